@@ -1,0 +1,121 @@
+"""
+The encodings a bridge may send, and their way to 16-bit PCM.
+
+G.711 (ITU-T G.711, 1988) is 256 codes, so a table is exact and cheap; Python's `audioop` is gone since 3.13.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Pcm = npt.NDArray[np.int16]
+"""Mono samples, 16 bit."""
+
+
+class Encoding(StrEnum):
+    """How one sample of one channel is written."""
+
+    MULAW = "mulaw"
+    ALAW = "alaw"
+    L16 = "l16"
+    """Signed 16 bit, little-endian: what bridges send over WebSockets (inside RTP it would be big-endian)."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of one sample of one channel."""
+        return 2 if self is Encoding.L16 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What the bytes of a bridge mean: `channels` interleaved samples of `encoding` at `rate` Hz."""
+
+    encoding: Encoding = Encoding.MULAW
+    rate: int = 8_000
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what no telephone bridge sends: ValueError says which and what would do."""
+        if self.rate not in (8_000, 16_000):
+            raise ValueError(f"sample rate {self.rate} is not supported: send 8000 or 16000")
+        if self.encoding is not Encoding.L16 and self.rate != 8_000:
+            raise ValueError(f"{self.encoding} exists at 8000 Hz only, not at {self.rate}")
+        if not 1 <= self.channels <= 8:
+            raise ValueError(f"{self.channels} channels are not supported: send 1 to 8")
+
+    @property
+    def frame_width(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.encoding.width * self.channels
+
+    def decode(self, payload: bytes) -> list[Pcm]:
+        """One PCM array per channel; ValueError when `payload` ends inside a sample."""
+        if len(payload) % self.frame_width:
+            raise ValueError(
+                f"{len(payload)} bytes are no whole number of {self.frame_width}-byte samples "
+                f"({self.channels} x {self.encoding})"
+            )
+        interleaved = decode(payload, self.encoding)
+        if self.channels == 1:
+            return [interleaved]
+        return [np.ascontiguousarray(interleaved[i :: self.channels]) for i in range(self.channels)]
+
+
+def decode(payload: bytes, encoding: Encoding) -> Pcm:
+    """16-bit PCM of the samples in `payload`, in order."""
+    match encoding:
+        case Encoding.MULAW:
+            return _MULAW_TO_PCM[np.frombuffer(payload, dtype=np.uint8)]
+        case Encoding.ALAW:
+            return _ALAW_TO_PCM[np.frombuffer(payload, dtype=np.uint8)]
+        case Encoding.L16:
+            return np.frombuffer(payload, dtype="<i2").astype(np.int16, copy=False)
+
+
+def encode(pcm: Pcm, encoding: Encoding) -> bytes:
+    """The bytes that a bridge would send for `pcm`."""
+    match encoding:
+        case Encoding.MULAW:
+            return _PCM_TO_MULAW[pcm.view(np.uint16)].tobytes()
+        case Encoding.ALAW:
+            return _PCM_TO_ALAW[pcm.view(np.uint16)].tobytes()
+        case Encoding.L16:
+            return pcm.astype("<i2", copy=False).tobytes()
+
+
+def _mulaw_table() -> Pcm:
+    """Decoded value of each mu-law code: G.711 table 2, scaled to 16 bit."""
+    code = ~np.arange(256, dtype=np.uint8)
+    exponent = (code >> 4) & 0x07
+    mantissa = (code & 0x0F).astype(np.int32)
+    magnitude = (((mantissa << 3) + 0x84) << exponent) - 0x84
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+
+
+def _alaw_table() -> Pcm:
+    """Decoded value of each A-law code: G.711 table 1, scaled to 16 bit."""
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    exponent = ((code >> 4) & 0x07).astype(np.int32)
+    mantissa = (code & 0x0F).astype(np.int32) << 4
+    magnitude = np.where(
+        exponent == 0, mantissa + 8, (mantissa + 0x108) << np.maximum(exponent - 1, 0)
+    )
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+
+
+def _encoder(table: Pcm) -> npt.NDArray[np.uint8]:
+    """For each 16-bit value, seen as unsigned, the code whose decoded value is nearest."""
+    order = np.argsort(table, kind="stable")
+    values = table[order].astype(np.int32)
+    pcm = np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    above = np.clip(np.searchsorted(values, pcm), 1, 255)
+    nearest = np.where(pcm - values[above - 1] <= values[above] - pcm, above - 1, above)
+    return order[nearest].astype(np.uint8)
+
+
+_MULAW_TO_PCM = _mulaw_table()
+_ALAW_TO_PCM = _alaw_table()
+_PCM_TO_MULAW = _encoder(_MULAW_TO_PCM)
+_PCM_TO_ALAW = _encoder(_ALAW_TO_PCM)

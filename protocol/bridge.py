@@ -1,0 +1,91 @@
+"""What a bridge tells us, whatever its dialect."""
+
+from dataclasses import dataclass, field
+
+from .audio import Pcm
+from .call import CallConfig, Role
+
+
+class DialectError(Exception):
+    """
+    The peer broke its dialect.
+
+    The text may quote the peer: it goes into the close reason, never into a log.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """The first thing a bridge says; nothing may come before it."""
+
+    call_id: str | None
+    """None when the bridge names no call: the gateway makes an id."""
+
+    roles: tuple[Role, ...]
+    rate: int = 8_000
+    """Hz of the audio that follows: 8000 or 16000."""
+
+    config: CallConfig = CallConfig()
+    rejected_keywords: tuple[str, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What else the bridge says of the call: customer content, never logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReceived:
+    """Samples of one channel, in the rate that `CallOpened` named."""
+
+    channel: int
+    pcm: Pcm = field(repr=False)
+    position: int | None = None
+    """
+    Sample of this channel, in the bridge's rate, that comes first in `pcm`, when the bridge counts.
+
+    None continues where the channel stands.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordsChanged:
+    """A new list, in place of the old."""
+
+    terms: tuple[str, ...]
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReceived:
+    """The bridge wants to know when all audio before this point has been answered."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DtmfReceived:
+    """A telephone key on a channel."""
+
+    channel: int
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalizeRequested:
+    """Close open segments now; None means those of all channels."""
+
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """The bridge says goodbye; nothing may come behind it."""
+
+
+BridgeEvent = (
+    CallOpened
+    | AudioReceived
+    | KeywordsChanged
+    | MarkReceived
+    | DtmfReceived
+    | FinalizeRequested
+    | CallClosed
+)

@@ -1,0 +1,226 @@
+"""
+What Trunkline tells the world of a call.
+
+Every event but `Partial` stands in the call's log under a `seq` without holes and is never changed.
+Positions are samples of the call clock.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .call import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as written; its times are known only where the engine declares word times."""
+
+    text: str
+    start: int | None = None
+    end: int | None = None
+    confidence: float | None = None
+    """0 to 1, by the method that the engine declares; None where it declares none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentId:
+    """One stretch of speech: the idempotency key of all that is said of it."""
+
+    channel: int
+    number: int
+    """Counts from 0 in each channel, without holes."""
+
+    def __str__(self) -> str:
+        return f"{self.channel}-{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> "SegmentId":
+        """The reverse of `str`; ValueError for anything else."""
+        channel, number = text.split("-")
+        return cls(int(channel), int(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the call clock; `end` is the first sample behind it."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """The first event of every log."""
+
+    roles: tuple[Role, ...]
+    """One for each channel, in the order of their numbers."""
+
+    language: str
+    dialect: str
+    started_at: float
+    """Wall clock of the gateway, in seconds since 1970: metadata, never used for positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody began to speak; a partial or a final follows under the same segment."""
+
+    segment: SegmentId
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What an open segment sounds like so far.  The first `stable` words will not change in later partials."""
+
+    segment: SegmentId
+    span: Span
+    revision: int
+    words: tuple[Word, ...]
+    stable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of one final went, in milliseconds: for people who tune, not for positions."""
+
+    waited_ms: int
+    """From the job's being queued to its batch being started."""
+
+    engine_ms: int
+    """In the engine, for the whole batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """All that was said in a segment.  Standalone: it repeats nothing of earlier finals."""
+
+    segment: SegmentId
+    span: Span
+    words: tuple[Word, ...]
+    language: str
+    keywords_revision: int
+    keywords_found: tuple[str, ...]
+    """The keywords of the call that stand in the text, as the call wrote them."""
+
+    engine: str
+    timing: Timing
+    flags: tuple[str, ...] = ()
+    """What a reader should know of the text, for instance `loop_cut`."""
+
+    @property
+    def text(self) -> str:
+        """The words, joined."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFailed:
+    """A segment that was heard and could not be transcribed; `reason` is for people."""
+
+    segment: SegmentId
+    span: Span
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDropped:
+    """A segment that was given up on purpose, for instance under overload."""
+
+    segment: SegmentId
+    span: Span
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioGap:
+    """Audio that should be there and is not: the clock has been advanced over it."""
+
+    channel: int
+    span: Span
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordsApplied:
+    """What became of a keyword list: `accepted` biases every segment that ends from now on."""
+
+    revision: int
+    accepted: tuple[str, ...]
+    rejected: tuple[str, ...]
+    """Each with its reason, `term: reason`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DtmfPressed:
+    """A telephone key.  Never words."""
+
+    channel: int
+    digit: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReached:
+    """All audio before the bridge's mark has been answered."""
+
+    name: str
+
+
+class Account(StrEnum):
+    """Where a stretch of audio ended."""
+
+    TRANSCRIBED = "transcribed"
+    SILENCE = "silence"
+    PAUSED = "paused"
+    LOST_UPSTREAM = "lost_upstream"
+    SHED = "shed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTotals:
+    """The audio of one channel in samples, by account; the sum is the length of the channel."""
+
+    transcribed: int = 0
+    silence: int = 0
+    paused: int = 0
+    lost_upstream: int = 0
+    shed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The last event of every log: nothing follows it."""
+
+    reason: str
+    duration: int
+    segments: int
+    """How many segments were heard; each has exactly one terminal event before this one."""
+
+    channels: tuple[ChannelTotals, ...]
+
+
+Terminal = Final | SegmentFailed | SegmentDropped
+"""What ends a segment: exactly one for each."""
+
+LoggedEvent = (
+    CallStarted
+    | SpeechStarted
+    | Terminal
+    | AudioGap
+    | KeywordsApplied
+    | DtmfPressed
+    | MarkReached
+    | CallEnded
+)
+"""What stands in the log."""
+
+TranscriptEvent = LoggedEvent | Partial
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of a call's log, or a partial (which has no `seq`)."""
+
+    event: TranscriptEvent
+    seq: int | None
