@@ -1,0 +1,114 @@
+"""
+Names of the Redis keys.
+
+All keys of one call carry the hash tag of its partition, so that a script may touch them together on a
+cluster too (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+
+Per partition
+    finals      stream, group `workers`: segments whose speech has ended; never trimmed
+    partials    stream, group `workers`: open segments somebody wants to read; at most one entry each
+    outbox      stream, group `recorder`: a copy of every logged event, until it is stored
+    dead        stream: finals that were given up, by reference; no audio, no text
+    calls       sorted set: calls in progress, scored by the last sign of life of their gateway
+
+Per call
+    meta        hash: `log` (which log this is), `seq` (the last one given), `next:<channel>` (the segment
+                whose terminal event comes next in the log), `recorded` (the last seq that is stored)
+    log         stream: the events, each under the id `<seq>-0`
+    settled     hash: what must happen once.  `<channel>-<number>` holds the terminal event of a segment until
+                its turn in the log has come, then nothing; other fields name events of the gateway
+    live        pub/sub channel: `<seq> <event>` for what was just logged, `- <event>` for partials
+
+Per segment
+    audio       string: 16-bit little-endian PCM at the engine's rate, growing
+    state       hash: `waiting` (a partial is asked for), `revision`, `published`, `hypothesis`, `queued`
+"""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+from .events import SegmentId
+
+WORKERS = "workers"
+RECORDER = "recorder"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A share of the calls; its keys live together."""
+
+    number: int
+
+    @property
+    def tag(self) -> str:
+        """What all keys of the partition begin with."""
+        return f"trunkline:{{p{self.number}}}"
+
+    @property
+    def finals(self) -> str:
+        """Stream of segments to be transcribed."""
+        return f"{self.tag}:finals"
+
+    @property
+    def partials(self) -> str:
+        """Stream of open segments to be looked at."""
+        return f"{self.tag}:partials"
+
+    @property
+    def outbox(self) -> str:
+        """Stream of events to be stored."""
+        return f"{self.tag}:outbox"
+
+    @property
+    def dead(self) -> str:
+        """Stream of segments given up."""
+        return f"{self.tag}:dead"
+
+    @property
+    def calls(self) -> str:
+        """Sorted set of calls in progress."""
+        return f"{self.tag}:calls"
+
+
+@dataclass(frozen=True, slots=True)
+class CallKeys:
+    """The keys of one call."""
+
+    partition: Partition
+    call_id: str
+
+    @classmethod
+    def of(cls, call_id: str, partitions: int) -> "CallKeys":
+        """The keys of `call_id` where calls are spread over `partitions`."""
+        return cls(Partition(crc32(call_id.encode()) % partitions), call_id)
+
+    @property
+    def meta(self) -> str:
+        """Hash: which log, its last seq, whose turn it is."""
+        return self._key("meta")
+
+    @property
+    def log(self) -> str:
+        """Stream of the call's events."""
+        return self._key("log")
+
+    @property
+    def settled(self) -> str:
+        """Hash of what must happen once."""
+        return self._key("settled")
+
+    @property
+    def live(self) -> str:
+        """Pub/sub channel of what happens now."""
+        return self._key("live")
+
+    def audio(self, segment: SegmentId) -> str:
+        """String: the audio of one segment."""
+        return self._key(f"audio:{segment}")
+
+    def state(self, segment: SegmentId) -> str:
+        """Hash: the partials of one segment."""
+        return self._key(f"state:{segment}")
+
+    def _key(self, name: str) -> str:
+        return f"{self.partition.tag}:call:{self.call_id}:{name}"

@@ -1,0 +1,21 @@
+"""What every process has to know to meet the others."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RedisSettings(BaseModel):
+    """Where the queue is.  The same for all processes of an installation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="redis://, rediss:// (TLS) or unix:// address of a Redis >= 7.0 or Valkey >= 7.2",
+    )
+    partitions: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="shares the calls are spread over; the same number everywhere; more than 1 pays on a"
+        " cluster only",
+    )

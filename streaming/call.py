@@ -1,0 +1,250 @@
+"""
+One call, from its first message to `call.ended`: decisions only.
+
+Bridge events and sounds go in; what is to be written collects in the ledger, what comes back from the log
+goes in by `learn`.  No sockets, no clock, no Redis, no model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import assert_never
+
+from protocol.call import CallConfig, Role
+from protocol.clock import UPSAMPLING, from_ms
+from protocol.events import (
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    ChannelTotals,
+    DtmfPressed,
+    Entry,
+    Final,
+    KeywordsApplied,
+    LoggedEvent,
+    MarkReached,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    SpeechStarted,
+)
+from protocol.jobs import Job, encode_job
+from protocol.wire import encode_event
+
+from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from .ledger import Ledger
+
+BYTES_PER_SAMPLE = 2 * UPSAMPLING
+"""Bytes of stored audio for each sample of the call clock."""
+
+_PATIENCE = 4
+"""Partial intervals to wait for an answer before asking again: a worker may have dropped it as stale."""
+
+
+class Phase(Enum):
+    """Where the call stands; owned by `Call`."""
+
+    LIVE = auto()
+    ENDING = auto()
+    """Nothing more is heard; terminal events are awaited."""
+
+    ENDED = auto()
+    """`call.ended` has been given to the log."""
+
+    OVER = auto()
+    """`call.ended` has come back from the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a call is known by, and how it came."""
+
+    call_id: str
+    log: str
+    """Random name of the call's log: results for another one are refused."""
+
+    roles: tuple[Role, ...]
+    dialect: str
+    started_at: float
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open segment, and when its text was last asked for."""
+
+    start: int
+    heard: int = 0
+    looked: int = 0
+    unanswered: bool = False
+
+    def is_due(self, every: int) -> bool:
+        """Whether to ask again.  Where answers are slow we ask less often, but do not give up."""
+        patience = _PATIENCE if self.unanswered else 1
+        return self.heard - self.looked >= every * patience
+
+
+class Call:
+    """The account of one call.  Times are samples of the call clock; `now` is the wall clock in seconds."""
+
+    def __init__(
+        self, identity: Identity, config: CallConfig, ledger: Ledger, partial_every_ms: int
+    ) -> None:
+        self.identity = identity
+        self.config = config
+        self.ledger = ledger
+        self.phase = Phase.LIVE
+        self._partial_every = from_ms(partial_every_ms)
+        self._open: dict[SegmentId, _Open] = {}
+        self._marks: list[tuple[str, set[SegmentId]]] = []
+        self._marked = 0
+        self._answered = 0
+        self._segments = 0
+        self._last_word: CallEnded | None = None
+
+    def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
+        """The first events of the log."""
+        started = CallStarted(
+            self.identity.roles,
+            self.config.language,
+            self.identity.dialect,
+            self.identity.started_at,
+        )
+        self._log(started)
+        if self.config.keywords.terms or rejected_keywords:
+            self._acknowledge_keywords(rejected_keywords)
+
+    def change_keywords(self, terms: tuple[str, ...], rejected: tuple[str, ...]) -> None:
+        """From here on every segment that ends is biased towards `terms`."""
+        self.config = self.config.with_keywords(terms)
+        self._acknowledge_keywords(rejected)
+
+    def press(self, channel: int, digit: str, at: int) -> None:
+        """A telephone key."""
+        self._log(DtmfPressed(channel, digit, at))
+
+    def miss(self, channel: int, span: Span, reason: str) -> None:
+        """Audio that never came; the clock has been advanced over it."""
+        self._log(AudioGap(channel, span, reason))
+
+    def mark(self, name: str) -> None:
+        """Answer `name` when every segment that is now open or unsettled has its terminal event."""
+        self._marks.append((name, set(self.ledger.unsettled)))
+        self._answer_marks()
+
+    def sound(self, channel: int, event: SoundEvent, now: float) -> None:
+        """What the ear of a channel has made out."""
+        match event:
+            case SegmentOpened(number, start):
+                self._segment_opened(SegmentId(channel, number), start)
+            case SegmentGrew(number, pcm):
+                self._segment_grew(SegmentId(channel, number), pcm.tobytes(), now)
+            case SegmentClosed(number, span, samples):
+                self._segment_closed(SegmentId(channel, number), span, 2 * samples, now)
+            case _:
+                assert_never(event)
+
+    def end(self, reason: str, totals: Sequence[ChannelTotals], duration: int) -> None:
+        """Nothing more is heard.  `call.ended` follows when every segment has its terminal event."""
+        if self.phase is not Phase.LIVE:
+            return
+        self.phase = Phase.ENDING
+        self._last_word = CallEnded(reason, duration, self._segments, tuple(totals))
+        self._end_if_settled()
+
+    def learn(self, entry: Entry) -> None:
+        """What came back from the log, or a partial."""
+        if isinstance(entry.event, Partial):
+            if opened := self._open.get(entry.event.segment):
+                opened.unanswered = False
+            return
+        self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
+        match entry.event:
+            case Final(segment=segment) | SegmentFailed(segment=segment) | SegmentDropped(segment=segment):
+                self._settled(segment)
+            case MarkReached():
+                self._answered += 1
+            case CallEnded():
+                self.phase = Phase.OVER
+            case _:
+                pass
+
+    def _name_of(self, event: LoggedEvent) -> str:
+        """What the event is called among those that must happen once; a segment's is its terminal one."""
+        match event:
+            case CallStarted():
+                return "started"
+            case CallEnded():
+                return "ended"
+            case SpeechStarted(segment=segment):
+                return f"speech:{segment}"
+            case KeywordsApplied(revision=revision):
+                return f"keywords:{revision}"
+            case DtmfPressed(channel, digit, at):
+                return f"dtmf:{channel}:{at}:{digit}"
+            case AudioGap(channel, span):
+                return f"gap:{channel}:{span.start}"
+            case MarkReached():
+                return f"mark:{self._answered}"
+            case Final(segment=segment) | SegmentFailed(segment=segment) | SegmentDropped(segment=segment):
+                return str(segment)
+            case _:
+                assert_never(event)
+
+    def _segment_opened(self, segment: SegmentId, start: int) -> None:
+        self._segments += 1
+        self._open[segment] = _Open(start)
+        self.ledger.open(segment, start)
+        self._log(SpeechStarted(segment, start))
+
+    def _segment_grew(self, segment: SegmentId, audio: bytes, now: float) -> None:
+        opened = self._open[segment]
+        opened.heard += len(audio) // BYTES_PER_SAMPLE
+        self.ledger.hear(segment, audio)
+        if self.config.partials and opened.is_due(self._partial_every):
+            opened.looked, opened.unanswered = opened.heard, True
+            self.ledger.want_partial(segment, self._job(segment, Span(opened.start, -1), now))
+
+    def _segment_closed(self, segment: SegmentId, span: Span, size: int, now: float) -> None:
+        del self._open[segment]
+        self.ledger.close(segment, span, size, self._job(segment, span, now))
+
+    def _settled(self, segment: SegmentId) -> None:
+        self.ledger.settle(segment)
+        self._answer_marks()
+        self._end_if_settled()
+
+    def _answer_marks(self) -> None:
+        """Marks are answered in the order in which they came."""
+        unsettled = self.ledger.unsettled
+        while self._marks and not self._marks[0][1] & unsettled:
+            name, _ = self._marks.pop(0)
+            self.ledger.log(f"mark:{self._marked}", encode_event(MarkReached(name)))
+            self._marked += 1
+
+    def _end_if_settled(self) -> None:
+        if self.phase is Phase.ENDING and self._last_word and not self.ledger.unsettled:
+            self.phase = Phase.ENDED
+            self._log(self._last_word)
+
+    def _acknowledge_keywords(self, rejected: tuple[str, ...]) -> None:
+        keywords = self.config.keywords
+        self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected))
+
+    def _job(self, segment: SegmentId, span: Span, now: float) -> bytes:
+        job = Job(
+            self.identity.call_id,
+            self.identity.log,
+            segment,
+            span.start,
+            now,
+            self.config.language,
+            self.config.translate_to,
+            self.config.keywords.terms,
+            self.config.keywords.revision,
+        )
+        return encode_job(job if span.end < 0 else replace(job, end=span.end))
+
+    def _log(self, event: LoggedEvent) -> None:
+        self.ledger.log(self._name_of(event), encode_event(event))

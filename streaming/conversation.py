@@ -1,0 +1,167 @@
+"""
+One call between its bridge and Redis: the shell around `Call`.
+
+Three tasks: what the call wants written goes to Redis, what the log says comes back, what the bridge is to
+be told goes out.  Losing the bridge ends the hearing; losing Redis makes writes wait.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from redis.exceptions import RedisError
+
+from protocol.bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    DtmfReceived,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+)
+from protocol.events import Entry
+
+from .call import Call, Phase
+from .channel import Channel
+from .following import Follower
+from .queue import CallQueue, LogLostError, Missing
+
+_BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds before a write is tried again; the last one for as long as it takes."""
+
+log = structlog.get_logger()
+
+
+class Conversation:
+    """A call in progress.  `hear` takes what the bridge says; `run` lasts until `call.ended` is in the log."""
+
+    def __init__(
+        self,
+        call: Call,
+        channels: list[Channel],
+        queue: CallQueue,
+        follower: Follower,
+        tell: Callable[[Entry], None],
+    ) -> None:
+        self.call = call
+        self._channels = channels
+        self._queue = queue
+        self._follower = follower
+        self._tell = tell
+        self._due = asyncio.Event()
+        self._due.set()
+
+    # What the bridge says
+
+    def hear(self, event: BridgeEvent) -> None:
+        """Take in what the bridge says; DialectError when it may not say that now."""
+        if self.call.phase is not Phase.LIVE:
+            return
+        match event:
+            case AudioReceived(channel, pcm, position):
+                self._channel(channel).receive(position, pcm)
+            case KeywordsChanged(terms, rejected):
+                self._channels_now()
+                self.call.change_keywords(terms, rejected)
+            case DtmfReceived(channel, digit):
+                self.call.press(channel, digit, self._channel(channel).heard)
+            case MarkReceived(name):
+                self._channels_now()
+                self.call.mark(name)
+            case FinalizeRequested(channel):
+                for one in self._channels if channel is None else [self._channel(channel)]:
+                    one.finalize()
+            case CallClosed():
+                self.hang_up("completed")
+            case CallOpened():
+                raise DialectError("this call has been started already")
+        self._due.set()
+
+    def hang_up(self, reason: str) -> None:
+        """Nothing more will be heard: close what is open.  A second time changes nothing."""
+        if self.call.phase is not Phase.LIVE:
+            return
+        for channel in self._channels:
+            channel.finish()
+        duration = max((channel.heard for channel in self._channels), default=0)
+        self.call.end(reason, [channel.totals for channel in self._channels], duration)
+        self._due.set()
+
+    def wake(self) -> None:
+        """The call has something to write."""
+        self._due.set()
+
+    def _channel(self, number: int) -> Channel:
+        if not 0 <= number < len(self._channels):
+            raise DialectError(f"channel {number} does not exist: the call has {len(self._channels)}")
+        return self._channels[number]
+
+    def _channels_now(self) -> None:
+        """Hear out what has arrived, because what comes next refers to it."""
+        for channel in self._channels:
+            channel.listen_now()
+
+    # Redis
+
+    async def run(self) -> None:
+        """Write and follow until the call is over; SupersededError (in a group) when it has a new owner."""
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._write())
+            await self._follow()
+            writing.cancel()
+
+    async def check(self) -> None:
+        """Find out whether Redis still has the log; if not, it is told everything again."""
+        try:
+            await self._queue.check()
+        except LogLostError:
+            self.call.ledger.lost()
+            self._due.set()
+
+    async def _follow(self) -> None:
+        async for entry in self._follower.entries():
+            self.call.learn(entry)
+            self._due.set()
+            self._tell(entry)
+
+    async def _write(self) -> None:
+        failures = 0
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                while await self._write_due():
+                    pass
+                failures = 0
+            except (RedisError, OSError) as exc:
+                if failures == 0:
+                    log.warning("redis_unavailable", error=type(exc).__name__)
+                await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
+                failures += 1
+                self._due.set()
+
+    async def _write_due(self) -> bool:
+        """Write what is due; whether there was anything."""
+        ledger = self.call.ledger
+        writes = list(ledger.due())
+        if not writes:
+            return False
+        try:
+            outcomes = await self._queue.perform(writes)
+        except LogLostError:
+            await self._restore()
+            return True
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if isinstance(outcome, Missing):
+                ledger.missing(outcome.segment, outcome.there)
+            else:
+                ledger.wrote(write)
+        return True
+
+    async def _restore(self) -> None:
+        log.warning("log_lost", events=len(self.call.ledger.known))
+        await self._queue.restore(self.call.ledger.known)
+        self.call.ledger.lost()

@@ -1,0 +1,134 @@
+"""
+Reading the logs of calls as they grow.
+
+The pub/sub channel of a call brings news at once but may lose some; the log has everything.  So a follower
+takes news whose `seq` is next as they come, and reads the log wherever there is a hole.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from protocol.events import CallEnded, Entry
+from protocol.keys import CallKeys
+from protocol.wire import decode_entry
+
+_CATCH_UP = 5.0
+"""Seconds without news after which the log is looked at all the same."""
+
+_BACK_OFF = 0.2
+"""Seconds before a lost connection is tried again."""
+
+_MOST_NEWS = 512
+"""News that may wait for one follower; what is behind comes from the log, partials are gone."""
+
+_PAGE = 256
+"""Entries read from a log at a time."""
+
+
+News = asyncio.Queue[bytes]
+"""What has been published of one call and not been looked at."""
+
+
+class Newsroom:
+    """One pub/sub connection of the process, shared by all followers.  `run` keeps it up."""
+
+    def __init__(self, redis: "Redis[bytes]") -> None:
+        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        self._readers: dict[str, set[News]] = {}
+        self._wanted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Receive until cancelled; a lost connection is made again and everything subscribed anew."""
+        while True:
+            await self._wanted.wait()
+            try:
+                await self._receive()
+            except (RedisError, OSError):
+                await asyncio.sleep(_BACK_OFF)  # redis-py subscribes anew on the next read
+
+    async def _receive(self) -> None:
+        message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
+        if message is None or message["type"] != "message":
+            return
+        for news in self._readers.get(message["channel"].decode(), ()):
+            _offer(news, message["data"])
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncIterator[News]:
+        """News of `channel` while the context lasts."""
+        news = News(_MOST_NEWS)
+        readers = self._readers.setdefault(channel, set())
+        readers.add(news)
+        if len(readers) == 1:
+            await self._pubsub.subscribe(channel)
+            self._wanted.set()
+        try:
+            yield news
+        finally:
+            readers.discard(news)
+            if not readers:
+                self._readers.pop(channel, None)
+                await self._pubsub.unsubscribe(channel)
+
+
+def _offer(news: News, message: bytes) -> None:
+    """Full means that the reader is behind: the oldest goes, and the hole it leaves is filled from the log."""
+    if news.full():
+        news.get_nowait()
+    news.put_nowait(message)
+
+
+class Follower:
+    """All entries of one call's log from `after` on, in order, each once, with partials between them."""
+
+    def __init__(self, redis: "Redis[bytes]", newsroom: Newsroom, keys: CallKeys, after: int) -> None:
+        self._redis = redis
+        self._newsroom = newsroom
+        self._keys = keys
+        self._seq = after
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """Entries as they come, until `call.ended`.  Waits for a call that has not begun yet."""
+        async with self._newsroom.listen(self._keys.live) as news:
+            async for entry in self._behind():
+                yield entry
+                if isinstance(entry.event, CallEnded):
+                    return
+            while True:
+                async for entry in self._next(news):
+                    yield entry
+                    if isinstance(entry.event, CallEnded):
+                        return
+
+    async def _next(self, news: News) -> AsyncIterator[Entry]:
+        try:
+            async with asyncio.timeout(_CATCH_UP):
+                message = await news.get()
+        except TimeoutError:
+            message = b""
+        head, _, payload = message.partition(b" ")
+        if head == b"-":
+            yield decode_entry(None, payload)
+        elif head and int(head) == self._seq + 1:
+            self._seq += 1
+            yield decode_entry(self._seq, payload)
+        elif not head or int(head) > self._seq:
+            async for entry in self._behind():
+                yield entry
+
+    async def _behind(self) -> AsyncIterator[Entry]:
+        """What the log has behind the last seq; nothing while Redis cannot be reached."""
+        while True:
+            try:
+                page = await self._redis.xrange(self._keys.log, f"({self._seq}-0", "+", count=_PAGE)
+            except (RedisError, OSError):
+                return
+            for entry_id, fields in page:
+                self._seq = int(entry_id.split(b"-")[0])
+                yield decode_entry(self._seq, fields[b"e"])
+            if len(page) < _PAGE:
+                return

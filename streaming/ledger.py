@@ -1,0 +1,163 @@
+"""
+What was heard in a call, and what of it Redis has.
+
+The gateway owns a segment until its terminal event has come back: Redis may lose everything at any time and
+is then told again.  Pure: `due` says what is to be written, `wrote` takes in what came of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from protocol.events import SegmentId, Span
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """Put an event of the gateway into the call's log, once for each `name`."""
+
+    name: str
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAudio:
+    """Put the audio of a segment behind the `offset` bytes that are there."""
+
+    segment: SegmentId
+    offset: int
+    audio: bytes = field(repr=False)
+    partial: bytes = field(repr=False, default=b"")
+    """A job when somebody wants to read the open segment now."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFinal:
+    """Queue a whole segment, whose audio is there."""
+
+    segment: SegmentId
+    job: bytes = field(repr=False)
+    size: int
+    """Bytes of audio that must be there."""
+
+
+Write = LogEvent | StoreAudio | QueueFinal
+
+
+@dataclass(slots=True)
+class _Held:
+    """A segment that has no terminal event yet."""
+
+    start: int
+    audio: bytearray = field(default_factory=bytearray)
+    stored: int = 0
+    wanted: bytes = b""
+    """The job of a partial that is to be asked for."""
+
+    end: int | None = None
+    job: bytes = b""
+    """The job of the final, once the segment is closed."""
+
+    queued: bool = False
+
+
+class Ledger:
+    """
+    One call's account of segments and events.
+
+    Whoever feeds it asks `due` afterwards; writes are to be done in order, and each reported by `wrote`.
+    """
+
+    def __init__(self, piece: int) -> None:
+        """`piece`: bytes of an open segment worth a write of their own."""
+        self._piece = piece
+        self._held: dict[SegmentId, _Held] = {}
+        self._events: dict[str, LogEvent] = {}
+        self._sent: set[str] = set()
+        self._known: list[LogEvent] = []
+
+    def log(self, name: str, payload: bytes) -> None:
+        """An event of the gateway's own is to stand in the log."""
+        self._events[name] = LogEvent(name, payload)
+
+    def learn(self, name: str, payload: bytes) -> None:
+        """The next event of the log has come back, the gateway's own or a segment's terminal one."""
+        self._known.append(LogEvent(name, payload))
+        self._events.pop(name, None)
+        self._sent.discard(name)
+
+    @property
+    def known(self) -> tuple[LogEvent, ...]:
+        """The log as far as it has come back: what a Redis that lost everything is told first."""
+        return tuple(self._known)
+
+    def open(self, segment: SegmentId, start: int) -> None:
+        """Speech has begun at `start`."""
+        self._held[segment] = _Held(start)
+
+    def hear(self, segment: SegmentId, audio: bytes) -> None:
+        """More of an open segment: PCM as engines take it."""
+        self._held[segment].audio += audio
+
+    def want_partial(self, segment: SegmentId, job: bytes) -> None:
+        """Somebody should look at the open segment as it is now."""
+        self._held[segment].wanted = job
+
+    def close(self, segment: SegmentId, span: Span, size: int, job: bytes) -> None:
+        """Speech has ended; the first `size` bytes of what was heard are the segment."""
+        held = self._held[segment]
+        del held.audio[size:]
+        held.stored = min(held.stored, size)
+        held.end, held.job, held.wanted = span.end, job, b""
+
+    def settle(self, segment: SegmentId) -> None:
+        """The terminal event has come back: nothing of the segment is needed any more."""
+        self._held.pop(segment, None)
+
+    @property
+    def unsettled(self) -> frozenset[SegmentId]:
+        """Segments that have no terminal event yet."""
+        return frozenset(self._held)
+
+    @property
+    def held_bytes(self) -> int:
+        """Audio in memory."""
+        return sum(len(held.audio) for held in self._held.values())
+
+    def due(self) -> Iterator[Write]:
+        """What is to be written now, in order.  Asking again before `wrote` gives the same."""
+        yield from (event for name, event in self._events.items() if name not in self._sent)
+        for segment, held in self._held.items():
+            if not held.queued:
+                yield from self._due_of(segment, held)
+
+    def _due_of(self, segment: SegmentId, held: _Held) -> Iterator[Write]:
+        fresh = len(held.audio) - held.stored
+        if held.wanted or fresh >= self._piece or (held.job and fresh):
+            yield StoreAudio(segment, held.stored, bytes(held.audio[held.stored :]), held.wanted)
+        if held.job:
+            yield QueueFinal(segment, held.job, len(held.audio))
+
+    def wrote(self, write: Write) -> None:
+        """Redis has it."""
+        match write:
+            case LogEvent(name):
+                if name in self._events:
+                    self._sent.add(name)
+            case StoreAudio(segment, offset, audio, partial):
+                if held := self._held.get(segment):
+                    held.stored = max(held.stored, min(offset + len(audio), len(held.audio)))
+                    held.wanted = b"" if held.wanted == partial else held.wanted
+            case QueueFinal(segment):
+                if held := self._held.get(segment):
+                    held.queued = True
+
+    def missing(self, segment: SegmentId, there: int) -> None:
+        """Redis has only the first `there` bytes of the segment: go back."""
+        if held := self._held.get(segment):
+            held.stored = there
+
+    def lost(self) -> None:
+        """Redis has nothing any more: tell it everything again."""
+        self._sent.clear()
+        for held in self._held.values():
+            held.stored, held.queued = 0, False

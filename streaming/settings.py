@@ -1,0 +1,46 @@
+"""What can be set of a gateway."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .vad import VadChoice
+
+
+class GatewaySettings(BaseModel):
+    """A gateway process: takes calls in, sends transcripts back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; there is no authentication yet: keep it private"
+    )
+    port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    vad: VadChoice = Field(
+        "webrtc+silero",
+        description="who decides what is speech: webrtc+silero, webrtc or silero",
+    )
+    hangover_ms: int = Field(
+        500, ge=100, le=5_000, description="silence that ends a segment, unless the call says otherwise"
+    )
+    max_segment_ms: int = Field(
+        12_000, ge=2_000, le=14_000, description="a longer segment is cut at its quietest moment"
+    )
+    partial_every_ms: int = Field(
+        500, ge=100, description="how often the text of an open segment is asked for"
+    )
+    audio_every_ms: int = Field(
+        200, ge=20, le=250, description="how much audio is put into Redis at a time"
+    )
+    max_calls: int = Field(500, ge=1, description="calls at a time; more are refused with 503")
+    max_message_bytes: int = Field(65_536, ge=1_024, description="longest message of a bridge")
+    first_message_seconds: float = Field(
+        10.0, gt=0, description="a connection that says nothing for so long is closed"
+    )
+    send_seconds: float = Field(
+        3.0, gt=0, description="a reader that takes longer to read one message is cut off"
+    )
+    hold_seconds: float = Field(
+        60.0, gt=0, description="how long the last finals of a call are waited for when it has ended"
+    )
+    log_keep_seconds: int = Field(
+        900, ge=1, description="how long the log of an ended call can still be read"
+    )

@@ -1,0 +1,201 @@
+"""
+The worker's way to Redis: claim, fetch audio, settle.
+
+Finals are claimed by lease: this consumer's own pending entries first (at start and after every lost
+connection), then new ones, then, one at a time, those whose lease has run out elsewhere.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from protocol.jobs import Job, JobError, decode_job
+from protocol.keys import WORKERS, CallKeys, Partition
+from protocol.scripts import EXTEND, LOOK, SETTLE, SUGGEST
+
+from .engine import Effort
+
+
+class Outcome(StrEnum):
+    """What became of a result."""
+
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    """The segment had its terminal event already."""
+
+    STALE = "stale"
+    """The call has another log now; its gateway queues the segment again."""
+
+    LOST = "lost"
+    """The lease has gone to another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job in hand.  It must be settled (final) or looked at (partial), or its lease runs out."""
+
+    entry: str
+    """Id in the lane; unique together with effort and partition."""
+
+    partition: Partition
+    effort: Effort
+    job: Job
+    deliveries: int = 1
+
+    @property
+    def keys(self) -> CallKeys:
+        """The keys of the job's call."""
+        return CallKeys(self.partition, self.job.call_id)
+
+    @property
+    def key(self) -> str:
+        """Names the job among all that the worker holds."""
+        return f"{self.partition.number}:{self.effort}:{self.entry}"
+
+
+class WorkQueue:
+    """The lanes of some partitions, for one consumer."""
+
+    def __init__(
+        self, redis: "Redis[bytes]", partitions: Sequence[Partition], consumer: str
+    ) -> None:
+        self._redis = redis
+        self._partitions = tuple(partitions)
+        self._consumer = consumer
+        self._settle = redis.register_script(SETTLE.source)
+        self._extend = redis.register_script(EXTEND.source)
+        self._look = redis.register_script(LOOK.source)
+        self._suggest = redis.register_script(SUGGEST.source)
+        self.unreadable = 0
+        """Jobs that were not ours to understand, since the start."""
+
+    async def prepare(self) -> None:
+        """Make the groups, where they are not there."""
+        for partition in self._partitions:
+            for lane in (partition.finals, partition.partials):
+                try:
+                    await self._redis.xgroup_create(lane, WORKERS, id="0", mkstream=True)
+                except ResponseError as exc:
+                    if "BUSYGROUP" not in str(exc):
+                        raise
+
+    async def reclaim_own(self, partition: Partition) -> list[Claimed]:
+        """Finals that were delivered to this consumer and never settled."""
+        reply = await self._redis.xreadgroup(
+            WORKERS, self._consumer, {partition.finals: "0"}, count=64
+        )
+        return self._claimed(partition, reply)
+
+    async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
+        """Up to `room` new jobs of each lane; waits for the first at most `wait_ms`."""
+        lanes = {partition.finals: ">", partition.partials: ">"}
+        reply = await self._redis.xreadgroup(
+            WORKERS, self._consumer, lanes, count=room, block=wait_ms
+        )
+        return self._claimed(partition, reply)
+
+    async def take_over(self, partition: Partition, lease_ms: int) -> list[Claimed]:
+        """
+        At most one final whose worker has gone silent.
+
+        One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
+        """
+        reply = await self._redis.xautoclaim(
+            partition.finals, WORKERS, self._consumer, lease_ms, "0-0", count=1
+        )
+        claimed = self._claimed(partition, [(partition.finals.encode(), reply[1])])
+        return [await self._with_deliveries(one) for one in claimed]
+
+    async def _with_deliveries(self, one: Claimed) -> Claimed:
+        pending = await self._redis.xpending_range(
+            one.partition.finals, WORKERS, one.entry, one.entry, 1
+        )
+        deliveries = pending[0]["times_delivered"] if pending else 1
+        return Claimed(one.entry, one.partition, one.effort, one.job, deliveries)
+
+    async def audio(self, claimed: Sequence[Claimed]) -> list[bytes]:
+        """The audio of each as it is now: 16-bit PCM at the engine's rate; empty when it is gone."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in claimed:
+                pipe.get(one.keys.audio(one.job.segment))
+            return [audio or b"" for audio in await pipe.execute()]
+
+    async def look(self, one: Claimed, ttl: int) -> tuple[int, bytes]:
+        """Take a partial off its lane: the revision it will have, and the hypothesis before it."""
+        revision, hypothesis = await self._look(
+            keys=[one.partition.partials, one.keys.state(one.job.segment)],
+            args=[WORKERS, one.entry, ttl],
+        )
+        return int(revision), hypothesis
+
+    async def suggest(self, one: Claimed, revision: int, hypothesis: bytes, event: bytes) -> bool:
+        """Publish a partial, unless it comes too late."""
+        job, keys = one.job, one.keys
+        answer = await self._suggest(
+            keys=[keys.meta, keys.settled, keys.state(job.segment)],
+            args=[job.log, str(job.segment), revision, hypothesis, keys.live, event],
+        )
+        return int(answer) == 1
+
+    async def settle(self, one: Claimed, event: bytes, dead: str = "") -> Outcome:
+        """Record the terminal event of a final; `dead` is the reason when it was given up."""
+        job, keys, partition = one.job, one.keys, one.partition
+        segment = job.segment
+        answer = await self._settle(
+            keys=[
+                partition.finals,
+                keys.meta,
+                keys.log,
+                keys.settled,
+                partition.outbox,
+                keys.audio(segment),
+                keys.state(segment),
+                partition.dead,
+            ],
+            args=[
+                WORKERS,
+                one.entry,
+                self._consumer,
+                job.log,
+                job.call_id,
+                keys.live,
+                segment.channel,
+                segment.number,
+                event,
+                dead,
+            ],
+        )
+        return Outcome(answer.decode())
+
+    async def extend(self, claimed: Iterable[Claimed]) -> None:
+        """Start the leases of these finals anew."""
+        by_partition: dict[Partition, list[str]] = {}
+        for one in claimed:
+            if one.effort is Effort.FINAL:
+                by_partition.setdefault(one.partition, []).append(one.entry)
+        for partition, entries in by_partition.items():
+            await self._extend(
+                keys=[partition.finals], args=[WORKERS, self._consumer, *entries]
+            )
+
+    def _claimed(self, partition: Partition, reply: Any) -> list[Claimed]:
+        """Jobs of a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
+        claimed = []
+        for lane, entries in reply or ():
+            effort = Effort.FINAL if lane.decode() == partition.finals else Effort.PARTIAL
+            for entry, fields in entries:
+                if fields:  # None: deleted while it was pending
+                    claimed += self._read(partition, effort, entry.decode(), fields[b"j"])
+        return claimed
+
+    def _read(self, partition: Partition, effort: Effort, entry: str, payload: bytes) -> list[Claimed]:
+        """A job of another version stays where it is, for the worker that knows it."""
+        try:
+            return [Claimed(entry, partition, effort, decode_job(payload))]
+        except JobError:
+            self.unreadable += 1
+            return []

@@ -1,0 +1,61 @@
+"""From what an engine heard to what the call's log says: values only."""
+
+from protocol.clock import UPSAMPLING
+from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
+from protocol.jobs import Job
+
+from .engine import Effort, Hypothesis, RecognisedWord, Samples, Utterance
+from .found import keywords_in
+from .stabiliser import Stabilised
+
+
+def utterance_of(job: Job, effort: Effort, samples: Samples, previous: str) -> Utterance:
+    """What the engine is to know of a job."""
+    return Utterance(
+        samples=samples,
+        effort=effort,
+        language=job.language,
+        translate_to=job.translate_to,
+        keywords=job.keywords,
+        previous=previous,
+        key=f"{job.log}:{job.segment}",
+    )
+
+
+def span_of(job: Job, samples: int) -> Span:
+    """The stretch of the call that `samples` engine samples of the job's audio cover."""
+    return Span(job.start, job.start + samples // UPSAMPLING if job.end is None else job.end)
+
+
+def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
+    """The terminal event of a segment that was transcribed."""
+    return Final(
+        segment=job.segment,
+        span=span_of(job, 0),
+        words=tuple(_placed(word, job.start) for word in heard.words),
+        language=job.translate_to or job.language,
+        keywords_revision=job.keywords_revision,
+        keywords_found=keywords_in(heard.text, job.keywords),
+        engine=engine,
+        timing=timing,
+        flags=heard.flags,
+    )
+
+
+def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partial:
+    """What an open segment sounds like so far."""
+    words = tuple(Word(text) for text in heard.words)
+    return Partial(job.segment, span, revision, words, heard.stable)
+
+
+def failure_of(job: Job, reason: str) -> SegmentFailed:
+    """The terminal event of a segment that could not be transcribed."""
+    return SegmentFailed(job.segment, span_of(job, 0), reason)
+
+
+def _placed(word: RecognisedWord, origin: int) -> Word:
+    """The word on the clock of the call."""
+    if word.start is None or word.end is None:
+        return Word(word.text, confidence=word.confidence)
+    start, end = (origin + position // UPSAMPLING for position in (word.start, word.end))
+    return Word(word.text, start, end, word.confidence)

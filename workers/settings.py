@@ -1,0 +1,35 @@
+"""What can be set of a worker."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class WorkerSettings(BaseModel):
+    """A worker process: one engine, fed from the queue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: str = Field(
+        "auto",
+        description="moonshine, whisper or granite; auto takes granite where there is a GPU and its weights"
+        " are at hand, else moonshine",
+    )
+    model: str = Field("", description="model folder or hub id, for engines that have a choice")
+    lease_ms: int = Field(
+        5_000,
+        ge=500,
+        description="a final not extended for so long is taken over by another worker",
+    )
+    max_deliveries: int = Field(
+        3, ge=1, description="a final that was delivered so often and never settled is given up"
+    )
+    stale_partial_ms: int = Field(
+        1_000, ge=50, description="a partial that waited longer is dropped: a newer one is coming"
+    )
+    max_padded_seconds: float = Field(
+        240.0, gt=0, description="batch size times longest clip: bounds what padding may cost"
+    )
+    step_limit_seconds: float = Field(
+        60.0,
+        gt=1,
+        description="a batch that takes longer means that the engine hangs: the process ends",
+    )
