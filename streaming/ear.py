@@ -104,14 +104,13 @@ class Ear:
         Up to a second becomes silence; more ends the open segment where the loss begins.  `listen` first:
         what Silero has not been asked yet is decided by its last word.
         """
-        start = self.heard
+        lost = Span(self.heard, (self._source.end + samples) // self._scale)
+        self._losses.append(lost)
+        self._lost[account] += lost.end - lost.start
         if samples <= LONGEST_FILL * self._scale:
             self._hear_nothing(samples)
         else:
             self._skip(samples)
-        lost = Span(start, self.heard)
-        self._losses.append(lost)
-        self._lost[account] += lost.end - lost.start
 
     def finish(self) -> list[SoundEvent]:
         """
