@@ -1,0 +1,52 @@
+"""Fetch one file whose content is known beforehand."""
+
+import hashlib
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from ..engine import EngineError
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and how much of it: 0 to 1."""
+
+_CHUNK = 1 << 20
+_SILENCE_SECONDS = 30.0
+
+
+def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
+    """
+    Bring `url` to `target`, which appears complete and checked or not at all.
+
+    EngineError when the server cannot be reached or sends something else.  Plain http is allowed, for a mirror
+    inside a site: it is the hash that is trusted, not the way.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise EngineError(f"weights come from https or http addresses, not from {url}")
+    part = target.with_name(target.name + ".part")
+    try:
+        digest = _copy(url, part, progress)
+        if digest != sha256:
+            raise EngineError(f"{url} sent other content than the pinned one (sha256 {digest})")
+        part.rename(target)
+    except OSError as exc:
+        raise EngineError(f"{url} could not be fetched: {exc}") from exc
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(url: str, part: Path, progress: Progress) -> str:
+    """Stream to `part`; the digest of what came.  A connection that breaks off early is an OSError."""
+    digest, done = hashlib.sha256(), 0
+    name = url.rpartition("/")[2]
+    with (
+        urllib.request.urlopen(url, timeout=_SILENCE_SECONDS) as answer,  # noqa: S310 (scheme checked)
+        part.open("wb") as file,
+    ):
+        length = int(answer.headers.get("Content-Length") or 0)
+        while chunk := answer.read(_CHUNK):
+            file.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            progress(f"fetching {name}", done / length if length else 0.0)
+    return digest.hexdigest()

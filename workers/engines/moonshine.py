@@ -1,0 +1,212 @@
+"""
+Moonshine base-en on the processor: the engine of laptops, tests and the first five minutes.
+
+English, up to 15 seconds, no word times.  One thread: more gain nothing, and processes scale better.  Utterances
+are run one by one, because the model has no mask: a neighbour's length would change the text.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ..engine import (
+    Capabilities,
+    Effort,
+    EngineError,
+    Hypothesis,
+    RecognisedWord,
+    Samples,
+    Utterance,
+)
+from . import guards, moonshine_weights
+from .beam import Beam, Bias, Found, Greedy, Limits, LogProbs, log_softmax
+from .download import Progress
+from .moonshine_tokens import END, START, Vocabulary, read_vocabulary
+
+Floats = npt.NDArray[np.float32]
+
+_RATE = 16_000
+_SHORTEST = _RATE // 10
+_MAX_SECONDS = 15.0
+_LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
+
+_BEAM_WIDTH = 4
+_KEYWORD_BONUS = 2.0
+_BIASES_KEPT = 64
+_QUIETEST = -45.0
+
+_TOKENS_PER_SECOND, _TOKENS_MORE = 6.5, 4
+"""Nobody speaks faster; a model that writes more is looping."""
+
+_WRITTEN = tuple(
+    f"past_key_values.{layer}.decoder.{half}"
+    for layer in range(_LAYERS)
+    for half in ("key", "value")
+)
+_HEARD = tuple(name.replace("decoder", "encoder") for name in _WRITTEN)
+
+
+class Net(Protocol):
+    """What is used of onnxruntime's InferenceSession."""
+
+    def run(self, outputs: None, feed: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
+        """All outputs, in order, for the inputs by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The three graphs that the fold makes."""
+
+    encoder: Net
+    cross: Net
+    step: Net
+
+
+def load(
+    cache: Path | None = None,
+    progress: Progress = lambda what, part: None,
+    vendor_url: str = moonshine_weights.VENDOR_URL,
+) -> "Moonshine":
+    """
+    A warm engine.  The first start on a machine prepares the weights in `cache` (half a minute, 150 MB).
+
+    EngineError says what is missing.  `cache` None is the user's own cache folder.
+    """
+    folder = moonshine_weights.ready(cache, progress, vendor_url)
+    sessions = Sessions(
+        *(_session(folder / f"{name}.onnx") for name in ("encoder", "cross", "step"))
+    )
+    engine = Moonshine(sessions, read_vocabulary(folder / moonshine_weights.TOKENIZER))
+    engine.transcribe([Utterance(np.zeros(_RATE, dtype=np.float32))])
+    return engine
+
+
+class Moonshine:
+    """The engine: guards around a search around three graphs."""
+
+    capabilities = Capabilities(
+        name="moonshine-base-en/int8",
+        languages=frozenset({"en"}),
+        keywords=True,
+        partials=True,
+        confidence="token-probability",
+        max_batch=4,
+        max_seconds=_MAX_SECONDS,
+    )
+
+    def __init__(self, sessions: Sessions, vocabulary: Vocabulary) -> None:
+        self._sessions = sessions
+        self._vocabulary = vocabulary
+        self._bias = lru_cache(_BIASES_KEPT)(self._make_bias)
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        """One hypothesis for each; EngineError when one is too long or in a language other than English."""
+        for utterance in batch:
+            _check(utterance)
+        return [self._hear(utterance) for utterance in batch]
+
+    def _hear(self, utterance: Utterance) -> Hypothesis:
+        if guards.loudness(utterance.samples) < _QUIETEST:
+            return Hypothesis()
+        found = self._found(utterance)
+        if not guards.believable(found.nothing, found.log_probs):
+            return Hypothesis()
+        sure = [math.exp(log_prob) for log_prob in found.log_probs]
+        spelled = self._vocabulary.spell(found.tokens, sure)
+        kept = guards.without_loop([word.text for word in spelled])
+        words = tuple(
+            RecognisedWord(word.text, confidence=word.probability) for word in spelled[: kept.words]
+        )
+        return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
+
+    def _found(self, utterance: Utterance) -> Found:
+        search = self._search(utterance)
+        decoder = self._listen(_padded(utterance.samples))
+        while not search.finished:
+            search.observe(decoder.follow(search.tokens, search.parents))
+        return search.found()
+
+    def _search(self, utterance: Utterance) -> Greedy | Beam:
+        seconds = len(utterance.samples) / _RATE
+        limits = Limits(START, END, most=round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE)
+        if utterance.effort is Effort.PARTIAL or not utterance.keywords:
+            return Greedy(limits)
+        return Beam(limits, self._bias(utterance.keywords), _BEAM_WIDTH)
+
+    def _make_bias(self, terms: tuple[str, ...]) -> Bias:
+        spellings = {spelling for term in terms for spelling in _spellings(term)}
+        return Bias((self._vocabulary.tokens(each) for each in sorted(spellings)), _KEYWORD_BONUS)
+
+    def _listen(self, samples: Samples) -> "_Decoder":
+        (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
+        heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
+        return _Decoder(self._sessions.step, heard)
+
+
+class _Decoder:
+    """The writing half of the model, at one utterance: what it heard, and the rows it has written so far."""
+
+    def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
+        self._step = step
+        self._heard = heard
+        self._rows = 1
+        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
+        self._written: Sequence[Floats] = [empty] * len(_WRITTEN)
+
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
+        """Log-probabilities of what follows each of `tokens`, which continue the rows `parents`."""
+        if list(parents) != list(range(self._rows)):
+            self._written = [each[list(parents)] for each in self._written]
+        if len(parents) != self._rows:
+            self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
+            self._rows = len(parents)
+        feed: dict[str, npt.NDArray[Any]] = dict(zip(_WRITTEN, self._written, strict=True))
+        feed |= zip(_HEARD, self._heard, strict=True)
+        feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
+        logits, *self._written = self._step.run(None, feed)
+        return log_softmax(logits[:, -1])
+
+
+def _check(utterance: Utterance) -> None:
+    """EngineError, whose text names no content, for what this model cannot do."""
+    if utterance.language != "en":
+        raise EngineError(f"moonshine-base-en knows English only, not {utterance.language!r}")
+    if utterance.translate_to not in (None, "en"):
+        raise EngineError("moonshine-base-en does not translate")
+    if len(utterance.samples) > _MAX_SECONDS * _RATE:
+        seconds = len(utterance.samples) / _RATE
+        raise EngineError(f"{seconds:.1f} s at once: moonshine takes {_MAX_SECONDS:.0f} s at most")
+
+
+def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
+    named = {"loop_cut": looped, "length_cut": cut}
+    return tuple(flag for flag, raised in named.items() if raised)
+
+
+def _padded(samples: Samples) -> Samples:
+    """At least a tenth of a second: the encoder's filters need that much."""
+    return np.pad(samples, (0, max(0, _SHORTEST - len(samples))))
+
+
+def _spellings(term: str) -> set[str]:
+    """The ways in which the model may write a keyword."""
+    return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
+
+
+def _session(path: Path) -> Net:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # A spinning thread takes the core that the next worker needs: on a busy machine twice as slow.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return net

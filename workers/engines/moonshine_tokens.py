@@ -1,0 +1,78 @@
+"""Moonshine's 32,000 pieces of text, and words made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+START, END = 1, 2
+_SPACE = "▁".encode()
+_FIRST_BYTE, _FIRST_PIECE = 3, 259
+"""Tokens 0 to 2 are control signs, then come the 256 bytes, then pieces in the order of their merging."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """A word and how sure the model was of it."""
+
+    text: str
+    probability: float
+    """Product of the probabilities of its tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The bytes of each token; a word begins with `▁` (SentencePiece, Kudo and Richardson 2018)."""
+
+    pieces: tuple[bytes, ...] = field(repr=False)
+    ranks: dict[bytes, int] = field(repr=False)
+    """Token of each piece but the bytes; of two possible merges the one of the lower token comes first."""
+
+    def spell(self, tokens: Sequence[int], probabilities: Sequence[float]) -> tuple[Spelled, ...]:
+        """The words that `tokens` write."""
+        words: list[tuple[bytes, float]] = []
+        for token, probability in zip(tokens, probabilities, strict=True):
+            piece = self.pieces[token] if _FIRST_BYTE <= token < len(self.pieces) else b""
+            if piece.startswith(_SPACE) or not words:
+                words.append((piece.replace(_SPACE, b""), probability))
+            else:
+                words[-1] = (words[-1][0] + piece, words[-1][1] * probability)
+        texts = [(written.decode(errors="replace").strip(), sure) for written, sure in words]
+        return tuple(Spelled(text, sure) for text, sure in texts if text)
+
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """The tokens that the model would write for `text` inside a sentence: with a space before it."""
+        pieces = [sign.encode() for sign in "▁" + text.strip().replace(" ", "▁")]
+        while (at := self._next_merge(pieces)) is not None:
+            pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
+        return tuple(token for piece in pieces for token in self._as_tokens(piece))
+
+    def _next_merge(self, pieces: Sequence[bytes]) -> int | None:
+        """Where byte pair encoding joins two pieces next, or None when it is done."""
+        pairs = [left + right for left, right in pairwise(pieces)]
+        ranked = [(self.ranks[pair], at) for at, pair in enumerate(pairs) if pair in self.ranks]
+        return min(ranked)[1] if ranked else None
+
+    def _as_tokens(self, piece: bytes) -> list[int]:
+        """The token of a piece; byte by byte where it has none."""
+        if piece in self.ranks:
+            return [self.ranks[piece]]
+        return [_FIRST_BYTE + byte for byte in piece]
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """
+    The vendor's `tokenizer.bin`: for each token its length, then its bytes.
+
+    A length from 128 on takes two bytes: the first less 128, plus 128 times the second.
+    """
+    content, at = path.read_bytes(), 0
+    pieces: list[bytes] = []
+    while at < len(content):
+        length, at = content[at], at + 1
+        if length >= 128:
+            length, at = length - 128 + 128 * content[at], at + 1
+        pieces.append(content[at : at + length])
+        at += length
+    ranks = {piece: token for token, piece in enumerate(pieces) if token >= _FIRST_PIECE}
+    return Vocabulary(tuple(pieces), ranks)
