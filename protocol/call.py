@@ -47,7 +47,9 @@ class CallConfig:
 def call_id(text: str) -> str:
     """`text` if it may name a call, else ValueError: it stands in keys, URLs and file names."""
     if not _CALL_ID.fullmatch(text):
-        raise ValueError("a call id is 1 to 128 of A-Z a-z 0-9 . _ : - and starts with one of the first three")
+        raise ValueError(
+            "a call id is 1 to 128 of A-Z a-z 0-9 . _ : - and starts with one of the first three"
+        )
     return text
 
 

@@ -5,8 +5,8 @@ Bridge events and sounds go in; what is to be written collects in the ledger, wh
 goes in by `learn`.  No sockets, no clock, no Redis, no model.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import assert_never
 
@@ -86,16 +86,22 @@ class _Open:
 
 
 class Call:
-    """The account of one call.  Times are samples of the call clock; `now` is the wall clock in seconds."""
+    """The account of one call.  Positions are samples of the call clock; `now` is a wall clock, in seconds."""
 
     def __init__(
-        self, identity: Identity, config: CallConfig, ledger: Ledger, partial_every_ms: int
+        self,
+        identity: Identity,
+        config: CallConfig,
+        ledger: Ledger,
+        partial_every_ms: int,
+        now: Callable[[], float],
     ) -> None:
         self.identity = identity
         self.config = config
         self.ledger = ledger
         self.phase = Phase.LIVE
         self._partial_every = from_ms(partial_every_ms)
+        self._now = now
         self._open: dict[SegmentId, _Open] = {}
         self._marks: list[tuple[str, set[SegmentId]]] = []
         self._marked = 0
@@ -133,15 +139,15 @@ class Call:
         self._marks.append((name, set(self.ledger.unsettled)))
         self._answer_marks()
 
-    def sound(self, channel: int, event: SoundEvent, now: float) -> None:
+    def sound(self, channel: int, event: SoundEvent) -> None:
         """What the ear of a channel has made out."""
         match event:
             case SegmentOpened(number, start):
                 self._segment_opened(SegmentId(channel, number), start)
             case SegmentGrew(number, pcm):
-                self._segment_grew(SegmentId(channel, number), pcm.tobytes(), now)
-            case SegmentClosed(number, span, samples):
-                self._segment_closed(SegmentId(channel, number), span, 2 * samples, now)
+                self._segment_grew(SegmentId(channel, number), pcm.tobytes())
+            case SegmentClosed(number, span, samples, _):
+                self._segment_closed(SegmentId(channel, number), span, 2 * samples)
             case _:
                 assert_never(event)
 
@@ -161,7 +167,11 @@ class Call:
             return
         self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
         match entry.event:
-            case Final(segment=segment) | SegmentFailed(segment=segment) | SegmentDropped(segment=segment):
+            case (
+                Final(segment=segment)
+                | SegmentFailed(segment=segment)
+                | SegmentDropped(segment=segment)
+            ):
                 self._settled(segment)
             case MarkReached():
                 self._answered += 1
@@ -187,7 +197,11 @@ class Call:
                 return f"gap:{channel}:{span.start}"
             case MarkReached():
                 return f"mark:{self._answered}"
-            case Final(segment=segment) | SegmentFailed(segment=segment) | SegmentDropped(segment=segment):
+            case (
+                Final(segment=segment)
+                | SegmentFailed(segment=segment)
+                | SegmentDropped(segment=segment)
+            ):
                 return str(segment)
             case _:
                 assert_never(event)
@@ -198,17 +212,17 @@ class Call:
         self.ledger.open(segment, start)
         self._log(SpeechStarted(segment, start))
 
-    def _segment_grew(self, segment: SegmentId, audio: bytes, now: float) -> None:
+    def _segment_grew(self, segment: SegmentId, audio: bytes) -> None:
         opened = self._open[segment]
         opened.heard += len(audio) // BYTES_PER_SAMPLE
         self.ledger.hear(segment, audio)
         if self.config.partials and opened.is_due(self._partial_every):
             opened.looked, opened.unanswered = opened.heard, True
-            self.ledger.want_partial(segment, self._job(segment, Span(opened.start, -1), now))
+            self.ledger.want_partial(segment, self._job(segment, opened.start))
 
-    def _segment_closed(self, segment: SegmentId, span: Span, size: int, now: float) -> None:
+    def _segment_closed(self, segment: SegmentId, span: Span, size: int) -> None:
         del self._open[segment]
-        self.ledger.close(segment, span, size, self._job(segment, span, now))
+        self.ledger.close(segment, span, size, self._job(segment, span.start, span.end))
 
     def _settled(self, segment: SegmentId) -> None:
         self.ledger.settle(segment)
@@ -232,19 +246,22 @@ class Call:
         keywords = self.config.keywords
         self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected))
 
-    def _job(self, segment: SegmentId, span: Span, now: float) -> bytes:
-        job = Job(
-            self.identity.call_id,
-            self.identity.log,
-            segment,
-            span.start,
-            now,
-            self.config.language,
-            self.config.translate_to,
-            self.config.keywords.terms,
-            self.config.keywords.revision,
+    def _job(self, segment: SegmentId, start: int, end: int | None = None) -> bytes:
+        config = self.config
+        return encode_job(
+            Job(
+                call_id=self.identity.call_id,
+                log=self.identity.log,
+                segment=segment,
+                start=start,
+                end=end,
+                queued_at=self._now(),
+                language=config.language,
+                translate_to=config.translate_to,
+                keywords=config.keywords.terms,
+                keywords_revision=config.keywords.revision,
+            )
         )
-        return encode_job(job if span.end < 0 else replace(job, end=span.end))
 
     def _log(self, event: LoggedEvent) -> None:
         self.ledger.log(self._name_of(event), encode_event(event))

@@ -62,7 +62,8 @@ class Conversation:
             return
         match event:
             case AudioReceived(channel, pcm, position):
-                self._channel(channel).receive(position, pcm)
+                self._channel(channel).receive(position, pcm, self._due.set)
+                return
             case KeywordsChanged(terms, rejected):
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)
@@ -90,13 +91,11 @@ class Conversation:
         self.call.end(reason, [channel.totals for channel in self._channels], duration)
         self._due.set()
 
-    def wake(self) -> None:
-        """The call has something to write."""
-        self._due.set()
-
     def _channel(self, number: int) -> Channel:
         if not 0 <= number < len(self._channels):
-            raise DialectError(f"channel {number} does not exist: the call has {len(self._channels)}")
+            raise DialectError(
+                f"channel {number} does not exist: the call has {len(self._channels)}"
+            )
         return self._channels[number]
 
     def _channels_now(self) -> None:

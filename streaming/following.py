@@ -8,6 +8,7 @@ takes news whose `seq` is next as they come, and reads the log wherever there is
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -36,7 +37,7 @@ News = asyncio.Queue[bytes]
 class Newsroom:
     """One pub/sub connection of the process, shared by all followers.  `run` keeps it up."""
 
-    def __init__(self, redis: "Redis[bytes]") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
         self._readers: dict[str, set[News]] = {}
         self._wanted = asyncio.Event()
@@ -85,7 +86,7 @@ def _offer(news: News, message: bytes) -> None:
 class Follower:
     """All entries of one call's log from `after` on, in order, each once, with partials between them."""
 
-    def __init__(self, redis: "Redis[bytes]", newsroom: Newsroom, keys: CallKeys, after: int) -> None:
+    def __init__(self, redis: Redis, newsroom: Newsroom, keys: CallKeys, after: int) -> None:
         self._redis = redis
         self._newsroom = newsroom
         self._keys = keys
@@ -124,7 +125,9 @@ class Follower:
         """What the log has behind the last seq; nothing while Redis cannot be reached."""
         while True:
             try:
-                page = await self._redis.xrange(self._keys.log, f"({self._seq}-0", "+", count=_PAGE)
+                page: Any = await self._redis.xrange(
+                    self._keys.log, f"({self._seq}-0", "+", count=_PAGE
+                )
             except (RedisError, OSError):
                 return
             for entry_id, fields in page:

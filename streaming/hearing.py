@@ -9,8 +9,7 @@ heard together, and nobody waits for anybody.
 import asyncio
 from collections.abc import Callable
 
-from .ear import Ear, SoundEvent, listen
-from .vad import Silero, silero_weights
+from .ear import Ear, Judge, SoundEvent, listen
 
 Deliver = Callable[[list[SoundEvent]], None]
 """Who wants to know what an ear has made out; called in the event loop, must not block."""
@@ -19,25 +18,29 @@ Deliver = Callable[[list[SoundEvent]], None]
 class Hearing:
     """Ears that have something new, until the end of this turn of the loop."""
 
-    def __init__(self) -> None:
-        weights = silero_weights()
-        self._silero = Silero(weights) if weights else None
-        self._listeners: dict[Ear, Deliver] = {}
+    def __init__(self, silero: Judge | None) -> None:
+        self._silero = silero
+        self._waiting: dict[Ear, Deliver] = {}
 
     def soon(self, ear: Ear, deliver: Deliver) -> None:
         """`ear` has heard something: say what, at the end of this turn."""
-        if not self._listeners:
+        if not self._waiting:
             asyncio.get_running_loop().call_soon(self._listen)
-        self._listeners[ear] = deliver
+        self._waiting[ear] = deliver
 
     def now(self, ear: Ear, deliver: Deliver) -> None:
-        """The same at once, because something else depends on it."""
-        self._listeners.pop(ear, None)
-        listen([ear], self._silero)
-        deliver(ear.drain())
+        """The same at once and to the last sample, because something else depends on it."""
+        self._waiting.pop(ear, None)
+        deliver(listen([ear], self._silero)[0])
+        while ear.question:
+            deliver(listen([ear], self._silero)[0])
 
     def _listen(self) -> None:
-        listeners, self._listeners = self._listeners, {}
-        listen(list(listeners), self._silero)
-        for ear, deliver in listeners.items():
-            deliver(ear.drain())
+        waiting, self._waiting = self._waiting, {}
+        ears = list(waiting)
+        for ear, events in zip(ears, listen(ears, self._silero), strict=True):
+            waiting[ear](events)
+            if (
+                ear.question
+            ):  # a flood: the rest of it in the next turn, so that the others get theirs
+                self.soon(ear, waiting[ear])

@@ -6,9 +6,10 @@ Connection errors go through to the caller, who tries the same write again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
 from protocol.events import SegmentId
@@ -40,7 +41,7 @@ class Missing:
 class CallQueue:
     """The writes of one call."""
 
-    def __init__(self, redis: "Redis[bytes]", keys: CallKeys, log: str) -> None:
+    def __init__(self, redis: Redis, keys: CallKeys, log: str) -> None:
         self.keys = keys
         self._redis = redis
         self._log = log
@@ -91,7 +92,7 @@ class CallQueue:
             args=[self._log, keys.call_id, keep_seconds],
         )
 
-    async def _add(self, write: Write, pipe: Any) -> None:
+    async def _add(self, write: Write, pipe: Pipeline) -> None:
         keys, call = self.keys, self.keys.call_id
         match write:
             case LogEvent(name, payload):
@@ -102,7 +103,12 @@ class CallQueue:
                 )
             case StoreAudio(segment, offset, audio, partial):
                 await self._hear(
-                    keys=[keys.meta, keys.audio(segment), keys.state(segment), keys.partition.partials],
+                    keys=[
+                        keys.meta,
+                        keys.audio(segment),
+                        keys.state(segment),
+                        keys.partition.partials,
+                    ],
                     args=[self._log, offset, audio, AUDIO_TTL, partial],
                     client=pipe,
                 )
@@ -132,5 +138,3 @@ class CallQueue:
 
     def _script(self, script: Script) -> AsyncScript:
         return self._redis.register_script(script.source)
-
-

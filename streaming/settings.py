@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .vad import VadChoice
+from .vad import Vad
 
 
 class GatewaySettings(BaseModel):
@@ -11,15 +11,19 @@ class GatewaySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(
-        "127.0.0.1", description="address to listen on; there is no authentication yet: keep it private"
+        "127.0.0.1",
+        description="address to listen on; there is no authentication yet: keep it private",
     )
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
-    vad: VadChoice = Field(
-        "webrtc+silero",
+    vad: Vad = Field(
+        Vad.BOTH,
         description="who decides what is speech: webrtc+silero, webrtc or silero",
     )
     hangover_ms: int = Field(
-        500, ge=100, le=5_000, description="silence that ends a segment, unless the call says otherwise"
+        500,
+        ge=100,
+        le=5_000,
+        description="silence that ends a segment, unless the call says otherwise",
     )
     max_segment_ms: int = Field(
         12_000, ge=2_000, le=14_000, description="a longer segment is cut at its quietest moment"
@@ -39,7 +43,9 @@ class GatewaySettings(BaseModel):
         3.0, gt=0, description="a reader that takes longer to read one message is cut off"
     )
     hold_seconds: float = Field(
-        60.0, gt=0, description="how long the last finals of a call are waited for when it has ended"
+        60.0,
+        gt=0,
+        description="how long the last finals of a call are waited for when it has ended",
     )
     log_keep_seconds: int = Field(
         900, ge=1, description="how long the log of an ended call can still be read"

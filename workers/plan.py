@@ -54,9 +54,7 @@ def plan(waiting: Sequence[Waiting], limits: Limits, now: float) -> Plan:
         for one in waiting
         if one.effort is Effort.PARTIAL and now - one.claimed_at > limits.stale
     )
-    fresh = sorted(
-        (one for one in waiting if one.entry not in drop), key=lambda one: one.queued_at
-    )
+    fresh = sorted((one for one in waiting if one.entry not in drop), key=lambda one: one.queued_at)
     finals = [one for one in fresh if one.effort is Effort.FINAL]
     return Plan(_fit(finals or fresh, limits), drop)
 

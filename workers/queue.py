@@ -60,9 +60,7 @@ class Claimed:
 class WorkQueue:
     """The lanes of some partitions, for one consumer."""
 
-    def __init__(
-        self, redis: "Redis[bytes]", partitions: Sequence[Partition], consumer: str
-    ) -> None:
+    def __init__(self, redis: Redis, partitions: Sequence[Partition], consumer: str) -> None:
         self._redis = redis
         self._partitions = tuple(partitions)
         self._consumer = consumer
@@ -178,11 +176,9 @@ class WorkQueue:
             if one.effort is Effort.FINAL:
                 by_partition.setdefault(one.partition, []).append(one.entry)
         for partition, entries in by_partition.items():
-            await self._extend(
-                keys=[partition.finals], args=[WORKERS, self._consumer, *entries]
-            )
+            await self._extend(keys=[partition.finals], args=[WORKERS, self._consumer, *entries])
 
-    def _claimed(self, partition: Partition, reply: Any) -> list[Claimed]:
+    def _claimed(self, partition: Partition, reply: Any) -> list[Claimed]:  # noqa: ANN401  # as redis-py leaves it
         """Jobs of a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
         claimed = []
         for lane, entries in reply or ():
@@ -192,7 +188,9 @@ class WorkQueue:
                     claimed += self._read(partition, effort, entry.decode(), fields[b"j"])
         return claimed
 
-    def _read(self, partition: Partition, effort: Effort, entry: str, payload: bytes) -> list[Claimed]:
+    def _read(
+        self, partition: Partition, effort: Effort, entry: str, payload: bytes
+    ) -> list[Claimed]:
         """A job of another version stays where it is, for the worker that knows it."""
         try:
             return [Claimed(entry, partition, effort, decode_job(payload))]

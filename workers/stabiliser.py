@@ -35,6 +35,10 @@ class Stabilised:
         return msgspec.msgpack.decode(payload, type=cls) if payload else cls()
 
 
+NOTHING = Stabilised()
+"""Before the first hypothesis."""
+
+
 def _agreed(earlier: Sequence[str], later: Sequence[str]) -> int:
     """
     How many words at the beginning both have in common, written alike but for case and closing signs.

@@ -20,7 +20,7 @@ from .plan import Limits, Waiting, plan
 from .queue import Claimed, Outcome, WorkQueue
 from .results import failure_of, final_of, partial_of, span_of, utterance_of
 from .settings import WorkerSettings
-from .stabiliser import Stabilised
+from .stabiliser import NOTHING, Stabilised
 
 _CLAIM_WAIT_MS = 1_000
 """How long a claim waits in Redis; must stay below the client's read timeout."""
@@ -49,7 +49,7 @@ class _Ready:
     claimed: Claimed
     utterance: Utterance
     revision: int = 0
-    before: Stabilised = Stabilised()
+    before: Stabilised = NOTHING
 
 
 class Worker:
@@ -140,8 +140,13 @@ class Worker:
         """Extend the leases of what is in hand, as long as the engine gets on."""
         while True:
             await asyncio.sleep(self._settings.lease_ms / 5_000)
-            if self._step_began and time.monotonic() - self._step_began > self._settings.step_limit_seconds:
-                raise EngineBrokenError("the engine has been at one batch for longer than the step limit")
+            if (
+                self._step_began
+                and time.monotonic() - self._step_began > self._settings.step_limit_seconds
+            ):
+                raise EngineBrokenError(
+                    "the engine has been at one batch for longer than the step limit"
+                )
             in_hand = self._backlog | self._running
             try:
                 await self._queue.extend([one.claimed for one in in_hand.values()])
@@ -198,14 +203,14 @@ class Worker:
     async def _prepare(self, batch: Sequence[Claimed]) -> list[_Ready]:
         ready = []
         for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
-            revision, before = 0, Stabilised()
+            revision, before = 0, NOTHING
             if one.effort is Effort.PARTIAL:
                 revision, payload = await self._queue.look(one, _STATE_TTL)
                 before = Stabilised.decode(payload)
             if not audio:
                 await self._no_audio(one)
                 continue
-            samples = np.frombuffer(audio, dtype="<i2").astype(np.float32) / 32_768
+            samples = np.frombuffer(audio, dtype="<i2").astype(np.float32) / np.float32(32_768)
             previous = " ".join(before.words)
             utterance = utterance_of(one.job, one.effort, samples, previous)
             ready.append(_Ready(one, utterance, revision, before))
@@ -233,9 +238,7 @@ class Worker:
         finally:
             self._step_began = None
 
-    async def _report(
-        self, one: _Ready, heard: Hypothesis | EngineError, timing: Timing
-    ) -> None:
+    async def _report(self, one: _Ready, heard: Hypothesis | EngineError, timing: Timing) -> None:
         job = one.claimed.job
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis):
@@ -244,7 +247,9 @@ class Worker:
             await self._fail(one.claimed, str(heard))
         else:
             final = final_of(job, heard, self._engine.capabilities.name, timing)
-            self._note(one.claimed, await self._queue.settle(one.claimed, encode_event(final)), timing)
+            self._note(
+                one.claimed, await self._queue.settle(one.claimed, encode_event(final)), timing
+            )
 
     async def _suggest(self, one: _Ready, heard: Hypothesis) -> None:
         job = one.claimed.job
@@ -255,7 +260,9 @@ class Worker:
 
     async def _fail(self, one: Claimed, reason: str) -> None:
         outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
-        log.error("segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome)
+        log.error(
+            "segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome
+        )
 
     def _note(self, one: Claimed, outcome: Outcome, timing: Timing) -> None:
         log.info(

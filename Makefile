@@ -1,0 +1,55 @@
+# Everything runs in .venv, which `install` makes and brings up to date when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check format lint types contracts accuracy bench clean
+
+help:  ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## make .venv with everything that tests and demo need
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Trunkline needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[granite,whisper]' --group dev
+	@touch $@
+
+demo: install  ## play a call through the whole ring and show its captions
+	$(BIN)/trunkline demo
+
+up: install  ## run gateway, worker, recorder and an embedded Valkey
+	$(BIN)/trunkline up
+
+test: install  ## run the tests
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: lint types contracts test  ## what CI runs
+
+format: install  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+contracts: install
+	$(BIN)/lint-imports
+
+accuracy: install  ## stream human speech through the whole ring and count word errors
+	$(BIN)/python bench/accuracy.py
+
+bench: install  ## measure latency; prints machine, commit and command
+	$(BIN)/python bench/latency.py
+
+clean:  ## remove .venv and what tools left
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist

@@ -1,0 +1,1 @@
+"""The languages of the bridges: one pure file each, listed in `registry`."""

@@ -1,0 +1,53 @@
+"""What a dialect is: a pure object between a bridge's messages and our events."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from ..bridge import BridgeEvent
+from ..events import Entry
+
+Message = str | bytes
+"""One WebSocket message: text or binary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The request that opened the connection."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    """Pairs in their order; a name may come more than once."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names in lower case."""
+
+    def first(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+class Dialect(Protocol):
+    """
+    One connection's worth of a bridge's language.
+
+    Pure and short-lived: it knows where its conversation stands, and nothing of sockets or time.
+    """
+
+    name: ClassVar[str]
+    """Stands in the call's log."""
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the bridge means.  DialectError, and nothing else, for whatever it may not say."""
+        ...
+
+    def opened(self, call_id: str) -> None:
+        """The call that `receive` opened has begun under this id."""
+        ...
+
+    def tell(self, entry: Entry) -> None:
+        """Something happened in the call; what the bridge is to know of it comes out of `outbox`."""
+        ...
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now, in order; asking empties it."""
+        ...

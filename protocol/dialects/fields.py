@@ -1,0 +1,77 @@
+"""
+Reading fields of foreign JSON.
+
+Bridges send numbers as strings and leave fields out; each function takes what is meant and refuses the rest
+with a sentence that names the field.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..bridge import DialectError
+
+
+def parse(message: str | bytes) -> Mapping[str, Any]:
+    """The JSON object in a message."""
+    try:
+        body = json.loads(message)
+    except (ValueError, RecursionError) as exc:
+        raise DialectError("not a JSON message") from exc
+    if not isinstance(body, dict):
+        raise DialectError("a message must be a JSON object")
+    return body
+
+
+def member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object inside an object."""
+    value = body.get(name)
+    if not isinstance(value, dict):
+        raise DialectError(f"{name} must be an object")
+    return value
+
+
+def text(body: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """A string."""
+    value = body.get(name, default)
+    if not isinstance(value, str):
+        raise DialectError(f"{name} must be a string")
+    return value
+
+
+def whole(body: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    """A whole number of at most fifteen digits, also when it is written as a string."""
+    value = body.get(name, default)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15:
+        return value
+    raise DialectError(f"{name} must be a whole number of at most 15 digits")
+
+
+def boolean(body: Mapping[str, Any], name: str, default: bool) -> bool:  # noqa: FBT001  # a value of a field
+    """True or false, also when it is written as a string."""
+    value = body.get(name, default)
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if isinstance(value, bool):
+        return value
+    raise DialectError(f"{name} must be true or false")
+
+
+def strings(body: Mapping[str, Any], name: str) -> list[str]:
+    """A list of strings; nothing is an empty one."""
+    value = body.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise DialectError(f"{name} must be a list of strings")
+    return value
+
+
+def payload(body: Mapping[str, Any], name: str = "payload") -> bytes:
+    """Bytes in base64."""
+    try:
+        return base64.b64decode(text(body, name), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise DialectError(f"{name} is not base64") from exc

@@ -1,0 +1,233 @@
+"""
+Trunkline's own dialect: documented in docs/native-protocol.md.
+
+JSON `start`, audio in binary frames or base64, public events back.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from .. import call
+from ..audio import AudioFormat, Encoding, Pcm
+from ..bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    DtmfReceived,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+)
+from ..call import CallConfig, Keywords, Role
+from ..events import Entry
+from ..keywords import clean, split
+from ..wire import Scribe
+from . import fields
+from .base import Message, Request
+
+_ENCODINGS = {
+    "mulaw": Encoding.MULAW,
+    "ulaw": Encoding.MULAW,
+    "pcmu": Encoding.MULAW,
+    "alaw": Encoding.ALAW,
+    "pcma": Encoding.ALAW,
+    "l16": Encoding.L16,
+    "linear16": Encoding.L16,
+    "pcm_s16le": Encoding.L16,
+}
+_MOST_CHANNELS = 8
+
+
+class Native:
+    """A connection that speaks Trunkline's own language; a `start` may also stand in the query string."""
+
+    name: ClassVar[str] = "native"
+
+    def __init__(self, request: Request) -> None:
+        self._query = request
+        self._format: AudioFormat | None = None
+        self._channels = 0
+        self._rest = b""
+        self._closed = False
+        self._scribe = Scribe("")
+        self._out: list[Message] = []
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the bridge means; DialectError for what it may not say."""
+        if self._closed:
+            raise DialectError("nothing may come behind stop")
+        if isinstance(message, bytes):
+            return self._binary(message)
+        body = fields.parse(message)
+        kind = fields.text(body, "type")
+        if kind == "start":
+            return self._start(body)
+        if kind not in _UNDERSTOOD:
+            raise DialectError(f"unknown type {kind[:32]!r}: send start, {', '.join(_UNDERSTOOD)}")
+        if self._format is None and kind != "ping":
+            raise DialectError(f"{kind} before start")
+        return _UNDERSTOOD[kind](self, body)
+
+    def opened(self, call_id: str) -> None:
+        """The id stands in all that is sent."""
+        self._scribe = Scribe(call_id)
+
+    def tell(self, entry: Entry) -> None:
+        """Everything goes back, in the public form."""
+        self._out.append(self._scribe.write(entry))
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        out, self._out = self._out, []
+        return out
+
+    def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        if self._format is not None:
+            raise DialectError("a second start: one connection carries one call")
+        roles = _roles(body.get("channels", 1))
+        try:
+            self._format = AudioFormat(
+                _encoding(fields.text(body, "encoding", "mulaw")),
+                fields.whole(body, "sample_rate", 8_000),
+                len(roles),
+            )
+            opened = _opened(body, roles, self._format.rate)
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc
+        self._channels = len(roles)
+        return [opened]
+
+    def _binary(self, frame: bytes) -> list[BridgeEvent]:
+        """Interleaved samples of all channels; a sample may be cut in two by the end of a frame."""
+        opened: list[BridgeEvent] = []
+        if self._format is None:
+            if not self._query.query:
+                raise DialectError("audio before start")
+            opened = self._start(_from_query(self._query))
+        assert self._format is not None  # start has set it
+        audio = self._rest + frame
+        whole = len(audio) - len(audio) % self._format.frame_width
+        self._rest = audio[whole:]
+        return opened + [
+            AudioReceived(channel, pcm)
+            for channel, pcm in enumerate(self._format.decode(audio[:whole]))
+            if len(pcm)
+        ]
+
+    def _audio(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        if "channel" not in body:
+            return self._binary(fields.payload(body))
+        assert self._format is not None  # checked by receive
+        one = AudioFormat(self._format.encoding, self._format.rate)
+        try:
+            pcm: Pcm = one.decode(fields.payload(body))[0]
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc
+        position = fields.whole(body, "position") if "position" in body else None
+        return [AudioReceived(self._channel(body), pcm, position)]
+
+    def _keywords(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        cleaned = clean(fields.strings(body, "keywords"))
+        return [KeywordsChanged(cleaned.terms, cleaned.rejected)]
+
+    def _mark(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        return [MarkReceived(fields.text(body, "name")[:128])]
+
+    def _dtmf(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        return [DtmfReceived(self._channel(body), fields.text(body, "digit")[:1])]
+
+    def _finalize(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        return [FinalizeRequested(self._channel(body) if "channel" in body else None)]
+
+    def _ping(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        self._out.append('{"type":"pong"}')
+        return []
+
+    def _stop(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        self._closed = True
+        return [CallClosed()]
+
+    def _channel(self, body: Mapping[str, Any]) -> int:
+        channel = fields.whole(body, "channel", 0)
+        if channel >= self._channels:
+            raise DialectError(f"channel {channel} does not exist: the call has {self._channels}")
+        return channel
+
+
+_UNDERSTOOD: dict[str, Callable[[Native, Mapping[str, Any]], list[BridgeEvent]]] = {
+    "audio": Native._audio,
+    "keywords": Native._keywords,
+    "mark": Native._mark,
+    "dtmf": Native._dtmf,
+    "finalize": Native._finalize,
+    "ping": Native._ping,
+    "stop": Native._stop,
+}
+
+
+def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> CallOpened:
+    """ValueError or DialectError when a field is wrong."""
+    cleaned = clean(fields.strings(body, "keywords"))
+    hangover = fields.whole(body, "endpointing_ms") if "endpointing_ms" in body else None
+    if hangover is not None and not 100 <= hangover <= 5_000:
+        raise DialectError("endpointing_ms must lie between 100 and 5000")
+    translate_to = body.get("translate_to")
+    return CallOpened(
+        call_id=call.call_id(fields.text(body, "call_id")) if "call_id" in body else None,
+        roles=roles,
+        rate=rate,
+        config=CallConfig(
+            language=call.language(fields.text(body, "language", "en")),
+            translate_to=None
+            if translate_to is None
+            else call.language(fields.text(body, "translate_to")),
+            keywords=Keywords(cleaned.terms),
+            partials=fields.boolean(body, "partials", default=True),
+            hangover_ms=hangover,
+        ),
+        rejected_keywords=cleaned.rejected,
+        metadata=_metadata(body.get("metadata", {})),
+    )
+
+
+def _roles(channels: object) -> tuple[Role, ...]:
+    """A count, or one role for each channel."""
+    if (
+        isinstance(channels, int)
+        and not isinstance(channels, bool)
+        and 1 <= channels <= _MOST_CHANNELS
+    ):
+        return (Role.AGENT, Role.CUSTOMER) if channels == 2 else (Role.MIXED,) * channels
+    if isinstance(channels, list) and 1 <= len(channels) <= _MOST_CHANNELS:
+        try:
+            return tuple(Role(role) for role in channels)
+        except ValueError as exc:
+            raise DialectError(f"a role is one of {', '.join(Role)}") from exc
+    raise DialectError(f"channels must be a number from 1 to {_MOST_CHANNELS}, or a list of roles")
+
+
+def _encoding(name: str) -> Encoding:
+    if name.lower() not in _ENCODINGS:
+        raise DialectError(f"unknown encoding {name[:32]!r}: send mulaw, alaw or l16")
+    return _ENCODINGS[name.lower()]
+
+
+def _metadata(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or len(value) > 32:
+        raise DialectError("metadata must be an object of at most 32 fields")
+    return tuple((str(key)[:256], str(content)[:256]) for key, content in value.items())
+
+
+def _from_query(request: Request) -> Mapping[str, Any]:
+    """The fields of a start, from a query string."""
+    body: dict[str, Any] = {"type": "start", **dict(request.query)}
+    if "channels" in body:
+        channels = split(body["channels"])
+        body["channels"] = int(channels[0]) if channels[0:1] and channels[0].isdigit() else channels
+    body["keywords"] = [
+        term for name, value in request.query if name == "keywords" for term in split(value)
+    ]
+    body.pop("metadata", None)
+    return body

@@ -1,0 +1,158 @@
+"""One bridge connection: a socket on one side, a conversation on the other, a dialect between them."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
+
+import structlog
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from protocol.bridge import CallOpened, DialectError
+from protocol.dialects.base import Dialect
+from protocol.events import Entry
+
+from .call import Phase
+from .conversation import Conversation
+from .queue import SupersededError
+
+SUPERSEDED = 4103
+"""Close code: a newer connection has taken the call."""
+
+PROTOCOL_BROKEN = 4400
+"""Close code: the peer broke its dialect."""
+
+IDLE = 4408
+"""Close code: nothing was said in time."""
+
+log = structlog.get_logger()
+
+Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[Conversation]]
+"""Makes a conversation of the bridge's first words; the function given is told what the log says."""
+
+
+class Session:
+    """Listen to a bridge and talk back, until its call is over."""
+
+    def __init__(
+        self,
+        socket: ServerConnection,
+        dialect: Dialect,
+        begin: Begin,
+        *,
+        first_message: float,
+        send_limit: float,
+        hold: float,
+    ) -> None:
+        """Seconds: until the first message, for one send, and for the last finals behind the end."""
+        self._socket = socket
+        self._dialect = dialect
+        self._begin = begin
+        self._first_message = first_message
+        self._send_limit = send_limit
+        self._hold = hold
+        self._news = asyncio.Event()
+        self.conversation: Conversation | None = None
+
+    async def run(self) -> None:
+        """From the first message to the goodbye; the bridge's faults end its connection and nobody else's."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send())
+                await self._converse()
+                sending.cancel()
+            await self._say_goodbye(1000, "")
+        except* DialectError as group:
+            await self._say_goodbye(PROTOCOL_BROKEN, str(group.exceptions[0]))
+        except* SupersededError:
+            await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
+
+    async def _converse(self) -> None:
+        """Hear the bridge out; then wait for what the log has to say."""
+        conversation = await self._open()
+        if conversation is None:
+            return
+        self.conversation = conversation
+        following = asyncio.create_task(conversation.run())
+        hearing = asyncio.create_task(self._hear(conversation))
+        try:
+            await asyncio.wait({following, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            await self._after(conversation, following, hearing)
+        finally:
+            for task in (following, hearing):
+                task.cancel()
+            await asyncio.gather(following, hearing, return_exceptions=True)
+
+    async def _after(
+        self, conversation: Conversation, following: asyncio.Task[None], hearing: asyncio.Task[None]
+    ) -> None:
+        """The bridge has hung up, or the call was taken away: the last words are waited for all the same."""
+        if hearing.done():
+            conversation.hang_up("hangup")
+            try:
+                async with asyncio.timeout(self._hold):
+                    await asyncio.shield(following)
+            except TimeoutError:
+                log.warning("call_not_settled", unsettled=len(conversation.call.ledger.unsettled))
+            hearing.result()  # raises what the bridge did wrong, now that its words are safe
+        else:
+            following.result()
+
+    async def _open(self) -> Conversation | None:
+        """Read until the call is opened; None when the bridge leaves or stays silent."""
+        try:
+            async with asyncio.timeout(self._first_message):
+                async for message in self._socket:
+                    for event in self._dialect.receive(message):
+                        if not isinstance(event, CallOpened):
+                            raise DialectError(
+                                "a call must be started before anything else is said of it"
+                            )
+                        self._news.set()
+                        return await self._begin(event, self._dialect, self._tell)
+                    self._news.set()
+        except TimeoutError:
+            await self._say_goodbye(IDLE, "no call was started in time")
+        return None
+
+    async def _hear(self, conversation: Conversation) -> None:
+        """Everything the bridge says, until it says goodbye or is gone."""
+        async for message in self._socket:
+            for event in self._dialect.receive(message):
+                conversation.hear(event)
+            self._news.set()
+            if conversation.call.phase is not Phase.LIVE:
+                return
+
+    def _tell(self, entry: Entry) -> None:
+        self._dialect.tell(entry)
+        self._news.set()
+
+    async def _send(self) -> None:
+        """Pass on what the dialect has to say.  A peer that does not read is cut off, its call goes on."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._send_what_is_due()
+
+    async def _send_what_is_due(self) -> None:
+        for message in self._dialect.outbox():
+            try:
+                async with asyncio.timeout(self._send_limit):
+                    await self._socket.send(message)
+            except TimeoutError:
+                log.warning("peer_does_not_read")
+                self._socket.transport.abort()
+            except ConnectionClosed:
+                return
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._send_what_is_due()
+        await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+
+def new_call_id() -> str:
+    """For a bridge that names none."""
+    return f"call-{secrets.token_hex(8)}"

@@ -1,0 +1,55 @@
+"""A listener that follows the events of one call."""
+
+import asyncio
+
+import structlog
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from protocol.events import Partial
+from protocol.wire import Scribe
+
+from .following import Follower
+
+log = structlog.get_logger()
+
+
+class Subscriber:
+    """Public events of a call, from a `seq` on, until it has ended or the listener leaves."""
+
+    def __init__(
+        self, socket: ServerConnection, scribe: Scribe, follower: Follower, send_limit: float
+    ) -> None:
+        """`send_limit`: seconds that the listener may take to read one event."""
+        self._socket = socket
+        self._scribe = scribe
+        self._follower = follower
+        self._send_limit = send_limit
+
+    async def run(self) -> None:
+        """Send what comes.  One who does not read is cut off, and finds everything in the log next time."""
+        leaving = asyncio.create_task(self._socket.wait_closed())
+        following = asyncio.create_task(self._follow())
+        await asyncio.wait({leaving, following}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (leaving, following):
+            task.cancel()
+        await asyncio.gather(leaving, following, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        async for entry in self._follower.entries():
+            if isinstance(entry.event, Partial) and self._is_behind():
+                continue  # partials first: whoever reads slowly still gets every final
+            await self._send(self._scribe.write(entry))
+        await self._socket.close(1000)
+
+    def _is_behind(self) -> bool:
+        return self._socket.transport.get_write_buffer_size() > 0
+
+    async def _send(self, message: str) -> None:
+        try:
+            async with asyncio.timeout(self._send_limit):
+                await self._socket.send(message)
+        except TimeoutError:
+            log.warning("listener_does_not_read")
+            self._socket.transport.abort()
+            raise ConnectionClosed(None, None) from None
