@@ -1,0 +1,280 @@
+"""
+A Granite Speech checkpoint small enough for tests: the true architecture, random weights, 0.8 M parameters.
+
+Its language model babbles.  Its CTC head has been taught, in a few seconds, an alphabet of nine sounds, so that
+what is silence, where a word stands and whether a name was said can be tested with sounds of our own making.
+"""
+
+import importlib.machinery
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+torch = pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+pytest.importorskip("transformers", reason="the optional extra `granite` is not installed")
+
+RATE = 16_000
+AUDIO = "<|audio|>"
+TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: {{ message['content'] }}\n ASSISTANT:"
+    "{% elif message['role'] == 'assistant' %}{{ message['content'] }}{% endif %}{% endfor %}"
+)
+"""What ships with granite-4.0-1b-speech."""
+
+SOUNDS = "abdegilmnorst "
+"""The letters that the tiny CTC head knows, each a band of noise; the space is one of them."""
+
+LETTER_SAMPLES = 2_560
+"""Length of one letter: 160 ms, eight encoder frames."""
+
+Samples = npt.NDArray[np.float32]
+
+_ENCODER = {
+    "input_dim": 160, "num_layers": 2, "hidden_dim": 64, "feedforward_mult": 4, "num_heads": 4, "dim_head": 16,
+    "output_dim": 348, "context_size": 200, "max_pos_emb": 512, "dropout": 0.1, "conv_kernel_size": 15,
+    "conv_expansion_factor": 2,
+}  # fmt: skip
+_PROJECTOR = {
+    "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
+    "encoder_hidden_size": 64, "cross_attention_frequency": 1, "max_position_embeddings": 2048,
+    "use_qformer_text_input": False, "vocab_size": 32,
+}  # fmt: skip
+# Multipliers stay apart from 1, so that a forgotten one shows; with the wide initialisation the random model
+# listens: its text depends on the audio and on the prompt.
+_TEXT = {
+    "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "attention_multiplier": 0.25,
+    "embedding_multiplier": 2.0, "residual_multiplier": 1.5, "logits_scaling": 8.0, "initializer_range": 0.15,
+    "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+def build(folder: Path, seed: int = 0) -> Path:
+    """Write the tiny checkpoint into `folder`, as the vendor's processor and model save it."""
+    borrow_torchaudio()
+    from transformers import GraniteSpeechFeatureExtractor, GraniteSpeechProcessor
+
+    tokenizer = _tokenizer()
+    extractor = GraniteSpeechFeatureExtractor()
+    processor = GraniteSpeechProcessor(extractor, tokenizer, chat_template=TEMPLATE)
+    model = _model(tokenizer, seed)
+    _teach(model.model.encoder, seed)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def reference(folder: Path) -> tuple[Any, Any]:
+    """The vendor's own processor and model, loaded from `folder` without a network."""
+    borrow_torchaudio()
+    from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    model = AutoModelForSpeechSeq2Seq.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    return processor, model.eval()
+
+
+def generated(parts: tuple[Any, Any], samples: Samples, content: str, most: int) -> list[int]:
+    """Token ids that `generate()` writes for one clip alone; `content` is the user's turn behind the audio."""
+    processor, model = parts
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": AUDIO + content}], tokenize=False
+    )
+    inputs = processor(prompt, torch.from_numpy(samples), return_tensors="pt")
+    with torch.inference_mode():
+        ids = model.generate(**inputs, max_new_tokens=most, do_sample=False, num_beams=1)
+    return list(ids[0, inputs["input_ids"].shape[1] :].tolist())
+
+
+def spoken(text: str, seed: int = 0, level: float = 0.1) -> Samples:
+    """`text` in the sounds of the tiny alphabet, between two stretches of near silence."""
+    noise = np.random.default_rng(seed)
+    pause = np.zeros(LETTER_SAMPLES)
+    sounds = [pause, *(_sound(letter, noise) for letter in text), pause]
+    hiss = 1e-4 * noise.standard_normal(LETTER_SAMPLES * len(sounds))
+    return (level * np.concatenate(sounds) + hiss).astype(np.float32)
+
+
+def silence(seconds: float) -> Samples:
+    """Digital silence."""
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def hiss(seconds: float, seed: int = 0, level: float = 0.05) -> Samples:
+    """White noise, as on a line on hold."""
+    noise = np.random.default_rng(seed).standard_normal(round(seconds * RATE))
+    return (level * noise).astype(np.float32)
+
+
+def tone(seconds: float, hertz: float = 440.0, level: float = 0.2) -> Samples:
+    """A steady tone."""
+    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(
+        np.float32
+    )
+
+
+def babble(seconds: float, seed: int) -> Samples:
+    """Random letters for about `seconds`; the length is exact to the sample."""
+    pick = np.random.default_rng(seed)
+    letters = "".join(pick.choice(list(SOUNDS), size=int(seconds * RATE / LETTER_SAMPLES) + 1))
+    return spoken(letters, seed)[: round(seconds * RATE)]
+
+
+def borrow_torchaudio() -> None:
+    """
+    Let the vendor's extractor find the one transform it needs; the engine does without it.
+
+    Written apart from the engine's own transform, so that one can be tested by the other.
+    """
+    if "torchaudio" in sys.modules:
+        return
+
+    class MelSpectrogram(torch.nn.Module):
+        def __init__(self, **_sizes: int) -> None:
+            super().__init__()
+
+        def forward(self, audio: Any) -> Any:
+            return torch.stack([torch.from_numpy(_mel_power(row.numpy())) for row in audio])
+
+    parent, child = types.ModuleType("torchaudio"), types.ModuleType("torchaudio.transforms")
+    for module in (parent, child):
+        module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, loader=None)
+        sys.modules[module.__name__] = module
+    parent.__dict__.update(__version__="2.9.0", transforms=child)
+    child.__dict__.update(MelSpectrogram=MelSpectrogram)
+    from transformers.utils import import_utils
+
+    for check in (import_utils.is_torchaudio_available, import_utils._is_package_available):
+        getattr(check, "cache_clear", bool)()
+
+
+def _mel_power(audio: Samples) -> Samples:
+    """[80, 1 + n // 160] as torchaudio defines it: n_fft 512, Hann 400, hop 160, HTK scale, no normalisation."""
+    window = np.zeros(512)
+    window[56:456] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    whole = np.pad(audio.astype(np.float64), 256, mode="reflect")
+    starts = range(0, len(audio) + 1, 160)
+    frames = np.stack([whole[start : start + 512] * window for start in starts])
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    corners = np.linspace(0.0, 2595.0 * np.log10(1 + 8000.0 / 700.0), 82)
+    hertz = 700.0 * (10.0 ** (corners / 2595.0) - 1.0)
+    bins = np.linspace(0.0, 8000.0, 257)
+    bands = [np.interp(bins, hertz[band : band + 3], [0.0, 1.0, 0.0]) for band in range(80)]
+    return (power @ np.stack(bands).T).T.astype(np.float32)
+
+
+def _sound(letter: str, noise: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Noise in the band of `letter`, faded in and out, with 40 ms of rest behind it."""
+    place = SOUNDS.index(letter)
+    length = LETTER_SAMPLES - 640
+    spectrum = np.fft.rfft(noise.standard_normal(length))
+    hertz = np.fft.rfftfreq(length, 1 / RATE)
+    low = 200.0 * 1.27**place
+    spectrum[(hertz < low) | (hertz > 1.2 * low)] = 0.0
+    sound = np.fft.irfft(spectrum, length) * np.hanning(length)
+    return np.concatenate([sound / max(np.abs(sound).max(), 1e-9), np.zeros(640)])
+
+
+def _tokenizer() -> Any:
+    """Byte-level BPE of the real family, learnt from a few lines; every text goes through and back."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import GPT2Tokenizer
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    lines = [
+        "USER: can you transcribe the speech into a written format? Keywords: Acme, refund\n ASSISTANT:",
+        "transcribe the speech to text. Keywords: account number, ticket. translate the speech to French.",
+        "transcribe the speech with proper punctuation and capitalization.",
+        "hello thank you for calling how can i help you today my order number is one two three four",
+    ]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    raw.train_from_iterator(
+        lines * 4,
+        trainers.BpeTrainer(vocab_size=508, show_progress=False, initial_alphabet=alphabet),
+    )
+    learnt = json.loads(raw.to_str())["model"]
+    tokenizer = GPT2Tokenizer(
+        vocab=learnt["vocab"], merges=[tuple(pair) for pair in learnt["merges"]], unk_token="<|unk|>",
+        bos_token="<|end_of_text|>", eos_token="<|end_of_text|>", pad_token="<|pad|>", padding_side="left",
+    )  # fmt: skip
+    tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def _model(tokenizer: Any, seed: int) -> Any:
+    from transformers import (
+        Blip2QFormerConfig,
+        GraniteConfig,
+        GraniteSpeechConfig,
+        GraniteSpeechEncoderConfig,
+        GraniteSpeechForConditionalGeneration,
+    )
+
+    special = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = GraniteSpeechConfig(
+        text_config=GraniteConfig(vocab_size=len(tokenizer), **special, **_TEXT),
+        encoder_config=GraniteSpeechEncoderConfig(**_ENCODER),
+        projector_config=Blip2QFormerConfig(**_PROJECTOR),
+        audio_token_index=tokenizer.convert_tokens_to_ids(AUDIO),
+        has_lora_adapter=False,
+        tie_word_embeddings=False,
+        window_size=15,
+        downsample_rate=5,
+    )
+    config.architectures = ["GraniteSpeechForConditionalGeneration"]
+    torch.manual_seed(seed)
+    model = GraniteSpeechForConditionalGeneration(config).eval()
+    for name, token in special.items():
+        setattr(model.generation_config, name, token)
+    return model
+
+
+def _teach(encoder: Any, seed: int) -> None:
+    """Letters for the sounds of the alphabet; blank for silence, noise and tones.  Cross entropy by the frame."""
+    torch.manual_seed(seed)
+    features, labels = _lessons()
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=3e-3)
+    for _ in range(60):
+        scores = encoder.out(encoder(features).last_hidden_state)
+        loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), labels.flatten())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    encoder.requires_grad_(requires_grad=False)
+    encoder.zero_grad()
+
+
+def _lessons() -> tuple[Any, Any]:
+    """Clips of 2.4 s with the label of each encoder frame."""
+    from workers.engines.granite.mel import Mel
+
+    mel, frames = Mel.on(torch.device("cpu")), 120
+    clips, labels = [], []
+    for seed in range(12):
+        letters = "".join(np.random.default_rng(seed).choice(list(SOUNDS), size=13))
+        clips.append(spoken(letters, seed, level=0.02 * 1.5 ** (seed % 8)))
+        label = torch.zeros(frames, dtype=torch.long)
+        for place, letter in enumerate(letters, start=1):
+            label[8 * place + 2 : 8 * place + 5] = ord(letter)
+        labels.append(label)
+    quiet = [silence(2.4), hiss(2.4, 1), hiss(2.4, 2, 0.002), tone(2.4), tone(2.4, 1300.0, 0.05)]
+    clips += quiet
+    labels += [torch.zeros(frames, dtype=torch.long)] * len(quiet)
+    heard = [mel.features(torch.from_numpy(clip[: 2 * 160 * frames]))[:frames] for clip in clips]
+    return torch.stack(heard), torch.stack(labels)

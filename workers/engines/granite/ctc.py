@@ -1,0 +1,188 @@
+"""
+What the encoder's own CTC head says: text, times, and whether anybody spoke.
+
+Labels: 0 is blank, 1 to 255 are the characters of Latin-1, 256 to 347 phonetic units of Japanese.  One frame is
+20 ms.  Pure functions over numpy arrays of log probabilities [frames, labels].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.engine import RecognisedWord
+
+BLANK = 0
+SPACE = ord(" ")
+CHARACTERS = 256
+FRAME_SAMPLES = 320
+
+HEARD_POSTERIOR = 0.02
+"""A letter that reaches this somewhere in its place was heard, if faintly; what was not said stays far below."""
+
+LogProbs = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """One label of the greedy path: its first frame, the frame behind its last, and its best probability."""
+
+    label: int
+    first: int
+    last: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Where a label of a given text stands, and how sure the head is of it there."""
+
+    first: int
+    last: int
+    """The frame behind its last one."""
+
+    probability: float
+
+
+def emissions(labels: Labels, probabilities: npt.NDArray[np.float32]) -> tuple[Emission, ...]:
+    """The greedy path without blanks and repetitions; `labels` and `probabilities` are the best of each frame."""
+    if not len(labels):
+        return ()
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))
+    ends = np.append(starts[1:], len(labels))
+    return tuple(
+        Emission(int(labels[start]), int(start), int(end), float(probabilities[start:end].max()))
+        for start, end in zip(starts, ends, strict=True)
+        if labels[start] != BLANK
+    )
+
+
+def has_speech(labels: Labels) -> bool:
+    """Whether any frame holds something that is neither blank nor a space."""
+    return bool(np.any((labels != BLANK) & (labels != SPACE)))
+
+
+def text_of(path: Sequence[Emission]) -> str:
+    """The characters of a greedy path; phonetic units have no fixed spelling and are left out."""
+    return "".join(chr(one.label) for one in path if one.label < CHARACTERS).strip()
+
+
+def words_of(path: Sequence[Emission]) -> tuple[RecognisedWord, ...]:
+    """The words of a greedy path; times in samples, confidence the mean of the letters' probabilities."""
+    words: list[list[Emission]] = [[]]
+    for one in path:
+        if one.label == SPACE:
+            words.append([])
+        elif one.label < CHARACTERS:
+            words[-1].append(one)
+    return tuple(
+        RecognisedWord(
+            "".join(chr(one.label) for one in word),
+            word[0].first * FRAME_SAMPLES,
+            word[-1].last * FRAME_SAMPLES,
+            sum(one.probability for one in word) / len(word),
+        )
+        for word in words
+        if word
+    )
+
+
+def letters(word: str) -> list[int]:
+    """The labels that spell `word`, as far as the head can: lower case, no signs, Latin-1."""
+    return [ord(sign) for sign in word.lower() if sign.isalnum() and ord(sign) < CHARACTERS]
+
+
+def place(words: Sequence[str], log_probs: LogProbs) -> list[list[Aligned]]:
+    """
+    The letters of each word along the audio, by the likeliest path through exactly these words.
+
+    A word without letters that the head knows gets an empty list; all are empty when the audio is too short.
+    """
+    spelt = [letters(word) for word in words]
+    labels: list[int] = []
+    owners: list[int | None] = []
+    for number, word in enumerate(spelt):
+        if word and labels:
+            labels, owners = [*labels, SPACE], [*owners, None]
+        labels += word
+        owners += [number] * len(word)
+    placed: list[list[Aligned]] = [[] for _ in words]
+    for owner, found in zip(owners, align(labels, log_probs) or [], strict=False):
+        if owner is not None:
+            placed[owner].append(found)
+    return placed
+
+
+def align(labels: Sequence[int], log_probs: LogProbs) -> list[Aligned] | None:
+    """Viterbi over CTC paths that spell `labels`; None when they do not fit into the frames."""
+    repeats = sum(one == other for one, other in pairwise(labels))
+    if not labels or len(labels) + repeats > len(log_probs):
+        return None
+    states = np.full(2 * len(labels) + 1, BLANK)
+    states[1::2] = labels
+    path = _best_path(states, log_probs[:, states])
+    spans = []
+    for number, label in enumerate(labels):
+        frames = np.flatnonzero(path == 2 * number + 1)
+        best = float(np.exp(log_probs[frames, label].max()))
+        spans.append(Aligned(int(frames[0]), int(frames[-1]) + 1, best))
+    return spans
+
+
+def spans(placed: Sequence[Sequence[Aligned]], frames: int) -> list[tuple[int, int] | None]:
+    """
+    Start and end of each word in samples.
+
+    A word that could not be placed stands between its neighbours; without any neighbour nobody knows.
+    """
+    if not any(placed):
+        return [None] * len(placed)
+    found: list[tuple[int, int] | None] = [
+        (word[0].first, word[-1].last) if word else None for word in placed
+    ]
+    ends = [span[1] if span else None for span in found]
+    starts = [span[0] if span else None for span in found]
+    result: list[tuple[int, int] | None] = []
+    for number, span in enumerate(found):
+        before = next((end for end in reversed(ends[:number]) if end is not None), 0)
+        behind = next((start for start in starts[number + 1 :] if start is not None), frames)
+        first, last = span or (before, behind)
+        result.append((first * FRAME_SAMPLES, last * FRAME_SAMPLES))
+    return result
+
+
+def support(placed: Sequence[Aligned]) -> float | None:
+    """
+    The share of letters that were heard, if faintly, where they ought to stand: 1 said, 0 made up.
+
+    Names are spelt otherwise than they sound, so a third is a lot.  None when there are no letters to ask for.
+    """
+    if not placed:
+        return None
+    return sum(one.probability >= HEARD_POSTERIOR for one in placed) / len(placed)
+
+
+def _best_path(states: npt.NDArray[np.int64], scores: LogProbs) -> npt.NDArray[np.int64]:
+    """The state of each frame; from a state one may stay, go on by one, or leap a blank between two labels."""
+    count = len(states)
+    leap = np.full(count, -np.inf, np.float32)
+    leap[2:][(states[2:] != BLANK) & (states[2:] != states[:-2])] = 0.0
+    total = np.full(count, -np.inf, np.float32)
+    total[:2] = scores[0, :2]
+    moves = np.zeros((len(scores), count), np.int8)
+    options = np.full((3, count), -np.inf, np.float32)
+    for frame in range(1, len(scores)):
+        options[0] = total
+        options[1, 1:] = total[:-1]
+        options[2, 2:] = total[:-2]
+        options[2] += leap
+        moves[frame] = options.argmax(0)
+        total = options.max(0) + scores[frame]
+    path = np.zeros(len(scores), np.int64)
+    path[-1] = count - 1 if total[-1] >= total[-2] else count - 2
+    for frame in range(len(scores) - 1, 0, -1):
+        path[frame - 1] = path[frame] - moves[frame, path[frame]]
+    return path

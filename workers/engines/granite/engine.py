@@ -1,0 +1,265 @@
+"""
+The Granite engine: partials from the encoder's CTC head, finals from the language model.
+
+Two ways in: `transcribe(batch)`, and `admit` with `step`, by which utterances join while others are being written.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from workers.engine import (
+    Capabilities,
+    Effort,
+    EngineBrokenError,
+    EngineError,
+    Hypothesis,
+    Utterance,
+)
+
+from .decode import Row, Written
+from .endings import most_tokens
+from .mel import RATE
+from .prompts import UntrainedTaskError, refuse_untrained
+from .roles import Hearing, Prompting, Rules, Writing
+from .session import Draught, Session, final
+
+SECONDS_AT_ONCE = 320.0
+"""Audio in one pass of the encoder: enough to fill a GPU, little enough that nobody waits long behind it."""
+
+
+class GraniteEngine:
+    """A loaded Granite Speech model.  Used from one thread at a time."""
+
+    def __init__(
+        self, capabilities: Capabilities, rules: Rules, ears: Hearing, prompts: Prompting, pen: Writing,
+        partials: Callable[[Sequence[Utterance]], list[Hypothesis]] | None = None,
+    ) -> None:  # fmt: skip
+        self._capabilities, self._rules = capabilities, rules
+        self._ears, self._prompts, self._pen, self._partials = ears, prompts, pen, partials
+        self._rows = rules.max_rows
+        self._next = 0
+        self._waiting: deque[Session] = deque()
+        self._writing: dict[int, Session] = {}
+        self._done: list[tuple[int, Hypothesis]] = []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        return self._capabilities
+
+    @property
+    def rows(self) -> int:
+        """Utterances that are handled at once: halved, for good, whenever the GPU had no memory for more."""
+        return self._rows
+
+    @property
+    def pending(self) -> int:
+        """Utterances that have been admitted and not been handed back."""
+        return len(self._waiting) + len(self._writing) + len(self._done)
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """
+        Take in utterances; one ticket for each, in order.
+
+        Raises EngineError, and takes in none, when one of them is at fault.
+        """
+        sessions = [self._session(utterance) for utterance in utterances]
+        for session in sessions:
+            session.ticket, self._next = self._next, self._next + 1
+        self._waiting.extend(sessions)
+        return [session.ticket for session in sessions]
+
+    def step(self) -> list[tuple[int, Hypothesis]]:
+        """
+        Let in who waits, write one token more for everybody; what is finished, with its ticket.
+
+        Raises EngineBrokenError when the process has to go.
+        """
+        with _blaming_the_device():
+            self._let_in()
+            self._write()
+        finished, self._done = self._done, []
+        return finished
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        """See Engine.  Utterances admitted otherwise go on meanwhile; `step` hands them back later."""
+        tickets = self.admit(batch)
+        missing, found, others = set(tickets), {}, []
+        while missing:
+            for ticket, hypothesis in self.step():
+                if ticket in missing:
+                    missing.discard(ticket)
+                    found[ticket] = hypothesis
+                else:
+                    others.append((ticket, hypothesis))
+        self._done = others + self._done
+        return [found[ticket] for ticket in tickets]
+
+    def _session(self, utterance: Utterance) -> Session:
+        """A checked utterance with its keywords cut to size; EngineError when it cannot be done."""
+        samples = utterance.samples
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            raise EngineError("samples must be one channel of 32-bit floats")
+        if len(samples) > self._rules.max_seconds * RATE:
+            raise EngineError(f"longer than {self._rules.max_seconds:g} s: the segment must be cut")
+        if not np.isfinite(samples).all():
+            raise EngineError("samples hold values that are no numbers")
+        try:
+            refuse_untrained(utterance.language, utterance.translate_to)
+        except UntrainedTaskError as exc:
+            raise EngineError(str(exc)) from exc
+        wanted = utterance.keywords if utterance.effort is Effort.FINAL else ()
+        return Session(-1, utterance, self._prompts.tokens.fit(wanted, self._rules.keyword_tokens))
+
+    def _let_in(self) -> None:
+        """Hear who waits, answer partials and silence at once, and let the others join the running."""
+        group = self._group()
+        if not group:
+            return
+        try:
+            self._answer_partials([one for one in group if one.is_partial])
+            speaking = self._hear_finals([one for one in group if not one.is_partial])
+            if speaking:
+                rows = self._pen.running + len(speaking)
+                drafted = rows <= self._rules.draft_rows()
+                self._pen.admit([self._row(one, drafted=drafted) for one in speaking])
+        except torch.OutOfMemoryError as exc:
+            self._halve([one for one in group if not self._answered(one)], exc)
+            return
+        self._writing |= {one.ticket: one for one in speaking}
+
+    def _group(self) -> list[Session]:
+        """
+        Who goes through the encoder together: first come first served, as far as rows and seconds reach.
+
+        Partials need no place among the running, so they pass by finals that wait for one.
+        """
+        group: list[Session] = []
+        passed: list[Session] = []
+        room = min(self._rows - self._pen.running, self._pen.free)
+        seconds = SECONDS_AT_ONCE
+        while self._waiting and len(group) < self._rows and seconds > 0:
+            one = self._waiting.popleft()
+            if not one.is_partial and room < 1:
+                passed.append(one)
+                continue
+            room -= not one.is_partial
+            seconds -= len(one.utterance.samples) / RATE
+            group.append(one)
+        self._waiting.extendleft(reversed(passed))
+        return group
+
+    def _answer_partials(self, group: Sequence[Session]) -> None:
+        unreadable = [one for one in group if one.unreadable]
+        self._finish_all((one, Hypothesis()) for one in unreadable)
+        group = [one for one in group if not one.unreadable]
+        if not group:
+            return
+        if self._partials is not None:
+            found = self._partials([one.utterance for one in group])
+            self._finish_all(zip(group, found, strict=True))
+            return
+        windows = [self._ears.window(one.utterance.key, one.utterance.samples) for one in group]
+        heard = self._ears.hear([window.features for window in windows])
+        self._finish_all(
+            (one, self._ears.partial(window, what))
+            for one, window, what in zip(group, windows, heard, strict=True)
+        )
+
+    def _hear_finals(self, group: Sequence[Session]) -> list[Session]:
+        """Encode those that were not encoded before; who says nothing is finished, the others are returned."""
+        new = [one for one in group if one.heard is None]
+        if new:
+            for one, heard in zip(
+                new,
+                self._ears.hear([self._ears.whole(one.utterance.samples) for one in new]),
+                strict=True,
+            ):
+                self._ears.close(one.utterance.key)
+                one.heard = heard
+        silent = [one for one in new if one.heard is not None and not one.heard.speech]
+        self._finish_all((one, one.silent()) for one in silent)
+        speaking = [one for one in group if one.heard is not None and one.heard.speech]
+        unread = [one for one in speaking if one.audio is None]
+        if unread:
+            tokens = self._ears.audio_tokens([one.heard for one in unread if one.heard is not None])
+            for one, audio in zip(unread, tokens, strict=True):
+                one.audio = audio
+        return speaking
+
+    def _row(self, session: Session, *, drafted: bool) -> Row:
+        utterance = session.utterance
+        assert session.audio is not None
+        terms = () if session.doubted else session.keywords.kept
+        asked = self._rules.table.instruction(
+            utterance.language, utterance.translate_to, keywords=bool(terms)
+        )
+        most = most_tokens(len(utterance.samples))
+        draft = session.draft
+        if drafted and not draft:
+            draft = tuple(self._prompts.tokens.encode(session.draft_text()))
+        prompt = self._prompts.prompt(session.audio, asked, terms)
+        return Row(session.ticket, prompt, most, draft[: most - 1])
+
+    def _write(self) -> None:
+        try:
+            written = self._pen.step()
+        except torch.OutOfMemoryError as exc:
+            stopped = self._pen.withdraw()
+            for row, tokens in stopped:
+                self._writing[
+                    row.ticket
+                ].draft = tokens  # read back in one pass: nothing is written twice
+            self._halve([self._writing.pop(row.ticket) for row, _ in stopped], exc)
+            return
+        for text in written:
+            self._rules.drafted(text.drafted, text.accepted)
+            self._conclude(self._writing.pop(text.ticket), text)
+
+    def _conclude(self, session: Session, written: Written) -> None:
+        """Publish a text, or have it written once more when a keyword in it was not heard."""
+        tokens = self._prompts.tokens
+        draught = Draught.of(session, written, tokens)
+        if session.with_list is None:
+            session.doubted = draught.doubtful(session.keywords.kept, self._rules.least_support)
+            if session.doubted:
+                session.with_list, session.draft = written, written.tokens
+                self._waiting.appendleft(session)
+                return
+        self._done.append((session.ticket, final(session, draught, tokens)))
+
+    def _finish_all(self, made: Iterable[tuple[Session, Hypothesis]]) -> None:
+        self._done += [(session.ticket, hypothesis) for session, hypothesis in made]
+
+    def _answered(self, session: Session) -> bool:
+        return any(ticket == session.ticket for ticket, _ in self._done)
+
+    def _halve(self, group: Sequence[Session], cause: BaseException) -> None:
+        """Try again with half the rows, now and from here on."""
+        self._waiting.extendleft(reversed(group))
+        tried = max(len(group), self._pen.running, 1)
+        if tried == 1:
+            raise EngineBrokenError("out of GPU memory with a single utterance") from cause
+        self._rows = max(1, min(self._rows, tried) // 2)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+@contextmanager
+def _blaming_the_device() -> Iterator[None]:
+    """A CUDA error sticks to the process: everything after it fails too, so the process has to end."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as exc:
+        if "CUDA" in str(exc) or type(exc).__name__ == "AcceleratorError":
+            line = str(exc).splitlines()[0]
+            raise EngineBrokenError(
+                f"the GPU gave up, the process must be started anew: {line}"
+            ) from exc
+        raise

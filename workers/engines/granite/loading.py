@@ -1,0 +1,159 @@
+"""From settings to a warm engine: the one place that puts all parts together."""
+
+# ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from workers.engine import Capabilities, Hypothesis, Utterance
+
+from .checkpoint import Checkpoint, CheckpointError, inspect, locate
+from .drafts import DraftLedger
+from .ears import Ears
+from .encoder import RaggedEncoder
+from .endings import most_tokens
+from .engine import GraniteEngine
+from .finals import CONFIDENCE, WORD_TIMES
+from .llm import LanguageModel
+from .mel import RATE, frames_in
+from .parts import Parts, Prompts
+from .prompts import LANGUAGES, TRANSLATIONS
+from .roles import Rules
+from .settings import Drafts, GraniteSettings
+from .tokens import Tokens
+from .warmup import measure, sing
+
+PROMPT_TOKENS = 32
+"""Template and instruction; the longest trained one has 22."""
+
+_GPU_ROWS, _CPU_ROWS = 64, 8
+
+
+def load(
+    settings: GraniteSettings | None = None, *, clock: Callable[[], float] = time.perf_counter
+) -> GraniteEngine:
+    """
+    The engine, warm and proven on a canary.
+
+    Raises CheckpointError when the model cannot be taken, EngineBrokenError when it does not work.
+    """
+    chosen = settings or GraniteSettings()
+    folder, root = locate(chosen.model, chosen.revision, chosen.cache)
+    checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
+    device = device_named(chosen.device)
+    parts = take_apart(weights(checkpoint, device), Tokens.read(checkpoint.tokenizer))
+    return assemble(parts, chosen, clock=clock)
+
+
+def device_named(name: str) -> torch.device:
+    """The device to run on; `auto` takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
+    """The model with its weights: bf16 on a GPU with batch norm in fp32, fp32 on a CPU."""
+    from transformers import GraniteSpeechForConditionalGeneration  # noqa: PLC0415 - seconds to import
+
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    try:
+        model, report = GraniteSpeechForConditionalGeneration.from_pretrained(
+            checkpoint.folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True,
+            local_files_only=True, trust_remote_code=False, output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as exc:
+        raise CheckpointError(
+            f"{checkpoint.folder}: {type(exc).__name__} while loading the weights"
+        ) from exc
+    if lacking := report["missing_keys"] or report["mismatched_keys"]:
+        raise CheckpointError(
+            f"{checkpoint.folder}: weights do not fit the config, {min(map(str, lacking))}"
+        )
+    return prepared(model, device)
+
+
+def prepared(model: Any, device: torch.device) -> Any:
+    """The model on its device, for listening only."""
+    model.eval().requires_grad_(requires_grad=False)
+    for layer in model.model.encoder.layers:
+        layer.conv.batch_norm.float()
+    return model.to(device)
+
+
+def take_apart(model: Any, tokens: Tokens) -> Parts:
+    """The pieces of a loaded model; CheckpointError when tokenizer and model do not belong together."""
+    llm = LanguageModel(model)
+    if max(tokens.special, default=0) >= int(model.config.text_config.vocab_size):
+        raise CheckpointError("the tokenizer has more tokens than the model")
+    end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
+    ends = frozenset([end] if isinstance(end, int) else end)
+    ears = Ears(RaggedEncoder(model.model), llm.device)
+    return Parts(ears, llm, Prompts(tokens, llm), ends, llm.positions)
+
+
+def assemble(
+    parts: Parts, settings: GraniteSettings, *, clock: Callable[[], float] = time.perf_counter,
+    partials: Callable[[Sequence[Utterance]], list[Hypothesis]] | None = None,
+) -> GraniteEngine:  # fmt: skip
+    """An engine of loaded parts, warmed up as the settings say."""
+    on_gpu = parts.llm.device.type == "cuda"
+    rows = settings.max_batch or (_GPU_ROWS if on_gpu else _CPU_ROWS)
+    capacity = longest(settings.max_seconds, settings.keyword_tokens)
+    if capacity > parts.context:
+        raise ValueError(
+            f"max_seconds and keyword_tokens need {capacity} tokens, the model has {parts.context}"
+        )
+    desk = parts.desk(rows, capacity, graphs=settings.graphs)
+    ledger = DraftLedger()
+    if settings.drafts is Drafts.MEASURED:
+        ledger.measured([measure(parts, desk.endless(), count, clock) for count in _sizes(rows)])
+    if settings.canary:
+        sing(parts, desk.endless())
+    rules = Rules(
+        settings.table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
+        _draft_rows(settings.drafts, ledger), ledger.settle,
+    )  # fmt: skip
+    decoder = desk.decoder(parts.end, cut_loops=settings.cut_loops)
+    can = capabilities(settings, rows)
+    return GraniteEngine(can, rules, parts.ears, parts.prompts, decoder, partials)
+
+
+def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
+    """What an engine with these settings can do."""
+    pinned = f"@{settings.revision[:12]}" if settings.revision else ""
+    return Capabilities(
+        name=f"{settings.model.rstrip('/').rsplit('/', 1)[-1]}{pinned}",
+        languages=LANGUAGES,
+        translations=TRANSLATIONS,
+        keywords=True,
+        partials=True,
+        word_times=WORD_TIMES,
+        confidence=CONFIDENCE,
+        max_batch=rows,
+        max_seconds=settings.max_seconds,
+    )
+
+
+def longest(seconds: float, keyword_tokens: int) -> int:
+    """Tokens of the longest segment: prompt, audio, keywords and text; what a slot of the cache must hold."""
+    samples = round(seconds * RATE)
+    audio = -(-frames_in(samples) // 15) * 3
+    return PROMPT_TOKENS + audio + keyword_tokens + most_tokens(samples) + 1
+
+
+def _draft_rows(drafts: Drafts, ledger: DraftLedger) -> Callable[[], int]:
+    match drafts:
+        case Drafts.MEASURED:
+            return lambda: ledger.most_rows
+        case Drafts.NEVER:
+            return lambda: 0
+        case Drafts.ALWAYS:
+            return lambda: 1_000_000
+
+
+def _sizes(rows: int) -> list[int]:
+    return [size for size in (1, 2, 4, 8, 16, 32, 64) if size <= rows]

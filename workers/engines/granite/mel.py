@@ -1,0 +1,87 @@
+"""
+The features that Granite Speech hears, made without torchaudio.
+
+The vendor's extractor needs torchaudio for one transform, and the last torchaudio on PyPI does not load
+beside a CPU torch.  The arithmetic here is the same: power spectrum, HTK mel filters, log10 with a floor
+80 dB below the loudest frame of the clip, two frames in one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+RATE = 16_000
+WINDOW = 400
+HOP = 160
+TRANSFORM = 512
+BANDS = 80
+FRAME = 2 * HOP
+"""Samples of one encoder frame: 20 ms."""
+
+LEAST_SAMPLES = 4_800
+"""0.3 s, one window of the projector: shorter clips are padded with zeros up to it."""
+
+_SMALLEST_POWER = 1e-10
+_DECADES_KEPT = 8.0
+
+
+def frames_in(samples: int) -> int:
+    """Encoder frames in a clip of `samples`, once it has been padded to the least."""
+    return (max(samples, LEAST_SAMPLES) // HOP + 1) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mel:
+    """The transform and its two constant tables, on one device."""
+
+    window: torch.Tensor
+    filters: torch.Tensor
+
+    @classmethod
+    def on(cls, device: torch.device) -> "Mel":
+        """The transform for tensors on `device`."""
+        window = torch.hann_window(WINDOW, periodic=True)
+        return cls(window.to(device), _filters().to(device))
+
+    def log_power(self, samples: torch.Tensor) -> torch.Tensor:
+        """Log10 mel power of one clip [n], without the floor: [1 + n // 160, 80].  Takes 257 samples or more."""
+        spectrum = torch.stft(
+            samples.float(), TRANSFORM, HOP, WINDOW, self.window, center=True, pad_mode="reflect",
+            normalized=False, onesided=True, return_complex=True,
+        )  # fmt: skip
+        power = torch.matmul(spectrum.abs().pow(2).transpose(-1, -2), self.filters)
+        return power.clip_(min=_SMALLEST_POWER).log10_()
+
+    def features(self, samples: torch.Tensor) -> torch.Tensor:
+        """The encoder's input for one whole clip [n]: [frames, 160]."""
+        log_power = self.log_power(padded(samples))
+        return stacked(log_power, float(log_power.max()))
+
+
+def padded(samples: torch.Tensor) -> torch.Tensor:
+    """`samples`, filled up with zeros to the least that the model takes."""
+    missing = LEAST_SAMPLES - samples.shape[0]
+    return torch.nn.functional.pad(samples, (0, missing)) if missing > 0 else samples
+
+
+def stacked(log_power: torch.Tensor, peak: float) -> torch.Tensor:
+    """Floor below `peak`, scale, and put two mel frames in one; an odd last one is dropped."""
+    scaled = torch.clamp(log_power, min=peak - _DECADES_KEPT) / 4 + 1
+    even = scaled[: scaled.shape[0] // 2 * 2]
+    return even.reshape(-1, 2 * BANDS)
+
+
+def _filters() -> torch.Tensor:
+    """Triangles on the HTK mel scale from 0 to 8 kHz, not normalised: [257, 80]."""
+    bins = torch.linspace(0, RATE // 2, TRANSFORM // 2 + 1)
+    marks = torch.linspace(0.0, _mel(RATE / 2), BANDS + 2)
+    corners = 700.0 * (10.0 ** (marks / 2595.0) - 1.0)
+    widths = corners[1:] - corners[:-1]
+    slopes = corners.unsqueeze(0) - bins.unsqueeze(1)
+    rising, falling = -slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]
+    return torch.clamp(torch.minimum(rising, falling), min=0.0)
+
+
+def _mel(hertz: float) -> float:
+    return 2595.0 * math.log10(1.0 + hertz / 700.0)

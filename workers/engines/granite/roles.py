@@ -1,0 +1,67 @@
+"""What the engine asks of its parts, and how it is told to behave."""
+
+# ruff: noqa: D102 - the parts themselves say what their methods do
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from workers.engine import Hypothesis, Samples
+
+from .blocks import Window
+from .decode import Row, Written
+from .ears import Heard
+from .prompts import PromptTable
+from .tokens import Tokens
+
+
+class Hearing(Protocol):
+    """What the engine asks of the encoder: see Ears."""
+
+    def whole(self, samples: Samples) -> torch.Tensor: ...
+    def window(self, key: str, samples: Samples) -> Window: ...
+    def hear(self, features: Sequence[torch.Tensor]) -> list[Heard]: ...
+    def partial(self, window: Window, heard: Heard) -> Hypothesis: ...
+    def audio_tokens(self, heard: Sequence[Heard]) -> list[torch.Tensor]: ...
+    def close(self, key: str) -> None: ...
+
+
+class Writing(Protocol):
+    """What the engine asks of the language model: see Decoder."""
+
+    @property
+    def running(self) -> int: ...
+    @property
+    def free(self) -> int: ...
+    def admit(self, rows: Sequence[Row]) -> None: ...
+    def step(self) -> list[Written]: ...
+    def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]: ...
+
+
+class Prompting(Protocol):
+    """What the engine asks of tokenizer and embedding: see Prompts."""
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+    def prompt(
+        self, audio: torch.Tensor, instruction: str, keywords: Sequence[str]
+    ) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the engine behaves, besides what the model is."""
+
+    table: PromptTable
+    max_rows: int
+    max_seconds: float
+    keyword_tokens: int
+    least_support: float
+    draft_rows: Callable[[], int]
+    """Up to so many segments at once, drafts are verified."""
+
+    drafted: Callable[[int, int], None] = lambda _drafted, _accepted: None
+    """Told of every draft: its length, and how much of it was accepted."""

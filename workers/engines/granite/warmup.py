@@ -1,0 +1,74 @@
+"""What happens between loading and readiness: measuring, and a canary."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from workers.engine import EngineBrokenError, Samples
+
+from .decode import Decoder, Row
+from .drafts import Cost
+from .mel import RATE
+from .parts import Parts
+from .prompts import GRANITE_4_0
+
+DRAFT_SAMPLE = 24
+"""Tokens of the drafts that are timed: about 7 s of speech."""
+
+
+def measure(parts: Parts, decoder: Decoder, rows: int, clock: Callable[[], float]) -> Cost:
+    """Time a prefill with and without drafts, and a step, with `rows` segments of 5 s."""
+    heard = parts.ears.hear([parts.ears.whole(_song(5.0))])
+    prompt = parts.prompts.prompt(parts.ears.audio_tokens(heard)[0], GRANITE_4_0.transcribe, ())
+    words = tuple(parts.prompts.tokens.encode(" one two three" * 12)[:DRAFT_SAMPLE])
+
+    def timed(act: Callable[[], object]) -> float:
+        before = clock()
+        act()  # ends with a copy to the host: the device has finished
+        return clock() - before
+
+    def prefill(draft: tuple[int, ...]) -> float:
+        spent = timed(
+            lambda: decoder.admit([Row(row, prompt, 1_000, draft) for row in range(rows)])
+        )
+        steps.append(timed(decoder.step))
+        decoder.withdraw()
+        return spent
+
+    steps: list[float] = []
+    prefill(words)
+    plain = min(prefill(()) for _ in range(3))
+    drafted = min(prefill(words) for _ in range(3))
+    return Cost(rows, min(steps), max(0.0, drafted - plain) / len(words))
+
+
+def sing(parts: Parts, decoder: Decoder) -> None:
+    """
+    The canary: one made-up segment goes through every part, and what comes out are numbers.
+
+    Raises EngineBrokenError otherwise.
+    """
+    heard = parts.ears.hear([parts.ears.whole(_song(2.0))])
+    prompt = parts.prompts.prompt(
+        parts.ears.audio_tokens(heard)[0],
+        GRANITE_4_0.transcribe,
+        (),
+    )
+    decoder.admit([Row(-1, prompt, 4)])
+    written = decoder.step()
+    while decoder.running:
+        written += decoder.step()
+    scores = [score for text in written for score in text.log_probs]
+    if not bool(torch.isfinite(heard[0].log_probs).all()) or not np.isfinite(scores).all():
+        raise EngineBrokenError(
+            "the canary segment came out as no numbers: model or device is damaged"
+        )
+
+
+def _song(seconds: float) -> Samples:
+    """A voice-like sound: harmonics of a gliding pitch, four syllables a second."""
+    time_line = np.arange(round(seconds * RATE)) / RATE
+    turns = 2 * np.pi * np.cumsum(140 + 40 * np.sin(2 * np.pi * time_line)) / RATE
+    voice = sum(np.sin(turns * harmonic) / harmonic for harmonic in range(1, 12))
+    return (0.05 * voice * (1 + np.sin(8 * np.pi * time_line))).astype(np.float32)
