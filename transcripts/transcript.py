@@ -1,0 +1,76 @@
+"""A stored call as a value.  Positions are samples of the call clock."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.events import ChannelTotals, SegmentId, Span, Word
+
+
+class Ending(StrEnum):
+    """How a segment ended."""
+
+    FINAL = "final"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """One segment with its terminal event."""
+
+    segment: SegmentId
+    span: Span
+    ending: Ending
+    words: tuple[Word, ...] = ()
+    reason: str = ""
+    """Why there are no words, where the segment failed or was dropped."""
+
+    language: str = ""
+    keywords_revision: int = 0
+    keywords_found: tuple[str, ...] = ()
+    engine: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The words, joined."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSummary:
+    """A call without its words."""
+
+    call_id: str
+    roles: tuple[str, ...]
+    language: str
+    dialect: str
+    started_at: float
+    """Wall clock in seconds since 1970."""
+
+    ended_reason: str = ""
+    """Empty while the call goes on."""
+
+    duration: int = 0
+    channels: tuple[ChannelTotals, ...] = ()
+
+    def role(self, channel: int) -> str:
+        """Who is heard on a channel."""
+        return self.roles[channel] if channel < len(self.roles) else "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A call and all that was said in it, in the order in which it began."""
+
+    call: CallSummary
+    segments: tuple[StoredSegment, ...]
+
+    @property
+    def spoken(self) -> tuple[StoredSegment, ...]:
+        """Segments that have words."""
+        return tuple(segment for segment in self.segments if segment.words)
+
+    def text_of(self, channel: int) -> str:
+        """All words of one channel."""
+        return " ".join(one.text for one in self.spoken if one.segment.channel == channel)
