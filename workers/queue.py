@@ -90,7 +90,7 @@ class WorkQueue:
 
     async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
         """Up to `room` new jobs of each lane; waits for the first at most `wait_ms`."""
-        lanes = {partition.finals: ">", partition.partials: ">"}
+        lanes: dict[Any, Any] = {partition.finals: ">", partition.partials: ">"}
         reply = await self._redis.xreadgroup(
             WORKERS, self._consumer, lanes, count=room, block=wait_ms
         )
@@ -109,7 +109,7 @@ class WorkQueue:
         return [await self._with_deliveries(one) for one in claimed]
 
     async def _with_deliveries(self, one: Claimed) -> Claimed:
-        pending = await self._redis.xpending_range(
+        pending: Any = await self._redis.xpending_range(
             one.partition.finals, WORKERS, one.entry, one.entry, 1
         )
         deliveries = pending[0]["times_delivered"] if pending else 1

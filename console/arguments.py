@@ -1,0 +1,83 @@
+"""The command line's grammar.  What the commands do is the composition root's business."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from .playing import PATHS
+
+Command = Callable[[argparse.Namespace], int | None]
+
+
+def grammar(
+    commands: Mapping[str, Command], sections: Mapping[str, type[BaseModel]], forms: Sequence[str]
+) -> argparse.ArgumentParser:
+    """
+    A parser whose result has `run`, the command.
+
+    Each part takes its settings as flags, named like the fields of its settings class.
+    """
+    parser = argparse.ArgumentParser(
+        prog="trunkline", description="Live transcription of phone calls, self-hosted."
+    )
+    parser.add_argument("--config", help="TOML file with settings (or TRUNKLINE_CONFIG)")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    made = {
+        name: _verb(verbs, name, command, sections.get(name)) for name, command in commands.items()
+    }
+    for name in ("up", "demo"):
+        made[name].add_argument("--workers", type=int, default=1, help="worker processes")
+        made[name].add_argument("--engine", help="engine of the workers")
+        made[name].add_argument("--port", type=int, help="port of the gateway")
+    _call(made["call"])
+    _transcribe(made["transcribe"], forms)
+    _show(made["show"], forms)
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: Command,
+    settings: type[BaseModel] | None,
+) -> argparse.ArgumentParser:
+    text = (command.__doc__ or "").split("\n")[0]
+    verb = verbs.add_parser(name, help=text, description=text)
+    verb.set_defaults(run=command)
+    for field, about in (settings.model_fields if settings else {}).items():
+        flag = f"--{field.replace('_', '-')}"
+        verb.add_argument(flag, help=(about.description or "").replace("%", "%%"))
+    return verb
+
+
+def _call(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", help="audio file; of a stereo file the left channel is the agent")
+    verb.add_argument(
+        "--dialect", choices=sorted(PATHS), default="native", help="which bridge to be"
+    )
+    verb.add_argument("--url", default="ws://127.0.0.1:8080", help="the gateway")
+    verb.add_argument("--pace", type=float, default=1.0, help="1 is real time")
+    verb.add_argument("--call-id", help="default: made of the file's name")
+    _said(verb)
+
+
+def _transcribe(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:
+    verb.add_argument("file", help="audio file")
+    verb.add_argument("--format", choices=forms, default="txt")
+    verb.add_argument("--output", help="file to write; default: standard output")
+    verb.add_argument("--engine", help="engine to use")
+    verb.add_argument("--model", help="model folder or hub id, for engines that have a choice")
+    _said(verb)
+
+
+def _said(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--keywords", default="", help='names that matter: "Acme, Priya Raman"')
+    verb.add_argument("--language", default="en", help="what is spoken")
+
+
+def _show(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:
+    verb.add_argument("call", nargs="?", help="call id; without one the latest calls are listed")
+    verb.add_argument("--format", choices=forms, default="txt")
+    verb.add_argument("--limit", type=int, default=20, help="how many calls to list")
+    verb.add_argument("--store", help="SQLAlchemy URL of the store")

@@ -1,0 +1,108 @@
+"""
+Audio files as channels at 8 kHz.
+
+Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves (Python's `wave` knows
+PCM only); everything else goes through pydub, which asks ffmpeg.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from protocol.audio import Encoding, Pcm, decode
+from protocol.clock import CALL_RATE, to_seconds
+
+_WAV_ENCODINGS = {1: Encoding.L16, 6: Encoding.ALAW, 7: Encoding.MULAW}
+_EXTENSIBLE = 0xFFFE
+
+
+class RecordingError(Exception):
+    """The file cannot be played; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Channels of the same length, 16 bit at 8 kHz."""
+
+    channels: tuple[Pcm, ...]
+
+    @property
+    def samples(self) -> int:
+        """Length of each channel."""
+        return len(self.channels[0])
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds."""
+        return to_seconds(self.samples)
+
+
+def read_recording(path: Path) -> Recording:
+    """The channels of an audio file.  RecordingError when it is none."""
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise RecordingError(f"{path}: {exc.strerror}") from exc
+    rate, channels = _read_wav(content) or _read_with_pydub(path)
+    if not channels or len(channels[0]) == 0:
+        raise RecordingError(f"{path}: there is no audio in it")
+    return Recording(tuple(_at_call_rate(channel, rate) for channel in channels))
+
+
+def _read_wav(content: bytes) -> tuple[int, list[Pcm]] | None:
+    """Rate and channels of a WAV file in 16 bit PCM, mu-law or A-law; None when it is something else."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return None
+    chunks = dict(_chunks(content))
+    layout = chunks.get(b"fmt ", b"")
+    if len(layout) < 16:
+        return None
+    kind, count, rate, _, _, bits = struct.unpack("<HHIIHH", layout[:16])
+    if kind == _EXTENSIBLE and len(layout) >= 26:
+        kind = struct.unpack("<H", layout[24:26])[0]
+    encoding = _WAV_ENCODINGS.get(kind)
+    if encoding is None or bits != 8 * encoding.width or count == 0:
+        return None
+    audio = chunks.get(b"data", b"")
+    pcm = decode(audio[: len(audio) - len(audio) % (count * encoding.width)], encoding)
+    return rate, [np.ascontiguousarray(pcm[channel::count]) for channel in range(count)]
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """RIFF chunks; a length beyond the end of the file, as streams leave it, means all that is there."""
+    position = 12
+    while position + 8 <= len(content):
+        name, size = struct.unpack("<4sI", content[position : position + 8])
+        yield name, content[position + 8 : position + 8 + size]
+        position += 8 + size + size % 2
+
+
+def _read_with_pydub(path: Path) -> tuple[int, list[Pcm]]:
+    from pydub import AudioSegment  # noqa: PLC0415  # warns at import where there is no ffmpeg
+    from pydub.exceptions import CouldntDecodeError  # noqa: PLC0415
+
+    try:
+        segment = AudioSegment.from_file(str(path)).set_sample_width(2)
+    except FileNotFoundError as exc:
+        raise RecordingError(
+            f"{path}: only ffmpeg can read this kind of file, and it is not installed (apt install ffmpeg)"
+        ) from exc
+    except (CouldntDecodeError, IndexError, ValueError) as exc:
+        raise RecordingError(f"{path}: not an audio file that ffmpeg can read") from exc
+    pcm = np.frombuffer(segment.raw_data, dtype=np.int16)
+    count = segment.channels
+    return segment.frame_rate, [
+        np.ascontiguousarray(pcm[channel::count]) for channel in range(count)
+    ]
+
+
+def _at_call_rate(pcm: Pcm, rate: int) -> Pcm:
+    if rate == CALL_RATE:
+        return pcm
+    resampled = soxr.resample(pcm.astype(np.float32), rate, CALL_RATE, quality="HQ")
+    clipped: Pcm = np.clip(np.rint(resampled), -32_768, 32_767).astype(np.int16)
+    return clipped

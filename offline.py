@@ -1,0 +1,108 @@
+"""
+A recording transcribed in one process: the ears and an engine, without gateway, queue or store.
+
+Like `trunkline.py` it stands above the parts and joins them.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from protocol.audio import Pcm
+from protocol.clock import CALL_RATE, UPSAMPLING
+from protocol.events import SegmentId, Span, Word
+from streaming.ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, listen_alone
+from streaming.vad import Silero, Vad, silero_weights
+from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
+from workers.engine import Engine, Utterance
+from workers.found import keywords_in
+
+
+@dataclass(slots=True)
+class _Growing:
+    audio: list[Pcm] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One stretch of speech of a recording, with its audio at the engine's rate."""
+
+    segment: SegmentId
+    span: Span
+    pcm: Pcm = field(repr=False)
+
+
+def transcribe_recording(
+    channels: Sequence[Pcm],
+    engine: Engine,
+    *,
+    language: str = "en",
+    keywords: tuple[str, ...] = (),
+    progress: Callable[[float], None] = lambda _: None,
+) -> Transcript:
+    """The transcript of channels at 8 kHz; `progress` is told how much is done, from 0 to 1."""
+    cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm)]
+    total = sum(cut.span.end - cut.span.start for cut in cuts)
+    segments, done = [], 0
+    for cut in cuts:
+        samples = cut.pcm.astype(np.float32) / np.float32(32_768)
+        heard = engine.transcribe([Utterance(samples, language=language, keywords=keywords)])[0]
+        words = tuple(
+            _placed(word.text, word.start, word.end, word.confidence, cut) for word in heard.words
+        )
+        segments.append(
+            StoredSegment(
+                cut.segment,
+                cut.span,
+                Ending.FINAL,
+                words,
+                language=language,
+                keywords_found=keywords_in(heard.text, keywords),
+                engine=engine.capabilities.name,
+                flags=heard.flags,
+            )
+        )
+        done += cut.span.end - cut.span.start
+        progress(done / total)
+    segments.sort(key=lambda one: (one.span.start, one.segment.channel))
+    roles = ("agent", "customer") if len(channels) == 2 else ("mixed",) * len(channels)
+    duration = max(len(pcm) for pcm in channels)
+    call = CallSummary("recording", roles, language, "file", time.time(), "completed", duration)
+    return Transcript(call, tuple(segments))
+
+
+def cut_up(channel: int, pcm: Pcm) -> Iterator[Cut]:
+    """The speech of one channel at 8 kHz, as a gateway would cut it."""
+    weights = silero_weights()
+    ear = Ear(vad=Vad.BOTH if weights else Vad.WEBRTC)
+    silero = Silero(weights) if weights else None
+    growing: dict[int, _Growing] = {}
+    for start in range(0, len(pcm), CALL_RATE):
+        events = listen_alone(ear, pcm[start : start + CALL_RATE], silero)
+        yield from _closed(channel, events, growing)
+    yield from _closed(channel, ear.finish(), growing)
+
+
+def _closed(
+    channel: int, events: Sequence[SoundEvent], growing: dict[int, _Growing]
+) -> Iterator[Cut]:
+    for event in events:
+        match event:
+            case SegmentOpened(number, _):
+                growing[number] = _Growing()
+            case SegmentGrew(number, pcm):
+                growing[number].audio.append(pcm)
+            case SegmentClosed(number, span, samples, _):
+                audio = np.concatenate(growing.pop(number).audio)[:samples]
+                yield Cut(SegmentId(channel, number), span, audio)
+
+
+def _placed(
+    text: str, start: int | None, end: int | None, confidence: float | None, cut: Cut
+) -> Word:
+    if start is None or end is None:
+        return Word(text, confidence=confidence)
+    origin = cut.span.start
+    return Word(text, origin + start // UPSAMPLING, origin + end // UPSAMPLING, confidence)

@@ -1,0 +1,41 @@
+"""A transcript for a terminal."""
+
+import re
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from protocol.clock import to_ms, to_seconds
+
+from .transcript import Ending, StoredSegment, Transcript
+
+_COLOURS = {"agent": "cyan", "customer": "green"}
+_KEYWORD = "bold black on bright_yellow"
+
+
+def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableType:
+    """Who said what and when; roles in colours, keywords marked, those found by the engine too."""
+    call = transcript.call
+    head = Text(
+        f"{call.call_id}: {to_seconds(call.duration):.0f} s, {call.ended_reason or 'going on'}",
+        "bold",
+    )
+    marked = {*keywords, *(found for one in transcript.segments for found in one.keywords_found)}
+    lines = [
+        _line(transcript, one, marked) for one in transcript.segments if one.words or one.reason
+    ]
+    return Group(head, *lines)
+
+
+def _line(transcript: Transcript, one: StoredSegment, keywords: Iterable[str]) -> Text:
+    role = transcript.call.role(one.segment.channel)
+    minutes, seconds = divmod(to_ms(one.span.start) // 1_000, 60)
+    line = Text(f"{minutes:02d}:{seconds:02d} ", style="dim")
+    line.append(f"{role:>8} ", style=f"bold {_COLOURS.get(role, 'yellow')}")
+    if one.ending is not Ending.FINAL:
+        return line.append(f"({one.ending}: {one.reason})", style="red")
+    said = Text(one.text)
+    for keyword in keywords:
+        said.highlight_regex(re.compile(rf"\b{re.escape(keyword)}\b", re.IGNORECASE), _KEYWORD)
+    return line.append(said)

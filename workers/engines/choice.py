@@ -1,0 +1,32 @@
+"""Which engine `auto` takes on this machine, and why."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine of the registry, and the reason in words for an operator."""
+
+    engine: str
+    reason: str
+
+
+def choose(
+    wanted: str,
+    *,
+    has_module: Callable[[str], bool] = lambda name: find_spec(name) is not None,
+    has_program: Callable[[str], bool] = lambda name: shutil.which(name) is not None,
+) -> Choice:
+    """The engine that was asked for; for `auto` granite where there is a GPU for it, else the CPU engine."""
+    if wanted != "auto":
+        return Choice(wanted, "asked for")
+    if not has_program("nvidia-smi"):
+        return Choice("moonshine", "no NVIDIA GPU here")
+    if not (has_module("torch") and has_module("transformers")):
+        return Choice(
+            "moonshine", "a GPU, but the extra is missing: pip install 'trunkline[granite]'"
+        )
+    return Choice("granite", "an NVIDIA GPU")
