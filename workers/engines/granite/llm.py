@@ -52,6 +52,7 @@ class LanguageModel:
         """transformers does not divide by it in this class; probabilities are wrong without."""
         self.positions = int(text.max_position_embeddings)
         self._text = text
+        self._audio = int(model.config.audio_token_id)
 
     @property
     def device(self) -> torch.device:
@@ -72,8 +73,7 @@ class LanguageModel:
 
     def embed(self, ids: Sequence[int]) -> torch.Tensor:
         """[tokens, hidden], without the embedding multiplier: audio gets the same one later."""
-        tokens = torch.tensor(list(ids), dtype=torch.long, device=self.device)
-        return self._body.embed_tokens(tokens)
+        return self._embedded(torch.tensor(list(ids), dtype=torch.long, device=self.device))
 
     def prefill(
         self, rows: Sequence[torch.Tensor], slots: Sequence[int], cache: KeyValues
@@ -99,7 +99,7 @@ class LanguageModel:
     ) -> torch.Tensor:
         """One token [rows] at `positions` [rows] for the first slots; hidden states.  Looks at `width` columns."""
         rows = tokens.shape[0]
-        hidden = self._body.embed_tokens(tokens) * self._body.embedding_multiplier
+        hidden = self._embedded(tokens) * self._body.embedding_multiplier
         turn = self._body.rotary_emb(hidden, positions.unsqueeze(0))
         own = torch.arange(rows, device=tokens.device)
         seen = torch.arange(width, device=tokens.device) <= positions[:, None]
@@ -112,6 +112,10 @@ class LanguageModel:
             heard = _attend_step(layer.self_attn, query, window, seen)
             hidden = _finish(layer, hidden, heard)
         return self._body.norm(hidden)
+
+    def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
+        """As the vendor embeds: the mark for audio, should the model ever write it, reads as token 0."""
+        return self._body.embed_tokens(tokens.masked_fill(tokens == self._audio, 0))
 
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The likeliest token for each hidden state and its log probability."""

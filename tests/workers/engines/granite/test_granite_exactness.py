@@ -1,0 +1,216 @@
+"""Whatever is in the batch, each text is the one that `generate()` writes for the clip alone."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from workers.engine import Utterance
+
+tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+torch = tiny_granite.torch
+
+from workers.engines.granite.decode import Decoder, Row, Written  # noqa: E402 - needs the optional extra
+from workers.engines.granite.endings import Ending, most_tokens  # noqa: E402
+from workers.engines.granite.engine import GraniteEngine  # noqa: E402
+from workers.engines.granite.loading import capabilities, longest  # noqa: E402
+from workers.engines.granite.prompts import GRANITE_4_0, GRANITE_4_1, PromptTable  # noqa: E402
+from workers.engines.granite.roles import Rules  # noqa: E402
+from workers.engines.granite.settings import GraniteSettings  # noqa: E402
+
+CASES = 200
+TASKS = [
+    ("en", None),
+    ("fr", None),
+    ("de", None),
+    ("ja", None),
+    ("en", "fr"),
+    ("es", "en"),
+    ("en", "zh"),
+]
+TERMS = [
+    "Ann",
+    "Trunkline",
+    "O'Brien & Sons",
+    "Łódź",
+    "A-4711",
+    "refund",
+    "München",
+    "order number",
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    utterance: Utterance
+    table: PromptTable
+    expected: tuple[int, ...]
+
+
+class Recording:
+    """A decoder that notes every text it hands out."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self.texts: dict[int, Written] = {}
+        self.joined_in_mid_decode = 0
+
+    running = property(lambda self: self._decoder.running)
+    free = property(lambda self: self._decoder.free)
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        self.joined_in_mid_decode += len(rows) if self._decoder.running else 0
+        self._decoder.admit(rows)
+
+    def step(self) -> list[Written]:
+        written = self._decoder.step()
+        self.texts |= {one.ticket: one for one in written}
+        return written
+
+    def withdraw(self) -> Any:
+        return self._decoder.withdraw()
+
+
+def random_utterance(dice: random.Random, number: int) -> Utterance:
+    language, translate_to = dice.choice(TASKS)
+    length = dice.choice([0.01, 0.2, 0.31, 0.5, 0.8, 1.0, 1.3, 2.0, 4.0, 4.02, 8.1])
+    seconds = length * dice.choice([1.0, dice.random()])
+    return Utterance(
+        tiny_granite.babble(max(seconds, 0.3), number)[: max(1, round(seconds * 16_000))],
+        language=language,
+        translate_to=translate_to,
+        keywords=tuple(dice.sample(TERMS, dice.choice([0, 0, 1, 3, 6]))),
+        previous=dice.choice(["", "hello thank you for calling"]),
+    )
+
+
+def padded(utterance: Utterance) -> Any:
+    missing = max(0, 4_800 - len(utterance.samples))
+    return torch.nn.functional.pad(torch.from_numpy(utterance.samples), (0, missing)).numpy()
+
+
+def alone(vendor: Any, utterance: Utterance, table: PromptTable) -> tuple[int, ...]:
+    asked = table.instruction(
+        utterance.language, utterance.translate_to, keywords=bool(utterance.keywords)
+    )
+    content = asked + ", ".join(utterance.keywords)
+    most = most_tokens(len(utterance.samples))
+    return tuple(tiny_granite.generated(vendor, padded(utterance), content, most))
+
+
+@pytest.fixture(scope="module")
+def cases(parts: Any, vendor: Any) -> list[Case]:
+    dice = random.Random(7)
+    heard: list[Case] = []
+    for number in range(4 * CASES):
+        utterance = random_utterance(dice, number)
+        table = GRANITE_4_0 if len(heard) < CASES // 2 else GRANITE_4_1
+        if parts.ears.hear([parts.ears.whole(utterance.samples)])[0].speech:
+            heard.append(Case(utterance, table, alone(vendor, utterance, table)))
+        if len(heard) == CASES:
+            break
+    return heard
+
+
+def engine_of(
+    parts: Any, table: PromptTable, rows: int, draft_rows: int
+) -> tuple[GraniteEngine, Recording]:
+    desk = parts.desk(rows, longest(30.0, 200), graphs=False)
+    pen = Recording(desk.decoder(parts.end, cut_loops=False))
+    rules = Rules(
+        table, rows, 30.0, 200, least_support=0.0, draft_rows=lambda: draft_rows
+    )  # no doubts here: a second pass would write another text
+    can = capabilities(GraniteSettings(model="tiny"), rows)
+    return GraniteEngine(can, rules, parts.ears, parts.prompts, pen), pen
+
+
+@pytest.mark.parametrize("draft_rows", [0, 1_000], ids=["without-drafts", "with-drafts"])
+@pytest.mark.parametrize("table", [GRANITE_4_0, GRANITE_4_1], ids=lambda table: table.name)
+def test_ragged_batches_with_admission_in_mid_decode_equal_single_clips(
+    parts: Any, cases: list[Case], table: PromptTable, draft_rows: int
+) -> None:
+    # given
+    mine = [case for case in cases if case.table is table]
+    engine, pen = engine_of(parts, table, rows=7, draft_rows=draft_rows)
+    dice, waiting, tickets = random.Random(3), list(mine), {}
+
+    # when: between any two steps, some more may come
+    while waiting or engine.pending:
+        coming = [waiting.pop(0) for _ in range(min(len(waiting), dice.choice([0, 0, 0, 1, 4])))]
+        tickets |= dict(zip(engine.admit([case.utterance for case in coming]), coming, strict=True))
+        engine.step()
+
+    # then
+    assert len(mine) == CASES // 2
+    assert pen.joined_in_mid_decode > CASES // 4
+    for ticket, case in tickets.items():
+        end = parts.end if pen.texts[ticket].ending is Ending.SAID else frozenset()
+        assert pen.texts[ticket].tokens == tuple(t for t in case.expected if t not in end)
+    assert {pen.texts[ticket].ending for ticket in tickets} == {Ending.SAID, Ending.LENGTH}
+
+
+def test_the_cases_are_worth_their_number(cases: list[Case]) -> None:
+    texts = {case.expected for case in cases}
+    assert len(texts) > 0.9 * len(cases)  # the tiny model listens: hardly two texts are the same
+    assert sum(bool(case.utterance.keywords) for case in cases) > CASES // 4
+    assert {len(case.utterance.samples) > 64_000 for case in cases} == {True, False}
+
+
+@pytest.mark.parametrize("agreeing", [0, 1, 5, 1_000])
+def test_a_draft_is_accepted_as_far_as_greedy_decoding_agrees(
+    parts: Any, cases: list[Case], agreeing: int
+) -> None:
+    # given: drafts that are right at first, and go on wrongly
+    some = [case for case in cases if len(case.expected) > 12][:24]
+    desk = parts.desk(len(some), 1_024, graphs=False)
+    decoder = desk.decoder(parts.end, cut_loops=False)
+    wrong = 3
+    rows = []
+    for number, case in enumerate(some):
+        heard = parts.ears.hear([parts.ears.whole(case.utterance.samples)])
+        asked = case.table.instruction(
+            case.utterance.language,
+            case.utterance.translate_to,
+            keywords=bool(case.utterance.keywords),
+        )
+        prompt = parts.prompts.prompt(
+            parts.ears.audio_tokens(heard)[0], asked, case.utterance.keywords
+        )
+        most = most_tokens(len(case.utterance.samples))
+        draft = (*case.expected[:agreeing], wrong, wrong, wrong)
+        rows.append(Row(number, prompt, most, draft[: most - 1]))
+
+    # when
+    decoder.admit(rows)
+    written: list[Written] = []
+    while len(written) < len(some):
+        written += decoder.step()
+
+    # then
+    for one in written:
+        expected = some[one.ticket].expected
+        assert one.tokens == tuple(token for token in expected if token not in parts.end)
+        assert one.accepted >= min(agreeing, len(expected) - 1)
+
+
+def test_a_text_does_not_depend_on_its_company(parts: Any, cases: list[Case]) -> None:
+    # given
+    mine = [case for case in cases if case.table is GRANITE_4_0]
+    engine, _ = engine_of(parts, GRANITE_4_0, rows=5, draft_rows=3)
+    probe = next(case for case in mine if len(case.utterance.samples) > 16_000).utterance
+    alone_heard = engine.transcribe([probe])[0]
+
+    # when
+    dice = random.Random(11)
+    others = [[case.utterance for case in dice.sample(mine, 6)] for _ in range(6)]
+    together = [engine.transcribe([*company[:3], probe, *company[3:]])[3] for company in others]
+
+    # then
+    for heard in together:
+        assert heard.text == alone_heard.text
+        assert heard.flags == alone_heard.flags
+        assert [(w.start, w.end) for w in heard.words] == [
+            (w.start, w.end) for w in alone_heard.words
+        ]
