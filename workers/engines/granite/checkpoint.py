@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workers.engine import EngineError
+
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes; the largest, the tokenizer's, has about 8 MB."""
 
@@ -65,7 +67,7 @@ _REVISION = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-class CheckpointError(Exception):
+class CheckpointError(EngineError):
     """The model cannot be taken from there; one line, for the operator, saying which file and why."""
 
 
@@ -92,17 +94,23 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
     local = Path(model).expanduser()
     if local.is_dir():
         return local.resolve(), local.resolve()
-    if not _HUB_ID.fullmatch(model):
-        raise CheckpointError(f"{model!r} is neither a folder nor a hub id such as owner/name")
-    if revision is None or not _REVISION.fullmatch(revision):
-        raise CheckpointError(
-            f"{model} needs a pinned revision: the 40 hexadecimal digits of a commit, not a branch"
-        )
+    if reason := obstacle(model, revision):
+        raise CheckpointError(reason)
+    assert revision is not None
     folder = _fetch(model, revision, cache)
     return (
         folder,
         folder.parent.parent,
     )  # the hub's cache keeps the files in `blobs` beside `snapshots`
+
+
+def obstacle(model: str, revision: str | None) -> str | None:
+    """Why `model` cannot even be tried, or None: for whoever chooses between engines.  Asks no network."""
+    if Path(model).expanduser().is_dir() or (revision and _REVISION.fullmatch(revision)):
+        return None
+    if not _HUB_ID.fullmatch(model):
+        return f"{model!r} is neither a folder nor a hub id such as owner/name"
+    return f"{model} needs a pinned revision: the 40 hexadecimal digits of a commit, not a branch"
 
 
 def inspect(
