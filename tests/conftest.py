@@ -1,0 +1,39 @@
+"""What all tests share: a real Valkey, the real CPU engine, and the way to tests/support."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.valkey import ValkeyServer
+
+from console.connection import connect
+from protocol.settings import RedisSettings
+from workers.engine import Engine
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A real server of the test's own, without persistence."""
+    with ValkeyServer(tmp_path / "valkey.sock") as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
+    """A client as production makes it."""
+    client = connect(RedisSettings(url=valkey.url))
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def moonshine() -> Engine:
+    """The real CPU engine; the first time on a machine its weights are folded, which takes half a minute."""
+    from workers.engines import registry
+
+    return registry.load("moonshine")

