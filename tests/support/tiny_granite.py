@@ -277,7 +277,8 @@ def _lessons() -> tuple[list[Any], list[Any]]:
         for place, letter in enumerate(letters, start=1):
             label[8 * place + 2 : 8 * place + 5] = ord(letter)
         labels.append(label)
-    quiet = [silence(2.0), hiss(2.0, 1), hiss(2.0, 2, 0.002), tone(2.0), tone(2.0, 1300.0, 0.05)]
+    quiet = [silence(2.0), hiss(2.0, 1), hiss(2.0, 2, 0.002)]
+    quiet += [tone(2.0, 210.0 * 1.37**step, 0.02 * 1.6 ** (step % 6)) for step in range(9)]
     labels += [torch.zeros(frames, dtype=torch.long)] * len(quiet)
     clips = [torch.from_numpy(clip[: 2 * 160 * frames]) for clip in [*clips, *quiet]]
     return [mel.features(clip)[:frames] for clip in clips], labels

@@ -106,10 +106,12 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
 
 def obstacle(model: str, revision: str | None) -> str | None:
     """Why `model` cannot even be tried, or None: for whoever chooses between engines.  Asks no network."""
-    if Path(model).expanduser().is_dir() or (revision and _REVISION.fullmatch(revision)):
+    if Path(model).expanduser().is_dir():
         return None
     if not _HUB_ID.fullmatch(model):
         return f"{model!r} is neither a folder nor a hub id such as owner/name"
+    if revision is not None and _REVISION.fullmatch(revision):
+        return None
     return f"{model} needs a pinned revision: the 40 hexadecimal digits of a commit, not a branch"
 
 

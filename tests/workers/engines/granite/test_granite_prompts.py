@@ -24,12 +24,14 @@ TERMS = ("Ann", "Łódź", "O'Brien & Sons")
 @pytest.mark.parametrize(
     ("table", "translate_to", "terms", "prompt"),
     [
-        (GRANITE_4_0, None, (), b"USER: <|audio|>can you transcribe the speech into a written format?\n ASSISTANT:"),
+        (GRANITE_4_0, None, (),
+         b"USER: <|audio|>can you transcribe the speech into a written format?\n ASSISTANT:"),
         (GRANITE_4_0, None, TERMS,
          b"USER: <|audio|>can you transcribe the speech into a written format? Keywords: Ann, "
          b"\xc5\x81\xc3\xb3d\xc5\xba, O'Brien & Sons\n ASSISTANT:"),
         (GRANITE_4_0, "fr", (), b"USER: <|audio|>translate the speech to French.\n ASSISTANT:"),
-        (GRANITE_4_0, "zh", ("Ann",), b"USER: <|audio|>translate the speech to Mandarin. Keywords: Ann\n ASSISTANT:"),
+        (GRANITE_4_0, "zh", ("Ann",),
+         b"USER: <|audio|>translate the speech to Mandarin. Keywords: Ann\n ASSISTANT:"),
         (GRANITE_4_1, None, (),
          b"USER: <|audio|>transcribe the speech with proper punctuation and capitalization.\n ASSISTANT:"),
         (GRANITE_4_1, None, TERMS,
@@ -81,7 +83,7 @@ def test_every_trained_task_has_a_prompt_and_no_other_has() -> None:
 class TestOverTheTokenizer:
     """What the model really reads."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def tokens(self, tiny: Path) -> Any:
         from workers.engines.granite.tokens import Tokens
 

@@ -1,0 +1,204 @@
+"""Hostile and damaged folders are refused with one line, before anything of theirs could run."""
+
+import hashlib
+import json
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workers.engine import EngineError
+from workers.engines.granite import GraniteSettings, load
+from workers.engines.granite.checkpoint import CheckpointError, inspect, locate, obstacle
+
+BOMB = "raise SystemExit('code of the checkpoint ran')\n"
+
+
+def safetensors(payload: int = 4, claimed: int | None = None) -> bytes:
+    claimed = payload if claimed is None else claimed
+    header = json.dumps(
+        {"w": {"dtype": "F32", "shape": [claimed // 4], "data_offsets": [0, claimed]}}
+    ).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(payload)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that looks like a checkpoint; it is never loaded."""
+    made = tmp_path / "model"
+    made.mkdir()
+    (made / "config.json").write_text(
+        json.dumps({"model_type": "granite_speech", "has_lora_adapter": False})
+    )
+    (made / "tokenizer.json").write_text("{}")
+    (made / "model.safetensors").write_bytes(safetensors())
+    (made / "README.md").write_text("a card")
+    return made
+
+
+def config(folder: Path, **more: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+
+
+def test_an_honest_folder_is_taken(folder: Path) -> None:
+    config(folder, _attn_implementation_autoset=True, trust_remote_code=False, auto_map=None)
+
+    checkpoint = inspect(folder)
+
+    assert checkpoint.folder == folder
+    assert checkpoint.config["model_type"] == "granite_speech"
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "python": (lambda f: (f / "modeling_granite.py").write_text(BOMB), "could run code"),
+    "python-below": (lambda f: (f / "sub").mkdir() or (f / "sub" / "x.py").write_text(BOMB), "could run code"),
+    "pickle": (lambda f: (f / "pytorch_model.bin").write_bytes(b"\x80\x04"), "could run code"),
+    "pickle-in-capitals": (lambda f: (f / "model.PT").write_bytes(b"\x80\x04"), "could run code"),
+    "shared-object": (lambda f: (f / "kernel.so").write_bytes(b"\x7fELF"), "could run code"),
+    "auto-map": (lambda f: config(f, auto_map={"AutoModel": "evil--modeling.Model"}), "auto_map"),
+    "auto-map-deep": (lambda f: config(f, text_config={"a": [{"auto_map": {"AutoModel": "x.Y"}}]}), "auto_map"),
+    "trust": (lambda f: config(f, trust_remote_code=True), "trust_remote_code"),
+    "kernel": (lambda f: config(f, _attn_implementation_internal="evil/kernels"), "_attn_implementation_internal"),
+    "kernel-deep": (lambda f: config(f, encoder_config={"_attn_implementation": "evil/k"}), "_attn_implementation"),
+    "kernel-autoset": (lambda f: config(f, _attn_implementation_autoset="evil/k"), "autoset"),
+    "quantiser": (lambda f: config(f, quantization_config={"quant_method": "evil"}), "quantization_config"),
+    "tokenizer-map": (
+        lambda f: (f / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["x.T", null]}}'),
+        "auto_map",
+    ),
+    "generation": (lambda f: (f / "generation_config.json").write_text('{"custom_generate": "evil/g"}'), "custom"),
+    "adapter": (lambda f: (f / "adapter_config.json").write_text("{}"), "adapter"),
+    "lora": (lambda f: config(f, has_lora_adapter=True), "adapter"),
+    "link-out": (lambda f: (f / "vocab.json").symlink_to("/etc/hostname"), "leads out"),
+    "folder-link-out": (lambda f: (f / "more").symlink_to("/etc"), "leads out"),
+    "shard-elsewhere": (
+        lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"w": "../../x.safetensors"}}'),
+        "index names",
+    ),
+    "other-kind": (lambda f: config(f, model_type="whisper"), "not of the kind"),
+    "no-config": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
+    "no-tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing"),
+    "no-weights": (lambda f: (f / "model.safetensors").unlink(), "no weights"),
+    "broken-json": (lambda f: (f / "config.json").write_text("{"), "damaged"),
+    "deep-json": (lambda f: (f / "config.json").write_text("[" * 100_000), "damaged"),
+    "json-list": (lambda f: (f / "config.json").write_text("[]"), "damaged"),
+    "binary-json": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "damaged"),
+    "half-download": (lambda f: (f / "model.safetensors").write_bytes(safetensors(4, 8)), "not complete"),
+    "not-safetensors": (lambda f: (f / "model.safetensors").write_bytes(b"PK\x03\x04" * 9), "damaged"),
+    "empty-weights": (lambda f: (f / "model.safetensors").write_bytes(b""), "damaged"),
+    "huge-header": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64), "damaged"),
+    "bad-header": (lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 4) + b"nope"), "header"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_hostile_or_damaged_folder_is_refused_in_one_line(folder: Path, attack: str) -> None:
+    prepare, reason = HOSTILE[attack]
+    prepare(folder)
+
+    with pytest.raises(CheckpointError, match=reason) as refused:
+        inspect(folder)
+
+    assert "\n" not in str(refused.value)
+    assert isinstance(refused.value, EngineError)
+
+
+def test_the_engine_refuses_before_anything_is_imported(folder: Path) -> None:
+    """In a process of its own: neither transformers nor code of the folder is loaded when the refusal comes."""
+    import subprocess
+
+    (folder / "modeling_granite.py").write_text(BOMB)
+    config(folder, auto_map={"AutoModel": "modeling_granite.Model"})
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from workers.engines.granite.checkpoint import CheckpointError, inspect\n"
+        f"try: inspect(Path({str(folder)!r}))\n"
+        "except CheckpointError: print('refused', 'torch' in sys.modules, 'transformers' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.split() == ["refused", "False", "False"], done.stderr
+
+
+def test_load_refuses_too(folder: Path) -> None:
+    pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+    (folder / "evil.py").write_text(BOMB)
+
+    with pytest.raises(CheckpointError, match="could run code"):
+        load(GraniteSettings(model=str(folder)))
+
+
+class TestManifest:
+    """Lines of sha256sum."""
+
+    def manifest(self, folder: Path, **changed: str) -> Path:
+        lines = [
+            f"{changed.get(path.name, hashlib.sha256(path.read_bytes()).hexdigest())}  {path.name}"
+            for path in folder.iterdir()
+            if path.suffix != ".md"
+        ]
+        written = folder.parent / "SHA256SUMS"
+        written.write_text("\n".join(lines) + "\n")
+        return written
+
+    def test_all_files_as_they_should_be_are_taken(self, folder: Path) -> None:
+        assert inspect(folder, manifest=self.manifest(folder)).folder == folder
+
+    @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+    def test_a_file_with_another_hash_is_refused(self, folder: Path, name: str) -> None:
+        manifest = self.manifest(folder, **{name: "0" * 64})
+
+        with pytest.raises(CheckpointError, match=f"{name} is not the file"):
+            inspect(folder, manifest=manifest)
+
+    def test_a_file_that_the_manifest_does_not_know_is_refused(self, folder: Path) -> None:
+        manifest = self.manifest(folder)
+        (folder / "more.safetensors").write_bytes(safetensors())
+
+        with pytest.raises(CheckpointError, match="does not stand in the manifest"):
+            inspect(folder, manifest=manifest)
+
+    def test_a_file_that_is_gone_is_missed(self, folder: Path) -> None:
+        (folder / "vocab.json").write_text("{}")
+        manifest = self.manifest(folder)
+        (folder / "vocab.json").unlink()
+
+        with pytest.raises(CheckpointError, match=r"vocab\.json stands in the manifest"):
+            inspect(folder, manifest=manifest)
+
+
+@pytest.mark.parametrize("revision", [None, "main", "v1.0", "abc123", "A" * 40])
+def test_a_hub_model_needs_the_digits_of_a_commit(revision: str | None) -> None:
+    with pytest.raises(CheckpointError, match="pinned revision"):
+        locate("ibm-granite/granite-4.0-1b-speech", revision)
+
+
+@pytest.mark.parametrize(
+    "model", ["/nowhere/at/all", "no-owner", "a/b/c", "../x", "https://example.org/x"]
+)
+def test_what_is_neither_folder_nor_hub_id_is_refused(model: str) -> None:
+    with pytest.raises(CheckpointError, match="neither a folder nor a hub id"):
+        locate(model, "0" * 40)
+
+
+def test_links_inside_the_cache_of_the_hub_are_fine(folder: Path, tmp_path: Path) -> None:
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    (folder / "config.json").rename(blobs / "0123")
+    (folder / "config.json").symlink_to(blobs / "0123")
+
+    assert inspect(folder, root=tmp_path).config["model_type"] == "granite_speech"
+    with pytest.raises(CheckpointError, match="leads out"):
+        inspect(folder)
+
+
+def test_an_obstacle_is_told_without_trying(folder: Path) -> None:
+    assert obstacle(str(folder), None) is None
+    assert obstacle("ibm-granite/granite-4.0-1b-speech", "0" * 40) is None
+    assert "pinned" in (obstacle("ibm-granite/granite-4.0-1b-speech", None) or "")

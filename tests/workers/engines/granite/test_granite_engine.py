@@ -1,0 +1,423 @@
+"""The engine as a worker sees it, on the tiny checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workers.engine import Effort, EngineBrokenError, EngineError, Hypothesis, Utterance
+
+tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+torch = tiny_granite.torch
+
+from workers.engines.granite import GraniteSettings, load  # noqa: E402 - needs the optional extra
+from workers.engines.granite.decode import Row, Written  # noqa: E402
+from workers.engines.granite.endings import Ending  # noqa: E402
+from workers.engines.granite.engine import GraniteEngine  # noqa: E402
+from workers.engines.granite.graphs import ROWS, bucket  # noqa: E402
+from workers.engines.granite.loading import assemble, capabilities, longest  # noqa: E402
+from workers.engines.granite.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS  # noqa: E402
+from workers.engines.granite.roles import Rules  # noqa: E402
+from workers.engines.granite.settings import Drafts  # noqa: E402
+
+TINY = GraniteSettings(model="tiny", max_batch=4, drafts=Drafts.NEVER, canary=False)
+
+
+@pytest.fixture(scope="module")
+def engine(parts: Any) -> GraniteEngine:
+    return assemble(parts, TINY)
+
+
+def partial(samples: Any, key: str = "") -> Utterance:
+    return Utterance(samples, effort=Effort.PARTIAL, key=key)
+
+
+class Outcome:
+    """What an utterance became, without the noise of the last digits."""
+
+    def __init__(self, heard: Hypothesis) -> None:
+        self.text, self.flags = heard.text, heard.flags
+        self.times = [(word.start, word.end) for word in heard.words]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outcome) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class TestContract:
+    """What every engine promises."""
+
+    def test_order_is_kept_and_a_batch_of_many_equals_batches_of_one(
+        self, engine: GraniteEngine
+    ) -> None:
+        batch = [
+            Utterance(tiny_granite.babble(2.0, 1)),
+            Utterance(tiny_granite.silence(1.0)),
+            partial(tiny_granite.spoken("one garden", 2), "a"),
+            Utterance(tiny_granite.babble(5.1, 3), language="de", keywords=("Ann",)),
+            partial(tiny_granite.babble(1.0, 4), "b"),
+            Utterance(tiny_granite.babble(0.7, 5), translate_to="fr"),
+            Utterance(tiny_granite.babble(3.3, 6)),
+        ]
+
+        together = engine.transcribe(batch)
+
+        one_by_one = [engine.transcribe([replace(one, key="")])[0] for one in batch]
+        assert [Outcome(one) for one in together] == [Outcome(one) for one in one_by_one]
+        assert together[1].words == ()
+        assert together[2].text == "one garden"
+        assert all(together[place].words for place in (0, 3, 5, 6))
+
+    @pytest.mark.parametrize("effort", list(Effort))
+    @pytest.mark.parametrize(
+        "samples",
+        [
+            tiny_granite.silence(2.0), tiny_granite.silence(0.0), tiny_granite.hiss(2.0, 5),
+            tiny_granite.hiss(3.0, 6, 0.001), tiny_granite.tone(2.5, 950.0), tiny_granite.tone(1.0, 425.0, 0.02),
+        ],
+        ids=["silence", "nothing", "noise", "faint-noise", "tone", "dial-tone"],
+    )  # fmt: skip
+    def test_silence_noise_and_tones_give_no_words(
+        self, engine: GraniteEngine, samples: Any, effort: Effort
+    ) -> None:
+        heard = engine.transcribe([Utterance(samples, effort=effort, keywords=("Ann",))])
+
+        assert heard[0].words == ()
+
+    def test_keywords_change_the_outcome(self, engine: GraniteEngine) -> None:
+        samples = tiny_granite.babble(2.0, 1)
+
+        plain, biased = engine.transcribe(
+            [Utterance(samples), Utterance(samples, keywords=("Ann", "Eve"))]
+        )
+
+        assert plain.text != biased.text
+
+    def test_nobody_is_no_work(self, engine: GraniteEngine) -> None:
+        assert engine.transcribe([]) == []
+        assert engine.step() == []
+
+    def test_word_times_rise_and_stay_within_the_audio(self, engine: GraniteEngine) -> None:
+        samples = tiny_granite.babble(4.0, 8)
+
+        heard = engine.transcribe([Utterance(samples), partial(samples)])
+
+        for made in heard:
+            times = [time for word in made.words for time in (word.start, word.end)]
+            assert times == sorted(times)
+            assert times[0] >= 0
+            assert times[-1] <= len(samples) + 320
+            assert all(0 <= (word.confidence or 0) <= 1 for word in made.words)
+
+    def test_it_declares_what_it_was_trained_for(self, engine: GraniteEngine) -> None:
+        can = engine.capabilities
+
+        assert (can.name, can.languages, can.translations) == ("tiny", LANGUAGES, TRANSLATIONS)
+        assert (can.keywords, can.partials, can.max_batch) == (True, True, 4)
+        assert (can.word_times, can.confidence) == ("ctc-alignment", "token-probability")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"language": "it"}, "cannot transcribe 'it'"),
+        ({"language": "fr", "translate_to": "de"}, "cannot translate"),
+        ({"language": "it", "translate_to": "en"}, "cannot translate"),
+        ({"samples": np.zeros(31 * 16_000, np.float32)}, "longer than 30 s"),
+        ({"samples": np.zeros(16_000, np.int16)}, "32-bit floats"),
+        ({"samples": np.zeros((2, 800), np.float32)}, "one channel"),
+        ({"samples": np.full(16_000, np.nan, np.float32)}, "no numbers"),
+    ],
+)
+def test_an_utterance_at_fault_is_named_and_costs_the_others_nothing(
+    engine: GraniteEngine, wrong: dict[str, Any], reason: str
+) -> None:
+    good = Utterance(tiny_granite.babble(1.0, 1))
+
+    with pytest.raises(EngineError, match=reason):
+        engine.transcribe([good, replace(good, **wrong)])
+
+    assert engine.pending == 0
+    assert engine.transcribe([good])[0].words
+
+
+def test_others_go_on_while_a_batch_is_transcribed(engine: GraniteEngine) -> None:
+    early = engine.admit(
+        [Utterance(tiny_granite.babble(1.0, 1)), Utterance(tiny_granite.babble(2.0, 2))]
+    )
+
+    engine.transcribe([Utterance(tiny_granite.babble(4.0, 3))])
+
+    found = dict(engine.step())
+    while engine.pending:
+        found |= engine.step()
+    assert sorted(found) == early
+
+
+def test_partials_pass_by_finals_that_wait(parts: Any) -> None:
+    engine = assemble(parts, replace(TINY, max_batch=1))
+    engine.admit([Utterance(tiny_granite.babble(4.0, number)) for number in range(2)])
+    engine.step()
+
+    (ticket,) = engine.admit([partial(tiny_granite.spoken("go", 1))])
+
+    assert [one for one, _ in engine.step()] == [ticket]
+
+
+@pytest.mark.parametrize("task", [{"translate_to": "de"}, {"language": "ja"}])
+def test_there_are_no_partials_where_the_ctc_head_cannot_spell_them(
+    engine: GraniteEngine, task: dict[str, str]
+) -> None:
+    heard = engine.transcribe([replace(partial(tiny_granite.spoken("go", 1)), **task)])
+
+    assert heard == [Hypothesis()]
+
+
+def test_dropped_and_refused_keywords_are_reported(parts: Any) -> None:
+    engine = assemble(parts, replace(TINY, keyword_tokens=12))
+    terms = ("Ann", "<|audio|>", "Bartholomew Featherstonehaugh", "Eve")
+
+    heard = engine.transcribe([Utterance(tiny_granite.babble(1.0, 1), keywords=terms)])[0]
+
+    assert [flag for flag in heard.flags if flag.startswith("keyword")] == [
+        "keywords_dropped:2",
+        "keyword_dropped:Bartholomew Featherstonehaugh",
+        "keyword_dropped:Eve",
+        "keywords_refused:1",
+    ]
+
+
+class Scripted:
+    """A pen that writes what it was told to, one text for each pass."""
+
+    def __init__(self, parts: Any, *texts: str) -> None:
+        self._tokens, self._texts = parts.prompts.tokens, list(texts)
+        self._rows: list[Row] = []
+        self.prompts: list[Row] = []
+
+    @property
+    def running(self) -> int:
+        return len(self._rows)
+
+    @property
+    def free(self) -> int:
+        return 4 - len(self._rows)
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        self._rows += rows
+        self.prompts += rows
+
+    def step(self) -> list[Written]:
+        rows, self._rows = self._rows, []
+        texts = [self._tokens.encode(self._texts.pop(0)) for _ in rows]
+        return [
+            Written(row.ticket, tuple(text), (-0.1,) * len(text), Ending.SAID)
+            for row, text in zip(rows, texts, strict=True)
+        ]
+
+    def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]:
+        return []
+
+
+class TestSuspectKeywords:
+    """Nobody is put into a transcript who was not named."""
+
+    def hear(
+        self, parts: Any, said: str, terms: tuple[str, ...], *texts: str
+    ) -> tuple[Hypothesis, Scripted]:
+        pen = Scripted(parts, *texts)
+        rules = Rules(GRANITE_4_0, 4, 30.0, 200, 1 / 3, lambda: 0)
+        engine = GraniteEngine(capabilities(TINY, 4), rules, parts.ears, parts.prompts, pen)
+        samples = tiny_granite.spoken(said, 5)
+        return engine.transcribe([Utterance(samples, keywords=terms)])[0], pen
+
+    def test_a_name_that_was_said_stays(self, parts: Any) -> None:
+        heard, pen = self.hear(parts, "let gardner stand", ("Gardner",), "let Gardner stand")
+
+        assert heard.text == "let Gardner stand"
+        assert heard.flags == ()
+        assert len(pen.prompts) == 1
+
+    def test_a_name_that_sounds_as_it_is_not_spelt_stays(self, parts: Any) -> None:
+        heard, _ = self.hear(parts, "let gadnor stand", ("Gardener",), "let Gardener stand")
+
+        assert heard.text == "let Gardener stand"
+
+    def test_a_name_that_nobody_said_goes_and_the_difference_is_recorded(self, parts: Any) -> None:
+        heard, pen = self.hear(
+            parts, "let it stand", ("Bob Memsen",), "let Bob Memsen stand", "let it stand"
+        )
+
+        assert heard.text == "let it stand"
+        assert heard.flags == ("keyword_suspect:Bob Memsen", "without_keywords:Bob Memsen -> it")
+        first, second = pen.prompts
+        assert len(second.prompt) < len(first.prompt)  # no keywords in the second prompt
+        assert second.draft == tuple(parts.prompts.tokens.encode("let Bob Memsen stand"))
+
+    def test_a_name_that_comes_without_the_list_as_well_was_not_put_in_by_it(
+        self, parts: Any
+    ) -> None:
+        heard, _ = self.hear(
+            parts, "let it stand", ("Bob", "Ann"), "let Bob stand", "let bob stand"
+        )
+
+        assert heard.text == "let Bob stand"
+        assert heard.flags[0] == "keyword_suspect:Bob"
+
+    def test_words_have_the_times_of_the_sounds(self, parts: Any) -> None:
+        heard, _ = self.hear(parts, "let go", (), "Let go!")
+
+        letter = tiny_granite.LETTER_SAMPLES
+        for word, first, last in zip(heard.words, [1, 5], [4, 7], strict=True):
+            assert abs((word.start or 0) - first * letter) < letter
+            assert abs((word.end or 0) - last * letter) < letter
+
+
+class Cramped:
+    """Ears on a GPU that has memory for so many clips at once, and no more."""
+
+    def __init__(self, ears: Any, room: int) -> None:
+        self._ears, self.room, self.refused = ears, room, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ears, name)
+
+    def hear(self, features: Sequence[Any]) -> Any:
+        if len(features) > self.room:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._ears.hear(features)
+
+
+class Clumsy:
+    """A decoder that fails in one step, for the reason given."""
+
+    def __init__(self, decoder: Any, failing: int, reason: Exception) -> None:
+        self._decoder, self._left, self._reason = decoder, failing, reason
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def step(self) -> list[Written]:
+        self._left -= 1
+        if self._left == 0:
+            raise self._reason
+        return self._decoder.step()
+
+
+def troubled(parts: Any, *, room: int = 100, failing: int = -1, reason: Any = None) -> Any:
+    desk = parts.desk(8, longest(30.0, 200), graphs=False)
+    pen = Clumsy(desk.decoder(parts.end, cut_loops=True), failing, reason)
+    rules = Rules(GRANITE_4_0, 8, 30.0, 200, 0.0, lambda: 0)
+    ears = Cramped(parts.ears, room)
+    return GraniteEngine(capabilities(TINY, 8), rules, ears, parts.prompts, pen), ears
+
+
+@pytest.fixture(scope="module")
+def batch() -> list[Utterance]:
+    return [Utterance(tiny_granite.babble(0.5 + number / 3, number)) for number in range(8)]
+
+
+@pytest.fixture(scope="module")
+def expected(parts: Any, batch: list[Utterance]) -> list[Outcome]:
+    return [Outcome(one) for one in troubled(parts)[0].transcribe(batch)]
+
+
+class TestTrouble:
+    """What the device does to us."""
+
+    def test_out_of_memory_halves_the_batch_and_is_remembered(
+        self, parts: Any, batch: list[Utterance], expected: list[Outcome]
+    ) -> None:
+        engine, ears = troubled(parts, room=3)
+
+        assert [Outcome(one) for one in engine.transcribe(batch)] == expected
+        assert (engine.rows, ears.refused) == (2, 2)
+        engine.transcribe(batch)
+        assert ears.refused == 2
+
+    def test_out_of_memory_in_mid_decode_loses_nothing(
+        self, parts: Any, batch: list[Utterance], expected: list[Outcome]
+    ) -> None:
+        engine, _ = troubled(parts, failing=9, reason=torch.OutOfMemoryError("CUDA out of memory"))
+
+        assert [Outcome(one) for one in engine.transcribe(batch)] == expected
+        assert engine.rows < 8
+
+    def test_out_of_memory_with_one_utterance_ends_the_process(
+        self, parts: Any, batch: list[Utterance]
+    ) -> None:
+        engine, _ = troubled(parts, room=0)
+
+        with pytest.raises(EngineBrokenError, match="single utterance"):
+            engine.transcribe(batch)
+
+    def test_a_cuda_error_sticks_so_the_process_ends(
+        self, parts: Any, batch: list[Utterance]
+    ) -> None:
+        reason = RuntimeError("CUDA error: an illegal memory access was encountered\nmore lines")
+        engine, _ = troubled(parts, failing=3, reason=reason)
+
+        with pytest.raises(EngineBrokenError, match="illegal memory access") as broken:
+            engine.transcribe(batch)
+
+        assert "\n" not in str(broken.value)
+
+    def test_a_bug_of_ours_is_not_blamed_on_the_device(
+        self, parts: Any, batch: list[Utterance]
+    ) -> None:
+        engine, _ = troubled(parts, failing=3, reason=RuntimeError("shapes do not match"))
+
+        with pytest.raises(RuntimeError, match="shapes"):
+            engine.transcribe(batch)
+
+
+def test_loading_measures_drafts_and_sings(tiny: Any) -> None:
+    engine = load(GraniteSettings(model=str(tiny), max_batch=2))
+
+    assert engine.transcribe([Utterance(tiny_granite.babble(1.0, 1))])[0].words
+    assert engine.pending == 0
+
+
+def test_a_damaged_model_does_not_get_past_the_canary(tiny: Any, parts: Any) -> None:
+    from workers.engines.granite.checkpoint import inspect
+    from workers.engines.granite.loading import take_apart, weights
+
+    model = weights(inspect(tiny), torch.device("cpu"))
+    model.lm_head.weight.data[5, 5] = float("nan")
+
+    with pytest.raises(EngineBrokenError, match="canary"):
+        assemble(take_apart(model, parts.prompts.tokens), replace(TINY, canary=True))
+
+
+def test_a_loop_is_cut_and_flagged(parts: Any) -> None:
+    class Stuck:
+        """Steps that say the same for ever."""
+
+        def step(
+            self, tokens: Sequence[int], positions: Sequence[int]
+        ) -> tuple[list[int], list[float]]:
+            return [7] * len(tokens), [-0.1] * len(positions)
+
+    desk = replace(parts.desk(2, 1_024, graphs=False), stepper=Stuck())
+    decoder = desk.decoder(parts.end, cut_loops=True)
+    rules = Rules(GRANITE_4_0, 2, 30.0, 200, 0.0, lambda: 0)
+    engine = GraniteEngine(capabilities(TINY, 2), rules, parts.ears, parts.prompts, decoder)
+
+    heard = engine.transcribe([Utterance(tiny_granite.babble(8.0, 1))])[0]
+
+    assert "loop_cut" in heard.flags
+    assert len(heard.words) <= 3
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "rounded"),
+    [(1, 64, 1), (3, 64, 4), (64, 64, 64), (65, 80, 80), (9, 12, 12), (300, 300, 300)],
+)
+def test_sizes_for_graphs_are_rounded_up_but_never_beyond_the_cache(
+    size: int, most: int, rounded: int
+) -> None:
+    assert bucket(size, ROWS, most) == rounded
