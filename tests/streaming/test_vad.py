@@ -169,6 +169,20 @@ def test_silero_is_let_go_when_both_are_quiet() -> None:
     assert len(judge.asked) == asked
 
 
+def test_a_tick_is_judged_by_the_window_that_holds_its_last_sample() -> None:
+    # given windows of which only the second, from sample 256 to 511, is believed
+    class Second(Yes):
+        def judge(self, questions: Sequence[Question]) -> list[Opinion]:
+            first = not self.asked
+            return [Opinion(1.0 - first, o.memory) for o in super().judge(questions)]
+
+    # when
+    found = ticks(Detector(Vad.SILERO), voice(0.064), Second())
+
+    # then the tick that ends at 160 is not voiced, the one that ends at 320 is
+    assert [t.voiced for t in found] == [False, True, True]
+
+
 def test_a_verdict_comes_at_most_32_ms_behind_its_tick() -> None:
     detector = Detector(Vad.SILERO)
     judge = Yes()
@@ -206,6 +220,19 @@ def test_what_nobody_was_asked_about_can_be_decided_at_the_end() -> None:
 
     # then the rest is judged by the latest opinion
     assert [t.voiced for t in detector.drain()] == [True] * (25 - len(found))
+
+
+def test_what_is_decided_at_the_end_needs_both_as_well() -> None:
+    # given a voice that both believed, and silence that nobody was asked about
+    detector = Detector(Vad.BOTH)
+    ticks(detector, voice(0.5), Yes())
+    detector.hear(silence(0.3))
+
+    # when
+    detector.conclude()
+
+    # then
+    assert not detector.drain()[-1].voiced
 
 
 def test_silero_remembers_nothing_over_audio_that_does_not_exist() -> None:
