@@ -2,8 +2,8 @@
 Whether a tick of one channel is voiced.
 
 webrtcvad costs next to nothing and hears every voice, but in loud noise it hears nothing else.  Silero knows
-speech from noise at twenty to fifty times the price.  So webrtcvad listens all the time, and only while it hears a voice
-is Silero asked for its opinion, for all channels in one run; a tick is voiced when both say so.
+speech from noise at twenty to fifty times the price.  So webrtcvad listens all the time, and only while it
+hears a voice is Silero asked for its opinion, for all channels in one run; a tick is voiced when both say so.
 """
 
 from collections import deque
