@@ -21,7 +21,6 @@ from workers.engine import (
 )
 
 from .decode import Row, Written
-from .endings import most_tokens
 from .mel import RATE
 from .prompts import UntrainedTaskError, refuse_untrained
 from .roles import Hearing, Prompting, Rules, Writing
@@ -198,7 +197,7 @@ class GraniteEngine:
         asked = self._rules.table.instruction(
             utterance.language, utterance.translate_to, keywords=bool(terms)
         )
-        most = most_tokens(len(utterance.samples))
+        most = self._rules.most(len(utterance.samples))
         draft = session.draft
         if drafted and not draft:
             draft = tuple(self._prompts.tokens.encode(session.draft_text()))

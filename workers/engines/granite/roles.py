@@ -13,6 +13,7 @@ from workers.engine import Hypothesis, Samples
 from .blocks import Window
 from .decode import Row, Written
 from .ears import Heard
+from .endings import most_tokens
 from .prompts import PromptTable
 from .tokens import Tokens
 
@@ -65,3 +66,6 @@ class Rules:
 
     drafted: Callable[[int, int], None] = lambda _drafted, _accepted: None
     """Told of every draft: its length, and how much of it was accepted."""
+
+    most: Callable[[int], int] = most_tokens
+    """Longest text of so many samples, in tokens."""

@@ -1,0 +1,351 @@
+"""
+Speed of the Granite engine at true size, with random weights.
+
+    python bench/granite.py                       # a GPU at hand: true size
+    python bench/granite.py --size tiny           # anywhere: shows that all of it runs, says nothing of speed
+
+Weights do not change speed, lengths do: each text is exactly 3.5 tokens per second of speech, which is what English
+talk comes to.  Plain `generate()` of transformers runs beside it on the same weights, lengths and machine.
+"""
+
+import argparse
+import heapq
+import json
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    Blip2QFormerConfig,
+    GraniteConfig,
+    GraniteSpeechConfig,
+    GraniteSpeechEncoderConfig,
+    GraniteSpeechForConditionalGeneration,
+)
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from workers.engine import Effort, Samples, Utterance
+from workers.engines.granite.engine import GraniteEngine
+from workers.engines.granite.loading import (
+    capabilities,
+    device_named,
+    longest,
+    prepared,
+    take_apart,
+)
+from workers.engines.granite.parts import Desk, Parts
+from workers.engines.granite.prompts import GRANITE_4_0, written
+from workers.engines.granite.roles import Rules
+from workers.engines.granite.settings import GraniteSettings
+from workers.engines.granite.tokens import Tokens
+from workers.engines.granite.warmup import measure
+
+RATE = 16_000
+TOKENS_PER_SECOND = 3.5
+PARTIAL_EVERY = 0.5
+KEYWORDS = tuple(f"Name {letter}" for letter in "ABCDEFGHIJKLMNOPQRST")
+
+TRUE: dict[str, dict[str, Any]] = {
+    "encoder": {
+        "input_dim": 160, "num_layers": 16, "hidden_dim": 1024, "feedforward_mult": 4, "num_heads": 8,
+        "dim_head": 128, "output_dim": 348, "context_size": 200, "max_pos_emb": 512, "conv_kernel_size": 15,
+        "conv_expansion_factor": 2,
+    },
+    "projector": {
+        "hidden_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 16, "intermediate_size": 4096,
+        "encoder_hidden_size": 1024, "cross_attention_frequency": 1, "max_position_embeddings": 2048,
+        "use_qformer_text_input": False,
+    },
+    "text": {
+        "vocab_size": 100_353, "hidden_size": 2048, "intermediate_size": 4096, "num_hidden_layers": 40,
+        "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
+        "attention_multiplier": 1 / 128, "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
+        "logits_scaling": 8.0, "tie_word_embeddings": False,
+    },
+}  # fmt: skip
+TINY: dict[str, dict[str, Any]] = {
+    "encoder": TRUE["encoder"] | {"num_layers": 2, "hidden_dim": 64, "num_heads": 4, "dim_head": 16},
+    "projector": TRUE["projector"]
+    | {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128, "encoder_hidden_size": 64},
+    "text": TRUE["text"]
+    | {"vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
+       "num_attention_heads": 4, "num_key_value_heads": 2},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A model of random weights, and engines over it."""
+
+    model: Any
+    parts: Parts
+
+    def desk(self, rows: int, seconds: float, *, graphs: bool) -> Desk:
+        """Room for `rows` segments."""
+        return self.parts.desk(rows, longest(seconds, 200), graphs=graphs)
+
+    def engine(self, desk: Desk, seconds: float) -> GraniteEngine:
+        """An engine whose texts have the fixed length: nothing ends them earlier, nothing is doubted."""
+        rows = desk.cache.slots
+        rules = Rules(GRANITE_4_0, rows, seconds, 200, 0.0, lambda: 0, most=text_length)
+        can = capabilities(GraniteSettings(model="random", max_seconds=seconds), rows)
+        return GraniteEngine(can, rules, self.parts.ears, self.parts.prompts, desk.endless())
+
+
+def text_length(samples: int) -> int:
+    """Tokens of the text of so much speech."""
+    return max(1, round(TOKENS_PER_SECOND * samples / RATE))
+
+
+def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
+    """Random weights at `sizes`, in the type that the engine uses on `device`."""
+    text = GraniteConfig(**sizes["text"], bos_token_id=1, eos_token_id=1, pad_token_id=0)
+    config = GraniteSpeechConfig(
+        text_config=text, encoder_config=GraniteSpeechEncoderConfig(**sizes["encoder"]),
+        projector_config=Blip2QFormerConfig(**sizes["projector"]), audio_token_index=text.vocab_size - 1,
+        has_lora_adapter=False, tie_word_embeddings=False, window_size=15, downsample_rate=5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16 if device.type == "cuda" else torch.float32)
+    with torch.device(device):
+        model = GraniteSpeechForConditionalGeneration(config)
+    torch.set_default_dtype(torch.float32)
+    model.model.encoder.out.bias.data[0] = -1e4  # never blank: noise must be taken for speech here
+    model = prepared(model, device)
+    return Bench(model, take_apart(model, tokens_of(text.vocab_size)))
+
+
+def tokens_of(size: int) -> Tokens:
+    """A tokenizer of `size` made-up words, so that texts have words to align."""
+    dice = np.random.default_rng(0)
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    signs = [chr(byte) for byte in plain]
+    signs += [chr(256 + place) for place in range(256 - len(plain))]
+    words = [
+        "Ġ" + "".join(dice.choice(list("aeionrst"), 5)) + str(number) for number in range(size)
+    ]
+    names = dict.fromkeys(["<|pad|>", "<|end_of_text|>", *signs, *words])
+    vocabulary = {name: number for number, name in enumerate(list(names)[: size - 1])}
+    vocabulary["<|audio|>"] = size - 1
+    special = [
+        {"id": vocabulary[name], "content": name, "special": True, "single_word": False, "lstrip": False,
+         "rstrip": False, "normalized": False}
+        for name in ("<|pad|>", "<|end_of_text|>", "<|audio|>")
+    ]  # fmt: skip
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
+    document = {
+        "version": "1.0", "added_tokens": special, "pre_tokenizer": byte_level, "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_text(json.dumps(document), "utf-8")
+        return Tokens.read(path)
+
+
+def noise(seconds: float, seed: int) -> Samples:
+    """Audio of any kind: only its length counts."""
+    made = np.random.default_rng(seed).standard_normal(round(seconds * RATE))
+    return (0.1 * made).astype(np.float32)
+
+
+def timed(act: Callable[[], object], repeats: int) -> float:
+    """The median of `repeats` runs, in seconds, after one that does not count."""
+    act()
+    spent = []
+    for _ in range(repeats):
+        before = time.perf_counter()
+        act()
+        spent.append(time.perf_counter() - before)
+    return float(np.median(spent))
+
+
+def finals(bench: Bench, desk: Desk, batch: int, seconds: float, repeats: int) -> float:
+    """Seconds for `batch` finals of `seconds` each, with keywords."""
+    engine = bench.engine(desk, seconds)
+    utterances = [Utterance(noise(seconds, seed), keywords=KEYWORDS) for seed in range(batch)]
+    return timed(lambda: engine.transcribe(utterances), repeats)
+
+
+def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> float:
+    """The same by transformers' own `generate()`, with clips of one length: it needs no padding and loses nothing."""
+    model, device = bench.model, bench.parts.llm.device
+    tokens = bench.parts.prompts.tokens
+    audio = tokens.id_of("<|audio|>")
+    asked = GRANITE_4_0.instruction("en", None, keywords=True)
+    assert written(asked, KEYWORDS)
+    clips = [noise(seconds, seed) for seed in range(batch)]
+    most = text_length(len(clips[0]))
+
+    def run() -> None:
+        features = torch.stack([bench.parts.ears.whole(clip) for clip in clips]).to(model.dtype)
+        heard = -(-features.shape[1] // 15) * 3
+        ids = [*tokens.before_audio(), *[audio] * heard, *tokens.behind_audio(asked, KEYWORDS)]
+        rows = torch.tensor([ids] * batch, device=device)
+        model.generate(
+            input_ids=rows, attention_mask=torch.ones_like(rows), input_features=features,
+            input_features_mask=torch.ones(batch, heard, dtype=torch.bool, device=device),
+            max_new_tokens=most, min_new_tokens=most, do_sample=False, num_beams=1,
+        ).cpu()  # fmt: skip
+
+    # The vendor's forward knows no fp32 batch norm in a bf16 model: autocast puts the types right.
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        return timed(run, repeats)
+
+
+def partials(bench: Bench, desk: Desk, batch: int, seconds: float, repeats: int) -> float:
+    """Seconds for one partial of each of `batch` open segments, `seconds` long and heard before."""
+    engine = bench.engine(desk, max(seconds + 60.0, 90.0))
+    length = round(seconds * RATE)
+    clips = [noise(seconds + 2, seed) for seed in range(batch)]
+    moments = iter(range(0, RATE, RATE // (repeats + 3)))
+
+    def once() -> None:
+        end = length + next(moments)
+        engine.transcribe(
+            [Utterance(clip[:end], Effort.PARTIAL, key=str(n)) for n, clip in enumerate(clips)]
+        )
+
+    once()
+    return timed(once, repeats)
+
+
+def load_test(bench: Bench, desk: Desk, streams: int, span: float) -> list[float]:
+    """
+    Seconds from a segment's end to its text, for `streams` voices that talk without a pause for `span` seconds.
+
+    Segments of all voices together end as a Poisson process; they are 1 to 15 s long, 5 on average.  Each open
+    segment asks for a partial every half second as well; a partial that waits is replaced by the next.
+    """
+    dice = np.random.default_rng(1)
+    engine = bench.engine(desk, 30.0)
+    lengths = np.clip(dice.exponential(5.0, 10_000), 1.0, 15.0)
+    clips = [noise(15.0, seed) for seed in range(8)]
+    gap = float(lengths.mean()) / streams
+    arrivals = np.cumsum(dice.exponential(gap, 10_000))
+    due = [(float(at), "final", n) for n, at in enumerate(arrivals) if at < span]
+    due += [
+        (float(at), "partial", n)
+        for n, at in enumerate(dice.uniform(0, span, int(span / PARTIAL_EVERY * streams)))
+    ]
+    heapq.heapify(due)
+    begun: dict[int, float] = {}
+    waits: list[float] = []
+    start = time.perf_counter()
+    while due or engine.pending:
+        now = time.perf_counter() - start
+        while due and due[0][0] <= now:
+            at, kind, number = heapq.heappop(due)
+            samples = clips[number % 8][: round(float(lengths[number % 10_000]) * RATE)]
+            if kind == "final":
+                begun[engine.admit([Utterance(samples, keywords=KEYWORDS)])[0]] = at
+            elif engine.pending < 4 * desk.cache.slots:
+                engine.admit([Utterance(samples, Effort.PARTIAL, key=f"load{number % streams}")])
+        for ticket, _ in engine.step():
+            if ticket in begun:
+                waits.append(time.perf_counter() - start - begun.pop(ticket))
+        if due and not engine.pending:
+            time.sleep(max(0.0, due[0][0] - (time.perf_counter() - start)))
+    return waits
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--size", choices=["true", "tiny"], default="true")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--batches", default="1,8,32,64,128")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of a segment")
+    parser.add_argument(
+        "--streams", default="100,250,500", help="voices of the load test; empty for none"
+    )
+    parser.add_argument("--span", type=float, default=30.0, help="seconds of the load test")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--no-graphs", action="store_true")
+    parser.add_argument(
+        "--no-generate", action="store_true", help="without plain generate() beside it"
+    )
+    chosen = parser.parse_args(arguments)
+
+    device = device_named(chosen.device)
+    batches = [int(size) for size in chosen.batches.split(",")]
+    bench = build(TRUE if chosen.size == "true" else TINY, device)
+    desk = bench.desk(max(batches), max(chosen.seconds, 30.0), graphs=not chosen.no_graphs)
+    print(
+        f"{_machine(device)}; torch {torch.__version__}; {_commit()}; size {chosen.size}, random weights"
+    )
+    print(f"command: python bench/granite.py {shlex.join(arguments or sys.argv[1:])}\n")
+
+    print(
+        f"Finals of {chosen.seconds:g} s, {text_length(round(chosen.seconds * RATE))} tokens, 20 keywords\n"
+    )
+    print("| batch | engine, s | engine, RTFx | generate(), s | generate(), RTFx | ratio |")
+    print("|---|---|---|---|---|---|")
+    for batch in batches:
+        own = finals(bench, desk, batch, chosen.seconds, chosen.repeats)
+        line = f"| {batch} | {own:.3f} | {batch * chosen.seconds / own:.0f} |"
+        if not chosen.no_generate:
+            theirs = plain_generate(bench, batch, chosen.seconds, chosen.repeats)
+            line += f" {theirs:.3f} | {batch * chosen.seconds / theirs:.0f} | {theirs / own:.2f} |"
+        print(line, flush=True)
+
+    print("\nPartials of segments 6 s long\n")
+    print("| batch | each, ms | streams at one per 0.5 s, nothing else running |")
+    print("|---|---|---|")
+    for batch in batches:
+        each = partials(bench, desk, batch, 6.0, chosen.repeats) / batch
+        print(f"| {batch} | {1_000 * each:.2f} | {PARTIAL_EVERY / each:.0f} |", flush=True)
+
+    print("\nDrafts: share that must be accepted for a draft to pay\n")
+    print("| rows | step, ms | one more token in the prefill, ms | break-even |")
+    print("|---|---|---|---|")
+    for rows in batches:
+        cost = measure(bench.parts, desk.endless(), rows, time.perf_counter)
+        print(
+            f"| {rows} | {1e3 * cost.step:.2f} | {1e3 * cost.verify:.3f} | {cost.verify / cost.step:.0%} |",
+            flush=True,
+        )
+
+    for streams in [int(one) for one in chosen.streams.split(",") if one]:
+        waits = load_test(bench, desk, streams, chosen.span)
+        p50, p95, p99 = (1e3 * np.percentile(waits, share) for share in (50, 95, 99))
+        print(
+            f"\n{streams} voices without a pause, {chosen.span:g} s, partials beside: {len(waits)} finals,"
+            f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms",
+            flush=True,
+        )
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return f"commit {done.stdout.strip() or 'unknown'}"
+
+
+if __name__ == "__main__":
+    main()
