@@ -6,9 +6,11 @@ PCM only); everything else goes through pydub, which asks ffmpeg.
 """
 
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -16,8 +18,14 @@ import soxr
 from protocol.audio import Encoding, Pcm, decode
 from protocol.clock import CALL_RATE, to_seconds
 
+if TYPE_CHECKING:
+    from pydub import AudioSegment
+
 _WAV_ENCODINGS = {1: Encoding.L16, 6: Encoding.ALAW, 7: Encoding.MULAW}
 _EXTENSIBLE = 0xFFFE
+
+_RATES = range(4_000, 384_001)
+"""Sample rates in Hz that anybody records with: anything else is a damaged header."""
 
 
 class RecordingError(Exception):
@@ -47,9 +55,13 @@ def read_recording(path: Path) -> Recording:
         content = path.read_bytes()
     except OSError as exc:
         raise RecordingError(f"{path}: {exc.strerror}") from exc
+    if not content:
+        raise RecordingError(f"{path}: the file is empty")
     rate, channels = _read_wav(content) or _read_with_pydub(path)
     if not channels or len(channels[0]) == 0:
         raise RecordingError(f"{path}: there is no audio in it")
+    if rate not in _RATES:
+        raise RecordingError(f"{path}: {rate} Hz is no sample rate; is the file damaged?")
     return Recording(tuple(_at_call_rate(channel, rate) for channel in channels))
 
 
@@ -73,31 +85,52 @@ def _read_wav(content: bytes) -> tuple[int, list[Pcm]] | None:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """RIFF chunks; a length beyond the end of the file, as streams leave it, means all that is there."""
+    """
+    RIFF chunks, by name.
+
+    A recorder writes the length of the audio when it stops.  What a stream or a crash leaves there (0, or more
+    than there is) means all that follows.
+    """
     position = 12
     while position + 8 <= len(content):
         name, size = struct.unpack("<4sI", content[position : position + 8])
+        if name == b"data" and size == 0:
+            size = len(content)
         yield name, content[position + 8 : position + 8 + size]
         position += 8 + size + size % 2
 
 
 def _read_with_pydub(path: Path) -> tuple[int, list[Pcm]]:
-    from pydub import AudioSegment  # noqa: PLC0415  # warns at import where there is no ffmpeg
-    from pydub.exceptions import CouldntDecodeError  # noqa: PLC0415
-
-    try:
-        segment = AudioSegment.from_file(str(path)).set_sample_width(2)
-    except FileNotFoundError as exc:
-        raise RecordingError(
-            f"{path}: only ffmpeg can read this kind of file, and it is not installed (apt install ffmpeg)"
-        ) from exc
-    except (CouldntDecodeError, IndexError, ValueError) as exc:
-        raise RecordingError(f"{path}: not an audio file that ffmpeg can read") from exc
-    pcm = np.frombuffer(segment.raw_data, dtype=np.int16)
+    """Rate and channels of anything that ffmpeg reads, and of the kinds of PCM that `_read_wav` leaves."""
+    with warnings.catch_warnings():
+        # pydub warns where there is no ffmpeg, when imported and at each file: our error says more.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        segment = _ask_pydub(path)
+    pcm = np.frombuffer(segment.set_sample_width(2).raw_data, dtype=np.int16)
     count = segment.channels
     return segment.frame_rate, [
         np.ascontiguousarray(pcm[channel::count]) for channel in range(count)
     ]
+
+
+def _ask_pydub(path: Path) -> "AudioSegment":
+    from pydub import AudioSegment  # noqa: PLC0415  # slow to import, and most recordings do without
+    from pydub.exceptions import CouldntDecodeError  # noqa: PLC0415
+
+    try:
+        return AudioSegment.from_file(str(path))
+    except FileNotFoundError as exc:
+        raise RecordingError(
+            f"{path}: only ffmpeg can tell what this is, and it is not installed:"
+            " apt install ffmpeg, brew install ffmpeg, or convert the file to a WAV of 16 bit PCM or mu-law"
+        ) from exc
+    except (
+        CouldntDecodeError,
+        IndexError,
+        KeyError,
+        ValueError,
+    ) as exc:  # as found in its from_file
+        raise RecordingError(f"{path}: there is no audio in it that ffmpeg can read") from exc
 
 
 def _at_call_rate(pcm: Pcm, rate: int) -> Pcm:
