@@ -18,6 +18,12 @@ _FRAME = 320
 _DOUBTFUL = 0.3
 _UNLIKELY = -1.0
 
+_TIMES_SAID = 5
+"""In half a minute nobody says a name more often; a recogniser prompted with it has said it 79 times."""
+
+_MOSTLY_LISTED = 0.5
+"""Share of a longer text that names may make up."""
+
 _ALLOWED = ((1, 8), (2, 5), (3, 3))
 """
 How often a phrase may be said in a row, by its number of words; longer phrases as those of three.
@@ -36,12 +42,21 @@ class Kept:
 
 def without_loop(words: Sequence[str]) -> Kept:
     """How many of `words` to keep: all, or those before a phrase comes round once too often."""
-    said = [word.strip(".,!?;:").casefold() for word in words]
+    said = [_bare(word) for word in words]
     for at in range(len(said)):
         for length in range(1, (len(said) - at) // 2 + 1):
             if _rounds(said, at, length) > _allowed(length):
                 return Kept(at + length, looped=True)
     return Kept(len(said), looped=False)
+
+
+def carried_away(words: Sequence[str], keywords: Sequence[str]) -> bool:
+    """Whether being told of `keywords` made a recogniser loop, say one over and over, or read the list out."""
+    text = " ".join(words).casefold()
+    listed = {part for term in keywords for part in term.casefold().split()}
+    share = fmean(_bare(word) in listed for word in words) if len(words) > _TIMES_SAID else 0.0
+    said_often = any(text.count(term.casefold()) > _TIMES_SAID for term in keywords)
+    return without_loop(words).looped or said_often or share > _MOSTLY_LISTED
 
 
 def believable(nothing: float, log_probs: Sequence[float]) -> bool:
@@ -62,6 +77,10 @@ def loudness(samples: Samples) -> float:
     power = np.square(samples[: frames * _FRAME]).reshape(frames, _FRAME).mean(axis=1)
     window = min(10, frames)
     return _decibels(float(np.convolve(power, np.ones(window) / window, mode="valid").max()))
+
+
+def _bare(word: str) -> str:
+    return word.strip(".,!?;:").casefold()
 
 
 def _rounds(said: Sequence[str], at: int, length: int) -> int:

