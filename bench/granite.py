@@ -184,7 +184,7 @@ def finals(bench: Bench, desk: Desk, batch: int, seconds: float, repeats: int) -
 
 
 def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> float:
-    """The same by transformers' own `generate()`, with clips of one length: it needs no padding and loses nothing."""
+    """The same by transformers' own `generate()`, with clips of one length, so without any padding."""
     model, device = bench.model, bench.parts.llm.device
     tokens = bench.parts.prompts.tokens
     audio = tokens.id_of("<|audio|>")

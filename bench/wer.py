@@ -182,8 +182,8 @@ def report(clips: Sequence[Clip], heard: Sequence[str], title: str, seconds: flo
         terms = spotted(rows)
         lines.append(
             f"| {title} | {'+'.join(group)} | {len(rows)} | {errors.words} | {errors.rate:.2%}"
-            f" | {errors.substituted}/{errors.deleted}/{errors.inserted} | {terms.found}/{terms.said} ({terms.recall:.1%})"
-            f" | {terms.inserted} | {seconds:.1f} |"
+            f" | {errors.substituted}/{errors.deleted}/{errors.inserted}"
+            f" | {terms.found}/{terms.said} ({terms.recall:.1%}) | {terms.inserted} | {seconds:.1f} |"
         )
     return "\n".join(lines)
 

@@ -160,16 +160,30 @@ def borrow_torchaudio() -> None:
             )
             return (spectrum.abs().pow(2).transpose(-1, -2) @ self._bands).transpose(-1, -2)
 
-    parent, child = types.ModuleType("torchaudio"), types.ModuleType("torchaudio.transforms")
-    for module in (parent, child):
+    names = ("torchaudio", "torchaudio.transforms", "torchaudio.functional")
+    parent, child, other = map(types.ModuleType, names)
+    for module in (parent, child, other):
         module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, loader=None)
         sys.modules[module.__name__] = module
-    parent.__dict__.update(__version__="2.9.0", transforms=child)
+    parent.__dict__.update(__version__="2.9.0", transforms=child, functional=other)
+    other.__dict__.update(compute_deltas=_compute_deltas)
     child.__dict__.update(MelSpectrogram=MelSpectrogram)
     from transformers.utils import import_utils
 
     for check in (import_utils.is_torchaudio_available, import_utils._is_package_available):
         getattr(check, "cache_clear", bool)()
+
+
+def _compute_deltas(mel: Any, win_length: int) -> Any:
+    """torchaudio's slopes along time, for the one window that is used: half the difference of both neighbours."""
+    assert win_length == 3
+    wide = torch.nn.functional.pad(mel, (1, 1), mode="replicate")
+    return (
+        torch.nn.functional.conv1d(
+            wide.flatten(0, 1).unsqueeze(1), torch.tensor([[[-1.0, 0.0, 1.0]]])
+        ).view_as(mel)
+        / 2
+    )
 
 
 def _sound(letter: str, noise: np.random.Generator) -> npt.NDArray[np.float64]:

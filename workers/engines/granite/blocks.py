@@ -104,7 +104,7 @@ class BlockCache:
             probabilities = np.concatenate([kept, probabilities[fresh:]])
         found = words_of(emissions(labels, probabilities))
         texts = tuple(word.text for word in found)
-        stable = _agreed(texts, before.words) if before else 0
+        stable = agreed(texts, before.words) if before else 0
         sound = len(labels) // self._context * self._context
         heard = Heard(
             len(labels),
@@ -153,7 +153,7 @@ def _from_where(frames: int, before: Heard | None, context: int) -> tuple[int, i
     return start * context, start * context + EDGE if start else 0
 
 
-def _agreed(words: Sequence[str], earlier: Sequence[str]) -> int:
+def agreed(words: Sequence[str], earlier: Sequence[str]) -> int:
     """How many words at the beginning are the same in both."""
     count = 0
     for one, other in zip(words, earlier, strict=False):

@@ -5,7 +5,7 @@ Two ways in: `transcribe(batch)`, and `admit` with `step`, by which utterances j
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -23,7 +23,7 @@ from workers.engine import (
 from .decode import Row, Written
 from .mel import RATE
 from .prompts import UntrainedTaskError, refuse_untrained
-from .roles import Hearing, Prompting, Rules, Writing
+from .roles import Hearing, OtherPartials, Prompting, Rules, Writing
 from .session import Draught, Session, final
 
 SECONDS_AT_ONCE = 320.0
@@ -35,10 +35,10 @@ class GraniteEngine:
 
     def __init__(
         self, capabilities: Capabilities, rules: Rules, ears: Hearing, prompts: Prompting, pen: Writing,
-        partials: Callable[[Sequence[Utterance]], list[Hypothesis]] | None = None,
+        others: OtherPartials | None = None,
     ) -> None:  # fmt: skip
         self._capabilities, self._rules = capabilities, rules
-        self._ears, self._prompts, self._pen, self._partials = ears, prompts, pen, partials
+        self._ears, self._prompts, self._pen, self._others = ears, prompts, pen, others
         self._rows = rules.max_rows
         self._next = 0
         self._waiting: deque[Session] = deque()
@@ -153,21 +153,21 @@ class GraniteEngine:
         return group
 
     def _answer_partials(self, group: Sequence[Session]) -> None:
-        unreadable = [one for one in group if one.unreadable]
-        self._finish_all((one, Hypothesis()) for one in unreadable)
+        self._finish_all((one, Hypothesis()) for one in group if one.unreadable)
         group = [one for one in group if not one.unreadable]
-        if not group:
-            return
-        if self._partials is not None:
-            found = self._partials([one.utterance for one in group])
-            self._finish_all(zip(group, found, strict=True))
-            return
-        windows = [self._ears.window(one.utterance.key, one.utterance.samples) for one in group]
-        heard = self._ears.hear([window.features for window in windows])
-        self._finish_all(
-            (one, self._ears.partial(window, what))
-            for one, window, what in zip(group, windows, heard, strict=True)
-        )
+        if self._others is not None:
+            known = [one for one in group if one.utterance.language in self._others.languages]
+            if known:
+                found = self._others.hear([one.utterance for one in known])
+                self._finish_all(zip(known, found, strict=True))
+            group = [one for one in group if one.utterance.language not in self._others.languages]
+        if group:
+            windows = [self._ears.window(one.utterance.key, one.utterance.samples) for one in group]
+            heard = self._ears.hear([window.features for window in windows])
+            self._finish_all(
+                (one, self._ears.partial(window, what))
+                for one, window, what in zip(group, windows, heard, strict=True)
+            )
 
     def _hear_finals(self, group: Sequence[Session]) -> list[Session]:
         """Encode those that were not encoded before; who says nothing is finished, the others are returned."""

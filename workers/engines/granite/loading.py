@@ -3,12 +3,12 @@
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from workers.engine import Capabilities, Hypothesis, Utterance
+from workers.engine import Capabilities
 
 from .checkpoint import Checkpoint, CheckpointError, inspect, locate
 from .drafts import DraftLedger
@@ -21,9 +21,10 @@ from .llm import LanguageModel
 from .mel import RATE, frames_in
 from .parts import Parts, Prompts
 from .prompts import LANGUAGES, TRANSLATIONS
-from .roles import Rules
+from .roles import OtherPartials, Rules
 from .settings import Drafts, GraniteSettings
 from .tokens import Tokens
+from .turbo import load_turbo
 from .warmup import measure, sing
 
 PROMPT_TOKENS = 32
@@ -45,7 +46,10 @@ def load(
     checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
     device = device_named(chosen.device)
     parts = take_apart(weights(checkpoint, device), Tokens.read(checkpoint.tokenizer))
-    return assemble(parts, chosen, clock=clock)
+    others = None
+    if chosen.partial_model is not None:
+        others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
+    return assemble(parts, chosen, clock=clock, others=others)
 
 
 def device_named(name: str) -> torch.device:
@@ -97,7 +101,7 @@ def take_apart(model: Any, tokens: Tokens) -> Parts:
 
 def assemble(
     parts: Parts, settings: GraniteSettings, *, clock: Callable[[], float] = time.perf_counter,
-    partials: Callable[[Sequence[Utterance]], list[Hypothesis]] | None = None,
+    others: OtherPartials | None = None,
 ) -> GraniteEngine:  # fmt: skip
     """An engine of loaded parts, warmed up as the settings say."""
     on_gpu = parts.llm.device.type == "cuda"
@@ -119,7 +123,7 @@ def assemble(
     )  # fmt: skip
     decoder = desk.decoder(parts.end, cut_loops=settings.cut_loops)
     can = capabilities(settings, rows)
-    return GraniteEngine(can, rules, parts.ears, parts.prompts, decoder, partials)
+    return GraniteEngine(can, rules, parts.ears, parts.prompts, decoder, others)
 
 
 def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from workers.engine import Hypothesis, Samples
+from workers.engine import Hypothesis, Samples, Utterance
 
 from .blocks import Window
 from .decode import Row, Written
@@ -39,6 +39,14 @@ class Writing(Protocol):
     def admit(self, rows: Sequence[Row]) -> None: ...
     def step(self) -> list[Written]: ...
     def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]: ...
+
+
+class OtherPartials(Protocol):
+    """Another model that makes partials, for the languages it knows."""
+
+    languages: frozenset[str]
+
+    def hear(self, utterances: Sequence[Utterance]) -> list[Hypothesis]: ...
 
 
 class Prompting(Protocol):
