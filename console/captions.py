@@ -30,6 +30,7 @@ class Captions:
     def __init__(self, keywords: Iterable[str] = ()) -> None:
         self._keywords = tuple(keywords)
         self._open: dict[str, tuple[str, Text]] = {}
+        self._settled: set[str] = set()
         self._status = ""
         self.lags: list[float] = []
         """Of each final, milliseconds from the end of its speech to its arrival."""
@@ -40,19 +41,33 @@ class Captions:
     def take(self, event: Mapping[str, Any], played_ms: float) -> Said | None:
         """One event, at a time when `played_ms` of the call had been sent; a final to print, if it is one."""
         match event["type"]:
+            case "speech.started":
+                self._hear(event, Text("…", style="dim"))
             case "segment.partial":
-                self._open[event["segment_id"]] = (event["role"], self._partial(event))
+                self._hear(event, self._partial(event))
             case "segment.final":
-                self._open.pop(event["segment_id"], None)
+                self._settle(event)
                 return self._final(event, played_ms) if event["text"] else None
             case "segment.failed" | "segment.dropped":
-                self._open.pop(event["segment_id"], None)
+                self._settle(event)
                 return Said(Text(f"  ({event['role']}: {event['reason']})", style="red"))
+            case "keywords.applied" if event["rejected"]:
+                refused = ", ".join(event["rejected"])
+                return Said(Text(f"  (keywords not used: {refused})", style="red"))
             case "call.ended":
                 self.ended = event
             case _:  # what is of no interest to a reader
                 pass
         return None
+
+    def _hear(self, event: Mapping[str, Any], text: Text) -> None:
+        """Somebody is speaking.  What comes behind the final is late, and of no use."""
+        if event["segment_id"] not in self._settled:
+            self._open[event["segment_id"]] = (event["role"], text)
+
+    def _settle(self, event: Mapping[str, Any]) -> None:
+        self._settled.add(event["segment_id"])
+        self._open.pop(event["segment_id"], None)
 
     def say(self, status: str) -> None:
         """What stands in the last line."""
@@ -61,7 +76,7 @@ class Captions:
     def render(self) -> RenderableType:
         """What is being said now, and the status."""
         lines = [
-            _label(role).append(text)
+            Text.assemble(_label(role), text)
             for role, text in sorted(self._open.values(), key=lambda o: o[0])
         ]
         return Group(*lines, Text(self._status, style="dim"))
@@ -77,13 +92,20 @@ class Captions:
         lag = max(0.0, played_ms - event["end_ms"])
         self.lags.append(lag)
         minutes, seconds = divmod(event["start_ms"] // 1_000, 60)
-        line = Text(f"{minutes:02d}:{seconds:02d} ", style="dim").append(_label(event["role"]))
-        line.append(self._marked(Text(event["text"])))
-        return Said(line.append(f"  +{lag / 1_000:.1f} s", style="dim"))
+        return Said(
+            Text.assemble(
+                (f"{minutes:02d}:{seconds:02d} ", "dim"),
+                _label(event["role"]),
+                self._marked(Text(event["text"])),
+                (f"  +{lag / 1_000:.1f} s", "dim"),
+            )
+        )
 
     def _marked(self, text: Text) -> Text:
         for keyword in self._keywords:
-            text.highlight_regex(re.compile(rf"\b{re.escape(keyword)}\b", re.IGNORECASE), _KEYWORD)
+            # not \b: a keyword may end in a sign, such as C++
+            whole = rf"(?<!\w){re.escape(keyword)}(?!\w)"
+            text.highlight_regex(re.compile(whole, re.IGNORECASE), _KEYWORD)
         return text
 
 
