@@ -5,7 +5,11 @@ redis-py would try a command again by itself when the reply was lost, and so wri
 twice, an XREADGROUP whose entries nobody saw).  Our writes are idempotent and repeated by their owners.
 """
 
+import asyncio
+from typing import Any
+
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline, PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -21,9 +25,50 @@ class UnusableRedisError(Exception):
     """Redis cannot be used as it is; the operator must change it.  The text says what."""
 
 
+class CancellableRedis(Redis):
+    """
+    A client whose commands can be cancelled at any moment.
+
+    redis-py 8.1 now and then swallows a cancellation while it connects, and goes on; whoever waits for the
+    cancelled task then waits for ever.  Here the cancellation is raised again behind the command.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        """Run one command."""
+        return _unless_cancelled(await super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
+        """Several commands in one round trip."""
+        return _CancellablePipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+
+    def pubsub(self, **options: Any) -> PubSub:  # noqa: ANN401  # as redis-py has it
+        """A subscription."""
+        return _CancellablePubSub(self.connection_pool, **options)
+
+
+class _CancellablePipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
+        answers: list[Any] = _unless_cancelled(await super().execute(raise_on_error))
+        return answers
+
+
+class _CancellablePubSub(PubSub):
+    async def get_message(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        return _unless_cancelled(await super().get_message(*args, **options))
+
+
+def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis said
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return answer
+
+
 def connect(settings: RedisSettings, connections: int = 64) -> Redis:
     """A client for one process; connections are made when they are needed."""
-    return Redis.from_url(
+    return CancellableRedis.from_url(
         settings.url,
         protocol=2,
         decode_responses=False,
