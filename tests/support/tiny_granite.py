@@ -9,6 +9,7 @@ import importlib.machinery
 import json
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ SOUNDS = "abdegilmnorst "
 
 LETTER_SAMPLES = 2_560
 """Length of one letter: 160 ms, eight encoder frames."""
+
+_STEPS = 140
+_SPOKEN = 24
+"""Lessons with letters in them; the others are silence, noise and tones."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -186,6 +191,31 @@ def _compute_deltas(mel: Any, win_length: int) -> Any:
     )
 
 
+def _not_speech(seconds: float) -> Iterator[Samples]:
+    """What is heard on lines while nobody talks."""
+    dice = np.random.default_rng(5)
+    yield silence(seconds)
+    for number, level in enumerate([0.0005, 0.003, 0.02, 0.1, 0.4]):
+        yield hiss(seconds, 50 + number, level)
+    for number in range(12):
+        yield tone(seconds, 210.0 * 1.3**number, 0.02 * 1.6 ** (number % 6))
+    beat = np.arange(round(seconds * RATE)) // 1_600
+    for low, high in [(345, 445), (470, 610), (697, 1209), (852, 1477), (60, 180), (445, 485)]:
+        both = tone(seconds, low, 0.15) + tone(seconds, high, 0.15)
+        yield both
+        yield (both * (beat // dice.choice([1, 3, 5]) % 2)).astype(np.float32)
+    for place in (9_000, 15_000):
+        yield np.eye(1, round(seconds * RATE), place, dtype=np.float32)[0]
+    fade = np.exp(-3 * np.arange(4_000) / RATE)
+    for _ in range(5):
+        notes = 220 * 2 ** (dice.choice([0, 2, 4, 5, 7, 9, 11], 8) / 12)
+        chords = [
+            fade * (tone(0.25, note) + tone(0.25, 1.25 * note) + tone(0.25, 1.5 * note))
+            for note in notes
+        ]
+        yield (0.5 * np.concatenate(chords)).astype(np.float32)
+
+
 def _sound(letter: str, noise: np.random.Generator) -> npt.NDArray[np.float64]:
     """Noise in the band of `letter`, faded in and out, with 40 ms of rest behind it."""
     place = SOUNDS.index(letter)
@@ -266,14 +296,20 @@ def _teach(model: Any, seed: int) -> None:
     torch.manual_seed(seed)
     features, labels = _lessons()
     encoder, ragged = model.encoder, RaggedEncoder(model)
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=4e-3)
-    for step in range(100):
-        few = [(step * 5 + place) % len(features) for place in range(5)]
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / 15) * (1 - 0.8 * step / _STEPS)
+    )
+    for step in range(_STEPS):
+        few = [(4 * step + place) % _SPOKEN for place in range(4)]
+        few.append(_SPOKEN + step % (len(features) - _SPOKEN))
         scores = encoder.out(torch.cat(ragged.hidden([features[one] for one in few])))
         loss = torch.nn.functional.cross_entropy(scores, torch.cat([labels[one] for one in few]))
         optimiser.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
         optimiser.step()
+        schedule.step()
     encoder.requires_grad_(requires_grad=False)
     encoder.zero_grad()
 
@@ -284,15 +320,14 @@ def _lessons() -> tuple[list[Any], list[Any]]:
 
     mel, frames = Mel.on(torch.device("cpu")), 80
     clips, labels = [], []
-    for seed in range(24):
+    for seed in range(_SPOKEN):
         letters = "".join(np.random.default_rng(seed).choice(list(SOUNDS), size=8))
         clips.append(spoken(letters, seed, level=0.02 * 1.5 ** (seed % 8)))
         label = torch.zeros(frames, dtype=torch.long)
         for place, letter in enumerate(letters, start=1):
             label[8 * place + 2 : 8 * place + 5] = ord(letter)
         labels.append(label)
-    quiet = [silence(2.0), hiss(2.0, 1), hiss(2.0, 2, 0.002)]
-    quiet += [tone(2.0, 210.0 * 1.37**step, 0.02 * 1.6 ** (step % 6)) for step in range(9)]
+    quiet = list(_not_speech(2.0))
     labels += [torch.zeros(frames, dtype=torch.long)] * len(quiet)
     clips = [torch.from_numpy(clip[: 2 * 160 * frames]) for clip in [*clips, *quiet]]
     return [mel.features(clip)[:frames] for clip in clips], labels

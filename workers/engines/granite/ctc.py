@@ -22,6 +22,9 @@ FRAME_SAMPLES = 320
 HEARD_POSTERIOR = 0.02
 """A letter that reaches this somewhere in its place was heard, if faintly; what was not said stays far below."""
 
+DIGITS = 3
+"""Of a confidence: what lies behind depends on the size of the batch."""
+
 LogProbs = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
@@ -83,7 +86,7 @@ def words_of(path: Sequence[Emission]) -> tuple[RecognisedWord, ...]:
             "".join(chr(one.label) for one in word),
             word[0].first * FRAME_SAMPLES,
             word[-1].last * FRAME_SAMPLES,
-            sum(one.probability for one in word) / len(word),
+            round(sum(one.probability for one in word) / len(word), DIGITS),
         )
         for word in words
         if word

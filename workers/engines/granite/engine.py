@@ -104,7 +104,7 @@ class GraniteEngine:
         if samples.ndim != 1 or samples.dtype != np.float32:
             raise EngineError("samples must be one channel of 32-bit floats")
         if len(samples) > self._rules.max_seconds * RATE:
-            raise EngineError(f"longer than {self._rules.max_seconds:g} s: the segment must be cut")
+            raise EngineError(f"at most {self._rules.max_seconds:g} s: the segment must be cut")
         if not np.isfinite(samples).all():
             raise EngineError("samples hold values that are no numbers")
         try:

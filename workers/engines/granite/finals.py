@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 
 from workers.engine import Hypothesis, RecognisedWord
 
-from .ctc import Aligned, LogProbs, place, spans, support
+from .ctc import DIGITS, Aligned, LogProbs, place, spans, support
 from .endings import Ending
 from .tokens import FittedKeywords
 
@@ -60,7 +60,7 @@ def hypothesis(
     """The words with what is known of them; `placed` is empty where times make no sense."""
     times = spans(placed, frames) if placed else [None] * len(pieces)
     words = tuple(
-        RecognisedWord(piece.text, start, end, math.exp(piece.log_prob))
+        RecognisedWord(piece.text, start, end, round(math.exp(piece.log_prob), DIGITS))
         for piece, (start, end) in zip(
             pieces, [time or (None, None) for time in times], strict=True
         )

@@ -126,7 +126,7 @@ class TestContract:
         ({"language": "it"}, "cannot transcribe 'it'"),
         ({"language": "fr", "translate_to": "de"}, "cannot translate"),
         ({"language": "it", "translate_to": "en"}, "cannot translate"),
-        ({"samples": np.zeros(31 * 16_000, np.float32)}, "longer than 30 s"),
+        ({"samples": np.zeros(31 * 16_000, np.float32)}, "at most 30 s"),
         ({"samples": np.zeros(16_000, np.int16)}, "32-bit floats"),
         ({"samples": np.zeros((2, 800), np.float32)}, "one channel"),
         ({"samples": np.full(16_000, np.nan, np.float32)}, "no numbers"),
