@@ -71,7 +71,7 @@ def sha256_of(path: Path) -> str:
 def _replace(folder: Path, make: Make) -> None:
     """Make beside `folder`, then take its place in one step.  Clears away what a killed process left behind."""
     for leftover in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         make(workshop)

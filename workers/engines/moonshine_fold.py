@@ -8,6 +8,7 @@ are quantised the way onnxruntime runs fast.
 """
 
 import logging
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from .download import Progress
+from .moonshine_weights import DECODER, ENCODER
 
 Values = Mapping[str, npt.NDArray[Any]]
 
@@ -38,8 +40,18 @@ class Graph:
     opsets: tuple[onnx.OperatorSetIdProto, ...]
 
 
+def main(folder: Path) -> None:
+    """Fold the vendor's files in `folder` beside them; on stdout, line by line, how much is done."""
+
+    def tell(_: str, part: float) -> None:
+        sys.stdout.write(f"{part}\n")
+        sys.stdout.flush()
+
+    fold(folder / ENCODER, folder / DECODER, folder, tell)
+
+
 def fold(encoder: Path, decoder: Path, target: Path, progress: Progress) -> None:
-    """Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes half a minute and 1 GB."""
+    """Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes half a minute and 2 GB."""
     with tempfile.TemporaryDirectory() as name, _quiet():
         workshop = Path(name)
         progress("folding the weights", 0.0)
@@ -230,3 +242,7 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         root.removeFilter(advice)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

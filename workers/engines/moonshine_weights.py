@@ -7,9 +7,12 @@ arXiv 2410.15608): 62 million parameters, English, code and English weights unde
 
 import hashlib
 import importlib.util
+import os
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 from ..engine import EngineError
 from .cached import default_cache, made_once, sha256_of
@@ -53,8 +56,8 @@ def ready(cache: Path | None, progress: Progress, vendor_url: str = VENDOR_URL) 
     """
     The folder to run from: `encoder.onnx`, `cross.onnx`, `step.onnx` and the tokenizer.
 
-    Made at the first start (half a minute), then only checked.  EngineError when the weights are neither installed
-    nor to be had from the vendor, or when `onnx`, which makes the folder, is not installed.
+    Made at the first start (a quarter to half a minute), then only checked.  EngineError when the weights are
+    neither installed nor to be had from the vendor, or when `onnx`, which makes the folder, is not installed.
     """
     folder = (cache or default_cache()) / f"moonshine-base-en-{_key()}"
     return made_once(folder, lambda workshop: _make(workshop, progress, vendor_url))
@@ -86,14 +89,25 @@ def installed_folder() -> Path | None:
 
 def _make(workshop: Path, progress: Progress, vendor_url: str) -> None:
     gather(workshop, SOURCES, installed_folder(), vendor_url, progress)
-    try:
-        # Here, not at the top: once folded, a start needs neither onnx nor the time to import it.
-        from .moonshine_fold import fold  # noqa: PLC0415
-    except ImportError as exc:
-        raise EngineError(f"the first start of moonshine needs the package onnx: {exc}") from exc
-    fold(workshop / ENCODER, workshop / DECODER, workshop, progress)
+    _fold_apart(workshop, progress)
     (workshop / ENCODER).unlink()
     (workshop / DECODER).unlink()
+
+
+def _fold_apart(workshop: Path, progress: Progress) -> None:
+    """In a process of its own: folding takes 2 GB for a moment, which this one would not give back."""
+    if importlib.util.find_spec("onnx") is None:
+        raise EngineError("the first start of moonshine needs the package onnx: pip install onnx")
+    command = [sys.executable, "-m", f"{__package__}.moonshine_fold", str(workshop)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with Popen(command, stdout=PIPE, text=True, env=environment) as folding:  # noqa: S603 (our own module)
+        assert folding.stdout is not None
+        for part in folding.stdout:
+            progress("folding the weights", float(part))
+    if folding.returncode:
+        raise EngineError(
+            f"folding moonshine's weights ended with {folding.returncode}; it needs 2 GB of memory"
+        )
 
 
 def _key() -> str:
