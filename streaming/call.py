@@ -144,8 +144,8 @@ class Call:
         match event:
             case SegmentOpened(number, start):
                 self._segment_opened(SegmentId(channel, number), start)
-            case SegmentGrew(number, pcm):
-                self._segment_grew(SegmentId(channel, number), pcm.tobytes())
+            case SegmentGrew(number, pcm, speaking):
+                self._segment_grew(SegmentId(channel, number), pcm.tobytes(), speaking=speaking)
             case SegmentClosed(number, span, samples, _):
                 self._segment_closed(SegmentId(channel, number), span, 2 * samples)
             case _:
@@ -212,11 +212,12 @@ class Call:
         self.ledger.open(segment, start)
         self._log(SpeechStarted(segment, start))
 
-    def _segment_grew(self, segment: SegmentId, audio: bytes) -> None:
+    def _segment_grew(self, segment: SegmentId, audio: bytes, *, speaking: bool) -> None:
+        """A pause may end the segment: a partial asked for now would only keep its final waiting."""
         opened = self._open[segment]
         opened.heard += len(audio) // BYTES_PER_SAMPLE
         self.ledger.hear(segment, audio)
-        if self.config.partials and opened.is_due(self._partial_every):
+        if self.config.partials and speaking and opened.is_due(self._partial_every):
             opened.looked, opened.unanswered = opened.heard, True
             self.ledger.want_partial(segment, self._job(segment, opened.start))
 

@@ -15,7 +15,7 @@ from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
 from protocol.events import Account, ChannelTotals, Span
 
 from .resampler import Halver, Untouched, Upsampler
-from .segmenter import TICK, Boundary, Closed, Endpointing, Opened, Reason, Segmenter
+from .segmenter import TICK, Boundary, Closed, Endpointing, Opened, Reason, Segmenter, State
 from .timeline import Track
 from .vad import Detector, Opinion, Question, Vad
 
@@ -37,6 +37,8 @@ class SegmentGrew:
 
     number: int
     pcm: Pcm = field(repr=False)
+    speaking: bool = True
+    """Whether the last tick was voiced; if not, the segment may be about to close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,8 @@ class Ear:
     def _tell(self, voice: "_Voice", pcm: Pcm) -> None:
         if len(pcm):
             voice.told += len(pcm)
-            self._events.append(SegmentGrew(voice.number, pcm))
+            speaking = self._segmenter.state is State.SPEAKING
+            self._events.append(SegmentGrew(voice.number, pcm, speaking))
 
     def _hear_nothing(self, samples: int) -> None:
         self.hear(np.zeros(samples, dtype=np.int16))

@@ -1,0 +1,40 @@
+"""What every figure needs beside it: machine, commit, command."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+
+def recipe() -> str:
+    """One line that says where and how a figure was made."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    ).stdout.strip()
+    command = " ".join(["python", *(argument for argument in sys.argv)])
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"load {os.getloadavg()[0]:.1f}; commit {commit or 'unknown'}; {command}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of the values lie; nan where there is none."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else float("nan")

@@ -1,0 +1,62 @@
+"""Keywords are data, never instructions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.keywords import LONGEST_TERM, MOST_TERMS, clean, split
+
+
+@pytest.mark.parametrize(
+    ("given_", "kept"),
+    [
+        (["Acme", "acme", "ACME "], ("Acme",)),
+        (["  Priya   Raman "], ("Priya Raman",)),
+        (
+            ["O'Brien", "T-Mobile", "AT&T", "São Paulo", "東京"],
+            ("O'Brien", "T-Mobile", "AT&T", "São Paulo", "東京"),
+        ),
+        (["", "   "], ()),
+    ],
+)
+def test_names_are_kept(given_: list[str], kept: tuple[str, ...]) -> None:
+    assert clean(given_).terms == kept
+
+
+@pytest.mark.parametrize(
+    ("term", "reason"),
+    [
+        ("<|im_end|>", "only letters"),
+        ("a\u202eb", "only letters"),
+        ("ignore this: now", "only letters"),
+        ("x" * 65, "longer than 64"),
+        ("--", "neither letter nor digit"),
+        ("", "empty"),
+    ],
+)
+def test_what_is_no_name_is_refused_with_its_reason(term: str, reason: str) -> None:
+    cleaned = clean([term, "Acme"])
+
+    assert cleaned.terms == ("Acme",)
+    assert reason in cleaned.rejected[0]
+
+
+def test_a_list_that_is_too_long_is_cut_and_said_so() -> None:
+    cleaned = clean(f"name {number}" for number in range(MOST_TERMS + 1))
+
+    assert len(cleaned.terms) == MOST_TERMS
+    assert cleaned.rejected == ("name 500: more than 500 keywords",)
+
+
+@given(st.lists(st.text(max_size=99), max_size=20))
+def test_nothing_gets_through_that_could_be_more_than_a_name(terms: list[str]) -> None:
+    cleaned = clean(terms)
+
+    for term in cleaned.terms:
+        assert 0 < len(term) <= LONGEST_TERM
+        assert not set(term) & set('<>|{}[]\n\r\t\\:;"`')
+    assert all(sign.isprintable() for line in cleaned.rejected for sign in line.split(":")[0])
+
+
+def test_a_list_in_one_string() -> None:
+    assert split(" Acme, Priya Raman;\nOrvanta,, ") == ["Acme", "Priya Raman", "Orvanta"]
