@@ -88,15 +88,15 @@ class Native:
             raise DialectError("a second start: one connection carries one call")
         roles = _roles(body.get("channels", 1))
         try:
-            self._format = AudioFormat(
+            audio_format = AudioFormat(
                 _encoding(fields.text(body, "encoding", "mulaw")),
                 fields.whole(body, "sample_rate", 8_000),
                 len(roles),
             )
-            opened = _opened(body, roles, self._format.rate)
+            opened = _opened(body, roles, audio_format.rate)
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
-        self._channels = len(roles)
+        self._format, self._channels = audio_format, len(roles)
         return [opened]
 
     def _binary(self, frame: bytes) -> list[BridgeEvent]:

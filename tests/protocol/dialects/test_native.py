@@ -1,0 +1,227 @@
+"""Trunkline's own dialect."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    DtmfReceived,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+)
+from protocol.call import Role
+from protocol.dialects import registry
+from protocol.dialects.base import Request
+from protocol.dialects.native import Native
+from protocol.events import Entry, MarkReached
+
+RECORDED = (Path(__file__).parent / "recorded" / "native.jsonl").read_text().splitlines()
+
+
+def native(*query: tuple[str, str]) -> Native:
+    return Native(Request("/v1/calls", query))
+
+
+def say(dialect: Native, *messages: Any) -> list[BridgeEvent]:
+    return [
+        event
+        for message in messages
+        for event in dialect.receive(
+            message if isinstance(message, str | bytes) else json.dumps(message)
+        )
+    ]
+
+
+def heard(events: list[BridgeEvent]) -> list[tuple[int, list[int]]]:
+    return [
+        (event.channel, event.pcm.tolist()) for event in events if isinstance(event, AudioReceived)
+    ]
+
+
+def test_a_recorded_conversation() -> None:
+    dialect = native()
+
+    opened, *rest = say(dialect, *RECORDED)
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.call_id, opened.roles, opened.rate) == (
+        "call-7",
+        (Role.AGENT, Role.CUSTOMER),
+        8000,
+    )
+    assert (opened.config.language, opened.config.hangover_ms) == ("en", 300)
+    assert opened.metadata == (("queue", "sales"),)
+    assert heard(rest) == [(0, [1, 3]), (1, [2, 4]), (1, [5, 6])]
+    assert [event for event in rest if not isinstance(event, AudioReceived)] == [
+        KeywordsChanged(
+            ("Orvanta",),
+            ("<|x|>: only letters, digits, spaces and - ' . & / + may stand in a keyword",),
+        ),
+        DtmfReceived(1, "#"),
+        MarkReceived("m1"),
+        FinalizeRequested(0),
+        FinalizeRequested(None),
+        CallClosed(),
+    ]
+    assert dialect.outbox() == ['{"type":"pong"}']
+
+
+@given(st.lists(st.integers(1, 7), max_size=8))
+def test_a_sample_may_be_cut_in_two_by_the_end_of_a_frame(sizes: list[int]) -> None:
+    dialect = native()
+    say(dialect, {"type": "start", "channels": 2, "encoding": "l16"})
+    audio = bytes(range(sum(sizes)))
+    together: dict[int, list[int]] = {0: [], 1: []}
+    position = 0
+    for size in sizes:
+        for channel, pcm in heard(say(dialect, audio[position : position + size])):
+            together[channel] += pcm
+        position += size
+
+    whole = len(audio) // 4
+    assert together[0] == [int.from_bytes(audio[4 * n : 4 * n + 2], "little") for n in range(whole)]
+    assert together[1] == [
+        int.from_bytes(audio[4 * n + 2 : 4 * n + 4], "little") for n in range(whole)
+    ]
+
+
+def test_a_raw_sender_may_put_the_start_into_the_query() -> None:
+    dialect = native(
+        ("channels", "customer"), ("call_id", "c1"), ("keywords", "Acme,Orvanta"), ("keywords", "X")
+    )
+
+    opened, audio = say(dialect, b"\xff\xff")
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.call_id, opened.roles) == ("c1", (Role.CUSTOMER,))
+    assert opened.config.keywords.terms == ("Acme", "Orvanta", "X")
+    assert heard([audio]) == [(0, [0, 0])]
+
+
+def test_everything_goes_back_under_the_calls_id() -> None:
+    dialect = native()
+    say(dialect, {"type": "start"})
+
+    dialect.opened("call-made-up")
+    dialect.tell(Entry(MarkReached("m1"), 4))
+
+    (message,) = dialect.outbox()
+    assert json.loads(message) == {
+        "v": 1,
+        "call_id": "call-made-up",
+        "seq": 4,
+        "type": "mark",
+        "name": "m1",
+    }
+    assert dialect.outbox() == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "complaint"),
+    [
+        ([b"\x00"], "audio before start"),
+        ([{"type": "stop"}], "stop before start"),
+        ([{"type": "start"}, {"type": "start"}], "a second start"),
+        ([{"type": "start"}, {"type": "stop"}, b"\x00"], "nothing may come behind stop"),
+        ([{"type": "hello"}], "unknown type 'hello'"),
+        ([{"type": "start", "channels": 0}], "channels must be"),
+        ([{"type": "start", "channels": 9}], "channels must be"),
+        ([{"type": "start", "channels": ["boss"]}], "a role is one of"),
+        ([{"type": "start", "channels": True}], "channels must be"),
+        ([{"type": "start", "encoding": "mp3"}], "unknown encoding 'mp3'"),
+        ([{"type": "start", "sample_rate": 44100}], "send 8000 or 16000"),
+        ([{"type": "start", "sample_rate": 16000}], "exists at 8000 Hz only"),
+        ([{"type": "start", "call_id": "a b"}], "a call id is"),
+        ([{"type": "start", "language": "english"}], "en or en-US"),
+        ([{"type": "start", "keywords": "Acme"}], "keywords must be a list of strings"),
+        ([{"type": "start", "endpointing_ms": 10}], "between 100 and 5000"),
+        ([{"type": "start", "partials": "perhaps"}], "partials must be true or false"),
+        ([{"type": "start", "metadata": []}], "metadata must be an object"),
+        ([{"type": "start"}, {"type": "audio", "payload": "?"}], "not base64"),
+        (
+            [{"type": "start"}, {"type": "audio", "channel": 1, "payload": ""}],
+            "channel 1 does not exist",
+        ),
+        ([{"type": "start"}, {"type": "dtmf"}], "digit must be a string"),
+    ],
+)
+def test_blame_is_precise(messages: list[Any], complaint: str) -> None:
+    with pytest.raises(DialectError, match=complaint):
+        say(native(), *messages)
+
+
+WORDS = st.sampled_from(
+    [
+        "type",
+        "start",
+        "audio",
+        "stop",
+        "payload",
+        "channel",
+        "channels",
+        "keywords",
+        "position",
+        "name",
+        "sample_rate",
+    ]
+)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | WORDS
+    | st.lists(WORDS, max_size=3)
+)
+MESSAGES = st.one_of(
+    st.sampled_from(RECORDED),
+    st.dictionaries(WORDS, VALUES, max_size=5).map(json.dumps),
+    st.builds(
+        lambda line, twist: json.dumps(json.loads(line) | twist),
+        st.sampled_from(RECORDED),
+        st.dictionaries(WORDS, VALUES, max_size=2),
+    ),
+    st.text(max_size=30),
+    st.binary(max_size=30),
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(MESSAGES, max_size=12),
+    st.lists(st.tuples(WORDS, st.text(max_size=5)), max_size=3),
+)
+def test_whatever_is_said_only_a_dialect_error_comes_out(
+    messages: list[str | bytes], query: list[tuple[str, str]]
+) -> None:
+    dialect = native(*query)
+    opened = closed = 0
+    for message in messages:
+        try:
+            events = dialect.receive(message)
+        except DialectError:
+            continue
+        for event in events:
+            assert closed == 0, "nothing may come behind the end"
+            opened += isinstance(event, CallOpened)
+            closed += isinstance(event, CallClosed)
+            assert opened == 1, "a call is opened before anything is said of it, and once"
+
+
+def test_every_path_has_its_dialect() -> None:
+    names = {registry.open_dialect(Request(path)).name for path in registry.paths()}
+
+    assert len(names) == len(registry.paths())
+    assert registry.serves("/twilio/")
+    assert not registry.serves("/nowhere")
