@@ -9,7 +9,6 @@ talk comes to.  Plain `generate()` of transformers runs beside it on the same we
 """
 
 import argparse
-import heapq
 import json
 import platform
 import shlex
@@ -226,43 +225,74 @@ def partials(bench: Bench, desk: Desk, batch: int, seconds: float, repeats: int)
     return timed(once, repeats)
 
 
-def load_test(bench: Bench, desk: Desk, streams: int, span: float) -> list[float]:
-    """
-    Seconds from a segment's end to its text, for `streams` voices that talk without a pause for `span` seconds.
+@dataclass(frozen=True, slots=True, order=True)
+class Due:
+    """Something that a voice wants at a moment of the load test."""
 
-    Segments of all voices together end as a Poisson process; they are 1 to 15 s long, 5 on average.  Each open
-    segment asks for a partial every half second as well; a partial that waits is replaced by the next.
+    at: float
+    voice: int
+    segment: int
+    seconds: float
+    """How much of the segment has been spoken."""
+
+    final: bool
+
+
+def timetable(voices: int, span: float) -> list[Due]:
+    """
+    Finals and partials of `voices` that talk without a pause: 1 to 15 s a segment, 5 s on average.
+
+    Lengths are exponential and the voices begin at random, so finals come as a Poisson process.
     """
     dice = np.random.default_rng(1)
+    due = []
+    for voice in range(voices):
+        begun, segment = -float(dice.uniform(0, 5)), 0
+        while begun < span:
+            length = float(np.clip(dice.exponential(5.0), 1.0, 15.0))
+            moments = np.arange(PARTIAL_EVERY, length, PARTIAL_EVERY)
+            due += [Due(begun + float(t), voice, segment, float(t), final=False) for t in moments]
+            due.append(Due(begun + length, voice, segment, length, final=True))
+            begun, segment = begun + length, segment + 1
+    return sorted(one for one in due if 0 <= one.at < span)
+
+
+def load_test(bench: Bench, desk: Desk, voices: int, span: float) -> tuple[list[float], int, int]:
+    """
+    Seconds from a segment's end to its text; and how many partials were made and how many fell away.
+
+    A voice has one partial in the engine at most: while that waits, newer ones fall away.
+    """
     engine = bench.engine(desk, 30.0)
-    lengths = np.clip(dice.exponential(5.0, 10_000), 1.0, 15.0)
     clips = [noise(15.0, seed) for seed in range(8)]
-    gap = float(lengths.mean()) / streams
-    arrivals = np.cumsum(dice.exponential(gap, 10_000))
-    due = [(float(at), "final", n) for n, at in enumerate(arrivals) if at < span]
-    due += [
-        (float(at), "partial", n)
-        for n, at in enumerate(dice.uniform(0, span, int(span / PARTIAL_EVERY * streams)))
-    ]
-    heapq.heapify(due)
+    due = timetable(voices, span)[::-1]
     begun: dict[int, float] = {}
+    asked: dict[int, int] = {}
     waits: list[float] = []
+    made = fallen = 0
     start = time.perf_counter()
     while due or engine.pending:
         now = time.perf_counter() - start
-        while due and due[0][0] <= now:
-            at, kind, number = heapq.heappop(due)
-            samples = clips[number % 8][: round(float(lengths[number % 10_000]) * RATE)]
-            if kind == "final":
-                begun[engine.admit([Utterance(samples, keywords=KEYWORDS)])[0]] = at
-            elif engine.pending < 4 * desk.cache.slots:
-                engine.admit([Utterance(samples, Effort.PARTIAL, key=f"load{number % streams}")])
+        while due and due[-1].at <= now:
+            one = due.pop()
+            samples = clips[one.voice % 8][: round(one.seconds * RATE)]
+            if one.final:
+                (ticket,) = engine.admit([Utterance(samples, keywords=KEYWORDS)])
+                begun[ticket] = one.at
+            elif one.voice in asked.values():
+                fallen += 1
+            else:
+                key = f"{one.voice}-{one.segment}"
+                (ticket,) = engine.admit([Utterance(samples, Effort.PARTIAL, key=key)])
+                asked[ticket] = one.voice
         for ticket, _ in engine.step():
-            if ticket in begun:
+            if asked.pop(ticket, None) is not None:
+                made += 1
+            else:
                 waits.append(time.perf_counter() - start - begun.pop(ticket))
         if due and not engine.pending:
-            time.sleep(max(0.0, due[0][0] - (time.perf_counter() - start)))
-    return waits
+            time.sleep(max(0.0, due[-1].at - (time.perf_counter() - start)))
+    return waits, made, fallen
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -325,11 +355,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
     for streams in [int(one) for one in chosen.streams.split(",") if one]:
-        waits = load_test(bench, desk, streams, chosen.span)
-        p50, p95, p99 = (1e3 * np.percentile(waits, share) for share in (50, 95, 99))
+        waits, made, fallen = load_test(bench, desk, streams, chosen.span)
+        shares = (
+            (1e3 * np.percentile(waits, share) for share in (50, 95, 99)) if waits else [np.nan] * 3
+        )
+        p50, p95, p99 = shares
         print(
-            f"\n{streams} voices without a pause, {chosen.span:g} s, partials beside: {len(waits)} finals,"
-            f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms",
+            f"\n{streams} voices without a pause for {chosen.span:g} s: {len(waits)} finals,"
+            f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms; {made} partials, {fallen} fell away",
             flush=True,
         )
 

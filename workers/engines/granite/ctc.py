@@ -126,7 +126,7 @@ def align(labels: Sequence[int], log_probs: LogProbs) -> list[Aligned] | None:
         return None
     states = np.full(2 * len(labels) + 1, BLANK)
     states[1::2] = labels
-    path = _best_path(states, log_probs[:, states])
+    path = _best_path(states, np.ascontiguousarray(log_probs[:, states]))
     spans = []
     for number, label in enumerate(labels):
         frames = np.flatnonzero(path == 2 * number + 1)
@@ -170,22 +170,26 @@ def support(placed: Sequence[Aligned]) -> float | None:
 
 def _best_path(states: npt.NDArray[np.int64], scores: LogProbs) -> npt.NDArray[np.int64]:
     """The state of each frame; from a state one may stay, go on by one, or leap a blank between two labels."""
-    count = len(states)
+    frames, count = scores.shape
     leap = np.full(count, -np.inf, np.float32)
     leap[2:][(states[2:] != BLANK) & (states[2:] != states[:-2])] = 0.0
-    total = np.full(count, -np.inf, np.float32)
-    total[:2] = scores[0, :2]
-    moves = np.zeros((len(scores), count), np.int8)
-    options = np.full((3, count), -np.inf, np.float32)
-    for frame in range(1, len(scores)):
-        options[0] = total
-        options[1, 1:] = total[:-1]
-        options[2, 2:] = total[:-2]
-        options[2] += leap
-        moves[frame] = options.argmax(0)
-        total = options.max(0) + scores[frame]
-    path = np.zeros(len(scores), np.int64)
+    total = np.full(count + 2, -np.inf, np.float32)  # two places in front, from where nobody comes
+    total[2:4] = scores[0, :2]
+    stayed, went = total[2:], total[1:-1]
+    on, over = np.zeros((frames, count), np.bool_), np.zeros((frames, count), np.bool_)
+    best, leapt = np.empty(count, np.float32), np.empty(count, np.float32)
+    for frame in range(
+        1, frames
+    ):  # the innermost loop of a final: six operations, nothing allocated
+        np.greater(went, stayed, out=on[frame])
+        np.maximum(went, stayed, out=best)
+        np.add(total[:-2], leap, out=leapt)
+        np.greater(leapt, best, out=over[frame])
+        np.maximum(best, leapt, out=best)
+        np.add(best, scores[frame], out=stayed)
+    path = np.zeros(frames, np.int64)
     path[-1] = count - 1 if total[-1] >= total[-2] else count - 2
-    for frame in range(len(scores) - 1, 0, -1):
-        path[frame - 1] = path[frame] - moves[frame, path[frame]]
+    for frame in range(frames - 1, 0, -1):
+        state = path[frame]
+        path[frame - 1] = state - (2 if over[frame, state] else int(on[frame, state]))
     return path
