@@ -6,10 +6,11 @@ package does not.
 """
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .checkpoint import CheckpointError, obstacle
-from .settings import Drafts, GraniteSettings
+from .settings import PREFIX, Drafts, GraniteSettings
 
 if TYPE_CHECKING:
     from .engine import GraniteEngine
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckpointError", "Drafts", "GraniteSettings", "load", "obstacle"]
 
 
-def load(settings: GraniteSettings | None = None, **options: Any) -> "GraniteEngine":  # noqa: ANN401 - fields of GraniteSettings
+def load(settings: GraniteSettings | None = None, **options: object) -> "GraniteEngine":
     """
     The engine, warm: as `settings` say, or `options` (their fields), or else `TRUNKLINE_GRANITE_*`.
 
@@ -34,12 +35,18 @@ def load(settings: GraniteSettings | None = None, **options: Any) -> "GraniteEng
 
     if settings is None:
         # Whoever loads engines by name knows no settings of one of them: here is the edge where they are read.
-        settings = GraniteSettings(**options) if options else _from_environment()
+        settings = _said(options or os.environ)
     return load_parts(settings)
 
 
-def _from_environment() -> GraniteSettings:
+def _said(words: Mapping[str, object]) -> GraniteSettings:
+    """Settings from `model=...` as from `TRUNKLINE_GRANITE_MODEL=...`: texts, read and checked in one place."""
+    texts = {
+        name if name.isupper() else f"{PREFIX}{name.upper()}": str(value)
+        for name, value in words.items()
+        if value is not None
+    }
     try:
-        return GraniteSettings.from_environment(os.environ)
+        return GraniteSettings.from_environment(texts)
     except ValueError as exc:
         raise CheckpointError(str(exc)) from exc

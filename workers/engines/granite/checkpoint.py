@@ -22,6 +22,10 @@ LONGEST_JSON = 64 * 1024 * 1024
 LONGEST_HEADER = 16 * 1024 * 1024
 """Bytes of a safetensors header; a true one has about 100 kB."""
 
+MOST_LAYERS = 512
+LARGEST_SIZE = 1 << 20
+"""Bounds on what a config may ask for: modules are built before weights are compared with them."""
+
 FETCHED = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "vocab.json")
 """All that is ever asked of the hub."""
 
@@ -277,3 +281,20 @@ def _check_config(folder: Path, config: dict[str, Any], model_type: str) -> None
         raise CheckpointError(f"{folder}: config.json is not of the kind {model_type}")
     if config.get("has_lora_adapter"):
         raise CheckpointError(f"{folder}: the model needs an adapter; only merged models are run")
+    for key, value in _numbers(config):
+        most = MOST_LAYERS if "layer" in key else LARGEST_SIZE
+        if value > most and key.endswith(
+            ("layers", "size", "dim", "heads", "embeddings", "length")
+        ):
+            raise CheckpointError(
+                f"{folder}: config.json asks for {key} of {value}, which is no model of this kind"
+            )
+
+
+def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Whole numbers of a config and of the configs in it, by their keys."""
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _numbers(value)
+        elif isinstance(value, int):
+            yield key, value

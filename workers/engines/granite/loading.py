@@ -45,11 +45,18 @@ def load(
     folder, root = locate(chosen.model, chosen.revision, chosen.cache)
     checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
     device = device_named(chosen.device)
-    parts = take_apart(weights(checkpoint, device), Tokens.read(checkpoint.tokenizer))
+    parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
     others = None
     if chosen.partial_model is not None:
         others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
     return assemble(parts, chosen, clock=clock, others=others)
+
+
+def _tokens(checkpoint: Checkpoint) -> Tokens:
+    try:
+        return Tokens.read(checkpoint.tokenizer)
+    except Exception as exc:  # the tokenizers library raises nothing more special
+        raise CheckpointError(f"{checkpoint.tokenizer} is damaged or not byte-level BPE") from exc
 
 
 def device_named(name: str) -> torch.device:
@@ -69,7 +76,7 @@ def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
             checkpoint.folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True,
             local_files_only=True, trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as exc:
+    except Exception as exc:  # damaged files make transformers raise anything there is
         raise CheckpointError(
             f"{checkpoint.folder}: {type(exc).__name__} while loading the weights"
         ) from exc

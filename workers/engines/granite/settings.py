@@ -81,22 +81,22 @@ class GraniteSettings:
         Call it at the edge, with `os.environ`.
         """
         said = {
-            name.removeprefix(_PREFIX).lower(): value
+            name.removeprefix(PREFIX).lower(): value
             for name, value in environment.items()
-            if name.startswith(_PREFIX) and value
+            if name.startswith(PREFIX) and value
         }
         if strange := set(said) - set(_READERS):
-            raise ValueError(f"{_PREFIX}{min(strange).upper()} is not a setting")
+            raise ValueError(f"{PREFIX}{min(strange).upper()} is not a setting")
         chosen: dict[str, Any] = {}
         for name, value in said.items():
             try:
                 chosen[name] = _READERS[name](value)
             except (ValueError, KeyError) as exc:
-                raise ValueError(f"{_PREFIX}{name.upper()} cannot be {value!r}") from exc
+                raise ValueError(f"{PREFIX}{name.upper()} cannot be {value!r}") from exc
         return cls(**chosen)
 
 
-_PREFIX = "TRUNKLINE_GRANITE_"
+PREFIX = "TRUNKLINE_GRANITE_"
 
 
 def _yes(text: str) -> bool:

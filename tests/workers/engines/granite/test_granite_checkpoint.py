@@ -79,6 +79,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         "index names",
     ),
     "other-kind": (lambda f: config(f, model_type="whisper"), "not of the kind"),
+    "endless": (lambda f: config(f, text_config={"num_hidden_layers": 10**9}), "num_hidden_layers"),
+    "too-wide": (lambda f: config(f, encoder_config={"hidden_dim": 10**12}), "hidden_dim"),
     "no-config": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
     "no-tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing"),
     "no-weights": (lambda f: (f / "model.safetensors").unlink(), "no weights"),
@@ -132,6 +134,47 @@ def test_load_refuses_too(folder: Path) -> None:
 
     with pytest.raises(CheckpointError, match="could run code"):
         load(GraniteSettings(model=str(folder)))
+
+
+def damaged_copy(tiny: Path, target: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(tiny, target / "copy"))
+
+
+def lose_a_tensor(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop(next(name for name in tensors if "encoder" in name and "attn" in name))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a-tensor-is-missing": lose_a_tensor,
+    "tensors-of-another-size": lambda f: config(f, text_config=config_of(f)["text_config"] | {"hidden_size": 64}),
+    "a-number-is-a-word": lambda f: config(f, encoder_config={"num_heads": "many"}),
+    "no-encoder": lambda f: config(f, encoder_config=None),
+    "the-tokenizer-is-empty": lambda f: (f / "tokenizer.json").write_text("{}"),
+    "zeros-for-weights": lambda f: (f / "model.safetensors").write_bytes(safetensors()),
+}  # fmt: skip
+
+
+def config_of(folder: Path) -> dict[str, dict[str, object]]:
+    return dict(json.loads((folder / "config.json").read_text()))
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_found_broken_on_loading_is_said_in_one_line(
+    tiny: Path, tmp_path: Path, damage: str
+) -> None:
+    folder = damaged_copy(tiny, tmp_path)
+    DAMAGE[damage](folder)
+
+    with pytest.raises(CheckpointError) as refused:
+        load(model=folder, max_batch=1)
+
+    assert "\n" not in str(refused.value)
 
 
 class TestManifest:

@@ -12,7 +12,8 @@ from workers.engine import Effort, EngineBrokenError, EngineError, Hypothesis, U
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
-from workers.engines.granite import GraniteSettings, load  # noqa: E402 - needs the optional extra
+from workers.engines import registry  # noqa: E402 - needs the optional extra
+from workers.engines.granite import CheckpointError, GraniteSettings  # noqa: E402
 from workers.engines.granite.decode import Row, Written  # noqa: E402
 from workers.engines.granite.endings import Ending  # noqa: E402
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
@@ -376,10 +377,13 @@ class TestTrouble:
 
 
 def test_loading_measures_drafts_and_sings(tiny: Any) -> None:
-    engine = load(GraniteSettings(model=str(tiny), max_batch=2))
+    engine = registry.load("granite", model=tiny, max_batch="2")
+
+    assert engine.capabilities.max_batch == 2
 
     assert engine.transcribe([Utterance(tiny_granite.babble(1.0, 1))])[0].words
-    assert engine.pending == 0
+    with pytest.raises(CheckpointError, match="MODLE"):
+        registry.load("granite", modle=tiny)
 
 
 def test_a_damaged_model_does_not_get_past_the_canary(tiny: Any, parts: Any) -> None:
