@@ -25,7 +25,7 @@ from console.captions import Captions
 from console.configuration import Configuration, ConfigurationError
 from console.connection import UnusableRedisError, check, connect
 from console.live import play_with_captions
-from console.playing import CallPlan, Playback
+from console.playing import CallPlan, Playback, PlaybackError
 from console.process import (
     consumer_name,
     log_as_json,
@@ -61,6 +61,7 @@ _DEMO = Path(__file__).parent / "console" / "demo"
 _OUR_FAULTS_OR_YOURS = (
     ConfigurationError,
     EngineError,
+    PlaybackError,
     RecordingError,
     StackError,
     StoreError,
@@ -234,11 +235,10 @@ def demo(options: argparse.Namespace) -> int:
     transcript = _stored(options, plan.call_id)
     Console(highlight=False).print("\n", render(transcript, plan.keywords))
     errors = _errors(transcript, script["turns"])
-    lags = sorted(captions.lags)
-    print(f"\nWord error rate {100 * errors.rate:.1f} % of {errors.reference} words", end="; ")
-    print(
-        f"finals {lags[len(lags) // 2]:.0f} ms behind the end of their speech (median of {len(lags)})."
-    )
+    print(f"\nWord error rate {100 * errors.rate:.1f} % of {errors.reference} words.")
+    if lags := sorted(captions.lags):
+        middle = lags[len(lags) // 2]
+        print(f"Finals {middle:.0f} ms behind the end of their speech (median of {len(lags)}).")
     print(f"Stored in {_store_url(_settings(options, 'recorder', RecorderSettings))}")
     print(f"Read it again: trunkline show {plan.call_id}")
     return 0
@@ -307,7 +307,15 @@ def transcribe(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Say what is missing on this machine."""
-    checks = doctors.examine()
+    from workers.engines import moonshine_weights
+
+    configuration = _configuration(options)
+    shared = configuration.section("redis", RedisSettings)
+    checks = doctors.examine(
+        shared.url if configuration.says("redis", "url") else None,
+        configuration.section("gateway", GatewaySettings).port,
+        moonshine_weights.folder(None),
+    )
     Console().print(doctors.render(checks))
     return 0 if doctors.healthy(checks) else 1
 
@@ -334,7 +342,11 @@ def _settings(options: argparse.Namespace, section: str, settings: type[_Setting
 def _flags(options: argparse.Namespace, section: str) -> tuple[str, ...]:
     """What the command line said of a part, to be said to its process."""
     said = {field: getattr(options, field, None) for field in SECTIONS[section].model_fields}
-    flags = [(f"--{field.replace('_', '-')}", str(value)) for field, value in said.items() if value]
+    flags = [
+        (f"--{field.replace('_', '-')}", str(value))
+        for field, value in said.items()
+        if value is not None
+    ]
     return tuple(word for flag in flags for word in flag)
 
 

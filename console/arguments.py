@@ -1,6 +1,7 @@
 """The command line's grammar.  What the commands do is the composition root's business."""
 
 import argparse
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel
@@ -57,9 +58,17 @@ def _call(verb: argparse.ArgumentParser) -> None:
         "--dialect", choices=sorted(PATHS), default="native", help="which bridge to be"
     )
     verb.add_argument("--url", default="ws://127.0.0.1:8080", help="the gateway")
-    verb.add_argument("--pace", type=float, default=1.0, help="1 is real time")
+    verb.add_argument("--pace", type=_pace, default=1.0, help="1 is real time, 2 twice as fast")
     verb.add_argument("--call-id", help="default: made of the file's name")
     _said(verb)
+
+
+def _pace(text: str) -> float:
+    """A factor above 0; argparse says the ValueError's text."""
+    pace = float(text)
+    if not 0 < pace < math.inf:
+        raise argparse.ArgumentTypeError("a pace is above 0: 1 is real time, 2 twice as fast")
+    return pace
 
 
 def _transcribe(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:

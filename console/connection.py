@@ -67,9 +67,18 @@ def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis sai
 
 
 def connect(settings: RedisSettings, connections: int = 64) -> Redis:
-    """A client for one process; connections are made when they are needed."""
-    return CancellableRedis.from_url(
-        settings.url,
+    """A client for one process, not connected yet.  UnusableRedisError when the address is none."""
+    try:
+        return _client(settings.url, connections)
+    except (TypeError, ValueError) as exc:  # redis-py's ways to say that it does not know an option
+        raise UnusableRedisError(
+            f"{_without_password(settings.url)} is no address of a Redis: {exc}"
+        ) from exc
+
+
+def _client(url: str, connections: int) -> CancellableRedis:
+    client: CancellableRedis = CancellableRedis.from_url(
+        url,
         protocol=2,
         decode_responses=False,
         retry=Retry(NoBackoff(), 0),
@@ -78,6 +87,7 @@ def connect(settings: RedisSettings, connections: int = 64) -> Redis:
         health_check_interval=10,
         max_connections=connections,
     )
+    return client
 
 
 async def check(redis: Redis, url: str) -> None:

@@ -40,7 +40,7 @@ class _Show:
         """An event has come."""
         now_ms = (time.monotonic() - self._began) * 1_000 * self._playback.pace
         if said := self._captions.take(event, now_ms):
-            self._console.print(said.text)
+            self._console.print(said.text, soft_wrap=not self._console.is_terminal)
         self._refresh()
 
     def progress(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ A bridge made of an audio file.
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from protocol.audio import Encoding, encode
 from protocol.clock import CALL_RATE, to_seconds
@@ -28,6 +29,13 @@ PATHS = {"native": "/v1/calls", "twilio": "/twilio"}
 
 _RECONNECT = 0.5
 """Seconds before a lost subscription is tried again."""
+
+_ATTEMPTS = 20
+"""How often in a row that is done."""
+
+
+class PlaybackError(Exception):
+    """The gateway cannot be reached, would not take the call, or left it; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +149,49 @@ async def play(
     Play a call and hear what is said of it, until `call.ended`.
 
     `progress` is told the seconds of the call that have been sent; when `hang_up` is set the call is ended
-    there, and what was said until then is still heard.
+    there, and what was said until then is still heard.  PlaybackError when the call cannot be played to its end.
     """
-    base = _base(playback.url)
-    async with (
-        connect(base + PATHS[playback.dialect], compression=None) as socket,
-        asyncio.TaskGroup() as tasks,
-    ):
+    url = _base(playback.url) + PATHS[playback.dialect]
+    try:
+        async with connect(url, compression=None) as socket:
+            ended = await _converse(socket, playback, heard, progress, hang_up)
+    except InvalidStatus as exc:
+        raise PlaybackError(_refusal(url, exc)) from exc
+    except InvalidURI as exc:
+        raise PlaybackError(f"{playback.url} is no address of a gateway") from exc
+    except (OSError, InvalidHandshake) as exc:
+        raise PlaybackError(f"no gateway answers at {url} ({exc}): is it up?") from exc
+    if not ended:
+        reason = f"{socket.close_reason or 'no reason given'}, code {socket.close_code}"
+        raise PlaybackError(f"the gateway left before the call had ended ({reason})")
+
+
+async def _converse(
+    socket: ClientConnection,
+    playback: Playback,
+    heard: Heard,
+    progress: Callable[[float], None],
+    hang_up: asyncio.Event,
+) -> bool:
+    """Send and hear at the same time; whether `call.ended` came."""
+    async with asyncio.TaskGroup() as tasks:
         if playback.dialect == "native":
-            tasks.create_task(_hear(socket, heard))
+            hearing = tasks.create_task(_hear(socket, heard))
         else:
             tasks.create_task(_drain(socket))
-            tasks.create_task(_subscribe(base, playback.plan.call_id, heard))
+            base = _base(playback.url)
+            hearing = tasks.create_task(_subscribe(base, playback.plan.call_id, heard))
         await _send(socket, playback, progress, hang_up)
+    return hearing.result()
+
+
+def _refusal(url: str, refused: InvalidStatus) -> str:
+    """What the gateway said instead of taking the call."""
+    response = refused.response
+    later = response.headers.get("Retry-After")
+    said = (response.body or b"").decode(errors="replace").strip()
+    again = f"; try again in {later} s" if later else ""
+    return f"{url} refuses the call with HTTP {response.status_code}{again}: {said}"
 
 
 async def _send(
@@ -166,39 +204,54 @@ async def _send(
     messages = list(script(playback.dialect, playback.recording, playback.plan))
     loop = asyncio.get_running_loop()
     began = loop.time()
-    for due in messages[:-1]:
-        await asyncio.sleep(began + due.at / playback.pace - loop.time())
-        if hang_up.is_set():
-            break
-        await socket.send(due.message)
-        progress(due.at)
-    await socket.send(messages[-1].message)
+    with contextlib.suppress(ConnectionClosed):  # who hears will say it
+        for due in messages[:-1]:
+            await asyncio.sleep(began + due.at / playback.pace - loop.time())
+            if hang_up.is_set():
+                break
+            await socket.send(due.message)
+            progress(due.at)
+        await socket.send(messages[-1].message)
 
 
-async def _hear(socket: ClientConnection, heard: Heard) -> None:
-    async for message in socket:
-        heard(json.loads(message))
+async def _hear(socket: ClientConnection, heard: Heard) -> bool:
+    """Whether `call.ended` came before the connection closed."""
+    kind = ""
+    with contextlib.suppress(ConnectionClosed):
+        async for message in socket:
+            event = json.loads(message)
+            heard(event)
+            kind = event["type"]
+    return kind == "call.ended"
 
 
 async def _drain(socket: ClientConnection) -> None:
-    async for _ in socket:
-        pass
+    with contextlib.suppress(ConnectionClosed):
+        async for _ in socket:
+            pass
 
 
-async def _subscribe(base: str, call_id: str, heard: Heard) -> None:
-    """Follow the call by a connection of its own; a lost one is made again behind the last event."""
-    after = 0
-    while True:
+async def _subscribe(base: str, call_id: str, heard: Heard) -> bool:
+    """
+    Follow the call by a connection of its own; a lost one is made again behind the last event.
+
+    Whether `call.ended` came before it had been tried often enough in vain.
+    """
+    after, attempts = 0, 0
+    while attempts < _ATTEMPTS:
         try:
             async with connect(f"{base}/v1/calls/{call_id}/events?after={after}") as socket:
                 async for message in socket:
                     event = json.loads(message)
-                    after = event.get("seq", after)
+                    after, attempts = event.get("seq", after), 0
                     heard(event)
                     if event["type"] == "call.ended":
-                        return
-        except (OSError, ConnectionClosed):
-            await asyncio.sleep(_RECONNECT)
+                        return True
+        except (OSError, ConnectionClosed, InvalidHandshake):
+            pass
+        attempts += 1
+        await asyncio.sleep(_RECONNECT)
+    return False
 
 
 def _base(url: str) -> str:

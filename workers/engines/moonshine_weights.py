@@ -59,8 +59,12 @@ def ready(cache: Path | None, progress: Progress, vendor_url: str = VENDOR_URL) 
     Made at the first start (a quarter to half a minute), then only checked.  EngineError when the weights are
     neither installed nor to be had from the vendor, or when `onnx`, which makes the folder, is not installed.
     """
-    folder = (cache or default_cache()) / f"moonshine-base-en-{_key()}"
-    return made_once(folder, lambda workshop: _make(workshop, progress, vendor_url))
+    return made_once(folder(cache), lambda workshop: _make(workshop, progress, vendor_url))
+
+
+def folder(cache: Path | None) -> Path:
+    """Where `ready` puts it, whether it is there or not."""
+    return (cache or default_cache()) / f"moonshine-base-en-{_key()}"
 
 
 def gather(

@@ -1,0 +1,78 @@
+"""What gets installed, under which names."""
+
+import importlib.metadata as metadata
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+OURS = ("protocol", "streaming", "workers", "transcripts", "console", "trunkline", "offline")
+ROOT = Path(__file__).parent.parent
+
+
+def test_no_other_distribution_owns_our_import_names() -> None:
+    owners = metadata.packages_distributions()
+
+    assert {name: set(owners.get(name, [])) - {"trunkline"} for name in OURS} == dict.fromkeys(
+        OURS, set()
+    )
+
+
+def test_the_command_is_installed() -> None:
+    (command,) = metadata.entry_points(group="console_scripts", name="trunkline")
+
+    assert command.value == "trunkline:main"
+
+
+def test_the_published_metadata_pins_nothing_but_the_weights() -> None:
+    """torch is held by the Makefile's constraints, not by what users install."""
+    requirements = metadata.requires("trunkline") or []
+
+    pinned = [line.split(";")[0] for line in requirements if "==" in line.split(";")[0]]
+    assert pinned == ["moonshine-cpp==0.1.4"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel that would be published."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        str(ROOT),
+    ]
+    subprocess.run(build, check=True)
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_holds_all_parts_and_the_demo_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+    assert {name.split("/")[0].removesuffix(".py") for name in names} == set(OURS)
+    assert {"console/demo/call.wav", "console/demo/script.json", "protocol/py.typed"} <= names
+
+
+def test_the_wheel_carries_no_weights(wheel: zipfile.ZipFile) -> None:
+    heavy = [entry.filename for entry in wheel.infolist() if entry.file_size > 2_000_000]
+
+    assert heavy == []
+
+
+def test_torch_is_never_imported_by_accident() -> None:
+    """The gateway's image has no torch, and a command line that loads it takes seconds to say a word."""
+    code = "import sys, trunkline, streaming.gateway, workers.worker; print('torch' in sys.modules)"
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert said.stdout.strip() == "False"

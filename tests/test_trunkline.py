@@ -1,0 +1,132 @@
+"""The command line, as a process."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
+REFERENCE = {
+    Path(entry["file"]).name: entry["text"]
+    for entry in map(json.loads, (ROOT / "tests/speech/manifest.jsonl").read_text().splitlines())
+}[PROMPT.name]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A user without settings, whose data folder is the test's own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+    return clean | {"XDG_DATA_HOME": str(tmp_path)}
+
+
+def trunkline(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trunkline", *arguments],
+        capture_output=True, text=True, env=environment, cwd=ROOT, timeout=240, check=False,
+    )  # fmt: skip
+
+
+def test_a_recording_becomes_a_transcript(environment: dict[str, str], tmp_path: Path) -> None:
+    from transcripts.score import word_errors
+
+    output = tmp_path / "out.json"
+
+    done = trunkline(
+        environment, "transcribe", str(PROMPT), "--format", "json", "--output", str(output)
+    )
+
+    assert done.returncode == 0, done.stderr
+    said = " ".join(one["text"] for one in json.loads(output.read_text())["segments"])
+    assert word_errors(REFERENCE, said).rate <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["gateway", "--port", "99999"], "--port: Input should be less than or equal to 65535"),
+        (["transcribe", "nothing.wav"], "nothing.wav"),
+        (["show", "nobody"], "no call nobody is stored"),
+        (["--config", "absent.toml", "gateway"], "absent.toml"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    environment: dict[str, str], arguments: list[str], complaint: str
+) -> None:
+    done = trunkline(environment, *arguments)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("TRUNKLINE_GATEWAY_PRT", "unknown environment variable TRUNKLINE_GATEWAY_PRT; did you mean TRUNKLINE_GATEWAY_PORT"),
+        ("TRUNKLINE_GATEWAY_HANGOVER_MS", "TRUNKLINE_GATEWAY_HANGOVER_MS: Input should be"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_refused_by_name(
+    environment: dict[str, str], name: str, complaint: str
+) -> None:
+    done = trunkline(environment | {name: "x"}, "gateway")
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+
+
+def test_without_redis_a_part_says_what_to_do(environment: dict[str, str]) -> None:
+    done = trunkline(environment | {"TRUNKLINE_REDIS_URL": "redis://127.0.0.1:1"}, "recorder")
+
+    assert done.returncode == 2
+    assert "start one there, or set TRUNKLINE_REDIS_URL" in done.stderr
+
+
+@pytest.fixture
+def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`trunkline up` on a free port, and the gateway's URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trunkline", "up", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    url = next(
+        found[1] for line in process.stdout if (found := re.search(r"(ws://\S+)/twilio", line))
+    )
+    yield process, url
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def test_a_call_through_the_whole_stack_is_shown_and_stored(
+    environment: dict[str, str], up: tuple[subprocess.Popen[str], str]
+) -> None:
+    """`up`, then `call` in each dialect, then `show`; Ctrl-C ends it cleanly."""
+    process, url = up
+
+    calls = {
+        dialect: trunkline(
+            environment, "call", str(PROMPT), "--url", url, "--dialect", dialect,
+            "--call-id", f"by-{dialect}", "--pace", "2",
+        )
+        for dialect in ("native", "twilio")
+    }  # fmt: skip
+    process.send_signal(signal.SIGINT)
+    status = process.wait(timeout=60)
+    shown = trunkline(environment, "show", "by-twilio", "--format", "txt")
+    listed = trunkline(environment, "show")
+
+    word = REFERENCE.split()[0]
+    assert [done.returncode for done in calls.values()] == [0, 0], calls
+    assert all(word in done.stdout for done in calls.values())
+    assert status == 0
+    assert word in shown.stdout
+    assert "by-native" in listed.stdout
