@@ -153,7 +153,7 @@ def report(title: str, lags: Lags) -> None:
 
 def main() -> None:
     """Both runs."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(Path("/dev/null").open("w")))
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=40.0)

@@ -76,8 +76,8 @@ def connect(settings: RedisSettings, connections: int = 64) -> Redis:
         ) from exc
 
 
-def _client(url: str, connections: int) -> CancellableRedis:
-    client: CancellableRedis = CancellableRedis.from_url(
+def _client(url: str, connections: int) -> Redis:
+    client: Redis = CancellableRedis.from_url(
         url,
         protocol=2,
         decode_responses=False,

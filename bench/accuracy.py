@@ -1,0 +1,202 @@
+"""
+Human speech streamed through the whole ring, and the words counted.
+
+Takes the folder of recordings that lies beside the project (`../shared/audio`, or --audio): a hundred telephone
+prompts with their texts, some read speech, and a real call of two parties without a text.  The same prompts
+are given whole to the engine alone: cutting calls into segments must not cost words (1 point at most).
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+import structlog
+from rich.console import Console
+from rich.progress import track
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from support.ring import Event, Listener, calling, ring, stream
+
+from bench.recipe import recipe
+from console.connection import connect
+from console.process import run_loop
+from console.recording import read_recording
+from console.stack import embedded_valkey
+from protocol.audio import Encoding, Pcm, encode
+from protocol.settings import RedisSettings
+from transcripts.score import WordErrors, word_errors
+from workers.engine import Engine, Utterance
+from workers.engines import registry
+
+_SILENCE = np.zeros(9_600, dtype=np.int16)
+_MOST = 12.0
+"""Seconds of a clip that is given whole to the engine; longer ones are left out of the comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording with its text."""
+
+    name: str
+    pcm: Pcm
+    text: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.pcm) / 8_000
+
+
+async def through_the_ring(
+    engine: Engine, channels: Sequence[Pcm], pace: float, *, partials: bool
+) -> Listener:
+    """One call, at `pace` times real time; what was heard of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with embedded_valkey() as url:
+            redis = connect(RedisSettings(url=url))
+            async with ring(redis, Path(folder), engine) as it:
+                async with calling(it.url, channels=len(channels), partials=partials) as (
+                    bridge,
+                    heard,
+                ):
+                    together = np.stack(channels, axis=1).reshape(-1)
+                    frame = 160 * len(channels)
+                    await stream(bridge, encode(together, Encoding.MULAW), frame=frame, pace=pace)
+                    await bridge.send('{"type":"stop"}')
+                    await heard.until("call.ended")
+            await redis.aclose()
+    return heard
+
+
+def errors_alone(engine: Engine, clip: Clip) -> WordErrors:
+    """Of one clip given whole to the engine."""
+    wide = soxr.resample(clip.pcm.astype(np.float32) / 32_768, 8_000, 16_000, quality="HQ")
+    return word_errors(clip.text, engine.transcribe([Utterance(wide.astype(np.float32))])[0].text)
+
+
+def errors_cut(clips: Sequence[Clip], heard: Listener) -> WordErrors:
+    """Of the clips behind one another: each final belongs to the clip in which its middle lies."""
+    texts: list[list[str]] = [[] for _ in clips]
+    ends = np.cumsum([len(clip.pcm) + len(_SILENCE) for clip in clips]) // 8
+    for final in heard.of("segment.final"):
+        middle = (final["start_ms"] + final["end_ms"]) // 2
+        texts[int(np.searchsorted(ends, middle))].append(final["text"])
+    parts = (
+        word_errors(clip.text, " ".join(text)) for clip, text in zip(clips, texts, strict=True)
+    )
+    return sum(parts, WordErrors())
+
+
+async def prompts(engine: Engine, clips: Sequence[Clip], pace: float) -> bool:
+    """The prompts as one call, against the engine alone; whether cutting cost no words."""
+    audio = np.concatenate([part for clip in clips for part in (clip.pcm, _SILENCE)])
+    heard = await through_the_ring(engine, [audio], pace, partials=False)
+    cut = errors_cut(clips, heard)
+    whole = [clip for clip in clips if clip.seconds <= _MOST]
+    alone = sum((errors_alone(engine, clip) for clip in track(whole, "engine alone")), WordErrors())
+    print(f"  through the ring  {100 * cut.rate:5.2f} %  {cut}")
+    print(f"  engine alone      {100 * alone.rate:5.2f} %  {alone}")
+    return cut.rate <= alone.rate + 0.01
+
+
+async def real_call(engine: Engine, path: Path, pace: float) -> bool:
+    """A real call: order, account and repetition, since there is no text to compare with."""
+    channels = read_recording(path).channels
+    heard = await through_the_ring(engine, channels, pace, partials=True)
+    finals, ended = heard.of("segment.final"), heard.of("call.ended")[0]
+    facts = {
+        "turns in order on each channel": _in_order(finals),
+        "every segment ends once": len(finals) + len(heard.of("segment.failed"))
+        == ended["segments"]
+        and max(Counter(final["segment_id"] for final in finals).values()) == 1,
+        "every millisecond accounted for": all(
+            abs(sum(totals.values()) - ended["duration_ms"]) <= len(totals)
+            for totals in ended["channels"]
+        ),
+        "partials while the speaker talks": sum(_was_early(heard, final) for final in finals)
+        >= 0.9 * sum(final["end_ms"] - final["start_ms"] > 1_500 for final in finals),
+    }
+    words = Counter(final["role"] for final in finals for _ in final["text"].split())
+    print(f"  {len(finals)} segments, words {dict(words)}")
+    for fact, holds in facts.items():
+        print(f"  {'yes' if holds else 'NO '} {fact}")
+    return all(facts.values())
+
+
+def _in_order(finals: Sequence[Event]) -> bool:
+    return all(
+        one["end_ms"] <= other["start_ms"]
+        for channel in (0, 1)
+        for one, other in pairwise(final for final in finals if final["channel"] == channel)
+    )
+
+
+def _was_early(heard: Listener, final: Event) -> bool:
+    """Whether a long segment had a partial before its final."""
+    mine = [
+        event for event in heard.of("segment.partial") if event["segment_id"] == final["segment_id"]
+    ]
+    return bool(mine) and final["end_ms"] - final["start_ms"] > 1_500
+
+
+def read_clips(folder: Path, prefix: str) -> list[Clip]:
+    """The English recordings with a text below `prefix`."""
+    lines: list[dict[str, Any]] = [
+        json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()
+    ]
+    return [
+        Clip(line["file"], read_recording(folder / line["file"]).channels[0], line["text"])
+        for line in lines
+        if line["file"].startswith(prefix) and line["text"] and line["language"] == "en"
+    ]
+
+
+async def measure(options: argparse.Namespace) -> bool:
+    """All of it."""
+    engine = registry.load(options.engine)
+    print(recipe())
+    print(f"engine {engine.capabilities.name}, pace {options.pace}")
+    print("\nA hundred telephone prompts, one voice, as one call")
+    good = await prompts(engine, read_clips(options.audio, "prompts/"), options.pace)
+    print("\nRead speech, brought down to the telephone")
+    await prompts(engine, read_clips(options.audio, "read/"), options.pace)
+    for path in sorted((options.audio / "calls").glob("*.wav")):
+        print(f"\nA real call of two parties: {path.name}")
+        good &= await real_call(engine, path, options.call_pace)
+    return good
+
+
+def main() -> int:
+    """0 when cutting cost no words and the real call's account is right, or when there is nothing to stream."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument(
+        "--pace", type=float, default=8.0, help="times real time, for the recordings"
+    )
+    parser.add_argument("--call-pace", type=float, default=1.0, help="the same for the real call")
+    options = parser.parse_args()
+    if not (options.audio / "manifest.jsonl").is_file():
+        Console().print(
+            f"[yellow]There is no {options.audio}: nothing was streamed, nothing measured.[/]"
+        )
+        return 0
+    return 0 if run_loop(measure(options)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
