@@ -1,11 +1,13 @@
 """From what an engine heard to what the call's log says: values only."""
 
+from dataclasses import replace
+
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
 from protocol.jobs import Job
 
 from .engine import Effort, Hypothesis, RecognisedWord, Samples, Utterance
-from .found import keywords_in
+from .found import keywords_in, written_as_listed
 from .stabiliser import Stabilised
 
 
@@ -29,10 +31,12 @@ def span_of(job: Job, samples: int) -> Span:
 
 def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
     """The terminal event of a segment that was transcribed."""
+    written = written_as_listed([word.text for word in heard.words], job.keywords)
+    words = zip(heard.words, written, strict=True)
     return Final(
         segment=job.segment,
         span=span_of(job, 0),
-        words=tuple(_placed(word, job.start) for word in heard.words),
+        words=tuple(_placed(replace(word, text=text), job.start) for word, text in words),
         language=job.translate_to or job.language,
         keywords_revision=job.keywords_revision,
         keywords_found=keywords_in(heard.text, job.keywords),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.found import keywords_in
+from workers.found import keywords_in, written_as_listed
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,19 @@ from workers.found import keywords_in
 )
 def test_found(text: str, keywords: tuple[str, ...], found: tuple[str, ...]) -> None:
     assert keywords_in(text, keywords) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "keywords", "written"),
+    [
+        ("a zelvo dock, please", ("Zelvo Dock",), "a Zelvo Dock, please"),
+        ("only (quillon). yes", ("Quillon",), "only (Quillon). yes"),
+        ("acme Acme's", ("ACME",), "ACME Acme's"),  # another word is left alone
+        ("zelvo", ("Zelvo Dock",), "zelvo"),
+        ("", ("Acme",), ""),
+    ],
+)
+def test_keywords_are_written_as_the_call_wrote_them(
+    words: str, keywords: tuple[str, ...], written: str
+) -> None:
+    assert written_as_listed(words.split(), keywords) == written.split()

@@ -1,0 +1,36 @@
+"""Write docs/settings.md from the settings classes; `--check` says whether it is up to date."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from trunkline import SECTIONS
+
+_HEAD = """# Settings
+
+From a TOML file (`--config FILE` or `TRUNKLINE_CONFIG`), the environment, and flags; the later win. The setting `port`
+of `gateway` is `port` under `[gateway]` in the file, `TRUNKLINE_GATEWAY_PORT` in the environment, `--port` on the
+command line of `trunkline gateway`. Unknown names and wrong values are refused by name.
+
+*Made from the code by `python docs/make_settings.py`.*
+"""
+
+
+def text() -> str:
+    """The whole page."""
+    lines = [_HEAD]
+    for section, settings in SECTIONS.items():
+        lines += [f"\n## [{section}]\n", f"{(settings.__doc__ or '').strip()}\n"]
+        lines += ["| setting | default | |", "|---|---|---|"]
+        for name, field in settings.model_fields.items():
+            default = f"`{field.default}`" if str(field.default) else "empty"
+            lines.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    page = Path(__file__).parent / "settings.md"
+    if "--check" in sys.argv:
+        sys.exit(page.read_text() != text())
+    page.write_text(text())
