@@ -3,17 +3,22 @@
 import csv
 import io
 import json
-import textwrap
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from protocol.clock import to_ms, to_seconds
+from protocol.events import AudioGap, KeywordsApplied, Word
 
-from .transcript import StoredSegment, Transcript
+from .cues import cues, timed_words
+from .transcript import Ending, StoredSegment, Transcript
 
 _LINE = 42
-"""Characters in a line of a subtitle, two lines in a cue: what broadcasters use."""
+"""Characters in a line of a caption, as broadcasters have it."""
+
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+"""What makes a spreadsheet calculate (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 
 def export(transcript: Transcript, form: str) -> str:
@@ -22,14 +27,22 @@ def export(transcript: Transcript, form: str) -> str:
 
 
 def _txt(transcript: Transcript) -> str:
-    """A line for each segment: time, role, words."""
+    """A line for each segment: time, role, words; or why there are none."""
     return "".join(
-        f"[{_clock(one.span.start)}] {transcript.call.role(one.segment.channel)}: {one.text}\n"
-        for one in transcript.spoken
+        f"[{_clock(one.span.start)}] {transcript.call.role(one.segment.channel)}: {_said(one)}\n"
+        for one in transcript.segments
+        if one.words or one.reason
     )
 
 
+def _said(one: StoredSegment) -> str:
+    if one.ending is Ending.FINAL:
+        return " ".join(one.text.split())
+    return f"({one.ending}: {' '.join(one.reason.split())})"
+
+
 def _json(transcript: Transcript) -> str:
+    """The names of the native protocol (docs/native-protocol.md)."""
     call = transcript.call
     body = {
         "call_id": call.call_id,
@@ -43,9 +56,25 @@ def _json(transcript: Transcript) -> str:
             {f"{account}_ms": to_ms(samples) for account, samples in asdict(totals).items()}
             for totals in call.channels
         ],
+        "keywords": [_json_keywords(one) for one in transcript.keyword_lists],
+        "gaps": [_json_gap(transcript, gap) for gap in transcript.gaps],
         "segments": [_json_segment(transcript, one) for one in transcript.segments],
     }
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+
+
+def _json_keywords(one: KeywordsApplied) -> dict[str, Any]:
+    return {"keywords_rev": one.revision, "accepted": one.accepted, "rejected": one.rejected}
+
+
+def _json_gap(transcript: Transcript, gap: AudioGap) -> dict[str, Any]:
+    return {
+        "channel": gap.channel,
+        "role": transcript.call.role(gap.channel),
+        "start_ms": to_ms(gap.span.start),
+        "end_ms": to_ms(gap.span.end),
+        "reason": gap.reason,
+    }
 
 
 def _json_segment(transcript: Transcript, one: StoredSegment) -> dict[str, Any]:
@@ -57,64 +86,52 @@ def _json_segment(transcript: Transcript, one: StoredSegment) -> dict[str, Any]:
         "end_ms": to_ms(one.span.end),
         "type": one.ending,
         "text": one.text,
-        "words": [
-            {"w": word.text, "s": _ms(word.start), "e": _ms(word.end), "c": word.confidence}
-            for word in one.words
-        ],
+        "words": [_json_word(word) for word in one.words],
         "language": one.language,
         "keywords_rev": one.keywords_revision,
         "keywords": one.keywords_found,
         "engine": one.engine,
         "flags": one.flags,
     }
-    return body | ({"reason": one.reason} if one.reason else {})
+    if one.timing:
+        latency = {"queue_ms": one.timing.waited_ms, "engine_ms": one.timing.engine_ms}
+        body["latency"] = latency
+    if one.reason:
+        body["reason"] = one.reason
+    return body
 
 
-def _ms(samples: int | None) -> int | None:
-    return None if samples is None else to_ms(samples)
+def _json_word(word: Word) -> dict[str, Any]:
+    body: dict[str, Any] = {"w": word.text}
+    if word.start is not None and word.end is not None:
+        body |= {"s": to_ms(word.start), "e": to_ms(word.end)}
+    if word.confidence is not None:
+        body["c"] = round(word.confidence, 3)
+    return body
 
 
 def _srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues, commas in times."""
-    return "".join(
-        f"{number}\n{_stamp(start, ',')} --> {_stamp(end, ',')}\n{role}: {text}\n\n"
-        for number, (start, end, role, text) in enumerate(_cues(transcript), 1)
-    )
+    """SubRip: numbered cues, commas in times; its format has no place for a speaker but the text."""
+    written = []
+    for number, cue in enumerate(cues(transcript, _LINE), 1):
+        times = f"{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}"
+        text = f"{cue.role}: " + "\n".join(cue.lines).replace("-->", "->")
+        written.append(f"{number}\n{times}\n{text}\n\n")
+    return "".join(written)
 
 
 def _vtt(transcript: Transcript) -> str:
     """WebVTT (https://www.w3.org/TR/webvtt1/) with a voice tag for each role."""
-    cues = (
-        f"{_stamp(start, '.')} --> {_stamp(end, '.')}\n<v {role.title()}>{_escaped(text)}\n\n"
-        for start, end, role, text in _cues(transcript)
-    )
-    return "WEBVTT\n\n" + "".join(cues)
+    written = ["WEBVTT\n\n"]
+    for cue in cues(transcript, _LINE):
+        times = f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}"
+        text = _escaped("\n".join(cue.lines))
+        written.append(f"{times}\n<v {_escaped(cue.role.title())}>{text}\n\n")
+    return "".join(written)
 
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _cues(transcript: Transcript) -> Iterator[tuple[int, int, str, str]]:
-    """Start, end, role and at most two lines; a long segment is cut up, its time shared by length."""
-    for one in transcript.spoken:
-        blocks = _blocks(one.text)
-        length, position = max(1, len(one.text)), one.span.start
-        for block in blocks:
-            end = position + (one.span.end - one.span.start) * len(block) // length
-            last = block is blocks[-1]
-            yield (
-                position,
-                one.span.end if last else end,
-                transcript.call.role(one.segment.channel),
-                block,
-            )
-            position = end
-
-
-def _blocks(text: str) -> list[str]:
-    lines = textwrap.wrap(text, _LINE, break_long_words=False)
-    return ["\n".join(lines[start : start + 2]) for start in range(0, len(lines), 2)]
 
 
 def _csv(transcript: Transcript) -> str:
@@ -123,39 +140,37 @@ def _csv(transcript: Transcript) -> str:
     writer = csv.writer(out)
     writer.writerow(["start_s", "end_s", "role", "text", "keywords", "engine"])
     for one in transcript.spoken:
-        cells = [one.text, " ".join(one.keywords_found), one.engine]
         times = [f"{to_seconds(one.span.start):.3f}", f"{to_seconds(one.span.end):.3f}"]
         role = transcript.call.role(one.segment.channel)
-        writer.writerow([*times, role, *(_no_formula(cell) for cell in cells)])
+        cells = [role, one.text, "; ".join(one.keywords_found), one.engine]
+        writer.writerow([*times, *(_no_formula(cell) for cell in cells)])
     return out.getvalue()
 
 
 def _no_formula(cell: str) -> str:
-    """https://owasp.org/www-community/attacks/CSV_Injection"""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _ctm(transcript: Transcript) -> str:
-    """NIST's time-marked words; a segment without word times shares its time among its words by length."""
+    """
+    NIST's time-marked words for sclite: channel after channel, each in the order of time.
+
+    A segment without word times shares its time among its words by length.
+    """
     lines = []
-    for one in transcript.spoken:
-        for text, start, end, confidence in _timed_words(one):
-            name = f"{transcript.call.call_id} {one.segment.channel + 1}"
-            times = f"{to_seconds(start):.2f} {to_seconds(end - start):.2f}"
-            lines.append(f"{name} {times} {text} {1.0 if confidence is None else confidence:.2f}\n")
+    for channel in sorted({one.segment.channel for one in transcript.spoken}):
+        words = [
+            word
+            for one in transcript.spoken
+            if one.segment.channel == channel
+            for word in timed_words(one)
+        ]
+        for word in sorted(words, key=lambda word: word.start):
+            times = f"{to_seconds(word.start):.2f} {to_seconds(word.end - word.start):.2f}"
+            sure = 1.0 if word.confidence is None else word.confidence
+            text = word.text.replace(" ", "_")
+            lines.append(f"{transcript.call.call_id} {channel + 1} {times} {text} {sure:.2f}\n")
     return "".join(lines)
-
-
-def _timed_words(one: StoredSegment) -> Iterator[tuple[str, int, int, float | None]]:
-    letters = sum(len(word.text) for word in one.words)
-    position = one.span.start
-    for word in one.words:
-        end = position + (one.span.end - one.span.start) * len(word.text) // max(1, letters)
-        if word.start is None or word.end is None:
-            yield word.text, position, end, word.confidence
-        else:
-            yield word.text, word.start, word.end, word.confidence
-        position = end
 
 
 def _clock(samples: int) -> str:
@@ -164,11 +179,10 @@ def _clock(samples: int) -> str:
 
 
 def _stamp(samples: int, point: str) -> str:
-    milliseconds = to_ms(samples)
-    hours, rest = divmod(milliseconds, 3_600_000)
+    hours, rest = divmod(to_ms(samples), 3_600_000)
     minutes, rest = divmod(rest, 60_000)
-    seconds, rest = divmod(rest, 1_000)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{rest:03d}"
+    seconds, milliseconds = divmod(rest, 1_000)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"
 
 
 _WRITERS: dict[str, Callable[[Transcript], str]] = {

@@ -1,4 +1,8 @@
-"""The tables.  Lists and totals stand in JSON columns: nobody searches in them."""
+"""
+The tables.  Lists and totals stand in JSON columns: nobody searches in them.
+
+Positions and durations are samples of the call clock.
+"""
 
 from sqlalchemy import (
     JSON,
@@ -7,14 +11,28 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
 )
 
-VERSION = 1
+VERSION = 2
 """Raised with every change; a program refuses a store that is newer than itself."""
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE calls ADD COLUMN tenant VARCHAR(64) NOT NULL DEFAULT ''",
+        "ALTER TABLE segments ADD COLUMN waited_ms INTEGER",
+        "ALTER TABLE segments ADD COLUMN engine_ms INTEGER",
+    ),
+}
+"""
+What turns the tables of a version into those of the next, in SQL that SQLite and PostgreSQL share.
+
+Tables that are new need no word here: they are made where they are missing.
+"""
 
 metadata = MetaData()
 
@@ -24,21 +42,27 @@ calls = Table(
     "calls",
     metadata,
     Column("call_id", String(128), primary_key=True),
+    Column("tenant", String(64), nullable=False, default=""),
     Column("roles", JSON, nullable=False),
     Column("language", String(8), nullable=False),
     Column("dialect", String(32), nullable=False),
     Column("started_at", Float, nullable=False, index=True),
-    Column("ended_reason", String(128), nullable=False, default=""),
+    Column("ended_reason", Text, nullable=False, default=""),
     Column("duration", BigInteger, nullable=False, default=0),
     Column("channels", JSON, nullable=False, default=list),
 )
 
-_CALL = ForeignKey("calls.call_id", ondelete="CASCADE")
+
+def _of_a_call() -> Column[str]:
+    return Column(
+        "call_id", String(128), ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True
+    )
+
 
 segments = Table(
     "segments",
     metadata,
-    Column("call_id", String(128), _CALL, primary_key=True),
+    _of_a_call(),
     Column("channel", Integer, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("start", BigInteger, nullable=False),
@@ -49,16 +73,16 @@ segments = Table(
     Column("language", String(8), nullable=False),
     Column("keywords_revision", Integer, nullable=False),
     Column("keywords_found", JSON, nullable=False),
-    Column("engine", String(128), nullable=False),
+    Column("engine", Text, nullable=False),
     Column("flags", JSON, nullable=False),
+    Column("waited_ms", Integer),
+    Column("engine_ms", Integer),
 )
 
 words = Table(
     "words",
     metadata,
-    Column(
-        "call_id", String(128), ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True
-    ),
+    _of_a_call(),
     Column("channel", Integer, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("place", Integer, primary_key=True),
@@ -67,3 +91,34 @@ words = Table(
     Column("end", BigInteger),
     Column("confidence", Float),
 )
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+keyword_lists = Table(
+    "keyword_lists",
+    metadata,
+    _of_a_call(),
+    Column("revision", Integer, primary_key=True),
+    Column("accepted", JSON, nullable=False),
+    Column("rejected", JSON, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("outbox", String(128), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("call_id", String(128), nullable=False, index=True),
+    Column("seq", BigInteger),
+    Column("payload", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Entries that could not be stored, as they came.  No foreign key: their call may not be known."""

@@ -15,13 +15,13 @@ _KEYWORD = "bold black on bright_yellow"
 
 
 def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableType:
-    """Who said what and when; roles in colours, keywords marked, those found by the engine too."""
+    """Who said what and when; roles in colours; `keywords` marked, and those of the call."""
     call = transcript.call
     head = Text(
         f"{call.call_id}: {to_seconds(call.duration):.0f} s, {call.ended_reason or 'going on'}",
         "bold",
     )
-    marked = {*keywords, *(found for one in transcript.segments for found in one.keywords_found)}
+    marked = transcript.keywords.union(keywords)
     lines = [
         _line(transcript, one, marked) for one in transcript.segments if one.words or one.reason
     ]
@@ -37,5 +37,7 @@ def _line(transcript: Transcript, one: StoredSegment, keywords: Iterable[str]) -
         return line.append(f"({one.ending}: {one.reason})", style="red")
     said = Text(one.text)
     for keyword in keywords:
-        said.highlight_regex(re.compile(rf"\b{re.escape(keyword)}\b", re.IGNORECASE), _KEYWORD)
+        # No \b: a keyword such as C++ ends in no letter.
+        whole = re.compile(rf"(?<!\w){re.escape(keyword)}(?!\w)", re.IGNORECASE)
+        said.highlight_regex(whole, _KEYWORD)
     return line.append(said)

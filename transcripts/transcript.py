@@ -1,9 +1,10 @@
 """A stored call as a value.  Positions are samples of the call clock."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.events import ChannelTotals, SegmentId, Span, Word
+from protocol.events import AudioGap, ChannelTotals, KeywordsApplied, SegmentId, Span, Timing, Word
 
 
 class Ending(StrEnum):
@@ -30,6 +31,8 @@ class StoredSegment:
     keywords_found: tuple[str, ...] = ()
     engine: str = ""
     flags: tuple[str, ...] = ()
+    timing: Timing | None = None
+    """Where the time of a final went, if that is known."""
 
     @property
     def text(self) -> str:
@@ -53,6 +56,8 @@ class CallSummary:
 
     duration: int = 0
     channels: tuple[ChannelTotals, ...] = ()
+    tenant: str = ""
+    """Whose call it is, where an installation serves several; nobody sets it yet."""
 
     def role(self, channel: int) -> str:
         """Who is heard on a channel."""
@@ -65,11 +70,34 @@ class Transcript:
 
     call: CallSummary
     segments: tuple[StoredSegment, ...]
+    gaps: tuple[AudioGap, ...] = ()
+    keyword_lists: tuple[KeywordsApplied, ...] = ()
+    """What the call was biased towards, by revision."""
+
+    @classmethod
+    def of(
+        cls,
+        call: CallSummary,
+        segments: Iterable[StoredSegment],
+        gaps: Iterable[AudioGap] = (),
+        keyword_lists: Iterable[KeywordsApplied] = (),
+    ) -> "Transcript":
+        """Put together from segments in any order."""
+        ordered = sorted(
+            segments, key=lambda one: (one.span.start, one.segment.channel, one.segment.number)
+        )
+        return cls(call, tuple(ordered), tuple(gaps), tuple(keyword_lists))
 
     @property
     def spoken(self) -> tuple[StoredSegment, ...]:
         """Segments that have words."""
         return tuple(segment for segment in self.segments if segment.words)
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """Every keyword that was asked for or found."""
+        asked = {term for one in self.keyword_lists for term in one.accepted}
+        return frozenset(asked.union(*(one.keywords_found for one in self.segments)))
 
     def text_of(self, channel: int) -> str:
         """All words of one channel."""

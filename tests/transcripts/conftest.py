@@ -1,0 +1,30 @@
+"""A store of the test's own: SQLite, or the database that TRUNKLINE_TEST_STORE names, emptied first."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from transcripts.schema import metadata
+from transcripts.store import Store
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """An address where nothing is yet."""
+    shared = os.environ.get("TRUNKLINE_TEST_STORE")
+    if shared is None:
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    engine = create_engine(shared)
+    metadata.drop_all(engine)
+    engine.dispose()
+    return shared
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store.open(store_url)
+    yield opened
+    opened.close()

@@ -1,0 +1,179 @@
+"""A database made ready, or refused with a sentence that helps.  SQLite."""
+
+import sqlite3
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from spoken_calls import CALL, final, recorded
+
+from transcripts.schema import VERSION
+from transcripts.store import Store, StoreError
+
+FIRST_VERSION = """
+CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY);
+INSERT INTO schema_version VALUES (1);
+CREATE TABLE calls (
+    call_id VARCHAR(128) NOT NULL PRIMARY KEY, roles JSON NOT NULL, language VARCHAR(8) NOT NULL,
+    dialect VARCHAR(32) NOT NULL, started_at FLOAT NOT NULL, ended_reason VARCHAR(128) NOT NULL,
+    duration BIGINT NOT NULL, channels JSON NOT NULL);
+CREATE INDEX ix_calls_started_at ON calls (started_at);
+CREATE TABLE segments (
+    call_id VARCHAR(128) NOT NULL REFERENCES calls (call_id) ON DELETE CASCADE, channel INTEGER NOT NULL,
+    number INTEGER NOT NULL, start BIGINT NOT NULL, "end" BIGINT NOT NULL, ending VARCHAR(16) NOT NULL,
+    text TEXT NOT NULL, reason TEXT NOT NULL, language VARCHAR(8) NOT NULL, keywords_revision INTEGER NOT NULL,
+    keywords_found JSON NOT NULL, engine VARCHAR(128) NOT NULL, flags JSON NOT NULL,
+    PRIMARY KEY (call_id, channel, number));
+CREATE TABLE words (
+    call_id VARCHAR(128) NOT NULL REFERENCES calls (call_id) ON DELETE CASCADE, channel INTEGER NOT NULL,
+    number INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL, start BIGINT, "end" BIGINT,
+    confidence FLOAT, PRIMARY KEY (call_id, channel, number, place));
+INSERT INTO calls VALUES ('old', '["mixed"]', 'en', 'native', 5.0, 'completed', 8000, '[]');
+INSERT INTO segments VALUES ('old', 0, 0, 0, 8000, 'final', 'hello', '', 'en', 0, '[]', 'engine', '[]');
+INSERT INTO words VALUES ('old', 0, 0, 0, 'hello', NULL, NULL, NULL);
+"""
+"""As the first version made and filled its tables."""
+
+
+def version_of(file: Path) -> int:
+    with sqlite3.connect(file) as connection:
+        return int(connection.execute("SELECT version FROM schema_version").fetchone()[0])
+
+
+def test_a_store_is_made_with_its_folder_and_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "store.db"
+
+    store = Store.open(f"sqlite:///{file}")
+    store.record(recorded("c1", *CALL))
+
+    modes = {found.name: stat.S_IMODE(found.stat().st_mode) for found in file.parent.iterdir()}
+    assert modes["store.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+    store.close()
+
+
+def test_a_power_cut_finds_wal_and_full_synchronisation(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+
+    with store._engine.connect() as connection:
+        kept = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        ]
+
+    assert kept == ["wal", 2, 1, 1]
+    store.close()
+
+
+def test_an_older_store_is_brought_up_to_date_with_all_its_calls(tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(FIRST_VERSION)
+
+    store = Store.open(f"sqlite:///{file}")
+    store.record(recorded("new", *CALL))
+
+    old, new = store.transcript("old"), store.transcript("new")
+    assert old is not None
+    assert new is not None
+    assert (old.call.ended_reason, old.call.tenant) == ("completed", "")
+    assert [(one.text, one.timing) for one in old.segments] == [("hello", None)]
+    assert len(new.segments) == 5
+    assert version_of(file) == VERSION
+    store.close()
+
+
+def test_an_upgrade_that_fails_half_way_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            FIRST_VERSION + "ALTER TABLE segments ADD COLUMN engine_ms INTEGER;"
+        )
+
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store.open(f"sqlite:///{file}")
+
+    with sqlite3.connect(file) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(calls)")]
+    assert "tenant" not in columns
+    assert version_of(file) == 1
+
+
+def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (999);"
+        )
+
+    with pytest.raises(StoreError, match=r"has schema 999.*update Trunkline"):
+        Store.open(f"sqlite:///{file}")
+
+    with sqlite3.connect(file) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("schema_version",)]
+
+
+def test_processes_that_start_together_share_the_new_store(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+
+    with ThreadPoolExecutor(8) as threads:
+        stores = list(threads.map(Store.open, [url] * 8))
+    stores[0].record(recorded("c1", final("hello")))
+
+    assert all(store.transcript("c1") for store in stores)
+    for store in stores:
+        store.close()
+
+
+def test_a_deleted_call_leaves_no_byte_in_any_file(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    store.record(recorded("c1", final("unmistakable rhododendron")))
+    store.record(recorded("c2", final("stays")))
+    before = [file.name for file in tmp_path.iterdir() if b"rhododendron" in file.read_bytes()]
+
+    store.delete("c1")
+
+    assert before
+    assert [file.name for file in tmp_path.iterdir() if b"rhododendron" in file.read_bytes()] == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("not a url", "no SQLAlchemy URL such as sqlite:"),
+        ("sqlite://", "would be lost with its process: name a file"),
+        ("sqlite:///:memory:", "would be lost with its process: name a file"),
+        ("nosuchdb://host/db", "cannot be opened .NoSuchModuleError.: check its address"),
+        ("mssql+pymssql://host/db", "no driver for mssql.pymssql: pip install pymssql"),
+    ],
+)
+def test_an_address_of_no_use_is_refused_with_a_sentence(url: str, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence):
+        Store.open(url)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear operator, " * 100)
+
+    with pytest.raises(StoreError, match=r"cannot be opened .SQLITE_NOTADB."):
+        Store.open(f"sqlite:///{file}")
+
+    assert file.read_text() == "Dear operator, " * 100
+
+
+def test_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store.open(f"sqlite:///{tmp_path / 'file' / 'store.db'}")
+
+
+def test_a_refusal_keeps_the_password_to_itself() -> None:
+    with pytest.raises(StoreError) as refused:
+        Store.open("nosuchdb://trunkline:swordfish@host/db")
+
+    assert "swordfish" not in str(refused.value)

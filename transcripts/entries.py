@@ -1,0 +1,82 @@
+"""What lies in an outbox, and what can be made of it.  Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from protocol.call import call_id as checked_call_id
+from protocol.events import Entry
+from protocol.wire import decode_entry
+
+_LARGEST = 2**63 - 1
+"""What a database can hold as a number."""
+
+
+class UnreadableError(Exception):
+    """An entry that this program cannot read; the text says why and quotes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One entry of a call's log, to be stored."""
+
+    call_id: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One entry of an outbox as it lay there."""
+
+    outbox: str
+    entry_id: str
+    call_id: str
+    """Empty where none can be made out."""
+
+    seq: int | None
+    """None where none can be made out."""
+
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An arrival that is not in any transcript, and why."""
+
+    arrival: Arrival
+    reason: str
+
+
+def arrival(outbox: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arrival:
+    """An entry with whatever of its fields makes sense; it need not be one of ours."""
+    return Arrival(
+        outbox,
+        entry_id.decode(),
+        _call_id(fields.get(b"c", b"")),
+        _seq(fields.get(b"s", b"")),
+        fields.get(b"e", b""),
+    )
+
+
+def read(arrival: Arrival) -> Recorded:
+    """What is to be stored; UnreadableError where it makes no sense to this program."""
+    if not arrival.call_id or arrival.seq is None:
+        raise UnreadableError("no call id or no seq: not written by Trunkline")
+    try:
+        return Recorded(arrival.call_id, decode_entry(arrival.seq, arrival.payload))
+    except (ValueError, RecursionError) as exc:  # a WireError, or text that is no UTF-8
+        raise UnreadableError("an event of another version of Trunkline, or none") from exc
+
+
+def _call_id(name: bytes) -> str:
+    try:
+        return checked_call_id(name.decode())
+    except ValueError:
+        return ""
+
+
+def _seq(number: bytes) -> int | None:
+    try:
+        seq = int(number)
+    except ValueError:
+        return None
+    return seq if 0 < seq <= _LARGEST else None

@@ -1,0 +1,158 @@
+"""
+Events into rows.
+
+The first word stands: the same event again changes nothing, and events may come in any order.
+"""
+
+from dataclasses import asdict
+from typing import Any, assert_never
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, insert, select, update
+
+from protocol.events import (
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    DtmfPressed,
+    Final,
+    KeywordsApplied,
+    MarkReached,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    Span,
+    SpeechStarted,
+    Terminal,
+)
+
+from .entries import Recorded
+from .schema import calls, gaps, keyword_lists, segments, words
+from .transcript import Ending
+
+_Key = dict[str, Any]
+
+
+class ConflictError(Exception):
+    """Other speech is stored under the number of a segment."""
+
+
+def write(connection: Connection, one: Recorded) -> None:
+    """Put one event where it belongs, in the transaction of `connection`."""
+    match one.entry.event:
+        case CallStarted() as started:
+            _call_started(connection, one.call_id, started)
+        case CallEnded() as ended:
+            _call_ended(connection, one.call_id, ended)
+        case Final() | SegmentFailed() | SegmentDropped() as terminal:
+            _segment_ended(connection, one.call_id, terminal)
+        case AudioGap() as gap:
+            _gap(connection, one.call_id, gap)
+        case KeywordsApplied() as applied:
+            _keywords_applied(connection, one.call_id, applied)
+        case DtmfPressed():  # callers type card numbers and PINs: nothing keeps them
+            pass
+        case Partial() | SpeechStarted() | MarkReached():  # of the moment
+            pass
+        case _ as never:
+            assert_never(never)
+
+
+def _call_started(connection: Connection, call_id: str, started: CallStarted) -> None:
+    _ensure_call(connection, call_id)
+    values = {
+        "roles": list(started.roles),
+        "language": started.language,
+        "dialect": started.dialect,
+        "started_at": started.started_at,
+    }
+    unsaid = calls.c.dialect == ""
+    connection.execute(update(calls).where(calls.c.call_id == call_id, unsaid).values(values))
+
+
+def _call_ended(connection: Connection, call_id: str, ended: CallEnded) -> None:
+    _ensure_call(connection, call_id)
+    values = {
+        "ended_reason": ended.reason,
+        "duration": ended.duration,
+        "channels": [asdict(totals) for totals in ended.channels],
+    }
+    unsaid = calls.c.ended_reason == ""
+    connection.execute(update(calls).where(calls.c.call_id == call_id, unsaid).values(values))
+
+
+def _segment_ended(connection: Connection, call_id: str, terminal: Terminal) -> None:
+    """
+    Keep the first terminal event of a segment.
+
+    Told again after a loss it may read differently, but it lies where it lay.  One that lies elsewhere is
+    other speech: the call's id has been used twice.
+    """
+    _ensure_call(connection, call_id)
+    segment = terminal.segment
+    key: _Key = {"call_id": call_id, "channel": segment.channel, "number": segment.number}
+    if (found := _find(connection, segments, key)) is not None:
+        if Span(found.start, found.end) != terminal.span:
+            raise ConflictError
+        return
+    connection.execute(insert(segments).values(**key, **_segment_values(terminal)))
+    if isinstance(terminal, Final) and terminal.words:
+        rows = [key | {"place": place} | asdict(word) for place, word in enumerate(terminal.words)]
+        connection.execute(insert(words), rows)
+
+
+def _segment_values(terminal: Terminal) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "start": terminal.span.start,
+        "end": terminal.span.end,
+        "ending": Ending.DROPPED if isinstance(terminal, SegmentDropped) else Ending.FAILED,
+        "text": "",
+        "reason": "",
+        "language": "",
+        "keywords_revision": 0,
+        "keywords_found": [],
+        "engine": "",
+        "flags": [],
+    }
+    if not isinstance(terminal, Final):
+        return values | {"reason": terminal.reason}
+    return values | {
+        "ending": Ending.FINAL,
+        "text": terminal.text,
+        "language": terminal.language,
+        "keywords_revision": terminal.keywords_revision,
+        "keywords_found": list(terminal.keywords_found),
+        "engine": terminal.engine,
+        "flags": list(terminal.flags),
+        "waited_ms": terminal.timing.waited_ms,
+        "engine_ms": terminal.timing.engine_ms,
+    }
+
+
+def _gap(connection: Connection, call_id: str, gap: AudioGap) -> None:
+    key: _Key = {"call_id": call_id, "channel": gap.channel, "start": gap.span.start}
+    _add(connection, gaps, key, {"end": gap.span.end, "reason": gap.reason})
+
+
+def _keywords_applied(connection: Connection, call_id: str, applied: KeywordsApplied) -> None:
+    key: _Key = {"call_id": call_id, "revision": applied.revision}
+    lists = {"accepted": list(applied.accepted), "rejected": list(applied.rejected)}
+    _add(connection, keyword_lists, key, lists)
+
+
+def _ensure_call(connection: Connection, call_id: str) -> None:
+    """A row to hang things on, also when `call.started` comes later."""
+    key: _Key = {"call_id": call_id}
+    if _find(connection, calls, key) is None:
+        blank = {"roles": [], "language": "", "dialect": "", "started_at": 0.0}
+        connection.execute(insert(calls).values(**key, **blank))
+
+
+def _add(connection: Connection, table: Table, key: _Key, values: dict[str, Any]) -> None:
+    _ensure_call(connection, key["call_id"])
+    if _find(connection, table, key) is None:
+        connection.execute(insert(table).values(**key, **values))
+
+
+def _find(connection: Connection, table: Table, key: _Key) -> Row[Any] | None:
+    same: list[ColumnElement[bool]] = [table.c[name] == value for name, value in key.items()]
+    return connection.execute(select(table).where(*same)).first()
