@@ -34,10 +34,10 @@ from transformers import (
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workers.engine import Effort, Samples, Utterance
+from workers.engines.granite.device import device_named
 from workers.engines.granite.engine import GraniteEngine
 from workers.engines.granite.loading import (
     capabilities,
-    device_named,
     longest,
     prepared,
     take_apart,

@@ -102,7 +102,7 @@ class BlockCache:
             labels = np.concatenate([before.labels[: window.keep], labels[fresh:]])
             kept = before.probabilities[: window.keep]
             probabilities = np.concatenate([kept, probabilities[fresh:]])
-        found = words_of(emissions(labels, probabilities))
+        found = words_of(emissions(labels, probabilities), window.samples)
         texts = tuple(word.text for word in found)
         stable = agreed(texts, before.words) if before else 0
         sound = len(labels) // self._context * self._context

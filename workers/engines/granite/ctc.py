@@ -73,8 +73,8 @@ def text_of(path: Sequence[Emission]) -> str:
     return "".join(chr(one.label) for one in path if one.label < CHARACTERS).strip()
 
 
-def words_of(path: Sequence[Emission]) -> tuple[RecognisedWord, ...]:
-    """The words of a greedy path; times in samples, confidence the mean of the letters' probabilities."""
+def words_of(path: Sequence[Emission], samples: int) -> tuple[RecognisedWord, ...]:
+    """The words of a greedy path over `samples`; their confidence is the mean of the letters' probabilities."""
     words: list[list[Emission]] = [[]]
     for one in path:
         if one.label == SPACE:
@@ -84,8 +84,8 @@ def words_of(path: Sequence[Emission]) -> tuple[RecognisedWord, ...]:
     return tuple(
         RecognisedWord(
             "".join(chr(one.label) for one in word),
-            word[0].first * FRAME_SAMPLES,
-            word[-1].last * FRAME_SAMPLES,
+            min(word[0].first * FRAME_SAMPLES, samples),
+            min(word[-1].last * FRAME_SAMPLES, samples),
             round(sum(one.probability for one in word) / len(word), DIGITS),
         )
         for word in words
@@ -135,25 +135,21 @@ def align(labels: Sequence[int], log_probs: LogProbs) -> list[Aligned] | None:
     return spans
 
 
-def spans(placed: Sequence[Sequence[Aligned]], frames: int) -> list[tuple[int, int] | None]:
+def spans(placed: Sequence[Sequence[Aligned]], samples: int) -> list[tuple[int, int] | None]:
     """
-    Start and end of each word in samples.
+    Start and end of each word in an utterance of `samples`.
 
     A word that could not be placed stands between its neighbours; without any neighbour nobody knows.
     """
     if not any(placed):
         return [None] * len(placed)
-    found: list[tuple[int, int] | None] = [
-        (word[0].first, word[-1].last) if word else None for word in placed
-    ]
-    ends = [span[1] if span else None for span in found]
-    starts = [span[0] if span else None for span in found]
+    end = -(-samples // FRAME_SAMPLES)
     result: list[tuple[int, int] | None] = []
-    for number, span in enumerate(found):
-        before = next((end for end in reversed(ends[:number]) if end is not None), 0)
-        behind = next((start for start in starts[number + 1 :] if start is not None), frames)
-        first, last = span or (before, behind)
-        result.append((first * FRAME_SAMPLES, last * FRAME_SAMPLES))
+    for number, word in enumerate(placed):
+        before = next((other[-1].last for other in reversed(placed[:number]) if other), 0)
+        behind = next((other[0].first for other in placed[number + 1 :] if other), end)
+        first, last = (word[0].first, word[-1].last) if word else (before, behind)
+        result.append((min(first * FRAME_SAMPLES, samples), min(last * FRAME_SAMPLES, samples)))
     return result
 
 

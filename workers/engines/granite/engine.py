@@ -5,8 +5,7 @@ Two ways in: `transcribe(batch)`, and `admit` with `step`, by which utterances j
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from workers.engine import (
 )
 
 from .decode import Row, Written
+from .device import blaming_the_device
 from .mel import RATE
 from .prompts import UntrainedTaskError, refuse_untrained
 from .roles import Hearing, OtherPartials, Prompting, Rules, Writing
@@ -78,7 +78,7 @@ class GraniteEngine:
 
         Raises EngineBrokenError when the process has to go.
         """
-        with _blaming_the_device():
+        with blaming_the_device():
             self._let_in()
             self._write()
         finished, self._done = self._done, []
@@ -246,19 +246,3 @@ class GraniteEngine:
         self._rows = max(1, min(self._rows, tried) // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-@contextmanager
-def _blaming_the_device() -> Iterator[None]:
-    """A CUDA error sticks to the process: everything after it fails too, so the process has to end."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as exc:
-        if "CUDA" in str(exc) or type(exc).__name__ == "AcceleratorError":
-            line = str(exc).splitlines()[0]
-            raise EngineBrokenError(
-                f"the GPU gave up, the process must be started anew: {line}"
-            ) from exc
-        raise

@@ -55,10 +55,10 @@ def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[Piece]
 
 
 def hypothesis(
-    pieces: Sequence[Piece], placed: Sequence[Sequence[Aligned]], frames: int, flags: Sequence[str]
+    pieces: Sequence[Piece], placed: Sequence[Sequence[Aligned]], samples: int, flags: Sequence[str]
 ) -> Hypothesis:
     """The words with what is known of them; `placed` is empty where times make no sense."""
-    times = spans(placed, frames) if placed else [None] * len(pieces)
+    times = spans(placed, samples) if placed else [None] * len(pieces)
     words = tuple(
         RecognisedWord(piece.text, start, end, round(math.exp(piece.log_prob), DIGITS))
         for piece, (start, end) in zip(

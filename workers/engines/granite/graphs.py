@@ -5,11 +5,11 @@ An eager step starts about 400 small kernels one after another, and the GPU wait
 time.  A graph starts them all at once, but only for the sizes it was recorded with: so rows and columns are
 rounded up to a few sizes, and the rows that are too many work on column 0 of slots that nobody uses.
 
-**No GPU has run this file yet.**  The bucket arithmetic is pure and tested; the recording is not.
+**No GPU has run `capture` yet.**  All the rest is tested on a CPU with another way of recording.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,22 +26,56 @@ def bucket(size: int, sizes: Sequence[int], most: int) -> int:
     return min(sizes[place] if place < len(sizes) else most, most)
 
 
+Chosen = tuple[torch.Tensor, torch.Tensor]
+"""Tokens and their log probabilities, one of each for every row."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Recorded:
-    graph: torch.cuda.CUDAGraph
+class Recorded:
+    """A step of fixed size: fill `tokens` and `positions`, replay, read `chosen`."""
+
     tokens: torch.Tensor
     positions: torch.Tensor
-    chosen: torch.Tensor
-    log_probs: torch.Tensor
+    replay: Callable[[], None]
+    chosen: Chosen
+
+
+Capture = Callable[[Callable[[], Chosen], torch.device], tuple[Callable[[], None], Chosen]]
+"""Record a function without arguments: how to run it again, and where its results will stand."""
+
+
+class Graphs:
+    """CUDA graphs that share one pool of memory: they never run at the same time."""
+
+    def __init__(self) -> None:
+        self._pool: object | None = None
+
+    def capture(
+        self, act: Callable[[], Chosen], device: torch.device
+    ) -> tuple[Callable[[], None], Chosen]:
+        """See Capture.  Runs `act` twice beforehand, on a stream of its own, as recording demands."""
+        side = torch.cuda.Stream(device)
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                act()
+        torch.cuda.current_stream(device).wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            chosen = act()
+        self._pool = self._pool or graph.pool()
+        return graph.replay, chosen
 
 
 class GraphStepper:
     """Steps by replaying graphs; one is recorded for each size when it is first met, best during warm-up."""
 
-    def __init__(self, model: LanguageModel, cache: KeyValues) -> None:
+    def __init__(
+        self, model: LanguageModel, cache: KeyValues, capture: Capture | None = None
+    ) -> None:
         self._model, self._cache = model, cache
-        self._recorded: dict[tuple[int, int], _Recorded] = {}
-        self._pool: object | None = None
+        self._capture = capture or Graphs().capture
+        self._recorded: dict[tuple[int, int], Recorded] = {}
 
     def step(
         self, tokens: Sequence[int], positions: Sequence[int]
@@ -51,11 +85,12 @@ class GraphStepper:
         width = bucket(max(positions) + 1, WIDTHS, self._cache.capacity)
         recorded = self._recorded.get((rows, width)) or self._record(rows, width)
         spare = [0] * (rows - len(tokens))
-        recorded.tokens.copy_(torch.tensor([*tokens, *spare]), non_blocking=True)
-        recorded.positions.copy_(torch.tensor([*positions, *spare]), non_blocking=True)
-        recorded.graph.replay()
-        chosen = recorded.chosen[: len(tokens)].tolist()
-        return chosen, recorded.log_probs[: len(tokens)].tolist()
+        with torch.inference_mode():
+            recorded.tokens.copy_(torch.tensor([*tokens, *spare]))
+            recorded.positions.copy_(torch.tensor([*positions, *spare]))
+            recorded.replay()
+            chosen, log_probs = (half[: len(tokens)].tolist() for half in recorded.chosen)
+        return chosen, log_probs
 
     def record_all(self, rows: int) -> None:
         """
@@ -70,27 +105,19 @@ class GraphStepper:
                 if (count, width) not in self._recorded:
                     self._record(count, width)
 
-    def _record(self, rows: int, width: int) -> _Recorded:
+    def _record(self, rows: int, width: int) -> Recorded:
         device = self._model.device
-        # A size first met in mid-decode is recorded while segments run.  Running the step for a recording writes
-        # to the cache; at the last column, which no text may reach, that hurts nobody.
-        tokens = torch.zeros(rows, dtype=torch.long, device=device)
-        positions = torch.full((rows,), width - 1, dtype=torch.long, device=device)
-        side = torch.cuda.Stream(device)
-        side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side), torch.inference_mode():
-            for _ in range(2):
-                self._once(tokens, positions, width)
-        torch.cuda.current_stream(device).wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool), torch.inference_mode():
-            chosen, log_probs = self._once(tokens, positions, width)
-        self._pool = self._pool or graph.pool()
-        recorded = _Recorded(graph, tokens, positions, chosen, log_probs)
+        # A size first met in mid-decode is recorded while segments run, and recording writes to the cache: to the
+        # last column of the width, where no running text has got yet.
+        with torch.inference_mode():
+            tokens = torch.zeros(rows, dtype=torch.long, device=device)
+            positions = torch.full((rows,), width - 1, dtype=torch.long, device=device)
+
+            def once() -> Chosen:
+                hidden = self._model.step(tokens, positions, self._cache, width)
+                return self._model.choose(hidden)
+
+            replay, chosen = self._capture(once, device)
+        recorded = Recorded(tokens, positions, replay, chosen)
         self._recorded[rows, width] = recorded
         return recorded
-
-    def _once(
-        self, tokens: torch.Tensor, positions: torch.Tensor, width: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._model.choose(self._model.step(tokens, positions, self._cache, width))

@@ -11,6 +11,7 @@ import torch
 from workers.engine import Capabilities
 
 from .checkpoint import Checkpoint, CheckpointError, inspect, locate
+from .device import blaming_the_device, device_named
 from .drafts import DraftLedger
 from .ears import Ears
 from .encoder import RaggedEncoder
@@ -20,7 +21,7 @@ from .finals import CONFIDENCE, WORD_TIMES
 from .llm import LanguageModel
 from .mel import RATE, frames_in
 from .parts import Parts, Prompts
-from .prompts import LANGUAGES, TRANSLATIONS
+from .prompts import LANGUAGES, TRANSLATIONS, PromptTable
 from .roles import OtherPartials, Rules
 from .settings import Drafts, GraniteSettings
 from .tokens import Tokens
@@ -45,11 +46,12 @@ def load(
     folder, root = locate(chosen.model, chosen.revision, chosen.cache)
     checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
     device = device_named(chosen.device)
-    parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
-    others = None
-    if chosen.partial_model is not None:
-        others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
-    return assemble(parts, chosen, clock=clock, others=others)
+    with blaming_the_device():
+        parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
+        others = None
+        if chosen.partial_model is not None:
+            others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
+        return assemble(parts, chosen, clock=clock, others=others)
 
 
 def _tokens(checkpoint: Checkpoint) -> Tokens:
@@ -57,13 +59,6 @@ def _tokens(checkpoint: Checkpoint) -> Tokens:
         return Tokens.read(checkpoint.tokenizer)
     except Exception as exc:  # the tokenizers library raises nothing more special
         raise CheckpointError(f"{checkpoint.tokenizer} is damaged or not byte-level BPE") from exc
-
-
-def device_named(name: str) -> torch.device:
-    """The device to run on; `auto` takes a GPU where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
 
 
 def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
@@ -113,7 +108,8 @@ def assemble(
     """An engine of loaded parts, warmed up as the settings say."""
     on_gpu = parts.llm.device.type == "cuda"
     rows = settings.max_batch or (_GPU_ROWS if on_gpu else _CPU_ROWS)
-    capacity = longest(settings.max_seconds, settings.keyword_tokens)
+    asked = _longest_prompt(parts.prompts.tokens, settings.table)
+    capacity = longest(settings.max_seconds, settings.keyword_tokens, asked)
     if capacity > parts.context:
         raise ValueError(
             f"max_seconds and keyword_tokens need {capacity} tokens, the model has {parts.context}"
@@ -149,11 +145,24 @@ def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
     )
 
 
-def longest(seconds: float, keyword_tokens: int) -> int:
+def longest(seconds: float, keyword_tokens: int, prompt_tokens: int = PROMPT_TOKENS) -> int:
     """Tokens of the longest segment: prompt, audio, keywords and text; what a slot of the cache must hold."""
     samples = round(seconds * RATE)
     audio = -(-frames_in(samples) // 15) * 3
-    return PROMPT_TOKENS + audio + keyword_tokens + most_tokens(samples) + 1
+    return prompt_tokens + audio + keyword_tokens + most_tokens(samples) + 1
+
+
+def _longest_prompt(tokens: Tokens, table: PromptTable) -> int:
+    """Template and instruction of the longest task, in tokens, without keywords."""
+    tasks: list[tuple[str, str | None]] = [*TRANSLATIONS, ("en", None)]
+    instructions = [
+        table.instruction(spoken, to, keywords=keywords)
+        for spoken, to in tasks
+        for keywords in (True, False)
+    ]
+    return len(tokens.before_audio()) + max(
+        len(tokens.behind_audio(asked, ())) for asked in instructions
+    )
 
 
 def _draft_rows(drafts: Drafts, ledger: DraftLedger) -> Callable[[], int]:

@@ -95,5 +95,5 @@ def final(session: Session, draught: Draught, tokens: Tokens) -> Hypothesis:
         if finals.contain_all(draught.words, session.doubted):
             draught = first
     return finals.hypothesis(
-        draught.pieces, draught.placed, len(session.heard.best), [*flags, *draught.flags]
+        draught.pieces, draught.placed, len(session.utterance.samples), [*flags, *draught.flags]
     )

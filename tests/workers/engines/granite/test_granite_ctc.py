@@ -53,7 +53,7 @@ def test_the_greedy_path_reads_as_text(drawing: str, text: str) -> None:
 
 
 def test_words_have_times_and_confidence() -> None:
-    words = words_of(greedy("..hi. .a.."))
+    words = words_of(greedy("..hi. .a.."), 10 * FRAME_SAMPLES)
 
     assert [word.text for word in words] == ["hi", "a"]
     assert [(word.start, word.end) for word in words] == [
@@ -75,7 +75,7 @@ def test_a_given_text_is_found_where_it_was_said() -> None:
 
     placed = place(["Hello,", "you!"], table)
 
-    times = spans(placed, len(table))
+    times = spans(placed, len(table) * FRAME_SAMPLES)
     assert times == [
         (2 * FRAME_SAMPLES, 9 * FRAME_SAMPLES),
         (13 * FRAME_SAMPLES, 16 * FRAME_SAMPLES),
@@ -85,10 +85,10 @@ def test_a_given_text_is_found_where_it_was_said() -> None:
 def test_a_word_without_letters_stands_between_its_neighbours() -> None:
     table = posteriors("..hi.. ..you..")
 
-    times = spans(place(["hi", "東京", "you"], table), len(table))
+    times = spans(place(["hi", "東京", "you"], table), len(table) * FRAME_SAMPLES)
 
     assert times[1] == (4 * FRAME_SAMPLES, 9 * FRAME_SAMPLES)
-    assert spans(place(["東京"], table), len(table)) == [None]
+    assert spans(place(["東京"], table), len(table) * FRAME_SAMPLES) == [None]
 
 
 def test_a_text_longer_than_the_audio_has_no_places() -> None:
@@ -146,3 +146,13 @@ def test_support_is_the_share_of_letters_that_were_heard(
 def test_what_has_no_letters_cannot_be_doubted() -> None:
     assert support([]) is None
     assert letters("東京-12") == [ord("1"), ord("2")]
+
+
+def test_no_time_lies_beyond_the_utterance() -> None:
+    """Short clips are filled up before they are heard."""
+    table = posteriors("..hi...yo")
+
+    times = spans(place(["hi", "yo"], table), 8 * FRAME_SAMPLES - 7)
+
+    assert times[1] == (7 * FRAME_SAMPLES, 8 * FRAME_SAMPLES - 7)
+    assert words_of(greedy("..hi"), 1_000)[0].end == 1_000

@@ -107,7 +107,7 @@ def test_terms_are_found_whatever_their_case_and_signs() -> None:
 
 
 def test_words_keep_their_places() -> None:
-    made = hypothesis([Piece("hi", 0.0)], [[Aligned(2, 3, 0.9), Aligned(5, 7, 0.8)]], 50, ["x"])
+    made = hypothesis([Piece("hi", 0.0)], [[Aligned(2, 3, 0.9), Aligned(5, 7, 0.8)]], 50_000, ["x"])
 
     assert (made.words[0].start, made.words[0].end) == (640, 2_240)
     assert made.flags == ("x",)
