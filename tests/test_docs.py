@@ -1,0 +1,43 @@
+"""Documents that can be checked against the code are."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from protocol.dialects import registry
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_page_of_settings_is_what_the_code_says() -> None:
+    """`python docs/make_settings.py` writes it anew."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "make_settings.py", "--check"], check=False
+    )
+
+    assert done.returncode == 0
+
+
+def test_every_bridge_has_its_place_in_the_documents() -> None:
+    bridges = (ROOT / "docs" / "bridges.md").read_text()
+
+    assert [path for path in registry.paths() if f"`{path}`" not in bridges] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_names_the_two_commands_first() -> None:
+    screen = (ROOT / "README.md").read_text().splitlines()[:20]
+
+    assert any(line.startswith("make demo") for line in screen)
+    assert any(line.startswith("make test") for line in screen)
