@@ -1,7 +1,7 @@
 """What a dialect is: a pure object between a bridge's messages and our events."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from ..bridge import BridgeEvent
 from ..events import Entry
@@ -33,8 +33,10 @@ class Dialect(Protocol):
     Pure and short-lived: it knows where its conversation stands, and nothing of sockets or time.
     """
 
-    name: ClassVar[str]
-    """Stands in the call's log."""
+    @property
+    def name(self) -> str:
+        """Stands in the call's log."""
+        ...
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What the bridge means.  DialectError, and nothing else, for whatever it may not say."""

@@ -7,17 +7,22 @@ with a sentence that names the field.
 
 import base64
 import binascii
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from .. import call
 from ..bridge import DialectError
+
+_DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
 
 def parse(message: str | bytes) -> Mapping[str, Any]:
-    """The JSON object in a message."""
+    """The JSON object in a message.  Half a surrogate pair, which nobody could write down again, is refused."""
     try:
-        body = json.loads(message)
+        body = msgspec.json.decode(message)
     except (ValueError, RecursionError) as exc:
         raise DialectError("not a JSON message") from exc
     if not isinstance(body, dict):
@@ -75,3 +80,22 @@ def payload(body: Mapping[str, Any], name: str = "payload") -> bytes:
         return base64.b64decode(text(body, name), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise DialectError(f"{name} is not base64") from exc
+
+
+def digit(body: Mapping[str, Any], name: str = "digit") -> str:
+    """A telephone key."""
+    value = text(body, name).upper()
+    if not _DIGIT.fullmatch(value):
+        raise DialectError(f"{name} must be one of 0 to 9, *, #, A to D")
+    return value
+
+
+_BASE64 = str.maketrans({"+": "-", "/": "_", "=": ""})
+
+
+def call_id(body: Mapping[str, Any], name: str) -> str:
+    """The bridge's own id of the call, which may be base64 (Telnyx): its signs become those of ours."""
+    try:
+        return call.call_id(text(body, name).translate(_BASE64))
+    except ValueError as exc:
+        raise DialectError(f"{name}: {exc}") from exc

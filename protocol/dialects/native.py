@@ -7,8 +7,10 @@ JSON `start`, audio in binary frames or base64, public events back.
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import msgspec
+
 from .. import call
-from ..audio import AudioFormat, Encoding, Pcm
+from ..audio import AudioFormat, Encoding
 from ..bridge import (
     AudioReceived,
     BridgeEvent,
@@ -26,6 +28,7 @@ from ..keywords import clean, split
 from ..wire import Scribe
 from . import fields
 from .base import Message, Request
+from .interleaved import Interleaved
 
 _ENCODINGS = {
     "mulaw": Encoding.MULAW,
@@ -38,6 +41,8 @@ _ENCODINGS = {
     "pcm_s16le": Encoding.L16,
 }
 _MOST_CHANNELS = 8
+_COUNTS = [[str(count)] for count in range(1, _MOST_CHANNELS + 1)]
+"""How a count looks in a query string."""
 
 
 class Native:
@@ -47,15 +52,20 @@ class Native:
 
     def __init__(self, request: Request) -> None:
         self._query = request
-        self._format: AudioFormat | None = None
-        self._channels = 0
-        self._rest = b""
+        self._audio_in: Interleaved | None = None
         self._closed = False
         self._scribe = Scribe("")
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the bridge means; DialectError for what it may not say."""
+        """What the bridge means; DialectError for what it may not say, which it is also told in-band."""
+        try:
+            return self._understand(message)
+        except DialectError as exc:
+            self._out.append(_error(str(exc)))
+            raise
+
+    def _understand(self, message: Message) -> list[BridgeEvent]:
         if self._closed:
             raise DialectError("nothing may come behind stop")
         if isinstance(message, bytes):
@@ -66,7 +76,7 @@ class Native:
             return self._start(body)
         if kind not in _UNDERSTOOD:
             raise DialectError(f"unknown type {kind[:32]!r}: send start, {', '.join(_UNDERSTOOD)}")
-        if self._format is None and kind != "ping":
+        if self._audio_in is None and kind != "ping":
             raise DialectError(f"{kind} before start")
         return _UNDERSTOOD[kind](self, body)
 
@@ -84,45 +94,41 @@ class Native:
         return out
 
     def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        if self._format is not None:
+        if self._audio_in is not None:
             raise DialectError("a second start: one connection carries one call")
         roles = _roles(body.get("channels", 1))
         try:
-            audio_format = AudioFormat(
+            audio = AudioFormat(
                 _encoding(fields.text(body, "encoding", "mulaw")),
                 fields.whole(body, "sample_rate", 8_000),
                 len(roles),
             )
-            opened = _opened(body, roles, audio_format.rate)
+            opened = _opened(body, roles, audio.rate)
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
-        self._format, self._channels = audio_format, len(roles)
+        self._audio_in = Interleaved(audio)
         return [opened]
 
     def _binary(self, frame: bytes) -> list[BridgeEvent]:
-        """Interleaved samples of all channels; a sample may be cut in two by the end of a frame."""
+        """Interleaved samples of all channels; without a start before it, the query string is the start."""
         opened: list[BridgeEvent] = []
-        if self._format is None:
+        if self._audio_in is None:
             if not self._query.query:
                 raise DialectError("audio before start")
             opened = self._start(_from_query(self._query))
-        assert self._format is not None  # start has set it
-        audio = self._rest + frame
-        whole = len(audio) - len(audio) % self._format.frame_width
-        self._rest = audio[whole:]
-        return opened + [
-            AudioReceived(channel, pcm)
-            for channel, pcm in enumerate(self._format.decode(audio[:whole]))
-            if len(pcm)
-        ]
+        return [*opened, *self._heard_in.receive(frame)]
+
+    @property
+    def _heard_in(self) -> Interleaved:
+        assert self._audio_in is not None  # nothing but start and ping gets here before start
+        return self._audio_in
 
     def _audio(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         if "channel" not in body:
             return self._binary(fields.payload(body))
-        assert self._format is not None  # checked by receive
-        one = AudioFormat(self._format.encoding, self._format.rate)
+        audio = self._heard_in.format
         try:
-            pcm: Pcm = one.decode(fields.payload(body))[0]
+            pcm = AudioFormat(audio.encoding, audio.rate).decode(fields.payload(body))[0]
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
         position = fields.whole(body, "position") if "position" in body else None
@@ -136,7 +142,7 @@ class Native:
         return [MarkReceived(fields.text(body, "name")[:128])]
 
     def _dtmf(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        return [DtmfReceived(self._channel(body), fields.text(body, "digit")[:1])]
+        return [DtmfReceived(self._channel(body), fields.digit(body))]
 
     def _finalize(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         return [FinalizeRequested(self._channel(body) if "channel" in body else None)]
@@ -151,8 +157,9 @@ class Native:
 
     def _channel(self, body: Mapping[str, Any]) -> int:
         channel = fields.whole(body, "channel", 0)
-        if channel >= self._channels:
-            raise DialectError(f"channel {channel} does not exist: the call has {self._channels}")
+        channels = self._heard_in.format.channels
+        if channel >= channels:
+            raise DialectError(f"channel {channel} does not exist: the call has {channels}")
         return channel
 
 
@@ -225,9 +232,15 @@ def _from_query(request: Request) -> Mapping[str, Any]:
     body: dict[str, Any] = {"type": "start", **dict(request.query)}
     if "channels" in body:
         channels = split(body["channels"])
-        body["channels"] = int(channels[0]) if channels[0:1] and channels[0].isdigit() else channels
+        body["channels"] = int(channels[0]) if channels in _COUNTS else channels
     body["keywords"] = [
         term for name, value in request.query if name == "keywords" for term in split(value)
     ]
     body.pop("metadata", None)
     return body
+
+
+def _error(message: str) -> str:
+    """Said before the connection is closed; the close reason has room for 120 bytes only."""
+    error = {"type": "error", "code": "bad_message", "message": message, "retryable": False}
+    return msgspec.json.encode(error).decode()

@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 from .base import Dialect, Request
 from .native import Native
-from .twilio import Twilio
+from .twilio import MediaStreams
+from .vendors import EXOTEL, PLIVO, SIGNALWIRE, TELNYX, TWILIO
 
 _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
     "/v1/calls": Native,
-    "/twilio": Twilio,
+    "/twilio": lambda request: MediaStreams(request, TWILIO),
+    "/signalwire": lambda request: MediaStreams(request, SIGNALWIRE),
+    "/telnyx": lambda request: MediaStreams(request, TELNYX),
+    "/plivo": lambda request: MediaStreams(request, PLIVO),
+    "/exotel": lambda request: MediaStreams(request, EXOTEL),
 }
 
 

@@ -1,67 +1,74 @@
 """
-Twilio Media Streams, either flavour: we only listen.
+Media Streams, as Twilio speaks it and its relatives after it: we only listen.
 
 https://www.twilio.com/docs/voice/media-streams/websocket-messages
-Numbers come as strings; each track counts milliseconds of stream time.
+Numbers come as strings; each track counts milliseconds of stream time.  What differs between the relatives
+stands in the table of `vendors`.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from .. import call
-from ..audio import Encoding, decode
+from ..audio import AudioFormat
 from ..bridge import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
-    CallOpened,
     DialectError,
     DtmfReceived,
     MarkReceived,
 )
-from ..call import CallConfig, Keywords, Role
 from ..clock import CALL_RATE
 from ..events import Entry
-from ..keywords import clean, split
-from . import fields
+from ..keywords import split
+from . import custom, fields
 from .base import Message, Request
+from .stamps import Stamps
+from .vendors import TWILIO, Vendor
 
-_DEFAULT_ROLES = {"inbound": Role.CUSTOMER, "outbound": Role.AGENT}
-"""Inbound is what Twilio receives from the leg that is tapped: usually the customer's."""
+_PAIR = re.compile(r"([^=;,\s]+)=([^;,]*)")
 
 
-class Twilio:
-    """A Media Streams connection.  Keywords, language, call id and roles come as custom parameters."""
+class MediaStreams:
+    """One stream.  Keywords, language, call id and roles come as custom parameters, or in the query string."""
 
-    name: ClassVar[str] = "twilio"
-
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, vendor: Vendor = TWILIO) -> None:
+        self._request = request
+        self._vendor = vendor
+        self._format = AudioFormat()
         self._tracks: tuple[str, ...] = ()
+        self._stamps = Stamps()
         self._ended = False
 
+    @property
+    def name(self) -> str:
+        """The vendor."""
+        return self._vendor.name
+
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What Twilio means; DialectError for what it may not say."""
+        """What the bridge means; DialectError for what it may not say."""
         if self._ended:
             return []
         body = fields.parse(message)
         match fields.text(body, "event"):
             case "start":
-                return self._start(fields.member(body, "start"))
+                return self._start(body)
             case "media":
                 return self._media(fields.member(body, "media"))
             case "dtmf":
                 dtmf = fields.member(body, "dtmf")
-                return [DtmfReceived(self._channel(dtmf), fields.text(dtmf, "digit")[:1])]
+                return [DtmfReceived(self._channel(dtmf), fields.digit(dtmf))]
             case "mark":
                 return self._mark(fields.member(body, "mark"))
             case "stop":
                 self._ended = True
                 return [CallClosed()] if self._tracks else []
-            case _:  # connected, and whatever Twilio adds next year
+            case _:  # connected, and whatever is added next year
                 return []
 
     def opened(self, call_id: str) -> None:
-        """Twilio named the call itself."""
+        """The bridge named the call itself."""
 
     def tell(self, entry: Entry) -> None:
         """Media Streams has no place for text; subscribers read it elsewhere."""
@@ -70,37 +77,65 @@ class Twilio:
         """Nothing may be sent on a one-way stream (Twilio's error 31924)."""
         return []
 
-    def _start(self, start: Mapping[str, Any]) -> list[BridgeEvent]:
+    def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         if self._tracks:
-            raise DialectError("a second start")
-        _check_format(fields.member(start, "mediaFormat"))
-        tracks = tuple(fields.strings(start, "tracks"))
-        if not tracks or not set(tracks) <= set(_DEFAULT_ROLES) or len(set(tracks)) < len(tracks):
-            raise DialectError("tracks must be inbound, outbound or both")
-        said = start.get("customParameters") or {}
-        if not isinstance(said, dict):
-            raise DialectError("customParameters must be an object")
-        parameters = {str(key): str(value) for key, value in said.items()}
-        try:
-            opened = _opened(start, tracks, parameters)
-        except ValueError as exc:
-            raise DialectError(str(exc)) from exc
-        self._tracks = tracks
+            raise DialectError("a second start: one stream carries one call")
+        start = fields.member(body, "start")
+        audio = self._media_format(start)
+        parameters = self._parameters(body, start)
+        tracks = self._announced(start, dict(parameters))
+        wishes = custom.understand(parameters, self._vendor.roles)
+        named = wishes.call_id or fields.call_id(start, self._vendor.call_id)
+        opened = wishes.open(named, tuple(wishes.roles[track] for track in tracks), audio.rate)
+        self._tracks, self._format = tracks, audio
+        self._stamps = Stamps(
+            audio.rate,
+            tolerance_ms=self._vendor.tolerance_ms,
+            wall_clock=self._vendor.wall_clock,
+        )
         return [opened]
 
+    def _announced(
+        self, start: Mapping[str, Any], parameters: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        """The tracks of the stream, in the order of their channels."""
+        if "tracks" in start:
+            tracks = tuple(fields.strings(start, "tracks"))
+        else:
+            tracks = tuple(split(parameters.get("tracks", ""))) or self._vendor.assumed
+        known = self._vendor.roles
+        if not tracks or not set(tracks) <= set(known) or len(set(tracks)) < len(tracks):
+            raise DialectError(f"tracks must be among {', '.join(known)}, each once")
+        return tracks
+
+    def _parameters(
+        self, body: Mapping[str, Any], start: Mapping[str, Any]
+    ) -> list[tuple[str, str]]:
+        """What a site says of the call: the nearer to the call, the later, for the last one counts."""
+        said = start.get(self._vendor.parameters) or {}
+        if not isinstance(said, dict):
+            raise DialectError(f"{self._vendor.parameters} must be an object")
+        beside = fields.text(body, "extra_headers", "") if self._vendor.extra_headers else ""
+        return [*self._request.query, *_PAIR.findall(beside), *custom.strings(said)]
+
     def _media(self, media: Mapping[str, Any]) -> list[BridgeEvent]:
-        pcm = decode(fields.payload(media), Encoding.MULAW)
-        position = fields.whole(media, "timestamp") * CALL_RATE // 1_000
-        channel = self._channel(media)
-        return [AudioReceived(channel, pcm, position)] if len(pcm) else []
+        channel = self._channel(media, "media")
+        try:
+            pcm = self._format.decode(fields.payload(media))[0]
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc
+        stamp = fields.whole(media, "timestamp")
+        if not len(pcm):
+            return []
+        return [AudioReceived(channel, pcm, self._stamps.position(channel, stamp, len(pcm)))]
 
     def _mark(self, mark: Mapping[str, Any]) -> list[BridgeEvent]:
         self._require_start("mark")
         return [MarkReceived(fields.text(mark, "name")[:128])]
 
-    def _channel(self, body: Mapping[str, Any]) -> int:
-        """`media` says inbound, `dtmf` says inbound_track."""
-        self._require_start("media")
+    def _channel(self, body: Mapping[str, Any], kind: str = "dtmf") -> int:
+        """`media` says inbound, `dtmf` says inbound_track, some say nothing."""
+        self._require_start(kind)
         track = fields.text(body, "track", self._tracks[0]).removesuffix("_track")
         if track not in self._tracks:
             raise DialectError(f"track {track[:32]!r} was not announced by start")
@@ -110,43 +145,20 @@ class Twilio:
         if not self._tracks:
             raise DialectError(f"{kind} before start")
 
-
-def _check_format(media_format: Mapping[str, Any]) -> None:
-    encoding = fields.text(media_format, "encoding", "audio/x-mulaw")
-    rate = fields.whole(media_format, "sampleRate", CALL_RATE)
-    if encoding != "audio/x-mulaw" or rate != CALL_RATE:
-        raise DialectError(
-            f"Media Streams carry audio/x-mulaw at 8000, not {encoding[:32]!r} at {rate}"
-        )
-
-
-def _opened(
-    start: Mapping[str, Any], tracks: tuple[str, ...], parameters: Mapping[str, str]
-) -> CallOpened:
-    """ValueError or DialectError when a parameter is wrong."""
-    named = parameters.get("call_id") or parameters.get("callId")
-    cleaned = clean(split(parameters.get("keywords", "")))
-    roles = _roles(parameters.get("roles", ""))
-    translate_to = parameters.get("translate_to") or parameters.get("translateTo")
-    return CallOpened(
-        call_id=call.call_id(named or fields.text(start, "callSid")),
-        roles=tuple(roles[track] for track in tracks),
-        config=CallConfig(
-            language=call.language(parameters.get("language", "en")),
-            translate_to=call.language(translate_to) if translate_to else None,
-            keywords=Keywords(cleaned.terms),
-        ),
-        rejected_keywords=cleaned.rejected,
-        metadata=tuple((key[:256], value[:256]) for key, value in list(parameters.items())[:32]),
-    )
-
-
-def _roles(text: str) -> dict[str, Role]:
-    """`inbound:agent,outbound:customer`; what is not said keeps its default."""
-    roles = dict(_DEFAULT_ROLES)
-    for pair in split(text):
-        track, _, role = pair.partition(":")
-        if track.strip() not in roles or role.strip() not in list(Role):
-            raise DialectError("roles are written inbound:customer,outbound:agent")
-        roles[track.strip()] = Role(role.strip())
-    return roles
+    def _media_format(self, start: Mapping[str, Any]) -> AudioFormat:
+        """Mono audio of each track, as `start` declares it; `audio/x-l16;rate=8000` is said too."""
+        vendor = self._vendor
+        declared = fields.member(start, vendor.media_format)
+        named = fields.text(declared, "encoding", next(iter(vendor.encodings)))
+        encoding, _, rate = named.lower().partition(";rate=")
+        if encoding not in vendor.encodings:
+            raise DialectError(
+                f"{vendor.name} may send {', '.join(vendor.encodings)}, not {named[:32]!r}"
+            )
+        default = int(rate) if rate in ("8000", "16000") else CALL_RATE
+        try:
+            return AudioFormat(
+                vendor.encodings[encoding], fields.whole(declared, vendor.sample_rate, default)
+            )
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc

@@ -1,12 +1,12 @@
 """Trunkline's own dialect."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from recordings import load
 
 from protocol.bridge import (
     AudioReceived,
@@ -20,12 +20,11 @@ from protocol.bridge import (
     MarkReceived,
 )
 from protocol.call import Role
-from protocol.dialects import registry
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
 from protocol.events import Entry, MarkReached
 
-RECORDED = (Path(__file__).parent / "recorded" / "native.jsonl").read_text().splitlines()
+RECORDED = load("native").messages
 
 
 def native(*query: tuple[str, str]) -> Native:
@@ -160,68 +159,29 @@ def test_blame_is_precise(messages: list[Any], complaint: str) -> None:
         say(native(), *messages)
 
 
-WORDS = st.sampled_from(
-    [
-        "type",
-        "start",
-        "audio",
-        "stop",
-        "payload",
-        "channel",
-        "channels",
-        "keywords",
-        "position",
-        "name",
-        "sample_rate",
-    ]
-)
-VALUES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=6)
-    | WORDS
-    | st.lists(WORDS, max_size=3)
-)
-MESSAGES = st.one_of(
-    st.sampled_from(RECORDED),
-    st.dictionaries(WORDS, VALUES, max_size=5).map(json.dumps),
-    st.builds(
-        lambda line, twist: json.dumps(json.loads(line) | twist),
-        st.sampled_from(RECORDED),
-        st.dictionaries(WORDS, VALUES, max_size=2),
-    ),
-    st.text(max_size=30),
-    st.binary(max_size=30),
-)
+def test_blame_is_told_in_band_for_a_close_reason_is_short() -> None:
+    dialect = native()
+
+    with pytest.raises(DialectError):
+        say(dialect, {"type": "hello"})
+
+    (message,) = dialect.outbox()
+    told = json.loads(message)
+    assert (told["type"], told["code"], told["retryable"]) == ("error", "bad_message", False)
+    assert "unknown type 'hello'" in told["message"]
 
 
-@settings(max_examples=300)
-@given(
-    st.lists(MESSAGES, max_size=12),
-    st.lists(st.tuples(WORDS, st.text(max_size=5)), max_size=3),
-)
-def test_whatever_is_said_only_a_dialect_error_comes_out(
-    messages: list[str | bytes], query: list[tuple[str, str]]
-) -> None:
-    dialect = native(*query)
-    opened = closed = 0
-    for message in messages:
-        try:
-            events = dialect.receive(message)
-        except DialectError:
-            continue
-        for event in events:
-            assert closed == 0, "nothing may come behind the end"
-            opened += isinstance(event, CallOpened)
-            closed += isinstance(event, CallClosed)
-            assert opened == 1, "a call is opened before anything is said of it, and once"
+def test_a_start_that_is_refused_may_be_said_again() -> None:
+    dialect = native()
+    with pytest.raises(DialectError):
+        say(dialect, {"type": "start", "language": "english"})
+
+    (opened,) = say(dialect, {"type": "start"})
+
+    assert isinstance(opened, CallOpened)
 
 
-def test_every_path_has_its_dialect() -> None:
-    names = {registry.open_dialect(Request(path)).name for path in registry.paths()}
-
-    assert len(names) == len(registry.paths())
-    assert registry.serves("/twilio/")
-    assert not registry.serves("/nowhere")
+@pytest.mark.parametrize("channels", ["²", "9" * 5_000, "", "0", "9"])
+def test_a_count_of_channels_that_is_none_is_refused(channels: str) -> None:
+    with pytest.raises(DialectError, match=r"channels must be|a role is one of"):
+        say(native(("channels", channels)), b"\xff")

@@ -1,13 +1,12 @@
 """Twilio Media Streams, message by message."""
 
+import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from recordings import load, replay
 
 from protocol.bridge import (
     AudioReceived,
@@ -20,20 +19,18 @@ from protocol.bridge import (
 )
 from protocol.call import Role
 from protocol.dialects.base import Request
-from protocol.dialects.twilio import Twilio
+from protocol.dialects.twilio import MediaStreams
+from protocol.dialects.vendors import TELNYX
 from protocol.events import Entry, MarkReached
 
-RECORDED = [
-    json.loads(line)
-    for line in (Path(__file__).parent / "recorded" / "twilio.jsonl").read_text().splitlines()
-]
+RECORDED = [json.loads(message) for message in load("twilio").messages]
 
 
-def twilio() -> Twilio:
-    return Twilio(Request("/twilio"))
+def twilio() -> MediaStreams:
+    return MediaStreams(Request("/twilio"))
 
 
-def say(dialect: Twilio, *messages: Any) -> list[BridgeEvent]:
+def say(dialect: MediaStreams, *messages: Any) -> list[BridgeEvent]:
     return [event for message in messages for event in dialect.receive(json.dumps(message))]
 
 
@@ -46,6 +43,19 @@ def start(**changes: Any) -> dict[str, Any]:
     return {"event": "start", "start": body | changes}
 
 
+def media(**changes: Any) -> dict[str, Any]:
+    body = {"track": "inbound", "timestamp": "0", "payload": "/w=="}
+    return {"event": "media", "media": body | changes}
+
+
+def heard(events: list[BridgeEvent]) -> list[tuple[int, int | None, list[int]]]:
+    return [
+        (event.channel, event.position, event.pcm.tolist())
+        for event in events
+        if isinstance(event, AudioReceived)
+    ]
+
+
 def test_a_recorded_conversation() -> None:
     opened, customer, agent, key, mark, closed = say(twilio(), *RECORDED)
 
@@ -56,8 +66,8 @@ def test_a_recorded_conversation() -> None:
     assert opened.config.language == "en"
     assert isinstance(customer, AudioReceived)
     assert isinstance(agent, AudioReceived)
-    assert (customer.channel, customer.position, customer.pcm.tolist()) == (0, 40, [0, 0, 0, 0])
-    assert (agent.channel, agent.position, len(agent.pcm)) == (1, 56, 4)
+    assert (customer.channel, customer.position, customer.pcm.tolist()) == (0, 0, [0, 0, 0, 0])
+    assert (agent.channel, agent.position, len(agent.pcm)) == (1, 0, 4)
     assert (key, mark, closed) == (DtmfReceived(0, "5"), MarkReceived("m1"), CallClosed())
 
 
@@ -112,12 +122,14 @@ def test_numbers_may_be_strings(timestamp: object) -> None:
         ([start(tracks=[])], "tracks must be"),
         ([start(tracks=["inbound", "inbound"])], "tracks must be"),
         ([start(callSid="../x")], "a call id is"),
-        ([start(mediaFormat={"encoding": "audio/l16"})], "Media Streams carry audio/x-mulaw"),
+        ([start(mediaFormat={"encoding": "audio/l16"})], "twilio may send audio/x-mulaw, not"),
         ([start(customParameters={"roles": "inbound:boss"})], "roles are written"),
         ([start(customParameters=7)], "customParameters"),
-        ([start(), {"event": "media", "media": {"track": "outbound", "timestamp": "0", "payload": ""}}], "not announced"),
-        ([start(), {"event": "media", "media": {"timestamp": "x", "payload": "/w=="}}], "timestamp must be"),
-        ([start(), {"event": "media", "media": {"timestamp": "1", "payload": "%%"}}], "not base64"),
+        ([start(), media(track="outbound")], "not announced"),
+        ([start(), media(timestamp="x")], "timestamp must be"),
+        ([start(), media(payload="%%")], "not base64"),
+        ([start(), {"event": "dtmf", "dtmf": {"digit": "55"}}], "digit must be one of"),
+        ([start(), {"event": "mark", "mark": {"name": "\ud800"}}], "not a JSON message"),
         ([[]], "must be a JSON object"),
         ([{"no": "event"}], "event must be a string"),
     ],
@@ -134,36 +146,88 @@ def test_behind_stop_nothing_is_heard() -> None:
     assert say(dialect, *RECORDED) == []
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-WORDS = st.sampled_from(
-    ["event", "start", "media", "dtmf", "mark", "stop", "track", "payload", "timestamp", "tracks"]
-)
-MESSAGES = st.one_of(
-    st.sampled_from(RECORDED).map(json.dumps),
-    st.dictionaries(WORDS, JSON | WORDS, max_size=5).map(json.dumps),
-    st.builds(lambda body, twist: json.dumps(body | twist), st.sampled_from(RECORDED), st.dictionaries(WORDS, JSON, max_size=2)),
-    st.text(max_size=40),
-    st.binary(max_size=40),
-)  # fmt: skip
-
-
-@settings(max_examples=300)
-@given(st.lists(MESSAGES, max_size=12))
-def test_whatever_is_said_only_a_dialect_error_comes_out(messages: list[str | bytes]) -> None:
+def test_rounded_milliseconds_make_no_gaps_and_do_not_add_up() -> None:
     dialect = twilio()
-    opened = 0
-    for message in messages:
-        try:
-            events = dialect.receive(message)
-        except DialectError:
-            continue
-        opened += sum(isinstance(event, CallOpened) for event in events)
-        assert opened == 1 or not events, "nothing is heard of a call that was not opened"
-        positions = [event.position for event in events if isinstance(event, AudioReceived)]
-        assert all(position is not None and position >= 0 for position in positions)
+    say(dialect, start())
+    frame = base64.b64encode(bytes(160)).decode()
+
+    events = say(dialect, *[media(timestamp=stamp, payload=frame) for stamp in (3, 22, 44, 61, 83)])
+
+    assert [position for _, position, _ in heard(events)] == [0, 160, 320, 480, 640]
+
+
+def test_a_lost_frame_is_seen() -> None:
+    dialect = twilio()
+    say(dialect, start())
+    frame = base64.b64encode(bytes(160)).decode()
+
+    events = say(dialect, *[media(timestamp=stamp, payload=frame) for stamp in (0, 20, 61, 80)])
+
+    assert [position for _, position, _ in heard(events)] == [0, 160, 488, 648]
+
+
+# Its relatives: SignalWire, Telnyx, Plivo, Exotel
+
+
+def test_signalwire_in_wideband() -> None:
+    (opened, *rest), _ = replay(load("signalwire"))
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.rate, opened.roles) == (16_000, (Role.AGENT, Role.CUSTOMER))
+    assert heard(rest) == [(1, 0, [1, 2]), (1, 320, [3, 4])]
+
+
+def test_telnyx_frames_change_places_and_its_id_has_signs_that_ours_may_not_have() -> None:
+    (opened, *rest), _ = replay(load("telnyx"))
+
+    assert isinstance(opened, CallOpened)
+    assert opened.call_id == "v2:T02llQxIyaRkhfRKxgAP8nY511EhFLiz"
+    assert opened.roles == (
+        Role.CUSTOMER,
+        Role.AGENT,
+    )  # start announces no tracks: there may be both
+    assert opened.config.keywords.terms == ("Acme",)
+    assert [position for _, position, _ in heard(rest)] == [160, 0]
+    assert rest[-2:] == [DtmfReceived(0, "1"), CallClosed()]
+
+
+def test_plivo_counts_by_the_clock_on_the_wall() -> None:
+    (opened, *rest), _ = replay(load("plivo"))
+
+    assert isinstance(opened, CallOpened)
+    assert opened.call_id == "12345678-0000-4000-8000-000000000004"
+    assert opened.config.keywords.terms == ("Acme",)
+    assert [position for _, position, _ in heard(rest)] == [0, 160, 320]
+    assert rest[-1] == DtmfReceived(0, "2")  # no stop: the socket is closed
+
+
+def test_exotel_has_one_track_without_a_name() -> None:
+    (opened, *rest), _ = replay(load("exotel"))
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.call_id, opened.roles) == ("excall0000000000000000000000000005", (Role.MIXED,))
+    assert heard(rest) == [(0, 0, [1, 2, 3, 4])]
+    assert rest[1:] == [DtmfReceived(0, "7"), MarkReceived("reply-1"), CallClosed()]
+
+
+def test_a_stream_that_announces_no_tracks_may_have_them_named_in_its_url() -> None:
+    dialect = MediaStreams(Request("/telnyx", (("tracks", "outbound"),)), TELNYX)
+
+    (opened,) = say(
+        dialect,
+        {
+            "event": "start",
+            "start": {"call_control_id": "c1", "media_format": {"encoding": "PCMU"}},
+        },
+    )
+
+    assert isinstance(opened, CallOpened)
+    assert opened.roles == (Role.AGENT,)
+
+
+@pytest.mark.parametrize("encoding", ["OPUS", "G722", "AMR-WB"])
+def test_what_a_vendor_might_send_but_we_cannot_decode_is_refused_by_name(encoding: str) -> None:
+    start = {"call_control_id": "c1", "media_format": {"encoding": encoding, "sample_rate": 16000}}
+
+    with pytest.raises(DialectError, match=f"telnyx may send pcmu, pcma, not '{encoding}'"):
+        say(MediaStreams(Request("/telnyx"), TELNYX), {"event": "start", "start": start})

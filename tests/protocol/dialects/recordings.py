@@ -1,0 +1,103 @@
+"""
+Recorded conversations, one JSON object a line.
+
+    request        the path and query string that the bridge asked for, and its headers
+    bridge         a text message of the bridge
+    bridge_plain   the same, where it is not JSON
+    bridge_binary  a binary message, in base64
+    log            the kind of an event in the call's log, `event` its fields
+    us             what we have to answer to the line before it
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from protocol import events
+from protocol.bridge import BridgeEvent, CallOpened
+from protocol.dialects import registry
+from protocol.dialects.base import Dialect, Request
+from protocol.events import Entry, Partial
+
+FOLDER = Path(__file__).parent / "recorded"
+
+
+@dataclass
+class Turn:
+    """Something happens; `answers` are the JSON messages that go out at once."""
+
+    happens: str | bytes | Entry
+    answers: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Recording:
+    request: Request
+    turns: list[Turn]
+
+    @property
+    def messages(self) -> list[str | bytes]:
+        return [turn.happens for turn in self.turns if not isinstance(turn.happens, Entry)]
+
+    def open(self) -> Dialect:
+        return registry.open_dialect(self.request)
+
+
+def request(target: str, headers: dict[str, str] | None = None) -> Request:
+    url = urlsplit(target)
+    query = tuple(parse_qsl(url.query, keep_blank_values=True))
+    return Request(url.path, query, tuple((headers or {}).items()))
+
+
+def load(name: str) -> Recording:
+    first, *rest = (
+        json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()
+    )
+    recording = Recording(request(first["request"], first.get("headers")), [])
+    seq = 0
+    for line in rest:
+        match line:
+            case {"us": answer}:
+                last = recording.turns[-1] if recording.turns else Turn("")
+                last.answers.append(answer)
+                continue
+            case {"bridge": message}:
+                turn = Turn(json.dumps(message))
+            case {"bridge_plain": message}:
+                turn = Turn(message)
+            case {"bridge_binary": message}:
+                turn = Turn(base64.b64decode(message))
+            case {"log": kind, "event": event}:
+                made = msgspec.convert(event, getattr(events, kind))
+                seq += not isinstance(made, Partial)
+                turn = Turn(Entry(made, None if isinstance(made, Partial) else seq))
+        recording.turns.append(turn)
+    return recording
+
+
+def names() -> Iterator[str]:
+    """One recording for each dialect at least; further ones are called after a dot."""
+    yield from sorted(path.stem for path in FOLDER.glob("*.jsonl"))
+
+
+def replay(recording: Recording) -> tuple[list[BridgeEvent], list[tuple[Turn, list[Any]]]]:
+    """All that the dialect makes of it: what the bridge means, and what is answered at each turn."""
+    dialect = recording.open()
+    heard: list[BridgeEvent] = []
+    answered = []
+    for turn in recording.turns:
+        if isinstance(turn.happens, Entry):
+            dialect.tell(turn.happens)
+        else:
+            heard += (new := dialect.receive(turn.happens))
+            for event in new:
+                if isinstance(event, CallOpened):
+                    dialect.opened(event.call_id or "call-made-up")
+        answered.append((turn, [json.loads(message) for message in dialect.outbox()]))
+    return heard, answered
