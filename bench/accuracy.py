@@ -7,7 +7,6 @@ are given whole to the engine alone: cutting calls into segments must not cost w
 """
 
 import argparse
-import asyncio
 import json
 import sys
 import tempfile
@@ -69,16 +68,15 @@ async def through_the_ring(
     with tempfile.TemporaryDirectory() as folder:
         async with embedded_valkey() as url:
             redis = connect(RedisSettings(url=url))
-            async with ring(redis, Path(folder), engine) as it:
-                async with calling(it.url, channels=len(channels), partials=partials) as (
-                    bridge,
-                    heard,
-                ):
-                    together = np.stack(channels, axis=1).reshape(-1)
-                    frame = 160 * len(channels)
-                    await stream(bridge, encode(together, Encoding.MULAW), frame=frame, pace=pace)
-                    await bridge.send('{"type":"stop"}')
-                    await heard.until("call.ended")
+            async with (
+                ring(redis, Path(folder), engine) as it,
+                calling(it.url, channels=len(channels), partials=partials) as (bridge, heard),
+            ):
+                together = np.stack(channels, axis=1).reshape(-1)
+                frame = 160 * len(channels)
+                await stream(bridge, encode(together, Encoding.MULAW), frame=frame, pace=pace)
+                await bridge.send('{"type":"stop"}')
+                await heard.until("call.ended")
             await redis.aclose()
     return heard
 
