@@ -34,6 +34,7 @@ from transformers import (
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workers.engine import Effort, Samples, Utterance
+from workers.engines.granite.anatomy import anatomy_of
 from workers.engines.granite.device import device_named
 from workers.engines.granite.engine import GraniteEngine
 from workers.engines.granite.loading import (
@@ -120,7 +121,9 @@ def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
     with torch.device(device):
         model = GraniteSpeechForConditionalGeneration(config)
     torch.set_default_dtype(torch.float32)
-    model.model.encoder.out.bias.data[0] = -1e4  # never blank: noise must be taken for speech here
+    anatomy_of(model).listener.encoder.out.bias.data[
+        0
+    ] = -1e4  # never blank: noise must be taken for speech here
     model = prepared(model, device)
     return Bench(model, take_apart(model, tokens_of(text.vocab_size)))
 

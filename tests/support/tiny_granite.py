@@ -70,7 +70,7 @@ def build(folder: Path, seed: int = 0) -> Path:
     extractor = GraniteSpeechFeatureExtractor()
     processor = GraniteSpeechProcessor(extractor, tokenizer, chat_template=TEMPLATE)
     model = _model(tokenizer, seed)
-    _teach(model.model, seed)
+    _teach(model, seed)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
@@ -291,11 +291,13 @@ def _model(tokenizer: Any, seed: int) -> Any:
 
 def _teach(model: Any, seed: int) -> None:
     """Letters for the sounds of the alphabet; blank for silence, noise and tones.  Cross entropy by the frame."""
+    from workers.engines.granite.anatomy import anatomy_of
     from workers.engines.granite.encoder import RaggedEncoder
 
     torch.manual_seed(seed)
     features, labels = _lessons()
-    encoder, ragged = model.encoder, RaggedEncoder(model)
+    anatomy = anatomy_of(model)
+    encoder, ragged = anatomy.listener.encoder, RaggedEncoder(anatomy)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=5e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / 15) * (1 - 0.8 * step / _STEPS)

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from .anatomy import Anatomy
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -61,12 +63,11 @@ class Layout:
 class RaggedEncoder:
     """The encoder, the CTC head and the projector of one loaded model."""
 
-    def __init__(self, model: Any) -> None:
-        """`model` is what `GraniteSpeechForConditionalGeneration.model` holds."""
-        self._encoder = model.encoder
-        self._projector = model.projector
-        self.context = int(model.encoder.config.context_size)
-        self._gap = int(model.encoder.config.conv_kernel_size) // 2
+    def __init__(self, model: Anatomy) -> None:
+        self._encoder = model.listener.encoder
+        self._projector = model.listener.projector
+        self.context = int(self._encoder.config.context_size)
+        self._gap = int(self._encoder.config.conv_kernel_size) // 2
 
     @property
     def _dtype(self) -> torch.dtype:

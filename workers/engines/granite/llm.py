@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from .anatomy import Anatomy
+
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
@@ -43,10 +45,9 @@ class KeyValues:
 class LanguageModel:
     """Prefill and single steps; stateless but for the cache that it is given."""
 
-    def __init__(self, model: Any) -> None:
-        """`model` is a loaded GraniteSpeechForConditionalGeneration."""
-        self._body = model.model.language_model
-        self._head = model.lm_head
+    def __init__(self, model: Anatomy) -> None:
+        self._body = model.decoder
+        self._head = model.head
         text = model.config.text_config
         self.logits_scaling = float(text.logits_scaling)
         """transformers does not divide by it in this class; probabilities are wrong without."""

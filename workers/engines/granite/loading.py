@@ -10,6 +10,7 @@ import torch
 
 from workers.engine import Capabilities
 
+from .anatomy import anatomy_of
 from .checkpoint import Checkpoint, CheckpointError, inspect, locate
 from .device import blaming_the_device, device_named
 from .drafts import DraftLedger
@@ -68,7 +69,7 @@ def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         model, report = GraniteSpeechForConditionalGeneration.from_pretrained(
-            checkpoint.folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True,
+            checkpoint.folder, dtype=dtype, use_safetensors=True,
             local_files_only=True, trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
     except Exception as exc:  # damaged files make transformers raise anything there is
@@ -85,19 +86,20 @@ def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
 def prepared(model: Any, device: torch.device) -> Any:
     """The model on its device, for listening only."""
     model.eval().requires_grad_(requires_grad=False)
-    for layer in model.model.encoder.layers:
+    for layer in anatomy_of(model).listener.encoder.layers:
         layer.conv.batch_norm.float()
     return model.to(device)
 
 
 def take_apart(model: Any, tokens: Tokens) -> Parts:
     """The pieces of a loaded model; CheckpointError when tokenizer and model do not belong together."""
-    llm = LanguageModel(model)
+    anatomy = anatomy_of(model)
+    llm = LanguageModel(anatomy)
     if max(tokens.special, default=0) >= int(model.config.text_config.vocab_size):
         raise CheckpointError("the tokenizer has more tokens than the model")
     end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
     ends = frozenset([end] if isinstance(end, int) else end)
-    ears = Ears(RaggedEncoder(model.model), llm.device)
+    ears = Ears(RaggedEncoder(anatomy), llm.device)
     return Parts(ears, llm, Prompts(tokens, llm), ends, llm.positions)
 
 

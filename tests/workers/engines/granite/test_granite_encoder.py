@@ -7,7 +7,8 @@ import pytest
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
-from workers.engines.granite.encoder import Layout, RaggedEncoder  # noqa: E402 - needs the optional extra
+from workers.engines.granite.anatomy import anatomy_of  # noqa: E402 - needs the optional extra
+from workers.engines.granite.encoder import Layout, RaggedEncoder  # noqa: E402
 from workers.engines.granite.mel import Mel  # noqa: E402
 
 SECONDS = [0.3, 12.5, 4.0, 0.19, 8.02, 4.02, 3.98, 1.0]
@@ -25,8 +26,8 @@ def features() -> list[Any]:
 
 def test_a_ragged_batch_equals_the_vendor_clip_by_clip(vendor: Any, features: list[Any]) -> None:
     # given
-    model = vendor[1].model
-    encoder = RaggedEncoder(model)
+    model = anatomy_of(vendor[1]).listener
+    encoder = RaggedEncoder(anatomy_of(vendor[1]))
 
     # when
     with torch.inference_mode():
@@ -50,14 +51,14 @@ def test_the_stock_forward_would_not_pass_this_test(vendor: Any, features: list[
     )
 
     with torch.inference_mode():
-        batched = vendor[1].model.encoder(padded).last_hidden_state
-        alone = vendor[1].model.encoder(features[0][None]).last_hidden_state[0]
+        batched = anatomy_of(vendor[1]).listener.encoder(padded).last_hidden_state
+        alone = anatomy_of(vendor[1]).listener.encoder(features[0][None]).last_hidden_state[0]
 
     assert (batched[0, : len(alone)] - alone).abs().max() > 1_000 * EXACT
 
 
 def test_the_order_of_a_batch_does_not_matter(vendor: Any, features: list[Any]) -> None:
-    encoder = RaggedEncoder(vendor[1].model)
+    encoder = RaggedEncoder(anatomy_of(vendor[1]))
 
     with torch.inference_mode():
         one_way = encoder.hidden(features)
@@ -74,11 +75,11 @@ def test_batch_norm_stays_in_fp32_when_the_rest_is_bf16(vendor: Any, features: l
 
     model = prepared(copy.deepcopy(vendor[1]).bfloat16(), torch.device("cpu"))
 
-    norm = model.model.encoder.layers[0].conv.batch_norm
+    norm = anatomy_of(model).listener.encoder.layers[0].conv.batch_norm
     assert {norm.weight.dtype, norm.running_var.dtype} == {torch.float32}
     with torch.inference_mode():
-        rough = RaggedEncoder(model.model).hidden(features)
-        fine = RaggedEncoder(vendor[1].model).hidden(features)
+        rough = RaggedEncoder(anatomy_of(model)).hidden(features)
+        fine = RaggedEncoder(anatomy_of(vendor[1])).hidden(features)
     assert rough[1].dtype == torch.bfloat16
     assert (rough[1].float() - fine[1]).abs().mean() < 0.05
 

@@ -386,11 +386,12 @@ def test_loading_measures_drafts_and_sings(tiny: Any) -> None:
 
 
 def test_a_damaged_model_does_not_get_past_the_canary(tiny: Any, parts: Any) -> None:
+    from workers.engines.granite.anatomy import anatomy_of
     from workers.engines.granite.checkpoint import inspect
     from workers.engines.granite.loading import take_apart, weights
 
     model = weights(inspect(tiny), torch.device("cpu"))
-    model.lm_head.weight.data[5, 5] = float("nan")
+    anatomy_of(model).head.weight.data[5, 5] = float("nan")
 
     with pytest.raises(EngineBrokenError, match="canary"):
         assemble(take_apart(model, parts.prompts.tokens), replace(TINY, canary=True))
