@@ -24,10 +24,16 @@ def written_as_listed(words: Sequence[str], keywords: Iterable[str]) -> list[str
         for start in range(len(plain) - len(parts) + 1):
             if parts and plain[start : start + len(parts)] == wanted:
                 for place, part in enumerate(parts, start):
-                    written[place] = _SIGNS_AROUND.sub(
-                        lambda found, new=part: found[1] + new + found[2], words[place]
-                    )
+                    before, after = _signs_around(words[place])
+                    written[place] = f"{before}{part}{after}"
     return written
+
+
+def _signs_around(word: str) -> tuple[str, str]:
+    """What stands before the first and behind the last letter or digit of a word."""
+    found = _SIGNS_AROUND.match(word)
+    assert found is not None  # every text matches
+    return found[1], found[2]
 
 
 def _plain(text: str) -> str:
