@@ -8,6 +8,7 @@ in any spelling: `call_id`, `callId` and `__CALL_ID` are one.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from .. import call
 from ..bridge import CallOpened, DialectError
@@ -64,10 +65,15 @@ def understand(
                 hangover_ms=hangover(said["endpointingms"]) if "endpointingms" in said else None,
             ),
             rejected_keywords=cleaned.rejected,
-            metadata=tuple((name[:_LONGEST], value[:_LONGEST]) for name, value in pairs[:_MOST]),
+            metadata=kept(pairs),
         )
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
+
+
+def kept(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """As much of what was said as is kept with the call."""
+    return tuple((name[:_LONGEST], value[:_LONGEST]) for name, value in islice(pairs, _MOST))
 
 
 def strings(values: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from .base import Dialect, Request
+from .deepgram import Deepgram
 from .native import Native
 from .twilio import MediaStreams
 from .vendors import EXOTEL, PLIVO, SIGNALWIRE, TELNYX, TWILIO
 
 _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
     "/v1/calls": Native,
+    "/v1/listen": Deepgram,
     "/twilio": lambda request: MediaStreams(request, TWILIO),
     "/signalwire": lambda request: MediaStreams(request, SIGNALWIRE),
     "/telnyx": lambda request: MediaStreams(request, TELNYX),

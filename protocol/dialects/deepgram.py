@@ -1,0 +1,164 @@
+"""
+Deepgram's live API, as existing clients speak it: they change one URL.
+
+https://developers.deepgram.com/reference/speech-to-text/listen-streaming
+The call begins with the first message; everything about it stands in the query string.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from ..bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    DialectError,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+)
+from ..clock import CALL_RATE
+from ..events import CallEnded, Entry
+from ..keywords import MOST_TERMS, clean
+from . import fields
+from .base import Message, Request
+from .deepgram_answers import Answer, Answers
+from .deepgram_query import Listening, understand
+from .interleaved import Interleaved
+
+
+class _Stream:
+    """What there is once the query string is understood."""
+
+    def __init__(self, listening: Listening) -> None:
+        self.listening = listening
+        self.audio = Interleaved(listening.audio)
+        self.answers = Answers(listening)
+        self.sha256 = hashlib.sha256()
+
+    @property
+    def channels(self) -> int:
+        return len(self.listening.opened.roles)
+
+    @property
+    def position(self) -> int:
+        """Samples of the call clock so far."""
+        return self.audio.heard * CALL_RATE // self.audio.format.rate
+
+    def hear(self, frame: bytes) -> list[AudioReceived]:
+        """Channels that the client does not want apart are mixed."""
+        self.sha256.update(frame)
+        heard = self.audio.receive(frame)
+        if not heard or self.channels == len(heard):
+            return heard
+        mixed = np.mean([audio.pcm for audio in heard], axis=0).astype(np.int16)
+        return [AudioReceived(0, mixed)]
+
+
+class Deepgram:
+    """One live transcription."""
+
+    name: ClassVar[str] = "deepgram"
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._opened: _Stream | None = None
+        self._closed = False
+        self._out: list[Message] = []
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        if self._closed:
+            return []
+        try:
+            if self._opened is not None:
+                return self._understand(self._opened, message)
+            stream = _Stream(understand(self._request))
+            events = self._understand(stream, message)
+            self._opened = stream
+        except DialectError as exc:
+            self._say({"type": "Error", "variant": "BadRequest", "description": str(exc)})
+            raise
+        return [stream.listening.opened, *events]
+
+    def opened(self, call_id: str) -> None:
+        """The id of the call is that of the request."""
+        if self._opened is not None:
+            self._opened.answers.request_id = call_id
+
+    def tell(self, entry: Entry) -> None:
+        """Results, and what goes with them."""
+        if self._opened is None:
+            return
+        for answer in self._opened.answers.tell(entry):
+            if isinstance(entry.event, CallEnded):
+                answer["sha256"] = self._opened.sha256.hexdigest()
+            self._say(answer)
+        self._look_at_the_clock(self._opened)
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        out, self._out = self._out, []
+        return out
+
+    def _say(self, answer: Answer) -> None:
+        self._out.append(msgspec.json.encode(answer).decode())
+
+    def _look_at_the_clock(self, stream: _Stream) -> None:
+        for answer in stream.answers.heard(stream.position):
+            self._say(answer)
+
+    def _understand(self, stream: _Stream, message: Message) -> list[BridgeEvent]:
+        if isinstance(message, bytes):
+            return self._audio(stream, message)
+        body = fields.parse(message)
+        match fields.text(body, "type"):
+            case "KeepAlive":
+                return []
+            case "Finalize":
+                return self._finalize(stream, body)
+            case "CloseStream":
+                self._closed = True
+                return [CallClosed()]
+            case "Configure":
+                return self._configure(stream, body)
+            case unknown:
+                description = f"unknown type {unknown[:32]!r}"
+                self._say({"type": "Error", "variant": "SchemaError", "description": description})
+                return []
+
+    def _audio(self, stream: _Stream, frame: bytes) -> list[BridgeEvent]:
+        """An empty message is no end: it asks for what is there, as a short pause of the sender would."""
+        if not frame:
+            return [FinalizeRequested()]
+        heard = stream.hear(frame)
+        self._look_at_the_clock(stream)
+        return [*heard]
+
+    def _finalize(self, stream: _Stream, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        channel = fields.whole(body, "channel") if body.get("channel") is not None else None
+        if channel is not None and channel >= stream.channels:
+            raise DialectError(f"channel {channel} does not exist: there are {stream.channels}")
+        return [FinalizeRequested(channel), MarkReceived(stream.answers.finalize(channel))]
+
+    def _configure(self, stream: _Stream, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        """Answered exactly once: with failure at once, with success when the new list is in effect."""
+        answers = stream.answers
+        if body.get("keyterms") is None:
+            self._say(answers.configured())
+            return []
+        keyterms = fields.strings(body, "keyterms")
+        if len(keyterms) > MOST_TERMS:
+            reason = f"more than {MOST_TERMS} keyterms"
+            self._say(answers.refused("CONFIGURE_KEYTERM_LIMIT_EXCEEDED", reason))
+            return []
+        if not answers.configure():
+            reason = "another Configure is not answered yet"
+            self._say(answers.refused("CONFIGURE_ALREADY_PENDING", reason))
+            return []
+        cleaned = clean(keyterms)
+        return [KeywordsChanged(cleaned.terms, cleaned.rejected)]

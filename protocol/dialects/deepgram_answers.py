@@ -1,0 +1,246 @@
+"""
+What a Deepgram client is told.
+
+https://developers.deepgram.com/docs/live-streaming-results
+A final is `is_final` always, and `speech_final` unless speech goes on right behind it.  What has no place in
+Deepgram's messages stands under the key `x`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..clock import from_ms, to_seconds
+from ..events import (
+    CallEnded,
+    CallStarted,
+    Entry,
+    Final,
+    KeywordsApplied,
+    MarkReached,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    SpeechStarted,
+    Word,
+)
+from .deepgram_query import Listening
+from .turns import Turns, mean_confidence, timed
+
+Answer = dict[str, Any]
+
+
+class Answers:
+    """Turns what the log says into Deepgram's messages.  `request_id` stands in all of them."""
+
+    def __init__(self, listening: Listening) -> None:
+        self.request_id = ""
+        self._listening = listening
+        self._channels = len(listening.opened.roles)
+        self._turns = Turns()
+        self._created = 0.0
+        self._finalizing: dict[str, dict[int, SegmentId | None]] = {}
+        self._finalizes = 0
+        self._last_word: dict[int, int] = {}
+        self._configuring = False
+
+    # What follows from what the client says
+
+    def finalize(self, channel: int | None) -> str:
+        """Everything said so far is wanted; the name of a mark that has to come back when it is settled."""
+        channels = range(self._channels) if channel is None else (channel,)
+        self._finalizes += 1
+        name = f"finalize:{self._finalizes}"
+        self._finalizing[name] = {one: self._turns.latest(one) for one in channels}
+        return name
+
+    def configure(self) -> bool:
+        """Whether a new list of keyterms may be set: one at a time."""
+        free, self._configuring = not self._configuring, True
+        return free
+
+    def configured(self, keyterms: Sequence[str] | None = None) -> Answer:
+        """Acknowledge a Configure; `keyterms` are those in effect, if they were replaced."""
+        replaced = {} if keyterms is None else {"keyterms": keyterms}
+        return {"type": "ConfigureSuccess", "request_id": self.request_id} | replaced
+
+    def refused(self, code: str, description: str) -> Answer:
+        """A Configure that changes nothing."""
+        return {
+            "type": "ConfigureFailure",
+            "request_id": self.request_id,
+            "code": code,
+            "description": description,
+        }
+
+    def heard(self, position: int) -> list[Answer]:
+        """So many samples of the call clock have come: silence may have lasted long enough by now."""
+        wait = self._listening.utterance_end_ms
+        if wait is None:
+            return []
+        over = [
+            channel
+            for channel, end in self._last_word.items()
+            if position >= end + from_ms(wait) and self._turns.latest(channel) is None
+        ]
+        return [
+            {
+                "type": "UtteranceEnd",
+                "channel": [channel, self._channels],
+                "last_word_end": _seconds(self._last_word.pop(channel)),
+            }
+            for channel in over
+        ]
+
+    # What the log says
+
+    def tell(self, entry: Entry) -> list[Answer]:
+        """The messages for an event of the call."""
+        event = entry.event
+        self._turns.learn(event)
+        match event:
+            case Partial(segment, span, _, words, stable):
+                extra = {"segment_id": str(segment), "stable": stable}
+                return [self._results(segment, span, words, extra)] if self._wants(words) else []
+            case Final():
+                return [self._final(event, entry.seq)]
+            case SegmentFailed(segment, span, reason) | SegmentDropped(segment, span, reason):
+                extra = {"segment_id": str(segment), "seq": entry.seq, "failed": reason}
+                return [self._results(segment, span, (), extra, is_final=True, speech_final=True)]
+            case SpeechStarted(segment, start) if self._listening.vad_events:
+                where = [segment.channel, self._channels]
+                return [{"type": "SpeechStarted", "channel": where, "timestamp": _seconds(start)}]
+            case KeywordsApplied(_, accepted, _) if self._configuring:
+                self._configuring = False
+                return [self.configured(accepted)]
+            case MarkReached(name):
+                return self._finalized(self._finalizing.pop(name, {}))
+            case CallStarted():
+                self._created = event.started_at
+                return []
+            case CallEnded():
+                return [self._metadata(event)]
+            case _:
+                return []
+
+    def _wants(self, words: Sequence[Word]) -> bool:
+        return self._listening.interim_results and bool(words)
+
+    def _final(self, final: Final, seq: int | None) -> Answer:
+        segment = final.segment
+        timed_words = timed(final.words, final.span)
+        if timed_words:
+            self._last_word[segment.channel] = timed_words[-1].end
+        extra = {
+            "segment_id": str(segment),
+            "seq": seq,
+            "keywords": final.keywords_found,
+            "flags": final.flags,
+        }
+        return self._results(
+            segment,
+            final.span,
+            final.words,
+            extra,
+            is_final=True,
+            speech_final=not self._turns.goes_on(final),
+            from_finalize=self._was_awaited(segment),
+            engine=final.engine,
+        )
+
+    def _was_awaited(self, segment: SegmentId) -> bool:
+        """Whether a Finalize waits for this very segment; then it is answered for this channel."""
+        for awaited in self._finalizing.values():
+            if awaited.get(segment.channel) == segment:
+                del awaited[segment.channel]
+                return True
+        return False
+
+    def _finalized(self, unanswered: dict[int, SegmentId | None]) -> list[Answer]:
+        """All is settled: whoever waits for `from_finalize` gets it, also when there was nothing to say."""
+        return [
+            self._results(
+                SegmentId(channel, 0),
+                Span(0, 0),
+                (),
+                {},
+                is_final=True,
+                speech_final=True,
+                from_finalize=True,
+            )
+            for channel in sorted(unanswered)
+        ]
+
+    def _results(
+        self,
+        segment: SegmentId,
+        span: Span,
+        words: Sequence[Word],
+        extra: Answer,
+        *,
+        is_final: bool = False,
+        speech_final: bool = False,
+        from_finalize: bool = False,
+        engine: str = "trunkline",
+    ) -> Answer:
+        spread = timed(words, span)
+        estimated = any(word.start is None or word.end is None for word in words)
+        return {
+            "type": "Results",
+            "channel_index": [segment.channel, self._channels],
+            "start": _seconds(span.start),
+            "duration": _seconds(span.end - span.start),
+            "is_final": is_final,
+            "speech_final": speech_final,
+            "from_finalize": from_finalize,
+            "channel": {
+                "alternatives": [
+                    {
+                        "transcript": " ".join(word.text for word in words),
+                        "confidence": round(mean_confidence(spread), 4),
+                        "words": [
+                            {
+                                "word": _bare(word.text),
+                                "start": _seconds(word.start),
+                                "end": _seconds(word.end),
+                                "confidence": word.confidence,
+                                "punctuated_word": word.text,
+                            }
+                            for word in spread
+                        ],
+                    }
+                ]
+            },
+            "metadata": self._about(engine),
+            "x": extra | {"word_times": "estimated" if estimated else "measured"},
+        }
+
+    def _about(self, engine: str) -> Answer:
+        return {
+            "request_id": self.request_id,
+            "model_info": {"name": engine, "version": "1", "arch": "trunkline"},
+            "model_uuid": self.request_id,
+        }
+
+    def _metadata(self, ended: CallEnded) -> Answer:
+        created = datetime.fromtimestamp(self._created, UTC)
+        return {
+            "type": "Metadata",
+            "transaction_key": "deprecated",
+            "request_id": self.request_id,
+            "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "duration": _seconds(ended.duration),
+            "channels": self._channels,
+            "x": {"ignored": self._listening.ignored, "ended": ended.reason},
+        }
+
+
+def _seconds(samples: int) -> float:
+    return round(to_seconds(samples), 3)
+
+
+def _bare(word: str) -> str:
+    """A word as Deepgram's `word` has it: small letters, no punctuation around it."""
+    return word.strip('.,;:!?¿¡"“”()[]…').lower() or word

@@ -1,0 +1,157 @@
+"""What the query string of a Deepgram client asks for."""
+
+from dataclasses import dataclass
+
+from .. import call
+from ..audio import AudioFormat, Encoding
+from ..bridge import CallOpened, DialectError
+from ..call import CallConfig, Keywords, Role
+from ..keywords import clean, split
+from . import custom
+from .base import Request
+
+_ENCODINGS = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encoding.L16}
+
+_SHORTEST_ENDPOINT_MS = 300
+"""
+Clients ask for 10 or 25 ms, because their transcriber remembers what was before an endpoint.  Here an endpoint
+ends the segment and its context.
+"""
+
+_LONGEST_ENDPOINT_MS = 5_000
+
+_UNDERSTOOD = frozenset(
+    {
+        "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
+        "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
+        "vad_events",
+    }
+)  # fmt: skip
+
+_REFUSED = {
+    "redact": "redact is not supported: nothing would be left out",
+    "callback": "callback is not supported: results come back on this socket",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The query string, understood."""
+
+    opened: CallOpened
+    audio: AudioFormat
+    interim_results: bool
+    vad_events: bool
+    utterance_end_ms: int | None
+    ignored: tuple[str, ...]
+    """Parameters that changed nothing, for the metadata."""
+
+
+def understand(request: Request) -> Listening:
+    """DialectError says which parameter is wrong; one that is unknown is ignored, as clients send many."""
+    for name, objection in _REFUSED.items():
+        if request.first(name) not in (None, "", "false"):
+            raise DialectError(objection)
+    try:
+        audio = AudioFormat(
+            _encoding(request),
+            _whole(request, "sample_rate", 8_000),
+            _whole(request, "channels", 1),
+        )
+        separate = audio.channels > 1 and _truth(request, "multichannel")
+        opened = _opened(request, audio, audio.channels if separate else 1)
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
+    utterance_end = _whole(request, "utterance_end_ms", 0)
+    return Listening(
+        opened=opened,
+        audio=audio,
+        interim_results=_truth(request, "interim_results"),
+        vad_events=_truth(request, "vad_events"),
+        utterance_end_ms=utterance_end or None,
+        ignored=_ignored(request),
+    )
+
+
+def terms(texts: list[str]) -> list[str]:
+    """Legacy keywords carry a boost, `Acme:2.5`; nobody needs it."""
+    return [text.rsplit(":", 1)[0] if _is_boosted(text) else text for text in texts]
+
+
+def _is_boosted(text: str) -> bool:
+    return text.rpartition(":")[2].lstrip("-").replace(".", "", 1).isdigit()
+
+
+def _opened(request: Request, audio: AudioFormat, channels: int) -> CallOpened:
+    asked = [value for name, value in request.query if name in ("keyterm", "keywords")]
+    cleaned = clean(terms(asked))
+    extra = _extra(request)
+    tags = ",".join(value for name, value in request.query if name == "tag")
+    named = request.first("call_id") or extra.get("call_id")
+    language = request.first("language") or "en"
+    return CallOpened(
+        call_id=call.call_id(named) if named else None,
+        roles=_roles(request.first("roles") or extra.get("roles", ""), channels),
+        rate=audio.rate,
+        config=CallConfig(
+            language=call.language("en" if language == "multi" else language),
+            keywords=Keywords(cleaned.terms),
+            partials=_truth(request, "interim_results"),
+            hangover_ms=_hangover(request.first("endpointing")),
+        ),
+        rejected_keywords=cleaned.rejected,
+        metadata=custom.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
+    )
+
+
+def _extra(request: Request) -> dict[str, str]:
+    """`extra=name:value`, as often as one likes."""
+    pairs = (value.partition(":") for name, value in request.query if name == "extra")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _roles(text: str, channels: int) -> tuple[Role, ...]:
+    """`agent,customer`; two channels are these two, in this order, unless it is said otherwise."""
+    named = split(text)
+    if not named:
+        return (Role.AGENT, Role.CUSTOMER) if channels == 2 else (Role.MIXED,) * channels
+    if len(named) != channels or not set(named) <= set(Role):
+        raise DialectError(
+            f"roles must name one of {', '.join(Role)} for each of {channels} channels"
+        )
+    return tuple(Role(role) for role in named)
+
+
+def _hangover(endpointing: str | None) -> int | None:
+    if endpointing is None or not (endpointing.isascii() and endpointing.isdigit()):
+        return None
+    return min(max(int(endpointing[:6]), _SHORTEST_ENDPOINT_MS), _LONGEST_ENDPOINT_MS)
+
+
+def _encoding(request: Request) -> Encoding:
+    name = (request.first("encoding") or "").lower()
+    if name not in _ENCODINGS:
+        raise DialectError(
+            f"encoding must be {', '.join(_ENCODINGS)}, and said: raw audio does not tell"
+        )
+    return _ENCODINGS[name]
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.first(name)
+    if text in (None, ""):
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise DialectError(f"{name} must be a whole number")
+    return int(text)
+
+
+def _truth(request: Request, name: str) -> bool:
+    return (request.first(name) or "").lower() in ("true", "1", "yes")
+
+
+def _ignored(request: Request) -> tuple[str, ...]:
+    names = {name[:32] for name, _ in request.query if name not in _UNDERSTOOD}
+    if request.first("language") == "multi":
+        names.add("language=multi")
+    return tuple(sorted(names))[:32]

@@ -1,0 +1,257 @@
+"""Deepgram's live API."""
+
+import json
+from typing import Any
+
+import pytest
+from recordings import load, replay, request
+
+from protocol.bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+)
+from protocol.call import Role
+from protocol.dialects.deepgram import Deepgram
+from protocol.dialects.deepgram_query import terms
+from protocol.events import (
+    Entry,
+    Final,
+    MarkReached,
+    Partial,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    SpeechStarted,
+    Timing,
+    TranscriptEvent,
+    Word,
+)
+
+RAW = "encoding=linear16&sample_rate=8000"
+WORDS = (Word("Hello", 0, 4_000, 0.9), Word("you", 4_000, 8_000, 0.7))
+
+
+def deepgram(query: str = RAW) -> Deepgram:
+    return Deepgram(request(f"/v1/listen?{query}"))
+
+
+def say(dialect: Deepgram, *messages: Any) -> list[BridgeEvent]:
+    return [
+        event
+        for message in messages
+        for event in dialect.receive(message if isinstance(message, bytes) else json.dumps(message))
+    ]
+
+
+def told(dialect: Deepgram, *events: TranscriptEvent) -> list[Any]:
+    for event in events:
+        dialect.tell(Entry(event, None if isinstance(event, Partial) else 1))
+    return [json.loads(message) for message in dialect.outbox()]
+
+
+def final(
+    number: int = 0, start: int = 0, end: int = 8_000, words: tuple[Word, ...] = WORDS
+) -> Final:
+    return Final(
+        SegmentId(0, number), Span(start, end), words, "en", 0, (), "engine", Timing(1, 2), ()
+    )
+
+
+def started(number: int = 0, start: int = 0) -> SpeechStarted:
+    return SpeechStarted(SegmentId(0, number), start)
+
+
+def test_a_recorded_conversation() -> None:
+    (opened, *rest), _ = replay(load("deepgram"))
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.call_id, opened.rate) == ("crm-17", 8_000)
+    assert opened.roles == (Role.AGENT, Role.CUSTOMER)
+    assert opened.config.keywords.terms == ("Acme", "Priya Raman", "Orvanta")
+    assert (opened.config.language, opened.config.hangover_ms) == ("en", 300)
+    assert opened.metadata == (("call_id", "crm-17"), ("tag", "sales"))
+    assert [
+        (event.channel, event.pcm.tolist()) for event in rest if isinstance(event, AudioReceived)
+    ] == [(0, [1, 3]), (1, [2, 4])]
+    assert [event for event in rest if not isinstance(event, AudioReceived)] == [
+        FinalizeRequested(None),
+        MarkReceived("finalize:1"),
+        KeywordsChanged(("Zephyr",)),
+        CallClosed(),
+    ]
+
+
+def test_the_first_frame_opens_the_call_and_is_heard() -> None:
+    opened, audio = say(deepgram(), b"\x01\x00")
+
+    assert isinstance(opened, CallOpened)
+    assert opened.call_id is None
+    assert isinstance(audio, AudioReceived)
+    assert audio.pcm.tolist() == [1]
+
+
+def test_channels_that_are_not_wanted_apart_are_mixed() -> None:
+    opened, audio = say(deepgram(RAW + "&channels=2"), b"\x02\x00\x04\x00")
+
+    assert isinstance(opened, CallOpened)
+    assert opened.roles == (Role.MIXED,)
+    assert isinstance(audio, AudioReceived)
+    assert (audio.channel, audio.pcm.tolist()) == (0, [3])
+
+
+def test_an_empty_message_is_no_end() -> None:
+    dialect = deepgram()
+
+    assert say(dialect, b"\x00\x00", b"")[-1] == FinalizeRequested(None)
+    assert say(dialect, b"\x00\x00") != []
+
+
+def test_a_turn_is_not_over_while_speech_goes_on_right_behind_it() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00")
+
+    cut, last = told(dialect, started(), started(1, 8_000), final(), final(1, 8_000, 9_000))
+
+    assert (cut["is_final"], cut["speech_final"]) == (True, False)
+    assert (last["is_final"], last["speech_final"]) == (True, True)
+
+
+def test_an_utterance_has_ended_when_so_much_silence_has_been_heard() -> None:
+    dialect = deepgram(RAW + "&utterance_end_ms=1000")
+    say(dialect, bytes(2 * 8_000))
+    (results,) = told(dialect, started(), final())
+
+    say(dialect, bytes(2 * 7_999))
+    too_early = dialect.outbox()
+    say(dialect, bytes(2))
+
+    assert results["type"] == "Results"
+    assert too_early == []
+    assert [json.loads(message) for message in dialect.outbox()] == [
+        {"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0}
+    ]
+
+
+def test_an_utterance_has_not_ended_while_somebody_speaks() -> None:
+    dialect = deepgram(RAW + "&utterance_end_ms=1000")
+    say(dialect, bytes(2 * 8_000))
+    told(dialect, started(), final(), started(1, 9_000))
+
+    say(dialect, bytes(2 * 16_000))
+
+    assert dialect.outbox() == []
+
+
+def test_interim_results_are_sent_to_those_who_want_them() -> None:
+    partial = Partial(SegmentId(0, 0), Span(0, 800), 1, (Word("my"),), 0)
+    unasked, asked = deepgram(), deepgram(RAW + "&interim_results=true")
+    for dialect in (unasked, asked):
+        say(dialect, b"\x00\x00")
+
+    assert told(unasked, started(), partial) == []
+    (results,) = told(asked, started(), partial)
+    assert (results["is_final"], results["channel"]["alternatives"][0]["transcript"]) == (
+        False,
+        "my",
+    )
+
+
+def test_words_without_times_share_the_time_of_their_segment() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00")
+
+    (results,) = told(dialect, final(words=(Word("abc"), Word("abcdefghijk"))))
+
+    words = results["channel"]["alternatives"][0]["words"]
+    assert [(word["start"], word["end"]) for word in words] == [(0.0, 0.25), (0.25, 1.0)]
+    assert results["x"]["word_times"] == "estimated"
+
+
+def test_a_finalize_is_answered_by_the_segment_that_was_open() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00")
+    told(dialect, started(), started(1, 8_000))
+
+    say(dialect, {"type": "Finalize", "channel": 0})
+    earlier, awaited = told(dialect, final(), final(1, 8_000, 9_000))
+
+    assert (earlier["from_finalize"], awaited["from_finalize"]) == (False, True)
+    assert told(dialect, MarkReached("finalize:1")) == []
+
+
+def test_a_finalize_with_nothing_open_is_answered_all_the_same() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00", {"type": "Finalize"})
+
+    (results,) = told(dialect, MarkReached("finalize:1"))
+
+    assert results["from_finalize"] is True
+    assert results["channel"]["alternatives"][0]["transcript"] == ""
+
+
+def test_a_segment_that_failed_takes_its_interim_text_back() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00")
+
+    (results,) = told(dialect, SegmentFailed(SegmentId(0, 0), Span(0, 800), "no engine"))
+
+    assert (results["is_final"], results["x"]["failed"]) == (True, "no engine")
+    assert results["channel"]["alternatives"][0]["transcript"] == ""
+
+
+def test_a_list_over_the_limit_leaves_the_old_one_in_place() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00")
+
+    events = say(dialect, {"type": "Configure", "keyterms": [f"name {n}" for n in range(501)]})
+
+    assert events == []
+    (failure,) = told(dialect)
+    assert failure["code"] == "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
+
+
+def test_behind_close_stream_nothing_is_heard() -> None:
+    dialect = deepgram()
+
+    assert say(dialect, b"\x00\x00", {"type": "CloseStream"})[-1] == CallClosed()
+    assert say(dialect, b"\x00\x00", {"type": "Finalize"}) == []
+
+
+def test_old_keywords_lose_their_boost() -> None:
+    assert terms(["Acme:2.5", "Orvanta:-1", "Priya Raman", "a:b"]) == [
+        "Acme",
+        "Orvanta",
+        "Priya Raman",
+        "a:b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("", "encoding must be mulaw, alaw, linear16"),
+        ("encoding=opus", "encoding must be"),
+        ("encoding=mulaw&sample_rate=16000", "exists at 8000 Hz only"),
+        ("encoding=linear16&sample_rate=48000", "send 8000 or 16000"),
+        ("encoding=mulaw&sample_rate=8k", "sample_rate must be a whole number"),
+        ("encoding=mulaw&channels=9", "send 1 to 8"),
+        ("encoding=mulaw&redact=pci", "redact is not supported"),
+        ("encoding=mulaw&callback=http://x", "callback is not supported"),
+        ("encoding=mulaw&extra=call_id:a b", "a call id is"),
+        ("encoding=mulaw&channels=2&multichannel=true&roles=agent", "roles must name one of"),
+    ],
+)
+def test_blame_is_precise_and_told_in_band(query: str, complaint: str) -> None:
+    dialect = deepgram(query)
+
+    with pytest.raises(DialectError, match=complaint):
+        say(dialect, b"\x00\x00")
+
+    (error,) = told(dialect)
+    assert (error["type"], complaint in error["description"]) == ("Error", True)
