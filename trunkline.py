@@ -40,6 +40,7 @@ from protocol import keywords
 from protocol.clock import to_seconds
 from protocol.keys import Partition
 from protocol.settings import RedisSettings
+from streaming.segmenter import Endpointing
 from streaming.settings import GatewaySettings
 from transcripts.export import FORMS, export
 from transcripts.score import WordErrors, word_errors
@@ -218,8 +219,8 @@ def demo(options: argparse.Namespace) -> int:
     recording = read_recording(_DEMO / "call.wav")
     _prepare_weights(options)
     print(
-        f"A synthetic call of {recording.seconds:.0f} s ({_DEMO / 'call.wav'}) goes in as Twilio would send it:\n"
-        f"8 kHz mu-law, two tracks, real time.  Keywords: {', '.join(script['keywords'])}\n"
+        f"{script['notice']}\n{recording.seconds:.0f} s go in as Twilio would send them: 8 kHz mu-law, two tracks,"
+        f" real time.\nKeywords: {', '.join(script['keywords'])}\n"
     )
     plan = CallPlan(
         f"demo-{secrets.token_hex(3)}", ("agent", "customer"), "en", tuple(script["keywords"])
@@ -238,7 +239,10 @@ def demo(options: argparse.Namespace) -> int:
     print(f"\nWord error rate {100 * errors.rate:.1f} % of {errors.reference} words.")
     if lags := sorted(captions.lags):
         middle = lags[len(lags) // 2]
-        print(f"Finals {middle:.0f} ms behind the end of their speech (median of {len(lags)}).")
+        print(
+            f"Finals came {middle:.0f} ms behind the end of their segment, which lies"
+            f" {Endpointing().afterroll_ms} ms behind its last sound (median of {len(lags)})."
+        )
     print(f"Stored in {_store_url(_settings(options, 'recorder', RecorderSettings))}")
     print(f"Read it again: trunkline show {plan.call_id}")
     return 0

@@ -33,7 +33,7 @@ class Captions:
         self._settled: set[str] = set()
         self._status = ""
         self.lags: list[float] = []
-        """Of each final, milliseconds from the end of its speech to its arrival."""
+        """Of each final, milliseconds from the end of its segment to its arrival."""
 
         self.ended: Mapping[str, Any] | None = None
         """`call.ended`, when it has come."""

@@ -15,8 +15,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 PREFIX = "TRUNKLINE_"
-_NOT_SETTINGS = ("TRUNKLINE_CONFIG", "TRUNKLINE_READY_FD", "TRUNKLINE_ALIVE_FD", "TRUNKLINE_TEST_")
-"""Names with our prefix that are no settings."""
+_NOT_SETTINGS = (
+    "TRUNKLINE_CONFIG",
+    "TRUNKLINE_READY_FD",
+    "TRUNKLINE_ALIVE_FD",
+    "TRUNKLINE_TEST_",
+    "TRUNKLINE_GRANITE_",
+)
+"""Names with our prefix that are not ours to check; the Granite engine reads and checks its own."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 

@@ -1,9 +1,12 @@
 """Which engine `auto` takes on this machine, and why."""
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+
+from .granite import GraniteSettings, obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Choice:
 def choose(
     wanted: str,
     *,
+    environment: Mapping[str, str] = os.environ,
     has_module: Callable[[str], bool] = lambda name: find_spec(name) is not None,
     has_program: Callable[[str], bool] = lambda name: shutil.which(name) is not None,
 ) -> Choice:
@@ -29,4 +33,7 @@ def choose(
         return Choice(
             "moonshine", "a GPU, but the extra is missing: pip install 'trunkline[granite]'"
         )
+    settings = GraniteSettings.from_environment(environment)
+    if hindrance := obstacle(settings.model, settings.revision):
+        return Choice("moonshine", f"a GPU, but {hindrance}")
     return Choice("granite", "an NVIDIA GPU")
