@@ -1,0 +1,36 @@
+"""Which engine `auto` takes, and why."""
+
+import pytest
+
+from workers.engines.choice import Choice, choose
+
+PINNED = {"TRUNKLINE_GRANITE_REVISION": "0" * 40}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "extra", "environment", "engine", "reason"),
+    [
+        (False, True, PINNED, "moonshine", "no NVIDIA GPU here"),
+        (True, False, PINNED, "moonshine", "pip install 'trunkline[granite]'"),
+        (True, True, {}, "moonshine", "needs a pinned revision"),
+        (True, True, PINNED, "granite", "an NVIDIA GPU"),
+    ],
+)
+def test_auto(
+    gpu: bool, extra: bool, environment: dict[str, str], engine: str, reason: str
+) -> None:
+    choice = choose(
+        "auto",
+        environment=environment,
+        has_module=lambda _: extra,
+        has_program=lambda _: gpu,
+    )
+
+    assert choice.engine == engine
+    assert reason in choice.reason
+
+
+def test_what_is_asked_for_is_taken_without_question() -> None:
+    choice = choose("whisper", has_module=lambda _: False, has_program=lambda _: False)
+
+    assert choice == Choice("whisper", "asked for")
