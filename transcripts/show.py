@@ -31,7 +31,7 @@ def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableTy
 def _line(transcript: Transcript, one: StoredSegment, keywords: Iterable[str]) -> Text:
     role = transcript.call.role(one.segment.channel)
     minutes, seconds = divmod(to_ms(one.span.start) // 1_000, 60)
-    line = Text(f"{minutes:02d}:{seconds:02d} ", style="dim")
+    line = Text().append(f"{minutes:02d}:{seconds:02d} ", style="dim")
     line.append(f"{role:>8} ", style=f"bold {_COLOURS.get(role, 'yellow')}")
     if one.ending is not Ending.FINAL:
         return line.append(f"({one.ending}: {one.reason})", style="red")

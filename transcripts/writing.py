@@ -7,7 +7,7 @@ The first word stands: the same event again changes nothing, and events may come
 from dataclasses import asdict
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, insert, select, update
 
 from protocol.events import (
     AudioGap,
@@ -90,8 +90,8 @@ def _segment_ended(connection: Connection, call_id: str, terminal: Terminal) -> 
     _ensure_call(connection, call_id)
     segment = terminal.segment
     key: _Key = {"call_id": call_id, "channel": segment.channel, "number": segment.number}
-    if (found := _find(connection, segments, key)) is not None:
-        if Span(found.start, found.end) != terminal.span:
+    if found := _find(connection, segments, key, segments.c.start, segments.c.end):
+        if Span(found[0], found[1]) != terminal.span:
             raise ConflictError
         return
     connection.execute(insert(segments).values(**key, **_segment_values(terminal)))
@@ -142,17 +142,19 @@ def _keywords_applied(connection: Connection, call_id: str, applied: KeywordsApp
 def _ensure_call(connection: Connection, call_id: str) -> None:
     """A row to hang things on, also when `call.started` comes later."""
     key: _Key = {"call_id": call_id}
-    if _find(connection, calls, key) is None:
+    if not _find(connection, calls, key, calls.c.call_id):
         blank = {"roles": [], "language": "", "dialect": "", "started_at": 0.0}
         connection.execute(insert(calls).values(**key, **blank))
 
 
 def _add(connection: Connection, table: Table, key: _Key, values: dict[str, Any]) -> None:
     _ensure_call(connection, key["call_id"])
-    if _find(connection, table, key) is None:
+    if not _find(connection, table, key, table.c.call_id):
         connection.execute(insert(table).values(**key, **values))
 
 
-def _find(connection: Connection, table: Table, key: _Key) -> Row[Any] | None:
+def _find(
+    connection: Connection, table: Table, key: _Key, *columns: Column[Any]
+) -> Row[*tuple[Any, ...]] | None:
     same: list[ColumnElement[bool]] = [table.c[name] == value for name, value in key.items()]
-    return connection.execute(select(table).where(*same)).first()
+    return connection.execute(select(*columns).where(*same)).first()

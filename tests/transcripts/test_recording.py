@@ -1,14 +1,11 @@
-"""The recorder among others: two of them, a database in trouble, kill -9, and what the log says of it."""
+"""The recorder among others: two of them, a database in trouble, and what the log says of it."""
 
 import asyncio
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-import pytest
+import redis as sync_redis
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -164,6 +161,7 @@ async def test_an_entry_deleted_after_its_delivery_is_let_go(redis: Redis, store
         await empty(redis)
 
     assert texts(store) == ["word1"]
+    assert store.quarantined() == []
     assert (await redis.xpending(OUTBOX, RECORDER))["pending"] == 0
 
 
@@ -178,17 +176,23 @@ async def test_a_group_that_is_gone_is_made_again(redis: Redis, store: Store) ->
     assert texts(store) == ["word0", "word1"]
 
 
-async def test_the_batch_in_hand_is_finished_before_it_stops(redis: Redis, store_url: str) -> None:
+async def test_the_batch_in_hand_is_finished_before_it_stops(
+    valkey: ValkeyServer, redis: Redis, store_url: str
+) -> None:
     store = SlowStore.open(store_url)
+    witness = sync_redis.from_url(valkey.url)  # asks without giving anything else a turn
     await put(redis, 0)
 
     async with recording(redis, store) as task:
         await asyncio.to_thread(store.begun.wait, 30)
         task.cancel()
         store.go_on.set()
+        await asyncio.wait([task])
+        left = witness.xlen(OUTBOX)
 
+    assert left == 0
     assert texts(store) == ["word0"]
-    assert await redis.xlen(OUTBOX) == 0
+    witness.close()
     store.close()
 
 
@@ -263,48 +267,6 @@ def _write_as_the_update_would(store: Store) -> None:
     payload = fields("c1", 1, final("readable by now"))["e"]
     with create_engine(store._engine.url).begin() as connection:
         connection.execute(text("UPDATE quarantine SET payload = :payload"), {"payload": payload})
-
-
-KILLED = """
-import asyncio, sys
-from console.connection import connect
-from protocol.settings import RedisSettings
-from transcripts.recorder import Recorder
-from transcripts.settings import RecorderSettings
-from transcripts.store import Store
-
-async def run():
-    redis = connect(RedisSettings(url=sys.argv[1]))
-    await Recorder(redis, Store.open(sys.argv[2]), [sys.argv[3]], "r1", RecorderSettings(batch=5)).run()
-
-asyncio.run(run())
-"""
-"""A recorder in a process of its own."""
-
-
-@pytest.mark.parametrize("life", range(3))
-async def test_a_recorder_killed_at_any_moment_costs_no_word(
-    valkey: ValkeyServer, redis: Redis, store_url: str, life: int
-) -> None:
-    store = Store.open(store_url)
-    await put(redis, *range(400))
-    process = await asyncio.to_thread(
-        subprocess.Popen, [sys.executable, "-c", KILLED, valkey.url, store_url, OUTBOX]
-    )
-    try:
-        await until(lambda: len(texts(store)) > 40 * life)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    before = len(texts(store))
-
-    async with recording(redis, store):
-        await empty(redis)
-
-    assert before < 400
-    assert texts(store) == [f"word{number}" for number in range(400)]
-    assert (await redis.xpending(OUTBOX, RECORDER))["pending"] == 0
-    store.close()
 
 
 @given(failures=st.integers(1, 10_000), chance=st.floats(0, 1, exclude_max=True))

@@ -1,0 +1,83 @@
+"""A recorder in a process of its own, killed while it stores."""
+
+import asyncio
+import contextlib
+import sys
+
+import pytest
+from redis.asyncio import Redis
+from spoken_calls import fields, final
+from support.valkey import ValkeyServer
+
+from protocol.keys import RECORDER, Partition
+from transcripts.recorder import Recorder
+from transcripts.settings import RecorderSettings
+from transcripts.store import Store
+
+OUTBOX = Partition(0).outbox
+WORDS = [f"word{number}" for number in range(300)]
+
+KILLED = """
+import asyncio, sys
+from console.connection import connect
+from protocol.settings import RedisSettings
+from transcripts.recorder import Recorder
+from transcripts.settings import RecorderSettings
+from transcripts.store import Store
+
+async def run():
+    redis = connect(RedisSettings(url=sys.argv[1]))
+    await Recorder(redis, Store.open(sys.argv[2]), [sys.argv[3]], "r1", RecorderSettings(batch=5)).run()
+
+asyncio.run(run())
+"""
+"""A recorder in a process of its own."""
+
+
+def texts(store: Store) -> list[str]:
+    found = store.transcript("c1")
+    return [one.text for one in found.segments] if found else []
+
+
+async def put_words(redis: Redis) -> None:
+    for number, word in enumerate(WORDS):
+        await redis.xadd(OUTBOX, fields("c1", number + 1, final(word, number=number)))
+
+
+async def empty(redis: Redis) -> None:
+    async with asyncio.timeout(30):
+        while await redis.xlen(OUTBOX):
+            pass
+
+
+@pytest.mark.parametrize("stored_before", [0, 20, 120])
+async def test_a_recorder_killed_at_any_moment_costs_no_word(
+    valkey: ValkeyServer, redis: Redis, store_url: str, stored_before: int
+) -> None:
+    """Its next life has the same name; another one's would wait until it is sure that this one is dead."""
+    store = Store.open(store_url)
+    await put_words(redis)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, valkey.url, store_url, OUTBOX
+    )
+    try:
+        async with asyncio.timeout(60):
+            while len(await asyncio.to_thread(texts, store)) <= stored_before:
+                assert process.returncode is None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    before = len(texts(store))
+
+    recording = asyncio.ensure_future(
+        Recorder(redis, store, [OUTBOX], "r1", RecorderSettings(block_ms=20)).run()
+    )
+    await empty(redis)
+    recording.cancel()
+    await asyncio.wait([recording])
+
+    assert before < len(WORDS)
+    assert texts(store) == WORDS
+    assert (await redis.xpending(OUTBOX, RECORDER))["pending"] == 0
+    store.close()
