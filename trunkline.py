@@ -130,7 +130,9 @@ def worker(options: argparse.Namespace) -> None:
 
     async def work(redis: Redis, shared: RedisSettings) -> None:
         log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
-        engine = await asyncio.to_thread(registry.load, chosen.engine, **_model(settings))
+        engine = await asyncio.to_thread(
+            registry.load, chosen.engine, **_model(chosen.engine, settings.model)
+        )
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
@@ -180,6 +182,7 @@ def _run_part(
 
 def up(options: argparse.Namespace) -> None:
     """Run everything on this machine, until Ctrl-C."""
+    _prepare_weights(options)
 
     async def run() -> None:
         hang_up = on_interrupt()
@@ -292,7 +295,8 @@ def transcribe(options: argparse.Namespace) -> int:
     recording = read_recording(Path(options.file))
     _prepare_weights(options)
     settings = _settings(options, "worker", WorkerSettings)
-    engine = registry.load(choice.choose(settings.engine).engine, **_model(settings))
+    chosen = choice.choose(settings.engine)
+    engine = registry.load(chosen.engine, **_model(chosen.engine, settings.model))
     with _bar("transcribing") as progress:
         transcript = transcribe_recording(
             recording.channels,
@@ -354,8 +358,17 @@ def _flags(options: argparse.Namespace, section: str) -> tuple[str, ...]:
     return tuple(word for flag in flags for word in flag)
 
 
-def _model(settings: WorkerSettings) -> dict[str, str]:
-    return {"model": settings.model} if settings.model else {}
+def _model(engine: str, model: str) -> dict[str, object]:
+    """How each engine is told which model to take; nothing for its own."""
+    if not model:
+        return {}
+    match engine:
+        case "granite":
+            return {"model": model}
+        case "whisper":
+            return {"folder": Path(model)}
+        case _:
+            raise ConfigurationError(f"--model: the engine {engine} has one model only")
 
 
 def _prepare_weights(options: argparse.Namespace) -> None:

@@ -13,7 +13,10 @@ class WorkerSettings(BaseModel):
         description="moonshine, whisper or granite; auto takes granite where there is a GPU and its weights"
         " are at hand, else moonshine",
     )
-    model: str = Field("", description="model folder or hub id, for engines that have a choice")
+    model: str = Field(
+        "",
+        description="another model than the engine's own: a folder, or for granite also a hub id",
+    )
     lease_ms: int = Field(
         5_000,
         ge=500,
