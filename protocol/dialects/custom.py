@@ -110,3 +110,12 @@ def _roles(text: str, defaults: Mapping[str, Role]) -> Mapping[str, Role]:
             )
         roles[track] = Role(role)
     return roles
+
+
+def role_of(parameters: Iterable[tuple[str, str]]) -> Role:
+    """Who is heard on a bridge's only channel: parameter `role`, or `leg` or `track` where they name a role."""
+    said = {_NOISE.sub("", name).lower(): value.lower() for name, value in parameters}
+    if "role" in said and said["role"] not in set(Role):
+        raise DialectError(f"role must be one of {', '.join(Role)}")
+    named = (said.get(name) for name in ("role", "leg", "track"))
+    return next((Role(role) for role in named if role in set(Role)), Role.MIXED)

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 
+from .asterisk import Asterisk
 from .base import Dialect, Request
 from .deepgram import Deepgram
+from .freeswitch import FreeSwitch
+from .jambonz import Jambonz
 from .native import Native
 from .twilio import MediaStreams
 from .vendors import EXOTEL, PLIVO, SIGNALWIRE, TELNYX, TWILIO
+from .vonage import Vonage
 
 _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
     "/v1/calls": Native,
@@ -16,6 +20,10 @@ _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
     "/telnyx": lambda request: MediaStreams(request, TELNYX),
     "/plivo": lambda request: MediaStreams(request, PLIVO),
     "/exotel": lambda request: MediaStreams(request, EXOTEL),
+    "/asterisk": Asterisk,
+    "/freeswitch": FreeSwitch,
+    "/jambonz": Jambonz,
+    "/vonage": Vonage,
 }
 
 

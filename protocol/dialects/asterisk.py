@@ -1,0 +1,95 @@
+"""
+Asterisk's chan_websocket: we only listen, and send nothing, for whatever we sent would be warned about.
+
+https://docs.asterisk.org/Configuration/Channel-Drivers/WebSocket/
+MEDIA_START comes first, as words or as JSON (`f(json)`); parameters stand in the URL (`v(...)`) or, in JSON
+mode, in channel variables.  Nothing is sent while a channel is silent, and nothing counts the frames.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from ..audio import AudioFormat, Encoding
+from ..bridge import BridgeEvent, DialectError, DtmfReceived
+from ..events import Entry
+from . import custom, fields
+from .base import Message, Request
+from .interleaved import Interleaved
+
+_FORMATS = {
+    "ulaw": AudioFormat(Encoding.MULAW),
+    "alaw": AudioFormat(Encoding.ALAW),
+    "slin": AudioFormat(Encoding.L16),
+    "slin16": AudioFormat(Encoding.L16, 16_000),
+}
+
+
+class Asterisk:
+    """One WebSocket channel: one side of a call, or the mixed call."""
+
+    name: ClassVar[str] = "asterisk"
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._audio: Interleaved | None = None
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What Asterisk means; DialectError for what it may not say."""
+        if isinstance(message, bytes):
+            if self._audio is None:
+                raise DialectError("audio before MEDIA_START")
+            return [*self._audio.receive(message)]
+        body = _words(message)
+        match fields.text(body, "event"):
+            case "MEDIA_START":
+                return self._start(body)
+            case "DTMF_END":
+                if self._audio is None:
+                    raise DialectError("DTMF_END before MEDIA_START")
+                return [DtmfReceived(0, fields.digit(body))]
+            case _:  # STATUS, MEDIA_XON and others speak of what we might play
+                return []
+
+    def opened(self, call_id: str) -> None:
+        """Asterisk named the call itself."""
+
+    def tell(self, entry: Entry) -> None:
+        """There is no place for text; subscribers read it elsewhere."""
+
+    def outbox(self) -> list[Message]:
+        """Nothing."""
+        return []
+
+    def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        if self._audio is not None:
+            raise DialectError("a second MEDIA_START: one connection carries one channel")
+        codec = fields.text(body, "format")
+        if codec not in _FORMATS:
+            raise DialectError(f"format {codec[:32]!r} is not supported: dial with c(ulaw)")
+        variables = body.get("channel_variables") or {}
+        if not isinstance(variables, dict):
+            raise DialectError("channel_variables must be an object")
+        parameters = [*custom.strings(variables), *self._request.query]
+        wishes = custom.understand(parameters)
+        # connection_id is the name of a client in a configuration file: the same for all its calls.
+        named = wishes.call_id or fields.call_id(body, "channel_id")
+        own = replace(wishes, call_id=_of_its_own(named, parameters))
+        opened = own.open(None, (custom.role_of(parameters),), _FORMATS[codec].rate)
+        self._audio = Interleaved(_FORMATS[codec])
+        return [opened]
+
+
+def _of_its_own(call_id: str, parameters: list[tuple[str, str]]) -> str:
+    """Two taps of a call say its id and a `leg` or `track`: they must not take the call from each other."""
+    said = dict(parameters)
+    tap = said.get("leg") or said.get("track")
+    return fields.call_id({"leg": f"{call_id}:{tap}"}, "leg") if tap else call_id
+
+
+def _words(message: str) -> Mapping[str, Any]:
+    """`EVENT name:value name:value`, or the same as JSON."""
+    if message.startswith("{"):
+        return fields.parse(message)
+    event, *pairs = message.split()[:64] or [""]
+    return {"event": event} | dict(pair.split(":", 1) for pair in pairs if ":" in pair)

@@ -1,0 +1,105 @@
+"""
+FreeSWITCH's mod_audio_fork and mod_audio_stream, and the `listen` verb of jambonz.
+
+https://github.com/drachtio/drachtio-freeswitch-modules  https://github.com/amigniter/mod_audio_stream
+One text message of metadata, if there is any, then 16-bit samples; rate and channels are not announced, so they
+stand in the URL or in the metadata.  Transcripts go back as `{"type":"transcription","data":{...}}`, which both
+modules hand to the dialplan as an event.
+"""
+
+from typing import Any, ClassVar
+
+from ..audio import AudioFormat, Encoding
+from ..bridge import BridgeEvent, CallClosed, DialectError, DtmfReceived
+from ..call import Role
+from ..events import Entry
+from ..wire import Scribe
+from . import custom, fields
+from .base import Message, Request
+from .interleaved import Interleaved
+
+_SIDES = {"read": Role.CUSTOMER, "write": Role.AGENT}
+"""In stereo: the leg that is tapped, and what it hears."""
+
+_MIXES = ("mono", "mixed", "stereo")
+_JAMBONZ = "audio.jambonz.org"
+_CALL_IDS = ("uuid", "callSid", "callUuid", "x-call-id")
+
+
+class FreeSwitch:
+    """One tapped leg."""
+
+    name: ClassVar[str] = "freeswitch"
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._audio: Interleaved | None = None
+        self._closed = False
+        self._scribe = Scribe("")
+        self._out: list[Message] = []
+        headers = dict(request.headers)
+        self._listens = _JAMBONZ not in headers.get("sec-websocket-protocol", "")
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the module means; DialectError for what it may not say."""
+        if self._closed:
+            return []
+        if isinstance(message, str):
+            return self._text(message)
+        opened = self._open({}) if self._audio is None else []
+        assert self._audio is not None  # _open has made it
+        if not message:  # `graceful-shutdown`: it waits for our last words, and for us to close
+            self._closed = True
+            return [*opened, CallClosed()]
+        return [*opened, *self._audio.receive(message)]
+
+    def opened(self, call_id: str) -> None:
+        """The id stands in all that is sent."""
+        self._scribe = Scribe(call_id)
+
+    def tell(self, entry: Entry) -> None:
+        """Everything goes back as a public event, but to jambonz, whose `listen` knows no such message."""
+        if self._listens:
+            event = self._scribe.write(entry)
+            self._out.append('{"type":"transcription","data":' + event + "}")
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        out, self._out = self._out, []
+        return out
+
+    def _text(self, message: str) -> list[BridgeEvent]:
+        """Metadata first; later whatever the application sends, of which we understand keys."""
+        try:
+            body = dict(fields.parse(message))
+        except DialectError:
+            body = {"metadata": message}  # sent along verbatim: any words will do
+        if self._audio is None:
+            return self._open(body)
+        if body.get("event") == "dtmf":
+            return [DtmfReceived(0, fields.digit(body, "dtmf"))]
+        return []
+
+    def _open(self, metadata: dict[str, Any]) -> list[BridgeEvent]:
+        parameters = [*self._request.headers, *custom.strings(metadata), *self._request.query]
+        said = dict(parameters)
+        mix = said.get("mix") or said.get("mixType") or "mono"
+        if mix not in _MIXES:
+            raise DialectError(f"mix must be one of {', '.join(_MIXES)}, as in uuid_audio_fork")
+        stereo = mix == "stereo"
+        rate = said.get("rate") or said.get("sampleRate") or said.get("sample_rate") or "8000"
+        audio = _format(rate, 2 if stereo else 1)
+        asked = [*custom.strings(metadata), *self._request.query]
+        wishes = custom.understand(asked, _SIDES if stereo else None)
+        roles = tuple(wishes.roles.values()) or (custom.role_of(asked),)
+        named = next((said[name] for name in _CALL_IDS if name in said), None)
+        call_id = fields.call_id({"call id": named}, "call id") if named else None
+        self._audio = Interleaved(audio)
+        return [wishes.open(call_id, roles, audio.rate)]
+
+
+def _format(rate: str, channels: int) -> AudioFormat:
+    hertz = {"8000": 8_000, "8k": 8_000, "16000": 16_000, "16k": 16_000}.get(rate)
+    if hertz is None:
+        raise DialectError(f"rate {rate[:16]!r} is not supported: fork with 8k or 16k")
+    return AudioFormat(Encoding.L16, hertz, channels)

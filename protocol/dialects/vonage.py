@@ -1,0 +1,72 @@
+"""
+Vonage Voice: a WebSocket as one leg of a call; we only listen.
+
+https://developer.vonage.com/en/voice/voice-api/concepts/websockets
+A first text message with the headers of the NCCO, then 16-bit samples of the mixed call, or of what `canHear`
+lets through.
+"""
+
+import re
+from typing import ClassVar
+
+from ..audio import AudioFormat, Encoding
+from ..bridge import BridgeEvent, DialectError, DtmfReceived
+from ..events import Entry
+from . import custom, fields
+from .base import Message, Request
+from .interleaved import Interleaved
+
+_RATE = re.compile(r"audio/l16;\s*rate=(8000|16000)", re.ASCII)
+
+
+class Vonage:
+    """One leg."""
+
+    name: ClassVar[str] = "vonage"
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._audio: Interleaved | None = None
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What Vonage means; DialectError for what it may not say."""
+        if isinstance(message, bytes):
+            if self._audio is None:
+                raise DialectError("audio before websocket:connected")
+            return [*self._audio.receive(message)]
+        body = fields.parse(message)
+        match fields.text(body, "event"):
+            case "websocket:connected":
+                return self._start(dict(body))
+            case "websocket:dtmf":
+                if self._audio is None:
+                    raise DialectError("websocket:dtmf before websocket:connected")
+                return [DtmfReceived(0, fields.digit(body))]
+            case _:  # cleared and notify speak of what we might play
+                return []
+
+    def opened(self, call_id: str) -> None:
+        """Nothing is sent."""
+
+    def tell(self, entry: Entry) -> None:
+        """There is no place for text; subscribers read it elsewhere."""
+
+    def outbox(self) -> list[Message]:
+        """Nothing."""
+        return []
+
+    def _start(self, body: dict[str, object]) -> list[BridgeEvent]:
+        if self._audio is not None:
+            raise DialectError("a second websocket:connected: one connection carries one call")
+        content_type = fields.text(body, "content-type")
+        declared = _RATE.fullmatch(content_type)
+        if declared is None:
+            raise DialectError(
+                f"content-type {content_type[:48]!r} is not supported: audio/l16;rate=8000 or 16000"
+            )
+        parameters = [*self._request.query, *custom.strings(body)]
+        wishes = custom.understand(parameters)
+        rate = int(declared[1])
+        opened = wishes.open(None, (custom.role_of(parameters),), rate)
+        self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
+        return [opened]
