@@ -112,5 +112,5 @@ async def check(redis: Redis, url: str) -> None:
 
 def _without_password(url: str) -> str:
     """The address without what stands before the @."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    scheme, mark, rest = url.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"

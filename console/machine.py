@@ -121,22 +121,15 @@ def _existing(path: Path) -> Path:
 
 def _redis_fault(url: str) -> str | None:
     async def ask() -> str | None:
-        redis = connect(RedisSettings.model_validate({"url": url}))
         try:
-            await check(redis, url)
+            redis = connect(RedisSettings.model_validate({"url": url}))
+            async with redis:
+                await check(redis, url)
         except UnusableRedisError as exc:
             return str(exc)
-        finally:
-            await redis.aclose()
         return None
 
-    try:
-        return asyncio.run(ask())
-    except (
-        TypeError,
-        ValueError,
-    ) as exc:  # redis-py's for a URL, or an option in it, that it does not know
-        return f"not the address of a Redis: {exc}"
+    return asyncio.run(ask())
 
 
 def _gpu() -> str | None:
