@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import NAMESPACE_URL, uuid5
 
 from ..bridge import BridgeEvent
 from ..events import Entry
@@ -24,6 +25,16 @@ class Request:
     def first(self, name: str) -> str | None:
         """The first value of a query parameter."""
         return next((value for key, value in self.query if key == name), None)
+
+    @property
+    def own_id(self) -> str:
+        """
+        A UUID that belongs to this connection alone, for dialects that must name it before the call begins.
+
+        Made of the key that every WebSocket client draws by lot (RFC 6455, 4.1), so that nothing is drawn here.
+        """
+        key = next((value for name, value in self.headers if name == "sec-websocket-key"), "")
+        return str(uuid5(NAMESPACE_URL, f"trunkline:{self.path}:{key}"))
 
 
 class Dialect(Protocol):

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+from .assemblyai import AssemblyAI
 from .asterisk import Asterisk
 from .base import Dialect, Request
 from .deepgram import Deepgram
 from .freeswitch import FreeSwitch
 from .jambonz import Jambonz
 from .native import Native
+from .openai import OpenAI
 from .twilio import MediaStreams
 from .vendors import EXOTEL, PLIVO, SIGNALWIRE, TELNYX, TWILIO
 from .vonage import Vonage
@@ -15,6 +17,8 @@ from .vonage import Vonage
 _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
     "/v1/calls": Native,
     "/v1/listen": Deepgram,
+    "/v3/ws": AssemblyAI,
+    "/v1/realtime": OpenAI,
     "/twilio": lambda request: MediaStreams(request, TWILIO),
     "/signalwire": lambda request: MediaStreams(request, SIGNALWIRE),
     "/telnyx": lambda request: MediaStreams(request, TELNYX),

@@ -40,6 +40,8 @@ class Turn:
 class Recording:
     request: Request
     turns: list[Turn]
+    greeting: list[Any] = field(default_factory=list)
+    """What we say before anything else."""
 
     @property
     def messages(self) -> list[str | bytes]:
@@ -64,8 +66,8 @@ def load(name: str) -> Recording:
     for line in rest:
         match line:
             case {"us": answer}:
-                last = recording.turns[-1] if recording.turns else Turn("")
-                last.answers.append(answer)
+                said = recording.turns[-1].answers if recording.turns else recording.greeting
+                said.append(answer)
                 continue
             case {"bridge": message}:
                 turn = Turn(json.dumps(message))
@@ -90,7 +92,8 @@ def replay(recording: Recording) -> tuple[list[BridgeEvent], list[tuple[Turn, li
     """All that the dialect makes of it: what the bridge means, and what is answered at each turn."""
     dialect = recording.open()
     heard: list[BridgeEvent] = []
-    answered = []
+    greeting = Turn("", recording.greeting)
+    answered = [(greeting, [json.loads(message) for message in dialect.outbox()])]
     for turn in recording.turns:
         if isinstance(turn.happens, Entry):
             dialect.tell(turn.happens)

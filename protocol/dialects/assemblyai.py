@@ -1,0 +1,207 @@
+"""
+AssemblyAI's Universal Streaming, version 3, as existing clients speak it.
+
+https://www.assemblyai.com/docs/api-reference/streaming-api/streaming-api
+`Begin` is said before the client says anything; one segment is one turn.  Milliseconds on the wire.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from .. import call
+from ..audio import AudioFormat, Encoding
+from ..bridge import (
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    FinalizeRequested,
+    KeywordsChanged,
+)
+from ..call import CallConfig, Keywords
+from ..clock import to_ms
+from ..events import (
+    CallEnded,
+    Entry,
+    Final,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    SpeechStarted,
+    Word,
+)
+from ..keywords import clean
+from . import custom, fields
+from .base import Message, Request
+from .interleaved import Interleaved
+from .turns import mean_confidence, timed
+
+_ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
+
+_NEVER = 4_102_444_800
+"""Seconds since 1970 when a session expires: none does, and clients want a date."""
+
+
+class AssemblyAI:
+    """One session."""
+
+    name: ClassVar[str] = "assemblyai"
+
+    def __init__(self, request: Request) -> None:
+        self._out: list[Message] = []
+        self._objection: DialectError | None = None
+        self._opening: CallOpened | None = None
+        self._orders: dict[SegmentId, int] = {}
+        self._turns = 0
+        self._closed = False
+        try:
+            audio, self._opening = _understand(request)
+        except DialectError as exc:
+            self._objection, audio = exc, AudioFormat()
+            self._say({"type": "Error", "error_code": 3006, "error": str(exc)})
+        else:
+            begin = {"type": "Begin", "id": self._opening.call_id, "expires_at": _NEVER}
+            self._say(begin)
+        self._audio = Interleaved(audio)
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        if self._objection is not None:
+            raise self._objection
+        if self._closed:
+            return []
+        try:
+            events = self._said(message)
+        except DialectError as exc:
+            self._say({"type": "Error", "error_code": 3006, "error": str(exc)})
+            raise
+        opened, self._opening = self._opening, None
+        return [opened, *events] if opened else events
+
+    def opened(self, call_id: str) -> None:
+        """The id was said in `Begin`."""
+
+    def tell(self, entry: Entry) -> None:
+        """Turns, and the end of the session."""
+        match entry.event:
+            case SpeechStarted(_, start):
+                self._say({"type": "SpeechStarted", "timestamp": to_ms(start)})
+            case Partial(segment, span, _, words, stable) if words:
+                self._turn(segment, span, words, stable)
+            case Final(segment, span, words) if words or segment in self._orders:
+                self._turn(segment, span, words, None)
+            case SegmentFailed(segment, span) | SegmentDropped(segment, span):
+                if segment in self._orders:  # text that was shown is taken back
+                    self._turn(segment, span, (), None)
+            case CallEnded(duration=duration):
+                seconds = to_ms(duration) // 1_000
+                self._say(
+                    {
+                        "type": "Termination",
+                        "audio_duration_seconds": seconds,
+                        "session_duration_seconds": seconds,
+                    }
+                )
+            case _:
+                pass
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        out, self._out = self._out, []
+        return out
+
+    def _said(self, message: Message) -> list[BridgeEvent]:
+        if isinstance(message, bytes):
+            return [*self._audio.receive(message)]
+        body = fields.parse(message)
+        match fields.text(body, "type"):
+            case "UpdateConfiguration":
+                return self._configure(body)
+            case "ForceEndpoint":
+                return [FinalizeRequested()]
+            case "Terminate":
+                self._closed = True
+                return [CallClosed()]
+            case _:  # KeepAlive, and whatever is added next year
+                return []
+
+    def _configure(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        """Of all that may be changed, keyterms make a difference here."""
+        if body.get("keyterms_prompt") is None:
+            return []
+        cleaned = clean(fields.strings(body, "keyterms_prompt"))
+        return [KeywordsChanged(cleaned.terms, cleaned.rejected)]
+
+    def _turn(
+        self, segment: SegmentId, span: Span, words: tuple[Word, ...], stable: int | None
+    ) -> None:
+        """A turn so far, or, where nothing is stable any more but final, its end."""
+        if segment not in self._orders:
+            self._orders[segment] = self._turns
+            self._turns += 1
+        is_over = stable is None
+        spread = timed(words, span)
+        self._say(
+            {
+                "type": "Turn",
+                "turn_order": self._orders[segment],
+                "turn_is_formatted": is_over,
+                "end_of_turn": is_over,
+                "transcript": " ".join(word.text for word in words),
+                "end_of_turn_confidence": round(mean_confidence(spread), 4) if is_over else 0.0,
+                "words": [
+                    {
+                        "start": to_ms(word.start),
+                        "end": to_ms(word.end),
+                        "confidence": word.confidence,
+                        "text": word.text,
+                        "word_is_final": stable is None or place < stable,
+                    }
+                    for place, word in enumerate(spread)
+                ],
+            }
+        )
+        if is_over:
+            del self._orders[segment]
+
+    def _say(self, answer: dict[str, Any]) -> None:
+        self._out.append(msgspec.json.encode(answer).decode())
+
+
+def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
+    """What the query string asks for; what is unknown is ignored."""
+    if (request.first("redact_pii") or "false").lower() == "true":
+        raise DialectError("redact_pii is not supported: nothing would be left out")
+    said = dict(request.query)
+    encoding = said.get("encoding", "pcm_s16le")
+    if encoding not in _ENCODINGS:
+        raise DialectError(
+            f"encoding {encoding[:32]!r} is not supported: send {', '.join(_ENCODINGS)}"
+        )
+    cleaned = clean(_list(said, "keyterms_prompt"))
+    language = next(iter(_list(said, "language_codes")), said.get("language_code", "en"))
+    try:
+        audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", 16_000))
+        opened = CallOpened(
+            call_id=call.call_id(said.get("call_id") or request.own_id),
+            roles=(custom.role_of(request.query),),
+            rate=audio.rate,
+            config=CallConfig(call.language(language), keywords=Keywords(cleaned.terms)),
+            rejected_keywords=cleaned.rejected,
+        )
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
+    return audio, opened
+
+
+def _list(said: Mapping[str, str], name: str) -> list[str]:
+    """A JSON list inside a query string."""
+    try:
+        return fields.strings({name: json.loads(said.get(name) or "[]")}, name)
+    except (ValueError, RecursionError) as exc:
+        raise DialectError(f"{name} must be a JSON list of strings") from exc

@@ -1,0 +1,172 @@
+"""
+OpenAI's realtime transcription, as existing clients speak it.
+
+https://developers.openai.com/api/docs/guides/realtime-transcription
+`session.created` is said before the client says anything.  Deltas are added up by clients and never taken back,
+so they carry stable words only; `completed` has the text that counts.  One track.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import soxr
+
+from ..bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallOpened,
+    DialectError,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+)
+from ..call import CallConfig, Keywords
+from ..events import Entry
+from ..keywords import CleanKeywords
+from . import custom, fields
+from .base import Message, Request
+from .interleaved import Interleaved
+from .openai_answers import Answers
+from .openai_session import PCM, PCM_RATE, Wish, audio_of, wish_of
+
+
+class _Ear:
+    """Samples of any of the formats, at a rate of the telephone's; half a sample waits for its other half."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._audio = Interleaved(audio_of(name))
+        self._slower = _third_less() if name == PCM else None
+
+    @property
+    def rate(self) -> int:
+        return self._audio.format.rate
+
+    def hear(self, payload: bytes) -> list[AudioReceived]:
+        return [
+            heard
+            for event in self._audio.receive(payload)
+            if len((heard := self._at_rate(event)).pcm)
+        ]
+
+    def finish(self) -> list[AudioReceived]:
+        """What the resampler still holds, up to 64 ms: an utterance ends here."""
+        if self._slower is None:
+            return []
+        rest = self._slower.resample_chunk(np.zeros(0, np.int16), last=True)
+        self._slower = _third_less()
+        return [AudioReceived(0, rest.astype(np.int16, copy=False))] if len(rest) else []
+
+    def _at_rate(self, event: AudioReceived) -> AudioReceived:
+        if self._slower is None:
+            return event
+        return AudioReceived(0, self._slower.resample_chunk(event.pcm).astype(np.int16, copy=False))
+
+
+def _third_less() -> soxr.ResampleStream:
+    return soxr.ResampleStream(PCM_RATE, audio_of(PCM).rate, 1, dtype="int16")
+
+
+class OpenAI:
+    """One transcription session."""
+
+    name: ClassVar[str] = "openai"
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._ear: _Ear | None = None
+        self._keywords: CleanKeywords | None = None
+        self._answers = Answers(request.own_id)
+        self._answers.session("session.created", {})
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        try:
+            return self._understand(message)
+        except DialectError as exc:
+            self._answers.error(str(exc), "invalid_value")
+            raise
+
+    def opened(self, call_id: str) -> None:
+        """The session has an id of its own, and had it before."""
+
+    def tell(self, entry: Entry) -> None:
+        """Items and their transcripts."""
+        self._answers.tell(entry)
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        return [*self._answers.take()]
+
+    def _understand(self, message: Message) -> list[BridgeEvent]:
+        body = fields.parse(message)
+        match fields.text(body, "type"):
+            case "session.update" | "transcription_session.update":
+                return self._update(fields.member(body, "session"))
+            case "input_audio_buffer.append":
+                return self._append(body)
+            case "input_audio_buffer.commit":
+                return self._commit()
+            case "input_audio_buffer.clear":
+                self._answers.cleared()
+                return []
+            case unknown:
+                self._answers.error(f"unknown event {unknown[:48]!r}", "unknown_event")
+                return []
+
+    def _update(self, session: Mapping[str, Any]) -> list[BridgeEvent]:
+        """The first update opens the call, later ones may change keywords and who ends an utterance."""
+        if session.get("type", "transcription") != "transcription":
+            raise DialectError("only sessions of type transcription are served")
+        wish = wish_of(session)
+        if self._ear is None:
+            events = self._open(wish)
+        elif wish.format not in (None, self._ear.name):
+            raise DialectError("the audio format cannot change once the session has begun")
+        else:
+            events = self._change(wish)
+        if wish.manual is not None:
+            self._answers.manual = wish.manual
+        self._answers.session("session.updated", {"audio": session.get("audio")})
+        return events
+
+    def _open(self, wish: Wish) -> list[BridgeEvent]:
+        asked = custom.understand(self._request.query)
+        ear = _Ear(wish.format or PCM)
+        keywords = wish.keywords or CleanKeywords(
+            asked.config.keywords.terms, asked.rejected_keywords
+        )
+        opened = CallOpened(
+            call_id=asked.call_id,
+            roles=(custom.role_of(self._request.query),),
+            rate=ear.rate,
+            config=CallConfig(
+                language=wish.language or asked.config.language,
+                keywords=Keywords(keywords.terms),
+                hangover_ms=asked.config.hangover_ms,
+            ),
+            rejected_keywords=keywords.rejected,
+        )
+        self._ear, self._keywords = ear, keywords
+        return [opened]
+
+    def _change(self, wish: Wish) -> list[BridgeEvent]:
+        if wish.keywords is None or wish.keywords == self._keywords:
+            return []
+        self._keywords = wish.keywords
+        return [KeywordsChanged(wish.keywords.terms, wish.keywords.rejected)]
+
+    def _append(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        payload = fields.payload(body, "audio")
+        opened = [] if self._ear else self._open(Wish())
+        assert self._ear is not None  # _open has made it
+        return [*opened, *self._ear.hear(payload)]
+
+    def _commit(self) -> list[BridgeEvent]:
+        if self._ear is None:
+            raise DialectError("there is nothing to commit: no audio has come")
+        events: list[BridgeEvent] = [*self._ear.finish(), FinalizeRequested()]
+        return (
+            [*events, MarkReceived(self._answers.committed())] if self._answers.manual else events
+        )

@@ -1,0 +1,124 @@
+"""AssemblyAI's Universal Streaming."""
+
+import json
+from typing import Any
+
+import pytest
+from recordings import load, replay, request
+
+from protocol.bridge import (
+    AudioReceived,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    FinalizeRequested,
+    KeywordsChanged,
+)
+from protocol.call import Role
+from protocol.dialects.assemblyai import AssemblyAI
+from protocol.events import (
+    Entry,
+    Final,
+    Partial,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    Timing,
+    TranscriptEvent,
+    Word,
+)
+
+SPAN = Span(0, 8_000)
+
+
+def assemblyai(query: str = "sample_rate=8000") -> AssemblyAI:
+    return AssemblyAI(request(f"/v3/ws?{query}", {"sec-websocket-key": "x"}))
+
+
+def told(dialect: AssemblyAI, *events: TranscriptEvent) -> list[Any]:
+    dialect.outbox()
+    for event in events:
+        dialect.tell(Entry(event, None if isinstance(event, Partial) else 1))
+    return [json.loads(message) for message in dialect.outbox()]
+
+
+def final(number: int, text: str) -> Final:
+    words = tuple(Word(word) for word in text.split())
+    return Final(SegmentId(0, number), SPAN, words, "en", 0, (), "e", Timing(1, 2), ())
+
+
+def partial(number: int, text: str) -> Partial:
+    return Partial(SegmentId(0, number), SPAN, 1, tuple(Word(word) for word in text.split()), 0)
+
+
+def test_a_recorded_conversation() -> None:
+    (opened, *rest), _ = replay(load("assemblyai"))
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.roles, opened.rate) == ((Role.MIXED,), 8_000)
+    assert opened.config.keywords.terms == ("Acme", "Priya Raman")
+    assert isinstance(rest[0], AudioReceived)
+    assert rest[0].pcm.tolist() == [1, 2]
+    assert rest[1:] == [FinalizeRequested(None), KeywordsChanged(("Zephyr",), ()), CallClosed()]
+
+
+def test_the_call_has_the_id_that_begin_has_said() -> None:
+    dialect = assemblyai()
+
+    (begin,) = (json.loads(message) for message in dialect.outbox())
+    opened, _ = dialect.receive(b"\x00\x00")
+
+    assert isinstance(opened, CallOpened)
+    assert (begin["type"], begin["id"]) == ("Begin", opened.call_id)
+
+
+def test_two_connections_have_two_ids() -> None:
+    ids = {
+        json.loads(AssemblyAI(request("/v3/ws", {"sec-websocket-key": key})).outbox()[0])["id"]
+        for key in ("x", "y")
+    }
+
+    assert len(ids) == 2
+
+
+def test_turns_are_counted_as_they_come_and_keep_their_number() -> None:
+    turns = told(assemblyai(), partial(0, "a"), partial(1, "b"), final(0, "a"), final(1, "b"))
+
+    assert [(turn["turn_order"], turn["end_of_turn"]) for turn in turns] == [
+        (0, False),
+        (1, False),
+        (0, True),
+        (1, True),
+    ]
+
+
+def test_silence_is_no_turn_but_text_that_was_shown_is_taken_back() -> None:
+    dialect = assemblyai()
+
+    assert told(dialect, final(0, "")) == []
+    _, over = told(dialect, partial(1, "hm"), SegmentFailed(SegmentId(0, 1), SPAN, "no engine"))
+    assert (over["transcript"], over["end_of_turn"]) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("encoding=opus", "encoding 'opus' is not supported"),
+        ("encoding=pcm_mulaw", "exists at 8000 Hz only"),
+        ("sample_rate=44100", "send 8000 or 16000"),
+        ("sample_rate=8000&keyterms_prompt=Acme", "keyterms_prompt must be a JSON list"),
+        ("sample_rate=8000&keyterms_prompt=[1]", "keyterms_prompt must be a list of strings"),
+        ("sample_rate=8000&redact_pii=True", "redact_pii is not supported"),
+        ("sample_rate=8000&call_id=a%20b", "a call id is"),
+    ],
+)
+def test_a_session_that_cannot_be_is_refused_at_once_and_in_band(
+    query: str, complaint: str
+) -> None:
+    dialect = assemblyai(query)
+
+    (error,) = (json.loads(message) for message in dialect.outbox())
+    assert (error["type"], error["error_code"]) == ("Error", 3006)
+    assert complaint in error["error"]
+    with pytest.raises(DialectError, match=complaint):
+        dialect.receive(b"\x00\x00")
