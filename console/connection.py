@@ -98,6 +98,10 @@ async def check(redis: Redis, url: str) -> None:
         raise UnusableRedisError(
             f"no Redis answers at {_without_password(url)}: start one there, or set TRUNKLINE_REDIS_URL"
         ) from exc
+    except TypeError as exc:  # redis-py's way to say that it does not know an option in the address
+        raise UnusableRedisError(
+            f"{_without_password(url)} is no address of a Redis: {exc}"
+        ) from exc
     if int(version.split(".", maxsplit=1)[0]) < 7:
         raise UnusableRedisError(f"Redis {version} is too old: Trunkline needs 7.0, or Valkey 7.2")
     try:
