@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE, UPSAMPLING
-from protocol.events import SegmentId, Span, Word
+from protocol.clock import CALL_RATE
+from protocol.events import Final, SegmentId, Span, Timing
+from protocol.jobs import Job
 from streaming.ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, listen_alone
 from streaming.vad import Silero, Vad, silero_weights
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engine import Engine, Utterance
-from workers.found import keywords_in
+from workers.results import final_of
 
 
 @dataclass(slots=True)
@@ -49,21 +50,11 @@ def transcribe_recording(
     for cut in cuts:
         samples = cut.pcm.astype(np.float32) / np.float32(32_768)
         heard = engine.transcribe([Utterance(samples, language=language, keywords=keywords)])[0]
-        words = tuple(
-            _placed(word.text, word.start, word.end, word.confidence, cut) for word in heard.words
-        )
-        segments.append(
-            StoredSegment(
-                cut.segment,
-                cut.span,
-                Ending.FINAL,
-                words,
-                language=language,
-                keywords_found=keywords_in(heard.text, keywords),
-                engine=engine.capabilities.name,
-                flags=heard.flags,
-            )
-        )
+        job = Job(
+            "recording", "", cut.segment, cut.span.start, 0.0, language,
+            keywords=keywords, end=cut.span.end,
+        )  # fmt: skip
+        segments.append(_stored(final_of(job, heard, engine.capabilities.name, Timing(0, 0))))
         done += cut.span.end - cut.span.start
         progress(done / total)
     segments.sort(key=lambda one: (one.span.start, one.segment.channel))
@@ -99,10 +90,14 @@ def _closed(
                 yield Cut(SegmentId(channel, number), span, audio)
 
 
-def _placed(
-    text: str, start: int | None, end: int | None, confidence: float | None, cut: Cut
-) -> Word:
-    if start is None or end is None:
-        return Word(text, confidence=confidence)
-    origin = cut.span.start
-    return Word(text, origin + start // UPSAMPLING, origin + end // UPSAMPLING, confidence)
+def _stored(final: Final) -> StoredSegment:
+    return StoredSegment(
+        final.segment,
+        final.span,
+        Ending.FINAL,
+        final.words,
+        language=final.language,
+        keywords_found=final.keywords_found,
+        engine=final.engine,
+        flags=final.flags,
+    )
