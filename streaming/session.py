@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Awaitable, Callable
 
 import structlog
+from redis.exceptions import RedisError
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from protocol.bridge import CallOpened, DialectError
+from protocol.bridge import BridgeEvent, CallOpened, DialectError
 from protocol.dialects.base import Dialect
 from protocol.events import Entry
 
@@ -22,6 +23,9 @@ SUPERSEDED = 4103
 
 PROTOCOL_BROKEN = 4400
 """Close code: the peer broke its dialect."""
+
+TRY_AGAIN = 1013
+"""Close code of RFC 6455's registry: the server cannot take the call now."""
 
 IDLE = 4408
 """Close code: nothing was said in time."""
@@ -67,13 +71,21 @@ class Session:
             await self._say_goodbye(PROTOCOL_BROKEN, str(group.exceptions[0]))
         except* SupersededError:
             await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
+        except* ConnectionClosed:
+            log.info("bridge_lost")  # its call was heard to the end all the same
+        except* (RedisError, OSError) as group:
+            log.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
+            await self._say_goodbye(TRY_AGAIN, "the queue does not answer: try again later")
 
     async def _converse(self) -> None:
         """Hear the bridge out; then wait for what the log has to say."""
-        conversation = await self._open()
-        if conversation is None:
+        opened = await self._open()
+        if opened is None:
             return
+        conversation, said = opened
         self.conversation = conversation
+        for event in said:
+            conversation.hear(event)
         following = asyncio.create_task(conversation.run())
         hearing = asyncio.create_task(self._hear(conversation))
         try:
@@ -99,22 +111,23 @@ class Session:
         else:
             following.result()
 
-    async def _open(self) -> Conversation | None:
-        """Read until the call is opened; None when the bridge leaves or stays silent."""
+    async def _open(self) -> tuple[Conversation, list[BridgeEvent]] | None:
+        """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
         try:
             async with asyncio.timeout(self._first_message):
                 async for message in self._socket:
-                    for event in self._dialect.receive(message):
-                        if not isinstance(event, CallOpened):
-                            raise DialectError(
-                                "a call must be started before anything else is said of it"
-                            )
-                        self._news.set()
-                        return await self._begin(event, self._dialect, self._tell)
+                    if events := self._dialect.receive(message):
+                        return await self._begin_with(events[0]), events[1:]
                     self._news.set()
         except TimeoutError:
             await self._say_goodbye(IDLE, "no call was started in time")
         return None
+
+    async def _begin_with(self, event: BridgeEvent) -> Conversation:
+        if not isinstance(event, CallOpened):
+            raise DialectError("a call must be started before anything else is said of it")
+        self._news.set()
+        return await self._begin(event, self._dialect, self._tell)
 
     async def _hear(self, conversation: Conversation) -> None:
         """Everything the bridge says, until it says goodbye or is gone."""

@@ -293,3 +293,37 @@ async def test_a_gateway_that_is_stopped_hears_its_calls_to_the_end(
 
     assert heard.events[-1]["type"] == "call.ended"
     assert len(heard.of("segment.final")) == heard.events[-1]["segments"]
+
+
+async def test_a_call_opened_by_its_first_audio_loses_none_of_it(
+    redis: Redis, tmp_path: Path
+) -> None:
+    audio = mulaw(speech(1))
+    heard = Listener()
+
+    async with (
+        ring(redis, tmp_path, LengthTeller()) as it,
+        connect(f"{it.url}/v1/calls?encoding=mulaw&call_id=c1", compression=None) as bridge,
+    ):
+        await bridge.send(audio[:40_000])
+        await bridge.send(audio[40_000:])
+        await bridge.send('{"type":"stop"}')
+        await heard.listen(bridge)
+
+    assert heard.events[-1]["duration_ms"] == len(audio) // 8
+    assert len(heard.of("segment.final")) == heard.events[-1]["segments"] > 0
+
+
+async def test_a_gateway_without_redis_asks_to_come_back(
+    valkey: ValkeyServer, redis: Redis, tmp_path: Path
+) -> None:
+    async with ring(redis, tmp_path, None) as it:
+        valkey.kill()
+        heard = Listener()
+        async with connect(f"{it.url}/v1/calls") as bridge:
+            await bridge.send('{"type":"start"}')
+            with pytest.raises(ConnectionClosed):
+                await heard.listen(bridge)
+        valkey.start()
+
+    assert bridge.close_code == 1013
