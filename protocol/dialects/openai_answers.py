@@ -109,7 +109,8 @@ class Answers:
     def _delta(self, item: _Item, words: Sequence[Word]) -> None:
         """Words that have become stable, if they go on where earlier deltas ended."""
         texts = [word.text for word in words]
-        if len(texts) <= len(item.sent) or texts[: len(item.sent)] != item.sent:
+        given = [_bare(text) for text in item.sent]
+        if len(texts) <= len(given) or [_bare(text) for text in texts[: len(given)]] != given:
             return
         new = " ".join(texts[len(item.sent) :])
         self._say(
@@ -162,3 +163,8 @@ class Answers:
         self._events += 1
         event = {"type": kind, "event_id": f"event_{self._events}"} | fields
         self._out.append(msgspec.json.encode(event).decode())
+
+
+def _bare(word: str) -> str:
+    """A word without what a final only adds to it: signs and capitals."""
+    return word.strip(".,;:!?").casefold()

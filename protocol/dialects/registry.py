@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from .assemblyai import AssemblyAI
 from .asterisk import Asterisk
+from .audiohook import AudioHook
 from .base import Dialect, Request
 from .deepgram import Deepgram
 from .freeswitch import FreeSwitch
@@ -25,6 +26,7 @@ _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
     "/plivo": lambda request: MediaStreams(request, PLIVO),
     "/exotel": lambda request: MediaStreams(request, EXOTEL),
     "/asterisk": Asterisk,
+    "/audiohook": AudioHook,
     "/freeswitch": FreeSwitch,
     "/jambonz": Jambonz,
     "/vonage": Vonage,

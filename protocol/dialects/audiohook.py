@@ -1,0 +1,213 @@
+"""
+Genesys Cloud AudioHook, protocol version 2.
+
+https://developer.genesys.cloud/devapps/audiohook/protocol-reference
+The client opens and closes; we answer, number our messages without holes, and send transcripts as events.
+Positions are what was delivered plus what was discarded on the way.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Any, ClassVar
+
+from ..audio import AudioFormat
+from ..bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    FinalizeRequested,
+)
+from ..call import Role
+from ..events import CallEnded, Entry, Final, Partial
+from . import custom, fields
+from .audiohook_messages import Envelope, samples_of, transcript
+from .base import Message, Request
+from .interleaved import Interleaved
+
+_ROLES = {"external": Role.CUSTOMER, "internal": Role.AGENT}
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+
+_Parameters = Mapping[str, Any]
+
+
+class State(Enum):
+    """Where the session stands; owned by `AudioHook`."""
+
+    NEW = auto()
+    OPEN = auto()
+    PROBED = auto()
+    """Somebody tests the connection: everything is answered, nothing is heard."""
+
+    CLOSING = auto()
+    """The last words are awaited; then `closed` is said."""
+
+    CLOSED = auto()
+
+
+class AudioHook:
+    """One session: a call, heard from both sides."""
+
+    name: ClassVar[str] = "audiohook"
+
+    def __init__(self, request: Request) -> None:
+        self._state = State.NEW
+        self._envelope = Envelope(dict(request.headers).get("audiohook-session-id", ""))
+        self._audio = Interleaved(AudioFormat())
+        self._skipped = 0
+        self._language = "en-US"
+        self._partials = True
+        self._shown: set[str] = set()
+        self._out: list[Message] = []
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the client means; DialectError for what it may not say, upon which it is asked to disconnect."""
+        if self._state in (State.CLOSING, State.CLOSED):
+            return []
+        try:
+            return self._understand(message)
+        except DialectError as exc:
+            self._say("disconnect", {"reason": "error", "info": str(exc)})
+            raise
+
+    def opened(self, call_id: str) -> None:
+        """The conversation was named by the client."""
+
+    def tell(self, entry: Entry) -> None:
+        """Transcripts, and the end."""
+        match entry.event:
+            case Partial(segment=segment, words=words) if words and self._partials:
+                self._shown.add(str(segment))
+                self._transcribe(entry.event)
+            case Final(segment=segment, words=words) if words or str(segment) in self._shown:
+                self._shown.discard(str(segment))
+                self._transcribe(entry.event)
+            case CallEnded() if self._state is State.CLOSING:
+                self._state = State.CLOSED
+                self._say("closed", {})
+            case _:
+                pass
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        out, self._out = self._out, []
+        return out
+
+    def _understand(self, message: Message) -> list[BridgeEvent]:
+        if isinstance(message, bytes):
+            return self._hear(message)
+        body = fields.parse(message)
+        kind = self._envelope.opens(body)
+        if self._state is State.NEW and kind != "open":
+            raise DialectError(f"{kind[:32]} before open")
+        understood = _UNDERSTOOD.get(kind)
+        return understood(self, _parameters(body)) if understood else []
+
+    def _hear(self, frame: bytes) -> list[BridgeEvent]:
+        if self._state is State.NEW:
+            raise DialectError("audio before open")
+        if self._state is not State.OPEN:
+            return []
+        position = self._audio.heard + self._skipped
+        return [
+            AudioReceived(event.channel, event.pcm, position)
+            for event in self._audio.receive(frame)
+        ]
+
+    def _open(self, parameters: _Parameters) -> list[BridgeEvent]:
+        if self._state is not State.NEW:
+            raise DialectError("a second open: one connection carries one session")
+        conversation = fields.text(parameters, "conversationId")
+        participant = fields.member(parameters, "participant")
+        if conversation == _NOBODY and participant.get("id") == _NOBODY:
+            self._state = State.PROBED
+            self._say("opened", {"media": []})
+            return []
+        media = _choice(parameters.get("media"))
+        opened = self._call(parameters, conversation, media["channels"])
+        self._audio = Interleaved(AudioFormat(channels=len(media["channels"])))
+        self._state = State.OPEN
+        self._say("opened", {"media": [media]})
+        return [opened]
+
+    def _call(self, parameters: _Parameters, conversation: str, channels: list[str]) -> CallOpened:
+        wished = parameters.get("customConfig") or {}
+        if not isinstance(wished, dict):
+            raise DialectError("customConfig must be an object")
+        language = fields.text(parameters, "language", "en-US")
+        asked = custom.understand([("language", language), *custom.strings(wished)], _ROLES)
+        named = fields.call_id({"conversationId": conversation}, "conversationId")
+        self._language, self._partials = language, asked.config.partials
+        return asked.open(named, tuple(asked.roles[channel] for channel in channels), 8_000)
+
+    def _ping(self, _: _Parameters) -> list[BridgeEvent]:
+        self._say("pong", {})
+        return []
+
+    def _update(self, parameters: _Parameters) -> list[BridgeEvent]:
+        """A new language: what is being said is cut here.  The call goes on in the language it began with."""
+        self._language = fields.text(parameters, "language", self._language)
+        self._say("updated", {})
+        return self._cut(parameters)
+
+    def _cut(self, _: _Parameters) -> list[BridgeEvent]:
+        return [FinalizeRequested()] if self._state is State.OPEN else []
+
+    def _discarded(self, parameters: _Parameters) -> list[BridgeEvent]:
+        """Audio that will never come: the clock goes on without it."""
+        self._skipped += samples_of(fields.text(parameters, "discarded"))
+        return []
+
+    def _close(self, _: _Parameters) -> list[BridgeEvent]:
+        if self._state is State.PROBED:
+            self._state = State.CLOSED
+            self._say("closed", {})
+            return []
+        self._state = State.CLOSING
+        return [CallClosed()]
+
+    def _transcribe(self, event: Partial | Final) -> None:
+        entity = transcript(self._envelope.session, self._language, event)
+        self._say("event", {"entities": [entity]})
+
+    def _say(self, kind: str, parameters: _Parameters) -> None:
+        self._out.append(self._envelope.seal(kind, parameters))
+
+
+_UNDERSTOOD: dict[str, Callable[[AudioHook, _Parameters], list[BridgeEvent]]] = {
+    "open": AudioHook._open,
+    "ping": AudioHook._ping,
+    "update": AudioHook._update,
+    "discarded": AudioHook._discarded,
+    "paused": AudioHook._cut,
+    "resumed": AudioHook._discarded,
+    "close": AudioHook._close,
+}
+
+
+def _parameters(body: Mapping[str, Any]) -> _Parameters:
+    return fields.member(body, "parameters") if "parameters" in body else {}
+
+
+def _choice(offered: object) -> dict[str, Any]:
+    """The entry with most channels of those that are mu-law, unchanged, as the protocol wants it back."""
+    if not isinstance(offered, list):
+        raise DialectError("media must be a list")
+    usable = [media for media in offered if isinstance(media, dict) and _is_usable(media)]
+    if not usable:
+        raise DialectError("media must offer PCMU at 8000 Hz, channels external, internal or both")
+    return max(usable, key=lambda media: len(media["channels"]))
+
+
+def _is_usable(media: Mapping[str, Any]) -> bool:
+    channels = media.get("channels")
+    return (
+        media.get("type") == "audio"
+        and media.get("format") == "PCMU"
+        and media.get("rate") == 8_000
+        and isinstance(channels, list)
+        and 0 < len(channels) <= len(_ROLES)
+        and all(isinstance(channel, str) and channel in _ROLES for channel in channels)
+        and len(set(channels)) == len(channels)
+    )

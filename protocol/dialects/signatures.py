@@ -1,0 +1,126 @@
+"""
+Signatures that bridges put on the request: whether it comes from who it says.
+
+Pure: secrets and the time are given.  Nothing here is ever logged.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_COMPONENTS = (
+    "@request-target",
+    "@authority",
+    "audiohook-organization-id",
+    "audiohook-session-id",
+    "audiohook-correlation-id",
+    "x-api-key",
+)
+_INPUT = re.compile(r'sig1=(\((?:"[a-z0-9@-]+" ?)+\)(?:;[a-z]+=(?:"[^"]*"|\d+))*)', re.ASCII)
+_PARAMETER = re.compile(r';([a-z]+)=(?:"([^"]*)"|(\d+))', re.ASCII)
+_SIGNATURE = re.compile(r"sig1=:([A-Za-z0-9+/=]+):", re.ASCII)
+_SHORTEST_NONCE = 22
+_AHEAD_S = 3
+"""Seconds that a signer's clock may be ahead of ours."""
+
+_OLDEST_S = 10
+
+
+class SignatureError(Exception):
+    """The request is not signed as it should be; the text is for operators."""
+
+
+def twilio_signature(token: str, url: str) -> str:
+    """
+    `x-twilio-signature` of a stream: base64 of HMAC-SHA1 over the URL exactly as Twilio dialled it.
+
+    https://www.twilio.com/docs/usage/security#validating-requests  The scheme is wss.
+    """
+    return base64.b64encode(hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()).decode()
+
+
+def is_from_twilio(token: str, url: str, signature: str) -> bool:
+    """Whether the signature belongs to the public URL, with or without a slash at its end."""
+    bare = url.rstrip("/")
+    return any(
+        hmac.compare_digest(twilio_signature(token, one).encode(), signature.encode())
+        for one in (bare, bare + "/")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An AudioHook request as it came: headers by name in lower case."""
+
+    target: str
+    """Path and query string."""
+
+    authority: str
+    """The Host header, without a default port."""
+
+    headers: Mapping[str, str]
+
+
+def check_audiohook(request: Signed, secret: str, now: float) -> str:
+    """
+    The nonce of a request that is signed with the base64 `secret`; SignatureError otherwise.
+
+    https://developer.genesys.cloud/devapps/audiohook/security  The caller remembers nonces for ten seconds and
+    refuses those that come twice; `now` is the wall clock in seconds since 1970.
+    """
+    said = _INPUT.fullmatch(request.headers.get("signature-input", "").strip())
+    signature = _SIGNATURE.fullmatch(request.headers.get("signature", "").strip())
+    if said is None or signature is None:
+        raise SignatureError("no signature, or not in the form of an HTTP message signature")
+    parameters: dict[str, str] = {
+        name: text or number for name, text, number in _PARAMETER.findall(said[1])
+    }
+    components = re.findall(r'"([^"]+)"', said[1].partition(")")[0])
+    _check_parameters(components, parameters, request.headers, now)
+    expected = _audiohook_digest(request, components, said[1], secret)
+    if not hmac.compare_digest(expected, _decoded(signature[1])):
+        raise SignatureError("the signature does not match: is the client secret right?")
+    return parameters["nonce"]
+
+
+def _check_parameters(
+    components: list[str], parameters: Mapping[str, str], headers: Mapping[str, str], now: float
+) -> None:
+    if not set(_COMPONENTS) <= set(components):
+        raise SignatureError("the signature does not cover all that it must")
+    if parameters.get("alg", "hmac-sha256") != "hmac-sha256":
+        raise SignatureError("the signature must be made with hmac-sha256")
+    if parameters.get("keyid") != headers.get("x-api-key"):
+        raise SignatureError("keyid is not the API key of the request")
+    if len(parameters.get("nonce", "")) < _SHORTEST_NONCE:
+        raise SignatureError("the nonce is missing or too short")
+    created, expires = (parameters.get(name, "") for name in ("created", "expires"))
+    if not (created.isdecimal() and expires.isdecimal()):
+        raise SignatureError("created and expires must be numbers")
+    if not now - _OLDEST_S <= int(created) <= now + _AHEAD_S or int(expires) < now:
+        raise SignatureError("the signature has expired, or the clocks differ")
+
+
+def _audiohook_digest(
+    request: Signed, components: list[str], parameters: str, secret: str
+) -> bytes:
+    derived = {"@request-target": request.target, "@authority": request.authority}
+    lines = []
+    for name in components:
+        value = derived.get(name, request.headers.get(name))
+        if value is None:
+            raise SignatureError("the signature covers a header that the request does not have")
+        lines.append(f'"{name}": {value}')
+    base = "\n".join([*lines, f'"@signature-params": {parameters}'])
+    return hmac.new(_decoded(secret), base.encode(), hashlib.sha256).digest()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as exc:
+        raise SignatureError("a secret or signature that is not base64") from exc

@@ -1,0 +1,221 @@
+"""Genesys AudioHook."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import load, replay, request
+
+from protocol.bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallClosed,
+    CallOpened,
+    DialectError,
+    FinalizeRequested,
+)
+from protocol.call import Role
+from protocol.dialects.audiohook import AudioHook
+from protocol.dialects.audiohook_messages import duration_of, samples_of
+from protocol.events import CallEnded, Entry, Final, Partial, SegmentId, Span, Timing, Word
+
+SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+STEREO = {"type": "audio", "format": "PCMU", "channels": ["external", "internal"], "rate": 8000}
+
+
+class Client:
+    """Counts its messages as Genesys does."""
+
+    def __init__(self) -> None:
+        self.hook = AudioHook(request("/audiohook", {"audiohook-session-id": SESSION}))
+        self.seq = 0
+
+    def says(self, kind: str, /, **parameters: Any) -> list[BridgeEvent]:
+        self.seq += 1
+        return self.raw({"type": kind, "seq": self.seq, "parameters": parameters})
+
+    def raw(self, changes: dict[str, Any]) -> list[BridgeEvent]:
+        head = {"version": "2", "id": SESSION, "serverseq": 0, "position": "PT0S"}
+        return self.hook.receive(json.dumps(head | changes))
+
+    def opens(self, **changes: Any) -> list[BridgeEvent]:
+        parameters = {
+            "conversationId": "c1",
+            "participant": {"id": "p1"},
+            "media": [STEREO],
+        }
+        return self.says("open", **(parameters | changes))
+
+    def hears(self) -> list[Any]:
+        return [json.loads(message) for message in self.hook.outbox()]
+
+
+def final(text: str) -> Entry:
+    words = tuple(Word(word) for word in text.split())
+    return Entry(
+        Final(SegmentId(0, 0), Span(0, 8_000), words, "en", 0, (), "e", Timing(1, 2), ()), 1
+    )
+
+
+def partial(text: str) -> Entry:
+    words = tuple(Word(word) for word in text.split())
+    return Entry(Partial(SegmentId(0, 0), Span(0, 8_000), 1, words, 0), None)
+
+
+def test_a_recorded_conversation() -> None:
+    (opened, *rest), _ = replay(load("audiohook"))
+
+    assert isinstance(opened, CallOpened)
+    assert opened.call_id == "090eaa2f-72fa-480a-83e0-8667ff89c0ec"
+    assert opened.roles == (Role.CUSTOMER, Role.AGENT)
+    assert opened.config.keywords.terms == ("Acme",)
+    audio = [event for event in rest if isinstance(event, AudioReceived)]
+    assert [(event.channel, event.position, len(event.pcm)) for event in audio] == [
+        (0, 0, 4),
+        (1, 0, 4),
+        (0, 12_004, 2),
+        (1, 12_004, 2),
+    ]
+    assert [event for event in rest if not isinstance(event, AudioReceived)] == [
+        FinalizeRequested(None),
+        FinalizeRequested(None),
+        CallClosed(),
+    ]
+
+
+def test_one_of_the_offered_media_is_taken_as_it_was_offered() -> None:
+    inverted = STEREO | {"channels": ["internal", "external"]}
+    mono = STEREO | {"channels": ["external"]}
+    client = Client()
+
+    (opened,) = client.opens(media=[mono, inverted])
+
+    assert isinstance(opened, CallOpened)
+    assert opened.roles == (Role.AGENT, Role.CUSTOMER)
+    assert client.hears()[0]["parameters"] == {"media": [inverted]}
+
+
+def test_a_probe_is_answered_and_is_no_call() -> None:
+    client = Client()
+
+    events = client.opens(conversationId=NOBODY, participant={"id": NOBODY})
+    events += client.hook.receive(b"\xff\xff") + client.says("ping") + client.says("close")
+
+    assert events == []
+    assert [(answer["type"], answer["clientseq"]) for answer in client.hears()] == [
+        ("opened", 1),
+        ("pong", 2),
+        ("closed", 3),
+    ]
+
+
+def test_what_is_paused_or_discarded_advances_the_clock() -> None:
+    client = Client()
+    client.opens()
+
+    client.says("paused")
+    client.says("resumed", start="PT0S", discarded="PT2.5S")
+    heard = client.hook.receive(b"\xff\xff")
+
+    assert [event.position for event in heard if isinstance(event, AudioReceived)] == [20_000] * 2
+
+
+def test_closed_is_said_when_the_last_words_are_out() -> None:
+    client = Client()
+    client.opens()
+    client.hears()
+
+    client.says("close", reason="end")
+    before = client.hears()
+    client.hook.tell(final("Goodbye."))
+    client.hook.tell(Entry(CallEnded("completed", 8_000, 1, ()), 2))
+
+    assert before == []
+    assert [answer["type"] for answer in client.hears()] == ["event", "closed"]
+
+
+def test_all_versions_of_an_utterance_have_one_id_and_different_ones_different_ids() -> None:
+    client = Client()
+    client.opens()
+    client.hears()
+
+    client.hook.tell(partial("hello"))
+    client.hook.tell(final("Hello."))
+
+    first, last = (answer["parameters"]["entities"][0]["data"] for answer in client.hears())
+    assert first["id"] == last["id"]
+    assert (first["isFinal"], last["isFinal"]) == (False, True)
+
+
+def test_finals_alone_may_be_asked_for() -> None:
+    client = Client()
+    client.opens(customConfig={"partials": False})
+    client.hears()
+
+    client.hook.tell(partial("hello"))
+    client.hook.tell(final("Hello."))
+
+    assert len(client.hears()) == 1
+
+
+def test_our_messages_are_counted_without_holes() -> None:
+    client = Client()
+    client.opens()
+    for _ in range(5):
+        client.says("ping")
+        client.hook.tell(final("Hello."))
+
+    assert [answer["seq"] for answer in client.hears()] == list(range(1, 12))
+
+
+@given(st.integers(0, 10**9))
+def test_durations_survive(milliseconds: int) -> None:
+    assert samples_of(duration_of(milliseconds * 8)) == milliseconds * 8
+
+
+@pytest.mark.parametrize(
+    ("samples", "written"), [(0, "PT0S"), (39_200, "PT4.9S"), (8_000, "PT1S"), (8_008, "PT1.001S")]
+)
+def test_durations_are_written_short(samples: int, written: str) -> None:
+    assert duration_of(samples) == written
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"type": "ping", "seq": 1}, "ping before open"),
+        ({"type": "open", "seq": 2}, "seq 2 where 1 was due"),
+        ({"type": "open", "seq": 1, "version": "1"}, "version must be '2'"),
+        ({"type": "open", "seq": 1, "id": "another"}, "id must be that of the session"),
+        ({"type": "open", "seq": 1, "parameters": {}}, "conversationId must be a string"),
+    ],
+)
+def test_blame_is_precise_and_the_client_is_asked_to_leave(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    client = Client()
+
+    with pytest.raises(DialectError, match=complaint):
+        client.raw(changes)
+
+    (answer,) = client.hears()
+    assert (answer["type"], answer["parameters"]["reason"]) == ("disconnect", "error")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"media": []}, "media must offer PCMU"),
+        ({"media": [STEREO | {"format": "L16"}]}, "media must offer PCMU"),
+        ({"media": [STEREO | {"channels": ["external", "external"]}]}, "media must offer PCMU"),
+        ({"media": "PCMU"}, "media must be a list"),
+        ({"customConfig": 7}, "customConfig must be an object"),
+        ({"conversationId": "../x"}, "a call id is"),
+    ],
+)
+def test_an_open_that_cannot_be_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(DialectError, match=complaint):
+        Client().opens(**changes)
