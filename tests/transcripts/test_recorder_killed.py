@@ -17,6 +17,9 @@ from transcripts.store import Store
 OUTBOX = Partition(0).outbox
 WORDS = [f"word{number}" for number in range(300)]
 
+PATIENCE = 120
+"""Seconds after which a test gives up: only a hang lasts so long, however slow the disk."""
+
 KILLED = """
 import asyncio, sys
 from console.connection import connect
@@ -45,7 +48,7 @@ async def put_words(redis: Redis) -> None:
 
 
 async def empty(redis: Redis) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await redis.xlen(OUTBOX):
             pass
 
@@ -61,7 +64,7 @@ async def test_a_recorder_killed_at_any_moment_costs_no_word(
         sys.executable, "-c", KILLED, valkey.url, store_url, OUTBOX
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(await asyncio.to_thread(texts, store)) <= stored_before:
                 assert process.returncode is None
     finally:

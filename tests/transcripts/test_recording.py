@@ -23,6 +23,9 @@ from transcripts.store import Store, StoreUnavailableError
 OUTBOX = Partition(0).outbox
 BRISK = RecorderSettings(block_ms=20)
 
+PATIENCE = 120
+"""Seconds after which a test gives up: only a hang lasts so long, however slow the disk."""
+
 
 async def put(redis: Redis, *numbers: int, call_id: str = "c1", outbox: str = OUTBOX) -> None:
     for number in numbers:
@@ -31,13 +34,13 @@ async def put(redis: Redis, *numbers: int, call_id: str = "c1", outbox: str = OU
 
 async def until(done: Callable[[], bool]) -> None:
     """Wait for something that nobody tells us of."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await asyncio.to_thread(done):
             pass
 
 
 async def empty(redis: Redis, outbox: str = OUTBOX) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await redis.xlen(outbox):
             pass
 
@@ -75,7 +78,7 @@ class SlowStore(Store):
 
     def record(self, batch: Sequence[Recorded]) -> None:
         self.begun.set()
-        self.go_on.wait(30)
+        self.go_on.wait(PATIENCE)
         super().record(batch)
 
 
@@ -184,7 +187,7 @@ async def test_the_batch_in_hand_is_finished_before_it_stops(
     await put(redis, 0)
 
     async with recording(redis, store) as task:
-        await asyncio.to_thread(store.begun.wait, 30)
+        await asyncio.to_thread(store.begun.wait, PATIENCE)
         task.cancel()
         store.go_on.set()
         await asyncio.wait([task])
