@@ -152,7 +152,7 @@ def recorder(options: argparse.Namespace) -> None:
         outboxes = [Partition(number).outbox for number in range(shared.partitions)]
         with contextlib.closing(Store.open(_store_url(settings))) as store:
             say_ready("recorder")
-            await Recorder(redis, store, outboxes, consumer_name()).run()
+            await Recorder(redis, store, outboxes, consumer_name(), settings).run()
 
     _run_part(options, "recorder", record)
 

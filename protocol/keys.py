@@ -13,7 +13,7 @@ Per partition
 
 Per call
     meta        hash: `log` (which log this is), `seq` (the last one given), `next:<channel>` (the segment
-                whose terminal event comes next in the log), `recorded` (the last seq that is stored)
+                whose terminal event comes next in the log)
     log         stream: the events, each under the id `<seq>-0`
     settled     hash: what must happen once.  `<channel>-<number>` holds the terminal event of a segment until
                 its turn in the log has come, then nothing; other fields name events of the gateway

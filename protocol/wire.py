@@ -77,7 +77,7 @@ def decode_entry(seq: int | None, payload: bytes) -> Entry:
                 f"an event {kind} of version {version}: written by a newer Trunkline; update"
             )
         return Entry(msgspec.msgpack.decode(body, type=_KINDS[kind]), seq)
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise WireError("not an event") from exc
 
 
