@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,6 +15,10 @@ from support.valkey import ValkeyServer
 from console.connection import connect
 from protocol.settings import RedisSettings
 from workers.engine import Engine
+
+# Times are never asserted in tests: a busy machine is no fault of the code.
+settings.register_profile("trunkline", deadline=None)
+settings.load_profile("trunkline")
 
 
 @pytest.fixture
