@@ -39,7 +39,7 @@ from ..keywords import clean
 from . import custom, fields
 from .base import Message, Request
 from .interleaved import Interleaved
-from .turns import mean_confidence, timed
+from .turns import TimedWord, mean_confidence, timed
 
 _ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
 
@@ -154,16 +154,7 @@ class AssemblyAI:
                 "end_of_turn": is_over,
                 "transcript": " ".join(word.text for word in words),
                 "end_of_turn_confidence": round(mean_confidence(spread), 4) if is_over else 0.0,
-                "words": [
-                    {
-                        "start": to_ms(word.start),
-                        "end": to_ms(word.end),
-                        "confidence": word.confidence,
-                        "text": word.text,
-                        "word_is_final": stable is None or place < stable,
-                    }
-                    for place, word in enumerate(spread)
-                ],
+                "words": _words(spread, len(words) if stable is None else stable),
             }
         )
         if is_over:
@@ -171,6 +162,19 @@ class AssemblyAI:
 
     def _say(self, answer: dict[str, Any]) -> None:
         self._out.append(msgspec.json.encode(answer).decode())
+
+
+def _words(spread: tuple[TimedWord, ...], stable: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "start": to_ms(word.start),
+            "end": to_ms(word.end),
+            "confidence": word.confidence,
+            "text": word.text,
+            "word_is_final": place < stable,
+        }
+        for place, word in enumerate(spread)
+    ]
 
 
 def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:

@@ -185,7 +185,6 @@ class Answers:
         from_finalize: bool = False,
         engine: str = "trunkline",
     ) -> Answer:
-        spread = timed(words, span)
         estimated = any(word.start is None or word.end is None for word in words)
         return {
             "type": "Results",
@@ -195,24 +194,7 @@ class Answers:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": from_finalize,
-            "channel": {
-                "alternatives": [
-                    {
-                        "transcript": " ".join(word.text for word in words),
-                        "confidence": round(mean_confidence(spread), 4),
-                        "words": [
-                            {
-                                "word": _bare(word.text),
-                                "start": _seconds(word.start),
-                                "end": _seconds(word.end),
-                                "confidence": word.confidence,
-                                "punctuated_word": word.text,
-                            }
-                            for word in spread
-                        ],
-                    }
-                ]
-            },
+            "channel": {"alternatives": [_alternative(span, words)]},
             "metadata": self._about(engine),
             "x": extra | {"word_times": "estimated" if estimated else "measured"},
         }
@@ -235,6 +217,24 @@ class Answers:
             "channels": self._channels,
             "x": {"ignored": self._listening.ignored, "ended": ended.reason},
         }
+
+
+def _alternative(span: Span, words: Sequence[Word]) -> Answer:
+    spread = timed(words, span)
+    return {
+        "transcript": " ".join(word.text for word in words),
+        "confidence": round(mean_confidence(spread), 4),
+        "words": [
+            {
+                "word": _bare(word.text),
+                "start": _seconds(word.start),
+                "end": _seconds(word.end),
+                "confidence": word.confidence,
+                "punctuated_word": word.text,
+            }
+            for word in spread
+        ],
+    }
 
 
 def _seconds(samples: int) -> float:
