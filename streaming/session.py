@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -11,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from protocol.bridge import BridgeEvent, CallOpened, DialectError
-from protocol.dialects.base import Dialect
+from protocol.dialects.base import Dialect, Message
 from protocol.events import Entry
 
 from .call import Phase
@@ -56,7 +57,9 @@ class Session:
         self._first_message = first_message
         self._send_limit = send_limit
         self._hold = hold
+        self._due: deque[Message] = deque()
         self._news = asyncio.Event()
+        self._news.set()  # some dialects have the first word
         self.conversation: Conversation | None = None
 
     async def run(self) -> None:
@@ -150,15 +153,20 @@ class Session:
             await self._send_what_is_due()
 
     async def _send_what_is_due(self) -> None:
-        for message in self._dialect.outbox():
+        """A message leaves the queue when it is sent: whoever is cancelled in between loses none."""
+        self._due.extend(self._dialect.outbox())
+        while self._due:
             try:
                 async with asyncio.timeout(self._send_limit):
-                    await self._socket.send(message)
+                    await self._socket.send(self._due[0])
             except TimeoutError:
                 log.warning("peer_does_not_read")
                 self._socket.transport.abort()
+                self._due.clear()
             except ConnectionClosed:
-                return
+                self._due.clear()
+            else:
+                self._due.popleft()
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionClosed):

@@ -327,3 +327,17 @@ async def test_a_gateway_without_redis_asks_to_come_back(
         valkey.start()
 
     assert bridge.close_code == 1013
+
+
+@pytest.mark.parametrize(
+    ("path", "first_word"),
+    [("/v3/ws?sample_rate=8000", "Begin"), ("/v1/realtime", "session.created")],
+)
+async def test_a_dialect_that_has_the_first_word_says_it_unasked(
+    redis: Redis, tmp_path: Path, path: str, first_word: str
+) -> None:
+    async with ring(redis, tmp_path, None) as it, connect(it.url + path) as client:
+        async with asyncio.timeout(5):
+            said = json.loads(await client.recv())
+
+    assert said["type"] == first_word
