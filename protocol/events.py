@@ -132,6 +132,16 @@ class SegmentDropped:
     reason: str
 
 
+class Account(StrEnum):
+    """Where a stretch of audio ended."""
+
+    TRANSCRIBED = "transcribed"
+    SILENCE = "silence"
+    PAUSED = "paused"
+    LOST_UPSTREAM = "lost_upstream"
+    SHED = "shed"
+
+
 @dataclass(frozen=True, slots=True)
 class AudioGap:
     """Audio that should be there and is not: the clock has been advanced over it."""
@@ -139,6 +149,8 @@ class AudioGap:
     channel: int
     span: Span
     reason: str
+    account: Account = Account.LOST_UPSTREAM
+    """Where the account of the channel has it: lost, paused or shed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +177,6 @@ class MarkReached:
     """All audio before the bridge's mark has been answered."""
 
     name: str
-
-
-class Account(StrEnum):
-    """Where a stretch of audio ended."""
-
-    TRANSCRIBED = "transcribed"
-    SILENCE = "silence"
-    PAUSED = "paused"
-    LOST_UPSTREAM = "lost_upstream"
-    SHED = "shed"
 
 
 @dataclass(frozen=True, slots=True)

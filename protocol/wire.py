@@ -123,8 +123,12 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
                 "segment_id": str(segment),
                 "start_ms": to_ms(start),
             }
-        case AudioGap(channel, span, reason):
-            return _where("audio_gap", channel, role) | _span(span) | {"reason": reason}
+        case AudioGap(channel, span, reason, account):
+            return (
+                _where("audio_gap", channel, role)
+                | _span(span)
+                | {"reason": reason, "account": account}
+            )
         case DtmfPressed(channel, digit, at):
             return _where("dtmf", channel, role) | {"digit": digit, "at_ms": to_ms(at)}
         case KeywordsApplied(revision, accepted, rejected):
