@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
 
 import structlog
 from redis.exceptions import RedisError
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from protocol.bridge import BridgeEvent, CallOpened, DialectError
@@ -37,12 +37,31 @@ Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[Conve
 """Makes a conversation of the bridge's first words; the function given is told what the log says."""
 
 
+class Socket(Protocol):
+    """What a session needs of a bridge's connection: a WebSocket has it.  Raises ConnectionClosed when lost."""
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """To be aborted when the peer does not read."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Message]: ...
+
+    async def send(self, message: Message) -> None:
+        """Returns when there is room for more."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye, in the codes of WebSockets."""
+        ...
+
+
 class Session:
     """Listen to a bridge and talk back, until its call is over."""
 
     def __init__(
         self,
-        socket: ServerConnection,
+        socket: Socket,
         dialect: Dialect,
         begin: Begin,
         *,
