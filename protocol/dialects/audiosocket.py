@@ -1,0 +1,170 @@
+"""
+Asterisk's AudioSocket: frames over TCP, one connection for each call; we only listen.
+
+https://docs.asterisk.org/Configuration/Channel-Drivers/AudioSocket/
+A frame is its kind, the length of what follows as two bytes, the higher first, and what follows.  The first one
+has a UUID; what a site says of its call was said before, under that UUID.  Any kind that Asterisk does not know
+ends the call, so we send hang-ups and silence only.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from ..audio import AudioFormat, Encoding
+from ..bridge import BridgeEvent, CallClosed, DialectError, DtmfReceived
+from ..events import Entry
+from . import custom, fields
+from .base import Message, Request
+from .interleaved import Interleaved
+
+_HANG_UP = 0x00
+_UUID = 0x01
+_DTMF = 0x03
+_ERROR = 0xFF
+_RATES = {0x10: 8_000, 0x12: 16_000}
+_OTHER_RATES = (0x11, *range(0x13, 0x19))
+
+_HEAD = 3
+GREETING = _HEAD + 16
+"""Bytes of the first frame."""
+
+_MOST_KEYS = 64
+"""Telephone keys that are kept before the first sound; more is no caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame, whatever its kind."""
+
+    kind: int
+    payload: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        return bytes((self.kind,)) + len(self.payload).to_bytes(2) + self.payload
+
+
+HANG_UP = bytes(Frame(_HANG_UP))
+"""Ends the call on our side: the dialplan goes on behind `AudioSocket()`."""
+
+SILENCE = bytes(Frame(0x10, bytes(320)))
+"""20 ms: `AudioSocket()` gives up when nothing is said for two seconds in either direction."""
+
+
+class Frames:
+    """Cut a stream of bytes into frames, wherever the network has cut it; holds less than one frame."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def receive(self, chunk: bytes) -> list[Frame]:
+        """What is whole by now."""
+        self._rest += chunk
+        frames: list[Frame] = []
+        at = 0
+        while (end := self._end_of_frame(at)) is not None:
+            frames.append(Frame(self._rest[at], bytes(self._rest[at + _HEAD : end])))
+            at = end
+        del self._rest[:at]
+        return frames
+
+    def _end_of_frame(self, at: int) -> int | None:
+        """Where the frame that begins at `at` ends; None when that has not come yet."""
+        head = self._rest[at : at + _HEAD]
+        end = at + _HEAD + int.from_bytes(head[1:])
+        return end if len(head) == _HEAD and end <= len(self._rest) else None
+
+
+def greeting(first: bytes) -> UUID:
+    """The UUID in the first frame; DialectError when that is something else."""
+    match Frames().receive(first):
+        case [Frame(kind, payload)] if kind == _UUID and len(payload) == 16:
+            return UUID(bytes=payload)
+        case _:
+            raise DialectError(
+                "an AudioSocket begins with a frame of kind 1 and a UUID of 16 bytes"
+            )
+
+
+class AudioSocket:
+    """
+    One connection behind its greeting; `request` has what was registered for its UUID.
+
+    The call is opened by its first sound, which says how fast it comes.
+    """
+
+    name: ClassVar[str] = "audiosocket"
+
+    def __init__(self, uuid: UUID, request: Request) -> None:
+        """DialectError when what was registered cannot be meant."""
+        self._wishes = custom.understand(request.query)
+        self._role = custom.role_of(request.query)
+        self._own_id = str(uuid)
+        self._frames = Frames()
+        self._audio: Interleaved | None = None
+        self._keys: list[BridgeEvent] = []
+        self._over = False
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What a piece of the stream means, cut anywhere; DialectError for what may not stand in it."""
+        if isinstance(message, str):
+            raise DialectError("an AudioSocket carries bytes")
+        return [
+            event for frame in self._frames.receive(message) for event in self._understand(frame)
+        ]
+
+    def opened(self, call_id: str) -> None:
+        """There is no place for an answer."""
+
+    def tell(self, entry: Entry) -> None:
+        """There is no place for text; subscribers read it elsewhere."""
+
+    def outbox(self) -> list[Message]:
+        """Nothing."""
+        return []
+
+    def _understand(self, frame: Frame) -> list[BridgeEvent]:
+        if self._over:
+            return []
+        match frame.kind:
+            case kind if kind in _RATES:
+                return self._hear(_RATES[kind], frame.payload)
+            case kind if kind in _OTHER_RATES:
+                raise DialectError(
+                    f"sound of kind {kind:#x} is not supported: c(slin) or c(slin16)"
+                )
+            case kind if kind == _DTMF:
+                return self._press(frame.payload)
+            case kind if kind in {_HANG_UP, _ERROR}:
+                return self._end()
+            case kind if kind == _UUID:
+                raise DialectError("a second UUID: one connection carries one call")
+            case _:  # what Asterisk adds next year
+                return []
+
+    def _hear(self, rate: int, payload: bytes) -> list[BridgeEvent]:
+        opening = [] if self._audio else self._open(rate)
+        assert self._audio is not None  # it has been opened by now
+        if rate != self._audio.format.rate:
+            raise DialectError(f"sound of {rate} Hz in a call of {self._audio.format.rate} Hz")
+        return [*opening, *self._audio.receive(payload)]
+
+    def _open(self, rate: int) -> list[BridgeEvent]:
+        self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
+        pressed, self._keys = self._keys, []
+        return [self._wishes.open(self._own_id, (self._role,), rate), *pressed]
+
+    def _press(self, payload: bytes) -> list[BridgeEvent]:
+        """Keys before the first sound wait for it: nobody knows yet how their call counts."""
+        pressed = DtmfReceived(0, fields.digit({"digit": payload.decode("latin-1")}))
+        if self._audio:
+            return [pressed]
+        if len(self._keys) == _MOST_KEYS:
+            raise DialectError("too many keys before the first sound")
+        self._keys.append(pressed)
+        return []
+
+    def _end(self) -> list[BridgeEvent]:
+        """A call in which nobody was heard is one all the same."""
+        self._over = True
+        return [*([] if self._audio else self._open(8_000)), CallClosed()]
