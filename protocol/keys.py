@@ -9,10 +9,12 @@ Per partition
     partials    stream, group `workers`: open segments somebody wants to read; at most one entry each
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
     dead        stream: finals that were given up, by reference; no audio, no text
+    workers     hash: what each worker gets done (capacity.py); gone soon after the last word of the last worker
     calls       sorted set: calls in progress, scored by the last sign of life of their gateway
 
 Per call
-    meta        hash: `log` (which log this is), `seq` (the last one given), `next:<channel>` (the segment
+    meta        hash: `log` (which log this is), `owner` (the connection or gateway that may write),
+                `checkpoint` (how far it has come), `seq` (the last one given), `next:<channel>` (the segment
                 whose terminal event comes next in the log)
     log         stream: the events, each under the id `<seq>-0`
     settled     hash: what must happen once.  `<channel>-<number>` holds the terminal event of a segment until
@@ -21,10 +23,15 @@ Per call
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
-    state       hash: `waiting` (a partial is asked for), `revision`, `published`, `hypothesis`, `queued`
+    state       hash: `waiting` (a partial is asked for), `revision`, `published`, `hypothesis`, `queued` (the
+                job of the final)
+
+Per call that is to come
+    announced   string: what its site said of it, by the UUID under which it will come; for some minutes
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 from zlib import crc32
 
 from .events import SegmentId
@@ -63,6 +70,11 @@ class Partition:
     def dead(self) -> str:
         """Stream of segments given up."""
         return f"{self.tag}:dead"
+
+    @property
+    def workers(self) -> str:
+        """Hash of what each worker gets done."""
+        return f"{self.tag}:workers"
 
     @property
     def calls(self) -> str:
@@ -112,3 +124,8 @@ class CallKeys:
 
     def _key(self, name: str) -> str:
         return f"{self.partition.tag}:call:{self.call_id}:{name}"
+
+
+def announced(uuid: UUID) -> str:
+    """String: what is known of a call that will come under `uuid`; belongs to no partition."""
+    return f"trunkline:announced:{uuid}"

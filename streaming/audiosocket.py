@@ -1,0 +1,141 @@
+"""The gateway's door for Asterisk's AudioSocket: a TCP connection is a call, its UUID the letter of credence."""
+
+import asyncio
+import contextlib
+import socket as sockets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from websockets.exceptions import ConnectionClosed
+
+from protocol.bridge import DialectError
+from protocol.dialects.audiosocket import GREETING, HANG_UP, SILENCE, AudioSocket, greeting
+from protocol.dialects.base import Message, Request
+
+from .announced import Announcements, Parameters
+from .session import Socket
+
+_CHUNK = 8_192
+"""Most bytes read at a time: a quarter of a second at the faster rate."""
+
+_QUIET_SECONDS = 1.0
+"""Asterisk's `AudioSocket()` ends a call after two seconds in which neither side has said anything."""
+
+log = structlog.get_logger()
+
+Converse = Callable[[Socket, AudioSocket], Awaitable[None]]
+"""Has a call with a bridge, until it is over."""
+
+
+class TcpSocket:
+    """An AudioSocket connection in the manner of a WebSocket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """To be aborted when the peer does not read."""
+        transport: asyncio.Transport = self._writer.transport  # type: ignore[assignment]  # a TCP socket's is
+        return transport
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """Pieces of the stream as the network has cut it; ConnectionClosed when it breaks off."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(_QUIET_SECONDS):
+                        chunk = await self._reader.read(_CHUNK)
+                except TimeoutError:
+                    self._keep_alive()
+                    continue
+                if not chunk:
+                    return
+                yield chunk
+        except ConnectionError as exc:
+            raise ConnectionClosed(None, None) from exc
+
+    async def send(self, message: Message) -> None:
+        """Frames; ConnectionClosed when nobody is there any more."""
+        assert isinstance(message, bytes)  # the dialect has no words
+        try:
+            self._writer.write(message)
+            await self._writer.drain()
+        except ConnectionError as exc:
+            raise ConnectionClosed(None, None) from exc
+
+    async def close(self, code: int, reason: str) -> None:
+        """Hang up: Asterisk's dialplan goes on.  There is no place for a reason."""
+        log.info("audiosocket_closed", code=code)
+        with contextlib.suppress(OSError):
+            self._writer.write(HANG_UP)
+            self._writer.close()
+            await self._writer.wait_closed()
+
+    def _keep_alive(self) -> None:
+        """Say something, unless what was said before has not even been read."""
+        if self.transport.get_write_buffer_size() == 0:
+            self._writer.write(SILENCE)
+
+
+class AudioSocketDoor:
+    """Lets in the calls that were announced; all calls, where the site wants that."""
+
+    def __init__(
+        self,
+        announcements: Announcements,
+        converse: Converse,
+        has_room: Callable[[], bool],
+        *,
+        to_all: bool,
+        greeting_seconds: float,
+    ) -> None:
+        """`greeting_seconds`: until the first frame."""
+        self._announcements = announcements
+        self._converse = converse
+        self._has_room = has_room
+        self._to_all = to_all
+        self._greeting_seconds = greeting_seconds
+
+    async def open(self, host: str, port: int) -> asyncio.Server:
+        """Listen; calls in progress go on when the server is closed."""
+        return await asyncio.start_server(self._rung, host, port, limit=2 * _CHUNK)
+
+    async def _rung(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection: sockets.socket = writer.get_extra_info("socket")
+        # Asterisk may have nothing to say for minutes: a peer that is gone is found out all the same.
+        connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
+        socket = TcpSocket(reader, writer)
+        try:
+            dialect = await self._greet(reader)
+            if dialect is None:
+                await socket.close(1008, "")
+            else:
+                await self._converse(socket, dialect)
+        except (ConnectionClosed, OSError):
+            log.info("connection_lost", path="audiosocket")
+        finally:
+            writer.close()
+
+    async def _greet(self, reader: asyncio.StreamReader) -> AudioSocket | None:
+        """The dialect of a call that may come in."""
+        try:
+            async with asyncio.timeout(self._greeting_seconds):
+                uuid = greeting(await reader.readexactly(GREETING))
+                if not self._has_room():
+                    log.warning("audiosocket_refused", error="no room for another call")
+                    return None
+                parameters = await self._parameters(uuid)
+            return AudioSocket(uuid, Request("/audiosocket", parameters))
+        except (DialectError, TimeoutError, asyncio.IncompleteReadError, RedisError) as exc:
+            log.warning("audiosocket_refused", error=type(exc).__name__)
+            return None
+
+    async def _parameters(self, uuid: UUID) -> Parameters:
+        said = await self._announcements.take(uuid)
+        if said is None and not self._to_all:
+            raise DialectError("a call that nobody has announced")
+        return said or ()
