@@ -8,12 +8,14 @@ takes news whose `seq` is next as they come, and reads the log wherever there is
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from protocol.events import CallEnded, Entry
+from protocol.call import Role
+from protocol.events import CallEnded, CallStarted, Entry
 from protocol.keys import CallKeys
 from protocol.wire import decode_entry
 
@@ -81,6 +83,31 @@ def _offer(news: News, message: bytes) -> None:
     if news.full():
         news.get_nowait()
     news.put_nowait(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ends of a call's log say."""
+
+    roles: tuple[Role, ...]
+    """Of its channels; none before it has begun."""
+
+    ended: int | None
+    """`seq` of `call.ended`."""
+
+
+async def look_at(redis: Redis, keys: CallKeys) -> Standing:
+    """How far a call has come; raises what Redis raises."""
+    first: Any = await redis.xrange(keys.log, count=1)
+    last: Any = await redis.xrevrange(keys.log, count=1)
+    opening, closing = (
+        [decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page]
+        for page in (first, last)
+    )
+    return Standing(
+        next((one.event.roles for one in opening if isinstance(one.event, CallStarted)), ()),
+        next((one.seq for one in closing if isinstance(one.event, CallEnded)), None),
+    )
 
 
 class Follower:

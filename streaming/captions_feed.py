@@ -1,0 +1,154 @@
+"""
+The events of a call as server-sent events: what a browser's EventSource or `curl -N` can read.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+Each event is one JSON object, the same that a subscriber's WebSocket carries; its `seq` is the event's id, so a
+reader who comes back is given what was missed.
+"""
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from protocol.call import call_id
+from protocol.events import Entry, Partial
+from protocol.keys import CallKeys
+from protocol.wire import Scribe
+
+from .following import Follower, Newsroom, look_at
+
+_HEAD: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),  # nginx would keep captions until it has a page of them
+    ],
+}
+_STILL_HERE = b": still here\n\n"
+_STILL_HERE_SECONDS = 15.0
+"""Proxies close what is silent for long, and a reader that is gone is found out by it."""
+
+_MOST_WAITING = 64
+"""Events read ahead for one reader; where one waits no partial is added, the rest stays in the log."""
+
+log = structlog.get_logger()
+
+
+class CaptionsFeed:
+    """Answers `GET /v1/calls/{call_id}/events`; also for a call that has not begun yet."""
+
+    def __init__(
+        self, redis: Redis, newsroom: Newsroom, partitions: int, send_limit: float
+    ) -> None:
+        """`send_limit`: seconds that a reader may take to make room for the next event."""
+        self._redis = redis
+        self._newsroom = newsroom
+        self._partitions = partitions
+        self._send_limit = send_limit
+
+    @property
+    def route(self) -> Route:
+        """Where it is to be served."""
+        return Route("/v1/calls/{call_id}/events", self, methods=["GET"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        answer = await self._answer(Request(scope))
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> ASGIApp:
+        try:
+            named = call_id(request.path_params["call_id"])
+            keys = CallKeys.of(named, self._partitions)
+            standing = await look_at(self._redis, keys)
+        except ValueError as exc:
+            return PlainTextResponse(f"{exc}\n", 400)
+        except (RedisError, OSError):
+            return PlainTextResponse("Redis does not answer\n", 503, {"retry-after": "1"})
+        after = _seen(request)
+        if standing.ended is not None and after >= standing.ended:
+            return Response(status_code=204)  # which tells an EventSource not to come back
+        follower = Follower(self._redis, self._newsroom, keys, after)
+        return _Reading(follower, Scribe(named, standing.roles), self._send_limit)
+
+
+class _Reading:
+    """One reader's answer, until the call has ended or the reader leaves."""
+
+    def __init__(self, follower: Follower, scribe: Scribe, send_limit: float) -> None:
+        self._follower = follower
+        self._scribe = scribe
+        self._send_limit = send_limit
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what comes.  One who does not read is left, and finds everything in the log next time."""
+        tasks = [
+            asyncio.create_task(doing)
+            for doing in (_left(receive), self._follow(), self._pass_on(send))
+        ]
+        leaving, following, sending = tasks
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if following in done and not following.exception():  # what it read has still to be sent
+            await asyncio.wait({leaving, sending}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        async for entry in self._follower.entries():
+            if isinstance(entry.event, Partial) and not self._waiting.empty():
+                continue  # partials first: whoever reads slowly still gets every final
+            await self._waiting.put(_written(entry, self._scribe))
+        await self._waiting.put(None)
+
+    async def _pass_on(self, send: Send) -> None:
+        try:
+            await self._send(send, _HEAD)
+            while (written := await self._next()) is not None:
+                await self._send(send, _body(written, more=True))
+            await self._send(send, _body(b"", more=False))
+        except TimeoutError:
+            log.warning("listener_does_not_read")
+
+    async def _next(self) -> bytes | None:
+        """What is to be sent next; None behind the last event."""
+        try:
+            async with asyncio.timeout(_STILL_HERE_SECONDS):
+                return await self._waiting.get()
+        except TimeoutError:
+            return _STILL_HERE
+
+    async def _send(self, send: Send, message: Message) -> None:
+        async with asyncio.timeout(self._send_limit):
+            await send(message)
+
+
+async def _left(receive: Receive) -> None:
+    """Returns when the reader has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _body(written: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": written, "more_body": more}
+
+
+def _written(entry: Entry, scribe: Scribe) -> bytes:
+    """A partial has no id: whoever comes back is not to be given old ones."""
+    line = f"data: {scribe.write(entry)}\n\n"
+    return (line if entry.seq is None else f"id: {entry.seq}\n{line}").encode()
+
+
+def _seen(request: Request) -> int:
+    """The last event that the reader knows: what a browser says by itself, else `after`."""
+    text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0
