@@ -15,6 +15,23 @@ class GatewaySettings(BaseModel):
         description="address to listen on; there is no authentication yet: keep it private",
     )
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    http_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="port for server-sent events and announcements, on the same address; unset: none",
+    )
+    audiosocket_port: int | None = Field(
+        None, ge=0, le=65_535, description="port for Asterisk's AudioSocket; unset: none"
+    )
+    audiosocket_host: str = Field(
+        "127.0.0.1",
+        description="address for AudioSocket, which has no TLS and no password: keep it private",
+    )
+    audiosocket_open: bool = Field(
+        False,  # noqa: FBT003  # the default of a field
+        description="take AudioSocket calls that were not announced; their UUID is the call id",
+    )
     vad: Vad = Field(
         Vad.BOTH,
         description="who decides what is speech: webrtc+silero, webrtc or silero",
@@ -46,6 +63,14 @@ class GatewaySettings(BaseModel):
         60.0,
         gt=0,
         description="how long the last finals of a call are waited for when it has ended",
+    )
+    resume_seconds: float = Field(
+        15.0,
+        ge=6,
+        description="a call is kept open for so long for a bridge, or after a gateway, that is gone",
+    )
+    drain_seconds: float = Field(
+        20.0, ge=0, description="how long calls may go on when the gateway is told to stop"
     )
     log_keep_seconds: int = Field(
         900, ge=1, description="how long the log of an ended call can still be read"

@@ -105,6 +105,16 @@ class AudioSocket:
         self._keys: list[BridgeEvent] = []
         self._over = False
 
+    @property
+    def call_id(self) -> str:
+        """Under which listeners will find the call: what was registered, else the UUID."""
+        return self._wishes.call_id or self._own_id
+
+    @property
+    def rejected_keywords(self) -> tuple[str, ...]:
+        """Each with its reason."""
+        return self._wishes.rejected_keywords
+
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What a piece of the stream means, cut anywhere; DialectError for what may not stand in it."""
         if isinstance(message, str):
@@ -152,7 +162,7 @@ class AudioSocket:
     def _open(self, rate: int) -> list[BridgeEvent]:
         self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
         pressed, self._keys = self._keys, []
-        return [self._wishes.open(self._own_id, (self._role,), rate), *pressed]
+        return [self._wishes.open(self.call_id, (self._role,), rate), *pressed]
 
     def _press(self, payload: bytes) -> list[BridgeEvent]:
         """Keys before the first sound wait for it: nobody knows yet how their call counts."""

@@ -1,0 +1,50 @@
+"""The doors of a gateway beside its WebSocket port: AudioSocket over TCP, and HTTP."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from redis.asyncio import Redis
+
+from .announced import Announcements, Reception
+from .audiosocket import AudioSocketDoor, Converse
+from .captions_feed import CaptionsFeed
+from .following import Newsroom
+from .http import http_server
+from .settings import GatewaySettings
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def side_doors(
+    redis: Redis,
+    partitions: int,
+    newsroom: Newsroom,
+    settings: GatewaySettings,
+    converse: Converse,
+    has_room: Callable[[], bool],
+) -> AsyncIterator[None]:
+    """Open those that the settings name, while the context lasts; the ports are logged."""
+    announcements = Announcements(redis)
+    async with AsyncExitStack() as open_doors:
+        if settings.http_port is not None:
+            feed = CaptionsFeed(redis, newsroom, partitions, settings.send_seconds)
+            serving = http_server(
+                [feed.route, Reception(announcements).route], settings.host, settings.http_port
+            )
+            port = await open_doors.enter_async_context(serving)
+            log.info("http_listening", host=settings.host, port=port)
+        if settings.audiosocket_port is not None:
+            door = AudioSocketDoor(
+                announcements,
+                converse,
+                has_room,
+                to_all=settings.audiosocket_open,
+                greeting_seconds=settings.first_message_seconds,
+            )
+            host = settings.audiosocket_host
+            server = await door.open(host, settings.audiosocket_port)
+            open_doors.callback(server.close)
+            log.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
+        yield
