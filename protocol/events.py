@@ -172,6 +172,44 @@ class DtmfPressed:
     at: int
 
 
+class Fault(StrEnum):
+    """What can be wrong with the audio of a channel."""
+
+    WRONG_LAW = "wrong_law"
+    """mu-law was read as A-law, or the reverse."""
+
+    WRONG_ENCODING = "wrong_encoding"
+    """16-bit samples were read as G.711."""
+
+    WRONG_BYTE_ORDER = "wrong_byte_order"
+    WRONG_RATE = "wrong_rate"
+    DUAL_MONO = "dual_mono"
+    """Two channels carry the same."""
+
+    ONE_WAY = "one_way"
+    """Nothing has come from a channel while another one speaks."""
+
+    CLIPPING = "clipping"
+    DC_OFFSET = "dc_offset"
+    PACKET_LOSS = "packet_loss"
+    TOO_QUIET = "too_quiet"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True, slots=True)
+class LineWarning:
+    """Something is wrong with the audio of a channel: said once, and again only when it had gone away."""
+
+    channel: int
+    fault: Fault
+    check: str
+    """What to look at, in a sentence for whoever runs the bridge."""
+
+    measured: float
+    unit: str
+    at: int
+
+
 @dataclass(frozen=True, slots=True)
 class MarkReached:
     """All audio before the bridge's mark has been answered."""
@@ -212,6 +250,7 @@ LoggedEvent = (
     | AudioGap
     | KeywordsApplied
     | DtmfPressed
+    | LineWarning
     | MarkReached
     | CallEnded
 )

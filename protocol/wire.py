@@ -22,6 +22,7 @@ from .events import (
     Entry,
     Final,
     KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -48,6 +49,7 @@ _KINDS: dict[str, type] = {
         AudioGap,
         KeywordsApplied,
         DtmfPressed,
+        LineWarning,
         MarkReached,
         CallEnded,
     )
@@ -131,6 +133,8 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
             )
         case DtmfPressed(channel, digit, at):
             return _where("dtmf", channel, role) | {"digit": digit, "at_ms": to_ms(at)}
+        case LineWarning():
+            return _line_warning(event, role)
         case KeywordsApplied(revision, accepted, rejected):
             return {
                 "type": "keywords.applied",
@@ -156,6 +160,16 @@ def _final(event: Final, role: RoleOf) -> dict[str, Any]:
         "engine": event.engine,
         "latency": {"queue_ms": event.timing.waited_ms, "engine_ms": event.timing.engine_ms},
         "flags": event.flags,
+    }
+
+
+def _line_warning(event: LineWarning, role: RoleOf) -> dict[str, Any]:
+    return _where("line_warning", event.channel, role) | {
+        "fault": event.fault,
+        "check": event.check,
+        "measured": event.measured,
+        "unit": event.unit,
+        "at_ms": to_ms(event.at),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from protocol.clock import to_ms, to_seconds
-from protocol.events import AudioGap, KeywordsApplied, Word
+from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
 
 from .cues import cues, timed_words
 from .transcript import Ending, StoredSegment, Transcript
@@ -58,6 +58,7 @@ def _json(transcript: Transcript) -> str:
         ],
         "keywords": [_json_keywords(one) for one in transcript.keyword_lists],
         "gaps": [_json_gap(transcript, gap) for gap in transcript.gaps],
+        "line_warnings": [_json_warning(transcript, one) for one in transcript.line_warnings],
         "segments": [_json_segment(transcript, one) for one in transcript.segments],
     }
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
@@ -74,6 +75,18 @@ def _json_gap(transcript: Transcript, gap: AudioGap) -> dict[str, Any]:
         "start_ms": to_ms(gap.span.start),
         "end_ms": to_ms(gap.span.end),
         "reason": gap.reason,
+    }
+
+
+def _json_warning(transcript: Transcript, one: LineWarning) -> dict[str, Any]:
+    return {
+        "channel": one.channel,
+        "role": transcript.call.role(one.channel),
+        "fault": one.fault,
+        "check": one.check,
+        "measured": one.measured,
+        "unit": one.unit,
+        "at_ms": to_ms(one.at),
     }
 
 

@@ -7,7 +7,9 @@ from sqlalchemy import Connection, RowMapping, Select, select
 from protocol.events import (
     AudioGap,
     ChannelTotals,
+    Fault,
     KeywordsApplied,
+    LineWarning,
     SegmentId,
     Span,
     Timing,
@@ -15,7 +17,7 @@ from protocol.events import (
 )
 
 from .entries import Arrival, Quarantined
-from .schema import calls, gaps, keyword_lists, quarantine, segments, words
+from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
 from .transcript import CallSummary, Ending, StoredSegment, Transcript
 
 
@@ -38,6 +40,7 @@ def transcript(connection: Connection, call_id: str) -> Transcript | None:
         [_segment(one, said) for one in found],
         gaps=_gaps(connection, call_id),
         keyword_lists=_keyword_lists(connection, call_id),
+        line_warnings=_line_warnings(connection, call_id),
     )
 
 
@@ -110,6 +113,22 @@ def _gaps(connection: Connection, call_id: str) -> list[AudioGap]:
     query = query.order_by(gaps.c.start, gaps.c.channel)
     return [
         AudioGap(row["channel"], Span(row["start"], row["end"]), row["reason"])
+        for row in _rows(connection, query)
+    ]
+
+
+def _line_warnings(connection: Connection, call_id: str) -> list[LineWarning]:
+    query = select(line_warnings).where(line_warnings.c.call_id == call_id)
+    query = query.order_by(line_warnings.c.at, line_warnings.c.channel, line_warnings.c.fault)
+    return [
+        LineWarning(
+            row["channel"],
+            Fault(row["fault"]),
+            row["check"],
+            row["measured"],
+            row["unit"],
+            row["at"],
+        )
         for row in _rows(connection, query)
     ]
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2
+VERSION = 3
 """Raised with every change; a program refuses a store that is newer than itself."""
 
 UPGRADES: dict[int, tuple[str, ...]] = {
@@ -27,6 +27,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "ALTER TABLE segments ADD COLUMN waited_ms INTEGER",
         "ALTER TABLE segments ADD COLUMN engine_ms INTEGER",
     ),
+    2: (),
 }
 """
 What turns the tables of a version into those of the next, in SQL that SQLite and PostgreSQL share.
@@ -100,6 +101,18 @@ gaps = Table(
     Column("start", BigInteger, primary_key=True),
     Column("end", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+line_warnings = Table(
+    "line_warnings",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("fault", String(32), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("check", Text, nullable=False),
+    Column("measured", Float, nullable=False),
+    Column("unit", String(32), nullable=False),
 )
 
 keyword_lists = Table(

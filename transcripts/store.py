@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from . import reading
 from .entries import Arrival, Quarantined, Recorded
 from .opening import StoreError, code, open_database
-from .schema import calls, gaps, keyword_lists, quarantine, segments, words
+from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
 from .transcript import CallSummary, Transcript
 from .writing import ConflictError, write
 
@@ -72,7 +72,15 @@ class Store:
         with self._transaction() as connection:
             gone = [
                 connection.execute(delete(table).where(table.c.call_id == call_id)).rowcount
-                for table in (words, segments, gaps, keyword_lists, quarantine, calls)
+                for table in (
+                    words,
+                    segments,
+                    gaps,
+                    keyword_lists,
+                    line_warnings,
+                    quarantine,
+                    calls,
+                )
             ]
         if self._engine.dialect.name == "sqlite":
             self._empty_wal()

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.events import AudioGap, ChannelTotals, KeywordsApplied, SegmentId, Span, Timing, Word
+from protocol.events import (
+    AudioGap,
+    ChannelTotals,
+    KeywordsApplied,
+    LineWarning,
+    SegmentId,
+    Span,
+    Timing,
+    Word,
+)
 
 
 class Ending(StrEnum):
@@ -74,6 +83,9 @@ class Transcript:
     keyword_lists: tuple[KeywordsApplied, ...] = ()
     """What the call was biased towards, by revision."""
 
+    line_warnings: tuple[LineWarning, ...] = ()
+    """What was wrong with its audio."""
+
     @classmethod
     def of(
         cls,
@@ -81,12 +93,13 @@ class Transcript:
         segments: Iterable[StoredSegment],
         gaps: Iterable[AudioGap] = (),
         keyword_lists: Iterable[KeywordsApplied] = (),
+        line_warnings: Iterable[LineWarning] = (),
     ) -> "Transcript":
         """Put together from segments in any order."""
         ordered = sorted(
             segments, key=lambda one: (one.span.start, one.segment.channel, one.segment.number)
         )
-        return cls(call, tuple(ordered), tuple(gaps), tuple(keyword_lists))
+        return cls(call, tuple(ordered), tuple(gaps), tuple(keyword_lists), tuple(line_warnings))
 
     @property
     def spoken(self) -> tuple[StoredSegment, ...]:

@@ -16,6 +16,7 @@ from protocol.events import (
     DtmfPressed,
     Final,
     KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -26,7 +27,7 @@ from protocol.events import (
 )
 
 from .entries import Recorded
-from .schema import calls, gaps, keyword_lists, segments, words
+from .schema import calls, gaps, keyword_lists, line_warnings, segments, words
 from .transcript import Ending
 
 _Key = dict[str, Any]
@@ -47,6 +48,8 @@ def write(connection: Connection, one: Recorded) -> None:
             _segment_ended(connection, one.call_id, terminal)
         case AudioGap() as gap:
             _gap(connection, one.call_id, gap)
+        case LineWarning() as warning:
+            _line_warning(connection, one.call_id, warning)
         case KeywordsApplied() as applied:
             _keywords_applied(connection, one.call_id, applied)
         case DtmfPressed():  # callers type card numbers and PINs: nothing keeps them
@@ -131,6 +134,12 @@ def _segment_values(terminal: Terminal) -> dict[str, Any]:
 def _gap(connection: Connection, call_id: str, gap: AudioGap) -> None:
     key: _Key = {"call_id": call_id, "channel": gap.channel, "start": gap.span.start}
     _add(connection, gaps, key, {"end": gap.span.end, "reason": gap.reason})
+
+
+def _line_warning(connection: Connection, call_id: str, warning: LineWarning) -> None:
+    place = {"channel": warning.channel, "fault": warning.fault.value, "at": warning.at}
+    found = {"check": warning.check, "measured": warning.measured, "unit": warning.unit}
+    _add(connection, line_warnings, {"call_id": call_id} | place, found)
 
 
 def _keywords_applied(connection: Connection, call_id: str, applied: KeywordsApplied) -> None:

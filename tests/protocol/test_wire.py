@@ -14,8 +14,10 @@ from protocol.events import (
     ChannelTotals,
     DtmfPressed,
     Entry,
+    Fault,
     Final,
     KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -52,6 +54,7 @@ EVENTS = st.one_of(
     st.builds(AudioGap, st.integers(0, 7), SPANS, st.text()),
     st.builds(KeywordsApplied, st.integers(0, 9), TEXTS, TEXTS),
     st.builds(DtmfPressed, st.integers(0, 7), st.sampled_from("0123456789*#"), POSITIONS),
+    st.builds(LineWarning, st.integers(0, 7), st.sampled_from(Fault), st.text(), st.floats(-200, 200), st.text(), POSITIONS),
     st.builds(MarkReached, st.text()),
     st.builds(CallEnded, st.text(), POSITIONS, st.integers(0, 99), st.tuples(st.builds(ChannelTotals, POSITIONS))),
 )  # fmt: skip

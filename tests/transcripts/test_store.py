@@ -11,7 +11,9 @@ from sqlalchemy import create_engine, event, text
 
 from protocol.events import (
     DtmfPressed,
+    Fault,
     KeywordsApplied,
+    LineWarning,
     SegmentFailed,
     SegmentId,
     Span,
@@ -160,6 +162,19 @@ def test_a_refusal_quotes_nothing_of_what_was_said(store: Store) -> None:
 def test_telephone_keys_are_kept_nowhere(store: Store) -> None:
     store.record(recorded("c1", *(DtmfPressed(0, digit, 800) for digit in "4111")))
 
+    assert store.transcript("c1") is None
+
+
+def test_what_was_wrong_with_a_line_is_kept_once_and_in_order(store: Store) -> None:
+    quiet = LineWarning(1, Fault.TOO_QUIET, "turn it up", -48.5, "dBFS", 40_000)
+    swapped = LineWarning(0, Fault.WRONG_BYTE_ORDER, "swap them", 5.5, "bits", 8_000)
+
+    store.record(recorded("c1", quiet, swapped, quiet))
+
+    transcript = store.transcript("c1")
+    assert transcript is not None
+    assert transcript.line_warnings == (swapped, quiet)
+    store.delete("c1")
     assert store.transcript("c1") is None
 
 
