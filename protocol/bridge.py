@@ -30,6 +30,15 @@ class CallOpened:
     metadata: tuple[tuple[str, str], ...] = ()
     """What else the bridge says of the call: customer content, never logged."""
 
+    resumable: bool = False
+    """The bridge comes back when its connection breaks: keep the call open for it."""
+
+    token: str = field(repr=False, default="")
+    """What it was given when the call began; shown by one that comes back."""
+
+    after: int | None = None
+    """The last `seq` it has seen; None when it wants nothing again."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioReceived:

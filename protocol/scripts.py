@@ -4,8 +4,9 @@ What happens in Redis in one step.
 Each script is sent the full list of its keys, all of one partition (see keys.py), and may be sent twice with
 the same arguments: the second time changes nothing.  They run on Redis 7.0 and Valkey 7.2 or newer.
 
-Every script that touches a call is told which log its sender means.  `LOG_LOST` says that the call's log is
-another one or none: Redis came back empty, or a newer gateway has taken the call.
+Every script that touches a call is told which log its sender means, and a gateway's also which owner of the
+call it is.  `LOG_LOST` says that the call's log is another one or none: Redis came back empty, or the call is
+a new one.  `NOT_OWNER` says that a newer connection, or another gateway, has taken the call.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ LOG_LOST = -1
 AUDIO_MISSING = -2
 """Answer of `SUBMIT` when the audio of the segment is not all there."""
 
+NOT_OWNER = -3
+"""Answer of a gateway's script when the call has another owner by now."""
+
 _HEAD = """#!lua flags=allow-oom
 """
 
@@ -25,12 +29,27 @@ local function log_is(meta, log)
 end
 """
 
+_OWNED = """
+local function refusal(meta, log, owner)
+  local there = redis.call('HMGET', meta, 'log', 'owner')
+  if there[1] ~= log then return -1 end
+  if there[2] ~= owner then return -3 end
+end
+"""
+
+# Redis' own clock: those of gateways differ.
+_ALIVE = """
+local function alive(calls, call)
+  redis.call('ZADD', calls, redis.call('TIME')[1], call)
+end
+"""
+
 # Gives the next seq; the log, the outbox and whoever listens now get the event under it.
 _APPEND = """
 local function append(meta, log, outbox, live, call, event)
   local seq = redis.call('HINCRBY', meta, 'seq', 1)
   redis.call('XADD', log, seq .. '-0', 'e', event)
-  redis.call('XADD', outbox, '*', 'c', call, 's', seq, 'e', event)
+  redis.call('XADD', outbox, '*', 'c', call, 'l', redis.call('HGET', meta, 'log'), 's', seq, 'e', event)
   redis.call('PUBLISH', live, seq .. ' ' .. event)
   return seq
 end
@@ -45,24 +64,84 @@ class Script:
     source: str
 
 
+OPEN = Script(
+    "open",
+    _HEAD
+    + _ALIVE
+    + """
+-- KEYS meta log settled calls   ARGV log owner call checkpoint
+-- Own a call from now on.  One that is in progress keeps its log; else a new log begins under the name given.
+-- Returns the name of the call's log.
+local there = redis.call('HGET', KEYS[1], 'log')
+if there and redis.call('HEXISTS', KEYS[3], 'ended') == 0 then
+  redis.call('HSET', KEYS[1], 'owner', ARGV[2])
+  alive(KEYS[4], ARGV[3])
+  return there
+end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('HSET', KEYS[1], 'log', ARGV[1], 'owner', ARGV[2], 'seq', 0, 'checkpoint', ARGV[4])
+alive(KEYS[4], ARGV[3])
+return ARGV[1]
+""",
+)
+
+ADOPT = Script(
+    "adopt",
+    _HEAD
+    + _ALIVE
+    + """
+-- KEYS meta calls   ARGV owner call seconds
+-- Own a call whose gateway has given no sign of life for so long.  Returns the name of its log, or nothing when
+-- it has been taken care of.
+local last = redis.call('ZSCORE', KEYS[2], ARGV[2])
+if not last or redis.call('TIME')[1] - last < tonumber(ARGV[3]) then return '' end
+local there = redis.call('HGET', KEYS[1], 'log')
+if not there then
+  redis.call('ZREM', KEYS[2], ARGV[2])
+  return ''
+end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+alive(KEYS[2], ARGV[2])
+return there
+""",
+)
+
+BEAT = Script(
+    "beat",
+    _HEAD
+    + _OWNED
+    + _ALIVE
+    + """
+-- KEYS meta calls   ARGV log owner call checkpoint
+-- A sign of life of a call's gateway, and how far it has come.  Returns 0, -1 or -3.
+local no = refusal(KEYS[1], ARGV[1], ARGV[2])
+if no then return no end
+redis.call('HSET', KEYS[1], 'checkpoint', ARGV[4])
+alive(KEYS[2], ARGV[3])
+return 0
+""",
+)
+
 RESTORE = Script(
     "restore",
     _HEAD
-    + _SAME_LOG
     + _APPEND
+    + _ALIVE
     + """
--- KEYS meta log settled outbox   ARGV log call live take (name event)...
--- Begin the log of a call, or begin it again in a Redis that has lost it, with all that its owner knows,
--- under the same seqs.  A log of that name is left as it is.  One of another name, which means that the call
--- has another owner, is replaced when take is 1.  Returns the last seq, or -1 when there is another owner.
-local there = redis.call('HGET', KEYS[1], 'log')
-if there == ARGV[1] then return tonumber(redis.call('HGET', KEYS[1], 'seq')) end
-if there and ARGV[4] ~= '1' then return -1 end
+-- KEYS meta log settled outbox calls   ARGV log owner call live checkpoint (name event)...
+-- Begin the log of a call again in a Redis that has lost it, with all that its owner knows, under the same
+-- seqs.  What is there is left as it is.  Returns the last seq, or -3 when there is another owner.
+local there = redis.call('HMGET', KEYS[1], 'log', 'owner')
+if there[1] then
+  if there[1] ~= ARGV[1] or there[2] ~= ARGV[2] then return -3 end
+  return tonumber(redis.call('HGET', KEYS[1], 'seq'))
+end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-redis.call('HSET', KEYS[1], 'log', ARGV[1], 'seq', 0)
-for i = 5, #ARGV, 2 do
+redis.call('HSET', KEYS[1], 'log', ARGV[1], 'owner', ARGV[2], 'seq', 0, 'checkpoint', ARGV[5])
+alive(KEYS[5], ARGV[3])
+for i = 6, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], '')
-  append(KEYS[1], KEYS[2], KEYS[4], ARGV[3], ARGV[2], ARGV[i + 1])
+  append(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[3], ARGV[i + 1])
   local channel = string.match(ARGV[i], '^(%d+)-%d+$')
   if channel then redis.call('HINCRBY', KEYS[1], 'next:' .. channel, 1) end
 end
@@ -73,36 +152,38 @@ return tonumber(redis.call('HGET', KEYS[1], 'seq'))
 APPEND = Script(
     "append",
     _HEAD
-    + _SAME_LOG
+    + _OWNED
     + _APPEND
     + """
--- KEYS meta log settled outbox   ARGV log call live name event
+-- KEYS meta log settled outbox   ARGV log owner call live name event
 -- Log an event of the gateway, once for each name.  Returns its seq, or 0 when it was there.
-if not log_is(KEYS[1], ARGV[1]) then return -1 end
-if redis.call('HSETNX', KEYS[3], ARGV[4], '') == 0 then return 0 end
-return append(KEYS[1], KEYS[2], KEYS[4], ARGV[3], ARGV[2], ARGV[5])
+local no = refusal(KEYS[1], ARGV[1], ARGV[2])
+if no then return no end
+if redis.call('HSETNX', KEYS[3], ARGV[5], '') == 0 then return 0 end
+return append(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[3], ARGV[6])
 """,
 )
 
 HEAR = Script(
     "hear",
     _HEAD
-    + _SAME_LOG
+    + _OWNED
     + """
--- KEYS meta audio state partials   ARGV log offset audio ttl job
+-- KEYS meta audio state partials   ARGV log owner offset audio ttl job
 -- Put audio behind what is there; with a job, ask for a partial unless one is waiting.
 -- Returns the bytes that are there now: less than offset means that the sender must go back.
-if not log_is(KEYS[1], ARGV[1]) then return -1 end
+local no = refusal(KEYS[1], ARGV[1], ARGV[2])
+if no then return no end
 local there = redis.call('STRLEN', KEYS[2])
-local offset = tonumber(ARGV[2])
+local offset = tonumber(ARGV[3])
 if offset > there then return there end
-if #ARGV[3] > 0 then
-  there = redis.call('SETRANGE', KEYS[2], offset, ARGV[3])
-  redis.call('EXPIRE', KEYS[2], ARGV[4])
+if #ARGV[4] > 0 then
+  there = redis.call('SETRANGE', KEYS[2], offset, ARGV[4])
+  redis.call('EXPIRE', KEYS[2], ARGV[5])
 end
-if #ARGV[5] > 0 and redis.call('HSETNX', KEYS[3], 'waiting', 1) == 1 then
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', 4096, '*', 'j', ARGV[5])
-  redis.call('EXPIRE', KEYS[3], ARGV[4])
+if #ARGV[6] > 0 and redis.call('HSETNX', KEYS[3], 'waiting', 1) == 1 then
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', 4096, '*', 'j', ARGV[6])
+  redis.call('EXPIRE', KEYS[3], ARGV[5])
 end
 return there
 """,
@@ -111,17 +192,18 @@ return there
 SUBMIT = Script(
     "submit",
     _HEAD
-    + _SAME_LOG
+    + _OWNED
     + """
--- KEYS meta settled state finals audio   ARGV log segment ttl job size
+-- KEYS meta settled state finals audio   ARGV log owner segment ttl job size
 -- Queue a whole segment of so many bytes, once.  Returns 1; 0 when it is queued or settled already; -2 when
 -- its audio is not all there.
-if not log_is(KEYS[1], ARGV[1]) then return -1 end
-if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 0 end
-if redis.call('STRLEN', KEYS[5]) < tonumber(ARGV[5]) then return -2 end
-if redis.call('HSETNX', KEYS[3], 'queued', 1) == 0 then return 0 end
-redis.call('EXPIRE', KEYS[3], ARGV[3])
-redis.call('XADD', KEYS[4], '*', 'j', ARGV[4])
+local no = refusal(KEYS[1], ARGV[1], ARGV[2])
+if no then return no end
+if redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then return 0 end
+if redis.call('STRLEN', KEYS[5]) < tonumber(ARGV[6]) then return -2 end
+if redis.call('HSETNX', KEYS[3], 'queued', ARGV[5]) == 0 then return 0 end
+redis.call('EXPIRE', KEYS[3], ARGV[4])
+redis.call('XADD', KEYS[4], '*', 'j', ARGV[5])
 return 1
 """,
 )
@@ -166,7 +248,8 @@ SETTLE = Script(
 -- KEYS finals meta log settled outbox audio state dead
 -- ARGV group entry consumer log call live channel number event reason
 -- Record the terminal event of a segment once, in the order of its channel; end the job, release the audio.
--- An empty entry means that the gateway settles what was never queued.  With a reason the job is noted as dead.
+-- An empty entry means that the call's owner (the consumer) settles what was never queued.  With a reason the
+-- job is noted as dead.
 -- Returns 'recorded', 'duplicate', 'stale' (another log) or 'lost' (the lease is another worker's).
 local segment = ARGV[7] .. '-' .. ARGV[8]
 if ARGV[2] ~= '' then
@@ -176,6 +259,7 @@ if ARGV[2] ~= '' then
   redis.call('XDEL', KEYS[1], ARGV[2])
 end
 if not log_is(KEYS[2], ARGV[4]) then return 'stale' end
+if ARGV[2] == '' and redis.call('HGET', KEYS[2], 'owner') ~= ARGV[3] then return 'lost' end
 redis.call('DEL', KEYS[6], KEYS[7])
 if redis.call('HSETNX', KEYS[4], segment, ARGV[9]) == 0 then return 'duplicate' end
 if ARGV[10] ~= '' then
@@ -218,13 +302,14 @@ return lost
 RETIRE = Script(
     "retire",
     _HEAD
-    + _SAME_LOG
+    + _OWNED
     + """
--- KEYS calls meta log settled   ARGV log call ttl
+-- KEYS calls meta log settled   ARGV log owner call ttl
 -- A call has ended: its log can be read for a while, then it goes.
-if not log_is(KEYS[2], ARGV[1]) then return -1 end
-redis.call('ZREM', KEYS[1], ARGV[2])
-for i = 2, 4 do redis.call('EXPIRE', KEYS[i], ARGV[3]) end
+local no = refusal(KEYS[2], ARGV[1], ARGV[2])
+if no then return no end
+redis.call('ZREM', KEYS[1], ARGV[3])
+for i = 2, 4 do redis.call('EXPIRE', KEYS[i], ARGV[4]) end
 return 1
 """,
 )

@@ -13,6 +13,7 @@ from typing import assert_never
 from protocol.call import CallConfig, Role
 from protocol.clock import UPSAMPLING, from_ms
 from protocol.events import (
+    Account,
     AudioGap,
     CallEnded,
     CallStarted,
@@ -21,6 +22,7 @@ from protocol.events import (
     Entry,
     Final,
     KeywordsApplied,
+    LineWarning,
     LoggedEvent,
     MarkReached,
     Partial,
@@ -35,6 +37,7 @@ from protocol.wire import encode_event
 
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
+from .past import Past, Remnant
 
 BYTES_PER_SAMPLE = 2 * UPSAMPLING
 """Bytes of stored audio for each sample of the call clock."""
@@ -100,6 +103,9 @@ class Call:
         self.config = config
         self.ledger = ledger
         self.phase = Phase.LIVE
+        self.recalled = 0
+        """The last seq that was there when the call was taken over."""
+
         self._partial_every = from_ms(partial_every_ms)
         self._now = now
         self._open: dict[SegmentId, _Open] = {}
@@ -121,6 +127,38 @@ class Call:
         if self.config.keywords.terms or rejected_keywords:
             self._acknowledge_keywords(rejected_keywords)
 
+    def recall(self, past: Past) -> None:
+        """Go on where another gateway has stopped: what it left is ours to bring to its end."""
+        for entry in past.entries:
+            self._remember(entry)
+        self.recalled = past.last_seq
+        self._marked = self._answered
+        for remnant in past.remnants:
+            self._inherit(remnant)
+        if not past.entries:
+            self.start()
+
+    def _remember(self, entry: Entry) -> None:
+        match entry.event:
+            case Partial():
+                return
+            case SpeechStarted():
+                self._segments += 1
+            case MarkReached():
+                self._answered += 1
+            case _:
+                pass
+        self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
+
+    def _inherit(self, remnant: Remnant) -> None:
+        segment, span = remnant.segment, remnant.span
+        if remnant.audio:
+            job = remnant.job or self._job(segment, span.start, span.end)
+            self.ledger.inherit(segment, span, remnant.audio, job, queued=bool(remnant.job))
+            return
+        lost = SegmentDropped(segment, span, "its audio was lost with its gateway")
+        self.ledger.bury(segment, span.end, encode_event(lost), queued=remnant.settled)
+
     def change_keywords(self, terms: tuple[str, ...], rejected: tuple[str, ...]) -> None:
         """From here on every segment that ends is biased towards `terms`."""
         self.config = self.config.with_keywords(terms)
@@ -130,9 +168,11 @@ class Call:
         """A telephone key."""
         self._log(DtmfPressed(channel, digit, at))
 
-    def miss(self, channel: int, span: Span, reason: str) -> None:
-        """Audio that never came; the clock has been advanced over it."""
-        self._log(AudioGap(channel, span, reason))
+    def miss(
+        self, channel: int, span: Span, reason: str, account: Account = Account.LOST_UPSTREAM
+    ) -> None:
+        """Audio that never came, or was not to be heard; the clock has been advanced over it."""
+        self._log(AudioGap(channel, span, reason, account))
 
     def mark(self, name: str) -> None:
         """Answer `name` when every segment that is now open or unsettled has its terminal event."""
@@ -160,7 +200,9 @@ class Call:
         self._end_if_settled()
 
     def learn(self, entry: Entry) -> None:
-        """What came back from the log, or a partial."""
+        """What came back from the log, or a partial.  What was recalled is known."""
+        if entry.seq is not None and entry.seq <= self.recalled:
+            return
         if isinstance(entry.event, Partial):
             if opened := self._open.get(entry.event.segment):
                 opened.unanswered = False
@@ -195,6 +237,8 @@ class Call:
                 return f"dtmf:{channel}:{at}:{digit}"
             case AudioGap(channel, span):
                 return f"gap:{channel}:{span.start}"
+            case LineWarning(channel, fault, at=at):
+                return f"line:{channel}:{fault}:{at}"
             case MarkReached():
                 return f"mark:{self._answered}"
             case (

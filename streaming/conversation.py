@@ -6,7 +6,9 @@ be told goes out.  Losing the bridge ends the hearing; losing Redis makes writes
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from redis.exceptions import RedisError
@@ -26,8 +28,9 @@ from protocol.events import Entry
 
 from .call import Call, Phase
 from .channel import Channel
+from .checkpoint import Checkpoint
 from .following import Follower
-from .queue import CallQueue, LogLostError, Missing
+from .queue import CallQueue, LogLostError, Missing, SupersededError
 
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before a write is tried again; the last one for as long as it takes."""
@@ -45,20 +48,40 @@ class Conversation:
         queue: CallQueue,
         follower: Follower,
         tell: Callable[[Entry], None],
+        checkpoint: Checkpoint,
     ) -> None:
         self.call = call
+        self._start = checkpoint
         self._channels = channels
         self._queue = queue
         self._follower = follower
         self._tell = tell
+        self._left: SupersededError | None = None
         self._due = asyncio.Event()
         self._due.set()
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the bridge has been told how to come back."""
+        return bool(self._start.token)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """How far the call has come, as far as it does not depend on us."""
+        safe = [self.call.ledger.safe(number) for number in range(len(self._channels))]
+        heard = [
+            channel.heard if place is None else min(place, channel.heard)
+            for channel, place in zip(self._channels, safe, strict=True)
+        ]
+        return replace(
+            self._start, config=self.call.config, heard=tuple(heard) or self._start.heard
+        )
 
     # What the bridge says
 
     def hear(self, event: BridgeEvent) -> None:
         """Take in what the bridge says; DialectError when it may not say that now."""
-        if self.call.phase is not Phase.LIVE:
+        if self.call.phase is not Phase.LIVE or self._left:
             return
         match event:
             case AudioReceived(channel, pcm, position):
@@ -83,12 +106,33 @@ class Conversation:
 
     def hang_up(self, reason: str) -> None:
         """Nothing more will be heard: close what is open.  A second time changes nothing."""
-        if self.call.phase is not Phase.LIVE:
+        if self.call.phase is not Phase.LIVE or self._left:
             return
-        for channel in self._channels:
-            channel.finish()
+        self.rest()
         duration = max((channel.heard for channel in self._channels), default=0)
         self.call.end(reason, [channel.totals for channel in self._channels], duration)
+        self._due.set()
+
+    def rest(self) -> None:
+        """Nothing is heard for now: close what is open."""
+        for channel in self._channels:
+            channel.finish()
+        self._due.set()
+
+    async def leave(self, why: SupersededError, patience: float = 2.0) -> None:
+        """
+        Leave the call to somebody else: `run` ends with `why`, `call.ended` is not ours to say.
+
+        For `patience` seconds we try to leave behind in Redis all that was heard.
+        """
+        if self.call.phase is Phase.LIVE and not self._left:
+            self.rest()
+        with contextlib.suppress(RedisError, OSError, LogLostError, SupersededError, TimeoutError):
+            async with asyncio.timeout(patience):
+                while await self._write_due():
+                    pass
+                await self._queue.beat(self.checkpoint)
+        self._left = why
         self._due.set()
 
     def _channel(self, number: int) -> Channel:
@@ -111,13 +155,18 @@ class Conversation:
             writing = tasks.create_task(self._write())
             await self._follow()
             writing.cancel()
+        with contextlib.suppress(RedisError, OSError):  # whoever finds it later will do it
+            await self._queue.retire()
 
-    async def check(self) -> None:
-        """Find out whether Redis still has the log; if not, it is told everything again."""
+    async def beat(self) -> None:
+        """A sign of life; Redis is told everything again if it has forgotten the call."""
         try:
-            await self._queue.check()
+            await self._queue.beat(self.checkpoint)
         except LogLostError:
             self.call.ledger.lost()
+            self._due.set()
+        except SupersededError as exc:
+            self._left = exc
             self._due.set()
 
     async def _follow(self) -> None:
@@ -143,7 +192,9 @@ class Conversation:
                 self._due.set()
 
     async def _write_due(self) -> bool:
-        """Write what is due; whether there was anything."""
+        """Write what is due; whether there was anything.  SupersededError when the call is not ours."""
+        if self._left:
+            raise self._left
         ledger = self.call.ledger
         writes = list(ledger.due())
         if not writes:
@@ -162,5 +213,5 @@ class Conversation:
 
     async def _restore(self) -> None:
         log.warning("log_lost", events=len(self.call.ledger.known))
-        await self._queue.restore(self.call.ledger.known)
+        await self._queue.restore(self.call.ledger.known, self.checkpoint)
         self.call.ledger.lost()

@@ -1,10 +1,13 @@
 """The gateway process: sockets in, calls out.  Routes, admits, and keeps an eye on all calls."""
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,29 +22,27 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from protocol.bridge import CallOpened
-from protocol.clock import ENGINE_RATE
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Request
 from protocol.events import Entry
-from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
-from .call import Call, Identity
-from .channel import Channel
 from .conversation import Conversation
-from .ear import Ear, Judge
+from .doors import side_doors
+from .ear import Judge
 from .following import Follower, Newsroom
 from .hearing import Hearing
-from .ledger import Ledger
-from .queue import CallQueue
-from .segmenter import Endpointing
-from .session import Session, new_call_id
+from .session import RESTARTING, Session, Socket, new_call_id
 from .settings import GatewaySettings
 from .subscriber import Subscriber
+from .switchboard import Switchboard
 
 _EVENTS = re.compile(r"/v1/calls/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/events")
 _BEAT = 2.0
 """Seconds between looks at every call's log."""
+
+_FIRST_SOUND_SECONDS = 3_600.0
+"""An AudioSocket call begins with its first sound, and Asterisk sends none while a caller waits in silence."""
 
 log = structlog.get_logger()
 
@@ -60,9 +61,8 @@ class Gateway:
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
-        self._now = now
-        self._hearing = Hearing(silero)
         self._newsroom = Newsroom(redis)
+        self._calls = Switchboard(redis, partitions, settings, Hearing(silero), self._newsroom, now)
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -76,7 +76,7 @@ class Gateway:
                 tasks.create_task(self._newsroom.run()),
                 tasks.create_task(self._watch_calls()),
             ]
-            async with serve(self._connected, **self._serving()) as server:
+            async with serve(self._connected, **self._serving()) as server, self._side_doors():
                 listening(next(iter(server.sockets)).getsockname()[1])
                 try:
                     await asyncio.get_running_loop().create_future()
@@ -102,14 +102,30 @@ class Gateway:
             "server_header": "trunkline",
         }
 
+    def _side_doors(self) -> AbstractAsyncContextManager[None]:
+        """AudioSocket and HTTP, where the settings ask for them."""
+        return side_doors(
+            self._redis,
+            self._partitions,
+            self._newsroom,
+            self._settings,
+            partial(self._converse, patience=_FIRST_SOUND_SECONDS),
+            self._has_room,
+        )
+
+    def _has_room(self) -> bool:
+        return not self._draining and len(self._sessions) < self._settings.max_calls
+
     async def _drain(self, server: Server) -> None:
-        """No new calls; every call in progress is closed here and now, and its last words are waited for."""
+        """No new calls; those in progress may end, then are closed or left to another gateway."""
         self._draining = True
-        for session in list(self._sessions):
-            if session.conversation:
-                session.conversation.hang_up("gateway stopped")
-        server.close(close_connections=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self._empty.wait()
+        await asyncio.gather(*(session.leave() for session in list(self._sessions)))
+        await self._calls.stop_finishing()
         await self._empty.wait()
+        server.close(code=RESTARTING, reason="gateway stopped")
 
     # Connections
 
@@ -126,7 +142,7 @@ class Gateway:
             return socket.respond(
                 HTTPStatus.NOT_FOUND, f"no such path; bridges: {', '.join(registry.paths())}\n"
             )
-        if self._draining or len(self._sessions) >= self._settings.max_calls:
+        if not self._has_room():
             return _come_back_later(socket)
         return None
 
@@ -148,7 +164,8 @@ class Gateway:
                 headers = tuple(
                     (name.lower(), value) for name, value in request.headers.raw_items()
                 )
-                await self._converse(socket, Request(url.path, query, headers))
+                dialect = registry.open_dialect(Request(url.path, query, headers))
+                await self._converse(socket, dialect, self._settings.first_message_seconds)
         except ConnectionClosed:
             log.info("connection_lost", path=url.path)
 
@@ -156,24 +173,28 @@ class Gateway:
         self, socket: ServerConnection, call_id: str, query: dict[str, str]
     ) -> Subscriber:
         after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
-        follower = Follower(self._redis, self._newsroom, self._keys(call_id), after)
+        follower = Follower(self._redis, self._newsroom, self._calls.keys(call_id), after)
         return Subscriber(socket, Scribe(call_id), follower, self._settings.send_seconds)
 
-    async def _converse(self, socket: ServerConnection, request: Request) -> None:
+    async def _converse(self, socket: Socket, dialect: Dialect, patience: float) -> None:
+        """`patience`: seconds until the bridge's first words."""
         settings = self._settings
         session = Session(
             socket,
-            registry.open_dialect(request),
+            dialect,
             self._begin,
-            first_message=settings.first_message_seconds,
+            first_message=patience,
             send_limit=settings.send_seconds,
             hold=settings.hold_seconds,
+            resume=settings.resume_seconds,
         )
         self._sessions.add(session)
         self._empty.clear()
         try:
             await session.run()
         finally:
+            if conversation := session.conversation:
+                self._calls.close(conversation)
             self._sessions.discard(session)
             if not self._sessions:
                 self._empty.set()
@@ -184,44 +205,29 @@ class Gateway:
         self, opened: CallOpened, dialect: Dialect, tell: Callable[[Entry], None]
     ) -> Conversation:
         """A conversation for a call that a bridge has opened."""
-        settings = self._settings
         call_id = opened.call_id or new_call_id()
-        keys = self._keys(call_id)
-        identity = Identity(call_id, secrets.token_hex(8), opened.roles, dialect.name, self._now())
-        piece = 2 * ENGINE_RATE * settings.audio_every_ms // 1_000
-        call = Call(identity, opened.config, Ledger(piece), settings.partial_every_ms, self._now)
-        call.start(opened.rejected_keywords)
-        queue = CallQueue(self._redis, keys, identity.log)
-        await queue.take()
-        dialect.opened(call_id)
-        channels = [self._channel(number, opened, call) for number in range(len(opened.roles))]
-        follower = Follower(self._redis, self._newsroom, keys, after=0)
-        log.info("call_started", call_id=call_id, dialect=dialect.name, channels=len(channels))
-        return Conversation(call, channels, queue, follower, tell)
-
-    def _channel(self, number: int, opened: CallOpened, call: Call) -> Channel:
-        settings = self._settings
-        endpointing = Endpointing(
-            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
-        ).with_hangover(opened.config.hangover_ms)
-        ear = Ear(endpointing, vad=settings.vad, rate=opened.rate)
-        return Channel(number, opened.rate, ear, self._hearing, call)
-
-    def _keys(self, call_id: str) -> CallKeys:
-        return CallKeys.of(call_id, self._partitions)
+        return await self._calls.open(opened, call_id, dialect, tell)
 
     async def _watch_calls(self) -> None:
-        """Find out within seconds that Redis has forgotten a call, also while nobody speaks."""
+        """
+        Say every two seconds that we live, find out what Redis has forgotten, look after the calls of the dead.
+
+        Only who has been able to speak all the time himself may think another dead.
+        """
+        speaking_since = time.monotonic()
         while True:
             await asyncio.sleep(_BEAT)
+            began = time.monotonic()
             try:
                 await self._redis.ping()
-                for session in list(self._sessions):
-                    if session.conversation:
-                        await session.conversation.check()
+                await self._calls.beat()
+                if began - speaking_since > self._settings.resume_seconds:
+                    await self._calls.finish_forsaken()
                 self._redis_answers = True
             except (RedisError, OSError):
                 self._redis_answers = False
+            if not self._redis_answers or time.monotonic() - began > _BEAT:
+                speaking_since = time.monotonic()
 
 
 def _come_back_later(socket: ServerConnection) -> Response:

@@ -8,6 +8,7 @@ is then told again.  Pure: `due` says what is to be written, `wrote` takes in wh
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
 
 
@@ -40,7 +41,15 @@ class QueueFinal:
     """Bytes of audio that must be there."""
 
 
-Write = LogEvent | StoreAudio | QueueFinal
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """End a segment that cannot be queued, with a terminal event of the gateway's own."""
+
+    segment: SegmentId
+    payload: bytes = field(repr=False)
+
+
+Write = LogEvent | StoreAudio | QueueFinal | GiveUp
 
 
 @dataclass(slots=True)
@@ -57,7 +66,17 @@ class _Held:
     job: bytes = b""
     """The job of the final, once the segment is closed."""
 
+    epitaph: bytes = b""
+    """The terminal event of a segment that has no audio any more."""
+
     queued: bool = False
+
+    @property
+    def safe(self) -> int | None:
+        """Up to where Redis has it, on the call clock; None when it has all that was heard."""
+        if 0 < self.stored == len(self.audio) or self.epitaph:
+            return None
+        return self.start + self.stored // (2 * UPSAMPLING)
 
 
 class Ledger:
@@ -109,6 +128,18 @@ class Ledger:
         held.stored = min(held.stored, size)
         held.end, held.job, held.wanted = span.end, job, b""
 
+    def inherit(
+        self, segment: SegmentId, span: Span, audio: bytes, job: bytes, *, queued: bool
+    ) -> None:
+        """A closed segment that another gateway has left in Redis; `queued` when its final is on its way."""
+        self._held[segment] = _Held(
+            span.start, bytearray(audio), len(audio), end=span.end, job=job, queued=queued
+        )
+
+    def bury(self, segment: SegmentId, at: int, payload: bytes, *, queued: bool) -> None:
+        """A segment whose audio is gone: `payload` ends it, unless it has ended otherwise (`queued`)."""
+        self._held[segment] = _Held(at, end=at, epitaph=payload, queued=queued)
+
     def settle(self, segment: SegmentId) -> None:
         """The terminal event has come back: nothing of the segment is needed any more."""
         self._held.pop(segment, None)
@@ -123,6 +154,11 @@ class Ledger:
         """Audio in memory."""
         return sum(len(held.audio) for held in self._held.values())
 
+    def safe(self, channel: int) -> int | None:
+        """Up to where nothing of the channel depends on us, on the call clock; None when all is in Redis."""
+        places = [held.safe for segment, held in self._held.items() if segment.channel == channel]
+        return min((place for place in places if place is not None), default=None)
+
     def due(self) -> Iterator[Write]:
         """What is to be written now, in order.  Asking again before `wrote` gives the same."""
         yield from (event for name, event in self._events.items() if name not in self._sent)
@@ -136,6 +172,8 @@ class Ledger:
             yield StoreAudio(segment, held.stored, bytes(held.audio[held.stored :]), held.wanted)
         if held.job:
             yield QueueFinal(segment, held.job, len(held.audio))
+        if held.epitaph:
+            yield GiveUp(segment, held.epitaph)
 
     def wrote(self, write: Write) -> None:
         """Redis has it."""
@@ -147,7 +185,7 @@ class Ledger:
                 if held := self._held.get(segment):
                     held.stored = max(held.stored, min(offset + len(audio), len(held.audio)))
                     held.wanted = b"" if held.wanted == partial else held.wanted
-            case QueueFinal(segment):
+            case QueueFinal(segment) | GiveUp(segment):
                 if held := self._held.get(segment):
                     held.queued = True
 

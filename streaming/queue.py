@@ -6,17 +6,36 @@ Connection errors go through to the caller, who tries the same write again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
-from protocol.events import SegmentId
-from protocol.keys import CallKeys
-from protocol.scripts import APPEND, AUDIO_MISSING, HEAR, LOG_LOST, RESTORE, RETIRE, SUBMIT, Script
+from protocol.clock import UPSAMPLING
+from protocol.events import Entry, Final, SegmentDropped, SegmentFailed, SegmentId, Span
+from protocol.jobs import JobError, decode_job
+from protocol.keys import WORKERS, CallKeys, Partition
+from protocol.scripts import (
+    ADOPT,
+    APPEND,
+    AUDIO_MISSING,
+    BEAT,
+    HEAR,
+    LOG_LOST,
+    NOT_OWNER,
+    OPEN,
+    RESTORE,
+    RETIRE,
+    SETTLE,
+    SUBMIT,
+    Script,
+)
+from protocol.wire import decode_entry
 
-from .ledger import LogEvent, QueueFinal, StoreAudio, Write
+from .checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from .ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from .past import Past, Remnant, unended
 
 AUDIO_TTL = 900
 """Seconds that audio may lie in Redis when everybody who cared for it is dead."""
@@ -30,6 +49,10 @@ class SupersededError(Exception):
     """The call has been taken over by a newer connection: leave it alone."""
 
 
+class GoingAwayError(SupersededError):
+    """We leave the call on purpose: this gateway is going down, and another will take it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """The write was refused: Redis has only `there` bytes of audio that it needs."""
@@ -39,36 +62,126 @@ class Missing:
 
 
 class CallQueue:
-    """The writes of one call."""
+    """
+    The writes of one call by one owner of it.
 
-    def __init__(self, redis: Redis, keys: CallKeys, log: str) -> None:
+    `open` or `adopt` first: they say under which log the rest is done.
+    """
+
+    def __init__(self, redis: Redis, keys: CallKeys, owner: str, keep_seconds: int = 900) -> None:
+        """`keep_seconds`: how long the log of an ended call can still be read."""
         self.keys = keys
+        self.log = ""
         self._redis = redis
-        self._log = log
+        self._owner = owner
+        self._keep_seconds = keep_seconds
+        self._open = self._script(OPEN)
+        self._adopt = self._script(ADOPT)
+        self._beat = self._script(BEAT)
         self._restore = self._script(RESTORE)
         self._append = self._script(APPEND)
         self._hear = self._script(HEAR)
         self._submit = self._script(SUBMIT)
+        self._settle = self._script(SETTLE)
         self._retire = self._script(RETIRE)
 
-    async def take(self) -> None:
-        """Begin the log; whoever had a log of this call is superseded."""
-        await self._begin(take=1, known=())
+    # Whose call it is
 
-    async def restore(self, known: Sequence[LogEvent]) -> None:
-        """Begin the log again with what is known of it.  SupersededError when the call has a new owner."""
-        if await self._begin(take=0, known=known) == LOG_LOST:
-            raise SupersededError
+    async def peek(self) -> Checkpoint | None:
+        """How far the call has come, if there is one; None for what cannot be read."""
+        payload: Any = await self._redis.hget(self.keys.meta, "checkpoint")
+        return decode_checkpoint(payload) if payload else None
 
-    async def _begin(self, take: int, known: Sequence[LogEvent]) -> int:
+    async def in_progress(self) -> Checkpoint | None:
+        """The same, unless the call has ended."""
+        ended = await self._redis.hexists(self.keys.settled, "ended")
+        return None if ended else await self.peek()
+
+    async def open(self, log: str, checkpoint: Checkpoint) -> bool:
+        """Own the call; True when it is a new one, whose log is called `log`, False when it goes on."""
         keys = self.keys
-        told = [part for event in known for part in (event.name, event.payload)]
-        return int(
-            await self._restore(
-                keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
-                args=[self._log, keys.call_id, keys.live, take, *told],
+        name = await self._open(
+            keys=[keys.meta, keys.log, keys.settled, keys.partition.calls],
+            args=[log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
+        )
+        self.log = name.decode()
+        return self.log == log
+
+    async def adopt(self, silent_seconds: float) -> bool:
+        """Own the call if its gateway has been silent for so long, and nobody was faster."""
+        name = await self._adopt(
+            keys=[self.keys.meta, self.keys.partition.calls],
+            args=[self._owner, self.keys.call_id, silent_seconds],
+        )
+        self.log = name.decode()
+        return bool(self.log)
+
+    async def beat(self, checkpoint: Checkpoint) -> None:
+        """A sign of life.  LogLostError, SupersededError."""
+        self._refuse(
+            await self._beat(
+                keys=[self.keys.meta, self.keys.partition.calls],
+                args=[self.log, self._owner, self.keys.call_id, encode_checkpoint(checkpoint)],
             )
         )
+
+    async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
+        """Begin the log again with what is known of it.  SupersededError when the call has a new owner."""
+        keys = self.keys
+        told = [part for event in known for part in (event.name, event.payload)]
+        self._refuse(
+            await self._restore(
+                keys=[
+                    keys.meta,
+                    keys.log,
+                    keys.settled,
+                    keys.partition.outbox,
+                    keys.partition.calls,
+                ],
+                args=[
+                    self.log,
+                    self._owner,
+                    keys.call_id,
+                    keys.live,
+                    encode_checkpoint(checkpoint),
+                    *told,
+                ],
+            )
+        )
+
+    async def retire(self) -> None:
+        """The call has ended: let its log be read for a while, then go."""
+        keys = self.keys
+        await self._retire(
+            keys=[keys.partition.calls, keys.meta, keys.log, keys.settled],
+            args=[self.log, self._owner, keys.call_id, self._keep_seconds],
+        )
+
+    # What is there
+
+    async def past(self, checkpoint: Checkpoint) -> Past:
+        """All that Redis has of the call; `checkpoint` where its own cannot be read."""
+        page: Any = await self._redis.xrange(self.keys.log)
+        entries = tuple(
+            decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page
+        )
+        remnants = [
+            await self._remnant(segment, start) for segment, start in unended(entries).items()
+        ]
+        return Past(self.log, await self.peek() or checkpoint, entries, tuple(remnants))
+
+    async def _remnant(self, segment: SegmentId, start: int) -> Remnant:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hget(self.keys.settled, str(segment))
+            pipe.get(self.keys.audio(segment))
+            pipe.hget(self.keys.state(segment), "queued")
+            terminal, audio, job = await pipe.execute()
+        if terminal:
+            return Remnant(segment, _span_of(decode_entry(None, terminal), start), settled=True)
+        end = _end_of(job or b"") or start + len(audio or b"") // (2 * UPSAMPLING)
+        return Remnant(segment, Span(start, end), audio or b"", job or b"")
+
+    # What is written
 
     async def perform(self, writes: Sequence[Write]) -> list[Missing | None]:
         """Do `writes` in order, in one round trip; for each None when it is done.  LogLostError if not."""
@@ -78,27 +191,13 @@ class CallQueue:
             answers = await pipe.execute()
         return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
 
-    async def check(self) -> None:
-        """LogLostError when Redis has no log of this call, or another one."""
-        log = await self._redis.hget(self.keys.meta, "log")
-        if log != self._log.encode():
-            raise LogLostError
-
-    async def retire(self, keep_seconds: int) -> None:
-        """The call has ended: let its log be read for a while, then go."""
-        keys = self.keys
-        await self._retire(
-            keys=[keys.partition.calls, keys.meta, keys.log, keys.settled],
-            args=[self._log, keys.call_id, keep_seconds],
-        )
-
     async def _add(self, write: Write, pipe: Pipeline) -> None:
-        keys, call = self.keys, self.keys.call_id
+        keys, call, ours = self.keys, self.keys.call_id, [self.log, self._owner]
         match write:
             case LogEvent(name, payload):
                 await self._append(
                     keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
-                    args=[self._log, call, keys.live, name, payload],
+                    args=[*ours, call, keys.live, name, payload],
                     client=pipe,
                 )
             case StoreAudio(segment, offset, audio, partial):
@@ -109,7 +208,7 @@ class CallQueue:
                         keys.state(segment),
                         keys.partition.partials,
                     ],
-                    args=[self._log, offset, audio, AUDIO_TTL, partial],
+                    args=[*ours, offset, audio, AUDIO_TTL, partial],
                     client=pipe,
                 )
             case QueueFinal(segment, job, size):
@@ -121,15 +220,52 @@ class CallQueue:
                         keys.partition.finals,
                         keys.audio(segment),
                     ],
-                    args=[self._log, str(segment), AUDIO_TTL, job, size],
+                    args=[*ours, str(segment), AUDIO_TTL, job, size],
                     client=pipe,
                 )
+            case GiveUp(segment, payload):
+                await self._give_up(segment, payload, pipe)
             case _:
                 assert_never(write)
 
-    def _outcome(self, write: Write, answer: int) -> Missing | None:
-        if answer == LOG_LOST:
+    async def _give_up(self, segment: SegmentId, payload: bytes, pipe: Pipeline) -> None:
+        keys, partition = self.keys, self.keys.partition
+        await self._settle(
+            keys=[
+                partition.finals,
+                keys.meta,
+                keys.log,
+                keys.settled,
+                partition.outbox,
+                keys.audio(segment),
+                keys.state(segment),
+                partition.dead,
+            ],
+            args=[
+                WORKERS,
+                "",
+                self._owner,
+                self.log,
+                keys.call_id,
+                keys.live,
+                segment.channel,
+                segment.number,
+                payload,
+                "",
+            ],
+            client=pipe,
+        )
+
+    def _refuse(self, answer: int | bytes) -> None:
+        if answer in (LOG_LOST, b"stale"):
             raise LogLostError
+        if answer in (NOT_OWNER, b"lost"):
+            raise SupersededError
+
+    def _outcome(self, write: Write, answer: int | bytes) -> Missing | None:
+        self._refuse(answer)
+        if isinstance(answer, bytes):
+            return None
         if isinstance(write, StoreAudio) and answer < write.offset + len(write.audio):
             return Missing(write.segment, answer)
         if isinstance(write, QueueFinal) and answer == AUDIO_MISSING:
@@ -138,3 +274,29 @@ class CallQueue:
 
     def _script(self, script: Script) -> AsyncScript:
         return self._redis.register_script(script.source)
+
+
+async def forsaken(
+    redis: Redis, partition: Partition, silent_seconds: float, most: int
+) -> list[str]:
+    """Ids of calls whose gateways have given no sign of life for so long."""
+    now, _ = await redis.time()
+    found: Any = await redis.zrangebyscore(
+        partition.calls, "-inf", now - silent_seconds, start=0, num=most
+    )
+    return [call_id.decode() for call_id in found]
+
+
+def _span_of(entry: Entry, start: int) -> Span:
+    match entry.event:
+        case Final(span=span) | SegmentFailed(span=span) | SegmentDropped(span=span):
+            return span
+        case _:
+            return Span(start, start)
+
+
+def _end_of(job: bytes) -> int | None:
+    try:
+        return decode_job(job).end if job else None
+    except JobError:  # of another version: what is stored will do
+        return None

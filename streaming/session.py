@@ -17,7 +17,7 @@ from protocol.events import Entry
 
 from .call import Phase
 from .conversation import Conversation
-from .queue import SupersededError
+from .queue import GoingAwayError, SupersededError
 
 SUPERSEDED = 4103
 """Close code: a newer connection has taken the call."""
@@ -27,6 +27,9 @@ PROTOCOL_BROKEN = 4400
 
 TRY_AGAIN = 1013
 """Close code of RFC 6455's registry: the server cannot take the call now."""
+
+RESTARTING = 1012
+"""Close code of IANA's registry: the service restarts; come again."""
 
 IDLE = 4408
 """Close code: nothing was said in time."""
@@ -68,14 +71,19 @@ class Session:
         first_message: float,
         send_limit: float,
         hold: float,
+        resume: float,
     ) -> None:
-        """Seconds: until the first message, for one send, and for the last finals behind the end."""
+        """
+        Seconds: until the first message, for one send, for the last finals behind the end, and for a bridge
+        that is to come back.
+        """
         self._socket = socket
         self._dialect = dialect
         self._begin = begin
         self._first_message = first_message
         self._send_limit = send_limit
         self._hold = hold
+        self._resume = resume
         self._due: deque[Message] = deque()
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
@@ -91,6 +99,8 @@ class Session:
             await self._say_goodbye(1000, "")
         except* DialectError as group:
             await self._say_goodbye(PROTOCOL_BROKEN, str(group.exceptions[0]))
+        except* GoingAwayError:
+            await self._say_goodbye(RESTARTING, "this gateway restarts: come back with your token")
         except* SupersededError:
             await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
         except* ConnectionClosed:
@@ -123,6 +133,7 @@ class Session:
     ) -> None:
         """The bridge has hung up, or the call was taken away: the last words are waited for all the same."""
         if hearing.done():
+            await self._await_return(conversation, following, hearing)
             conversation.hang_up("hangup")
             try:
                 async with asyncio.timeout(self._hold):
@@ -132,6 +143,26 @@ class Session:
             hearing.result()  # raises what the bridge did wrong, now that its words are safe
         else:
             following.result()
+
+    async def _await_return(
+        self, conversation: Conversation, following: asyncio.Task[None], hearing: asyncio.Task[None]
+    ) -> None:
+        """A connection that broke leaves its call open for a while, if the bridge said that it comes back."""
+        broken = isinstance(hearing.exception(), ConnectionClosed)
+        if broken and conversation.is_resumable:
+            conversation.rest()
+            await asyncio.wait({following}, timeout=self._resume)
+            if following.done():
+                following.result()
+
+    async def leave(self) -> None:
+        """The gateway goes down: a bridge that can come back finds its call elsewhere, others are hung up."""
+        if self.conversation is None:
+            await self._socket.close(TRY_AGAIN, "this gateway restarts")
+        elif self.conversation.is_resumable:
+            await self.conversation.leave(GoingAwayError())
+        else:
+            self.conversation.hang_up("gateway stopped")
 
     async def _open(self) -> tuple[Conversation, list[BridgeEvent]] | None:
         """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""

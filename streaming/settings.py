@@ -1,14 +1,14 @@
 """What can be set of a gateway."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from protocol.settings import StatusSettings
 
 from .vad import Vad
 
 
-class GatewaySettings(BaseModel):
+class GatewaySettings(StatusSettings):
     """A gateway process: takes calls in, sends transcripts back."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(
         "127.0.0.1",

@@ -103,6 +103,14 @@ class Timeline:
             return []
         return self._restart()
 
+    def skip_to(self, position: int) -> list[Placement]:
+        """What comes next begins at `position`, unless that is past: what is missing before it is a gap."""
+        placements = self.flush()
+        if position > self.next:
+            placements.append(Gap(self.next, position))
+            self.next = position
+        return placements
+
     def flush(self) -> list[Placement]:
         """Nothing more will come: give up what is missing, place the rest."""
         return self._pardon() + self._release(self._last)

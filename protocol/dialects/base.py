@@ -1,7 +1,8 @@
 """What a dialect is: a pure object between a bridge's messages and our events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 
 from ..bridge import BridgeEvent
@@ -63,4 +64,13 @@ class Dialect(Protocol):
 
     def outbox(self) -> list[Message]:
         """What is to be sent now, in order; asking empties it."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A dialect whose bridges can come back after a broken connection."""
+
+    def resumed(self, token: str, heard: Sequence[int]) -> None:
+        """What the bridge must show to come back, and where each channel stands, on the call clock."""
         ...

@@ -4,8 +4,8 @@ Trunkline's own dialect: documented in docs/native-protocol.md.
 JSON `start`, audio in binary frames or base64, public events back.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypedDict
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ..bridge import (
     MarkReceived,
 )
 from ..call import CallConfig, Keywords, Role
+from ..clock import CALL_RATE
 from ..events import Entry
 from ..keywords import clean, split
 from ..wire import Scribe
@@ -54,6 +55,8 @@ class Native:
         self._query = request
         self._audio_in: Interleaved | None = None
         self._closed = False
+        self._call: CallOpened | None = None
+        self._call_id = ""
         self._scribe = Scribe("")
         self._out: list[Message] = []
 
@@ -82,7 +85,20 @@ class Native:
 
     def opened(self, call_id: str) -> None:
         """The id stands in all that is sent."""
-        self._scribe = Scribe(call_id)
+        self._scribe = Scribe(call_id, self._call.roles if self._call else ())
+        self._call_id = call_id
+
+    def resumed(self, token: str, heard: Sequence[int]) -> None:
+        """The first thing that a bridge hears which wants to come back after a broken connection."""
+        assert self._call is not None  # it has been opened
+        scale = self._call.rate // CALL_RATE
+        ready = {
+            "type": "ready",
+            "call_id": self._call_id,
+            "token": token,
+            "positions": [position * scale for position in heard],
+        }
+        self._out.append(msgspec.json.encode(ready).decode())
 
     def tell(self, entry: Entry) -> None:
         """Everything goes back, in the public form."""
@@ -107,6 +123,7 @@ class Native:
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
         self._audio_in = Interleaved(audio)
+        self._call = opened
         return [opened]
 
     def _binary(self, frame: bytes) -> list[BridgeEvent]:
@@ -196,7 +213,26 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
         ),
         rejected_keywords=cleaned.rejected,
         metadata=_metadata(body.get("metadata", {})),
+        **_resumption(body),
     )
+
+
+class _Resumption(TypedDict):
+    resumable: bool
+    token: str
+    after: int | None
+
+
+def _resumption(body: Mapping[str, Any]) -> _Resumption:
+    """What a bridge says that wants to come back, or comes back."""
+    token = fields.text(body, "token", "")
+    if token and "call_id" not in body:
+        raise DialectError("a token without call_id: send the id that ready named")
+    return {
+        "resumable": bool(token) or fields.boolean(body, "resumable", default=False),
+        "token": token[:128],
+        "after": fields.whole(body, "after") if "after" in body else None,
+    }
 
 
 def _roles(channels: object) -> tuple[Role, ...]:

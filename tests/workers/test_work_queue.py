@@ -3,10 +3,12 @@
 import pytest
 from redis.asyncio import Redis
 
+from protocol.call import CallConfig, Role
 from protocol.events import Final, SegmentId, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from protocol.keys import CallKeys, Partition
 from protocol.wire import decode_entry, encode_event
+from streaming.checkpoint import Checkpoint
 from streaming.ledger import LogEvent, QueueFinal, StoreAudio
 from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
 from workers.engine import Effort
@@ -14,6 +16,7 @@ from workers.queue import Claimed, Outcome, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
+CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 
 
 def job(segment: SegmentId) -> bytes:
@@ -29,8 +32,8 @@ def final(segment: SegmentId, text: str) -> bytes:
 @pytest.fixture
 async def gateway(redis: Redis) -> CallQueue:
     """A call whose log has begun."""
-    queue = CallQueue(redis, CALL, "log-a")
-    await queue.take()
+    queue = CallQueue(redis, CALL, "owner-a")
+    await queue.open("log-a", CHECKPOINT)
     return queue
 
 
@@ -168,8 +171,8 @@ async def test_partials_have_rising_revisions_and_end_with_the_segment(
     work = await worker(redis)
     await gateway.perform([StoreAudio(segment, 0, b"audio!", job(segment))])
     partial = await claim_one(work)
-    first, nothing = await work.look(partial, ttl=60)
-    second, _ = await work.look(partial, ttl=60)
+    ((first, nothing),) = await work.look([partial])
+    ((second, _),) = await work.look([partial])
 
     newest = await work.suggest(partial, second, b"hypothesis", b"event")
     stale = await work.suggest(partial, first, b"old", b"event")
@@ -203,7 +206,7 @@ async def test_a_redis_that_came_back_empty_is_noticed_and_told_what_is_known(
 
     with pytest.raises(LogLostError):
         await gateway.perform([LogEvent("more", final(SegmentId(0, 2), "more"))])
-    await gateway.restore(known)
+    await gateway.restore(known, CHECKPOINT)
     work = await worker(redis)
     await queue_final(gateway, SegmentId(0, 2))
     await work.settle(await claim_one(work), final(SegmentId(0, 2), "after"))
@@ -214,19 +217,39 @@ async def test_a_redis_that_came_back_empty_is_noticed_and_told_what_is_known(
 async def test_a_gateway_whose_call_was_taken_over_is_told_so(
     redis: Redis, gateway: CallQueue
 ) -> None:
-    await CallQueue(redis, CALL, "log-b").take()
+    newer = CallQueue(redis, CALL, "owner-b")
+    is_new = await newer.open("log-b", CHECKPOINT)
 
-    with pytest.raises(LogLostError):
-        await gateway.check()
+    assert not is_new
+    assert newer.log == "log-a"
     with pytest.raises(SupersededError):
-        await gateway.restore([])
+        await gateway.beat(CHECKPOINT)
+    with pytest.raises(SupersededError):
+        await gateway.restore([], CHECKPOINT)
+    with pytest.raises(SupersededError):
+        await gateway.perform([LogEvent("late", final(SegmentId(0, 0), "late"))])
+
+
+async def test_what_was_queued_before_a_call_was_taken_over_counts(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    work = await worker(redis)
+    await queue_final(gateway, SegmentId(0, 0))
+    claimed = await claim_one(work)
+    await CallQueue(redis, CALL, "owner-b").open("log-b", CHECKPOINT)
+
+    outcome = await work.settle(claimed, final(SegmentId(0, 0), "said before"))
+
+    assert outcome is Outcome.RECORDED
+    assert await log_texts(redis) == [(1, "said before")]
 
 
 async def test_a_result_for_an_older_log_is_refused(redis: Redis, gateway: CallQueue) -> None:
     work = await worker(redis)
     await queue_final(gateway, SegmentId(0, 0))
     claimed = await claim_one(work)
-    await CallQueue(redis, CALL, "log-b").take()
+    await gateway.perform([LogEvent("ended", b"payload")])
+    await CallQueue(redis, CALL, "owner-b").open("log-b", CHECKPOINT)
 
     outcome = await work.settle(claimed, final(SegmentId(0, 0), "old"))
 
@@ -239,7 +262,7 @@ async def test_every_event_goes_to_the_outbox_too(redis: Redis, gateway: CallQue
 
     ((_, fields),) = await redis.xrange(P0.outbox)
 
-    assert fields == {b"c": b"call-1", b"s": b"1", b"e": b"payload"}
+    assert fields == {b"c": b"call-1", b"l": b"log-a", b"s": b"1", b"e": b"payload"}
 
 
 async def test_a_job_of_another_version_is_left_for_the_worker_that_knows_it(

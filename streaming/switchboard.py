@@ -1,0 +1,256 @@
+"""
+Where calls are taken: begun anew, continued for a bridge that comes back, finished for a gateway that died.
+
+A call belongs to whoever opened it last; Redis refuses the writes of all others (see protocol/scripts.py).
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from protocol.bridge import CallOpened, DialectError
+from protocol.clock import ENGINE_RATE, from_seconds
+from protocol.dialects.base import Dialect, Resumable
+from protocol.events import Entry
+from protocol.keys import CallKeys, Partition
+
+from .call import Call, Identity
+from .channel import Channel, Origin
+from .checkpoint import Checkpoint, hashed
+from .conversation import Conversation
+from .ear import Ear
+from .following import Follower, Newsroom
+from .hearing import Hearing
+from .ledger import Ledger
+from .past import Past
+from .queue import CallQueue, SupersededError, forsaken
+from .segmenter import Endpointing
+from .settings import GatewaySettings
+
+_AT_A_TIME = 32
+"""Calls that are beaten for, or finished for others, at the same time."""
+
+log = structlog.get_logger()
+
+
+class Switchboard:
+    """All calls of this gateway."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        partitions: int,
+        settings: GatewaySettings,
+        hearing: Hearing,
+        newsroom: Newsroom,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`now`: a wall clock, in seconds."""
+        self._redis = redis
+        self._partitions = partitions
+        self._settings = settings
+        self._hearing = hearing
+        self._newsroom = newsroom
+        self._now = now
+        self._calls: dict[str, Conversation] = {}
+        self._finishing: dict[str, asyncio.Task[None]] = {}
+
+    def keys(self, call_id: str) -> CallKeys:
+        """Where the call lies in Redis."""
+        return CallKeys.of(call_id, self._partitions)
+
+    async def open(
+        self, opened: CallOpened, call_id: str, dialect: Dialect, tell: Callable[[Entry], None]
+    ) -> Conversation:
+        """A conversation for what a bridge has opened.  DialectError when it may not have the call."""
+        await self._check(opened, call_id)
+        if older := self._calls.pop(call_id, None):
+            await older.leave(SupersededError())
+        token = opened.token or (secrets.token_urlsafe(24) if opened.resumable else "")
+        checkpoint = Checkpoint(
+            roles=opened.roles,
+            dialect=dialect.name,
+            started_at=self._now(),
+            config=opened.config,
+            heard=(0,) * len(opened.roles),
+            token=hashed(token) if token else b"",
+        )
+        queue = self._queue(call_id)
+        if await queue.open(secrets.token_hex(8), checkpoint):
+            conversation = self._begin(queue, opened, checkpoint, tell)
+        else:
+            conversation = self._continue(queue, opened, await queue.past(checkpoint), token, tell)
+        self._calls[call_id] = conversation
+        dialect.opened(call_id)
+        if token and isinstance(dialect, Resumable):
+            dialect.resumed(token, conversation.checkpoint.heard)
+        return conversation
+
+    def close(self, conversation: Conversation) -> None:
+        """The conversation is over, or has been left."""
+        call_id = conversation.call.identity.call_id
+        if self._calls.get(call_id) is conversation:
+            del self._calls[call_id]
+
+    async def beat(self) -> None:
+        """A sign of life for each call.  RedisError when there is no Redis."""
+        calls = list(self._calls.values())
+        for first in range(0, len(calls), _AT_A_TIME):
+            await asyncio.gather(*(call.beat() for call in calls[first : first + _AT_A_TIME]))
+
+    async def finish_forsaken(self) -> None:
+        """Bring calls to their end whose gateways are dead."""
+        for number in range(self._partitions):
+            room = _AT_A_TIME - len(self._finishing)
+            for call_id in await forsaken(
+                self._redis, Partition(number), self._settings.resume_seconds, room
+            ):
+                if call_id not in self._calls and call_id not in self._finishing:
+                    self._finishing[call_id] = asyncio.create_task(self._finish(call_id))
+
+    async def stop_finishing(self) -> None:
+        """Leave to others what is not finished."""
+        tasks = list(self._finishing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # The three ways to take a call
+
+    def _begin(
+        self,
+        queue: CallQueue,
+        opened: CallOpened,
+        checkpoint: Checkpoint,
+        tell: Callable[[Entry], None],
+    ) -> Conversation:
+        call = self._call(queue, checkpoint)
+        call.start(opened.rejected_keywords)
+        channels = [
+            self._channel(number, opened, call, Origin()) for number in range(len(opened.roles))
+        ]
+        log.info(
+            "call_started",
+            call_id=queue.keys.call_id,
+            dialect=checkpoint.dialect,
+            channels=len(channels),
+        )
+        return Conversation(call, channels, queue, self._follower(queue, 0), tell, checkpoint)
+
+    def _continue(
+        self,
+        queue: CallQueue,
+        opened: CallOpened,
+        past: Past,
+        token: str,
+        tell: Callable[[Entry], None],
+    ) -> Conversation:
+        """With a token the bridge goes on where we stand; without one its clock has gone on meanwhile."""
+        checkpoint = replace(
+            past.checkpoint, config=past.config, token=hashed(token) if token else b""
+        )
+        call = self._call(queue, checkpoint)
+        call.recall(past)
+        if opened.config.keywords.terms not in ((), call.config.keywords.terms):
+            call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
+        origins = [_origin(past, number) for number in range(len(opened.roles))]
+        channels = [
+            self._channel(number, opened, call, origin) for number, origin in enumerate(origins)
+        ]
+        if not opened.token:
+            clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
+            position = max(clock, *(origin.position for origin in origins))
+            for channel in channels:
+                channel.skip_to(position)
+        log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
+        after = past.last_seq if opened.after is None else opened.after
+        return Conversation(call, channels, queue, self._follower(queue, after), tell, checkpoint)
+
+    async def _finish(self, call_id: str) -> None:
+        try:
+            await self._adopt(self._queue(call_id))
+        except (RedisError, OSError) as exc:
+            log.warning("redis_unavailable", error=type(exc).__name__)
+        finally:
+            del self._finishing[call_id]
+
+    async def _adopt(self, queue: CallQueue) -> None:
+        if not await queue.adopt(self._settings.resume_seconds):
+            return
+        checkpoint = await queue.peek()
+        if checkpoint is None:
+            log.error("call_not_finished", call_id=queue.keys.call_id, remedy="update this gateway")
+            return
+        past = await queue.past(checkpoint)
+        if past.has_ended:
+            await queue.retire()
+        else:
+            await self._bring_to_its_end(queue, past)
+
+    async def _bring_to_its_end(self, queue: CallQueue, past: Past) -> None:
+        log.warning("call_forsaken", call_id=queue.keys.call_id, unsettled=len(past.remnants))
+        call = self._call(queue, replace(past.checkpoint, config=past.config))
+        call.recall(past)
+        channels = range(len(past.checkpoint.roles))
+        duration = max((past.heard(channel) for channel in channels), default=0)
+        call.end("gateway lost", [past.totals(channel) for channel in channels], duration)
+        follower = self._follower(queue, past.last_seq)
+        finishing = Conversation(call, [], queue, follower, lambda _: None, past.checkpoint)
+        self._calls[queue.keys.call_id] = finishing
+        try:
+            await finishing.run()
+        except* SupersededError:
+            log.info("call_continued_elsewhere", call_id=queue.keys.call_id)
+        finally:
+            self.close(finishing)
+
+    # Parts
+
+    async def _check(self, opened: CallOpened, call_id: str) -> None:
+        """DialectError unless the call may be begun, or gone on with."""
+        there = await self._queue(call_id).in_progress()
+        if opened.token and not (there and there.opens_for(opened.token)):
+            raise DialectError("no call in progress has this id and token: start a new one")
+        if there and len(there.roles) != len(opened.roles):
+            raise DialectError(f"this call is in progress with {len(there.roles)} channels")
+
+    def _queue(self, call_id: str) -> CallQueue:
+        return CallQueue(
+            self._redis,
+            self.keys(call_id),
+            secrets.token_hex(8),
+            self._settings.log_keep_seconds,
+        )
+
+    def _follower(self, queue: CallQueue, after: int) -> Follower:
+        return Follower(self._redis, self._newsroom, queue.keys, after)
+
+    def _call(self, queue: CallQueue, checkpoint: Checkpoint) -> Call:
+        identity = Identity(
+            queue.keys.call_id,
+            queue.log,
+            checkpoint.roles,
+            checkpoint.dialect,
+            checkpoint.started_at,
+        )
+        piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
+        every = self._settings.partial_every_ms
+        return Call(identity, checkpoint.config, Ledger(piece), every, self._now)
+
+    def _channel(self, number: int, opened: CallOpened, call: Call, origin: Origin) -> Channel:
+        settings = self._settings
+        endpointing = Endpointing(
+            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
+        ).with_hangover(opened.config.hangover_ms)
+        ear = Ear(endpointing, vad=settings.vad, rate=opened.rate)
+        return Channel(number, opened.rate, ear, self._hearing, call, origin)
+
+
+def _origin(past: Past, channel: int) -> Origin:
+    return Origin(past.heard(channel), past.opened(channel), past.totals(channel))
