@@ -24,6 +24,7 @@ from console.arguments import grammar
 from console.captions import Captions
 from console.configuration import Configuration, ConfigurationError
 from console.connection import UnusableRedisError, check, connect
+from console.health import Health
 from console.live import play_with_captions
 from console.playing import CallPlan, Playback, PlaybackError
 from console.process import (
@@ -36,10 +37,11 @@ from console.process import (
 )
 from console.recording import RecordingError, read_recording
 from console.stack import Part, Stack, StackError, embedded_valkey
+from console.status import StatusError, redis_watched, registry, status
 from protocol import keywords
 from protocol.clock import to_seconds
 from protocol.keys import Partition
-from protocol.settings import RedisSettings
+from protocol.settings import RedisSettings, StatusSettings
 from streaming.segmenter import Endpointing
 from streaming.settings import GatewaySettings
 from transcripts.export import FORMS, export
@@ -65,6 +67,7 @@ _OUR_FAULTS_OR_YOURS = (
     PlaybackError,
     RecordingError,
     StackError,
+    StatusError,
     StoreError,
     UnusableRedisError,
 )
@@ -109,14 +112,15 @@ def gateway(options: argparse.Namespace) -> None:
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
 
-    async def serve(redis: Redis, shared: RedisSettings) -> None:
+    async def serve(redis: Redis, shared: RedisSettings, health: Health) -> None:
         def listening(port: int) -> None:
+            health.at_work()
             log.info("listening", host=settings.host, port=port)
             say_ready(str(port))
 
         await Gateway(redis, shared.partitions, settings, silero).run(listening)
 
-    _run_part(options, "gateway", serve)
+    _run_part(options, "gateway", settings, serve)
 
 
 def worker(options: argparse.Namespace) -> None:
@@ -128,7 +132,7 @@ def worker(options: argparse.Namespace) -> None:
     settings = _settings(options, "worker", WorkerSettings)
     chosen = choice.choose(settings.engine)
 
-    async def work(redis: Redis, shared: RedisSettings) -> None:
+    async def work(redis: Redis, shared: RedisSettings, health: Health) -> None:
         log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(
             registry.load, chosen.engine, **_model(chosen.engine, settings.model)
@@ -136,10 +140,11 @@ def worker(options: argparse.Namespace) -> None:
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
+        health.at_work()
         say_ready(engine.capabilities.name)
         await Worker(queue, partitions, engine, settings).run()
 
-    _run_part(options, "worker", work)
+    _run_part(options, "worker", settings, work)
 
 
 def recorder(options: argparse.Namespace) -> None:
@@ -148,29 +153,36 @@ def recorder(options: argparse.Namespace) -> None:
 
     settings = _settings(options, "recorder", RecorderSettings)
 
-    async def record(redis: Redis, shared: RedisSettings) -> None:
+    async def record(redis: Redis, shared: RedisSettings, health: Health) -> None:
         outboxes = [Partition(number).outbox for number in range(shared.partitions)]
         with contextlib.closing(Store.open(_store_url(settings))) as store:
+            health.at_work()
             say_ready("recorder")
             await Recorder(redis, store, outboxes, consumer_name(), settings).run()
 
-    _run_part(options, "recorder", record)
+    _run_part(options, "recorder", settings, record)
 
 
 def _run_part(
     options: argparse.Namespace,
     name: str,
-    part: Callable[[Redis, RedisSettings], Coroutine[Any, Any, None]],
+    settings: StatusSettings,
+    part: Callable[[Redis, RedisSettings, Health], Coroutine[Any, Any, None]],
 ) -> None:
     """Run one part until it is told to stop; what it has in hand is finished first."""
     shared = _settings(options, "redis", RedisSettings)
     log_as_json(name)
+    health, figures = Health(), registry()
 
     async def run() -> None:
         redis = connect(shared)
         try:
             await check(redis, shared.url)
-            await until_told_to_stop(part(redis, shared))
+            async with (
+                redis_watched(redis, health, figures),
+                status(settings.metrics_host, settings.metrics_port, health, figures),
+            ):
+                await until_told_to_stop(part(redis, shared, health))
         finally:
             await redis.aclose()
 

@@ -3,6 +3,22 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class StatusSettings(BaseModel):
+    """What every part has: a port of its own for orchestrators and Prometheus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metrics_host: str = Field(
+        "127.0.0.1", description="address for the figures; whoever reaches it may read them"
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port for /metrics, /livez, /readyz and /startupz; 0 is none. Each process needs its own",
+    )
+
+
 class RedisSettings(BaseModel):
     """Where the queue is.  The same for all processes of an installation."""
 

@@ -1,12 +1,12 @@
 """What can be set of a recorder."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from protocol.settings import StatusSettings
 
 
-class RecorderSettings(BaseModel):
+class RecorderSettings(StatusSettings):
     """A recorder process: stores what was transcribed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     store: str = Field(
         default="",

@@ -1,12 +1,12 @@
 """What can be set of a worker."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from protocol.settings import StatusSettings
 
 
-class WorkerSettings(BaseModel):
+class WorkerSettings(StatusSettings):
     """A worker process: one engine, fed from the queue."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: str = Field(
         "auto",
@@ -33,6 +33,12 @@ class WorkerSettings(BaseModel):
     )
     step_limit_seconds: float = Field(
         60.0,
-        gt=1,
-        description="a batch that takes longer means that the engine hangs: the process ends",
+        gt=0,
+        description="an engine that shows no progress for so long hangs: its process is killed and started anew",
+    )
+    drain_seconds: float = Field(
+        20.0,
+        ge=0,
+        description="a worker that is told to stop finishes what its engine has in hand, at most so long; what is"
+        " left is handed to the others at once",
     )

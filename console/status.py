@@ -1,0 +1,107 @@
+"""The port on which a process tells orchestrators and Prometheus how it stands.  Off unless it is set."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from .health import Health, answer
+
+_BEAT = 2.0
+"""Seconds between two looks at Redis."""
+
+
+class StatusError(Exception):
+    """The port cannot be had; the text says what to do."""
+
+
+def registry() -> CollectorRegistry:
+    """A place for the figures of this process; its memory, processor time and garbage are in it."""
+    figures = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=figures)
+    return figures
+
+
+@contextlib.asynccontextmanager
+async def status(
+    host: str, port: int, health: Health, figures: CollectorRegistry
+) -> AsyncIterator[int]:
+    """Answer on `port` while the context lasts; the port that it is, 0 where none was wanted."""
+    if not port:
+        yield 0
+        return
+    async with listening(host, port, health, figures) as bound:
+        yield bound
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    host: str, port: int, health: Health, figures: CollectorRegistry
+) -> AsyncIterator[int]:
+    """As `status`; port 0 takes a free one."""
+
+    def respond(socket: ServerConnection, request: Request) -> Response:
+        said = answer(
+            urlsplit(request.path).path, health, lambda: generate_latest(figures).decode()
+        )
+        response = socket.respond(said.status, said.text)
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = said.kind
+        return response
+
+    try:
+        # Only its HTTP side is used: it is bounded, and it is there already.
+        server = await serve(_nobody, host, port, process_request=respond, open_timeout=5)
+    except OSError as exc:
+        raise StatusError(
+            f"metrics_port {port} on {host} cannot be had ({exc.strerror}): is another process of Trunkline"
+            " there?  Give each its own, or 0 for none"
+        ) from exc
+    try:
+        yield next(iter(server.sockets)).getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def redis_watched(
+    redis: Redis, health: Health, figures: CollectorRegistry
+) -> AsyncIterator[None]:
+    """Take the pulse of Redis while the context lasts."""
+    watching = asyncio.create_task(_watch(redis, health, figures))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(redis: Redis, health: Health, figures: CollectorRegistry) -> None:
+    pulse = Gauge("trunkline_redis_up", "Whether Redis answered last time", registry=figures)
+    while True:
+        try:
+            await redis.ping()
+            health.redis(answers=True)
+        except (RedisError, OSError):
+            health.redis(answers=False)
+        pulse.set(health.redis_answers)
+        await asyncio.sleep(_BEAT)
+
+
+async def _nobody(socket: ServerConnection) -> None:
+    """No WebSocket is ever opened here: every request has been answered before."""

@@ -1,0 +1,109 @@
+"""The port that monitoring asks, over real sockets."""
+
+import asyncio
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
+from support.valkey import ValkeyServer
+
+from console.health import Health
+from console.status import StatusError, listening, redis_watched, registry, status
+
+
+async def get(port: int, path: str) -> tuple[int, str, str]:
+    """Status, content type and text."""
+
+    def ask() -> tuple[int, str, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers["Content-Type"], refused.read().decode()
+
+    return await asyncio.to_thread(ask)
+
+
+@asynccontextmanager
+async def watched(redis: Redis, health: Health) -> AsyncIterator[int]:
+    figures = CollectorRegistry()
+    async with (
+        redis_watched(redis, health, figures),
+        listening("127.0.0.1", 0, health, figures) as port,
+    ):
+        yield port
+
+
+async def until(port: int, path: str, status: int) -> str:
+    """Ask until the answer has this status; its text."""
+    while (answer := await get(port, path))[0] != status:
+        pass
+    return answer[2]
+
+
+async def test_readiness_follows_redis_and_life_does_not(
+    redis: Redis, valkey: ValkeyServer
+) -> None:
+    health = Health()
+    health.at_work()
+    async with watched(redis, health) as port:
+        ready = await until(port, "/readyz", 200)
+        valkey.kill()
+        hindered = await until(port, "/readyz", 503)
+        alive = await get(port, "/livez")
+        down = await get(port, "/metrics")
+        valkey.start()
+        ready_again = await until(port, "/readyz", 200)
+
+    assert (ready, hindered, ready_again) == ("ready\n", "Redis does not answer\n", "ready\n")
+    assert alive[0] == 200
+    assert "trunkline_redis_up 0.0" in down[2]
+
+
+async def test_figures_are_what_prometheus_reads() -> None:
+    figures = registry()
+    Counter("trunkline_examples", "Examples", registry=figures).inc(3)
+
+    async with listening("127.0.0.1", 0, Health(), figures) as port:
+        code, kind, text = await get(port, "/metrics")
+
+    families = {one.name: one for one in text_string_to_metric_families(text)}
+    assert code == 200
+    assert kind.startswith("text/plain; version=")
+    assert families["trunkline_examples"].samples[0].value == 3
+    assert "process_resident_memory_bytes" in families
+
+
+async def test_a_port_that_is_taken_is_said_in_words() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(StatusError, match=f"metrics_port {port} on 127.0.0.1"):
+            async with status("127.0.0.1", port, Health(), registry()):
+                pass
+
+
+async def test_nothing_listens_unless_a_port_is_set() -> None:
+    async with status("127.0.0.1", 0, Health(), registry()) as port:
+        assert port == 0
+
+
+async def test_a_websocket_is_answered_like_anybody() -> None:
+    async with listening("127.0.0.1", 0, Health(), registry()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"GET /livez HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        line = await reader.readline()
+        writer.close()
+
+    assert line.startswith(b"HTTP/1.1 200")
