@@ -10,6 +10,8 @@ from protocol.wire import decode_entry
 _LARGEST = 2**63 - 1
 """What a database can hold as a number."""
 
+_LONGEST_NAME = 64
+
 
 class UnreadableError(Exception):
     """An entry that this program cannot read; the text says why and quotes nothing."""
@@ -21,6 +23,8 @@ class Recorded:
 
     call_id: str
     entry: Entry
+    log: str = ""
+    """Name of the log: an id that is used again has another one.  Empty for a Trunkline that did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Arrival:
     """None where none can be made out."""
 
     payload: bytes = field(repr=False)
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ def arrival(outbox: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arri
         _call_id(fields.get(b"c", b"")),
         _seq(fields.get(b"s", b"")),
         fields.get(b"e", b""),
+        _log(fields.get(b"l", b"")),
     )
 
 
@@ -62,7 +68,8 @@ def read(arrival: Arrival) -> Recorded:
     if not arrival.call_id or arrival.seq is None:
         raise UnreadableError("no call id or no seq: not written by Trunkline")
     try:
-        return Recorded(arrival.call_id, decode_entry(arrival.seq, arrival.payload))
+        entry = decode_entry(arrival.seq, arrival.payload)
+        return Recorded(arrival.call_id, entry, arrival.log)
     except (ValueError, RecursionError) as exc:  # a WireError, or text that is no UTF-8
         raise UnreadableError("an event of another version of Trunkline, or none") from exc
 
@@ -72,6 +79,10 @@ def _call_id(name: bytes) -> str:
         return checked_call_id(name.decode())
     except ValueError:
         return ""
+
+
+def _log(name: bytes) -> str:
+    return name.decode() if name.isalnum() and len(name) <= _LONGEST_NAME else ""
 
 
 def _seq(number: bytes) -> int | None:

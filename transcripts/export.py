@@ -75,6 +75,7 @@ def _json_gap(transcript: Transcript, gap: AudioGap) -> dict[str, Any]:
         "start_ms": to_ms(gap.span.start),
         "end_ms": to_ms(gap.span.end),
         "reason": gap.reason,
+        "account": gap.account,
     }
 
 

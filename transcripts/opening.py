@@ -125,11 +125,13 @@ def _bring_up_to_date(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     found = _version(connection)  # again: somebody may have been faster
+    there = set(inspect(connection).get_table_names())
     metadata.create_all(connection)
     if not found:
         connection.execute(insert(schema_version).values(version=VERSION))
         return
     for version in range(found, VERSION):
-        for statement in UPGRADES[version]:
-            connection.exec_driver_sql(statement)
+        for table, alteration in UPGRADES[version]:
+            if table in there:
+                connection.exec_driver_sql(f"ALTER TABLE {table} {alteration}")
     connection.execute(change(schema_version).values(version=VERSION))

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from protocol.events import (
+    Account,
     AudioGap,
     ChannelTotals,
     Fault,
@@ -49,7 +50,14 @@ def quarantined(connection: Connection) -> list[Quarantined]:
     query = select(quarantine).order_by(quarantine.c.outbox, quarantine.c.entry_id)
     return [
         Quarantined(
-            Arrival(row["outbox"], row["entry_id"], row["call_id"], row["seq"], row["payload"]),
+            Arrival(
+                row["outbox"],
+                row["entry_id"],
+                row["call_id"],
+                row["seq"],
+                row["payload"],
+                row["log"],
+            ),
             row["reason"],
         )
         for row in _rows(connection, query)
@@ -112,7 +120,12 @@ def _gaps(connection: Connection, call_id: str) -> list[AudioGap]:
     query = select(gaps).where(gaps.c.call_id == call_id)
     query = query.order_by(gaps.c.start, gaps.c.channel)
     return [
-        AudioGap(row["channel"], Span(row["start"], row["end"]), row["reason"])
+        AudioGap(
+            row["channel"],
+            Span(row["start"], row["end"]),
+            row["reason"],
+            Account(row["account"]),
+        )
         for row in _rows(connection, query)
     ]
 

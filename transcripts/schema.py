@@ -18,21 +18,27 @@ from sqlalchemy import (
     Text,
 )
 
+from protocol.events import Account
+
 VERSION = 3
 """Raised with every change; a program refuses a store that is newer than itself."""
 
-UPGRADES: dict[int, tuple[str, ...]] = {
+UPGRADES: dict[int, tuple[tuple[str, str], ...]] = {
     1: (
-        "ALTER TABLE calls ADD COLUMN tenant VARCHAR(64) NOT NULL DEFAULT ''",
-        "ALTER TABLE segments ADD COLUMN waited_ms INTEGER",
-        "ALTER TABLE segments ADD COLUMN engine_ms INTEGER",
+        ("calls", "ADD COLUMN tenant VARCHAR(64) NOT NULL DEFAULT ''"),
+        ("segments", "ADD COLUMN waited_ms INTEGER"),
+        ("segments", "ADD COLUMN engine_ms INTEGER"),
     ),
-    2: (),
+    2: (
+        ("calls", "ADD COLUMN log VARCHAR(64) NOT NULL DEFAULT ''"),
+        ("quarantine", "ADD COLUMN log VARCHAR(64) NOT NULL DEFAULT ''"),
+        ("gaps", "ADD COLUMN account VARCHAR(16) NOT NULL DEFAULT 'lost_upstream'"),
+    ),
 }
 """
-What turns the tables of a version into those of the next, in SQL that SQLite and PostgreSQL share.
+What is altered in the tables of a version to make those of the next, in SQL that SQLite and PostgreSQL share.
 
-Tables that are new need no word here: they are made where they are missing.
+Tables that are new need no word here: they are made as they are now where they are missing.
 """
 
 metadata = MetaData()
@@ -44,6 +50,7 @@ calls = Table(
     metadata,
     Column("call_id", String(128), primary_key=True),
     Column("tenant", String(64), nullable=False, default=""),
+    Column("log", String(64), nullable=False, default=""),
     Column("roles", JSON, nullable=False),
     Column("language", String(8), nullable=False),
     Column("dialect", String(32), nullable=False),
@@ -101,6 +108,7 @@ gaps = Table(
     Column("start", BigInteger, primary_key=True),
     Column("end", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("account", String(16), nullable=False, default=Account.LOST_UPSTREAM),
 )
 
 line_warnings = Table(
@@ -133,5 +141,6 @@ quarantine = Table(
     Column("seq", BigInteger),
     Column("payload", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("log", String(64), nullable=False, default=""),
 )
 """Entries that could not be stored, as they came.  No foreign key: their call may not be known."""

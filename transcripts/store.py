@@ -142,4 +142,5 @@ def _quarantine_row(one: Quarantined) -> dict[str, object]:
         "seq": arrival.seq,
         "payload": arrival.payload,
         "reason": one.reason,
+        "log": arrival.log,
     }

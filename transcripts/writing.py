@@ -39,29 +39,28 @@ class ConflictError(Exception):
 
 def write(connection: Connection, one: Recorded) -> None:
     """Put one event where it belongs, in the transaction of `connection`."""
-    match one.entry.event:
+    event = one.entry.event
+    if isinstance(event, DtmfPressed | Partial | SpeechStarted | MarkReached):
+        return  # of the moment; and callers type card numbers and PINs: nothing keeps them
+    call_id = _row_of(connection, one)
+    match event:
         case CallStarted() as started:
-            _call_started(connection, one.call_id, started)
+            _call_started(connection, call_id, started)
         case CallEnded() as ended:
-            _call_ended(connection, one.call_id, ended)
+            _call_ended(connection, call_id, ended)
         case Final() | SegmentFailed() | SegmentDropped() as terminal:
-            _segment_ended(connection, one.call_id, terminal)
+            _segment_ended(connection, call_id, terminal)
         case AudioGap() as gap:
-            _gap(connection, one.call_id, gap)
+            _gap(connection, call_id, gap)
         case LineWarning() as warning:
-            _line_warning(connection, one.call_id, warning)
+            _line_warning(connection, call_id, warning)
         case KeywordsApplied() as applied:
-            _keywords_applied(connection, one.call_id, applied)
-        case DtmfPressed():  # callers type card numbers and PINs: nothing keeps them
-            pass
-        case Partial() | SpeechStarted() | MarkReached():  # of the moment
-            pass
+            _keywords_applied(connection, call_id, applied)
         case _ as never:
             assert_never(never)
 
 
 def _call_started(connection: Connection, call_id: str, started: CallStarted) -> None:
-    _ensure_call(connection, call_id)
     values = {
         "roles": list(started.roles),
         "language": started.language,
@@ -73,7 +72,6 @@ def _call_started(connection: Connection, call_id: str, started: CallStarted) ->
 
 
 def _call_ended(connection: Connection, call_id: str, ended: CallEnded) -> None:
-    _ensure_call(connection, call_id)
     values = {
         "ended_reason": ended.reason,
         "duration": ended.duration,
@@ -90,7 +88,6 @@ def _segment_ended(connection: Connection, call_id: str, terminal: Terminal) -> 
     Told again after a loss it may read differently, but it lies where it lay.  One that lies elsewhere is
     other speech: the call's id has been used twice.
     """
-    _ensure_call(connection, call_id)
     segment = terminal.segment
     key: _Key = {"call_id": call_id, "channel": segment.channel, "number": segment.number}
     if found := _find(connection, segments, key, segments.c.start, segments.c.end):
@@ -133,7 +130,8 @@ def _segment_values(terminal: Terminal) -> dict[str, Any]:
 
 def _gap(connection: Connection, call_id: str, gap: AudioGap) -> None:
     key: _Key = {"call_id": call_id, "channel": gap.channel, "start": gap.span.start}
-    _add(connection, gaps, key, {"end": gap.span.end, "reason": gap.reason})
+    values = {"end": gap.span.end, "reason": gap.reason, "account": gap.account}
+    _add(connection, gaps, key, values)
 
 
 def _line_warning(connection: Connection, call_id: str, warning: LineWarning) -> None:
@@ -148,16 +146,36 @@ def _keywords_applied(connection: Connection, call_id: str, applied: KeywordsApp
     _add(connection, keyword_lists, key, lists)
 
 
-def _ensure_call(connection: Connection, call_id: str) -> None:
-    """A row to hang things on, also when `call.started` comes later."""
-    key: _Key = {"call_id": call_id}
-    if not _find(connection, calls, key, calls.c.call_id):
-        blank = {"roles": [], "language": "", "dialect": "", "started_at": 0.0}
-        connection.execute(insert(calls).values(**key, **blank))
+def _row_of(connection: Connection, one: Recorded) -> str:
+    """
+    The id under which the call is stored; its row is there then, also when `call.started` comes later.
+
+    A call whose id another call had before is stored as `<id>~2`, `<id>~3` and so on.
+    """
+    key: _Key = {"call_id": one.call_id}
+    found = _find(connection, calls, key, calls.c.log, calls.c.ended_reason)
+    if found is None:
+        return _new_row(connection, one.call_id, one.log)
+    if one.log in ("", found.log):
+        return one.call_id
+    if found.log == "" and found.ended_reason == "":  # begun by a Trunkline that did not name logs
+        connection.execute(update(calls).where(calls.c.call_id == one.call_id).values(log=one.log))
+        return one.call_id
+    again = calls.c.call_id.startswith(f"{one.call_id}~", autoescape=True)
+    rows = connection.execute(select(calls.c.call_id, calls.c.log).where(again)).all()
+    for row in rows:
+        if row.log == one.log:
+            return str(row.call_id)
+    return _new_row(connection, f"{one.call_id}~{len(rows) + 2}", one.log)
+
+
+def _new_row(connection: Connection, call_id: str, log: str) -> str:
+    blank = {"roles": [], "language": "", "dialect": "", "started_at": 0.0}
+    connection.execute(insert(calls).values(call_id=call_id, log=log, **blank))
+    return call_id
 
 
 def _add(connection: Connection, table: Table, key: _Key, values: dict[str, Any]) -> None:
-    _ensure_call(connection, key["call_id"])
     if not _find(connection, table, key, table.c.call_id):
         connection.execute(insert(table).values(**key, **values))
 

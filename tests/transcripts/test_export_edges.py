@@ -156,6 +156,7 @@ def test_json_accounts_for_the_whole_call(store: Store) -> None:
             "start_ms": 3_000,
             "end_ms": 4_000,
             "reason": "frames missing",
+            "account": "lost_upstream",
         }
     ]
     assert [one["accepted"] for one in body["keywords"]] == [["Acme"], ["Acme", "Orvanta"]]

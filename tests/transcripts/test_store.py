@@ -1,6 +1,7 @@
 """What the store promises, on SQLite; with TRUNKLINE_TEST_STORE on any database (see conftest.py)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -288,3 +289,20 @@ def test_a_deleted_call_leaves_nothing_that_a_new_one_would_find(store: Store) -
     assert [one.text for one in found.segments] == ["anew"]
     assert found.keywords == {"Other"}
     assert found.gaps == ()
+
+
+def test_a_call_whose_id_was_used_before_is_stored_beside_the_other(store: Store) -> None:
+    first = [replace(one, log="a1") for one in recorded("c1", *CALL)]
+    second = [replace(one, log="b2") for one in recorded("c1", started(), final("hello", start=7))]
+    third = [replace(one, log="c3") for one in recorded("c1", started(), final("again"))]
+
+    store.record([*first, *second, *third])
+    store.record([*third, *second, *first])
+
+    found = {one.call_id: store.transcript(one.call_id) for one in store.calls()}
+    assert {call_id: len(one.segments) for call_id, one in found.items() if one} == {
+        "c1": 5,
+        "c1~2": 1,
+        "c1~3": 1,
+    }
+    assert [one.text for one in found["c1~3"].segments] == ["again"]
