@@ -7,7 +7,7 @@ An engine knows utterances, not calls.  It is used from one thread at a time.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -118,5 +118,30 @@ class Engine(Protocol):
 
         Raises EngineError when an utterance is at fault (the caller then tries them one by one), and
         EngineBrokenError when the process has to go.  Blocks: call it off the event loop.
+        """
+        ...
+
+
+@runtime_checkable
+class ContinuousEngine(Engine, Protocol):
+    """
+    An engine whose utterances join while others are being written.
+
+    Having these verbs is the declaration: whoever has them is never asked for whole batches by a worker.
+    """
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """
+        Take in utterances; one ticket for each, in order.
+
+        Raises EngineError, and takes in none, when one of them is at fault.
+        """
+        ...
+
+    def step(self) -> list[tuple[int, Hypothesis]]:
+        """
+        Get on a little with everybody, a token for instance; who is finished now, with the ticket.
+
+        Raises EngineBrokenError when the process has to go.  Blocks: call it off the event loop.
         """
         ...

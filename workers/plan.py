@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 from .engine import Effort
 
+_PARTIALS_BETWEEN_STEPS = 4
+"""
+While finals are being written, this part of a batch of partials goes in between two steps.
+
+Reasoned: 16 open segments of 2 s are 8 ms on an H100 by the reference's arithmetic, about one decode step.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -43,27 +50,56 @@ class Plan:
     drop: tuple[str, ...] = ()
 
 
-def plan(waiting: Sequence[Waiting], limits: Limits, now: float) -> Plan:
-    """
-    Choose the next batch: finals before partials, oldest first, within the padding budget.
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Who is being worked on already and may be joined."""
 
-    A batch holds one effort only: a final never waits for the partials beside it.
+    finals: int = 0
+    alone: bool = False
+    """One of them has to be left alone."""
+
+
+NOBODY = Running()
+
+
+def plan(waiting: Sequence[Waiting], limits: Limits, now: float, running: Running = NOBODY) -> Plan:
+    """
+    Choose who runs next, or joins: finals before partials, oldest first, within the padding budget.
+
+    Those chosen are of one effort: a final never waits for the partials beside it.  Partials take nobody's place,
+    so they join while finals that find no room wait; but only a few at a time, because every step of the running
+    finals waits for them.
     """
     drop = tuple(
         one.entry
         for one in waiting
         if one.effort is Effort.PARTIAL and now - one.claimed_at > limits.stale
     )
+    if running.alone:
+        return Plan((), drop)
     fresh = sorted((one for one in waiting if one.entry not in drop), key=lambda one: one.queued_at)
     finals = [one for one in fresh if one.effort is Effort.FINAL]
-    return Plan(_fit(finals or fresh, limits), drop)
+    if chosen := _joining(finals, limits, running):
+        return Plan(chosen, drop)
+    partials = [one for one in fresh if one.effort is Effort.PARTIAL]
+    most = (
+        max(1, limits.max_batch // _PARTIALS_BETWEEN_STEPS) if running.finals else limits.max_batch
+    )
+    return Plan(_fit(partials, limits, most), drop)
 
 
-def _fit(due: Sequence[Waiting], limits: Limits) -> tuple[str, ...]:
+def _joining(finals: Sequence[Waiting], limits: Limits, running: Running) -> tuple[str, ...]:
+    """The finals that may start now; one that runs alone waits until nobody runs, and those behind it with it."""
+    if running.finals and finals and finals[0].alone:
+        return ()
+    return _fit(finals, limits, limits.max_batch - running.finals)
+
+
+def _fit(due: Sequence[Waiting], limits: Limits, most: int) -> tuple[str, ...]:
     """As many from the front as fit; the first always does, and one that runs alone runs alone."""
     chosen: list[Waiting] = []
     longest = 0.0
-    for one in due[: limits.max_batch]:
+    for one in due[: max(0, most)]:
         longest = max(longest, one.seconds)
         too_much = longest * (len(chosen) + 1) > limits.max_padded_seconds
         if chosen and (too_much or one.alone):

@@ -2,10 +2,11 @@
 The worker's way to Redis: claim, fetch audio, settle.
 
 Finals are claimed by lease: this consumer's own pending entries first (at start and after every lost
-connection), then new ones, then, one at a time, those whose lease has run out elsewhere.
+connection), then new ones, then those that another worker has handed back, then, one at a time, those whose lease
+has run out elsewhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,11 +14,16 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from protocol.capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is_stale
 from protocol.jobs import Job, JobError, decode_job
 from protocol.keys import WORKERS, CallKeys, Partition
+from protocol.leases import HAND_BACK, HANDED_BACK_MS, TAKE_OVER
 from protocol.scripts import EXTEND, LOOK, SETTLE, SUGGEST
 
 from .engine import Effort
+
+_STATE_TTL = 900
+"""Seconds that the state of a segment outlives the last partial."""
 
 
 class Outcome(StrEnum):
@@ -66,6 +72,8 @@ class WorkQueue:
         self._consumer = consumer
         self._settle = redis.register_script(SETTLE.source)
         self._extend = redis.register_script(EXTEND.source)
+        self._hand_back = redis.register_script(HAND_BACK.source)
+        self._take_over = redis.register_script(TAKE_OVER.source)
         self._look = redis.register_script(LOOK.source)
         self._suggest = redis.register_script(SUGGEST.source)
         self.unreadable = 0
@@ -96,24 +104,38 @@ class WorkQueue:
         )
         return self._claimed(partition, reply)
 
-    async def take_over(self, partition: Partition, lease_ms: int) -> list[Claimed]:
+    async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
         """
-        At most one final whose worker has gone silent.
+        Up to `room` finals that were handed back, and at most one whose worker has gone silent.
 
         One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
         """
-        reply = await self._redis.xautoclaim(
-            partition.finals, WORKERS, self._consumer, lease_ms, "0-0", count=1
-        )
-        claimed = self._claimed(partition, [(partition.finals.encode(), reply[1])])
-        return [await self._with_deliveries(one) for one in claimed]
+        handed_back = await self._taken(partition, HANDED_BACK_MS, room)
+        return handed_back + await self._taken(partition, lease_ms, 1)
 
-    async def _with_deliveries(self, one: Claimed) -> Claimed:
-        pending: Any = await self._redis.xpending_range(
-            one.partition.finals, WORKERS, one.entry, one.entry, 1
+    async def _taken(self, partition: Partition, idle_ms: int, count: int) -> list[Claimed]:
+        taken = await self._take_over(
+            keys=[partition.finals], args=[WORKERS, self._consumer, idle_ms, count]
         )
-        deliveries = pending[0]["times_delivered"] if pending else 1
-        return Claimed(one.entry, one.partition, one.effort, one.job, deliveries)
+        return [
+            one
+            for entry, deliveries, (_, payload) in taken
+            for one in self._read(partition, Effort.FINAL, entry.decode(), payload, deliveries)
+        ]
+
+    async def hand_back(self, claimed: Iterable[Claimed], *, tried: bool = False) -> None:
+        """
+        End the leases of these finals, so that another worker takes them at once; partials are dropped.
+
+        Unless they were `tried`, it is as if they had never been delivered.
+        """
+        claimed = tuple(claimed)
+        for partition, entries in _finals_of(claimed):
+            await self._hand_back(
+                keys=[partition.finals],
+                args=[WORKERS, self._consumer, HANDED_BACK_MS, int(tried), *entries],
+            )
+        await self.look([one for one in claimed if one.effort is Effort.PARTIAL])
 
     async def audio(self, claimed: Sequence[Claimed]) -> list[bytes]:
         """The audio of each as it is now: 16-bit PCM at the engine's rate; empty when it is gone."""
@@ -122,13 +144,18 @@ class WorkQueue:
                 pipe.get(one.keys.audio(one.job.segment))
             return [audio or b"" for audio in await pipe.execute()]
 
-    async def look(self, one: Claimed, ttl: int) -> tuple[int, bytes]:
-        """Take a partial off its lane: the revision it will have, and the hypothesis before it."""
-        revision, hypothesis = await self._look(
-            keys=[one.partition.partials, one.keys.state(one.job.segment)],
-            args=[WORKERS, one.entry, ttl],
-        )
-        return int(revision), hypothesis
+    async def look(self, partials: Sequence[Claimed]) -> list[tuple[int, bytes]]:
+        """Take partials off their lane: the revision that each will have, and the hypothesis before it."""
+        if not partials:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in partials:
+                await self._look(
+                    keys=[one.partition.partials, one.keys.state(one.job.segment)],
+                    args=[WORKERS, one.entry, _STATE_TTL],
+                    client=pipe,
+                )
+            return [(int(revision), before) for revision, before in await pipe.execute()]
 
     async def suggest(self, one: Claimed, revision: int, hypothesis: bytes, event: bytes) -> bool:
         """Publish a partial, unless it comes too late."""
@@ -171,12 +198,24 @@ class WorkQueue:
 
     async def extend(self, claimed: Iterable[Claimed]) -> None:
         """Start the leases of these finals anew."""
-        by_partition: dict[Partition, list[str]] = {}
-        for one in claimed:
-            if one.effort is Effort.FINAL:
-                by_partition.setdefault(one.partition, []).append(one.entry)
-        for partition, entries in by_partition.items():
+        for partition, entries in _finals_of(claimed):
             await self._extend(keys=[partition.finals], args=[WORKERS, self._consumer, *entries])
+
+    async def tell_capacity(self, told: WorkerCapacity) -> None:
+        """Let those who admit calls know what this worker gets done; words of workers that are gone go too."""
+        for partition in self._partitions:
+            async with self._redis.pipeline() as pipe:
+                pipe.hset(partition.workers, self._consumer, encode_capacity(told))
+                pipe.expire(partition.workers, round(FRESH_SECONDS))
+                pipe.hgetall(partition.workers)
+                *_, everybody = await pipe.execute()
+            if gone := [who for who, word in everybody.items() if is_stale(word, told.at)]:
+                await self._redis.hdel(partition.workers, *gone)
+
+    async def forget_capacity(self) -> None:
+        """This worker does nothing any more."""
+        for partition in self._partitions:
+            await self._redis.hdel(partition.workers, self._consumer)
 
     def _claimed(self, partition: Partition, reply: Any) -> list[Claimed]:  # noqa: ANN401  # as redis-py leaves it
         """Jobs of a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
@@ -189,11 +228,25 @@ class WorkQueue:
         return claimed
 
     def _read(
-        self, partition: Partition, effort: Effort, entry: str, payload: bytes
+        self,
+        partition: Partition,
+        effort: Effort,
+        entry: str,
+        payload: bytes,
+        deliveries: int = 1,
     ) -> list[Claimed]:
         """A job of another version stays where it is, for the worker that knows it."""
         try:
-            return [Claimed(entry, partition, effort, decode_job(payload))]
+            return [Claimed(entry, partition, effort, decode_job(payload), deliveries)]
         except JobError:
             self.unreadable += 1
             return []
+
+
+def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[Partition, list[str]]]:
+    """The entries of the finals, by partition."""
+    by_partition: dict[Partition, list[str]] = {}
+    for one in claimed:
+        if one.effort is Effort.FINAL:
+            by_partition.setdefault(one.partition, []).append(one.entry)
+    yield from by_partition.items()

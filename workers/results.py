@@ -10,6 +10,8 @@ from .engine import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .found import keywords_in, written_as_listed
 from .stabiliser import Stabilised
 
+_STABLE = "stable:"
+
 
 def utterance_of(job: Job, effort: Effort, samples: Samples, previous: str) -> Utterance:
     """What the engine is to know of a job."""
@@ -50,6 +52,12 @@ def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partia
     """What an open segment sounds like so far."""
     words = tuple(Word(text) for text in heard.words)
     return Partial(job.segment, span, revision, words, heard.stable)
+
+
+def stable_in(heard: Hypothesis) -> int:
+    """How many words the engine itself vouches for: `stable:<count>` among the flags, else none."""
+    counts = [flag.removeprefix(_STABLE) for flag in heard.flags if flag.startswith(_STABLE)]
+    return max((int(count) for count in counts if count.isdigit()), default=0)
 
 
 def failure_of(job: Job, reason: str) -> SegmentFailed:

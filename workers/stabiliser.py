@@ -19,11 +19,16 @@ class Stabilised:
     words: tuple[str, ...] = ()
     stable: int = 0
 
-    def observe(self, words: Sequence[str]) -> "Stabilised":
-        """Take in the next hypothesis for the same, longer audio."""
+    def observe(self, words: Sequence[str], vouched: int = 0) -> "Stabilised":
+        """
+        Take in the next hypothesis for the same, longer audio.
+
+        `vouched` words of it the engine itself has heard twice alike, and knows them to be whole.
+        """
         kept = self.words[: self.stable]
         merged = kept + tuple(words[self.stable :])
-        return Stabilised(merged, max(self.stable, _agreed(self.words, merged)))
+        stable = max(self.stable, min(vouched, len(merged)), _agreed(self.words, merged))
+        return Stabilised(merged, stable)
 
     def encode(self) -> bytes:
         """For the hash of the segment, where the next worker finds it."""

@@ -1,0 +1,41 @@
+"""
+What becomes of leases: scripts that run on one lane, like those in scripts.py.
+
+A job is its consumer's as long as the lease is extended in time; then anybody may take it over.
+"""
+
+from .scripts import Script
+
+HANDED_BACK_MS = 24 * 3_600_000
+"""Idle time of what was handed back: longer than any lease, so nobody has to wait for one to run out."""
+
+TAKE_OVER = Script(
+    "take_over",
+    """#!lua flags=allow-oom
+-- KEYS lane   ARGV group consumer idle count
+-- Take over at most so many jobs that were idle for so many milliseconds, the oldest first.
+-- Returns entry, deliveries (this one counted) and fields of each.
+local taken = {}
+for _, lease in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])) do
+  local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], lease[1])
+  if #claimed == 1 then taken[#taken + 1] = {lease[1], lease[4] + 1, claimed[1][2]} end
+end
+return taken
+""",
+)
+
+HAND_BACK = Script(
+    "hand_back",
+    """#!lua flags=allow-oom
+-- KEYS lane   ARGV group consumer idle tried entry...
+-- End the leases of these entries at once.  Unless they were tried, their delivery does not count.
+for i = 5, #ARGV do
+  local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
+  if #lease == 1 and lease[1][2] == ARGV[2] and lease[1][3] < tonumber(ARGV[3]) then
+    local deliveries = math.max(0, lease[1][4] - (ARGV[4] == '1' and 0 or 1))
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'RETRYCOUNT', deliveries, 'JUSTID')
+  end
+end
+return redis.status_reply('OK')
+""",
+)

@@ -1,0 +1,120 @@
+"""Between queue and engine: brings each job its audio, and each result to its call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from protocol.clock import to_seconds
+from protocol.events import Timing
+from protocol.wire import encode_event
+
+from .desk import Answer
+from .engine import Effort, EngineError, Hypothesis, Utterance
+from .queue import Claimed, Outcome, WorkQueue
+from .results import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
+from .stabiliser import NOTHING, Stabilised
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job with its audio, and with what was heard of it before."""
+
+    claimed: Claimed
+    utterance: Utterance
+    revision: int = 0
+    before: Stabilised = NOTHING
+
+
+class Courier:
+    """Fetches and reports for one engine.  What it cannot reach raises RedisError or OSError."""
+
+    def __init__(self, queue: WorkQueue, engine: str, max_deliveries: int) -> None:
+        """`engine` is the name that finals carry."""
+        self._queue = queue
+        self._engine = engine
+        self._max_deliveries = max_deliveries
+
+    async def fetch(self, batch: Sequence[Claimed]) -> list[Ready]:
+        """Those of `batch` that can be transcribed; the others are settled or dropped here."""
+        batch = [one for one in batch if not await self._gave_up(one)]
+        partials = [one for one in batch if one.effort is Effort.PARTIAL]
+        before = dict(
+            zip(
+                (one.key for one in partials),
+                await self._queue.look(partials),
+                strict=True,
+            )
+        )
+        ready = []
+        for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
+            if audio:
+                ready.append(_ready(one, audio, *before.get(one.key, (0, b""))))
+            else:
+                await self._no_audio(one)
+        return ready
+
+    async def drop(self, partials: Sequence[Claimed]) -> None:
+        """Take partials off their lane; their segments may ask for others."""
+        await self._queue.look(partials)
+
+    async def report(self, one: Ready, heard: Answer, timing: Timing) -> None:
+        """Settle a final; publish a partial, or nothing where the engine failed on it."""
+        if one.claimed.effort is Effort.PARTIAL:
+            if isinstance(heard, Hypothesis):
+                await self._suggest(one, heard)
+        elif isinstance(heard, EngineError):
+            await self._fail(one.claimed, str(heard))
+        else:
+            final = final_of(one.claimed.job, heard, self._engine, timing)
+            outcome = await self._queue.settle(one.claimed, encode_event(final))
+            _note(one, outcome, timing)
+
+    async def _gave_up(self, one: Claimed) -> bool:
+        """Whether the job has killed enough workers to be given up."""
+        if one.effort is Effort.PARTIAL or one.deliveries <= self._max_deliveries:
+            return False
+        await self._fail(one, "delivered too often without a result")
+        return True
+
+    async def _no_audio(self, one: Claimed) -> None:
+        """Partials may come after their segment; a final without audio has outlived its time in Redis."""
+        if one.effort is Effort.FINAL:
+            await self._fail(one, "its audio is gone from Redis")
+
+    async def _suggest(self, one: Ready, heard: Hypothesis) -> None:
+        job = one.claimed.job
+        now = one.before.observe([word.text for word in heard.words], stable_in(heard))
+        span = span_of(job, len(one.utterance.samples))
+        event = encode_event(partial_of(job, span, one.revision, now))
+        await self._queue.suggest(one.claimed, one.revision, now.encode(), event)
+
+    async def _fail(self, one: Claimed, reason: str) -> None:
+        outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
+        log.error(
+            "segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome
+        )
+
+
+def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> Ready:
+    before = Stabilised.decode(hypothesis)
+    samples = np.frombuffer(audio, dtype="<i2").astype(np.float32) / np.float32(32_768)
+    utterance = utterance_of(one.job, one.effort, samples, " ".join(before.words))
+    return Ready(one, utterance, revision, before)
+
+
+def _note(one: Ready, outcome: Outcome, timing: Timing) -> None:
+    job = one.claimed.job
+    span = span_of(job, 0)
+    log.info(
+        "segment_settled",
+        call_id=job.call_id,
+        segment=str(job.segment),
+        outcome=outcome,
+        seconds=round(to_seconds(span.end - span.start), 2),
+        waited_ms=timing.waited_ms,
+        engine_ms=timing.engine_ms,
+    )

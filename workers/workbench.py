@@ -1,0 +1,172 @@
+"""Choose, fetch, step, settle: the way of a job from the hand through the engine."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+from redis.exceptions import RedisError
+
+from protocol.clock import ENGINE_RATE
+from protocol.events import Timing
+
+from .courier import Courier, Ready
+from .desk import Answer, Desk
+from .engine import Effort, Hypothesis
+from .hand import Hand
+from .pace import Pace
+from .queue import Claimed
+
+BACK_OFF = 0.5
+"""Seconds before Redis is tried again."""
+
+log = structlog.get_logger()
+
+_Turn = tuple[list[int], list[tuple[int, Answer]]]
+"""Tickets of who was admitted, and who is finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A job that the engine has; when it was admitted, by the wall clock and by a steady one."""
+
+    ready: Ready
+    at: float
+    began: float
+
+
+class Workbench:
+    """
+    Feeds one engine from the hand and settles what it answers, each as soon as it is there.
+
+    Audio is fetched and results are settled while the engine is at its next step.
+    """
+
+    def __init__(
+        self, hand: Hand, desk: Desk, courier: Courier, now: Callable[[], float] = time.time
+    ) -> None:
+        self._hand = hand
+        self._desk = desk
+        self._courier = courier
+        self._now = now
+        self._ready: list[Ready] = []
+        self._admitted: dict[int, _Admitted] = {}
+        self._finishing = False
+        self._may_step = asyncio.Event()
+        self._step_began: float | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self.pace = Pace()
+        """What the engine got done lately."""
+
+        self.steps = 0
+        """How many steps the engine has done."""
+
+    @property
+    def at_step_for(self) -> float | None:
+        """Seconds that the engine has been at its present step; None between two."""
+        began = self._step_began
+        return None if began is None else time.monotonic() - began
+
+    async def run(self) -> None:
+        """Work until cancelled, or until `finish` and all that the engine has is settled."""
+        try:
+            async with asyncio.TaskGroup() as settling:
+                fetching = settling.create_task(self._fetch())
+                await self._recognise(settling)
+                fetching.cancel()
+        finally:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def finish(self) -> None:
+        """Give the engine nothing new from now on; who was ready for it waits again."""
+        self._finishing = True
+        self._hand.put_back([one.claimed for one in self._ready])
+        self._ready = []
+        self._may_step.set()
+
+    async def _fetch(self) -> None:
+        """Choose who runs next, and get their audio."""
+        while True:
+            await self._hand.has_news.wait()
+            chosen = self._hand.choose(self._now())
+            try:
+                await self._courier.drop(chosen.stale)
+                ready = await self._courier.fetch(chosen.run)
+            except (RedisError, OSError) as exc:
+                log.warning("redis_unavailable", error=type(exc).__name__)
+                await asyncio.sleep(BACK_OFF)
+                self._hand.put_back(chosen.run)
+            else:
+                self._take(chosen.run, ready)
+
+    def _take(self, fetched: Sequence[Claimed], ready: Sequence[Ready]) -> None:
+        """What was fetched is ready for the engine, or was settled on the way."""
+        if not fetched:
+            return
+        kept = {one.claimed.key for one in ready}
+        for one in fetched:
+            if one.key not in kept:
+                self._hand.finish(one)
+        if self._finishing:
+            self._hand.put_back([one.claimed for one in ready])
+        else:
+            self._ready += ready
+            self._may_step.set()
+
+    async def _recognise(self, settling: asyncio.TaskGroup) -> None:
+        while not (self._finishing and not self._admitted):
+            if self._admitted or self._ready:
+                for answered, answer in await self._step():
+                    settling.create_task(self._settle(answered, answer))
+            else:
+                self._may_step.clear()
+                await self._may_step.wait()
+
+    async def _step(self) -> list[tuple[_Admitted, Answer]]:
+        """Admit who is ready, let the engine get on; who is finished."""
+        newcomers, self._ready = self._ready, []
+        at, began = self._now(), time.monotonic()
+        self._step_began = began
+        loop = asyncio.get_running_loop()
+        tickets, answers = await loop.run_in_executor(self._thread, self._turn, newcomers)
+        self._step_began = None
+        self.steps += 1
+        for ticket, newcomer in zip(tickets, newcomers, strict=True):
+            self._admitted[ticket] = _Admitted(newcomer, at, began)
+        finished = [(self._admitted.pop(ticket), answer) for ticket, answer in answers]
+        speech = sum(map(_speech, finished))
+        self.pace = self.pace.observe(speech, time.monotonic() - began)
+        for one, _ in finished:
+            self._hand.answer(one.ready.claimed)
+        return finished
+
+    def _turn(self, newcomers: Sequence[Ready]) -> _Turn:
+        """In the engine's thread."""
+        tickets = self._desk.admit([one.utterance for one in newcomers]) if newcomers else []
+        return tickets, self._desk.step()
+
+    async def _settle(self, one: _Admitted, answer: Answer) -> None:
+        """Report an answer; a final is tried again until Redis takes it, a partial is not worth it."""
+        job = one.ready.claimed.job
+        waited_ms = max(0, round((one.at - job.queued_at) * 1_000))
+        timing = Timing(waited_ms, round((time.monotonic() - one.began) * 1_000))
+        reported = False
+        while not reported:
+            try:
+                await self._courier.report(one.ready, answer, timing)
+                reported = True
+            except (RedisError, OSError) as exc:
+                log.warning("redis_unavailable", error=type(exc).__name__)
+                reported = one.ready.claimed.effort is Effort.PARTIAL
+                await asyncio.sleep(BACK_OFF)
+        self._hand.finish(one.ready.claimed)
+
+
+def _speech(finished: tuple[_Admitted, Answer]) -> float:
+    """Seconds of speech that are done with: partials will be heard again."""
+    one, answer = finished
+    if one.ready.claimed.effort is Effort.PARTIAL or not isinstance(answer, Hypothesis):
+        return 0.0
+    return len(one.ready.utterance.samples) / ENGINE_RATE
