@@ -222,6 +222,8 @@ async def _ring(options: argparse.Namespace, log_file: Path | None) -> AsyncIter
             await stack.start(Part("recorder", _flags(options, "recorder"), environment))
             for _ in range(options.workers):
                 await stack.start(Part("worker", _flags(options, "worker"), environment))
+            if not configuration.says("gateway", "drain_seconds"):  # whoever presses Ctrl-C means now
+                environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
             port = await stack.start(Part("gateway", _flags(options, "gateway"), environment))
             yield f"ws://{settings.host}:{port}"
         finally:
