@@ -1,0 +1,305 @@
+"""
+What each image installs, in a clean environment: it starts, answers, and together they carry a call.
+
+The closest to the images that goes without an engine: the wheel is made of what the Dockerfile copies, the
+packages are those of the locks, entry point, settings and health check are those of the Dockerfile.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.dockerfile import exported, stages
+from support.valkey import ValkeyServer
+
+ROOT = Path(__file__).parent.parent
+STAGES = stages((ROOT / "docker" / "Dockerfile").read_text())
+PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
+
+pytestmark = pytest.mark.skipif(
+    (sys.platform, platform.machine(), sys.version_info[:2]) != ("linux", "x86_64", (3, 11)),
+    reason="the locks are for the images' Python: 3.11 on Linux, x86-64",
+)
+torch_too = pytest.mark.skipif(
+    os.environ.get("TRUNKLINE_TEST_IMAGES") != "all",
+    reason="installs torch, which takes minutes: `make images` runs it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An image's packages, and ours, in an environment of their own."""
+
+    image: str
+    folder: Path
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.folder / "bin" / command[0], *command[1:]], capture_output=True, text=True, check=False,
+            cwd="/", env={"PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+
+    def files(self) -> set[Path]:
+        return set(self.folder.rglob("*"))
+
+
+def uv(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", *map(str, arguments)], check=True)
+
+
+def environment(folder: Path, lock: Path) -> Path:
+    """A new virtual environment with what a lock pins, and nothing else: not even pip."""
+    uv("venv", "--python", sys.executable, folder)
+    uv(
+        "pip",
+        "install",
+        "--python",
+        folder,
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        lock,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made of what the Dockerfile's stage copies, as that stage makes it."""
+    source = tmp_path_factory.mktemp("source")
+    for name in STAGES["wheel"].copied:
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(ROOT / name, source)
+    tools = environment(tmp_path_factory.mktemp("tools") / "v", ROOT / "docker" / "build.lock")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--quiet", "--python", tools, "wheel", "--no-deps"),
+            *("--no-build-isolation", "--wheel-dir", source / "made", source),
+        ],
+        check=True,
+    )
+    (made,) = (source / "made").glob("*.whl")
+    return made
+
+
+def install(image: str, folder: Path, wheel: Path, lock: Path | None = None) -> Installed:
+    environment(folder, lock or ROOT / "docker" / f"{image}.lock")
+    uv("pip", "install", "--python", folder, "--no-deps", wheel)
+    return Installed(image, folder)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
+    return install("gateway", tmp_path_factory.mktemp("gateway") / "v", wheel)
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
+    return install("worker", tmp_path_factory.mktemp("worker") / "v", wheel)
+
+
+@dataclass(slots=True)
+class Process:
+    """A part that runs as its image would run it."""
+
+    process: subprocess.Popen[str]
+    check: list[str]
+    status_port: int
+    port: int
+
+    def healthy(self) -> bool:
+        """What the image's health check says."""
+        return subprocess.run(self.check, capture_output=True, check=False).returncode == 0
+
+    def ask(self, path: str, port: int | None = None) -> str:
+        url = f"http://127.0.0.1:{port or self.status_port}{path}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.read().decode()
+
+    def wait_until_ready(self) -> None:
+        while True:
+            assert self.process.poll() is None, "it ended before it was ready"
+            with contextlib.suppress(OSError):
+                self.ask("/readyz")
+                return
+
+    def stop(self) -> int:
+        """As `docker stop` does."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(
+    installed: Installed, part: str, redis: str, data: Path, **more: str
+) -> Iterator[Process]:
+    """`part` with the image's own environment, but for addresses, and folders in place of volumes."""
+    port, status_port = free_port(), free_port()
+    cache = os.environ.get("XDG_CACHE_HOME") or str(
+        Path.home() / ".cache"
+    )  # folded weights are there
+    said = exported(STAGES, installed.image)
+    binaries = installed.folder / "bin"
+    settings = STAGES[installed.image].environment(STAGES) | {
+        "PATH": f"{binaries}:/usr/bin:/bin",
+        "HOME": str(data / "home"),
+        "XDG_DATA_HOME": str(data),
+        "XDG_CACHE_HOME": cache,
+        "TRUNKLINE_REDIS_URL": redis,
+        "TRUNKLINE_GATEWAY_HOST": "127.0.0.1",
+        "TRUNKLINE_GATEWAY_PORT": str(port),
+        f"TRUNKLINE_{part.upper()}_METRICS_PORT": str(status_port),
+    }
+    program, *arguments = json.loads(said["ENTRYPOINT"])
+    check = json.loads(said["HEALTHCHECK"].split("CMD ")[1].replace("9464", str(status_port)))
+    process = subprocess.Popen(
+        [binaries / program, *arguments, part], env=settings | more, cwd=data, text=True
+    )
+    try:
+        yield Process(process, [str(binaries / check[0]), *check[1:]], status_port, port)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def trunkline(*arguments: str) -> str:
+    """A person at another machine, with everything installed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trunkline", *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_images_carry_a_call_together(
+    gateway: Installed, worker: Installed, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    """Bridge, gateway image, worker image, recorder in the gateway's image, transcript on its volume."""
+    with (
+        running(gateway, "recorder", valkey.url, tmp_path) as recording,
+        running(worker, "worker", valkey.url, tmp_path) as working,
+        running(gateway, "gateway", valkey.url, tmp_path) as taking,
+    ):
+        for one in (recording, working, taking):
+            one.wait_until_ready()
+        call = ["call", str(PROMPT), "--url", f"ws://127.0.0.1:{taking.port}", "--call-id", "first"]
+
+        heard = trunkline(*call, "--pace", "2")
+        ready = taking.ask("/readyz", taking.port)
+        healthy = [one.healthy() for one in (taking, working, recording)]
+        statuses = [one.stop() for one in (taking, working, recording)]
+
+    shown = trunkline("show", "first", "--store", f"sqlite:///{tmp_path}/trunkline/trunkline.db")
+    words = shown.split()[-4:]
+    assert len(words) == 4
+    assert all(word in heard for word in words)
+    assert ready == "ready\n"
+    assert healthy == [True, True, True]
+    assert statuses == [0, 0, 0]
+
+
+def test_without_redis_a_gateway_ends_and_is_not_healthy(
+    gateway: Installed, tmp_path: Path
+) -> None:
+    """No Redis at start: it ends with a sentence, and the container is started again."""
+    with running(gateway, "gateway", f"unix://{tmp_path}/absent.sock", tmp_path) as lonely:
+        assert lonely.process.wait() == 2
+        assert not lonely.healthy()
+
+
+def test_a_gateway_whose_redis_dies_is_healthy_and_not_ready(
+    gateway: Installed, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    with running(gateway, "gateway", valkey.url, tmp_path) as taking:
+        taking.wait_until_ready()
+
+        valkey.kill()
+        while True:
+            try:
+                taking.ask("/readyz")
+            except urllib.error.HTTPError as refused:
+                text = refused.read().decode()
+                break
+
+        assert text == "Redis does not answer\n"
+        assert taking.healthy()
+
+
+def test_a_process_writes_nothing_where_it_is_installed(
+    gateway: Installed, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    """The root of its file system is read-only."""
+    before = gateway.files()
+
+    with running(gateway, "gateway", valkey.url, tmp_path) as taking:
+        taking.wait_until_ready()
+        taking.stop()
+
+    assert gateway.files() == before
+
+
+@pytest.mark.parametrize("absent", ["torch", "transformers", "onnx", "moonshine_cpp"])
+def test_the_gateway_has_no_model_on_board(gateway: Installed, absent: str) -> None:
+    assert gateway.run("python", "-c", f"import {absent}").returncode == 1
+
+
+@pytest.mark.parametrize("needed", ["onnx", "moonshine_cpp", "faster_whisper"])
+def test_the_worker_has_what_its_engines_need(worker: Installed, needed: str) -> None:
+    found = worker.run(
+        "python", "-c", f"import importlib.util as u; print(u.find_spec('{needed}'))"
+    )
+
+    assert "ModuleSpec" in found.stdout
+
+
+@torch_too
+def test_the_gpu_worker_starts_and_is_ready(
+    tmp_path: Path, wheel: Path, valkey: ValkeyServer
+) -> None:
+    """With a CPU build of torch in place of CUDA's, and a tiny checkpoint in place of Granite's."""
+    from support.tiny_granite import build
+
+    entries = re.split(r"\n(?=\S)", (ROOT / "docker" / "worker-gpu.lock").read_text())
+    cuda = ("torch==", "triton==", "nvidia-", "cuda-")
+    without_cuda = tmp_path / "worker-gpu.lock"
+    without_cuda.write_text("\n".join(one for one in entries if not one.startswith(cuda)))
+    gpu = install("worker-gpu", tmp_path / "v", wheel, without_cuda)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet", "--python", gpu.folder, "install", "--no-deps", "torch==2.13.0"],
+        check=True,
+    )  # fmt: skip
+    model = build(tmp_path / "model")
+
+    with running(
+        gpu, "worker", valkey.url, tmp_path,
+        TRUNKLINE_GRANITE_MODEL=str(model), TRUNKLINE_GRANITE_DEVICE="cpu",
+    ) as working:  # fmt: skip
+        working.wait_until_ready()
+
+        assert working.healthy()
+        assert working.stop() == 0
