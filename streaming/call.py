@@ -174,6 +174,16 @@ class Call:
         """Audio that never came, or was not to be heard; the clock has been advanced over it."""
         self._log(AudioGap(channel, span, reason, account))
 
+    def warn(self, warning: LineWarning) -> None:
+        """Something is wrong with the audio of a channel."""
+        self._log(warning)
+
+    def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
+        """An open segment ends here, and is given up on purpose."""
+        del self._open[segment]
+        epitaph = encode_event(SegmentDropped(segment, span, reason))
+        self.ledger.bury(segment, span.end, epitaph, queued=False)
+
     def mark(self, name: str) -> None:
         """Answer `name` when every segment that is now open or unsettled has its terminal event."""
         self._marks.append((name, set(self.ledger.unsettled)))

@@ -1,16 +1,18 @@
 """One channel of a call: from frames in any order to what the call is told of it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, replace
 from typing import assert_never
 
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE
-from protocol.events import ChannelTotals, Span
+from protocol.events import ChannelTotals, Fault, LineWarning, SegmentId, Span
 
 from .call import Call
 from .ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .hearing import Hearing
+from .passport.passport import Passport, reason
 from .timeline import Gap, Late, Placed, Placement, Timeline
 
 
@@ -41,8 +43,17 @@ class Channel:
     """Put frames in order, let the ear hear them, tell the call.  `rate` is the bridge's, in Hz."""
 
     def __init__(
-        self, number: int, rate: int, ear: Ear, hearing: Hearing, call: Call, origin: Origin
+        self,
+        number: int,
+        rate: int,
+        ear: Ear,
+        hearing: Hearing,
+        call: Call,
+        origin: Origin,
+        passport: Passport,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`passport` is that of the whole call; `clock` says, in seconds, when audio comes."""
         self._number = number
         self._scale = rate // CALL_RATE
         self._origin = origin
@@ -50,6 +61,8 @@ class Channel:
         self._ear = ear
         self._hearing = hearing
         self._call = call
+        self._passport = passport
+        self._clock = clock
         self.late = 0
         """Samples that came too late or twice, and were dropped."""
 
@@ -67,6 +80,8 @@ class Channel:
     def receive(self, position: int | None, pcm: Pcm, deliver: Callable[[], None]) -> None:
         """Take in a frame; `deliver` is called when something has been made out of it."""
         self._place(self._timeline.place(position, pcm))
+        arrived = self._timeline.next // self._scale
+        self._warn(self._passport.arrive(self._number, arrived, self._clock()))
 
         def told(events: list[SoundEvent]) -> None:
             self._tell(events)
@@ -95,8 +110,8 @@ class Channel:
     def _place(self, placements: list[Placement]) -> None:
         for placement in placements:
             match placement:
-                case Placed(_, pcm):
-                    self._ear.hear(pcm)
+                case Placed(start, pcm):
+                    self._hear(start, pcm)
                 case Gap(start, end):
                     self._lose(start, end)
                 case Late(samples):
@@ -104,12 +119,40 @@ class Channel:
                 case _:
                     assert_never(placement)
 
+    def _hear(self, start: int, pcm: Pcm) -> None:
+        speaking = self._ear.hears_speech
+        self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
+        self._ear.hear(pcm)
+
     def _lose(self, start: int, end: int) -> None:
         self.listen_now()
         self._ear.lose(end - start)
         span = Span(start // self._scale, end // self._scale)
         self._call.miss(self._number, span, "lost upstream")
+        self._warn(self._passport.lose(self._number, span))
 
     def _tell(self, events: list[SoundEvent]) -> None:
+        fault = self._passport.misread(self._number)
         for event in events:
-            self._call.sound(self._number, self._origin.place(event))
+            placed = self._origin.place(event)
+            if fault is None:
+                self._call.sound(self._number, placed)
+            else:
+                self._give_up(placed, fault)
+
+    def _give_up(self, event: SoundEvent, fault: Fault) -> None:
+        """Audio that is not what was said must not become words: no partial, no final."""
+        match event:
+            case SegmentClosed(number, span):
+                self._ear.shed(span.end - span.start)
+                self._call.drop(SegmentId(self._number, number), span, reason(fault))
+            case SegmentGrew():
+                self._call.sound(self._number, replace(event, speaking=False))
+            case SegmentOpened():
+                self._call.sound(self._number, event)
+            case _:
+                assert_never(event)
+
+    def _warn(self, warnings: list[LineWarning]) -> None:
+        for warning in warnings:
+            self._call.warn(warning)

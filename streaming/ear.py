@@ -114,6 +114,12 @@ class Ear:
         else:
             self._skip(samples)
 
+    def shed(self, samples: int) -> None:
+        """So much of what was heard, on the call clock, will not be transcribed after all."""
+        moved = min(samples, self._transcribed)
+        self._transcribed -= moved
+        self._lost[Account.SHED] += moved
+
     def finish(self) -> list[SoundEvent]:
         """
         Close the open segment here and now: a hang-up, or somebody asked for the words.  Hearing may go on.
@@ -133,6 +139,11 @@ class Ear:
         self._forget()
         events, self._events = self._events, []
         return events
+
+    @property
+    def hears_speech(self) -> bool:
+        """Whether a segment is open."""
+        return self._voice is not None
 
     @property
     def heard(self) -> int:

@@ -28,6 +28,7 @@ from .ear import Ear
 from .following import Follower, Newsroom
 from .hearing import Hearing
 from .ledger import Ledger
+from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue, SupersededError, forsaken
 from .segmenter import Endpointing
@@ -132,9 +133,7 @@ class Switchboard:
     ) -> Conversation:
         call = self._call(queue, checkpoint)
         call.start(opened.rejected_keywords)
-        channels = [
-            self._channel(number, opened, call, Origin()) for number in range(len(opened.roles))
-        ]
+        channels = self._channels(opened, call, [Origin()] * len(opened.roles))
         log.info(
             "call_started",
             call_id=queue.keys.call_id,
@@ -160,9 +159,7 @@ class Switchboard:
         if opened.config.keywords.terms not in ((), call.config.keywords.terms):
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
         origins = [_origin(past, number) for number in range(len(opened.roles))]
-        channels = [
-            self._channel(number, opened, call, origin) for number, origin in enumerate(origins)
-        ]
+        channels = self._channels(opened, call, origins)
         if not opened.token:
             clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
             position = max(clock, *(origin.position for origin in origins))
@@ -243,13 +240,19 @@ class Switchboard:
         every = self._settings.partial_every_ms
         return Call(identity, checkpoint.config, Ledger(piece), every, self._now)
 
-    def _channel(self, number: int, opened: CallOpened, call: Call, origin: Origin) -> Channel:
+    def _channels(self, opened: CallOpened, call: Call, origins: list[Origin]) -> list[Channel]:
+        passport = Passport(len(origins), opened.rate)
+        return [
+            Channel(number, opened.rate, self._ear(opened), self._hearing, call, origin, passport)
+            for number, origin in enumerate(origins)
+        ]
+
+    def _ear(self, opened: CallOpened) -> Ear:
         settings = self._settings
         endpointing = Endpointing(
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
-        ear = Ear(endpointing, vad=settings.vad, rate=opened.rate)
-        return Channel(number, opened.rate, ear, self._hearing, call, origin)
+        return Ear(endpointing, vad=settings.vad, rate=opened.rate)
 
 
 def _origin(past: Past, channel: int) -> Origin:

@@ -1,0 +1,106 @@
+"""One channel's recent blocks, and the faults they show."""
+
+from collections import deque
+from collections.abc import Iterator
+from statistics import fmean, median
+
+from protocol.events import Fault
+
+from .blocks import Block, Contrast
+
+_BENT = 0.02
+"""Mean, as a share of full scale, beyond which it is no accident: telephones block direct current."""
+
+_CUT_OFF = 0.01
+"""Share of samples at the end of the scale; a loud but healthy call was seen with 0.002."""
+
+_SOFT_DBFS = -45.0
+"""Speech whose loudest tick in a second and a half stays below is too soft."""
+
+_NOISE_DBFS = -38.0
+"""Where no tick in two and a half seconds is softer, and all of it is flat, there is noise."""
+
+_FLAT = 0.25
+"""Flatness from which on it is noise, not music or a tone."""
+
+_MUFFLED_DB = 45.0
+"""Speech that falls off so steeply in the middle of its band was recorded at twice the rate."""
+
+
+class Watch:
+    """What a channel has shown of late; holds numbers of three seconds."""
+
+    def __init__(self) -> None:
+        self.ever = False
+        """Whether anything but digital silence has come."""
+
+        self.loud = 0
+        """How many blocks carried more than faint noise."""
+
+        self._recent: deque[Block] = deque(maxlen=12)
+        self._spoken: deque[Block] = deque(maxlen=6)
+        self._law: deque[float] = deque(maxlen=4)
+        self._order: deque[Contrast] = deque(maxlen=8)
+        self._linear: deque[Contrast] = deque(maxlen=8)
+        self._treble: deque[float] = deque(maxlen=8)
+
+    def see(self, block: Block, *, speaking: bool) -> None:
+        """The next block; `speaking` when somebody speaks in it."""
+        self._recent.append(block)
+        self.ever = self.ever or not block.idle
+        self.loud += block.loudest > -50 and not block.idle
+        if block.law is not None:
+            self._law.append(block.law)
+        if block.order is not None:
+            self._order.append(block.order)
+        if block.linear is not None:
+            self._linear.append(block.linear)
+        if speaking:
+            self._spoken.append(block)
+            if block.treble is not None:
+                self._treble.append(block.treble)
+
+    def faults(self) -> Iterator[tuple[Fault, float]]:
+        """Each with what was measured.  Misread audio shows all kinds of faults: only the cause is told."""
+        misread = list(self._misread())
+        yield from misread or self._ill()
+
+    def _misread(self) -> Iterator[tuple[Fault, float]]:
+        linear = _against(self._linear)
+        if linear >= 3:
+            yield Fault.WRONG_ENCODING, 100 * linear / len(self._linear)
+        elif 2 * linear < max(1, len(self._linear)) and self._law_is_wrong:
+            yield Fault.WRONG_LAW, -fmean(self._law)
+        if _against(self._order) >= 2:
+            yield Fault.WRONG_BYTE_ORDER, 100 * _against(self._order) / len(self._order)
+
+    @property
+    def _law_is_wrong(self) -> bool:
+        return len(self._law) >= 2 and max(self._law) < 0 and fmean(self._law) < -0.1
+
+    def _ill(self) -> Iterator[tuple[Fault, float]]:
+        if len(self._treble) >= 5 and median(self._treble) > _MUFFLED_DB:
+            yield Fault.WRONG_RATE, 2.0
+        latest = [block for block in self._recent if not block.idle][-8:]
+        if len(latest) >= 6:
+            offset = fmean(block.offset for block in latest)
+            clipped = fmean(block.clipped for block in latest)
+            if clipped > _CUT_OFF:  # cut off unevenly it is bent too
+                yield Fault.CLIPPING, 100 * clipped
+            elif abs(offset) > _BENT:
+                yield Fault.DC_OFFSET, 100 * offset
+        yield from self._level()
+
+    def _level(self) -> Iterator[tuple[Fault, float]]:
+        floor = min((block.softest for block in self._recent), default=-120.0)
+        if len(self._recent) >= 10 and floor > _NOISE_DBFS:
+            if median(block.flatness for block in self._recent) > _FLAT:
+                yield Fault.NOISE, floor
+        elif len(self._spoken) == self._spoken.maxlen:
+            loudest = max(block.loudest for block in self._spoken)
+            if loudest < _SOFT_DBFS:
+                yield Fault.TOO_QUIET, loudest
+
+
+def _against(contrasts: deque[Contrast]) -> int:
+    return sum(contrast.is_against for contrast in contrasts)
