@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket as sockets
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
@@ -11,7 +12,15 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
 from protocol.bridge import DialectError
-from protocol.dialects.audiosocket import GREETING, HANG_UP, SILENCE, AudioSocket, greeting
+from protocol.dialects.audiosocket import (
+    GREETING,
+    HANG_UP,
+    SILENCE,
+    AudioSocket,
+    Frame,
+    Frames,
+    greeting,
+)
 from protocol.dialects.base import Message, Request
 
 from .announced import Announcements, Parameters
@@ -35,6 +44,8 @@ class TcpSocket:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._frames = Frames()
+        self._whole: deque[Frame] = deque()
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -43,18 +54,25 @@ class TcpSocket:
         return transport
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """Pieces of the stream as the network has cut it; ConnectionClosed when it breaks off."""
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(_QUIET_SECONDS):
-                        chunk = await self._reader.read(_CHUNK)
-                except TimeoutError:
+        """One frame at a time, so that a wrong one costs none before it; ConnectionClosed when the line breaks."""
+        while True:
+            while self._whole:
+                yield bytes(self._whole.popleft())
+            match await self._read():
+                case None:
                     self._keep_alive()
-                    continue
-                if not chunk:
+                case b"":
                     return
-                yield chunk
+                case chunk:
+                    self._whole.extend(self._frames.receive(chunk))
+
+    async def _read(self) -> bytes | None:
+        """What has come; nothing at the end, None while nothing is said."""
+        try:
+            async with asyncio.timeout(_QUIET_SECONDS):
+                return await self._reader.read(_CHUNK)
+        except TimeoutError:
+            return None
         except ConnectionError as exc:
             raise ConnectionClosed(None, None) from exc
 

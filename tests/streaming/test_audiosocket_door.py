@@ -1,0 +1,226 @@
+"""AudioSocket over real sockets: who is let in, what is heard, and how a call ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from support.doors import free_port, ringing
+from support.engines import LengthTeller
+from support.ring import Listener, ring
+from websockets.asyncio.client import connect
+
+from console.recording import read_recording
+from protocol.audio import Pcm
+from protocol.dialects.audiosocket import HANG_UP, SILENCE, Frame, Frames
+from streaming.settings import GatewaySettings
+
+PROMPT = Path(__file__).parents[1] / "speech" / "prompts" / "agent-alreadyon.wav"
+HANGS_UP = Frames().receive(HANG_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where the gateway can be reached."""
+
+    ws: str
+    http: str
+    audiosocket: int
+
+    async def announce(self, uuid: UUID, **said: object) -> httpx.Response:
+        async with httpx.AsyncClient() as client:
+            return await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
+
+    @asynccontextmanager
+    async def listening(self, call_id: str) -> AsyncIterator[Listener]:
+        heard = Listener()
+        async with connect(f"{self.ws}/v1/calls/{call_id}/events") as socket:
+            task = asyncio.ensure_future(heard.listen(socket))
+            yield heard
+            task.cancel()
+
+
+@asynccontextmanager
+async def gateway(redis: Redis, folder: Path, **said: object) -> AsyncIterator[Doors]:
+    http_port, audiosocket_port = free_port(), free_port()
+    settings = GatewaySettings.model_validate(
+        {"http_port": http_port, "audiosocket_port": audiosocket_port, "drain_seconds": 0, **said}
+    )
+    async with ring(redis, folder, LengthTeller(), gateway=settings) as it:
+        yield Doors(it.url, f"http://127.0.0.1:{http_port}", audiosocket_port)
+
+
+def speech() -> Pcm:
+    return read_recording(PROMPT).channels[0]
+
+
+async def test_an_announced_call_is_heard_under_the_name_it_was_given(
+    redis: Redis, tmp_path: Path
+) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path) as doors, doors.listening("crm-17") as heard:
+        await doors.announce(uuid, call_id="crm-17", role="customer", keywords=["Acme"])
+        async with ringing(doors.audiosocket, uuid) as caller:
+            await caller.speak(speech(), pace=20)
+            await caller.say(Frame(0x03, b"7"))
+            await caller.say(Frame(0x00))
+            ended = await heard.until("call.ended")
+            goodbye = await caller.hears()
+
+    started = heard.events[0]
+    assert (started["dialect"], started["roles"]) == ("audiosocket", ["customer"])
+    assert heard.of("dtmf")[0]["digit"] == "7"
+    assert all("Acme" in final["text"] for final in heard.of("segment.final"))
+    assert ended["duration_ms"] == len(speech()) // 8
+    assert ended["reason"] == "completed"
+    assert goodbye == HANGS_UP
+
+
+async def test_a_line_that_breaks_keeps_its_last_words(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path, audiosocket_open=True) as doors:
+        async with doors.listening(str(uuid)) as heard:
+            async with ringing(doors.audiosocket, uuid) as caller:
+                await caller.speak(speech())
+            ended = await heard.until("call.ended")
+
+    assert ended["segments"] == len(heard.of("segment.final")) >= 1
+    assert sum(ended["channels"][0].values()) == len(speech()) // 8
+
+
+async def test_wide_sound_counts_on_the_clock_of_the_call(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path, audiosocket_open=True) as doors:
+        async with doors.listening(str(uuid)) as heard, ringing(doors.audiosocket, uuid) as caller:
+            await caller.speak(np.repeat(speech(), 2), kind=0x12)
+            await caller.say(Frame(0x00))
+            ended = await heard.until("call.ended")
+
+    assert ended["duration_ms"] == len(speech()) // 8
+
+
+async def test_a_call_nobody_has_announced_is_hung_up(redis: Redis, tmp_path: Path) -> None:
+    async with gateway(redis, tmp_path) as doors, ringing(doors.audiosocket, uuid4()) as caller:
+        assert await caller.hears() == HANGS_UP
+
+
+async def test_an_announcement_is_good_for_one_call(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path) as doors:
+        await doors.announce(uuid)
+        async with (
+            ringing(doors.audiosocket, uuid) as first,
+            ringing(doors.audiosocket, uuid) as second,
+        ):
+            assert await second.hears() == HANGS_UP
+            await first.say(Frame(0x00))
+            assert await first.hears() == HANGS_UP
+
+
+async def test_no_call_is_let_in_beyond_the_most(redis: Redis, tmp_path: Path) -> None:
+    first, second = uuid4(), uuid4()
+
+    async with gateway(redis, tmp_path, audiosocket_open=True, max_calls=1) as doors:
+        async with (
+            doors.listening(str(first)) as heard,
+            ringing(doors.audiosocket, first) as caller,
+        ):
+            await caller.speak(np.zeros(160, np.int16))
+            await heard.until("call.started")
+            async with ringing(doors.audiosocket, second) as refused:
+                assert await refused.hears() == HANGS_UP
+
+
+async def test_a_stranger_does_not_touch_the_calls_of_others(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path, audiosocket_open=True) as doors:
+        async with doors.listening(str(uuid)) as heard, ringing(doors.audiosocket, uuid) as caller:
+            await caller.speak(speech()[:8_000])
+            reader, writer = await asyncio.open_connection("127.0.0.1", doors.audiosocket)
+            writer.write(b"GET /v1/calls HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert Frames().receive(await reader.read()) == HANGS_UP
+            await caller.speak(speech()[8_000:])
+            await caller.say(Frame(0x00))
+            ended = await heard.until("call.ended")
+
+    assert ended["duration_ms"] == len(speech()) // 8
+
+
+async def test_what_breaks_the_dialect_ends_its_call_with_all_that_was_heard(
+    redis: Redis, tmp_path: Path
+) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path, audiosocket_open=True) as doors:
+        async with doors.listening(str(uuid)) as heard, ringing(doors.audiosocket, uuid) as caller:
+            await caller.speak(speech())
+            await caller.say(Frame(0x16, bytes(960)))
+            ended = await heard.until("call.ended")
+            goodbye = await caller.hears()
+
+    assert ended["duration_ms"] == len(speech()) // 8
+    assert goodbye == HANGS_UP
+
+
+async def test_a_silent_caller_is_kept_on_the_line(redis: Redis, tmp_path: Path) -> None:
+    """`AudioSocket()` would give up after two seconds in which neither side says anything."""
+    async with gateway(redis, tmp_path, audiosocket_open=True) as doors:
+        async with ringing(doors.audiosocket, uuid4()) as caller:
+            said = await caller.reader.readexactly(len(SILENCE))
+
+    assert said == SILENCE
+
+
+# Announcing
+
+
+async def test_an_announcement_says_what_was_understood(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+
+    async with gateway(redis, tmp_path) as doors:
+        answer = await doors.announce(uuid, call_id="c1", keywords=["Acme", "?!"])
+
+    assert answer.status_code == 201
+    assert answer.json()["call_id"] == "c1"
+    assert len(answer.json()["rejected_keywords"]) == 1
+
+
+async def test_asterisks_curl_announces_with_a_form(redis: Redis, tmp_path: Path) -> None:
+    async with gateway(redis, tmp_path) as doors, httpx.AsyncClient() as client:
+        form = {"call_id": "c2", "keywords": "Acme"}
+        answer = await client.post(f"{doors.http}/v1/audiosocket/{uuid4()}", data=form)
+
+    assert answer.status_code == 201
+    assert answer.json()["call_id"] == "c2"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "complaint"),
+    [
+        ("not-a-uuid", b"", "UUID"),
+        (str(uuid4()), b"\xff", "a JSON object or a form"),
+        (str(uuid4()), b"{]", "not a JSON message"),
+        (str(uuid4()), b"role=boss", "role must be one of"),
+        (str(uuid4()), b"call_id=a/b", "a call id is"),
+        (str(uuid4()), b"x" * 70_000, "more than 65536 bytes"),
+    ],
+)
+async def test_a_wrong_announcement_is_told_what_is_wrong(
+    redis: Redis, tmp_path: Path, path: str, body: bytes, complaint: str
+) -> None:
+    async with gateway(redis, tmp_path) as doors, httpx.AsyncClient() as client:
+        answer = await client.put(f"{doors.http}/v1/audiosocket/{path}", content=body)
+
+    assert answer.status_code == 400
+    assert complaint in answer.text
