@@ -278,6 +278,7 @@ def test_the_worker_has_what_its_engines_need(worker: Installed, needed: str) ->
 
 
 @torch_too
+@pytest.mark.timeout(1_200)  # torch is unpacked, and the tiny checkpoint is taught its letters
 def test_the_gpu_worker_starts_and_is_ready(
     tmp_path: Path, wheel: Path, valkey: ValkeyServer
 ) -> None:
