@@ -84,6 +84,9 @@ _NO_CONTRAST = Contrast(0.0, 0.0)
 _LIKELY = 0.4
 """Neighbours that are so much alike are no misread samples."""
 
+_TONAL = 0.03
+"""Flatness below which there are tones, whose treble nobody would miss; speech has 0.2."""
+
 _NOISY = 0.15
 """Flatness of what may be misread."""
 
@@ -168,7 +171,7 @@ def _law(pcm: Pcm, law: Encoding) -> float | None:
     other = _OTHER[law]
     if (pcm == pcm[0]).all():
         # What a bridge sends for a muted channel is one code, and no device hums at exactly its neighbour's.
-        return _IDLE_COST if int(pcm[0]) == int(decode(_IDLE[other], law)[0]) else None
+        return _IDLE_COST if abs(int(pcm[0])) == abs(int(decode(_IDLE[other], law)[0])) else None
     if int(np.abs(pcm.astype(np.int32)).max()) <= _SILENT_CODES:
         return None
     return _roughness(decode(encode(pcm, law), other)) - _roughness(pcm)
@@ -216,8 +219,10 @@ def _spectrum(pcm: Pcm) -> Wave:
     return bands
 
 
-def _treble(spectrum: Wave) -> float:
+def _treble(spectrum: Wave) -> float | None:
     """The band above half of what the rate can carry against the one below; the edges belong to neither."""
+    if _evenness(spectrum[_BANDS // 10 : _BANDS // 2]) < _TONAL:
+        return None
     quarter = _BANDS // 4
     low, high = spectrum[quarter : 2 * quarter - 2], spectrum[2 * quarter + 4 : 3 * quarter + 4]
     return float(10 * np.log10(low.mean() / high.mean()))
@@ -225,5 +230,8 @@ def _treble(spectrum: Wave) -> float:
 
 def _flatness(spectrum: Wave) -> float:
     """Geometric over arithmetic mean, in the telephone band."""
-    band = spectrum[_BANDS // 10 : _BANDS * 8 // 10]
+    return _evenness(spectrum[_BANDS // 10 : _BANDS * 8 // 10])
+
+
+def _evenness(band: Wave) -> float:
     return float(np.exp(np.log(band).mean()) / band.mean())

@@ -67,7 +67,8 @@ class _Line:
         if position != self.end:
             self.filling, self.start = [], position
         self.end = position + len(pcm)
-        self.filling.append(pcm)
+        if len(pcm):  # empty ones would pile up
+            self.filling.append(pcm)
         first = -(-self.start // self.size) * self.size
         if self.end - first < self.size:
             return []
@@ -121,6 +122,14 @@ class Passport:
         wrong = self._lines[channel].pace.arrive(position, now)
         return [] if wrong is None else self._note(channel, Fault.WRONG_RATE, wrong, position)
 
+    @property
+    def held_samples(self) -> int:
+        """Audio in memory, in samples of the bridge."""
+        return sum(
+            sum(map(len, line.filling)) + sum(len(pcm) for _, pcm in line.kept)
+            for line in self._lines
+        )
+
     def misread(self, channel: int) -> Fault | None:
         """Why what is heard on the channel now cannot be what was said; None while it can."""
         line = self._lines[channel]
@@ -129,7 +138,7 @@ class Passport:
         return next(recent, None)
 
     def _is_due(self, line: _Line, at: int) -> bool:
-        doubtful = any(fault in line.standing for fault in CERTAIN)
+        doubtful = line.watch.is_doubtful or any(fault in line.standing for fault in CERTAIN)
         return at < _FIRST or doubtful or (at // BLOCK) % _ONE_IN == 0
 
     def _look(self, channel: int, at: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:

@@ -46,7 +46,6 @@ class Watch:
 
     def see(self, block: Block, *, speaking: bool) -> None:
         """The next block; `speaking` when somebody speaks in it."""
-        self._recent.append(block)
         self.ever = self.ever or not block.idle
         self.loud += block.loudest > -50 and not block.idle
         if block.law is not None:
@@ -55,15 +54,28 @@ class Watch:
             self._order.append(block.order)
         if block.linear is not None:
             self._linear.append(block.linear)
+        if self.is_doubtful:  # nothing else that it shows is true
+            return
+        self._recent.append(block)
         if speaking:
             self._spoken.append(block)
             if block.treble is not None:
                 self._treble.append(block.treble)
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the latest block seems misread; a few more will tell."""
+        law = self._law and self._law[-1] < 0
+        other = any(seen and seen[-1].is_against for seen in (self._order, self._linear))
+        return bool(law or other)
+
     def faults(self) -> Iterator[tuple[Fault, float]]:
         """Each with what was measured.  Misread audio shows all kinds of faults: only the cause is told."""
         misread = list(self._misread())
-        yield from misread or self._ill()
+        if misread or self.is_doubtful:
+            yield from misread
+        else:
+            yield from self._ill()
 
     def _misread(self) -> Iterator[tuple[Fault, float]]:
         linear = _against(self._linear)

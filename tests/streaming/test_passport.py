@@ -1,0 +1,263 @@
+"""The passport of a line: every fault is found within three seconds, and good lines have none."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import sounds
+from support.wav import read_wav
+
+from protocol.audio import Encoding, Pcm, decode, encode
+from protocol.events import Fault, LineWarning, Span
+from streaming.ear import Ear, listen_alone
+from streaming.passport.passport import Passport
+from streaming.vad import Vad
+
+SECOND = 8_000
+IN_TIME = 3 * SECOND
+FRAME = 160
+
+Line = list[Pcm]
+"""The channels of a call as the gateway decodes them."""
+
+MULAW, ALAW = Encoding.MULAW, Encoding.ALAW
+
+
+def speech(first: int = 0, seconds: float = 8.0) -> Pcm:
+    """Prompts of a human voice with half a second between them, from the `first` one on."""
+    paths = sorted((Path(__file__).parents[1] / "speech" / "prompts").glob("*.wav"))
+    parts: list[Pcm] = []
+    for path in paths[first:] + paths[:first]:
+        parts += [read_wav(path)[1][0], sounds.silence(0.5)]
+        if sum(map(len, parts)) > seconds * SECOND:
+            break
+    return np.concatenate(parts)[: round(seconds * SECOND)]
+
+
+def louder(pcm: Pcm, decibels: float) -> Pcm:
+    return np.clip(pcm * 10 ** (decibels / 20), -32_768, 32_767).astype(np.int16)
+
+
+def over(pcm: Pcm, other: Pcm | int) -> Pcm:
+    return np.clip(pcm.astype(np.int32) + other, -32_768, 32_767).astype(np.int16)
+
+
+def through(pcm: Pcm, sent: Encoding, declared: Encoding) -> Pcm:
+    return decode(encode(pcm, sent), declared)
+
+
+def hiss(pcm: Pcm) -> Pcm:
+    return sounds.white_noise(len(pcm) / SECOND, -28)
+
+
+CLEAN: dict[str, Callable[[Pcm], Line]] = {
+    "mu-law": lambda pcm: [through(pcm, MULAW, MULAW)],
+    "A-law": lambda pcm: [through(pcm, ALAW, ALAW)],
+    "linear": lambda pcm: [pcm],
+    "linear, once mu-law": lambda pcm: [through(pcm, MULAW, MULAW).copy()],
+    "two parties": lambda pcm: [pcm, np.roll(pcm, 3 * SECOND)],
+    "loud": lambda pcm: [louder(pcm, 5)],
+    "soft": lambda pcm: [louder(pcm, -22)],
+    "a little noise": lambda pcm: [over(pcm, louder(hiss(pcm), -22))],
+    "comfort noise": lambda pcm: [sounds.comfort_noise(8)],
+    "ringback": lambda _: [sounds.ringback(8)],
+    "keys": lambda _: [np.tile(np.concatenate([sounds.dtmf("5"), sounds.silence(0.1)]), 40)],
+    "music": lambda _: [sounds.music(8)],
+    "silence": lambda _: [sounds.silence(8), sounds.silence(8)],
+}
+
+FAULTY: dict[str, tuple[Fault, Callable[[Pcm], Line]]] = {
+    "A-law said to be mu-law": (Fault.WRONG_LAW, lambda pcm: [through(pcm, ALAW, MULAW)]),
+    "mu-law said to be A-law": (Fault.WRONG_LAW, lambda pcm: [through(pcm, MULAW, ALAW)]),
+    "mu-law silence said to be A-law": (
+        Fault.WRONG_LAW,
+        lambda _: [through(sounds.silence(3), MULAW, ALAW)],
+    ),
+    "linear said to be A-law": (Fault.WRONG_ENCODING, lambda pcm: [decode(pcm.tobytes(), ALAW)]),
+    "big-endian": (Fault.WRONG_BYTE_ORDER, lambda pcm: [pcm.byteswap()]),
+    "big-endian, once mu-law": (
+        Fault.WRONG_BYTE_ORDER,
+        lambda pcm: [through(pcm, MULAW, MULAW).byteswap()],
+    ),
+    "one byte off": (
+        Fault.WRONG_BYTE_ORDER,
+        lambda pcm: [np.frombuffer(pcm.tobytes()[1:-1], dtype=np.int16)],
+    ),
+    "16 kHz said to be 8": (
+        Fault.WRONG_RATE,
+        lambda pcm: [soxr.resample(pcm, SECOND, 2 * SECOND)],
+    ),
+    "the mix on both channels": (Fault.DUAL_MONO, lambda pcm: [pcm, pcm]),
+    "the mix on both, one softer": (Fault.DUAL_MONO, lambda pcm: [pcm, louder(pcm, -6)]),
+    "nobody on the other channel": (Fault.ONE_WAY, lambda pcm: [pcm, np.zeros_like(pcm)]),
+    "too loud": (Fault.CLIPPING, lambda pcm: [louder(pcm, 20)]),
+    "bent": (Fault.DC_OFFSET, lambda pcm: [over(pcm, 1_200)]),
+    "far too soft": (Fault.TOO_QUIET, lambda pcm: [louder(pcm, -40)]),
+    "hiss": (Fault.NOISE, lambda pcm: [over(pcm, hiss(pcm))]),
+}
+
+
+def warnings_of(line: Line, rate: int = SECOND) -> list[LineWarning]:
+    """Frame by frame, with a voice detector beside it, as a channel does it."""
+    passport, ears = Passport(len(line), rate), [Ear(vad=Vad.WEBRTC, rate=rate) for _ in line]
+    said: list[LineWarning] = []
+    for start in range(0, max(map(len, line)), FRAME):
+        for channel, (pcm, ear) in enumerate(zip(line, ears, strict=True)):
+            frame = np.ascontiguousarray(pcm[start : start + FRAME])
+            said += passport.hear(channel, start, frame, speaking=ear.hears_speech)
+            listen_alone(ear, frame)
+    return said
+
+
+@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("first", [0, 4, 8])
+def test_every_fault_is_told_within_three_seconds_and_once(name: str, first: int) -> None:
+    fault, spoil = FAULTY[name]
+
+    said = warnings_of(spoil(speech(first)))
+
+    told = [warning for warning in said if warning.fault is fault]
+    assert len(told) == 1
+    assert told[0].at <= IN_TIME
+    assert told[0].check
+    assert told[0].unit
+
+
+@pytest.mark.parametrize("name", CLEAN)
+@pytest.mark.parametrize("first", [1, 6])
+def test_a_good_line_has_no_faults(name: str, first: int) -> None:
+    assert warnings_of(CLEAN[name](speech(first))) == []
+
+
+def test_the_table_of_faults_and_good_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(name, warnings_of(spoil(speech(2)))) for name, (_, spoil) in FAULTY.items()]
+    rows += [(f"good: {name}", warnings_of(make(speech(2)))) for name, make in CLEAN.items()]
+
+    with capsys.disabled():
+        sys.stdout.write("\n")
+        for name, said in rows:
+            sys.stdout.write(f"  {name:34} {', '.join(map(told, said)) or 'nothing'}\n")
+
+    assert [bool(said) for _, said in rows] == [True] * len(FAULTY) + [False] * len(CLEAN)
+
+
+def told(warning: LineWarning) -> str:
+    at = warning.at / SECOND
+    return f"{warning.fault} at {at:.2f} s ({warning.measured:g} {warning.unit})"
+
+
+def test_what_is_misread_is_known_until_the_line_is_set_right() -> None:
+    passport = Passport(1)
+    wrong = through(speech(0, 3), ALAW, MULAW)
+    right = through(speech(3, 5), MULAW, MULAW)
+
+    passport.hear(0, 0, wrong, speaking=True)
+    meanwhile = passport.misread(0)
+    passport.hear(0, len(wrong), right, speaking=True)
+
+    assert meanwhile is Fault.WRONG_LAW
+    assert passport.misread(0) is None
+
+
+def test_a_fault_that_comes_back_after_it_was_gone_is_told_again() -> None:
+    wrong, right = through(speech(0, 3), ALAW, MULAW), through(speech(0, 30), MULAW, MULAW)
+
+    said = warnings_of([np.concatenate([wrong, right, wrong, wrong, wrong, wrong, wrong, wrong])])
+
+    assert [warning.fault for warning in said] == [Fault.WRONG_LAW, Fault.WRONG_LAW]
+
+
+def test_misread_audio_is_told_the_cause_and_not_its_symptoms() -> None:
+    said = warnings_of([through(over(speech(), 900), ALAW, MULAW)])
+
+    assert [warning.fault for warning in said] == [Fault.WRONG_LAW]
+
+
+def test_gaps_again_and_again_are_packet_loss_and_a_single_one_is_not() -> None:
+    passport = Passport(1)
+    single = passport.lose(0, Span(0, SECOND))
+    later = 10 * SECOND
+
+    many = [passport.lose(0, Span(at, at + 400)) for at in range(later, later + SECOND, 1_600)]
+
+    assert single == []
+    said = [warning for warnings in many for warning in warnings]
+    assert [(one.fault, one.at <= later + IN_TIME) for one in said] == [(Fault.PACKET_LOSS, True)]
+
+
+@pytest.mark.parametrize(
+    ("pace", "faults"),
+    [
+        (1.0, []),
+        (2.0, [Fault.WRONG_RATE]),  # 16 kHz were sent, 8 declared
+        (0.5, [Fault.WRONG_RATE]),  # the reverse
+        (1.05, []),
+        (4.0, []),  # a file
+        (7.3, []),
+    ],
+)
+def test_audio_that_comes_at_twice_or_half_the_rate_has_the_wrong_one(
+    pace: float, faults: list[Fault]
+) -> None:
+    passport = Passport(1)
+    frames = [n * 0.02 for n in range(150)]
+
+    said = [
+        warning
+        for now in frames
+        for warning in passport.arrive(0, round(now * pace * SECOND), 1_000.0 + now)
+    ]
+
+    assert [warning.fault for warning in said] == faults
+
+
+def test_audio_that_comes_in_bursts_says_nothing_of_its_rate() -> None:
+    passport = Passport(1)
+    arrivals = [
+        (2 * now if now % 1 < 0.5 else 2.0 * (now // 1) + 1, now) for now in np.arange(0, 6, 0.02)
+    ]
+
+    said = [passport.arrive(0, round(at * SECOND), float(now)) for at, now in arrivals]
+
+    assert not any(said)
+
+
+PIECES = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 9_000), st.binary(max_size=12_000)), max_size=12
+)
+
+
+@settings(max_examples=60)
+@given(PIECES, st.sampled_from([8_000, 16_000]), st.sampled_from(Encoding))
+def test_no_audio_whatever_upsets_it_or_is_warned_of_twice(
+    pieces: list[tuple[int, int, bytes]], rate: int, encoding: Encoding
+) -> None:
+    passport = Passport(3, rate)
+    positions = [0, 0, 0]
+    said: list[LineWarning] = []
+
+    for channel, skipped, payload in pieces:
+        pcm = decode(payload[: len(payload) // 2 * 2], encoding)
+        positions[channel] += skipped
+        said += passport.hear(channel, positions[channel], pcm, speaking=bool(skipped % 2))
+        said += passport.lose(channel, Span(positions[channel], positions[channel] + skipped))
+        positions[channel] += len(pcm)
+
+    assert len({(one.channel, one.fault) for one in said}) == len(said)
+    assert all(np.isfinite(one.measured) for one in said)
+
+
+@given(st.integers(0, 2**40), st.integers(1, 9))
+def test_it_keeps_no_more_than_a_few_blocks_however_long_the_call(start: int, seed: int) -> None:
+    passport = Passport(2)
+    pcm = sounds.white_noise(3, seed=seed)
+    for channel in (0, 1):
+        passport.hear(channel, start, pcm, speaking=True)
+        passport.hear(channel, start + len(pcm), pcm[:777], speaking=True)
+
+    assert passport.held_samples <= 2 * (4 + 1) * SECOND // 4
