@@ -4,11 +4,19 @@ Engines for tests of everything around engines.
 They implement the engine's interface honestly: what comes out depends on what goes in, and on nothing else.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from workers.engine import Capabilities, EngineError, Hypothesis, RecognisedWord, Utterance
+from workers.engine import (
+    Capabilities,
+    Effort,
+    EngineError,
+    Hypothesis,
+    RecognisedWord,
+    Utterance,
+)
 
 
 class LengthTeller:
@@ -39,3 +47,60 @@ class LengthTeller:
             RecognisedWord("tenths"),
             *map(RecognisedWord, one.keywords),
         )
+
+
+class Scribe:
+    """
+    Tells lengths as LengthTeller does, a tenth of a second with each step; others may join in between.
+
+    `gets_on` decides before each step whether there is one: without it everybody stays where they are.
+    """
+
+    def __init__(
+        self,
+        max_batch: int = 4,
+        fault: Callable[[Utterance], bool] = lambda _: False,
+        gets_on: Callable[["Scribe"], bool] = lambda _: True,
+    ) -> None:
+        self._teller = LengthTeller(max_batch, fault)
+        self._gets_on = gets_on
+        self._left: dict[int, tuple[int, Utterance]] = {}
+        self.admitted: list[list[int]] = []
+        """Samples of each utterance, by admission."""
+
+        self.began = threading.Event()
+        """Set with the first admission."""
+
+        self.company: list[int] = []
+        """How many were being written when somebody was admitted."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the teller."""
+        return self._teller.capabilities
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        """At once."""
+        return self._teller.transcribe(batch)
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """Partials are finished with the next step, finals after as many as they have tenths of seconds."""
+        self._teller.transcribe(utterances)  # raises when one is at fault
+        tickets = [sum(map(len, self.admitted)) + place for place in range(len(utterances))]
+        self.company.append(len(self._left))
+        self.admitted.append([len(one.samples) for one in utterances])
+        self.began.set()
+        for ticket, one in zip(tickets, utterances, strict=True):
+            steps = len(one.samples) // 1_600 if one.effort is Effort.FINAL else 1
+            self._left[ticket] = (steps, one)
+        return tickets
+
+    def step(self) -> list[tuple[int, Hypothesis]]:
+        """A tenth of a second more of each."""
+        if not self._gets_on(self):
+            return []
+        self._left = {ticket: (steps - 1, one) for ticket, (steps, one) in self._left.items()}
+        finished = [ticket for ticket, (steps, _) in self._left.items() if steps <= 0]
+        return [
+            (ticket, *self._teller.transcribe([self._left.pop(ticket)[1]])) for ticket in finished
+        ]

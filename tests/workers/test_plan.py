@@ -3,7 +3,7 @@
 import pytest
 
 from workers.engine import Effort
-from workers.plan import Limits, Plan, Waiting, plan
+from workers.plan import Limits, Plan, Running, Waiting, plan
 
 LIMITS = Limits(max_batch=3, max_padded_seconds=20.0, stale=1.0)
 
@@ -48,3 +48,21 @@ def test_a_final_is_never_dropped() -> None:
     chosen = plan([waiting("f1", claimed_at=0.0, queued_at=0.0)], LIMITS, now=1_000.0)
 
     assert chosen == Plan(run=("f1",))
+
+
+@pytest.mark.parametrize(
+    ("lane", "running", "expected"),
+    [
+        ([waiting("f1"), waiting("f2")], Running(2), ("f1",)),  # as far as there is room
+        ([waiting("f1"), waiting("p1")], Running(1), ("f1",)),
+        ([waiting("f1"), waiting("p1")], Running(3), ("p1",)),  # partials take nobody's place
+        ([waiting("p1"), waiting("p2")], Running(1), ("p1",)),  # a few, so that nobody waits long
+        ([waiting("f1", alone=True), waiting("f2")], Running(1), ()),
+        ([waiting("f1", alone=True), waiting("f2")], Running(0), ("f1",)),
+        ([waiting("f1"), waiting("p1")], Running(1, alone=True), ()),
+    ],
+)
+def test_who_joins_those_that_run(
+    lane: list[Waiting], running: Running, expected: tuple[str, ...]
+) -> None:
+    assert plan(lane, LIMITS, now=10.5, running=running).run == expected

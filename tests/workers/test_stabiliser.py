@@ -36,6 +36,19 @@ def test_a_promised_word_is_not_changed_by_a_later_hypothesis() -> None:
     assert later.words == ("my", "policy", "number")
 
 
+def test_words_that_the_engine_vouches_for_are_promised() -> None:
+    heard = NOTHING.observe(["my", "policy", "number"], vouched=2)
+
+    assert heard.stable == 2
+
+
+def test_nobody_can_vouch_for_more_than_was_said_or_take_a_promise_back() -> None:
+    promised = NOTHING.observe(["my", "policy"], vouched=9)
+
+    assert promised.stable == 2
+    assert promised.observe(["by"], vouched=0).stable == 2
+
+
 def test_it_survives_the_way_through_redis() -> None:
     heard = NOTHING.observe(["my", "policy"]).observe(["my", "policy", "number"])
 
@@ -43,11 +56,11 @@ def test_it_survives_the_way_through_redis() -> None:
     assert Stabilised.decode(b"") == NOTHING
 
 
-@given(st.lists(WORDS, max_size=10))
-def test_promises_only_grow(hypotheses: list[list[str]]) -> None:
+@given(st.lists(st.tuples(WORDS, st.integers(0, 9)), max_size=10))
+def test_promises_only_grow(hypotheses: list[tuple[list[str], int]]) -> None:
     heard = NOTHING
-    for words in hypotheses:
-        before, heard = heard, heard.observe(words)
+    for words, vouched in hypotheses:
+        before, heard = heard, heard.observe(words, vouched)
         assert heard.stable >= before.stable
         assert heard.words[: before.stable] == before.words[: before.stable]
         assert heard.stable <= len(heard.words)

@@ -1,0 +1,79 @@
+"""Both kinds of engine behind one interface."""
+
+import pytest
+from support.engines import LengthTeller, Scribe
+from support.lane import speech
+
+from workers.desk import Answer, Desk, desk_of
+from workers.engine import EngineError, Hypothesis, Utterance
+
+
+def heard(answer: Answer) -> str:
+    return answer.text if isinstance(answer, Hypothesis) else f"fault: {answer}"
+
+
+def finished(desk: Desk, tickets: list[int]) -> list[str]:
+    """What became of the tickets, in their order, however many steps it took."""
+    answers: dict[int, Answer] = {}
+    while not answers.keys() >= set(tickets):
+        answers |= desk.step()
+    return [heard(answers[ticket]) for ticket in tickets]
+
+
+def short(one: Utterance) -> bool:
+    return len(one.samples) < 8_000
+
+
+@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+def test_each_utterance_gets_its_own_answer(engine: type[LengthTeller] | type[Scribe]) -> None:
+    desk = desk_of(engine())
+
+    tickets = desk.admit([Utterance(speech(9)), Utterance(speech(6))])
+
+    assert finished(desk, tickets) == ["9 tenths", "6 tenths"]
+
+
+@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+def test_one_at_fault_is_answered_so_and_the_others_are_heard(
+    engine: type[LengthTeller] | type[Scribe],
+) -> None:
+    desk = desk_of(engine(fault=short))
+
+    tickets = desk.admit([Utterance(speech(tenths)) for tenths in (9, 3, 6, 2)])
+
+    told = "fault: told to fail"
+    assert finished(desk, tickets) == ["9 tenths", told, "6 tenths", told]
+
+
+def test_only_an_engine_that_has_the_verbs_lets_others_join() -> None:
+    assert (desk_of(LengthTeller()).joins, desk_of(Scribe()).joins) == (False, True)
+
+
+def test_a_batch_engine_is_given_everybody_at_once() -> None:
+    engine = LengthTeller()
+    desk = desk_of(engine)
+
+    finished(desk, desk.admit([Utterance(speech(1)), Utterance(speech(2))]))
+
+    assert engine.batches == [2]
+
+
+def test_who_joins_later_may_be_finished_earlier() -> None:
+    desk = desk_of(Scribe())
+    (long,) = desk.admit([Utterance(speech(9))])
+    desk.step()
+
+    (brief,) = desk.admit([Utterance(speech(2))])
+
+    assert finished(desk, [brief]) == ["2 tenths"]
+    assert finished(desk, [long]) == ["9 tenths"]
+
+
+def test_a_fault_is_an_answer_and_no_exception() -> None:
+    desk = desk_of(Scribe(fault=short))
+    (ticket,) = desk.admit([Utterance(speech(1))])
+
+    ((answered, answer),) = desk.step()
+
+    assert answered == ticket
+    assert isinstance(answer, EngineError)

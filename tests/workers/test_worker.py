@@ -1,0 +1,249 @@
+"""The worker between a real Valkey and engines that tell lengths."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from redis.asyncio import Redis
+from support.engines import LengthTeller, Scribe
+from support.lane import P0, Lane, speech, working
+
+from protocol.capacity import decode_capacity
+from protocol.events import Final, SegmentFailed
+from workers.engine import Capabilities, EngineBrokenError, Hypothesis, Utterance
+from workers.queue import WorkQueue
+from workers.settings import WorkerSettings
+
+NEVER = 3_600_000
+"""A lease, in milliseconds, that does not run out in a test."""
+
+
+@pytest.fixture
+async def lane(redis: Redis) -> Lane:
+    lane = Lane(redis)
+    await lane.begin()
+    return lane
+
+
+async def text_of_next(lane: Lane) -> str:
+    final = await lane.next_terminal()
+    assert isinstance(final, Final)
+    return final.text
+
+
+async def until_begun(engine: Scribe) -> None:
+    await asyncio.to_thread(engine.began.wait)
+
+
+class TestJoining:
+    """An engine that lets others join is not waited for."""
+
+    async def test_a_short_segment_is_settled_before_a_long_one_that_was_begun_earlier(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        def is_joined(engine: Scribe) -> bool:
+            return len(engine.admitted) > 1
+
+        engine = Scribe(gets_on=is_joined)
+        async with working(redis, engine):
+            await lane.queue(0, speech(40))
+            await until_begun(engine)
+
+            await lane.queue(1, speech(5))
+
+            assert [await text_of_next(lane) for _ in range(2)] == ["5 tenths", "40 tenths"]
+        assert engine.company == [0, 1]
+
+    async def test_a_partial_is_published_while_a_final_is_being_written(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        def is_joined(engine: Scribe) -> bool:
+            return len(engine.admitted) > 1
+
+        engine = Scribe(gets_on=is_joined)
+        async with lane.partials() as published, working(redis, engine):
+            await lane.queue(0, speech(1_000))
+            await until_begun(engine)
+
+            await lane.ask(1, speech(5))
+
+            assert [word.text for word in (await anext(published)).words] == ["5", "tenths"]
+            assert await lane.leases() == [("worker-1", 1)]  # the final is not settled
+
+    async def test_one_at_fault_fails_alone_and_those_beside_it_are_heard(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        def short(one: Utterance) -> bool:
+            return len(one.samples) < 8_000
+
+        for channel, tenths in enumerate([20, 3, 30]):
+            await lane.queue(channel, speech(tenths))
+
+        async with working(redis, Scribe(fault=short)):
+            terminal = [await lane.next_terminal() for _ in range(3)]
+
+        failed = [one for one in terminal if isinstance(one, SegmentFailed)]
+        assert [(one.segment.channel, one.reason) for one in failed] == [(1, "told to fail")]
+        assert sorted(one.text for one in terminal if isinstance(one, Final)) == [
+            "20 tenths", "30 tenths",
+        ]  # fmt: skip
+
+    async def test_a_segment_that_was_tried_before_is_written_alone(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        await lane.queue(0, speech(8))
+        dead = WorkQueue(redis, [P0], "dead")
+        await dead.prepare()
+        await dead.hand_back(await dead.claim(P0, 1, 1_000), tried=True)
+        for channel in (1, 2):
+            await lane.queue(channel, speech(10))
+
+        engine = Scribe()
+        async with working(redis, engine):
+            for _ in range(3):
+                await lane.next_terminal()
+
+        (place,) = (number for number, who in enumerate(engine.admitted) if 8 * 1_600 in who)
+        assert engine.admitted[place] == [8 * 1_600]
+        assert engine.company[place] == 0
+
+
+class TestStopping:
+    """A worker that is told to stop leaves nothing behind that others would have to wait for."""
+
+    async def test_what_the_engine_has_is_finished_and_what_it_has_not_goes_to_the_others(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        asked_to_stop = asyncio.Event()
+
+        def is_to_stop(_: Scribe) -> bool:
+            return asked_to_stop.is_set()
+
+        engine = Scribe(max_batch=1, gets_on=is_to_stop)
+        async with working(redis, engine, WorkerSettings(lease_ms=NEVER)) as stopping:
+            await lane.queue(0, speech(5))
+            await until_begun(engine)
+            await lane.queue(1, speech(7))
+            while len(await lane.leases()) < 2:
+                pass
+            stopping.cancel()
+            async with working(redis, LengthTeller(), WorkerSettings(lease_ms=NEVER), "heir"):
+                first = await text_of_next(lane)
+                asked_to_stop.set()
+                second = await text_of_next(lane)
+
+        assert (first, second) == ("7 tenths", "5 tenths")
+        assert await lane.leases() == []
+
+    async def test_what_takes_longer_than_the_worker_may_drain_is_handed_back_uncounted(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        engine = Scribe(gets_on=lambda _: False)
+        settings = WorkerSettings(lease_ms=NEVER, drain_seconds=0)
+        async with working(redis, engine, settings):
+            await lane.queue(0, speech(5))
+            await until_begun(engine)
+        handed_back = await lane.leases()
+
+        heir = WorkQueue(redis, [P0], "heir")
+        taken = await heir.take_over(P0, NEVER, room=4)
+
+        assert handed_back == [("worker-1", 0)]
+        assert [one.deliveries for one in taken] == [1]
+        assert await lane.leases() == [("heir", 1)]
+
+    async def test_a_partial_in_hand_is_dropped_and_another_may_be_asked_for(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        full = Scribe(max_batch=1, gets_on=lambda _: False)
+        async with working(redis, full, WorkerSettings(drain_seconds=0)):
+            await lane.ask(0, speech(5))
+            await until_begun(full)
+        assert await redis.xlen(P0.partials) == 0
+
+        await lane.ask(0, speech(6))
+
+        assert await redis.xlen(P0.partials) == 1
+
+    async def test_it_tells_nobody_of_its_capacity_any_more(self, redis: Redis, lane: Lane) -> None:
+        async with working(redis, LengthTeller()):
+            while not await redis.hexists(P0.workers, "worker-1"):
+                pass
+
+        assert not await redis.hexists(P0.workers, "worker-1")
+
+
+class Breaks:
+    """An engine whose process has to go, once it has been given something."""
+
+    capabilities = Capabilities("breaks", frozenset({"en"}))
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        raise EngineBrokenError("told to break")
+
+
+class Hangs:
+    """An engine that never comes back, until it is let go."""
+
+    capabilities = Capabilities("hangs", frozenset({"en"}))
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        self.let_go.wait()
+        return [Hypothesis() for _ in batch]
+
+
+class TestBreaking:
+    """What may have killed an engine is not tried for ever."""
+
+    async def test_what_a_broken_engine_had_is_free_at_once_and_its_delivery_counts(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        await lane.queue(0, speech(5))
+
+        async with working(redis, Breaks(), WorkerSettings(lease_ms=NEVER)) as broken:
+            await asyncio.wait({broken})
+
+        assert broken.exception() is not None
+        heir = WorkQueue(redis, [P0], "heir")
+        assert [one.deliveries for one in await heir.take_over(P0, NEVER)] == [2]
+
+    async def test_an_engine_that_hangs_ends_its_worker(self, redis: Redis, lane: Lane) -> None:
+        engine = Hangs()
+        settings = WorkerSettings(lease_ms=500, step_limit_seconds=0.2, drain_seconds=0)
+        await lane.queue(0, speech(5))
+
+        async with working(redis, engine, settings) as worker:
+            await asyncio.wait({worker})
+        engine.let_go.set()
+
+        with pytest.raises(ExceptionGroup) as raised:
+            worker.result()
+        assert raised.group_contains(EngineBrokenError, match="longer than the limit")
+
+    async def test_a_segment_that_broke_three_workers_is_given_up_in_public(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        await lane.queue(0, speech(5))
+        for number in range(3):
+            async with working(redis, Breaks(), name=f"worker-{number}") as broken:
+                await asyncio.wait({broken})
+
+        async with working(redis, LengthTeller(), name="last"):
+            terminal = await lane.next_terminal()
+
+        assert isinstance(terminal, SegmentFailed)
+        assert "too often" in terminal.reason
+
+
+async def test_it_tells_what_it_gets_done(redis: Redis, lane: Lane) -> None:
+    async with working(redis, LengthTeller()):
+        while not (told := await redis.hget(P0.workers, "worker-1")):
+            pass
+        lives = await redis.ttl(P0.workers)
+
+    assert decode_capacity(told).capacity is None  # nothing was measured yet
+    assert 0 < lives <= 10
