@@ -7,6 +7,7 @@ docs/native-protocol.md, and never changed but by adding.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple
 from typing import Any, assert_never, get_args
 
 import msgspec
@@ -188,15 +189,15 @@ def _frame(event: CallStarted | CallEnded) -> dict[str, Any]:
         "reason": event.reason,
         "duration_ms": to_ms(event.duration),
         "segments": event.segments,
-        "channels": [_totals(totals) for totals in event.channels],
+        "channels": [totals_in_ms(totals) for totals in event.channels],
     }
 
 
-def _totals(totals: ChannelTotals) -> dict[str, int]:
-    return {
-        f"{account}_ms": to_ms(getattr(totals, account))
-        for account in ChannelTotals.__dataclass_fields__
-    }
+def totals_in_ms(totals: ChannelTotals) -> dict[str, int]:
+    """The account in whole milliseconds; what rounding leaves over counts as silence, so that the sum is right."""
+    rounded = {account: to_ms(samples) for account, samples in asdict(totals).items()}
+    rounded["silence"] += to_ms(sum(astuple(totals))) - sum(rounded.values())
+    return {f"{account}_ms": value for account, value in rounded.items()}
 
 
 def _segment(kind: str, segment: SegmentId, span: Span, role: RoleOf) -> dict[str, Any]:

@@ -5,11 +5,11 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from protocol.clock import to_ms, to_seconds
 from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
+from protocol.wire import totals_in_ms
 
 from .cues import cues, timed_words
 from .transcript import Ending, StoredSegment, Transcript
@@ -52,10 +52,7 @@ def _json(transcript: Transcript) -> str:
         "started_at": call.started_at,
         "ended_reason": call.ended_reason,
         "duration_ms": to_ms(call.duration),
-        "channels": [
-            {f"{account}_ms": to_ms(samples) for account, samples in asdict(totals).items()}
-            for totals in call.channels
-        ],
+        "channels": [totals_in_ms(totals) for totals in call.channels],
         "keywords": [_json_keywords(one) for one in transcript.keyword_lists],
         "gaps": [_json_gap(transcript, gap) for gap in transcript.gaps],
         "line_warnings": [_json_warning(transcript, one) for one in transcript.line_warnings],

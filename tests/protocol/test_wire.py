@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.call import Role
+from protocol.clock import to_ms
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -28,7 +29,7 @@ from protocol.events import (
     Timing,
     Word,
 )
-from protocol.wire import Scribe, WireError, decode_entry, encode_event
+from protocol.wire import Scribe, WireError, decode_entry, encode_event, totals_in_ms
 
 SEGMENTS = st.builds(SegmentId, st.integers(0, 7), st.integers(0, 10**6))
 POSITIONS = st.integers(0, 2**40)
@@ -117,3 +118,11 @@ def test_a_partial_says_which_words_will_stay_and_has_no_seq() -> None:
 
     assert "seq" not in public
     assert public["words"] == [{"w": "my", "stable": True}, {"w": "pol", "stable": False}]
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=5, max_size=5))
+def test_an_account_in_milliseconds_adds_up(samples: list[int]) -> None:
+    account = totals_in_ms(ChannelTotals(*samples))
+
+    assert sum(account.values()) == to_ms(sum(samples))
+    assert account["transcribed_ms"] == to_ms(samples[0])
