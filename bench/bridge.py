@@ -1,0 +1,177 @@
+"""A bridge that speaks numbers and comes back when its connection breaks: the reference client for resuming."""
+
+import asyncio
+import contextlib
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from bench.spoken import BASE, POISON, SYLLABLE, speak, syllables
+from protocol.audio import Encoding, encode
+
+_PAUSE = 4_000
+"""Samples of silence behind each number: half a second."""
+
+_DIGITS = 4
+_FRAME = 160
+_PATIENCE = 120.0
+"""Seconds to wait for the end of a call that was stopped."""
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is said in a call: G.711 mu-law, and where each digit lies, in samples."""
+
+    call_id: str
+    audio: bytes = field(repr=False)
+    digits: tuple[tuple[int, str], ...]
+    poisoned: int | None
+    """Where the poison begins."""
+
+
+def script(call_id: str, numbers: int, poisoned: bool, chance: np.random.Generator) -> Script:  # noqa: FBT001
+    """So many numbers with pauses between them, one of them poison if the call is to have some."""
+    said = syllables()
+    silence = np.zeros(_PAUSE, np.int16)
+    poison = int(chance.integers(1, numbers)) if poisoned else -1
+    parts, digits, position = [silence], [], _PAUSE
+    for place in range(numbers):
+        number = POISON if place == poison else _harmless(chance)
+        parts += [speak(number, said), silence]
+        digits += [(position + SYLLABLE * at, digit) for at, digit in enumerate(number)]
+        position += SYLLABLE * _DIGITS + _PAUSE
+    start = digits[_DIGITS * poison][0] if poisoned else None
+    audio = encode(np.concatenate(parts), Encoding.MULAW)
+    return Script(call_id, audio, tuple(digits), start)
+
+
+def _harmless(chance: np.random.Generator) -> str:
+    """A number that has no two sevens: two halves of two numbers are no poison either."""
+    while (number := "".join(str(d) for d in chance.integers(0, BASE, _DIGITS))).count("7") > 1:
+        pass
+    return number
+
+
+class Bridge:
+    """Streams a script at `pace` times real time, to whichever gateway is there."""
+
+    def __init__(self, said: Script, urls: list[str], pace: float, dice: random.Random) -> None:
+        self.script = said
+        self.call_id = said.call_id
+        self.log: list[Event] = []
+        """The whole log, read in the end by a listener who comes late."""
+
+        self.cuts: list[int] = []
+        """Positions at which the call was resumed."""
+
+        self.seen: dict[int, Event] = {}
+        """What the bridge itself was told, by seq."""
+
+        self.contradictions = 0
+        """Events that came twice under the same seq and differed."""
+
+        self._urls = urls
+        self._pace = pace
+        self._dice = dice
+        self._token = ""
+        self._tries = 0
+        self._ended = asyncio.Event()
+        self._connected = asyncio.Event()
+
+    async def connected(self) -> None:
+        """Until the bridge has a connection, or nothing more to say."""
+        waiting = [asyncio.ensure_future(one.wait()) for one in (self._connected, self._ended)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()
+
+    async def run(self) -> None:
+        """Until the call has ended and its log has been read."""
+        while not self._ended.is_set():
+            with contextlib.suppress(OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
+                await self._converse()
+            self._connected.clear()
+            await asyncio.sleep(self._dice.uniform(0.05, 0.3))
+        while not self._is_whole(self.log):
+            with contextlib.suppress(OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
+                await self._read_log()
+            told = [self.seen[seq] for seq in sorted(self.seen)]
+            if not self._is_whole(self.log) and self._is_whole(told):
+                self.log = told  # the log of an ended call dies with Valkey
+
+    async def _converse(self) -> None:
+        url = self._dice.choice(self._urls)
+        async with connect(f"{url}/v1/calls", compression=None, open_timeout=5) as socket:
+            await socket.send(json.dumps(self._start()))
+            async with asyncio.timeout(10):
+                position = await self._ready(socket)
+            self._connected.set()
+            listening = asyncio.ensure_future(self._listen(socket))
+            try:
+                await self._stream(socket, position)
+                await socket.send('{"type":"stop"}')
+                async with asyncio.timeout(_PATIENCE):
+                    await listening
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    def _start(self) -> Event:
+        start: Event = {"type": "start", "resumable": True, "partials": False}
+        if self._token:
+            start |= {"token": self._token, "after": max(self.seen, default=0)}
+        else:  # whatever came of an earlier try, nobody has heard anything of it
+            self._tries += 1
+            self.call_id = f"{self.script.call_id}.{self._tries}"
+        return start | {"call_id": self.call_id}
+
+    async def _ready(self, socket: ClientConnection) -> int:
+        """Where to go on; the end of the call when it is not in progress any more."""
+        try:
+            async for message in socket:
+                event = json.loads(message)
+                if event["type"] == "ready":
+                    if self._token:
+                        self.cuts.append(event["positions"][0])
+                    self._token = event["token"]
+                    return int(event["positions"][0])
+                self._take(event)
+        except ConnectionClosed:
+            pass
+        if socket.close_code == 4400:
+            self._ended.set()
+        raise ConnectionClosed(None, None)
+
+    async def _listen(self, socket: ClientConnection) -> None:
+        async for message in socket:
+            self._take(json.loads(message))
+
+    def _take(self, event: Event) -> None:
+        if "seq" not in event:
+            return
+        self.contradictions += self.seen.setdefault(event["seq"], event) != event
+        if event["type"] == "call.ended":
+            self._ended.set()
+
+    async def _stream(self, socket: ClientConnection, position: int) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for number, start in enumerate(range(position, len(self.script.audio), _FRAME)):
+            await asyncio.sleep(began + number * 0.02 / self._pace - loop.time())
+            await socket.send(self.script.audio[start : start + _FRAME])
+
+    @staticmethod
+    def _is_whole(log: list[Event]) -> bool:
+        return bool(log) and log[-1]["type"] == "call.ended" and log[-1]["seq"] == len(log)
+
+    async def _read_log(self) -> None:
+        url = f"{self._dice.choice(self._urls)}/v1/calls/{self.call_id}/events?after=0"
+        async with asyncio.timeout(10), connect(url, compression=None) as socket:
+            self.log = [json.loads(message) async for message in socket]

@@ -1,0 +1,37 @@
+"""A worker process whose engine reads spoken digits; for bench/chaos.py."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.spoken import Reader
+from console.connection import connect
+from console.process import consumer_name, log_as_json, run_loop, until_told_to_stop
+from protocol.keys import Partition
+from protocol.settings import RedisSettings
+from workers.queue import WorkQueue
+from workers.settings import WorkerSettings
+from workers.worker import Worker
+
+
+async def work(url: str, lease_ms: int) -> None:
+    """Until told to stop."""
+    redis = connect(RedisSettings(url=url))
+    partitions = [Partition(0)]
+    queue = WorkQueue(redis, partitions, consumer_name())
+    worker = Worker(queue, partitions, Reader(), WorkerSettings(lease_ms=lease_ms))
+    try:
+        await until_told_to_stop(worker.run())
+    finally:
+        await redis.aclose()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--lease-ms", type=int, default=2_000)
+    options = parser.parse_args()
+    log_as_json("worker")
+    run_loop(work(options.url, options.lease_ms))

@@ -1,0 +1,165 @@
+"""What the calls of a chaos run have to show for themselves."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bench.bridge import Bridge, Event
+from bench.spoken import SYLLABLE
+from transcripts.store import Store
+
+_TERMINAL = ("segment.final", "segment.failed", "segment.dropped")
+_EDGE = 600
+"""Samples of a syllable that a segment may lack without its being unreadable, or have without its being read."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Counts over all calls of a run."""
+
+    segments: int = 0
+    digits: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    resumed: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
+    """What must not be, and how often it was."""
+
+    examples: list[str] = field(default_factory=list)
+
+    def blame(self, what: str, call_id: str, times: int = 1) -> None:
+        """Note something that must not be."""
+        if times:
+            self.wrong[what] += times
+            self.examples.append(f"{what}: {call_id}")
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.wrong.total()
+
+    @property
+    def text(self) -> str:
+        """A table."""
+        lines = [
+            f"{self.segments} segments, {self.digits} digits, {self.resumed} times resumed",
+            *(f"  {count:5} {name}" for name, count in sorted(self.faults.items())),
+            "nothing lost, nothing twice, nothing wrong" if self.passed else "WRONG:",
+            *(f"  {count:5} {name}" for name, count in sorted(self.wrong.items())),
+            *(f"    {one}" for one in self.examples[:20]),
+        ]
+        return "\n".join(lines)
+
+
+def judge(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[str]) -> Verdict:
+    """Look at every call: its log, its audio, its rows in the store."""
+    verdict = Verdict(faults=faults)
+    poisoned = 0
+    for bridge in bridges:
+        terminals = [event for event in bridge.log if event["type"] in _TERMINAL]
+        verdict.segments += len(terminals)
+        verdict.resumed += len(bridge.cuts)
+        _judge_log(bridge, terminals, verdict)
+        _judge_text(bridge, terminals, verdict)
+        _judge_store(bridge, terminals, store, verdict)
+        poisoned += _judge_poison(bridge, terminals, verdict)
+    verdict.blame("dead letters that are no poison", "", max(0, dead - poisoned))
+    return verdict
+
+
+def _judge_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
+    """One beginning, one end, no hole, every segment ended once, an account that adds up."""
+    name, log = bridge.call_id, bridge.log
+    begun = Counter(event["segment_id"] for event in log if event["type"] == "speech.started")
+    ended = Counter(event["segment_id"] for event in terminals)
+    last = log[-1]
+    verdict.blame("holes in the log", name, [e["seq"] for e in log] != list(range(1, len(log) + 1)))
+    verdict.blame("segments lost", name, (begun - ended).total())
+    verdict.blame("segments twice", name, (ended - begun).total())
+    verdict.blame("segments begun twice", name, begun.total() - len(begun))
+    verdict.blame("numbers with holes", name, set(begun) != {f"0-{n}" for n in range(len(begun))})
+    verdict.blame("calls ended wrongly", name, last["segments"] != len(begun))
+    total = sum(last["channels"][0].values())
+    verdict.blame("accounts that do not add up", f"{name} {last}", total != last["duration_ms"])
+    verdict.blame("told otherwise than logged", name, bridge.contradictions)
+    by_seq = {event["seq"]: event for event in log}
+    verdict.blame(
+        "told otherwise than logged",
+        name,
+        any(by_seq.get(seq) != event for seq, event in bridge.seen.items()),
+    )
+
+
+def _judge_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
+    """Every digit stands in the segment that lies over it; only where a call was resumed one may be cut in two."""
+    read: set[int] = set()
+    for event in terminals:
+        start, end = event["start_ms"] * 8, event["end_ms"] * 8
+        inner = [
+            (at, digit)
+            for at, digit in bridge.script.digits
+            if start - _EDGE <= at and at + SYLLABLE <= end + _EDGE
+        ]
+        outer = [digit for at, digit in bridge.script.digits if at < end and at + SYLLABLE > start]
+        if event["type"] != "segment.final":
+            read.update(at for at, _ in inner)
+            continue
+        said = event["text"].split()
+        surely = [
+            digit for at, digit in inner if start + _EDGE <= at and at + SYLLABLE <= end - _EDGE
+        ]
+        if not (_is_within(surely, said) and _is_within(said, outer)):
+            verdict.blame(
+                "texts that were not said there",
+                f"{bridge.call_id} {event['segment_id']}: {said}, not {outer}",
+            )
+        read.update(at for at, _ in inner)
+    verdict.digits += len(bridge.script.digits)
+    missing = [at for at, _ in bridge.script.digits if at not in read]
+    unexplained = [
+        at
+        for at in missing
+        if not any(at - _EDGE <= cut <= at + SYLLABLE + _EDGE for cut in bridge.cuts)
+    ]
+    verdict.blame(
+        "digits not heard",
+        f"{bridge.call_id} at {unexplained[:3]}, cuts {bridge.cuts}",
+        len(unexplained),
+    )
+
+
+def _judge_store(
+    bridge: Bridge, terminals: Sequence[Event], store: Store, verdict: Verdict
+) -> None:
+    """The store has what the log has."""
+    found = store.transcript(bridge.call_id)
+    if found is None:
+        verdict.blame("calls not stored", bridge.call_id)
+        return
+    stored = {str(one.segment): one.text for one in found.segments}
+    logged = {event["segment_id"]: event.get("text", "") for event in terminals}
+    verdict.blame("stored otherwise than logged", bridge.call_id, stored != logged)
+    verdict.blame("ends not stored", bridge.call_id, not found.call.ended_reason)
+
+
+def _judge_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> int:
+    """The poison failed, unless it was cut in two, and nothing else did."""
+    failed = [event for event in terminals if event["type"] != "segment.final"]
+    place = bridge.script.poisoned
+    if place is None:
+        verdict.blame("innocent segments failed", f"{bridge.call_id} {failed[:2]}", len(failed))
+        return 0
+    guilty = [
+        one
+        for one in failed
+        if one["start_ms"] * 8 < place + 4 * SYLLABLE and one["end_ms"] * 8 > place
+    ]
+    verdict.blame("innocent segments failed", bridge.call_id, len(failed) - len(guilty))
+    cut = any(place < one < place + 4 * SYLLABLE for one in bridge.cuts)
+    verdict.blame("poison not dead-lettered", bridge.call_id, not guilty and not cut)
+    return len(guilty)
+
+
+def _is_within(few: Sequence[str], many: Iterable[str]) -> bool:
+    """Whether `few` come in this order among `many`."""
+    rest = iter(many)
+    return all(one in rest for one in few)
