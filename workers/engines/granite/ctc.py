@@ -127,11 +127,13 @@ def align(labels: Sequence[int], log_probs: LogProbs) -> list[Aligned] | None:
     states = np.full(2 * len(labels) + 1, BLANK)
     states[1::2] = labels
     path = _best_path(states, np.ascontiguousarray(log_probs[:, states]))
+    numbers = 2 * np.arange(len(labels)) + 1
+    firsts = np.searchsorted(path, numbers)  # states never go back
+    ends = np.searchsorted(path, numbers, side="right")
     spans = []
-    for number, label in enumerate(labels):
-        frames = np.flatnonzero(path == 2 * number + 1)
-        best = float(np.exp(log_probs[frames, label].max()))
-        spans.append(Aligned(int(frames[0]), int(frames[-1]) + 1, best))
+    for label, first, last in zip(labels, firsts.tolist(), ends.tolist(), strict=True):
+        best = float(np.exp(log_probs[first:last, label].max()))
+        spans.append(Aligned(first, last, best))
     return spans
 
 

@@ -19,12 +19,13 @@ from workers.engine import (
     Utterance,
 )
 
-from .decode import Row, Written
+from .conclusions import Conclusions
+from .decode import Row
 from .device import blaming_the_device
 from .mel import RATE
 from .prompts import UntrainedTaskError, refuse_untrained
 from .roles import Hearing, OtherPartials, Prompting, Rules, Writing
-from .session import Draught, Session, final
+from .session import Doubted, Session
 
 SECONDS_AT_ONCE = 320.0
 """Audio in one pass of the encoder: enough to fill a GPU, little enough that nobody waits long behind it."""
@@ -43,6 +44,7 @@ class GraniteEngine:
         self._next = 0
         self._waiting: deque[Session] = deque()
         self._writing: dict[int, Session] = {}
+        self._conclusions = Conclusions(prompts.tokens, rules.least_support)
         self._done: list[tuple[int, Hypothesis]] = []
 
     @property
@@ -58,7 +60,7 @@ class GraniteEngine:
     @property
     def pending(self) -> int:
         """Utterances that have been admitted and not been handed back."""
-        return len(self._waiting) + len(self._writing) + len(self._done)
+        return len(self._waiting) + len(self._writing) + len(self._conclusions) + len(self._done)
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """
@@ -76,11 +78,14 @@ class GraniteEngine:
         """
         Let in who waits, write one token more for everybody; what is finished, with its ticket.
 
+        Words are placed in the audio beside it, so a final comes a step or two behind its last token.
+
         Raises EngineBrokenError when the process has to go.
         """
         with blaming_the_device():
             self._let_in()
             self._write()
+            self._conclude()
         finished, self._done = self._done, []
         return finished
 
@@ -217,19 +222,18 @@ class GraniteEngine:
             return
         for text in written:
             self._rules.drafted(text.drafted, text.accepted)
-            self._conclude(self._writing.pop(text.ticket), text)
+            self._conclusions.begin(self._writing.pop(text.ticket), text)
 
-    def _conclude(self, session: Session, written: Written) -> None:
-        """Publish a text, or have it written once more when a keyword in it was not heard."""
-        tokens = self._prompts.tokens
-        draught = Draught.of(session, written, tokens)
-        if session.with_list is None:
-            session.doubted = draught.doubtful(session.keywords.kept, self._rules.least_support)
-            if session.doubted:
+    def _conclude(self) -> None:
+        """Publish texts whose words are placed; have those written once more in which a keyword was not heard."""
+        nothing_else = not (self._waiting or self._writing or self._done)
+        for session, written, verdict in self._conclusions.ended(patient=nothing_else):
+            if isinstance(verdict, Doubted):
+                session.doubted = verdict.keywords
                 session.with_list, session.draft = written, written.tokens
                 self._waiting.appendleft(session)
-                return
-        self._done.append((session.ticket, final(session, draught, tokens)))
+            else:
+                self._done.append((session.ticket, verdict))
 
     def _finish_all(self, made: Iterable[tuple[Session, Hypothesis]]) -> None:
         self._done += [(session.ticket, hypothesis) for session, hypothesis in made]

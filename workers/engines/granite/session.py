@@ -8,7 +8,7 @@ import torch
 from workers.engine import Effort, Hypothesis, Utterance
 
 from . import finals
-from .ctc import Aligned, emissions, text_of
+from .ctc import Aligned, LogProbs, emissions, text_of
 from .decode import Written
 from .ears import Heard
 from .finals import Piece
@@ -46,6 +46,12 @@ class Session:
             return self.utterance.previous
         return text_of(emissions(self.heard.best, self.heard.probabilities))
 
+    def posteriors(self) -> LogProbs | None:
+        """What the words are placed by, fetched from the device; None for translations: they have no places."""
+        if self.heard is None or self.utterance.translate_to is not None:
+            return None
+        return self.heard.posteriors()
+
     def silent(self) -> Hypothesis:
         """Nobody said anything."""
         return Hypothesis(flags=tuple(finals.list_flags(self.keywords)))
@@ -62,12 +68,10 @@ class Draught:
     flags: list[str]
 
     @classmethod
-    def of(cls, session: Session, written: Written, tokens: Tokens) -> "Draught":
+    def of(cls, written: Written, posteriors: LogProbs | None, tokens: Tokens) -> "Draught":
         """Words from tokens, and their places in the audio."""
-        assert session.heard is not None
         pieces = finals.in_words(tokens.pieces(written.tokens), written.log_probs)
-        spoken = session.utterance.translate_to is None
-        placed = finals.aligned(pieces, session.heard.posteriors()) if spoken else []
+        placed = finals.aligned(pieces, posteriors) if posteriors is not None else []
         return cls(pieces, placed, finals.ending_flags(written.ending))
 
     @property
@@ -80,20 +84,31 @@ class Draught:
         return finals.unsupported(terms, self.words, self.placed, least) if self.placed else ()
 
 
-def final(session: Session, draught: Draught, tokens: Tokens) -> Hypothesis:
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """Keywords stand in a text that nobody can be heard saying: it is to be written again without any."""
+
+    keywords: tuple[str, ...]
+
+
+def concluded(
+    session: Session, written: Written, posteriors: LogProbs | None, tokens: Tokens, least: float
+) -> Hypothesis | Doubted:
     """
-    The final of a session whose last pass wrote `draught`.
+    What becomes of a session whose last pass was `written`.  Changes nothing: safe beside the decode loop.
 
     After a second pass, the text without keywords stands; unless it holds the doubted keywords all the same: then
     it was not the list that put them there.
     """
-    assert session.heard is not None
+    draught = Draught.of(written, posteriors, tokens)
     flags = finals.list_flags(session.keywords)
     if session.with_list is not None:
-        first = Draught.of(session, session.with_list, tokens)
+        first = Draught.of(session.with_list, posteriors, tokens)
         flags += finals.suspicion_flags(session.doubted, first.words, draught.words)
         if finals.contain_all(draught.words, session.doubted):
             draught = first
+    elif doubted := draught.doubtful(session.keywords.kept, least):
+        return Doubted(doubted)
     return finals.hypothesis(
         draught.pieces, draught.placed, len(session.utterance.samples), [*flags, *draught.flags]
     )

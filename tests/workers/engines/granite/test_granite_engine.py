@@ -1,5 +1,6 @@
 """The engine as a worker sees it, on the tiny checkpoint."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -174,6 +175,44 @@ def test_there_are_no_partials_where_the_ctc_head_cannot_spell_them(
     heard = engine.transcribe([replace(partial(tiny_granite.spoken("go", 1)), **task)])
 
     assert heard == [Hypothesis()]
+
+
+class Unhurried:
+    """A tokenizer whose texts come back when they are let go."""
+
+    def __init__(self, tokens: Any) -> None:
+        self._tokens = tokens
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokens, name)
+
+    def pieces(self, ids: Sequence[int]) -> list[bytes]:
+        self.asked.set()
+        self.let_go.wait()
+        return list(self._tokens.pieces(ids))
+
+
+def test_nobody_who_is_being_written_waits_for_the_words_of_another_to_be_placed(
+    parts: Any,
+) -> None:
+    settings = replace(TINY, cut_loops=False)  # then the random model writes as long as it may
+    batch = [Utterance(tiny_granite.babble(seconds, 1)) for seconds in (1.0, 12.0)]
+    alone = [assemble(parts, settings).transcribe([one])[0] for one in batch]
+    tokens = Unhurried(parts.prompts.tokens)
+    engine = assemble(replace(parts, prompts=replace(parts.prompts, tokens=tokens)), settings)
+    tickets = engine.admit(batch)
+
+    while not tokens.asked.is_set():
+        engine.step()
+    meanwhile = [engine.step() for _ in range(5)]
+    tokens.let_go.set()
+    found: dict[int, Hypothesis] = {}
+    while engine.pending:
+        found |= engine.step()
+
+    assert meanwhile == [[]] * 5
+    assert [Outcome(found[ticket]) for ticket in tickets] == [Outcome(one) for one in alone]
 
 
 def test_dropped_and_refused_keywords_are_reported(parts: Any) -> None:
