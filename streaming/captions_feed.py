@@ -53,6 +53,11 @@ class CaptionsFeed:
         self._newsroom = newsroom
         self._partitions = partitions
         self._send_limit = send_limit
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End all answers: readers come back with what they have seen, and find another gateway."""
+        self._closing.set()
 
     @property
     def route(self) -> Route:
@@ -77,31 +82,35 @@ class CaptionsFeed:
         if standing.ended is not None and after >= standing.ended:
             return Response(status_code=204)  # which tells an EventSource not to come back
         follower = Follower(self._redis, self._newsroom, keys, after)
-        return _Reading(follower, Scribe(named, standing.roles), self._send_limit)
+        return _Reading(follower, Scribe(named, standing.roles), self._send_limit, self._closing)
 
 
 class _Reading:
     """One reader's answer, until the call has ended or the reader leaves."""
 
-    def __init__(self, follower: Follower, scribe: Scribe, send_limit: float) -> None:
+    def __init__(
+        self, follower: Follower, scribe: Scribe, send_limit: float, closing: asyncio.Event
+    ) -> None:
         self._follower = follower
         self._scribe = scribe
         self._send_limit = send_limit
+        self._closing = closing
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send what comes.  One who does not read is left, and finds everything in the log next time."""
-        tasks = [
-            asyncio.create_task(doing)
-            for doing in (_left(receive), self._follow(), self._pass_on(send))
-        ]
-        leaving, following, sending = tasks
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if following in done and not following.exception():  # what it read has still to be sent
-            await asyncio.wait({leaving, sending}, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        sending = asyncio.create_task(self._pass_on(send))
+        leaving = asyncio.create_task(_left(receive))
+        following = asyncio.create_task(self._follow())
+        tasks = {sending, leaving, following, asyncio.create_task(self._end_when_closing())}
+        try:
+            while not (sending.done() or leaving.done() or _failed(following)):
+                doing = [task for task in tasks if not task.done()]
+                await asyncio.wait(doing, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self) -> None:
         async for entry in self._follower.entries():
@@ -109,6 +118,13 @@ class _Reading:
                 continue  # partials first: whoever reads slowly still gets every final
             await self._waiting.put(_written(entry, self._scribe))
         await self._waiting.put(None)
+
+    async def _end_when_closing(self) -> None:
+        """What waits is left in the log."""
+        await self._closing.wait()
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
 
     async def _pass_on(self, send: Send) -> None:
         try:
@@ -136,6 +152,10 @@ async def _left(receive: Receive) -> None:
     """Returns when the reader has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
 
 
 def _body(written: bytes, *, more: bool) -> Message:

@@ -34,6 +34,7 @@ async def side_doors(
                 [feed.route, Reception(announcements).route], settings.host, settings.http_port
             )
             port = await open_doors.enter_async_context(serving)
+            open_doors.callback(feed.close)
             log.info("http_listening", host=settings.host, port=port)
         if settings.audiosocket_port is not None:
             door = AudioSocketDoor(
