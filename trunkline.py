@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from redis.asyncio import Redis
 from rich.console import Console
@@ -26,6 +27,7 @@ from console.configuration import Configuration, ConfigurationError
 from console.connection import UnusableRedisError, check, connect
 from console.health import Health
 from console.live import play_with_captions
+from console.metrics import QueueMeter
 from console.playing import CallPlan, Playback, PlaybackError
 from console.process import (
     consumer_name,
@@ -37,7 +39,7 @@ from console.process import (
 )
 from console.recording import RecordingError, read_recording
 from console.stack import Part, Stack, StackError, embedded_valkey
-from console.status import StatusError, redis_watched, registry, status
+from console.status import StatusError, queue_watched, registry, status
 from protocol import keywords
 from protocol.clock import to_seconds
 from protocol.keys import Partition
@@ -103,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def gateway(options: argparse.Namespace) -> None:
     """Take calls in over WebSockets."""
     from streaming.gateway import Gateway
+    from streaming.metrics import GatewayMeter
     from streaming.vad import Silero, Vad, available, silero_weights
 
     settings = _settings(options, "gateway", GatewaySettings)
@@ -112,13 +115,18 @@ def gateway(options: argparse.Namespace) -> None:
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
 
-    async def serve(redis: Redis, shared: RedisSettings, health: Health) -> None:
+    async def serve(
+        redis: Redis, shared: RedisSettings, health: Health, figures: CollectorRegistry
+    ) -> None:
+        meter = GatewayMeter(figures)
+        taking = Gateway(redis, shared.partitions, settings, silero, meter=meter)
+
         def listening(port: int) -> None:
-            health.at_work()
+            health.at_work(lambda: taking.obstacle)
             log.info("listening", host=settings.host, port=port)
             say_ready(str(port))
 
-        await Gateway(redis, shared.partitions, settings, silero).run(listening)
+        await taking.run(listening)
 
     _run_part(options, "gateway", settings, serve)
 
@@ -132,7 +140,9 @@ def worker(options: argparse.Namespace) -> None:
     settings = _settings(options, "worker", WorkerSettings)
     chosen = choice.choose(settings.engine)
 
-    async def work(redis: Redis, shared: RedisSettings, health: Health) -> None:
+    async def work(
+        redis: Redis, shared: RedisSettings, health: Health, figures: CollectorRegistry
+    ) -> None:
         log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(
             registry.load, chosen.engine, **_model(chosen.engine, settings.model)
@@ -153,7 +163,9 @@ def recorder(options: argparse.Namespace) -> None:
 
     settings = _settings(options, "recorder", RecorderSettings)
 
-    async def record(redis: Redis, shared: RedisSettings, health: Health) -> None:
+    async def record(
+        redis: Redis, shared: RedisSettings, health: Health, figures: CollectorRegistry
+    ) -> None:
         outboxes = [Partition(number).outbox for number in range(shared.partitions)]
         with contextlib.closing(Store.open(_store_url(settings))) as store:
             health.at_work()
@@ -167,22 +179,23 @@ def _run_part(
     options: argparse.Namespace,
     name: str,
     settings: StatusSettings,
-    part: Callable[[Redis, RedisSettings, Health], Coroutine[Any, Any, None]],
+    part: Callable[[Redis, RedisSettings, Health, CollectorRegistry], Coroutine[Any, Any, None]],
 ) -> None:
     """Run one part until it is told to stop; what it has in hand is finished first."""
     shared = _settings(options, "redis", RedisSettings)
     log_as_json(name)
     health, figures = Health(), registry()
+    queue = QueueMeter(figures, [Partition(number) for number in range(shared.partitions)])
 
     async def run() -> None:
         redis = connect(shared)
         try:
             await check(redis, shared.url)
             async with (
-                redis_watched(redis, health, figures),
+                queue_watched(redis, health, queue),
                 status(settings.metrics_host, settings.metrics_port, health, figures),
             ):
-                await until_told_to_stop(part(redis, shared, health))
+                await until_told_to_stop(part(redis, shared, health, figures))
         finally:
             await redis.aclose()
 
@@ -222,7 +235,9 @@ async def _ring(options: argparse.Namespace, log_file: Path | None) -> AsyncIter
             await stack.start(Part("recorder", _flags(options, "recorder"), environment))
             for _ in range(options.workers):
                 await stack.start(Part("worker", _flags(options, "worker"), environment))
-            if not configuration.says("gateway", "drain_seconds"):  # whoever presses Ctrl-C means now
+            if not configuration.says(
+                "gateway", "drain_seconds"
+            ):  # whoever presses Ctrl-C means now
                 environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
             port = await stack.start(Part("gateway", _flags(options, "gateway"), environment))
             yield f"ws://{settings.host}:{port}"

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from prometheus_client import (
     CollectorRegistry,
-    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -19,6 +18,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from .health import Health, answer
+from .metrics import QueueMeter
 
 _BEAT = 2.0
 """Seconds between two looks at Redis."""
@@ -79,11 +79,9 @@ async def listening(
 
 
 @contextlib.asynccontextmanager
-async def redis_watched(
-    redis: Redis, health: Health, figures: CollectorRegistry
-) -> AsyncIterator[None]:
-    """Take the pulse of Redis while the context lasts."""
-    watching = asyncio.create_task(_watch(redis, health, figures))
+async def queue_watched(redis: Redis, health: Health, meter: QueueMeter) -> AsyncIterator[None]:
+    """Look at Redis every two seconds while the context lasts."""
+    watching = asyncio.create_task(_watch(redis, health, meter))
     try:
         yield
     finally:
@@ -91,15 +89,13 @@ async def redis_watched(
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _watch(redis: Redis, health: Health, figures: CollectorRegistry) -> None:
-    pulse = Gauge("trunkline_redis_up", "Whether Redis answered last time", registry=figures)
+async def _watch(redis: Redis, health: Health, meter: QueueMeter) -> None:
     while True:
         try:
-            await redis.ping()
+            await meter.look(redis)
             health.redis(answers=True)
         except (RedisError, OSError):
             health.redis(answers=False)
-        pulse.set(health.redis_answers)
         await asyncio.sleep(_BEAT)
 
 

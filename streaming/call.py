@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import assert_never
 
 from protocol.call import CallConfig, Role
-from protocol.clock import UPSAMPLING, from_ms
+from protocol.clock import UPSAMPLING, from_ms, to_seconds
 from protocol.events import (
     Account,
     AudioGap,
@@ -31,6 +31,7 @@ from protocol.events import (
     SegmentId,
     Span,
     SpeechStarted,
+    TranscriptEvent,
 )
 from protocol.jobs import Job, encode_job
 from protocol.wire import encode_event
@@ -38,6 +39,7 @@ from protocol.wire import encode_event
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
 from .past import Past, Remnant
+from .stopwatch import Stopwatch
 
 BYTES_PER_SAMPLE = 2 * UPSAMPLING
 """Bytes of stored audio for each sample of the call clock."""
@@ -106,6 +108,7 @@ class Call:
         self.recalled = 0
         """The last seq that was there when the call was taken over."""
 
+        self._stopwatch = Stopwatch()
         self._partial_every = from_ms(partial_every_ms)
         self._now = now
         self._open: dict[SegmentId, _Open] = {}
@@ -209,9 +212,17 @@ class Call:
         self._last_word = CallEnded(reason, duration, self._segments, tuple(totals))
         self._end_if_settled()
 
+    def is_news(self, entry: Entry) -> bool:
+        """Whether it happened since the call is ours; what was recalled is known."""
+        return entry.seq is None or entry.seq > self.recalled
+
+    def waited_for(self, event: TranscriptEvent) -> float | None:
+        """Seconds that an answer was waited for, told once; None for what answers nothing."""
+        return self._stopwatch.stop(event, self._now())
+
     def learn(self, entry: Entry) -> None:
-        """What came back from the log, or a partial.  What was recalled is known."""
-        if entry.seq is not None and entry.seq <= self.recalled:
+        """What came back from the log, or a partial."""
+        if not self.is_news(entry):
             return
         if isinstance(entry.event, Partial):
             if opened := self._open.get(entry.event.segment):
@@ -273,10 +284,13 @@ class Call:
         self.ledger.hear(segment, audio)
         if self.config.partials and speaking and opened.is_due(self._partial_every):
             opened.looked, opened.unanswered = opened.heard, True
+            self._stopwatch.asked(segment, self._now())
             self.ledger.want_partial(segment, self._job(segment, opened.start))
 
     def _segment_closed(self, segment: SegmentId, span: Span, size: int) -> None:
-        del self._open[segment]
+        opened = self._open.pop(segment)
+        silence = opened.start + opened.heard - span.end
+        self._stopwatch.spoken(segment, self._now() - to_seconds(max(0, silence)))
         self.ledger.close(segment, span, size, self._job(segment, span.start, span.end))
 
     def _settled(self, segment: SegmentId) -> None:

@@ -30,6 +30,7 @@ from .call import Call, Phase
 from .channel import Channel
 from .checkpoint import Checkpoint
 from .following import Follower
+from .metrics import GatewayMeter
 from .queue import CallQueue, LogLostError, Missing, SupersededError
 
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -49,8 +50,10 @@ class Conversation:
         follower: Follower,
         tell: Callable[[Entry], None],
         checkpoint: Checkpoint,
+        meter: GatewayMeter | None = None,
     ) -> None:
         self.call = call
+        self._meter = meter or GatewayMeter()
         self._start = checkpoint
         self._channels = channels
         self._queue = queue
@@ -86,6 +89,7 @@ class Conversation:
         match event:
             case AudioReceived(channel, pcm, position):
                 self._channel(channel).receive(position, pcm, self._due.set)
+                self._meter.received(len(pcm))
                 return
             case KeywordsChanged(terms, rejected):
                 self._channels_now()
@@ -171,6 +175,8 @@ class Conversation:
 
     async def _follow(self) -> None:
         async for entry in self._follower.entries():
+            if self.call.is_news(entry):
+                self._meter.learned(entry.event, self.call.waited_for(entry.event))
             self.call.learn(entry)
             self._due.set()
             self._tell(entry)

@@ -32,6 +32,7 @@ from .doors import side_doors
 from .ear import Judge
 from .following import Follower, Newsroom
 from .hearing import Hearing
+from .metrics import GatewayMeter
 from .session import RESTARTING, Session, Socket, new_call_id
 from .settings import GatewaySettings
 from .subscriber import Subscriber
@@ -57,12 +58,17 @@ class Gateway:
         settings: GatewaySettings,
         silero: Judge | None,
         now: Callable[[], float] = time.time,
+        meter: GatewayMeter | None = None,
     ) -> None:
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
         self._newsroom = Newsroom(redis)
-        self._calls = Switchboard(redis, partitions, settings, Hearing(silero), self._newsroom, now)
+        self._meter = meter or GatewayMeter()
+        self._calls = Switchboard(
+            redis, partitions, settings, Hearing(silero), self._newsroom, now, self._meter
+        )
+        self._meter.watch_calls(lambda: len(self._calls))
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -134,23 +140,33 @@ class Gateway:
         path = urlsplit(request.path).path
         if path == "/livez":
             return socket.respond(HTTPStatus.OK, "alive\n")
+        if path == "/startupz":  # nothing listens here before Redis was reached
+            return socket.respond(HTTPStatus.OK, "started\n")
         if path == "/readyz":
             return self._readiness(socket)
         if _EVENTS.fullmatch(path):
             return None
         if not registry.serves(path):
+            self._meter.refused("no_such_path")
             return socket.respond(
                 HTTPStatus.NOT_FOUND, f"no such path; bridges: {', '.join(registry.paths())}\n"
             )
         if not self._has_room():
+            self._meter.refused("draining" if self._draining else "full")
             return _come_back_later(socket)
         return None
 
+    @property
+    def obstacle(self) -> str | None:
+        """What keeps it from taking calls, in words for an operator."""
+        if self._draining:
+            return "draining"
+        return None if self._redis_answers else "Redis does not answer"
+
     def _readiness(self, socket: ServerConnection) -> Response:
-        if self._redis_answers and not self._draining:
+        if self.obstacle is None:
             return socket.respond(HTTPStatus.OK, "ready\n")
-        reason = "draining\n" if self._draining else "Redis does not answer\n"
-        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, reason)
+        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{self.obstacle}\n")
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request

@@ -28,6 +28,7 @@ from .ear import Ear
 from .following import Follower, Newsroom
 from .hearing import Hearing
 from .ledger import Ledger
+from .metrics import GatewayMeter
 from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue, SupersededError, forsaken
@@ -51,8 +52,10 @@ class Switchboard:
         hearing: Hearing,
         newsroom: Newsroom,
         now: Callable[[], float] = time.time,
+        meter: GatewayMeter | None = None,
     ) -> None:
         """`now`: a wall clock, in seconds."""
+        self._meter = meter or GatewayMeter()
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -92,6 +95,10 @@ class Switchboard:
         if token and isinstance(dialect, Resumable):
             dialect.resumed(token, conversation.checkpoint.heard)
         return conversation
+
+    def __len__(self) -> int:
+        """How many calls are in progress here."""
+        return len(self._calls)
 
     def close(self, conversation: Conversation) -> None:
         """The conversation is over, or has been left."""
@@ -140,7 +147,8 @@ class Switchboard:
             dialect=checkpoint.dialect,
             channels=len(channels),
         )
-        return Conversation(call, channels, queue, self._follower(queue, 0), tell, checkpoint)
+        self._meter.took(checkpoint.dialect, "begun")
+        return self._conversation(call, channels, queue, 0, tell, checkpoint)
 
     def _continue(
         self,
@@ -166,8 +174,9 @@ class Switchboard:
             for channel in channels:
                 channel.skip_to(position)
         log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
+        self._meter.took(checkpoint.dialect, "continued")
         after = past.last_seq if opened.after is None else opened.after
-        return Conversation(call, channels, queue, self._follower(queue, after), tell, checkpoint)
+        return self._conversation(call, channels, queue, after, tell, checkpoint)
 
     async def _finish(self, call_id: str) -> None:
         try:
@@ -197,8 +206,10 @@ class Switchboard:
         channels = range(len(past.checkpoint.roles))
         duration = max((past.heard(channel) for channel in channels), default=0)
         call.end("gateway lost", [past.totals(channel) for channel in channels], duration)
-        follower = self._follower(queue, past.last_seq)
-        finishing = Conversation(call, [], queue, follower, lambda _: None, past.checkpoint)
+        self._meter.took(past.checkpoint.dialect, "forsaken")
+        finishing = self._conversation(
+            call, [], queue, past.last_seq, lambda _: None, past.checkpoint
+        )
         self._calls[queue.keys.call_id] = finishing
         try:
             await finishing.run()
@@ -225,8 +236,18 @@ class Switchboard:
             self._settings.log_keep_seconds,
         )
 
-    def _follower(self, queue: CallQueue, after: int) -> Follower:
-        return Follower(self._redis, self._newsroom, queue.keys, after)
+    def _conversation(
+        self,
+        call: Call,
+        channels: list[Channel],
+        queue: CallQueue,
+        after: int,
+        tell: Callable[[Entry], None],
+        checkpoint: Checkpoint,
+    ) -> Conversation:
+        """Told what is in the log behind `after`."""
+        follower = Follower(self._redis, self._newsroom, queue.keys, after)
+        return Conversation(call, channels, queue, follower, tell, checkpoint, self._meter)
 
     def _call(self, queue: CallQueue, checkpoint: Checkpoint) -> Call:
         identity = Identity(

@@ -14,7 +14,9 @@ from redis.asyncio import Redis
 from support.valkey import ValkeyServer
 
 from console.health import Health
-from console.status import StatusError, listening, redis_watched, registry, status
+from console.metrics import QueueMeter
+from console.status import StatusError, listening, queue_watched, registry, status
+from protocol.keys import Partition
 
 
 async def get(port: int, path: str) -> tuple[int, str, str]:
@@ -34,7 +36,7 @@ async def get(port: int, path: str) -> tuple[int, str, str]:
 async def watched(redis: Redis, health: Health) -> AsyncIterator[int]:
     figures = CollectorRegistry()
     async with (
-        redis_watched(redis, health, figures),
+        queue_watched(redis, health, QueueMeter(figures, [Partition(0)])),
         listening("127.0.0.1", 0, health, figures) as port,
     ):
         yield port
@@ -107,3 +109,17 @@ async def test_a_websocket_is_answered_like_anybody() -> None:
         writer.close()
 
     assert line.startswith(b"HTTP/1.1 200")
+
+
+async def test_what_waits_in_the_queue_is_a_figure(redis: Redis) -> None:
+    figures, partitions = CollectorRegistry(), [Partition(0), Partition(1)]
+    for partition, length in zip(partitions, (2, 3), strict=True):
+        for _ in range(length):
+            await redis.xadd(partition.finals, {"j": "x"}, id="10000-*")
+
+    await QueueMeter(figures, partitions, now=lambda: 12.5).look(redis)
+
+    assert figures.get_sample_value("trunkline_queue_depth", {"lane": "finals"}) == 5
+    assert figures.get_sample_value("trunkline_queue_age_seconds", {"lane": "finals"}) == 2.5
+    assert figures.get_sample_value("trunkline_queue_depth", {"lane": "dead"}) == 0
+    assert figures.get_sample_value("trunkline_redis_up") == 1

@@ -1,0 +1,115 @@
+"""The figures of a gateway, for Prometheus.  Labels are few and known beforehand: never a call, never a number."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from protocol.clock import to_seconds
+from protocol.events import (
+    AudioGap,
+    CallEnded,
+    ChannelTotals,
+    Final,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    TranscriptEvent,
+)
+
+_LATENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+"""Seconds; finest where a reader begins to notice."""
+
+
+class GatewayMeter:
+    """Counts what happens in one gateway; `registry` is where the figures are read."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        self._active = Gauge("trunkline_active_calls", "Calls in progress", registry=registry)
+        self._calls = Counter(
+            "trunkline_calls",
+            "Calls taken: begun, continued for a bridge that came back, or finished for a gateway that died",
+            ["dialect", "how"],
+            registry=registry,
+        )
+        self._refused = Counter(
+            "trunkline_connections_rejected",
+            "Connections refused before they were opened",
+            ["reason"],
+            registry=registry,
+        )
+        self._segments = Counter(
+            "trunkline_segments", "Segments that ended, by how", ["outcome"], registry=registry
+        )
+        self._finals = Histogram(
+            "trunkline_final_latency_seconds",
+            "From the end of a segment's speech to its final's standing in the log",
+            registry=registry,
+            buckets=_LATENCIES,
+        )
+        self._partials = Histogram(
+            "trunkline_partial_latency_seconds",
+            "From asking for the text of an open segment to having it",
+            registry=registry,
+            buckets=_LATENCIES,
+        )
+        self._audio = Counter(
+            "trunkline_audio_seconds",
+            "Audio of calls that ended, by the account in which it stands",
+            ["bucket"],
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "trunkline_audio_bytes", "Audio received, as 16-bit samples", registry=registry
+        )
+        self._gaps = Counter(
+            "trunkline_audio_gap_seconds",
+            "Audio that should have been heard and was not",
+            ["account"],
+            registry=registry,
+        )
+
+    def watch_calls(self, count: Callable[[], int]) -> None:
+        """`count` is asked whenever the figures are read."""
+        self._active.set_function(count)
+
+    def took(self, dialect: str, how: str) -> None:
+        """A call: `begun`, `continued` or `forsaken`."""
+        self._calls.labels(dialect, how).inc()
+
+    def refused(self, reason: str) -> None:
+        """A connection, for a reason of ours: a word of the code, not of the peer's."""
+        self._refused.labels(reason).inc()
+
+    def received(self, samples: int) -> None:
+        """Audio of a bridge."""
+        self._bytes.inc(2 * samples)
+
+    def learned(self, event: TranscriptEvent, delay: float | None) -> None:
+        """What the log says for the first time; `delay` is how long its reader had to wait, in seconds."""
+        match event:
+            case Partial():
+                _observe(self._partials, delay)
+            case Final():
+                self._segments.labels("final").inc()
+                _observe(self._finals, delay)
+            case SegmentFailed():
+                self._segments.labels("failed").inc()
+            case SegmentDropped():
+                self._segments.labels("dropped").inc()
+            case AudioGap(span=span, account=account):
+                self._gaps.labels(account.value).inc(to_seconds(span.end - span.start))
+            case CallEnded(channels=channels):
+                for totals in channels:
+                    self._settle(totals)
+            case _:
+                pass
+
+    def _settle(self, totals: ChannelTotals) -> None:
+        for bucket in ("transcribed", "silence", "paused", "lost_upstream", "shed"):
+            self._audio.labels(bucket).inc(to_seconds(getattr(totals, bucket)))
+
+
+def _observe(histogram: Histogram, seconds: float | None) -> None:
+    if seconds is not None:
+        histogram.observe(max(0.0, seconds))
