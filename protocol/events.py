@@ -6,7 +6,7 @@ Positions are samples of the call clock.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from .call import Role
 
@@ -163,6 +163,25 @@ class KeywordsApplied:
     """Each with its reason, `term: reason`."""
 
 
+class LoadLevel(IntEnum):
+    """What is left out because the workers are behind; each level leaves out what the lower ones do."""
+
+    NORMAL = 0
+    FEWER_PARTIALS = 1
+    NO_PARTIALS = 2
+    NO_NEW_CALLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LoadChanged:
+    """The workers are behind, or have caught up.  Finals are never left out, but may come late."""
+
+    number: int
+    """Counts from 0 in each call."""
+
+    level: LoadLevel
+
+
 @dataclass(frozen=True, slots=True)
 class DtmfPressed:
     """A telephone key.  Never words."""
@@ -249,6 +268,7 @@ LoggedEvent = (
     | Terminal
     | AudioGap
     | KeywordsApplied
+    | LoadChanged
     | DtmfPressed
     | LineWarning
     | MarkReached

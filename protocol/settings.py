@@ -9,10 +9,10 @@ class StatusSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     metrics_host: str = Field(
-        "127.0.0.1", description="address for the figures; whoever reaches it may read them"
+        default="127.0.0.1", description="address for the figures; whoever reaches it may read them"
     )
     metrics_port: int = Field(
-        0,
+        default=0,
         ge=0,
         le=65_535,
         description="port for /metrics, /livez, /readyz and /startupz; 0 is none. Each process needs its own",

@@ -24,6 +24,7 @@ from .events import (
     Final,
     KeywordsApplied,
     LineWarning,
+    LoadChanged,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -51,6 +52,7 @@ _KINDS: dict[str, type] = {
         KeywordsApplied,
         DtmfPressed,
         LineWarning,
+        LoadChanged,
         MarkReached,
         CallEnded,
     )
@@ -143,6 +145,8 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
                 "accepted": accepted,
                 "rejected": rejected,
             }
+        case LoadChanged(_, level):
+            return {"type": "degraded", "level": level.name.lower()}
         case MarkReached(name):
             return {"type": "mark", "name": name}
         case CallStarted() | CallEnded():

@@ -23,6 +23,8 @@ from protocol.events import (
     Final,
     KeywordsApplied,
     LineWarning,
+    LoadChanged,
+    LoadLevel,
     LoggedEvent,
     MarkReached,
     Partial,
@@ -38,6 +40,7 @@ from protocol.wire import encode_event
 
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
+from .naming import name_of
 from .past import Past, Remnant
 from .stopwatch import Stopwatch
 
@@ -117,6 +120,8 @@ class Call:
         self._answered = 0
         self._segments = 0
         self._last_word: CallEnded | None = None
+        self._level = LoadLevel.NORMAL
+        self._levels = 0
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """The first events of the log."""
@@ -149,6 +154,8 @@ class Call:
                 self._segments += 1
             case MarkReached():
                 self._answered += 1
+            case LoadChanged(number, level):
+                self._levels, self._level = number + 1, level
             case _:
                 pass
         self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
@@ -166,6 +173,13 @@ class Call:
         """From here on every segment that ends is biased towards `terms`."""
         self.config = self.config.with_keywords(terms)
         self._acknowledge_keywords(rejected)
+
+    def ease(self, level: LoadLevel) -> None:
+        """The workers are behind, or have caught up: partials come accordingly."""
+        if self.phase is Phase.LIVE and level is not self._level:
+            self._level = level
+            self._log(LoadChanged(self._levels, level))
+            self._levels += 1
 
     def press(self, channel: int, digit: str, at: int) -> None:
         """A telephone key."""
@@ -244,32 +258,7 @@ class Call:
                 pass
 
     def _name_of(self, event: LoggedEvent) -> str:
-        """What the event is called among those that must happen once; a segment's is its terminal one."""
-        match event:
-            case CallStarted():
-                return "started"
-            case CallEnded():
-                return "ended"
-            case SpeechStarted(segment=segment):
-                return f"speech:{segment}"
-            case KeywordsApplied(revision=revision):
-                return f"keywords:{revision}"
-            case DtmfPressed(channel, digit, at):
-                return f"dtmf:{channel}:{at}:{digit}"
-            case AudioGap(channel, span):
-                return f"gap:{channel}:{span.start}"
-            case LineWarning(channel, fault, at=at):
-                return f"line:{channel}:{fault}:{at}"
-            case MarkReached():
-                return f"mark:{self._answered}"
-            case (
-                Final(segment=segment)
-                | SegmentFailed(segment=segment)
-                | SegmentDropped(segment=segment)
-            ):
-                return str(segment)
-            case _:
-                assert_never(event)
+        return name_of(event, self._answered)
 
     def _segment_opened(self, segment: SegmentId, start: int) -> None:
         self._segments += 1
@@ -282,10 +271,19 @@ class Call:
         opened = self._open[segment]
         opened.heard += len(audio) // BYTES_PER_SAMPLE
         self.ledger.hear(segment, audio)
-        if self.config.partials and speaking and opened.is_due(self._partial_every):
+        if self._wants_partials and speaking and opened.is_due(self._partials_apart):
             opened.looked, opened.unanswered = opened.heard, True
             self._stopwatch.asked(segment, self._now())
             self.ledger.want_partial(segment, self._job(segment, opened.start))
+
+    @property
+    def _wants_partials(self) -> bool:
+        return self.config.partials and self._level < LoadLevel.NO_PARTIALS
+
+    @property
+    def _partials_apart(self) -> int:
+        """Samples between two looks at an open segment."""
+        return self._partial_every * (1 if self._level is LoadLevel.NORMAL else 2)
 
     def _segment_closed(self, segment: SegmentId, span: Span, size: int) -> None:
         opened = self._open.pop(segment)

@@ -24,7 +24,7 @@ from protocol.bridge import (
     KeywordsChanged,
     MarkReceived,
 )
-from protocol.events import Entry
+from protocol.events import Entry, LoadLevel
 
 from .call import Call, Phase
 from .channel import Channel
@@ -95,7 +95,7 @@ class Conversation:
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)
             case DtmfReceived(channel, digit):
-                self.call.press(channel, digit, self._channel(channel).heard)
+                self._channel(channel).press(digit)
             case MarkReceived(name):
                 self._channels_now()
                 self.call.mark(name)
@@ -115,6 +115,11 @@ class Conversation:
         self.rest()
         duration = max((channel.heard for channel in self._channels), default=0)
         self.call.end(reason, [channel.totals for channel in self._channels], duration)
+        self._due.set()
+
+    def ease(self, level: LoadLevel) -> None:
+        """What is left out from now on, because the workers are behind."""
+        self.call.ease(level)
         self._due.set()
 
     def rest(self) -> None:

@@ -24,7 +24,7 @@ from websockets.typing import Subprotocol
 from protocol.bridge import CallOpened
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Request
-from protocol.events import Entry
+from protocol.events import Entry, LoadLevel
 from protocol.wire import Scribe
 
 from .conversation import Conversation
@@ -73,6 +73,7 @@ class Gateway:
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
+        self._level = LoadLevel.NORMAL
         self._redis_answers = True
 
     async def run(self, listening: Callable[[int], None]) -> None:
@@ -120,7 +121,8 @@ class Gateway:
         )
 
     def _has_room(self) -> bool:
-        return not self._draining and len(self._sessions) < self._settings.max_calls
+        full = len(self._sessions) >= self._settings.max_calls
+        return not (full or self._draining or self._level is LoadLevel.NO_NEW_CALLS)
 
     async def _drain(self, server: Server) -> None:
         """No new calls; those in progress may end, then are closed or left to another gateway."""
@@ -237,6 +239,7 @@ class Gateway:
             try:
                 await self._redis.ping()
                 await self._calls.beat()
+                self._level = await self._calls.look_at_load()
                 if began - speaking_since > self._settings.resume_seconds:
                     await self._calls.finish_forsaken()
                 self._redis_answers = True

@@ -15,7 +15,7 @@ from redis.commands.core import AsyncScript
 from protocol.clock import UPSAMPLING
 from protocol.events import Entry, Final, SegmentDropped, SegmentFailed, SegmentId, Span
 from protocol.jobs import JobError, decode_job
-from protocol.keys import WORKERS, CallKeys, Partition
+from protocol.keys import WORKERS, CallKeys
 from protocol.scripts import (
     ADOPT,
     APPEND,
@@ -274,17 +274,6 @@ class CallQueue:
 
     def _script(self, script: Script) -> AsyncScript:
         return self._redis.register_script(script.source)
-
-
-async def forsaken(
-    redis: Redis, partition: Partition, silent_seconds: float, most: int
-) -> list[str]:
-    """Ids of calls whose gateways have given no sign of life for so long."""
-    now, _ = await redis.time()
-    found: Any = await redis.zrangebyscore(
-        partition.calls, "-inf", now - silent_seconds, start=0, num=most
-    )
-    return [call_id.decode() for call_id in found]
 
 
 def _span_of(entry: Entry, start: int) -> Span:

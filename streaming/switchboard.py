@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from protocol.bridge import CallOpened, DialectError
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.dialects.base import Dialect, Resumable
-from protocol.events import Entry
+from protocol.events import Entry, LoadLevel
 from protocol.keys import CallKeys, Partition
 
 from .call import Call, Identity
@@ -28,12 +28,14 @@ from .ear import Ear
 from .following import Follower, Newsroom
 from .hearing import Hearing
 from .ledger import Ledger
+from .load import Load
 from .metrics import GatewayMeter
 from .passport.passport import Passport
 from .past import Past
-from .queue import CallQueue, SupersededError, forsaken
+from .queue import CallQueue, SupersededError
 from .segmenter import Endpointing
 from .settings import GatewaySettings
+from .survey import backlog, forsaken
 
 _AT_A_TIME = 32
 """Calls that are beaten for, or finished for others, at the same time."""
@@ -62,6 +64,7 @@ class Switchboard:
         self._hearing = hearing
         self._newsroom = newsroom
         self._now = now
+        self._load = Load()
         self._calls: dict[str, Conversation] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
 
@@ -91,6 +94,7 @@ class Switchboard:
         else:
             conversation = self._continue(queue, opened, await queue.past(checkpoint), token, tell)
         self._calls[call_id] = conversation
+        conversation.ease(self._load.level)
         dialect.opened(call_id)
         if token and isinstance(dialect, Resumable):
             dialect.resumed(token, conversation.checkpoint.heard)
@@ -111,6 +115,16 @@ class Switchboard:
         calls = list(self._calls.values())
         for first in range(0, len(calls), _AT_A_TIME):
             await asyncio.gather(*(call.beat() for call in calls[first : first + _AT_A_TIME]))
+
+    async def look_at_load(self) -> LoadLevel:
+        """Find out how far the workers are behind, and tell all calls when that changes anything."""
+        partitions = [Partition(number) for number in range(self._partitions)]
+        backlogs = await asyncio.gather(*(backlog(self._redis, one) for one in partitions))
+        if self._load.observe(max(one.wait for one in backlogs)):
+            log.warning("load_changed", level=self._load.level.name.lower())
+            for call in self._calls.values():
+                call.ease(self._load.level)
+        return self._load.level
 
     async def finish_forsaken(self) -> None:
         """Bring calls to their end whose gateways are dead."""

@@ -17,6 +17,7 @@ from protocol.events import (
     Final,
     KeywordsApplied,
     LineWarning,
+    LoadChanged,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -40,7 +41,7 @@ class ConflictError(Exception):
 def write(connection: Connection, one: Recorded) -> None:
     """Put one event where it belongs, in the transaction of `connection`."""
     event = one.entry.event
-    if isinstance(event, DtmfPressed | Partial | SpeechStarted | MarkReached):
+    if isinstance(event, DtmfPressed | Partial | SpeechStarted | MarkReached | LoadChanged):
         return  # of the moment; and callers type card numbers and PINs: nothing keeps them
     call_id = _row_of(connection, one)
     match event:

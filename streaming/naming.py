@@ -1,0 +1,54 @@
+"""What the events of a call are called among those that must happen once."""
+
+from typing import assert_never
+
+from protocol.events import (
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    DtmfPressed,
+    Final,
+    KeywordsApplied,
+    LineWarning,
+    LoadChanged,
+    LoggedEvent,
+    MarkReached,
+    SegmentDropped,
+    SegmentFailed,
+    SpeechStarted,
+)
+
+
+def name_of(event: LoggedEvent, marks: int) -> str:
+    """
+    The name of an event; a segment's own is that of its terminal event.
+
+    `marks`: how many marks have been answered before.
+    """
+    match event:
+        case CallStarted():
+            return "started"
+        case CallEnded():
+            return "ended"
+        case SpeechStarted(segment=segment):
+            return f"speech:{segment}"
+        case KeywordsApplied(revision=revision):
+            return f"keywords:{revision}"
+        case DtmfPressed(channel, digit, at):
+            return f"dtmf:{channel}:{at}:{digit}"
+        case AudioGap(channel, span):
+            return f"gap:{channel}:{span.start}"
+        case LineWarning(channel, fault, at=at):
+            return f"line:{channel}:{fault}:{at}"
+        case LoadChanged(number):
+            return f"load:{number}"
+        case MarkReached():
+            return f"mark:{marks}"
+        case (
+            Final(segment=segment)
+            | SegmentFailed(segment=segment)
+            | SegmentDropped(segment=segment)
+        ):
+            return str(segment)
+        case _:
+            assert_never(event)

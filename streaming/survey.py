@@ -1,0 +1,42 @@
+"""What a gateway looks up in Redis of calls and workers that are not its own.  Changes nothing."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+
+from protocol.capacity import CapacityError, WorkerCapacity, decode_capacity
+from protocol.keys import Partition
+
+from .load import Backlog, capacity_of
+
+
+async def forsaken(
+    redis: Redis, partition: Partition, silent_seconds: float, most: int
+) -> list[str]:
+    """Ids of calls whose gateways have given no sign of life for so long."""
+    now, _ = await redis.time()
+    found: Any = await redis.zrangebyscore(
+        partition.calls, "-inf", now - silent_seconds, start=0, num=most
+    )
+    return [call_id.decode() for call_id in found]
+
+
+async def backlog(redis: Redis, partition: Partition) -> Backlog:
+    """How far the workers of a partition are behind."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.xlen(partition.finals)
+        pipe.xrange(partition.finals, count=1)
+        pipe.hvals(partition.workers)
+        pipe.time()
+        segments, oldest, workers, (seconds, micros) = await pipe.execute()
+    now = seconds + micros / 1e6
+    since = int(oldest[0][0].split(b"-")[0]) / 1_000 if oldest else now
+    return Backlog(segments, max(0.0, now - since), capacity_of(_told(workers), now))
+
+
+def _told(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:
+    for payload in workers:
+        with contextlib.suppress(CapacityError):  # of another version
+            yield decode_capacity(payload)
