@@ -14,6 +14,7 @@ from .ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .hearing import Hearing
 from .passport.passport import Passport, reason
 from .timeline import Gap, Late, Placed, Placement, Timeline
+from .tones import Keypad, Presses
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Channel:
         self._call = call
         self._passport = passport
         self._clock = clock
+        self._keypad = Keypad(rate)
+        self._presses = Presses()
         self.late = 0
         """Samples that came too late or twice, and were dropped."""
 
@@ -88,6 +91,11 @@ class Channel:
             deliver()
 
         self._hearing.soon(self._ear, told)
+
+    def press(self, digit: str) -> None:
+        """The bridge signals a telephone key here and now."""
+        if self._presses.is_new(digit, self.heard, signalled=True):
+            self._call.press(self._number, digit, self.heard)
 
     def skip_to(self, position: int) -> None:
         """Nothing came between where the channel stands and `position`, on the call clock."""
@@ -122,6 +130,10 @@ class Channel:
     def _hear(self, start: int, pcm: Pcm) -> None:
         speaking = self._ear.hears_speech
         self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
+        for key in self._keypad.hear(start, pcm):
+            at = key.at // self._scale
+            if self._presses.is_new(key.digit, at, signalled=False):
+                self._call.press(self._number, key.digit, at)
         self._ear.hear(pcm)
 
     def _lose(self, start: int, end: int) -> None:

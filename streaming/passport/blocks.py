@@ -124,7 +124,7 @@ class Block:
     """dB by which the upper half of the band lies below the lower; None where this cannot be told."""
 
     flatness: float = 0.0
-    """1 for white noise, 0 for a tone; only known where every tick is loud."""
+    """Of the softest quarter: 1 for white noise, 0 for a tone; only known where every tick is loud."""
 
 
 def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
@@ -136,7 +136,7 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
     idle = bool((pcm == pcm[0]).all())
     steady = softest > _NEVER_DBFS and not idle
     broad = loudest > _LOUD_DBFS and not idle and code is None and rate == CALL_RATE
-    spectrum = _spectrum(pcm) if steady or broad else None
+    spectrum = _spectrum(pcm) if broad else None
     return Block(
         start=start,
         idle=idle,
@@ -147,8 +147,8 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
         law=None if code is None else _law(pcm, code),
         order=None if code or faint or idle else _order(pcm),
         linear=None if code is None or faint or idle else _linear(pcm, code),
-        treble=_treble(spectrum) if spectrum is not None and broad else None,
-        flatness=_flatness(spectrum) if spectrum is not None and steady else 0.0,
+        treble=None if spectrum is None else _treble(spectrum),
+        flatness=_flatness(_spectrum(_softest(pcm))) if steady else 0.0,
     )
 
 
@@ -159,6 +159,14 @@ def _levels(pcm: Pcm, tick: int) -> Wave:
     power = np.einsum("ij,ij->i", ticks, ticks) / tick / FULL_SCALE**2
     levels: Wave = 10 * np.log10(np.maximum(power, 10 ** (SILENT_DBFS / 10)))
     return levels
+
+
+def _softest(pcm: Pcm) -> Pcm:
+    """The softest quarter: what is there when nobody speaks."""
+    quarters = pcm.reshape(4, -1)
+    waves = quarters.astype(np.float32)
+    softest: Pcm = quarters[int(np.einsum("ij,ij->i", waves, waves).argmin())]
+    return softest
 
 
 def _law_of(pcm: Pcm) -> Encoding | None:

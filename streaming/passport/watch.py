@@ -20,7 +20,7 @@ _SOFT_DBFS = -45.0
 _NOISE_DBFS = -38.0
 """Where no tick in two and a half seconds is softer, and all of it is flat, there is noise."""
 
-_FLAT = 0.25
+_FLAT = 0.5
 """Flatness from which on it is noise, not music or a tone."""
 
 _MUFFLED_DB = 45.0
