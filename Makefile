@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WHISPER := $(VENV)/whisper-base
+ASTERISK := $(VENV)/asterisk
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format lint types contracts accuracy bench locks images clean
+.PHONY: help install demo up test asterisk-test check format lint types contracts accuracy bench locks images clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,7 +35,12 @@ test: install $(WHISPER)/model.bin  ## run the tests
 $(WHISPER)/model.bin: $(STAMP)
 	$(BIN)/python tests/support/whisper_weights.py $(WHISPER)
 
-check: lint types contracts test  ## what CI runs
+# Debian's Asterisk in a folder of its own; where it cannot be had, that is said and nothing is tested.
+asterisk-test: install  ## let telephones call a real Asterisk that streams to Trunkline
+	@$(BIN)/python tests/asterisk/install.py $(ASTERISK) || test $$? -eq 3
+	@test ! -e $(ASTERISK)/version || TRUNKLINE_TEST_ASTERISK=$(ASTERISK) $(BIN)/python -m pytest tests/asterisk
+
+check: lint types contracts test asterisk-test  ## what CI runs
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .
