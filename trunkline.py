@@ -134,6 +134,7 @@ def gateway(options: argparse.Namespace) -> None:
 def worker(options: argparse.Namespace) -> None:
     """Transcribe what is queued, with one engine."""
     from workers.engines import choice, registry
+    from workers.metrics import WorkerMeter
     from workers.queue import WorkQueue
     from workers.worker import Worker
 
@@ -152,13 +153,15 @@ def worker(options: argparse.Namespace) -> None:
         await queue.prepare()
         health.at_work()
         say_ready(engine.capabilities.name)
-        await Worker(queue, partitions, engine, settings).run()
+        meter = WorkerMeter(figures)
+        await Worker(queue, partitions, engine, settings, meter=meter).run()
 
     _run_part(options, "worker", settings, work)
 
 
 def recorder(options: argparse.Namespace) -> None:
     """Store what was transcribed."""
+    from transcripts.metrics import RecorderMeter
     from transcripts.recorder import Recorder
 
     settings = _settings(options, "recorder", RecorderSettings)
@@ -170,7 +173,8 @@ def recorder(options: argparse.Namespace) -> None:
         with contextlib.closing(Store.open(_store_url(settings))) as store:
             health.at_work()
             say_ready("recorder")
-            await Recorder(redis, store, outboxes, consumer_name(), settings).run()
+            meter = RecorderMeter(figures)
+            await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
 
     _run_part(options, "recorder", settings, record)
 

@@ -8,6 +8,7 @@ stores the same entries again, which changes nothing.
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from protocol.keys import RECORDER
 
 from .entries import arrival
 from .intake import take_in, try_again
+from .metrics import RecorderMeter
 from .settings import RecorderSettings
 from .store import Store, StoreError, StoreUnavailableError
 
@@ -58,12 +60,14 @@ class Recorder:
         outboxes: Sequence[str],
         consumer: str,
         settings: RecorderSettings | None = None,
+        meter: RecorderMeter | None = None,
     ) -> None:
         self._redis = redis
         self._store = store
         self._outboxes = tuple(outboxes)
         self._consumer = consumer
         self._settings = settings or RecorderSettings()
+        self._meter = meter or RecorderMeter()
 
     async def run(self) -> None:
         """Record until cancelled; the batches in hand are finished first."""
@@ -97,6 +101,7 @@ class Recorder:
                     await self._settle(outbox, await self._read(outbox, ">"), thread)
                     await self._settle(outbox, await self._orphans(outbox), thread)
             except StoreUnavailableError as exc:
+                self._meter.failed()
                 log.error("store_unavailable", outbox=outbox, remedy=str(exc))
             except (RedisError, OSError) as exc:
                 log.warning("redis_unavailable", outbox=outbox, error=type(exc).__name__)
@@ -147,7 +152,10 @@ class Recorder:
     ) -> None:
         # An entry without fields was deleted between delivery and now.
         arrivals = [arrival(outbox, entry_id, fields) for entry_id, fields in entries if fields]
-        for one in await _in(thread, lambda: take_in(self._store, arrivals)):
+        began = time.monotonic()
+        aside = await _in(thread, lambda: take_in(self._store, arrivals))
+        self._meter.stored(len(arrivals), len(aside), time.monotonic() - began)
+        for one in aside:
             log.error(
                 "entry_quarantined",
                 outbox=outbox,

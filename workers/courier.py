@@ -12,6 +12,7 @@ from protocol.wire import encode_event
 
 from .desk import Answer
 from .engine import Effort, EngineError, Hypothesis, Utterance
+from .metrics import WorkerMeter
 from .queue import Claimed, Outcome, WorkQueue
 from .results import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .stabiliser import NOTHING, Stabilised
@@ -32,8 +33,11 @@ class Ready:
 class Courier:
     """Fetches and reports for one engine.  What it cannot reach raises RedisError or OSError."""
 
-    def __init__(self, queue: WorkQueue, engine: str, max_deliveries: int) -> None:
+    def __init__(
+        self, queue: WorkQueue, engine: str, max_deliveries: int, meter: WorkerMeter | None = None
+    ) -> None:
         """`engine` is the name that finals carry."""
+        self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
         self._max_deliveries = max_deliveries
@@ -60,6 +64,7 @@ class Courier:
     async def drop(self, partials: Sequence[Claimed]) -> None:
         """Take partials off their lane; their segments may ask for others."""
         await self._queue.look(partials)
+        self._meter.dropped(len(partials))
 
     async def report(self, one: Ready, heard: Answer, timing: Timing) -> None:
         """Settle a final; publish a partial, or nothing where the engine failed on it."""
@@ -71,6 +76,7 @@ class Courier:
         else:
             final = final_of(one.claimed.job, heard, self._engine, timing)
             outcome = await self._queue.settle(one.claimed, encode_event(final))
+            self._meter.settled(outcome)
             _note(one, outcome, timing)
 
     async def _gave_up(self, one: Claimed) -> bool:
@@ -94,6 +100,7 @@ class Courier:
 
     async def _fail(self, one: Claimed, reason: str) -> None:
         outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
+        self._meter.gave_up(outcome)
         log.error(
             "segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome
         )

@@ -16,6 +16,7 @@ from .courier import Courier, Ready
 from .desk import Answer, Desk
 from .engine import Effort, Hypothesis
 from .hand import Hand
+from .metrics import WorkerMeter
 from .pace import Pace
 from .queue import Claimed
 
@@ -45,12 +46,18 @@ class Workbench:
     """
 
     def __init__(
-        self, hand: Hand, desk: Desk, courier: Courier, now: Callable[[], float] = time.time
+        self,
+        hand: Hand,
+        desk: Desk,
+        courier: Courier,
+        now: Callable[[], float] = time.time,
+        meter: WorkerMeter | None = None,
     ) -> None:
         self._hand = hand
         self._desk = desk
         self._courier = courier
         self._now = now
+        self._meter = meter or WorkerMeter()
         self._ready: list[Ready] = []
         self._admitted: dict[int, _Admitted] = {}
         self._finishing = False
@@ -136,8 +143,9 @@ class Workbench:
         for ticket, newcomer in zip(tickets, newcomers, strict=True):
             self._admitted[ticket] = _Admitted(newcomer, at, began)
         finished = [(self._admitted.pop(ticket), answer) for ticket, answer in answers]
-        speech = sum(map(_speech, finished))
-        self.pace = self.pace.observe(speech, time.monotonic() - began)
+        speech, seconds = sum(map(_speech, finished)), time.monotonic() - began
+        self.pace = self.pace.observe(speech, seconds)
+        self._meter.stepped(len(self._admitted) + len(finished), speech, seconds)
         for one, _ in finished:
             self._hand.answer(one.ready.claimed)
         return finished
@@ -152,6 +160,7 @@ class Workbench:
         job = one.ready.claimed.job
         waited_ms = max(0, round((one.at - job.queued_at) * 1_000))
         timing = Timing(waited_ms, round((time.monotonic() - one.began) * 1_000))
+        self._meter.answered(one.ready.claimed.effort, timing)
         reported = False
         while not reported:
             try:

@@ -14,6 +14,7 @@ from .courier import Courier
 from .desk import desk_of
 from .engine import Engine, EngineBrokenError
 from .hand import Hand
+from .metrics import WorkerMeter
 from .plan import Limits
 from .queue import Claimed, WorkQueue
 from .settings import WorkerSettings
@@ -47,6 +48,7 @@ class Worker:
         settings: WorkerSettings,
         now: Callable[[], float] = time.time,
         beat: Callable[[], None] = lambda: None,
+        meter: WorkerMeter | None = None,
     ) -> None:
         """`beat` is called again and again as long as the engine gets on, or has nothing to do."""
         self._queue = queue
@@ -54,14 +56,15 @@ class Worker:
         self._settings = settings
         self._now = now
         self._beat = beat
+        self._meter = meter or WorkerMeter()
         can = engine.capabilities
         limits = Limits(
             can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
         )
         desk = desk_of(engine)
         self._hand = Hand(limits, joins=desk.joins)
-        courier = Courier(queue, can.name, settings.max_deliveries)
-        self._bench = Workbench(self._hand, desk, courier, now)
+        courier = Courier(queue, can.name, settings.max_deliveries, self._meter)
+        self._bench = Workbench(self._hand, desk, courier, now, self._meter)
 
     async def run(self) -> None:
         """Work until cancelled.  EngineBrokenError means that the process has to be started anew."""
@@ -107,6 +110,8 @@ class Worker:
         self._hand.take(await self._queue.claim(partition, room, _CLAIM_WAIT_MS), self._now())
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
         self._hand.take(left, self._now())
+        for one in left:
+            self._meter.claimed(one.deliveries)
 
     async def _keep_leases(self) -> None:
         """Extend the leases of what is in hand, as long as the engine gets on."""
@@ -134,6 +139,7 @@ class Worker:
         """Let those who admit calls know what this worker gets done."""
         while True:
             told = WorkerCapacity(self._now(), self._bench.pace.capacity)
+            self._meter.is_at(told.capacity)
             try:
                 await self._queue.tell_capacity(told)
             except (RedisError, OSError) as exc:

@@ -1,0 +1,39 @@
+"""The figures of a recorder, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class RecorderMeter:
+    """Counts what one recorder stores; `registry` is where the figures are read."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        self._stored = Counter(
+            "trunkline_stored_events", "Events taken from the outbox and stored", registry=registry
+        )
+        self._aside = Counter(
+            "trunkline_quarantined_events",
+            "Events that could not be read or stored, and were set aside",
+            registry=registry,
+        )
+        self._failed = Counter(
+            "trunkline_store_failures", "Times that the store did not answer", registry=registry
+        )
+        self._batch = Histogram(
+            "trunkline_store_seconds",
+            "One transaction of the store",
+            registry=registry,
+            buckets=_SECONDS,
+        )
+
+    def stored(self, events: int, aside: int, seconds: float) -> None:
+        """A batch is in the store, but for what was set aside."""
+        self._stored.inc(events - aside)
+        self._aside.inc(aside)
+        self._batch.observe(seconds)
+
+    def failed(self) -> None:
+        """The store did not answer; the batch is tried again."""
+        self._failed.inc()

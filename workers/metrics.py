@@ -1,0 +1,105 @@
+"""The figures of a worker, for Prometheus.  Labels are few and known beforehand: never a call, never a word."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from protocol.events import Timing
+
+from .engine import Effort
+from .queue import Outcome
+
+_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class WorkerMeter:
+    """Counts what happens in one worker; `registry` is where the figures are read."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        self._results = Counter(
+            "trunkline_results",
+            "Finals that were settled, by what became of them",
+            ["outcome"],
+            registry=registry,
+        )
+        self._dead = Counter(
+            "trunkline_dead_letters",
+            "Finals that were given up, with an error event in their call",
+            registry=registry,
+        )
+        self._retried = Counter(
+            "trunkline_segments_retried",
+            "Finals taken over after a worker had gone silent",
+            registry=registry,
+        )
+        self._stale = Counter(
+            "trunkline_partials_dropped",
+            "Partials dropped unheard, because a newer one was coming",
+            registry=registry,
+        )
+        self._waited = Histogram(
+            "trunkline_queue_seconds",
+            "From a job's being queued to its reaching the engine",
+            ["lane"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._engine = Histogram(
+            "trunkline_engine_seconds",
+            "In the engine, for one segment",
+            ["lane"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._batch = Histogram(
+            "trunkline_batch_segments",
+            "Segments in the engine at one step",
+            registry=registry,
+            buckets=_BATCHES,
+        )
+        self._busy = Counter(
+            "trunkline_engine_busy_seconds", "Time that the engine worked", registry=registry
+        )
+        self._speech = Counter(
+            "trunkline_speech_seconds", "Speech that was transcribed", registry=registry
+        )
+        self._capacity = Gauge(
+            "trunkline_capacity",
+            "Seconds of speech transcribed for each second that the engine works, lately",
+            registry=registry,
+        )
+
+    def claimed(self, deliveries: int) -> None:
+        """A final came into our hands for the `deliveries`-th time."""
+        if deliveries > 1:
+            self._retried.inc()
+
+    def dropped(self, partials: int) -> None:
+        """Partials that nobody wants any more."""
+        self._stale.inc(partials)
+
+    def stepped(self, segments: int, speech: float, seconds: float) -> None:
+        """A step of the engine with so many segments; it finished `speech` seconds in `seconds`."""
+        self._batch.observe(segments)
+        self._busy.inc(seconds)
+        self._speech.inc(speech)
+
+    def answered(self, effort: Effort, timing: Timing) -> None:
+        """The engine is through with a segment."""
+        lane = f"{effort}s"
+        self._waited.labels(lane).observe(timing.waited_ms / 1_000)
+        self._engine.labels(lane).observe(timing.engine_ms / 1_000)
+
+    def settled(self, outcome: Outcome) -> None:
+        """A final has its terminal event, or has it already."""
+        self._results.labels(outcome.value).inc()
+
+    def gave_up(self, outcome: Outcome) -> None:
+        """A final got an error for its terminal event."""
+        if outcome is Outcome.RECORDED:
+            self._dead.inc()
+        self.settled(outcome)
+
+    def is_at(self, capacity: float | None) -> None:
+        """What is told to those who admit calls."""
+        self._capacity.set(capacity or 0.0)
