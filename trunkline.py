@@ -44,6 +44,7 @@ from protocol import keywords
 from protocol.clock import to_seconds
 from protocol.keys import Partition
 from protocol.settings import RedisSettings, StatusSettings
+from streaming.admission.guard import AdmissionError
 from streaming.segmenter import Endpointing
 from streaming.settings import GatewaySettings
 from transcripts.export import FORMS, export
@@ -64,6 +65,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 _DEMO = Path(__file__).parent / "console" / "demo"
 
 _OUR_FAULTS_OR_YOURS = (
+    AdmissionError,
     ConfigurationError,
     EngineError,
     PlaybackError,

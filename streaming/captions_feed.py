@@ -21,6 +21,7 @@ from protocol.events import Entry, Partial
 from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
+from .admission.http_guard import permit_of
 from .following import Follower, Newsroom, look_at
 
 _HEAD: Message = {
@@ -72,7 +73,7 @@ class CaptionsFeed:
     async def _answer(self, request: Request) -> ASGIApp:
         try:
             named = call_id(request.path_params["call_id"])
-            keys = CallKeys.of(named, self._partitions)
+            keys = CallKeys.of(permit_of(request).filed(named), self._partitions)
             standing = await look_at(self._redis, keys)
         except ValueError as exc:
             return PlainTextResponse(f"{exc}\n", 400)

@@ -62,6 +62,8 @@ class Conversation:
         self._left: SupersededError | None = None
         self._due = asyncio.Event()
         self._due.set()
+        self.began = self.heard
+        """Where the call stood, on its clock, when this bridge took it up."""
 
     @property
     def is_resumable(self) -> bool:
@@ -79,6 +81,11 @@ class Conversation:
         return replace(
             self._start, config=self.call.config, heard=tuple(heard) or self._start.heard
         )
+
+    @property
+    def heard(self) -> int:
+        """Where the call stands, on its clock."""
+        return max((channel.heard for channel in self._channels), default=0)
 
     # What the bridge says
 
@@ -113,8 +120,7 @@ class Conversation:
         if self.call.phase is not Phase.LIVE or self._left:
             return
         self.rest()
-        duration = max((channel.heard for channel in self._channels), default=0)
-        self.call.end(reason, [channel.totals for channel in self._channels], duration)
+        self.call.end(reason, [channel.totals for channel in self._channels], self.heard)
         self._due.set()
 
     def ease(self, level: LoadLevel) -> None:

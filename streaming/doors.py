@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from redis.asyncio import Redis
 
+from .admission.guard import Guard
 from .announced import Announcements, Reception
 from .audiosocket import AudioSocketDoor, Converse
 from .captions_feed import CaptionsFeed
@@ -24,15 +25,15 @@ async def side_doors(
     settings: GatewaySettings,
     converse: Converse,
     has_room: Callable[[], bool],
+    guard: Guard,
 ) -> AsyncIterator[None]:
     """Open those that the settings name, while the context lasts; the ports are logged."""
     announcements = Announcements(redis)
     async with AsyncExitStack() as open_doors:
         if settings.http_port is not None:
             feed = CaptionsFeed(redis, newsroom, partitions, settings.send_seconds)
-            serving = http_server(
-                [feed.route, Reception(announcements).route], settings.host, settings.http_port
-            )
+            routes = [feed.route, Reception(announcements).route]
+            serving = http_server(routes, settings.host, settings.http_port, guard)
             port = await open_doors.enter_async_context(serving)
             open_doors.callback(feed.close)
             log.info("http_listening", host=settings.host, port=port)

@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from weakref import WeakKeyDictionary
 
 import structlog
 from redis.asyncio import Redis
@@ -21,12 +22,17 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from protocol.bridge import CallOpened
+from protocol.bridge import CallOpened, DialectError
 from protocol.dialects import registry
-from protocol.dialects.base import Dialect, Request
+from protocol.dialects.base import Dialect
 from protocol.events import Entry, LoadLevel
+from protocol.keyring import EVERYTHING, Permit, Scope
 from protocol.wire import Scribe
 
+from .admission.gate import Refusal
+from .admission.guard import Guard
+from .admission.handshake import knock, refused, seen_by_dialect
+from .admission.limits import Timekeeper
 from .conversation import Conversation
 from .doors import side_doors
 from .ear import Judge
@@ -63,6 +69,8 @@ class Gateway:
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
+        self._guard = Guard(settings)
+        self._permits: WeakKeyDictionary[ServerConnection, Permit] = WeakKeyDictionary()
         self._newsroom = Newsroom(redis)
         self._meter = meter or GatewayMeter()
         self._calls = Switchboard(
@@ -82,6 +90,7 @@ class Gateway:
             background = [
                 tasks.create_task(self._newsroom.run()),
                 tasks.create_task(self._watch_calls()),
+                tasks.create_task(self._guard.run()),
             ]
             async with serve(self._connected, **self._serving()) as server, self._side_doors():
                 listening(next(iter(server.sockets)).getsockname()[1])
@@ -99,6 +108,7 @@ class Gateway:
             "host": settings.host,
             "port": settings.port,
             "process_request": self._admit,
+            "ssl": self._guard.tls.context if self._guard.tls else None,
             "select_subprotocol": _echo_subprotocol,
             "compression": None,  # mu-law hardly shrinks, and every stream would cost 50 KB
             "max_size": settings.max_message_bytes,
@@ -118,6 +128,7 @@ class Gateway:
             self._settings,
             partial(self._converse, patience=_FIRST_SOUND_SECONDS),
             self._has_room,
+            self._guard,
         )
 
     def _has_room(self) -> bool:
@@ -137,7 +148,7 @@ class Gateway:
 
     # Connections
 
-    def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
+    async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
         """Answer plain HTTP, refuse what cannot be served; None lets the WebSocket open."""
         path = urlsplit(request.path).path
         if path == "/livez":
@@ -146,16 +157,23 @@ class Gateway:
             return socket.respond(HTTPStatus.OK, "started\n")
         if path == "/readyz":
             return self._readiness(socket)
-        if _EVENTS.fullmatch(path):
-            return None
-        if not registry.serves(path):
+        listens = _EVENTS.fullmatch(path)
+        if not (listens or registry.serves(path)):
             self._meter.refused("no_such_path")
             return socket.respond(
                 HTTPStatus.NOT_FOUND, f"no such path; bridges: {', '.join(registry.paths())}\n"
             )
-        if not self._has_room():
-            self._meter.refused("draining" if self._draining else "full")
-            return _come_back_later(socket)
+        wanted, call_id = (Scope.READ, listens[1]) if listens else (Scope.INGEST, None)
+        permit = await self._guard.judge(knock(socket, request), wanted, call_id)
+        if isinstance(permit, Refusal):
+            return refused(socket, permit)
+        if not listens:
+            if refusal := self._guard.room_for(permit):
+                return refused(socket, refusal)
+            if not self._has_room():
+                self._meter.refused("draining" if self._draining else "full")
+                return _come_back_later(socket)
+        self._permits[socket] = permit
         return None
 
     @property
@@ -175,32 +193,34 @@ class Gateway:
         assert request is not None  # the handshake is done
         url = urlsplit(request.path)
         query = tuple(parse_qsl(url.query, keep_blank_values=True))
+        permit, listens = self._permits[socket], _EVENTS.fullmatch(url.path)
         try:
-            if match := _EVENTS.fullmatch(url.path):
-                await self._subscriber(socket, match[1], dict(query)).run()
-            else:
-                headers = tuple(
-                    (name.lower(), value) for name, value in request.headers.raw_items()
-                )
-                dialect = registry.open_dialect(Request(url.path, query, headers))
-                await self._converse(socket, dialect, self._settings.first_message_seconds)
+            with self._guard.inside(socket, permit, call=not listens):
+                if listens:
+                    await self._subscriber(socket, permit, listens[1], dict(query)).run()
+                else:
+                    dialect = registry.open_dialect(seen_by_dialect(url.path, query, request, permit))
+                    patience = self._settings.first_message_seconds
+                    await self._converse(socket, dialect, patience, permit)
         except ConnectionClosed:
             log.info("connection_lost", path=url.path)
 
     def _subscriber(
-        self, socket: ServerConnection, call_id: str, query: dict[str, str]
+        self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]
     ) -> Subscriber:
         after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
-        follower = Follower(self._redis, self._newsroom, self._calls.keys(call_id), after)
+        follower = Follower(self._redis, self._newsroom, self._calls.keys(permit.filed(call_id)), after)
         return Subscriber(socket, Scribe(call_id), follower, self._settings.send_seconds)
 
-    async def _converse(self, socket: Socket, dialect: Dialect, patience: float) -> None:
+    async def _converse(
+        self, socket: Socket, dialect: Dialect, patience: float, permit: Permit = EVERYTHING
+    ) -> None:
         """`patience`: seconds until the bridge's first words."""
         settings = self._settings
         session = Session(
             socket,
             dialect,
-            self._begin,
+            partial(self._begin, permit),
             first_message=patience,
             send_limit=settings.send_seconds,
             hold=settings.hold_seconds,
@@ -209,7 +229,8 @@ class Gateway:
         self._sessions.add(session)
         self._empty.clear()
         try:
-            await session.run()
+            async with Timekeeper(settings).watching(session):
+                await session.run()
         finally:
             if conversation := session.conversation:
                 self._calls.close(conversation)
@@ -220,11 +241,13 @@ class Gateway:
     # Calls
 
     async def _begin(
-        self, opened: CallOpened, dialect: Dialect, tell: Callable[[Entry], None]
+        self, permit: Permit, opened: CallOpened, dialect: Dialect, tell: Callable[[Entry], None]
     ) -> Conversation:
         """A conversation for a call that a bridge has opened."""
-        call_id = opened.call_id or new_call_id()
-        return await self._calls.open(opened, call_id, dialect, tell)
+        call_id = opened.call_id or permit.call_id or new_call_id()
+        if not permit.covers(call_id):
+            raise DialectError("this token is good for another call only")
+        return await self._calls.open(opened, permit.filed(call_id), dialect, tell)
 
     async def _watch_calls(self) -> None:
         """

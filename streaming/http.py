@@ -14,6 +14,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from .admission.guard import Guard
+from .admission.http_guard import HttpGuard
+
 _MOST_CONNECTIONS = 1_000
 """More are answered with 503."""
 
@@ -22,21 +25,24 @@ _LAST_SECONDS = 2
 
 
 @asynccontextmanager
-async def http_server(routes: Sequence[BaseRoute], host: str, port: int) -> AsyncIterator[int]:
+async def http_server(
+    routes: Sequence[BaseRoute], host: str, port: int, guard: Guard
+) -> AsyncIterator[int]:
     """Serve while the context lasts; the port, which the system has chosen when `port` is 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
-        server = _Server(
-            uvicorn.Config(
-                Starlette(routes=routes),
-                lifespan="off",
-                log_config=None,
-                access_log=False,  # what stands in a query string is customer content
-                server_header=False,
-                limit_concurrency=_MOST_CONNECTIONS,
-                timeout_graceful_shutdown=_LAST_SECONDS,
-            )
+        config = uvicorn.Config(
+            HttpGuard(Starlette(routes=routes), guard),
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # what stands in a query string is customer content
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_LAST_SECONDS,
         )
+        config.load()
+        config.ssl = guard.tls.context if guard.tls else None  # one that may be renewed
+        server = _Server(config)
         serving = asyncio.create_task(server.serve([listening]))
         try:
             yield listening.getsockname()[1]

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
 from protocol.bridge import BridgeEvent, CallOpened, DialectError
-from protocol.dialects.base import Dialect, Message
+from protocol.dialects.base import Dialect, Message, Objecting
 from protocol.events import Entry
 
 from .call import Phase
@@ -87,6 +87,7 @@ class Session:
         self._due: deque[Message] = deque()
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
+        self._dismissal: tuple[int, str] | None = None
         self.conversation: Conversation | None = None
 
     async def run(self) -> None:
@@ -164,6 +165,15 @@ class Session:
         else:
             self.conversation.hang_up("gateway stopped")
 
+    def dismiss(self, code: int, error: str, reason: str) -> None:
+        """End the call for a limit it has broken: in the bridge's own words if it has any, then by close code."""
+        if self.conversation is not None:
+            self.conversation.hang_up(error)
+        if isinstance(self._dialect, Objecting):
+            self._dialect.object_to(error, reason)
+        self._dismissal = (code, reason)
+        self._news.set()
+
     async def _open(self) -> tuple[Conversation, list[BridgeEvent]] | None:
         """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
         try:
@@ -203,6 +213,9 @@ class Session:
             await self._news.wait()
             self._news.clear()
             await self._send_what_is_due()
+            if self._dismissal is not None:
+                await self._socket.close(*self._dismissal)
+                return
 
     async def _send_what_is_due(self) -> None:
         """A message leaves the queue when it is sent: whoever is cancelled in between loses none."""

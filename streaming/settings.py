@@ -2,18 +2,13 @@
 
 from pydantic import Field
 
-from protocol.settings import StatusSettings
-
+from .admission.settings import DoorSettings
 from .vad import Vad
 
 
-class GatewaySettings(StatusSettings):
+class GatewaySettings(DoorSettings):
     """A gateway process: takes calls in, sends transcripts back."""
 
-    host: str = Field(
-        "127.0.0.1",
-        description="address to listen on; there is no authentication yet: keep it private",
-    )
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
     http_port: int | None = Field(
         None,

@@ -19,6 +19,7 @@ from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.dialects.base import Dialect, Resumable
 from protocol.events import Entry, LoadLevel
 from protocol.keys import CallKeys, Partition
+from protocol.tenants import bare
 
 from .call import Call, Identity
 from .channel import Channel, Origin
@@ -95,7 +96,7 @@ class Switchboard:
             conversation = self._continue(queue, opened, await queue.past(checkpoint), token, tell)
         self._calls[call_id] = conversation
         conversation.ease(self._load.level)
-        dialect.opened(call_id)
+        dialect.opened(bare(call_id))
         if token and isinstance(dialect, Resumable):
             dialect.resumed(token, conversation.checkpoint.heard)
         return conversation

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.call import call_id as checked_call_id
 from protocol.events import Entry
+from protocol.tenants import checked
 from protocol.wire import decode_entry
 
 _LARGEST = 2**63 - 1
@@ -76,7 +76,7 @@ def read(arrival: Arrival) -> Recorded:
 
 def _call_id(name: bytes) -> str:
     try:
-        return checked_call_id(name.decode())
+        return checked(name.decode())
     except ValueError:
         return ""
 

@@ -74,3 +74,12 @@ class Resumable(Protocol):
     def resumed(self, token: str, heard: Sequence[int]) -> None:
         """What the bridge must show to come back, and where each channel stands, on the call clock."""
         ...
+
+
+@runtime_checkable
+class Objecting(Protocol):
+    """A dialect that has words for a limit of ours that its bridge has broken."""
+
+    def object_to(self, error: str, reason: str) -> None:
+        """`error` is for programs, `reason` for people.  The connection is closed behind it, for good."""
+        ...

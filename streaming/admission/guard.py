@@ -1,0 +1,127 @@
+"""The guard of a gateway's doors: asks the gate, keeps a list of who is inside, shows out whose key was revoked."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from protocol.keyring import Keyring, KeyringError, Permit, Scope
+
+from ..settings import GatewaySettings
+from .certificates import CertificateError, Certificates
+from .gate import Gate, Refusal
+from .key_file import KeyFile
+from .knock import Knock
+
+REVOKED = 4401
+"""Close code: the key with which the connection was opened is no longer good."""
+
+_LOOK_SECONDS = 5.0
+"""Seconds between looks at the files: a revoked key is shown out well within a minute."""
+
+_ANSWER_SECONDS = 0.25
+"""Strangers are answered after this long, whatever was wrong: how long it took tells them nothing."""
+
+log = structlog.get_logger()
+
+
+class AdmissionError(Exception):
+    """The gateway cannot guard its doors as its settings say: the operator must change something."""
+
+
+class Guest(Protocol):
+    """A connection that was let in."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye."""
+        ...
+
+
+class Guard:
+    """One for all doors of a gateway."""
+
+    def __init__(self, settings: GatewaySettings, now: Callable[[], float] = time.time) -> None:
+        """AdmissionError when files are missing or wrong.  `now`: wall clock, seconds."""
+        self._now = now
+        self._most_calls = settings.calls_per_tenant
+        try:
+            self._keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
+            self._certificates = _certificates(settings)
+        except (KeyringError, CertificateError) as exc:
+            raise AdmissionError(str(exc)) from exc
+        self._gate = Gate(self._keyring, settings.public_url, settings.connects_per_second)
+        self._guests: dict[Guest, Permit] = {}
+        self._calls: Counter[str] = Counter()
+
+    @property
+    def tls(self) -> Certificates | None:
+        """What the doors are to be locked with; None where TLS ends elsewhere."""
+        return self._certificates
+
+    async def judge(
+        self, knock: Knock, wanted: Scope, call_id: str | None = None
+    ) -> Permit | Refusal:
+        """Who may do that gets a permit.  Refusals of strangers all take the same time."""
+        began = time.monotonic()
+        judged = self._gate.judge(knock, wanted, self._now(), call_id)
+        if isinstance(judged, Refusal):
+            log.info("refused", status=int(judged.status))
+            if judged.retry_after is None:
+                await asyncio.sleep(began + _ANSWER_SECONDS - time.monotonic())
+        return judged
+
+    def room_for(self, permit: Permit) -> Refusal | None:
+        """What to answer when the tenant has as many calls as it may."""
+        if not permit.tenant or self._calls[permit.tenant] < self._most_calls:
+            return None
+        return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "as many calls as this tenant may have\n", 5)
+
+    @contextmanager
+    def inside(self, guest: Guest, permit: Permit, *, call: bool) -> Iterator[None]:
+        """While a connection lasts; `call`: it brings one."""
+        self._guests[guest] = permit
+        self._calls[permit.tenant] += call
+        try:
+            yield
+        finally:
+            del self._guests[guest]
+            self._calls[permit.tenant] -= call
+
+    async def run(self) -> None:
+        """Look after files and guests until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Take up files that have changed; show out whose permit is no longer good."""
+        if self._certificates is not None:
+            self._certificates.renew()
+        if self._keys is not None and self._keys.renewed():
+            self._gate.keyring = self._keyring
+        now = self._now()
+        gone = [
+            guest for guest, permit in self._guests.items() if not self._gate.stands(permit, now)
+        ]
+        for guest in gone:
+            log.info("shown_out", permit=self._guests[guest].name)
+        await asyncio.gather(
+            *(guest.close(REVOKED, "this key is no longer good") for guest in gone)
+        )
+
+    @property
+    def _keyring(self) -> Keyring | None:
+        return self._keys.keyring if self._keys else None
+
+
+def _certificates(settings: GatewaySettings) -> Certificates | None:
+    if not settings.tls_certificate:
+        return None
+    client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    return Certificates(Path(settings.tls_certificate), Path(settings.tls_key), client_ca)

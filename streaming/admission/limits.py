@@ -1,0 +1,137 @@
+"""How long, how fast and how silent a call may be."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from protocol.clock import to_seconds
+
+from .settings import DoorSettings
+
+_LOOK_SECONDS = 1.0
+
+IDLE = 4408
+TOO_LONG = 4413
+TOO_FAST = 4429
+"""Close codes of ours, after those of HTTP that mean the same."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A limit that a call has broken."""
+
+    code: int
+    """Close code."""
+
+    error: str
+    """For programs; stands in the call's log as the reason of its end."""
+
+    reason: str
+    """For people: what was wrong, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In seconds; `pace` in multiples of real time, 0 for any."""
+
+    pace: float
+    burst: float
+    first_audio: float
+    idle: float
+    longest: float
+
+
+class Watch:
+    """One connection's account.  Pure: `now` is a monotonic clock, `heard` what has come since the call began."""
+
+    def __init__(self, limits: Limits, heard: float, now: float) -> None:
+        self._limits = limits
+        self._began = now
+        self._first = heard
+        self._last = heard
+        self._moved = now
+
+    def look(self, heard: float, now: float) -> Breach | None:
+        """The limit that is broken by now, if any."""
+        limits, lasted, came = self._limits, now - self._began, heard - self._first
+        if heard != self._last:
+            self._last, self._moved = heard, now
+        if limits.pace and came > limits.burst + limits.pace * lasted:
+            return Breach(
+                TOO_FAST, "too_fast", f"audio comes faster than {limits.pace:g} times real time"
+            )
+        if max(heard, lasted) > limits.longest:
+            return Breach(
+                TOO_LONG, "too_long", f"a call may last {limits.longest:g} s: start another"
+            )
+        if not came and lasted > limits.first_audio:
+            return Breach(IDLE, "no_audio", f"no audio came within {limits.first_audio:g} s")
+        if now - self._moved > limits.idle:
+            return Breach(IDLE, "idle", f"no audio came for {limits.idle:g} s")
+        return None
+
+
+class _Conversation(Protocol):
+    @property
+    def began(self) -> int:
+        """Where the call stood when this bridge took it up."""
+        ...
+
+    @property
+    def heard(self) -> int:
+        """Samples on the call's clock."""
+        ...
+
+
+class _Session(Protocol):
+    @property
+    def conversation(self) -> _Conversation | None:
+        """None until the call is opened."""
+        ...
+
+    def dismiss(self, code: int, error: str, reason: str) -> None:
+        """End the call and close the connection."""
+        ...
+
+
+class Timekeeper:
+    """Looks at a session every second, and dismisses it when it breaks a limit."""
+
+    def __init__(self, settings: DoorSettings) -> None:
+        self._limits = Limits(
+            pace=settings.audio_pace,
+            burst=settings.audio_burst_seconds,
+            first_audio=settings.first_audio_seconds,
+            idle=settings.idle_seconds,
+            longest=settings.max_call_seconds,
+        )
+
+    @asynccontextmanager
+    async def watching(self, session: _Session) -> AsyncIterator[None]:
+        """While the context lasts."""
+        watching = asyncio.create_task(self._watch(session))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, session: _Session) -> None:
+        watch: Watch | None = None
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if session.conversation is None:
+                continue
+            heard, now = to_seconds(session.conversation.heard), time.monotonic()
+            watch = watch or Watch(self._limits, to_seconds(session.conversation.began), now)
+            if breach := watch.look(heard, now):
+                log.info("call_dismissed", error=breach.error)
+                session.dismiss(breach.code, breach.error, breach.reason)
+                return
