@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,10 @@ from console.live import play_with_captions
 from console.metrics import QueueMeter
 from console.playing import CallPlan, Playback, PlaybackError
 from console.process import (
+    beat,
     consumer_name,
+    is_watched,
+    leave,
     log_as_json,
     on_interrupt,
     run_loop,
@@ -40,6 +43,7 @@ from console.process import (
 from console.recording import RecordingError, read_recording
 from console.stack import Part, Stack, StackError, embedded_valkey
 from console.status import StatusError, queue_watched, registry, status
+from console.supervisor import supervise
 from protocol import keywords
 from protocol.clock import to_seconds
 from protocol.keys import Partition
@@ -53,7 +57,7 @@ from transcripts.settings import RecorderSettings
 from transcripts.show import render
 from transcripts.store import Store, StoreError
 from transcripts.transcript import Transcript
-from workers.engine import EngineError
+from workers.engine import EngineBrokenError, EngineError
 from workers.settings import WorkerSettings
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -76,6 +80,12 @@ _OUR_FAULTS_OR_YOURS = (
     UnusableRedisError,
 )
 """Errors whose text says what to do: no traceback."""
+
+_FAREWELL_SECONDS = 10.0
+"""What a worker may take to end, beside the time in which it drains."""
+
+_BROKEN = 70
+"""Exit status of a worker whose engine is broken: EX_SOFTWARE of sysexits(3)."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
@@ -135,12 +145,28 @@ def gateway(options: argparse.Namespace) -> None:
 
 def worker(options: argparse.Namespace) -> None:
     """Transcribe what is queued, with one engine."""
+    settings = _settings(options, "worker", WorkerSettings)
+    if not is_watched():
+        log_as_json("worker-supervisor")
+        part = _worker_part(options, settings, {})
+        stop_seconds = settings.drain_seconds + _FAREWELL_SECONDS
+        run_loop(until_told_to_stop(supervise(part, stop_seconds, say_ready)))
+        return
+    try:
+        _work(options, settings)
+    except* EngineBrokenError as broken:
+        log.error("engine_broken", reason=_first(broken))
+        leave(_BROKEN)
+    leave(0)
+
+
+def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
+    """What a worker does when its parent watches."""
     from workers.engines import choice, registry
     from workers.metrics import WorkerMeter
     from workers.queue import WorkQueue
     from workers.worker import Worker
 
-    settings = _settings(options, "worker", WorkerSettings)
     chosen = choice.choose(settings.engine)
 
     async def work(
@@ -156,7 +182,7 @@ def worker(options: argparse.Namespace) -> None:
         health.at_work()
         say_ready(engine.capabilities.name)
         meter = WorkerMeter(figures)
-        await Worker(queue, partitions, engine, settings, meter=meter).run()
+        await Worker(queue, partitions, engine, settings, beat=beat, meter=meter).run()
 
     _run_part(options, "worker", settings, work)
 
@@ -239,8 +265,9 @@ async def _ring(options: argparse.Namespace, log_file: Path | None) -> AsyncIter
         stack = Stack(log_file)
         try:
             await stack.start(Part("recorder", _flags(options, "recorder"), environment))
+            worker_settings = configuration.section("worker", WorkerSettings)
             for _ in range(options.workers):
-                await stack.start(Part("worker", _flags(options, "worker"), environment))
+                await stack.start(_worker_part(options, worker_settings, environment))
             if not configuration.says(
                 "gateway", "drain_seconds"
             ):  # whoever presses Ctrl-C means now
@@ -391,6 +418,22 @@ def _flags(options: argparse.Namespace, section: str) -> tuple[str, ...]:
         if value is not None
     ]
     return tuple(word for flag in flags for word in flag)
+
+
+def _worker_part(
+    options: argparse.Namespace, settings: WorkerSettings, environment: Mapping[str, str]
+) -> Part:
+    """A worker that is watched: its own look at its engine comes first, ours when it cannot look any more."""
+    said = {"TRUNKLINE_CONFIG": options.config} if options.config else {}
+    silence = settings.step_limit_seconds * 1.25
+    return Part("worker", _flags(options, "worker"), {**environment, **said}, silence=silence)
+
+
+def _first(errors: BaseException) -> str:
+    """The text of the first error of a group, however deep it stands."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return str(errors)
 
 
 def _model(engine: str, model: str) -> dict[str, object]:

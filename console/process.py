@@ -1,13 +1,14 @@
 """How a part runs as a process: its loop, its log, its beginning and its end."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
 import socket
 import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 
@@ -66,6 +67,25 @@ def say_ready(what: str) -> None:
     if (descriptor := os.environ.get("TRUNKLINE_READY_FD", "")).isdigit():
         with os.fdopen(int(descriptor), "w") as ready:
             ready.write(f"{what}\n")
+
+
+def is_watched() -> bool:
+    """Whether a parent looks after us: kills us when we hang, and starts us anew."""
+    return bool(os.environ.get("TRUNKLINE_BEAT_FD"))
+
+
+def beat() -> None:
+    """Tell the parent, if there is one that watches, that we get on."""
+    if (descriptor := os.environ.get("TRUNKLINE_BEAT_FD", "")).isdigit():
+        with contextlib.suppress(OSError):  # it does not read just now, or is gone
+            os.write(int(descriptor), b".")
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once: a thread of its engine may never come back, and nothing is left to be saved."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def consumer_name() -> str:
