@@ -3,7 +3,7 @@ Asterisk's chan_websocket: we only listen, and send nothing, for whatever we sen
 
 https://docs.asterisk.org/Configuration/Channel-Drivers/WebSocket/
 MEDIA_START comes first, as words or as JSON (`f(json)`); parameters stand in the URL (`v(...)`) or, in JSON
-mode, in channel variables.  Nothing is sent while a channel is silent, and nothing counts the frames.
+mode, in channel variables, which win.  Nothing is sent while a channel is silent, and nothing counts the frames.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,8 @@ class Asterisk:
         variables = body.get("channel_variables") or {}
         if not isinstance(variables, dict):
             raise DialectError("channel_variables must be an object")
-        parameters = [*custom.strings(variables), *self._request.query]
+        # Asterisk (22.10 for one) keeps the last v(...) of a client: the URL may speak of the call before this one.
+        parameters = [*self._request.query, *custom.strings(variables)]
         wishes = custom.understand(parameters)
         # connection_id is the name of a client in a configuration file: the same for all its calls.
         named = wishes.call_id or fields.call_id(body, "channel_id")

@@ -66,6 +66,20 @@ def test_asterisk_in_json_says_more() -> None:
     assert rest[-1] == DtmfReceived(0, "#")
 
 
+def test_asterisks_variables_win_over_a_url_that_may_be_of_the_call_before() -> None:
+    media_start = {
+        "event": "MEDIA_START",
+        "channel_id": "1.2",
+        "format": "ulaw",
+        "channel_variables": {"__CALL_ID": "mine", "__ROLE": "agent"},
+    }
+
+    (opened,) = say(dialect("/asterisk?call_id=theirs&role=customer"), media_start)
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.call_id, opened.roles) == ("mine", (Role.AGENT,))
+
+
 @pytest.mark.parametrize(
     ("messages", "complaint"),
     [

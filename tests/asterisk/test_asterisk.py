@@ -1,0 +1,104 @@
+"""
+A real Asterisk: telephones call it with RTP, it streams to Trunkline, and the words come out right.
+
+`make asterisk-test` sets up Debian's Asterisk and runs these.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from asterisk.exchange import Exchange, Root, exchange
+from redis.asyncio import Redis
+from support.doors import free_port, sent_events
+from support.ring import Listener, ring
+
+from console.recording import read_recording
+from protocol.audio import Pcm
+from streaming.settings import GatewaySettings
+from transcripts.score import word_errors
+from workers.engine import Engine
+
+SPEECH = Path(__file__).parents[1] / "speech"
+MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
+FOLDER = os.environ.get("TRUNKLINE_TEST_ASTERISK")
+ROOT = Root(Path(FOLDER or ".").resolve() / "root")
+
+pytestmark = pytest.mark.skipif(
+    FOLDER is None, reason="needs Debian's Asterisk: `make asterisk-test` sets it up"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """An exchange that streams its calls to a gateway."""
+
+    exchange: Exchange
+    http: str
+
+    async def call(self, number: str, speech: Pcm) -> Listener:
+        """Dial, speak, hang up; all that is told of the call, read as server-sent events."""
+        calling = asyncio.create_task(self.exchange.call(number, speech))
+        heard = Listener()
+        async for sent in sent_events(f"{self.http}/v1/calls/{number}/events"):
+            heard.events.append(sent.event)
+        await calling
+        return heard
+
+
+@asynccontextmanager
+async def office(redis: Redis, folder: Path, engine: Engine) -> AsyncIterator[Office]:
+    http, audiosocket = free_port(), free_port()
+    settings = GatewaySettings(http_port=http, audiosocket_port=audiosocket, drain_seconds=0)
+    async with ring(redis, folder, engine, gateway=settings) as it:
+        ports = {"gateway": it.url.rpartition(":")[2], "http": http, "audiosocket": audiosocket}
+        async with exchange(ROOT, **ports) as running:
+            yield Office(running, f"http://127.0.0.1:{http}")
+
+
+@pytest.mark.parametrize(
+    ("number", "dialect", "role"),
+    [
+        ("1001", "asterisk", "customer"),  # chan_websocket, events in words
+        ("2001", "asterisk", "agent"),  # chan_websocket, events in JSON, 16 kHz
+        ("3001", "audiosocket", "customer"),  # the dialplan application
+        ("4001", "audiosocket", "agent"),  # the channel driver, 16 kHz
+    ],
+)
+async def test_a_telephone_call_is_transcribed(
+    redis: Redis, tmp_path: Path, moonshine: Engine, number: str, dialect: str, role: str
+) -> None:
+    entry = MANIFEST[0]
+    speech = read_recording(SPEECH / entry["file"]).channels[0]
+
+    async with office(redis, tmp_path, moonshine) as it:
+        heard = await it.call(number, speech)
+
+    started, ended = heard.events[0], heard.events[-1]
+    assert (started["dialect"], started["roles"]) == (dialect, [role])
+    assert word_errors(entry["text"], heard.text()).rate <= 0.15, heard.text()
+    assert ended["type"] == "call.ended"
+    assert ended["duration_ms"] >= len(speech) // 8
+    assert heard.of("segment.partial"), "captions came while it was spoken"
+
+
+async def test_calls_at_the_same_time_do_not_touch_each_other(
+    redis: Redis, tmp_path: Path, moonshine: Engine
+) -> None:
+    entries = dict(zip(("1002", "2002", "3002", "4002"), MANIFEST[1:5], strict=True))
+
+    async with office(redis, tmp_path, moonshine) as it:
+        heard = await asyncio.gather(
+            *(
+                it.call(number, read_recording(SPEECH / entry["file"]).channels[0])
+                for number, entry in entries.items()
+            )
+        )
+
+    for entry, one in zip(entries.values(), heard, strict=True):
+        assert word_errors(entry["text"], one.text()).rate <= 0.15, one.text()
