@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from console import doctor as doctors
+from console import keys as key_file
 from console.arguments import grammar
 from console.captions import Captions
 from console.configuration import Configuration, ConfigurationError
@@ -46,6 +47,7 @@ from console.status import StatusError, queue_watched, registry, status
 from console.supervisor import supervise
 from protocol import keywords
 from protocol.clock import to_seconds
+from protocol.keyring import KeyringError, Kind, Scope, Signer
 from protocol.keys import Partition
 from protocol.settings import RedisSettings, StatusSettings
 from streaming.admission.guard import AdmissionError
@@ -72,6 +74,7 @@ _OUR_FAULTS_OR_YOURS = (
     AdmissionError,
     ConfigurationError,
     EngineError,
+    KeyringError,
     PlaybackError,
     RecordingError,
     StackError,
@@ -96,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status tells whether it did what it should."""
     commands = {
         command.__name__: command
-        for command in (demo, up, call, show, transcribe, doctor, gateway, worker, recorder)
+        for command in (demo, up, call, show, transcribe, doctor, keys, gateway, worker, recorder)
     }
     options = grammar(commands, SECTIONS, FORMS).parse_args(arguments)
     try:
@@ -388,6 +391,45 @@ def doctor(options: argparse.Namespace) -> int:
     )
     Console().print(doctors.render(checks))
     return 0 if doctors.healthy(checks) else 1
+
+
+def keys(options: argparse.Namespace) -> None:
+    """Make, list and revoke keys."""
+    named = _settings(options, "gateway", GatewaySettings).keys_file
+    path, now = Path(named) if named else _data_folder() / "keys.json", time.time()
+    scopes = tuple(Scope(one) for one in getattr(options, "scope", None) or ["ingest", "read"])
+    match options.action:
+        case "create":
+            print(
+                key_file.create(
+                    path,
+                    owner=options.tenant,
+                    scopes=scopes,
+                    days=options.days,
+                    note=options.note,
+                    now=now,
+                )
+            )
+            print(f"Shown this once; kept, as a hash, in {path}", file=sys.stderr)
+            if not named:
+                print(f"For the gateway: export TRUNKLINE_KEYS={path}", file=sys.stderr)
+        case "revoke":
+            key_file.revoke(path, options.name, now)
+        case "trust":
+            key_file.trust(
+                path,
+                Signer(
+                    Kind(options.kind),
+                    options.name,
+                    options.tenant,
+                    scopes,
+                    secret=sys.stdin.read().strip() if options.kind != "certificate" else "",
+                    algorithm=options.algorithm,
+                    audience=options.audience,
+                ),
+            )
+        case _:
+            Console(highlight=False).print(key_file.table(path, now))
 
 
 # What the commands have in common

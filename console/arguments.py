@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel
 
+from protocol.keyring import Kind, Scope
+
 from .playing import PATHS
 
 Command = Callable[[argparse.Namespace], int | None]
@@ -34,6 +36,7 @@ def grammar(
     _call(made["call"])
     _transcribe(made["transcribe"], forms)
     _show(made["show"], forms)
+    _keys(made["keys"])
     return parser
 
 
@@ -90,3 +93,35 @@ def _show(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:
     verb.add_argument("--format", choices=forms, default="txt")
     verb.add_argument("--limit", type=int, default=20, help="how many calls to list")
     verb.add_argument("--store", help="SQLAlchemy URL of the store")
+
+
+def _keys(verb: argparse.ArgumentParser) -> None:
+    actions = verb.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="a new key, shown once")
+    create.add_argument("--days", type=float, help="it expires after so many; default: never")
+    create.add_argument("--note", default="", help="what it is for")
+    actions.add_parser("list", help="all keys, without what would open anything")
+    revoke = actions.add_parser(
+        "revoke", help="a key is good no longer; its connections are closed"
+    )
+    revoke.add_argument("name", help="id of a key, or KIND:NAME of a signer, as `list` shows them")
+    trust = actions.add_parser(
+        "trust",
+        help="let in what somebody signs; reads the secret or public key from standard input",
+    )
+    trust.add_argument("kind", choices=[str(kind) for kind in Kind])
+    trust.add_argument("name", help="issuer, AudioHook API key, or common name of a certificate")
+    trust.add_argument("--algorithm", default="", help="of tokens: HS256, RS256, ES256 or EdDSA")
+    trust.add_argument("--audience", default="", help="of tokens: what must stand in aud")
+    for one in (create, trust):
+        one.add_argument(
+            "--tenant", default="", help="whose calls; default: of a site without tenants"
+        )
+        one.add_argument(
+            "--scope",
+            action="append",
+            choices=[str(scope) for scope in Scope],
+            help="may be said more than once; default: ingest and read",
+        )
+    for one in (create, revoke, trust, actions.choices["list"]):
+        one.add_argument("--keys-file", help="default: the gateway's, else in the data folder")

@@ -25,6 +25,9 @@ _NOT_SETTINGS = (
 )
 """Names with our prefix that are not ours to check; the Granite engine reads and checks its own."""
 
+_SHORT = {"TRUNKLINE_KEYS": "TRUNKLINE_GATEWAY_KEYS_FILE"}
+"""Variables with a second name."""
+
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
@@ -66,6 +69,7 @@ class Configuration:
         for name, value in environment.items():
             if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS):
                 continue
+            name = _SHORT.get(name, name)  # noqa: PLW2901  # the same variable
             if name not in known:
                 raise ConfigurationError(f"unknown environment variable {name}{_hint(name, known)}")
             section, field = known[name]
@@ -84,8 +88,9 @@ class Configuration:
         except ValidationError as exc:
             wrong = exc.errors(include_input=False, include_url=False)[0]
             field = str(wrong["loc"][0]) if wrong["loc"] else ""
-            origin = self._origin.get((name, field), f"{name}.{field}")
-            raise ConfigurationError(f"{origin}: {wrong['msg']}") from exc
+            origin = self._origin.get((name, field), f"{name}.{field}".rstrip("."))
+            said = wrong["msg"].removeprefix("Value error, ")
+            raise ConfigurationError(f"{origin}: {said}") from exc
 
     def says(self, section: str, field: str) -> bool:
         """Whether anybody has set it."""
