@@ -24,7 +24,7 @@ Per call
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
     state       hash: `waiting` (a partial is asked for), `revision`, `published`, `hypothesis`, `queued` (the
-                job of the final)
+                job of the final), `tried` (how often an engine was given it)
 
 Per call that is to come
     announced   string: what its site said of it, by the UUID under which it will come; for some minutes

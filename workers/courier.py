@@ -44,7 +44,7 @@ class Courier:
 
     async def fetch(self, batch: Sequence[Claimed]) -> list[Ready]:
         """Those of `batch` that can be transcribed; the others are settled or dropped here."""
-        batch = [one for one in batch if not await self._gave_up(one)]
+        batch = await self._worth_trying(batch)
         partials = [one for one in batch if one.effort is Effort.PARTIAL]
         before = dict(
             zip(
@@ -79,12 +79,22 @@ class Courier:
             self._meter.settled(outcome)
             _note(one, outcome, timing)
 
-    async def _gave_up(self, one: Claimed) -> bool:
-        """Whether the job has killed enough workers to be given up."""
-        if one.effort is Effort.PARTIAL or one.deliveries <= self._max_deliveries:
-            return False
-        await self._fail(one, "delivered too often without a result")
-        return True
+    async def _worth_trying(self, batch: Sequence[Claimed]) -> list[Claimed]:
+        """
+        Without the finals that have killed enough workers to be given up.
+
+        Tries are counted, not deliveries: what lay in the hands of a worker that died of something else is
+        innocent of it.
+        """
+        finals = [one for one in batch if one.effort is Effort.FINAL]
+        tries = dict(zip(finals, await self._queue.begin(finals), strict=True))
+        worth = []
+        for one in batch:
+            if tries.get(one, 0) > self._max_deliveries:
+                await self._fail(one, "tried too often without a result")
+            else:
+                worth.append(one)
+        return worth
 
     async def _no_audio(self, one: Claimed) -> None:
         """Partials may come after their segment; a final without audio has outlived its time in Redis."""

@@ -144,6 +144,14 @@ class WorkQueue:
                 pipe.get(one.keys.audio(one.job.segment))
             return [audio or b"" for audio in await pipe.execute()]
 
+    async def begin(self, finals: Sequence[Claimed]) -> list[int]:
+        """How often each has been given to an engine, this time counted."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in finals:
+                pipe.hincrby(one.keys.state(one.job.segment), "tried", 1)
+                pipe.expire(one.keys.state(one.job.segment), _STATE_TTL)
+            return [int(tries) for tries in (await pipe.execute())[::2]]
+
     async def look(self, partials: Sequence[Claimed]) -> list[tuple[int, bytes]]:
         """Take partials off their lane: the revision that each will have, and the hypothesis before it."""
         if not partials:

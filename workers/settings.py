@@ -23,7 +23,9 @@ class WorkerSettings(StatusSettings):
         description="a final not extended for so long is taken over by another worker",
     )
     max_deliveries: int = Field(
-        3, ge=1, description="a final that was delivered so often and never settled is given up"
+        3,
+        ge=1,
+        description="a final that an engine was given so often and never settled is given up",
     )
     stale_partial_ms: int = Field(
         1_000, ge=50, description="a partial that waited longer is dropped: a newer one is coming"
