@@ -224,6 +224,19 @@ class TestBreaking:
             worker.result()
         assert raised.group_contains(EngineBrokenError, match="longer than the limit")
 
+    async def test_a_segment_that_only_lay_in_the_hands_of_dead_workers_is_not_given_up(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        await lane.queue(0, speech(5))
+        for number in range(5):  # each claims it and dies before it has tried
+            dead = WorkQueue(redis, [P0], f"dead-{number}")
+            await dead.prepare()
+            taken = await dead.take_over(P0, 0) if number else await dead.claim(P0, 1, 1_000)
+            await dead.hand_back(taken, tried=True)
+
+        async with working(redis, LengthTeller()):
+            assert await text_of_next(lane) == "5 tenths"
+
     async def test_a_segment_that_broke_three_workers_is_given_up_in_public(
         self, redis: Redis, lane: Lane
     ) -> None:
