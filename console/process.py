@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import signal
@@ -11,6 +12,8 @@ from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
 import structlog
+
+from .log_lines import LibraryLines, crashed, only_allowed
 
 _Result = TypeVar("_Result")
 
@@ -94,13 +97,16 @@ def consumer_name() -> str:
 
 
 def log_as_json(part: str) -> None:
-    """One JSON object a line on standard error."""
+    """One JSON object a line on standard error, of fields that are allowed; of libraries and crashes no text."""
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
+    sys.excepthook = crashed
     structlog.contextvars.bind_contextvars(part=part)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
+            only_allowed,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from redis.asyncio import Redis
 
@@ -13,12 +14,23 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.valkey import ValkeyServer
 
 from console.connection import connect
+from console.log_lines import refuse_others
 from protocol.settings import RedisSettings
 from workers.engine import Engine
 
 # Times are never asserted in tests: a busy machine is no fault of the code.
 settings.register_profile("trunkline", deadline=None)
 settings.load_profile("trunkline")
+
+# Whoever logs what must not be logged fails here; in production it is left out.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        refuse_others,
+        structlog.dev.ConsoleRenderer(colors=False),
+    ]
+)
 
 
 @pytest.fixture
