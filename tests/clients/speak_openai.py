@@ -1,0 +1,59 @@
+"""openai, realtime transcription: URL WAV."""
+
+import asyncio
+import base64
+import struct
+import sys
+
+from phone_line import report, spoken
+from openai import AsyncOpenAI
+
+SESSION = {
+    "type": "transcription",
+    "audio": {
+        "input": {
+            "format": {"type": "audio/pcmu"},
+            "transcription": {"model": "whisper-1", "language": "en"},
+            "turn_detection": {"type": "server_vad"},
+        }
+    },
+}
+
+
+async def main(url: str, path: str) -> None:
+    client = AsyncOpenAI(api_key="any", websocket_base_url=f"{url}/v1")
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as session:
+        await session.session.update(session=SESSION)
+        talking = asyncio.create_task(talk(session, path))
+        committed: set[str] = set()
+        completed: set[str] = set()
+        async for event in session:
+            final = {}
+            if event.type == "input_audio_buffer.committed":
+                committed.add(event.item_id)
+            if event.type == "conversation.item.input_audio_transcription.completed":
+                final = {"final": event.transcript}
+                completed.add(event.item_id)
+            report(type=event.type, parsed=type(event).__name__, **final)
+            if talking.done() and committed and committed == completed:
+                return
+
+
+async def talk(session, path: str) -> None:
+    async for frame in spoken(path):
+        await session.input_audio_buffer.append(audio=base64.b64encode(mulaw(frame)).decode())
+    await session.input_audio_buffer.append(audio=base64.b64encode(b"\xff" * 800).decode())
+
+
+def mulaw(frame: bytes) -> bytes:
+    """G.711: sign, exponent and mantissa, all bits turned round."""
+    return bytes(map(mulaw_byte, struct.unpack(f"<{len(frame) // 2}h", frame)))
+
+
+def mulaw_byte(sample: int) -> int:
+    magnitude = min(abs(sample), 32_635) + 132
+    exponent = magnitude.bit_length() - 8
+    return ~((0x80 if sample < 0 else 0) | exponent << 4 | magnitude >> exponent + 3 & 0xF) & 0xFF
+
+
+asyncio.run(main(*sys.argv[1:]))

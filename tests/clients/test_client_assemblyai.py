@@ -1,0 +1,13 @@
+"""AssemblyAI's own SDK against the whole stack."""
+
+from clients_installed import Clients, Prompt, Stack, said
+
+
+def test_assemblyais_sdk_gets_the_words(stack: Stack, clients: Clients, prompt: Prompt) -> None:
+    lines = clients.speak("speak_assemblyai", stack.ws, prompt.path)
+
+    errors = prompt.errors(said(lines))
+    assert errors.rate <= 0.1, errors
+    kinds = [line["type"] for line in lines]
+    assert (kinds[0], kinds[-1]) == ("Begin", "Termination")
+    assert "Error" not in kinds

@@ -1,0 +1,81 @@
+"""Deepgram's own SDK, and the plugins that others built on its API, against the whole stack."""
+
+from typing import Any
+
+import pytest
+from clients_installed import Clients, Prompt, Stack, said
+
+
+def bodies(lines: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [line["body"] for line in lines if line.get("type") == kind]
+
+
+@pytest.fixture(scope="module")
+def live(stack: Stack, clients: Clients, prompt: Prompt) -> list[dict[str, Any]]:
+    """One call with everything that the SDK can ask for."""
+    options = (
+        "tag=ci",
+        "extra=call_id:sdk-1",
+        "extra=ticket:7",
+        "diarize=true",
+        "smart_format=true",
+    )
+    return clients.speak("speak_deepgram", stack.ws, prompt.path, *options)
+
+
+def test_deepgrams_sdk_gets_the_words(live: list[dict[str, Any]], prompt: Prompt) -> None:
+    errors = prompt.errors(said(live))
+
+    assert errors.rate <= 0.1, errors
+
+
+def test_deepgrams_sdk_understands_every_message(live: list[dict[str, Any]]) -> None:
+    parsed = {line["type"]: line["parsed"] for line in live}
+
+    assert parsed == {
+        "SpeechStarted": "ListenV1SpeechStarted",
+        "Results": "ListenV1Results",
+        "UtteranceEnd": "ListenV1UtteranceEnd",
+        "Metadata": "ListenV1Metadata",
+    }
+
+
+def test_deepgrams_sdk_is_told_what_was_asked_for_and_cannot_be_had(
+    live: list[dict[str, Any]],
+) -> None:
+    (metadata,) = bodies(live, "Metadata")
+
+    assert live[-1]["type"] == "Metadata"
+    assert metadata["request_id"] == "sdk-1"
+    assert metadata["tags"] == ["ci"]
+    assert metadata["extra"] == {"call_id": "sdk-1", "ticket": "7"}
+    warned = {warning["parameter"]: warning["type"] for warning in metadata["x"]["warnings"]}
+    assert warned == {"model": "ignored", "smart_format": "ignored"}
+
+
+def test_deepgrams_sdk_sees_partials_before_finals_and_words_in_order(
+    live: list[dict[str, Any]],
+) -> None:
+    results = bodies(live, "Results")
+    spoken = [result for result in results if result["channel"]["alternatives"][0]["transcript"]]
+    times = [
+        time
+        for result in spoken
+        if result["is_final"]
+        for word in result["channel"]["alternatives"][0]["words"]
+        for time in (word["start"], word["end"])
+    ]
+
+    assert spoken[0]["is_final"] is False
+    assert times == sorted(times)
+    assert sum(result["from_finalize"] for result in results) == 1
+
+
+@pytest.mark.parametrize("script", ["speak_livekit", "speak_pipecat"])
+def test_other_peoples_deepgram_services_get_the_words(
+    script: str, stack: Stack, clients: Clients, prompt: Prompt
+) -> None:
+    lines = clients.speak(script, stack.ws, prompt.path)
+
+    errors = prompt.errors(said(lines))
+    assert errors.rate <= 0.1, errors

@@ -1,0 +1,14 @@
+"""OpenAI's own SDK against the whole stack."""
+
+from clients_installed import Clients, Prompt, Stack, said
+
+
+def test_openais_sdk_gets_the_words(stack: Stack, clients: Clients, prompt: Prompt) -> None:
+    lines = clients.speak("speak_openai", stack.ws, prompt.path)
+
+    errors = prompt.errors(said(lines))
+    assert errors.rate <= 0.1, errors
+    kinds = [line["type"] for line in lines]
+    assert "input_audio_buffer.speech_started" in kinds
+    assert "conversation.item.input_audio_transcription.delta" in kinds
+    assert "error" not in kinds
