@@ -1,0 +1,72 @@
+"""The workers of `trunkline up`, as processes that die and freeze."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="finds the worker's process in /proc"
+)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A user whose data folder is the test's own, and who waits for a frozen worker for two seconds only."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+    return clean | {
+        "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")),
+        "TRUNKLINE_WORKER_ENGINE": "moonshine",
+        "TRUNKLINE_WORKER_STEP_LIMIT_SECONDS": "2",
+    }
+
+
+@pytest.fixture(scope="module")
+def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`trunkline up` on a free port, and the gateway's URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trunkline", "up", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    url = next(
+        found[1] for line in process.stdout if (found := re.search(r"(ws://\S+)/twilio", line))
+    )
+    yield process, url
+    process.terminate()
+    process.wait()
+
+
+def worker_of(process: subprocess.Popen[str]) -> int:
+    """The id of the process that runs `trunkline worker`."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (worker,) = (
+        child
+        for child in children
+        if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+    )
+    return int(worker)
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "freezes"])
+def test_a_call_is_heard_although_the_only_worker(
+    environment: dict[str, str], up: tuple[subprocess.Popen[str], str], fate: signal.Signals
+) -> None:
+    process, url = up
+    os.kill(worker_of(process), fate)
+
+    call = subprocess.run(
+        [sys.executable, "-m", "trunkline", "call", str(PROMPT), "--url", url, "--pace", "4"],
+        capture_output=True, text=True, env=environment, cwd=ROOT, timeout=200, check=False,
+    )  # fmt: skip
+
+    assert call.returncode == 0, call.stderr
+    assert len(call.stdout.split()) > 5
