@@ -28,6 +28,7 @@ from console.configuration import Configuration, ConfigurationError
 from console.connection import UnusableRedisError, check, connect
 from console.health import Health
 from console.live import play_with_captions
+from console.machine import usable_port
 from console.metrics import QueueMeter
 from console.playing import CallPlan, Playback, PlaybackError
 from console.process import (
@@ -246,18 +247,35 @@ def up(options: argparse.Namespace) -> None:
 
     async def run() -> None:
         hang_up = on_interrupt()
-        async with _ring(options, None) as url:
+        doors = _side_doors(_configuration(options))
+        async with _ring(options, None, doors) as url:
+            http = f"{url.rpartition(':')[0].replace('ws', 'http', 1)}:{doors['http_port']}"
             print(f"\nTrunkline is up.  Point a bridge at\n\n    Twilio   {url}/twilio")
-            print(f"    native   {url}/v1/calls\n\nand read along at\n")
-            print(f"    {url}/v1/calls/CALL_ID/events\n\nCtrl-C ends it.", flush=True)
+            print(f"    native   {url}/v1/calls")
+            print(f"    AudioSocket on port {doors['audiosocket_port']}, announced to {http}")
+            print(f"\nand read along at\n\n    {url}/v1/calls/CALL_ID/events")
+            print(f"    {http}/v1/calls/CALL_ID/events\n\nCtrl-C ends it.", flush=True)
             await hang_up.wait()
             print("\nStopping: calls in progress are heard to their end.", flush=True)
 
     run_loop(run())
 
 
+def _side_doors(configuration: Configuration) -> dict[str, int]:
+    """Ports for HTTP and AudioSocket, which `up` opens also where nobody asks for them."""
+    settings = configuration.section("gateway", GatewaySettings)
+    return {
+        "http_port": usable_port(8081) if settings.http_port is None else settings.http_port,
+        "audiosocket_port": (
+            usable_port(8082) if settings.audiosocket_port is None else settings.audiosocket_port
+        ),
+    }
+
+
 @contextlib.asynccontextmanager
-async def _ring(options: argparse.Namespace, log_file: Path | None) -> AsyncIterator[str]:
+async def _ring(
+    options: argparse.Namespace, log_file: Path | None, doors: Mapping[str, int] | None = None
+) -> AsyncIterator[str]:
     """Everything, started in the order in which it is needed; the gateway's URL."""
     configuration = _configuration(options)
     shared = configuration.section("redis", RedisSettings)
@@ -275,6 +293,8 @@ async def _ring(options: argparse.Namespace, log_file: Path | None) -> AsyncIter
                 "gateway", "drain_seconds"
             ):  # whoever presses Ctrl-C means now
                 environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
+            for door, opened in (doors or {}).items():
+                environment[f"TRUNKLINE_GATEWAY_{door.upper()}"] = str(opened)
             port = await stack.start(Part("gateway", _flags(options, "gateway"), environment))
             yield f"ws://{settings.host}:{port}"
         finally:

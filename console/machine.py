@@ -155,3 +155,12 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def usable_port(wanted: int) -> int:
+    """`wanted`, or any free port where somebody listens on that already."""
+    if _is_free(wanted):
+        return wanted
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
