@@ -36,7 +36,7 @@ class Script:
     """Where the poison begins."""
 
 
-def script(call_id: str, numbers: int, poisoned: bool, chance: np.random.Generator) -> Script:  # noqa: FBT001
+def script(call_id: str, numbers: int, chance: np.random.Generator, *, poisoned: bool) -> Script:
     """So many numbers with pauses between them, one of them poison if the call is to have some."""
     said = syllables()
     silence = np.zeros(_PAUSE, np.int16)

@@ -343,7 +343,12 @@ def main() -> int:
         seed, durable = options.seed + run, bool(run % 2)
         chance = np.random.default_rng(seed)
         scripts = [
-            script(f"c{number}", options.segments // options.calls, number < options.poison, chance)
+            script(
+                f"c{number}",
+                options.segments // options.calls,
+                chance,
+                poisoned=number < options.poison,
+            )
             for number in range(options.calls)
         ]
         began = time.monotonic()

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,7 @@ def speak(digits: str, said: Sequence[Pcm]) -> Pcm:
 
 def _loudest(pcm: Pcm) -> Pcm:
     signal = pcm.astype(np.float64)
-    energy = np.convolve(signal**2, np.ones(SYLLABLE), mode="valid")
-    start = int(np.argmax(energy))
+    start = int(np.argmax(_energy(signal)))
     cut = signal[start : start + SYLLABLE]
     fade = np.minimum(1.0, np.minimum(np.arange(SYLLABLE), np.arange(SYLLABLE)[::-1]) / 80)
     return (cut * fade * 12_000 / np.abs(cut).max()).astype(np.int16)
@@ -87,7 +87,7 @@ class Reader:
         """Where each syllable begins, in samples of the call clock, and which it is."""
         if len(heard) < SYLLABLE:
             return []
-        energy = np.convolve(heard.astype(np.float64) ** 2, np.ones(SYLLABLE), mode="valid")
+        energy = _energy(heard)
         loudness = np.sqrt(np.maximum(energy, 1e-6))
         likeness = np.stack([_correlate(heard, one) / loudness for one in self._templates])
         best, which = likeness.max(axis=0), likeness.argmax(axis=0)
@@ -96,6 +96,12 @@ class Reader:
             found.append((place, int(which[place])))
             best[max(0, place - SYLLABLE // 2) : place + SYLLABLE // 2] = 0
         return sorted(found)
+
+
+def _energy(signal: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Of every stretch as long as a syllable."""
+    summed = np.cumsum(np.concatenate([[0.0], signal.astype(np.float64) ** 2]))
+    return summed[SYLLABLE:] - summed[:-SYLLABLE]
 
 
 def _unit(template: Signal) -> Signal:
