@@ -24,8 +24,10 @@ _CLAIM_WAIT_MS = 250
 """
 How long a claim waits in Redis for new jobs: so long may what was handed back lie before an idle worker sees it.
 
-Must stay below the client's read timeout.
+With more partitions longer, so that idle workers do not keep a cluster busy, up to the second that clients allow for.
 """
+
+_LONGEST_CLAIM_WAIT_MS = 1_000
 
 _FAREWELL_SECONDS = 2.0
 """How long the last words to Redis may take."""
@@ -107,7 +109,8 @@ class Worker:
 
     async def _claim_once(self, partition: Partition) -> None:
         room = max(1, self._hand.room)
-        self._hand.take(await self._queue.claim(partition, room, _CLAIM_WAIT_MS), self._now())
+        wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
+        self._hand.take(await self._queue.claim(partition, room, wait_ms), self._now())
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
         self._hand.take(left, self._now())
         for one in left:

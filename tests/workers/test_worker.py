@@ -260,3 +260,15 @@ async def test_it_tells_what_it_gets_done(redis: Redis, lane: Lane) -> None:
 
     assert decode_capacity(told).capacity is None  # nothing was measured yet
     assert 0 < lives <= 10
+
+
+async def test_what_was_finished_is_what_it_says_it_gets_done(redis: Redis, lane: Lane) -> None:
+    async with working(redis, LengthTeller()):
+        await lane.queue(0, speech(50))
+        await lane.next_terminal()
+        capacity = None
+        while capacity is None:
+            if told := await redis.hget(P0.workers, "worker-1"):
+                capacity = decode_capacity(told).capacity
+
+    assert capacity > 0
