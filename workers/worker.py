@@ -24,7 +24,7 @@ _CLAIM_WAIT_MS = 250
 """
 How long a claim waits in Redis for new jobs: so long may what was handed back lie before an idle worker sees it.
 
-With more partitions longer, so that idle workers do not keep a cluster busy, up to the second that clients allow for.
+With more partitions longer, so that idle workers do not keep a cluster busy, up to what clients allow for.
 """
 
 _LONGEST_CLAIM_WAIT_MS = 1_000
