@@ -5,6 +5,7 @@ They stand in Redis, so that a call may come to another gateway than the one it 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -20,7 +21,10 @@ from protocol.bridge import DialectError
 from protocol.dialects import custom, fields
 from protocol.dialects.audiosocket import AudioSocket
 from protocol.dialects.base import Request
+from protocol.keyring import Permit
 from protocol.keys import announced
+
+from .admission.http_guard import permit_of
 
 KEEP_SECONDS = 600
 """How long an announced call is waited for."""
@@ -31,20 +35,29 @@ Parameters = tuple[tuple[str, str], ...]
 """What a site says of a call: pairs as they might stand in a query string."""
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What was said of a call, and by whom: it is that one's call, for the call itself shows no key."""
+
+    parameters: Parameters
+    permit: Permit
+
+
 class Announcements:
     """What was said of each call that is to come, by the UUID under which it will come.  Good for one call."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def put(self, uuid: UUID, parameters: Parameters) -> None:
+    async def put(self, uuid: UUID, announcement: Announcement) -> None:
         """A later one takes the place of an earlier one."""
-        await self._redis.set(announced(uuid), msgspec.json.encode(parameters), ex=KEEP_SECONDS)
+        said = msgspec.msgpack.encode(announcement)
+        await self._redis.set(announced(uuid), said, ex=KEEP_SECONDS)
 
-    async def take(self, uuid: UUID) -> Parameters | None:
+    async def take(self, uuid: UUID) -> Announcement | None:
         """None for a call that nobody has announced, or that has come already."""
-        said = await self._redis.getdel(announced(uuid))
-        return None if said is None else msgspec.json.decode(said, type=Parameters)
+        said: Any = await self._redis.getdel(announced(uuid))
+        return None if said is None else msgspec.msgpack.decode(said, type=Announcement)
 
 
 class Reception:
@@ -59,12 +72,15 @@ class Reception:
         return Route("/v1/audiosocket/{uuid}", self.answer, methods=["PUT", "POST"])
 
     async def answer(self, request: HttpRequest) -> Response:
-        """201 with what was understood, or 400 with what is wrong."""
+        """201 with what was understood, 400 with what is wrong, 403 for the call of another."""
+        permit = permit_of(request)
         try:
             uuid = _uuid(request.path_params["uuid"])
             parameters = (*request.query_params.multi_items(), *await _said(request))
             dialect = AudioSocket(uuid, Request(request.url.path, parameters))
-            await self._announcements.put(uuid, parameters)
+            if not permit.covers(dialect.call_id):
+                return PlainTextResponse("this token is good for another call only\n", 403)
+            await self._announcements.put(uuid, Announcement(parameters, permit))
         except DialectError as exc:
             return PlainTextResponse(f"{exc}\n", 400)
         except (RedisError, OSError):

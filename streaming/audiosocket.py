@@ -22,8 +22,9 @@ from protocol.dialects.audiosocket import (
     greeting,
 )
 from protocol.dialects.base import Message, Request
+from protocol.keyring import EVERYTHING, Permit
 
-from .announced import Announcements, Parameters
+from .announced import Announcement, Announcements
 from .session import Socket
 
 _CHUNK = 8_192
@@ -34,8 +35,8 @@ _QUIET_SECONDS = 1.0
 
 log = structlog.get_logger()
 
-Converse = Callable[[Socket, AudioSocket], Awaitable[None]]
-"""Has a call with a bridge, until it is over."""
+Converse = Callable[[Socket, AudioSocket, Permit], Awaitable[None]]
+"""Has a call with a bridge, until it is over; the permit is that of whoever announced it."""
 
 
 class TcpSocket:
@@ -106,7 +107,7 @@ class AudioSocketDoor:
         self,
         announcements: Announcements,
         converse: Converse,
-        has_room: Callable[[], bool],
+        has_room: Callable[[Permit], bool],
         *,
         to_all: bool,
         greeting_seconds: float,
@@ -128,32 +129,33 @@ class AudioSocketDoor:
         connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket = TcpSocket(reader, writer)
         try:
-            dialect = await self._greet(reader)
-            if dialect is None:
+            greeted = await self._greet(reader)
+            if greeted is None:
                 await socket.close(1008, "")
             else:
-                await self._converse(socket, dialect)
+                await self._converse(socket, *greeted)
         except (ConnectionClosed, OSError):
             log.info("connection_lost", path="audiosocket")
         finally:
             writer.close()
 
-    async def _greet(self, reader: asyncio.StreamReader) -> AudioSocket | None:
-        """The dialect of a call that may come in."""
+    async def _greet(self, reader: asyncio.StreamReader) -> tuple[AudioSocket, Permit] | None:
+        """The dialect of a call that may come in, and whose call it is."""
         try:
             async with asyncio.timeout(self._greeting_seconds):
                 uuid = greeting(await reader.readexactly(GREETING))
-                if not self._has_room():
-                    log.warning("audiosocket_refused", error="no room for another call")
-                    return None
-                parameters = await self._parameters(uuid)
-            return AudioSocket(uuid, Request("/audiosocket", parameters))
+                announced = await self._announced(uuid)
+            if not self._has_room(announced.permit):
+                log.warning("audiosocket_refused", error="no room for another call")
+                return None
+            request = Request("/audiosocket", announced.parameters)
+            return AudioSocket(uuid, request), announced.permit
         except (DialectError, TimeoutError, asyncio.IncompleteReadError, RedisError) as exc:
             log.warning("audiosocket_refused", error=type(exc).__name__)
             return None
 
-    async def _parameters(self, uuid: UUID) -> Parameters:
+    async def _announced(self, uuid: UUID) -> Announcement:
         said = await self._announcements.take(uuid)
         if said is None and not self._to_all:
             raise DialectError("a call that nobody has announced")
-        return said or ()
+        return said or Announcement((), EVERYTHING)

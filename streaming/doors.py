@@ -6,12 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from redis.asyncio import Redis
 
+from protocol.keyring import Permit
+
 from .admission.guard import Guard
 from .announced import Announcements, Reception
 from .audiosocket import AudioSocketDoor, Converse
 from .captions_feed import CaptionsFeed
 from .following import Newsroom
 from .http import http_server
+from .recordings import Recordings
 from .settings import GatewaySettings
 
 log = structlog.get_logger()
@@ -24,7 +27,7 @@ async def side_doors(
     newsroom: Newsroom,
     settings: GatewaySettings,
     converse: Converse,
-    has_room: Callable[[], bool],
+    has_room: Callable[[Permit], bool],
     guard: Guard,
 ) -> AsyncIterator[None]:
     """Open those that the settings name, while the context lasts; the ports are logged."""
@@ -32,7 +35,13 @@ async def side_doors(
     async with AsyncExitStack() as open_doors:
         if settings.http_port is not None:
             feed = CaptionsFeed(redis, newsroom, partitions, settings.send_seconds)
-            routes = [feed.route, Reception(announcements).route]
+            recordings = Recordings(
+                converse,
+                has_room,
+                pace=settings.audio_pace,
+                patience=settings.hold_seconds,
+            )
+            routes = [feed.route, Reception(announcements).route, recordings.route]
             serving = http_server(routes, settings.host, settings.http_port, guard)
             port = await open_doors.enter_async_context(serving)
             open_doors.callback(feed.close)

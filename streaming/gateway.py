@@ -126,10 +126,16 @@ class Gateway:
             self._partitions,
             self._newsroom,
             self._settings,
-            partial(self._converse, patience=_FIRST_SOUND_SECONDS),
-            self._has_room,
+            self._converse_over_tcp,
+            lambda permit: self._has_room() and not self._guard.room_for(permit),
             self._guard,
         )
+
+    async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
+        """Whoever announced the call answers for it; one that nobody had to announce is nobody's guest."""
+        known = permit != EVERYTHING
+        with self._guard.inside(socket, permit, call=True) if known else contextlib.nullcontext():
+            await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
     def _has_room(self) -> bool:
         full = len(self._sessions) >= self._settings.max_calls
@@ -199,7 +205,9 @@ class Gateway:
                 if listens:
                     await self._subscriber(socket, permit, listens[1], dict(query)).run()
                 else:
-                    dialect = registry.open_dialect(seen_by_dialect(url.path, query, request, permit))
+                    dialect = registry.open_dialect(
+                        seen_by_dialect(url.path, query, request, permit)
+                    )
                     patience = self._settings.first_message_seconds
                     await self._converse(socket, dialect, patience, permit)
         except ConnectionClosed:
@@ -209,7 +217,9 @@ class Gateway:
         self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]
     ) -> Subscriber:
         after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
-        follower = Follower(self._redis, self._newsroom, self._calls.keys(permit.filed(call_id)), after)
+        follower = Follower(
+            self._redis, self._newsroom, self._calls.keys(permit.filed(call_id)), after
+        )
         return Subscriber(socket, Scribe(call_id), follower, self._settings.send_seconds)
 
     async def _converse(

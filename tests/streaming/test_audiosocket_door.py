@@ -19,6 +19,8 @@ from websockets.asyncio.client import connect
 from console.recording import read_recording
 from protocol.audio import Pcm
 from protocol.dialects.audiosocket import HANG_UP, SILENCE, Frame, Frames
+from protocol.keyring import Key, Keyring, Scope, digest, key_text
+from protocol.keys import CallKeys
 from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parents[1] / "speech" / "prompts" / "agent-alreadyon.wav"
@@ -180,6 +182,58 @@ async def test_a_silent_caller_is_kept_on_the_line(redis: Redis, tmp_path: Path)
             said = await caller.reader.readexactly(len(SILENCE))
 
     assert said == SILENCE
+
+
+# Whose call it is
+
+
+def keys_file(folder: Path, **tenants: Scope) -> tuple[Path, dict[str, str]]:
+    """A file with a key for each tenant, and the headers that show it."""
+    texts = {name: key_text(f"{name}00000", name.encode().ljust(32)) for name in tenants}
+    keys = [
+        Key(f"{name}00000", digest(texts[name]), name, (scope,), created=0.0)
+        for name, scope in tenants.items()
+    ]
+    path = folder / "keys.json"
+    path.write_bytes(Keyring(keys).encoded())
+    path.chmod(0o600)
+    return path, {name: f"Bearer {text}" for name, text in texts.items()}
+
+
+async def test_a_call_belongs_to_the_tenant_that_announced_it(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+    keys, shown = keys_file(tmp_path, acme=Scope.ADMIN, other=Scope.READ)
+
+    async with gateway(redis, tmp_path, keys_file=str(keys)) as doors:
+        async with httpx.AsyncClient(headers={"Authorization": shown["acme"]}) as client:
+            url = f"{doors.http}/v1/audiosocket/{uuid}"
+            assert (await client.put(url, json={"call_id": "c1"})).status_code == 201
+        events = f"{doors.ws}/v1/calls/c1/events"
+        heard = Listener()
+        async with connect(events, additional_headers={"Authorization": shown["acme"]}) as reader:
+            listening = asyncio.ensure_future(heard.listen(reader))
+            async with ringing(doors.audiosocket, uuid) as caller:
+                await caller.speak(speech())
+                await caller.say(Frame(0x00))
+                await listening
+        filed = await redis.exists(CallKeys.of("acme/c1", 1).log)
+
+    assert heard.events[-1]["type"] == "call.ended"
+    assert filed
+
+
+@pytest.mark.parametrize(("who", "status"), [(None, 401), ("other", 403)])
+async def test_whoever_may_not_bring_calls_may_not_announce_them(
+    redis: Redis, tmp_path: Path, who: str | None, status: int
+) -> None:
+    keys, shown = keys_file(tmp_path, other=Scope.READ)
+    headers = {"Authorization": shown[who]} if who else {}
+
+    async with gateway(redis, tmp_path, keys_file=str(keys)) as doors:
+        async with httpx.AsyncClient(headers=headers) as client:
+            answer = await client.put(f"{doors.http}/v1/audiosocket/{uuid4()}")
+
+    assert answer.status_code == status
 
 
 # Announcing
