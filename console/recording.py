@@ -1,13 +1,11 @@
 """
 Audio files as channels at 8 kHz.
 
-Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves (Python's `wave` knows
-PCM only); everything else goes through pydub, which asks ffmpeg.
+Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves; everything else goes
+through pydub, which asks ffmpeg.
 """
 
-import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from protocol.audio import Encoding, Pcm, decode
+from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, to_seconds
+from protocol.wav import read_wav
 
 if TYPE_CHECKING:
     from pydub import AudioSegment
-
-_WAV_ENCODINGS = {1: Encoding.L16, 6: Encoding.ALAW, 7: Encoding.MULAW}
-_EXTENSIBLE = 0xFFFE
 
 _RATES = range(4_000, 384_001)
 """Sample rates in Hz that anybody records with: anything else is a damaged header."""
@@ -57,7 +53,7 @@ def read_recording(path: Path) -> Recording:
         raise RecordingError(f"{path}: {exc.strerror}") from exc
     if not content:
         raise RecordingError(f"{path}: the file is empty")
-    rate, channels = _read_wav(content) or _read_with_pydub(path)
+    rate, channels = read_wav(content) or _read_with_pydub(path)
     if not channels or len(channels[0]) == 0:
         raise RecordingError(f"{path}: there is no audio in it")
     if rate not in _RATES:
@@ -65,43 +61,8 @@ def read_recording(path: Path) -> Recording:
     return Recording(tuple(_at_call_rate(channel, rate) for channel in channels))
 
 
-def _read_wav(content: bytes) -> tuple[int, list[Pcm]] | None:
-    """Rate and channels of a WAV file in 16 bit PCM, mu-law or A-law; None when it is something else."""
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        return None
-    chunks = dict(_chunks(content))
-    layout = chunks.get(b"fmt ", b"")
-    if len(layout) < 16:
-        return None
-    kind, count, rate, _, _, bits = struct.unpack("<HHIIHH", layout[:16])
-    if kind == _EXTENSIBLE and len(layout) >= 26:
-        kind = struct.unpack("<H", layout[24:26])[0]
-    encoding = _WAV_ENCODINGS.get(kind)
-    if encoding is None or bits != 8 * encoding.width or count == 0:
-        return None
-    audio = chunks.get(b"data", b"")
-    pcm = decode(audio[: len(audio) - len(audio) % (count * encoding.width)], encoding)
-    return rate, [np.ascontiguousarray(pcm[channel::count]) for channel in range(count)]
-
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """
-    RIFF chunks, by name.
-
-    A recorder writes the length of the audio when it stops.  What a stream or a crash leaves there (0, or more
-    than there is) means all that follows.
-    """
-    position = 12
-    while position + 8 <= len(content):
-        name, size = struct.unpack("<4sI", content[position : position + 8])
-        if name == b"data" and size == 0:
-            size = len(content)
-        yield name, content[position + 8 : position + 8 + size]
-        position += 8 + size + size % 2
-
-
 def _read_with_pydub(path: Path) -> tuple[int, list[Pcm]]:
-    """Rate and channels of anything that ffmpeg reads, and of the kinds of PCM that `_read_wav` leaves."""
+    """Rate and channels of anything that ffmpeg reads, and of the kinds of PCM that `read_wav` leaves."""
     with warnings.catch_warnings():
         # pydub warns where there is no ffmpeg, when imported and at each file: our error says more.
         warnings.simplefilter("ignore", RuntimeWarning)

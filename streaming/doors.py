@@ -1,20 +1,22 @@
 """The doors of a gateway beside its WebSocket port: AudioSocket over TCP, and HTTP."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from redis.asyncio import Redis
 
+from protocol.dialects.base import Dialect
 from protocol.keyring import Permit
 
 from .admission.guard import Guard
 from .announced import Announcements, Reception
-from .audiosocket import AudioSocketDoor, Converse
+from .audiosocket import AudioSocketDoor
 from .captions_feed import CaptionsFeed
 from .following import Newsroom
 from .http import http_server
 from .recordings import Recordings
+from .session import Socket
 from .settings import GatewaySettings
 
 log = structlog.get_logger()
@@ -26,7 +28,7 @@ async def side_doors(
     partitions: int,
     newsroom: Newsroom,
     settings: GatewaySettings,
-    converse: Converse,
+    converse: Callable[[Socket, Dialect, Permit], Awaitable[None]],
     has_room: Callable[[Permit], bool],
     guard: Guard,
 ) -> AsyncIterator[None]:

@@ -1,0 +1,195 @@
+"""
+Recordings over HTTP, in the form of Deepgram's pre-recorded API.
+
+A recording goes through the ring as a call does, only faster: it is queued, transcribed, stored and counted like
+any other, so there is one way from audio to words.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import numpy as np
+import soxr
+import structlog
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from protocol.audio import Pcm
+from protocol.bridge import DialectError
+from protocol.dialects.base import Message, Request
+from protocol.dialects.deepgram import Deepgram
+from protocol.dialects.deepgram_prerecorded import Recording, Report, as_live, messages, recording
+from protocol.keyring import Permit
+
+from .admission.http_guard import permit_of
+from .session import Socket
+
+PATH = "/v1/listen"
+
+_LONGEST_BODY = 32 * 1024 * 1024
+"""Bytes: half an hour of 16 bit at 8 kHz, more than an hour of mu-law."""
+
+_MOST_AT_ONCE = 4
+"""Recordings in hand; each holds its body in memory.  More are answered with 503."""
+
+_BODY_SECONDS = 120
+_FASTEST = 20.0
+"""Times real time; a quick engine is not kept waiting, and calls beside it are not starved."""
+
+_MOST_SEGMENTS = 8
+"""Segments in hand of one recording: a slow engine slows it down, and calls find room between them."""
+
+_RATES = (8_000, 16_000)
+_MESSAGES_PER_SECOND = 10
+
+log = structlog.get_logger()
+
+
+Converse = Callable[[Socket, Deepgram, Permit], Awaitable[None]]
+"""Has a call with a bridge, until it is over."""
+
+
+class Recordings:
+    """Answers `POST /v1/listen`."""
+
+    def __init__(
+        self,
+        converse: Converse,
+        has_room: Callable[[Permit], bool],
+        *,
+        pace: float,
+        patience: float,
+    ) -> None:
+        """`pace`: times real time, 0 for as fast as is good.  `patience`: seconds for a slow engine to go on."""
+        self._converse = converse
+        self._has_room = has_room
+        self._pace = min(pace or _FASTEST, _FASTEST)
+        self._patience = patience
+        self._in_hand = 0
+
+    @property
+    def route(self) -> Route:
+        """Where it is to be served."""
+        return Route(PATH, self.answer, methods=["POST"])
+
+    async def answer(self, request: HttpRequest) -> Response:
+        """200 with the transcript, 400 with what is wrong, 503 when it is to be tried again."""
+        permit = permit_of(request)
+        if self._in_hand >= _MOST_AT_ONCE or not self._has_room(permit):
+            return _busy("no room for another recording; try again")
+        self._in_hand += 1
+        try:
+            body = await _body(request)
+            return await self._transcribe(_seen_by_dialect(request), body, permit)
+        except DialectError as exc:
+            return _fault(400, "Bad Request", str(exc))
+        except _TooLongError:
+            return _fault(413, "Payload Too Large", f"more than {_LONGEST_BODY} bytes")
+        except TimeoutError:
+            return _fault(408, "Request Timeout", f"no whole body within {_BODY_SECONDS} s")
+        finally:
+            self._in_hand -= 1
+
+    async def _transcribe(self, request: Request, body: bytes, permit: Permit) -> Response:
+        heard = await asyncio.to_thread(_at_a_rate_of_calls, recording(request, body))
+        report = Report(request, body)
+        played = Played(messages(heard), report, self._pace, self._patience)
+        await self._converse(played, Deepgram(as_live(request, heard)), permit)
+        if report.fault is not None:
+            return _fault(400, "Bad Request", report.fault)
+        if not report.complete:
+            log.warning("recording_not_transcribed", code=played.code)
+            return _busy("the recording could not be transcribed now; try again")
+        return JSONResponse(report.answer())
+
+
+class Played:
+    """A recording that poses as a bridge's connection, and takes down what comes back."""
+
+    def __init__(
+        self, said: Iterator[Message], report: Report, pace: float, patience: float
+    ) -> None:
+        self.transport = asyncio.Transport()  # for cutting off who does not read: it always reads
+        self.code: int | None = None
+        self._report = report
+        self._pace = pace
+        self._patience = patience
+        self._news = asyncio.Event()
+        self._playing = self._play(said)
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        """Goes on where it stands: a session reads in two places."""
+        return self._playing
+
+    async def send(self, message: Message) -> None:
+        """What the live API says."""
+        self._report.learn(message)
+        self._news.set()
+
+    async def close(self, code: int, reason: str) -> None:
+        """The call is over."""
+        self.code = code
+
+    async def _play(self, said: Iterator[Message]) -> AsyncIterator[Message]:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for message in said:
+            await self._let_the_engine_catch_up()
+            due = max(due + 1 / (_MESSAGES_PER_SECOND * self._pace), loop.time() - 1)
+            await asyncio.sleep(due - loop.time())
+            yield message
+
+    async def _let_the_engine_catch_up(self) -> None:
+        """It is waited for so long as it gets on: one that does not is the session's business."""
+        while self._report.in_hand > _MOST_SEGMENTS:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+
+
+class _TooLongError(Exception):
+    """A body over the limit."""
+
+
+async def _body(request: HttpRequest) -> bytes:
+    body = bytearray()
+    async with asyncio.timeout(_BODY_SECONDS):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LONGEST_BODY:
+                raise _TooLongError
+    return bytes(body)
+
+
+def _seen_by_dialect(request: HttpRequest) -> Request:
+    """Without the token that let it in: that is no part of what it says of its call."""
+    query = (pair for pair in request.query_params.multi_items() if pair[0] != "token")
+    headers = (("content-type", request.headers.get("content-type", "")),)
+    return Request(PATH, tuple(query), headers)
+
+
+def _at_a_rate_of_calls(heard: Recording) -> Recording:
+    """Recordings come at any rate; calls at 8 or 16 kHz."""
+    if heard.rate in _RATES:
+        return heard
+    return Recording(_RATES[-1], tuple(_resampled(pcm, heard.rate) for pcm in heard.channels))
+
+
+def _resampled(pcm: Pcm, rate: int) -> Pcm:
+    wide = soxr.resample(pcm.astype(np.float32), rate, _RATES[-1], quality="HQ")
+    clipped: Pcm = np.clip(np.rint(wide), -32_768, 32_767).astype(np.int16)
+    return clipped
+
+
+def _fault(status: int, code: str, message: str) -> Response:
+    """In Deepgram's form: https://developers.deepgram.com/docs/errors"""
+    return JSONResponse({"err_code": code, "err_msg": message}, status)
+
+
+def _busy(message: str) -> Response:
+    answer = {"err_code": "Service Unavailable", "err_msg": message}
+    return JSONResponse(answer, 503, {"Retry-After": "2"})
