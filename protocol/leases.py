@@ -12,13 +12,15 @@ HANDED_BACK_MS = 24 * 3_600_000
 TAKE_OVER = Script(
     "take_over",
     """#!lua flags=allow-oom
--- KEYS lane   ARGV group consumer idle count
--- Take over at most so many jobs that were idle for so many milliseconds, the oldest first.
+-- KEYS lane   ARGV group consumer (idle count)...
+-- Take over jobs, the oldest first: for each pair, of those idle for so many milliseconds at most so many.
 -- Returns entry, deliveries (this one counted) and fields of each.
 local taken = {}
-for _, lease in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])) do
-  local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], lease[1])
-  if #claimed == 1 then taken[#taken + 1] = {lease[1], lease[4] + 1, claimed[1][2]} end
+for i = 3, #ARGV, 2 do
+  for _, lease in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[i], '-', '+', ARGV[i + 1])) do
+    local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[i], lease[1])
+    if #claimed == 1 then taken[#taken + 1] = {lease[1], lease[4] + 1, claimed[1][2]} end
+  end
 end
 return taken
 """,

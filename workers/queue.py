@@ -110,12 +110,9 @@ class WorkQueue:
 
         One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
         """
-        handed_back = await self._taken(partition, HANDED_BACK_MS, room)
-        return handed_back + await self._taken(partition, lease_ms, 1)
-
-    async def _taken(self, partition: Partition, idle_ms: int, count: int) -> list[Claimed]:
         taken = await self._take_over(
-            keys=[partition.finals], args=[WORKERS, self._consumer, idle_ms, count]
+            keys=[partition.finals],
+            args=[WORKERS, self._consumer, HANDED_BACK_MS, room, lease_ms, 1],
         )
         return [
             one
