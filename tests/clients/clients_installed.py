@@ -20,6 +20,7 @@ class Prompt:
 
     path: Path
     text: str
+    seconds: float
 
     def errors(self, heard: str) -> WordErrors:
         return word_errors(self.text, heard)

@@ -19,13 +19,13 @@ MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text()
 @pytest.fixture(scope="session")
 def prompt() -> Prompt:
     entry = MANIFEST[0]
-    return Prompt(SPEECH / entry["file"], entry["text"])
+    return Prompt(SPEECH / entry["file"], entry["text"], entry["seconds"])
 
 
 @pytest.fixture(scope="session")
 def other_prompt() -> Prompt:
     entry = MANIFEST[1]
-    return Prompt(SPEECH / entry["file"], entry["text"])
+    return Prompt(SPEECH / entry["file"], entry["text"], entry["seconds"])
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def _url(said: Any) -> str:
     found = (re.search(r"(ws://\S+)/twilio", line) for line in said)
-    return next(one[1] for one in found if one)
+    url = next((one[1] for one in found if one), None)
+    assert url is not None, "`trunkline up` ended before it was up"
+    return url
 
 
 def _http(log: Path) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 import sys
 
-from phone_line import report, spoken
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
+from phone_line import report, spoken
 
 
 async def main(url: str, path: str, *options: str) -> None:

@@ -4,10 +4,10 @@ import asyncio
 import sys
 
 import aiohttp
-from phone_line import report, spoken
 from livekit import rtc
 from livekit.agents import stt
 from livekit.plugins import deepgram
+from phone_line import report, spoken
 
 
 async def main(url: str, path: str) -> None:

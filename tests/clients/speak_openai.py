@@ -5,8 +5,8 @@ import base64
 import struct
 import sys
 
-from phone_line import report, spoken
 from openai import AsyncOpenAI
+from phone_line import report, spoken
 
 SESSION = {
     "type": "transcription",

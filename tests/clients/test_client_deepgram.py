@@ -79,3 +79,14 @@ def test_other_peoples_deepgram_services_get_the_words(
 
     errors = prompt.errors(said(lines))
     assert errors.rate <= 0.1, errors
+
+
+def test_deepgrams_sdk_gets_the_words_of_a_recording(
+    stack: Stack, clients: Clients, prompt: Prompt
+) -> None:
+    (line,) = clients.speak("speak_deepgram_file", stack.http, prompt.path)
+
+    errors = prompt.errors(line["final"])
+    assert errors.rate <= 0.1, errors
+    assert line["parsed"] == "ListenV1Response"
+    assert abs(line["body"]["metadata"]["duration"] - prompt.seconds) < 0.2
