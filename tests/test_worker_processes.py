@@ -1,4 +1,4 @@
-"""The workers of `trunkline up`, as processes that die and freeze."""
+"""Workers as processes that die, freeze and are told to stop."""
 
 import os
 import re
@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.valkey import ValkeyServer
 
 ROOT = Path(__file__).parent.parent
 PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
@@ -45,7 +47,7 @@ def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str
     process.wait()
 
 
-def worker_of(process: subprocess.Popen[str]) -> int:
+def worker_of(process: subprocess.Popen[Any]) -> int:
     """The id of the process that runs `trunkline worker`."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     (worker,) = (
@@ -70,3 +72,26 @@ def test_a_call_is_heard_although_the_only_worker(
 
     assert call.returncode == 0, call.stderr
     assert len(call.stdout.split()) > 5
+
+
+def test_a_worker_by_itself_has_a_parent_too_and_both_stop_when_told(
+    environment: dict[str, str], valkey: ValkeyServer
+) -> None:
+    reader, writer = os.pipe()
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "trunkline", "worker"],
+        env=environment | {"TRUNKLINE_REDIS_URL": valkey.url, "TRUNKLINE_READY_FD": str(writer)},
+        stderr=subprocess.DEVNULL, cwd=ROOT, pass_fds=(writer,),
+    )  # fmt: skip
+    os.close(writer)
+    with os.fdopen(reader) as ready:
+        said = ready.readline()
+    worker = worker_of(parent)
+
+    parent.terminate()
+    status = parent.wait()
+
+    assert said.startswith("moonshine")
+    assert status == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
