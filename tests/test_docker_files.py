@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "docker"))
 from make_locks import project, requirements, sets
 from support.dockerfile import Stage, exported, stages
 
-from console.configuration import Configuration
+from console.configuration import Configuration, ConfigurationError
 from console.stack import server_binary
 from trunkline import SECTIONS
 
@@ -91,11 +91,21 @@ def test_an_image_runs_as_nobody_under_an_init_and_is_watched(image: str) -> Non
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_is_set_up_by_settings_that_exist(image: str) -> None:
     configuration = Configuration(SECTIONS)
+    published = {"TRUNKLINE_GATEWAY_PUBLISHED": "127.0.0.1:8080"}
 
-    configuration.read_environment(STAGES[image].environment(STAGES))
+    configuration.read_environment(STAGES[image].environment(STAGES) | published)
 
     for section, settings in SECTIONS.items():
         configuration.section(section, settings)
+
+
+def test_an_image_is_reached_from_elsewhere_with_keys_only() -> None:
+    configuration = Configuration(SECTIONS)
+
+    configuration.read_environment(STAGES["gateway"].environment(STAGES))
+
+    with pytest.raises(ConfigurationError, match="keys"):
+        configuration.section("gateway", SECTIONS["gateway"])
 
 
 def test_compose_sets_only_settings_that_exist() -> None:
@@ -135,7 +145,7 @@ def test_the_queue_is_reached_from_inside_only() -> None:
     assert set(compose("cpu")["services"]["valkey"]["networks"]) == {"queue"}
 
 
-def test_only_transcripts_and_weights_are_kept() -> None:
+def test_only_transcripts_weights_and_keys_are_kept() -> None:
     kept = {
         name: [(mount["source"], mount["target"]) for mount in service["volumes"]]
         for name, service in services()
@@ -144,6 +154,7 @@ def test_only_transcripts_and_weights_are_kept() -> None:
 
     weights = [("weights", "/weights")]
     assert kept == {
+        "gateway": [("keys", "/keys")],
         "recorder": [("transcripts", "/var/lib/trunkline")],
         "worker": weights,
         "worker-gpu": weights,
