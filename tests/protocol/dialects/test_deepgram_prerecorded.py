@@ -1,0 +1,182 @@
+"""Deepgram's API for recordings."""
+
+import io
+import json
+import wave
+from typing import Any
+
+import numpy as np
+import pytest
+from recordings import request as live_request
+
+from protocol.audio import Encoding, encode
+from protocol.bridge import DialectError
+from protocol.dialects.base import Request
+from protocol.dialects.deepgram_prerecorded import (
+    Recording,
+    Report,
+    as_live,
+    messages,
+    recording,
+)
+from protocol.wav import read_wav
+
+LEFT, RIGHT = np.array([1, 3], np.int16), np.array([2, 4], np.int16)
+
+
+def posted(query: str = "", content_type: str = "") -> Request:
+    asked = live_request(f"/v1/listen?{query}")
+    return Request(asked.path, asked.query, (("content-type", content_type),))
+
+
+def wav(rate: int = 8_000) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(2)
+        written.setsampwidth(2)
+        written.setframerate(rate)
+        written.writeframes(np.stack([LEFT, RIGHT], axis=1).tobytes())
+    return file.getvalue()
+
+
+def samples(heard: Recording) -> list[list[int]]:
+    return [pcm.tolist() for pcm in heard.channels]
+
+
+def results(text: str, channel: int = 0, **said: Any) -> str:
+    words = [{"word": word, "confidence": 0.5} for word in text.split()]
+    body = {
+        "type": "Results",
+        "channel_index": [channel, 2],
+        "start": 1.0,
+        "duration": 0.5,
+        "is_final": True,
+        "channel": {"alternatives": [{"transcript": text, "confidence": 0.5, "words": words}]},
+        "metadata": {"model_info": {"name": "moonshine", "version": "1", "arch": "trunkline"}},
+        "x": {"segment_id": f"{channel}-0"},
+    }
+    return json.dumps(body | said)
+
+
+METADATA = json.dumps(
+    {
+        "type": "Metadata",
+        "request_id": "call-1",
+        "created": "2026-11-23T00:00:00.000Z",
+        "duration": 2.0,
+        "channels": 2,
+        "tags": ["ci"],
+        "x": {"warnings": [], "ended": "completed"},
+    }
+)
+
+
+def test_a_wav_file_says_itself_what_it_is() -> None:
+    heard = recording(posted("encoding=mulaw", "application/octet-stream"), wav(44_100))
+
+    assert heard.rate == 44_100
+    assert samples(heard) == [[1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize(
+    ("query", "content_type"),
+    [("encoding=mulaw", ""), ("encoding=mulaw&sample_rate=8000", "audio/raw"), ("", "audio/basic")],
+)
+def test_raw_audio_is_what_the_query_or_the_media_type_says(query: str, content_type: str) -> None:
+    heard = recording(
+        posted(query, content_type), encode(np.array([0, 8], np.int16), Encoding.MULAW)
+    )
+
+    assert (heard.rate, samples(heard)) == (8_000, [[0, 8]])
+
+
+def test_the_channels_of_raw_audio_are_taken_apart_and_half_a_sample_at_the_end_is_left() -> None:
+    heard = recording(
+        posted("encoding=linear16&sample_rate=16000&channels=2"), b"\1\0\2\0\3\0\4\0\5"
+    )
+
+    assert (heard.rate, samples(heard)) == (16_000, [[1, 3], [2, 4]])
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "complaint"),
+    [
+        (posted("", "application/json"), b'{"url":"https://x/y.wav"}', "a url is not fetched here"),
+        (posted("url=https://x"), wav(), "a url is not fetched here"),
+        (posted("", "audio/mpeg"), b"ID3", "send a WAV file"),
+        (posted("encoding=opus"), b"OggS", "send a WAV file"),
+        (posted("encoding=linear16&sample_rate=48000"), b"\0\0", "send 8000 or 16000"),
+        (posted("encoding=linear16&sample_rate=8k"), b"\0\0", "sample_rate must be a whole number"),
+        (posted("encoding=mulaw"), b"", "there is no audio"),
+        (posted("encoding=linear16"), b"\0", "there is no audio"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_to_send(
+    asked: Request, body: bytes, complaint: str
+) -> None:
+    with pytest.raises(DialectError, match=complaint):
+        recording(asked, body)
+
+
+def test_a_recording_is_said_as_a_live_client_says_it() -> None:
+    heard = Recording(8_000, (LEFT, RIGHT))
+
+    live = as_live(posted("encoding=mulaw&utterances=true&keyterm=Acme&keyterm=Orvanta"), heard)
+
+    assert [value for name, value in live.query if name == "keyterm"] == ["Acme", "Orvanta"]
+    assert (live.first("encoding"), live.first("sample_rate"), live.first("channels")) == (
+        "linear16",
+        "8000",
+        "2",
+    )
+    assert list(messages(heard)) == [b"\1\0\2\0\3\0\4\0", '{"type":"CloseStream"}']
+
+
+def test_all_finals_of_a_channel_make_one_transcript() -> None:
+    report = Report(posted("utterances=true"), b"audio")
+
+    for message in (
+        results("my name"),
+        results("yes", channel=1),
+        results("is Ada"),
+        results("is", is_final=False),
+        METADATA,
+    ):
+        report.learn(message)
+
+    answer = report.answer()
+    said = [one["alternatives"][0]["transcript"] for one in answer["results"]["channels"]]
+    assert said == ["my name is Ada", "yes"]
+    assert [one["transcript"] for one in answer["results"]["utterances"]] == [
+        "my name",
+        "yes",
+        "is Ada",
+    ]
+    assert answer["metadata"]["models"] == ["moonshine"]
+    assert answer["metadata"]["tags"] == ["ci"]
+
+
+def test_a_stretch_without_words_is_a_warning_and_not_silence() -> None:
+    report = Report(posted(), b"audio")
+
+    for message in (results("", x={"segment_id": "0-0", "failed": "no engine"}), METADATA):
+        report.learn(message)
+
+    (warning,) = report.answer()["metadata"]["warnings"]
+    assert warning["message"] == "nothing could be written of 1.0 to 1.5 s"
+
+
+def test_segments_are_in_hand_from_the_first_sound_to_the_final() -> None:
+    report = Report(posted(), b"audio")
+    report.learn('{"type":"SpeechStarted"}')
+    report.learn('{"type":"SpeechStarted"}')
+
+    before = report.in_hand
+    report.learn(results("yes"))
+
+    assert (before, report.in_hand, report.complete) == (2, 1, False)
+
+
+def test_a_file_that_is_no_wav_is_not_taken_for_one() -> None:
+    assert read_wav(b"RIFF\0\0\0\0AVI LIST") is None
+    assert read_wav(b"") is None
