@@ -6,11 +6,15 @@ twice, an XREADGROUP whose entries nobody saw).  Our writes are idempotent and r
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
@@ -66,6 +70,48 @@ def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis sai
     return answer
 
 
+class CancellableCluster(RedisCluster):
+    """The same for Redis Cluster, as far as commands, pipelines and scripts go."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        """Run one command, on the node that has its keys."""
+        return _unless_cancelled(await super().execute_command(*args, **options))
+
+    def pipeline(self, transaction: bool | None = None, shard_hint: Any | None = None) -> Any:  # noqa: ANN401, FBT001  # as redis-py has it
+        """Several commands, one round trip to each node."""
+        return _CancellableClusterPipeline(self, transaction)
+
+    def register_script(self, script: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        """A script that can also be called in a pipeline, which redis-py forbids on a cluster."""
+        return _ClusterScript(self, script)
+
+
+class _CancellableClusterPipeline(ClusterPipeline):
+    async def execute(self, *args: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # as redis-py has it
+        answers: list[Any] = _unless_cancelled(await super().execute(*args, **options))
+        return answers
+
+
+class _ClusterScript:
+    """
+    Lua sent in full with every call: a node that has just become one may not know it by its hash.
+
+    All keys of a call lie on one node, so redis-py's reason to forbid this in pipelines is none here.
+    """
+
+    def __init__(self, redis: CancellableCluster, source: str) -> None:
+        self._redis = redis
+        self._source = source
+
+    async def __call__(
+        self, keys: Sequence[str], args: Sequence[Any], client: ClusterPipeline | None = None
+    ) -> Any:  # noqa: ANN401  # whatever the script says
+        command = ("EVAL", self._source, len(keys), *keys, *args)
+        if client is not None:
+            return client.execute_command(*command)
+        return await self._redis.execute_command(*command)
+
+
 def connect(settings: RedisSettings, connections: int = 64) -> Redis:
     """A client for one process, not connected yet.  UnusableRedisError when the address is none."""
     try:
@@ -77,17 +123,69 @@ def connect(settings: RedisSettings, connections: int = 64) -> Redis:
 
 
 def _client(url: str, connections: int) -> Redis:
-    client: Redis = CancellableRedis.from_url(
-        url,
-        protocol=2,
-        decode_responses=False,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=_CONNECT_SECONDS,
-        socket_timeout=_REPLY_SECONDS,
-        health_check_interval=10,
-        max_connections=connections,
+    scheme, mark, rest = url.partition("://")
+    match scheme:
+        case "redis+sentinel" | "rediss+sentinel":
+            return _behind_sentinels(scheme.removesuffix("+sentinel") + mark + rest, connections)
+        case "redis+cluster" | "rediss+cluster":
+            return _on_cluster(scheme.removesuffix("+cluster") + mark + rest, connections)
+        case _:
+            client: Redis = CancellableRedis.from_url(url, **_options(connections))
+            return client
+
+
+def _options(connections: int) -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "decode_responses": False,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_timeout": _REPLY_SECONDS,
+        "health_check_interval": 10,
+        "max_connections": connections,
+    }
+
+
+def _behind_sentinels(url: str, connections: int) -> Redis:
+    """The master that sentinels name: `redis+sentinel://user:password@host:26379,host:26379/mymaster`."""
+    servers, service, options = _several(url)
+    if not service:
+        raise ValueError("behind the sentinels stands the name of the service, such as /mymaster")
+    patience = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _CONNECT_SECONDS}
+    sentinels = Sentinel(servers, sentinel_kwargs=patience)  # type: ignore[no-untyped-call]
+    client: Redis = sentinels.master_for(
+        service, redis_class=CancellableRedis, **(_options(connections) | options)
     )
     return client
+
+
+def _on_cluster(url: str, connections: int) -> Redis:
+    """The nodes of a cluster, any of which knows the others: `redis+cluster://host:6379,host:6379`."""
+    servers, _, options = _several(url)
+    cluster = CancellableCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in servers],
+        **(_options(connections) | options),
+    )
+    return cast("Redis", cluster)
+
+
+def _several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
+    """Hosts and ports, what stands behind the slash, and what is to be said to each server."""
+    parts = urlsplit(url)
+    names, _, hosts = parts.netloc.rpartition("@")
+    servers = []
+    for place in hosts.split(","):
+        host, _, port = place.rpartition(":")
+        if not (host and port.isascii() and port.isdigit()):
+            raise ValueError(f"{place!r} is no host:port")
+        servers.append((host, int(port)))
+    user, _, password = (unquote(part) for part in names.partition(":"))
+    options: dict[str, Any] = {
+        name: value for name, value in (("username", user), ("password", password)) if value
+    }
+    if parts.scheme == "rediss":
+        options["ssl"] = True
+    return servers, parts.path.strip("/"), options
 
 
 async def check(redis: Redis, url: str) -> None:

@@ -26,7 +26,8 @@ class RedisSettings(BaseModel):
 
     url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="redis://, rediss:// (TLS) or unix:// address of a Redis >= 7.0 or Valkey >= 7.2",
+        description="address of a Redis >= 7.0 or Valkey >= 7.2: redis://, rediss:// (TLS), unix://;"
+        " redis+sentinel://host:26379,host:26379/SERVICE; redis+cluster://host:6379,host:6379",
     )
     partitions: int = Field(
         1,

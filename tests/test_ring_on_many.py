@@ -1,0 +1,93 @@
+"""The ring on more than one server: a cluster, and a master that dies under sentinels."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.engines import LengthTeller
+from support.ring import calling, ring, stream
+from support.servers import cluster, watched_pair
+
+from console.connection import UnusableRedisError, check, connect
+from console.recording import read_recording
+from protocol.audio import Encoding, encode
+from protocol.keys import CallKeys
+from protocol.settings import RedisSettings
+
+PROMPTS = sorted((Path(__file__).parent / "speech" / "prompts").glob("*.wav"))
+PAUSE = np.zeros(8_000, dtype=np.int16)
+AUDIO = encode(
+    np.concatenate(
+        [part for path in PROMPTS[:3] for part in (read_recording(path).channels[0], PAUSE)]
+    ),
+    Encoding.MULAW,
+)
+
+
+@pytest.fixture(scope="module")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as url:
+        yield url
+
+
+async def test_calls_are_spread_over_the_nodes_of_a_cluster(
+    cluster_url: str, tmp_path: Path
+) -> None:
+    redis = connect(RedisSettings(url=cluster_url))
+    shares = 8
+    calls = ["c1", "c2", "c3", "c4"]
+
+    await check(redis, cluster_url)
+    async with ring(redis, tmp_path, LengthTeller(), shares=shares) as it:
+
+        async def one(call_id: str) -> tuple[int, int]:
+            async with calling(it.url, call_id=call_id) as (bridge, heard):
+                await stream(bridge, AUDIO, frame=160, pace=20)
+                await bridge.send('{"type":"stop"}')
+                last = await heard.until("call.ended")
+                return last["segments"], len(heard.of("segment.final"))
+
+        async with asyncio.timeout(60):
+            counted = await asyncio.gather(*(one(call_id) for call_id in calls))
+    partitions = {CallKeys.of(call_id, shares).partition for call_id in calls}
+    await redis.aclose()
+
+    assert len(partitions) > 1
+    assert len(set(counted)) == 1
+    assert counted[0][0] == counted[0][1] > 1
+
+
+async def test_a_master_that_dies_is_followed_by_its_replica_in_mid_call(tmp_path: Path) -> None:
+    with watched_pair(tmp_path) as (url, master):
+        redis = connect(RedisSettings(url=url))
+        await check(redis, url)
+        async with ring(redis, tmp_path, LengthTeller()) as it:
+            async with calling(it.url, call_id="c1") as (bridge, heard):
+                sending = asyncio.ensure_future(stream(bridge, AUDIO, frame=160, pace=8))
+                await heard.until("segment.final")
+                master.kill()
+                await sending
+                await bridge.send('{"type":"stop"}')
+                async with asyncio.timeout(60):
+                    last = await heard.until("call.ended")
+        await redis.aclose()
+
+    ended = [event["segment_id"] for event in heard.of("segment.final")]
+    assert len(ended) == len(set(ended)) == last["segments"] > 1
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("redis+sentinel://localhost:26379", "name of the service"),
+        ("redis+sentinel://localhost/calls", "no host:port"),
+        ("redis+cluster://:secret@one,two:6379", "no host:port"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_its_password(url: str, complaint: str) -> None:
+    with pytest.raises(UnusableRedisError, match=complaint) as refused:
+        connect(RedisSettings(url=url))
+
+    assert "secret" not in str(refused.value)
