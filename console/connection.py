@@ -79,7 +79,7 @@ class CancellableCluster(RedisCluster):
 
     def pipeline(self, transaction: bool | None = None, shard_hint: Any | None = None) -> Any:  # noqa: ANN401, FBT001  # as redis-py has it
         """Several commands, one round trip to each node."""
-        return _CancellableClusterPipeline(self, transaction)
+        return _CancellableClusterPipeline(self, transaction)  # type: ignore[abstract]
 
     def register_script(self, script: Any) -> Any:  # noqa: ANN401  # as redis-py has it
         """A script that can also be called in a pipeline, which redis-py forbids on a cluster."""
