@@ -33,11 +33,11 @@ from .admission.gate import Refusal
 from .admission.guard import Guard
 from .admission.handshake import knock, refused, seen_by_dialect
 from .admission.limits import Timekeeper
-from .conversation import Conversation
 from .doors import side_doors
 from .ear import Judge
 from .following import Follower, Newsroom
 from .hearing import Hearing
+from .joining import Part
 from .metrics import GatewayMeter
 from .session import RESTARTING, Session, Socket, new_call_id
 from .settings import GatewaySettings
@@ -76,7 +76,7 @@ class Gateway:
         self._calls = Switchboard(
             redis, partitions, settings, Hearing(silero), self._newsroom, now, self._meter
         )
-        self._meter.watch_calls(lambda: len(self._calls))
+        self._meter.watch(lambda: len(self._calls), lambda: int(self._level))
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -172,22 +172,28 @@ class Gateway:
         wanted, call_id = (Scope.READ, listens[1]) if listens else (Scope.INGEST, None)
         permit = await self._guard.judge(knock(socket, request), wanted, call_id)
         if isinstance(permit, Refusal):
-            return refused(socket, permit)
+            return self._refuse(socket, permit)
         if not listens:
             if refusal := self._guard.room_for(permit):
-                return refused(socket, refusal)
+                return self._refuse(socket, refusal)
             if not self._has_room():
                 self._meter.refused("draining" if self._draining else "full")
                 return _come_back_later(socket)
         self._permits[socket] = permit
         return None
 
+    def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
+        self._meter.refused(refusal.status.phrase.lower().replace(" ", "_"))
+        return refused(socket, refusal)
+
     @property
     def obstacle(self) -> str | None:
         """What keeps it from taking calls, in words for an operator."""
         if self._draining:
             return "draining"
-        return None if self._redis_answers else "Redis does not answer"
+        if not self._redis_answers:
+            return "Redis does not answer"
+        return None if self._has_room() else "no room for another call"
 
     def _readiness(self, socket: ServerConnection) -> Response:
         if self.obstacle is None:
@@ -252,7 +258,7 @@ class Gateway:
 
     async def _begin(
         self, permit: Permit, opened: CallOpened, dialect: Dialect, tell: Callable[[Entry], None]
-    ) -> Conversation:
+    ) -> Part:
         """A conversation for a call that a bridge has opened."""
         call_id = opened.call_id or permit.call_id or new_call_id()
         if not permit.covers(call_id):

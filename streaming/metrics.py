@@ -26,6 +26,11 @@ class GatewayMeter:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
         self._active = Gauge("trunkline_active_calls", "Calls in progress", registry=registry)
+        self._level = Gauge(
+            "trunkline_degrade_level",
+            "What is left out: 0 nothing, 1 every other partial, 2 partials, 3 new calls",
+            registry=registry,
+        )
         self._calls = Counter(
             "trunkline_calls",
             "Calls taken: begun, continued for a bridge that came back, or finished for a gateway that died",
@@ -69,9 +74,10 @@ class GatewayMeter:
             registry=registry,
         )
 
-    def watch_calls(self, count: Callable[[], int]) -> None:
-        """`count` is asked whenever the figures are read."""
-        self._active.set_function(count)
+    def watch(self, calls: Callable[[], int], level: Callable[[], int]) -> None:
+        """Both are asked whenever the figures are read."""
+        self._active.set_function(calls)
+        self._level.set_function(level)
 
     def took(self, dialect: str, how: str) -> None:
         """A call: `begun`, `continued` or `forsaken`."""

@@ -15,8 +15,10 @@ from support.ring import calling, ring, stream
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from console import keys
 from console.recording import read_recording
 from protocol.audio import Encoding, encode
+from protocol.keyring import Scope
 from streaming.settings import GatewaySettings
 from workers.settings import WorkerSettings
 
@@ -107,10 +109,25 @@ async def test_a_refused_connection_is_counted_by_its_reason(redis: Redis, tmp_p
         async with connect(f"{it.url}/v1/calls"):
             with pytest.raises(InvalidStatus):
                 await connect(f"{it.url}/v1/calls")
+            full = await get(f"{it.url}/readyz")
 
+    assert full == (503, "no room for another call\n")
     assert value(figures, "connections_rejected_total", reason="no_such_path") == 1
     assert value(figures, "connections_rejected_total", reason="full") == 1
     assert "441632960961" not in generate_latest(figures).decode()
+
+
+async def test_a_stranger_is_counted_as_one(redis: Redis, tmp_path: Path) -> None:
+    figures, keys_file = CollectorRegistry(), tmp_path / "keys.json"
+    keys.create(keys_file, owner="acme", scopes=(Scope.INGEST,), days=None, note="", now=0.0)
+    settings = GatewaySettings(keys_file=str(keys_file), drain_seconds=0)
+
+    async with ring(redis, tmp_path, None, gateway=settings, figures=figures) as it:
+        with pytest.raises(InvalidStatus):
+            await connect(f"{it.url}/v1/calls")
+
+    assert value(figures, "connections_rejected_total", reason="unauthorized") == 1
+    assert value(figures, "degrade_level") == 0
 
 
 async def test_calls_in_progress_are_counted_while_they_last(redis: Redis, tmp_path: Path) -> None:
