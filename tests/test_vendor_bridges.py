@@ -1,0 +1,194 @@
+"""
+A human voice through the whole ring in each vendor's words; what was said is read by a listener.
+
+The messages are those of the vendors' documents and of recorded conversations: no vendor's software is at work here.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from support.ring import Listener, ring
+from websockets.asyncio.client import connect
+
+from console.recording import read_recording
+from protocol.audio import Encoding, Pcm, encode
+from transcripts.score import word_errors
+from workers.engine import Engine
+
+PROMPT = Path(__file__).parent / "speech" / "prompts" / "conf-invalid.wav"
+SAID = "That is not a valid conference number. Please try again."
+CALL = "vendor-1"
+SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
+HEADERS = {"Audiohook-Session-Id": SESSION, "Audiohook-Organization-Id": SESSION}
+"""AudioHook's; nobody else minds them."""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """What one vendor's bridge sends for a call with one voice in it."""
+
+    path: str
+    before: list[dict[str, Any] | str]
+    encoding: Encoding = Encoding.L16
+    media: dict[str, Any] | None = None
+    """What goes round the audio in base64; None for binary frames."""
+
+    after: list[dict[str, Any] | str] = field(default_factory=list)
+    roles: tuple[str, ...] = ("customer",)
+    voice: int = 0
+    """The channel that speaks; another one is silent."""
+
+    def messages(self, pcm: Pcm) -> Iterator[str | bytes]:
+        yield from map(_text, self.before)
+        for number, start in enumerate(range(0, len(pcm), 160)):
+            frame = pcm[start : start + 160]
+            yield self._frame(number, frame)
+        yield from map(_text, self.after)
+
+    def _frame(self, number: int, pcm: Pcm) -> str | bytes:
+        if self.media is None and len(self.roles) == 2:
+            both = np.zeros((len(pcm), 2), np.int16)
+            both[:, self.voice] = pcm
+            pcm = both.reshape(-1)
+        audio = encode(pcm, self.encoding)
+        if self.media is None:
+            return audio
+        clock = int(self.media.get("timestamp", "0")) + 20 * number
+        media = self.media | {"timestamp": str(clock), "chunk": str(number + 1)}
+        payload = base64.b64encode(audio).decode()
+        return _text({"event": "media", "media": media | {"payload": payload}})
+
+
+def _text(message: dict[str, Any] | str) -> str:
+    return message if isinstance(message, str) else json.dumps(message)
+
+
+def start(**said: Any) -> dict[str, Any]:
+    return {"event": "start", "start": said}
+
+
+def audiohook(number: int, kind: str, **parameters: Any) -> dict[str, Any]:
+    head = {"version": "2", "type": kind, "seq": number, "serverseq": 0, "id": SESSION}
+    return head | {"position": "PT0S", "parameters": parameters}
+
+
+L16_AT_8 = {"encoding": "audio/x-l16", "sampleRate": 8000}
+MEDIA = {"type": "audio", "format": "PCMU", "channels": ["external", "internal"], "rate": 8000}
+STOP: list[dict[str, Any] | str] = [{"event": "stop", "stop": {}}]
+
+BRIDGES = {
+    "signalwire": Bridge(
+        "/signalwire",
+        [{"event": "connected"}, start(callSid=CALL, tracks=["inbound"], mediaFormat=L16_AT_8)],
+        media={"track": "inbound"},
+        after=STOP,
+    ),
+    "telnyx": Bridge(
+        "/telnyx?tracks=inbound",
+        [start(call_control_id=CALL, media_format={"encoding": "PCMA", "sample_rate": 8000})],
+        Encoding.ALAW,
+        media={"track": "inbound"},
+        after=STOP,
+    ),
+    "plivo": Bridge(
+        "/plivo",
+        [start(callId=CALL, tracks=["inbound"], mediaFormat=L16_AT_8)],
+        media={"track": "inbound", "timestamp": "1795382670000"},
+    ),
+    "exotel": Bridge(
+        "/exotel",
+        [start(call_sid=CALL, media_format={"encoding": "base64", "sample_rate": "8000"})],
+        media={},
+        after=STOP,
+    ),
+    "asterisk": Bridge(
+        f"/asterisk?callid={CALL}&role=customer",
+        ["MEDIA_START connection_id:a channel:W channel_id:1.2 format:ulaw optimal_frame_size:160"],
+        Encoding.MULAW,
+    ),
+    "freeswitch": Bridge(
+        "/freeswitch?rate=8k&mix=stereo",
+        [{"call_id": CALL}],
+        roles=("customer", "agent"),
+    ),
+    "jambonz": Bridge(
+        "/jambonz",
+        [
+            {
+                "type": "start",
+                "language": "en-US",
+                "format": "raw",
+                "encoding": "LINEAR16",
+                "interimResults": True,
+                "sampleRateHz": 8000,
+                "options": {"callSid": CALL, "role": "customer"},
+            }
+        ],
+        after=[{"type": "stop"}],
+    ),
+    "audiohook": Bridge(
+        "/audiohook",
+        [
+            audiohook(
+                1,
+                "open",
+                conversationId=CALL,
+                participant={"id": "p"},
+                media=[MEDIA],
+                language="en-US",
+            )
+        ],
+        Encoding.MULAW,
+        after=[audiohook(2, "close", reason="end")],
+        roles=("customer", "agent"),
+    ),
+    "vonage": Bridge(
+        f"/vonage?call_id={CALL}",
+        [
+            {
+                "event": "websocket:connected",
+                "content-type": "audio/l16;rate=8000",
+                "role": "customer",
+            }
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BRIDGES)
+async def test_what_is_said_on_a_vendors_bridge_is_heard_by_listeners(
+    name: str, redis: Redis, tmp_path: Path, moonshine: Engine
+) -> None:
+    bridge = BRIDGES[name]
+    pcm = read_recording(PROMPT).channels[0]
+    heard = Listener()
+
+    async with ring(redis, tmp_path, moonshine) as it, asyncio.timeout(60):
+        async with connect(f"{it.url}/v1/calls/{CALL}/events") as subscriber:
+            listening = asyncio.ensure_future(heard.listen(subscriber))
+            async with connect(f"{it.url}{bridge.path}", additional_headers=HEADERS) as calling:
+                reading = asyncio.ensure_future(read(calling))
+                for message in bridge.messages(pcm):
+                    await calling.send(message)
+                if bridge.after:  # the others end their call by hanging up
+                    await heard.until("call.ended")
+            await listening
+            await reading
+
+    assert tuple(heard.events[0]["roles"]) == bridge.roles
+    assert word_errors(SAID, heard.text(bridge.voice)).rate <= 0.1
+    assert heard.of("call.ended")
+
+
+async def read(calling: Any) -> None:
+    """What comes back is read, as a bridge does."""
+    async for _ in calling:
+        pass
