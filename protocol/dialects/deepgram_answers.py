@@ -26,7 +26,8 @@ from ..events import (
     SpeechStarted,
     Word,
 )
-from .deepgram_query import Listening
+from ..redaction import redacted
+from .deepgram_query import Listening, Notice
 from .turns import Turns, mean_confidence, timed
 
 Answer = dict[str, Any]
@@ -101,9 +102,8 @@ class Answers:
         event = entry.event
         self._turns.learn(event)
         match event:
-            case Partial(segment, span, _, words, stable):
-                extra = {"segment_id": str(segment), "stable": stable}
-                return [self._results(segment, span, words, extra)] if self._wants(words) else []
+            case Partial() if self._listening.interim_results and event.words:
+                return [self._partial(event)]
             case Final():
                 return [self._final(event, entry.seq)]
             case SegmentFailed(segment, span, reason) | SegmentDropped(segment, span, reason):
@@ -112,7 +112,8 @@ class Answers:
             case SpeechStarted(segment, start) if self._listening.vad_events:
                 where = [segment.channel, self._channels]
                 return [{"type": "SpeechStarted", "channel": where, "timestamp": _seconds(start)}]
-            case KeywordsApplied(_, accepted, _) if self._configuring:
+            case KeywordsApplied(revision, accepted, _) if self._configuring and revision > 0:
+                # Revision 0 is the list that the call began with: no answer to a Configure.
                 self._configuring = False
                 return [self.configured(accepted)]
             case MarkReached(name):
@@ -125,8 +126,12 @@ class Answers:
             case _:
                 return []
 
-    def _wants(self, words: Sequence[Word]) -> bool:
-        return self._listening.interim_results and bool(words)
+    def _partial(self, partial: Partial) -> Answer:
+        """A number that still grows may be one that must not be read."""
+        words = redacted(partial.words, self._listening.redact, growing=True)
+        stable = partial.stable if words == partial.words else 0
+        extra = {"segment_id": str(partial.segment), "stable": stable}
+        return self._results(partial.segment, partial.span, words, extra)
 
     def _final(self, final: Final, seq: int | None) -> Answer:
         segment = final.segment
@@ -142,7 +147,7 @@ class Answers:
         return self._results(
             segment,
             final.span,
-            final.words,
+            redacted(final.words, self._listening.redact),
             extra,
             is_final=True,
             speech_final=not self._turns.goes_on(final),
@@ -194,17 +199,27 @@ class Answers:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": from_finalize,
-            "channel": {"alternatives": [_alternative(span, words)]},
+            "channel": {"alternatives": [_alternative(span, words, self._speaker(segment))]},
             "metadata": self._about(engine),
             "x": extra | {"word_times": "estimated" if estimated else "measured"},
         }
+
+    def _speaker(self, segment: SegmentId) -> Answer:
+        """Who spoke, for those who ask: each channel is one speaker."""
+        return {"speaker": segment.channel} if self._listening.diarize else {}
 
     def _about(self, engine: str) -> Answer:
         return {
             "request_id": self.request_id,
             "model_info": {"name": engine, "version": "1", "arch": "trunkline"},
             "model_uuid": self.request_id,
+            **self._labels(),
         }
+
+    def _labels(self) -> Answer:
+        """What the client wants to find again, as it said it."""
+        tags = {"tags": self._listening.tags} if self._listening.tags else {}
+        return tags | ({"extra": dict(self._listening.extra)} if self._listening.extra else {})
 
     def _metadata(self, ended: CallEnded) -> Answer:
         created = datetime.fromtimestamp(self._created, UTC)
@@ -215,11 +230,20 @@ class Answers:
             "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "duration": _seconds(ended.duration),
             "channels": self._channels,
-            "x": {"ignored": self._listening.ignored, "ended": ended.reason},
+            **self._labels(),
+            "x": {
+                "warnings": [_warning(one) for one in self._listening.notices],
+                "ended": ended.reason,
+            },
         }
 
 
-def _alternative(span: Span, words: Sequence[Word]) -> Answer:
+def _warning(notice: Notice) -> Answer:
+    """In the form of Deepgram's own warnings on pre-recorded audio."""
+    return {"parameter": notice.parameter, "type": notice.kind, "message": notice.message}
+
+
+def _alternative(span: Span, words: Sequence[Word], speaker: Answer) -> Answer:
     spread = timed(words, span)
     return {
         "transcript": " ".join(word.text for word in words),
@@ -231,6 +255,7 @@ def _alternative(span: Span, words: Sequence[Word]) -> Answer:
                 "end": _seconds(word.end),
                 "confidence": word.confidence,
                 "punctuated_word": word.text,
+                **speaker,
             }
             for word in spread
         ],

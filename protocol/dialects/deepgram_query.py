@@ -7,10 +7,18 @@ from ..audio import AudioFormat, Encoding
 from ..bridge import CallOpened, DialectError
 from ..call import CallConfig, Keywords, Role
 from ..keywords import clean, split
+from ..redaction import Redact
 from . import custom
 from .base import Request
 
 _ENCODINGS = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encoding.L16}
+
+_PACKED = frozenset({"opus", "ogg-opus", "flac", "speex", "amr-nb", "amr-wb", "g729"})
+"""What Deepgram decodes and we do not."""
+
+_REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
+
+_MOST_NOTICES = 32
 
 _SHORTEST_ENDPOINT_MS = 300
 """
@@ -24,14 +32,32 @@ _UNDERSTOOD = frozenset(
     {
         "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
         "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
-        "vad_events",
+        "vad_events", "redact", "diarize", "callback",
     }
 )  # fmt: skip
 
+_KNOWN = frozenset(
+    {
+        "model", "version", "punctuate", "smart_format", "numerals", "no_delay", "filler_words", "profanity_filter",
+        "dictation", "measurements", "paragraphs", "utterances", "utt_split", "mip_opt_out", "diarize_version",
+        "replace", "search", "detect_language", "detect_entities", "sentiment", "topics", "intents", "summarize",
+        "alternatives", "callback_method", "extra_model", "eot_threshold", "eot_timeout_ms",
+    }
+)  # fmt: skip
+"""Deepgram's own, which change nothing here."""
+
 _REFUSED = {
-    "redact": "redact is not supported: nothing would be left out",
     "callback": "callback is not supported: results come back on this socket",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A parameter that does not do what its sender may think."""
+
+    parameter: str
+    kind: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +69,15 @@ class Listening:
     interim_results: bool
     vad_events: bool
     utterance_end_ms: int | None
-    ignored: tuple[str, ...]
-    """Parameters that changed nothing, for the metadata."""
+    diarize: bool
+    """Words are to say who spoke them: their channel."""
+
+    redact: frozenset[Redact]
+    tags: tuple[str, ...]
+    extra: tuple[tuple[str, str], ...]
+    """What the client wants to find again in the metadata."""
+
+    notices: tuple[Notice, ...]
 
 
 def understand(request: Request) -> Listening:
@@ -69,7 +102,11 @@ def understand(request: Request) -> Listening:
         interim_results=_truth(request, "interim_results"),
         vad_events=_truth(request, "vad_events"),
         utterance_end_ms=utterance_end or None,
-        ignored=_ignored(request),
+        diarize=_truth(request, "diarize"),
+        redact=_redact(request),
+        tags=tuple(value for name, value in request.query if name == "tag"),
+        extra=tuple(_extra(request).items()),
+        notices=_notices(request),
     )
 
 
@@ -128,8 +165,22 @@ def _hangover(endpointing: str | None) -> int | None:
     return min(max(int(endpointing[:6]), _SHORTEST_ENDPOINT_MS), _LONGEST_ENDPOINT_MS)
 
 
+def _redact(request: Request) -> frozenset[Redact]:
+    """https://developers.deepgram.com/docs/redaction  Nothing that is asked for may be left in silently."""
+    said = [value for name, value in request.query if name == "redact"]
+    asked = {_REDACT_ALIASES.get(one, one) for value in said for one in split(value.lower())}
+    asked -= {"false"}
+    if unknown := asked - set(Redact):
+        raise DialectError(
+            f"redact must be {', '.join(Redact)}, and not {min(unknown)[:32]!r}, which would stay in the text"
+        )
+    return frozenset(Redact(one) for one in asked)
+
+
 def _encoding(request: Request) -> Encoding:
     name = (request.first("encoding") or "").lower()
+    if name in _PACKED:
+        raise DialectError(f"encoding {name} is not decoded here: send {', '.join(_ENCODINGS)}")
     if name not in _ENCODINGS:
         raise DialectError(
             f"encoding must be {', '.join(_ENCODINGS)}, and said: raw audio does not tell"
@@ -150,8 +201,25 @@ def _truth(request: Request, name: str) -> bool:
     return (request.first(name) or "").lower() in ("true", "1", "yes")
 
 
-def _ignored(request: Request) -> tuple[str, ...]:
-    names = {name[:32] for name, _ in request.query if name not in _UNDERSTOOD}
+def _notices(request: Request) -> tuple[Notice, ...]:
+    """Each parameter once; so many at most that a flood of them stays small."""
+    names = sorted(
+        {name[:32] for name, value in request.query if name not in _UNDERSTOOD and value}
+    )
+    notices = [_notice(name) for name in names]
     if request.first("language") == "multi":
-        names.add("language=multi")
-    return tuple(sorted(names))[:32]
+        notices.append(Notice("language", "ignored", "multi is not followed: en is assumed"))
+    if any(name == "keywords" for name, _ in request.query):
+        notices.append(Notice("keywords", "legacy", "taken as keyterm; boosts change nothing"))
+    if _redact(request):
+        where = (
+            "for what comes back to this client; the stored transcript and other listeners have all"
+        )
+        notices.append(Notice("redact", "scope", where))
+    return tuple(notices[:_MOST_NOTICES])
+
+
+def _notice(name: str) -> Notice:
+    if name in _KNOWN:
+        return Notice(name, "ignored", f"{name} changes nothing here")
+    return Notice(name, "unknown", f"{name} is unknown and was ignored")

@@ -1,6 +1,7 @@
 """Deepgram's live API."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,8 +21,10 @@ from protocol.call import Role
 from protocol.dialects.deepgram import Deepgram
 from protocol.dialects.deepgram_query import terms
 from protocol.events import (
+    CallEnded,
     Entry,
     Final,
+    KeywordsApplied,
     MarkReached,
     Partial,
     SegmentFailed,
@@ -232,16 +235,130 @@ def test_old_keywords_lose_their_boost() -> None:
     ]
 
 
+def test_numbers_that_are_to_be_redacted_reach_this_client_neither_as_partial_nor_as_final() -> (
+    None
+):
+    dialect = deepgram(RAW + "&redact=pci&interim_results=true")
+    say(dialect, b"\x00\x00")
+    card = tuple(Word(word) for word in ("card", "four", "one", "one", "one"))
+
+    shown = told(
+        dialect,
+        started(),
+        Partial(SegmentId(0, 0), Span(0, 800), 1, card[:2], 2),
+        final(words=card),
+    )
+
+    transcripts = [one["channel"]["alternatives"][0]["transcript"] for one in shown]
+    assert transcripts == ["card [CREDIT_CARD]", "card [CREDIT_CARD]"]
+    (metadata,) = told(dialect, CallEnded("completed", 1, 1, ()))
+    assert [(one["parameter"], one["type"]) for one in metadata["x"]["warnings"]] == [
+        ("redact", "scope")
+    ]
+
+
+def test_a_configure_is_acknowledged_once_and_not_by_the_list_that_the_call_began_with() -> None:
+    dialect = deepgram(RAW + "&keyterm=Acme")
+    say(dialect, b"\x00\x00", {"type": "Configure", "keyterms": ["Orvanta"]})
+
+    answers = told(
+        dialect,
+        KeywordsApplied(0, ("Acme",), ()),
+        KeywordsApplied(1, ("Orvanta",), ()),
+        KeywordsApplied(1, ("Orvanta",), ()),
+    )
+
+    assert [(one["type"], one["keyterms"]) for one in answers] == [
+        ("ConfigureSuccess", ["Orvanta"])
+    ]
+
+
+def test_a_configure_behind_one_that_is_not_answered_yet_is_refused() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00", {"type": "Configure", "keyterms": ["Acme"]})
+
+    events = say(dialect, {"type": "Configure", "keyterms": ["Orvanta"]})
+
+    assert events == []
+    (failure,) = told(dialect)
+    assert (failure["type"], failure["code"]) == ("ConfigureFailure", "CONFIGURE_ALREADY_PENDING")
+
+
+def test_keep_alive_says_nothing_and_is_not_answered() -> None:
+    dialect = deepgram()
+    say(dialect, b"\x00\x00")
+
+    assert say(dialect, {"type": "KeepAlive"}) == []
+    assert told(dialect) == []
+
+
+def test_who_asks_for_speakers_gets_the_channel_of_each_word() -> None:
+    dialect = deepgram(RAW + "&channels=2&multichannel=true&diarize=true")
+    say(dialect, b"\x00\x00\x00\x00")
+
+    (results,) = told(dialect, replace(final(), segment=SegmentId(1, 0)))
+
+    assert results["channel_index"] == [1, 2]
+    assert {word["speaker"] for word in results["channel"]["alternatives"][0]["words"]} == {1}
+
+
+def test_speech_that_starts_is_told_to_those_who_want_to_know() -> None:
+    unasked, asked = deepgram(), deepgram(RAW + "&vad_events=true")
+    for dialect in (unasked, asked):
+        say(dialect, b"\x00\x00")
+
+    assert told(unasked, started(start=4_000)) == []
+    assert told(asked, started(start=4_000)) == [
+        {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.5}
+    ]
+
+
+def test_labels_and_parameters_that_change_nothing_come_back_in_the_metadata() -> None:
+    dialect = deepgram(
+        RAW
+        + "&tag=sales&tag=eu&extra=ticket:7&model=nova-3&keywords=Acme:2&wibble=1&language=multi"
+    )
+    say(dialect, b"\x00\x00")
+
+    (results, metadata) = told(dialect, final(), CallEnded("completed", 1, 1, ()))
+
+    assert results["metadata"]["tags"] == metadata["tags"] == ["sales", "eu"]
+    assert results["metadata"]["extra"] == metadata["extra"] == {"ticket": "7"}
+    assert [(one["parameter"], one["type"]) for one in metadata["x"]["warnings"]] == [
+        ("model", "ignored"),
+        ("wibble", "unknown"),
+        ("language", "ignored"),
+        ("keywords", "legacy"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "frame", "heard"),
+    [
+        ("linear16&sample_rate=16000", b"\x05\x00", 5),
+        ("mulaw", b"\xff", 0),
+        ("mulaw&sample_rate=8000", b"\x00", -32_124),
+        ("alaw", b"\xd5", 8),
+    ],
+)
+def test_each_encoding_is_heard_as_what_it_says(encoding: str, frame: bytes, heard: int) -> None:
+    _, audio = say(deepgram(f"encoding={encoding}"), frame)
+
+    assert isinstance(audio, AudioReceived)
+    assert audio.pcm.tolist() == [heard]
+
+
 @pytest.mark.parametrize(
     ("query", "complaint"),
     [
         ("", "encoding must be mulaw, alaw, linear16"),
-        ("encoding=opus", "encoding must be"),
+        ("encoding=pcm", "encoding must be"),
+        ("encoding=flac", "flac is not decoded here"),
         ("encoding=mulaw&sample_rate=16000", "exists at 8000 Hz only"),
         ("encoding=linear16&sample_rate=48000", "send 8000 or 16000"),
         ("encoding=mulaw&sample_rate=8k", "sample_rate must be a whole number"),
         ("encoding=mulaw&channels=9", "send 1 to 8"),
-        ("encoding=mulaw&redact=pci", "redact is not supported"),
+        ("encoding=mulaw&redact=pii", "redact must be pci, numbers, ssn"),
         ("encoding=mulaw&callback=http://x", "callback is not supported"),
         ("encoding=mulaw&extra=call_id:a b", "a call id is"),
         ("encoding=mulaw&channels=2&multichannel=true&roles=agent", "roles must name one of"),
