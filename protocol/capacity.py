@@ -10,6 +10,9 @@ TELL_SECONDS = 2.0
 FRESH_SECONDS = 10.0
 """What is older is of a worker that is gone, or stuck."""
 
+Task = tuple[str, str]
+"""Language spoken and language written, both ISO 639; transcribing writes what is spoken."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerCapacity:
@@ -24,6 +27,9 @@ class WorkerCapacity:
 
     capacity: float | None
     """Seconds of speech finished for each second of work; None: nothing was measured yet."""
+
+    tasks: frozenset[Task] = frozenset()
+    """What its engine was trained for; nothing from a worker that does not say."""
 
 
 class CapacityError(ValueError):

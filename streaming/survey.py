@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from protocol.capacity import CapacityError, WorkerCapacity, decode_capacity
 from protocol.keys import Partition
 
-from .load import Backlog, capacity_of
+from .load import Backlog, capacity_of, tasks_of
 
 
 async def forsaken(
@@ -33,7 +33,8 @@ async def backlog(redis: Redis, partition: Partition) -> Backlog:
         segments, oldest, workers, (seconds, micros) = await pipe.execute()
     now = seconds + micros / 1e6
     since = int(oldest[0][0].split(b"-")[0]) / 1_000 if oldest else now
-    return Backlog(segments, max(0.0, now - since), capacity_of(_told(workers), now))
+    told = list(_told(workers))
+    return Backlog(segments, max(0.0, now - since), capacity_of(told, now), tasks_of(told, now))
 
 
 def _told(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:

@@ -68,6 +68,10 @@ class Native:
             self._out.append(_error(str(exc)))
             raise
 
+    def object_to(self, error: str, reason: str) -> None:
+        """Said in-band before the connection is closed."""
+        self._out.append(_error(reason, error))
+
     def _understand(self, message: Message) -> list[BridgeEvent]:
         if self._closed:
             raise DialectError("nothing may come behind stop")
@@ -276,7 +280,7 @@ def _from_query(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def _error(message: str) -> str:
+def _error(message: str, code: str = "bad_message") -> str:
     """Said before the connection is closed; the close reason has room for 120 bytes only."""
-    error = {"type": "error", "code": "bad_message", "message": message, "retryable": False}
+    error = {"type": "error", "code": code, "message": message, "retryable": False}
     return msgspec.json.encode(error).decode()
