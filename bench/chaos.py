@@ -18,6 +18,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -69,6 +70,12 @@ class Process:
             self.running.kill()
             await self.running.wait()
 
+    async def stop(self) -> None:
+        """SIGTERM, and the time that it takes."""
+        self.signal(signal.SIGTERM)
+        if self.running:
+            await self.running.wait()
+
     def signal(self, number: int) -> None:
         """Any other signal."""
         if self.running and self.running.returncode is None:
@@ -116,6 +123,7 @@ def rig(folder: Path, ports: list[int], *, durable: bool) -> Rig:
         "TRUNKLINE_REDIS_URL": f"unix://{socket}",
         "TRUNKLINE_GATEWAY_VAD": "webrtc",
         "TRUNKLINE_GATEWAY_HANGOVER_MS": "200",
+        "TRUNKLINE_GATEWAY_DRAIN_SECONDS": "0.5",
         "TRUNKLINE_RECORDER_STORE": f"sqlite:///{folder / 'store.db'}",
         "OMP_NUM_THREADS": "1",
     }
@@ -210,6 +218,8 @@ class Chaos:
             (2, "gateway killed", self._kill_gateway),
             (1, "recorder killed", self._kill_recorder),
             (1, "valkey killed", self._kill_valkey),
+            (1, "gateway told to stop", self._stop_gateway),
+            (1, "worker told to stop", self._drain_worker),
         ]
 
     async def run(self) -> None:
@@ -227,9 +237,9 @@ class Chaos:
 
     async def _stop_worker(self) -> None:
         worker = self._dice.choice(self._rig.workers)
-        worker.signal(19)  # SIGSTOP
+        worker.signal(signal.SIGSTOP)
         await asyncio.sleep(1.5 * _LEASE_MS / 1_000)
-        worker.signal(18)  # SIGCONT
+        worker.signal(signal.SIGCONT)
 
     async def _kill_gateway(self) -> None:
         number = self._dice.randrange(len(self._rig.gateways))
@@ -240,6 +250,19 @@ class Chaos:
         await listens(self._rig.ports[number])
         await asyncio.gather(*(bridge.connected() for bridge in self._bridges))
         await asyncio.sleep(_SETTLING)
+
+    async def _stop_gateway(self) -> None:
+        """As in a rolling restart: it leaves its calls to the other one."""
+        number = self._dice.randrange(len(self._rig.gateways))
+        gateway = self._rig.gateways[number]
+        await gateway.stop()
+        await gateway.start()
+        await listens(self._rig.ports[number])
+        await asyncio.gather(*(bridge.connected() for bridge in self._bridges))
+        await asyncio.sleep(_SETTLING)
+
+    async def _drain_worker(self) -> None:
+        await self._dice.choice(self._rig.workers).stop()  # and `keep_workers` starts it again
 
     async def _kill_recorder(self) -> None:
         await self._rig.recorder.kill()
@@ -271,7 +294,7 @@ async def play(
                 faults.cancel()
                 await asyncio.gather(faults, return_exceptions=True)
                 for worker in it.workers:
-                    worker.signal(18)
+                    worker.signal(signal.SIGCONT)
             if faults.done() and not faults.cancelled() and faults.exception():
                 raise faults.exception() or AssertionError
             await asyncio.gather(*(listens(port) for port in it.ports))
