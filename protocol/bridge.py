@@ -30,6 +30,9 @@ class CallOpened:
     metadata: tuple[tuple[str, str], ...] = ()
     """What else the bridge says of the call: customer content, never logged."""
 
+    joins: tuple[Role, ...] = ()
+    """The roles of the whole call, where this is one of several streams of it; `roles` are some of these."""
+
     resumable: bool = False
     """The bridge comes back when its connection breaks: keep the call open for it."""
 

@@ -97,6 +97,14 @@ class Channel:
         if self._presses.is_new(digit, self.heard, signalled=True):
             self._call.press(self._number, digit, self.heard)
 
+    def begin_at(self, position: int) -> None:
+        """What comes next begins at `position`, on the call clock; before the first sound nothing is missing."""
+        if self._ear.heard or self._timeline.next != self._origin.position * self._scale:
+            self.skip_to(position)
+        else:
+            self._origin = replace(self._origin, position=position)
+            self._timeline = Timeline(self._scale * CALL_RATE, start=position * self._scale)
+
     def skip_to(self, position: int) -> None:
         """Nothing came between where the channel stands and `position`, on the call clock."""
         self._place(self._timeline.skip_to(position * self._scale))

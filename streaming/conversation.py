@@ -7,7 +7,7 @@ be told goes out.  Losing the bridge ends the hearing; losing Redis makes writes
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -64,6 +64,11 @@ class Conversation:
         self._due.set()
         self.began = self.heard
         """Where the call stood, on its clock, when this bridge took it up."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything more is heard."""
+        return self.call.phase is Phase.LIVE
 
     @property
     def is_resumable(self) -> bool:
@@ -128,11 +133,18 @@ class Conversation:
         self.call.ease(level)
         self._due.set()
 
-    def rest(self) -> None:
-        """Nothing is heard for now: close what is open."""
-        for channel in self._channels:
-            channel.finish()
-        self._due.set()
+    def rest(self, channels: Sequence[int] | None = None) -> None:
+        """Nothing is heard for now, of `channels` or of all: close what is open."""
+        if self.call.phase is Phase.LIVE:
+            for number in range(len(self._channels)) if channels is None else channels:
+                self._channels[number].finish()
+            self._due.set()
+
+    def take_up(self, number: int) -> int:
+        """A stream takes a channel up, now; where it begins, on the call clock."""
+        channel = self._channel(number)
+        channel.begin_at(self.heard)
+        return channel.heard
 
     async def leave(self, why: SupersededError, patience: float = 2.0) -> None:
         """

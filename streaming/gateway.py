@@ -33,11 +33,11 @@ from .admission.gate import Refusal
 from .admission.guard import Guard
 from .admission.handshake import knock, refused, seen_by_dialect
 from .admission.limits import Timekeeper
-from .conversation import Conversation
 from .doors import side_doors
 from .ear import Judge
 from .following import Follower, Newsroom
 from .hearing import Hearing
+from .joining import Part
 from .metrics import GatewayMeter
 from .session import RESTARTING, Session, Socket, new_call_id
 from .settings import GatewaySettings
@@ -258,7 +258,7 @@ class Gateway:
 
     async def _begin(
         self, permit: Permit, opened: CallOpened, dialect: Dialect, tell: Callable[[Entry], None]
-    ) -> Conversation:
+    ) -> Part:
         """A conversation for a call that a bridge has opened."""
         call_id = opened.call_id or permit.call_id or new_call_id()
         if not permit.covers(call_id):

@@ -15,8 +15,7 @@ from protocol.bridge import BridgeEvent, CallOpened, DialectError
 from protocol.dialects.base import Dialect, Message, Objecting
 from protocol.events import Entry
 
-from .call import Phase
-from .conversation import Conversation
+from .joining import Part
 from .queue import GoingAwayError, SupersededError
 
 SUPERSEDED = 4103
@@ -36,7 +35,7 @@ IDLE = 4408
 
 log = structlog.get_logger()
 
-Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[Conversation]]
+Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[Part]]
 """Makes a conversation of the bridge's first words; the function given is told what the log says."""
 
 
@@ -88,7 +87,7 @@ class Session:
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
         self._dismissal: tuple[int, str] | None = None
-        self.conversation: Conversation | None = None
+        self.conversation: Part | None = None
 
     async def run(self) -> None:
         """From the first message to the goodbye; the bridge's faults end its connection and nobody else's."""
@@ -130,7 +129,7 @@ class Session:
             await asyncio.gather(following, hearing, return_exceptions=True)
 
     async def _after(
-        self, conversation: Conversation, following: asyncio.Task[None], hearing: asyncio.Task[None]
+        self, conversation: Part, following: asyncio.Task[None], hearing: asyncio.Task[None]
     ) -> None:
         """The bridge has hung up, or the call was taken away: the last words are waited for all the same."""
         if hearing.done():
@@ -146,7 +145,7 @@ class Session:
             following.result()
 
     async def _await_return(
-        self, conversation: Conversation, following: asyncio.Task[None], hearing: asyncio.Task[None]
+        self, conversation: Part, following: asyncio.Task[None], hearing: asyncio.Task[None]
     ) -> None:
         """A connection that broke leaves its call open for a while, if the bridge said that it comes back."""
         broken = isinstance(hearing.exception(), ConnectionClosed)
@@ -174,7 +173,7 @@ class Session:
         self._dismissal = (code, reason)
         self._news.set()
 
-    async def _open(self) -> tuple[Conversation, list[BridgeEvent]] | None:
+    async def _open(self) -> tuple[Part, list[BridgeEvent]] | None:
         """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
         try:
             async with asyncio.timeout(self._first_message):
@@ -186,21 +185,26 @@ class Session:
             await self._say_goodbye(IDLE, "no call was started in time")
         return None
 
-    async def _begin_with(self, event: BridgeEvent) -> Conversation:
+    async def _begin_with(self, event: BridgeEvent) -> Part:
         if not isinstance(event, CallOpened):
             raise DialectError("a call must be started before anything else is said of it")
         self._news.set()
-        conversation = await self._begin(event, self._dialect, self._tell)
+        try:
+            conversation = await self._begin(event, self._dialect, self._tell)
+        except DialectError as exc:  # the dialect has not seen it coming
+            if isinstance(self._dialect, Objecting):
+                self._dialect.object_to("refused", str(exc))
+            raise
         self._news.set()
         return conversation
 
-    async def _hear(self, conversation: Conversation) -> None:
+    async def _hear(self, conversation: Part) -> None:
         """Everything the bridge says, until it says goodbye or is gone."""
         async for message in self._socket:
             for event in self._dialect.receive(message):
                 conversation.hear(event)
             self._news.set()
-            if conversation.call.phase is not Phase.LIVE:
+            if not conversation.is_live:
                 return
 
     def _tell(self, entry: Entry) -> None:

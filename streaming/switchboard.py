@@ -28,6 +28,7 @@ from .conversation import Conversation
 from .ear import Ear
 from .following import Follower, Newsroom
 from .hearing import Hearing
+from .joining import Junction, Leg, Part
 from .ledger import Ledger
 from .load import Load
 from .metrics import GatewayMeter
@@ -67,6 +68,7 @@ class Switchboard:
         self._now = now
         self._load = Load()
         self._calls: dict[str, Conversation] = {}
+        self._junctions: dict[str, asyncio.Future[Junction]] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
 
     def keys(self, call_id: str) -> CallKeys:
@@ -75,8 +77,30 @@ class Switchboard:
 
     async def open(
         self, opened: CallOpened, call_id: str, dialect: Dialect, tell: Callable[[Entry], None]
-    ) -> Conversation:
+    ) -> Part:
         """A conversation for what a bridge has opened.  DialectError when it may not have the call."""
+        if not opened.joins:
+            return await self._take(opened, call_id, dialect, tell)
+        junction = self._junctions.get(call_id)
+        if first := junction is None or _is_over(junction):
+            junction = asyncio.ensure_future(self._begin_to_join(opened, call_id, dialect))
+            self._junctions[call_id] = junction
+        leg = (await asyncio.shield(junction)).attach(opened)
+        if not first:
+            dialect.opened(bare(call_id))
+        return leg
+
+    async def _begin_to_join(self, opened: CallOpened, call_id: str, dialect: Dialect) -> Junction:
+        """The first stream has come; those that come while this is under way wait for it."""
+        if call_id not in self._calls and await self._queue(call_id).in_progress():
+            raise DialectError("this call is at another gateway: bring all its streams to one")
+        whole = replace(opened, roles=opened.joins, resumable=False, token="")
+        conversation = await self._take(whole, call_id, dialect, lambda _: None)
+        return Junction(conversation, opened)
+
+    async def _take(
+        self, opened: CallOpened, call_id: str, dialect: Dialect, tell: Callable[[Entry], None]
+    ) -> Conversation:
         await self._check(opened, call_id)
         if older := self._calls.pop(call_id, None):
             await older.leave(SupersededError())
@@ -105,11 +129,15 @@ class Switchboard:
         """How many calls are in progress here."""
         return len(self._calls)
 
-    def close(self, conversation: Conversation) -> None:
+    def close(self, part: Part) -> None:
         """The conversation is over, or has been left."""
+        conversation = part.junction.conversation if isinstance(part, Leg) else part
+        if isinstance(part, Leg) and not part.junction.release(part):
+            return
         call_id = conversation.call.identity.call_id
         if self._calls.get(call_id) is conversation:
             del self._calls[call_id]
+            self._junctions.pop(call_id, None)
 
     async def beat(self) -> None:
         """A sign of life for each call.  RedisError when there is no Redis."""
@@ -289,6 +317,14 @@ class Switchboard:
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
         return Ear(endpointing, vad=settings.vad, rate=opened.rate)
+
+
+def _is_over(junction: asyncio.Future[Junction]) -> bool:
+    """Whether a stream that comes now begins another call."""
+    if not junction.done():
+        return False
+    failed = junction.cancelled() or junction.exception() is not None
+    return failed or not junction.result().conversation.is_live
 
 
 def _origin(past: Past, channel: int) -> Origin:

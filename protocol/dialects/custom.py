@@ -31,9 +31,13 @@ class Wishes:
     config: CallConfig
     rejected_keywords: tuple[str, ...]
     metadata: tuple[tuple[str, str], ...]
+    joins: tuple[Role, ...] = ()
+    """The roles of all streams of the call; empty for a stream that is a call of its own."""
 
     def open(self, call_id: str | None, roles: tuple[Role, ...], rate: int) -> CallOpened:
         """A call under the id that the site chose, else under the bridge's."""
+        if self.joins and not set(roles) <= set(self.joins):
+            raise DialectError(f"join does not name {', '.join(set(roles) - set(self.joins))}")
         return CallOpened(
             call_id=self.call_id or call_id,
             roles=roles,
@@ -41,6 +45,7 @@ class Wishes:
             config=self.config,
             rejected_keywords=self.rejected_keywords,
             metadata=self.metadata,
+            joins=self.joins,
         )
 
 
@@ -66,9 +71,20 @@ def understand(
             ),
             rejected_keywords=cleaned.rejected,
             metadata=kept(pairs),
+            joins=_joins(said["join"], named) if "join" in said else (),
         )
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
+
+
+def _joins(text: str, call_id: str | None) -> tuple[Role, ...]:
+    """`customer-agent`: the roles of a call whose streams come one by one; any sign may stand between."""
+    names = re.findall(r"[a-z]+", text.lower())
+    if not names or len(names) != len(set(names)) or not set(names) <= set(Role):
+        raise DialectError(f"join names the roles of all streams, each once, of {', '.join(Role)}")
+    if not call_id:
+        raise DialectError("join needs a call_id, which all streams of the call say")
+    return tuple(map(Role, names))
 
 
 def kept(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
