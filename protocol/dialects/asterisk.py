@@ -75,14 +75,14 @@ class Asterisk:
         wishes = custom.understand(parameters)
         # connection_id is the name of a client in a configuration file: the same for all its calls.
         named = wishes.call_id or fields.call_id(body, "channel_id")
-        own = replace(wishes, call_id=_of_its_own(named, parameters))
+        own = replace(wishes, call_id=named if wishes.joins else _of_its_own(named, parameters))
         opened = own.open(None, (custom.role_of(parameters),), _FORMATS[codec].rate)
         self._audio = Interleaved(_FORMATS[codec])
         return [opened]
 
 
 def _of_its_own(call_id: str, parameters: list[tuple[str, str]]) -> str:
-    """Two taps of a call say its id and a `leg` or `track`: they must not take the call from each other."""
+    """Taps that do not join say the call's id and a `leg` or `track`: they must not take it from each other."""
     said = dict(parameters)
     tap = said.get("leg") or said.get("track")
     return fields.call_id({"leg": f"{call_id}:{tap}"}, "leg") if tap else call_id

@@ -80,6 +80,16 @@ def test_asterisks_variables_win_over_a_url_that_may_be_of_the_call_before() -> 
     assert (opened.call_id, opened.roles) == ("mine", (Role.AGENT,))
 
 
+def test_taps_of_asterisk_join_under_the_calls_own_name() -> None:
+    said = "call_id=crm-17&leg=agent&join=customer-agent"
+
+    (opened,) = say(dialect(f"/asterisk?{said}"), "MEDIA_START channel_id:1.2 format:ulaw")
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.call_id, opened.roles) == ("crm-17", (Role.AGENT,))
+    assert opened.joins == (Role.CUSTOMER, Role.AGENT)
+
+
 @pytest.mark.parametrize(
     ("messages", "complaint"),
     [
