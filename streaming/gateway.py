@@ -45,6 +45,9 @@ from .subscriber import Subscriber
 from .switchboard import Switchboard
 
 _EVENTS = re.compile(r"/v1/calls/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/events")
+_RESUMABLE = "/v1/calls"
+"""Where bridges connect that can come back."""
+
 _BEAT = 2.0
 """Seconds between looks at every call's log."""
 
@@ -138,8 +141,15 @@ class Gateway:
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
     def _has_room(self) -> bool:
-        full = len(self._sessions) >= self._settings.max_calls
-        return not (full or self._draining or self._level is LoadLevel.NO_NEW_CALLS)
+        return not self._is_full and self._level is not LoadLevel.NO_NEW_CALLS
+
+    @property
+    def _is_full(self) -> bool:
+        return self._draining or len(self._sessions) >= self._settings.max_calls
+
+    def _takes(self, path: str) -> bool:
+        """Bridges that may come back to a call of theirs are asked which, however far the workers are behind."""
+        return not self._is_full if path == _RESUMABLE else self._has_room()
 
     async def _drain(self, server: Server) -> None:
         """No new calls; those in progress may end, then are closed or left to another gateway."""
@@ -176,7 +186,7 @@ class Gateway:
         if not listens:
             if refusal := self._guard.room_for(permit):
                 return self._refuse(socket, refusal)
-            if not self._has_room():
+            if not self._takes(path):
                 self._meter.refused("draining" if self._draining else "full")
                 return _come_back_later(socket)
         self._permits[socket] = permit

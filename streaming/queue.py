@@ -49,6 +49,10 @@ class SupersededError(Exception):
     """The call has been taken over by a newer connection: leave it alone."""
 
 
+class OverloadedError(Exception):
+    """The workers are too far behind to take a new call; one in progress may go on."""
+
+
 class GoingAwayError(SupersededError):
     """We leave the call on purpose: this gateway is going down, and another will take it."""
 

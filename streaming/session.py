@@ -16,7 +16,7 @@ from protocol.dialects.base import Dialect, Message, Objecting
 from protocol.events import Entry
 
 from .joining import Part
-from .queue import GoingAwayError, SupersededError
+from .queue import GoingAwayError, OverloadedError, SupersededError
 
 SUPERSEDED = 4103
 """Close code: a newer connection has taken the call."""
@@ -99,6 +99,8 @@ class Session:
             await self._say_goodbye(1000, "")
         except* DialectError as group:
             await self._say_goodbye(PROTOCOL_BROKEN, str(group.exceptions[0]))
+        except* OverloadedError as group:
+            await self._say_goodbye(TRY_AGAIN, str(group.exceptions[0]))
         except* GoingAwayError:
             await self._say_goodbye(RESTARTING, "this gateway restarts: come back with your token")
         except* SupersededError:
@@ -191,9 +193,10 @@ class Session:
         self._news.set()
         try:
             conversation = await self._begin(event, self._dialect, self._tell)
-        except DialectError as exc:  # the dialect has not seen it coming
+        except (DialectError, OverloadedError) as exc:  # the dialect has not seen it coming
             if isinstance(self._dialect, Objecting):
-                self._dialect.object_to("refused", str(exc))
+                overloaded = isinstance(exc, OverloadedError)
+                self._dialect.object_to("overloaded" if overloaded else "refused", str(exc))
             raise
         self._news.set()
         return conversation

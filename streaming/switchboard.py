@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from protocol.bridge import CallOpened, DialectError
+from protocol.capacity import Task
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.dialects.base import Dialect, Resumable
 from protocol.events import Entry, LoadLevel
@@ -34,7 +35,7 @@ from .load import Load
 from .metrics import GatewayMeter
 from .passport.passport import Passport
 from .past import Past
-from .queue import CallQueue, SupersededError
+from .queue import CallQueue, OverloadedError, SupersededError
 from .segmenter import Endpointing
 from .settings import GatewaySettings
 from .survey import backlog, forsaken
@@ -67,6 +68,7 @@ class Switchboard:
         self._newsroom = newsroom
         self._now = now
         self._load = Load()
+        self._tasks: frozenset[Task] = frozenset()
         self._calls: dict[str, Conversation] = {}
         self._junctions: dict[str, asyncio.Future[Junction]] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
@@ -149,6 +151,7 @@ class Switchboard:
         """Find out how far the workers are behind, and tell all calls when that changes anything."""
         partitions = [Partition(number) for number in range(self._partitions)]
         backlogs = await asyncio.gather(*(backlog(self._redis, one) for one in partitions))
+        self._tasks = frozenset[Task]().union(*(one.tasks for one in backlogs))
         if self._load.observe(max(one.wait for one in backlogs)):
             log.warning("load_changed", level=self._load.level.name.lower())
             for call in self._calls.values():
@@ -264,8 +267,17 @@ class Switchboard:
     # Parts
 
     async def _check(self, opened: CallOpened, call_id: str) -> None:
-        """DialectError unless the call may be begun, or gone on with."""
+        """DialectError, OverloadedError unless the call may be begun, or gone on with."""
+        spoken = opened.config.language
+        written = opened.config.translate_to or spoken
+        if self._tasks and (spoken, written) not in self._tasks:
+            known = ", ".join(sorted("-".join(dict.fromkeys(task)) for task in self._tasks)[:40])
+            raise DialectError(
+                f"no worker here hears {spoken} and writes {written}; there are {known}"
+            )
         there = await self._queue(call_id).in_progress()
+        if there is None and self._load.level is LoadLevel.NO_NEW_CALLS:
+            raise OverloadedError("the workers are behind: try again in a few seconds")
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")
         if there and len(there.roles) != len(opened.roles):

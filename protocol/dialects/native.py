@@ -42,6 +42,9 @@ _ENCODINGS = {
     "pcm_s16le": Encoding.L16,
 }
 _MOST_CHANNELS = 8
+_PASSING = frozenset({"overloaded"})
+"""Errors that may be gone when the same is tried again."""
+
 _COUNTS = [[str(count)] for count in range(1, _MOST_CHANNELS + 1)]
 """How a count looks in a query string."""
 
@@ -70,7 +73,7 @@ class Native:
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
-        self._out.append(_error(reason, error))
+        self._out.append(_error(reason, error, retryable=error in _PASSING))
 
     def _understand(self, message: Message) -> list[BridgeEvent]:
         if self._closed:
@@ -280,7 +283,7 @@ def _from_query(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def _error(message: str, code: str = "bad_message") -> str:
+def _error(message: str, code: str = "bad_message", *, retryable: bool = False) -> str:
     """Said before the connection is closed; the close reason has room for 120 bytes only."""
-    error = {"type": "error", "code": code, "message": message, "retryable": False}
+    error = {"type": "error", "code": code, "message": message, "retryable": retryable}
     return msgspec.json.encode(error).decode()

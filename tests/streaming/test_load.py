@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.ring import calling, ring, stream
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from console.recording import read_recording
@@ -80,8 +81,10 @@ async def test_without_workers_calls_are_told_and_new_ones_refused_but_finals_co
                 count = 1
                 while (await heard.until("degraded", count))["level"] != "no_new_calls":
                     count += 1
+            async with calling(it.url, call_id="c2") as (other, told):
+                await other.wait_closed()
             with pytest.raises(InvalidStatus) as refused:
-                async with calling(it.url):
+                async with connect(f"{it.url}/twilio"):
                     pass
             (tmp_path / "again").mkdir()
             async with ring(redis, tmp_path / "again", LengthTeller()):
@@ -89,4 +92,22 @@ async def test_without_workers_calls_are_told_and_new_ones_refused_but_finals_co
                 await heard.until("call.ended")
 
     assert refused.value.response.status_code == 503
+    assert other.close_code == 1013
+    assert [(one["code"], one["retryable"]) for one in told.of("error")] == [("overloaded", True)]
     assert len(heard.of("segment.final")) == heard.events[-1]["segments"] > 0
+
+
+async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with ring(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(30):
+        complaints = []
+        while not complaints:  # until the gateway has heard of its workers
+            async with calling(it.url, language="sw") as (bridge, heard):
+                await bridge.send('{"type":"stop"}')
+                await bridge.wait_closed()
+                complaints = heard.of("error")
+        async with calling(it.url, language="en-GB") as (bridge, heard):
+            await heard.until("call.started")
+
+    assert "no worker here hears sw and writes sw; there are en" in complaints[0]["message"]
