@@ -1,6 +1,7 @@
 """Other people's clients, as processes in the environment that `make clients` makes."""
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,27 +29,29 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the gateway's two ports are."""
+    """Where the gateway's two ports are, and what opens them."""
 
     ws: str
     http: str
+    key: str
 
 
 class Clients:
     """Runs what is installed for clients alone."""
 
-    def run(self, program: str, *arguments: object) -> str:
+    def run(self, program: str, *arguments: object, key: str = "") -> str:
         """What it prints; its complaints are the test's when it fails."""
         done = subprocess.run(
             [BIN / program, *map(str, arguments)],
             capture_output=True, text=True, timeout=LONG, check=False, cwd=Path(__file__).parent,
+            env=os.environ | {"CLIENT_KEY": key},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-4_000:]
         return done.stdout
 
-    def speak(self, script: str, *arguments: object) -> list[dict[str, Any]]:
+    def speak(self, script: str, *arguments: object, key: str = "") -> list[dict[str, Any]]:
         """Run one of our scripts with the client's library; each line it prints in JSON."""
-        lines = self.run("python", f"{script}.py", *arguments).splitlines()
+        lines = self.run("python", f"{script}.py", *arguments, key=key).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 

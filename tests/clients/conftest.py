@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from clients_installed import BIN, LONG, ROOT, Clients, Prompt, Stack
+
+from protocol.keyring import Key, Keyring, Scope, digest, key_text
 
 SPEECH = ROOT / "tests" / "speech"
 MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
@@ -30,10 +33,15 @@ def other_prompt() -> Prompt:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`trunkline up` with the CPU engine, on free ports."""
+    """`trunkline up` with the CPU engine, on free ports, for those who have its key."""
     folder = tmp_path_factory.mktemp("clients")
+    key = _key(folder / "keys.json")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
-    environment = clean | {"XDG_DATA_HOME": str(folder), "TRUNKLINE_GATEWAY_HTTP_PORT": "0"}
+    environment = clean | {
+        "XDG_DATA_HOME": str(folder),
+        "TRUNKLINE_GATEWAY_HTTP_PORT": "0",
+        "TRUNKLINE_GATEWAY_KEYS_FILE": str(folder / "keys.json"),
+    }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "trunkline", "up", "--port", "0", "--engine", "moonshine"],
@@ -41,10 +49,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )  # fmt: skip
     assert process.stdout is not None
     try:
-        yield Stack(_url(process.stdout), _http(folder / "log"))
+        yield Stack(_url(process.stdout), _http(folder / "log"), key)
     finally:
         process.terminate()
         process.wait(timeout=LONG)
+
+
+def _key(path: Path) -> str:
+    """A key of the tenant `acme` that may do everything, in a file of keys."""
+    text = key_text("clients0", secrets.token_bytes(32))
+    path.write_bytes(
+        Keyring([Key("clients0", digest(text), "acme", (Scope.ADMIN,), created=0.0)]).encoded()
+    )
+    path.chmod(0o600)
+    return text
 
 
 def _url(said: Any) -> str:

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 import wave
 from collections.abc import AsyncIterator, Iterator
+
+KEY = os.environ["CLIENT_KEY"]
+"""What the client shows as its vendor's API key."""
 
 FRAME_SECONDS = 0.02
 TAIL_SECONDS = 1.5

@@ -9,11 +9,11 @@ from assemblyai.streaming.v3 import (
     StreamingEvents,
     StreamingParameters,
 )
-from phone_line import report, spoken_by_a_thread
+from phone_line import KEY, report, spoken_by_a_thread
 
 
 def main(url: str, path: str) -> None:
-    client = StreamingClient(StreamingClientOptions(api_key="any", api_host=url))
+    client = StreamingClient(StreamingClientOptions(api_key=KEY, api_host=url))
     over = threading.Event()
 
     def turn(_client, event) -> None:

@@ -5,14 +5,14 @@ import sys
 
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
-from phone_line import report, spoken
+from phone_line import KEY, report, spoken
 
 
 async def main(url: str, path: str, *options: str) -> None:
     here = DeepgramClientEnvironment(
         base=url.replace("ws", "http", 1), production=url, agent=url, agent_rest=url
     )
-    client = AsyncDeepgramClient(api_key="any", environment=here)
+    client = AsyncDeepgramClient(api_key=KEY, environment=here)
     wanted: dict[str, list[str]] = {}
     for name, value in (option.split("=", 1) for option in options):
         wanted.setdefault(name, []).append(value)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from deepgram import DeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
-from phone_line import report
+from phone_line import KEY, report
 
 
 def main(url: str, path: str) -> None:
     here = DeepgramClientEnvironment(base=url, production=url, agent=url, agent_rest=url)
-    client = DeepgramClient(api_key="any", environment=here)
+    client = DeepgramClient(api_key=KEY, environment=here)
     answer = client.listen.v1.media.transcribe_file(
         request=Path(path).read_bytes(), model="nova-3", keyterm=["pound key"]
     )

@@ -7,14 +7,14 @@ import aiohttp
 from livekit import rtc
 from livekit.agents import stt
 from livekit.plugins import deepgram
-from phone_line import report, spoken
+from phone_line import KEY, report, spoken
 
 
 async def main(url: str, path: str) -> None:
     async with aiohttp.ClientSession() as http:
         recogniser = deepgram.STT(
             base_url=f"{url.replace('ws', 'http', 1)}/v1/listen",
-            api_key="any",
+            api_key=KEY,
             http_session=http,
             sample_rate=8_000,
             keyterm=["pound key"],

@@ -6,7 +6,7 @@ import struct
 import sys
 
 from openai import AsyncOpenAI
-from phone_line import report, spoken
+from phone_line import KEY, report, spoken
 
 SESSION = {
     "type": "transcription",
@@ -18,25 +18,30 @@ SESSION = {
         }
     },
 }
+QUIET_SECONDS = 4
+"""So long nothing new must have come: where the server finds the turns, nobody says that all is said."""
 
 
 async def main(url: str, path: str) -> None:
-    client = AsyncOpenAI(api_key="any", websocket_base_url=f"{url}/v1")
+    client = AsyncOpenAI(api_key=KEY, websocket_base_url=f"{url}/v1")
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as session:
         await session.session.update(session=SESSION)
         talking = asyncio.create_task(talk(session, path))
-        committed: set[str] = set()
-        completed: set[str] = set()
-        async for event in session:
+        open_items: set[str] = set()
+        while True:
+            try:
+                event = await asyncio.wait_for(session.recv(), QUIET_SECONDS)
+            except TimeoutError:
+                if talking.done() and not open_items:
+                    return
+                continue
             final = {}
             if event.type == "input_audio_buffer.committed":
-                committed.add(event.item_id)
+                open_items.add(event.item_id)
             if event.type == "conversation.item.input_audio_transcription.completed":
+                open_items.remove(event.item_id)
                 final = {"final": event.transcript}
-                completed.add(event.item_id)
             report(type=event.type, parsed=type(event).__name__, **final)
-            if talking.done() and committed and committed == completed:
-                return
 
 
 async def talk(session, path: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from phone_line import report, spoken
+from phone_line import KEY, report, spoken
 from pipecat.frames.frames import (
     EndFrame,
     Frame,
@@ -51,7 +51,7 @@ class Listener(FrameProcessor):
 
 
 async def main(url: str, path: str) -> None:
-    service = Service(api_key="any", base_url=url, encoding="linear16", sample_rate=8_000)
+    service = Service(api_key=KEY, base_url=url, encoding="linear16", sample_rate=8_000)
     listener = Listener()
     task = PipelineTask(
         Pipeline([service, listener]), params=PipelineParams(audio_in_sample_rate=8_000)

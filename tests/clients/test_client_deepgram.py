@@ -1,9 +1,13 @@
 """Deepgram's own SDK, and the plugins that others built on its API, against the whole stack."""
 
+import json
 from typing import Any
 
 import pytest
 from clients_installed import Clients, Prompt, Stack, said
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 
 def bodies(lines: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -20,7 +24,7 @@ def live(stack: Stack, clients: Clients, prompt: Prompt) -> list[dict[str, Any]]
         "diarize=true",
         "smart_format=true",
     )
-    return clients.speak("speak_deepgram", stack.ws, prompt.path, *options)
+    return clients.speak("speak_deepgram", stack.ws, prompt.path, *options, key=stack.key)
 
 
 def test_deepgrams_sdk_gets_the_words(live: list[dict[str, Any]], prompt: Prompt) -> None:
@@ -75,7 +79,7 @@ def test_deepgrams_sdk_sees_partials_before_finals_and_words_in_order(
 def test_other_peoples_deepgram_services_get_the_words(
     script: str, stack: Stack, clients: Clients, prompt: Prompt
 ) -> None:
-    lines = clients.speak(script, stack.ws, prompt.path)
+    lines = clients.speak(script, stack.ws, prompt.path, key=stack.key)
 
     errors = prompt.errors(said(lines))
     assert errors.rate <= 0.1, errors
@@ -84,9 +88,32 @@ def test_other_peoples_deepgram_services_get_the_words(
 def test_deepgrams_sdk_gets_the_words_of_a_recording(
     stack: Stack, clients: Clients, prompt: Prompt
 ) -> None:
-    (line,) = clients.speak("speak_deepgram_file", stack.http, prompt.path)
+    (line,) = clients.speak("speak_deepgram_file", stack.http, prompt.path, key=stack.key)
 
     errors = prompt.errors(line["final"])
     assert errors.rate <= 0.1, errors
     assert line["parsed"] == "ListenV1Response"
     assert abs(line["body"]["metadata"]["duration"] - prompt.seconds) < 0.2
+
+
+async def test_a_browser_shows_deepgrams_key_as_a_subprotocol(stack: Stack) -> None:
+    url = f"{stack.ws}/v1/listen?encoding=linear16"
+
+    async with connect(url, subprotocols=[Subprotocol("token"), Subprotocol(stack.key)]) as call:
+        await call.send(b"\0\0" * 800)
+        await call.send('{"type":"CloseStream"}')
+        answers = [json.loads(message) async for message in call]
+
+    assert call.subprotocol == "token"
+    assert answers[-1]["type"] == "Metadata"
+
+
+async def test_a_wrong_key_of_deepgrams_is_refused_before_the_connection_opens(
+    stack: Stack,
+) -> None:
+    url = f"{stack.ws}/v1/listen?encoding=linear16"
+
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(url, additional_headers={"Authorization": f"Token {stack.key[:-1]}"})
+
+    assert refused.value.response.status_code == 401

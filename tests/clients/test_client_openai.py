@@ -4,7 +4,7 @@ from clients_installed import Clients, Prompt, Stack, said
 
 
 def test_openais_sdk_gets_the_words(stack: Stack, clients: Clients, prompt: Prompt) -> None:
-    lines = clients.speak("speak_openai", stack.ws, prompt.path)
+    lines = clients.speak("speak_openai", stack.ws, prompt.path, key=stack.key)
 
     errors = prompt.errors(said(lines))
     assert errors.rate <= 0.1, errors

@@ -15,13 +15,16 @@ async def test_a_simulated_twilio_call_is_transcribed_on_both_tracks(
     stack: Stack, clients: Clients, prompt: Prompt, other_prompt: Prompt
 ) -> None:
     call = f"CA{secrets.token_hex(16)}"
+    shown = {"Authorization": f"Bearer {stack.key}"}
+    url = stack.ws.replace("ws://", f"ws://trunkline:{stack.key}@") + "/twilio"
 
-    async with connect(f"{stack.ws}/v1/calls/{call}/events") as subscriber:
+    events = f"{stack.ws}/v1/calls/{call}/events"
+    async with connect(events, additional_headers=shown) as subscriber:
         heard = Listener()
         listening = asyncio.ensure_future(heard.listen(subscriber))
         await asyncio.to_thread(
             clients.run, "streamdouble",
-            "call", f"{stack.ws}/twilio", "--audio", prompt.path,
+            "call", url, "--audio", prompt.path,
             "--fork", "--track", "both", "--agent-audio", other_prompt.path, "--strict-fork",
             "--allow-no-audio", "--response-timeout", "2", "--param", f"call_id={call}",
         )  # fmt: skip
