@@ -35,24 +35,30 @@ class Root:
 class Exchange:
     """An Asterisk that is up.  `files` is its folder, on this side; inside it is called `inside`."""
 
-    def __init__(self, root: Root, files: Path, sip: int) -> None:
+    def __init__(self, root: Root, files: Path, sip: int, ari: int) -> None:
         self._root = root
         self._files = files
         self._sip = sip
+        self.ari = ari
+        """Port of its REST interface."""
+
+    def keep(self, name: str, speech: Pcm) -> str:
+        """A sound file of mu-law samples, and what Asterisk calls it: without its ending."""
+        (self._files / f"{name}.ulaw").write_bytes(encode(speech, Encoding.MULAW))
+        return f"/{(self._files / name).relative_to(self._root.folder)}"
 
     async def call(self, number: str, speech: Pcm) -> None:
         """A telephone dials `number`, speaks and hangs up; AssertionError when the call fails."""
-        sound = self._files / f"{number}.ulaw"
-        sound.write_bytes(encode(speech, Encoding.MULAW))
-        inside = f"/{sound.relative_to(self._root.folder)}"
-        scenario = _fill("caller.xml", speech=inside, milliseconds=to_ms(len(speech)) + _TAIL_MS)
+        inside = self.keep(number, speech)
+        lasting = to_ms(len(speech)) + _TAIL_MS
+        scenario = _fill("caller.xml", speech=f"{inside}.ulaw", milliseconds=lasting)
         (self._files / f"{number}.xml").write_text(scenario)
         port = str(_free_port(socket.SOCK_DGRAM))
         media = str(_free_port(socket.SOCK_DGRAM))
         where = ("-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", port, "-mp", media)
         sipp = await asyncio.create_subprocess_exec(
             *self._root.command("sipp", f"127.0.0.1:{self._sip}", "-s", number, *where),
-            *("-sf", inside.replace(".ulaw", ".xml"), "-m", "1", "-nostdin"),
+            *("-sf", f"{inside}.xml", "-m", "1", "-nostdin"),
             *("-timeout", "60", "-timeout_error"),
             # A busy machine acknowledges late, and Asterisk says 200 twice: no reason to hang up.
             *("-default_behaviors", "all,-abortunexp"),
@@ -69,10 +75,11 @@ async def exchange(root: Root, **filled: object) -> AsyncIterator[Exchange]:
     files = root.folder / "tmp" / f"trunkline-{os.getpid()}"
     inside = f"/tmp/{files.name}"
     sip, rtp = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_DGRAM) // 2 * 2
+    ari = _free_port(socket.SOCK_STREAM)
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
     for conf in _CONF.glob("*.conf"):
-        said = _fill(conf.name, etc=inside, sip=sip, rtp=rtp, rtp_end=rtp + 99, **filled)
+        said = _fill(conf.name, etc=inside, sip=sip, ari=ari, rtp=rtp, rtp_end=rtp + 99, **filled)
         (files / conf.name).write_text(said)
     asterisk = await asyncio.create_subprocess_exec(
         *root.command("asterisk", "-C", f"{inside}/asterisk.conf", "-cnvvv"),
@@ -84,7 +91,7 @@ async def exchange(root: Root, **filled: object) -> AsyncIterator[Exchange]:
     reading = asyncio.create_task(_read(asterisk, ready))
     try:
         await ready
-        yield Exchange(root, files, sip)
+        yield Exchange(root, files, sip, ari)
     finally:
         if asterisk.returncode is None:
             asterisk.send_signal(signal.SIGTERM)
