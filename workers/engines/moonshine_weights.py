@@ -103,14 +103,18 @@ def _fold_apart(workshop: Path, progress: Progress) -> None:
     if importlib.util.find_spec("onnx") is None:
         raise EngineError("the first start of moonshine needs the package onnx: pip install onnx")
     command = [sys.executable, "-m", f"{__package__}.moonshine_fold", str(workshop)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "TMPDIR": str(workshop),  # in a container /tmp is memory, and too small for this
+    }
     with Popen(command, stdout=PIPE, text=True, env=environment) as folding:  # noqa: S603 (our own module)
         assert folding.stdout is not None
         for part in folding.stdout:
             progress("folding the weights", float(part))
     if folding.returncode:
         raise EngineError(
-            f"folding moonshine's weights ended with {folding.returncode}; it needs 2 GB of memory"
+            f"folding moonshine's weights ended with {folding.returncode}; it needs 2 GB of memory, and 1 GB of"
+            f" disk in {workshop.parent}"
         )
 
 
