@@ -34,6 +34,11 @@ class Stack:
     ws: str
     http: str
     key: str
+    twilio_token: str
+    """The auth token of the Twilio account whose signatures it believes."""
+
+    public: str
+    """How Twilio would dial it."""
 
 
 class Clients:

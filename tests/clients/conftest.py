@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from clients_installed import BIN, LONG, ROOT, Clients, Prompt, Stack
 
-from protocol.keyring import Key, Keyring, Scope, digest, key_text
+from protocol.keyring import Key, Keyring, Kind, Scope, Signer, digest, key_text
 
 SPEECH = ROOT / "tests" / "speech"
+PUBLIC = "wss://calls.example.com"
 MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
 
 
@@ -35,12 +36,13 @@ def other_prompt() -> Prompt:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`trunkline up` with the CPU engine, on free ports, for those who have its key."""
     folder = tmp_path_factory.mktemp("clients")
-    key = _key(folder / "keys.json")
+    key, token = _keys(folder / "keys.json")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
     environment = clean | {
         "XDG_DATA_HOME": str(folder),
         "TRUNKLINE_GATEWAY_HTTP_PORT": "0",
         "TRUNKLINE_GATEWAY_KEYS_FILE": str(folder / "keys.json"),
+        "TRUNKLINE_GATEWAY_PUBLIC_URL": PUBLIC,
     }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
@@ -49,20 +51,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )  # fmt: skip
     assert process.stdout is not None
     try:
-        yield Stack(_url(process.stdout), _http(folder / "log"), key)
+        yield Stack(_url(process.stdout), _http(folder / "log"), key, token, PUBLIC)
     finally:
         process.terminate()
         process.wait(timeout=LONG)
 
 
-def _key(path: Path) -> str:
-    """A key of the tenant `acme` that may do everything, in a file of keys."""
-    text = key_text("clients0", secrets.token_bytes(32))
-    path.write_bytes(
-        Keyring([Key("clients0", digest(text), "acme", (Scope.ADMIN,), created=0.0)]).encoded()
-    )
+def _keys(path: Path) -> tuple[str, str]:
+    """A key of the tenant `acme` that may do everything, and its Twilio token; both in a file of keys."""
+    text, token = key_text("clients0", secrets.token_bytes(32)), secrets.token_hex(16)
+    key = Key("clients0", digest(text), "acme", (Scope.ADMIN,), created=0.0)
+    signer = Signer(Kind.TWILIO, "ours", "acme", (Scope.INGEST,), token)
+    path.write_bytes(Keyring([key], [signer]).encoded())
     path.chmod(0o600)
-    return text
+    return text, token
 
 
 def _url(said: Any) -> str:

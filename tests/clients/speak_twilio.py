@@ -1,4 +1,4 @@
-"""twilio's RequestValidator: TOKEN URL; the signature it expects on such a request."""
+"""twilio's RequestValidator: TOKEN URL [SIGNATURE]; the signature it makes, and whether it believes ours."""
 
 import sys
 
@@ -6,8 +6,12 @@ from phone_line import report
 from twilio.request_validator import RequestValidator
 
 
-def main(token: str, url: str) -> None:
-    report(signature=RequestValidator(token).compute_signature(url, {}))
+def main(token: str, url: str, signature: str = "") -> None:
+    validator = RequestValidator(token)
+    report(
+        signature=validator.compute_signature(url, {}),
+        valid=validator.validate(url, {}, signature),
+    )
 
 
 main(*sys.argv[1:])
