@@ -142,8 +142,17 @@ def _judge_store(
 
 
 def _judge_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> int:
-    """The poison failed, unless it was cut in two, and nothing else did."""
-    failed = [event for event in terminals if event["type"] != "segment.final"]
+    """
+    The poison failed, unless it was cut in two, and nothing else did.
+
+    A segment of no length is none: its gateway died before any of its audio was in Valkey, and the bridge sent
+    all of it again.
+    """
+    failed = [
+        event
+        for event in terminals
+        if event["type"] != "segment.final" and event["start_ms"] < event["end_ms"]
+    ]
     place = bridge.script.poisoned
     if place is None:
         verdict.blame("innocent segments failed", f"{bridge.call_id} {failed[:2]}", len(failed))

@@ -146,7 +146,7 @@ class Conversation:
         channel.begin_at(self.heard)
         return channel.heard
 
-    async def leave(self, why: SupersededError, patience: float = 2.0) -> None:
+    async def leave(self, why: SupersededError, patience: float = 10.0) -> None:
         """
         Leave the call to somebody else: `run` ends with `why`, `call.ended` is not ours to say.
 
