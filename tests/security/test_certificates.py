@@ -1,0 +1,193 @@
+"""TLS by files that are renewed while the gateway runs, and clients known by their certificate."""
+
+import datetime
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from redis.asyncio import Redis
+from support.credentials import bearer, site
+from support.ring import gateway
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidMessage, InvalidStatus
+
+from streaming.admission.certificates import CertificateError, Certificates
+from streaming.settings import GatewaySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Somebody who signs certificates."""
+
+    name: x509.Name
+    key: ec.EllipticCurvePrivateKey
+
+    def issue(self, folder: Path, common_name: str, *, days: int = 1) -> tuple[Path, Path]:
+        """Certificate and key, as files; expired when `days` is negative."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(named(common_name), key, days, ca=False)
+        return written(folder, common_name, certificate, key)
+
+    def own(self, folder: Path) -> Path:
+        """Its own certificate, as a file."""
+        certificate = self._sign(self.name, self.key, 1, ca=True)
+        return written(folder, "ca", certificate, self.key)[0]
+
+    def _sign(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int, *, ca: bool
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=30))
+            .not_valid_after(now + datetime.timedelta(days=days))
+            .add_extension(names, critical=False)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+
+
+def named(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def written(
+    folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> tuple[Path, Path]:
+    files = folder / f"{name}.pem", folder / f"{name}.key"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
+
+
+def authority(name: str) -> Authority:
+    return Authority(named(name), ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.fixture
+def ca() -> Authority:
+    return authority("the site's CA")
+
+
+@pytest.fixture
+async def url(redis: Redis, tmp_path: Path, ca: Authority) -> AsyncIterator[str]:
+    certificate, key = ca.issue(tmp_path, "gateway")
+    settings = GatewaySettings(
+        keys_file=str(site(tmp_path).file),
+        tls_certificate=str(certificate),
+        tls_key=str(key),
+        tls_client_ca=str(ca.own(tmp_path)),
+        drain_seconds=0,
+    )
+    async with gateway(redis, settings) as address:
+        yield address.replace("ws://127.0.0.1", "wss://localhost")
+
+
+def client(folder: Path, ca: Authority, shows: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    """A client that believes the CA, and shows a certificate if it has one."""
+    context = ssl.create_default_context(cafile=str(ca.own(folder)))
+    if shows is not None:
+        context.load_cert_chain(*shows)
+    return context
+
+
+async def test_a_client_certificate_counts_as_a_key(
+    url: str, tmp_path: Path, ca: Authority
+) -> None:
+    context = client(tmp_path, ca, ca.issue(tmp_path, "pbx.acme.example"))
+
+    async with connect(f"{url}/v1/calls", ssl=context) as bridge:
+        assert bridge.response is not None
+        assert bridge.response.status_code == 101
+
+
+async def test_without_a_certificate_a_key_is_asked_for(
+    url: str, tmp_path: Path, ca: Authority
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{url}/v1/calls", ssl=client(tmp_path, ca))
+    key = site(tmp_path / "again").globex
+
+    with pytest.raises(InvalidStatus) as other_site:
+        await connect(f"{url}/v1/calls", ssl=client(tmp_path, ca), additional_headers=bearer(key))
+
+    assert refused.value.response.status_code == 401
+    assert other_site.value.response.status_code == 401
+
+
+async def test_a_certificate_of_an_unknown_name_opens_nothing(
+    url: str, tmp_path: Path, ca: Authority
+) -> None:
+    context = client(tmp_path, ca, ca.issue(tmp_path, "pbx.evil.example"))
+
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{url}/v1/calls", ssl=context)
+
+    assert refused.value.response.status_code == 401
+
+
+async def test_certificates_that_tls_does_not_believe_open_nothing(
+    url: str, tmp_path: Path, ca: Authority
+) -> None:
+    expired = ca.issue(tmp_path, "pbx.acme.example", days=-1)
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    forged = authority("the site's CA").issue(strangers, "pbx.acme.example")
+
+    for shown in (expired, forged):
+        with pytest.raises((ssl.SSLError, OSError, InvalidMessage)):
+            await connect(f"{url}/v1/calls", ssl=client(tmp_path, ca, shown))
+
+
+def test_a_renewed_certificate_is_taken_up_and_a_broken_one_left(
+    tmp_path: Path, ca: Authority
+) -> None:
+    certificate, key = ca.issue(tmp_path, "gateway")
+    certificates = Certificates(certificate, key)
+
+    key.write_text("not a key")
+    certificates.renew()
+    still = handshake(certificates.context, client(tmp_path, ca))
+    certificate.unlink()
+    key.unlink()
+    ca.issue(tmp_path, "gateway")
+    certificates.renew()
+
+    assert handshake(certificates.context, client(tmp_path, ca)) != still
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bytes | None:
+    """The certificate that a client is shown now."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server, server_hostname="localhost")
+    for side in (theirs, ours, theirs, ours):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return theirs.getpeercert(binary_form=True)
+
+
+def test_files_that_are_no_certificate_are_named(tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("x")
+
+    with pytest.raises(CertificateError, match=r"c\.pem"):
+        Certificates(tmp_path / "c.pem", tmp_path / "c.pem")
