@@ -14,7 +14,7 @@ class GatewaySettings(DoorSettings):
         None,
         ge=0,
         le=65_535,
-        description="port for server-sent events and announcements, on the same address; unset: none",
+        description="port for recordings, server-sent events and announcements, on the same address; unset: none",
     )
     audiosocket_port: int | None = Field(
         None, ge=0, le=65_535, description="port for Asterisk's AudioSocket; unset: none"
