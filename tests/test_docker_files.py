@@ -1,6 +1,7 @@
 """What stands in docker/, read by hadolint and Docker Compose themselves and held to our own rules."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,11 +37,15 @@ def tool(name: str) -> str:
 
 
 @cache
-def compose(profile: str) -> dict[str, Any]:
-    """compose.yml as Docker Compose understands it, with the defaults of docker/.env."""
+def compose(profile: str, **shell: str) -> dict[str, Any]:
+    """compose.yml as Docker Compose understands it, with docker/.env and what the shell says more."""
     command = [tool("docker-compose"), "--file", str(DOCKER / "compose.yml"), "--profile", profile]
     done = subprocess.run(
-        [*command, "config", "--format", "json"], capture_output=True, text=True, check=False
+        [*command, "config", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | shell,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -119,6 +124,21 @@ def test_compose_sets_only_settings_that_exist() -> None:
             configuration.section(section, settings)
 
 
+@pytest.mark.parametrize(("keys", "starts"), [("", False), ("/keys/keys.json", True)])
+def test_a_gateway_that_is_opened_to_others_takes_keys(keys: str, starts: bool) -> None:
+    opened = compose("cpu", TRUNKLINE_LISTEN="0.0.0.0", TRUNKLINE_KEYS_FILE=keys)
+    said = opened["services"]["gateway"]["environment"]
+    configuration = Configuration(SECTIONS)
+
+    configuration.read_environment({name: value or "" for name, value in said.items()})
+
+    if starts:
+        configuration.section("gateway", SECTIONS["gateway"])
+    else:
+        with pytest.raises(ConfigurationError, match="no authentication"):
+            configuration.section("gateway", SECTIONS["gateway"])
+
+
 def test_every_service_is_locked_down() -> None:
     for name, service in services():
         scratch = [mount.split(":")[0] for mount in service["tmpfs"]]
@@ -137,7 +157,7 @@ def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
         if "ports" in service
     }
 
-    assert published == {"gateway": [("127.0.0.1", 8080)]}
+    assert published == {"gateway": [("127.0.0.1", 8080), ("127.0.0.1", 8081)]}
 
 
 def test_the_queue_is_reached_from_inside_only() -> None:

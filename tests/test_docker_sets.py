@@ -172,6 +172,7 @@ def running(
         "TRUNKLINE_REDIS_URL": redis,
         "TRUNKLINE_GATEWAY_HOST": "127.0.0.1",
         "TRUNKLINE_GATEWAY_PORT": str(port),
+        "TRUNKLINE_GATEWAY_HTTP_PORT": "0",
         f"TRUNKLINE_{part.upper()}_METRICS_PORT": str(status_port),
     }
     program, *arguments = json.loads(said["ENTRYPOINT"])
