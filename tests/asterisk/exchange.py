@@ -8,8 +8,9 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from asterisk.install import Root
 
 from protocol.audio import Encoding, Pcm, encode
 from protocol.clock import to_ms
@@ -18,18 +19,6 @@ _CONF = Path(__file__).parent / "conf"
 _READY = "Asterisk Ready"
 _TAIL_MS = 1_500
 """How long a caller holds on behind its last word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """What install.py has unpacked.  Programs run with it as their root, for their libraries are not ours."""
-
-    folder: Path
-
-    def command(self, *words: str) -> tuple[str, ...]:
-        """`words`, run inside; whoever is not root becomes it in a namespace of its own."""
-        enter = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
-        return (*enter, "chroot", str(self.folder), *words)
 
 
 class Exchange:

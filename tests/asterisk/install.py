@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 UNAVAILABLE = 3
@@ -16,12 +17,24 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _PACKAGES = ("base-files", "asterisk", "sip-tester")
 
 
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What was unpacked.  Programs run with it as their root, for their libraries are not ours."""
+
+    folder: Path
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """`words`, run inside; whoever is not root becomes it in a namespace of its own."""
+        enter = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
+        return (*enter, "chroot", str(self.folder), *words)
+
+
 class UnavailableError(Exception):
     """Debian's packages cannot be had on this machine; the text says why."""
 
 
 def install(folder: Path) -> str:
-    """Asterisk's version; `folder`/root is complete when the file `folder`/version is there."""
+    """What Asterisk says it is; `folder`/root is complete when the file `folder`/version is there."""
     done = folder / "version"
     if not done.exists():
         if any(shutil.which(tool) is None for tool in ("apt-get", "dpkg-deb")):
@@ -29,7 +42,7 @@ def install(folder: Path) -> str:
         shutil.rmtree(folder, ignore_errors=True)
         fetched = _fetch(folder)
         _unpack(fetched, folder / "root")
-        version = _run("dpkg-deb", "-f", str(_one(fetched, "asterisk")), "Version")
+        version = _run(*Root(folder / "root").command("asterisk", "-V"))
         shutil.rmtree(folder / "apt")
         done.write_text(version.strip())
     return done.read_text()
@@ -84,7 +97,7 @@ def _run(*command: str, apt_config: Path | None = None) -> str:
 if __name__ == "__main__":
     try:
         version = install(Path(sys.argv[1]).resolve())
-        sys.stdout.write(f"Asterisk {version} of Debian unstable\n")
+        sys.stdout.write(f"{version} of Debian unstable\n")
     except UnavailableError as exc:
         sys.stdout.write(f"Debian's Asterisk cannot be had here: {exc}\n")
         sys.exit(UNAVAILABLE)
