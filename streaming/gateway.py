@@ -35,7 +35,7 @@ from .admission.handshake import knock, refused, seen_by_dialect
 from .admission.limits import Timekeeper
 from .doors import side_doors
 from .ear import Judge
-from .following import Follower, Newsroom
+from .following import Follower, Newsroom, Standing, look_at
 from .hearing import Hearing
 from .joining import Part
 from .metrics import GatewayMeter
@@ -219,7 +219,7 @@ class Gateway:
         try:
             with self._guard.inside(socket, permit, call=not listens):
                 if listens:
-                    await self._subscriber(socket, permit, listens[1], dict(query)).run()
+                    await self._tell(socket, permit, listens[1], dict(query))
                 else:
                     dialect = registry.open_dialect(
                         seen_by_dialect(url.path, query, request, permit)
@@ -229,14 +229,21 @@ class Gateway:
         except ConnectionClosed:
             log.info("connection_lost", path=url.path)
 
-    def _subscriber(
+    async def _tell(
         self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]
-    ) -> Subscriber:
+    ) -> None:
+        """Tell a listener all that it has not seen of a call, until the end."""
         after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
-        follower = Follower(
-            self._redis, self._newsroom, self._calls.keys(permit.filed(call_id)), after
-        )
-        return Subscriber(socket, Scribe(call_id), follower, self._settings.send_seconds)
+        keys = self._calls.keys(permit.filed(call_id))
+        try:
+            standing = await look_at(self._redis, keys)
+        except (RedisError, OSError):
+            standing = Standing((), None)  # the follower waits until it answers
+        if standing.ended is not None and after >= standing.ended:
+            return  # nothing comes behind the end
+        follower = Follower(self._redis, self._newsroom, keys, after)
+        scribe = Scribe(call_id, standing.roles)
+        await Subscriber(socket, scribe, follower, self._settings.send_seconds).run()
 
     async def _converse(
         self, socket: Socket, dialect: Dialect, patience: float, permit: Permit = EVERYTHING
