@@ -23,6 +23,7 @@ from protocol.call import Role
 from protocol.dialects import custom
 from protocol.dialects.audiosocket import HANG_UP, Frame, Frames
 from streaming.settings import GatewaySettings
+from transcripts.store import Store
 
 PROMPT = Path(__file__).parents[1] / "speech" / "prompts" / "agent-alreadyon.wav"
 GOODBYE = Frame(0x00)
@@ -35,6 +36,7 @@ class Office:
     ws: str
     http: str
     audiosocket: int
+    store: Store
 
     @asynccontextmanager
     async def tap(self, role: str, join: str = "customer-agent") -> AsyncIterator[Caller]:
@@ -60,7 +62,7 @@ async def office(redis: Redis, folder: Path) -> AsyncIterator[Office]:
     http, audiosocket = free_port(), free_port()
     settings = GatewaySettings(http_port=http, audiosocket_port=audiosocket, drain_seconds=0)
     async with ring(redis, folder, LengthTeller(), gateway=settings) as it:
-        yield Office(it.url, f"http://127.0.0.1:{http}", audiosocket)
+        yield Office(it.url, f"http://127.0.0.1:{http}", audiosocket, it.store)
 
 
 def speech() -> Pcm:
@@ -99,7 +101,11 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
                 assert await agent.hears() == Frames().receive(HANG_UP)
                 await customer.say(GOODBYE)
                 ended = await heard.until("call.ended")
+        async with asyncio.timeout(10):
+            while not ((stored := it.store.transcript("c1")) and stored.call.ended_reason):
+                await redis.ping()
 
+    assert stored.call.roles == ("customer", "agent")
     length = len(speech()) // 8
     late = [one for one in heard.of("segment.final") if one["role"] == "agent"]
     assert all(one["start_ms"] >= length for one in late)
