@@ -8,7 +8,7 @@ ASTERISK := $(VENV)/asterisk
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos soak locks images clean
+.PHONY: fuzz help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos soak locks images clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ accuracy: install  ## stream human speech through the whole ring and count word 
 
 bench: install  ## measure latency; prints machine, commit and command
 	$(BIN)/python bench/latency.py
+
+fuzz: install  ## send 100,000 broken messages to each dialect
+	TRUNKLINE_TEST_FUZZ=100000 $(BIN)/python -m pytest tests/security/test_fuzzed_dialects.py --timeout 1800
 
 locks: install  ## pin what the images install, anew
 	$(BIN)/python docker/make_locks.py
