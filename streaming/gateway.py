@@ -79,7 +79,12 @@ class Gateway:
         self._calls = Switchboard(
             redis, partitions, settings, Hearing(silero), self._newsroom, now, self._meter
         )
-        self._meter.watch(lambda: len(self._calls), lambda: int(self._level))
+        self._meter.watch(
+            calls=lambda: len(self._calls),
+            level=lambda: self._level,
+            unsettled=lambda: self._calls.unsettled,
+            held_bytes=lambda: self._calls.held_bytes,
+        )
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()

@@ -31,6 +31,16 @@ class GatewayMeter:
             "What is left out: 0 nothing, 1 every other partial, 2 partials, 3 new calls",
             registry=registry,
         )
+        self._unsettled = Gauge(
+            "trunkline_unsettled_segments",
+            "Segments that were heard and have no terminal event yet",
+            registry=registry,
+        )
+        self._held = Gauge(
+            "trunkline_held_audio_bytes",
+            "Audio kept in memory until its terminal event is back",
+            registry=registry,
+        )
         self._calls = Counter(
             "trunkline_calls",
             "Calls taken: begun, continued for a bridge that came back, or finished for a gateway that died",
@@ -74,10 +84,18 @@ class GatewayMeter:
             registry=registry,
         )
 
-    def watch(self, calls: Callable[[], int], level: Callable[[], int]) -> None:
-        """Both are asked whenever the figures are read."""
+    def watch(
+        self,
+        calls: Callable[[], int],
+        level: Callable[[], int],
+        unsettled: Callable[[], int],
+        held_bytes: Callable[[], int],
+    ) -> None:
+        """All are asked whenever the figures are read."""
         self._active.set_function(calls)
         self._level.set_function(level)
+        self._unsettled.set_function(unsettled)
+        self._held.set_function(held_bytes)
 
     def took(self, dialect: str, how: str) -> None:
         """A call: `begun`, `continued` or `forsaken`."""

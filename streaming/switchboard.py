@@ -131,6 +131,16 @@ class Switchboard:
         """How many calls are in progress here."""
         return len(self._calls)
 
+    @property
+    def unsettled(self) -> int:
+        """Segments that were heard and have no terminal event yet."""
+        return sum(len(one.call.ledger.unsettled) for one in self._calls.values())
+
+    @property
+    def held_bytes(self) -> int:
+        """Audio in memory, kept until its terminal event is back."""
+        return sum(one.call.ledger.held_bytes for one in self._calls.values())
+
     def close(self, part: Part) -> None:
         """The conversation is over, or has been left."""
         conversation = part.junction.conversation if isinstance(part, Leg) else part

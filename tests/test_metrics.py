@@ -70,6 +70,7 @@ async def test_a_call_is_counted_by_all_parts(redis: Redis, tmp_path: Path) -> N
     assert value(figures, "queue_seconds_count", lane="finals") == finals
     assert value(figures, "batch_segments_count") >= 1
     assert value(figures, "stored_events_total") >= finals + 2
+    assert value(figures, "unsettled_segments") == value(figures, "held_audio_bytes") == 0
 
 
 async def test_the_audio_of_a_call_is_accounted_for_in_the_figures_too(
