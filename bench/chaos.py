@@ -104,6 +104,14 @@ class Rig:
         """The gateways."""
         return [f"ws://127.0.0.1:{port}" for port in self.ports]
 
+    async def start_who_is_missing(self) -> None:
+        """The last fault may have been cut short between a death and a new life."""
+        for process in (self.valkey, self.recorder, *self.gateways):
+            if process.running and process.running.returncode is not None:
+                await process.start()
+        await valkey_answers(self)
+        await asyncio.gather(*(listens(port) for port in self.ports))
+
     async def keep_workers(self) -> None:
         """Start again whoever was killed by a segment."""
         while True:
@@ -297,9 +305,7 @@ async def play(
                     worker.signal(signal.SIGCONT)
             if faults.done() and not faults.cancelled() and faults.exception():
                 raise faults.exception() or AssertionError
-            await asyncio.gather(*(listens(port) for port in it.ports))
-            if it.recorder.running is None or it.recorder.running.returncode is not None:
-                await it.recorder.start()
+            await it.start_who_is_missing()
             await stored(it)
             if keep:
                 shutil.copytree(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from protocol.bridge import (
@@ -29,6 +30,7 @@ from protocol.events import Entry, LoadLevel
 from .call import Call, Phase
 from .channel import Channel
 from .checkpoint import Checkpoint
+from .farewell import see_off
 from .following import Follower
 from .metrics import GatewayMeter
 from .queue import CallQueue, LogLostError, Missing, SupersededError
@@ -182,8 +184,11 @@ class Conversation:
             writing = tasks.create_task(self._write())
             await self._follow()
             writing.cancel()
-        with contextlib.suppress(RedisError, OSError):  # whoever finds it later will do it
-            await self._queue.retire()
+
+    async def see_off(self, redis: Redis, seconds: float) -> None:
+        """The call is over: keep its log until it is stored, at most so long."""
+        known = self.call.ledger.known
+        await see_off(redis, self._queue, known, self.checkpoint, seconds)
 
     async def beat(self) -> None:
         """A sign of life; Redis is told everything again if it has forgotten the call."""

@@ -163,8 +163,8 @@ class Gateway:
             async with asyncio.timeout(self._settings.drain_seconds):
                 await self._empty.wait()
         await asyncio.gather(*(session.leave() for session in list(self._sessions)))
-        await self._calls.stop_finishing()
         await self._empty.wait()
+        await self._calls.stop()
         server.close(code=RESTARTING, reason="gateway stopped")
 
     # Connections

@@ -37,6 +37,17 @@ async def backlog(redis: Redis, partition: Partition) -> Backlog:
     return Backlog(segments, max(0.0, now - since), capacity_of(told, now), tasks_of(told, now))
 
 
+async def newest_in(redis: Redis, outbox: str) -> str:
+    """The id of the last entry that lies there; `0-0` for none."""
+    newest: Any = await redis.xrevrange(outbox, count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
+async def is_emptied(redis: Redis, outbox: str, mark: str) -> bool:
+    """Whether everything up to `mark` has been taken out."""
+    return not await redis.xrange(outbox, "-", mark, count=1)
+
+
 def _told(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:
     for payload in workers:
         with contextlib.suppress(CapacityError):  # of another version

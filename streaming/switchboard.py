@@ -22,7 +22,7 @@ from protocol.events import Entry, LoadLevel
 from protocol.keys import CallKeys, Partition
 from protocol.tenants import bare
 
-from .call import Call, Identity
+from .call import Call, Identity, Phase
 from .channel import Channel, Origin
 from .checkpoint import Checkpoint, hashed
 from .conversation import Conversation
@@ -42,6 +42,9 @@ from .survey import backlog, forsaken
 
 _AT_A_TIME = 32
 """Calls that are beaten for, or finished for others, at the same time."""
+
+_FAREWELL_SECONDS = 5.0
+"""How long a gateway that stops waits for the recorder."""
 
 log = structlog.get_logger()
 
@@ -71,6 +74,7 @@ class Switchboard:
         self._tasks: frozenset[Task] = frozenset()
         self._calls: dict[str, Conversation] = {}
         self._junctions: dict[str, asyncio.Future[Junction]] = {}
+        self._going: set[asyncio.Task[None]] = set()
         self._finishing: dict[str, asyncio.Task[None]] = {}
 
     def keys(self, call_id: str) -> CallKeys:
@@ -150,6 +154,13 @@ class Switchboard:
         if self._calls.get(call_id) is conversation:
             del self._calls[call_id]
             self._junctions.pop(call_id, None)
+        if conversation.call.phase is Phase.OVER:
+            self._see_off(conversation)
+
+    def _see_off(self, conversation: Conversation) -> None:
+        going = asyncio.create_task(conversation.see_off(self._redis, self._settings.hold_seconds))
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
 
     async def beat(self) -> None:
         """A sign of life for each call.  RedisError when there is no Redis."""
@@ -178,9 +189,11 @@ class Switchboard:
                 if call_id not in self._calls and call_id not in self._finishing:
                     self._finishing[call_id] = asyncio.create_task(self._finish(call_id))
 
-    async def stop_finishing(self) -> None:
-        """Leave to others what is not finished."""
-        tasks = list(self._finishing.values())
+    async def stop(self) -> None:
+        """Leave to others what is not finished; calls that are over may be stored first, if that is quick."""
+        if self._going:
+            await asyncio.wait(self._going, timeout=_FAREWELL_SECONDS)
+        tasks = [*self._finishing.values(), *self._going]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
