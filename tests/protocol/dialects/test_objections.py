@@ -1,0 +1,39 @@
+"""A limit of ours that a bridge has broken is told in the bridge's own words, where its dialect has any."""
+
+import json
+
+import pytest
+from recordings import request
+
+from protocol.dialects import registry
+from protocol.dialects.base import Objecting
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        ("/v1/calls", "error"),
+        ("/v1/listen?encoding=mulaw&sample_rate=8000", "Error"),
+        ("/v3/ws?sample_rate=8000&encoding=pcm_s16le", "Error"),
+        ("/v1/realtime?intent=transcription", "error"),
+        ("/audiohook", "disconnect"),
+    ],
+)
+def test_it_is_told_what_was_too_much(target: str, kind: str) -> None:
+    speaker = registry.open_dialect(request(target, _HEADERS))
+    speaker.outbox()
+    assert isinstance(speaker, Objecting)
+
+    speaker.object_to("too_fast", "audio comes faster than 1.25 times real time")
+
+    (said,) = speaker.outbox()
+    assert json.loads(said)["type"] == kind
+    assert "audio comes faster than 1.25 times real time" in str(said)
+
+
+@pytest.mark.parametrize("target", ["/twilio", "/telnyx", "/plivo", "/asterisk", "/vonage"])
+def test_bridges_that_read_nothing_are_told_by_the_close_code_alone(target: str) -> None:
+    assert not isinstance(registry.open_dialect(request(target)), Objecting)
+
+
+_HEADERS = {"audiohook-session-id": "e160e428-53e2-487c-977d-96989bf5c99d"}
