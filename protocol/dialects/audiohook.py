@@ -71,6 +71,10 @@ class AudioHook:
             self._say("disconnect", {"reason": "error", "info": str(exc)})
             raise
 
+    def object_to(self, error: str, reason: str) -> None:
+        """The client is asked to disconnect."""
+        self._say("disconnect", {"reason": "error", "info": f"{error}: {reason}"})
+
     def opened(self, call_id: str) -> None:
         """The conversation was named by the client."""
 

@@ -85,6 +85,10 @@ class Deepgram:
             raise
         return [stream.listening.opened, *events]
 
+    def object_to(self, error: str, reason: str) -> None:
+        """Said in-band before the connection is closed."""
+        self._say({"type": "Error", "variant": error.upper(), "description": reason})
+
     def opened(self, call_id: str) -> None:
         """The id of the call is that of the request."""
         if self._opened is not None:

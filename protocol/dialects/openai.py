@@ -88,6 +88,10 @@ class OpenAI:
             self._answers.error(str(exc), "invalid_value")
             raise
 
+    def object_to(self, error: str, reason: str) -> None:
+        """Said in-band before the connection is closed."""
+        self._answers.error(reason, error)
+
     def opened(self, call_id: str) -> None:
         """The session has an id of its own, and had it before."""
 
