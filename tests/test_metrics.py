@@ -16,10 +16,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from console import keys
+from console.metrics import QueueMeter
 from console.recording import read_recording
 from protocol.audio import Encoding, encode
 from protocol.keyring import Scope
+from streaming.metrics import GatewayMeter
 from streaming.settings import GatewaySettings
+from transcripts.metrics import RecorderMeter
+from workers.metrics import WorkerMeter
 from workers.settings import WorkerSettings
 
 PROMPTS = sorted((Path(__file__).parent / "speech" / "prompts").glob("*.wav"))[:2]
@@ -180,3 +184,19 @@ async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) ->
                 await heard.until("call.ended")
 
     assert value(second, "segments_retried_total") >= left
+
+
+def test_every_figure_has_its_place_in_the_documents_and_no_other_is_named_there() -> None:
+    figures = CollectorRegistry()
+    for meter in (GatewayMeter, WorkerMeter, RecorderMeter):
+        meter(figures)
+    QueueMeter(figures, [])
+    told = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in figures.collect()
+    }
+
+    page = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
+
+    named = {name.removesuffix("_bucket") for name in re.findall(r"trunkline_[a-z_]+", page)}
+    assert named == told
