@@ -30,6 +30,9 @@ from .session import Socket
 _CHUNK = 8_192
 """Most bytes read at a time: a quarter of a second at the faster rate."""
 
+MOST_STRANGERS = 64
+"""Connections that have not said their UUID; more are hung up, so that nobody can fill the gateway with them."""
+
 _QUIET_SECONDS = 1.0
 """Asterisk's `AudioSocket()` ends a call after two seconds in which neither side has said anything."""
 
@@ -118,6 +121,7 @@ class AudioSocketDoor:
         self._has_room = has_room
         self._to_all = to_all
         self._greeting_seconds = greeting_seconds
+        self._strangers = 0
 
     async def open(self, host: str, port: int) -> asyncio.Server:
         """Listen; calls in progress go on when the server is closed."""
@@ -129,7 +133,7 @@ class AudioSocketDoor:
         connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket = TcpSocket(reader, writer)
         try:
-            greeted = await self._greet(reader)
+            greeted = None if self._strangers >= MOST_STRANGERS else await self._greet(reader)
             if greeted is None:
                 await socket.close(1008, "")
             else:
@@ -141,6 +145,7 @@ class AudioSocketDoor:
 
     async def _greet(self, reader: asyncio.StreamReader) -> tuple[AudioSocket, Permit] | None:
         """The dialect of a call that may come in, and whose call it is."""
+        self._strangers += 1
         try:
             async with asyncio.timeout(self._greeting_seconds):
                 uuid = greeting(await reader.readexactly(GREETING))
@@ -153,6 +158,8 @@ class AudioSocketDoor:
         except (DialectError, TimeoutError, asyncio.IncompleteReadError, RedisError) as exc:
             log.warning("audiosocket_refused", error=type(exc).__name__)
             return None
+        finally:
+            self._strangers -= 1
 
     async def _announced(self, uuid: UUID) -> Announcement:
         said = await self._announcements.take(uuid)

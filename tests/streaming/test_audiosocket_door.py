@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -21,6 +21,7 @@ from protocol.audio import Pcm
 from protocol.dialects.audiosocket import HANG_UP, SILENCE, Frame, Frames
 from protocol.keyring import Key, Keyring, Scope, digest, key_text
 from protocol.keys import CallKeys
+from streaming.audiosocket import MOST_STRANGERS
 from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parents[1] / "speech" / "prompts" / "agent-alreadyon.wav"
@@ -157,6 +158,17 @@ async def test_a_stranger_does_not_touch_the_calls_of_others(redis: Redis, tmp_p
             ended = await heard.until("call.ended")
 
     assert ended["duration_ms"] == len(speech()) // 8
+
+
+async def test_connections_that_say_nothing_are_not_collected(redis: Redis, tmp_path: Path) -> None:
+    async with gateway(redis, tmp_path) as doors, AsyncExitStack() as silent:
+        for _ in range(MOST_STRANGERS):
+            _, writer = await asyncio.open_connection("127.0.0.1", doors.audiosocket)
+            silent.callback(writer.close)
+        reader, writer = await asyncio.open_connection("127.0.0.1", doors.audiosocket)
+        silent.callback(writer.close)
+
+        assert Frames().receive(await reader.read()) == HANGS_UP
 
 
 async def test_what_breaks_the_dialect_ends_its_call_with_all_that_was_heard(
