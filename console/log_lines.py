@@ -71,20 +71,27 @@ class LibraryLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record of the standard library's logging in our own form."""
-        kind, _, trace = record.exc_info or (None, None, None)
+        _, error, trace = record.exc_info or (None, None, None)
         log = structlog.get_logger()
         log.log(
             max(record.levelno, logging.WARNING),
             "library_complained",
             library=record.name,
-            error=kind.__name__ if kind else "none",
+            error=_name(error) if error else "none",
             where=_place(trace) or f"{record.module}:{record.lineno}",
         )
 
 
-def crashed(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+def crashed(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """For `sys.excepthook`: an error that nobody expected is told by its name and place, not by its text."""
-    structlog.get_logger().critical("crashed", error=kind.__name__, where=_place(trace))
+    structlog.get_logger().critical("crashed", error=_name(error), where=_place(trace))
+
+
+def _name(error: BaseException) -> str:
+    """Of a group, what is in it too."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{type(error).__name__}({', '.join(_name(one) for one in error.exceptions)})"
+    return type(error).__name__
 
 
 def _is_event(line: Line) -> bool:

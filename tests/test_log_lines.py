@@ -177,6 +177,15 @@ def test_a_crash_is_told_by_name_and_place() -> None:
     assert "4929" not in done.stderr + done.stdout
 
 
+def test_a_group_of_errors_is_told_by_the_names_of_all(lines: Lines) -> None:
+    try:
+        raise ExceptionGroup("my card", [ValueError("4929"), OSError("1234")])
+    except ExceptionGroup:
+        logging.getLogger("somelibrary").exception("task failed")
+
+    assert lines[0]["error"] == "ExceptionGroup(ValueError, OSError)"
+
+
 def log_calls() -> Iterator[tuple[str, ast.Call]]:
     """Every line of our code that logs, and where it stands."""
     verbs = {"debug", "info", "warning", "error", "critical", "exception"}
