@@ -16,29 +16,24 @@ from redis.exceptions import RedisError
 
 from protocol.bridge import CallOpened, DialectError
 from protocol.capacity import Task
-from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.dialects.base import Dialect, Resumable
 from protocol.events import Entry, LoadLevel
 from protocol.keys import CallKeys, Partition
 from protocol.tenants import bare
 
-from .call import Call, Identity, Phase
-from .channel import Channel, Origin
+from .call import Phase
 from .checkpoint import Checkpoint, hashed
 from .conversation import Conversation
-from .ear import Ear
-from .following import Follower, Newsroom
+from .following import Newsroom
 from .hearing import Hearing
 from .joining import Junction, Leg, Part
-from .ledger import Ledger
 from .load import Load
 from .metrics import GatewayMeter
-from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue, OverloadedError, SupersededError
-from .segmenter import Endpointing
 from .settings import GatewaySettings
 from .survey import backlog, forsaken
+from .workshop import Workshop
 
 _AT_A_TIME = 32
 """Calls that are beaten for, or finished for others, at the same time."""
@@ -63,13 +58,13 @@ class Switchboard:
         meter: GatewayMeter | None = None,
     ) -> None:
         """`now`: a wall clock, in seconds."""
-        self._meter = meter or GatewayMeter()
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
-        self._hearing = hearing
-        self._newsroom = newsroom
         self._now = now
+        self._workshop = Workshop(
+            redis, partitions, settings, hearing, newsroom, now, meter or GatewayMeter()
+        )
         self._load = Load()
         self._tasks: frozenset[Task] = frozenset()
         self._calls: dict[str, Conversation] = {}
@@ -79,7 +74,7 @@ class Switchboard:
 
     def keys(self, call_id: str) -> CallKeys:
         """Where the call lies in Redis."""
-        return CallKeys.of(call_id, self._partitions)
+        return self._workshop.keys(call_id)
 
     async def open(
         self, opened: CallOpened, call_id: str, dialect: Dialect, tell: Callable[[Entry], None]
@@ -98,7 +93,7 @@ class Switchboard:
 
     async def _begin_to_join(self, opened: CallOpened, call_id: str, dialect: Dialect) -> Junction:
         """The first stream has come; those that come while this is under way wait for it."""
-        if call_id not in self._calls and await self._queue(call_id).in_progress():
+        if call_id not in self._calls and await self._workshop.queue(call_id).in_progress():
             raise DialectError("this call is at another gateway: bring all its streams to one")
         whole = replace(opened, roles=opened.joins, resumable=False, token="")
         conversation = await self._take(whole, call_id, dialect, lambda _: None)
@@ -119,11 +114,13 @@ class Switchboard:
             heard=(0,) * len(opened.roles),
             token=hashed(token) if token else b"",
         )
-        queue = self._queue(call_id)
+        queue = self._workshop.queue(call_id)
         if await queue.open(secrets.token_hex(8), checkpoint):
-            conversation = self._begin(queue, opened, checkpoint, tell)
+            conversation = self._workshop.begin(queue, opened, checkpoint, tell)
         else:
-            conversation = self._continue(queue, opened, await queue.past(checkpoint), token, tell)
+            conversation = self._workshop.go_on(
+                queue, opened, await queue.past(checkpoint), token, tell
+            )
         self._calls[call_id] = conversation
         conversation.ease(self._load.level)
         dialect.opened(bare(call_id))
@@ -198,58 +195,9 @@ class Switchboard:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # The three ways to take a call
-
-    def _begin(
-        self,
-        queue: CallQueue,
-        opened: CallOpened,
-        checkpoint: Checkpoint,
-        tell: Callable[[Entry], None],
-    ) -> Conversation:
-        call = self._call(queue, checkpoint)
-        call.start(opened.rejected_keywords)
-        channels = self._channels(opened, call, [Origin()] * len(opened.roles))
-        log.info(
-            "call_started",
-            call_id=queue.keys.call_id,
-            dialect=checkpoint.dialect,
-            channels=len(channels),
-        )
-        self._meter.took(checkpoint.dialect, "begun")
-        return self._conversation(call, channels, queue, 0, tell, checkpoint)
-
-    def _continue(
-        self,
-        queue: CallQueue,
-        opened: CallOpened,
-        past: Past,
-        token: str,
-        tell: Callable[[Entry], None],
-    ) -> Conversation:
-        """With a token the bridge goes on where we stand; without one its clock has gone on meanwhile."""
-        checkpoint = replace(
-            past.checkpoint, config=past.config, token=hashed(token) if token else b""
-        )
-        call = self._call(queue, checkpoint)
-        call.recall(past)
-        if opened.config.keywords.terms not in ((), call.config.keywords.terms):
-            call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
-        origins = [_origin(past, number) for number in range(len(opened.roles))]
-        channels = self._channels(opened, call, origins)
-        if not opened.token:
-            clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
-            position = max(clock, *(origin.position for origin in origins))
-            for channel in channels:
-                channel.skip_to(position)
-        log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
-        self._meter.took(checkpoint.dialect, "continued")
-        after = past.last_seq if opened.after is None else opened.after
-        return self._conversation(call, channels, queue, after, tell, checkpoint)
-
     async def _finish(self, call_id: str) -> None:
         try:
-            await self._adopt(self._queue(call_id))
+            await self._adopt(self._workshop.queue(call_id))
         except (RedisError, OSError) as exc:
             log.warning("redis_unavailable", error=type(exc).__name__)
         finally:
@@ -270,15 +218,7 @@ class Switchboard:
 
     async def _bring_to_its_end(self, queue: CallQueue, past: Past) -> None:
         log.warning("call_forsaken", call_id=queue.keys.call_id, unsettled=len(past.remnants))
-        call = self._call(queue, replace(past.checkpoint, config=past.config))
-        call.recall(past)
-        channels = range(len(past.checkpoint.roles))
-        duration = max((past.heard(channel) for channel in channels), default=0)
-        call.end("gateway lost", [past.totals(channel) for channel in channels], duration)
-        self._meter.took(past.checkpoint.dialect, "forsaken")
-        finishing = self._conversation(
-            call, [], queue, past.last_seq, lambda _: None, past.checkpoint
-        )
+        finishing = self._workshop.inherit(queue, past)
         self._calls[queue.keys.call_id] = finishing
         try:
             await finishing.run()
@@ -298,60 +238,13 @@ class Switchboard:
             raise DialectError(
                 f"no worker here hears {spoken} and writes {written}; there are {known}"
             )
-        there = await self._queue(call_id).in_progress()
+        there = await self._workshop.queue(call_id).in_progress()
         if there is None and self._load.level is LoadLevel.NO_NEW_CALLS:
             raise OverloadedError("the workers are behind: try again in a few seconds")
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")
         if there and len(there.roles) != len(opened.roles):
             raise DialectError(f"this call is in progress with {len(there.roles)} channels")
-
-    def _queue(self, call_id: str) -> CallQueue:
-        return CallQueue(
-            self._redis,
-            self.keys(call_id),
-            secrets.token_hex(8),
-            self._settings.log_keep_seconds,
-        )
-
-    def _conversation(
-        self,
-        call: Call,
-        channels: list[Channel],
-        queue: CallQueue,
-        after: int,
-        tell: Callable[[Entry], None],
-        checkpoint: Checkpoint,
-    ) -> Conversation:
-        """Told what is in the log behind `after`."""
-        follower = Follower(self._redis, self._newsroom, queue.keys, after)
-        return Conversation(call, channels, queue, follower, tell, checkpoint, self._meter)
-
-    def _call(self, queue: CallQueue, checkpoint: Checkpoint) -> Call:
-        identity = Identity(
-            queue.keys.call_id,
-            queue.log,
-            checkpoint.roles,
-            checkpoint.dialect,
-            checkpoint.started_at,
-        )
-        piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
-        every = self._settings.partial_every_ms
-        return Call(identity, checkpoint.config, Ledger(piece), every, self._now)
-
-    def _channels(self, opened: CallOpened, call: Call, origins: list[Origin]) -> list[Channel]:
-        passport = Passport(len(origins), opened.rate)
-        return [
-            Channel(number, opened.rate, self._ear(opened), self._hearing, call, origin, passport)
-            for number, origin in enumerate(origins)
-        ]
-
-    def _ear(self, opened: CallOpened) -> Ear:
-        settings = self._settings
-        endpointing = Endpointing(
-            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
-        ).with_hangover(opened.config.hangover_ms)
-        return Ear(endpointing, vad=settings.vad, rate=opened.rate)
 
 
 def _is_over(junction: asyncio.Future[Junction]) -> bool:
@@ -360,7 +253,3 @@ def _is_over(junction: asyncio.Future[Junction]) -> bool:
         return False
     failed = junction.cancelled() or junction.exception() is not None
     return failed or not junction.result().conversation.is_live
-
-
-def _origin(past: Past, channel: int) -> Origin:
-    return Origin(past.heard(channel), past.opened(channel), past.totals(channel))
