@@ -1,0 +1,85 @@
+"""
+Autobahn's fuzzing client against a server with a gateway's own WebSocket options.
+
+The suite needs CPython 2.7, in an environment of its own:
+
+    python2.7 -m pip install virtualenv && python2.7 -m virtualenv py27
+    py27/bin/pip install autobahntestsuite==0.8.2
+    python bench/autobahn.py --wstest py27/bin/wstest
+
+A gateway does not echo, which the suite wants: the options are the gateway's, the conversation is an echo.
+Left out are cases 9 (messages of megabytes, which a gateway refuses), 12 and 13 (compression, which it does not
+offer).  Prints what failed; the status tells whether it is only 7.1.5, which the library is known for: it closes with
+1002 where the suite wants 1000.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from redis.asyncio import Redis
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.recipe import recipe
+from streaming.gateway import Gateway
+from streaming.settings import GatewaySettings
+
+_LEFT_OUT = ["9.*", "12.*", "13.*"]
+_KNOWN = {"7.1.5"}
+_GOOD = ("OK", "NON-STRICT", "INFORMATIONAL")
+
+
+async def echo(socket: ServerConnection) -> None:
+    """Say everything again."""
+    with contextlib.suppress(ConnectionClosed):
+        async for message in socket:
+            await socket.send(message)
+
+
+async def fuzz(wstest: str, folder: Path) -> dict[str, str]:
+    """What the suite thinks of each case."""
+    gateway = Gateway(Redis(), 1, GatewaySettings(port=0), None)
+    options = gateway._serving() | {"process_request": None}
+    async with serve(echo, **options) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        spec = {
+            "outdir": str(folder),
+            "servers": [{"agent": "trunkline", "url": f"ws://127.0.0.1:{port}"}],
+            "cases": ["*"],
+            "exclude-cases": _LEFT_OUT,
+            "exclude-agent-cases": {},
+        }
+        (folder / "spec.json").write_text(json.dumps(spec))
+        suite = await asyncio.create_subprocess_exec(
+            wstest, "-m", "fuzzingclient", "-s", str(folder / "spec.json"),
+            stdout=asyncio.subprocess.DEVNULL, cwd=folder,
+        )  # fmt: skip
+        if await suite.wait():
+            raise SystemExit("the suite did not run to its end")
+    cases = json.loads((folder / "index.json").read_text())["trunkline"]
+    return {name: case["behavior"] for name, case in cases.items()}
+
+
+def main() -> int:
+    """Run it; 1 when something failed that should not."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().split("\n")[0])
+    parser.add_argument("--wstest", default="wstest", help="the suite's program")
+    with tempfile.TemporaryDirectory() as folder:
+        verdicts = asyncio.run(fuzz(parser.parse_args().wstest, Path(folder)))
+    print(recipe())
+    print(f"{len(verdicts)} cases:", dict(Counter(verdicts.values())))
+    failed = {name for name, verdict in verdicts.items() if verdict not in _GOOD}
+    print("failed:", ", ".join(sorted(failed)) or "none")
+    return int(not verdicts or not failed <= _KNOWN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
