@@ -89,42 +89,60 @@ def _judge_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Under:
+    """The digits of the script that lie under a segment."""
+
+    some: tuple[tuple[int, str], ...]
+    """All of which anything lies there."""
+
+    most: tuple[tuple[int, str], ...]
+    """Those that lie there but for an edge."""
+
+    all_of: tuple[tuple[int, str], ...]
+    """Those that lie there with something around them."""
+
+    @classmethod
+    def of(cls, bridge: Bridge, event: Event) -> "_Under":
+        """For the segment of a terminal event."""
+
+        def within(margin: int) -> tuple[tuple[int, str], ...]:
+            start, end = event["start_ms"] * 8 - margin, event["end_ms"] * 8 + margin
+            digits = bridge.script.digits
+            return tuple(one for one in digits if start <= one[0] and one[0] + SYLLABLE <= end)
+
+        return cls(within(SYLLABLE - 1), within(_EDGE), within(-_EDGE))
+
+    def explains(self, said: Sequence[str], cuts: Sequence[int]) -> bool:
+        """Whether it can have been read so.  What is left of a digit that was cut in two may look like any."""
+        if not _is_within([digit for _, digit in self.all_of], said):
+            return False
+        if any(_is_cut(at, cuts) for at, _ in self.some):
+            return len(said) <= len(self.some)
+        return _is_within(said, [digit for _, digit in self.some])
+
+
+def _is_cut(at: int, cuts: Sequence[int]) -> bool:
+    """Whether the digit that begins `at` was cut in two where the call was resumed."""
+    return any(at - _EDGE <= cut <= at + SYLLABLE + _EDGE for cut in cuts)
+
+
 def _judge_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
-    """Every digit stands in the segment that lies over it; only where a call was resumed one may be cut in two."""
-    read: set[int] = set()
+    """Every digit stands in the segment that lies over it; only one that was cut in two may be missing."""
+    name, read = bridge.call_id, set[int]()
     for event in terminals:
-        start, end = event["start_ms"] * 8, event["end_ms"] * 8
-        inner = [
-            (at, digit)
-            for at, digit in bridge.script.digits
-            if start - _EDGE <= at and at + SYLLABLE <= end + _EDGE
-        ]
-        outer = [digit for at, digit in bridge.script.digits if at < end and at + SYLLABLE > start]
-        if event["type"] != "segment.final":
-            read.update(at for at, _ in inner)
-            continue
-        said = event["text"].split()
-        surely = [
-            digit for at, digit in inner if start + _EDGE <= at and at + SYLLABLE <= end - _EDGE
-        ]
-        if not (_is_within(surely, said) and _is_within(said, outer)):
-            verdict.blame(
-                "texts that were not said there",
-                f"{bridge.call_id} {event['segment_id']}: {said}, not {outer}",
-            )
-        read.update(at for at, _ in inner)
+        under = _Under.of(bridge, event)
+        read.update(at for at, _ in under.most)
+        if event["type"] == "segment.final":
+            said = event["text"].split()
+            example = f"{name} {event['segment_id']}: {said}, not {under.some}, cuts {bridge.cuts}"
+            wrong = not under.explains(said, bridge.cuts)
+            verdict.blame("texts that were not said there", example, wrong)
     verdict.digits += len(bridge.script.digits)
     missing = [at for at, _ in bridge.script.digits if at not in read]
-    unexplained = [
-        at
-        for at in missing
-        if not any(at - _EDGE <= cut <= at + SYLLABLE + _EDGE for cut in bridge.cuts)
-    ]
-    verdict.blame(
-        "digits not heard",
-        f"{bridge.call_id} at {unexplained[:3]}, cuts {bridge.cuts}",
-        len(unexplained),
-    )
+    unexplained = [at for at in missing if not _is_cut(at, bridge.cuts)]
+    example = f"{name} at {unexplained[:3]}, cuts {bridge.cuts}"
+    verdict.blame("digits not heard", example, len(unexplained))
 
 
 def _judge_store(
