@@ -9,8 +9,8 @@ The suite needs CPython 2.7, in an environment of its own:
 
 A gateway does not echo, which the suite wants: the options are the gateway's, the conversation is an echo.
 Left out are cases 9 (messages of megabytes, which a gateway refuses), 12 and 13 (compression, which it does not
-offer).  Prints what failed; the status tells whether it is only 7.1.5, which the library is known for: it closes with
-1002 where the suite wants 1000.
+offer).  Prints what failed; the status tells whether it is only 7.1.5, which the library is known for: it
+closes with 1002 where the suite wants 1000.
 """
 
 import argparse
