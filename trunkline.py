@@ -346,7 +346,7 @@ def call(options: argparse.Namespace) -> int:
             f"{options.file} has {len(recording.channels)} channels: one or two can be played"
         )
     plan = CallPlan(call_id, roles, options.language, tuple(keywords.split(options.keywords)))
-    playback = Playback(options.url, options.dialect, recording, plan, options.pace)
+    playback = Playback(options.url, options.dialect, recording, plan, options.pace, options.key)
 
     async def run() -> Captions:
         return await play_with_captions(playback, on_interrupt())

@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -63,7 +64,20 @@ def _call(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--url", default="ws://127.0.0.1:8080", help="the gateway")
     verb.add_argument("--pace", type=_pace, default=1.0, help="1 is real time, 2 twice as fast")
     verb.add_argument("--call-id", help="default: made of the file's name")
+    verb.add_argument(
+        "--key", type=_key, default="", help="key of the gateway, or @FILE that holds it"
+    )
     _said(verb)
+
+
+def _key(text: str) -> str:
+    """A key itself, or the content of the file that is named; other users see what stands on a command line."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text().strip()
+    except OSError as exc:
+        raise argparse.ArgumentTypeError(f"{text[1:]}: {exc.strerror}") from exc
 
 
 def _pace(text: str) -> float:

@@ -9,7 +9,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,6 +136,13 @@ class Playback:
     recording: Recording
     plan: CallPlan
     pace: float = 1.0
+    key: str = field(default="", repr=False)
+    """What the gateway wants to see; nothing where it has no keys."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The key, where servers put it."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
 Heard = Callable[[dict[str, Any]], None]
@@ -153,7 +160,7 @@ async def play(
     """
     url = _base(playback.url) + PATHS[playback.dialect]
     try:
-        async with connect(url, compression=None) as socket:
+        async with connect(url, compression=None, additional_headers=playback.headers) as socket:
             ended = await _converse(socket, playback, heard, progress, hang_up)
     except InvalidStatus as exc:
         raise PlaybackError(_refusal(url, exc)) from exc
@@ -179,8 +186,7 @@ async def _converse(
             hearing = tasks.create_task(_hear(socket, heard))
         else:
             tasks.create_task(_drain(socket))
-            base = _base(playback.url)
-            hearing = tasks.create_task(_subscribe(base, playback.plan.call_id, heard))
+            hearing = tasks.create_task(_subscribe(playback, heard))
         await _send(socket, playback, progress, hang_up)
     return hearing.result()
 
@@ -231,16 +237,18 @@ async def _drain(socket: ClientConnection) -> None:
             pass
 
 
-async def _subscribe(base: str, call_id: str, heard: Heard) -> bool:
+async def _subscribe(playback: Playback, heard: Heard) -> bool:
     """
     Follow the call by a connection of its own; a lost one is made again behind the last event.
 
     Whether `call.ended` came before it had been tried often enough in vain.
     """
+    events = f"{_base(playback.url)}/v1/calls/{playback.plan.call_id}/events"
     after, attempts = 0, 0
     while attempts < _ATTEMPTS:
         try:
-            async with connect(f"{base}/v1/calls/{call_id}/events?after={after}") as socket:
+            asked = f"{events}?after={after}"
+            async with connect(asked, additional_headers=playback.headers) as socket:
                 async for message in socket:
                     event = json.loads(message)
                     after, attempts = event.get("seq", after), 0
