@@ -85,7 +85,9 @@ class AssemblyAI:
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
-        self._say({"type": "Error", "error_code": 3008 if error == "too_long" else 3006, "error": reason})
+        self._say(
+            {"type": "Error", "error_code": 3008 if error == "too_long" else 3006, "error": reason}
+        )
 
     def opened(self, call_id: str) -> None:
         """The id was said in `Begin`."""

@@ -17,7 +17,7 @@ def configuration() -> Configuration:
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "t.toml"
-    file.write_text('[gateway]\nport = 1\nhangover_ms = 300\nhost = "file"\n')
+    file.write_text('[gateway]\nport = 1\nhangover_ms = 300\nhost = "127.0.0.2"\n')
     settings = configuration()
 
     settings.read_file(file)
@@ -27,7 +27,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     settings.read_flags("gateway", {"port": "3", "host": None})
     gateway = settings.section("gateway", GatewaySettings)
 
-    assert (gateway.port, gateway.hangover_ms, gateway.host) == (3, 400, "file")
+    assert (gateway.port, gateway.hangover_ms, gateway.host) == (3, 400, "127.0.0.2")
 
 
 def test_what_nobody_said_is_the_default_and_known_as_such() -> None:
@@ -84,3 +84,19 @@ def test_names_of_others_are_left_alone() -> None:
     configuration().read_environment(
         {"PATH": "x", "TRUNKLINE_READY_FD": "3", "TRUNKLINE_CONFIG": "f"}
     )
+
+
+def test_the_file_of_keys_has_a_short_name_in_the_environment() -> None:
+    settings = configuration()
+
+    settings.read_environment({"TRUNKLINE_KEYS": "keys.json", "TRUNKLINE_GATEWAY_HOST": "0.0.0.0"})
+
+    assert settings.section("gateway", GatewaySettings).keys_file == "keys.json"
+
+
+def test_a_gateway_that_others_can_reach_says_what_it_lacks() -> None:
+    settings = configuration()
+    settings.read_environment({"TRUNKLINE_GATEWAY_HOST": "0.0.0.0"})
+
+    with pytest.raises(ConfigurationError, match=r"^gateway: 0\.0\.0\.0 .* set keys_file"):
+        settings.section("gateway", GatewaySettings)
