@@ -62,6 +62,7 @@ class Conversation:
         self._follower = follower
         self._tell = tell
         self._left: SupersededError | None = None
+        self._is_leaving = False
         self._due = asyncio.Event()
         self._due.set()
         self.began = self.heard
@@ -71,6 +72,11 @@ class Conversation:
     def is_live(self) -> bool:
         """Whether anything more is heard."""
         return self.call.phase is Phase.LIVE
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether what the bridge says is still for us to hear."""
+        return self.is_live and not (self._left or self._is_leaving)
 
     @property
     def is_resumable(self) -> bool:
@@ -98,7 +104,7 @@ class Conversation:
 
     def hear(self, event: BridgeEvent) -> None:
         """Take in what the bridge says; DialectError when it may not say that now."""
-        if self.call.phase is not Phase.LIVE or self._left:
+        if not self._is_ours:
             return
         match event:
             case AudioReceived(channel, pcm, position):
@@ -124,7 +130,7 @@ class Conversation:
 
     def hang_up(self, reason: str) -> None:
         """Nothing more will be heard: close what is open.  A second time changes nothing."""
-        if self.call.phase is not Phase.LIVE or self._left:
+        if not self._is_ours:
             return
         self.rest()
         self.call.end(reason, [channel.totals for channel in self._channels], self.heard)
@@ -154,8 +160,9 @@ class Conversation:
 
         For `patience` seconds we try to leave behind in Redis all that was heard.
         """
-        if self.call.phase is Phase.LIVE and not self._left:
+        if self._is_ours:
             self.rest()
+        self._is_leaving = True  # what comes now is for somebody else, from where we stopped
         with contextlib.suppress(RedisError, OSError, LogLostError, SupersededError, TimeoutError):
             async with asyncio.timeout(patience):
                 while await self._write_due():
