@@ -111,9 +111,8 @@ class Guard:
         ]
         for guest in gone:
             log.info("shown_out", permit=self._guests[guest].name)
-        await asyncio.gather(
-            *(guest.close(REVOKED, "this key is no longer good") for guest in gone)
-        )
+        goodbyes = [guest.close(REVOKED, "this key is no longer good") for guest in gone]
+        await asyncio.gather(*goodbyes, return_exceptions=True)  # whoever is gone already is gone
 
     @property
     def _keyring(self) -> Keyring | None:
