@@ -296,7 +296,7 @@ async def _ring(
             for door, opened in (doors or {}).items():
                 environment[f"TRUNKLINE_GATEWAY_{door.upper()}"] = str(opened)
             port = await stack.start(Part("gateway", _flags(options, "gateway"), environment))
-            yield f"ws://{settings.host}:{port}"
+            yield f"{'wss' if settings.tls_certificate else 'ws'}://{settings.host}:{port}"
         finally:
             await stack.stop()
 
