@@ -40,6 +40,7 @@ from protocol.wire import encode_event
 
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
+from .marks import Marks
 from .naming import name_of
 from .past import Past, Remnant
 from .stopwatch import Stopwatch
@@ -115,9 +116,7 @@ class Call:
         self._partial_every = from_ms(partial_every_ms)
         self._now = now
         self._open: dict[SegmentId, _Open] = {}
-        self._marks: list[tuple[str, set[SegmentId]]] = []
-        self._marked = 0
-        self._answered = 0
+        self._marks = Marks()
         self._segments = 0
         self._last_word: CallEnded | None = None
         self._level = LoadLevel.NORMAL
@@ -140,25 +139,24 @@ class Call:
         for entry in past.entries:
             self._remember(entry)
         self.recalled = past.last_seq
-        self._marked = self._answered
         for remnant in past.remnants:
             self._inherit(remnant)
         if not past.entries:
             self.start()
 
     def _remember(self, entry: Entry) -> None:
+        if isinstance(entry.event, Partial):
+            return
+        self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
         match entry.event:
-            case Partial():
-                return
             case SpeechStarted():
                 self._segments += 1
             case MarkReached():
-                self._answered += 1
+                self._marks.recall()
             case LoadChanged(number, level):
                 self._levels, self._level = number + 1, level
             case _:
                 pass
-        self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
 
     def _inherit(self, remnant: Remnant) -> None:
         segment, span = remnant.segment, remnant.span
@@ -203,7 +201,7 @@ class Call:
 
     def mark(self, name: str) -> None:
         """Answer `name` when every segment that is now open or unsettled has its terminal event."""
-        self._marks.append((name, set(self.ledger.unsettled)))
+        self._marks.ask(name, self.ledger.unsettled)
         self._answer_marks()
 
     def sound(self, channel: int, event: SoundEvent) -> None:
@@ -251,14 +249,14 @@ class Call:
             ):
                 self._settled(segment)
             case MarkReached():
-                self._answered += 1
+                self._marks.learn()
             case CallEnded():
                 self.phase = Phase.OVER
             case _:
                 pass
 
     def _name_of(self, event: LoggedEvent) -> str:
-        return name_of(event, self._answered)
+        return name_of(event, self._marks.known)
 
     def _segment_opened(self, segment: SegmentId, start: int) -> None:
         self._segments += 1
@@ -297,12 +295,8 @@ class Call:
         self._end_if_settled()
 
     def _answer_marks(self) -> None:
-        """Marks are answered in the order in which they came."""
-        unsettled = self.ledger.unsettled
-        while self._marks and not self._marks[0][1] & unsettled:
-            name, _ = self._marks.pop(0)
-            self.ledger.log(f"mark:{self._marked}", encode_event(MarkReached(name)))
-            self._marked += 1
+        for number, name in self._marks.due(self.ledger.unsettled):
+            self.ledger.log(f"mark:{number}", encode_event(MarkReached(name)))
 
     def _end_if_settled(self) -> None:
         if self.phase is Phase.ENDING and self._last_word and not self.ledger.unsettled:
