@@ -309,7 +309,10 @@ async def play(
             await stored(it)
             if keep:
                 shutil.copytree(
-                    name, keep / f"seed-{seed}", ignore=shutil.ignore_patterns("*.sock")
+                    name,
+                    keep / f"seed-{seed}",
+                    ignore=shutil.ignore_patterns("*.sock"),
+                    dirs_exist_ok=True,
                 )
             dead = await dead_letters(it)
             store = Store.open(f"sqlite:///{it.folder / 'store.db'}")
