@@ -68,8 +68,8 @@ def on_interrupt() -> asyncio.Event:
 def say_ready(what: str) -> None:
     """Tell the parent, if there is one that listens."""
     if (descriptor := os.environ.get("TRUNKLINE_READY_FD", "")).isdigit():
-        with os.fdopen(int(descriptor), "w") as ready:
-            ready.write(f"{what}\n")
+        with contextlib.suppress(BrokenPipeError), os.fdopen(int(descriptor), "w") as ready:
+            ready.write(f"{what}\n")  # a parent that is gone is noticed elsewhere
 
 
 def is_watched() -> bool:
