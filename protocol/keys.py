@@ -122,6 +122,19 @@ class CallKeys:
         """Hash: the partials of one segment."""
         return self._key(f"state:{segment}")
 
+    def settling(self, segment: SegmentId) -> list[str]:
+        """All that the end of a segment touches, as the script `SETTLE` wants it."""
+        return [
+            self.partition.finals,
+            self.meta,
+            self.log,
+            self.settled,
+            self.partition.outbox,
+            self.audio(segment),
+            self.state(segment),
+            self.partition.dead,
+        ]
+
     def _key(self, name: str) -> str:
         return f"{self.partition.tag}:call:{self.call_id}:{name}"
 

@@ -233,18 +233,9 @@ class CallQueue:
                 assert_never(write)
 
     async def _give_up(self, segment: SegmentId, payload: bytes, pipe: Pipeline) -> None:
-        keys, partition = self.keys, self.keys.partition
+        keys = self.keys
         await self._settle(
-            keys=[
-                partition.finals,
-                keys.meta,
-                keys.log,
-                keys.settled,
-                partition.outbox,
-                keys.audio(segment),
-                keys.state(segment),
-                partition.dead,
-            ],
+            keys=keys.settling(segment),
             args=[
                 WORKERS,
                 "",

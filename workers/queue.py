@@ -173,19 +173,10 @@ class WorkQueue:
 
     async def settle(self, one: Claimed, event: bytes, dead: str = "") -> Outcome:
         """Record the terminal event of a final; `dead` is the reason when it was given up."""
-        job, keys, partition = one.job, one.keys, one.partition
+        job, keys = one.job, one.keys
         segment = job.segment
         answer = await self._settle(
-            keys=[
-                partition.finals,
-                keys.meta,
-                keys.log,
-                keys.settled,
-                partition.outbox,
-                keys.audio(segment),
-                keys.state(segment),
-                partition.dead,
-            ],
+            keys=keys.settling(segment),
             args=[
                 WORKERS,
                 one.entry,
