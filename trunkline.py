@@ -48,6 +48,7 @@ from console.status import StatusError, queue_watched, registry, status
 from console.supervisor import supervise
 from protocol import keywords
 from protocol.clock import to_seconds
+from protocol.dialects import registry as dialects
 from protocol.keyring import KeyringError, Kind, Scope, Signer
 from protocol.keys import Partition
 from protocol.settings import RedisSettings, StatusSettings
@@ -250,15 +251,32 @@ def up(options: argparse.Namespace) -> None:
         doors = _side_doors(_configuration(options))
         async with _ring(options, None, doors) as url:
             http = f"{url.rpartition(':')[0].replace('ws', 'http', 1)}:{doors['http_port']}"
-            print(f"\nTrunkline is up.  Point a bridge at\n\n    Twilio   {url}/twilio")
-            print(f"    native   {url}/v1/calls")
-            print(f"    AudioSocket on port {doors['audiosocket_port']}, announced to {http}")
-            print(f"\nand read along at\n\n    {url}/v1/calls/CALL_ID/events")
-            print(f"    {http}/v1/calls/CALL_ID/events\n\nCtrl-C ends it.", flush=True)
+            print(_invitation(url, http, doors["audiosocket_port"]), flush=True)
             await hang_up.wait()
             print("\nStopping: calls in progress are heard to their end.", flush=True)
 
     run_loop(run())
+
+
+def _invitation(url: str, http: str, audiosocket_port: int) -> str:
+    """What to point a bridge at, and where to read along."""
+    others = [path for path in dialects.paths() if path not in ("/v1/calls", "/twilio")]
+    return f"""
+Trunkline is up.  Point a bridge at
+
+    Twilio       {url}/twilio
+    native       {url}/v1/calls
+    Deepgram     {url}/v1/listen (live), {http}/v1/listen (recordings)
+    AudioSocket  port {audiosocket_port}, announced to {http}
+    others       {" ".join(others)}
+                 (docs/bridges.md has a snippet for each)
+
+and read along at
+
+    {url}/v1/calls/CALL_ID/events
+    {http}/v1/calls/CALL_ID/events (server-sent events)
+
+Ctrl-C ends it."""
 
 
 def _side_doors(configuration: Configuration) -> dict[str, int]:
