@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
 from ..bridge import BridgeEvent, DialectError, DtmfReceived
+from ..codecs.decoder import Codec
 from ..events import Entry
 from . import custom, fields
 from .base import Message, Request
+from .compressed import Compressed
 from .interleaved import Interleaved
 
 _FORMATS = {
@@ -23,6 +25,7 @@ _FORMATS = {
     "slin": AudioFormat(Encoding.L16),
     "slin16": AudioFormat(Encoding.L16, 16_000),
 }
+_CODECS = {"g722": Codec.G722, "opus": Codec.OPUS}
 
 
 class Asterisk:
@@ -32,7 +35,7 @@ class Asterisk:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._audio: Interleaved | None = None
+        self._audio: Interleaved | Compressed | None = None
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What Asterisk means; DialectError for what it may not say."""
@@ -65,7 +68,7 @@ class Asterisk:
         if self._audio is not None:
             raise DialectError("a second MEDIA_START: one connection carries one channel")
         codec = fields.text(body, "format")
-        if codec not in _FORMATS:
+        if codec not in _FORMATS and codec not in _CODECS:
             raise DialectError(f"format {codec[:32]!r} is not supported: dial with c(ulaw)")
         variables = body.get("channel_variables") or {}
         if not isinstance(variables, dict):
@@ -76,8 +79,9 @@ class Asterisk:
         # connection_id is the name of a client in a configuration file: the same for all its calls.
         named = wishes.call_id or fields.call_id(body, "channel_id")
         own = replace(wishes, call_id=named if wishes.joins else _of_its_own(named, parameters))
-        opened = own.open(None, (custom.role_of(parameters),), _FORMATS[codec].rate)
-        self._audio = Interleaved(_FORMATS[codec])
+        audio = Compressed(_CODECS[codec]) if codec in _CODECS else Interleaved(_FORMATS[codec])
+        opened = own.open(None, (custom.role_of(parameters),), audio.format.rate)
+        self._audio = audio
         return [opened]
 
 

@@ -26,6 +26,7 @@ from ..events import CallEnded, Entry
 from ..keywords import MOST_TERMS, clean
 from . import fields
 from .base import Message, Request
+from .compressed import Compressed
 from .deepgram_answers import Answer, Answers
 from .deepgram_query import Listening, understand
 from .interleaved import Interleaved
@@ -36,7 +37,11 @@ class _Stream:
 
     def __init__(self, listening: Listening) -> None:
         self.listening = listening
-        self.audio = Interleaved(listening.audio)
+        self.audio = (
+            Interleaved(listening.audio)
+            if listening.codec is None
+            else Compressed(listening.codec, listening.audio.channels)
+        )
         self.answers = Answers(listening)
         self.sha256 = hashlib.sha256()
 

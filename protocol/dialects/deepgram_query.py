@@ -6,14 +6,18 @@ from .. import call
 from ..audio import AudioFormat, Encoding
 from ..bridge import CallOpened, DialectError
 from ..call import CallConfig, Keywords, Role
+from ..codecs.decoder import RATE, Codec
 from ..keywords import clean, split
 from ..redaction import Redact
 from . import custom
 from .base import Request
 
+_CODECS = {"opus": Codec.OPUS, "ogg-opus": Codec.OPUS, "g722": Codec.G722}
+"""Decoded to linear audio at 16 kHz, whatever `sample_rate` says: the packets know better."""
+
 _ENCODINGS = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encoding.L16}
 
-_PACKED = frozenset({"opus", "ogg-opus", "flac", "speex", "amr-nb", "amr-wb", "g729"})
+_PACKED = frozenset({"flac", "speex", "amr-nb", "amr-wb", "g729"})
 """What Deepgram decodes and we do not."""
 
 _REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
@@ -66,6 +70,9 @@ class Listening:
 
     opened: CallOpened
     audio: AudioFormat
+    codec: Codec | None
+    """What the audio must be decoded from, if that is not `audio` itself."""
+
     interim_results: bool
     vad_events: bool
     utterance_end_ms: int | None
@@ -86,11 +93,8 @@ def understand(request: Request) -> Listening:
         if request.first(name) not in (None, "", "false"):
             raise DialectError(objection)
     try:
-        audio = AudioFormat(
-            _encoding(request),
-            _whole(request, "sample_rate", 8_000),
-            _whole(request, "channels", 1),
-        )
+        codec = _CODECS.get((request.first("encoding") or "").lower())
+        audio = _audio(request, codec)
         separate = audio.channels > 1 and _truth(request, "multichannel")
         opened = _opened(request, audio, audio.channels if separate else 1)
     except ValueError as exc:
@@ -99,6 +103,7 @@ def understand(request: Request) -> Listening:
     return Listening(
         opened=opened,
         audio=audio,
+        codec=codec,
         interim_results=_truth(request, "interim_results"),
         vad_events=_truth(request, "vad_events"),
         utterance_end_ms=utterance_end or None,
@@ -165,6 +170,14 @@ def _hangover(endpointing: str | None) -> int | None:
     return min(max(int(endpointing[:6]), _SHORTEST_ENDPOINT_MS), _LONGEST_ENDPOINT_MS)
 
 
+def _audio(request: Request, codec: Codec | None) -> AudioFormat:
+    """What is heard once it is decoded."""
+    channels = _whole(request, "channels", 1)
+    if codec is not None:
+        return AudioFormat(Encoding.L16, RATE, channels)
+    return AudioFormat(_encoding(request), _whole(request, "sample_rate", 8_000), channels)
+
+
 def _redact(request: Request) -> frozenset[Redact]:
     """https://developers.deepgram.com/docs/redaction  Nothing that is asked for may be left in silently."""
     said = [value for name, value in request.query if name == "redact"]
@@ -180,10 +193,12 @@ def _redact(request: Request) -> frozenset[Redact]:
 def _encoding(request: Request) -> Encoding:
     name = (request.first("encoding") or "").lower()
     if name in _PACKED:
-        raise DialectError(f"encoding {name} is not decoded here: send {', '.join(_ENCODINGS)}")
+        raise DialectError(
+            f"encoding {name} is not decoded here: send {', '.join([*_ENCODINGS, *_CODECS])}"
+        )
     if name not in _ENCODINGS:
         raise DialectError(
-            f"encoding must be {', '.join(_ENCODINGS)}, and said: raw audio does not tell"
+            f"encoding must be {', '.join([*_ENCODINGS, *_CODECS])}, and said: raw audio does not tell"
         )
     return _ENCODINGS[name]
 

@@ -95,7 +95,7 @@ def test_taps_of_asterisk_join_under_the_calls_own_name() -> None:
     [
         ([b"\x00"], "audio before MEDIA_START"),
         (["DTMF_END digit:5"], "DTMF_END before MEDIA_START"),
-        (["MEDIA_START channel_id:1.2 format:opus"], "dial with c"),
+        (["MEDIA_START channel_id:1.2 format:speex"], "dial with c"),
         (["MEDIA_START channel_id:1.2"], "format must be a string"),
         (["MEDIA_START format:ulaw"], "channel_id must be a string"),
         (["MEDIA_START channel_id:1.2 format:ulaw"] * 2, "a second MEDIA_START"),
