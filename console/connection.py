@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline, PubSub
 from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
 from redis.asyncio.retry import Retry
@@ -130,8 +130,10 @@ def _client(url: str, connections: int) -> Redis:
         case "redis+cluster" | "rediss+cluster":
             return _on_cluster(scheme.removesuffix("+cluster") + mark + rest, connections)
         case _:
-            client: Redis = CancellableRedis.from_url(url, **_options(connections))
-            return client
+            pool = BlockingConnectionPool.from_url(
+                url, timeout=_REPLY_SECONDS, **_options(connections)
+            )
+            return CancellableRedis.from_pool(pool)
 
 
 def _options(connections: int) -> dict[str, Any]:

@@ -223,6 +223,18 @@ return {revision, redis.call('HGET', KEYS[2], 'hypothesis') or ''}
 """,
 )
 
+TRY = Script(
+    "try",
+    _HEAD
+    + """
+-- KEYS state   ARGV ttl
+-- An engine is given the segment.  Returns how often that was so, this time counted.
+local tried = redis.call('HINCRBY', KEYS[1], 'tried', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return tried
+""",
+)
+
 SUGGEST = Script(
     "suggest",
     _HEAD

@@ -18,7 +18,7 @@ from protocol.capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is
 from protocol.jobs import Job, JobError, decode_job
 from protocol.keys import WORKERS, CallKeys, Partition
 from protocol.leases import HAND_BACK, HANDED_BACK_MS, TAKE_OVER
-from protocol.scripts import EXTEND, LOOK, SETTLE, SUGGEST
+from protocol.scripts import EXTEND, LOOK, SETTLE, SUGGEST, TRY
 
 from .engine import Effort
 
@@ -74,6 +74,7 @@ class WorkQueue:
         self._extend = redis.register_script(EXTEND.source)
         self._hand_back = redis.register_script(HAND_BACK.source)
         self._take_over = redis.register_script(TAKE_OVER.source)
+        self._try = redis.register_script(TRY.source)
         self._look = redis.register_script(LOOK.source)
         self._suggest = redis.register_script(SUGGEST.source)
         self.unreadable = 0
@@ -145,9 +146,10 @@ class WorkQueue:
         """How often each has been given to an engine, this time counted."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in finals:
-                pipe.hincrby(one.keys.state(one.job.segment), "tried", 1)
-                pipe.expire(one.keys.state(one.job.segment), _STATE_TTL)
-            return [int(tries) for tries in (await pipe.execute())[::2]]
+                await self._try(
+                    keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
+                )
+            return [int(tries) for tries in await pipe.execute()]
 
     async def look(self, partials: Sequence[Claimed]) -> list[tuple[int, bytes]]:
         """Take partials off their lane: the revision that each will have, and the hypothesis before it."""

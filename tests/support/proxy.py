@@ -1,0 +1,138 @@
+"""
+A TCP proxy in front of a real server, whose line can be made bad while it runs.
+
+After the toxics of toxiproxy (https://github.com/Shopify/toxiproxy): refuse, reset, black hole, latency, lost replies.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+
+_CHUNK = 65_536
+
+
+class Line(Enum):
+    """What becomes of connections and bytes."""
+
+    GOOD = auto()
+    REFUSING = auto()
+    """New connections are reset."""
+
+    BLACK_HOLE = auto()
+    """New connections are taken, and nothing that is said goes anywhere, in both directions."""
+
+
+@dataclass(slots=True)
+class Proxy:
+    """The faults of one line, to be changed at will."""
+
+    port: int = 0
+    line: Line = Line.GOOD
+    latency: float = 0.0
+    """Seconds that every piece of a reply is held."""
+
+    lost: int = 0
+    """Replies that were lost on purpose."""
+
+    _losing: Callable[[bytes, bytes], bool] | None = None
+    _links: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        """Where clients of Redis find it."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def become(self, line: Line) -> None:
+        """From now on the line is so; connections that are open break when it refuses."""
+        self.line = line
+        if line is Line.REFUSING:
+            self.cut()
+
+    def cut(self) -> None:
+        """Reset every connection that is open."""
+        for writer in list(self._links):
+            _reset(writer)
+
+    def lose_reply(self, when: Callable[[bytes, bytes], bool]) -> None:
+        """The next reply for which `when(request, reply)` holds is lost with its connection; its command was done."""
+        self._losing = when
+
+    async def serve(
+        self, client: asyncio.StreamReader, back: asyncio.StreamWriter, upstream: Path
+    ) -> None:
+        """One connection, until either side is gone."""
+        if self.line is Line.REFUSING:
+            _reset(back)
+            return
+        reader, writer = await asyncio.open_unix_connection(str(upstream))
+        self._links |= {back, writer}
+        said: list[bytes] = [b""]
+        ways = [
+            asyncio.ensure_future(self._up(client, writer, said)),
+            asyncio.ensure_future(self._down(reader, back, said)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            self._links -= {back, writer}
+            for one in (back, writer):
+                one.close()
+
+    async def _up(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, said: list[bytes]
+    ) -> None:
+        while data := await source.read(_CHUNK):
+            if self.line is Line.BLACK_HOLE:
+                continue
+            said[0] = data
+            sink.write(data)
+            await sink.drain()
+
+    async def _down(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, said: list[bytes]
+    ) -> None:
+        while data := await source.read(_CHUNK):
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            if self.line is Line.BLACK_HOLE:
+                continue
+            if self._losing and self._losing(said[0], data):
+                self._losing, self.lost = None, self.lost + 1
+                _reset(sink)
+                return
+            sink.write(data)
+            await sink.drain()
+
+
+@asynccontextmanager
+async def proxied(upstream: Path) -> AsyncIterator[Proxy]:
+    """A proxy on a free TCP port in front of the unix socket `upstream`."""
+    proxy = Proxy()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await proxy.serve(reader, writer, upstream)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        proxy.cut()
+        server.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close without a goodbye: RST."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.family != socket.AF_UNIX:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    writer.transport.abort()
