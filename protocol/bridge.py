@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from .audio import Pcm
 from .call import CallConfig, Role
+from .events import Account
 
 
 class DialectError(Exception):
@@ -58,6 +59,25 @@ class AudioReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioSkipped:
+    """Audio of all channels that is not to be heard, or will not come: the clock goes on without it."""
+
+    samples: int
+    """In the rate that `CallOpened` named; positions of what follows count them."""
+
+    account: Account
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChanged:
+    """From here on another language is spoken."""
+
+    language: str
+    """ISO 639."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeywordsChanged:
     """A new list, in place of the old."""
 
@@ -95,6 +115,8 @@ class CallClosed:
 BridgeEvent = (
     CallOpened
     | AudioReceived
+    | AudioSkipped
+    | LanguageChanged
     | KeywordsChanged
     | MarkReceived
     | DtmfReceived

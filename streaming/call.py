@@ -6,7 +6,7 @@ goes in by `learn`.  No sockets, no clock, no Redis, no model.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
@@ -171,6 +171,10 @@ class Call:
         """From here on every segment that ends is biased towards `terms`."""
         self.config = self.config.with_keywords(terms)
         self._acknowledge_keywords(rejected)
+
+    def change_language(self, language: str) -> None:
+        """From here on every segment that ends is taken to be in `language`, ISO 639."""
+        self.config = replace(self.config, language=language)
 
     def ease(self, level: LoadLevel) -> None:
         """The workers are behind, or have caught up: partials come accordingly."""

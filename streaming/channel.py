@@ -7,7 +7,7 @@ from typing import assert_never
 
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE
-from protocol.events import ChannelTotals, Fault, LineWarning, SegmentId, Span
+from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
 
 from .call import Call
 from .ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
@@ -109,6 +109,11 @@ class Channel:
         """Nothing came between where the channel stands and `position`, on the call clock."""
         self._place(self._timeline.skip_to(position * self._scale))
 
+    def skip(self, samples: int, reason: str, account: Account) -> None:
+        """So many samples, in the bridge's rate, are not to be heard or will not come."""
+        placements = self._timeline.skip_to(self._timeline.next + samples)
+        self._place(placements, reason, account)
+
     def listen_now(self) -> None:
         """Hear out what has arrived, because something that comes next refers to it."""
         self._hearing.now(self._ear, self._tell)
@@ -123,13 +128,18 @@ class Channel:
         self._place(self._timeline.flush())
         self.finalize()
 
-    def _place(self, placements: list[Placement]) -> None:
+    def _place(
+        self,
+        placements: list[Placement],
+        reason: str = "lost upstream",
+        account: Account = Account.LOST_UPSTREAM,
+    ) -> None:
         for placement in placements:
             match placement:
                 case Placed(start, pcm):
                     self._hear(start, pcm)
                 case Gap(start, end):
-                    self._lose(start, end)
+                    self._lose(start, end, reason, account)
                 case Late(samples):
                     self.late += samples
                 case _:
@@ -144,12 +154,13 @@ class Channel:
                 self._call.press(self._number, key.digit, at)
         self._ear.hear(pcm)
 
-    def _lose(self, start: int, end: int) -> None:
+    def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
-        self._ear.lose(end - start)
+        self._ear.lose(end - start, account)
         span = Span(start // self._scale, end // self._scale)
-        self._call.miss(self._number, span, "lost upstream")
-        self._warn(self._passport.lose(self._number, span))
+        self._call.miss(self._number, span, reason, account)
+        if account is Account.LOST_UPSTREAM:
+            self._warn(self._passport.lose(self._number, span))
 
     def _tell(self, events: list[SoundEvent]) -> None:
         fault = self._passport.misread(self._number)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from protocol.bridge import (
     AudioReceived,
+    AudioSkipped,
     BridgeEvent,
     CallClosed,
     CallOpened,
@@ -23,6 +24,7 @@ from protocol.bridge import (
     DtmfReceived,
     FinalizeRequested,
     KeywordsChanged,
+    LanguageChanged,
     MarkReceived,
 )
 from protocol.events import Entry, LoadLevel
@@ -111,6 +113,12 @@ class Conversation:
                 self._channel(channel).receive(position, pcm, self._due.set)
                 self._meter.received(len(pcm))
                 return
+            case AudioSkipped(samples, account, reason):
+                for one in self._channels:
+                    one.skip(samples, reason, account)
+            case LanguageChanged(language):
+                self._channels_now()
+                self.call.change_language(language)
             case KeywordsChanged(terms, rejected):
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from protocol.bridge import (
     AudioReceived,
+    AudioSkipped,
     BridgeEvent,
     CallClosed,
     CallOpened,
@@ -19,6 +20,7 @@ from protocol.bridge import (
     DtmfReceived,
     FinalizeRequested,
     KeywordsChanged,
+    LanguageChanged,
     MarkReceived,
 )
 from protocol.clock import CALL_RATE
@@ -121,7 +123,9 @@ class Leg:
             case FinalizeRequested():
                 for number in self.channels:
                     conversation.hear(FinalizeRequested(number))
-            case KeywordsChanged() | MarkReceived() | CallOpened():
+            case AudioSkipped():
+                pass  # one stream's silence is not the others': positions show it where they are sent
+            case KeywordsChanged() | LanguageChanged() | MarkReceived() | CallOpened():
                 conversation.hear(event)
             case CallClosed():
                 self.hang_up("completed")

@@ -7,6 +7,7 @@ import numpy as np
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.ring import calling, gateway, stream
+from support.stored import stored_call
 from support.valkey import ValkeyServer
 
 from console.recording import read_recording
@@ -42,9 +43,7 @@ async def test_a_redis_that_dies_behind_a_call_that_nobody_has_stored_yet_costs_
         valkey.kill()
         valkey.start()
         recording = asyncio.ensure_future(recorder.run())
-        async with asyncio.timeout(60):
-            while not ((stored := store.transcript("c1")) and stored.call.ended_reason):
-                await redis.ping()
+        stored = await stored_call(store, "c1")
         for task in (working, recording):
             task.cancel()
         await asyncio.gather(working, recording, return_exceptions=True)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.ring import calling, ring, stream
+from support.stored import stored_call
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -51,8 +52,7 @@ async def after_a_call(redis: Redis, folder: Path, engine: LengthTeller) -> Coll
             await stream(bridge, encode(AUDIO, Encoding.MULAW), frame=160, pace=8)
             await bridge.send('{"type":"stop"}')
             await heard.until("call.ended")
-        while not ((stored := it.store.transcript("441632960961")) and stored.call.ended_reason):
-            await redis.ping()
+        await stored_call(it.store, "441632960961")
     return figures
 
 

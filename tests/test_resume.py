@@ -11,6 +11,7 @@ import numpy as np
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.ring import Listener, calling, gateway, reset, ring, stream
+from support.stored import stored_call
 from websockets.asyncio.client import connect
 
 from console.recording import read_recording
@@ -201,17 +202,8 @@ async def test_a_call_whose_gateway_died_is_brought_to_its_end_by_another(
         redis, tmp_path, LengthTeller(), gateway=GatewaySettings(resume_seconds=6)
     ) as it:
         log = await whole_log(it.url, "c1")
-        stored = await until_stored(it, "c1", redis)
+        stored = await stored_call(it.store, "c1")
 
     assert len(begun(log)) > 1
     assert_whole(log, "gateway lost")
     assert {str(one.segment) for one in stored.segments} == begun(log)
-
-
-async def until_stored(it: Any, call_id: str, redis: Redis) -> Any:
-    async with asyncio.timeout(20):
-        while True:
-            found = it.store.transcript(call_id)
-            if found and found.call.ended_reason:
-                return found
-            await redis.ping()

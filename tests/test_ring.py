@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.ring import Listener, calling, reset, ring, stream
+from support.stored import stored_call
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -63,9 +64,7 @@ async def test_what_the_client_saw_is_what_the_store_has(redis: Redis, tmp_path:
             await stream(bridge, mulaw(both), frame=320, pace=20)
             await bridge.send('{"type":"stop"}')
             await heard.until("call.ended")
-        async with asyncio.timeout(10):
-            while not ((stored := it.store.transcript("c1")) and stored.call.ended_reason):
-                await redis.ping()
+        stored = await stored_call(it.store, "c1")
 
     finals = {event["segment_id"]: event["text"] for event in heard.of("segment.final")}
     assert {str(one.segment): one.text for one in stored.segments} == finals

@@ -10,17 +10,20 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, ClassVar
 
+from .. import call
 from ..audio import AudioFormat
 from ..bridge import (
     AudioReceived,
+    AudioSkipped,
     BridgeEvent,
     CallClosed,
     CallOpened,
     DialectError,
     FinalizeRequested,
+    LanguageChanged,
 )
 from ..call import Role
-from ..events import CallEnded, Entry, Final, Partial
+from ..events import Account, CallEnded, Entry, Final, Partial
 from . import custom, fields
 from .audiohook_messages import Envelope, samples_of, transcript
 from .base import Message, Request
@@ -150,18 +153,34 @@ class AudioHook:
         return []
 
     def _update(self, parameters: _Parameters) -> list[BridgeEvent]:
-        """A new language: what is being said is cut here.  The call goes on in the language it began with."""
-        self._language = fields.text(parameters, "language", self._language)
+        """A new language: what is being said is cut here."""
+        before, self._language = self._language, fields.text(parameters, "language", self._language)
         self._say("updated", {})
-        return self._cut(parameters)
+        cut = self._cut(parameters)
+        if not cut or before == self._language:
+            return cut
+        try:
+            return [*cut, LanguageChanged(call.language(self._language))]
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc
 
     def _cut(self, _: _Parameters) -> list[BridgeEvent]:
         return [FinalizeRequested()] if self._state is State.OPEN else []
 
     def _discarded(self, parameters: _Parameters) -> list[BridgeEvent]:
         """Audio that will never come: the clock goes on without it."""
-        self._skipped += samples_of(fields.text(parameters, "discarded"))
-        return []
+        return self._skip(parameters, Account.LOST_UPSTREAM, "discarded by the bridge")
+
+    def _resumed(self, parameters: _Parameters) -> list[BridgeEvent]:
+        """The end of a pause, whose audio was not to be heard."""
+        return self._skip(parameters, Account.PAUSED, "paused by the bridge")
+
+    def _skip(self, parameters: _Parameters, account: Account, reason: str) -> list[BridgeEvent]:
+        samples = samples_of(fields.text(parameters, "discarded"))
+        if self._state is not State.OPEN or not samples:
+            return []
+        self._skipped += samples
+        return [AudioSkipped(samples, account, reason)]
 
     def _close(self, _: _Parameters) -> list[BridgeEvent]:
         if self._state is State.PROBED:
@@ -185,7 +204,7 @@ _UNDERSTOOD: dict[str, Callable[[AudioHook, _Parameters], list[BridgeEvent]]] = 
     "update": AudioHook._update,
     "discarded": AudioHook._discarded,
     "paused": AudioHook._cut,
-    "resumed": AudioHook._discarded,
+    "resumed": AudioHook._resumed,
     "close": AudioHook._close,
 }
 

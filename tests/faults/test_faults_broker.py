@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.proxy import Line, Proxy, proxied
 from support.ring import Listener, calling, ring, stream
+from support.stored import stored_call
 from support.valkey import ValkeyServer
 
 from console.connection import connect
@@ -148,9 +149,7 @@ async def test_b8_calls_end_as_they_should_in_a_redis_that_is_full(
             await bridge.send('{"type":"stop"}')
             async with asyncio.timeout(60):
                 await heard.until("call.ended")
-        async with asyncio.timeout(30):
-            while not ((stored := it.store.transcript("c1")) and stored.call.ended_reason):
-                await redis.ping()
+        await stored_call(it.store, "c1")
 
     assert_whole(heard)
 

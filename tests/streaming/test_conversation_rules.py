@@ -248,3 +248,17 @@ def test_what_was_known_before_a_loss_is_what_redis_is_told_again(lost_after: in
     known = [decode_entry(None, event.payload).event for event in subject.ledger.known]
     assert [*known, *again.events] == redis.events
     assert again.finals == redis.finals
+
+
+def test_segments_behind_a_change_of_language_are_heard_in_it() -> None:
+    subject = call(language="en")
+    redis = Redis(subject)
+    speak(subject)
+    close(subject)
+
+    subject.change_language("fr")
+    speak(subject, SegmentId(0, 1))
+    close(subject, SegmentId(0, 1))
+    redis.write()
+
+    assert [job.language for job in redis.finals] == ["en", "fr"]

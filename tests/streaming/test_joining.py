@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from support.doors import Caller, free_port, ringing
 from support.engines import LengthTeller
 from support.ring import Listener, ring
+from support.stored import stored_call
 from websockets.asyncio.client import connect
 
 from console.recording import read_recording
@@ -101,9 +102,7 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
                 assert await agent.hears() == Frames().receive(HANG_UP)
                 await customer.say(GOODBYE)
                 ended = await heard.until("call.ended")
-        async with asyncio.timeout(10):
-            while not ((stored := it.store.transcript("c1")) and stored.call.ended_reason):
-                await redis.ping()
+        stored = await stored_call(it.store, "c1")
 
     assert stored.call.roles == ("customer", "agent")
     length = len(speech()) // 8

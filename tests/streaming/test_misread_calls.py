@@ -1,6 +1,5 @@
 """Audio that is not what was declared, through the whole ring; the engine finds words in whatever it is given."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.ring import Event, calling, ring, stream
+from support.stored import stored_call
 
 from console.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
@@ -42,9 +42,7 @@ async def test_misread_audio_is_warned_of_and_never_becomes_words(
             await stream(bridge, audio, frame=320 if encoding == "l16" else 160, pace=20)
             await bridge.send('{"type":"stop"}')
             ended = await heard.until("call.ended")
-        async with asyncio.timeout(10):
-            while not ((stored := it.store.transcript("c1")) and stored.call.ended_reason):
-                await redis.ping()
+        stored = await stored_call(it.store, "c1")
 
     said = [event for event in heard.events if event["type"] in WORDS and event["text"]]
     dropped = heard.of("segment.dropped")

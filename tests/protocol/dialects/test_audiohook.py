@@ -10,16 +10,18 @@ from recordings import load, replay, request
 
 from protocol.bridge import (
     AudioReceived,
+    AudioSkipped,
     BridgeEvent,
     CallClosed,
     CallOpened,
     DialectError,
     FinalizeRequested,
+    LanguageChanged,
 )
 from protocol.call import Role
 from protocol.dialects.audiohook import AudioHook
 from protocol.dialects.audiohook_messages import duration_of, samples_of
-from protocol.events import CallEnded, Entry, Final, Partial, SegmentId, Span, Timing, Word
+from protocol.events import Account, CallEnded, Entry, Final, Partial, SegmentId, Span, Timing, Word
 
 SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -80,8 +82,10 @@ def test_a_recorded_conversation() -> None:
         (1, 12_004, 2),
     ]
     assert [event for event in rest if not isinstance(event, AudioReceived)] == [
+        AudioSkipped(12_000, Account.LOST_UPSTREAM, "discarded by the bridge"),
         FinalizeRequested(None),
         FinalizeRequested(None),
+        AudioSkipped(16_000, Account.PAUSED, "paused by the bridge"),
         CallClosed(),
     ]
 
@@ -219,3 +223,14 @@ def test_blame_is_precise_and_the_client_is_asked_to_leave(
 def test_an_open_that_cannot_be_is_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(DialectError, match=complaint):
         Client().opens(**changes)
+
+
+def test_another_language_cuts_what_is_being_said_and_holds_from_there() -> None:
+    client = Client()
+    client.opens(language="en-US")
+
+    changed = client.says("update", language="fr-FR")
+    same = client.says("update", language="fr-FR")
+
+    assert changed == [FinalizeRequested(None), LanguageChanged("fr")]
+    assert same == [FinalizeRequested(None)]
