@@ -102,6 +102,11 @@ class Scribe:
             head["seq"] = entry.seq
         return msgspec.json.encode(head | _public(entry.event, self._role)).decode()
 
+    def begin_again(self) -> str:
+        """What a listener is told whose log is gone: another begins, with `seq` 1."""
+        head = {"v": PUBLIC_VERSION, "call_id": self._call_id, "type": "log.replaced"}
+        return msgspec.json.encode(head).decode()
+
     def _role(self, channel: int) -> str:
         return self._roles[channel] if channel < len(self._roles) else Role.MIXED
 

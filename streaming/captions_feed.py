@@ -22,7 +22,7 @@ from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
 from .admission.http_guard import permit_of
-from .following import Follower, Newsroom, look_at
+from .following import Follower, Newsroom, look_at, retold
 
 _HEAD: Message = {
     "type": "http.response.start",
@@ -80,9 +80,9 @@ class CaptionsFeed:
         except (RedisError, OSError):
             return PlainTextResponse("Redis does not answer\n", 503, {"retry-after": "1"})
         after = _seen(request)
-        if standing.ended is not None and after >= standing.ended:
+        if after == standing.ended:
             return Response(status_code=204)  # which tells an EventSource not to come back
-        follower = Follower(self._redis, self._newsroom, keys, after)
+        follower = Follower(self._redis, self._newsroom, keys, after, standing)
         return _Reading(follower, Scribe(named, standing.roles), self._send_limit, self._closing)
 
 
@@ -114,10 +114,11 @@ class _Reading:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self) -> None:
-        async for entry in self._follower.entries():
-            if isinstance(entry.event, Partial) and not self._waiting.empty():
-                continue  # partials first: whoever reads slowly still gets every final
-            await self._waiting.put(_written(entry, self._scribe))
+        async for entry in retold(self._follower):
+            if entry is None:
+                await self._waiting.put(_data(self._scribe.begin_again()))
+            elif not (isinstance(entry.event, Partial) and not self._waiting.empty()):
+                await self._waiting.put(_written(entry, self._scribe))  # no final is left out
         await self._waiting.put(None)
 
     async def _end_when_closing(self) -> None:
@@ -165,8 +166,12 @@ def _body(written: bytes, *, more: bool) -> Message:
 
 def _written(entry: Entry, scribe: Scribe) -> bytes:
     """A partial has no id: whoever comes back is not to be given old ones."""
-    line = f"data: {scribe.write(entry)}\n\n"
-    return (line if entry.seq is None else f"id: {entry.seq}\n{line}").encode()
+    line = _data(scribe.write(entry))
+    return line if entry.seq is None else f"id: {entry.seq}\n".encode() + line
+
+
+def _data(text: str) -> bytes:
+    return f"data: {text}\n\n".encode()
 
 
 def _seen(request: Request) -> int:

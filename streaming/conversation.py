@@ -33,7 +33,7 @@ from .call import Call, Phase
 from .channel import Channel
 from .checkpoint import Checkpoint
 from .farewell import see_off
-from .following import Follower
+from .following import Follower, LogReplacedError
 from .metrics import GatewayMeter
 from .queue import CallQueue, LogLostError, Missing, SupersededError
 
@@ -217,12 +217,15 @@ class Conversation:
             self._due.set()
 
     async def _follow(self) -> None:
-        async for entry in self._follower.entries():
-            if self.call.is_news(entry):
-                self._meter.learned(entry.event, self.call.waited_for(entry.event))
-            self.call.learn(entry)
-            self._due.set()
-            self._tell(entry)
+        try:
+            async for entry in self._follower.entries():
+                if self.call.is_news(entry):
+                    self._meter.learned(entry.event, self.call.waited_for(entry.event))
+                self.call.learn(entry)
+                self._due.set()
+                self._tell(entry)
+        except LogReplacedError as exc:  # only who owns the call begins a log
+            raise SupersededError from exc
 
     async def _write(self) -> None:
         failures = 0

@@ -32,6 +32,14 @@ _PAGE = 256
 """Entries read from a log at a time."""
 
 
+class LogReplacedError(Exception):
+    """
+    The log that was followed is gone and another has begun in its place, whose seqs begin again at 1.
+
+    It happens when a call id is used again, or when a gateway died together with Redis and its bridge came back.
+    """
+
+
 News = asyncio.Queue[bytes]
 """What has been published of one call and not been looked at."""
 
@@ -92,6 +100,9 @@ class Standing:
     roles: tuple[Role, ...]
     """Of its channels; none before it has begun."""
 
+    last: int
+    """The last `seq`; 0 before it has begun."""
+
     ended: int | None
     """`seq` of `call.ended`."""
 
@@ -106,6 +117,7 @@ async def look_at(redis: Redis, keys: CallKeys) -> Standing:
     )
     return Standing(
         next((one.event.roles for one in opening if isinstance(one.event, CallStarted)), ()),
+        next((one.seq or 0 for one in closing), 0),
         next((one.seq for one in closing if isinstance(one.event, CallEnded)), None),
     )
 
@@ -113,14 +125,31 @@ async def look_at(redis: Redis, keys: CallKeys) -> Standing:
 class Follower:
     """All entries of one call's log from `after` on, in order, each once, with partials between them."""
 
-    def __init__(self, redis: Redis, newsroom: Newsroom, keys: CallKeys, after: int) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        newsroom: Newsroom,
+        keys: CallKeys,
+        after: int,
+        standing: Standing | None = None,
+    ) -> None:
+        """`standing`: what is known of the log; one that ends before `after` is not the one that was read."""
         self._redis = redis
         self._newsroom = newsroom
         self._keys = keys
         self._seq = after
+        self._log: bytes | None = None
+        self._is_another = standing is not None and 0 < standing.last < after
 
     async def entries(self) -> AsyncIterator[Entry]:
-        """Entries as they come, until `call.ended`.  Waits for a call that has not begun yet."""
+        """
+        Entries as they come, until `call.ended`.  Waits for a call that has not begun yet.
+
+        LogReplacedError when another log has begun; whoever asks again then gets that one from its beginning.
+        """
+        if self._is_another:
+            self._is_another, self._seq = False, 0
+            raise LogReplacedError
         async with self._newsroom.listen(self._keys.live) as news:
             async for entry in self._behind():
                 yield entry
@@ -144,7 +173,7 @@ class Follower:
         elif head and int(head) == self._seq + 1:
             self._seq += 1
             yield decode_entry(self._seq, payload)
-        elif not head or int(head) > self._seq:
+        elif not head or int(head) > self._seq or int(head) == 1:
             async for entry in self._behind():
                 yield entry
 
@@ -152,9 +181,7 @@ class Follower:
         """What the log has behind the last seq; nothing while Redis cannot be reached."""
         while True:
             try:
-                page: Any = await self._redis.xrange(
-                    self._keys.log, f"({self._seq}-0", "+", count=_PAGE
-                )
+                page = await self._page()
             except (RedisError, OSError):
                 return
             for entry_id, fields in page:
@@ -162,3 +189,29 @@ class Follower:
                 yield decode_entry(self._seq, fields[b"e"])
             if len(page) < _PAGE:
                 return
+
+    async def _page(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """What comes next in the log; the name of the log is looked at in the same moment."""
+        together = self._redis.pipeline(transaction=True)
+        together.hget(self._keys.meta, "log")
+        together.xrange(self._keys.log, f"({self._seq}-0", "+", count=_PAGE)
+        name: bytes | None
+        page: list[tuple[bytes, dict[bytes, bytes]]]
+        name, page = await together.execute()
+        followed, self._log = self._log, name or self._log
+        if followed and self._log != followed:
+            self._seq = 0
+            raise LogReplacedError
+        return page
+
+
+async def retold(follower: Follower) -> AsyncIterator[Entry | None]:
+    """Entries as a listener gets them, over the ends of logs; None where another log has taken the place of one."""
+    while True:
+        try:
+            async for entry in follower.entries():
+                yield entry
+        except LogReplacedError:
+            yield None
+        else:
+            return

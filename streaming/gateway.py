@@ -243,10 +243,10 @@ class Gateway:
         try:
             standing = await look_at(self._redis, keys)
         except (RedisError, OSError):
-            standing = Standing((), None)  # the follower waits until it answers
-        if standing.ended is not None and after >= standing.ended:
+            standing = Standing((), 0, None)  # the follower waits until it answers
+        if after == standing.ended:
             return  # nothing comes behind the end
-        follower = Follower(self._redis, self._newsroom, keys, after)
+        follower = Follower(self._redis, self._newsroom, keys, after, standing)
         scribe = Scribe(call_id, standing.roles)
         await Subscriber(socket, scribe, follower, self._settings.send_seconds).run()
 

@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 from protocol.events import Partial
 from protocol.wire import Scribe
 
-from .following import Follower
+from .following import Follower, retold
 
 log = structlog.get_logger()
 
@@ -36,10 +36,11 @@ class Subscriber:
         await asyncio.gather(leaving, following, return_exceptions=True)
 
     async def _follow(self) -> None:
-        async for entry in self._follower.entries():
-            if isinstance(entry.event, Partial) and self._is_behind():
-                continue  # partials first: whoever reads slowly still gets every final
-            await self._send(self._scribe.write(entry))
+        async for entry in retold(self._follower):
+            if entry is None:
+                await self._send(self._scribe.begin_again())
+            elif not (isinstance(entry.event, Partial) and self._is_behind()):
+                await self._send(self._scribe.write(entry))  # partials first: no final is left out
         await self._socket.close(1000)
 
     def _is_behind(self) -> bool:

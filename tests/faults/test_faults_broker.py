@@ -9,29 +9,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.proxy import Line, Proxy, proxied
 from support.ring import Listener, calling, ring, stream
+from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
 from console.connection import connect
-from console.recording import read_recording
-from protocol.audio import Encoding, encode
 from protocol.keys import WORKERS, Partition
 from protocol.settings import RedisSettings
 
-PROMPTS = sorted((Path(__file__).parent.parent / "speech" / "prompts").glob("*.wav"))
-PAUSE = np.zeros(8_000, dtype=np.int16)
-AUDIO = encode(
-    np.concatenate(
-        [part for path in PROMPTS[:4] for part in (read_recording(path).channels[0], PAUSE)]
-    ),
-    Encoding.MULAW,
-)
 HALF = len(AUDIO) // 2
 
 
@@ -63,18 +53,6 @@ async def a_call(
             async with asyncio.timeout(60):
                 await heard.until("call.ended")
     return heard
-
-
-def assert_whole(heard: Listener) -> None:
-    """Every seq once and in order, one end for each segment, an account that adds up to all the audio."""
-    logged = [event["seq"] for event in heard.events if "seq" in event]
-    begun = [event["segment_id"] for event in heard.of("speech.started")]
-    ended = [event["segment_id"] for event in heard.of("segment.final")]
-    last = heard.events[-1]
-    assert logged == list(range(1, len(logged) + 1))
-    assert sorted(begun) == sorted(ended)
-    assert len(begun) == last["segments"] > 2
-    assert sum(last["channels"][0].values()) == last["duration_ms"] == len(AUDIO) // 8
 
 
 async def test_b3_a_redis_that_cannot_be_reached_for_a_while_costs_nothing(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.ring import Event, Listener, calling, ring
+from support.ring import Event, Listener, calling, gateway, ring
 from websockets.asyncio.client import connect
 
 from protocol.audio import Encoding, encode
@@ -44,3 +44,33 @@ async def test_behind_the_end_there_is_nothing_to_wait_for(redis: Redis, tmp_pat
         missed = await events_behind(it.url, told[-1]["seq"])
 
     assert missed == []
+
+
+async def test_who_has_seen_more_than_there_is_is_told_that_another_log_has_begun(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with ring(redis, tmp_path, LengthTeller()) as it:
+        told = await call_with_keys(it.url)
+        again = await events_behind(it.url, 1_000)
+
+    assert again[0]["type"] == "log.replaced"
+    assert again[1:] == told
+
+
+async def test_who_listens_while_another_log_begins_is_told_so_and_gets_all_of_it(
+    redis: Redis, tmp_path: Path
+) -> None:
+    """The gateway of a call and Redis died together: its bridge comes back to a call that nobody knows."""
+    listener = Listener()
+    async with ring(redis, tmp_path, LengthTeller()) as it, gateway(redis) as other:
+        async with calling(other, call_id="c1") as (_, heard):
+            await heard.until("call.started")
+            async with connect(f"{it.url}/v1/calls/c1/events") as socket:
+                listening = asyncio.ensure_future(listener.listen(socket))
+                first = await listener.until("call.started")
+                await redis.flushall()
+                told = await call_with_keys(it.url)
+                async with asyncio.timeout(30):
+                    await listening
+
+    assert listener.events == [first, {**listener.of("log.replaced")[0]}, *told]

@@ -63,13 +63,16 @@ class Proxy:
         self._losing = when
 
     async def serve(
-        self, client: asyncio.StreamReader, back: asyncio.StreamWriter, upstream: Path
+        self, client: asyncio.StreamReader, back: asyncio.StreamWriter, upstream: Path | int
     ) -> None:
         """One connection, until either side is gone."""
         if self.line is Line.REFUSING:
             _reset(back)
             return
-        reader, writer = await asyncio.open_unix_connection(str(upstream))
+        if isinstance(upstream, Path):
+            reader, writer = await asyncio.open_unix_connection(str(upstream))
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", upstream)
         self._links |= {back, writer}
         said: list[bytes] = [b""]
         ways = [
@@ -113,8 +116,8 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(upstream: Path) -> AsyncIterator[Proxy]:
-    """A proxy on a free TCP port in front of the unix socket `upstream`."""
+async def proxied(upstream: Path | int) -> AsyncIterator[Proxy]:
+    """A proxy on a free TCP port in front of `upstream`: a unix socket, or a port of this machine."""
     proxy = Proxy()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,32 @@
+"""Human speech for tests of delivery, and what must be true of every call that was delivered."""
+
+from pathlib import Path
+
+import numpy as np
+
+from console.recording import read_recording
+from protocol.audio import Encoding, encode
+
+from .ring import Listener
+
+PROMPTS = sorted((Path(__file__).parent.parent / "speech" / "prompts").glob("*.wav"))
+PAUSE = np.zeros(8_000, dtype=np.int16)
+AUDIO = encode(
+    np.concatenate(
+        [part for path in PROMPTS[:4] for part in (read_recording(path).channels[0], PAUSE)]
+    ),
+    Encoding.MULAW,
+)
+"""Four prompts with pauses, in mu-law."""
+
+
+def assert_whole(heard: Listener) -> None:
+    """Every seq once and in order, one end for each segment, an account that adds up to all of `AUDIO`."""
+    logged = [event["seq"] for event in heard.events if "seq" in event]
+    begun = [event["segment_id"] for event in heard.of("speech.started")]
+    ended = [event["segment_id"] for event in heard.of("segment.final")]
+    last = heard.events[-1]
+    assert logged == list(range(1, len(logged) + 1))
+    assert sorted(begun) == sorted(ended)
+    assert len(begun) == last["segments"] > 2
+    assert sum(last["channels"][0].values()) == last["duration_ms"] == len(AUDIO) // 8
