@@ -40,6 +40,7 @@ from console.process import (
     on_interrupt,
     run_loop,
     say_ready,
+    take_all_files,
     until_told_to_stop,
 )
 from console.recording import RecordingError, read_recording
@@ -221,6 +222,7 @@ def _run_part(
     """Run one part until it is told to stop; what it has in hand is finished first."""
     shared = _settings(options, "redis", RedisSettings)
     log_as_json(name)
+    take_all_files()
     health, figures = Health(), registry()
     queue = QueueMeter(figures, [Partition(number) for number in range(shared.partitions)])
 

@@ -1,6 +1,7 @@
 """How a part runs as a process: its loop, its log, its beginning and its end."""
 
 import asyncio
+import atexit
 import contextlib
 import logging
 import os
@@ -14,10 +15,14 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 
 from .log_lines import LibraryLines, crashed, only_allowed
+from .log_pen import Pen
 
 _Result = TypeVar("_Result")
 
 log = structlog.get_logger()
+
+_at_end = contextlib.ExitStack()
+atexit.register(_at_end.close)
 
 
 def run_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -31,17 +36,28 @@ def run_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`; SIGTERM, SIGINT or the death of the parent cancel it, and it may finish what it has in hand."""
+    """
+    Run `work`; SIGTERM, SIGINT or the death of the parent cancel it, and it may finish what it has in hand.
+
+    A second signal ends the process at once: what it had in hand is then somebody else's, as after a kill.
+    """
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, _stop, task, 128 + number)
     if (alive := os.environ.get("TRUNKLINE_ALIVE_FD", "")).isdigit():
         loop.add_reader(int(alive), _orphaned, int(alive), task)
     try:
         await task
     except asyncio.CancelledError:
         log.info("stopped")
+
+
+def _stop(task: "asyncio.Future[None]", status: int) -> None:
+    if isinstance(task, asyncio.Task) and task.cancelling():
+        log.warning("stopped_at_once")
+        leave(status)
+    task.cancel()
 
 
 def _orphaned(alive: int, task: "asyncio.Future[None]") -> None:
@@ -86,9 +102,21 @@ def beat() -> None:
 
 def leave(status: int) -> NoReturn:
     """End the process at once: a thread of its engine may never come back, and nothing is left to be saved."""
+    _at_end.close()
     sys.stdout.flush()
-    sys.stderr.flush()
     os._exit(status)
+
+
+def take_all_files() -> None:
+    """Raise the limit of open files as far as it may be: each connection is one, and 1,024 is a common default."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # not on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(
+            ValueError, OSError
+        ):  # some systems name a limit that they do not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def consumer_name() -> str:
@@ -97,7 +125,14 @@ def consumer_name() -> str:
 
 
 def log_as_json(part: str) -> None:
-    """One JSON object a line on standard error, of fields that are allowed; of libraries and crashes no text."""
+    """
+    One JSON object a line on standard error, of fields that are allowed; of libraries and crashes no text.
+
+    Where nobody reads them, lines are left out and counted.
+    """
+    pen = Pen(sys.stderr.fileno())
+    pen.complain_by(lambda lines: log.warning("log_lines_left_out", entries=lines))
+    _at_end.callback(pen.finish)
     logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
     sys.excepthook = crashed
     structlog.contextvars.bind_contextvars(part=part)
@@ -109,5 +144,5 @@ def log_as_json(part: str) -> None:
             only_allowed,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: pen,
     )

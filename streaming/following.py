@@ -6,6 +6,7 @@ takes news whose `seq` is next as they come, and reads the log wherever there is
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,9 +58,18 @@ class Newsroom:
         while True:
             await self._wanted.wait()
             try:
-                await self._receive()
+                await self._subscribe()
+                if self._pubsub.subscribed:
+                    await self._receive()
+                else:
+                    self._wanted.clear()
             except (RedisError, OSError):
                 await asyncio.sleep(_BACK_OFF)  # redis-py subscribes anew on the next read
+
+    async def _subscribe(self) -> None:
+        """To all that somebody reads and that was not subscribed, because Redis was away."""
+        if missing := self._readers.keys() - {name.decode() for name in self._pubsub.channels}:
+            await self._pubsub.subscribe(*missing)
 
     async def _receive(self) -> None:
         message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
@@ -70,20 +80,22 @@ class Newsroom:
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[News]:
-        """News of `channel` while the context lasts."""
+        """News of `channel` while the context lasts; while Redis is away there are none."""
         news = News(_MOST_NEWS)
         readers = self._readers.setdefault(channel, set())
         readers.add(news)
-        if len(readers) == 1:
-            await self._pubsub.subscribe(channel)
-            self._wanted.set()
+        self._wanted.set()
         try:
+            if len(readers) == 1:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._pubsub.subscribe(channel)
             yield news
         finally:
             readers.discard(news)
             if not readers:
                 self._readers.pop(channel, None)
-                await self._pubsub.unsubscribe(channel)
+                with contextlib.suppress(RedisError, OSError):
+                    await self._pubsub.unsubscribe(channel)
 
 
 def _offer(news: News, message: bytes) -> None:

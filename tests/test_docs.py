@@ -36,6 +36,17 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_what_the_page_on_reliability_names_is_there() -> None:
+    named = re.findall(
+        r"`((?:[a-z_]+/)*[a-z_]+\.py)`", (ROOT / "docs" / "reliability.md").read_text()
+    )
+
+    assert len(named) > 40
+    assert [
+        name for name in named if not ((ROOT / "tests" / name).exists() or (ROOT / name).exists())
+    ] == []
+
+
 def test_the_readme_names_the_two_commands_first() -> None:
     screen = (ROOT / "README.md").read_text().splitlines()[:20]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy import fft  # numpy itself would load it in the first call
 
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.clock import CALL_RATE
@@ -222,7 +223,7 @@ def _clipped(pcm: Pcm) -> float:
 def _spectrum(pcm: Pcm) -> Wave:
     """Power in bands of equal width."""
     wave = pcm.astype(np.float32) * np.hanning(len(pcm)).astype(np.float32)
-    power = np.abs(np.fft.rfft(wave)) ** 2
+    power = np.abs(fft.rfft(wave)) ** 2
     bands: Wave = power[: len(power) // _BANDS * _BANDS].reshape(_BANDS, -1).mean(axis=1) + 1e-3
     return bands
 
