@@ -16,7 +16,7 @@ from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from protocol.settings import RedisSettings
 
@@ -193,7 +193,12 @@ def _several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
 async def check(redis: Redis, url: str) -> None:
     """UnusableRedisError when the server is not there, too old, or would throw calls away when full."""
     try:
-        version = str((await redis.info("server"))["redis_version"])
+        facts = await redis.info()
+    except (AuthenticationError, NoPermissionError) as exc:
+        raise UnusableRedisError(
+            f"the Redis at {_without_password(url)} does not let us in: check user and password in"
+            " TRUNKLINE_REDIS_URL; the user must at least be allowed what docker/users.acl gives it"
+        ) from exc
     except (RedisError, OSError) as exc:
         raise UnusableRedisError(
             f"no Redis answers at {_without_password(url)}: start one there, or set TRUNKLINE_REDIS_URL"
@@ -202,13 +207,13 @@ async def check(redis: Redis, url: str) -> None:
         raise UnusableRedisError(
             f"{_without_password(url)} is no address of a Redis: {exc}"
         ) from exc
+    version = str(facts["redis_version"])
     if int(version.split(".", maxsplit=1)[0]) < 7:
         raise UnusableRedisError(f"Redis {version} is too old: Trunkline needs 7.0, or Valkey 7.2")
-    try:
-        policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy")
-    except ResponseError:  # managed services hide CONFIG; their operator has to know
-        return
-    if policy not in ("noeviction", b"noeviction"):
+    policy = facts.get(
+        "maxmemory_policy", "noeviction"
+    )  # where it is hidden, its operator has to know
+    if policy != "noeviction":
         raise UnusableRedisError(
             f"Redis has maxmemory-policy {policy!r}: under pressure it would drop calls; set noeviction"
         )

@@ -7,6 +7,7 @@ After the toxics of toxiproxy (https://github.com/Shopify/toxiproxy): refuse, re
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -116,15 +117,15 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(upstream: Path | int) -> AsyncIterator[Proxy]:
-    """A proxy on a free TCP port in front of `upstream`: a unix socket, or a port of this machine."""
+async def proxied(upstream: Path | int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
+    """A proxy on a free TCP port, with TLS if wanted, in front of a unix socket or a port of this machine."""
     proxy = Proxy()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             await proxy.serve(reader, writer, upstream)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -1,0 +1,145 @@
+"""A Redis behind mutual TLS, where each part is a user that may do only what it is for."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import redis as sync_redis
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from support.certificates import authority
+from support.engines import LengthTeller
+from support.proxy import proxied
+from support.ring import calling, gateway, stream
+from support.spoken_calls import AUDIO, assert_whole
+from support.stored import stored_call
+from support.valkey import ValkeyServer
+
+from console.connection import UnusableRedisError, check, connect
+from protocol.keys import Partition
+from protocol.settings import RedisSettings
+from transcripts.recorder import Recorder
+from transcripts.store import Store
+from workers.queue import WorkQueue
+from workers.settings import WorkerSettings
+from workers.worker import Worker
+
+USERS = Path(__file__).parent.parent.parent / "docker" / "users.acl"
+PARTS = ("gateway", "worker", "recorder")
+
+
+@pytest.fixture
+def guarded(valkey: ValkeyServer) -> Iterator[sync_redis.Redis]:
+    """The operator's own client of a server that knows the users of docker/users.acl and no other."""
+    operator = sync_redis.Redis(unix_socket_path=str(valkey.socket), decode_responses=True)
+    operator.execute_command("ACL", "SETUSER", "operator", "on", ">operator", "~*", "&*", "+@all")
+    operator.auth("operator", username="operator")
+    for line in USERS.read_text().splitlines():
+        operator.execute_command("ACL", "SETUSER", *line.split()[1:])
+    yield operator
+    operator.close()
+
+
+@pytest.fixture
+async def urls(
+    guarded: sync_redis.Redis, valkey: ValkeyServer, tmp_path: Path
+) -> AsyncIterator[dict[str, str]]:
+    """What each part is given as TRUNKLINE_REDIS_URL."""
+    ca = authority("the site's CA")
+    files = {name: ca.issue(tmp_path, name) for name in ("valkey", *PARTS)}
+    there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca.own(tmp_path)))
+    there.load_cert_chain(*files["valkey"])
+    there.verify_mode = ssl.CERT_REQUIRED
+    async with proxied(valkey.socket, there) as line:
+        yield {
+            name: f"rediss://{name}:CHANGE-{name}@localhost:{line.port}/0?ssl_ca_certs={tmp_path}/ca.pem"
+            f"&ssl_certfile={files[name][0]}&ssl_keyfile={files[name][1]}"
+            for name in PARTS
+        }
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[Redis]:
+    redis = connect(RedisSettings(url=url))
+    yield redis
+    await redis.aclose()
+
+
+async def test_a_call_goes_through_with_what_each_part_may_do(
+    urls: dict[str, str], guarded: sync_redis.Redis, tmp_path: Path
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    async with AsyncExitStack() as opened:
+        redis = {name: await opened.enter_async_context(client(urls[name])) for name in PARTS}
+        for name in PARTS:
+            await check(redis[name], urls[name])
+        queue = WorkQueue(redis["worker"], [Partition(0)], "worker-1")
+        await queue.prepare()
+        parts = [
+            asyncio.ensure_future(part)
+            for part in (
+                Worker(queue, [Partition(0)], LengthTeller(), WorkerSettings()).run(),
+                Recorder(redis["recorder"], store, [Partition(0).outbox], "recorder-1").run(),
+            )
+        ]
+        async with gateway(redis["gateway"]) as url:
+            async with calling(url, call_id="c1", resumable=True) as (bridge, heard):
+                await stream(bridge, AUDIO, frame=160, pace=20)
+                await bridge.send('{"type":"stop"}')
+                await heard.until("call.ended")
+            await stored_call(store, "c1")
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+    store.close()
+
+    assert guarded.execute_command("ACL", "LOG") == []
+    heard.events = [event for event in heard.events if event["type"] != "ready"]
+    assert_whole(heard)
+
+
+FORBIDDEN = [
+    ("gateway", "FLUSHALL"),
+    ("gateway", "KEYS *"),
+    ("gateway", "CONFIG GET maxmemory"),
+    ("gateway", "XREADGROUP GROUP workers me STREAMS trunkline:{p0}:finals >"),
+    ("gateway", "EVAL return(redis.call('FLUSHALL')) 0"),
+    ("gateway", "GET others:key"),
+    ("gateway", "SUBSCRIBE others"),
+    ("gateway", "ACL LIST"),
+    ("worker", "XADD others:key * a b"),
+    ("worker", "SUBSCRIBE trunkline:{p0}:call:c1:live"),
+    ("worker", "EVAL return(redis.call('KEYS','*')) 0"),
+    ("recorder", "GET trunkline:{p0}:call:c1:audio:0-0"),
+    ("recorder", "XRANGE trunkline:{p0}:call:c1:log - +"),
+    ("recorder", "EVAL return(1) 0"),
+    ("recorder", "PUBLISH trunkline:{p0}:call:c1:live x"),
+]
+
+
+@pytest.mark.parametrize(("part", "command"), FORBIDDEN, ids=lambda text: text.split()[0])
+async def test_no_part_may_do_what_it_is_not_for(
+    urls: dict[str, str], part: str, command: str
+) -> None:
+    async with client(urls[part]) as redis:
+        with pytest.raises(RedisError, match=r"permission|NOPERM|can't"):
+            await redis.execute_command(*command.split())
+
+
+async def test_a_wrong_password_is_told_as_such(urls: dict[str, str]) -> None:
+    url = urls["gateway"].replace("CHANGE-gateway", "guessed")
+    async with client(url) as redis:
+        with pytest.raises(UnusableRedisError, match="check user and password") as refused:
+            await check(redis, url)
+
+    assert "guessed" not in str(refused.value)
+
+
+async def test_who_shows_no_certificate_gets_nowhere(urls: dict[str, str]) -> None:
+    url = urls["gateway"].partition("&ssl_certfile")[0]
+    async with client(url) as redis:
+        with pytest.raises(UnusableRedisError, match="no Redis answers"):
+            await check(redis, url)
