@@ -44,7 +44,6 @@ class Courier:
 
     async def fetch(self, batch: Sequence[Claimed]) -> list[Ready]:
         """Those of `batch` that can be transcribed; the others are settled or dropped here."""
-        batch = await self._worth_trying(batch)
         partials = [one for one in batch if one.effort is Effort.PARTIAL]
         before = dict(
             zip(
@@ -59,7 +58,7 @@ class Courier:
                 ready.append(_ready(one, audio, *before.get(one.key, (0, b""))))
             else:
                 await self._no_audio(one)
-        return ready
+        return await self._worth_trying(ready)
 
     async def drop(self, partials: Sequence[Claimed]) -> None:
         """Take partials off their lane; their segments may ask for others."""
@@ -79,19 +78,19 @@ class Courier:
             self._meter.settled(outcome)
             _note(one, outcome, timing)
 
-    async def _worth_trying(self, batch: Sequence[Claimed]) -> list[Claimed]:
+    async def _worth_trying(self, batch: Sequence[Ready]) -> list[Ready]:
         """
         Without the finals that have killed enough workers to be given up.
 
-        Tries are counted, not deliveries: what lay in the hands of a worker that died of something else is
-        innocent of it.
+        Tries are counted, not deliveries: what lay in the hands of a worker that died of something else, or
+        that could not reach Redis, is innocent of it.
         """
-        finals = [one for one in batch if one.effort is Effort.FINAL]
+        finals = [one.claimed for one in batch if one.claimed.effort is Effort.FINAL]
         tries = dict(zip(finals, await self._queue.begin(finals), strict=True))
         worth = []
         for one in batch:
-            if tries.get(one, 0) > self._max_deliveries:
-                await self._fail(one, "tried too often without a result")
+            if tries.get(one.claimed, 0) > self._max_deliveries:
+                await self._fail(one.claimed, "tried too often without a result")
             else:
                 worth.append(one)
         return worth

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 from support.engines import LengthTeller, Scribe
 from support.lane import P0, Lane, speech, working
 
 from protocol.capacity import decode_capacity
 from protocol.events import Final, SegmentFailed
+from workers.courier import Courier
 from workers.engine import Capabilities, EngineBrokenError, Hypothesis, Utterance
 from workers.queue import WorkQueue
 from workers.settings import WorkerSettings
@@ -233,6 +235,23 @@ class TestBreaking:
             await dead.prepare()
             taken = await dead.take_over(P0, 0) if number else await dead.claim(P0, 1, 1_000)
             await dead.hand_back(taken, tried=True)
+
+        async with working(redis, LengthTeller()):
+            assert await text_of_next(lane) == "5 tenths"
+
+    async def test_a_segment_whose_audio_could_not_be_read_has_not_been_tried(
+        self, redis: Redis, lane: Lane
+    ) -> None:
+        await lane.queue(0, speech(5))
+        queue = WorkQueue(redis, [P0], "worker-0")
+        await queue.prepare()
+        taken = await queue.claim(P0, 1, 1_000)
+        await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-get"])
+        for _ in range(5):
+            with pytest.raises(NoPermissionError):
+                await Courier(queue, "length-teller", max_deliveries=3).fetch(taken)
+        await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all"])
+        await queue.hand_back(taken, tried=True)
 
         async with working(redis, LengthTeller()):
             assert await text_of_next(lane) == "5 tenths"
