@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-OURS = ("protocol", "streaming", "workers", "transcripts", "console", "trunkline", "offline")
+OURS = (
+    "protocol",
+    "streaming",
+    "workers",
+    "transcripts",
+    "console",
+    "commands",
+    "trunkline",
+    "offline",
+)
 ROOT = Path(__file__).parent.parent
 
 
