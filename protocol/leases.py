@@ -1,5 +1,5 @@
 """
-What becomes of leases: scripts that run on one lane, like those in scripts.py.
+Leases: scripts that run on one lane, like those in scripts.py.
 
 A job is its consumer's as long as the lease is extended in time; then anybody may take it over.
 """
@@ -8,6 +8,38 @@ from .scripts import Script
 
 HANDED_BACK_MS = 24 * 3_600_000
 """Idle time of what was handed back: longer than any lease, so nobody has to wait for one to run out."""
+
+LOOK = Script(
+    "look",
+    """#!lua flags=allow-oom
+-- KEYS partials state   ARGV group entry ttl
+-- Take a partial off its lane.  Returns the revision it will have, and the hypothesis before it.
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('HDEL', KEYS[2], 'waiting')
+local revision = redis.call('HINCRBY', KEYS[2], 'revision', 1)
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+return {revision, redis.call('HGET', KEYS[2], 'hypothesis') or ''}
+""",
+)
+
+EXTEND = Script(
+    "extend",
+    """#!lua flags=allow-oom
+-- KEYS finals   ARGV group consumer entry...
+-- Start the leases of these entries anew.  Returns the entries that are no longer the consumer's.
+local lost = {}
+for i = 3, #ARGV do
+  local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
+  if #lease == 1 and lease[1][2] == ARGV[2] then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost
+""",
+)
 
 TAKE_OVER = Script(
     "take_over",

@@ -208,21 +208,6 @@ return 1
 """,
 )
 
-LOOK = Script(
-    "look",
-    _HEAD
-    + """
--- KEYS partials state   ARGV group entry ttl
--- Take a partial off its lane.  Returns the revision it will have, and the hypothesis before it.
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('HDEL', KEYS[2], 'waiting')
-local revision = redis.call('HINCRBY', KEYS[2], 'revision', 1)
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-return {revision, redis.call('HGET', KEYS[2], 'hypothesis') or ''}
-""",
-)
-
 TRY = Script(
     "try",
     _HEAD
@@ -289,25 +274,6 @@ while true do
 end
 redis.call('HSET', KEYS[2], turn, number)
 return 'recorded'
-""",
-)
-
-EXTEND = Script(
-    "extend",
-    _HEAD
-    + """
--- KEYS finals   ARGV group consumer entry...
--- Start the leases of these entries anew.  Returns the entries that are no longer the consumer's.
-local lost = {}
-for i = 3, #ARGV do
-  local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
-  if #lease == 1 and lease[1][2] == ARGV[2] then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
-  else
-    lost[#lost + 1] = ARGV[i]
-  end
-end
-return lost
 """,
 )
 

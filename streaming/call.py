@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import assert_never
 
 from protocol.call import CallConfig, Role
-from protocol.clock import UPSAMPLING, from_ms, to_seconds
+from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import (
     Account,
     AudioGap,
@@ -42,14 +42,12 @@ from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
 from .marks import Marks
 from .naming import name_of
+from .openings import Openings
 from .past import Past, Remnant
 from .stopwatch import Stopwatch
 
 BYTES_PER_SAMPLE = 2 * UPSAMPLING
 """Bytes of stored audio for each sample of the call clock."""
-
-_PATIENCE = 4
-"""Partial intervals to wait for an answer before asking again: a worker may have dropped it as stale."""
 
 
 class Phase(Enum):
@@ -79,21 +77,6 @@ class Identity:
     started_at: float
 
 
-@dataclass(slots=True)
-class _Open:
-    """An open segment, and when its text was last asked for."""
-
-    start: int
-    heard: int = 0
-    looked: int = 0
-    unanswered: bool = False
-
-    def is_due(self, every: int) -> bool:
-        """Whether to ask again.  Where answers are slow we ask less often, but do not give up."""
-        patience = _PATIENCE if self.unanswered else 1
-        return self.heard - self.looked >= every * patience
-
-
 class Call:
     """The account of one call.  Positions are samples of the call clock; `now` is a wall clock, in seconds."""
 
@@ -113,9 +96,8 @@ class Call:
         """The last seq that was there when the call was taken over."""
 
         self._stopwatch = Stopwatch()
-        self._partial_every = from_ms(partial_every_ms)
         self._now = now
-        self._open: dict[SegmentId, _Open] = {}
+        self._open = Openings(partial_every_ms)
         self._marks = Marks()
         self._segments = 0
         self._last_word: CallEnded | None = None
@@ -199,7 +181,7 @@ class Call:
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """An open segment ends here, and is given up on purpose."""
-        del self._open[segment]
+        self._open.end(segment)
         epitaph = encode_event(SegmentDropped(segment, span, reason))
         self.ledger.bury(segment, span.end, epitaph, queued=False)
 
@@ -241,8 +223,7 @@ class Call:
         if not self.is_news(entry):
             return
         if isinstance(entry.event, Partial):
-            if opened := self._open.get(entry.event.segment):
-                opened.unanswered = False
+            self._open.answered(entry.event.segment)
             return
         self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
         match entry.event:
@@ -264,32 +245,24 @@ class Call:
 
     def _segment_opened(self, segment: SegmentId, start: int) -> None:
         self._segments += 1
-        self._open[segment] = _Open(start)
+        self._open.begin(segment, start)
         self.ledger.open(segment, start)
         self._log(SpeechStarted(segment, start))
 
     def _segment_grew(self, segment: SegmentId, audio: bytes, *, speaking: bool) -> None:
         """A pause may end the segment: a partial asked for now would only keep its final waiting."""
-        opened = self._open[segment]
-        opened.heard += len(audio) // BYTES_PER_SAMPLE
+        start = self._open.hear(segment, len(audio) // BYTES_PER_SAMPLE)
         self.ledger.hear(segment, audio)
-        if self._wants_partials and speaking and opened.is_due(self._partials_apart):
-            opened.looked, opened.unanswered = opened.heard, True
+        if self._wants_partials and speaking and self._open.ask(segment, self._level):
             self._stopwatch.asked(segment, self._now())
-            self.ledger.want_partial(segment, self._job(segment, opened.start))
+            self.ledger.want_partial(segment, self._job(segment, start))
 
     @property
     def _wants_partials(self) -> bool:
         return self.config.partials and self._level < LoadLevel.NO_PARTIALS
 
-    @property
-    def _partials_apart(self) -> int:
-        """Samples between two looks at an open segment."""
-        return self._partial_every * (1 if self._level is LoadLevel.NORMAL else 2)
-
     def _segment_closed(self, segment: SegmentId, span: Span, size: int) -> None:
-        opened = self._open.pop(segment)
-        silence = opened.start + opened.heard - span.end
+        silence = self._open.end(segment) - span.end
         self._stopwatch.spoken(segment, self._now() - to_seconds(max(0, silence)))
         self.ledger.close(segment, span, size, self._job(segment, span.start, span.end))
 

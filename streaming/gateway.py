@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -27,21 +26,20 @@ from protocol.dialects import registry
 from protocol.dialects.base import Dialect
 from protocol.events import Entry, LoadLevel
 from protocol.keyring import EVERYTHING, Permit, Scope
-from protocol.wire import Scribe
 
 from .admission.gate import Refusal
 from .admission.guard import Guard
-from .admission.handshake import knock, refused, seen_by_dialect
+from .admission.handshake import health, knock, no_room, refused, seen_by_dialect
 from .admission.limits import Timekeeper
 from .doors import side_doors
 from .ear import Judge
-from .following import Follower, Newsroom, Standing, look_at
+from .following import Newsroom
 from .hearing import Hearing
 from .joining import Part
 from .metrics import GatewayMeter
 from .session import RESTARTING, Session, Socket, new_call_id
 from .settings import GatewaySettings
-from .subscriber import Subscriber
+from .subscriber import Subscriber, reading
 from .switchboard import Switchboard
 
 _EVENTS = re.compile(r"/v1/calls/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/events")
@@ -172,12 +170,8 @@ class Gateway:
     async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
         """Answer plain HTTP, refuse what cannot be served; None lets the WebSocket open."""
         path = urlsplit(request.path).path
-        if path == "/livez":
-            return socket.respond(HTTPStatus.OK, "alive\n")
-        if path == "/startupz":  # nothing listens here before Redis was reached
-            return socket.respond(HTTPStatus.OK, "started\n")
-        if path == "/readyz":
-            return self._readiness(socket)
+        if answer := health(socket, path, self.obstacle):
+            return answer
         listens = _EVENTS.fullmatch(path)
         if not (listens or registry.serves(path)):
             self._meter.refused("no_such_path")
@@ -193,7 +187,7 @@ class Gateway:
                 return self._refuse(socket, refusal)
             if not self._takes(path):
                 self._meter.refused("draining" if self._draining else "full")
-                return _come_back_later(socket)
+                return refused(socket, no_room())
         self._permits[socket] = permit
         return None
 
@@ -209,11 +203,6 @@ class Gateway:
         if not self._redis_answers:
             return "Redis does not answer"
         return None if self._has_room() else "no room for another call"
-
-    def _readiness(self, socket: ServerConnection) -> Response:
-        if self.obstacle is None:
-            return socket.respond(HTTPStatus.OK, "ready\n")
-        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{self.obstacle}\n")
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request
@@ -240,15 +229,9 @@ class Gateway:
         """Tell a listener all that it has not seen of a call, until the end."""
         after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
         keys = self._calls.keys(permit.filed(call_id))
-        try:
-            standing = await look_at(self._redis, keys)
-        except (RedisError, OSError):
-            standing = Standing((), 0, None)  # the follower waits until it answers
-        if after == standing.ended:
-            return  # nothing comes behind the end
-        follower = Follower(self._redis, self._newsroom, keys, after, standing)
-        scribe = Scribe(call_id, standing.roles)
-        await Subscriber(socket, scribe, follower, self._settings.send_seconds).run()
+        follower, scribe = await reading(self._redis, self._newsroom, keys, call_id, after)
+        if follower:
+            await Subscriber(socket, scribe, follower, self._settings.send_seconds).run()
 
     async def _converse(
         self, socket: Socket, dialect: Dialect, patience: float, permit: Permit = EVERYTHING
@@ -308,14 +291,6 @@ class Gateway:
                 self._redis_answers = False
             if not self._redis_answers or time.monotonic() - began > _BEAT:
                 speaking_since = time.monotonic()
-
-
-def _come_back_later(socket: ServerConnection) -> Response:
-    response = socket.respond(
-        HTTPStatus.SERVICE_UNAVAILABLE, "no room for another call; try again\n"
-    )
-    response.headers["Retry-After"] = str(1 + secrets.randbelow(4))
-    return response
 
 
 def _echo_subprotocol(

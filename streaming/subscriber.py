@@ -3,15 +3,31 @@
 import asyncio
 
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from protocol.events import Partial
+from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
-from .following import Follower, retold
+from .following import Follower, Newsroom, Standing, look_at, retold
 
 log = structlog.get_logger()
+
+
+async def reading(
+    redis: Redis, newsroom: Newsroom, keys: CallKeys, call_id: str, after: int
+) -> tuple[Follower | None, Scribe]:
+    """How to read a call behind the `seq` `after`; nothing to follow for who has seen its end."""
+    try:
+        standing = await look_at(redis, keys)
+    except (RedisError, OSError):
+        standing = Standing((), 0, None)  # the follower waits until it answers
+    is_over = after == standing.ended
+    follower = None if is_over else Follower(redis, newsroom, keys, after, standing)
+    return follower, Scribe(call_id, standing.roles)
 
 
 class Subscriber:

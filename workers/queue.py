@@ -17,8 +17,8 @@ from redis.exceptions import ResponseError
 from protocol.capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is_stale
 from protocol.jobs import Job, JobError, decode_job
 from protocol.keys import WORKERS, CallKeys, Partition
-from protocol.leases import HAND_BACK, HANDED_BACK_MS, TAKE_OVER
-from protocol.scripts import EXTEND, LOOK, SETTLE, SUGGEST, TRY
+from protocol.leases import EXTEND, HAND_BACK, HANDED_BACK_MS, LOOK, TAKE_OVER
+from protocol.scripts import SETTLE, SUGGEST, TRY
 
 from .engine import Effort
 

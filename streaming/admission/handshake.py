@@ -1,5 +1,6 @@
 """Between the gate and WebSockets: what a handshake shows, and how one is refused."""
 
+import secrets
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
@@ -12,6 +13,21 @@ from protocol.keyring import EVERYTHING, Permit
 from .certificates import common_name
 from .gate import Refusal
 from .knock import Knock
+
+
+def health(socket: ServerConnection, path: str, obstacle: str | None) -> Response | None:
+    """What orchestrators are told; None for any other path.  `obstacle` keeps us from taking calls."""
+    match path:
+        case "/livez":
+            return socket.respond(HTTPStatus.OK, "alive\n")
+        case "/startupz":  # nothing listens here before Redis was reached
+            return socket.respond(HTTPStatus.OK, "started\n")
+        case "/readyz" if obstacle:
+            return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{obstacle}\n")
+        case "/readyz":
+            return socket.respond(HTTPStatus.OK, "ready\n")
+        case _:
+            return None
 
 
 def knock(socket: ServerConnection, request: HttpRequest) -> Knock:
@@ -37,6 +53,15 @@ def refused(socket: ServerConnection, refusal: Refusal) -> Response:
     if refusal.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def no_room() -> Refusal:
+    """For one more call.  Those who are told so at the same moment come back at different ones."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "no room for another call; try again\n",
+        retry_after=1 + secrets.randbelow(4),
+    )
 
 
 def _headers(request: HttpRequest) -> tuple[tuple[str, str], ...]:
