@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from protocol.call import Role
@@ -28,6 +29,12 @@ _BACK_OFF = 0.2
 
 _MOST_NEWS = 512
 """News that may wait for one follower; what is behind comes from the log, partials are gone."""
+
+_ALWAYS = "trunkline:nothing"
+"""A channel on which nothing is said: where there is none, redis-py gives up reading."""
+
+_CONFIRMED_SECONDS = 1.0
+"""In which Redis confirms a subscription, if it does at all."""
 
 _PAGE = 256
 """Entries read from a log at a time."""
@@ -45,57 +52,97 @@ News = asyncio.Queue[bytes]
 """What has been published of one call and not been looked at."""
 
 
+@dataclass(slots=True)
+class _Channel:
+    """Who reads of one call; `confirmed` is set when Redis says that we hear of it."""
+
+    readers: set[News] = field(default_factory=set)
+    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Newsroom:
-    """One pub/sub connection of the process, shared by all followers.  `run` keeps it up."""
+    """
+    One pub/sub connection of the process, shared by all followers.  `run` keeps it up.
+
+    Only `run` touches the connection: redis-py's may not be used by several while it is made or checked.
+    """
 
     def __init__(self, redis: Redis) -> None:
-        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
-        self._readers: dict[str, set[News]] = {}
-        self._wanted = asyncio.Event()
+        self._redis = redis
+        self._channels: dict[str, _Channel] = {}
+        self._changed = asyncio.Event()
+        self._confirmed: set[str] = set()
+        self._is_up = False
 
     async def run(self) -> None:
-        """Receive until cancelled; a lost connection is made again and everything subscribed anew."""
+        """Receive until cancelled; behind a connection that is lost comes another."""
         while True:
-            await self._wanted.wait()
-            try:
-                await self._subscribe()
-                if self._pubsub.subscribed:
-                    await self._receive()
-                else:
-                    self._wanted.clear()
-            except (RedisError, OSError):
-                await asyncio.sleep(_BACK_OFF)  # redis-py subscribes anew on the next read
+            with contextlib.suppress(RedisError, OSError, RuntimeError):
+                await self._work(self._redis.pubsub())
+            await asyncio.sleep(_BACK_OFF)
 
-    async def _subscribe(self) -> None:
-        """To all that somebody reads and that was not subscribed, because Redis was away."""
-        if missing := self._readers.keys() - {name.decode() for name in self._pubsub.channels}:
-            await self._pubsub.subscribe(*missing)
+    async def _work(self, pubsub: PubSub) -> None:
+        """Subscribe and receive over one connection, until it breaks."""
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await pubsub.subscribe(_ALWAYS)
+            self._is_up = True
+            tasks += map(asyncio.create_task, (self._subscribe(pubsub), self._receive(pubsub)))
+            await asyncio.gather(*tasks)
+        finally:
+            self._is_up = False
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._confirmed.clear()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    async def _receive(self) -> None:
-        message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
-        if message is None or message["type"] != "message":
-            return
-        for news in self._readers.get(message["channel"].decode(), ()):
-            _offer(news, message["data"])
+    async def _subscribe(self, pubsub: PubSub) -> None:
+        """To what is read and to no more, whenever that changes."""
+        there: set[str] = set()
+        while True:
+            self._changed.clear()
+            wanted = set(self._channels)
+            if gone := there - wanted:
+                self._confirmed -= gone
+                await pubsub.unsubscribe(*gone)
+            if new := wanted - there:
+                await pubsub.subscribe(*new)
+            there = wanted
+            await self._changed.wait()
+
+    async def _receive(self, pubsub: PubSub) -> None:
+        while True:
+            message = await pubsub.get_message(timeout=1.0)
+            if message is None:
+                continue
+            name = message["channel"].decode()
+            channel = self._channels.get(name, _Channel())
+            if message["type"] == "subscribe":
+                self._confirmed.add(name)
+                channel.confirmed.set()
+            elif message["type"] == "message":
+                for news in channel.readers:
+                    _offer(news, message["data"])
 
     @asynccontextmanager
-    async def listen(self, channel: str) -> AsyncIterator[News]:
-        """News of `channel` while the context lasts; while Redis is away there are none."""
+    async def listen(self, name: str) -> AsyncIterator[News]:
+        """News of a channel while the context lasts, all from its beginning on; none while Redis is away."""
         news = News(_MOST_NEWS)
-        readers = self._readers.setdefault(channel, set())
-        readers.add(news)
-        self._wanted.set()
+        channel = self._channels.setdefault(name, _Channel())
+        channel.readers.add(news)
+        self._changed.set()
         try:
-            if len(readers) == 1:
-                with contextlib.suppress(RedisError, OSError):
-                    await self._pubsub.subscribe(channel)
+            if self._is_up and name not in self._confirmed:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CONFIRMED_SECONDS):
+                        await channel.confirmed.wait()
             yield news
         finally:
-            readers.discard(news)
-            if not readers:
-                self._readers.pop(channel, None)
-                with contextlib.suppress(RedisError, OSError):
-                    await self._pubsub.unsubscribe(channel)
+            channel.readers.discard(news)
+            if not channel.readers:
+                self._channels.pop(name, None)
+                self._changed.set()
 
 
 def _offer(news: News, message: bytes) -> None:

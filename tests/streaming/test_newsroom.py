@@ -1,0 +1,78 @@
+"""One subscription for all who follow calls: they come and go, and the line breaks, and news still come."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from support.proxy import Proxy, proxied
+from support.valkey import ValkeyServer
+
+from console.connection import connect
+from protocol.settings import RedisSettings
+from streaming.following import Newsroom
+
+
+@pytest.fixture
+async def line(valkey: ValkeyServer) -> AsyncIterator[Proxy]:
+    async with proxied(valkey.socket) as proxy:
+        yield proxy
+
+
+async def come_and_go(newsroom: Newsroom, seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(60):
+        async with newsroom.listen(f"trunkline:{dice.randrange(8)}"):
+            await asyncio.sleep(dice.uniform(0, 0.005))
+
+
+async def break_now_and_then(line: Proxy) -> None:
+    while True:
+        await asyncio.sleep(0.05)
+        line.cut()
+
+
+async def heard_in_the_end(newsroom: Newsroom, redis: Redis) -> bytes:
+    async with newsroom.listen("trunkline:last") as news:
+        while news.empty():
+            await redis.publish("trunkline:last", b"1 news")
+        return await news.get()
+
+
+@pytest.mark.parametrize("breaks", [False, True], ids=["steady", "breaking"])
+async def test_listeners_come_and_go_and_news_still_come(
+    line: Proxy, redis: Redis, breaks: bool
+) -> None:
+    behind_proxy = connect(RedisSettings(url=line.url))
+    newsroom = Newsroom(behind_proxy)
+    running = asyncio.ensure_future(newsroom.run())
+    breaking = asyncio.ensure_future(break_now_and_then(line) if breaks else asyncio.sleep(0))
+
+    await asyncio.gather(*(come_and_go(newsroom, seed) for seed in range(20)))
+    breaking.cancel()
+    async with asyncio.timeout(30):
+        heard = await heard_in_the_end(newsroom, redis)
+    died = running.done()
+    running.cancel()
+    await asyncio.gather(running, breaking, return_exceptions=True)
+    with contextlib.suppress(RedisError):
+        await behind_proxy.aclose()
+
+    assert heard == b"1 news"
+    assert not died
+
+
+async def test_quiet_hours_between_calls_harm_nothing(redis: Redis) -> None:
+    """The last listener leaves, and the connection is checked before the next one comes."""
+    newsroom = Newsroom(redis)
+    running = asyncio.ensure_future(newsroom.run())
+
+    for _ in range(50):
+        assert await heard_in_the_end(newsroom, redis) == b"1 news"
+
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
