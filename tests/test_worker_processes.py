@@ -27,6 +27,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return clean | {
         "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")),
         "TRUNKLINE_WORKER_ENGINE": "moonshine",
+        "TRUNKLINE_GATEWAY_HTTP_PORT": "0",
+        "TRUNKLINE_GATEWAY_AUDIOSOCKET_PORT": "0",
         "TRUNKLINE_WORKER_STEP_LIMIT_SECONDS": "2",
     }
 
