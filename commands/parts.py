@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from console.connection import check, connect
 from console.health import Health
-from console.metrics import QueueMeter
+from console.metrics import LoopMeter, QueueMeter
 from console.process import (
     beat,
     consumer_name,
@@ -25,7 +25,7 @@ from console.process import (
     until_told_to_stop,
 )
 from console.stack import Part
-from console.status import queue_watched, registry, status
+from console.status import registry, status, watched
 from console.supervisor import supervise
 from protocol.keys import Partition
 from protocol.settings import RedisSettings, StatusSettings
@@ -157,7 +157,7 @@ def _run_part(
         try:
             await check(redis, shared.url)
             async with (
-                queue_watched(redis, health, queue),
+                watched(redis, health, queue, LoopMeter(figures)),
                 status(settings.metrics_host, settings.metrics_port, health, figures),
             ):
                 await until_told_to_stop(part(redis, shared, health, figures))

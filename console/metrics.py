@@ -1,12 +1,35 @@
-"""What every process tells of the queue that all share."""
+"""What every process tells of itself, and of the queue that all share."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 from redis.asyncio import Redis
 
 from protocol.keys import Partition
+
+_LOOK_SECONDS = 0.25
+
+
+class LoopMeter:
+    """How much later than it asked for a task gets its turn: what every frame of every call waits for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = Histogram(
+            "trunkline_loop_lag_seconds",
+            "How late the event loop was, four times a second",
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+            registry=registry,
+        )
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LOOK_SECONDS
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._lag.observe(max(0.0, loop.time() - due))
 
 
 class QueueMeter:

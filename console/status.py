@@ -18,7 +18,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from .health import Health, answer
-from .metrics import QueueMeter
+from .metrics import LoopMeter, QueueMeter
 
 _BEAT = 2.0
 """Seconds between two looks at Redis."""
@@ -79,14 +79,17 @@ async def listening(
 
 
 @contextlib.asynccontextmanager
-async def queue_watched(redis: Redis, health: Health, meter: QueueMeter) -> AsyncIterator[None]:
-    """Look at Redis every two seconds while the context lasts."""
-    watching = asyncio.create_task(_watch(redis, health, meter))
+async def watched(
+    redis: Redis, health: Health, queue: QueueMeter, loop: LoopMeter
+) -> AsyncIterator[None]:
+    """Look at Redis every two seconds, and at our own event loop, while the context lasts."""
+    watching = [asyncio.create_task(work) for work in (_watch(redis, health, queue), loop.run())]
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
 
 
 async def _watch(redis: Redis, health: Health, meter: QueueMeter) -> None:

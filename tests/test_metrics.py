@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from console import keys
-from console.metrics import QueueMeter
+from console.metrics import LoopMeter, QueueMeter
 from console.recording import read_recording
 from protocol.audio import Encoding, encode
 from protocol.keyring import Scope
@@ -190,6 +190,7 @@ def test_every_figure_has_its_place_in_the_documents_and_no_other_is_named_there
     figures = CollectorRegistry()
     for meter in (GatewayMeter, WorkerMeter, RecorderMeter):
         meter(figures)
+    LoopMeter(figures)
     QueueMeter(figures, [])
     told = {
         f"{family.name}_total" if family.type == "counter" else family.name

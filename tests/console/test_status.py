@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -14,8 +15,8 @@ from redis.asyncio import Redis
 from support.valkey import ValkeyServer
 
 from console.health import Health
-from console.metrics import QueueMeter
-from console.status import StatusError, listening, queue_watched, registry, status
+from console.metrics import LoopMeter, QueueMeter
+from console.status import StatusError, listening, registry, status, watched
 from protocol.keys import Partition
 
 
@@ -33,10 +34,10 @@ async def get(port: int, path: str) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def watched(redis: Redis, health: Health) -> AsyncIterator[int]:
+async def telling(redis: Redis, health: Health) -> AsyncIterator[int]:
     figures = CollectorRegistry()
     async with (
-        queue_watched(redis, health, QueueMeter(figures, [Partition(0)])),
+        watched(redis, health, QueueMeter(figures, [Partition(0)]), LoopMeter(figures)),
         listening("127.0.0.1", 0, health, figures) as port,
     ):
         yield port
@@ -54,7 +55,7 @@ async def test_readiness_follows_redis_and_life_does_not(
 ) -> None:
     health = Health()
     health.at_work()
-    async with watched(redis, health) as port:
+    async with telling(redis, health) as port:
         ready = await until(port, "/readyz", 200)
         valkey.kill()
         hindered = await until(port, "/readyz", 503)
@@ -123,3 +124,17 @@ async def test_what_waits_in_the_queue_is_a_figure(redis: Redis) -> None:
     assert figures.get_sample_value("trunkline_queue_age_seconds", {"lane": "finals"}) == 2.5
     assert figures.get_sample_value("trunkline_queue_depth", {"lane": "dead"}) == 0
     assert figures.get_sample_value("trunkline_redis_up") == 1
+
+
+async def test_whoever_holds_up_the_event_loop_is_seen() -> None:
+    figures = CollectorRegistry()
+    looking = asyncio.ensure_future(LoopMeter(figures).run())
+    await asyncio.sleep(0)  # it asks for its next turn
+
+    time.sleep(0.6)  # noqa: ASYNC251  # the fault
+    for _ in range(5):
+        await asyncio.sleep(0)  # it gets it
+    looking.cancel()
+
+    assert figures.get_sample_value("trunkline_loop_lag_seconds_count") == 1
+    assert figures.get_sample_value("trunkline_loop_lag_seconds_bucket", {"le": "0.25"}) == 0
