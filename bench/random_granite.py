@@ -1,0 +1,139 @@
+"""A Granite model of random weights, at true size or tiny: what it costs is what trained weights cost."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    Blip2QFormerConfig,
+    GraniteConfig,
+    GraniteSpeechConfig,
+    GraniteSpeechEncoderConfig,
+    GraniteSpeechForConditionalGeneration,
+)
+
+from workers.engines.granite.anatomy import anatomy_of
+from workers.engines.granite.engine import GraniteEngine
+from workers.engines.granite.loading import (
+    capabilities,
+    longest,
+    prepared,
+    take_apart,
+)
+from workers.engines.granite.parts import Desk, Parts
+from workers.engines.granite.prompts import GRANITE_4_0
+from workers.engines.granite.roles import Rules
+from workers.engines.granite.settings import GraniteSettings
+from workers.engines.granite.tokens import Tokens
+
+RATE = 16_000
+TOKENS_PER_SECOND = 3.5
+
+TRUE: dict[str, dict[str, Any]] = {
+    "encoder": {
+        "input_dim": 160, "num_layers": 16, "hidden_dim": 1024, "feedforward_mult": 4, "num_heads": 8,
+        "dim_head": 128, "output_dim": 348, "context_size": 200, "max_pos_emb": 512, "conv_kernel_size": 15,
+        "conv_expansion_factor": 2,
+    },
+    "projector": {
+        "hidden_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 16, "intermediate_size": 4096,
+        "encoder_hidden_size": 1024, "cross_attention_frequency": 1, "max_position_embeddings": 2048,
+        "use_qformer_text_input": False,
+    },
+    "text": {
+        "vocab_size": 100_353, "hidden_size": 2048, "intermediate_size": 4096, "num_hidden_layers": 40,
+        "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
+        "attention_multiplier": 1 / 128, "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
+        "logits_scaling": 8.0, "tie_word_embeddings": False,
+    },
+}  # fmt: skip
+TINY: dict[str, dict[str, Any]] = {
+    "encoder": TRUE["encoder"] | {"num_layers": 2, "hidden_dim": 64, "num_heads": 4, "dim_head": 16},
+    "projector": TRUE["projector"]
+    | {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128, "encoder_hidden_size": 64},
+    "text": TRUE["text"]
+    | {"vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
+       "num_attention_heads": 4, "num_key_value_heads": 2},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A model of random weights, and engines over it."""
+
+    model: Any
+    parts: Parts
+
+    def desk(self, rows: int, seconds: float, *, graphs: bool) -> Desk:
+        """Room for `rows` segments."""
+        return self.parts.desk(rows, longest(seconds, 200), graphs=graphs)
+
+    def engine(self, desk: Desk, seconds: float) -> GraniteEngine:
+        """An engine whose texts have the fixed length: nothing ends them earlier, nothing is doubted."""
+        rows = desk.cache.slots
+        rules = Rules(GRANITE_4_0, rows, seconds, 200, 0.0, lambda: 0, most=text_length)
+        can = capabilities(GraniteSettings(model="random", max_seconds=seconds), rows)
+        return GraniteEngine(can, rules, self.parts.ears, self.parts.prompts, desk.endless())
+
+
+def text_length(samples: int) -> int:
+    """Tokens of the text of so much speech."""
+    return max(1, round(TOKENS_PER_SECOND * samples / RATE))
+
+
+def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
+    """Random weights at `sizes`, in the type that the engine uses on `device`."""
+    text = GraniteConfig(**sizes["text"], bos_token_id=1, eos_token_id=1, pad_token_id=0)
+    config = GraniteSpeechConfig(
+        text_config=text, encoder_config=GraniteSpeechEncoderConfig(**sizes["encoder"]),
+        projector_config=Blip2QFormerConfig(**sizes["projector"]), audio_token_index=text.vocab_size - 1,
+        has_lora_adapter=False, tie_word_embeddings=False, window_size=15, downsample_rate=5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16 if device.type == "cuda" else torch.float32)
+    with torch.device(device):
+        model = GraniteSpeechForConditionalGeneration(config)
+    torch.set_default_dtype(torch.float32)
+    anatomy_of(model).listener.encoder.out.bias.data[
+        0
+    ] = -1e4  # never blank: noise must be taken for speech here
+    model = prepared(model, device)
+    return Bench(model, take_apart(model, tokens_of(text.vocab_size)))
+
+
+def tokens_of(size: int) -> Tokens:
+    """A tokenizer of `size` made-up words, so that texts have words to align."""
+    dice = np.random.default_rng(0)
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    signs = [chr(byte) for byte in plain]
+    signs += [chr(256 + place) for place in range(256 - len(plain))]
+    words = [
+        "Ġ" + "".join(dice.choice(list("aeionrst"), 5)) + str(number) for number in range(size)
+    ]
+    names = dict.fromkeys(["<|pad|>", "<|end_of_text|>", *signs, *words])
+    vocabulary = {name: number for number, name in enumerate(list(names)[: size - 1])}
+    vocabulary["<|audio|>"] = size - 1
+    special = [
+        {"id": vocabulary[name], "content": name, "special": True, "single_word": False, "lstrip": False,
+         "rstrip": False, "normalized": False}
+        for name in ("<|pad|>", "<|end_of_text|>", "<|audio|>")
+    ]  # fmt: skip
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
+    document = {
+        "version": "1.0", "added_tokens": special, "pre_tokenizer": byte_level, "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_text(json.dumps(document), "utf-8")
+        return Tokens.read(path)
