@@ -30,7 +30,7 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 	$(BIN)/trunkline up
 
 test: install clients $(WHISPER)/model.bin  ## run the tests
-	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
+	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report=term:skip-covered
 
 # They want other versions of what we use, so they live apart; tests run them as processes.
 clients: $(CLIENTS)/.installed  ## make .venv-clients with other people's clients, for tests/clients

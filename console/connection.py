@@ -59,6 +59,9 @@ class _CancellablePipeline(Pipeline):
 
 
 class _CancellablePubSub(PubSub):
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        return _unless_cancelled(await super().execute_command(*args, **options))
+
     async def get_message(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
         return _unless_cancelled(await super().get_message(*args, **options))
 

@@ -178,14 +178,15 @@ def running(
     program, *arguments = json.loads(said["ENTRYPOINT"])
     check = json.loads(said["HEALTHCHECK"].split("CMD ")[1].replace("9464", str(status_port)))
     process = subprocess.Popen(
-        [binaries / program, *arguments, part], env=settings | more, cwd=data, text=True
-    )
+        [binaries / program, *arguments, part],
+        env=settings | more, cwd=data, text=True, start_new_session=True,
+    )  # fmt: skip
     try:
         yield Process(process, [str(binaries / check[0]), *check[1:]], status_port, port)
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):  # the init and what it runs
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def trunkline(*arguments: str) -> str:

@@ -76,3 +76,16 @@ async def test_quiet_hours_between_calls_harm_nothing(redis: Redis) -> None:
     assert not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 2))
+async def test_it_ends_whenever_it_is_told_to(redis: Redis, turns: int) -> None:
+    """`turns` of the event loop after its beginning: while it connects, subscribes or waits."""
+    running = asyncio.ensure_future(Newsroom(redis).run())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    done, _ = await asyncio.wait({running}, timeout=10)
+
+    assert done == {running}
+    assert running.cancelled()
