@@ -6,17 +6,24 @@ twice, an XREADGROUP whose entries nobody saw).  Our writes are idempotent and r
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline, PubSub
-from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, ClusterPubSub, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,  # noqa: A004  # as redis-py has it
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+)
 
 from protocol.settings import RedisSettings
 
@@ -74,15 +81,26 @@ def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis sai
 
 
 class CancellableCluster(RedisCluster):
-    """The same for Redis Cluster, as far as commands, pipelines and scripts go."""
+    """The same for Redis Cluster; a cluster that cannot be reached is a ConnectionError as any other server."""
+
+    async def initialize(self, *args: Any, **options: Any) -> Self:  # noqa: ANN401  # as redis-py has it
+        """Find the nodes."""
+        with _out_of_reach():
+            await super().initialize(*args, **options)
+        return self
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
         """Run one command, on the node that has its keys."""
-        return _unless_cancelled(await super().execute_command(*args, **options))
+        with _out_of_reach():
+            return _unless_cancelled(await super().execute_command(*args, **options))
 
     def pipeline(self, transaction: bool | None = None, shard_hint: Any | None = None) -> Any:  # noqa: ANN401, FBT001  # as redis-py has it
         """Several commands, one round trip to each node."""
         return _CancellableClusterPipeline(self, transaction)  # type: ignore[abstract]
+
+    def pubsub(self, **options: Any) -> ClusterPubSub:  # type: ignore[override]  # noqa: ANN401  # as redis-py has it
+        """A subscription, over one of the nodes: what is published on one is told by all."""
+        return _CancellableClusterPubSub(self, **options)
 
     def register_script(self, script: Any) -> Any:  # noqa: ANN401  # as redis-py has it
         """A script that can also be called in a pipeline, which redis-py forbids on a cluster."""
@@ -91,8 +109,33 @@ class CancellableCluster(RedisCluster):
 
 class _CancellableClusterPipeline(ClusterPipeline):
     async def execute(self, *args: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # as redis-py has it
-        answers: list[Any] = _unless_cancelled(await super().execute(*args, **options))
+        with _out_of_reach():
+            answers: list[Any] = _unless_cancelled(await super().execute(*args, **options))
         return answers
+
+
+class _CancellableClusterPubSub(ClusterPubSub):
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        with _out_of_reach():
+            return _unless_cancelled(await super().execute_command(*args, **options))
+
+    async def get_message(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        with _out_of_reach():
+            return _unless_cancelled(await super().get_message(*args, **options))
+
+
+@contextmanager
+def _out_of_reach() -> Iterator[None]:
+    """
+    redis-py's ways to say that a cluster cannot be reached, as the error that stands for it everywhere else.
+
+    An exception that is no RedisError when no node answers or none has the keys; an AttributeError where
+    a command runs over a connection that another command's failure has closed.
+    """
+    try:
+        yield
+    except (RedisClusterException, AttributeError) as exc:
+        raise ConnectionError(str(exc)) from exc
 
 
 class _ClusterScript:

@@ -12,26 +12,30 @@ from protocol.keys import Partition
 from .load import Backlog, capacity_of, tasks_of
 
 
+async def server_time(redis: Redis) -> float:
+    """Seconds since 1970 by the clock of Redis; not in a pipeline, which a cluster would not allow."""
+    seconds, micros = await redis.time()
+    return seconds + micros / 1e6
+
+
 async def forsaken(
     redis: Redis, partition: Partition, silent_seconds: float, most: int
 ) -> list[str]:
     """Ids of calls whose gateways have given no sign of life for so long."""
-    now, _ = await redis.time()
+    now = int(await server_time(redis))
     found: Any = await redis.zrangebyscore(
         partition.calls, "-inf", now - silent_seconds, start=0, num=most
     )
     return [call_id.decode() for call_id in found]
 
 
-async def backlog(redis: Redis, partition: Partition) -> Backlog:
-    """How far the workers of a partition are behind."""
+async def backlog(redis: Redis, partition: Partition, now: float) -> Backlog:
+    """How far the workers of a partition are behind, `now` by the clock of Redis."""
     async with redis.pipeline(transaction=False) as pipe:
         pipe.xlen(partition.finals)
         pipe.xrange(partition.finals, count=1)
         pipe.hvals(partition.workers)
-        pipe.time()
-        segments, oldest, workers, (seconds, micros) = await pipe.execute()
-    now = seconds + micros / 1e6
+        segments, oldest, workers = await pipe.execute()
     since = int(oldest[0][0].split(b"-")[0]) / 1_000 if oldest else now
     told = list(_told(workers))
     return Backlog(segments, max(0.0, now - since), capacity_of(told, now), tasks_of(told, now))

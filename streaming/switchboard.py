@@ -32,7 +32,7 @@ from .metrics import GatewayMeter
 from .past import Past
 from .queue import CallQueue, OverloadedError, SupersededError
 from .settings import GatewaySettings
-from .survey import backlog, forsaken
+from .survey import backlog, forsaken, server_time
 from .workshop import Workshop
 
 _AT_A_TIME = 32
@@ -168,7 +168,8 @@ class Switchboard:
     async def look_at_load(self) -> LoadLevel:
         """Find out how far the workers are behind, and tell all calls when that changes anything."""
         partitions = [Partition(number) for number in range(self._partitions)]
-        backlogs = await asyncio.gather(*(backlog(self._redis, one) for one in partitions))
+        now = await server_time(self._redis)
+        backlogs = await asyncio.gather(*(backlog(self._redis, one, now) for one in partitions))
         self._tasks = frozenset[Task]().union(*(one.tasks for one in backlogs))
         if self._load.observe(max(one.wait for one in backlogs)):
             log.warning("load_changed", level=self._load.level.name.lower())

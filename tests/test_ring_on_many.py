@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from redis.exceptions import RedisError
 from support.engines import LengthTeller
 from support.ring import calling, ring, stream
 from support.servers import cluster, watched_pair
@@ -13,8 +14,9 @@ from support.servers import cluster, watched_pair
 from console.connection import UnusableRedisError, check, connect
 from console.recording import read_recording
 from protocol.audio import Encoding, encode
-from protocol.keys import CallKeys
+from protocol.keys import CallKeys, Partition
 from protocol.settings import RedisSettings
+from streaming.survey import backlog, forsaken, server_time
 
 PROMPTS = sorted((Path(__file__).parent / "speech" / "prompts").glob("*.wav"))
 PAUSE = np.zeros(8_000, dtype=np.int16)
@@ -28,8 +30,8 @@ AUDIO = encode(
 
 @pytest.fixture(scope="module")
 def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as url:
-        yield url
+    with cluster(tmp_path_factory.mktemp("cluster")) as nodes:
+        yield nodes.url
 
 
 async def test_calls_are_spread_over_the_nodes_of_a_cluster(
@@ -57,6 +59,52 @@ async def test_calls_are_spread_over_the_nodes_of_a_cluster(
     assert len(partitions) > 1
     assert len(set(counted)) == 1
     assert counted[0][0] == counted[0][1] > 1
+
+
+async def test_how_far_workers_are_behind_is_seen_on_every_node_of_a_cluster(
+    cluster_url: str,
+) -> None:
+    redis = connect(RedisSettings(url=cluster_url))
+    now = await server_time(redis)
+    seen = [await backlog(redis, Partition(number), now) for number in range(8)]
+    forgotten = [await forsaken(redis, Partition(number), 3_600, 10) for number in range(8)]
+    await redis.aclose()
+
+    assert [one.wait for one in seen] == [0] * 8
+    assert forgotten == [[]] * 8
+
+
+async def test_a_cluster_that_dies_with_all_it_knew_loses_nothing_of_a_call(tmp_path: Path) -> None:
+    with cluster(tmp_path / "nodes") as nodes:
+        redis = connect(RedisSettings(url=nodes.url))
+        await check(redis, nodes.url)
+        async with ring(redis, tmp_path, LengthTeller(), shares=4) as it:
+            async with calling(it.url, call_id="c1") as (bridge, heard):
+                sending = asyncio.ensure_future(stream(bridge, AUDIO, frame=160, pace=8))
+                await heard.until("segment.final")
+                nodes.kill()
+                await sending
+                await bridge.send('{"type":"stop"}')
+                await asyncio.to_thread(nodes.start)
+                await asyncio.to_thread(nodes.until_whole)
+                async with asyncio.timeout(60):
+                    last = await heard.until("call.ended")
+        await redis.aclose()
+
+    ended = [event["segment_id"] for event in heard.of("segment.final")]
+    assert len(ended) == len(set(ended)) == last["segments"] > 1
+    assert last["reason"] == "completed"
+
+
+async def test_a_cluster_that_is_not_there_is_no_redis() -> None:
+    url = "redis+cluster://127.0.0.1:1,127.0.0.1:2"
+    redis = connect(RedisSettings(url=url))
+
+    with pytest.raises(RedisError):
+        await redis.ping()
+    with pytest.raises(UnusableRedisError, match="no Redis answers"):
+        await check(redis, url)
+    await redis.aclose()
 
 
 async def test_a_master_that_dies_is_followed_by_its_replica_in_mid_call(tmp_path: Path) -> None:

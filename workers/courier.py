@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
-from protocol.clock import to_seconds
+from protocol.audio import Pcm
+from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import Timing
+from protocol.jobs import Job
 from protocol.wire import encode_event
 
 from .desk import Answer
@@ -117,9 +119,19 @@ class Courier:
 
 def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> Ready:
     before = Stabilised.decode(hypothesis)
-    samples = np.frombuffer(audio, dtype="<i2").astype(np.float32) / np.float32(32_768)
+    samples = _heard(one.job, audio).astype(np.float32) / np.float32(32_768)
     utterance = utterance_of(one.job, one.effort, samples, " ".join(before.words))
     return Ready(one, utterance, revision, before)
+
+
+def _heard(job: Job, audio: bytes) -> Pcm:
+    """
+    Samples that belong to the segment.
+
+    While it was open, more of the pause behind it may have been stored than turned out to be its own.
+    """
+    end = None if job.end is None else UPSAMPLING * (job.end - job.start)
+    return np.frombuffer(audio, dtype="<i2")[:end]
 
 
 def _note(one: Ready, outcome: Outcome, timing: Timing) -> None:

@@ -72,10 +72,13 @@ async def ring(
     try:
         yield Ring(f"ws://127.0.0.1:{await port}", store)
     finally:
+        died = [exc for task in tasks if task.done() and (exc := task.exception())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         store.close()
+    for exc in died:
+        raise exc
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis as sync_redis
@@ -48,21 +49,53 @@ def client(port: int) -> sync_redis.Redis:
     return sync_redis.Redis(port=port, decode_responses=True)
 
 
-@contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """Three masters that share all slots; the address of the cluster."""
-    ports = [free_port() for _ in range(3)]
-    with ExitStack() as running:
-        for port in ports:
-            mode = ("--cluster-enabled", "yes", "--save", "", "--cluster-node-timeout", "2000")
-            running.enter_context(server(folder / str(port), port, *mode))
-        for place, port in enumerate(ports):
-            client(port).execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+@dataclass(slots=True)
+class Cluster:
+    """Three masters that share all slots and keep nothing but who they are."""
+
+    folder: Path
+    ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def url(self) -> str:
+        """The address of the cluster."""
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
+    def start(self) -> None:
+        """The nodes, with nothing in their memory."""
+        mode = ("--cluster-enabled", "yes", "--save", "", "--cluster-node-timeout", "2000")
+        for port in self.ports:
+            self._running.enter_context(server(self.folder / str(port), port, *mode))
+
+    def introduce(self) -> None:
+        """Make the nodes one cluster; they remember it."""
+        for place, port in enumerate(self.ports):
+            client(port).execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[0])
             first, behind = (_SLOTS * n // 3 for n in (place, place + 1))
             client(port).execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
-        for port in ports:
+        self.until_whole()
+
+    def until_whole(self) -> None:
+        """Until every node says that all slots are served."""
+        for port in self.ports:
             until(lambda port=port: _is_whole(port))
-        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+    def kill(self) -> None:
+        """All nodes at once, with all they know of calls."""
+        self._running.close()
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster that can be killed and started again."""
+    nodes = Cluster(folder)
+    try:
+        nodes.start()
+        nodes.introduce()
+        yield nodes
+    finally:
+        nodes.kill()
 
 
 def _is_whole(port: int) -> bool:

@@ -271,6 +271,15 @@ class TestBreaking:
         assert "too often" in terminal.reason
 
 
+async def test_of_the_pause_behind_a_segment_nothing_is_heard(redis: Redis, lane: Lane) -> None:
+    """It was stored while the segment was open, for a partial, and turned out not to belong to it."""
+    await lane.ask(0, speech(7))
+    await lane.queue(0, speech(5))
+
+    async with working(redis, LengthTeller()):
+        assert await text_of_next(lane) == "5 tenths"
+
+
 async def test_it_tells_what_it_gets_done(redis: Redis, lane: Lane) -> None:
     async with working(redis, LengthTeller()):
         while not (told := await redis.hget(P0.workers, "worker-1")):
