@@ -93,5 +93,3 @@ EXOTEL = Vendor(
     assumed=("inbound",),
 )
 """https://developer.exotel.com/docs/agentstream/stream-voicebot-applet  Its one track has no name by default."""
-
-VENDORS = (TWILIO, SIGNALWIRE, TELNYX, PLIVO, EXOTEL)
