@@ -8,6 +8,9 @@ segments kill whoever reads them.  In the end every segment must have exactly on
 log and the store must agree, the text must be what was said in that stretch of the call, and only the poison may
 have failed.
 
+In every second run Valkey writes down what it knows, and its death may cost it the end of that, as a power cut
+would; in the others it costs everything.
+
 After the death of a gateway or of Valkey the next fault waits until its calls are in order again: two deaths at
 once are not promised to be harmless.
 """
@@ -41,6 +44,10 @@ _SETTLING = 3.0
 """Seconds after which a gateway has told Redis everything again: more than one beat."""
 
 
+_SECOND = 50 * 32_000
+"""Bytes of audio that 50 calls write down in a second."""
+
+
 class Chaos:
     """Faults in an order that the seed decides."""
 
@@ -57,6 +64,8 @@ class Chaos:
             (1, "gateway told to stop", self._stop_gateway),
             (1, "worker told to stop", self._drain_worker),
         ]
+        if it.is_durable:
+            self._faults.append((1, "valkey killed, its file cut", self._cut_valkey))
 
     async def run(self) -> None:
         """One fault after the other, until cancelled."""
@@ -105,8 +114,16 @@ class Chaos:
         await asyncio.sleep(self._dice.uniform(0, 1.0))
         await self._rig.recorder.start()
 
+    async def _cut_valkey(self) -> None:
+        await self._rig.valkey.kill()
+        self._rig.cut_file(self._dice.randrange(_SECOND))
+        await self._revive_valkey()
+
     async def _kill_valkey(self) -> None:
         await self._rig.valkey.kill()
+        await self._revive_valkey()
+
+    async def _revive_valkey(self) -> None:
         await asyncio.sleep(self._dice.uniform(0, 1.0))
         await self._rig.valkey.start()
         await valkey_answers(self._rig)

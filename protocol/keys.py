@@ -15,7 +15,8 @@ Per partition
 Per call
     meta        hash: `log` (which log this is), `owner` (the connection or gateway that may write),
                 `checkpoint` (how far it has come), `seq` (the last one given), `next:<channel>` (the segment
-                whose terminal event comes next in the log)
+                whose terminal event comes next in the log), `server` (the life of the server in which the
+                owner has seen the log)
     log         stream: the events, each under the id `<seq>-0`
     settled     hash: what must happen once.  `<channel>-<number>` holds the terminal event of a segment until
                 its turn in the log has come, then nothing; other fields name events of the gateway

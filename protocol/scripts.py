@@ -5,14 +5,16 @@ Each script is sent the full list of its keys, all of one partition (see keys.py
 the same arguments: the second time changes nothing.  They run on Redis 7.0 and Valkey 7.2 or newer.
 
 Every script that touches a call is told which log its sender means, and a gateway's also which owner of the
-call it is.  `LOG_LOST` says that the call's log is another one or none: Redis came back empty, or the call is
-a new one.  `NOT_OWNER` says that a newer connection, or another gateway, has taken the call.
+call it is.  `NOT_OWNER` says that a newer connection, or another gateway, has taken the call.  `LOG_LOST` says
+that its log is another one or none (Redis came back empty, or the call is a new one), or that nobody knows how
+much of it is there: a server that was started again from its file, or a replica that took over, may lack the newest
+events.  Nothing is logged on such a server before the owner of the call has told it what it lacks.
 """
 
 from dataclasses import dataclass
 
 LOG_LOST = -1
-"""Answer of every script when the log that the sender means is not there."""
+"""Answer of every script when the log that the sender means is not there, or not known to be whole."""
 
 AUDIO_MISSING = -2
 """Answer of `SUBMIT` when the audio of the segment is not all there."""
@@ -29,13 +31,30 @@ local function log_is(meta, log)
 end
 """
 
-_OWNED = """
-local function refusal(meta, log, owner)
-  local there = redis.call('HMGET', meta, 'log', 'owner')
-  if there[1] ~= log then return -1 end
-  if there[2] ~= owner then return -3 end
+# Whether the call's owner has seen its log on this server, in this life of it.  Where a provider hides `run_id`,
+# always so.
+_SEEN = """
+local function server()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+end
+
+local function is_seen(meta)
+  return redis.call('HGET', meta, 'server') == server()
 end
 """
+
+# Where the log has not been seen, nobody knows whose the call was in the end either.
+_OWNED = (
+    _SEEN
+    + """
+local function refusal(meta, log, owner)
+  local there = redis.call('HMGET', meta, 'log', 'owner')
+  if there[1] == log and there[2] == owner then return nil end
+  if there[1] == log and is_seen(meta) then return -3 end
+  return -1
+end
+"""
+)
 
 # Redis' own clock: those of gateways differ.
 _ALIVE = """
@@ -55,6 +74,23 @@ local function append(meta, log, outbox, live, call, event)
 end
 """
 
+# Terminal events of a channel whose turn has come.
+_RELEASE = """
+local function release(meta, log, settled, outbox, live, call, channel)
+  local turn = 'next:' .. channel
+  local number = tonumber(redis.call('HGET', meta, turn) or 0)
+  while true do
+    local field = channel .. '-' .. number
+    local event = redis.call('HGET', settled, field)
+    if not event or event == '' then break end
+    append(meta, log, outbox, live, call, event)
+    redis.call('HSET', settled, field, '')
+    number = number + 1
+  end
+  redis.call('HSET', meta, turn, number)
+end
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -67,6 +103,7 @@ class Script:
 OPEN = Script(
     "open",
     _HEAD
+    + _SEEN
     + _ALIVE
     + """
 -- KEYS meta log settled calls   ARGV log owner call checkpoint
@@ -74,12 +111,14 @@ OPEN = Script(
 -- Returns the name of the call's log.
 local there = redis.call('HGET', KEYS[1], 'log')
 if there and redis.call('HEXISTS', KEYS[3], 'ended') == 0 then
-  redis.call('HSET', KEYS[1], 'owner', ARGV[2])
+  redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'server', server())
   alive(KEYS[4], ARGV[3])
   return there
 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-redis.call('HSET', KEYS[1], 'log', ARGV[1], 'owner', ARGV[2], 'seq', 0, 'checkpoint', ARGV[4])
+redis.call(
+  'HSET', KEYS[1], 'log', ARGV[1], 'owner', ARGV[2], 'seq', 0, 'checkpoint', ARGV[4], 'server', server()
+)
 alive(KEYS[4], ARGV[3])
 return ARGV[1]
 """,
@@ -88,6 +127,7 @@ return ARGV[1]
 ADOPT = Script(
     "adopt",
     _HEAD
+    + _SEEN
     + _ALIVE
     + """
 -- KEYS meta calls   ARGV owner call seconds
@@ -100,7 +140,7 @@ if not there then
   redis.call('ZREM', KEYS[2], ARGV[2])
   return ''
 end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'server', server())
 alive(KEYS[2], ARGV[2])
 return there
 """,
@@ -116,6 +156,7 @@ BEAT = Script(
 -- A sign of life of a call's gateway, and how far it has come.  Returns 0, -1 or -3.
 local no = refusal(KEYS[1], ARGV[1], ARGV[2])
 if no then return no end
+if not is_seen(KEYS[1]) then return -1 end
 redis.call('HSET', KEYS[1], 'checkpoint', ARGV[4])
 alive(KEYS[2], ARGV[3])
 return 0
@@ -125,25 +166,36 @@ return 0
 RESTORE = Script(
     "restore",
     _HEAD
+    + _SEEN
     + _APPEND
+    + _RELEASE
     + _ALIVE
     + """
 -- KEYS meta log settled outbox calls   ARGV log owner call live checkpoint (name event)...
--- Begin the log of a call again in a Redis that has lost it, with all that its owner knows, under the same
--- seqs.  What is there is left as it is.  Returns the last seq, or -3 when there is another owner.
+-- Tell a Redis that has lost the log of a call, or the end of it, what its owner knows, under the same seqs:
+-- the n-th event, unless seq n is there.  Returns the last seq; -3 when the call has another log or owner, unless
+-- that is what a server remembers from before.
 local there = redis.call('HMGET', KEYS[1], 'log', 'owner')
-if there[1] then
-  if there[1] ~= ARGV[1] or there[2] ~= ARGV[2] then return -3 end
-  return tonumber(redis.call('HGET', KEYS[1], 'seq'))
+local is_ours = there[1] == ARGV[1] and there[2] == ARGV[2]
+if there[1] and is_seen(KEYS[1]) and not is_ours then return -3 end
+if there[1] ~= ARGV[1] then
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+  redis.call('HSET', KEYS[1], 'log', ARGV[1], 'seq', 0, 'checkpoint', ARGV[5])
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-redis.call('HSET', KEYS[1], 'log', ARGV[1], 'owner', ARGV[2], 'seq', 0, 'checkpoint', ARGV[5])
+redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'server', server())
 alive(KEYS[5], ARGV[3])
-for i = 6, #ARGV, 2 do
+local channels = {}
+for i = 6 + 2 * tonumber(redis.call('HGET', KEYS[1], 'seq')), #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], '')
   append(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[3], ARGV[i + 1])
   local channel = string.match(ARGV[i], '^(%d+)-%d+$')
-  if channel then redis.call('HINCRBY', KEYS[1], 'next:' .. channel, 1) end
+  if channel then
+    redis.call('HINCRBY', KEYS[1], 'next:' .. channel, 1)
+    channels[channel] = true
+  end
+end
+for channel in pairs(channels) do
+  release(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[4], ARGV[3], channel)
 end
 return tonumber(redis.call('HGET', KEYS[1], 'seq'))
 """,
@@ -159,6 +211,7 @@ APPEND = Script(
 -- Log an event of the gateway, once for each name.  Returns its seq, or 0 when it was there.
 local no = refusal(KEYS[1], ARGV[1], ARGV[2])
 if no then return no end
+if not is_seen(KEYS[1]) then return -1 end
 if redis.call('HSETNX', KEYS[3], ARGV[5], '') == 0 then return 0 end
 return append(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[3], ARGV[6])
 """,
@@ -240,39 +293,38 @@ SETTLE = Script(
     "settle",
     _HEAD
     + _SAME_LOG
+    + _SEEN
     + _APPEND
+    + _RELEASE
     + """
 -- KEYS finals meta log settled outbox audio state dead
 -- ARGV group entry consumer log call live channel number event reason
 -- Record the terminal event of a segment once, in the order of its channel; end the job, release the audio.
 -- An empty entry means that the call's owner (the consumer) settles what was never queued.  With a reason the
 -- job is noted as dead.
--- Returns 'recorded', 'duplicate', 'stale' (another log) or 'lost' (the lease is another worker's).
+-- Returns 'recorded', 'duplicate', 'stale' (another log) or 'lost' (the lease is another worker's); or 'unseen',
+-- without having done anything, when the call's owner has to look at this server first.
 local segment = ARGV[7] .. '-' .. ARGV[8]
+local is_same = log_is(KEYS[2], ARGV[4])
+local is_new = is_same and redis.call('HEXISTS', KEYS[4], segment) == 0
 if ARGV[2] ~= '' then
   local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)
   if #lease == 0 or lease[1][2] ~= ARGV[3] then return 'lost' end
+end
+if is_new and not is_seen(KEYS[2]) then return 'unseen' end
+if ARGV[2] ~= '' then
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
   redis.call('XDEL', KEYS[1], ARGV[2])
 end
-if not log_is(KEYS[2], ARGV[4]) then return 'stale' end
+if not is_same then return 'stale' end
 if ARGV[2] == '' and redis.call('HGET', KEYS[2], 'owner') ~= ARGV[3] then return 'lost' end
 redis.call('DEL', KEYS[6], KEYS[7])
-if redis.call('HSETNX', KEYS[4], segment, ARGV[9]) == 0 then return 'duplicate' end
+if not is_new then return 'duplicate' end
+redis.call('HSET', KEYS[4], segment, ARGV[9])
 if ARGV[10] ~= '' then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'c', ARGV[5], 's', segment, 'r', ARGV[10])
 end
-local turn = 'next:' .. ARGV[7]
-local number = tonumber(redis.call('HGET', KEYS[2], turn) or 0)
-while true do
-  local field = ARGV[7] .. '-' .. number
-  local event = redis.call('HGET', KEYS[4], field)
-  if not event or event == '' then break end
-  append(KEYS[2], KEYS[3], KEYS[5], ARGV[6], ARGV[5], event)
-  redis.call('HSET', KEYS[4], field, '')
-  number = number + 1
-end
-redis.call('HSET', KEYS[2], turn, number)
+release(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[6], ARGV[5], ARGV[7])
 return 'recorded'
 """,
 )

@@ -65,6 +65,7 @@ class Conversation:
         self._tell = tell
         self._left: SupersededError | None = None
         self._is_leaving = False
+        self._is_forgotten = False
         self._due = asyncio.Event()
         self._due.set()
         self.began = self.heard
@@ -206,11 +207,11 @@ class Conversation:
         await see_off(redis, self._queue, known, self.checkpoint, seconds)
 
     async def beat(self) -> None:
-        """A sign of life; Redis is told everything again if it has forgotten the call."""
+        """A sign of life; Redis is told again what it has forgotten of the call."""
         try:
             await self._queue.beat(self.checkpoint)
         except LogLostError:
-            self.call.ledger.lost()
+            self._is_forgotten = True
             self._due.set()
         except SupersededError as exc:
             self._left = exc
@@ -247,6 +248,8 @@ class Conversation:
         """Write what is due; whether there was anything.  SupersededError when the call is not ours."""
         if self._left:
             raise self._left
+        if self._is_forgotten:
+            await self._restore()
         ledger = self.call.ledger
         writes = list(ledger.due())
         if not writes:
@@ -267,3 +270,4 @@ class Conversation:
         log.warning("log_lost", events=len(self.call.ledger.known))
         await self._queue.restore(self.call.ledger.known, self.checkpoint)
         self.call.ledger.lost()
+        self._is_forgotten = False

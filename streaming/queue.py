@@ -130,7 +130,7 @@ class CallQueue:
         )
 
     async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
-        """Begin the log again with what is known of it.  SupersededError when the call has a new owner."""
+        """Tell Redis what it lacks of the log.  SupersededError when the call has a new owner."""
         keys = self.keys
         told = [part for event in known for part in (event.name, event.payload)]
         self._refuse(
@@ -252,7 +252,7 @@ class CallQueue:
         )
 
     def _refuse(self, answer: int | bytes) -> None:
-        if answer in (LOG_LOST, b"stale"):
+        if answer in (LOG_LOST, b"stale", b"unseen"):
             raise LogLostError
         if answer in (NOT_OWNER, b"lost"):
             raise SupersededError

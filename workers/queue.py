@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from protocol.capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is_stale
 from protocol.jobs import Job, JobError, decode_job
@@ -24,6 +24,10 @@ from .engine import Effort
 
 _STATE_TTL = 900
 """Seconds that the state of a segment outlives the last partial."""
+
+
+class UnseenLogError(RedisError):
+    """The call's gateway has yet to tell this server what it lacks of the log: as if there were no Redis yet."""
 
 
 class Outcome(StrEnum):
@@ -174,7 +178,11 @@ class WorkQueue:
         return int(answer) == 1
 
     async def settle(self, one: Claimed, event: bytes, dead: str = "") -> Outcome:
-        """Record the terminal event of a final; `dead` is the reason when it was given up."""
+        """
+        Record the terminal event of a final; `dead` is the reason when it was given up.
+
+        UnseenLogError when that is for later.
+        """
         job, keys = one.job, one.keys
         segment = job.segment
         answer = await self._settle(
@@ -192,6 +200,8 @@ class WorkQueue:
                 dead,
             ],
         )
+        if answer == b"unseen":
+            raise UnseenLogError
         return Outcome(answer.decode())
 
     async def extend(self, claimed: Iterable[Claimed]) -> None:

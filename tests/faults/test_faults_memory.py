@@ -1,0 +1,86 @@
+"""
+A Redis that comes back with part of what it knew: B11 and B13 of docs/reliability.md.
+
+So comes a server with its file after a power cut, and a replica that was behind its master.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from support.engines import LengthTeller
+from support.lane import P0, Lane, speech
+from support.ring import calling, ring, stream
+from support.spoken_calls import AUDIO, assert_whole
+from support.stored import stored_call
+from support.valkey import ValkeyServer
+
+from console.connection import connect
+from protocol.settings import RedisSettings
+from workers.queue import Outcome, UnseenLogError, WorkQueue
+
+BEFORE = 13 * 8_000
+"""Bytes of `AUDIO` in which two segments end."""
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[ValkeyServer]:
+    with ValkeyServer(tmp_path / "valkey.sock", durable=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(durable: ValkeyServer) -> AsyncIterator[Redis]:
+    client = connect(RedisSettings(url=durable.url))
+    yield client
+    await client.aclose()
+
+
+@pytest.mark.parametrize("forgotten", [0, 1, 2])
+async def test_b13_a_redis_that_has_forgotten_the_newest_finals_is_told_them_again(
+    durable: ValkeyServer, client: Redis, tmp_path: Path, forgotten: int
+) -> None:
+    async with ring(client, tmp_path, LengthTeller()) as it:
+        async with calling(it.url, call_id="c1", channels=1) as (bridge, heard):
+            sending = asyncio.ensure_future(stream(bridge, AUDIO[:BEFORE], frame=160, pace=20))
+            if forgotten < 2:
+                await heard.until("segment.final", 2 - forgotten)
+            written = durable.written
+            await sending
+            await heard.until("segment.final", 2)
+            durable.kill()
+            durable.cut(written)
+            durable.start()
+            await stream(bridge, AUDIO[BEFORE:], frame=160, pace=20)
+            await bridge.send('{"type":"stop"}')
+            async with asyncio.timeout(30):
+                await heard.until("call.ended")
+        stored = await stored_call(it.store, "c1")
+
+    assert_whole(heard)
+    told = {event["segment_id"]: event["text"] for event in heard.of("segment.final")}
+    assert {str(one.segment): one.text for one in stored.segments} == told
+
+
+async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
+    durable: ValkeyServer, client: Redis
+) -> None:
+    """Else what comes next would get a seq under which readers know something else."""
+    lane = Lane(client)
+    await lane.begin()
+    await lane.queue(0, speech(5))
+    queue = WorkQueue(client, [P0], "worker-1")
+    await queue.prepare()
+    (claimed,) = await queue.claim(P0, 1, 1_000)
+
+    durable.kill()
+    durable.start()
+    await client.connection_pool.disconnect()
+    with pytest.raises(UnseenLogError):
+        await queue.settle(claimed, b"a final")
+    await lane.look()
+
+    assert await queue.settle(claimed, b"a final") is Outcome.RECORDED
+    assert await queue.settle(claimed, b"a final") is Outcome.LOST
