@@ -78,19 +78,11 @@ class Rig:
         return [f"ws://127.0.0.1:{port}" for port in self.ports]
 
     @property
-    def is_durable(self) -> bool:
-        """Whether the Valkey writes down what it knows."""
-        return any(self._files)
-
-    def cut_file(self, size: int) -> None:
-        """The last `size` bytes that a Valkey has written down were not on the disk yet: while it is dead."""
-        newest = max(self._files, key=lambda file: int(file.name.split(".")[-3]))
-        os.truncate(newest, max(0, newest.stat().st_size - size))
-
-    @property
-    def _files(self) -> list[Path]:
-        """Named `<name>.<number>.incr.aof`."""
-        return list((self.folder / "appendonlydir").glob("*.incr.aof"))
+    def file(self) -> tuple[Path, int] | None:
+        """Where a Valkey that writes down what it knows does it, and how many bytes are there."""
+        files = (self.folder / "appendonlydir").glob("*.incr.aof")  # <name>.<number>.incr.aof
+        newest = max(files, key=lambda file: int(file.name.split(".")[-3]), default=None)
+        return newest and (newest, newest.stat().st_size)
 
     async def start_who_is_missing(self) -> None:
         """The last fault may have been cut short between a death and a new life."""
