@@ -49,9 +49,8 @@ _OWNED = (
     + """
 local function refusal(meta, log, owner)
   local there = redis.call('HMGET', meta, 'log', 'owner')
-  if there[1] == log and there[2] == owner then return nil end
-  if there[1] == log and is_seen(meta) then return -3 end
-  return -1
+  if there[1] ~= log or not is_seen(meta) then return -1 end
+  if there[2] ~= owner then return -3 end
 end
 """
 )
@@ -156,7 +155,6 @@ BEAT = Script(
 -- A sign of life of a call's gateway, and how far it has come.  Returns 0, -1 or -3.
 local no = refusal(KEYS[1], ARGV[1], ARGV[2])
 if no then return no end
-if not is_seen(KEYS[1]) then return -1 end
 redis.call('HSET', KEYS[1], 'checkpoint', ARGV[4])
 alive(KEYS[2], ARGV[3])
 return 0
@@ -211,7 +209,6 @@ APPEND = Script(
 -- Log an event of the gateway, once for each name.  Returns its seq, or 0 when it was there.
 local no = refusal(KEYS[1], ARGV[1], ARGV[2])
 if no then return no end
-if not is_seen(KEYS[1]) then return -1 end
 if redis.call('HSETNX', KEYS[3], ARGV[5], '') == 0 then return 0 end
 return append(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[3], ARGV[6])
 """,

@@ -15,10 +15,7 @@ from protocol.events import (
     CallEnded,
     ChannelTotals,
     Entry,
-    Final,
     KeywordsApplied,
-    SegmentDropped,
-    SegmentFailed,
     SegmentId,
     Span,
     SpeechStarted,
@@ -113,20 +110,13 @@ class Past:
 
 def unended(entries: Sequence[Entry]) -> dict[SegmentId, int]:
     """Segments that have no terminal event in the log, and where each begins."""
-    begun: dict[SegmentId, int] = {}
-    for entry in entries:
-        match entry.event:
-            case SpeechStarted(segment, start):
-                begun[segment] = start
-            case (
-                Final(segment=segment)
-                | SegmentFailed(segment=segment)
-                | SegmentDropped(segment=segment)
-            ):
-                begun.pop(segment, None)
-            case _:
-                pass
-    return begun
+    ended = {entry.event.segment for entry in entries if isinstance(entry.event, Terminal)}
+    begun = {
+        entry.event.segment: entry.event.start
+        for entry in entries
+        if isinstance(entry.event, SpeechStarted)
+    }
+    return {segment: start for segment, start in begun.items() if segment not in ended}
 
 
 def _shared(one: Span, other: Span) -> int:
