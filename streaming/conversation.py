@@ -66,6 +66,9 @@ class Conversation:
         self._left: SupersededError | None = None
         self._is_leaving = False
         self._is_forgotten = False
+        self._telling = asyncio.Lock()
+        """Held while Redis is told how far the call has come: what was right before a loss must not come after it."""
+
         self._due = asyncio.Event()
         self._due.set()
         self.began = self.heard
@@ -209,7 +212,8 @@ class Conversation:
     async def beat(self) -> None:
         """A sign of life; Redis is told again what it has forgotten of the call."""
         try:
-            await self._queue.beat(self.checkpoint)
+            async with self._telling:
+                await self._queue.beat(self.checkpoint)
         except LogLostError:
             self._is_forgotten = True
             self._due.set()
@@ -267,7 +271,9 @@ class Conversation:
         return True
 
     async def _restore(self) -> None:
-        log.warning("log_lost", events=len(self.call.ledger.known))
-        await self._queue.restore(self.call.ledger.known, self.checkpoint)
-        self.call.ledger.lost()
+        known = self.call.ledger.known
+        log.warning("log_lost", events=len(known))
+        self.call.ledger.lost()  # first: how far the call has come depends on us again
+        async with self._telling:
+            await self._queue.restore(known, self.checkpoint)
         self._is_forgotten = False
