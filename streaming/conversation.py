@@ -67,7 +67,7 @@ class Conversation:
         self._is_leaving = False
         self._is_forgotten = False
         self._telling = asyncio.Lock()
-        """Held while Redis is told how far the call has come: what was right before a loss must not come after it."""
+        """Held while Redis is told how far we have come: what was right before a loss must not come after it."""
 
         self._due = asyncio.Event()
         self._due.set()
