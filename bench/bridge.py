@@ -85,6 +85,11 @@ class Bridge:
         self._ended = asyncio.Event()
         self._connected = asyncio.Event()
 
+    @property
+    def is_talking(self) -> bool:
+        """Whether its call is in progress, as far as it knows."""
+        return self._connected.is_set() and not self._ended.is_set()
+
     async def connected(self) -> None:
         """Until the bridge has a connection, or nothing more to say."""
         waiting = [asyncio.ensure_future(one.wait()) for one in (self._connected, self._ended)]

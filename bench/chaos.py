@@ -37,12 +37,15 @@ from bench.rig import LEASE_MS, Rig, free_ports, listens, rig, running, valkey_a
 from bench.verdict import Verdict, judge
 from console.connection import connect
 from console.process import run_loop
-from protocol.keys import Partition
+from protocol.keys import CallKeys, Partition
 from protocol.settings import RedisSettings
 from transcripts.store import Store
 
 _SETTLING = 3.0
-"""Seconds after which a gateway has told Redis everything again: more than one beat."""
+"""Seconds after which a gateway has told Redis everything again, once it has begun: more than one beat."""
+
+_TELLING = 60.0
+"""Seconds after which a gateway that has not begun never will."""
 
 
 class Chaos:
@@ -129,7 +132,21 @@ class Chaos:
         await self._rig.valkey.start()
         await valkey_answers(self._rig)
         await asyncio.gather(*(bridge.connected() for bridge in self._bridges))
+        await self._told_again()
         await asyncio.sleep(_SETTLING)
+
+    async def _told_again(self) -> None:
+        """Until gateways have told this life of Valkey of their calls: on a busy machine that takes longer."""
+        redis = connect(RedisSettings(url=self._rig.redis_url))
+        try:
+            life = (await redis.info("server"))["run_id"].encode()
+            async with asyncio.timeout(_TELLING):
+                for bridge in self._bridges:
+                    meta = CallKeys.of(bridge.call_id, 1).meta
+                    while bridge.is_talking and await redis.hget(meta, "server") != life:  # noqa: ASYNC110  # gateways tell it
+                        await asyncio.sleep(0.05)
+        finally:
+            await redis.aclose()
 
 
 async def play(
