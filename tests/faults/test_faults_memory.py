@@ -19,6 +19,7 @@ from support.valkey import ValkeyServer
 
 from console.connection import connect
 from protocol.settings import RedisSettings
+from streaming.queue import LogLostError
 from workers.queue import Outcome, UnseenLogError, WorkQueue
 
 BEFORE = 13 * 8_000
@@ -84,3 +85,22 @@ async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
 
     assert await queue.settle(claimed, b"a final") is Outcome.RECORDED
     assert await queue.settle(claimed, b"a final") is Outcome.LOST
+
+
+async def test_nothing_is_queued_before_the_owner_of_the_call_has_looked(
+    durable: ValkeyServer, client: Redis
+) -> None:
+    """Else a final might stand in the log before the beginning of its segment."""
+    lane = Lane(client)
+    await lane.begin()
+
+    durable.kill()
+    durable.start()
+    await client.connection_pool.disconnect()
+    with pytest.raises(LogLostError):
+        await lane.queue(0, speech(5))
+    assert await client.xlen(P0.finals) == 0
+    await lane.look()
+    await lane.queue(0, speech(5))
+
+    assert await client.xlen(P0.finals) == 1
