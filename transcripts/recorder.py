@@ -25,8 +25,12 @@ from .metrics import RecorderMeter
 from .settings import RecorderSettings
 from .store import Store, StoreError, StoreUnavailableError
 
-_DEAD_MS = 30_000
-"""A recorder that has not settled an entry for so long is dead: somebody else stores it."""
+_DEAD_MS = 2_000
+"""
+A recorder that has not settled an entry for so long is taken for dead: somebody else stores it.
+
+Storing twice changes nothing; but until it is stored, an entry whose gateway is gone is in Redis only.
+"""
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
