@@ -184,9 +184,8 @@ def running(
     try:
         yield Process(process, [str(binaries / check[0]), *check[1:]], status_port, port)
     finally:
-        with contextlib.suppress(ProcessLookupError):  # the init and what it runs
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.terminate()  # an init passes it on; killed, it would leave what it runs behind
+        process.wait(timeout=60)
 
 
 def trunkline(*arguments: str) -> str:
