@@ -179,7 +179,7 @@ class Conversation:
             async with asyncio.timeout(patience):
                 while await self._write_due():
                     pass
-                await self._queue.beat(self.checkpoint)
+                await self._sign()
         self._left = why
         self._due.set()
 
@@ -212,14 +212,17 @@ class Conversation:
     async def beat(self) -> None:
         """A sign of life; Redis is told again what it has forgotten of the call."""
         try:
-            async with self._telling:
-                await self._queue.beat(self.checkpoint)
+            await self._sign()
         except LogLostError:
             self._is_forgotten = True
             self._due.set()
         except SupersededError as exc:
             self._left = exc
             self._due.set()
+
+    async def _sign(self) -> None:
+        async with self._telling:
+            await self._queue.beat(self.checkpoint)
 
     async def _follow(self) -> None:
         try:

@@ -18,14 +18,9 @@ async def server_time(redis: Redis) -> float:
     return seconds + micros / 1e6
 
 
-async def forsaken(
-    redis: Redis, partition: Partition, silent_seconds: float, most: int
-) -> list[str]:
-    """Ids of calls whose gateways have given no sign of life for so long."""
-    now = int(await server_time(redis))
-    found: Any = await redis.zrangebyscore(
-        partition.calls, "-inf", now - silent_seconds, start=0, num=most
-    )
+async def forsaken(redis: Redis, partition: Partition, since: float, most: int) -> list[str]:
+    """Ids of calls whose gateways have given no sign of life `since`, by the clock of Redis."""
+    found: Any = await redis.zrangebyscore(partition.calls, "-inf", since, start=0, num=most)
     return [call_id.decode() for call_id in found]
 
 

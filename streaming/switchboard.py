@@ -179,11 +179,10 @@ class Switchboard:
 
     async def finish_forsaken(self) -> None:
         """Bring calls to their end whose gateways are dead."""
+        since = await server_time(self._redis) - self._settings.resume_seconds
         for number in range(self._partitions):
             room = _AT_A_TIME - len(self._finishing)
-            for call_id in await forsaken(
-                self._redis, Partition(number), self._settings.resume_seconds, room
-            ):
+            for call_id in await forsaken(self._redis, Partition(number), since, room):
                 if call_id not in self._calls and call_id not in self._finishing:
                     self._finishing[call_id] = asyncio.create_task(self._finish(call_id))
 

@@ -178,9 +178,8 @@ def running(
     program, *arguments = json.loads(said["ENTRYPOINT"])
     check = json.loads(said["HEALTHCHECK"].split("CMD ")[1].replace("9464", str(status_port)))
     process = subprocess.Popen(
-        [binaries / program, *arguments, part],
-        env=settings | more, cwd=data, text=True, start_new_session=True,
-    )  # fmt: skip
+        [binaries / program, *arguments, part], env=settings | more, cwd=data, text=True
+    )
     try:
         yield Process(process, [str(binaries / check[0]), *check[1:]], status_port, port)
     finally:

@@ -1,14 +1,15 @@
 """The ring on more than one server: a cluster, and a master that dies under sentinels."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.engines import LengthTeller
-from support.ring import calling, ring, stream
+from support.ring import Event, calling, ring, stream
 from support.servers import cluster, watched_pair
 
 from console.connection import UnusableRedisError, check, connect
@@ -67,31 +68,44 @@ async def test_how_far_workers_are_behind_is_seen_on_every_node_of_a_cluster(
     redis = connect(RedisSettings(url=cluster_url))
     now = await server_time(redis)
     seen = [await backlog(redis, Partition(number), now) for number in range(8)]
-    forgotten = [await forsaken(redis, Partition(number), 3_600, 10) for number in range(8)]
+    forgotten = [await forsaken(redis, Partition(number), now - 3_600, 10) for number in range(8)]
     await redis.aclose()
 
     assert [one.wait for one in seen] == [0] * 8
     assert forgotten == [[]] * 8
 
 
+async def call_in_which(
+    redis: Redis, folder: Path, breaks: Callable[[], None], mends: Callable[[], None], shares: int
+) -> tuple[list[str], Event]:
+    """One call; behind its first final Redis breaks, behind its last audio it is mended.  Finals and the end."""
+    async with (
+        ring(redis, folder, LengthTeller(), shares=shares) as it,
+        calling(it.url, call_id="c1") as (bridge, heard),
+    ):
+        sending = asyncio.ensure_future(stream(bridge, AUDIO, frame=160, pace=8))
+        await heard.until("segment.final")
+        breaks()
+        await sending
+        await bridge.send('{"type":"stop"}')
+        await asyncio.to_thread(mends)
+        async with asyncio.timeout(60):
+            last = await heard.until("call.ended")
+    return [event["segment_id"] for event in heard.of("segment.final")], last
+
+
 async def test_a_cluster_that_dies_with_all_it_knew_loses_nothing_of_a_call(tmp_path: Path) -> None:
     with cluster(tmp_path / "nodes") as nodes:
         redis = connect(RedisSettings(url=nodes.url))
         await check(redis, nodes.url)
-        async with ring(redis, tmp_path, LengthTeller(), shares=4) as it:
-            async with calling(it.url, call_id="c1") as (bridge, heard):
-                sending = asyncio.ensure_future(stream(bridge, AUDIO, frame=160, pace=8))
-                await heard.until("segment.final")
-                nodes.kill()
-                await sending
-                await bridge.send('{"type":"stop"}')
-                await asyncio.to_thread(nodes.start)
-                await asyncio.to_thread(nodes.until_whole)
-                async with asyncio.timeout(60):
-                    last = await heard.until("call.ended")
+
+        def start() -> None:
+            nodes.start()
+            nodes.until_whole()
+
+        ended, last = await call_in_which(redis, tmp_path, nodes.kill, start, shares=4)
         await redis.aclose()
 
-    ended = [event["segment_id"] for event in heard.of("segment.final")]
     assert len(ended) == len(set(ended)) == last["segments"] > 1
     assert last["reason"] == "completed"
 
@@ -111,18 +125,11 @@ async def test_a_master_that_dies_is_followed_by_its_replica_in_mid_call(tmp_pat
     with watched_pair(tmp_path) as (url, master):
         redis = connect(RedisSettings(url=url))
         await check(redis, url)
-        async with ring(redis, tmp_path, LengthTeller()) as it:
-            async with calling(it.url, call_id="c1") as (bridge, heard):
-                sending = asyncio.ensure_future(stream(bridge, AUDIO, frame=160, pace=8))
-                await heard.until("segment.final")
-                master.kill()
-                await sending
-                await bridge.send('{"type":"stop"}')
-                async with asyncio.timeout(60):
-                    last = await heard.until("call.ended")
+
+        # Its sentinel mends it.
+        ended, last = await call_in_which(redis, tmp_path, master.kill, lambda: None, shares=1)
         await redis.aclose()
 
-    ended = [event["segment_id"] for event in heard.of("segment.final")]
     assert len(ended) == len(set(ended)) == last["segments"] > 1
 
 

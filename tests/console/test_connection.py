@@ -1,9 +1,8 @@
 """Clients of Redis: what they refuse, and that they can be cancelled."""
 
-import asyncio
-
 import pytest
 from redis.asyncio import Redis
+from support.cancelling import assert_cancelled
 from support.valkey import ValkeyServer
 
 from console.connection import UnusableRedisError, check, connect
@@ -19,14 +18,7 @@ async def test_a_command_cancelled_at_any_moment_ends(valkey: ValkeyServer, turn
         while True:
             await redis.xread({"stream": "$"}, block=200)
 
-    task = asyncio.ensure_future(wait_for_ever())
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=10)
-
-    assert done == {task}
-    assert task.cancelled()
+    await assert_cancelled(wait_for_ever(), turns)
     await redis.aclose()
 
 

@@ -5,7 +5,7 @@ So comes a server with its file after a power cut, and a replica that was behind
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,6 @@ from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from console.connection import connect
-from protocol.settings import RedisSettings
 from streaming.queue import LogLostError
 from workers.queue import Outcome, UnseenLogError, WorkQueue
 
@@ -27,33 +25,27 @@ BEFORE = 13 * 8_000
 
 
 @pytest.fixture
-def durable(tmp_path: Path) -> Iterator[ValkeyServer]:
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """One that has written down what it knows, in place of the usual one."""
     with ValkeyServer(tmp_path / "valkey.sock", durable=True) as server:
         yield server
 
 
-@pytest.fixture
-async def client(durable: ValkeyServer) -> AsyncIterator[Redis]:
-    client = connect(RedisSettings(url=durable.url))
-    yield client
-    await client.aclose()
-
-
 @pytest.mark.parametrize("forgotten", [0, 1, 2])
 async def test_b13_a_redis_that_has_forgotten_the_newest_finals_is_told_them_again(
-    durable: ValkeyServer, client: Redis, tmp_path: Path, forgotten: int
+    valkey: ValkeyServer, redis: Redis, tmp_path: Path, forgotten: int
 ) -> None:
-    async with ring(client, tmp_path, LengthTeller()) as it:
+    async with ring(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1", channels=1) as (bridge, heard):
             sending = asyncio.ensure_future(stream(bridge, AUDIO[:BEFORE], frame=160, pace=20))
             if forgotten < 2:
                 await heard.until("segment.final", 2 - forgotten)
-            written = durable.written
+            written = valkey.written
             await sending
             await heard.until("segment.final", 2)
-            durable.kill()
-            durable.cut(written)
-            durable.start()
+            valkey.kill()
+            valkey.cut(written)
+            valkey.start()
             await stream(bridge, AUDIO[BEFORE:], frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
             async with asyncio.timeout(30):
@@ -66,19 +58,19 @@ async def test_b13_a_redis_that_has_forgotten_the_newest_finals_is_told_them_aga
 
 
 async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
-    durable: ValkeyServer, client: Redis
+    valkey: ValkeyServer, redis: Redis
 ) -> None:
     """Else what comes next would get a seq under which readers know something else."""
-    lane = Lane(client)
+    lane = Lane(redis)
     await lane.begin()
     await lane.queue(0, speech(5))
-    queue = WorkQueue(client, [P0], "worker-1")
+    queue = WorkQueue(redis, [P0], "worker-1")
     await queue.prepare()
     (claimed,) = await queue.claim(P0, 1, 1_000)
 
-    durable.kill()
-    durable.start()
-    await client.connection_pool.disconnect()
+    valkey.kill()
+    valkey.start()
+    await redis.connection_pool.disconnect()
     with pytest.raises(UnseenLogError):
         await queue.settle(claimed, b"a final")
     await lane.look()
@@ -88,19 +80,19 @@ async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
 
 
 async def test_nothing_is_queued_before_the_owner_of_the_call_has_looked(
-    durable: ValkeyServer, client: Redis
+    valkey: ValkeyServer, redis: Redis
 ) -> None:
     """Else a final might stand in the log before the beginning of its segment."""
-    lane = Lane(client)
+    lane = Lane(redis)
     await lane.begin()
 
-    durable.kill()
-    durable.start()
-    await client.connection_pool.disconnect()
+    valkey.kill()
+    valkey.start()
+    await redis.connection_pool.disconnect()
     with pytest.raises(LogLostError):
         await lane.queue(0, speech(5))
-    assert await client.xlen(P0.finals) == 0
+    assert await redis.xlen(P0.finals) == 0
     await lane.look()
     await lane.queue(0, speech(5))
 
-    assert await client.xlen(P0.finals) == 1
+    assert await redis.xlen(P0.finals) == 1

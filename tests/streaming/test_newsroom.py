@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from support.cancelling import assert_cancelled
 from support.proxy import Proxy, proxied
 from support.valkey import ValkeyServer
 
@@ -81,11 +82,4 @@ async def test_quiet_hours_between_calls_harm_nothing(redis: Redis) -> None:
 @pytest.mark.parametrize("turns", range(0, 60, 2))
 async def test_it_ends_whenever_it_is_told_to(redis: Redis, turns: int) -> None:
     """`turns` of the event loop after its beginning: while it connects, subscribes or waits."""
-    running = asyncio.ensure_future(Newsroom(redis).run())
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    running.cancel()
-    done, _ = await asyncio.wait({running}, timeout=10)
-
-    assert done == {running}
-    assert running.cancelled()
+    await assert_cancelled(Newsroom(redis).run(), turns)

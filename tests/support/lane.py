@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from protocol.keys import WORKERS, CallKeys, Partition
 from protocol.wire import decode_entry
 from streaming.checkpoint import Checkpoint
 from streaming.ledger import QueueFinal, StoreAudio
-from streaming.queue import CallQueue, LogLostError
+from streaming.queue import CallQueue
 from workers.engine import Engine, Samples
 from workers.queue import WorkQueue
 from workers.settings import WorkerSettings
@@ -42,9 +42,7 @@ class Lane:
         await self._gateway.open("log-a", _CHECKPOINT)
 
     async def look(self) -> None:
-        """See that Redis is another, and tell it what it lacks: nothing, for no event is known."""
-        with suppress(LogLostError):
-            await self._gateway.beat(_CHECKPOINT)
+        """Tell another life of Redis what it lacks: nothing, for no event is known."""
         await self._gateway.restore([], _CHECKPOINT)
 
     async def queue(self, channel: int, samples: Samples) -> None:
