@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from commands.calls import call, show, transcribe
-from commands.common import SECTIONS
+from commands.common import PARTS, SECTIONS
 from commands.parts import gateway, recorder, worker
 from commands.ring import demo, up
 from commands.site import doctor, keys
@@ -20,6 +20,7 @@ from streaming.admission.guard import AdmissionError
 from transcripts.export import FORMS
 from transcripts.store import StoreError
 from workers.engine import EngineError
+from workers.engines import registry
 
 _OUR_FAULTS_OR_YOURS = (
     AdmissionError,
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.__name__: command
         for command in (demo, up, call, show, transcribe, doctor, keys, gateway, worker, recorder)
     }
-    options = grammar(commands, SECTIONS, FORMS).parse_args(arguments)
+    options = grammar(commands, PARTS, FORMS, registry.SETTINGS).parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except _OUR_FAULTS_OR_YOURS as exc:
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
 
+
+__all__ = ["SECTIONS", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

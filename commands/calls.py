@@ -22,9 +22,15 @@ from transcripts.settings import RecorderSettings
 from transcripts.show import render
 from transcripts.store import Store, StoreError
 from transcripts.transcript import Transcript
-from workers.settings import WorkerSettings
 
-from .common import model_of, prepare_weights, progress_bar, settings_of, store_url
+from .common import (
+    engine_chosen,
+    engine_loaded,
+    prepare_weights,
+    progress_bar,
+    settings_of,
+    store_url,
+)
 
 
 def call(options: argparse.Namespace) -> int:
@@ -36,7 +42,8 @@ def call(options: argparse.Namespace) -> int:
         raise RecordingError(
             f"{options.file} has {len(recording.channels)} channels: one or two can be played"
         )
-    plan = CallPlan(call_id, roles, options.language, tuple(keywords.split(options.keywords)))
+    terms = tuple(keywords.split(options.keywords))
+    plan = CallPlan(call_id, roles, options.language, terms, options.translate_to)
     playback = Playback(options.url, options.dialect, recording, plan, options.pace, options.key)
 
     async def run() -> Captions:
@@ -66,13 +73,10 @@ def show(options: argparse.Namespace) -> int:
 def transcribe(options: argparse.Namespace) -> int:
     """Write the transcript of a recording, without gateway or queue."""
     from offline import transcribe_recording
-    from workers.engines import choice, registry
 
     recording = read_recording(Path(options.file))
     prepare_weights(options)
-    settings = settings_of(options, "worker", WorkerSettings)
-    chosen = choice.choose(settings.engine)
-    engine = registry.load(chosen.engine, **model_of(chosen.engine, settings.model))
+    engine = engine_loaded(options, engine_chosen(options).engine)
     with progress_bar("transcribing") as progress:
         transcript = transcribe_recording(
             recording.channels,

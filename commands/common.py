@@ -15,14 +15,19 @@ from console.configuration import Configuration, ConfigurationError
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 from transcripts.settings import RecorderSettings
+from workers.engine import Engine
+from workers.engines import choice, registry
+from workers.engines.granite import GraniteSettings
 from workers.settings import WorkerSettings
 
-SECTIONS: dict[str, type[BaseModel]] = {
+PARTS: dict[str, type[BaseModel]] = {
     "redis": RedisSettings,
     "gateway": GatewaySettings,
     "worker": WorkerSettings,
     "recorder": RecorderSettings,
 }
+SECTIONS: dict[str, type[BaseModel]] = {**PARTS, **registry.SETTINGS}
+"""Everything that can be set: the parts, and the engines that have settings of their own."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
@@ -33,9 +38,14 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
     if path := options.config or os.environ.get("TRUNKLINE_CONFIG"):
         configuration.read_file(Path(path))
     configuration.read_environment(os.environ)
-    for section, settings in SECTIONS.items():
+    for section, settings in PARTS.items():
         said = {field: getattr(options, field, None) for field in settings.model_fields}
         configuration.read_flags(section, said)
+    for engine, settings in registry.SETTINGS.items():
+        said = {
+            field: getattr(options, f"{engine}_{field}", None) for field in settings.model_fields
+        }
+        configuration.read_flags(engine, said, f"{engine}_")
     return configuration
 
 
@@ -46,33 +56,53 @@ def settings_of(options: argparse.Namespace, section: str, settings: type[_Setti
 
 def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
     """What the command line said of a part, to be said to its process."""
-    said = {field: getattr(options, field, None) for field in SECTIONS[section].model_fields}
+    names = list(SECTIONS[section].model_fields)
+    if section == "worker":
+        names += [f"{engine}_{one}" for engine in registry.SETTINGS for one in fields_of(engine)]
+    said = {name: getattr(options, name, None) for name in names}
     flags = [
-        (f"--{field.replace('_', '-')}", str(value))
-        for field, value in said.items()
+        (f"--{name.replace('_', '-')}", str(value))
+        for name, value in said.items()
         if value is not None
     ]
     return tuple(word for flag in flags for word in flag)
 
 
-def model_of(engine: str, model: str) -> dict[str, object]:
-    """How each engine is told which model to take; nothing for its own."""
-    if not model:
-        return {}
-    match engine:
-        case "granite":
-            return {"model": model}
-        case "whisper":
-            return {"folder": Path(model)}
-        case _:
-            raise ConfigurationError(f"--model: the engine {engine} has one model only")
+def fields_of(engine: str) -> tuple[str, ...]:
+    """What can be set of an engine."""
+    return tuple(registry.settings_of(engine).model_fields)
+
+
+def engine_chosen(options: argparse.Namespace) -> choice.Choice:
+    """The engine that the workers take, and why."""
+    configuration = configuration_of(options)
+    wanted = configuration.section("worker", WorkerSettings).engine
+
+    def granite() -> GraniteSettings:
+        configuration.carry_over(("worker", "model"), ("granite", "model"))
+        return configuration.section("granite", GraniteSettings)
+
+    return choice.choose(wanted, granite)
+
+
+def engine_loaded(options: argparse.Namespace, name: str) -> Engine:
+    """The engine of that name, warm, with the settings that were said for it."""
+    configuration = configuration_of(options)
+    settings = registry.settings_of(name)
+    said = configuration.section("worker", WorkerSettings).model
+    if said and "model" not in settings.model_fields:
+        raise ConfigurationError(f"--model: the engine {name} has one model only")
+    if not settings.model_fields:
+        return registry.load(name)
+    configuration.carry_over(("worker", "model"), (name, "model"))
+    return registry.load(name, **configuration.section(name, settings).options())
 
 
 def prepare_weights(options: argparse.Namespace) -> None:
     """What a first start does once, with a bar to look at, before anybody waits for a caption."""
-    from workers.engines import choice, moonshine_weights
+    from workers.engines import moonshine_weights
 
-    if choice.choose(settings_of(options, "worker", WorkerSettings).engine).engine == "moonshine":
+    if engine_chosen(options).engine == "moonshine":
         with progress_bar("preparing the model, once") as progress:
             moonshine_weights.ready(
                 None, lambda _, part: progress(part), moonshine_weights.VENDOR_URL

@@ -35,7 +35,7 @@ from transcripts.store import Store
 from workers.engine import EngineBrokenError
 from workers.settings import WorkerSettings
 
-from .common import flags_of, model_of, settings_of, store_url
+from .common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
 
 _FAREWELL_SECONDS = 10.0
 """What a worker may take to end, beside the time in which it drains."""
@@ -94,20 +94,17 @@ def worker(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     """What a worker does when its parent watches."""
-    from workers.engines import choice, registry
     from workers.metrics import WorkerMeter
     from workers.queue import WorkQueue
     from workers.worker import Worker
 
-    chosen = choice.choose(settings.engine)
+    chosen = engine_chosen(options)
 
     async def work(
         redis: Redis, shared: RedisSettings, health: Health, figures: CollectorRegistry
     ) -> None:
         log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
-        engine = await asyncio.to_thread(
-            registry.load, chosen.engine, **model_of(chosen.engine, settings.model)
-        )
+        engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()

@@ -11,16 +11,20 @@ from protocol.keyring import Kind, Scope
 
 from .playing import PATHS
 
+_MODEL = "model folder or hub id, for engines that have a choice"
+
 Command = Callable[[argparse.Namespace], int | None]
 
 
 def grammar(
-    commands: Mapping[str, Command], sections: Mapping[str, type[BaseModel]], forms: Sequence[str]
-) -> argparse.ArgumentParser:
+    commands: Mapping[str, Command], sections: Mapping[str, type[BaseModel]], forms: Sequence[str],
+    engines: Mapping[str, type[BaseModel]],
+) -> argparse.ArgumentParser:  # fmt: skip
     """
     A parser whose result has `run`, the command.
 
-    Each part takes its settings as flags, named like the fields of its settings class.
+    Each part takes its settings as flags, named like the fields of its settings class; what runs an engine takes
+    those of the engines too, with the engine's name in front.
     """
     parser = argparse.ArgumentParser(
         prog="trunkline", description="Live transcription of phone calls, self-hosted."
@@ -33,7 +37,10 @@ def grammar(
     for name in ("up", "demo"):
         made[name].add_argument("--workers", type=int, default=1, help="worker processes")
         made[name].add_argument("--engine", help="engine of the workers")
+        made[name].add_argument("--model", help=_MODEL)
         made[name].add_argument("--port", type=int, help="port of the gateway")
+    for name in ("up", "demo", "worker", "transcribe"):
+        _engines(made[name], engines)
     _call(made["call"])
     _transcribe(made["transcribe"], forms)
     _show(made["show"], forms)
@@ -56,6 +63,14 @@ def _verb(
     return verb
 
 
+def _engines(verb: argparse.ArgumentParser, engines: Mapping[str, type[BaseModel]]) -> None:
+    for engine, settings in engines.items():
+        group = verb.add_argument_group(f"engine {engine}")
+        for field, about in settings.model_fields.items():
+            flag = f"--{engine}-{field}".replace("_", "-")
+            group.add_argument(flag, help=(about.description or "").replace("%", "%%"))
+
+
 def _call(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", help="audio file; of a stereo file the left channel is the agent")
     verb.add_argument(
@@ -68,6 +83,7 @@ def _call(verb: argparse.ArgumentParser) -> None:
         "--key", type=_key, default="", help="key of the gateway, or @FILE that holds it"
     )
     _said(verb)
+    verb.add_argument("--translate-to", help="language to write; default: the one that is spoken")
 
 
 def _key(text: str) -> str:
@@ -93,7 +109,7 @@ def _transcribe(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:
     verb.add_argument("--format", choices=forms, default="txt")
     verb.add_argument("--output", help="file to write; default: standard output")
     verb.add_argument("--engine", help="engine to use")
-    verb.add_argument("--model", help="model folder or hub id, for engines that have a choice")
+    verb.add_argument("--model", help=_MODEL)
     _said(verb)
 
 

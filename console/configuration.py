@@ -7,6 +7,7 @@ line.  Unknown names and wrong values are refused by name; values of secrets are
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +16,25 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 PREFIX = "TRUNKLINE_"
+_FILE, _ENVIRONMENT, _FLAG = range(3)
 _NOT_SETTINGS = (
     "TRUNKLINE_CONFIG",
     "TRUNKLINE_READY_FD",
     "TRUNKLINE_ALIVE_FD",
     "TRUNKLINE_BEAT_FD",
-    "TRUNKLINE_TEST_",
-    "TRUNKLINE_GRANITE_",
 )
-"""Names with our prefix that are not ours to check; the Granite engine reads and checks its own."""
+_TESTS = "TRUNKLINE_TEST_"
+"""Names with our prefix that are no settings."""
+
+_SERVICE = re.compile(
+    r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
+)
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+"""
+What Kubernetes and Docker links set for a service called `trunkline-gateway`, in every container beside it.
+
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+"""
 
 _SHORT = {"TRUNKLINE_KEYS": "TRUNKLINE_GATEWAY_KEYS_FILE"}
 """Variables with a second name."""
@@ -42,14 +53,15 @@ class Configuration:
         self._classes = dict(sections)
         self._values: dict[str, dict[str, Any]] = {name: {} for name in sections}
         self._origin: dict[tuple[str, str], str] = {}
+        self._rank: dict[tuple[str, str], int] = {}
 
     def read_file(self, path: Path) -> None:
         """Take in a TOML file."""
         try:
-            content = tomllib.loads(path.read_text())
+            content = tomllib.loads(path.read_text("utf-8"))
         except OSError as exc:
             raise ConfigurationError(f"{path}: cannot be read ({exc.strerror})") from exc
-        except tomllib.TOMLDecodeError as exc:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
             raise ConfigurationError(f"{path}: not a TOML file: {exc}") from exc
         for section, values in content.items():
             if section not in self._classes or not isinstance(values, dict):
@@ -57,29 +69,42 @@ class Configuration:
                     f"{path}: unknown section [{section}]{_hint(section, self._classes)}"
                 )
             for field, value in values.items():
-                self._set(section, field, value, f"{field} under [{section}] in {path}")
+                self._set(section, field, value, f"{field} under [{section}] in {path}", _FILE)
 
     def read_environment(self, environment: Mapping[str, str]) -> None:
-        """Take in every variable with our prefix."""
+        """Take in every variable with our prefix.  All others belong to other programs and are ignored."""
         known = {
             f"{PREFIX}{section}_{field}".upper(): (section, field)
             for section, settings in self._classes.items()
             for field in settings.model_fields
         }
         for name, value in environment.items():
-            if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS):
+            if not _is_setting(name, value):
                 continue
             name = _SHORT.get(name, name)  # noqa: PLW2901  # the same variable
             if name not in known:
                 raise ConfigurationError(f"unknown environment variable {name}{_hint(name, known)}")
             section, field = known[name]
-            self._set(section, field, value, name)
+            self._set(section, field, value, name, _ENVIRONMENT)
 
-    def read_flags(self, section: str, flags: Mapping[str, Any]) -> None:
-        """Take in what the command line said; None is not said."""
+    def read_flags(self, section: str, flags: Mapping[str, Any], prefix: str = "") -> None:
+        """Take in what the command line said; None is not said.  `prefix`: what the flags begin with."""
         for field, value in flags.items():
             if value is not None:
-                self._set(section, field, value, f"--{field.replace('_', '-')}")
+                flag = f"--{prefix}{field}".replace("_", "-")
+                self._set(section, field, value, flag, _FLAG)
+
+    def carry_over(self, source: tuple[str, str], target: tuple[str, str]) -> None:
+        """
+        Let the setting `source` (section, field) stand for `target` too, unless that was said as late or later.
+
+        Flags are later than the environment, and that than the file.  ConfigurationError when the target's section
+        has no such field.
+        """
+        section, field = source
+        value = self._values[section].get(field)
+        if value not in (None, "") and self._rank[source] > self._rank.get(target, -1):
+            self._set(*target, value, self._origin[source], self._rank[source])
 
     def section(self, name: str, settings: type[_Settings]) -> _Settings:
         """The settings of one process, checked."""
@@ -96,12 +121,19 @@ class Configuration:
         """Whether anybody has set it."""
         return field in self._values[section]
 
-    def _set(self, section: str, field: str, value: Any, origin: str) -> None:  # noqa: ANN401  # what a file holds
+    def _set(self, section: str, field: str, value: Any, origin: str, rank: int) -> None:  # noqa: ANN401  # what a file holds
         fields = self._classes[section].model_fields
         if field not in fields:
             raise ConfigurationError(f"unknown setting {origin}{_hint(field, fields)}")
         self._values[section][field] = value
-        self._origin[section, field] = origin
+        self._origin[section, field], self._rank[section, field] = origin, rank
+
+
+def _is_setting(name: str, value: str) -> bool:
+    """Whether a variable is ours to read, or to refuse when it is misspelt."""
+    if not name.startswith(PREFIX) or name in _NOT_SETTINGS or name.startswith(_TESTS):
+        return False
+    return not (_SERVICE.search(name) or (name.endswith("_PORT") and _ADDRESS.match(value)))
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:

@@ -1,6 +1,5 @@
 """What is missing on this machine, what will be used instead, and how to mend it."""
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,7 +51,7 @@ def examine(
     `redis_url` is what the configuration says, if it says anything; `weights` the folder where the CPU engine
     keeps what it made of its weights.
     """
-    return judge(look(redis_url or os.environ.get("TRUNKLINE_REDIS_URL"), port, weights))
+    return judge(look(redis_url, port, weights))
 
 
 def judge(machine: Machine) -> list[Check]:

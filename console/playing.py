@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -46,6 +46,7 @@ class CallPlan:
     roles: tuple[str, ...]
     language: str = "en"
     keywords: tuple[str, ...] = ()
+    translate_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _frames(recording: Recording) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _native(recording: Recording, plan: CallPlan) -> Iterator[Due]:
-    start = {
+    start: dict[str, Any] = {
         "type": "start",
         "call_id": plan.call_id,
         "channels": plan.roles,
@@ -80,6 +81,8 @@ def _native(recording: Recording, plan: CallPlan) -> Iterator[Due]:
         "language": plan.language,
         "keywords": plan.keywords,
     }
+    if plan.translate_to:
+        start["translate_to"] = plan.translate_to
     yield Due(0.0, json.dumps(start))
     for position, channels in _frames(recording):
         interleaved = b"".join(bytes(sample) for sample in zip(*channels, strict=True))
@@ -99,6 +102,8 @@ def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
             f"{track}:{role}" for track, role in zip(tracks, plan.roles, strict=False)
         ),
     }
+    if plan.translate_to:
+        parameters["translate_to"] = plan.translate_to
     start = {
         "accountSid": "AC" + "0" * 32,
         "callSid": plan.call_id,
@@ -160,7 +165,12 @@ async def play(
     """
     url = _base(playback.url) + PATHS[playback.dialect]
     try:
-        async with connect(url, compression=None, additional_headers=playback.headers) as socket:
+        async with connect(
+            url,
+            compression=None,
+            additional_headers=playback.headers,
+            proxy=_proxy(url),
+        ) as socket:
             ended = await _converse(socket, playback, heard, progress, hang_up)
     except InvalidStatus as exc:
         raise PlaybackError(_refusal(url, exc)) from exc
@@ -248,7 +258,9 @@ async def _subscribe(playback: Playback, heard: Heard) -> bool:
     while attempts < _ATTEMPTS:
         try:
             asked = f"{events}?after={after}"
-            async with connect(asked, additional_headers=playback.headers) as socket:
+            async with connect(
+                asked, additional_headers=playback.headers, proxy=_proxy(asked)
+            ) as socket:
                 async for message in socket:
                     event = json.loads(message)
                     after, attempts = event.get("seq", after), 0
@@ -260,6 +272,12 @@ async def _subscribe(playback: Playback, heard: Heard) -> bool:
         attempts += 1
         await asyncio.sleep(_RECONNECT)
     return False
+
+
+def _proxy(url: str) -> Literal[True] | None:
+    """Whether `http_proxy` and its like count: never on the way to this machine."""
+    host = urlsplit(url).hostname or ""
+    return None if host in {"localhost", "::1"} or host.startswith("127.") else True
 
 
 def _base(url: str) -> str:

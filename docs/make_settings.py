@@ -11,7 +11,13 @@ _HEAD = """# Settings
 
 From a TOML file (`--config FILE` or `TRUNKLINE_CONFIG`), the environment, and flags; the later win. The setting `port`
 of `gateway` is `port` under `[gateway]` in the file, `TRUNKLINE_GATEWAY_PORT` in the environment, `--port` on the
-command line of `trunkline gateway`. Unknown names and wrong values are refused by name.
+command line of `trunkline gateway`. Unknown names and wrong values are refused by name. Variables without the prefix
+`TRUNKLINE_` are never looked at, nor are those that Kubernetes sets for a service called `trunkline-...`.
+
+Each engine has a section of its own. Its flags carry its name (`--granite-revision`) and belong to `trunkline worker`, `up`,
+`demo` and `transcribe`. `--model` (or `model` of `worker`) stands for the `model` of the engine that runs; all other settings
+of the engine count as they are. Where both are set, a flag wins over the environment and that over the file; said in the
+same place, the engine's own `model` wins. An empty text leaves an engine's default.
 
 *Made from the code by `python docs/make_settings.py`.*
 """

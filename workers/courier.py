@@ -68,9 +68,14 @@ class Courier:
         self._meter.dropped(len(partials))
 
     async def report(self, one: Ready, heard: Answer, timing: Timing) -> None:
-        """Settle a final; publish a partial, or nothing where the engine failed on it."""
+        """
+        Settle a final; publish a partial.
+
+        Nothing is published where the engine failed on it, or has no words and had none before: some engines have
+        no partials of some languages and of translations.
+        """
         if one.claimed.effort is Effort.PARTIAL:
-            if isinstance(heard, Hypothesis):
+            if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
                 await self._suggest(one, heard)
         elif isinstance(heard, EngineError):
             await self._fail(one.claimed, str(heard))

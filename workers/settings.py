@@ -15,7 +15,8 @@ class WorkerSettings(StatusSettings):
     )
     model: str = Field(
         "",
-        description="another model than the engine's own: a folder, or for granite also a hub id",
+        description="another model than the engine's own, for engines that have a choice: a folder, or for granite"
+        " also a hub id; stands for the `model` of the engine's own section",
     )
     lease_ms: int = Field(
         5_000,

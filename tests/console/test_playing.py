@@ -74,6 +74,16 @@ def test_a_gateway_learns_who_speaks_and_which_names_matter(dialect: str) -> Non
 
 
 @pytest.mark.parametrize("dialect", PATHS)
+def test_a_gateway_learns_what_to_write(dialect: str) -> None:
+    plan = CallPlan("call-1", ("agent", "customer"), "de", translate_to="en")
+
+    opened, *_ = understood(dialect, recording(0.1), plan)
+
+    assert isinstance(opened, CallOpened)
+    assert (opened.config.language, opened.config.translate_to) == ("de", "en")
+
+
+@pytest.mark.parametrize("dialect", PATHS)
 def test_a_mono_recording_is_a_call_of_one_channel(dialect: str) -> None:
     sound = recording(0.1, channels=1)
 
@@ -219,3 +229,15 @@ async def test_an_address_may_be_given_as_people_write_it(address: str) -> None:
         events = await played(address.format(host), "native", recording(0.1))
 
     assert events == [1, 2, 3]
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "ws_proxy", "socks_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    gateway = FakeGateway(STORY)
+
+    async with listening(gateway) as url:
+        assert await played(url, dialect, recording(0.1)) == [1, 2, 3]

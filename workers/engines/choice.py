@@ -1,8 +1,7 @@
 """Which engine `auto` takes on this machine, and why."""
 
-import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -19,12 +18,16 @@ class Choice:
 
 def choose(
     wanted: str,
+    granite: Callable[[], GraniteSettings] = GraniteSettings,
     *,
-    environment: Mapping[str, str] = os.environ,
     has_module: Callable[[str], bool] = lambda name: find_spec(name) is not None,
     has_program: Callable[[str], bool] = lambda name: shutil.which(name) is not None,
 ) -> Choice:
-    """The engine that was asked for; for `auto` granite where there is a GPU for it, else the CPU engine."""
+    """
+    The engine that was asked for; for `auto` granite where there is a GPU for it, else the CPU engine.
+
+    `granite` gives its settings; asked only where there is a GPU.
+    """
     if wanted != "auto":
         return Choice(wanted, "asked for")
     if not has_program("nvidia-smi"):
@@ -33,7 +36,7 @@ def choose(
         return Choice(
             "moonshine", "a GPU, but the extra is missing: pip install 'trunkline[granite]'"
         )
-    settings = GraniteSettings.from_environment(environment)
+    settings = granite()
     if hindrance := obstacle(settings.model, settings.revision):
         return Choice("moonshine", f"a GPU, but {hindrance}")
     return Choice("granite", "an NVIDIA GPU")

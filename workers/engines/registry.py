@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import cast
 
 from ..engine import Engine, EngineError
+from .granite.settings import GraniteSettings
+from .settings import EngineSettings, WhisperSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +22,32 @@ class Entry:
     needs: str = "trunkline"
     """What to give to pip."""
 
+    settings: type[EngineSettings] = EngineSettings
+    """What a site may choose; `options` of it are the arguments of the loader."""
+
 
 ENGINES: Mapping[str, Entry] = {
-    "granite": Entry("granite", needs="trunkline[granite]"),
+    "granite": Entry("granite", "trunkline[granite]", GraniteSettings),
     "moonshine": Entry("moonshine"),
-    "whisper": Entry("whisper", needs="trunkline[whisper]"),
+    "whisper": Entry("whisper", "trunkline[whisper]", WhisperSettings),
 }
 """Each module has a `load` that gives a warm engine; its parameters are the engine's own."""
 
 DEFAULT = "moonshine"
+
+SETTINGS: Mapping[str, type[EngineSettings]] = {
+    name: entry.settings for name, entry in ENGINES.items() if entry.settings.model_fields
+}
+"""The settings of the engines that have any, by name: sections of the configuration."""
+
+
+def settings_of(name: str) -> type[EngineSettings]:
+    """
+    What a site may choose about the engine of that name.
+
+    EngineError when there is none of that name.
+    """
+    return _entry(name).settings
 
 
 def load(name: str, **options: object) -> Engine:
@@ -37,10 +56,13 @@ def load(name: str, **options: object) -> Engine:
 
     EngineError when there is none of that name, or something it needs is not installed.
     """
-    entry = ENGINES.get(name)
-    if entry is None:
-        raise EngineError(f"no engine is called {name!r}: there are {', '.join(sorted(ENGINES))}")
-    return loader(name, entry)(**options)
+    return loader(name, _entry(name))(**options)
+
+
+def _entry(name: str) -> Entry:
+    if entry := ENGINES.get(name):
+        return entry
+    raise EngineError(f"no engine is called {name!r}: there are {', '.join(sorted(ENGINES))}")
 
 
 def loader(name: str, entry: Entry) -> Callable[..., Engine]:

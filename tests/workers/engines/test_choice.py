@@ -3,25 +3,24 @@
 import pytest
 
 from workers.engines.choice import Choice, choose
+from workers.engines.granite import GraniteSettings
 
-PINNED = {"TRUNKLINE_GRANITE_REVISION": "0" * 40}
+PINNED = GraniteSettings(revision="0" * 40)
 
 
 @pytest.mark.parametrize(
-    ("gpu", "extra", "environment", "engine", "reason"),
+    ("gpu", "extra", "granite", "engine", "reason"),
     [
         (False, True, PINNED, "moonshine", "no NVIDIA GPU here"),
         (True, False, PINNED, "moonshine", "pip install 'trunkline[granite]'"),
-        (True, True, {}, "moonshine", "needs a pinned revision"),
+        (True, True, GraniteSettings(), "moonshine", "needs a pinned revision"),
         (True, True, PINNED, "granite", "an NVIDIA GPU"),
     ],
 )
-def test_auto(
-    gpu: bool, extra: bool, environment: dict[str, str], engine: str, reason: str
-) -> None:
+def test_auto(gpu: bool, extra: bool, granite: GraniteSettings, engine: str, reason: str) -> None:
     choice = choose(
         "auto",
-        environment=environment,
+        lambda: granite,
         has_module=lambda _: extra,
         has_program=lambda _: gpu,
     )

@@ -5,12 +5,12 @@ IBM Granite Speech: live partials from its encoder, keyword-biased finals from i
 package does not.
 """
 
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from .checkpoint import CheckpointError, obstacle
-from .settings import PREFIX, Drafts, GraniteSettings
+from .settings import Drafts, GraniteSettings
 
 if TYPE_CHECKING:
     from .engine import GraniteEngine
@@ -20,7 +20,7 @@ __all__ = ["CheckpointError", "Drafts", "GraniteSettings", "load", "obstacle"]
 
 def load(settings: GraniteSettings | None = None, **options: object) -> "GraniteEngine":
     """
-    The engine, warm: as `settings` say, or `options` (their fields), or else `TRUNKLINE_GRANITE_*`.
+    The engine, warm: as `settings` say, or else `options` (their fields).  Reads no environment.
 
     CheckpointError says in one line why the model cannot be taken.
     """
@@ -33,20 +33,14 @@ def load(settings: GraniteSettings | None = None, **options: object) -> "Granite
         ) from exc
     from .loading import load as load_parts  # noqa: PLC0415
 
-    if settings is None:
-        # Whoever loads engines by name knows no settings of one of them: here is the edge where they are read.
-        settings = _said(options or os.environ)
-    return load_parts(settings)
+    return load_parts(settings or _chosen(options))
 
 
-def _said(words: Mapping[str, object]) -> GraniteSettings:
-    """Settings from `model=...` as from `TRUNKLINE_GRANITE_MODEL=...`: texts, read and checked in one place."""
-    texts = {
-        name if name.isupper() else f"{PREFIX}{name.upper()}": str(value)
-        for name, value in words.items()
-        if value is not None
-    }
+def _chosen(options: dict[str, object]) -> GraniteSettings:
+    """Settings from `model=...`; CheckpointError names the one that cannot be."""
+    texts = {name: str(one) if name == "model" else one for name, one in options.items()}
     try:
-        return GraniteSettings.from_environment(texts)
-    except ValueError as exc:
-        raise CheckpointError(str(exc)) from exc
+        return GraniteSettings.model_validate(texts)
+    except ValidationError as exc:
+        wrong = exc.errors(include_input=False, include_url=False)[0]
+        raise CheckpointError(f"granite.{wrong['loc'][0]}: {wrong['msg']}") from exc

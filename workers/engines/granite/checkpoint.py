@@ -8,6 +8,7 @@ or fetch more from elsewhere is refused with one line.
 
 import hashlib
 import json
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -67,6 +68,13 @@ _FORBIDDEN_KEYS = frozenset(
         "kernel_config", "base_model_name_or_path", "attn_implementation",
     }
 )  # fmt: skip
+_KINDS_OF_PARTS = {
+    "text_config": "granite",
+    "encoder_config": "granite_speech_encoder",
+    "projector_config": "blip_2_qformer",
+}
+"""What the parts of a model may be: transformers would build any other kind that it knows."""
+
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -81,6 +89,8 @@ class Checkpoint:
 
     folder: Path
     config: dict[str, Any] = field(repr=False)
+    files: frozenset[str] = frozenset()
+    """Names of the files at its top."""
 
     @property
     def tokenizer(self) -> Path:
@@ -95,8 +105,7 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
     A local folder is taken as it is; anything else is a hub id, fetched at exactly `revision` (a commit of 40
     hexadecimal digits: a branch or a tag can be moved by whoever owns it).  Raises CheckpointError.
     """
-    local = Path(model).expanduser()
-    if local.is_dir():
+    if local := _local(model):
         return local.resolve(), local.resolve()
     if reason := obstacle(model, revision):
         raise CheckpointError(reason)
@@ -110,13 +119,25 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
 
 def obstacle(model: str, revision: str | None) -> str | None:
     """Why `model` cannot even be tried, or None: for whoever chooses between engines.  Asks no network."""
-    if Path(model).expanduser().is_dir():
+    if _local(model):
         return None
     if not _HUB_ID.fullmatch(model):
         return f"{model!r} is neither a folder nor a hub id such as owner/name"
     if revision is not None and _REVISION.fullmatch(revision):
         return None
     return f"{model} needs a pinned revision: the 40 hexadecimal digits of a commit, not a branch"
+
+
+def _local(model: str) -> Path | None:
+    """The folder that `model` names; None when it names none, or one that we may not look into."""
+    try:
+        folder = Path(model).expanduser()
+        return folder if folder.is_dir() else None
+    except (
+        OSError,
+        RuntimeError,
+    ):  # too long for a path, not ours to read, the home of an unknown user
+        return None
 
 
 def inspect(
@@ -129,6 +150,14 @@ def inspect(
     `manifest` is what `sha256sum *` prints: then every file must stand in it, with its own hash.  Raises
     CheckpointError for anything hostile, damaged or missing.
     """
+    try:
+        return _inspect(folder, root, manifest, model_type)
+    except (OSError, RecursionError, RuntimeError, UnicodeDecodeError) as exc:
+        named = getattr(exc, "filename", None) or folder
+        raise CheckpointError(f"{named} cannot be read ({type(exc).__name__})") from exc
+
+
+def _inspect(folder: Path, root: Path | None, manifest: Path | None, model_type: str) -> Checkpoint:
     files = dict(_files(folder, (root or folder).resolve()))
     for name in _NEEDED:
         if name not in files:
@@ -146,7 +175,7 @@ def inspect(
         _check_hashes(files, _read_manifest(manifest))
     config = documents["config.json"]
     _check_config(folder, config, model_type)
-    return Checkpoint(folder, config)
+    return Checkpoint(folder, config, frozenset(files))
 
 
 def _fetch(model: str, revision: str, cache: Path | None) -> Path:
@@ -233,15 +262,18 @@ def _measure(path: Path, name: str) -> None:
     try:
         header = json.loads(raw)
         ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        end = max(map(operator.index, ends), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as exc:
         raise CheckpointError(f"{path.parent}: {name} has a damaged header") from exc
-    if 8 + length + max(ends, default=0) != size:
+    if 8 + length + end != size:
         raise CheckpointError(f"{path.parent}: {name} is not complete, fetch it again")
 
 
 def _check_index(folder: Path, index: dict[str, Any] | None, names: set[str]) -> None:
     """The shards that the index names stand in the folder itself."""
-    shards = (index or {}).get("weight_map", {})
+    shards = {} if index is None else index.get("weight_map")
+    if not isinstance(shards, dict):
+        raise CheckpointError(f"{folder}: model.safetensors.index.json has no weight_map")
     strange = set(map(str, shards.values())) - names
     if strange:
         raise CheckpointError(
@@ -279,16 +311,27 @@ def _check_config(folder: Path, config: dict[str, Any], model_type: str) -> None
     """The kind of model that this engine runs, complete in itself."""
     if config.get("model_type") != model_type:
         raise CheckpointError(f"{folder}: config.json is not of the kind {model_type}")
+    _check_parts(folder, config if model_type == "granite_speech" else {})
     if config.get("has_lora_adapter"):
         raise CheckpointError(f"{folder}: the model needs an adapter; only merged models are run")
     for key, value in _numbers(config):
         most = MOST_LAYERS if "layer" in key else LARGEST_SIZE
-        if value > most and key.endswith(
+        if not 0 <= value <= most and key.endswith(
             ("layers", "size", "dim", "heads", "embeddings", "length")
         ):
             raise CheckpointError(
                 f"{folder}: config.json asks for {key} of {value}, which is no model of this kind"
             )
+
+
+def _check_parts(folder: Path, config: dict[str, Any]) -> None:
+    """The parts of the model are of the kinds that this engine runs."""
+    for part, kind in _KINDS_OF_PARTS.items():
+        inner = config.get(part, {})
+        if not isinstance(inner, dict):
+            raise CheckpointError(f"{folder}: {part} in config.json is no object")
+        if inner.get("model_type", kind) != kind:
+            raise CheckpointError(f"{folder}: {part} in config.json is not of the kind {kind}")
 
 
 def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, int]]:

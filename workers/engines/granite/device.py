@@ -5,14 +5,21 @@ from contextlib import contextmanager
 
 import torch
 
-from workers.engine import EngineBrokenError
+from workers.engine import EngineBrokenError, EngineError
 
 
 def device_named(name: str) -> torch.device:
-    """The device to run on; `auto` takes a GPU where there is one."""
+    """The device to run on; `auto` takes a GPU where there is one.  EngineError when there is none of that name."""
+    found = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+        return torch.device("cuda" if found else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise EngineError(f"granite.device: {name!r} is no device: cpu, cuda, cuda:1 ...") from exc
+    if device.type == "cuda" and not (found and (device.index or 0) < torch.cuda.device_count()):
+        raise EngineError(f"granite.device: there is no GPU {name!r} here")
+    return device
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from workers.engine import Capabilities
+from workers.engine import Capabilities, EngineBrokenError, EngineError
 
 from .anatomy import anatomy_of
 from .checkpoint import Checkpoint, CheckpointError, inspect, locate
@@ -22,7 +24,7 @@ from .finals import CONFIDENCE, WORD_TIMES
 from .llm import LanguageModel
 from .mel import RATE, frames_in
 from .parts import Parts, Prompts
-from .prompts import LANGUAGES, TRANSLATIONS, PromptTable
+from .prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
 from .roles import OtherPartials, Rules
 from .settings import Drafts, GraniteSettings
 from .tokens import Tokens
@@ -47,12 +49,28 @@ def load(
     folder, root = locate(chosen.model, chosen.revision, chosen.cache)
     checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
     device = device_named(chosen.device)
-    with blaming_the_device():
+    with blaming_the_device(), _blaming(folder):
         parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
         others = None
         if chosen.partial_model is not None:
             others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
-        return assemble(parts, chosen, clock=clock, others=others)
+        table = table_of(checkpoint.files, checkpoint.config, chosen.revision)
+        return assemble(parts, chosen, table, clock=clock, others=others)
+
+
+@contextmanager
+def _blaming(folder: Path) -> Iterator[None]:
+    """What fails while a model is put together is the fault of its files: one line that names the folder."""
+    try:
+        yield
+    except (EngineError, EngineBrokenError, torch.OutOfMemoryError):
+        raise
+    except Exception as exc:
+        if "CUDA" in str(exc):
+            raise
+        raise CheckpointError(
+            f"{folder}: {type(exc).__name__} while putting the model together: its files do not fit each other"
+        ) from exc
 
 
 def _tokens(checkpoint: Checkpoint) -> Tokens:
@@ -64,8 +82,9 @@ def _tokens(checkpoint: Checkpoint) -> Tokens:
 
 def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
     """The model with its weights: bf16 on a GPU with batch norm in fp32, fp32 on a CPU."""
-    from transformers import GraniteSpeechForConditionalGeneration  # noqa: PLC0415 - seconds to import
+    from transformers import GraniteSpeechForConditionalGeneration, logging  # noqa: PLC0415 - seconds to import
 
+    logging.set_verbosity_error()  # its table of damage has a line per tensor; ours is one line
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         model, report = GraniteSpeechForConditionalGeneration.from_pretrained(
@@ -76,7 +95,8 @@ def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
         raise CheckpointError(
             f"{checkpoint.folder}: {type(exc).__name__} while loading the weights"
         ) from exc
-    if lacking := report["missing_keys"] or report["mismatched_keys"]:
+    unused = [key for key in report["unexpected_keys"] if ".layers." in str(key)]
+    if lacking := report["missing_keys"] or report["mismatched_keys"] or unused:
         raise CheckpointError(
             f"{checkpoint.folder}: weights do not fit the config, {min(map(str, lacking))}"
         )
@@ -104,16 +124,17 @@ def take_apart(model: Any, tokens: Tokens) -> Parts:
 
 
 def assemble(
-    parts: Parts, settings: GraniteSettings, *, clock: Callable[[], float] = time.perf_counter,
-    others: OtherPartials | None = None,
+    parts: Parts, settings: GraniteSettings, table: PromptTable = GRANITE_4_0, *,
+    clock: Callable[[], float] = time.perf_counter, others: OtherPartials | None = None,
 ) -> GraniteEngine:  # fmt: skip
-    """An engine of loaded parts, warmed up as the settings say."""
+    """An engine of loaded parts, warmed up as the settings say; `table` is that of its weights."""
+    table = settings.prompts or table
     on_gpu = parts.llm.device.type == "cuda"
     rows = settings.max_batch or (_GPU_ROWS if on_gpu else _CPU_ROWS)
-    asked = _longest_prompt(parts.prompts.tokens, settings.table)
+    asked = _longest_prompt(parts.prompts.tokens, table)
     capacity = longest(settings.max_seconds, settings.keyword_tokens, asked)
     if capacity > parts.context:
-        raise ValueError(
+        raise CheckpointError(
             f"max_seconds and keyword_tokens need {capacity} tokens, the model has {parts.context}"
         )
     desk = parts.desk(rows, capacity, graphs=settings.graphs)
@@ -123,7 +144,7 @@ def assemble(
     if settings.canary:
         sing(parts, desk.endless())
     rules = Rules(
-        settings.table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
+        table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
         _draft_rows(settings.drafts, ledger), ledger.settle,
     )  # fmt: skip
     decoder = desk.decoder(parts.end, cut_loops=settings.cut_loops)

@@ -5,6 +5,7 @@ Sources: the model cards of ibm-granite/granite-4.0-1b-speech and ibm-granite/gr
 that is off by a space still gets an answer, only a worse one; so each is a table entry and tested to the byte.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 LANGUAGES = frozenset({"en", "fr", "de", "es", "pt", "ja"})
@@ -40,7 +41,8 @@ class PromptTable:
     translate: str
     """`{language}` stands for the English name of the language to write."""
 
-    keywords_behind_translation: str = " Keywords: "
+    translate_with_keywords: str = "translate the speech to {language}. Keywords: "
+    """Ends where the list begins.  All generations were trained with these words."""
 
     def instruction(self, language: str, translate_to: str | None, *, keywords: bool) -> str:
         """
@@ -51,8 +53,8 @@ class PromptTable:
         refuse_untrained(language, translate_to)
         if translate_to is None:
             return self.transcribe_with_keywords if keywords else self.transcribe
-        asked = self.translate.format(language=NAMES[translate_to])
-        return asked + self.keywords_behind_translation if keywords else asked
+        asked = self.translate_with_keywords if keywords else self.translate
+        return asked.format(language=NAMES[translate_to])
 
 
 GRANITE_4_0 = PromptTable(
@@ -79,9 +81,26 @@ GRANITE_4_1_RAW = PromptTable(
 TABLES = {table.name: table for table in (GRANITE_4_0, GRANITE_4_1, GRANITE_4_1_RAW)}
 
 
-def table_for(model: str) -> PromptTable:
-    """The table of a model by its hub id or folder name; an unknown name is asked as 4.0 is."""
-    return GRANITE_4_1 if "4.1-2b" in model else GRANITE_4_0
+MARK_OF_4_1 = "out_llm.safetensors"
+"""The CTC head over the tokenizer's own tokens, which the maker ships with 4.1 and not with 4.0."""
+
+_REVISIONS_OF_4_1 = frozenset(
+    {"de575db64086f84fdc79da4932d1076e965bc546", "8f4bb5f31ae98971bd218169f00065a041d20058"}
+)
+
+
+def table_of(
+    files: Collection[str], config: Mapping[str, object], revision: str | None = None
+) -> PromptTable:
+    """
+    The table of a checkpoint, by what came with its weights; what has no mark is asked as 4.0 is.
+
+    `files`: names in the checkpoint; `config`: its `config.json`; `revision`: the pinned commit, if it was fetched
+    by one.  The name of the folder says nothing: a site may rename it.
+    """
+    made_of = str(config.get("_name_or_path") or "")
+    is_4_1 = MARK_OF_4_1 in files or revision in _REVISIONS_OF_4_1 or "speech-4.1-2b" in made_of
+    return GRANITE_4_1 if is_4_1 else GRANITE_4_0
 
 
 def refuse_untrained(language: str, translate_to: str | None) -> None:

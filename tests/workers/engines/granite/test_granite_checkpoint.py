@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import struct
 import sys
 from collections.abc import Callable
@@ -22,6 +23,11 @@ def safetensors(payload: int = 4, claimed: int | None = None) -> bytes:
         {"w": {"dtype": "F32", "shape": [claimed // 4], "data_offsets": [0, claimed]}}
     ).encode()
     return struct.pack("<Q", len(header)) + header + bytes(payload)
+
+
+def header(content: object) -> bytes:
+    raw = json.dumps(content).encode()
+    return struct.pack("<Q", len(raw)) + raw
 
 
 @pytest.fixture
@@ -81,6 +87,35 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "other-kind": (lambda f: config(f, model_type="whisper"), "not of the kind"),
     "endless": (lambda f: config(f, text_config={"num_hidden_layers": 10**9}), "num_hidden_layers"),
     "too-wide": (lambda f: config(f, encoder_config={"hidden_dim": 10**12}), "hidden_dim"),
+    "foreign-text": (lambda f: config(f, text_config={"model_type": "llama"}), "text_config .* granite"),
+    "foreign-encoder": (lambda f: config(f, encoder_config={"model_type": ["x"]}), "encoder_config"),
+    "text-is-a-list": (lambda f: config(f, text_config=[1]), "text_config .* no object"),
+    "map-is-a-list": (
+        lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": ["model.safetensors"]}'),
+        "no weight_map",
+    ),
+    "map-is-absent": (lambda f: (f / "model.safetensors.index.json").write_text("{}"), "no weight_map"),
+    "map-of-no-names": (
+        lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"w": 7}}'),
+        "index names",
+    ),
+    "missing-shard": (
+        lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"w": "m-2.safetensors"}}'),
+        "index names 'm-2",
+    ),
+    "folder-for-config": (lambda f: (f / "config.json").unlink() or (f / "config.json").mkdir(), "config.json is miss"),
+    "folder-for-weights": (
+        lambda f: (f / "model.safetensors").unlink() or (f / "model.safetensors").mkdir(), "no weights",
+    ),
+    "negative": (lambda f: config(f, encoder_config={"num_layers": -1}), "num_layers of -1"),
+    "link-to-nothing": (lambda f: (f / "vocab.json").symlink_to(f / "absent"), "no plain file"),
+    "link-to-itself": (lambda f: (f / "vocab.json").symlink_to(f / "vocab.json"), "cannot be read|no plain file"),
+    "a-pipe": (lambda f: os.mkfifo(f / "vocab.json"), "no plain file"),
+    "words-for-offsets": (
+        lambda f: (f / "model.safetensors").write_bytes(header({"w": {"data_offsets": ["a", "b"]}})), "damaged header",
+    ),
+    "header-of-lists": (lambda f: (f / "model.safetensors").write_bytes(header([1, 2])), "damaged header"),
+    "truncated-tokenizer": (lambda f: (f / "tokenizer.json").write_text('{"version": "1.0", "mod'), "damaged"),
     "no-config": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
     "no-tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing"),
     "no-weights": (lambda f: (f / "model.safetensors").unlink(), "no weights"),
@@ -156,6 +191,11 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a-number-is-a-word": lambda f: config(f, encoder_config={"num_heads": "many"}),
     "no-encoder": lambda f: config(f, encoder_config=None),
     "the-tokenizer-is-empty": lambda f: (f / "tokenizer.json").write_text("{}"),
+    "an-inner-part-is-empty": lambda f: config(f, projector_config={}, encoder_config={}),
+    "fewer-layers-than-weights": lambda f: config(
+        f, encoder_config=config_of(f)["encoder_config"] | {"num_layers": 1}
+    ),
+    "no-end-of-text": lambda f: config(f, text_config=config_of(f)["text_config"] | {"vocab_size": 3}),
     "zeros-for-weights": lambda f: (f / "model.safetensors").write_bytes(safetensors()),
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from workers.engines.granite.prompts import (
     TRANSLATIONS,
     PromptTable,
     UntrainedTaskError,
-    table_for,
+    table_of,
     written,
 )
 
@@ -39,6 +39,7 @@ TERMS = ("Ann", "Łódź", "O'Brien & Sons")
          b"\n ASSISTANT:"),
         (GRANITE_4_1, "de", (),
          b"USER: <|audio|>translate the speech to German with proper punctuation and capitalization.\n ASSISTANT:"),
+        (GRANITE_4_1, "de", ("a",), b"USER: <|audio|>translate the speech to German. Keywords: a\n ASSISTANT:"),
         (GRANITE_4_1_RAW, None, (),
          b"USER: <|audio|>can you transcribe the speech into a written format?\n ASSISTANT:"),
         (GRANITE_4_1_RAW, None, ("Ann",),
@@ -55,16 +56,20 @@ def test_the_prompt_is_the_trained_one_to_the_byte(
 
 
 @pytest.mark.parametrize(
-    ("model", "table"),
+    ("files", "config", "revision", "table"),
     [
-        ("ibm-granite/granite-4.0-1b-speech", GRANITE_4_0),
-        ("ibm-granite/granite-speech-4.1-2b", GRANITE_4_1),
-        ("/models/granite-speech-4.1-2b", GRANITE_4_1),
-        ("/models/mine", GRANITE_4_0),
+        ({"model.safetensors"}, {}, None, GRANITE_4_0),
+        ({"model.safetensors", "out_llm.safetensors"}, {}, None, GRANITE_4_1),
+        (set(), {"_name_or_path": "ibm-granite/granite-speech-4.1-2b"}, None, GRANITE_4_1),
+        (set(), {"_name_or_path": 7}, "0" * 40, GRANITE_4_0),
+        (set(), {}, "de575db64086f84fdc79da4932d1076e965bc546", GRANITE_4_1),
+        (set(), {}, "bd87ab862416353633ea431fe49b1614003623c5", GRANITE_4_0),
     ],
 )
-def test_the_table_goes_by_the_name_of_the_model(model: str, table: PromptTable) -> None:
-    assert table_for(model) is table
+def test_the_table_goes_by_what_came_with_the_weights(
+    files: set[str], config: dict[str, object], revision: str | None, table: PromptTable
+) -> None:
+    assert table_of(files, config, revision) is table
 
 
 def test_every_trained_task_has_a_prompt_and_no_other_has() -> None:

@@ -3,51 +3,55 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from workers.engines.granite.drafts import Cost, DraftLedger, pays
-from workers.engines.granite.prompts import GRANITE_4_0, GRANITE_4_1_RAW
+from workers.engines.granite.prompts import GRANITE_4_1_RAW
 from workers.engines.granite.settings import Drafts, GraniteSettings
 
 
 def test_nothing_said_is_the_vendor_s_smaller_model() -> None:
-    settings = GraniteSettings.from_environment({"PATH": "/bin"})
+    settings = GraniteSettings()
 
-    assert settings == GraniteSettings()
     assert settings.model == "ibm-granite/granite-4.0-1b-speech"
-    assert settings.table is GRANITE_4_0
+    assert settings.prompts is None  # the weights' own files decide
 
 
-def test_everything_can_be_said_in_the_environment() -> None:
-    settings = GraniteSettings.from_environment(
+def test_everything_can_be_said_in_texts() -> None:
+    settings = GraniteSettings.model_validate(
         {
-            "TRUNKLINE_GRANITE_MODEL": "ibm-granite/granite-speech-4.1-2b",
-            "TRUNKLINE_GRANITE_REVISION": "0" * 40,
-            "TRUNKLINE_GRANITE_MANIFEST": "/etc/sums",
-            "TRUNKLINE_GRANITE_PROMPTS": "granite-4.1-raw",
-            "TRUNKLINE_GRANITE_MAX_BATCH": "96",
-            "TRUNKLINE_GRANITE_DRAFTS": "never",
-            "TRUNKLINE_GRANITE_CUT_LOOPS": "no",
+            "model": "ibm-granite/granite-speech-4.1-2b",
+            "revision": "0" * 40,
+            "manifest": "/etc/sums",
+            "prompts": "granite-4.1-raw",
+            "max_batch": "96",
+            "drafts": "never",
+            "cut_loops": "no",
+            "device": "",
         }
     )
 
     assert settings.manifest == Path("/etc/sums")
-    assert settings.table is GRANITE_4_1_RAW
+    assert settings.prompts is GRANITE_4_1_RAW
     assert (settings.max_batch, settings.drafts, settings.cut_loops) == (96, Drafts.NEVER, False)
+    assert settings.device == "auto"  # an empty text leaves the default
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MAX_BATCH", "0"),
-        ("MAX_BATCH", "many"),
-        ("PROMPTS", "mine"),
-        ("DRAFTS", "perhaps"),
-        ("MODLE", "x"),
+        ("max_batch", "0"),
+        ("max_batch", "many"),
+        ("prompts", "mine"),
+        ("drafts", "perhaps"),
+        ("modle", "x"),
     ],
 )
 def test_what_cannot_be_is_named(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match=f"TRUNKLINE_GRANITE_{name}"):
-        GraniteSettings.from_environment({f"TRUNKLINE_GRANITE_{name}": value})
+    with pytest.raises(ValidationError) as refused:
+        GraniteSettings.model_validate({name: value})
+
+    assert refused.value.errors()[0]["loc"] == (name,)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Settings as people give them: exported in a shell, beside all the variables that a shell has anyway."""
+
+from pathlib import Path
+
+import pytest
+from support.shell import bash
+
+
+@pytest.mark.parametrize(
+    ("commands", "complaint"),
+    [
+        # a hub id from a flag, with the rest from the environment: only the digits of its commit are wrong
+        (
+            "TRUNKLINE_GRANITE_REVISION=main trunkline transcribe $WAV --engine granite --model ibm-granite/x",
+            "ibm-granite/x needs a pinned revision",
+        ),
+        (
+            "TRUNKLINE_GRANITE_MODEL=/absent/folder trunkline transcribe $WAV --engine granite",
+            "'/absent/folder' is neither a folder nor a hub id",
+        ),
+        (
+            "TRUNKLINE_GRANITE_MODEL=/absent/folder trunkline transcribe $WAV --engine granite --granite-model /other",
+            "'/other' is neither a folder nor a hub id",
+        ),
+    ],
+)
+def test_the_settings_of_granite_come_from_the_environment_and_flags(
+    commands: str, complaint: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+    done = bash(commands, tmp_path)
+
+    assert complaint in done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("commands", "complaint"),
+    [
+        ("TRUNKLINE_GRANITE_MODLE=x trunkline show", "TRUNKLINE_GRANITE_MODLE; did you mean TRUNKLINE_GRANITE_MODEL"),
+        ("TRUNKLINE_GRANITE__=x trunkline show", "unknown environment variable TRUNKLINE_GRANITE__"),
+        ("TRUNKLINE_CONFIGURATION=x trunkline show", "unknown environment variable TRUNKLINE_CONFIGURATION"),
+        ("TRUNKLINE_WHISPER_MODEL=x trunkline transcribe $WAV --engine moonshine --model y", "--model: the engine moonshine"),
+        (
+            "TRUNKLINE_GRANITE_MAX_BATCH=many trunkline transcribe $WAV --engine granite",
+            "TRUNKLINE_GRANITE_MAX_BATCH: Input should be a valid integer",
+        ),
+    ],
+)  # fmt: skip
+def test_a_slip_is_answered_with_its_name(commands: str, complaint: str, tmp_path: Path) -> None:
+    done = bash(commands, tmp_path)
+
+    assert complaint in done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

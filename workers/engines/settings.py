@@ -1,0 +1,37 @@
+"""What a site may choose about each engine: one settings class per engine, each a section of the configuration."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class EngineSettings(BaseModel):
+    """An engine without settings of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: Any) -> Any:  # noqa: ANN401  # before validation it may be anything
+        """Compose files pass `${NAME:-}`: an empty text leaves the default."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value != ""}
+
+    def options(self) -> dict[str, object]:
+        """The keyword arguments for the engine's `load`."""
+        return {}
+
+
+class WhisperSettings(EngineSettings):
+    """The Whisper engine: other languages on a processor."""
+
+    model: Path | None = Field(
+        default=None,
+        description="a folder with weights in CTranslate2's format; unset fetches whisper-base",
+    )
+
+    def options(self) -> dict[str, object]:
+        """See EngineSettings."""
+        return {"folder": self.model}
