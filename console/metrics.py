@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from redis.asyncio import Redis
 
+from protocol.jobs import task_of
 from protocol.keys import Partition
 
 _LOOK_SECONDS = 0.25
@@ -51,6 +53,7 @@ class QueueMeter:
             "outbox": [one.outbox for one in partitions],
             "dead": [one.dead for one in partitions],
         }
+        self._partitions = tuple(partitions)
         self._now = now
         self._up = Gauge(
             "trunkline_redis_up", "Whether Redis answered last time", registry=registry
@@ -67,20 +70,50 @@ class QueueMeter:
             ["lane"],
             registry=registry,
         )
+        self._task_depth = Gauge(
+            "trunkline_task_queue_depth",
+            "Finals that are not settled, by what they need of a worker: `de-en` is German written in English",
+            ["task"],
+            registry=registry,
+        )
+        self._task_age = Gauge(
+            "trunkline_task_queue_age_seconds",
+            "Age of the oldest final, by what it needs of a worker",
+            ["task"],
+            registry=registry,
+        )
 
     async def look(self, redis: Redis) -> None:
         """Take all figures anew.  Raises what redis-py raises when there is no answer."""
         self._up.set(0)
+        tasks: dict[str, list[str]] = {}
+        partials = []
+        for partition in self._partitions:
+            names: Any = await redis.smembers(partition.lanes)
+            for name in names:
+                if task_of(lane := name.decode()):
+                    tasks.setdefault(lane, []).append(partition.finals_in(lane))
+                    partials.append(partition.partials_in(lane))
+        for task, streams in tasks.items():
+            depth, age = await self._look_into(redis, streams)
+            self._task_depth.labels(task).set(depth)
+            self._task_age.labels(task).set(age)
+        named = {"finals": [one for some in tasks.values() for one in some], "partials": partials}
         for lane, streams in self._lanes.items():
-            async with redis.pipeline(transaction=False) as pipe:
-                for stream in streams:
-                    pipe.xlen(stream)
-                    pipe.xrange(stream, count=1)
-                answers = await pipe.execute()
-            self._depth.labels(lane).set(sum(answers[::2]))
-            oldest = [_moment(entries[0][0]) for entries in answers[1::2] if entries]
-            self._age.labels(lane).set(max(0.0, self._now() - min(oldest)) if oldest else 0.0)
+            depth, age = await self._look_into(redis, [*streams, *named.get(lane, ())])
+            self._depth.labels(lane).set(depth)
+            self._age.labels(lane).set(age)
         self._up.set(1)
+
+    async def _look_into(self, redis: Redis, streams: Sequence[str]) -> tuple[int, float]:
+        """How many entries lie in `streams`, and how many seconds the oldest has."""
+        async with redis.pipeline(transaction=False) as pipe:
+            for stream in streams:
+                pipe.xlen(stream)
+                pipe.xrange(stream, count=1)
+            answers = await pipe.execute()
+        oldest = [_moment(entries[0][0]) for entries in answers[1::2] if entries]
+        return sum(answers[::2]), max(0.0, self._now() - min(oldest)) if oldest else 0.0
 
 
 def _moment(entry: bytes) -> float:

@@ -39,6 +39,11 @@ class CallConfig:
     hangover_ms: int | None = None
     """Silence that ends a segment; None takes the gateway's own."""
 
+    @property
+    def task(self) -> tuple[str, str]:
+        """Language spoken and language written: what a worker must be able to do."""
+        return self.language, self.translate_to or self.language
+
     def with_keywords(self, terms: tuple[str, ...]) -> "CallConfig":
         """The same, biased towards `terms` from here on, under the next revision."""
         return replace(self, keywords=Keywords(terms, self.keywords.revision + 1))

@@ -29,7 +29,10 @@ class WorkerCapacity:
     """Seconds of speech finished for each second of work; None: nothing was measured yet."""
 
     tasks: frozenset[Task] = frozenset()
-    """What its engine was trained for; nothing from a worker that does not say."""
+    """What its engine was trained for: the jobs that it claims; nothing from a worker that does not say."""
+
+    max_keywords: int | None = None
+    """Most keywords that its engine is given for one segment; None: no limit, or it does not say."""
 
 
 class CapacityError(ValueError):

@@ -162,6 +162,9 @@ class KeywordsApplied:
     rejected: tuple[str, ...]
     """Each with its reason, `term: reason`."""
 
+    per_segment: int | None = None
+    """How many of them an engine is given for one segment, those that sound most like it; None: all."""
+
 
 class LoadLevel(IntEnum):
     """What is left out because the workers are behind; each level leaves out what the lower ones do."""
@@ -180,6 +183,8 @@ class LoadChanged:
     """Counts from 0 in each call."""
 
     level: LoadLevel
+    reason: str = ""
+    """Why, where it is not that the workers are behind: no living worker can do what the call needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """What travels to a worker: small, and without audio, which lies beside it under the segment's key."""
 
+import re
 from dataclasses import dataclass
 
 import msgspec
 
+from .capacity import Task
 from .events import SegmentId
 
 VERSION = 1
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,30 @@ class Job:
     end: int | None = None
     """Where the segment ends; None while it is open."""
 
+    @property
+    def task(self) -> Task:
+        """What a worker must be able to do."""
+        return self.language, self.translate_to or self.language
+
 
 class JobError(ValueError):
     """A job that this program cannot read: written by another version, or not a job."""
+
+
+def lane_of(task: Task) -> str | None:
+    """
+    The name of the lane in which jobs of `task` wait: `en-en`, `de-en`.
+
+    None when these are no languages: such a job waits in the lane that all workers read.
+    """
+    return "-".join(task) if all(map(_LANGUAGE.fullmatch, task)) else None
+
+
+def task_of(lane: str) -> Task | None:
+    """The task of a lane; None when the name is of none."""
+    spoken, _, written = lane.partition("-")
+    task = (spoken, written)
+    return task if lane_of(task) == lane else None
 
 
 def encode_job(job: Job) -> bytes:

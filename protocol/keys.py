@@ -5,8 +5,12 @@ All keys of one call carry the hash tag of its partition, so that a script may t
 cluster too (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
 
 Per partition
-    finals      stream, group `workers`: segments whose speech has ended; never trimmed
-    partials    stream, group `workers`: open segments somebody wants to read; at most one entry each
+    lanes       set: the lanes in which jobs have been queued, by what they need of a worker: `en-en` is English
+                written as it is spoken, `de-en` German written in English
+    finals:<lane>    stream, group `workers`: segments whose speech has ended; never trimmed
+    partials:<lane>  stream, group `workers`: open segments somebody wants to read; at most one entry each
+    finals, partials  the same for jobs of gateways that know no lanes: workers of any kind read them, and pass on
+                what they cannot do
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
     dead        stream: finals that were given up, by reference; no audio, no text
     workers     hash: what each worker gets done (capacity.py); gone soon after the last word of the last worker
@@ -53,14 +57,27 @@ class Partition:
         return f"trunkline:{{p{self.number}}}"
 
     @property
+    def lanes(self) -> str:
+        """Set of the lanes in which jobs have been queued."""
+        return f"{self.tag}:lanes"
+
+    @property
     def finals(self) -> str:
-        """Stream of segments to be transcribed."""
-        return f"{self.tag}:finals"
+        """Stream of segments to be transcribed, for workers of any kind."""
+        return self.finals_in(None)
 
     @property
     def partials(self) -> str:
-        """Stream of open segments to be looked at."""
-        return f"{self.tag}:partials"
+        """Stream of open segments to be looked at, for workers of any kind."""
+        return self.partials_in(None)
+
+    def finals_in(self, lane: str | None) -> str:
+        """Stream of segments to be transcribed by workers that can do what the lane needs; None: by any."""
+        return f"{self.tag}:finals:{lane}" if lane else f"{self.tag}:finals"
+
+    def partials_in(self, lane: str | None) -> str:
+        """Stream of open segments to be looked at by workers that can do what the lane needs; None: by any."""
+        return f"{self.tag}:partials:{lane}" if lane else f"{self.tag}:partials"
 
     @property
     def outbox(self) -> str:
@@ -123,10 +140,10 @@ class CallKeys:
         """Hash: the partials of one segment."""
         return self._key(f"state:{segment}")
 
-    def settling(self, segment: SegmentId) -> list[str]:
-        """All that the end of a segment touches, as the script `SETTLE` wants it."""
+    def settling(self, segment: SegmentId, stream: str | None = None) -> list[str]:
+        """All that the end of a segment touches, as the script `SETTLE` wants it; its job lies in `stream`."""
         return [
-            self.partition.finals,
+            stream or self.partition.finals,
             self.meta,
             self.log,
             self.settled,

@@ -58,6 +58,33 @@ return taken
 """,
 )
 
+ADD_LANES = Script(
+    "add_lanes",
+    """#!lua flags=allow-oom
+-- KEYS lanes   ARGV lane...
+-- Let workers know of lanes, before jobs are queued there.
+redis.call('SADD', KEYS[1], unpack(ARGV))
+return redis.status_reply('OK')
+""",
+)
+
+PASS_ON = Script(
+    "pass_on",
+    """#!lua flags=allow-oom
+-- KEYS from to   ARGV group consumer entry
+-- Move a job to the lane of those who can do it, as it is.  Returns 1, or 0 when it is not the consumer's.
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'none' and kind ~= 'stream' then return redis.error_reply('WRONGTYPE ' .. KEYS[2]) end
+local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)
+local found = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])
+if #lease == 0 or lease[1][2] ~= ARGV[2] or #found == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', unpack(found[1][2]))
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('XDEL', KEYS[1], ARGV[3])
+return 1
+""",
+)
+
 HAND_BACK = Script(
     "hand_back",
     """#!lua flags=allow-oom

@@ -143,15 +143,17 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
             return _where("dtmf", channel, role) | {"digit": digit, "at_ms": to_ms(at)}
         case LineWarning():
             return _line_warning(event, role)
-        case KeywordsApplied(revision, accepted, rejected):
+        case KeywordsApplied(revision, accepted, rejected, per_segment):
             return {
                 "type": "keywords.applied",
                 "keywords_rev": revision,
                 "accepted": accepted,
                 "rejected": rejected,
+                "per_segment": len(accepted) if per_segment is None else per_segment,
             }
-        case LoadChanged(_, level):
-            return {"type": "degraded", "level": level.name.lower()}
+        case LoadChanged(_, level, reason):
+            said = {"type": "degraded", "level": level.name.lower()}
+            return said | {"reason": reason} if reason else said
         case MarkReached(name):
             return {"type": "mark", "name": name}
         case CallStarted() | CallEnded():

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import assert_never
 
 from protocol.call import CallConfig, Role
+from protocol.capacity import Task
 from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import (
     Account,
@@ -87,7 +88,10 @@ class Call:
         ledger: Ledger,
         partial_every_ms: int,
         now: Callable[[], float],
+        keyword_limit: Callable[[Task], int | None] = lambda _: None,
     ) -> None:
+        """`keyword_limit`: most keywords that the workers for a task can use in one segment; None: no limit."""
+        self._keyword_limit = keyword_limit
         self.identity = identity
         self.config = config
         self.ledger = ledger
@@ -102,6 +106,7 @@ class Call:
         self._segments = 0
         self._last_word: CallEnded | None = None
         self._level = LoadLevel.NORMAL
+        self._lack = ""
         self._levels = 0
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
@@ -135,8 +140,8 @@ class Call:
                 self._segments += 1
             case MarkReached():
                 self._marks.recall()
-            case LoadChanged(number, level):
-                self._levels, self._level = number + 1, level
+            case LoadChanged(number, level, reason):
+                self._levels, self._level, self._lack = number + 1, level, reason
             case _:
                 pass
 
@@ -158,12 +163,18 @@ class Call:
         """From here on every segment that ends is taken to be in `language`, ISO 639."""
         self.config = replace(self.config, language=language)
 
-    def ease(self, level: LoadLevel) -> None:
-        """The workers are behind, or have caught up: partials come accordingly."""
-        if self.phase is Phase.LIVE and level is not self._level:
-            self._level = level
-            self._log(LoadChanged(self._levels, level))
-            self._levels += 1
+    def ease(self, level: LoadLevel, reason: str = "") -> bool:
+        """
+        The workers are behind, or have caught up: partials come accordingly.  Whether that is news.
+
+        `reason`: that no living worker can do what the call needs.
+        """
+        if self.phase is not Phase.LIVE or (level, reason) == (self._level, self._lack):
+            return False
+        self._level, self._lack = level, reason
+        self._log(LoadChanged(self._levels, level, reason))
+        self._levels += 1
+        return True
 
     def press(self, channel: int, digit: str, at: int) -> None:
         """A telephone key."""
@@ -282,7 +293,9 @@ class Call:
 
     def _acknowledge_keywords(self, rejected: tuple[str, ...]) -> None:
         keywords = self.config.keywords
-        self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected))
+        limit = self._keyword_limit(self.config.task)
+        used = None if limit is None else min(limit, len(keywords.terms))
+        self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected, used))
 
     def _job(self, segment: SegmentId, start: int, end: int | None = None) -> bytes:
         config = self.config

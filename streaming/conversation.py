@@ -27,6 +27,7 @@ from protocol.bridge import (
     LanguageChanged,
     MarkReceived,
 )
+from protocol.capacity import Task
 from protocol.events import Entry, LoadLevel
 
 from .call import Call, Phase
@@ -66,6 +67,9 @@ class Conversation:
         self._left: SupersededError | None = None
         self._is_leaving = False
         self._is_forgotten = False
+        self.serves: Callable[[Task], bool] = lambda _: True
+        """Whether some living worker can do a task."""
+
         self._telling = asyncio.Lock()
         """Held while Redis is told how far we have come: what was right before a loss must not come after it."""
 
@@ -122,7 +126,7 @@ class Conversation:
                     one.skip(samples, reason, account)
             case LanguageChanged(language):
                 self._channels_now()
-                self.call.change_language(language)
+                self._change_language(language)
             case KeywordsChanged(terms, rejected):
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)
@@ -148,10 +152,17 @@ class Conversation:
         self.call.end(reason, [channel.totals for channel in self._channels], self.heard)
         self._due.set()
 
-    def ease(self, level: LoadLevel) -> None:
-        """What is left out from now on, because the workers are behind."""
-        self.call.ease(level)
-        self._due.set()
+    def _change_language(self, language: str) -> None:
+        """Unless no living worker can do it: segments would wait for ever, and the call with them."""
+        if self.serves(replace(self.call.config, language=language).task):
+            self.call.change_language(language)
+        else:
+            log.warning("language_refused", reason=f"no worker here hears {language}")
+
+    def ease(self, level: LoadLevel, reason: str = "") -> None:
+        """What is left out from now on, because the workers are behind; `reason`: why, if it is not that."""
+        if self.call.ease(level, reason):
+            self._due.set()
 
     def rest(self, channels: Sequence[int] | None = None) -> None:
         """Nothing is heard for now, of `channels` or of all: close what is open."""

@@ -8,7 +8,7 @@ that were taken are never left out.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocol.capacity import FRESH_SECONDS, Task, WorkerCapacity
+from protocol.capacity import FRESH_SECONDS, WorkerCapacity
 from protocol.events import LoadLevel
 
 _SEGMENT_SECONDS = 5.0
@@ -36,9 +36,6 @@ class Backlog:
     capacity: float | None
     """Seconds of speech that all workers finish in a second; None where not all have been measured."""
 
-    tasks: frozenset[Task] = frozenset()
-    """What some worker can do; empty where nobody has said."""
-
     @property
     def wait(self) -> float:
         """
@@ -59,11 +56,6 @@ def capacity_of(told: Iterable[WorkerCapacity], now: float) -> float | None:
     fresh = [one.capacity for one in told if now - one.at <= FRESH_SECONDS]
     known = [capacity for capacity in fresh if capacity is not None]
     return sum(known) if len(known) == len(fresh) else None
-
-
-def tasks_of(told: Iterable[WorkerCapacity], now: float) -> frozenset[Task]:
-    """What can be done by those who have spoken lately."""
-    return frozenset(task for one in told if now - one.at <= FRESH_SECONDS for task in one.tasks)
 
 
 class Load:

@@ -31,6 +31,11 @@ class GatewayMeter:
             "What is left out: 0 nothing, 1 every other partial, 2 partials, 3 new calls",
             registry=registry,
         )
+        self._without_worker = Gauge(
+            "trunkline_calls_without_worker",
+            "Calls in progress whose language or translation no living worker can do",
+            registry=registry,
+        )
         self._unsettled = Gauge(
             "trunkline_unsettled_segments",
             "Segments that were heard and have no terminal event yet",
@@ -96,6 +101,10 @@ class GatewayMeter:
         self._level.set_function(level)
         self._unsettled.set_function(unsettled)
         self._held.set_function(held_bytes)
+
+    def without_worker(self, calls: int) -> None:
+        """So many calls wait for a worker that can do what they need."""
+        self._without_worker.set(calls)
 
     def took(self, dialect: str, how: str) -> None:
         """A call: `begun`, `continued` or `forsaken`."""

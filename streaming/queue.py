@@ -4,6 +4,7 @@ The gateway's way to Redis: what it writes, each write in one atomic step that m
 Connection errors go through to the caller, who tries the same write again.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -14,8 +15,9 @@ from redis.commands.core import AsyncScript
 
 from protocol.clock import UPSAMPLING
 from protocol.events import Entry, Final, SegmentDropped, SegmentFailed, SegmentId, Span
-from protocol.jobs import JobError, decode_job
+from protocol.jobs import JobError, decode_job, lane_of
 from protocol.keys import WORKERS, CallKeys
+from protocol.leases import ADD_LANES
 from protocol.scripts import (
     ADOPT,
     APPEND,
@@ -84,6 +86,7 @@ class CallQueue:
         self._beat = self._script(BEAT)
         self._restore = self._script(RESTORE)
         self._append = self._script(APPEND)
+        self._add_lanes = self._script(ADD_LANES)
         self._hear = self._script(HEAR)
         self._submit = self._script(SUBMIT)
         self._settle = self._script(SETTLE)
@@ -189,10 +192,13 @@ class CallQueue:
 
     async def perform(self, writes: Sequence[Write]) -> list[Missing | None]:
         """Do `writes` in order, in one round trip; for each None when it is done.  LogLostError if not."""
+        lanes = sorted({lane for write in writes if (lane := _lane_of(write))})
         async with self._redis.pipeline(transaction=False) as pipe:
+            if lanes:
+                await self._add_lanes(keys=[self.keys.partition.lanes], args=lanes, client=pipe)
             for write in writes:
                 await self._add(write, pipe)
-            answers = await pipe.execute()
+            answers = (await pipe.execute())[bool(lanes) :]
         return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
 
     async def _add(self, write: Write, pipe: Pipeline) -> None:
@@ -210,7 +216,7 @@ class CallQueue:
                         keys.meta,
                         keys.audio(segment),
                         keys.state(segment),
-                        keys.partition.partials,
+                        keys.partition.partials_in(_lane_of(write)),
                     ],
                     args=[*ours, offset, audio, AUDIO_TTL, partial],
                     client=pipe,
@@ -221,7 +227,7 @@ class CallQueue:
                         keys.meta,
                         keys.settled,
                         keys.state(segment),
-                        keys.partition.finals,
+                        keys.partition.finals_in(_lane_of(write)),
                         keys.audio(segment),
                     ],
                     args=[*ours, str(segment), AUDIO_TTL, job, size],
@@ -277,6 +283,15 @@ def _span_of(entry: Entry, start: int) -> Span:
             return span
         case _:
             return Span(start, start)
+
+
+def _lane_of(write: Write) -> str | None:
+    """The lane of the job that is written; None for none, and for a job of another version."""
+    match write:
+        case StoreAudio(partial=job) | QueueFinal(job=job) if job:
+            with contextlib.suppress(JobError):
+                return lane_of(decode_job(job).task)
+    return None
 
 
 def _end_of(job: bytes) -> int | None:

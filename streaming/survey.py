@@ -7,9 +7,10 @@ from typing import Any
 from redis.asyncio import Redis
 
 from protocol.capacity import CapacityError, WorkerCapacity, decode_capacity
+from protocol.jobs import task_of
 from protocol.keys import Partition
 
-from .load import Backlog, capacity_of, tasks_of
+from .fleet import Fleet, LaneDepth
 
 
 async def server_time(redis: Redis) -> float:
@@ -24,16 +25,26 @@ async def forsaken(redis: Redis, partition: Partition, since: float, most: int) 
     return [call_id.decode() for call_id in found]
 
 
-async def backlog(redis: Redis, partition: Partition, now: float) -> Backlog:
-    """How far the workers of a partition are behind, `now` by the clock of Redis."""
+async def fleet(redis: Redis, partition: Partition, now: float) -> Fleet:
+    """The workers of a partition and what waits for them, `now` by the clock of Redis."""
+    names: Any = await redis.smembers(partition.lanes)
+    tasks = {task: name.decode() for name in names if (task := task_of(name.decode()))}
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.xlen(partition.finals)
-        pipe.xrange(partition.finals, count=1)
         pipe.hvals(partition.workers)
-        segments, oldest, workers = await pipe.execute()
+        for lane in (None, *tasks.values()):
+            pipe.xlen(partition.finals_in(lane))
+            pipe.xrange(partition.finals_in(lane), count=1)
+        workers, *found = await pipe.execute()
+    for_any, *depths = [
+        _depth(segments, oldest, now)
+        for segments, oldest in zip(found[::2], found[1::2], strict=True)
+    ]
+    return Fleet.of(_told(workers), now, dict(zip(tasks, depths, strict=True)), for_any)
+
+
+def _depth(segments: int, oldest: Any, now: float) -> LaneDepth:  # noqa: ANN401  # as redis-py leaves it
     since = int(oldest[0][0].split(b"-")[0]) / 1_000 if oldest else now
-    told = list(_told(workers))
-    return Backlog(segments, max(0.0, now - since), capacity_of(told, now), tasks_of(told, now))
+    return LaneDepth(segments, max(0.0, now - since))
 
 
 async def newest_in(redis: Redis, outbox: str) -> str:

@@ -24,15 +24,15 @@ from protocol.tenants import bare
 from .call import Phase
 from .checkpoint import Checkpoint, hashed
 from .conversation import Conversation
+from .fleet import Fleet, TaskLoads
 from .following import Newsroom
 from .hearing import Hearing
 from .joining import Junction, Leg, Part
-from .load import Load
 from .metrics import GatewayMeter
 from .past import Past
 from .queue import CallQueue, OverloadedError, SupersededError
 from .settings import GatewaySettings
-from .survey import backlog, forsaken, server_time
+from .survey import fleet, forsaken, server_time
 from .workshop import Workshop
 
 _AT_A_TIME = 32
@@ -65,8 +65,11 @@ class Switchboard:
         self._workshop = Workshop(
             redis, partitions, settings, hearing, newsroom, now, meter or GatewayMeter()
         )
-        self._load = Load()
-        self._tasks: frozenset[Task] = frozenset()
+        self._loads = TaskLoads()
+        self._fleets: tuple[Fleet, ...] = ()
+        self._orphaned_tasks: frozenset[Task] = frozenset()
+        self._workshop.keyword_limit = self._keyword_limit
+        self._meter = meter or GatewayMeter()
         self._calls: dict[str, Conversation] = {}
         self._junctions: dict[str, asyncio.Future[Junction]] = {}
         self._going: set[asyncio.Task[None]] = set()
@@ -122,7 +125,8 @@ class Switchboard:
                 queue, opened, await queue.past(checkpoint), token, tell
             )
         self._calls[call_id] = conversation
-        conversation.ease(self._load.level)
+        conversation.serves = self._serves
+        conversation.ease(self._loads.level(opened.config.task))
         dialect.opened(bare(call_id))
         if token and isinstance(dialect, Resumable):
             dialect.resumed(token, conversation.checkpoint.heard)
@@ -169,13 +173,53 @@ class Switchboard:
         """Find out how far the workers are behind, and tell all calls when that changes anything."""
         partitions = [Partition(number) for number in range(self._partitions)]
         now = await server_time(self._redis)
-        backlogs = await asyncio.gather(*(backlog(self._redis, one, now) for one in partitions))
-        self._tasks = frozenset[Task]().union(*(one.tasks for one in backlogs))
-        if self._load.observe(max(one.wait for one in backlogs)):
-            log.warning("load_changed", level=self._load.level.name.lower())
-            for call in self._calls.values():
-                call.ease(self._load.level)
-        return self._load.level
+        self._fleets = tuple(
+            await asyncio.gather(*(fleet(self._redis, one, now) for one in partitions))
+        )
+        calls = {call.call.config.task for call in self._calls.values()}
+        tasks = self._tasks.union(calls, *(one.waiting for one in self._fleets))
+        waits = {task: max(one.wait(task) for one in self._fleets) for task in tasks}
+        if self._loads.observe(waits):
+            log.warning("load_changed", level=self._loads.worst.name.lower())
+        self._look_for_workers(calls)
+        for call in self._calls.values():
+            task = call.call.config.task
+            level = self._loads.level(task)
+            call.ease(level, self._lack(task) if level else "")
+        return self._loads.least(self._tasks)
+
+    @property
+    def _tasks(self) -> frozenset[Task]:
+        """What some living worker can do; empty where none has said."""
+        return frozenset[Task]().union(*(one.tasks for one in self._fleets))
+
+    def _serves(self, task: Task) -> bool:
+        """Whether some living worker can do `task`; true where none has said what it can do."""
+        tasks = self._tasks
+        return not tasks or task in tasks
+
+    def _lack(self, task: Task) -> str:
+        """What calls that need `task` are told when no living worker can do it; empty when one can."""
+        spoken, written = task
+        if self._fleets and task not in self._tasks:
+            return f"no worker here hears {spoken} and writes {written}: waiting for one"
+        return ""
+
+    def _look_for_workers(self, needed: set[Task]) -> None:
+        """Say when the last worker for a task that calls need is gone, and when one is back."""
+        known = self._tasks
+        lacking = frozenset(task for task in needed if task not in known)
+        for task in lacking - self._orphaned_tasks:
+            log.error("no_able_worker", reason=self._lack(task), remedy="start a worker for it")
+        self._orphaned_tasks = lacking
+        self._meter.without_worker(
+            sum(call.call.config.task in lacking for call in self._calls.values())
+        )
+
+    def _keyword_limit(self, task: Task) -> int | None:
+        """Most keywords that all living workers for `task` can use in one segment."""
+        limits = [limit for one in self._fleets if (limit := one.keyword_limit(task)) is not None]
+        return min(limits, default=None)
 
     async def finish_forsaken(self) -> None:
         """Bring calls to their end whose gateways are dead."""
@@ -231,15 +275,14 @@ class Switchboard:
 
     async def _check(self, opened: CallOpened, call_id: str) -> None:
         """DialectError, OverloadedError unless the call may be begun, or gone on with."""
-        spoken = opened.config.language
-        written = opened.config.translate_to or spoken
-        if self._tasks and (spoken, written) not in self._tasks:
+        spoken, written = task = opened.config.task
+        if not self._serves(task):
             known = ", ".join(sorted("-".join(dict.fromkeys(task)) for task in self._tasks)[:40])
             raise DialectError(
                 f"no worker here hears {spoken} and writes {written}; there are {known}"
             )
         there = await self._workshop.queue(call_id).in_progress()
-        if there is None and self._load.level is LoadLevel.NO_NEW_CALLS:
+        if there is None and self._loads.level(task) is LoadLevel.NO_NEW_CALLS:
             raise OverloadedError("the workers are behind: try again in a few seconds")
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")

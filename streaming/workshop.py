@@ -8,6 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from protocol.bridge import CallOpened
+from protocol.capacity import Task
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
 from protocol.keys import CallKeys
@@ -51,6 +52,8 @@ class Workshop:
         self._newsroom = newsroom
         self._now = now
         self._meter = meter
+        self.keyword_limit: Callable[[Task], int | None] = lambda _: None
+        """Most keywords that the workers for a task can use in one segment; None: no limit."""
 
     def keys(self, call_id: str) -> CallKeys:
         """Where the call lies in Redis."""
@@ -150,7 +153,9 @@ class Workshop:
         )
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
         every = self._settings.partial_every_ms
-        return Call(identity, checkpoint.config, Ledger(piece), every, self._now)
+        return Call(
+            identity, checkpoint.config, Ledger(piece), every, self._now, self.keyword_limit
+        )
 
     def _channels(self, opened: CallOpened, call: Call, origins: list[Origin]) -> list[Channel]:
         passport = Passport(len(origins), opened.rate)

@@ -173,7 +173,7 @@ async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) ->
         async with calling(it.url, call_id="left") as (bridge, heard):
             await stream(bridge, encode(AUDIO, Encoding.MULAW), frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
-            lane = Partition(0).finals
+            lane = Partition(0).finals_in("en-en")
             await redis.xgroup_create(lane, WORKERS, id="0", mkstream=True)
             left = 0
             while not left:

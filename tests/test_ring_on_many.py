@@ -17,7 +17,7 @@ from console.recording import read_recording
 from protocol.audio import Encoding, encode
 from protocol.keys import CallKeys, Partition
 from protocol.settings import RedisSettings
-from streaming.survey import backlog, forsaken, server_time
+from streaming.survey import fleet, forsaken, server_time
 
 PROMPTS = sorted((Path(__file__).parent / "speech" / "prompts").glob("*.wav"))
 PAUSE = np.zeros(8_000, dtype=np.int16)
@@ -67,11 +67,11 @@ async def test_how_far_workers_are_behind_is_seen_on_every_node_of_a_cluster(
 ) -> None:
     redis = connect(RedisSettings(url=cluster_url))
     now = await server_time(redis)
-    seen = [await backlog(redis, Partition(number), now) for number in range(8)]
+    seen = [await fleet(redis, Partition(number), now) for number in range(8)]
     forgotten = [await forsaken(redis, Partition(number), now - 3_600, 10) for number in range(8)]
     await redis.aclose()
 
-    assert [one.wait for one in seen] == [0] * 8
+    assert [one.wait(("en", "en")) for one in seen] == [0] * 8
     assert forgotten == [[]] * 8
 
 

@@ -12,6 +12,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from protocol.capacity import Task
+
 Samples = npt.NDArray[np.float32]
 """Mono, 16 kHz, in [-1, 1]."""
 
@@ -84,6 +86,9 @@ class Capabilities:
     """Pairs (spoken, written)."""
 
     keywords: bool = False
+    max_keywords: int | None = None
+    """Most keywords that it is given for one utterance, the likeliest of longer lists; None: no limit."""
+
     partials: bool = True
     word_times: str | None = None
     """How the times of words are found, `ctc-alignment` for instance; None where there are none."""
@@ -94,6 +99,11 @@ class Capabilities:
     max_batch: int = 1
     max_seconds: float = 15.0
     """Longest utterance in seconds; longer ones are cut before they get here."""
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """Language spoken and language written: what may be asked of it."""
+        return frozenset((spoken, spoken) for spoken in self.languages) | self.translations
 
 
 class EngineError(Exception):

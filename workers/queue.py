@@ -4,6 +4,9 @@ The worker's way to Redis: claim, fetch audio, settle.
 Finals are claimed by lease: this consumer's own pending entries first (at start and after every lost
 connection), then new ones, then those that another worker has handed back, then, one at a time, those whose lease
 has run out elsewhere.
+
+Jobs lie in lanes by what they need of a worker (see protocol/keys.py).  Only the lanes whose jobs the engine can do
+are read, and those that have no name: what is found there and cannot be done is passed on to its lane.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +17,18 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from protocol.capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is_stale
-from protocol.jobs import Job, JobError, decode_job
+from protocol.capacity import FRESH_SECONDS, Task, WorkerCapacity, encode_capacity, is_stale
+from protocol.jobs import Job, JobError, decode_job, lane_of, task_of
 from protocol.keys import WORKERS, CallKeys, Partition
-from protocol.leases import EXTEND, HAND_BACK, HANDED_BACK_MS, LOOK, TAKE_OVER
+from protocol.leases import (
+    ADD_LANES,
+    EXTEND,
+    HAND_BACK,
+    HANDED_BACK_MS,
+    LOOK,
+    PASS_ON,
+    TAKE_OVER,
+)
 from protocol.scripts import SETTLE, SUGGEST, TRY
 
 from .engine import Effort
@@ -49,12 +60,21 @@ class Claimed:
     """A job in hand.  It must be settled (final) or looked at (partial), or its lease runs out."""
 
     entry: str
-    """Id in the lane; unique together with effort and partition."""
+    """Id in the stream."""
 
     partition: Partition
     effort: Effort
     job: Job
     deliveries: int = 1
+    lane: str | None = None
+    """What the lane needs of a worker; None for the lane that all read."""
+
+    @property
+    def stream(self) -> str:
+        """Where the entry lies."""
+        if self.effort is Effort.FINAL:
+            return self.partition.finals_in(self.lane)
+        return self.partition.partials_in(self.lane)
 
     @property
     def keys(self) -> CallKeys:
@@ -64,7 +84,7 @@ class Claimed:
     @property
     def key(self) -> str:
         """Names the job among all that the worker holds."""
-        return f"{self.partition.number}:{self.effort}:{self.entry}"
+        return f"{self.stream}:{self.entry}"
 
 
 class WorkQueue:
@@ -74,6 +94,10 @@ class WorkQueue:
         self._redis = redis
         self._partitions = tuple(partitions)
         self._consumer = consumer
+        self._tasks: frozenset[Task] | None = None
+        self._lanes: dict[Partition, tuple[str, ...]] = {}
+        self._add_lanes = redis.register_script(ADD_LANES.source)
+        self._pass_on = redis.register_script(PASS_ON.source)
         self._settle = redis.register_script(SETTLE.source)
         self._extend = redis.register_script(EXTEND.source)
         self._hand_back = redis.register_script(HAND_BACK.source)
@@ -84,46 +108,61 @@ class WorkQueue:
         self.unreadable = 0
         """Jobs that were not ours to understand, since the start."""
 
+    def serve(self, tasks: frozenset[Task]) -> None:
+        """Claim only what needs one of `tasks`; without this everything is claimed."""
+        self._tasks = tasks
+
     async def prepare(self) -> None:
         """Make the groups, where they are not there."""
         for partition in self._partitions:
-            for lane in (partition.finals, partition.partials):
-                try:
-                    await self._redis.xgroup_create(lane, WORKERS, id="0", mkstream=True)
-                except ResponseError as exc:
-                    if "BUSYGROUP" not in str(exc):
-                        raise
+            await self._make_groups(partition, None)
+            self._lanes[partition] = ()
+            await self._find_lanes(partition)
 
     async def reclaim_own(self, partition: Partition) -> list[Claimed]:
         """Finals that were delivered to this consumer and never settled."""
-        reply = await self._redis.xreadgroup(
-            WORKERS, self._consumer, {partition.finals: "0"}, count=64
-        )
-        return self._claimed(partition, reply)
+        lanes = [None, *self._lanes.get(partition, ())]
+        streams: dict[Any, Any] = {partition.finals_in(lane): "0" for lane in lanes}
+        reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=64)
+        return await self._ours(self._claimed(partition, reply))
 
     async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
-        """Up to `room` new jobs of each lane; waits for the first at most `wait_ms`."""
-        lanes: dict[Any, Any] = {partition.finals: ">", partition.partials: ">"}
+        """About `room` new finals of all lanes, and partials; waits for the first at most `wait_ms`."""
+        named = await self._find_lanes(partition)
+        lanes = [None, *named]
+        streams: dict[Any, Any] = {partition.finals_in(lane): ">" for lane in lanes}
+        streams |= {partition.partials_in(lane): ">" for lane in lanes}
+        share = max(1, room // max(1, len(named)))
         reply = await self._redis.xreadgroup(
-            WORKERS, self._consumer, lanes, count=room, block=wait_ms
+            WORKERS, self._consumer, streams, count=share, block=wait_ms
         )
-        return self._claimed(partition, reply)
+        return await self._ours(self._claimed(partition, reply))
 
     async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
         """
-        Up to `room` finals that were handed back, and at most one whose worker has gone silent.
+        About `room` finals that were handed back, and of each lane at most one whose worker has gone silent.
 
         One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
         """
-        taken = await self._take_over(
-            keys=[partition.finals],
-            args=[WORKERS, self._consumer, HANDED_BACK_MS, room, lease_ms, 1],
-        )
-        return [
+        named = await self._find_lanes(partition)
+        lanes, share = [None, *named], max(1, room // max(1, len(named)))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lane in lanes:
+                await self._take_over(
+                    keys=[partition.finals_in(lane)],
+                    args=[WORKERS, self._consumer, HANDED_BACK_MS, share, lease_ms, 1],
+                    client=pipe,
+                )
+            answers = await pipe.execute()
+        taken = [
             one
-            for entry, deliveries, (_, payload) in taken
-            for one in self._read(partition, Effort.FINAL, entry.decode(), payload, deliveries)
+            for lane, answer in zip(lanes, answers, strict=True)
+            for entry, deliveries, (_, payload) in answer
+            for one in self._read(
+                partition, Effort.FINAL, lane, entry.decode(), payload, deliveries
+            )
         ]
+        return await self._ours(taken)
 
     async def hand_back(self, claimed: Iterable[Claimed], *, tried: bool = False) -> None:
         """
@@ -132,9 +171,9 @@ class WorkQueue:
         Unless they were `tried`, it is as if they had never been delivered.
         """
         claimed = tuple(claimed)
-        for partition, entries in _finals_of(claimed):
+        for stream, entries in _finals_of(claimed):
             await self._hand_back(
-                keys=[partition.finals],
+                keys=[stream],
                 args=[WORKERS, self._consumer, HANDED_BACK_MS, int(tried), *entries],
             )
         await self.look([one for one in claimed if one.effort is Effort.PARTIAL])
@@ -162,7 +201,7 @@ class WorkQueue:
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in partials:
                 await self._look(
-                    keys=[one.partition.partials, one.keys.state(one.job.segment)],
+                    keys=[one.stream, one.keys.state(one.job.segment)],
                     args=[WORKERS, one.entry, _STATE_TTL],
                     client=pipe,
                 )
@@ -186,7 +225,7 @@ class WorkQueue:
         job, keys = one.job, one.keys
         segment = job.segment
         answer = await self._settle(
-            keys=keys.settling(segment),
+            keys=keys.settling(segment, one.stream),
             args=[
                 WORKERS,
                 one.entry,
@@ -206,8 +245,8 @@ class WorkQueue:
 
     async def extend(self, claimed: Iterable[Claimed]) -> None:
         """Start the leases of these finals anew."""
-        for partition, entries in _finals_of(claimed):
-            await self._extend(keys=[partition.finals], args=[WORKERS, self._consumer, *entries])
+        for stream, entries in _finals_of(claimed):
+            await self._extend(keys=[stream], args=[WORKERS, self._consumer, *entries])
 
     async def tell_capacity(self, told: WorkerCapacity) -> None:
         """Let those who admit calls know what this worker gets done; words of workers that are gone go too."""
@@ -228,33 +267,84 @@ class WorkQueue:
     def _claimed(self, partition: Partition, reply: Any) -> list[Claimed]:  # noqa: ANN401  # as redis-py leaves it
         """Jobs of a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
         claimed = []
-        for lane, entries in reply or ():
-            effort = Effort.FINAL if lane.decode() == partition.finals else Effort.PARTIAL
+        for stream, entries in reply or ():
+            kind, _, lane = stream.decode().removeprefix(f"{partition.tag}:").partition(":")
+            effort = Effort.FINAL if kind == "finals" else Effort.PARTIAL
             for entry, fields in entries:
                 if fields:  # None: deleted while it was pending
-                    claimed += self._read(partition, effort, entry.decode(), fields[b"j"])
+                    claimed += self._read(
+                        partition, effort, lane or None, entry.decode(), fields[b"j"]
+                    )
         return claimed
+
+    async def _find_lanes(self, partition: Partition) -> tuple[str, ...]:
+        """The lanes there are whose jobs we can do; their groups are made."""
+        names: Any = await self._redis.smembers(partition.lanes)
+        lanes = tuple(sorted(name.decode() for name in names if self._serves(name.decode())))
+        for lane in lanes:
+            if lane not in self._lanes.get(partition, ()):
+                await self._make_groups(partition, lane)
+        self._lanes[partition] = lanes
+        return lanes
+
+    def _serves(self, lane: str) -> bool:
+        """Whether jobs of a lane are for us."""
+        task = task_of(lane)
+        return task is not None and (self._tasks is None or task in self._tasks)
+
+    async def _make_groups(self, partition: Partition, lane: str | None) -> None:
+        for stream in (partition.finals_in(lane), partition.partials_in(lane)):
+            try:
+                await self._redis.xgroup_create(stream, WORKERS, id="0", mkstream=True)
+            except ResponseError as exc:
+                if "BUSYGROUP" not in str(exc):
+                    raise
+
+    async def _ours(self, claimed: list[Claimed]) -> list[Claimed]:
+        """
+        What we can do.  The rest is passed on to its lane, or dropped if it is a partial: another is asked for.
+
+        A job of no language at all stays with us: the engine says what is wrong with it.
+        """
+        foreign = [one for one in claimed if not self._can(one)]
+        if not foreign:
+            return claimed
+        await self.look([one for one in foreign if one.effort is Effort.PARTIAL])
+        for one in foreign:
+            lane = lane_of(one.job.task)
+            if one.effort is Effort.FINAL and lane:
+                await self._add_lanes(keys=[one.partition.lanes], args=[lane])
+                await self._pass_on(
+                    keys=[one.stream, one.partition.finals_in(lane)],
+                    args=[WORKERS, self._consumer, one.entry],
+                )
+        return [one for one in claimed if one not in foreign]
+
+    def _can(self, one: Claimed) -> bool:
+        lane = lane_of(one.job.task)
+        return lane is None or lane == one.lane or self._serves(lane)
 
     def _read(
         self,
         partition: Partition,
         effort: Effort,
+        lane: str | None,
         entry: str,
         payload: bytes,
         deliveries: int = 1,
     ) -> list[Claimed]:
         """A job of another version stays where it is, for the worker that knows it."""
         try:
-            return [Claimed(entry, partition, effort, decode_job(payload), deliveries)]
+            return [Claimed(entry, partition, effort, decode_job(payload), deliveries, lane)]
         except JobError:
             self.unreadable += 1
             return []
 
 
-def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[Partition, list[str]]]:
-    """The entries of the finals, by partition."""
-    by_partition: dict[Partition, list[str]] = {}
+def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[str, list[str]]]:
+    """The entries of the finals, by stream."""
+    by_stream: dict[str, list[str]] = {}
     for one in claimed:
         if one.effort is Effort.FINAL:
-            by_partition.setdefault(one.partition, []).append(one.entry)
-    yield from by_partition.items()
+            by_stream.setdefault(one.stream, []).append(one.entry)
+    yield from by_stream.items()

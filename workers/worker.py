@@ -60,7 +60,9 @@ class Worker:
         self._beat = beat
         self._meter = meter or WorkerMeter()
         can = engine.capabilities
-        self._tasks = frozenset((spoken, spoken) for spoken in can.languages) | can.translations
+        self._can = can
+        self._tasks = can.tasks
+        queue.serve(self._tasks)
         limits = Limits(
             can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
         )
@@ -142,7 +144,8 @@ class Worker:
     async def _tell_capacity(self) -> None:
         """Let those who admit calls know what this worker gets done."""
         while True:
-            told = WorkerCapacity(self._now(), self._bench.pace.capacity, self._tasks)
+            most = self._can.max_keywords if self._can.keywords else 0
+            told = WorkerCapacity(self._now(), self._bench.pace.capacity, self._tasks, most)
             self._meter.is_at(told.capacity)
             try:
                 await self._queue.tell_capacity(told)

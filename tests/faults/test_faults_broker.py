@@ -133,7 +133,7 @@ async def test_b8_calls_end_as_they_should_in_a_redis_that_is_full(
 
 
 async def test_b10_groups_that_were_deleted_are_made_again(redis: Redis, tmp_path: Path) -> None:
-    lanes = [Partition(0).finals, Partition(0).partials]
+    lanes = [Partition(0).finals_in("en-en"), Partition(0).partials_in("en-en")]
     async with ring(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)

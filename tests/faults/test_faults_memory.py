@@ -91,8 +91,8 @@ async def test_nothing_is_queued_before_the_owner_of_the_call_has_looked(
     await redis.connection_pool.disconnect()
     with pytest.raises(LogLostError):
         await lane.queue(0, speech(5))
-    assert await redis.xlen(P0.finals) == 0
+    assert await redis.xlen(P0.finals_in("en-en")) == 0
     await lane.look()
     await lane.queue(0, speech(5))
 
-    assert await redis.xlen(P0.finals) == 1
+    assert await redis.xlen(P0.finals_in("en-en")) == 1

@@ -84,7 +84,7 @@ class Lane:
 
     async def leases(self) -> list[tuple[str, int]]:
         """Who has finals, and how often each was delivered; the oldest first."""
-        pending = await self._redis.xpending_range(P0.finals, WORKERS, "-", "+", 100)
+        pending = await self._redis.xpending_range(P0.finals_in("en-en"), WORKERS, "-", "+", 100)
         return [(one["consumer"].decode(), one["times_delivered"]) for one in pending]
 
     def _job(self, segment: SegmentId, end: int | None) -> bytes:

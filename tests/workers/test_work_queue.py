@@ -72,7 +72,7 @@ async def test_a_result_is_recorded_once_and_everything_of_the_job_is_gone(
     assert audio == [b"audio!"]
     assert outcomes == [Outcome.RECORDED, Outcome.LOST]
     assert await log_texts(redis) == [(1, "hello")]
-    assert await redis.xlen(P0.finals) == 0
+    assert await redis.xlen(P0.finals_in("en-en")) == 0
     assert await redis.exists(CALL.audio(segment), CALL.state(segment)) == 0
 
 
@@ -132,7 +132,7 @@ async def test_queueing_a_segment_twice_queues_it_once(redis: Redis, gateway: Ca
     for _ in range(2):
         await queue_final(gateway, SegmentId(0, 0))
 
-    assert await redis.xlen(P0.finals) == 1
+    assert await redis.xlen(P0.finals_in("en-en")) == 1
 
 
 async def test_a_segment_without_all_of_its_audio_is_not_queued(
@@ -145,7 +145,7 @@ async def test_a_segment_without_all_of_its_audio_is_not_queued(
     )
 
     assert outcomes == [Missing(segment, 0), Missing(segment, 0)]
-    assert await redis.xlen(P0.finals) == 0
+    assert await redis.xlen(P0.finals_in("en-en")) == 0
 
 
 async def test_only_one_partial_of_a_segment_waits_at_a_time(

@@ -162,11 +162,11 @@ class TestStopping:
         async with working(redis, full, WorkerSettings(drain_seconds=0)):
             await lane.ask(0, speech(5))
             await until_begun(full)
-        assert await redis.xlen(P0.partials) == 0
+        assert await redis.xlen(P0.partials_in("en-en")) == 0
 
         await lane.ask(0, speech(6))
 
-        assert await redis.xlen(P0.partials) == 1
+        assert await redis.xlen(P0.partials_in("en-en")) == 1
 
     async def test_it_tells_nobody_of_its_capacity_any_more(self, redis: Redis, lane: Lane) -> None:
         async with working(redis, LengthTeller()):
