@@ -7,7 +7,7 @@ an engine for finals.  The weights are CTranslate2's own plain format: tensors, 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faster_whisper import WhisperModel
@@ -22,6 +22,7 @@ from ..engine import (
     Utterance,
 )
 from . import guards
+from .keyword_ranking import by_sound, in_order
 
 HUB = "Systran/faster-whisper-base"
 REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
@@ -92,6 +93,7 @@ class Whisper:
             languages=languages,
             translations=frozenset((spoken, "en") for spoken in languages - {"en"}),
             keywords=True,
+            max_keywords=_MOST_TERMS,
             word_times="cross-attention",
             confidence="token-probability",
             max_batch=1,
@@ -109,6 +111,8 @@ class Whisper:
         if len(samples) < _SHORTEST or guards.loudness(samples) < _QUIETEST:
             return Hypothesis()
         prompt = self._prompt(utterance.keywords)
+        if prompt.dropped:
+            prompt = self._likeliest(utterance)
         words = self._decode(utterance, prompt.terms)
         flags = [f"keywords_dropped:{prompt.dropped}"] if prompt.dropped else []
         if prompt.terms and guards.carried_away([word.text for word in words], prompt.terms):
@@ -136,6 +140,19 @@ class Whisper:
             hotwords=", ".join(terms) or None,
         )
         return [word for segment in segments for word in _words(segment, len(utterance.samples))]
+
+    def _likeliest(self, utterance: Utterance) -> Prompt:
+        """
+        Of a list that is too long, the terms that sound most like what was said.
+
+        What that is a quick pass without keywords says; for a partial the one before it.
+        """
+        heard = utterance.previous
+        if utterance.effort is Effort.FINAL:
+            quick = replace(utterance, effort=Effort.PARTIAL)
+            heard = " ".join(word.text for word in self._decode(quick, ()))
+        found = self._prompt(by_sound(utterance.keywords, heard))
+        return replace(found, terms=in_order(found.terms, utterance.keywords))
 
     def _prompt(self, keywords: Iterable[str]) -> Prompt:
         """As many of the first keywords as there is room for."""

@@ -137,6 +137,26 @@ def test_keywords_are_found_more_often_when_they_are_given(contender: Contender)
     assert times_found((contender.keyword,)) > times_found(())
 
 
+def test_a_keyword_far_down_a_long_list_has_its_effect_too(contender: Contender) -> None:
+    if not contender.engine.capabilities.keywords:
+        pytest.skip("this engine declares that it takes no keywords")
+    syllables = ("Kor", "Vel", "Zum", "Pra", "Dun", "Wix", "Jal")
+    others = tuple(f"{a}{b.lower()}{c.lower()}" for a in syllables for b in syllables for c in "xq")
+    long_list = (*others[:49], contender.keyword, *others[49:])
+    seconds = len(contender.speech) / RATE
+    blurred = [contender.speech + hiss(contender.blur, seconds, seed) for seed in range(3)]
+
+    def times_found(keywords: tuple[str, ...]) -> int:
+        heard = [
+            each
+            for samples in blurred
+            for each in contender.engine.transcribe([Utterance(samples, keywords=keywords)])
+        ]
+        return sum(contender.keyword in each.text.lower() for each in heard)
+
+    assert times_found(long_list) > times_found(())
+
+
 def test_what_is_not_declared_is_refused(contender: Contender) -> None:
     short = Utterance(contender.speech[:RATE])
 

@@ -6,6 +6,7 @@ Two ways in: `transcribe(batch)`, and `admit` with `step`, by which utterances j
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from workers.engine import (
     Utterance,
 )
 
+from ..keyword_ranking import by_sound, in_order
 from .conclusions import Conclusions
 from .decode import Row
 from .device import blaming_the_device
@@ -185,6 +187,7 @@ class GraniteEngine:
             ):
                 self._ears.close(one.utterance.key)
                 one.heard = heard
+                self._choose_keywords(one)
         silent = [one for one in new if one.heard is not None and not one.heard.speech]
         self._finish_all((one, one.silent()) for one in silent)
         speaking = [one for one in group if one.heard is not None and one.heard.speech]
@@ -194,6 +197,19 @@ class GraniteEngine:
             for one, audio in zip(unread, tokens, strict=True):
                 one.audio = audio
         return speaking
+
+    def _choose_keywords(self, session: Session) -> None:
+        """Of a list that is too long for the prompt, the terms that sound most like what the CTC head spells."""
+        if not session.keywords.dropped:
+            return
+        tokens, budget = self._prompts.tokens, self._rules.keyword_tokens
+        terms = session.keywords.kept + session.keywords.dropped
+        kept = tokens.fit(by_sound(terms, session.spelled()), budget).kept
+        session.keywords = replace(
+            session.keywords,
+            kept=in_order(kept, terms),
+            dropped=tuple(term for term in terms if term not in set(kept)),
+        )
 
     def _row(self, session: Session, *, drafted: bool) -> Row:
         utterance = session.utterance

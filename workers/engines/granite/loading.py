@@ -36,6 +36,9 @@ PROMPT_TOKENS = 32
 
 _GPU_ROWS, _CPU_ROWS = 64, 8
 
+_TOKENS_OF_A_TERM = 4
+"""What a name and its comma come to on the average: how many terms there is room for is said by this."""
+
 
 def load(
     settings: GraniteSettings | None = None, *, clock: Callable[[], float] = time.perf_counter
@@ -160,6 +163,7 @@ def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
         languages=LANGUAGES,
         translations=TRANSLATIONS,
         keywords=True,
+        max_keywords=max(1, settings.keyword_tokens // _TOKENS_OF_A_TERM),
         partials=True,
         word_times=WORD_TIMES,
         confidence=CONFIDENCE,

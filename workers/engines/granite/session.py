@@ -44,6 +44,12 @@ class Session:
         """The CTC text; or the last hypothesis, where the text is not what the CTC head spells."""
         if self.heard is None or self.unreadable:
             return self.utterance.previous
+        return self.spelled()
+
+    def spelled(self) -> str:
+        """What the CTC head spells, in any language: as it sounds."""
+        if self.heard is None:
+            return ""
         return text_of(emissions(self.heard.best, self.heard.probabilities))
 
     def posteriors(self) -> LogProbs | None:

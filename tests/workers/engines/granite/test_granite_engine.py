@@ -231,6 +231,17 @@ def test_dropped_and_refused_keywords_are_reported(parts: Any) -> None:
     ]
 
 
+def test_of_a_long_list_the_terms_that_were_said_are_in_the_prompt(parts: Any) -> None:
+    engine = assemble(parts, TINY.model_copy(update={"keyword_tokens": 12}))
+    terms = ("Huck", "Fuzz", "Jex", "Quip", "Wyck", "Marion", "Vox")
+
+    heard = engine.transcribe([Utterance(tiny_granite.spoken("marion"), keywords=terms)])[0]
+
+    dropped = [flag for flag in heard.flags if flag.startswith("keyword_dropped")]
+    assert dropped
+    assert "keyword_dropped:Marion" not in dropped
+
+
 class Scripted:
     """A pen that writes what it was told to, one text for each pass."""
 
