@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.ring import Event, Listener, calling, ring, stream
 
 from bench.recipe import recipe
+from commands.common import engine_loaded
 from console.connection import connect
 from console.process import run_loop
 from console.recording import read_recording
@@ -37,7 +38,6 @@ from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings
 from transcripts.score import WordErrors, word_errors
 from workers.engine import Engine, Utterance
-from workers.engines import registry
 
 _SILENCE = np.zeros(9_600, dtype=np.int16)
 _MOST = 12.0
@@ -168,7 +168,7 @@ def read_clips(folder: Path, prefix: str) -> list[Clip]:
 
 async def measure(options: argparse.Namespace) -> bool:
     """All of it."""
-    engine = registry.load(options.engine)
+    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
     print(recipe())
     print(f"engine {engine.capabilities.name}, pace {options.pace}")
     good = True
