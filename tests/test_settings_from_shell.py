@@ -54,3 +54,23 @@ def test_a_slip_is_answered_with_its_name(commands: str, complaint: str, tmp_pat
     assert complaint in done.stderr
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+    commands = """
+        mkdir model && cd model || exit 9
+        echo '{"model_type": "granite_speech"}' > config.json; echo '{}' > tokenizer.json
+        printf '\\2\\0\\0\\0\\0\\0\\0\\0{}' > model.safetensors
+        echo '{"weight_map": ["model.safetensors"]}' > model.safetensors.index.json
+        export TRUNKLINE_GRANITE_MODEL=$PWD
+        cd "$OLDPWD" && trunkline transcribe $WAV --engine granite
+    """
+    done = bash(
+        commands.replace("mkdir model && cd model", f"mkdir '{tmp_path}/m' && cd '{tmp_path}/m'"),
+        tmp_path,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("model.safetensors.index.json has no weight_map")
+    assert "Traceback" not in done.stderr
