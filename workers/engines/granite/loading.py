@@ -87,6 +87,7 @@ def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
     """The model with its weights: bf16 on a GPU with batch norm in fp32, fp32 on a CPU."""
     from transformers import GraniteSpeechForConditionalGeneration, logging  # noqa: PLC0415 - seconds to import
 
+    logging.disable_progress_bar()
     logging.set_verbosity_error()  # its table of damage has a line per tensor; ours is one line
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
