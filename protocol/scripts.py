@@ -161,6 +161,28 @@ return 0
 """,
 )
 
+HEARTBEAT = Script(
+    "heartbeat",
+    _HEAD
+    + _SEEN
+    + _ALIVE
+    + """
+-- KEYS calls meta...   ARGV (log owner call)...
+-- A sign of life of several calls' gateway, without how far they have come.  Calls that have another log or owner,
+-- or that this server does not know, are left alone.  Returns how many were the sender's.
+local here, owned = server(), 0
+for i = 2, #KEYS do
+  local said = 3 * i - 5
+  local there = redis.call('HMGET', KEYS[i], 'log', 'owner', 'server')
+  if there[1] == ARGV[said] and there[2] == ARGV[said + 1] and there[3] == here then
+    alive(KEYS[1], ARGV[said + 2])
+    owned = owned + 1
+  end
+end
+return owned
+""",
+)
+
 RESTORE = Script(
     "restore",
     _HEAD

@@ -34,6 +34,7 @@ from .channel import Channel
 from .checkpoint import Checkpoint
 from .farewell import see_off
 from .following import Follower, LogReplacedError
+from .heartbeat import Ownership
 from .metrics import GatewayMeter
 from .queue import CallQueue, LogLostError, Missing, SupersededError
 
@@ -73,6 +74,11 @@ class Conversation:
         self._due.set()
         self.began = self.heard
         """Where the call stood, on its clock, when this bridge took it up."""
+
+    @property
+    def ownership(self) -> Ownership:
+        """The call as the heartbeat has to know it."""
+        return self._queue.ownership
 
     @property
     def is_live(self) -> bool:

@@ -34,6 +34,7 @@ from protocol.scripts import (
 from protocol.wire import decode_entry
 
 from .checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from .heartbeat import Ownership
 from .ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
 from .past import Past, Remnant, unended
 
@@ -110,6 +111,12 @@ class CallQueue:
         )
         self.log = name.decode()
         return self.log == log
+
+    @property
+    def ownership(self) -> Ownership:
+        """What the heartbeat has to know of the call."""
+        keys = self.keys
+        return Ownership(keys.partition.calls, keys.meta, self.log, self._owner, keys.call_id)
 
     async def adopt(self, silent_seconds: float) -> bool:
         """Own the call if its gateway has been silent for so long, and nobody was faster."""

@@ -26,8 +26,9 @@ from .checkpoint import Checkpoint, hashed
 from .conversation import Conversation
 from .following import Newsroom
 from .hearing import Hearing
+from .heartbeat import Ownership
 from .joining import Junction, Leg, Part
-from .load import Load
+from .load import Load, LoopLoad
 from .metrics import GatewayMeter
 from .past import Past
 from .queue import CallQueue, OverloadedError, SupersededError
@@ -66,6 +67,7 @@ class Switchboard:
             redis, partitions, settings, hearing, newsroom, now, meter or GatewayMeter()
         )
         self._load = Load()
+        self._loop_load = LoopLoad()
         self._tasks: frozenset[Task] = frozenset()
         self._calls: dict[str, Conversation] = {}
         self._junctions: dict[str, asyncio.Future[Junction]] = {}
@@ -122,7 +124,7 @@ class Switchboard:
                 queue, opened, await queue.past(checkpoint), token, tell
             )
         self._calls[call_id] = conversation
-        conversation.ease(self._load.level)
+        conversation.ease(self.level)
         dialect.opened(bare(call_id))
         if token and isinstance(dialect, Resumable):
             dialect.resumed(token, conversation.checkpoint.heard)
@@ -131,6 +133,16 @@ class Switchboard:
     def __len__(self) -> int:
         """How many calls are in progress here."""
         return len(self._calls)
+
+    @property
+    def ownerships(self) -> tuple[Ownership, ...]:
+        """Every call in progress here; may be asked in any thread."""
+        return tuple(one.ownership for one in list(self._calls.values()))
+
+    @property
+    def level(self) -> LoadLevel:
+        """What is left out: the worse of what the workers and our own event loop call for."""
+        return max(self._load.level, self._loop_load.level)
 
     @property
     def unsettled(self) -> int:
@@ -165,21 +177,31 @@ class Switchboard:
         for first in range(0, len(calls), _AT_A_TIME):
             await asyncio.gather(*(call.beat() for call in calls[first : first + _AT_A_TIME]))
 
-    async def look_at_load(self) -> LoadLevel:
+    async def look_at_load(self) -> None:
         """Find out how far the workers are behind, and tell all calls when that changes anything."""
+        before = self.level
         partitions = [Partition(number) for number in range(self._partitions)]
         now = await server_time(self._redis)
         backlogs = await asyncio.gather(*(backlog(self._redis, one, now) for one in partitions))
         self._tasks = frozenset[Task]().union(*(one.tasks for one in backlogs))
-        if self._load.observe(max(one.wait for one in backlogs)):
-            log.warning("load_changed", level=self._load.level.name.lower())
+        self._load.observe(max(one.wait for one in backlogs))
+        self._tell_level(before, "workers")
+
+    def observe_lag(self, seconds: float) -> None:
+        """Our event loop was late by so much; tell all calls when that changes anything."""
+        before = self.level
+        self._loop_load.observe(seconds)
+        self._tell_level(before, "event loop")
+
+    def _tell_level(self, before: LoadLevel, reason: str) -> None:
+        if self.level is not before:
+            log.warning("load_changed", level=self.level.name.lower(), reason=reason)
             for call in self._calls.values():
-                call.ease(self._load.level)
-        return self._load.level
+                call.ease(self.level)
 
     async def finish_forsaken(self) -> None:
         """Bring calls to their end whose gateways are dead."""
-        since = await server_time(self._redis) - self._settings.resume_seconds
+        since = await server_time(self._redis) - self._settings.lost_seconds
         for number in range(self._partitions):
             room = _AT_A_TIME - len(self._finishing)
             for call_id in await forsaken(self._redis, Partition(number), since, room):
@@ -204,7 +226,7 @@ class Switchboard:
             del self._finishing[call_id]
 
     async def _adopt(self, queue: CallQueue) -> None:
-        if not await queue.adopt(self._settings.resume_seconds):
+        if not await queue.adopt(self._settings.lost_seconds):
             return
         checkpoint = await queue.peek()
         if checkpoint is None:
@@ -239,8 +261,8 @@ class Switchboard:
                 f"no worker here hears {spoken} and writes {written}; there are {known}"
             )
         there = await self._workshop.queue(call_id).in_progress()
-        if there is None and self._load.level is LoadLevel.NO_NEW_CALLS:
-            raise OverloadedError("the workers are behind: try again in a few seconds")
+        if there is None and self.level is LoadLevel.NO_NEW_CALLS:
+            raise OverloadedError("too far behind for a new call: try again in a few seconds")
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")
         if there and len(there.roles) != len(opened.roles):
