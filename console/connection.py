@@ -221,7 +221,7 @@ def _on_cluster(url: str, connections: int) -> Redis:
 
 
 def several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """Of the address of several servers: hosts and ports, what stands behind the slash, what each server is told."""
+    """Of the address of several servers: hosts and ports, what stands behind the slash, what each is told."""
     parts = urlsplit(url)
     names, _, hosts = parts.netloc.rpartition("@")
     servers = []

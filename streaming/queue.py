@@ -102,15 +102,39 @@ class CallQueue:
         ended = await self._redis.hexists(self.keys.settled, "ended")
         return None if ended else await self.peek()
 
-    async def open(self, log: str, checkpoint: Checkpoint) -> bool:
-        """Own the call; True when it is a new one, whose log is called `log`, False when it goes on."""
+    async def open(self, log: str, checkpoint: Checkpoint, *, back: bool = False) -> bool:
+        """
+        Own the call; True when it is a new one, whose log is called `log`, False when it goes on.
+
+        `back`: only if no bridge's connection has owned it since we did, else SupersededError.
+        """
         keys = self.keys
         name = await self._open(
             keys=[keys.meta, keys.log, keys.settled, keys.partition.calls],
-            args=[log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
+            args=[
+                log,
+                self._owner,
+                keys.call_id,
+                encode_checkpoint(checkpoint),
+                "back" if back else "",
+            ],
         )
+        if not name:
+            raise SupersededError
         self.log = name.decode()
         return self.log == log
+
+    async def take_back(self, log: str, checkpoint: Checkpoint) -> tuple[Past, bool]:
+        """
+        Own the call again that another gateway has adopted: what is known of it, and whether it had ended.
+
+        One that had ended begins again, in a log that is called `log`.  SupersededError when a bridge's newer
+        connection has it.
+        """
+        before = await self.past(checkpoint)
+        if await self.open(log, checkpoint, back=True):
+            return before, True
+        return await self.past(checkpoint), False
 
     @property
     def ownership(self) -> Ownership:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from redis.asyncio import Redis
@@ -24,6 +25,7 @@ from .metrics import GatewayMeter
 from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue
+from .renewal import Renewal, origin_of
 from .segmenter import Endpointing
 from .settings import GatewaySettings
 
@@ -83,7 +85,8 @@ class Workshop:
             channels=len(channels),
         )
         self._meter.took(checkpoint.dialect, "begun")
-        return self._conversation(call, channels, queue, 0, tell, checkpoint)
+        renewal = self._renewal(queue, opened)
+        return self._conversation(call, channels, queue, 0, tell, checkpoint, renewal)
 
     def go_on(
         self,
@@ -105,7 +108,7 @@ class Workshop:
         call.recall(past)
         if opened.config.keywords.terms not in ((), call.config.keywords.terms):
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
-        origins = [_origin(past, number) for number in range(len(opened.roles))]
+        origins = [origin_of(past, number) for number in range(len(opened.roles))]
         channels = self._channels(opened, call, origins)
         if not opened.token:
             clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
@@ -115,7 +118,8 @@ class Workshop:
         log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
         self._meter.took(checkpoint.dialect, "continued")
         after = past.last_seq if opened.after is None else opened.after
-        return self._conversation(call, channels, queue, after, tell, checkpoint)
+        renewal = self._renewal(queue, opened)
+        return self._conversation(call, channels, queue, after, tell, checkpoint, renewal)
 
     def inherit(self, queue: CallQueue, past: Past) -> Conversation:
         """A call without a bridge, whose gateway is dead: it only has to be brought to its end."""
@@ -135,10 +139,19 @@ class Workshop:
         after: int,
         tell: Callable[[Entry], None],
         checkpoint: Checkpoint,
+        renewal: Renewal | None = None,
     ) -> Conversation:
         """Told what is in the log behind `after`."""
-        follower = Follower(self._redis, self._newsroom, queue.keys, after)
-        return Conversation(call, channels, queue, follower, tell, checkpoint, self._meter)
+        follower = self._follower(queue, after)
+        return Conversation(call, channels, queue, follower, tell, checkpoint, self._meter, renewal)
+
+    def _renewal(self, queue: CallQueue, opened: CallOpened) -> Renewal:
+        return Renewal(
+            partial(self._call, queue), partial(self._ear, opened), partial(self._follower, queue)
+        )
+
+    def _follower(self, queue: CallQueue, after: int) -> Follower:
+        return Follower(self._redis, self._newsroom, queue.keys, after)
 
     def _call(self, queue: CallQueue, checkpoint: Checkpoint) -> Call:
         identity = Identity(
@@ -165,7 +178,3 @@ class Workshop:
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
         return Ear(endpointing, vad=settings.vad, rate=opened.rate)
-
-
-def _origin(past: Past, channel: int) -> Origin:
-    return Origin(past.heard(channel), past.opened(channel), past.totals(channel))
