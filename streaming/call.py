@@ -124,7 +124,7 @@ class Call:
         for remnant in past.remnants:
             self._inherit(remnant)
         if not past.entries:
-            self.start()
+            self.start(past.checkpoint.rejected_keywords)
 
     def carry_over(self, former: "Call") -> tuple[str, ...]:
         """
@@ -144,7 +144,7 @@ class Call:
                 case _:
                     pass
         self.ease(former._level)  # the same class
-        return (*answers, *former._marks.waiting)
+        return (*answers, *former.marks)
 
     def is_of_another(self, entry: Entry) -> bool:
         """Whether an entry of the log shows that somebody else has gone on with the call, and not as we would."""
@@ -157,6 +157,11 @@ class Call:
                 return self.is_news(entry) and self.ledger.ends_early(segment, span.end)
             case _:
                 return False
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The names of marks that are not answered."""
+        return self._marks.waiting
 
     @property
     def end_reason(self) -> str | None:

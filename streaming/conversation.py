@@ -73,6 +73,9 @@ class Conversation:
         self._left: SupersededError | None = None
         self._is_leaving = False
         self._is_forgotten = False
+        self._is_changed = False
+        """Something has changed that stands in no event, and Redis does not know it yet."""
+
         self._telling = asyncio.Lock()
         """Held while Redis is told how far we have come: what was right before a loss must not come after it."""
 
@@ -110,7 +113,10 @@ class Conversation:
             for channel, place in zip(self._channels, safe, strict=True)
         ]
         return replace(
-            self._start, config=self.call.config, heard=tuple(heard) or self._start.heard
+            self._start,
+            config=self.call.config,
+            heard=tuple(heard) or self._start.heard,
+            marks=self.call.marks,
         )
 
     @property
@@ -135,6 +141,7 @@ class Conversation:
             case LanguageChanged(language):
                 self._channels_now()
                 self.call.change_language(language)
+                self._is_changed = True
             case KeywordsChanged(terms, rejected):
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)
@@ -316,6 +323,7 @@ class Conversation:
     async def _sign(self) -> None:
         async with self._telling:
             checkpoint = self.checkpoint
+            self._is_changed = False
             await self._queue.beat(checkpoint)
             for channel, position in zip(self._channels, checkpoint.heard, strict=False):
                 channel.keep_from(position)
@@ -355,6 +363,8 @@ class Conversation:
             raise self._left
         if self._is_forgotten:
             await self._restore()
+        if self._is_changed:
+            await self.beat()
         ledger = self.call.ledger
         writes = list(ledger.due())
         if not writes:

@@ -37,6 +37,7 @@ from .checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from .heartbeat import Ownership
 from .ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
 from .past import Past, Remnant, unended
+from .survey import server_time
 
 AUDIO_TTL = 900
 """Seconds that audio may lie in Redis when everybody who cared for it is dead."""
@@ -101,6 +102,11 @@ class CallQueue:
         """The same, unless the call has ended."""
         ended = await self._redis.hexists(self.keys.settled, "ended")
         return None if ended else await self.peek()
+
+    async def silent_seconds(self) -> float:
+        """How long ago the call's gateway gave its last sign of life, by the clock of Redis."""
+        beaten = await self._redis.zscore(self.keys.partition.calls, self.keys.call_id)
+        return await server_time(self._redis) - (beaten or 0.0)
 
     async def open(self, log: str, checkpoint: Checkpoint, *, back: bool = False) -> bool:
         """

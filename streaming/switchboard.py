@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from protocol.bridge import CallOpened, DialectError
 from protocol.capacity import Task
-from protocol.dialects.base import Dialect, Resumable
+from protocol.dialects.base import Continuing, Dialect, Resumable
 from protocol.events import Entry, LoadLevel
 from protocol.keys import CallKeys, Partition
 from protocol.tenants import bare
@@ -95,7 +95,9 @@ class Switchboard:
 
     async def _begin_to_join(self, opened: CallOpened, call_id: str, dialect: Dialect) -> Junction:
         """The first stream has come; those that come while this is under way wait for it."""
-        if call_id not in self._calls and await self._workshop.queue(call_id).in_progress():
+        queue, patience = self._workshop.queue(call_id), self._settings.resume_seconds
+        elsewhere = call_id not in self._calls and await queue.in_progress()
+        if elsewhere and await queue.silent_seconds() < patience:
             raise DialectError("this call is at another gateway: bring all its streams to one")
         whole = replace(opened, roles=opened.joins, resumable=False, token="")
         conversation = await self._take(whole, call_id, dialect, lambda _: None)
@@ -115,14 +117,16 @@ class Switchboard:
             config=opened.config,
             heard=(0,) * len(opened.roles),
             token=hashed(token) if token else b"",
+            rejected_keywords=opened.rejected_keywords,
         )
         queue = self._workshop.queue(call_id)
         if await queue.open(secrets.token_hex(8), checkpoint):
             conversation = self._workshop.begin(queue, opened, checkpoint, tell)
         else:
-            conversation = self._workshop.go_on(
-                queue, opened, await queue.past(checkpoint), token, tell
-            )
+            past = await queue.past(checkpoint)
+            conversation = self._workshop.go_on(queue, opened, past, token, tell)
+            if isinstance(dialect, Continuing):
+                dialect.continued(past.entries, conversation.heard)
         self._calls[call_id] = conversation
         conversation.ease(self.level)
         dialect.opened(bare(call_id))

@@ -9,6 +9,7 @@ import structlog
 from redis.asyncio import Redis
 
 from protocol.bridge import CallOpened
+from protocol.call import CallConfig
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
 from protocol.keys import CallKeys
@@ -102,15 +103,19 @@ class Workshop:
         With a token the bridge goes on where we stand; without one its clock has gone on meanwhile.
         """
         checkpoint = replace(
-            past.checkpoint, config=past.config, token=hashed(token) if token else b""
+            past.checkpoint, config=past.config, token=hashed(token) if token else b"", marks=()
         )
+        opened = replace(opened, config=_completed(opened.config, past.config))
         call = self._call(queue, checkpoint)
         call.recall(past)
         if opened.config.keywords.terms not in ((), call.config.keywords.terms):
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
         origins = [origin_of(past, number) for number in range(len(opened.roles))]
-        channels = self._channels(opened, call, origins)
-        if not opened.token:
+        channels = self._channels(opened, call, origins, past)
+        if opened.token:  # the bridge is the same, and waits for what it asked
+            for mark in past.checkpoint.marks:
+                call.mark(mark)
+        else:
             clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
             position = max(clock, *(origin.position for origin in origins))
             for channel in channels:
@@ -165,8 +170,12 @@ class Workshop:
         every = self._settings.partial_every_ms
         return Call(identity, checkpoint.config, Ledger(piece), every, self._now)
 
-    def _channels(self, opened: CallOpened, call: Call, origins: list[Origin]) -> list[Channel]:
+    def _channels(
+        self, opened: CallOpened, call: Call, origins: list[Origin], past: Past | None = None
+    ) -> list[Channel]:
         passport = Passport(len(origins), opened.rate)
+        if past is not None:
+            passport.recall(past.warnings)
         return [
             Channel(number, opened.rate, self._ear(opened), self._hearing, call, origin, passport)
             for number, origin in enumerate(origins)
@@ -178,3 +187,8 @@ class Workshop:
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
         return Ear(endpointing, vad=settings.vad, rate=opened.rate)
+
+
+def _completed(said: CallConfig, known: CallConfig) -> CallConfig:
+    """What a bridge that comes back says of its call; what it leaves out is as it was."""
+    return said if said.hangover_ms else replace(said, hangover_ms=known.hangover_ms)

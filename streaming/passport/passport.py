@@ -6,6 +6,7 @@ eight; at every one again while what is heard cannot be what was said.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,6 +96,12 @@ class Passport:
         self._rate = rate
         self._scale = rate // CALL_RATE
         self._lines = [_Line(BLOCK * self._scale) for _ in range(channels)]
+
+    def recall(self, warnings: Iterable[LineWarning]) -> None:
+        """Warnings that another gateway has given: none is given again while its fault may still be there."""
+        for one in warnings:
+            standing = self._lines[one.channel].standing
+            standing[one.fault] = max(one.at, standing.get(one.fault, 0))
 
     def hear(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
         """Audio in its order, at `position` in samples of the bridge; `speaking` as far as is known."""

@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,10 +114,3 @@ async def twilio_call(url: str, call_id: str) -> AsyncIterator[TwilioCall]:
         call = TwilioCall(socket)
         await call.begin(call_id)
         yield call
-
-
-async def until(happens: Callable[[], "asyncio.Future[bool]"]) -> None:
-    """Look four times a second."""
-    async with asyncio.timeout(120):
-        while not await happens():
-            await asyncio.sleep(0.25)
