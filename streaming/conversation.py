@@ -150,6 +150,7 @@ class Conversation:
             case MarkReceived(name):
                 self._channels_now()
                 self.call.mark(name)
+                self._is_changed = self.is_resumable and bool(self.call.marks)
             case FinalizeRequested(channel):
                 for one in self._channels if channel is None else [self._channel(channel)]:
                     one.finalize()

@@ -90,6 +90,7 @@ class Gateway:
             level=lambda: self._calls.level,
             unsettled=lambda: self._calls.unsettled,
             held_bytes=lambda: self._calls.held_bytes,
+            heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
         )
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()

@@ -17,6 +17,7 @@ from protocol.events import (
     Entry,
     KeywordsApplied,
     LineWarning,
+    MarkReached,
     SegmentDropped,
     SegmentId,
     Span,
@@ -72,6 +73,12 @@ class Past:
             if applied.revision > config.keywords.revision:
                 config = replace(config, keywords=Keywords(applied.accepted, applied.revision))
         return config
+
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """Marks that the bridge waits for."""
+        answered = {mark.name for mark in self._of(MarkReached)}
+        return tuple(name for name in self.checkpoint.marks if name not in answered)
 
     @property
     def warnings(self) -> tuple[LineWarning, ...]:

@@ -113,7 +113,7 @@ class Workshop:
         origins = [origin_of(past, number) for number in range(len(opened.roles))]
         channels = self._channels(opened, call, origins, past)
         if opened.token:  # the bridge is the same, and waits for what it asked
-            for mark in past.checkpoint.marks:
+            for mark in past.unanswered:
                 call.mark(mark)
         else:
             clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
@@ -175,7 +175,7 @@ class Workshop:
     ) -> list[Channel]:
         passport = Passport(len(origins), opened.rate)
         if past is not None:
-            passport.recall(past.warnings)
+            passport.recall(past.warnings, [origin.position for origin in origins])
         return [
             Channel(number, opened.rate, self._ear(opened), self._hearing, call, origin, passport)
             for number, origin in enumerate(origins)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from redis.asyncio import Redis
-from support.gateways import gateway_process, twilio_call, working
+from support.gateways import ROOT, gateway_process, twilio_call, working
 from support.ring import Event, Listener, ring
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
@@ -58,6 +58,20 @@ async def until_replaced(redis: Redis, log: bytes) -> None:
 async def beaten(redis: Redis) -> float:
     """When the call's gateway gave its last sign of life, by the clock of Redis."""
     return float(await redis.zscore(KEYS.partition.calls, "c1") or 0)
+
+
+async def until_beaten(redis: Redis, moment: float) -> None:
+    async def happens() -> bool:
+        return await beaten(redis) >= moment
+
+    await until(happens)
+
+
+async def until_there(file: Path) -> None:
+    async def happens() -> bool:
+        return await asyncio.to_thread(file.exists)
+
+    await until(happens)
 
 
 async def until_silent(redis: Redis, seconds: float) -> None:
@@ -194,3 +208,37 @@ async def test_d16_what_is_said_after_an_adopter_has_ended_the_call_goes_into_an
     assert_whole(first, "gateway lost")
     assert_whole(second, "completed")
     assert_cut_once(misheard(SAID, [*first, *second]))
+
+
+async def test_d12_a_gateway_beats_while_its_loop_is_held_up_and_not_for_ever(
+    valkey: ValkeyServer, redis: Redis, tmp_path: Path
+) -> None:
+    block = tmp_path / "block"
+    program = (str(ROOT / "tests/support/held_up_gateway.py"), str(block), valkey.url)
+    async with (
+        ring(redis, tmp_path, None, gateway=ADOPTER) as it,
+        gateway_process(valkey, program) as held_up,
+        listening(it.url) as heard,
+        twilio_call(held_up.url, "c1") as bridge,
+    ):
+        await bridge.speak(SAID.audio[:HALF])
+        await heard.until("speech.started", 5)
+        owner = await redis.hget(KEYS.meta, "owner")
+        block.touch()
+        saying = asyncio.ensure_future(bridge.speak(SAID.audio[HALF:]))
+        await until_there(block.with_suffix(".held"))
+        began = (await redis.time())[0]
+
+        await until_beaten(redis, began + 3)
+        beaten_by = await redis.hget(KEYS.meta, "owner")
+        await until_adopted(redis)
+        block.unlink()
+        await until_adopted(redis, is_so=False)
+        await saying
+        async with working(redis, Reader(mortal=False)):
+            await bridge.hang_up()
+            await heard.until("call.ended")
+
+    assert beaten_by == owner
+    assert len(misheard(SAID, heard.events)) <= 1
+    assert_whole(logged(heard), "completed")
