@@ -248,15 +248,15 @@ class Conversation:
         SupersededError when a bridge's newer connection has it.
         """
         checkpoint, failures = self.checkpoint, 0
-        name = secrets.token_hex(8)
+        name, before = secrets.token_hex(8), None
         while True:
             try:
-                past = await self._queue.past(checkpoint)
-                if past.has_ended and not await self._is_more_heard(past):
+                before = before or await self._queue.past(checkpoint)
+                if before.has_ended and not await self._is_more_heard(before):
                     await self._hear_the_end(renewal)
                     return False
                 async with self._telling:
-                    past, anew = await self._queue.take_back(name, checkpoint)
+                    past, anew = await self._queue.take_back(name, checkpoint, before)
                     self._renew(renewal, past, anew=anew)
             except (RedisError, OSError):
                 await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])

@@ -130,14 +130,13 @@ class CallQueue:
         self.log = name.decode()
         return self.log == log
 
-    async def take_back(self, log: str, checkpoint: Checkpoint) -> tuple[Past, bool]:
+    async def take_back(self, log: str, checkpoint: Checkpoint, before: Past) -> tuple[Past, bool]:
         """
         Own the call again that another gateway has adopted: what is known of it, and whether it had ended.
 
-        One that had ended begins again, in a log that is called `log`.  SupersededError when a bridge's newer
-        connection has it.
+        One that had ended begins again, in a log that is called `log`; `before` is what was known until then, read
+        before the first try.  SupersededError when a bridge's newer connection has it.
         """
-        before = await self.past(checkpoint)
         if await self.open(log, checkpoint, back=True):
             return before, True
         return await self.past(checkpoint), False
