@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from console.blocking import connect_blocking
 from console.connection import check, connect
 from console.health import Health
 from console.metrics import LoopMeter, QueueMeter
@@ -63,7 +64,14 @@ def gateway(options: argparse.Namespace) -> None:
         redis: Redis, shared: RedisSettings, health: Health, figures: CollectorRegistry
     ) -> None:
         meter = GatewayMeter(figures)
-        taking = Gateway(redis, shared.partitions, settings, silero, meter=meter)
+        taking = Gateway(
+            redis,
+            shared.partitions,
+            settings,
+            silero,
+            meter=meter,
+            connect=lambda: connect_blocking(shared),
+        )
 
         def listening(port: int) -> None:
             health.at_work(lambda: taking.obstacle)

@@ -182,25 +182,28 @@ def _client(url: str, connections: int) -> Redis:
             return CancellableRedis.from_pool(pool)
 
 
-def _options(connections: int) -> dict[str, Any]:
+def patience() -> dict[str, Any]:
+    """How every client speaks, and how long it waits."""
     return {
         "protocol": 2,
         "decode_responses": False,
-        "retry": Retry(NoBackoff(), 0),
         "socket_connect_timeout": _CONNECT_SECONDS,
         "socket_timeout": _REPLY_SECONDS,
         "health_check_interval": 10,
-        "max_connections": connections,
     }
+
+
+def _options(connections: int) -> dict[str, Any]:
+    return patience() | {"retry": Retry(NoBackoff(), 0), "max_connections": connections}
 
 
 def _behind_sentinels(url: str, connections: int) -> Redis:
     """The master that sentinels name: `redis+sentinel://user:password@host:26379,host:26379/mymaster`."""
-    servers, service, options = _several(url)
+    servers, service, options = several(url)
     if not service:
         raise ValueError("behind the sentinels stands the name of the service, such as /mymaster")
-    patience = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _CONNECT_SECONDS}
-    sentinels = Sentinel(servers, sentinel_kwargs=patience)  # type: ignore[no-untyped-call]
+    brief = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _CONNECT_SECONDS}
+    sentinels = Sentinel(servers, sentinel_kwargs=brief)  # type: ignore[no-untyped-call]
     client: Redis = sentinels.master_for(
         service, redis_class=CancellableRedis, **(_options(connections) | options)
     )
@@ -209,7 +212,7 @@ def _behind_sentinels(url: str, connections: int) -> Redis:
 
 def _on_cluster(url: str, connections: int) -> Redis:
     """The nodes of a cluster, any of which knows the others: `redis+cluster://host:6379,host:6379`."""
-    servers, _, options = _several(url)
+    servers, _, options = several(url)
     cluster = CancellableCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in servers],
         **(_options(connections) | options),
@@ -217,8 +220,8 @@ def _on_cluster(url: str, connections: int) -> Redis:
     return cast("Redis", cluster)
 
 
-def _several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """Hosts and ports, what stands behind the slash, and what is to be said to each server."""
+def several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
+    """Of the address of several servers: hosts and ports, what stands behind the slash, what each is told."""
     parts = urlsplit(url)
     names, _, hosts = parts.netloc.rpartition("@")
     servers = []

@@ -17,7 +17,8 @@ Per partition
     calls       sorted set: calls in progress, scored by the last sign of life of their gateway
 
 Per call
-    meta        hash: `log` (which log this is), `owner` (the connection or gateway that may write),
+    meta        hash: `log` (which log this is), `owner` (the connection or gateway that may write), `adopted` (if
+                that is a gateway which took the call for forsaken: the connection that had it before),
                 `checkpoint` (how far it has come), `seq` (the last one given), `next:<channel>` (the segment
                 whose terminal event comes next in the log), `server` (the life of the server in which the
                 owner has seen the log)

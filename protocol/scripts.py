@@ -105,12 +105,18 @@ OPEN = Script(
     + _SEEN
     + _ALIVE
     + """
--- KEYS meta log settled calls   ARGV log owner call checkpoint
+-- KEYS meta log settled calls   ARGV log owner call checkpoint back
 -- Own a call from now on.  One that is in progress keeps its log; else a new log begins under the name given.
+-- With `back` only if nobody but an adopter has owned it since the owner: then nothing is returned.
 -- Returns the name of the call's log.
 local there = redis.call('HGET', KEYS[1], 'log')
+if there and ARGV[5] == 'back' then
+  local whose = redis.call('HMGET', KEYS[1], 'owner', 'adopted')
+  if whose[1] ~= ARGV[2] and whose[2] ~= ARGV[2] then return '' end
+end
 if there and redis.call('HEXISTS', KEYS[3], 'ended') == 0 then
   redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'server', server())
+  redis.call('HDEL', KEYS[1], 'adopted')
   alive(KEYS[4], ARGV[3])
   return there
 end
@@ -130,8 +136,8 @@ ADOPT = Script(
     + _ALIVE
     + """
 -- KEYS meta calls   ARGV owner call seconds
--- Own a call whose gateway has given no sign of life for so long.  Returns the name of its log, or nothing when
--- it has been taken care of.
+-- Own a call whose gateway has given no sign of life for so long; whose it was before is kept under `adopted`.
+-- Returns the name of its log, or nothing when it has been taken care of.
 local last = redis.call('ZSCORE', KEYS[2], ARGV[2])
 if not last or redis.call('TIME')[1] - last < tonumber(ARGV[3]) then return '' end
 local there = redis.call('HGET', KEYS[1], 'log')
@@ -139,6 +145,8 @@ if not there then
   redis.call('ZREM', KEYS[2], ARGV[2])
   return ''
 end
+local before = redis.call('HGET', KEYS[1], 'owner')
+if before and before ~= ARGV[1] then redis.call('HSETNX', KEYS[1], 'adopted', before) end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'server', server())
 alive(KEYS[2], ARGV[2])
 return there
@@ -158,6 +166,28 @@ if no then return no end
 redis.call('HSET', KEYS[1], 'checkpoint', ARGV[4])
 alive(KEYS[2], ARGV[3])
 return 0
+""",
+)
+
+HEARTBEAT = Script(
+    "heartbeat",
+    _HEAD
+    + _SEEN
+    + _ALIVE
+    + """
+-- KEYS calls meta...   ARGV (log owner call)...
+-- A sign of life of several calls' gateway, without how far they have come.  Calls that have another log or owner,
+-- or that this server does not know, are left alone.  Returns how many were the sender's.
+local here, owned = server(), 0
+for i = 2, #KEYS do
+  local said = 3 * i - 5
+  local there = redis.call('HMGET', KEYS[i], 'log', 'owner', 'server')
+  if there[1] == ARGV[said] and there[2] == ARGV[said + 1] and there[3] == here then
+    alive(KEYS[1], ARGV[said + 2])
+    owned = owned + 1
+  end
+end
+return owned
 """,
 )
 

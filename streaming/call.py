@@ -37,7 +37,7 @@ from protocol.events import (
     TranscriptEvent,
 )
 from protocol.jobs import Job, encode_job
-from protocol.wire import encode_event
+from protocol.wire import decode_entry, encode_event
 
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
@@ -129,7 +129,49 @@ class Call:
         for remnant in past.remnants:
             self._inherit(remnant)
         if not past.entries:
-            self.start()
+            self.start(past.checkpoint.rejected_keywords)
+
+    def carry_over(self, former: "Call") -> tuple[str, ...]:
+        """
+        Say what `former`, the account that was kept of the call before, had not got into the log.
+
+        Its segments are not said: they are heard again.  Gives the marks that it had not answered.
+        """
+        said = {event.name for event in self.ledger.known}
+        answers: list[str] = []
+        for unsaid in former.ledger.pending:
+            match decode_entry(None, unsaid.payload).event:
+                case MarkReached(name):
+                    answers.append(name)
+                case KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning():
+                    if unsaid.name not in said:
+                        self.ledger.log(unsaid.name, unsaid.payload)
+                case _:
+                    pass
+        self.ease(former._level)  # the same class
+        return (*answers, *former.marks)
+
+    def is_of_another(self, entry: Entry) -> bool:
+        """Whether an entry of the log shows that somebody else has gone on with the call, and not as we would."""
+        match entry.event:
+            case CallEnded():
+                return self.phase not in (Phase.ENDED, Phase.OVER)
+            case (
+                Final(segment, span) | SegmentFailed(segment, span) | SegmentDropped(segment, span)
+            ):
+                return self.is_news(entry) and self.ledger.ends_early(segment, span.end)
+            case _:
+                return False
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The names of marks that are not answered."""
+        return self._marks.waiting
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why nothing more is heard; None while the call is live."""
+        return self._last_word.reason if self._last_word else None
 
     def _remember(self, entry: Entry) -> None:
         if isinstance(entry.event, Partial):

@@ -13,6 +13,7 @@ from .call import Call
 from .ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .hearing import Hearing
 from .passport.passport import Passport, reason
+from .replay import Heard, Lost, Replay
 from .timeline import Gap, Late, Placed, Placement, Timeline
 from .tones import Keypad, Presses
 
@@ -64,6 +65,7 @@ class Channel:
         self._call = call
         self._passport = passport
         self._clock = clock
+        self._replay = Replay(rate)
         self._keypad = Keypad(rate)
         self._presses = Presses()
         self.late = 0
@@ -75,6 +77,16 @@ class Channel:
         return self._origin.position + self._ear.heard
 
     @property
+    def told(self) -> int:
+        """Up to where the call has been told everything, on the call clock."""
+        return self._origin.position + self._ear.told
+
+    @property
+    def arrived(self) -> int:
+        """Up to where audio has come, in order, on the call clock."""
+        return self._timeline.next // self._scale
+
+    @property
     def totals(self) -> ChannelTotals:
         """Where its audio went."""
         before, since = astuple(self._origin.totals), astuple(self._ear.totals)
@@ -83,9 +95,35 @@ class Channel:
     def receive(self, position: int | None, pcm: Pcm, deliver: Callable[[], None]) -> None:
         """Take in a frame; `deliver` is called when something has been made out of it."""
         self._place(self._timeline.place(position, pcm))
-        arrived = self._timeline.next // self._scale
-        self._warn(self._passport.arrive(self._number, arrived, self._clock()))
+        self._warn(self._passport.arrive(self._number, self.arrived, self._clock()))
+        self._listen_soon(deliver)
 
+    def keep_from(self, position: int) -> None:
+        """Redis has everything before `position`, on the call clock."""
+        self._replay.forget(position * self._scale)
+
+    def restart(self, ear: Ear, call: Call, origin: Origin, deliver: Callable[[], None]) -> None:
+        """
+        Go on for another account of the call, which knows the channel up to `origin`.
+
+        What came behind it is heard again, with a new ear; faults and keys have been told already.
+        """
+        self._hearing.forget(self._ear)
+        self._ear, self._call, self._origin = ear, call, origin
+        for piece in self._replay.since(origin.position * self._scale, self._timeline.next):
+            match piece:
+                case Heard(_, pcm):
+                    ear.hear(pcm)
+                case Lost(start, end, account, told):
+                    self.listen_now()
+                    ear.lose(end - start, account)
+                    if not told:
+                        self._miss(start, end, "lost with its gateway", account)
+                case _:
+                    assert_never(piece)
+        self._listen_soon(deliver)
+
+    def _listen_soon(self, deliver: Callable[[], None]) -> None:
         def told(events: list[SoundEvent]) -> None:
             self._tell(events)
             deliver()
@@ -146,6 +184,7 @@ class Channel:
                     assert_never(placement)
 
     def _hear(self, start: int, pcm: Pcm) -> None:
+        self._replay.add(Heard(start, pcm))
         speaking = self._ear.hears_speech
         self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
         for key in self._keypad.hear(start, pcm):
@@ -156,11 +195,16 @@ class Channel:
 
     def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
+        self._replay.add(Lost(start, end, account))
         self._ear.lose(end - start, account)
-        span = Span(start // self._scale, end // self._scale)
-        self._call.miss(self._number, span, reason, account)
+        span = self._miss(start, end, reason, account)
         if account is Account.LOST_UPSTREAM:
             self._warn(self._passport.lose(self._number, span))
+
+    def _miss(self, start: int, end: int, reason: str, account: Account) -> Span:
+        span = Span(start // self._scale, end // self._scale)
+        self._call.miss(self._number, span, reason, account)
+        return span
 
     def _tell(self, events: list[SoundEvent]) -> None:
         fault = self._passport.misread(self._number)

@@ -13,7 +13,11 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Lies in Redis beside the log of every call in progress, and is renewed every two seconds."""
+    """
+    Lies in Redis beside the log of every call in progress, and is renewed every two seconds.
+
+    A field that an older gateway did not write has its default; one that this gateway does not know is left out.
+    """
 
     roles: tuple[Role, ...]
     dialect: str
@@ -24,6 +28,12 @@ class Checkpoint:
 
     token: bytes = b""
     """Hash of what a bridge must show that wants to go on with the call; empty when none was given out."""
+
+    rejected_keywords: tuple[str, ...] = ()
+    """What was refused of the list that the call began with, for a log that has not been begun."""
+
+    marks: tuple[str, ...] = ()
+    """Names that the bridge waits for."""
 
     def opens_for(self, token: str) -> bool:
         """Whether `token` is the one that was given out."""

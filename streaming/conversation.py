@@ -7,6 +7,7 @@ be told goes out.  Losing the bridge ends the hearing; losing Redis makes writes
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -35,8 +36,11 @@ from .channel import Channel
 from .checkpoint import Checkpoint
 from .farewell import see_off
 from .following import Follower, LogReplacedError
+from .heartbeat import Ownership
 from .metrics import GatewayMeter
+from .past import Past
 from .queue import CallQueue, LogLostError, Missing, SupersededError
+from .renewal import Renewal
 
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before a write is tried again; the last one for as long as it takes."""
@@ -56,8 +60,11 @@ class Conversation:
         tell: Callable[[Entry], None],
         checkpoint: Checkpoint,
         meter: GatewayMeter | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
+        """`renewal`: how to go on with a call taken back from an adopter; None where we are the adopter."""
         self.call = call
+        self._renewal = renewal
         self._meter = meter or GatewayMeter()
         self._start = checkpoint
         self._channels = channels
@@ -69,6 +76,8 @@ class Conversation:
         self._is_forgotten = False
         self.serves: Callable[[Task], bool] = lambda _: True
         """Whether some living worker can do a task."""
+        self._is_changed = False
+        """Something has changed that stands in no event, and Redis does not know it yet."""
 
         self._telling = asyncio.Lock()
         """Held while Redis is told how far we have come: what was right before a loss must not come after it."""
@@ -79,6 +88,11 @@ class Conversation:
         """Where the call stood, on its clock, when this bridge took it up."""
 
     @property
+    def ownership(self) -> Ownership:
+        """The call as the heartbeat has to know it."""
+        return self._queue.ownership
+
+    @property
     def is_live(self) -> bool:
         """Whether anything more is heard."""
         return self.call.phase is Phase.LIVE
@@ -86,7 +100,7 @@ class Conversation:
     @property
     def _is_ours(self) -> bool:
         """Whether what the bridge says is still for us to hear."""
-        return self.is_live and not (self._left or self._is_leaving)
+        return self.is_live and not self._is_leaving
 
     @property
     def is_resumable(self) -> bool:
@@ -98,11 +112,14 @@ class Conversation:
         """How far the call has come, as far as it does not depend on us."""
         safe = [self.call.ledger.safe(number) for number in range(len(self._channels))]
         heard = [
-            channel.heard if place is None else min(place, channel.heard)
+            channel.told if place is None else min(place, channel.told)
             for channel, place in zip(self._channels, safe, strict=True)
         ]
         return replace(
-            self._start, config=self.call.config, heard=tuple(heard) or self._start.heard
+            self._start,
+            config=self.call.config,
+            heard=tuple(heard) or self._start.heard,
+            marks=self.call.marks,
         )
 
     @property
@@ -127,6 +144,7 @@ class Conversation:
             case LanguageChanged(language):
                 self._channels_now()
                 self._change_language(language)
+                self._is_changed = True
             case KeywordsChanged(terms, rejected):
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)
@@ -135,6 +153,7 @@ class Conversation:
             case MarkReceived(name):
                 self._channels_now()
                 self.call.mark(name)
+                self._is_changed = self.is_resumable and bool(self.call.marks)
             case FinalizeRequested(channel):
                 for one in self._channels if channel is None else [self._channel(channel)]:
                     one.finalize()
@@ -149,6 +168,9 @@ class Conversation:
         if not self._is_ours:
             return
         self.rest()
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
         self.call.end(reason, [channel.totals for channel in self._channels], self.heard)
         self._due.set()
 
@@ -209,11 +231,89 @@ class Conversation:
     # Redis
 
     async def run(self) -> None:
-        """Write and follow until the call is over; SupersededError (in a group) when it has a new owner."""
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write())
-            await self._follow()
-            writing.cancel()
+        """Write and follow until the call is over; SupersededError when a bridge's newer connection has it."""
+        while (lost := await self._run_while_owner()) is not None:
+            if self._is_leaving or self._renewal is None:
+                raise lost
+            if not await self._take_back(self._renewal):
+                return
+
+    async def _run_while_owner(self) -> SupersededError | None:
+        """None when the call is over."""
+        lost: SupersededError | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                writing = tasks.create_task(self._write())
+                await self._follow()
+                writing.cancel()
+        except* SupersededError as group:
+            lost = next(one for one in group.exceptions if isinstance(one, SupersededError))
+        return lost
+
+    async def _take_back(self, renewal: Renewal) -> bool:
+        """
+        Go on with a call that another gateway has adopted, because we had not beaten for too long.
+
+        False when it is over: its log has ended, and nothing was heard that does not stand there.
+        SupersededError when a bridge's newer connection has it.
+        """
+        checkpoint, failures = self.checkpoint, 0
+        name, before = secrets.token_hex(8), None
+        while True:
+            try:
+                before = before or await self._queue.past(checkpoint)
+                if before.has_ended and not await self._is_more_heard(before):
+                    await self._hear_the_end(renewal)
+                    return False
+                async with self._telling:
+                    past, anew = await self._queue.take_back(name, checkpoint, before)
+                    self._renew(renewal, past, anew=anew)
+            except (RedisError, OSError):
+                await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
+                failures += 1
+            else:
+                return True
+
+    def _renew(self, renewal: Renewal, past: Past, *, anew: bool) -> None:
+        """Put what is kept of the call in the place of what was, and hear again what it does not have."""
+        log.warning("call_taken_back", call_id=self._queue.keys.call_id)
+        former, count = self.call, len(self._channels)
+        self._start = replace(self._start, config=former.config)
+        make = renewal.begun_anew if anew else renewal.recalled
+        self.call, origins = make(past, self._start, count)
+        self._follower = renewal.follower(0 if anew else self._follower.seq)
+        self._left, self._is_forgotten = None, False
+        marks = self.call.carry_over(former)
+        renewal.restart(self._channels, self.call, origins, self._due.set)
+        for mark in marks:
+            self.call.mark(mark)
+        if marks or former.end_reason:
+            self.rest()
+        if former.end_reason:
+            self._end(former.end_reason)
+        self._meter.took(self._start.dialect, "taken_back")
+        self._due.set()
+
+    async def _is_more_heard(self, past: Past) -> bool:
+        """Whether the bridge says, or has said, more than stands in a log that has ended.  Waits to know."""
+        arrived = [channel.arrived for channel in self._channels]
+        while True:
+            if self._is_leaving:
+                raise self._left or SupersededError
+            if any(self.call.ledger.reaches(one, past.heard(one)) for one in range(len(arrived))):
+                return True
+            if arrived != [channel.arrived for channel in self._channels]:
+                return True
+            if not self.is_live:
+                return False
+            self._due.clear()
+            await self._due.wait()
+
+    async def _hear_the_end(self, renewal: Renewal) -> None:
+        """Tell the bridge what another gateway has written to the end of the call."""
+        async for entry in renewal.follower(self._follower.seq).entries():
+            self.call.learn(entry)
+            self._tell(entry)
 
     async def see_off(self, redis: Redis, seconds: float) -> None:
         """The call is over: keep its log until it is stored, at most so long."""
@@ -233,11 +333,17 @@ class Conversation:
 
     async def _sign(self) -> None:
         async with self._telling:
-            await self._queue.beat(self.checkpoint)
+            checkpoint = self.checkpoint
+            self._is_changed = False
+            await self._queue.beat(checkpoint)
+            for channel, position in zip(self._channels, checkpoint.heard, strict=False):
+                channel.keep_from(position)
 
     async def _follow(self) -> None:
         try:
             async for entry in self._follower.entries():
+                if self.call.is_of_another(entry):
+                    raise SupersededError
                 if self.call.is_news(entry):
                     self._meter.learned(entry.event, self.call.waited_for(entry.event))
                 self.call.learn(entry)
@@ -268,6 +374,8 @@ class Conversation:
             raise self._left
         if self._is_forgotten:
             await self._restore()
+        if self._is_changed:
+            await self.beat()
         ledger = self.call.ledger
         writes = list(ledger.due())
         if not writes:

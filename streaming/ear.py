@@ -151,6 +151,13 @@ class Ear:
         return self._detector.heard
 
     @property
+    def told(self) -> int:
+        """Up to where everything has been told: what is behind may still become, or belong to, a segment."""
+        if self._voice:
+            return self._voice.start + self._voice.told // UPSAMPLING
+        return min(self.heard, max(self._segmenter.earliest * TICK, self._claimed))
+
+    @property
     def totals(self) -> ChannelTotals:
         """The account of all that was heard; an open segment counts as silence until it is closed."""
         return ChannelTotals(

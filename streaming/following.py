@@ -200,6 +200,11 @@ class Follower:
         self._log: bytes | None = None
         self._is_another = standing is not None and 0 < standing.last < after
 
+    @property
+    def seq(self) -> int:
+        """The last seq that was told."""
+        return self._seq
+
     async def entries(self) -> AsyncIterator[Entry]:
         """
         Entries as they come, until `call.ended`.  Waits for a call that has not begun yet.

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakKeyDictionary
 
 import structlog
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -35,6 +36,7 @@ from .doors import side_doors
 from .ear import Judge
 from .following import Newsroom
 from .hearing import Hearing
+from .heartbeat import Heartbeat, LoopWatch
 from .joining import Part
 from .metrics import GatewayMeter
 from .session import RESTARTING, Session, Socket, new_call_id
@@ -66,7 +68,9 @@ class Gateway:
         silero: Judge | None,
         now: Callable[[], float] = time.time,
         meter: GatewayMeter | None = None,
+        connect: Callable[[], BlockingRedis] | None = None,
     ) -> None:
+        """`connect`: makes the connection of the heartbeat's thread; without one the event loop beats."""
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -77,25 +81,35 @@ class Gateway:
         self._calls = Switchboard(
             redis, partitions, settings, Hearing(silero), self._newsroom, now, self._meter
         )
+        self._loop = LoopWatch()
+        self._heartbeat = connect and Heartbeat(
+            connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
+        )
         self._meter.watch(
             calls=lambda: len(self._calls),
-            level=lambda: self._level,
+            level=lambda: self._calls.level,
             unsettled=lambda: self._calls.unsettled,
             held_bytes=lambda: self._calls.held_bytes,
+            heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
         )
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
-        self._level = LoadLevel.NORMAL
         self._redis_answers = True
 
     async def run(self, listening: Callable[[int], None]) -> None:
         """Serve until cancelled; `listening` is told the port.  Calls in progress are then heard to their end."""
+        beating = self._heartbeat.beating() if self._heartbeat else contextlib.nullcontext()
+        with beating:
+            await self._serve(listening)
+
+    async def _serve(self, listening: Callable[[int], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(self._newsroom.run()),
                 tasks.create_task(self._watch_calls()),
+                tasks.create_task(self._loop.run(self._calls.observe_lag)),
                 tasks.create_task(self._guard.run()),
             ]
             async with serve(self._connected, **self._serving()) as server, self._side_doors():
@@ -144,14 +158,14 @@ class Gateway:
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
     def _has_room(self) -> bool:
-        return not self._is_full and self._level is not LoadLevel.NO_NEW_CALLS
+        return not self._is_full and self._calls.level is not LoadLevel.NO_NEW_CALLS
 
     @property
     def _is_full(self) -> bool:
         return self._draining or len(self._sessions) >= self._settings.max_calls
 
     def _takes(self, path: str) -> bool:
-        """Bridges that may come back to a call of theirs are asked which, however far the workers are behind."""
+        """Bridges that may come back to a call of theirs are asked which, however far behind we are."""
         return not self._is_full if path == _RESUMABLE else self._has_room()
 
     async def _drain(self, server: Server) -> None:
@@ -272,25 +286,26 @@ class Gateway:
 
     async def _watch_calls(self) -> None:
         """
-        Say every two seconds that we live, find out what Redis has forgotten, look after the calls of the dead.
+        Say every two seconds how far calls have come, find out what Redis has forgotten, adopt calls.
 
-        Only who has been able to speak all the time himself may think another dead.
+        Only a gateway that reached Redis and was on time for the last `lost_seconds` may take another for dead.
         """
-        speaking_since = time.monotonic()
+        well_since = time.monotonic()
         while True:
+            slept = time.monotonic()
             await asyncio.sleep(_BEAT)
-            began = time.monotonic()
             try:
                 await self._redis.ping()
                 await self._calls.beat()
-                self._level = await self._calls.look_at_load()
-                if began - speaking_since > self._settings.resume_seconds:
-                    await self._calls.finish_forsaken()
+                await self._calls.look_at_load()
                 self._redis_answers = True
+                is_on_time = time.monotonic() - slept <= 2 * _BEAT
+                if is_on_time and slept - well_since > self._settings.lost_seconds:
+                    await self._calls.finish_forsaken()
             except (RedisError, OSError):
                 self._redis_answers = False
-            if not self._redis_answers or time.monotonic() - began > _BEAT:
-                speaking_since = time.monotonic()
+            if not self._redis_answers or time.monotonic() - slept > 2 * _BEAT:
+                well_since = time.monotonic()
 
 
 def _echo_subprotocol(

@@ -28,6 +28,10 @@ class Hearing:
             asyncio.get_running_loop().call_soon(self._listen)
         self._waiting[ear] = deliver
 
+    def forget(self, ear: Ear) -> None:
+        """Nobody wants to know any more what `ear` has heard."""
+        self._waiting.pop(ear, None)
+
     def now(self, ear: Ear, deliver: Deliver) -> None:
         """The same at once and to the last sample, because something else depends on it."""
         self._waiting.pop(ear, None)

@@ -109,6 +109,24 @@ class Ledger:
         """The log as far as it has come back: what a Redis that lost everything is told first."""
         return tuple(self._known)
 
+    @property
+    def pending(self) -> tuple[LogEvent, ...]:
+        """Events of the gateway's own that have not come back from the log."""
+        return tuple(self._events.values())
+
+    def ends_early(self, segment: SegmentId, end: int) -> bool:
+        """Whether a terminal event up to `end` leaves something of what was heard behind it."""
+        held = self._held.get(segment)
+        return held is not None and (held.end is None or end < held.end)
+
+    def reaches(self, channel: int, position: int) -> bool:
+        """Whether speech of the channel lies behind `position` that has no terminal event yet."""
+        return any(
+            segment.channel == channel
+            and (held.end or held.start + len(held.audio) // (2 * UPSAMPLING)) > position
+            for segment, held in self._held.items()
+        )
+
     def open(self, segment: SegmentId, start: int) -> None:
         """Speech has begun at `start`."""
         self._held[segment] = _Held(start)

@@ -22,6 +22,11 @@ class Marks:
         self.known += 1
         self._answered = self.known
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Those that have not been answered, in their order."""
+        return tuple(name for name, _ in self._waiting)
+
     def ask(self, name: str, unsettled: frozenset[SegmentId]) -> None:
         """A mark has come while these segments were open or unsettled."""
         self._waiting.append((name, unsettled))

@@ -46,9 +46,14 @@ class GatewayMeter:
             "Audio kept in memory until its terminal event is back",
             registry=registry,
         )
+        self._heartbeat = Gauge(
+            "trunkline_heartbeat_age_seconds",
+            "Since Redis last took the heartbeat; at lost_seconds another gateway adopts the calls",
+            registry=registry,
+        )
         self._calls = Counter(
             "trunkline_calls",
-            "Calls taken: begun, continued for a bridge that came back, or finished for a gateway that died",
+            "Calls taken: begun, continued, finished for a gateway that died, taken back from an adopter",
             ["dialect", "how"],
             registry=registry,
         )
@@ -95,19 +100,21 @@ class GatewayMeter:
         level: Callable[[], int],
         unsettled: Callable[[], int],
         held_bytes: Callable[[], int],
+        heartbeat_age: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """All are asked whenever the figures are read."""
         self._active.set_function(calls)
         self._level.set_function(level)
         self._unsettled.set_function(unsettled)
         self._held.set_function(held_bytes)
+        self._heartbeat.set_function(heartbeat_age)
 
     def without_worker(self, calls: int) -> None:
         """So many calls wait for a worker that can do what they need."""
         self._without_worker.set(calls)
 
     def took(self, dialect: str, how: str) -> None:
-        """A call: `begun`, `continued` or `forsaken`."""
+        """A call: `begun`, `continued`, `forsaken` or `taken_back`."""
         self._calls.labels(dialect, how).inc()
 
     def refused(self, reason: str) -> None:

@@ -16,6 +16,9 @@ from protocol.events import (
     ChannelTotals,
     Entry,
     KeywordsApplied,
+    LineWarning,
+    MarkReached,
+    SegmentDropped,
     SegmentId,
     Span,
     SpeechStarted,
@@ -71,6 +74,17 @@ class Past:
                 config = replace(config, keywords=Keywords(applied.accepted, applied.revision))
         return config
 
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """Marks that the bridge waits for."""
+        answered = {mark.name for mark in self._of(MarkReached)}
+        return tuple(name for name in self.checkpoint.marks if name not in answered)
+
+    @property
+    def warnings(self) -> tuple[LineWarning, ...]:
+        """What has been said of the lines."""
+        return tuple(self._of(LineWarning))
+
     def opened(self, channel: int) -> int:
         """How many segments the channel has had."""
         return sum(one.segment.channel == channel for one in self._of(SpeechStarted))
@@ -89,10 +103,10 @@ class Past:
             account: sum(gap.span.end - gap.span.start for gap in gaps if gap.account is account)
             for account in (Account.PAUSED, Account.LOST_UPSTREAM, Account.SHED)
         }
-        transcribed = sum(
-            span.end - span.start - sum(_shared(span, gap.span) for gap in gaps)
-            for span in self._spoken(channel)
-        )
+        dropped = [one.span for one in self._of(SegmentDropped) if one.segment.channel == channel]
+        shed = _without(dropped, gaps)
+        lost[Account.SHED] += shed
+        transcribed = _without(self._spoken(channel), gaps) - shed
         silence = self.heard(channel) - transcribed - sum(lost.values())
         return ChannelTotals(transcribed, silence, *lost.values())
 
@@ -117,6 +131,13 @@ def unended(entries: Sequence[Entry]) -> dict[SegmentId, int]:
         if isinstance(entry.event, SpeechStarted)
     }
     return {segment: start for segment, start in begun.items() if segment not in ended}
+
+
+def _without(spans: Sequence[Span], gaps: Sequence[AudioGap]) -> int:
+    """Samples of all spans that lie in no gap."""
+    return sum(
+        span.end - span.start - sum(_shared(span, gap.span) for gap in gaps) for span in spans
+    )
 
 
 def _shared(one: Span, other: Span) -> int:

@@ -36,8 +36,10 @@ from protocol.scripts import (
 from protocol.wire import decode_entry
 
 from .checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from .heartbeat import Ownership
 from .ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
 from .past import Past, Remnant, unended
+from .survey import server_time
 
 AUDIO_TTL = 900
 """Seconds that audio may lie in Redis when everybody who cared for it is dead."""
@@ -104,15 +106,49 @@ class CallQueue:
         ended = await self._redis.hexists(self.keys.settled, "ended")
         return None if ended else await self.peek()
 
-    async def open(self, log: str, checkpoint: Checkpoint) -> bool:
-        """Own the call; True when it is a new one, whose log is called `log`, False when it goes on."""
+    async def silent_seconds(self) -> float:
+        """How long ago the call's gateway gave its last sign of life, by the clock of Redis."""
+        beaten = await self._redis.zscore(self.keys.partition.calls, self.keys.call_id)
+        return await server_time(self._redis) - (beaten or 0.0)
+
+    async def open(self, log: str, checkpoint: Checkpoint, *, back: bool = False) -> bool:
+        """
+        Own the call; True when it is a new one, whose log is called `log`, False when it goes on.
+
+        `back`: only if no bridge's connection has owned it since we did, else SupersededError.
+        """
         keys = self.keys
         name = await self._open(
             keys=[keys.meta, keys.log, keys.settled, keys.partition.calls],
-            args=[log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
+            args=[
+                log,
+                self._owner,
+                keys.call_id,
+                encode_checkpoint(checkpoint),
+                "back" if back else "",
+            ],
         )
+        if not name:
+            raise SupersededError
         self.log = name.decode()
         return self.log == log
+
+    async def take_back(self, log: str, checkpoint: Checkpoint, before: Past) -> tuple[Past, bool]:
+        """
+        Own the call again that another gateway has adopted: what is known of it, and whether it had ended.
+
+        One that had ended begins again, in a log that is called `log`; `before` is what was known until then, read
+        before the first try.  SupersededError when a bridge's newer connection has it.
+        """
+        if await self.open(log, checkpoint, back=True):
+            return before, True
+        return await self.past(checkpoint), False
+
+    @property
+    def ownership(self) -> Ownership:
+        """What the heartbeat has to know of the call."""
+        keys = self.keys
+        return Ownership(keys.partition.calls, keys.meta, self.log, self._owner, keys.call_id)
 
     async def adopt(self, silent_seconds: float) -> bool:
         """Own the call if its gateway has been silent for so long, and nobody was faster."""

@@ -62,7 +62,13 @@ class GatewaySettings(DoorSettings):
     resume_seconds: float = Field(
         15.0,
         ge=6,
-        description="a call is kept open for so long for a bridge, or after a gateway, that is gone",
+        description="a call is kept open for so long for a bridge that is gone",
+    )
+    lost_seconds: float = Field(
+        45.0,
+        ge=6,
+        description="a gateway whose heartbeat stops for so long is taken for dead: another one ends its calls; the"
+        " heartbeat stops when the event loop has not turned for so long",
     )
     drain_seconds: float = Field(
         20.0, ge=0, description="how long calls may go on when the gateway is told to stop"

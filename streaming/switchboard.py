@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from protocol.bridge import CallOpened, DialectError
 from protocol.capacity import Task
-from protocol.dialects.base import Dialect, Resumable
+from protocol.dialects.base import Continuing, Dialect, Resumable
 from protocol.events import Entry, LoadLevel
 from protocol.keys import CallKeys, Partition
 from protocol.tenants import bare
@@ -27,7 +27,9 @@ from .conversation import Conversation
 from .fleet import Fleet, TaskLoads
 from .following import Newsroom
 from .hearing import Hearing
+from .heartbeat import Ownership
 from .joining import Junction, Leg, Part
+from .load import LoopLoad
 from .metrics import GatewayMeter
 from .past import Past
 from .queue import CallQueue, OverloadedError, SupersededError
@@ -66,6 +68,7 @@ class Switchboard:
             redis, partitions, settings, hearing, newsroom, now, meter or GatewayMeter()
         )
         self._loads = TaskLoads()
+        self._loop_load = LoopLoad()
         self._fleets: tuple[Fleet, ...] = ()
         self._orphaned_tasks: frozenset[Task] = frozenset()
         self._workshop.keyword_limit = self._keyword_limit
@@ -96,7 +99,9 @@ class Switchboard:
 
     async def _begin_to_join(self, opened: CallOpened, call_id: str, dialect: Dialect) -> Junction:
         """The first stream has come; those that come while this is under way wait for it."""
-        if call_id not in self._calls and await self._workshop.queue(call_id).in_progress():
+        queue, patience = self._workshop.queue(call_id), self._settings.resume_seconds
+        elsewhere = call_id not in self._calls and await queue.in_progress()
+        if elsewhere and await queue.silent_seconds() < patience:
             raise DialectError("this call is at another gateway: bring all its streams to one")
         whole = replace(opened, roles=opened.joins, resumable=False, token="")
         conversation = await self._take(whole, call_id, dialect, lambda _: None)
@@ -116,17 +121,19 @@ class Switchboard:
             config=opened.config,
             heard=(0,) * len(opened.roles),
             token=hashed(token) if token else b"",
+            rejected_keywords=opened.rejected_keywords,
         )
         queue = self._workshop.queue(call_id)
         if await queue.open(secrets.token_hex(8), checkpoint):
             conversation = self._workshop.begin(queue, opened, checkpoint, tell)
         else:
-            conversation = self._workshop.go_on(
-                queue, opened, await queue.past(checkpoint), token, tell
-            )
+            past = await queue.past(checkpoint)
+            conversation = self._workshop.go_on(queue, opened, past, token, tell)
+            if isinstance(dialect, Continuing):
+                dialect.continued(past.entries, conversation.heard)
         self._calls[call_id] = conversation
         conversation.serves = self._serves
-        conversation.ease(self._loads.level(opened.config.task))
+        conversation.ease(self._level_of(opened.config.task))
         dialect.opened(bare(call_id))
         if token and isinstance(dialect, Resumable):
             dialect.resumed(token, conversation.checkpoint.heard)
@@ -135,6 +142,16 @@ class Switchboard:
     def __len__(self) -> int:
         """How many calls are in progress here."""
         return len(self._calls)
+
+    @property
+    def ownerships(self) -> tuple[Ownership, ...]:
+        """Every call in progress here; may be asked in any thread."""
+        return tuple(one.ownership for one in list(self._calls.values()))
+
+    @property
+    def level(self) -> LoadLevel:
+        """What is left out: the worse of what the workers and our own event loop call for."""
+        return max(self._loads.least(self._tasks), self._loop_load.level)
 
     @property
     def unsettled(self) -> int:
@@ -169,8 +186,9 @@ class Switchboard:
         for first in range(0, len(calls), _AT_A_TIME):
             await asyncio.gather(*(call.beat() for call in calls[first : first + _AT_A_TIME]))
 
-    async def look_at_load(self) -> LoadLevel:
+    async def look_at_load(self) -> None:
         """Find out how far the workers are behind, and tell all calls when that changes anything."""
+        before = self.level
         partitions = [Partition(number) for number in range(self._partitions)]
         now = await server_time(self._redis)
         self._fleets = tuple(
@@ -179,14 +197,27 @@ class Switchboard:
         calls = {call.call.config.task for call in self._calls.values()}
         tasks = self._tasks.union(calls, *(one.waiting for one in self._fleets))
         waits = {task: max(one.wait(task) for one in self._fleets) for task in tasks}
-        if self._loads.observe(waits):
-            log.warning("load_changed", level=self._loads.worst.name.lower())
+        self._loads.observe(waits)
         self._look_for_workers(calls)
+        self._tell_level(before, "workers")
+
+    def observe_lag(self, seconds: float) -> None:
+        """Our event loop was late by so much; tell all calls when that changes anything."""
+        before = self.level
+        if self._loop_load.observe(seconds):
+            self._tell_level(before, "event loop")
+
+    def _tell_level(self, before: LoadLevel, reason: str) -> None:
+        if self.level is not before:
+            log.warning("load_changed", level=self.level.name.lower(), reason=reason)
         for call in self._calls.values():
             task = call.call.config.task
-            level = self._loads.level(task)
+            level = self._level_of(task)
             call.ease(level, self._lack(task) if level else "")
-        return self._loads.least(self._tasks)
+
+    def _level_of(self, task: Task) -> LoadLevel:
+        """What is left out in calls that need `task`."""
+        return max(self._loads.level(task), self._loop_load.level)
 
     @property
     def _tasks(self) -> frozenset[Task]:
@@ -223,7 +254,7 @@ class Switchboard:
 
     async def finish_forsaken(self) -> None:
         """Bring calls to their end whose gateways are dead."""
-        since = await server_time(self._redis) - self._settings.resume_seconds
+        since = await server_time(self._redis) - self._settings.lost_seconds
         for number in range(self._partitions):
             room = _AT_A_TIME - len(self._finishing)
             for call_id in await forsaken(self._redis, Partition(number), since, room):
@@ -248,7 +279,7 @@ class Switchboard:
             del self._finishing[call_id]
 
     async def _adopt(self, queue: CallQueue) -> None:
-        if not await queue.adopt(self._settings.resume_seconds):
+        if not await queue.adopt(self._settings.lost_seconds):
             return
         checkpoint = await queue.peek()
         if checkpoint is None:
@@ -282,8 +313,8 @@ class Switchboard:
                 f"no worker here hears {spoken} and writes {written}; there are {known}"
             )
         there = await self._workshop.queue(call_id).in_progress()
-        if there is None and self._loads.level(task) is LoadLevel.NO_NEW_CALLS:
-            raise OverloadedError("the workers are behind: try again in a few seconds")
+        if there is None and self._level_of(task) is LoadLevel.NO_NEW_CALLS:
+            raise OverloadedError("too far behind for a new call: try again in a few seconds")
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")
         if there and len(there.roles) != len(opened.roles):

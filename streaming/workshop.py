@@ -3,11 +3,13 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from redis.asyncio import Redis
 
 from protocol.bridge import CallOpened
+from protocol.call import CallConfig
 from protocol.capacity import Task
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
@@ -25,6 +27,7 @@ from .metrics import GatewayMeter
 from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue
+from .renewal import Renewal, origin_of
 from .segmenter import Endpointing
 from .settings import GatewaySettings
 
@@ -86,7 +89,8 @@ class Workshop:
             channels=len(channels),
         )
         self._meter.took(checkpoint.dialect, "begun")
-        return self._conversation(call, channels, queue, 0, tell, checkpoint)
+        renewal = self._renewal(queue, opened)
+        return self._conversation(call, channels, queue, 0, tell, checkpoint, renewal)
 
     def go_on(
         self,
@@ -102,15 +106,19 @@ class Workshop:
         With a token the bridge goes on where we stand; without one its clock has gone on meanwhile.
         """
         checkpoint = replace(
-            past.checkpoint, config=past.config, token=hashed(token) if token else b""
+            past.checkpoint, config=past.config, token=hashed(token) if token else b"", marks=()
         )
+        opened = replace(opened, config=_completed(opened.config, past.config))
         call = self._call(queue, checkpoint)
         call.recall(past)
         if opened.config.keywords.terms not in ((), call.config.keywords.terms):
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
-        origins = [_origin(past, number) for number in range(len(opened.roles))]
-        channels = self._channels(opened, call, origins)
-        if not opened.token:
+        origins = [origin_of(past, number) for number in range(len(opened.roles))]
+        channels = self._channels(opened, call, origins, past)
+        if opened.token:  # the bridge is the same, and waits for what it asked
+            for mark in past.unanswered:
+                call.mark(mark)
+        else:
             clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
             position = max(clock, *(origin.position for origin in origins))
             for channel in channels:
@@ -118,7 +126,8 @@ class Workshop:
         log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
         self._meter.took(checkpoint.dialect, "continued")
         after = past.last_seq if opened.after is None else opened.after
-        return self._conversation(call, channels, queue, after, tell, checkpoint)
+        renewal = self._renewal(queue, opened)
+        return self._conversation(call, channels, queue, after, tell, checkpoint, renewal)
 
     def inherit(self, queue: CallQueue, past: Past) -> Conversation:
         """A call without a bridge, whose gateway is dead: it only has to be brought to its end."""
@@ -138,10 +147,19 @@ class Workshop:
         after: int,
         tell: Callable[[Entry], None],
         checkpoint: Checkpoint,
+        renewal: Renewal | None = None,
     ) -> Conversation:
         """Told what is in the log behind `after`."""
-        follower = Follower(self._redis, self._newsroom, queue.keys, after)
-        return Conversation(call, channels, queue, follower, tell, checkpoint, self._meter)
+        follower = self._follower(queue, after)
+        return Conversation(call, channels, queue, follower, tell, checkpoint, self._meter, renewal)
+
+    def _renewal(self, queue: CallQueue, opened: CallOpened) -> Renewal:
+        return Renewal(
+            partial(self._call, queue), partial(self._ear, opened), partial(self._follower, queue)
+        )
+
+    def _follower(self, queue: CallQueue, after: int) -> Follower:
+        return Follower(self._redis, self._newsroom, queue.keys, after)
 
     def _call(self, queue: CallQueue, checkpoint: Checkpoint) -> Call:
         identity = Identity(
@@ -157,8 +175,12 @@ class Workshop:
             identity, checkpoint.config, Ledger(piece), every, self._now, self.keyword_limit
         )
 
-    def _channels(self, opened: CallOpened, call: Call, origins: list[Origin]) -> list[Channel]:
+    def _channels(
+        self, opened: CallOpened, call: Call, origins: list[Origin], past: Past | None = None
+    ) -> list[Channel]:
         passport = Passport(len(origins), opened.rate)
+        if past is not None:
+            passport.recall(past.warnings, [origin.position for origin in origins])
         return [
             Channel(number, opened.rate, self._ear(opened), self._hearing, call, origin, passport)
             for number, origin in enumerate(origins)
@@ -172,5 +194,6 @@ class Workshop:
         return Ear(endpointing, vad=settings.vad, rate=opened.rate)
 
 
-def _origin(past: Past, channel: int) -> Origin:
-    return Origin(past.heard(channel), past.opened(channel), past.totals(channel))
+def _completed(said: CallConfig, known: CallConfig) -> CallConfig:
+    """What a bridge that comes back says of its call; what it leaves out is as it was."""
+    return said if said.hangover_ms else replace(said, hangover_ms=known.hangover_ms)

@@ -198,9 +198,7 @@ async def test_a_call_whose_gateway_died_is_brought_to_its_end_by_another(
         writing.cancel()  # between two writes, with a segment open: as a kill does it
         with contextlib.suppress(asyncio.CancelledError):
             await writing
-    async with ring(
-        redis, tmp_path, LengthTeller(), gateway=GatewaySettings(resume_seconds=6)
-    ) as it:
+    async with ring(redis, tmp_path, LengthTeller(), gateway=GatewaySettings(lost_seconds=6)) as it:
         log = await whole_log(it.url, "c1")
         stored = await stored_call(it.store, "c1")
 

@@ -77,6 +77,15 @@ class Resumable(Protocol):
 
 
 @runtime_checkable
+class Continuing(Protocol):
+    """A dialect whose words depend on what was in the call before its connection."""
+
+    def continued(self, past: Sequence[Entry], position: int) -> None:
+        """`past` stands in the log already and is not to be told; audio begins at `position`, on the call clock."""
+        ...
+
+
+@runtime_checkable
 class Objecting(Protocol):
     """A dialect that has words for a limit of ours that its bridge has broken."""
 

@@ -6,7 +6,7 @@ The call begins with the first message; everything about it stands in the query 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -44,6 +44,8 @@ class _Stream:
         )
         self.answers = Answers(listening)
         self.sha256 = hashlib.sha256()
+        self.began = 0
+        """Where the call stood when this connection took it up, on its clock."""
 
     @property
     def channels(self) -> int:
@@ -52,7 +54,7 @@ class _Stream:
     @property
     def position(self) -> int:
         """Samples of the call clock so far."""
-        return self.audio.heard * CALL_RATE // self.audio.format.rate
+        return self.began + self.audio.heard * CALL_RATE // self.audio.format.rate
 
     def hear(self, frame: bytes) -> list[AudioReceived]:
         """Channels that the client does not want apart are mixed."""
@@ -98,6 +100,12 @@ class Deepgram:
         """The id of the call is that of the request."""
         if self._opened is not None:
             self._opened.answers.request_id = call_id
+
+    def continued(self, past: Sequence[Entry], position: int) -> None:
+        """What the closing `Metadata` and the ends of utterances refer to."""
+        if self._opened is not None:
+            self._opened.began = position
+            self._opened.answers.recall(past)
 
     def tell(self, entry: Entry) -> None:
         """Results, and what goes with them."""

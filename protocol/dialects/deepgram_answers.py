@@ -95,6 +95,13 @@ class Answers:
             for channel in over
         ]
 
+    def recall(self, past: Sequence[Entry]) -> None:
+        """What the log said before this connection: known, and not told again."""
+        for entry in past:
+            self._turns.learn(entry.event)
+            if isinstance(entry.event, CallStarted):
+                self._created = entry.event.started_at
+
     # What the log says
 
     def tell(self, entry: Entry) -> list[Answer]:

@@ -57,6 +57,12 @@ class Watch:
         self._first = heard
         self._last = heard
         self._moved = now
+        self._excused = 0.0
+
+    def excuse(self, seconds: float) -> None:
+        """We stood still for so long: what the bridge said meanwhile waits to be read."""
+        self._moved += seconds
+        self._excused += seconds
 
     def look(self, heard: float, now: float) -> Breach | None:
         """The limit that is broken by now, if any."""
@@ -71,7 +77,7 @@ class Watch:
             return Breach(
                 TOO_LONG, "too_long", f"a call may last {limits.longest:g} s: start another"
             )
-        if not came and lasted > limits.first_audio:
+        if not came and lasted - self._excused > limits.first_audio:
             return Breach(IDLE, "no_audio", f"no audio came within {limits.first_audio:g} s")
         if now - self._moved > limits.idle:
             return Breach(IDLE, "idle", f"no audio came for {limits.idle:g} s")
@@ -126,7 +132,10 @@ class Timekeeper:
     async def _watch(self, session: _Session) -> None:
         watch: Watch | None = None
         while True:
+            due = time.monotonic() + _LOOK_SECONDS
             await asyncio.sleep(_LOOK_SECONDS)
+            if watch:
+                watch.excuse(max(0.0, time.monotonic() - due))
             if session.conversation is None:
                 continue
             heard, now = to_seconds(session.conversation.heard), time.monotonic()

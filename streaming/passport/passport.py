@@ -6,6 +6,7 @@ eight; at every one again while what is heard cannot be what was said.
 """
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,6 +96,17 @@ class Passport:
         self._rate = rate
         self._scale = rate // CALL_RATE
         self._lines = [_Line(BLOCK * self._scale) for _ in range(channels)]
+
+    def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
+        """
+        Warnings that another gateway has given: none is given again at once where its fault is still there.
+
+        `begin`: where each channel goes on, on the call clock.  That audio was misread before proves nothing now.
+        """
+        for one in warnings:
+            self._lines[one.channel].standing[one.fault] = max(
+                one.at, begin[one.channel] - _SURE - 1
+            )
 
     def hear(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
         """Audio in its order, at `position` in samples of the bridge; `speaking` as far as is known."""

@@ -111,7 +111,7 @@ async def test_d4_a_second_signal_ends_a_gateway_at_once_and_its_calls_are_broug
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
     """The first one alone would have waited for the call to end."""
-    others = GatewaySettings(drain_seconds=0, resume_seconds=6)
+    others = GatewaySettings(drain_seconds=0, lost_seconds=6)
     async with (
         ring(redis, tmp_path, LengthTeller(), gateway=others) as it,
         gateway_process(valkey, TRUNKLINE_GATEWAY_DRAIN_SECONDS="600") as process,

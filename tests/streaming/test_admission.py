@@ -255,3 +255,16 @@ def test_a_file_may_come_as_fast_as_it_likes_unless_a_pace_is_set() -> None:
 
 def test_a_call_that_comes_back_is_not_too_fast_for_what_was_heard_before() -> None:
     assert Watch(limits(), heard=3_600, now=0).look(3_605, 1) is None
+
+
+def test_no_bridge_was_silent_while_the_gateway_stood_still() -> None:
+    waiting, idle = (Watch(limits(first_audio=30, idle=20), heard=0, now=0) for _ in range(2))
+    idle.look(1, 1)
+
+    for watch in (waiting, idle):
+        watch.excuse(60)
+
+    assert waiting.look(0, 61) is None
+    assert idle.look(1, 62) is None
+    assert waiting.look(0, 91) is not None
+    assert idle.look(1, 82) is not None

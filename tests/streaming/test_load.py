@@ -14,7 +14,7 @@ from console.recording import read_recording
 from protocol.audio import Encoding, encode
 from protocol.capacity import WorkerCapacity
 from protocol.events import LoadLevel
-from streaming.load import Backlog, Load, capacity_of
+from streaming.load import Backlog, Load, LoopLoad, capacity_of
 
 PROMPT = Path(__file__).parent.parent / "speech" / "prompts" / "vm-rec-busy.wav"
 
@@ -42,6 +42,64 @@ def test_a_level_is_left_one_step_at_a_time_and_only_after_a_while_of_calm() -> 
     assert not any(hesitating)
     assert calm
     assert levels == [LoadLevel.FEWER_PARTIALS, LoadLevel.NORMAL]
+
+
+@pytest.mark.parametrize("worst", [1.5, 2.5, 5.0, 60.0])
+def test_every_level_is_left_at_once_when_the_queue_is_empty(worst: float) -> None:
+    load = Load()
+    load.observe(worst)
+
+    changed = load.observe(Backlog(segments=0, oldest_seconds=0.0, capacity=0.0).wait)
+
+    assert changed
+    assert load.level is LoadLevel.NORMAL
+
+
+def test_a_short_queue_is_not_an_empty_one() -> None:
+    load = Load()
+    load.observe(5.0)
+
+    load.observe(Backlog(segments=1, oldest_seconds=0.01, capacity=100.0).wait)
+
+    assert load.level is LoadLevel.NO_NEW_CALLS
+
+
+@pytest.mark.parametrize(
+    ("lags", "level"),
+    [
+        ([0.1] * 8, LoadLevel.NORMAL),
+        ([1.9], LoadLevel.NORMAL),  # one stall is over before anything could be left out
+        ([0.6] * 4, LoadLevel.FEWER_PARTIALS),
+        ([1.2] * 4, LoadLevel.NO_PARTIALS),
+        ([2.1] * 4, LoadLevel.NO_NEW_CALLS),
+        ([30.0], LoadLevel.NO_NEW_CALLS),  # the process was stopped: its backlog comes first
+    ],
+)
+def test_a_late_event_loop_leaves_out_work_long_before_it_is_taken_for_dead(
+    lags: list[float], level: LoadLevel
+) -> None:
+    load = LoopLoad()
+
+    for lag in lags:
+        load.observe(lag)
+
+    assert load.level is level
+
+
+def test_an_event_loop_that_has_caught_up_gets_its_work_back_step_by_step() -> None:
+    load = LoopLoad()
+    for _ in range(4):
+        load.observe(2.1)
+
+    levels = []
+    for _ in range(80):
+        load.observe(0.0)
+        levels.append(load.level)
+
+    steps = [
+        level for level, before in zip(levels, [None, *levels], strict=False) if level is not before
+    ]
+    assert steps == sorted(LoadLevel, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,23 @@
 """A call that was another gateway's before: what is recalled of it, and what is not said twice."""
 
+from dataclasses import replace
+
+import msgspec
+import pytest
+
 from protocol.call import CallConfig, Keywords, Role
 from protocol.events import (
     AudioGap,
     CallStarted,
     ChannelTotals,
     Entry,
+    Fault,
     Final,
     KeywordsApplied,
+    LineWarning,
     LoggedEvent,
     MarkReached,
+    SegmentDropped,
     SegmentId,
     Span,
     SpeechStarted,
@@ -19,6 +27,7 @@ from protocol.events import (
 from streaming.call import Call, Identity
 from streaming.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint, hashed
 from streaming.ledger import GiveUp, Ledger, LogEvent, QueueFinal
+from streaming.passport.passport import Passport
 from streaming.past import Past, Remnant, unended
 
 FIRST, SECOND, THIRD = (SegmentId(0, number) for number in range(3))
@@ -69,6 +78,33 @@ def test_the_account_of_what_is_known_adds_up() -> None:
     assert it.heard(0) == 40_000
     assert it.totals(0) == ChannelTotals(transcribed=17_000, silence=19_000, lost_upstream=4_000)
     assert it.opened(0) == 3
+
+
+def test_what_was_dropped_is_not_accounted_as_transcribed() -> None:
+    log = (*LOG, SegmentDropped(SECOND, Span(26_000, 34_000), "wrong law"))
+    it = Past("log-a", CHECKPOINT, tuple(Entry(event, seq) for seq, event in enumerate(log, 1)))
+
+    assert it.totals(0) == ChannelTotals(
+        transcribed=8_000, silence=20_000, lost_upstream=4_000, shed=8_000
+    )
+
+
+def test_marks_that_were_answered_are_not_waited_for() -> None:
+    it = replace(past(), checkpoint=replace(CHECKPOINT, marks=("m1", "m2")))
+
+    assert it.unanswered == ("m2",)
+
+
+def test_a_warning_of_the_log_is_not_given_again_at_once() -> None:
+    def losses(passport: Passport) -> list[Fault]:
+        spans = [Span(at, at + 2_000) for at in range(800_000, 812_000, 4_000)]
+        return [one.fault for span in spans for one in passport.lose(0, span)]
+
+    continued = Passport(1)
+    continued.recall([LineWarning(0, Fault.PACKET_LOSS, "", 9.0, "%", 20_000)], [800_000])
+
+    assert losses(Passport(1)) == [Fault.PACKET_LOSS]
+    assert losses(continued) == []
 
 
 def test_the_last_keywords_of_the_log_go_on() -> None:
@@ -143,3 +179,19 @@ def test_a_checkpoint_survives_redis_and_keeps_its_token_to_itself() -> None:
     assert not CHECKPOINT.opens_for("")
     assert b"secret" not in encode_checkpoint(told)
     assert decode_checkpoint(b"\x92\x09\xc0") is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "value"), [("rejected_keywords", ()), ("marks", ()), ("token", b"")]
+)
+def test_a_checkpoint_of_an_older_gateway_is_read_with_defaults(
+    missing: str, value: object
+) -> None:
+    version, fields = msgspec.msgpack.decode(encode_checkpoint(CHECKPOINT))
+    del fields[missing]
+
+    back = decode_checkpoint(msgspec.msgpack.encode((version, fields | {"of_tomorrow": 1})))
+
+    assert back is not None
+    assert getattr(back, missing) == value
+    assert back.config == CHECKPOINT.config

@@ -22,6 +22,7 @@ from protocol.dialects.deepgram import Deepgram
 from protocol.dialects.deepgram_query import terms
 from protocol.events import (
     CallEnded,
+    CallStarted,
     Entry,
     Final,
     KeywordsApplied,
@@ -311,6 +312,28 @@ def test_speech_that_starts_is_told_to_those_who_want_to_know() -> None:
     assert told(asked, started(start=4_000)) == [
         {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.5}
     ]
+
+
+def test_a_connection_that_goes_on_with_a_call_knows_when_the_call_began_and_where_it_stands() -> (
+    None
+):
+    dialect = deepgram(f"{RAW}&utterance_end_ms=1000&vad_events=true")
+    say(dialect, b"\x00" * 320)
+    dialect.opened("c1")
+    began = CallStarted((Role.MIXED,), "en", "deepgram", 1_700_000_000.25)
+    dialect.continued([Entry(began, 1), Entry(started(3, 16_000), 2)], 80_000)
+
+    before = told(dialect)
+    word = Word("Hello", 70_000, 79_000, 0.9)
+    awaited = told(dialect, replace(final(3), span=Span(16_000, 79_000), words=(word,)))
+    say(dialect, b"\x00" * 16_000)
+    ended = told(dialect, CallEnded("completed", 96_000, 4, ()))
+
+    assert before == []
+    assert [one["type"] for one in awaited] == ["Results"]
+    assert [one["type"] for one in ended] == ["UtteranceEnd", "Metadata"]
+    assert ended[-1]["created"] == "2023-11-14T22:13:20.250Z"
+    assert ended[-1]["request_id"] == "c1"
 
 
 def test_labels_and_parameters_that_change_nothing_come_back_in_the_metadata() -> None:

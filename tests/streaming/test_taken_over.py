@@ -1,0 +1,170 @@
+"""What a call still knows when another gateway goes on with it: a table of all that a bridge has said once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+
+from protocol.bridge import (
+    AudioReceived,
+    AudioSkipped,
+    CallOpened,
+    DialectError,
+    DtmfReceived,
+    KeywordsChanged,
+    LanguageChanged,
+)
+from protocol.call import CallConfig, Keywords, Role
+from protocol.dialects.base import Request
+from protocol.dialects.native import Native
+from protocol.events import Account, LoadLevel
+from protocol.keys import CallKeys
+from streaming.conversation import Conversation
+from streaming.following import Newsroom
+from streaming.hearing import Hearing
+from streaming.joining import Leg
+from streaming.queue import OverloadedError, SupersededError
+from streaming.settings import GatewaySettings
+from streaming.switchboard import Switchboard
+from streaming.vad import Vad
+
+SAID = CallOpened(
+    "c1",
+    (Role.CUSTOMER, Role.AGENT),
+    config=CallConfig("es", "fr", Keywords(("Acme",)), partials=False, hangover_ms=900),
+    rejected_keywords=("!: no letters",),
+    resumable=True,
+)
+NOISE = np.random.default_rng(1).integers(-3_000, 3_000, 8_000).astype(np.int16)
+
+SURVIVES: dict[str, tuple[Callable[[Conversation], Any], Any]] = {
+    "roles": (lambda it: it.call.identity.roles, (Role.CUSTOMER, Role.AGENT)),
+    "started_at": (lambda it: it.call.identity.started_at, 1_700_000_000.0),
+    "dialect": (lambda it: it.call.identity.dialect, "native"),
+    "language, changed": (lambda it: it.call.config.language, "de"),
+    "translate_to": (lambda it: it.call.config.translate_to, "fr"),
+    "keywords, changed": (lambda it: it.call.config.keywords, Keywords(("Orvanta",), 1)),
+    "partials": (lambda it: it.call.config.partials, False),
+    "endpointing": (lambda it: it.call.config.hangover_ms, 900),
+    "rejected keywords": (lambda it: it.checkpoint.rejected_keywords, ("!: no letters",)),
+    "token": (lambda it: bool(it.checkpoint.token), True),
+    "marks not answered": (lambda it: it.checkpoint.marks, ("m1",)),
+    "position": (lambda it: it.heard >= 24_000, True),
+    "paused audio": (lambda it: [one.totals.paused for one in it._channels], [16_000, 16_000]),
+    "keys pressed": (lambda it: [n for n in names(it) if n.startswith("dtmf")], ["dtmf:0:8000:5"]),
+}
+"""How each value is looked up, and what it must be."""
+
+
+def names(it: Conversation) -> list[str]:
+    return [event.name for event in it.call.ledger.known]
+
+
+@asynccontextmanager
+async def switchboard(redis: Redis) -> AsyncIterator[Switchboard]:
+    newsroom = Newsroom(redis)
+    listening = asyncio.ensure_future(newsroom.run())
+    settings = GatewaySettings(vad=Vad.WEBRTC)
+    yield Switchboard(redis, 1, settings, Hearing(None), newsroom, lambda: 1_700_000_000.0)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def speak(call: Conversation) -> None:
+    """Everything that a bridge may say; the mark stays unanswered, for what is being said has no end."""
+    for channel in (0, 1):
+        call.hear(AudioReceived(channel, NOISE))
+    await asyncio.sleep(0)
+    call.hear(DtmfReceived(0, "5"))
+    call.hear(AudioSkipped(16_000, Account.PAUSED, "paused"))
+    call.ease(LoadLevel.FEWER_PARTIALS)
+    call.hear(KeywordsChanged(("Orvanta",)))
+    call.hear(LanguageChanged("de"))
+    call.call._marks.ask("m1", frozenset({None}))  # type: ignore[arg-type]  # a segment that never ends
+
+
+async def until(happens: Callable[[], bool]) -> None:
+    while True:
+        if happens():
+            return
+        await asyncio.sleep(0.02)
+
+
+async def begun(redis: Redis, here: Switchboard) -> str:
+    """A call that was left by a gateway which died; the token of its bridge."""
+    dialect = Native(Request("/v1/calls"))
+    dialect.receive('{"type":"start","call_id":"c1","channels":["customer","agent"]}')
+    call = await here.open(SAID, "c1", dialect, lambda _: None)
+    assert isinstance(call, Conversation)
+    running = asyncio.ensure_future(call.run())
+    await speak(call)
+    async with asyncio.timeout(30):
+        await until(lambda: len(call.call.ledger.known) >= 7 and not call.call.ledger.pending)
+    await call.beat()
+    running.cancel()
+    with suppress(asyncio.CancelledError, SupersededError):
+        await running
+    return str(json.loads(dialect.outbox()[0])["token"])
+
+
+@pytest.mark.parametrize("how", ["resumed", "taken back"])
+async def test_what_was_said_once_is_known_to_whoever_goes_on(redis: Redis, how: str) -> None:
+    async with switchboard(redis) as first, switchboard(redis) as second:
+        token = await begun(redis, first)
+        if how == "resumed":
+            said = CallOpened("c1", SAID.roles, resumable=True, token=token)
+            dialect = Native(Request("/v1/calls"))
+            dialect.receive('{"type":"start","call_id":"c1","channels":["customer","agent"]}')
+            later = await second.open(said, "c1", dialect, lambda _: None)
+        else:
+            later = first._calls["c1"]
+            await first._workshop.queue("c1").adopt(0)
+            renewal = later._renewal
+            assert renewal is not None
+            assert await later._take_back(renewal)
+        assert isinstance(later, Conversation)
+
+    known = {name: look(later) for name, (look, _) in SURVIVES.items()}
+
+    assert known == {name: value for name, (_, value) in SURVIVES.items()}
+
+
+async def test_a_gateway_whose_loop_is_late_takes_no_new_calls_and_keeps_those_it_has(
+    redis: Redis,
+) -> None:
+    async with switchboard(redis) as here, switchboard(redis) as elsewhere:
+        token = await begun(redis, elsewhere)
+        here.observe_lag(30.0)
+
+        with pytest.raises(OverloadedError):
+            new = CallOpened("c2", (Role.MIXED,))
+            await here.open(new, "c2", Native(Request("/v1/calls")), lambda _: None)
+        dialect = Native(Request("/v1/calls"))
+        dialect.receive('{"type":"start","call_id":"c1","channels":["customer","agent"]}')
+        back = CallOpened("c1", SAID.roles, resumable=True, token=token)
+        kept = await here.open(back, "c1", dialect, lambda _: None)
+
+    assert kept.call._level is LoadLevel.NO_NEW_CALLS
+
+
+async def test_streams_of_one_call_may_come_to_another_gateway_when_theirs_is_silent(
+    redis: Redis,
+) -> None:
+    joined = CallOpened("c1", (Role.CUSTOMER,), joins=(Role.CUSTOMER, Role.AGENT))
+    keys = CallKeys.of("c1", 1)
+    async with switchboard(redis) as first, switchboard(redis) as second:
+        await first.open(joined, "c1", Native(Request("/v1/calls")), lambda _: None)
+
+        with pytest.raises(DialectError, match="at another gateway"):
+            await second.open(joined, "c1", Native(Request("/v1/calls")), lambda _: None)
+        await redis.zadd(keys.partition.calls, {"c1": (await redis.time())[0] - 16})
+        leg = await second.open(joined, "c1", Native(Request("/v1/calls")), lambda _: None)
+
+        assert isinstance(leg, Leg)
+        for running in (leg.junction.running, first._junctions["c1"].result().running):
+            running.cancel()

@@ -1,0 +1,57 @@
+"""
+A gateway whose event loop is held up for as long as a file is there, by one slow step of its voice detection.
+
+    python tests/support/held_up_gateway.py FILE
+
+Beside FILE it leaves `FILE.held` when it stands still.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from console.blocking import connect_blocking
+from console.connection import connect
+from console.process import say_ready
+from protocol.settings import RedisSettings
+from streaming.gateway import Gateway
+from streaming.settings import GatewaySettings
+from streaming.vad import Opinion, Question, Silero, Vad, silero_weights
+
+
+class SlowJudge:
+    """Silero, on a machine that gets nowhere for a while."""
+
+    def __init__(self, silero: Silero, file: Path) -> None:
+        self._silero = silero
+        self._file = file
+
+    def judge(self, questions: Sequence[Question]) -> list[Opinion]:
+        """As Silero does, when the file is gone."""
+        while self._file.exists():
+            self._file.with_suffix(".held").touch()
+            time.sleep(0.05)
+        return self._silero.judge(questions)
+
+
+async def serve(redis_url: str, file: Path) -> None:
+    """Until killed."""
+    weights = silero_weights()
+    assert weights is not None
+    shared = RedisSettings(url=redis_url)
+    gateway = Gateway(
+        connect(shared),
+        1,
+        GatewaySettings(port=0, vad=Vad.BOTH, lost_seconds=6),
+        SlowJudge(Silero(weights), file),
+        connect=lambda: connect_blocking(shared),
+    )
+    await gateway.run(lambda port: say_ready(str(port)))
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[2], Path(sys.argv[1])))
