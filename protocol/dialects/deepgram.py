@@ -7,6 +7,7 @@ The call begins with the first message; everything about it stands in the query 
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -54,12 +55,15 @@ class _Stream:
         """Samples of the call clock so far."""
         return self.audio.heard * CALL_RATE // self.audio.format.rate
 
-    def hear(self, frame: bytes) -> list[AudioReceived]:
+    def hear(self, frame: bytes) -> list[BridgeEvent]:
         """Channels that the client does not want apart are mixed."""
         self.sha256.update(frame)
+        apart = self.channels == self.audio.format.channels
+        if isinstance(self.audio, Compressed):
+            return [replace(one, mixed=not apart) for one in self.audio.receive(frame)]
         heard = self.audio.receive(frame)
-        if not heard or self.channels == len(heard):
-            return heard
+        if apart or not heard:
+            return [*heard]
         mixed = np.mean([audio.pcm for audio in heard], axis=0).astype(np.int16)
         return [AudioReceived(0, mixed)]
 
