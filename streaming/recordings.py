@@ -206,9 +206,7 @@ def messages(heard: Samples, rate: int) -> Iterator[Message]:
 
 
 def _resampled(pieces: Iterator[Pcm], heard: Samples, rate: int) -> Iterator[Pcm]:
-    stream = soxr.ResampleStream(
-        heard.rate, rate, heard.channels, dtype="float32", quality=soxr.HQ
-    )
+    stream = soxr.ResampleStream(heard.rate, rate, heard.channels, dtype="float32", quality=soxr.HQ)
     for pcm in pieces:
         yield to_pcm(stream.resample_chunk(pcm.astype(np.float32)))
     nothing = np.zeros((0, heard.channels), dtype=np.float32)

@@ -204,23 +204,23 @@ class Session:
 
     async def _hear(self, conversation: Part, said: Sequence[BridgeEvent]) -> None:
         """Everything the bridge says, from `said` on, until it says goodbye or is gone."""
-        await self._take(conversation, said)
-        if not conversation.is_live:
+        if not await self._take(conversation, said):
             return
         async for message in self._socket:
-            await self._take(conversation, self._dialect.receive(message))
+            goes_on = await self._take(conversation, self._dialect.receive(message))
             self._news.set()
-            if not conversation.is_live:
+            if not goes_on:
                 return
 
-    async def _take(self, conversation: Part, events: Sequence[BridgeEvent]) -> None:
-        """What one message said, in steps of bounded work; the rest is left out when the call is over meanwhile."""
+    async def _take(self, conversation: Part, events: Sequence[BridgeEvent]) -> bool:
+        """What one message said, in steps of bounded work; whether the call goes on behind it."""
         self._encoded = [one for one in events if isinstance(one, EncodedAudioReceived)]
         async for step in steps(events):
             for event in step:
                 conversation.hear(event)
             if not conversation.is_live:
-                return
+                return False
+        return conversation.is_live
 
     @property
     def pending_seconds(self) -> float:

@@ -1,8 +1,8 @@
 """
 Frames of a bridge as packets, and packets decoded in pieces of bounded work.
 
-What a frame stands for is computed from the first bytes of its packets and bounded before anything is decoded: 2 bytes
-of Opus may stand for 120 ms.
+What a frame stands for is computed from the first bytes of its packets and bounded before anything is decoded:
+2 bytes of Opus may stand for 120 ms.
 """
 
 from collections.abc import Iterator, Sequence
