@@ -6,6 +6,7 @@ only formats that hold their own audio are allowed, the child gets the open file
 memory, time and output are bounded.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -38,7 +39,7 @@ class Decoded:
 def decode_container(file: IO[bytes]) -> Decoded:
     """The first audio stream of an open file, read from its beginning.  ContainerError."""
     command = [sys.executable, "-P", "-m", "console.container_child"]
-    file.seek(0)
+    os.lseek(file.fileno(), 0, os.SEEK_SET)  # `seek` may move within the buffer only
     with subprocess.Popen(  # noqa: S603  # no word of the command comes from outside
         command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:

@@ -254,9 +254,7 @@ def test_an_empty_file_is_called_empty(file: Path) -> None:
     assert _reason(file) == "the file is empty"
 
 
-@pytest.mark.parametrize(
-    "content", [wav(MU_LAW, b""), wav(MU_LAW, b"\xff", channels=2), wav(PCM, b"\1\0", channels=0)]
-)
+@pytest.mark.parametrize("content", [wav(MU_LAW, b""), wav(MU_LAW, b"\xff", channels=2)])
 def test_a_recording_without_a_sample_is_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
