@@ -47,6 +47,7 @@ class QueueMeter:
     ) -> None:
         self._lanes = {
             "finals": [one.finals for one in partitions],
+            "recordings": [one.recordings for one in partitions],
             "partials": [one.partials for one in partitions],
             "outbox": [one.outbox for one in partitions],
             "dead": [one.dead for one in partitions],

@@ -39,6 +39,9 @@ class CallConfig:
     hangover_ms: int | None = None
     """Silence that ends a segment; None takes the gateway's own."""
 
+    recorded: bool = False
+    """A recording: nobody is waiting at the other end, so live calls come first."""
+
     def with_keywords(self, terms: tuple[str, ...]) -> "CallConfig":
         """The same, biased towards `terms` from here on, under the next revision."""
         return replace(self, keywords=Keywords(terms, self.keywords.revision + 1))

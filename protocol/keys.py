@@ -6,6 +6,7 @@ cluster too (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluste
 
 Per partition
     finals      stream, group `workers`: segments whose speech has ended; never trimmed
+    recordings  stream, group `workers`: the same of recordings, for when nothing of a live call waits
     partials    stream, group `workers`: open segments somebody wants to read; at most one entry each
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
     dead        stream: finals that were given up, by reference; no audio, no text
@@ -56,6 +57,11 @@ class Partition:
     def finals(self) -> str:
         """Stream of segments to be transcribed."""
         return f"{self.tag}:finals"
+
+    @property
+    def recordings(self) -> str:
+        """Stream of segments of recordings, which are transcribed when no live call waits."""
+        return f"{self.tag}:recordings"
 
     @property
     def partials(self) -> str:
@@ -123,10 +129,10 @@ class CallKeys:
         """Hash: the partials of one segment."""
         return self._key(f"state:{segment}")
 
-    def settling(self, segment: SegmentId) -> list[str]:
-        """All that the end of a segment touches, as the script `SETTLE` wants it."""
+    def settling(self, segment: SegmentId, lane: str = "") -> list[str]:
+        """All that the end of a segment touches, as the script `SETTLE` wants it; `lane` is that of its job."""
         return [
-            self.partition.finals,
+            lane or self.partition.finals,
             self.meta,
             self.log,
             self.settled,

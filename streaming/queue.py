@@ -215,13 +215,13 @@ class CallQueue:
                     args=[*ours, offset, audio, AUDIO_TTL, partial],
                     client=pipe,
                 )
-            case QueueFinal(segment, job, size):
+            case QueueFinal(segment, job, size, recorded):
                 await self._submit(
                     keys=[
                         keys.meta,
                         keys.settled,
                         keys.state(segment),
-                        keys.partition.finals,
+                        keys.partition.recordings if recorded else keys.partition.finals,
                         keys.audio(segment),
                     ],
                     args=[*ours, str(segment), AUDIO_TTL, job, size],

@@ -113,7 +113,9 @@ class Recordings:
         sha256 = await elsewhere(lambda: hashlib.sha256(body).hexdigest())
         report = Report(request, sha256)
         played = Played(messages(heard, rate), report, self._pace, self._patience)
-        await self._converse(played, Deepgram(as_live(request, rate, heard.channels)), permit)
+        await self._converse(
+            played, Deepgram(as_live(request, rate, heard.channels), recorded=True), permit
+        )
         if report.fault is not None:
             return _fault(400, "Bad Request", report.fault)
         if not report.complete:

@@ -7,7 +7,7 @@ has run out elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -55,6 +55,15 @@ class Claimed:
     effort: Effort
     job: Job
     deliveries: int = 1
+    recorded: bool = False
+    """It comes from the lane of recordings."""
+
+    @property
+    def lane(self) -> str:
+        """The stream in which it stands."""
+        if self.effort is Effort.PARTIAL:
+            return self.partition.partials
+        return self.partition.recordings if self.recorded else self.partition.finals
 
     @property
     def keys(self) -> CallKeys:
@@ -64,7 +73,7 @@ class Claimed:
     @property
     def key(self) -> str:
         """Names the job among all that the worker holds."""
-        return f"{self.partition.number}:{self.effort}:{self.entry}"
+        return f"{self.lane}:{self.entry}"
 
 
 class WorkQueue:
@@ -87,7 +96,7 @@ class WorkQueue:
     async def prepare(self) -> None:
         """Make the groups, where they are not there."""
         for partition in self._partitions:
-            for lane in (partition.finals, partition.partials):
+            for lane in (partition.finals, partition.partials, partition.recordings):
                 try:
                     await self._redis.xgroup_create(lane, WORKERS, id="0", mkstream=True)
                 except ResponseError as exc:
@@ -96,9 +105,8 @@ class WorkQueue:
 
     async def reclaim_own(self, partition: Partition) -> list[Claimed]:
         """Finals that were delivered to this consumer and never settled."""
-        reply = await self._redis.xreadgroup(
-            WORKERS, self._consumer, {partition.finals: "0"}, count=64
-        )
+        lanes: dict[Any, Any] = {partition.finals: "0", partition.recordings: "0"}
+        reply = await self._redis.xreadgroup(WORKERS, self._consumer, lanes, count=64)
         return self._claimed(partition, reply)
 
     async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
@@ -109,18 +117,32 @@ class WorkQueue:
         )
         return self._claimed(partition, reply)
 
+    async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
+        """One segment of a recording, for an engine that has nothing else to do; without waiting for any."""
+        reply = await self._redis.xreadgroup(
+            WORKERS, self._consumer, {partition.recordings: ">"}, count=1
+        )
+        return self._claimed(partition, reply) or await self._take_over_of(
+            partition, lease_ms, 1, recorded=True
+        )
+
     async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
         """
         Up to `room` finals that were handed back, and at most one whose worker has gone silent.
 
         One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
         """
+        return await self._take_over_of(partition, lease_ms, room, recorded=False)
+
+    async def _take_over_of(
+        self, partition: Partition, lease_ms: int, room: int, *, recorded: bool
+    ) -> list[Claimed]:
         taken = await self._take_over(
-            keys=[partition.finals],
+            keys=[partition.recordings if recorded else partition.finals],
             args=[WORKERS, self._consumer, HANDED_BACK_MS, room, lease_ms, 1],
         )
         return [
-            one
+            replace(one, recorded=recorded)
             for entry, deliveries, (_, payload) in taken
             for one in self._read(partition, Effort.FINAL, entry.decode(), payload, deliveries)
         ]
@@ -132,9 +154,9 @@ class WorkQueue:
         Unless they were `tried`, it is as if they had never been delivered.
         """
         claimed = tuple(claimed)
-        for partition, entries in _finals_of(claimed):
+        for lane, entries in _finals_of(claimed):
             await self._hand_back(
-                keys=[partition.finals],
+                keys=[lane],
                 args=[WORKERS, self._consumer, HANDED_BACK_MS, int(tried), *entries],
             )
         await self.look([one for one in claimed if one.effort is Effort.PARTIAL])
@@ -186,7 +208,7 @@ class WorkQueue:
         job, keys = one.job, one.keys
         segment = job.segment
         answer = await self._settle(
-            keys=keys.settling(segment),
+            keys=keys.settling(segment, one.lane),
             args=[
                 WORKERS,
                 one.entry,
@@ -206,8 +228,8 @@ class WorkQueue:
 
     async def extend(self, claimed: Iterable[Claimed]) -> None:
         """Start the leases of these finals anew."""
-        for partition, entries in _finals_of(claimed):
-            await self._extend(keys=[partition.finals], args=[WORKERS, self._consumer, *entries])
+        for lane, entries in _finals_of(claimed):
+            await self._extend(keys=[lane], args=[WORKERS, self._consumer, *entries])
 
     async def tell_capacity(self, told: WorkerCapacity) -> None:
         """Let those who admit calls know what this worker gets done; words of workers that are gone go too."""
@@ -229,10 +251,12 @@ class WorkQueue:
         """Jobs of a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
         claimed = []
         for lane, entries in reply or ():
-            effort = Effort.FINAL if lane.decode() == partition.finals else Effort.PARTIAL
+            recorded = lane.decode() == partition.recordings
+            effort = Effort.PARTIAL if lane.decode() == partition.partials else Effort.FINAL
             for entry, fields in entries:
                 if fields:  # None: deleted while it was pending
-                    claimed += self._read(partition, effort, entry.decode(), fields[b"j"])
+                    read = self._read(partition, effort, entry.decode(), fields[b"j"])
+                    claimed += [replace(one, recorded=recorded) for one in read]
         return claimed
 
     def _read(
@@ -251,10 +275,10 @@ class WorkQueue:
             return []
 
 
-def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[Partition, list[str]]]:
-    """The entries of the finals, by partition."""
-    by_partition: dict[Partition, list[str]] = {}
+def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[str, list[str]]]:
+    """The entries of the finals, by lane."""
+    by_lane: dict[str, list[str]] = {}
     for one in claimed:
         if one.effort is Effort.FINAL:
-            by_partition.setdefault(one.partition, []).append(one.entry)
-    yield from by_partition.items()
+            by_lane.setdefault(one.lane, []).append(one.entry)
+    yield from by_lane.items()

@@ -73,8 +73,10 @@ class Deepgram:
 
     name: ClassVar[str] = "deepgram"
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, recorded: bool = False) -> None:
+        """`recorded`: it is no client that talks, but a recording that is played."""
         self._request = request
+        self._recorded = recorded
         self._opened: _Stream | None = None
         self._closed = False
         self._out: list[Message] = []
@@ -92,7 +94,9 @@ class Deepgram:
         except DialectError as exc:
             self._say({"type": "Error", "variant": "BadRequest", "description": str(exc)})
             raise
-        return [stream.listening.opened, *events]
+        opened = stream.listening.opened
+        config = replace(opened.config, recorded=self._recorded)
+        return [replace(opened, config=config), *events]
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
