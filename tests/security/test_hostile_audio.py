@@ -139,3 +139,23 @@ async def test_compressed_audio_counts_for_the_pace_of_a_call_before_it_is_decod
         code, _ = await told(url, [ogg(4)] + [ogg(4)[len(ogg(0)) :]] * 60)
 
     assert code == 4429
+
+
+def test_a_playlist_under_another_name_does_not_make_a_started_program_read_another_file(
+    tmp_path: Path,
+) -> None:
+    secret = ROOT / "tests" / "speech" / "prompts" / "vm-invalid-password.wav"
+    (tmp_path / "call.mp3").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{secret}\n#EXT-X-ENDLIST\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+
+    done = subprocess.run(
+        ["bash", "-c", f"exec {sys.executable} -m trunkline transcribe {tmp_path}/call.mp3"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+        env=clean | {"XDG_DATA_HOME": str(tmp_path)},
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.strip().endswith("call.mp3: there is no audio in it that can be read")
