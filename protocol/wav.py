@@ -4,8 +4,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .audio import Encoding, Pcm, decode
 
 RATES = range(4_000, 192_001)
@@ -87,15 +85,6 @@ def parse_wav(content: bytes) -> Samples | None:
     if encoding is None or bits != 8 * encoding.width:
         return None
     return samples(encoding, rate, count, audio[0] if len(audio) == 1 else b"".join(audio))
-
-
-def read_wav(content: bytes) -> tuple[int, list[Pcm]] | None:
-    """Rate and channels of a file in 16 bit PCM, mu-law or A-law; None when it is something else.  WavError."""
-    found = parse_wav(content)
-    if found is None:
-        return None
-    pcm = decode(bytes(found.body), found.encoding).reshape(-1, found.channels)
-    return found.rate, [np.ascontiguousarray(channel) for channel in pcm.T]
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
