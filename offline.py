@@ -6,7 +6,7 @@ Like `trunkline.py` it stands above the parts and joins them.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from protocol.clock import CALL_RATE
 from protocol.events import Final, SegmentId, Span, Timing
 from protocol.jobs import Job
 from streaming.ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, listen_alone
+from streaming.segmenter import RECORDED
 from streaming.vad import Silero, Vad, silero_weights
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engine import Engine, Utterance
@@ -44,7 +45,8 @@ def transcribe_recording(
     progress: Callable[[float], None] = lambda _: None,
 ) -> Transcript:
     """The transcript of channels at 8 kHz; `progress` is told how much is done, from 0 to 1."""
-    cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm)]
+    longest = engine.capabilities.max_seconds
+    cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
     total = sum(cut.span.end - cut.span.start for cut in cuts)
     segments, done = [], 0
     for cut in cuts:
@@ -64,10 +66,13 @@ def transcribe_recording(
     return Transcript(call, tuple(segments))
 
 
-def cut_up(channel: int, pcm: Pcm) -> Iterator[Cut]:
-    """The speech of one channel at 8 kHz, as a gateway would cut it."""
+def cut_up(channel: int, pcm: Pcm, max_seconds: float = 14.0) -> Iterator[Cut]:
+    """The speech of one channel at 8 kHz, as a gateway would cut a recording: up to `max_seconds` together."""
     weights = silero_weights()
-    ear = Ear(vad=Vad.BOTH if weights else Vad.WEBRTC)
+    longest = min(RECORDED.maximum_ms, int(max_seconds * 1_000))
+    window = min(RECORDED.cut_window_ms, longest // 2)
+    endpointing = replace(RECORDED, maximum_ms=longest, cut_window_ms=window)
+    ear = Ear(endpointing, vad=Vad.BOTH if weights else Vad.WEBRTC)
     silero = Silero(weights) if weights else None
     growing: dict[int, _Growing] = {}
     for start in range(0, len(pcm), CALL_RATE):

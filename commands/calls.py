@@ -17,6 +17,7 @@ from console.process import on_interrupt, run_loop
 from console.recording import RecordingError, read_recording
 from protocol import keywords
 from protocol.clock import to_seconds
+from protocol.plain_text import plain
 from transcripts.export import export
 from transcripts.settings import RecorderSettings
 from transcripts.show import render
@@ -66,7 +67,9 @@ def show(options: argparse.Namespace) -> int:
     ) as store:
         for one in store.calls(options.limit):
             began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started_at))
-            print(f"{began}  {to_seconds(one.duration):7.1f} s  {one.dialect:8}  {one.call_id}")
+            print(
+                f"{began}  {to_seconds(one.duration):7.1f} s  {plain(one.dialect):8}  {plain(one.call_id)}"
+            )
     return 0
 
 

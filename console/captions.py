@@ -13,6 +13,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from protocol.plain_text import plain
+
 _COLOURS = {"agent": "cyan", "customer": "green", "mixed": "yellow"}
 _KEYWORD = "bold black on bright_yellow"
 
@@ -50,9 +52,9 @@ class Captions:
                 return self._final(event, played_ms) if event["text"] else None
             case "segment.failed" | "segment.dropped":
                 self._settle(event)
-                return Said(Text(f"  ({event['role']}: {event['reason']})", style="red"))
+                return Said(Text(f"  ({event['role']}: {plain(event['reason'])})", style="red"))
             case "keywords.applied" if event["rejected"]:
-                refused = ", ".join(event["rejected"])
+                refused = plain(", ".join(event["rejected"]))
                 return Said(Text(f"  (keywords not used: {refused})", style="red"))
             case "call.ended":
                 self.ended = event
@@ -85,7 +87,7 @@ class Captions:
         """Words that will stay stand out from those that may change."""
         text = Text()
         for word in event["words"]:
-            text.append(word["w"], style="" if word["stable"] else "dim italic").append(" ")
+            text.append(plain(word["w"]), style="" if word["stable"] else "dim italic").append(" ")
         return self._marked(text).append("…", style="dim")
 
     def _final(self, event: Mapping[str, Any], played_ms: float) -> Said:
@@ -96,7 +98,7 @@ class Captions:
             Text.assemble(
                 (f"{minutes:02d}:{seconds:02d} ", "dim"),
                 _label(event["role"]),
-                self._marked(Text(event["text"])),
+                self._marked(Text(plain(event["text"]))),
                 (f"  +{lag / 1_000:.1f} s", "dim"),
             )
         )

@@ -196,12 +196,11 @@ def _uvloop(machine: Machine) -> Check:
     return Check("uvloop", State.SUBSTITUTE, "absent", follows, "pip install uvloop")
 
 
-def _ffmpeg(machine: Machine) -> Check:
-    if "ffmpeg" in machine.programs:
-        return Check("ffmpeg", State.OK, "present")
-    follows = "only WAV files (PCM, mu-law, A-law) can be played or transcribed"
-    remedy = "apt install ffmpeg, or brew install ffmpeg"
-    return Check("ffmpeg", State.SUBSTITUTE, "absent", follows, remedy)
+def _codecs(machine: Machine) -> Check:
+    if "av" in machine.modules:
+        return Check("Codecs", State.OK, "PyAV present")
+    follows = "no Opus and G.722 from bridges, and of files only WAV"
+    return Check("Codecs", State.SUBSTITUTE, "PyAV absent", follows, "pip install av")
 
 
 _OPINIONS: tuple[Callable[[Machine], Check], ...] = (
@@ -216,5 +215,5 @@ _OPINIONS: tuple[Callable[[Machine], Check], ...] = (
     _granite,
     _whisper,
     _uvloop,
-    _ffmpeg,
+    _codecs,
 )

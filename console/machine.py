@@ -17,6 +17,7 @@ from .connection import UnusableRedisError, check, connect
 from .stack import server_binary
 
 _MODULES = (
+    "av",
     "faster_whisper",
     "moonshine_cpp",
     "onnx",
@@ -25,7 +26,7 @@ _MODULES = (
     "transformers",
     "uvloop",
 )
-_PROGRAMS = ("ffmpeg", "nvidia-smi")
+_PROGRAMS = ("nvidia-smi",)
 
 _GPU_SECONDS = 120
 """Importing torch takes that long from a cold disk."""

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from protocol.jobs import task_of
 from protocol.keys import Partition
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.02
+"""A step of the loop that is longer than this cannot fall between two looks."""
 
 
 class LoopMeter:
@@ -20,10 +21,21 @@ class LoopMeter:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
             "trunkline_loop_lag_seconds",
-            "How late the event loop was, four times a second",
+            "How late the event loop was, fifty times a second",
             buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
             registry=registry,
         )
+        self._longest = 0.0
+        longest = Gauge(
+            "trunkline_loop_longest_step_seconds",
+            "The longest that the event loop kept a task waiting since the figures were last read",
+            registry=registry,
+        )
+        longest.set_function(self._take_longest)
+
+    def _take_longest(self) -> float:
+        longest, self._longest = self._longest, 0.0
+        return longest
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -31,7 +43,9 @@ class LoopMeter:
         while True:
             due = loop.time() + _LOOK_SECONDS
             await asyncio.sleep(_LOOK_SECONDS)
-            self._lag.observe(max(0.0, loop.time() - due))
+            late = max(0.0, loop.time() - due)
+            self._lag.observe(late)
+            self._longest = max(self._longest, late)
 
 
 class QueueMeter:
@@ -49,6 +63,7 @@ class QueueMeter:
     ) -> None:
         self._lanes = {
             "finals": [one.finals for one in partitions],
+            "recordings": [one.recordings for one in partitions],
             "partials": [one.partials for one in partitions],
             "outbox": [one.outbox for one in partitions],
             "dead": [one.dead for one in partitions],
@@ -87,18 +102,23 @@ class QueueMeter:
         """Take all figures anew.  Raises what redis-py raises when there is no answer."""
         self._up.set(0)
         tasks: dict[str, list[str]] = {}
-        partials = []
+        partials, recordings = [], []
         for partition in self._partitions:
             names: Any = await redis.smembers(partition.lanes)
             for name in names:
                 if task_of(lane := name.decode()):
                     tasks.setdefault(lane, []).append(partition.finals_in(lane))
                     partials.append(partition.partials_in(lane))
+                    recordings.append(partition.recordings_in(lane))
         for task, streams in tasks.items():
             depth, age = await self._look_into(redis, streams)
             self._task_depth.labels(task).set(depth)
             self._task_age.labels(task).set(age)
-        named = {"finals": [one for some in tasks.values() for one in some], "partials": partials}
+        named = {
+            "finals": [one for some in tasks.values() for one in some],
+            "partials": partials,
+            "recordings": recordings,
+        }
         for lane, streams in self._lanes.items():
             depth, age = await self._look_into(redis, [*streams, *named.get(lane, ())])
             self._depth.labels(lane).set(depth)

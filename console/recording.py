@@ -1,27 +1,30 @@
 """
 Audio files as channels at 8 kHz.
 
-Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves; everything else goes
-through pydub, which asks ffmpeg.
+Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves; other kinds of PCM in WAV
+go through pydub, which needs no help for them; everything else is decoded in a child process (see `container`).
 """
 
+import os
+import stat
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 import soxr
 
-from protocol.audio import Pcm
+from protocol.audio import Encoding, Pcm
 from protocol.clock import CALL_RATE, to_seconds
-from protocol.wav import read_wav
+from protocol.wav import Samples, WavError, parse_wav, samples
 
-if TYPE_CHECKING:
-    from pydub import AudioSegment
+from .container import ContainerError, decode_container
+from .container_child import LONGEST_SECONDS
 
-_RATES = range(4_000, 384_001)
-"""Sample rates in Hz that anybody records with: anything else is a damaged header."""
+_LARGEST_FILE = 5 << 30
+"""Bytes: more than 4 hours of stereo in 24 bit at 48 kHz."""
 
 
 class RecordingError(Exception):
@@ -48,55 +51,69 @@ class Recording:
 def read_recording(path: Path) -> Recording:
     """The channels of an audio file.  RecordingError when it is none."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            found = _read(file)
     except OSError as exc:
         raise RecordingError(f"{path}: {exc.strerror}") from exc
-    if not content:
-        raise RecordingError(f"{path}: the file is empty")
-    rate, channels = read_wav(content) or _read_with_pydub(path)
-    if not channels or len(channels[0]) == 0:
+    except WavError as exc:
+        raise RecordingError(f"{path}: {exc}; is the file damaged?") from exc
+    except (ContainerError, RecordingError) as exc:
+        raise RecordingError(f"{path}: {exc}") from exc
+    if not found.frames:
         raise RecordingError(f"{path}: there is no audio in it")
-    if rate not in _RATES:
-        raise RecordingError(f"{path}: {rate} Hz is no sample rate; is the file damaged?")
-    return Recording(tuple(_at_call_rate(channel, rate) for channel in channels))
+    if found.seconds > LONGEST_SECONDS:
+        raise RecordingError(f"{path}: it is longer than {LONGEST_SECONDS // 3_600} hours: cut it")
+    return Recording(tuple(np.ascontiguousarray(channel) for channel in _at_call_rate(found).T))
 
 
-def _read_with_pydub(path: Path) -> tuple[int, list[Pcm]]:
-    """Rate and channels of anything that ffmpeg reads, and of the kinds of PCM that `read_wav` leaves."""
+def _read(file: IO[bytes]) -> Samples:
+    """What an open file holds; nothing of it is decoded yet where that can be."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise RecordingError("it is no file")
+    if not status.st_size:
+        raise RecordingError("the file is empty")
+    if status.st_size > _LARGEST_FILE:
+        raise RecordingError(f"the file is larger than {_LARGEST_FILE >> 30} GiB: cut it")
+    head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        content = head + file.read()
+        if found := parse_wav(content) or _read_with_pydub(content):
+            return found
+    decoded = decode_container(file)
+    return samples(Encoding.L16, CALL_RATE, decoded.channels, decoded.body)
+
+
+def _read_with_pydub(content: bytes) -> Samples | None:
+    """
+    The kinds of PCM that `parse_wav` leaves, such as 24 bit.
+
+    Made of bytes, a segment is read by pydub itself; from a file it would ask ffmpeg, by whatever the file names.
+    """
     with warnings.catch_warnings():
-        # pydub warns where there is no ffmpeg, when imported and at each file: our error says more.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        segment = _ask_pydub(path)
-    pcm = np.frombuffer(segment.set_sample_width(2).raw_data, dtype=np.int16)
-    count = segment.channels
-    return segment.frame_rate, [
-        np.ascontiguousarray(pcm[channel::count]) for channel in range(count)
-    ]
-
-
-def _ask_pydub(path: Path) -> "AudioSegment":
-    from pydub import AudioSegment  # noqa: PLC0415  # slow to import, and most recordings do without
-    from pydub.exceptions import CouldntDecodeError  # noqa: PLC0415
-
+        warnings.simplefilter("ignore", RuntimeWarning)  # pydub warns where there is no ffmpeg
+        from pydub import AudioSegment  # noqa: PLC0415  # slow to import, and most do without
+        from pydub.exceptions import CouldntDecodeError  # noqa: PLC0415
     try:
-        return AudioSegment.from_file(str(path))
-    except FileNotFoundError as exc:
-        raise RecordingError(
-            f"{path}: only ffmpeg can tell what this is, and it is not installed:"
-            " apt install ffmpeg, brew install ffmpeg, or convert the file to a WAV of 16 bit PCM or mu-law"
-        ) from exc
-    except (
-        CouldntDecodeError,
-        IndexError,
-        KeyError,
-        ValueError,
-    ) as exc:  # as found in its from_file
-        raise RecordingError(f"{path}: there is no audio in it that ffmpeg can read") from exc
+        segment = AudioSegment(data=content).set_sample_width(2)
+    except (CouldntDecodeError, AttributeError, IndexError, KeyError, ValueError, struct.error):
+        return None  # as found in its constructor
+    return samples(Encoding.L16, segment.frame_rate, segment.channels, segment.raw_data)
 
 
-def _at_call_rate(pcm: Pcm, rate: int) -> Pcm:
-    if rate == CALL_RATE:
-        return pcm
-    resampled = soxr.resample(pcm.astype(np.float32), rate, CALL_RATE, quality="HQ")
-    clipped: Pcm = np.clip(np.rint(resampled), -32_768, 32_767).astype(np.int16)
+def _at_call_rate(found: Samples) -> Pcm:
+    """`[n, channels]`, resampled a second at a time."""
+    pieces = found.pieces(found.rate)
+    if found.rate == CALL_RATE:
+        return np.concatenate(list(pieces))
+    stream = soxr.ResampleStream(
+        found.rate, CALL_RATE, found.channels, dtype="float32", quality=soxr.HQ
+    )
+    resampled = [_clipped(stream.resample_chunk(piece.astype(np.float32))) for piece in pieces]
+    nothing = np.zeros((0, found.channels), dtype=np.float32)
+    return np.concatenate([*resampled, _clipped(stream.resample_chunk(nothing, last=True))])
+
+
+def _clipped(wide: np.ndarray) -> Pcm:
+    clipped: Pcm = np.clip(np.rint(wide), -32_768, 32_767).astype(np.int16)
     return clipped

@@ -1,6 +1,10 @@
 """What a bridge tells us, whatever its dialect."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
 
 from .audio import Pcm
 from .call import CallConfig, Role
@@ -58,6 +62,59 @@ class AudioReceived:
     """
 
 
+class FrameDecoder(Protocol):
+    """The decoder of one stream of compressed audio; it remembers what came before."""
+
+    @property
+    def pending(self) -> int:
+        """Samples of each channel, in the rate that `CallOpened` named, that are announced and not decoded yet."""
+        ...
+
+    def pieces(self, frame: bytes) -> Iterator[list[Pcm]]:
+        """
+        One array for each channel, or none, at most a second long.  ValueError for another codec, or too much.
+
+        Each step is a bounded piece of work; frames must be given, and read to the end, in order.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedAudioReceived:
+    """
+    Compressed audio of all channels that is not decoded yet.
+
+    Decoding is work that must not be done on the event loop: a session has each step of `decoded` done elsewhere.
+    """
+
+    frame: bytes = field(repr=False)
+    decoder: FrameDecoder = field(repr=False)
+    channel: int = 0
+    """The number of its first channel."""
+
+    position: int | None = None
+    """As in `AudioReceived`."""
+
+    mixed: bool = False
+    """All channels are to be heard as one."""
+
+    def decoded(self) -> Iterator[list[AudioReceived]]:
+        """One event for each channel, or none, piece by piece.  DialectError for what is not that codec."""
+        position = self.position
+        try:
+            for piece in self.decoder.pieces(self.frame):
+                if self.mixed and len(piece) > 1:
+                    piece = [np.mean(piece, axis=0).astype(np.int16)]  # noqa: PLW2901
+                yield [
+                    AudioReceived(self.channel + number, pcm, position)
+                    for number, pcm in enumerate(piece)
+                ]
+                if piece and position is not None:
+                    position += len(piece[0])
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc
+
+
 @dataclass(frozen=True, slots=True)
 class AudioSkipped:
     """Audio of all channels that is not to be heard, or will not come: the clock goes on without it."""
@@ -112,7 +169,7 @@ class CallClosed:
     """The bridge says goodbye; nothing may come behind it."""
 
 
-BridgeEvent = (
+DecodedEvent = (
     CallOpened
     | AudioReceived
     | AudioSkipped
@@ -123,3 +180,6 @@ BridgeEvent = (
     | FinalizeRequested
     | CallClosed
 )
+"""What a call can take in at once."""
+
+BridgeEvent = DecodedEvent | EncodedAudioReceived

@@ -39,6 +39,9 @@ class CallConfig:
     hangover_ms: int | None = None
     """Silence that ends a segment; None takes the gateway's own."""
 
+    recorded: bool = False
+    """A recording: nobody is waiting at the other end, so live calls come first."""
+
     @property
     def task(self) -> tuple[str, str]:
         """Language spoken and language written: what a worker must be able to do."""

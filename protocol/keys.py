@@ -7,9 +7,10 @@ cluster too (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluste
 Per partition
     lanes       set: the lanes in which jobs have been queued, by what they need of a worker: `en-en` is English
                 written as it is spoken, `de-en` German written in English
-    finals:<lane>    stream, group `workers`: segments whose speech has ended; never trimmed
-    partials:<lane>  stream, group `workers`: open segments somebody wants to read; at most one entry each
-    finals, partials  the same for jobs of gateways that know no lanes: workers of any kind read them, and pass on
+    finals:<lane>      stream, group `workers`: segments whose speech has ended; never trimmed
+    recordings:<lane>  stream, group `workers`: the same of recordings, for when nothing of a live call waits
+    partials:<lane>    stream, group `workers`: open segments somebody wants to read; at most one entry each
+    finals, recordings, partials  the same for jobs without a lane: workers of any kind read them, and pass on
                 what they cannot do
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
     dead        stream: finals that were given up, by reference; no audio, no text
@@ -68,6 +69,11 @@ class Partition:
         return self.finals_in(None)
 
     @property
+    def recordings(self) -> str:
+        """Stream of segments of recordings, for workers of any kind."""
+        return self.recordings_in(None)
+
+    @property
     def partials(self) -> str:
         """Stream of open segments to be looked at, for workers of any kind."""
         return self.partials_in(None)
@@ -75,6 +81,10 @@ class Partition:
     def finals_in(self, lane: str | None) -> str:
         """Stream of segments to be transcribed by workers that can do what the lane needs; None: by any."""
         return f"{self.tag}:finals:{lane}" if lane else f"{self.tag}:finals"
+
+    def recordings_in(self, lane: str | None) -> str:
+        """Stream of segments of recordings, which are transcribed when no live call waits; None: by any worker."""
+        return f"{self.tag}:recordings:{lane}" if lane else f"{self.tag}:recordings"
 
     def partials_in(self, lane: str | None) -> str:
         """Stream of open segments to be looked at by workers that can do what the lane needs; None: by any."""

@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 from protocol.bridge import (
     AudioReceived,
     AudioSkipped,
-    BridgeEvent,
     CallClosed,
     CallOpened,
+    DecodedEvent,
     DialectError,
     DtmfReceived,
     FinalizeRequested,
@@ -129,7 +129,7 @@ class Conversation:
 
     # What the bridge says
 
-    def hear(self, event: BridgeEvent) -> None:
+    def hear(self, event: DecodedEvent) -> None:
         """Take in what the bridge says; DialectError when it may not say that now."""
         if not self._is_ours:
             return

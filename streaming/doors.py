@@ -42,6 +42,7 @@ async def side_doors(
                 has_room,
                 pace=settings.audio_pace,
                 patience=settings.hold_seconds,
+                longest=settings.max_call_seconds,
             )
             routes = [feed.route, Reception(announcements).route, recordings.route]
             serving = http_server(routes, settings.host, settings.http_port, guard)

@@ -13,9 +13,9 @@ from typing import assert_never
 from protocol.bridge import (
     AudioReceived,
     AudioSkipped,
-    BridgeEvent,
     CallClosed,
     CallOpened,
+    DecodedEvent,
     DialectError,
     DtmfReceived,
     FinalizeRequested,
@@ -109,7 +109,7 @@ class Leg:
         """A stream that comes back is a new one, for the same channel."""
         return False
 
-    def hear(self, event: BridgeEvent) -> None:
+    def hear(self, event: DecodedEvent) -> None:
         """Take in what the bridge says; DialectError when it may not say that now."""
         conversation = self.junction.conversation
         match event:

@@ -40,6 +40,9 @@ class QueueFinal:
     size: int
     """Bytes of audio that must be there."""
 
+    recorded: bool = False
+    """It goes into the lane of recordings."""
+
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
@@ -86,8 +89,9 @@ class Ledger:
     Whoever feeds it asks `due` afterwards; writes are to be done in order, and each reported by `wrote`.
     """
 
-    def __init__(self, piece: int) -> None:
-        """`piece`: bytes of an open segment worth a write of their own."""
+    def __init__(self, piece: int, *, recorded: bool = False) -> None:
+        """`piece`: bytes of an open segment worth a write of their own; `recorded`: nothing of it is live."""
+        self._recorded = recorded
         self._piece = piece
         self._held: dict[SegmentId, _Held] = {}
         self._events: dict[str, LogEvent] = {}
@@ -189,7 +193,7 @@ class Ledger:
         if held.wanted or fresh >= self._piece or (held.job and fresh):
             yield StoreAudio(segment, held.stored, bytes(held.audio[held.stored :]), held.wanted)
         if held.job:
-            yield QueueFinal(segment, held.job, len(held.audio))
+            yield QueueFinal(segment, held.job, len(held.audio), self._recorded)
         if held.epitaph:
             yield GiveUp(segment, held.epitaph)
 

@@ -16,7 +16,7 @@ from redis.commands.core import AsyncScript
 from protocol.clock import UPSAMPLING
 from protocol.events import Entry, Final, SegmentDropped, SegmentFailed, SegmentId, Span
 from protocol.jobs import JobError, decode_job, lane_of
-from protocol.keys import WORKERS, CallKeys
+from protocol.keys import WORKERS, CallKeys, Partition
 from protocol.leases import ADD_LANES
 from protocol.scripts import (
     ADOPT,
@@ -257,13 +257,13 @@ class CallQueue:
                     args=[*ours, offset, audio, AUDIO_TTL, partial],
                     client=pipe,
                 )
-            case QueueFinal(segment, job, size):
+            case QueueFinal(segment, job, size, recorded):
                 await self._submit(
                     keys=[
                         keys.meta,
                         keys.settled,
                         keys.state(segment),
-                        keys.partition.finals_in(_lane_of(write)),
+                        _queue_of(keys.partition, write, recorded=recorded),
                         keys.audio(segment),
                     ],
                     args=[*ours, str(segment), AUDIO_TTL, job, size],
@@ -319,6 +319,12 @@ def _span_of(entry: Entry, start: int) -> Span:
             return span
         case _:
             return Span(start, start)
+
+
+def _queue_of(partition: Partition, write: Write, *, recorded: bool) -> str:
+    """The stream that a final is queued in."""
+    lane = _lane_of(write)
+    return partition.recordings_in(lane) if recorded else partition.finals_in(lane)
 
 
 def _lane_of(write: Write) -> str | None:

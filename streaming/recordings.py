@@ -6,7 +6,10 @@ any other, so there is one way from audio to words.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import soxr
@@ -19,10 +22,13 @@ from protocol.audio import Pcm
 from protocol.bridge import DialectError
 from protocol.dialects.base import Message, Request
 from protocol.dialects.deepgram import Deepgram
-from protocol.dialects.deepgram_prerecorded import Recording, Report, as_live, messages, recording
+from protocol.dialects.deepgram_prerecorded import Report, as_live, recording
 from protocol.keyring import Permit
+from protocol.wav import Samples
 
 from .admission.http_guard import permit_of
+from .decoding import elsewhere
+from .resampler import to_pcm
 from .session import Socket
 
 PATH = "/v1/listen"
@@ -60,12 +66,18 @@ class Recordings:
         *,
         pace: float,
         patience: float,
+        longest: float,
     ) -> None:
-        """`pace`: times real time, 0 for as fast as is good.  `patience`: seconds for a slow engine to go on."""
+        """
+        `pace`: times real time, 0 for as fast as is good.  `patience`: seconds for a slow engine to go on.
+
+        `longest`: seconds of audio that one recording may hold.
+        """
         self._converse = converse
         self._has_room = has_room
         self._pace = min(pace or _FASTEST, _FASTEST)
         self._patience = patience
+        self._longest = longest
         self._in_hand = 0
 
     @property
@@ -92,16 +104,24 @@ class Recordings:
             self._in_hand -= 1
 
     async def _transcribe(self, request: Request, body: bytes, permit: Permit) -> Response:
-        heard = await asyncio.to_thread(_at_a_rate_of_calls, recording(request, body))
-        report = Report(request, body)
-        played = Played(messages(heard), report, self._pace, self._patience)
-        await self._converse(played, Deepgram(as_live(request, heard)), permit)
+        heard = await elsewhere(partial(recording, request, body))
+        if heard.seconds > self._longest:
+            raise DialectError(
+                f"a recording may last {self._longest:g} s, and this one lasts {heard.seconds:.0f} s"
+            )
+        rate = heard.rate if heard.rate in _RATES else _RATES[-1]
+        sha256 = await elsewhere(lambda: hashlib.sha256(body).hexdigest())
+        report = Report(request, sha256)
+        played = Played(messages(heard, rate), report, self._pace, self._patience)
+        await self._converse(
+            played, Deepgram(as_live(request, rate, heard.channels), recorded=True), permit
+        )
         if report.fault is not None:
             return _fault(400, "Bad Request", report.fault)
         if not report.complete:
             log.warning("recording_not_transcribed", code=played.code)
             return _busy("the recording could not be transcribed now; try again")
-        return JSONResponse(report.answer())
+        return await elsewhere(lambda: JSONResponse(report.answer()))
 
 
 class Played:
@@ -134,11 +154,12 @@ class Played:
     async def _play(self, said: Iterator[Message]) -> AsyncIterator[Message]:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        for message in said:
-            await self._let_the_engine_catch_up()
-            due = max(due + 1 / (_MESSAGES_PER_SECOND * self._pace), loop.time() - 1)
-            await asyncio.sleep(due - loop.time())
-            yield message
+        while some := await elsewhere(lambda: list(islice(said, _MESSAGES_PER_SECOND))):
+            for message in some:
+                await self._let_the_engine_catch_up()
+                due = max(due + 1 / (_MESSAGES_PER_SECOND * self._pace), loop.time() - 1)
+                await asyncio.sleep(due - loop.time())
+                yield message
 
     async def _let_the_engine_catch_up(self) -> None:
         """It is waited for so long as it gets on: one that does not is the session's business."""
@@ -172,17 +193,26 @@ def _seen_by_dialect(request: HttpRequest) -> Request:
     return Request(PATH, tuple(query), headers)
 
 
-def _at_a_rate_of_calls(heard: Recording) -> Recording:
-    """Recordings come at any rate; calls at 8 or 16 kHz."""
-    if heard.rate in _RATES:
-        return heard
-    return Recording(_RATES[-1], tuple(_resampled(pcm, heard.rate) for pcm in heard.channels))
+def messages(heard: Samples, rate: int) -> Iterator[Message]:
+    """
+    A recording as a client of the live API sends it, at `rate` Hz: decoded and resampled piece by piece.
+
+    Holds one piece at a time, however long the recording is.
+    """
+    step = -(-heard.rate // _MESSAGES_PER_SECOND)
+    pieces = heard.pieces(step)
+    for pcm in pieces if rate == heard.rate else _resampled(pieces, heard, rate):
+        if len(pcm):
+            yield pcm.astype("<i2").tobytes()
+    yield '{"type":"CloseStream"}'
 
 
-def _resampled(pcm: Pcm, rate: int) -> Pcm:
-    wide = soxr.resample(pcm.astype(np.float32), rate, _RATES[-1], quality="HQ")
-    clipped: Pcm = np.clip(np.rint(wide), -32_768, 32_767).astype(np.int16)
-    return clipped
+def _resampled(pieces: Iterator[Pcm], heard: Samples, rate: int) -> Iterator[Pcm]:
+    stream = soxr.ResampleStream(heard.rate, rate, heard.channels, dtype="float32", quality=soxr.HQ)
+    for pcm in pieces:
+        yield to_pcm(stream.resample_chunk(pcm.astype(np.float32)))
+    nothing = np.zeros((0, heard.channels), dtype=np.float32)
+    yield to_pcm(stream.resample_chunk(nothing, last=True))
 
 
 def _fault(status: int, code: str, message: str) -> Response:

@@ -4,17 +4,19 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
-from protocol.bridge import BridgeEvent, CallOpened, DialectError
+from protocol.bridge import BridgeEvent, CallOpened, DialectError, EncodedAudioReceived
+from protocol.codecs.decoder import RATE as DECODED_RATE
 from protocol.dialects.base import Dialect, Message, Objecting
 from protocol.events import Entry
 
+from .decoding import steps
 from .joining import Part
 from .queue import GoingAwayError, OverloadedError, SupersededError
 
@@ -87,6 +89,7 @@ class Session:
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
         self._dismissal: tuple[int, str] | None = None
+        self._encoded: list[EncodedAudioReceived] = []
         self.conversation: Part | None = None
 
     async def run(self) -> None:
@@ -118,10 +121,8 @@ class Session:
             return
         conversation, said = opened
         self.conversation = conversation
-        for event in said:
-            conversation.hear(event)
         following = asyncio.create_task(conversation.run())
-        hearing = asyncio.create_task(self._hear(conversation))
+        hearing = asyncio.create_task(self._hear(conversation, said))
         try:
             await asyncio.wait({following, hearing}, return_when=asyncio.FIRST_COMPLETED)
             await self._after(conversation, following, hearing)
@@ -201,14 +202,30 @@ class Session:
         self._news.set()
         return conversation
 
-    async def _hear(self, conversation: Part) -> None:
-        """Everything the bridge says, until it says goodbye or is gone."""
+    async def _hear(self, conversation: Part, said: Sequence[BridgeEvent]) -> None:
+        """Everything the bridge says, from `said` on, until it says goodbye or is gone."""
+        if not await self._take(conversation, said):
+            return
         async for message in self._socket:
-            for event in self._dialect.receive(message):
-                conversation.hear(event)
+            goes_on = await self._take(conversation, self._dialect.receive(message))
             self._news.set()
-            if not conversation.is_live:
+            if not goes_on:
                 return
+
+    async def _take(self, conversation: Part, events: Sequence[BridgeEvent]) -> bool:
+        """What one message said, in steps of bounded work; whether the call goes on behind it."""
+        self._encoded = [one for one in events if isinstance(one, EncodedAudioReceived)]
+        async for step in steps(events):
+            for event in step:
+                conversation.hear(event)
+            if not conversation.is_live:
+                return False
+        return conversation.is_live
+
+    @property
+    def pending_seconds(self) -> float:
+        """Audio that has come and is not decoded yet, in seconds: limits count it as if it were."""
+        return sum(one.decoder.pending for one in self._encoded) / DECODED_RATE
 
     def _tell(self, entry: Entry) -> None:
         self._dialect.tell(entry)

@@ -28,7 +28,7 @@ from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue
 from .renewal import Renewal, origin_of
-from .segmenter import Endpointing
+from .segmenter import RECORDED, Endpointing
 from .settings import GatewaySettings
 
 log = structlog.get_logger()
@@ -170,10 +170,9 @@ class Workshop:
             checkpoint.started_at,
         )
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
+        ledger = Ledger(piece, recorded=checkpoint.config.recorded)
         every = self._settings.partial_every_ms
-        return Call(
-            identity, checkpoint.config, Ledger(piece), every, self._now, self.keyword_limit
-        )
+        return Call(identity, checkpoint.config, ledger, every, self._now, self.keyword_limit)
 
     def _channels(
         self, opened: CallOpened, call: Call, origins: list[Origin], past: Past | None = None
@@ -188,6 +187,8 @@ class Workshop:
 
     def _ear(self, opened: CallOpened) -> Ear:
         settings = self._settings
+        if opened.config.recorded:
+            return Ear(RECORDED, vad=settings.vad, rate=opened.rate)
         endpointing = Endpointing(
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from protocol.clock import from_ms
+from protocol.plain_text import plain
 
 from .transcript import StoredSegment, Transcript
 
@@ -55,7 +56,7 @@ def timed_words(one: StoredSegment) -> list[TimedWord]:
         end = one.span.start + length * before // max(1, letters)
         if word.start is not None and word.end is not None:
             start, end = word.start, word.end
-        if text := " ".join(word.text.split()):
+        if text := plain(word.text):
             timed.append(TimedWord(text, start, end, word.confidence))
     return timed
 

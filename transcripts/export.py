@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol.clock import to_ms, to_seconds
 from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
+from protocol.plain_text import json_plain, plain, visible, without_arrow
 from protocol.wire import totals_in_ms
 
 from .cues import cues, timed_words
@@ -29,7 +30,7 @@ def export(transcript: Transcript, form: str) -> str:
 def _txt(transcript: Transcript) -> str:
     """A line for each segment: time, role, words; or why there are none."""
     return "".join(
-        f"[{_clock(one.span.start)}] {transcript.call.role(one.segment.channel)}: {_said(one)}\n"
+        f"[{_clock(one.span.start)}] {plain(transcript.call.role(one.segment.channel))}: {_said(one)}\n"
         for one in transcript.segments
         if one.words or one.reason
     )
@@ -37,8 +38,8 @@ def _txt(transcript: Transcript) -> str:
 
 def _said(one: StoredSegment) -> str:
     if one.ending is Ending.FINAL:
-        return " ".join(one.text.split())
-    return f"({one.ending}: {' '.join(one.reason.split())})"
+        return plain(one.text)
+    return f"({one.ending}: {plain(one.reason)})"
 
 
 def _json(transcript: Transcript) -> str:
@@ -58,7 +59,7 @@ def _json(transcript: Transcript) -> str:
         "line_warnings": [_json_warning(transcript, one) for one in transcript.line_warnings],
         "segments": [_json_segment(transcript, one) for one in transcript.segments],
     }
-    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+    return json_plain(json.dumps(body, ensure_ascii=False, indent=2)) + "\n"
 
 
 def _json_keywords(one: KeywordsApplied) -> dict[str, Any]:
@@ -126,7 +127,8 @@ def _srt(transcript: Transcript) -> str:
     written = []
     for number, cue in enumerate(cues(transcript, _LINE), 1):
         times = f"{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}"
-        text = f"{cue.role}: " + "\n".join(cue.lines).replace("-->", "->")
+        lines = (without_arrow(line) for line in cue.lines)
+        text = f"{cue.role}: " + "\n".join(lines)
         written.append(f"{number}\n{times}\n{text}\n\n")
     return "".join(written)
 
@@ -136,7 +138,7 @@ def _vtt(transcript: Transcript) -> str:
     written = ["WEBVTT\n\n"]
     for cue in cues(transcript, _LINE):
         times = f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}"
-        text = _escaped("\n".join(cue.lines))
+        text = "\n".join(_escaped(without_arrow(line)) for line in cue.lines)
         written.append(f"{times}\n<v {_escaped(cue.role.title())}>{text}\n\n")
     return "".join(written)
 
@@ -154,7 +156,7 @@ def _csv(transcript: Transcript) -> str:
         times = [f"{to_seconds(one.span.start):.3f}", f"{to_seconds(one.span.end):.3f}"]
         role = transcript.call.role(one.segment.channel)
         cells = [role, one.text, "; ".join(one.keywords_found), one.engine]
-        writer.writerow([*times, *(_no_formula(cell) for cell in cells)])
+        writer.writerow([*times, *(_no_formula(visible(cell)) for cell in cells)])
     return out.getvalue()
 
 

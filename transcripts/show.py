@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from protocol.clock import to_ms, to_seconds
+from protocol.plain_text import plain
 
 from .transcript import Ending, StoredSegment, Transcript
 
@@ -18,7 +19,7 @@ def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableTy
     """Who said what and when; roles in colours; `keywords` marked, and those of the call."""
     call = transcript.call
     head = Text(
-        f"{call.call_id}: {to_seconds(call.duration):.0f} s, {call.ended_reason or 'going on'}",
+        f"{plain(call.call_id)}: {to_seconds(call.duration):.0f} s, {plain(call.ended_reason) or 'going on'}",
         "bold",
     )
     marked = transcript.keywords.union(keywords)
@@ -34,8 +35,8 @@ def _line(transcript: Transcript, one: StoredSegment, keywords: Iterable[str]) -
     line = Text().append(f"{minutes:02d}:{seconds:02d} ", style="dim")
     line.append(f"{role:>8} ", style=f"bold {_COLOURS.get(role, 'yellow')}")
     if one.ending is not Ending.FINAL:
-        return line.append(f"({one.ending}: {one.reason})", style="red")
-    said = Text(one.text)
+        return line.append(f"({one.ending}: {plain(one.reason)})", style="red")
+    said = Text(plain(one.text))
     for keyword in keywords:
         # No \b: a keyword such as C++ ends in no letter.
         whole = re.compile(rf"(?<!\w){re.escape(keyword)}(?!\w)", re.IGNORECASE)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from protocol.clock import to_seconds
 
@@ -110,13 +111,13 @@ class Hand:
 
 
 def _as_planned(one: Claimed, now: float) -> Waiting:
-    """What the plan needs to know of a job that was claimed at `now`."""
+    """What the plan needs to know of a job that was claimed at `now`; a recording comes behind all that is live."""
     span = span_of(one.job, 0)
     return Waiting(
         entry=one.key,
         effort=one.effort,
         seconds=to_seconds(span.end - span.start),
-        queued_at=one.job.queued_at,
+        queued_at=inf if one.recorded else one.job.queued_at,
         claimed_at=now,
         alone=one.deliveries > 1,
     )

@@ -10,7 +10,7 @@ are read, and those that have no name: what is found there and cannot be done is
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -69,12 +69,17 @@ class Claimed:
     lane: str | None = None
     """What the lane needs of a worker; None for the lane that all read."""
 
+    recorded: bool = False
+    """It is of a recording."""
+
     @property
     def stream(self) -> str:
         """Where the entry lies."""
-        if self.effort is Effort.FINAL:
-            return self.partition.finals_in(self.lane)
-        return self.partition.partials_in(self.lane)
+        if self.effort is Effort.PARTIAL:
+            return self.partition.partials_in(self.lane)
+        if self.recorded:
+            return self.partition.recordings_in(self.lane)
+        return self.partition.finals_in(self.lane)
 
     @property
     def keys(self) -> CallKeys:
@@ -123,6 +128,7 @@ class WorkQueue:
         """Finals that were delivered to this consumer and never settled."""
         lanes = [None, *self._lanes.get(partition, ())]
         streams: dict[Any, Any] = {partition.finals_in(lane): "0" for lane in lanes}
+        streams |= {partition.recordings_in(lane): "0" for lane in lanes}
         reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=64)
         return await self._ours(self._claimed(partition, reply))
 
@@ -138,6 +144,16 @@ class WorkQueue:
         )
         return await self._ours(self._claimed(partition, reply))
 
+    async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
+        """One segment of a recording, for an engine that has nothing else to do; without waiting for any."""
+        lanes = [None, *self._lanes.get(partition, ())]
+        for lane in lanes:
+            streams: dict[Any, Any] = {partition.recordings_in(lane): ">"}
+            reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=1)
+            if claimed := await self._ours(self._claimed(partition, reply)):
+                return claimed
+        return await self._take_over_of(partition, lanes, 1, lease_ms, recorded=True)
+
     async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
         """
         About `room` finals that were handed back, and of each lane at most one whose worker has gone silent.
@@ -145,17 +161,29 @@ class WorkQueue:
         One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
         """
         named = await self._find_lanes(partition)
-        lanes, share = [None, *named], max(1, room // max(1, len(named)))
+        return await self._take_over_of(partition, [None, *named], room, lease_ms, recorded=False)
+
+    async def _take_over_of(
+        self,
+        partition: Partition,
+        lanes: Sequence[str | None],
+        room: int,
+        lease_ms: int,
+        *,
+        recorded: bool,
+    ) -> list[Claimed]:
+        share = max(1, room // max(1, len(lanes) - 1))
+        stream_of = partition.recordings_in if recorded else partition.finals_in
         async with self._redis.pipeline(transaction=False) as pipe:
             for lane in lanes:
                 await self._take_over(
-                    keys=[partition.finals_in(lane)],
+                    keys=[stream_of(lane)],
                     args=[WORKERS, self._consumer, HANDED_BACK_MS, share, lease_ms, 1],
                     client=pipe,
                 )
             answers = await pipe.execute()
         taken = [
-            one
+            replace(one, recorded=recorded)
             for lane, answer in zip(lanes, answers, strict=True)
             for entry, deliveries, (_, payload) in answer
             for one in self._read(
@@ -269,12 +297,11 @@ class WorkQueue:
         claimed = []
         for stream, entries in reply or ():
             kind, _, lane = stream.decode().removeprefix(f"{partition.tag}:").partition(":")
-            effort = Effort.FINAL if kind == "finals" else Effort.PARTIAL
+            effort = Effort.PARTIAL if kind == "partials" else Effort.FINAL
             for entry, fields in entries:
                 if fields:  # None: deleted while it was pending
-                    claimed += self._read(
-                        partition, effort, lane or None, entry.decode(), fields[b"j"]
-                    )
+                    read = self._read(partition, effort, lane or None, entry.decode(), fields[b"j"])
+                    claimed += [replace(one, recorded=kind == "recordings") for one in read]
         return claimed
 
     async def _find_lanes(self, partition: Partition) -> tuple[str, ...]:
@@ -293,9 +320,9 @@ class WorkQueue:
         return task is not None and (self._tasks is None or task in self._tasks)
 
     async def _make_groups(self, partition: Partition, lane: str | None) -> None:
-        for stream in (partition.finals_in(lane), partition.partials_in(lane)):
+        for stream_of in (partition.finals_in, partition.partials_in, partition.recordings_in):
             try:
-                await self._redis.xgroup_create(stream, WORKERS, id="0", mkstream=True)
+                await self._redis.xgroup_create(stream_of(lane), WORKERS, id="0", mkstream=True)
             except ResponseError as exc:
                 if "BUSYGROUP" not in str(exc):
                     raise
@@ -315,7 +342,7 @@ class WorkQueue:
             if one.effort is Effort.FINAL and lane:
                 await self._add_lanes(keys=[one.partition.lanes], args=[lane])
                 await self._pass_on(
-                    keys=[one.stream, one.partition.finals_in(lane)],
+                    keys=[one.stream, replace(one, lane=lane).stream],
                     args=[WORKERS, self._consumer, one.entry],
                 )
         return [one for one in claimed if one not in foreign]

@@ -118,6 +118,9 @@ class Worker:
         self._hand.take(left, self._now())
         for one in left:
             self._meter.claimed(one.deliveries)
+        if not (self._hand.waiting or self._hand.begun):
+            recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
+            self._hand.take(recorded, self._now())
 
     async def _keep_leases(self) -> None:
         """Extend the leases of what is in hand, as long as the engine gets on."""

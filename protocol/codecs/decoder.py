@@ -1,11 +1,12 @@
 """
-G.722 and Opus to 16-bit PCM at 16 kHz, by PyAV (FFmpeg's decoders), which is an extra: `trunkline[codecs]`.
+G.722 and Opus to 16-bit PCM at 16 kHz, by PyAV (FFmpeg's decoders).
 
 G.722: ITU-T G.722, 64 kbit/s, two samples a byte.  Opus: RFC 6716.
 """
 
 from enum import StrEnum
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,9 +39,8 @@ class Decoder:
 
     def __init__(self, codec: Codec, channels: int = 1) -> None:
         """CodecMissingError without PyAV; ValueError for channels that the codec does not have."""
-        if not 1 <= channels <= (1 if codec is Codec.G722 else 2):
-            raise ValueError(f"{codec} with {channels} channels is not supported: send one")
-        self._av = _library(codec)
+        check(codec, channels)
+        self._av: Any = import_module("av")  # takes 0.1 s the first time: not on an event loop
         self._codec = codec
         self._channels = channels
         self._bad = 0
@@ -105,11 +105,9 @@ def opus_duration(packet: bytes) -> int:
     return min(120 * 4, quarters * frames) * RATE // 4_000
 
 
-def _library(codec: Codec) -> Any:  # noqa: ANN401 - an optional module has no type where it is absent
-    """PyAV, imported when somebody needs it: it brings FFmpeg."""
-    try:
-        return import_module("av")
-    except ImportError as exc:
-        raise CodecMissingError(
-            f"{codec} cannot be decoded here: the server needs pip install 'trunkline[codecs]'"
-        ) from exc
+def check(codec: Codec, channels: int) -> None:
+    """Whether there can be a `Decoder`, without loading FFmpeg.  CodecMissingError, ValueError as there."""
+    if not 1 <= channels <= (1 if codec is Codec.G722 else 2):
+        raise ValueError(f"{codec} with {channels} channels is not supported: send one")
+    if find_spec("av") is None:
+        raise CodecMissingError(f"{codec} cannot be decoded here: the server needs pip install av")

@@ -4,9 +4,6 @@ Opus packets out of an Ogg stream (RFC 3533, RFC 7845), cut anywhere.  Pure.
 One logical stream, as every live client sends it; check sums are not verified, for TCP has done so.
 """
 
-from ..audio import Pcm
-from .decoder import Codec, Decoder
-
 MAGIC = b"OggS"
 
 _HEAD = 27
@@ -30,22 +27,13 @@ class Ogg:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The packets that are whole by now; ValueError where no page begins that should."""
-        self._waiting += piece
+        waiting, at = self._waiting + piece, 0
         packets: list[bytes] = []
-        while (size := self._page_size()) is not None and len(self._waiting) >= size:
-            page, self._waiting = self._waiting[:size], self._waiting[size:]
-            packets += self._packets(page)
+        while (size := _page_size(waiting, at)) is not None and len(waiting) >= at + size:
+            packets += self._packets(waiting[at : at + size])
+            at += size
+        self._waiting = waiting[at:]
         return packets
-
-    def _page_size(self) -> int | None:
-        """Bytes of the page in front; None while that cannot be known."""
-        start = self._waiting[: len(MAGIC)]
-        if start != MAGIC[: len(start)]:
-            raise ValueError("not an Ogg stream: a page begins with OggS")
-        if len(self._waiting) < _HEAD or len(self._waiting) < _HEAD + self._waiting[26]:
-            return None
-        count = self._waiting[26]
-        return _HEAD + count + sum(self._waiting[_HEAD : _HEAD + count])
 
     def _packets(self, page: bytes) -> list[bytes]:
         """A length below 255 ends a packet; one that has not ended goes on in the next page."""
@@ -62,18 +50,17 @@ class Ogg:
         return packets
 
 
-class OggOpus:
-    """Opus in Ogg, decoded; the two packets of headers are left out."""
+def _page_size(stream: bytes, at: int) -> int | None:
+    """Bytes of the page that begins at `at`; None while that cannot be known."""
+    start = stream[at : at + len(MAGIC)]
+    if start != MAGIC[: len(start)]:
+        raise ValueError("not an Ogg stream: a page begins with OggS")
+    if len(stream) < at + _HEAD or len(stream) < at + _HEAD + stream[at + 26]:
+        return None
+    count = stream[at + 26]
+    return _HEAD + count + sum(stream[at + _HEAD : at + _HEAD + count])
 
-    def __init__(self, channels: int = 1) -> None:
-        """As `Decoder`."""
-        self._ogg = Ogg()
-        self._decoder = Decoder(Codec.OPUS, channels)
 
-    def decode(self, piece: bytes) -> list[list[Pcm]]:
-        """One array for each channel, packet by packet."""
-        return [
-            self._decoder.decode(packet)
-            for packet in self._ogg.feed(piece)
-            if not packet.startswith((b"OpusHead", b"OpusTags"))
-        ]
+def is_header(packet: bytes) -> bool:
+    """Whether it is one of the two packets in front of the audio (RFC 7845, 5)."""
+    return packet.startswith((b"OpusHead", b"OpusTags"))

@@ -7,6 +7,7 @@ The call begins with the first message; everything about it stands in the query 
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -56,12 +57,15 @@ class _Stream:
         """Samples of the call clock so far."""
         return self.began + self.audio.heard * CALL_RATE // self.audio.format.rate
 
-    def hear(self, frame: bytes) -> list[AudioReceived]:
+    def hear(self, frame: bytes) -> list[BridgeEvent]:
         """Channels that the client does not want apart are mixed."""
         self.sha256.update(frame)
+        apart = self.channels == self.audio.format.channels
+        if isinstance(self.audio, Compressed):
+            return [replace(one, mixed=not apart) for one in self.audio.receive(frame)]
         heard = self.audio.receive(frame)
-        if not heard or self.channels == len(heard):
-            return heard
+        if apart or not heard:
+            return [*heard]
         mixed = np.mean([audio.pcm for audio in heard], axis=0).astype(np.int16)
         return [AudioReceived(0, mixed)]
 
@@ -71,8 +75,10 @@ class Deepgram:
 
     name: ClassVar[str] = "deepgram"
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, recorded: bool = False) -> None:
+        """`recorded`: it is no client that talks, but a recording that is played."""
         self._request = request
+        self._recorded = recorded
         self._opened: _Stream | None = None
         self._closed = False
         self._out: list[Message] = []
@@ -90,7 +96,9 @@ class Deepgram:
         except DialectError as exc:
             self._say({"type": "Error", "variant": "BadRequest", "description": str(exc)})
             raise
-        return [stream.listening.opened, *events]
+        opened = stream.listening.opened
+        config = replace(opened.config, recorded=self._recorded)
+        return [replace(opened, config=config), *events]
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""

@@ -4,17 +4,15 @@ Deepgram's API for recordings, on top of the live one: what is audio in a reques
 https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from ..audio import AudioFormat, Encoding, Pcm
+from ..audio import AudioFormat, Encoding
 from ..bridge import DialectError
-from ..wav import read_wav
+from ..wav import Samples, parse_wav, samples
 from . import fields
 from .base import Message, Request
 
@@ -33,67 +31,47 @@ _OF_THE_FORM = frozenset(
 )  # fmt: skip
 """Parameters that the live dialect is told by us."""
 
-_FRAMES_PER_SECOND = 10
 
+def recording(request: Request, body: bytes) -> Samples:
+    """
+    The audio in a request, not decoded yet.
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What was posted: channels of the same length."""
-
-    rate: int
-    channels: tuple[Pcm, ...]
-
-    @property
-    def samples(self) -> int:
-        """Length of each channel."""
-        return len(self.channels[0]) if self.channels else 0
-
-
-def recording(request: Request, body: bytes) -> Recording:
-    """The audio in a request.  DialectError when there is none that can be read, and what to send instead."""
+    DialectError when there is none that can be read, and what to send instead.
+    """
     media_type = _media_type(request)
     if media_type == "application/json" or request.first("url"):
         raise DialectError("a url is not fetched here: send the audio itself as the body")
-    if (wav := read_wav(body)) is not None:
-        rate, channels = wav
-        found = Recording(rate, tuple(channels))
-    else:
-        found = _raw(request, media_type, body)
-    if not found.samples:
+    try:
+        found = parse_wav(body) or _raw(request, media_type, body)
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
+    if not found.frames:
         raise DialectError("there is no audio in the body")
     return found
 
 
-def as_live(request: Request, heard: Recording) -> Request:
-    """What the live API would have been asked for."""
+def as_live(request: Request, rate: int, channels: int) -> Request:
+    """What the live API would have been asked for, with 16 bit PCM of so many channels at `rate` Hz."""
     kept = (pair for pair in request.query if pair[0] not in _OF_THE_FORM)
     form = {
         "encoding": "linear16",
-        "sample_rate": str(heard.rate),
-        "channels": str(len(heard.channels)),
+        "sample_rate": str(rate),
+        "channels": str(channels),
         "vad_events": "true",  # tells how many segments are in hand
     }
     return replace(request, query=(*kept, *form.items()))
 
 
-def messages(heard: Recording) -> Iterator[Message]:
-    """A recording as a client of the live API sends it."""
-    interleaved = np.stack(heard.channels, axis=1)
-    step = heard.rate // _FRAMES_PER_SECOND
-    for start in range(0, heard.samples, step):
-        yield interleaved[start : start + step].astype("<i2").tobytes()
-    yield '{"type":"CloseStream"}'
-
-
 class Report:
     """Collects what the live dialect says of a recording, and makes one answer of it."""
 
-    def __init__(self, request: Request, body: bytes) -> None:
+    def __init__(self, request: Request, sha256: str) -> None:
+        """`sha256`: of the body, in hexadecimal."""
         self.fault: str | None = None
         """What was wrong with the request."""
 
         self._utterances = (request.first("utterances") or "").lower() == "true"
-        self._sha256 = hashlib.sha256(body).hexdigest()
+        self._sha256 = sha256
         self._begun = 0
         self._finals: list[dict[str, Any]] = []
         self._metadata: dict[str, Any] | None = None
@@ -168,25 +146,21 @@ def _media_type(request: Request) -> str:
     return said.partition(";")[0].strip().lower()
 
 
-def _raw(request: Request, media_type: str, body: bytes) -> Recording:
+def _raw(request: Request, media_type: str, body: bytes) -> Samples:
+    """ValueError when the request does not say what its bytes mean."""
     name = (request.first("encoding") or "").lower()
     encoding = _RAW.get(name) if name else _RAW_TYPES.get(media_type)
     if encoding is None:
-        raise DialectError(
+        raise ValueError(
             "send a WAV file of 16 bit PCM, mu-law or A-law, or raw audio with"
             f" encoding={'|'.join(_RAW)} and sample_rate"
         )
-    try:
-        rate, channels = (
-            fields.whole({name: request.first(name) or default}, name)
-            for name, default in (("sample_rate", "8000"), ("channels", "1"))
-        )
-        audio = AudioFormat(encoding, rate, channels)
-        return Recording(
-            rate, tuple(audio.decode(body[: len(body) - len(body) % audio.frame_width]))
-        )
-    except ValueError as exc:
-        raise DialectError(str(exc)) from exc
+    rate, channels = (
+        fields.whole({name: request.first(name) or default}, name)
+        for name, default in (("sample_rate", "8000"), ("channels", "1"))
+    )
+    audio = AudioFormat(encoding, rate, channels)
+    return samples(audio.encoding, audio.rate, audio.channels, body)
 
 
 def _best(final: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,11 @@ class _Session(Protocol):
         """None until the call is opened."""
         ...
 
+    @property
+    def pending_seconds(self) -> float:
+        """Audio that has come and is not decoded yet."""
+        ...
+
     def dismiss(self, code: int, error: str, reason: str) -> None:
         """End the call and close the connection."""
         ...
@@ -139,6 +144,7 @@ class Timekeeper:
             if session.conversation is None:
                 continue
             heard, now = to_seconds(session.conversation.heard), time.monotonic()
+            heard += session.pending_seconds
             watch = watch or Watch(self._limits, to_seconds(session.conversation.began), now)
             if breach := watch.look(heard, now):
                 log.info("call_dismissed", error=breach.error)

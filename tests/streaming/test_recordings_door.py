@@ -14,6 +14,7 @@ from support.ring import ring
 
 from console.recording import read_recording
 from protocol.audio import Encoding, encode
+from protocol.keys import Partition
 from streaming.settings import GatewaySettings
 from transcripts.score import word_errors
 from workers.engine import Engine
@@ -22,6 +23,7 @@ SPEECH = Path(__file__).parent.parent / "speech" / "prompts"
 PROMPT, OTHER = SPEECH / "cannot-complete-as-dialed.wav", SPEECH / "conf-invalid.wav"
 SAID = "Your call cannot be completed as dialed."
 ALSO_SAID = "That is not a valid conference number. Please try again."
+P0 = Partition(0)
 
 
 @pytest.fixture
@@ -121,3 +123,18 @@ async def test_no_more_recordings_are_taken_in_than_there_is_room_for(
         )
 
     assert sorted(answer.status_code for answer in answers) == [200] * 4 + [503] * 2
+
+
+async def test_a_posted_recording_goes_into_the_lane_of_recordings(
+    redis: Redis, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = GatewaySettings(http_port=port, drain_seconds=0, hold_seconds=0.5)
+
+    async with ring(redis, tmp_path, None, gateway=settings), httpx.AsyncClient() as asking:
+        await asking.post(
+            f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=60
+        )
+        recorded, live = await redis.xlen(P0.recordings), await redis.xlen(P0.finals)
+
+    assert (recorded, live) == (1, 0)

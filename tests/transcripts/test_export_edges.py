@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spoken_calls import CALL, SECOND, ended, recorded, said, transcript
 
 from protocol.events import SegmentId, Span, Timing, Word
+from protocol.plain_text import plain, visible
 from transcripts.export import FORMS, export
 from transcripts.store import Store
 from transcripts.transcript import Ending, StoredSegment
@@ -69,7 +70,7 @@ def test_ctm_has_six_columns_whatever_is_said(words: list[str]) -> None:
     written = export(transcript(said(*words)), "ctm")
 
     assert {len(line.split(" ")) for line in written.split("\n")[:-1]} <= {6}
-    assert written.count("\n") == sum(1 for word in words if word.split())
+    assert written.count("\n") == sum(1 for word in words if plain(word))
 
 
 @given(HOSTILE)
@@ -81,7 +82,7 @@ def test_json_and_csv_bring_back_what_was_said(words: list[str]) -> None:
 
     assert [word["w"] for word in segment["words"]] == words
     assert [row[3].removeprefix("'") for row in rows[1:]] == (
-        [" ".join(words).removeprefix("'")] if words else []
+        [visible(" ".join(words)).removeprefix("'")] if words else []
     )
 
 
@@ -182,3 +183,13 @@ def test_another_form_is_refused() -> None:
     assert "pdf" not in FORMS
     with pytest.raises(KeyError):
         export(transcript(), "pdf")
+
+
+@given(
+    st.sampled_from(FORMS),
+    st.lists(st.text("\x1b\x9b\x07\x7f\u202e\u2067ab->"), min_size=1, max_size=4),
+)
+def test_no_form_carries_what_a_terminal_obeys(form: str, words: list[str]) -> None:
+    written = export(transcript(said(*words)), form)
+
+    assert not set("\x1b\x9b\x07\x7f\u202e\u2067") & set(written)

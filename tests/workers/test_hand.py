@@ -113,3 +113,10 @@ def test_what_is_finished_is_gone_wherever_it_was(joining: Hand) -> None:
         joining.finish(one)
 
     assert joining.waiting == joining.begun == []
+
+
+def test_a_recording_comes_behind_every_live_final_however_long_it_waits(joining: Hand) -> None:
+    recorded = replace(final(0), recorded=True)
+    joining.take([recorded, final(1), final(2)], now=0.0)
+
+    assert joining.choose(now=0.0).run == (final(1), final(2))

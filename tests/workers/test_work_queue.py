@@ -11,6 +11,7 @@ from protocol.wire import decode_entry, encode_event
 from streaming.checkpoint import Checkpoint
 from streaming.ledger import LogEvent, QueueFinal, StoreAudio
 from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
+from streaming.survey import backlog
 from workers.engine import Effort
 from workers.queue import Claimed, Outcome, WorkQueue
 
@@ -276,3 +277,44 @@ async def test_a_job_of_another_version_is_left_for_the_worker_that_knows_it(
     assert claimed == []
     assert work.unreadable == 1
     assert await redis.xlen(P0.finals) == 1
+
+
+async def test_a_recording_waits_in_a_lane_that_neither_claims_nor_admission_look_at(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    recorded, live = SegmentId(0, 0), SegmentId(0, 1)
+    work, other = await worker(redis), await worker(redis, "worker-2")
+    await gateway.perform(
+        [StoreAudio(recorded, 0, b"audio!"), QueueFinal(recorded, job(recorded), 6, recorded=True)]
+    )
+    behind = await backlog(redis, P0, 0.0)
+    await queue_final(gateway, live)
+
+    first = await claim_one(work)
+    (second,) = await work.claim_recorded(P0, lease_ms=60_000)
+    await work.extend([first, second])
+    await work.hand_back([second])
+    (again,) = await other.claim_recorded(P0, lease_ms=60_000)
+    outcomes = [
+        await queue.settle(one, final(one.job.segment, "yes"))
+        for queue, one in ((work, first), (other, again))
+    ]
+
+    assert behind.segments == 0
+    assert (first.job.segment, second.job.segment) == (live, recorded)
+    assert again.recorded
+    assert outcomes == [Outcome.RECORDED] * 2
+    assert await redis.xlen(P0.recordings) == 0
+    assert [text for _, text in await log_texts(redis)] == ["yes", "yes"]
+
+
+async def test_a_worker_that_comes_back_finds_its_recording_again(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    await gateway.perform(
+        [StoreAudio(segment, 0, b"audio!"), QueueFinal(segment, job(segment), 6, recorded=True)]
+    )
+    claimed = await (await worker(redis)).claim_recorded(P0, lease_ms=60_000)
+
+    assert await (await worker(redis)).reclaim_own(P0) == claimed

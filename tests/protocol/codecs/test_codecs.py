@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soxr
@@ -13,13 +14,18 @@ from hypothesis import strategies as st
 from support.wav import read_wav
 
 from protocol.audio import Pcm
-from protocol.bridge import AudioReceived, CallOpened, DialectError
+from protocol.bridge import (
+    AudioReceived,
+    BridgeEvent,
+    CallOpened,
+    DialectError,
+    EncodedAudioReceived,
+)
 from protocol.codecs.decoder import RATE, Codec, Decoder, opus_duration
-from protocol.codecs.ogg import Ogg, OggOpus
+from protocol.codecs.frames import LONGEST_FRAME_SECONDS, Frames
+from protocol.codecs.ogg import Ogg
 from protocol.dialects import registry
 from protocol.dialects.base import Request
-
-av = pytest.importorskip("av", reason="the extra `codecs` is not installed")
 
 PROMPT = Path(__file__).parents[2] / "speech" / "prompts" / "vm-invalid-password.wav"
 
@@ -180,17 +186,30 @@ def test_opus_in_ogg_is_heard_without_its_headers(voice: Pcm) -> None:
     packets = encoded(Codec.OPUS, voice)
     stream = HEADERS + b"".join(page(packets[at : at + 10]) for at in range(0, len(packets), 10))
 
-    heard = OggOpus().decode(stream)
+    heard = [pcm for piece in Frames(Codec.OPUS).pieces(stream) for pcm in piece]
 
-    assert likeness(np.concatenate([pcm for (pcm,) in heard]), voice) > 0.9
+    assert likeness(np.concatenate(heard), voice) > 0.9
 
 
 # In the dialects that name them
 
 
+def heard(events: list[BridgeEvent]) -> list[BridgeEvent]:
+    """As a session hears them: what is compressed is decoded."""
+    return [
+        one
+        for event in events
+        for one in (
+            [audio for piece in event.decoded() for audio in piece]
+            if isinstance(event, EncodedAudioReceived)
+            else [event]
+        )
+    ]
+
+
 def audio_of(path: str, query: dict[str, str], messages: list[Any]) -> tuple[CallOpened, Pcm]:
     dialect = registry.open_dialect(Request(path, tuple(query.items())))
-    events = [event for message in messages for event in dialect.receive(message)]
+    events = [event for message in messages for event in heard(dialect.receive(message))]
     opened = next(event for event in events if isinstance(event, CallOpened))
     return opened, np.concatenate(
         [event.pcm for event in events if isinstance(event, AudioReceived)]
@@ -221,5 +240,74 @@ def test_a_server_without_the_library_says_what_it_needs(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "av", None)  # as Python marks a missing module
     dialect = registry.open_dialect(Request("/v1/listen", (("encoding", "opus"),)))
 
-    with pytest.raises(DialectError, match=r"trunkline\[codecs\]"):
+    with pytest.raises(DialectError, match="pip install av"):
         dialect.receive(b"\xfc\xff\xfe")
+
+
+# What a message may cost
+
+NOTHING = bytes([(3 << 3) | 3, 2])
+"""Two bytes that stand for two frames of 60 ms."""
+
+
+def steps(frame: bytes, frames: Frames) -> list[int]:
+    """Samples that each step of decoding gives."""
+    return [len(piece[0]) if piece else 0 for piece in frames.pieces(frame)]
+
+
+def test_a_small_message_that_stands_for_minutes_is_refused_before_anything_is_decoded() -> None:
+    frames = Frames(Codec.OPUS)
+    bomb = HEADERS + b"".join(page([NOTHING] * 255) for _ in range(81))
+
+    with pytest.raises(ValueError, match="one message of 2478 s of audio: send at most 150 s"):
+        steps(bomb, frames)
+
+    assert len(bomb) < 65_536
+    assert (frames.heard, frames.pending) == (0, 0)
+
+
+def test_one_step_decodes_a_second_at_most_and_what_is_still_to_come_is_told() -> None:
+    frames = Frames(Codec.OPUS)
+    pages = b"".join(page([NOTHING] * 200) for _ in range(5))
+    pieces = frames.pieces(HEADERS + pages)
+
+    first = next(pieces)
+    announced = frames.pending
+    given = [len(piece[0]) for piece in pieces]
+
+    assert first == []
+    assert announced == 1_000 * 1_920
+    assert len(given) == 125
+    assert max(given) <= RATE
+    assert frames.pending == 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "frame"),
+    [
+        (Codec.G722, bytes(65_536)),
+        (Codec.OPUS, HEADERS + b"".join(page([b"\x00"] * 255) for _ in range(30))),
+        (Codec.OPUS, HEADERS + b"".join(page([b"\xe0"] * 255) for _ in range(30))),  # 2.5 ms each
+        (Codec.OPUS, HEADERS + page([b""] * 255) * 200),
+    ],
+)
+def test_no_shape_of_a_message_makes_a_longer_step(codec: Codec, frame: bytes) -> None:
+    given = steps(frame, Frames(codec))
+
+    assert max(given) <= RATE
+
+
+def test_the_longest_message_of_raw_audio_would_be_taken_compressed_too() -> None:
+    assert LONGEST_FRAME_SECONDS > 2**20 / 8_000
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(Codec), st.lists(st.binary(max_size=400), max_size=20))
+def test_any_frames_are_decoded_in_bounded_steps_or_refused(codec: Codec, raw: list[bytes]) -> None:
+    frames = Frames(codec)
+    try:
+        given = [samples for frame in raw for samples in steps(frame, frames)]
+    except ValueError:
+        return
+    assert max(given, default=0) <= RATE
+    assert frames.heard == sum(given)

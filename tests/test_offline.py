@@ -1,0 +1,25 @@
+"""A recording transcribed in one process."""
+
+from pathlib import Path
+
+import numpy as np
+
+from console.recording import read_recording
+from offline import cut_up
+
+SPEECH = Path(__file__).parent / "speech" / "prompts"
+
+
+def test_short_sentences_with_pauses_are_packed_up_to_the_length_of_an_engine() -> None:
+    """Each pause used to begin a piece that was decoded alone, without what stands before and behind it."""
+    pause = np.zeros(8_000, np.int16)
+    spoken = [read_recording(path).channels[0] for path in sorted(SPEECH.glob("*.wav"))[:8]]
+    pcm = np.concatenate([part for one in spoken for part in (one, pause)])
+
+    cuts = [(cut.span.start, cut.span.end) for cut in cut_up(0, pcm)]
+    shorter = [cut.span.end - cut.span.start for cut in cut_up(0, pcm, 6.0)]
+
+    assert max(end - start for start, end in cuts) <= 14 * 8_000
+    assert len(cuts) < len(spoken)
+    assert min(end - start for start, end in cuts[:-1]) >= 6 * 8_000
+    assert max(shorter) <= 6 * 8_000
