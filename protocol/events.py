@@ -230,6 +230,20 @@ class LineWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class CallWarning:
+    """Something that the bridge sent was ignored: the call goes on.  Said once for each kind of thing."""
+
+    number: int
+    """Counts from 0 in each call."""
+
+    code: str
+    """For programs: a `WarningCode` of protocol/bridge.py."""
+
+    message: str
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarkReached:
     """All audio before the bridge's mark has been answered."""
 
@@ -271,6 +285,7 @@ LoggedEvent = (
     | LoadChanged
     | DtmfPressed
     | LineWarning
+    | CallWarning
     | MarkReached
     | CallEnded
 )

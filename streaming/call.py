@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
+from protocol.bridge import BridgeWarning, WarningCode
 from protocol.call import CallConfig, Role
 from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import (
@@ -17,6 +18,7 @@ from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -45,6 +47,9 @@ from .naming import name_of
 from .openings import Openings
 from .past import Past, Remnant
 from .stopwatch import Stopwatch
+
+_MOST_WARNINGS = 32
+"""Warnings in the log of one call; more are only counted."""
 
 BYTES_PER_SAMPLE = 2 * UPSAMPLING
 """Bytes of stored audio for each sample of the call clock."""
@@ -103,6 +108,7 @@ class Call:
         self._last_word: CallEnded | None = None
         self._level = LoadLevel.NORMAL
         self._levels = 0
+        self._warned: set[str] = set()
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """The first events of the log."""
@@ -137,6 +143,8 @@ class Call:
                 self._marks.recall()
             case LoadChanged(number, level):
                 self._levels, self._level = number + 1, level
+            case CallWarning(_, code, message):
+                self._warned.add(_kind_of_warning(code, message))
             case _:
                 pass
 
@@ -178,6 +186,13 @@ class Call:
     def warn(self, warning: LineWarning) -> None:
         """Something is wrong with the audio of a channel."""
         self._log(warning)
+
+    def warn_of(self, warning: BridgeWarning) -> None:
+        """Log that something the bridge sent was ignored, unless the log has a warning of this kind."""
+        kind = _kind_of_warning(warning.code, warning.message)
+        if kind not in self._warned and len(self._warned) < _MOST_WARNINGS:
+            self._log(CallWarning(len(self._warned), warning.code, warning.message))
+            self._warned.add(kind)
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """An open segment ends here, and is given up on purpose."""
@@ -303,3 +318,8 @@ class Call:
 
     def _log(self, event: LoggedEvent) -> None:
         self.ledger.log(self._name_of(event), encode_event(event))
+
+
+def _kind_of_warning(code: str, message: str) -> str:
+    """Bad messages are one kind, whatever is wrong with each: a bridge that sends one often sends many."""
+    return code if code == WarningCode.BAD_MESSAGE else f"{code} {message}"

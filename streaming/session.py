@@ -11,10 +11,16 @@ import structlog
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
-from protocol.bridge import BridgeEvent, CallOpened, DialectError
-from protocol.dialects.base import Dialect, Message, Objecting
+from protocol.bridge import (
+    BridgeEvent,
+    CallOpened,
+    DialectError,
+)
+from protocol.dialects.base import Dialect, Message, Objecting, Parting
 from protocol.events import Entry
 
+from .bad_messages import BadMessages, Tolerance
+from .call_opening import CallOpening, NotOpenedError
 from .joining import Part
 from .queue import GoingAwayError, OverloadedError, SupersededError
 
@@ -32,6 +38,9 @@ RESTARTING = 1012
 
 IDLE = 4408
 """Close code: nothing was said in time."""
+
+_CLOSING_SECONDS = 1.0
+"""How long a refused bridge may take to answer the close; one that streams on does not read it."""
 
 log = structlog.get_logger()
 
@@ -71,6 +80,7 @@ class Session:
         send_limit: float,
         hold: float,
         resume: float,
+        tolerance: Tolerance,
     ) -> None:
         """
         Seconds: until the first message, for one send, for the last finals behind the end, and for a bridge
@@ -79,10 +89,11 @@ class Session:
         self._socket = socket
         self._dialect = dialect
         self._begin = begin
-        self._first_message = first_message
         self._send_limit = send_limit
         self._hold = hold
         self._resume = resume
+        self._bad = BadMessages(tolerance)
+        self._opening = CallOpening(dialect, tolerance, first_message)
         self._due: deque[Message] = deque()
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
@@ -98,7 +109,7 @@ class Session:
                 sending.cancel()
             await self._say_goodbye(1000, "")
         except* DialectError as group:
-            await self._say_goodbye(PROTOCOL_BROKEN, str(group.exceptions[0]))
+            await self._refuse(_first(group))
         except* OverloadedError as group:
             await self._say_goodbye(TRY_AGAIN, str(group.exceptions[0]))
         except* GoingAwayError:
@@ -113,15 +124,17 @@ class Session:
 
     async def _converse(self) -> None:
         """Hear the bridge out; then wait for what the log has to say."""
-        opened = await self._open()
+        try:
+            opened = await self._open()
+        except NotOpenedError:
+            await self._say_goodbye(IDLE, "no call was started in time")
+            return
         if opened is None:
             return
         conversation, said = opened
         self.conversation = conversation
-        for event in said:
-            conversation.hear(event)
         following = asyncio.create_task(conversation.run())
-        hearing = asyncio.create_task(self._hear(conversation))
+        hearing = asyncio.create_task(self._hear(conversation, said))
         try:
             await asyncio.wait({following, hearing}, return_when=asyncio.FIRST_COMPLETED)
             await self._after(conversation, following, hearing)
@@ -170,45 +183,59 @@ class Session:
         """End the call for a limit it has broken: in the bridge's own words if it has any, then by close code."""
         if self.conversation is not None:
             self.conversation.hang_up(error)
-        if isinstance(self._dialect, Objecting):
-            self._dialect.object_to(error, reason)
+        self._object(error, reason)
         self._dismissal = (code, reason)
         self._news.set()
 
     async def _open(self) -> tuple[Part, list[BridgeEvent]] | None:
         """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
-        try:
-            async with asyncio.timeout(self._first_message):
-                async for message in self._socket:
-                    if events := self._dialect.receive(message):
-                        return await self._begin_with(events[0]), events[1:]
-                    self._news.set()
-        except TimeoutError:
-            await self._say_goodbye(IDLE, "no call was started in time")
-        return None
+        events = await self._opening.first_events(self._socket, self._news.set)
+        return (await self._begin_with(events[0]), events[1:]) if events else None
 
     async def _begin_with(self, event: BridgeEvent) -> Part:
         if not isinstance(event, CallOpened):
             raise DialectError("a call must be started before anything else is said of it")
+        self._bad.check([*event.warnings])
         self._news.set()
         try:
             conversation = await self._begin(event, self._dialect, self._tell)
-        except (DialectError, OverloadedError) as exc:  # the dialect has not seen it coming
-            if isinstance(self._dialect, Objecting):
-                overloaded = isinstance(exc, OverloadedError)
-                self._dialect.object_to("overloaded" if overloaded else "refused", str(exc))
+        except OverloadedError as exc:  # the dialect has not seen it coming
+            self._object("overloaded", str(exc))
             raise
+        except DialectError as exc:
+            raise _RefusedError(str(exc)) from exc
+        for warning in event.warnings:
+            conversation.hear(warning)
         self._news.set()
         return conversation
 
-    async def _hear(self, conversation: Part) -> None:
-        """Everything the bridge says, until it says goodbye or is gone."""
+    async def _hear(self, conversation: Part, said: list[BridgeEvent]) -> None:
+        """Everything the bridge says, until it says goodbye or is gone; first what came with the opening."""
+        for event in said:
+            conversation.hear(event)
+        for message in self._opening.held():
+            self._take(conversation, message)
+        self._news.set()
+        if conversation.is_live:
+            await self._hear_rest(conversation)
+
+    async def _hear_rest(self, conversation: Part) -> None:
         async for message in self._socket:
-            for event in self._dialect.receive(message):
-                conversation.hear(event)
+            self._take(conversation, message)
             self._news.set()
             if not conversation.is_live:
                 return
+
+    def _take(self, conversation: Part, message: Message) -> None:
+        """A message that cannot be understood is ignored and counted; DialectError when there are too many."""
+        try:
+            events = self._dialect.receive(message)
+            for event in events:
+                conversation.hear(event)
+        except DialectError as exc:
+            conversation.hear(self._bad.ignored(exc))
+        else:
+            self._bad.understood(events)
 
     def _tell(self, entry: Entry) -> None:
         self._dialect.tell(entry)
@@ -240,10 +267,48 @@ class Session:
             else:
                 self._due.popleft()
 
+    def _object(self, error: str, reason: str) -> None:
+        """Say in the bridge's own words why it is closed, if it has any."""
+        if isinstance(self._dialect, Objecting):
+            self._dialect.object_to(error, reason)
+
+    async def _refuse(self, fault: DialectError) -> None:
+        """Close for what the bridge has said; one that does not answer, because it streams on, is cut off."""
+        self._object("refused" if isinstance(fault, _RefusedError) else "bad_message", str(fault))
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._part()
+        except (TimeoutError, ConnectionClosed):
+            pass
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._say_goodbye(PROTOCOL_BROKEN, str(fault))
+        except TimeoutError:
+            self._socket.transport.abort()
+
+    async def _part(self) -> None:
+        """Wait for what the bridge says to its refusal, where its dialect has an answer to that."""
+        await self._send_what_is_due()
+        if isinstance(self._dialect, Parting):
+            async for message in self._socket:
+                with contextlib.suppress(DialectError):
+                    self._dialect.receive(message)
+                if self._dialect.has_parted:
+                    return
+
     async def _say_goodbye(self, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionClosed):
             await self._send_what_is_due()
         await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+
+class _RefusedError(DialectError):
+    """The call cannot be had; nothing is wrong with the messages."""
+
+
+def _first(group: ExceptionGroup[DialectError]) -> DialectError:
+    fault = group.exceptions[0]
+    return _first(fault) if isinstance(fault, ExceptionGroup) else fault
 
 
 def new_call_id() -> str:

@@ -13,6 +13,7 @@ from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     DtmfPressed,
     Final,
     KeywordsApplied,
@@ -41,7 +42,9 @@ class ConflictError(Exception):
 def write(connection: Connection, one: Recorded) -> None:
     """Put one event where it belongs, in the transaction of `connection`."""
     event = one.entry.event
-    if isinstance(event, DtmfPressed | Partial | SpeechStarted | MarkReached | LoadChanged):
+    if isinstance(
+        event, DtmfPressed | Partial | SpeechStarted | MarkReached | LoadChanged | CallWarning
+    ):
         return  # of the moment; and callers type card numbers and PINs: nothing keeps them
     call_id = _row_of(connection, one)
     match event:

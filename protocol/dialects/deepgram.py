@@ -30,6 +30,7 @@ from .compressed import Compressed
 from .deepgram_answers import Answer, Answers
 from .deepgram_query import Listening, understand
 from .interleaved import Interleaved
+from .options import Options
 
 
 class _Stream:
@@ -76,23 +77,20 @@ class Deepgram:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        """What the client means; DialectError for what it may not say."""
         if self._closed:
             return []
-        try:
-            if self._opened is not None:
-                return self._understand(self._opened, message)
-            stream = _Stream(understand(self._request))
-            events = self._understand(stream, message)
-            self._opened = stream
-        except DialectError as exc:
-            self._say({"type": "Error", "variant": "BadRequest", "description": str(exc)})
-            raise
+        if self._opened is not None:
+            return self._understand(self._opened, message)
+        stream = _Stream(understand(self._request))
+        events = self._understand(stream, message)
+        self._opened = stream
         return [stream.listening.opened, *events]
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
-        self._say({"type": "Error", "variant": error.upper(), "description": reason})
+        variant = "BadRequest" if error == "bad_message" else error.upper()
+        self._say({"type": "Error", "variant": variant, "description": reason})
 
     def opened(self, call_id: str) -> None:
         """The id of the call is that of the request."""
@@ -125,7 +123,7 @@ class Deepgram:
         if isinstance(message, bytes):
             return self._audio(stream, message)
         body = fields.parse(message)
-        match fields.text(body, "type"):
+        match fields.kind(body, "type"):
             case "KeepAlive":
                 return []
             case "Finalize":
@@ -160,7 +158,11 @@ class Deepgram:
         if body.get("keyterms") is None:
             self._say(answers.configured())
             return []
-        keyterms = fields.strings(body, "keyterms")
+        asked = Options(body)
+        keyterms = asked.terms("keyterms")
+        if asked.warnings:
+            self._say(answers.refused("CONFIGURE_INVALID_KEYTERMS", asked.warnings[0].message))
+            return []
         if len(keyterms) > MOST_TERMS:
             reason = f"more than {MOST_TERMS} keyterms"
             self._say(answers.refused("CONFIGURE_KEYTERM_LIMIT_EXCEEDED", reason))

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from protocol.call import call_id
+from protocol.call import adapted_call_id
 from protocol.keyring import ANY_TENANT, Keyring, Kind, Permit, Scope, Signer
 from protocol.tenants import tenant
 
@@ -62,7 +62,7 @@ def _permit(signer: Signer, claims: Mapping[str, Any], now: float) -> Permit:
         f"{signer.kind}:{signer.name}",
         _tenant(signer, claims),
         scopes,
-        call_id(call) if call else None,
+        adapted_call_id(call) if call else None,
     )
 
 
