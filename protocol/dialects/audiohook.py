@@ -6,6 +6,7 @@ The client opens and closes; we answer, number our messages without holes, and s
 Positions are what was delivered plus what was discarded on the way.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum, auto
@@ -130,6 +131,8 @@ class AudioHook:
     def _part(self, message: Message) -> None:
         """After a refusal one message counts, and its envelope may be anything."""
         if not isinstance(message, bytes) and fields.parse(message).get("type") == "close":
+            with contextlib.suppress(DialectError):
+                self._envelope.opens(fields.parse(message))
             self._state = State.CLOSED
             self._say("closed", {})
 
