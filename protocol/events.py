@@ -231,16 +231,13 @@ class LineWarning:
 
 @dataclass(frozen=True, slots=True)
 class CallWarning:
-    """Something that the bridge sent was ignored: the call goes on.  Said once for each kind of thing."""
+    """Something that the bridge sent was ignored (see `WarningCode`): said once for each kind of thing."""
 
     number: int
     """Counts from 0 in each call."""
 
     code: str
-    """For programs: a `WarningCode` of protocol/bridge.py."""
-
     message: str
-    """For people."""
 
 
 @dataclass(frozen=True, slots=True)

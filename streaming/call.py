@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
-from protocol.bridge import BridgeWarning, WarningCode
+from protocol.bridge import BridgeWarning
 from protocol.call import CallConfig, Role
 from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import (
@@ -40,6 +40,7 @@ from protocol.events import (
 from protocol.jobs import Job, encode_job
 from protocol.wire import encode_event
 
+from .bridge_warnings import BridgeWarnings
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
 from .marks import Marks
@@ -47,9 +48,6 @@ from .naming import name_of
 from .openings import Openings
 from .past import Past, Remnant
 from .stopwatch import Stopwatch
-
-_MOST_WARNINGS = 32
-"""Warnings in the log of one call; more are only counted."""
 
 BYTES_PER_SAMPLE = 2 * UPSAMPLING
 """Bytes of stored audio for each sample of the call clock."""
@@ -108,7 +106,7 @@ class Call:
         self._last_word: CallEnded | None = None
         self._level = LoadLevel.NORMAL
         self._levels = 0
-        self._warned: set[str] = set()
+        self._warnings = BridgeWarnings()
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """The first events of the log."""
@@ -143,8 +141,8 @@ class Call:
                 self._marks.recall()
             case LoadChanged(number, level):
                 self._levels, self._level = number + 1, level
-            case CallWarning(_, code, message):
-                self._warned.add(_kind_of_warning(code, message))
+            case CallWarning() as logged:
+                self._warnings.recall(logged)
             case _:
                 pass
 
@@ -189,10 +187,8 @@ class Call:
 
     def warn_of(self, warning: BridgeWarning) -> None:
         """Log that something the bridge sent was ignored, unless the log has a warning of this kind."""
-        kind = _kind_of_warning(warning.code, warning.message)
-        if kind not in self._warned and len(self._warned) < _MOST_WARNINGS:
-            self._log(CallWarning(len(self._warned), warning.code, warning.message))
-            self._warned.add(kind)
+        if logged := self._warnings.note(warning):
+            self._log(logged)
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """An open segment ends here, and is given up on purpose."""
@@ -318,8 +314,3 @@ class Call:
 
     def _log(self, event: LoggedEvent) -> None:
         self.ledger.log(self._name_of(event), encode_event(event))
-
-
-def _kind_of_warning(code: str, message: str) -> str:
-    """Bad messages are one kind, whatever is wrong with each: a bridge that sends one often sends many."""
-    return code if code == WarningCode.BAD_MESSAGE else f"{code} {message}"

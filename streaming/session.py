@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import structlog
 from redis.exceptions import RedisError
@@ -20,6 +19,7 @@ from protocol.dialects.base import Dialect, Message, Objecting, Parting
 from protocol.events import Entry
 
 from .bad_messages import BadMessages, Tolerance
+from .bridge_socket import Socket as Socket  # noqa: PLC0414  # doors take it from here
 from .call_opening import CallOpening, NotOpenedError
 from .joining import Part
 from .queue import GoingAwayError, OverloadedError, SupersededError
@@ -46,25 +46,6 @@ log = structlog.get_logger()
 
 Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[Part]]
 """Makes a conversation of the bridge's first words; the function given is told what the log says."""
-
-
-class Socket(Protocol):
-    """What a session needs of a bridge's connection: a WebSocket has it.  Raises ConnectionClosed when lost."""
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """To be aborted when the peer does not read."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[Message]: ...
-
-    async def send(self, message: Message) -> None:
-        """Returns when there is room for more."""
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye, in the codes of WebSockets."""
-        ...
 
 
 class Session:

@@ -219,7 +219,7 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
         partials=asked.read("partials", options.boolean, default=True),
         hangover_ms=asked.read("endpointing_ms", options.hangover, None),
     )
-    metadata = _metadata(asked.read("metadata", options.object_of, {}))
+    metadata = options.texts(asked.read("metadata", options.object_of, {}))
     resumption = _resumption(body, asked)
     return CallOpened(
         call_id=asked.read("call_id", _call_id, None),
@@ -227,7 +227,7 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
         rate=rate,
         config=config,
         rejected_keywords=cleaned.rejected,
-        metadata=metadata,
+        metadata=options.metadata(metadata, most=32, longest=256),
         warnings=tuple(asked.warnings),
         **resumption,
     )
@@ -278,10 +278,6 @@ def _encoding(name: str) -> Encoding:
     if name.lower() not in _ENCODINGS:
         raise DialectError(f"unknown encoding {name[:32]!r}: send mulaw, alaw or l16")
     return _ENCODINGS[name.lower()]
-
-
-def _metadata(said: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    return options.metadata(options.texts(said), most=32, longest=256)
 
 
 def _from_query(request: Request) -> Mapping[str, Any]:
