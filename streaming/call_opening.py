@@ -7,7 +7,7 @@ from typing import Protocol
 from websockets.exceptions import ConnectionClosed
 
 from protocol.bridge import BridgeEvent, EarlyError, UnreadableError
-from protocol.dialects.base import Dialect, LateOpening, Message
+from protocol.dialects.base import Dialect, LateOpening, Message, OpenedByUrl
 
 from .bad_messages import EarlyMessages, Tolerance
 
@@ -51,6 +51,8 @@ class CallOpening:
         `answered` is called when the dialect may have something to send.  Raises NotOpenedError, DialectError,
         ConnectionClosed.
         """
+        if isinstance(self._dialect, OpenedByUrl) and self._dialect.objection:
+            raise self._dialect.objection
         try:
             async with asyncio.timeout(self._first_message) as limit:
                 async for message in messages:

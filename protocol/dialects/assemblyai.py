@@ -54,7 +54,7 @@ class AssemblyAI:
 
     def __init__(self, request: Request) -> None:
         self._out: list[Message] = []
-        self._objection: DialectError | None = None
+        self.objection: DialectError | None = None
         self._opening: CallOpened | None = None
         self._orders: dict[SegmentId, int] = {}
         self._turns = 0
@@ -62,7 +62,7 @@ class AssemblyAI:
         try:
             audio, self._opening = _understand(request)
         except DialectError as exc:
-            self._objection, audio = exc, AudioFormat()
+            self.objection, audio = exc, AudioFormat()
             self._say({"type": "Error", "error_code": 3006, "error": str(exc)})
         else:
             begin = {"type": "Begin", "id": self._opening.call_id, "expires_at": _NEVER}
@@ -71,8 +71,8 @@ class AssemblyAI:
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What the client means; DialectError for what it may not say."""
-        if self._objection is not None:
-            raise self._objection
+        if self.objection is not None:
+            raise self.objection
         if self._closed:
             return []
         events = self._said(message)
@@ -81,7 +81,7 @@ class AssemblyAI:
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed; what was wrong with the URL was said at once."""
-        if self._objection is not None:
+        if self.objection is not None:
             return
         self._say(
             {"type": "Error", "error_code": 3008 if error == "too_long" else 3006, "error": reason}

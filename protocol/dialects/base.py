@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 
-from ..bridge import BridgeEvent
+from ..bridge import BridgeEvent, DialectError
 from ..events import Entry
 
 Message = str | bytes
@@ -90,6 +90,16 @@ class LateOpening(Protocol):
 
     def open_late(self) -> list[BridgeEvent]:
         """Open the call without that message.  DialectError when what is known already cannot be taken."""
+        ...
+
+
+@runtime_checkable
+class OpenedByUrl(Protocol):
+    """A dialect that answers the URL alone, before the client has said anything."""
+
+    @property
+    def objection(self) -> DialectError | None:
+        """Why the call is refused, which the client has been told; None when it is not."""
         ...
 
 

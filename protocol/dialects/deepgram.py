@@ -20,9 +20,10 @@ from ..bridge import (
     FinalizeRequested,
     KeywordsChanged,
     MarkReceived,
+    WarningCode,
 )
 from ..clock import CALL_RATE
-from ..events import CallEnded, Entry
+from ..events import CallEnded, CallWarning, Entry
 from ..keywords import MOST_TERMS, clean
 from . import fields
 from .base import Message, Request
@@ -101,6 +102,11 @@ class Deepgram:
         """Results, and what goes with them."""
         if self._opened is None:
             return
+        match entry.event:
+            case CallWarning(code=WarningCode.BAD_MESSAGE, message=message):
+                self._say({"type": "Error", "variant": "SchemaError", "description": message})
+            case _:
+                pass
         for answer in self._opened.answers.tell(entry):
             if isinstance(entry.event, CallEnded):
                 answer["sha256"] = self._opened.sha256.hexdigest()

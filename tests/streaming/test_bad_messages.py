@@ -213,6 +213,25 @@ async def drained_to_the_end(socket: ClientConnection) -> None:
         await drained(socket)
 
 
+async def test_a_client_whose_url_is_refused_is_closed_before_it_says_anything(url: str) -> None:
+    async with connect(f"{url}/v3/ws?encoding=opus") as socket:
+        error = json.loads(await socket.recv())
+        await socket.wait_closed()
+
+    assert error["type"] == "Error"
+    assert socket.close_code == 4400
+
+
+async def test_a_deepgram_client_is_told_what_was_ignored(url: str) -> None:
+    async with connect(f"{url}/v1/listen?encoding=mulaw&sample_rate=8000") as socket:
+        for message in (b"\xff" * 160, '{"type":', '{"type":"CloseStream"}'):
+            await socket.send(message)
+        heard = [json.loads(message) async for message in socket]
+
+    assert [one["variant"] for one in heard if one["type"] == "Error"] == ["SchemaError"]
+    assert heard[-1]["type"] == "Metadata"
+
+
 async def test_garbage_before_the_opening_message_is_passed_over(url: str) -> None:
     bridge = BRIDGES["twilio"]
 
