@@ -58,6 +58,8 @@ def _permit(signer: Signer, claims: Mapping[str, Any], now: float) -> Permit:
     if not scopes or not scopes <= frozenset(signer.scopes):
         raise ValueError("a scope that its issuer may not give")
     call = _text(claims, "call", "")
+    if "/" in call:
+        raise ValueError("a path is no call id: a slash of one is written =2F")
     return Permit(
         f"{signer.kind}:{signer.name}",
         _tenant(signer, claims),
