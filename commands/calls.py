@@ -16,8 +16,10 @@ from console.playing import CallPlan, Playback
 from console.process import on_interrupt, run_loop
 from console.recording import RecordingError, read_recording
 from protocol import keywords
+from protocol.call import adapted_call_id
 from protocol.clock import to_seconds
 from protocol.plain_text import plain
+from protocol.tenants import filed, parted
 from transcripts.export import export
 from transcripts.settings import RecorderSettings
 from transcripts.show import render
@@ -97,11 +99,12 @@ def transcribe(options: argparse.Namespace) -> int:
 
 
 def stored(options: argparse.Namespace, call_id: str) -> Transcript:
-    """One call of the store; StoreError when it is not there."""
+    """One call of the store, with all its streams; StoreError when it is not there."""
     with contextlib.closing(
         Store.open(store_url(settings_of(options, "recorder", RecorderSettings)))
     ) as store:
-        transcript = store.transcript(call_id)
+        found = (store.whole(one) for one in _filed(call_id))
+        transcript = next((one for one in found if one is not None), None)
     if transcript is None:
         raise StoreError(f"no call {call_id} is stored; `trunkline show` lists the calls")
     return transcript
@@ -110,3 +113,13 @@ def stored(options: argparse.Namespace, call_id: str) -> Transcript:
 def _plain(name: str) -> str:
     """A file's name as the beginning of a call id."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:64] or "call"
+
+
+def _filed(named: str) -> list[str]:
+    """The ids under which a call may be stored that somebody names so: as it is, or adapted."""
+    owner, bare = parted(named)
+    return list(
+        dict.fromkeys(
+            [named, adapted_call_id(named), filed(owner, adapted_call_id(bare)) if bare else named]
+        )
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,36 @@ class DialectError(Exception):
 
     The text may quote the peer: it goes into the close reason, never into a log.
     """
+
+
+class UnreadableError(DialectError):
+    """A message that means nothing.  The call may be opened by a later one."""
+
+
+class EarlyError(UnreadableError):
+    """A message that has a meaning only once the call is opened: the same message may be given again then."""
+
+
+class WarningCode(StrEnum):
+    """What was wrong with something that a bridge sent; the call goes on."""
+
+    BAD_MESSAGE = "bad_message"
+    """A message that could not be understood was ignored."""
+
+    OPTION_IGNORED = "option_ignored"
+    """An optional field that could not be understood was ignored; its default counts."""
+
+    CALL_ID_MISSING = "call_id_missing"
+    """The platform's id of the call is not there: the gateway has made one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeWarning:
+    """Something that the bridge sent was ignored; the call goes on without it."""
+
+    code: WarningCode
+    message: str
+    """For people; may quote the peer: it goes into the call's log, never into the log of a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +68,9 @@ class CallOpened:
 
     joins: tuple[Role, ...] = ()
     """The roles of the whole call, where this is one of several streams of it; `roles` are some of these."""
+
+    warnings: tuple[BridgeWarning, ...] = ()
+    """What of the opening message was ignored."""
 
     resumable: bool = False
     """The bridge comes back when its connection breaks: keep the call open for it."""
@@ -178,6 +212,7 @@ DecodedEvent = (
     | MarkReceived
     | DtmfReceived
     | FinalizeRequested
+    | BridgeWarning
     | CallClosed
 )
 """What a call can take in at once."""

@@ -235,6 +235,17 @@ class LineWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class CallWarning:
+    """Something that the bridge sent was ignored (see `WarningCode`): said once for each kind of thing."""
+
+    number: int
+    """Counts from 0 in each call."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class MarkReached:
     """All audio before the bridge's mark has been answered."""
 
@@ -276,6 +287,7 @@ LoggedEvent = (
     | LoadChanged
     | DtmfPressed
     | LineWarning
+    | CallWarning
     | MarkReached
     | CallEnded
 )

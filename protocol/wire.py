@@ -12,12 +12,13 @@ from typing import Any, assert_never, get_args
 
 import msgspec
 
-from .call import Role
+from .call import Role, original_call_id
 from .clock import to_ms
 from .events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -52,6 +53,7 @@ _KINDS: dict[str, type] = {
         KeywordsApplied,
         DtmfPressed,
         LineWarning,
+        CallWarning,
         LoadChanged,
         MarkReached,
         CallEnded,
@@ -100,7 +102,15 @@ class Scribe:
         head: dict[str, Any] = {"v": PUBLIC_VERSION, "call_id": self._call_id}
         if entry.seq is not None:
             head["seq"] = entry.seq
-        return msgspec.json.encode(head | _public(entry.event, self._role)).decode()
+        body = _public(entry.event, self._role)
+        if isinstance(entry.event, CallStarted):
+            body |= self._original_id()
+        return msgspec.json.encode(head | body).decode()
+
+    def _original_id(self) -> dict[str, str]:
+        """The bridge's own id of the call, where the call could not be filed under that."""
+        original = original_call_id(self._call_id)
+        return {} if original in (None, self._call_id) else {"bridge_call_id": str(original)}
 
     def begin_again(self) -> str:
         """What a listener is told whose log is gone: another begins, with `seq` 1."""
@@ -154,6 +164,8 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
         case LoadChanged(_, level, reason):
             said = {"type": "degraded", "level": level.name.lower()}
             return said | {"reason": reason} if reason else said
+        case CallWarning(_, code, message):
+            return {"type": "warning", "code": code, "message": message}
         case MarkReached(name):
             return {"type": "mark", "name": name}
         case CallStarted() | CallEnded():

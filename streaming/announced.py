@@ -4,7 +4,6 @@ Calls that sites announce, because their bridge will have no place to say anythi
 They stand in Redis, so that a call may come to another gateway than the one it was announced to.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -89,6 +88,7 @@ class Reception:
             "uuid": str(uuid),
             "call_id": dialect.call_id,
             "rejected_keywords": dialect.rejected_keywords,
+            "warnings": dialect.warnings,
             "expires_seconds": KEEP_SECONDS,
         }
         return JSONResponse(answer, 201)
@@ -109,16 +109,8 @@ async def _said(request: HttpRequest) -> list[tuple[str, str]]:
         if len(body) > _LONGEST_BODY:
             raise DialectError(f"more than {_LONGEST_BODY} bytes")
     if body.lstrip().startswith(b"{"):
-        return custom.strings(_flat(fields.parse(bytes(body))))
+        return custom.strings(fields.parse(bytes(body)))
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100)
     except ValueError as exc:
         raise DialectError("the body must be a JSON object or a form") from exc
-
-
-def _flat(body: Mapping[str, Any]) -> dict[str, object]:
-    """Keywords may be a list."""
-    return {
-        name: ", ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in body.items()
-    }

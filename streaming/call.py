@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
+from protocol.bridge import BridgeWarning
 from protocol.call import CallConfig, Role
 from protocol.capacity import Task
 from protocol.clock import UPSAMPLING, to_seconds
@@ -18,6 +19,7 @@ from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -39,6 +41,7 @@ from protocol.events import (
 from protocol.jobs import Job, encode_job
 from protocol.wire import decode_entry, encode_event
 
+from .bridge_warnings import BridgeWarnings
 from .ear import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .ledger import Ledger
 from .marks import Marks
@@ -108,6 +111,7 @@ class Call:
         self._level = LoadLevel.NORMAL
         self._lack = ""
         self._levels = 0
+        self._warnings = BridgeWarnings()
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """The first events of the log."""
@@ -184,6 +188,8 @@ class Call:
                 self._marks.recall()
             case LoadChanged(number, level, reason):
                 self._levels, self._level, self._lack = number + 1, level, reason
+            case CallWarning() as logged:
+                self._warnings.recall(logged)
             case _:
                 pass
 
@@ -231,6 +237,11 @@ class Call:
     def warn(self, warning: LineWarning) -> None:
         """Something is wrong with the audio of a channel."""
         self._log(warning)
+
+    def warn_of(self, warning: BridgeWarning) -> None:
+        """Log that something the bridge sent was ignored, unless the log has a warning of this kind."""
+        if logged := self._warnings.note(warning):
+            self._log(logged)
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """An open segment ends here, and is given up on purpose."""

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from protocol.call import call_id
+from protocol.call import adapted_call_id
 from protocol.events import Entry, Partial
 from protocol.keys import CallKeys
 from protocol.wire import Scribe
@@ -72,7 +72,7 @@ class CaptionsFeed:
 
     async def _answer(self, request: Request) -> ASGIApp:
         try:
-            named = call_id(request.path_params["call_id"])
+            named = adapted_call_id(request.path_params["call_id"])
             keys = CallKeys.of(permit_of(request).filed(named), self._partitions)
             standing = await look_at(self._redis, keys)
         except ValueError as exc:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from protocol.bridge import (
     AudioReceived,
     AudioSkipped,
+    BridgeWarning,
     CallClosed,
     CallOpened,
     DecodedEvent,
@@ -157,6 +158,9 @@ class Conversation:
             case FinalizeRequested(channel):
                 for one in self._channels if channel is None else [self._channel(channel)]:
                     one.finalize()
+            case BridgeWarning(code):
+                self._meter.warned(self.call.identity.dialect, code)
+                self.call.warn_of(event)
             case CallClosed():
                 self.hang_up("completed")
             case CallOpened():

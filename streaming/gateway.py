@@ -6,10 +6,11 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -23,6 +24,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from protocol.bridge import CallOpened, DialectError
+from protocol.call import adapted_call_id
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect
 from protocol.events import Entry, LoadLevel
@@ -32,6 +34,7 @@ from .admission.gate import Refusal
 from .admission.guard import Guard
 from .admission.handshake import health, knock, no_room, refused, seen_by_dialect
 from .admission.limits import Timekeeper
+from .bad_messages import Tolerance
 from .doors import side_doors
 from .ear import Judge
 from .following import Newsroom
@@ -44,7 +47,7 @@ from .settings import GatewaySettings
 from .subscriber import Subscriber, reading
 from .switchboard import Switchboard
 
-_EVENTS = re.compile(r"/v1/calls/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})/events")
+_EVENTS = re.compile(r"/v1/calls/([^/]{1,1024})/events")
 _RESUMABLE = "/v1/calls"
 """Where bridges connect that can come back."""
 
@@ -186,13 +189,13 @@ class Gateway:
         path = urlsplit(request.path).path
         if answer := health(socket, path, self.obstacle):
             return answer
-        listens = _EVENTS.fullmatch(path)
+        listens = _listened(path)
         if not (listens or registry.serves(path)):
             self._meter.refused("no_such_path")
             return socket.respond(
                 HTTPStatus.NOT_FOUND, f"no such path; bridges: {', '.join(registry.paths())}\n"
             )
-        wanted, call_id = (Scope.READ, listens[1]) if listens else (Scope.INGEST, None)
+        wanted, call_id = (Scope.READ, listens) if listens else (Scope.INGEST, None)
         permit = await self._guard.judge(knock(socket, request), wanted, call_id)
         if isinstance(permit, Refusal):
             return self._refuse(socket, permit)
@@ -223,15 +226,15 @@ class Gateway:
         assert request is not None  # the handshake is done
         url = urlsplit(request.path)
         query = tuple(parse_qsl(url.query, keep_blank_values=True))
-        permit, listens = self._permits[socket], _EVENTS.fullmatch(url.path)
+        permit, listens = self._permits[socket], _listened(url.path)
         try:
             with self._guard.inside(socket, permit, call=not listens):
                 if listens:
-                    await self._tell(socket, permit, listens[1], dict(query))
+                    await self._tell(socket, permit, listens, dict(query))
                 else:
-                    dialect = registry.open_dialect(
-                        seen_by_dialect(url.path, query, request, permit)
-                    )
+                    seen = seen_by_dialect(url.path, query, request, permit)
+                    known = replace(seen, languages=self._calls.languages)
+                    dialect = registry.open_dialect(known)
                     patience = self._settings.first_message_seconds
                     await self._converse(socket, dialect, patience, permit)
         except ConnectionClosed:
@@ -260,6 +263,7 @@ class Gateway:
             send_limit=settings.send_seconds,
             hold=settings.hold_seconds,
             resume=settings.resume_seconds,
+            tolerance=Tolerance(settings.max_bad_messages, settings.strict_messages),
         )
         self._sessions.add(session)
         self._empty.clear()
@@ -306,6 +310,13 @@ class Gateway:
                 self._redis_answers = False
             if not self._redis_answers or time.monotonic() - slept > 2 * _BEAT:
                 well_since = time.monotonic()
+
+
+def _listened(path: str) -> str | None:
+    """The id of the call that a listener's path names, as calls are filed; None for every other path."""
+    match = _EVENTS.fullmatch(path)
+    named = unquote(match[1]) if match else ""
+    return adapted_call_id(named) if named and "/" not in named else None
 
 
 def _echo_subprotocol(

@@ -13,6 +13,7 @@ from typing import assert_never
 from protocol.bridge import (
     AudioReceived,
     AudioSkipped,
+    BridgeWarning,
     CallClosed,
     CallOpened,
     DecodedEvent,
@@ -125,7 +126,13 @@ class Leg:
                     conversation.hear(FinalizeRequested(number))
             case AudioSkipped():
                 pass  # one stream's silence is not the others': positions show it where they are sent
-            case KeywordsChanged() | LanguageChanged() | MarkReceived() | CallOpened():
+            case (
+                KeywordsChanged()
+                | LanguageChanged()
+                | MarkReceived()
+                | BridgeWarning()
+                | CallOpened()
+            ):
                 conversation.hear(event)
             case CallClosed():
                 self.hang_up("completed")

@@ -63,6 +63,12 @@ class GatewayMeter:
             ["reason"],
             registry=registry,
         )
+        self._warnings = Counter(
+            "trunkline_bridge_warnings",
+            "Messages and options of bridges that were ignored; their calls go on",
+            ["dialect", "code"],
+            registry=registry,
+        )
         self._segments = Counter(
             "trunkline_segments", "Segments that ended, by how", ["outcome"], registry=registry
         )
@@ -120,6 +126,10 @@ class GatewayMeter:
     def refused(self, reason: str) -> None:
         """A connection, for a reason of ours: a word of the code, not of the peer's."""
         self._refused.labels(reason).inc()
+
+    def warned(self, dialect: str, code: str) -> None:
+        """Something that a bridge sent was ignored; `code` is a word of the code, not of the peer's."""
+        self._warnings.labels(dialect, code).inc()
 
     def received(self, samples: int) -> None:
         """Audio of a bridge."""

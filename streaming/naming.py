@@ -6,6 +6,7 @@ from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     DtmfPressed,
     Final,
     KeywordsApplied,
@@ -40,6 +41,8 @@ def name_of(event: LoggedEvent, marks: int) -> str:
             return f"gap:{channel}:{span.start}"
         case LineWarning(channel, fault, at=at):
             return f"line:{channel}:{fault}:{at}"
+        case CallWarning(number):
+            return f"warning:{number}"
         case LoadChanged(number):
             return f"load:{number}"
         case MarkReached():

@@ -4,18 +4,25 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
-from protocol.bridge import BridgeEvent, CallOpened, DialectError, EncodedAudioReceived
+from protocol.bridge import (
+    BridgeEvent,
+    CallOpened,
+    DialectError,
+    EncodedAudioReceived,
+)
 from protocol.codecs.decoder import RATE as DECODED_RATE
-from protocol.dialects.base import Dialect, Message, Objecting
+from protocol.dialects.base import Dialect, Message, Objecting, Parting
 from protocol.events import Entry
 
+from .bad_messages import BadMessages, Tolerance
+from .bridge_socket import Socket as Socket  # noqa: PLC0414  # doors take it from here
+from .call_opening import CallOpening, NotOpenedError
 from .decoding import steps
 from .joining import Part
 from .queue import GoingAwayError, OverloadedError, SupersededError
@@ -35,29 +42,13 @@ RESTARTING = 1012
 IDLE = 4408
 """Close code: nothing was said in time."""
 
+_CLOSING_SECONDS = 1.0
+"""How long a refused bridge may take to answer the close; one that streams on does not read it."""
+
 log = structlog.get_logger()
 
 Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[Part]]
 """Makes a conversation of the bridge's first words; the function given is told what the log says."""
-
-
-class Socket(Protocol):
-    """What a session needs of a bridge's connection: a WebSocket has it.  Raises ConnectionClosed when lost."""
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """To be aborted when the peer does not read."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[Message]: ...
-
-    async def send(self, message: Message) -> None:
-        """Returns when there is room for more."""
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye, in the codes of WebSockets."""
-        ...
 
 
 class Session:
@@ -73,6 +64,7 @@ class Session:
         send_limit: float,
         hold: float,
         resume: float,
+        tolerance: Tolerance,
     ) -> None:
         """
         Seconds: until the first message, for one send, for the last finals behind the end, and for a bridge
@@ -81,10 +73,11 @@ class Session:
         self._socket = socket
         self._dialect = dialect
         self._begin = begin
-        self._first_message = first_message
         self._send_limit = send_limit
         self._hold = hold
         self._resume = resume
+        self._bad = BadMessages(tolerance)
+        self._opening = CallOpening(dialect, tolerance, first_message)
         self._due: deque[Message] = deque()
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
@@ -101,7 +94,7 @@ class Session:
                 sending.cancel()
             await self._say_goodbye(1000, "")
         except* DialectError as group:
-            await self._say_goodbye(PROTOCOL_BROKEN, str(group.exceptions[0]))
+            await self._refuse(_first(group))
         except* OverloadedError as group:
             await self._say_goodbye(TRY_AGAIN, str(group.exceptions[0]))
         except* GoingAwayError:
@@ -116,7 +109,11 @@ class Session:
 
     async def _converse(self) -> None:
         """Hear the bridge out; then wait for what the log has to say."""
-        opened = await self._open()
+        try:
+            opened = await self._open()
+        except NotOpenedError:
+            await self._say_goodbye(IDLE, "no call was started in time")
+            return
         if opened is None:
             return
         conversation, said = opened
@@ -171,56 +168,66 @@ class Session:
         """End the call for a limit it has broken: in the bridge's own words if it has any, then by close code."""
         if self.conversation is not None:
             self.conversation.hang_up(error)
-        if isinstance(self._dialect, Objecting):
-            self._dialect.object_to(error, reason)
+        self._object(error, reason)
         self._dismissal = (code, reason)
         self._news.set()
 
     async def _open(self) -> tuple[Part, list[BridgeEvent]] | None:
         """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
-        try:
-            async with asyncio.timeout(self._first_message):
-                async for message in self._socket:
-                    if events := self._dialect.receive(message):
-                        return await self._begin_with(events[0]), events[1:]
-                    self._news.set()
-        except TimeoutError:
-            await self._say_goodbye(IDLE, "no call was started in time")
-        return None
+        events = await self._opening.first_events(self._socket, self._news.set)
+        return (await self._begin_with(events[0]), events[1:]) if events else None
 
     async def _begin_with(self, event: BridgeEvent) -> Part:
         if not isinstance(event, CallOpened):
             raise DialectError("a call must be started before anything else is said of it")
+        self._bad.check([*event.warnings])
         self._news.set()
         try:
             conversation = await self._begin(event, self._dialect, self._tell)
-        except (DialectError, OverloadedError) as exc:  # the dialect has not seen it coming
-            if isinstance(self._dialect, Objecting):
-                overloaded = isinstance(exc, OverloadedError)
-                self._dialect.object_to("overloaded" if overloaded else "refused", str(exc))
+        except OverloadedError as exc:  # the dialect has not seen it coming
+            self._object("overloaded", str(exc))
             raise
+        except DialectError as exc:
+            raise _RefusedError(str(exc)) from exc
+        for warning in event.warnings:
+            conversation.hear(warning)
         self._news.set()
         return conversation
 
     async def _hear(self, conversation: Part, said: Sequence[BridgeEvent]) -> None:
-        """Everything the bridge says, from `said` on, until it says goodbye or is gone."""
-        if not await self._take(conversation, said):
-            return
+        """Everything the bridge says, until it says goodbye or is gone; first what came with the opening."""
+        await self._take_in(conversation, said)
+        for message in self._opening.held():
+            await self._take(conversation, message)
+        self._news.set()
+        if conversation.is_live:
+            await self._hear_rest(conversation)
+
+    async def _hear_rest(self, conversation: Part) -> None:
         async for message in self._socket:
-            goes_on = await self._take(conversation, self._dialect.receive(message))
+            await self._take(conversation, message)
             self._news.set()
-            if not goes_on:
+            if not conversation.is_live:
                 return
 
-    async def _take(self, conversation: Part, events: Sequence[BridgeEvent]) -> bool:
-        """What one message said, in steps of bounded work; whether the call goes on behind it."""
+    async def _take(self, conversation: Part, message: Message) -> None:
+        """A message that cannot be understood is ignored and counted; DialectError when there are too many."""
+        try:
+            events = self._dialect.receive(message)
+            await self._take_in(conversation, events)
+        except DialectError as exc:
+            conversation.hear(self._bad.ignored(exc))
+        else:
+            self._bad.understood(events)
+
+    async def _take_in(self, conversation: Part, events: Sequence[BridgeEvent]) -> None:
+        """What one message said, in steps of bounded work."""
         self._encoded = [one for one in events if isinstance(one, EncodedAudioReceived)]
         async for step in steps(events):
             for event in step:
                 conversation.hear(event)
             if not conversation.is_live:
-                return False
-        return conversation.is_live
+                return
 
     @property
     def pending_seconds(self) -> float:
@@ -257,10 +264,48 @@ class Session:
             else:
                 self._due.popleft()
 
+    def _object(self, error: str, reason: str) -> None:
+        """Say in the bridge's own words why it is closed, if it has any."""
+        if isinstance(self._dialect, Objecting):
+            self._dialect.object_to(error, reason)
+
+    async def _refuse(self, fault: DialectError) -> None:
+        """Close for what the bridge has said; one that does not answer, because it streams on, is cut off."""
+        self._object("refused" if isinstance(fault, _RefusedError) else "bad_message", str(fault))
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._part()
+        except (TimeoutError, ConnectionClosed):
+            pass
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._say_goodbye(PROTOCOL_BROKEN, str(fault))
+        except TimeoutError:
+            self._socket.transport.abort()
+
+    async def _part(self) -> None:
+        """Wait for what the bridge says to its refusal, where its dialect has an answer to that."""
+        await self._send_what_is_due()
+        if isinstance(self._dialect, Parting):
+            async for message in self._socket:
+                with contextlib.suppress(DialectError):
+                    self._dialect.receive(message)
+                if self._dialect.has_parted:
+                    return
+
     async def _say_goodbye(self, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionClosed):
             await self._send_what_is_due()
         await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+
+class _RefusedError(DialectError):
+    """The call cannot be had; nothing is wrong with the messages."""
+
+
+def _first(group: ExceptionGroup[DialectError]) -> DialectError:
+    fault = group.exceptions[0]
+    return _first(fault) if isinstance(fault, ExceptionGroup) else fault
 
 
 def new_call_id() -> str:

@@ -48,6 +48,15 @@ class GatewaySettings(DoorSettings):
     )
     max_calls: int = Field(500, ge=1, description="calls at a time; more are refused with 503")
     max_message_bytes: int = Field(65_536, ge=1_024, description="longest message of a bridge")
+    max_bad_messages: int = Field(
+        100,
+        ge=1,
+        description="messages in a row that cannot be understood until a call is ended; fewer are ignored and told",
+    )
+    strict_messages: bool = Field(
+        False,  # noqa: FBT003  # the default of a field
+        description="end the connection at the first message or option that cannot be understood: to test a bridge",
+    )
     first_message_seconds: float = Field(
         10.0, gt=0, description="a connection that says nothing for so long is closed"
     )

@@ -154,6 +154,11 @@ class Switchboard:
         return max(self._loads.least(self._tasks), self._loop_load.level)
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639 codes of what the workers can write down now; empty while none is known."""
+        return tuple(sorted(spoken for spoken, written in self._tasks if spoken == written))
+
+    @property
     def unsettled(self) -> int:
         """Segments that were heard and have no terminal event yet."""
         return sum(len(one.call.ledger.unsettled) for one in self._calls.values())

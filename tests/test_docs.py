@@ -1,5 +1,6 @@
 """Documents that can be checked against the code are."""
 
+import json
 import re
 import subprocess
 import sys
@@ -52,3 +53,26 @@ def test_the_readme_names_the_two_commands_first() -> None:
 
     assert any(line.startswith("make demo") for line in screen)
     assert any(line.startswith("make test") for line in screen)
+
+
+def test_the_snippets_for_jambonz_have_only_fields_that_its_validator_takes() -> None:
+    """As in @jambonz/schema 0.4.15, which refuses all others: an application with one ends the call."""
+    taken = {
+        "listen": {"verb", "url", "mixType", "sampleRate", "metadata", "passDtmf", "wsAuth"},
+        "transcribe": {"verb", "transcriptionHook", "recognizer", "earlyMedia", "channel"},
+        "recognizer": {"vendor", "language", "interim", "hints", "hintsBoost", "customOptions"},
+        "customOptions": {"authToken", "uri", "sampleRate", "options"},
+        "options": None,
+    }
+    page = (ROOT / "docs" / "bridges.md").read_text()
+    snippets = [json.loads(text) for text in re.findall(r'\{"verb":.*?\}(?=`|\n```)', page, re.S)]
+
+    def strange(name: str, body: object) -> list[str]:
+        known = taken.get(name)
+        if known is None or not isinstance(body, dict):
+            return []
+        inner = [one for field, value in body.items() for one in strange(field, value)]
+        return [f"{name}.{field}" for field in body if field not in known] + inner
+
+    assert [snippet["verb"] for snippet in snippets] == ["listen", "transcribe"]
+    assert [one for snippet in snippets for one in strange(snippet["verb"], snippet)] == []

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 ROOT = Path(__file__).parent.parent
 PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
@@ -130,3 +131,44 @@ def test_a_call_through_the_whole_stack_is_shown_and_stored(
     assert status == 0
     assert word in shown.stdout
     assert "by-native" in listed.stdout
+
+
+def test_what_other_bridges_send_ends_no_call_of_a_real_gateway(
+    environment: dict[str, str], up: tuple[subprocess.Popen[str], str]
+) -> None:
+    """Audio before the opening message, a Call-ID of SIP, garbage and a wish in another shape; then begun again."""
+    _, url = up
+    media = (
+        '{"event":"media","media":{"track":"inbound","timestamp":"0","payload":"'
+        + "/" * 2_560
+        + '"}}'
+    )
+    start = {
+        "callSid": "other", "tracks": ["inbound"], "mediaFormat": {"encoding": "audio/x-mulaw"},
+        "customParameters": {"call_id": "a8@192.0.2.7", "keywords": [{"phrase": "Acme", "boost": 9}], "partials": []},
+    }  # fmt: skip
+    opening = json.dumps({"event": "start", "start": start})
+
+    for _ in range(2):
+        with connect(f"{url}/twilio") as bridge:
+            for message in (media, opening, '{"event":', media, '{"event":"stop"}'):
+                bridge.send(message)
+            assert list(bridge) == []  # closed with 1000
+        with connect(f"{url}/v1/calls/a8%40192.0.2.7/events") as listener:
+            log = [json.loads(event) for event in listener]
+        assert log[0]["bridge_call_id"] == "a8@192.0.2.7"
+        assert [one["accepted"] for one in log if one["type"] == "keywords.applied"] == [["Acme"]]
+        assert [one["code"] for one in log if one["type"] == "warning"] == [
+            "option_ignored",
+            "bad_message",
+        ]
+        assert log[-1]["type"] == "call.ended"
+
+    for _ in range(100):  # until the recorder has stored the second one too
+        shown = trunkline(environment, "show", "a8@192.0.2.7", "--format", "json")
+        if shown.returncode == 0 and "pieces" in shown.stdout:
+            break
+    assert [one["call_id"] for one in json.loads(shown.stdout)["pieces"]] == [
+        "a8=40192.0.2.7",
+        "a8=40192.0.2.7~2",
+    ]

@@ -13,7 +13,7 @@ from protocol.plain_text import json_plain, plain, visible, without_arrow
 from protocol.wire import totals_in_ms
 
 from .cues import cues, timed_words
-from .transcript import Ending, StoredSegment, Transcript
+from .transcript import Ending, Piece, StoredSegment, Transcript
 
 _LINE = 42
 """Characters in a line of a caption, as broadcasters have it."""
@@ -28,12 +28,24 @@ def export(transcript: Transcript, form: str) -> str:
 
 
 def _txt(transcript: Transcript) -> str:
-    """A line for each segment: time, role, words; or why there are none."""
-    return "".join(
-        f"[{_clock(one.span.start)}] {plain(transcript.call.role(one.segment.channel))}: {_said(one)}\n"
-        for one in transcript.segments
-        if one.words or one.reason
-    )
+    """A line for each segment: time, role, words; or why there are none; and for each interruption."""
+    lines: list[str] = []
+    for place, one in enumerate(transcript.segments):
+        lines += _interruptions(transcript, place)
+        if one.words or one.reason:
+            role = plain(transcript.call.role(one.segment.channel))
+            lines.append(f"[{_clock(one.span.start)}] {role}: {_said(one)}\n")
+    return "".join([*lines, *_interruptions(transcript, len(transcript.segments))])
+
+
+def _interruptions(transcript: Transcript, place: int) -> list[str]:
+    pieces = transcript.interrupted_before(place)
+    return [f"[{_clock(piece.start)}] ({interruption(piece)})\n" for piece in pieces]
+
+
+def interruption(piece: Piece) -> str:
+    """What a reader is told where a later stream of a call begins."""
+    return f"the stream was stopped; it begins again as {plain(piece.call_id)}"
 
 
 def _said(one: StoredSegment) -> str:
@@ -59,7 +71,18 @@ def _json(transcript: Transcript) -> str:
         "line_warnings": [_json_warning(transcript, one) for one in transcript.line_warnings],
         "segments": [_json_segment(transcript, one) for one in transcript.segments],
     }
+    if transcript.pieces:
+        body["pieces"] = [_json_piece(one) for one in transcript.pieces]
     return json_plain(json.dumps(body, ensure_ascii=False, indent=2)) + "\n"
+
+
+def _json_piece(one: Piece) -> dict[str, Any]:
+    return {
+        "call_id": one.call_id,
+        "started_at": one.started_at,
+        "start_ms": to_ms(one.start),
+        "end_ms": to_ms(one.start + one.duration),
+    }
 
 
 def _json_keywords(one: KeywordsApplied) -> dict[str, Any]:
@@ -110,6 +133,8 @@ def _json_segment(transcript: Transcript, one: StoredSegment) -> dict[str, Any]:
         body["latency"] = latency
     if one.reason:
         body["reason"] = one.reason
+    if one.piece:
+        body["call_id"] = one.piece
     return body
 
 

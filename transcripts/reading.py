@@ -18,6 +18,7 @@ from protocol.events import (
 )
 
 from .entries import Arrival, Quarantined
+from .pieces import number_of
 from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
 from .transcript import CallSummary, Ending, StoredSegment, Transcript
 
@@ -43,6 +44,13 @@ def transcript(connection: Connection, call_id: str) -> Transcript | None:
         keyword_lists=_keyword_lists(connection, call_id),
         line_warnings=_line_warnings(connection, call_id),
     )
+
+
+def piece_ids(connection: Connection, call_id: str) -> list[str]:
+    """The ids under which the streams of a call are stored, in order; of a piece its own."""
+    later = calls.c.call_id.startswith(f"{call_id}~", autoescape=True)
+    query = select(calls.c.call_id).where((calls.c.call_id == call_id) | later)
+    return sorted(connection.execute(query).scalars(), key=number_of)
 
 
 def quarantined(connection: Connection) -> list[Quarantined]:

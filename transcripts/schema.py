@@ -20,8 +20,11 @@ from sqlalchemy import (
 
 from protocol.events import Account
 
-VERSION = 3
+VERSION = 4
 """Raised with every change; a program refuses a store that is newer than itself."""
+
+LONGEST_CALL_ID = 1_024
+"""Characters of a filed id: a tenant, an id of 255 bytes that are all escaped, and the number of a piece."""
 
 UPGRADES: dict[int, tuple[tuple[str, str], ...]] = {
     1: (
@@ -34,9 +37,23 @@ UPGRADES: dict[int, tuple[tuple[str, str], ...]] = {
         ("quarantine", "ADD COLUMN log VARCHAR(64) NOT NULL DEFAULT ''"),
         ("gaps", "ADD COLUMN account VARCHAR(16) NOT NULL DEFAULT 'lost_upstream'"),
     ),
+    3: tuple(
+        (table, f"ALTER COLUMN call_id TYPE VARCHAR({LONGEST_CALL_ID})")
+        for table in (
+            "calls",
+            "segments",
+            "words",
+            "gaps",
+            "keyword_lists",
+            "line_warnings",
+            "quarantine",
+        )
+    ),
 }
 """
 What is altered in the tables of a version to make those of the next, in SQL that SQLite and PostgreSQL share.
+
+SQLite has no `ALTER COLUMN`, and needs none: it does not look at the length of a VARCHAR.
 
 Tables that are new need no word here: they are made as they are now where they are missing.
 """
@@ -48,7 +65,7 @@ schema_version = Table("schema_version", metadata, Column("version", Integer, pr
 calls = Table(
     "calls",
     metadata,
-    Column("call_id", String(128), primary_key=True),
+    Column("call_id", String(LONGEST_CALL_ID), primary_key=True),
     Column("tenant", String(64), nullable=False, default=""),
     Column("log", String(64), nullable=False, default=""),
     Column("roles", JSON, nullable=False),
@@ -63,7 +80,10 @@ calls = Table(
 
 def _of_a_call() -> Column[str]:
     return Column(
-        "call_id", String(128), ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True
+        "call_id",
+        String(LONGEST_CALL_ID),
+        ForeignKey("calls.call_id", ondelete="CASCADE"),
+        primary_key=True,
     )
 
 
@@ -137,7 +157,7 @@ quarantine = Table(
     metadata,
     Column("outbox", String(128), primary_key=True),
     Column("entry_id", String(64), primary_key=True),
-    Column("call_id", String(128), nullable=False, index=True),
+    Column("call_id", String(LONGEST_CALL_ID), nullable=False, index=True),
     Column("seq", BigInteger),
     Column("payload", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),

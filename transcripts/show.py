@@ -9,6 +9,7 @@ from rich.text import Text
 from protocol.clock import to_ms, to_seconds
 from protocol.plain_text import plain
 
+from .export import interruption
 from .transcript import Ending, StoredSegment, Transcript
 
 _COLOURS = {"agent": "cyan", "customer": "green"}
@@ -23,16 +24,27 @@ def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableTy
         "bold",
     )
     marked = transcript.keywords.union(keywords)
-    lines = [
-        _line(transcript, one, marked) for one in transcript.segments if one.words or one.reason
-    ]
-    return Group(head, *lines)
+    lines: list[Text] = []
+    for place, one in enumerate(transcript.segments):
+        lines += _interruptions(transcript, place)
+        if one.words or one.reason:
+            lines.append(_line(transcript, one, marked))
+    return Group(head, *lines, *_interruptions(transcript, len(transcript.segments)))
+
+
+def _interruptions(transcript: Transcript, place: int) -> list[Text]:
+    pieces = transcript.interrupted_before(place)
+    return [Text(f"{_clock(piece.start)} ({interruption(piece)})", "dim") for piece in pieces]
+
+
+def _clock(samples: int) -> str:
+    minutes, seconds = divmod(to_ms(samples) // 1_000, 60)
+    return f"{minutes:02d}:{seconds:02d}"
 
 
 def _line(transcript: Transcript, one: StoredSegment, keywords: Iterable[str]) -> Text:
     role = transcript.call.role(one.segment.channel)
-    minutes, seconds = divmod(to_ms(one.span.start) // 1_000, 60)
-    line = Text().append(f"{minutes:02d}:{seconds:02d} ", style="dim")
+    line = Text().append(f"{_clock(one.span.start)} ", style="dim")
     line.append(f"{role:>8} ", style=f"bold {_COLOURS.get(role, 'yellow')}")
     if one.ending is not Ending.FINAL:
         return line.append(f"({one.ending}: {plain(one.reason)})", style="red")

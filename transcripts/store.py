@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from . import reading
 from .entries import Arrival, Quarantined, Recorded
 from .opening import StoreError, code, open_database
+from .pieces import joined
 from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
 from .transcript import CallSummary, Transcript
 from .writing import ConflictError, write
@@ -67,11 +68,28 @@ class Store:
         with self._transaction() as connection:
             return reading.transcript(connection, call_id)
 
-    def delete(self, call_id: str) -> bool:
-        """Forget a call, in quarantine too; whether anything was known of it.  What comes later is kept anew."""
+    def whole(self, call_id: str) -> Transcript | None:
+        """
+        A call with all that was said under its id, also in later streams (`CALL~2`); None when it is not known.
+
+        The id of a piece, but the first, gives that piece alone.
+        """
         with self._transaction() as connection:
+            names = reading.piece_ids(connection, call_id)
+            found = [reading.transcript(connection, name) for name in names]
+        pieces = [one for one in found if one is not None]
+        return joined(pieces) if pieces else None
+
+    def delete(self, call_id: str) -> bool:
+        """
+        Forget a call with all its pieces, in quarantine too; whether anything was known of it.
+
+        The id of a piece, but the first, forgets that piece alone.  What comes later is kept anew.
+        """
+        with self._transaction() as connection:
+            names = {call_id, *reading.piece_ids(connection, call_id)}
             gone = [
-                connection.execute(delete(table).where(table.c.call_id == call_id)).rowcount
+                connection.execute(delete(table).where(table.c.call_id.in_(names))).rowcount
                 for table in (
                     words,
                     segments,

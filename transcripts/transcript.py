@@ -43,6 +43,9 @@ class StoredSegment:
     timing: Timing | None = None
     """Where the time of a final went, if that is known."""
 
+    piece: str = ""
+    """The id of the piece of the call that it stands in; empty for the first."""
+
     @property
     def text(self) -> str:
         """The words, joined."""
@@ -74,6 +77,21 @@ class CallSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """One of several streams that came one behind the other under the id of one call."""
+
+    call_id: str
+    """Under which it is stored: `CALL`, `CALL~2`, `CALL~3`."""
+
+    start: int
+    """Where it begins on the clock of the whole call."""
+
+    duration: int
+    started_at: float
+    """Wall clock in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """A call and all that was said in it, in the order in which it began."""
 
@@ -85,6 +103,9 @@ class Transcript:
 
     line_warnings: tuple[LineWarning, ...] = ()
     """What was wrong with its audio."""
+
+    pieces: tuple[Piece, ...] = ()
+    """The streams of a call that came in several; empty for one."""
 
     @classmethod
     def of(
@@ -100,6 +121,14 @@ class Transcript:
             segments, key=lambda one: (one.span.start, one.segment.channel, one.segment.number)
         )
         return cls(call, tuple(ordered), tuple(gaps), tuple(keyword_lists), tuple(line_warnings))
+
+    def interrupted_before(self, place: int) -> tuple[Piece, ...]:
+        """The pieces that begin between the segment before `place` and the one there, or the end."""
+        after = self.segments[place - 1].span.start if place else -1
+        rest = [one for one in self.pieces[1:] if one.start > after]
+        if place < len(self.segments):
+            rest = [one for one in rest if one.start <= self.segments[place].span.start]
+        return tuple(rest)
 
     @property
     def spoken(self) -> tuple[StoredSegment, ...]:

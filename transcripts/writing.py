@@ -13,6 +13,7 @@ from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     DtmfPressed,
     Final,
     KeywordsApplied,
@@ -28,6 +29,7 @@ from protocol.events import (
 )
 
 from .entries import Recorded
+from .pieces import number_of
 from .schema import calls, gaps, keyword_lists, line_warnings, segments, words
 from .transcript import Ending
 
@@ -41,7 +43,9 @@ class ConflictError(Exception):
 def write(connection: Connection, one: Recorded) -> None:
     """Put one event where it belongs, in the transaction of `connection`."""
     event = one.entry.event
-    if isinstance(event, DtmfPressed | Partial | SpeechStarted | MarkReached | LoadChanged):
+    if isinstance(
+        event, DtmfPressed | Partial | SpeechStarted | MarkReached | LoadChanged | CallWarning
+    ):
         return  # of the moment; and callers type card numbers and PINs: nothing keeps them
     call_id = _row_of(connection, one)
     match event:
@@ -167,7 +171,8 @@ def _row_of(connection: Connection, one: Recorded) -> str:
     for row in rows:
         if row.log == one.log:
             return str(row.call_id)
-    return _new_row(connection, f"{one.call_id}~{len(rows) + 2}", one.log)
+    number = 1 + max((number_of(row.call_id) for row in rows), default=1)
+    return _new_row(connection, f"{one.call_id}~{number}", one.log)
 
 
 def _new_row(connection: Connection, call_id: str, log: str) -> str:

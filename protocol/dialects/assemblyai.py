@@ -5,7 +5,6 @@ https://www.assemblyai.com/docs/api-reference/streaming-api/streaming-api
 `Begin` is said before the client says anything; one segment is one turn.  Milliseconds on the wire.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -36,9 +35,10 @@ from ..events import (
     Word,
 )
 from ..keywords import clean
-from . import custom, fields
+from . import custom, fields, options
 from .base import Message, Request
 from .interleaved import Interleaved
+from .options import Options
 from .turns import TimedWord, mean_confidence, timed
 
 _ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
@@ -54,7 +54,7 @@ class AssemblyAI:
 
     def __init__(self, request: Request) -> None:
         self._out: list[Message] = []
-        self._objection: DialectError | None = None
+        self.objection: DialectError | None = None
         self._opening: CallOpened | None = None
         self._orders: dict[SegmentId, int] = {}
         self._turns = 0
@@ -62,7 +62,7 @@ class AssemblyAI:
         try:
             audio, self._opening = _understand(request)
         except DialectError as exc:
-            self._objection, audio = exc, AudioFormat()
+            self.objection, audio = exc, AudioFormat()
             self._say({"type": "Error", "error_code": 3006, "error": str(exc)})
         else:
             begin = {"type": "Begin", "id": self._opening.call_id, "expires_at": _NEVER}
@@ -70,21 +70,19 @@ class AssemblyAI:
         self._audio = Interleaved(audio)
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say, which it is also told in-band."""
-        if self._objection is not None:
-            raise self._objection
+        """What the client means; DialectError for what it may not say."""
+        if self.objection is not None:
+            raise self.objection
         if self._closed:
             return []
-        try:
-            events = self._said(message)
-        except DialectError as exc:
-            self._say({"type": "Error", "error_code": 3006, "error": str(exc)})
-            raise
+        events = self._said(message)
         opened, self._opening = self._opening, None
         return [opened, *events] if opened else events
 
     def object_to(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed."""
+        """Said in-band before the connection is closed; what was wrong with the URL was said at once."""
+        if self.objection is not None:
+            return
         self._say(
             {"type": "Error", "error_code": 3008 if error == "too_long" else 3006, "error": reason}
         )
@@ -125,7 +123,7 @@ class AssemblyAI:
         if isinstance(message, bytes):
             return [*self._audio.receive(message)]
         body = fields.parse(message)
-        match fields.text(body, "type"):
+        match fields.kind(body, "type"):
             case "UpdateConfiguration":
                 return self._configure(body)
             case "ForceEndpoint":
@@ -140,8 +138,11 @@ class AssemblyAI:
         """Of all that may be changed, keyterms make a difference here."""
         if body.get("keyterms_prompt") is None:
             return []
-        cleaned = clean(fields.strings(body, "keyterms_prompt"))
-        return [KeywordsChanged(cleaned.terms, cleaned.rejected)]
+        asked = Options(body)
+        cleaned = clean(asked.terms("keyterms_prompt"))
+        if asked.warnings and not cleaned.terms:
+            return [*asked.warnings]
+        return [*asked.warnings, KeywordsChanged(cleaned.terms, cleaned.rejected)]
 
     def _turn(
         self, segment: SegmentId, span: Span, words: tuple[Word, ...], stable: int | None
@@ -193,25 +194,23 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
         raise DialectError(
             f"encoding {encoding[:32]!r} is not supported: send {', '.join(_ENCODINGS)}"
         )
-    cleaned = clean(_list(said, "keyterms_prompt"))
-    language = next(iter(_list(said, "language_codes")), said.get("language_code", "en"))
+    asked = Options(said)
+    cleaned = clean(asked.terms("keyterms_prompt"))
+    spoken = "language_codes" if said.get("language_codes") else "language_code"
+    named = call.adapted_call_id(said.get("call_id") or request.own_id)
     try:
         audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", 16_000))
-        opened = CallOpened(
-            call_id=call.call_id(said.get("call_id") or request.own_id),
-            roles=(custom.role_of(request.query),),
-            rate=audio.rate,
-            config=CallConfig(call.language(language), keywords=Keywords(cleaned.terms)),
-            rejected_keywords=cleaned.rejected,
-        )
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
+    config = CallConfig(
+        asked.read(spoken, options.language, "en"), keywords=Keywords(cleaned.terms)
+    )
+    opened = CallOpened(
+        call_id=named,
+        roles=(custom.role_of(request.query),),
+        rate=audio.rate,
+        config=config,
+        rejected_keywords=cleaned.rejected,
+        warnings=tuple(asked.warnings),
+    )
     return audio, opened
-
-
-def _list(said: Mapping[str, str], name: str) -> list[str]:
-    """A JSON list inside a query string."""
-    try:
-        return fields.strings({name: json.loads(said.get(name) or "[]")}, name)
-    except (ValueError, RecursionError) as exc:
-        raise DialectError(f"{name} must be a JSON list of strings") from exc

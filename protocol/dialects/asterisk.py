@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, DialectError, DtmfReceived
+from ..bridge import BridgeEvent, DialectError, DtmfReceived, EarlyError
 from ..codecs.decoder import Codec
 from ..events import Entry
-from . import custom, fields
+from . import custom, fields, options
 from .base import Message, Request
 from .compressed import Compressed
 from .interleaved import Interleaved
+from .options import Options
 
 _FORMATS = {
     "ulaw": AudioFormat(Encoding.MULAW),
@@ -41,15 +42,15 @@ class Asterisk:
         """What Asterisk means; DialectError for what it may not say."""
         if isinstance(message, bytes):
             if self._audio is None:
-                raise DialectError("audio before MEDIA_START")
+                raise EarlyError("audio before MEDIA_START")
             return [*self._audio.receive(message)]
         body = _words(message)
-        match fields.text(body, "event"):
+        match fields.kind(body, "event"):
             case "MEDIA_START":
                 return self._start(body)
             case "DTMF_END":
                 if self._audio is None:
-                    raise DialectError("DTMF_END before MEDIA_START")
+                    raise EarlyError("DTMF_END before MEDIA_START")
                 return [DtmfReceived(0, fields.digit(body))]
             case _:  # STATUS, MEDIA_XON and others speak of what we might play
                 return []
@@ -70,9 +71,8 @@ class Asterisk:
         codec = fields.text(body, "format")
         if codec not in _FORMATS and codec not in _CODECS:
             raise DialectError(f"format {codec[:32]!r} is not supported: dial with c(ulaw)")
-        variables = body.get("channel_variables") or {}
-        if not isinstance(variables, dict):
-            raise DialectError("channel_variables must be an object")
+        asked = Options(body)
+        variables = asked.read("channel_variables", options.object_of, {})
         # Asterisk (22.10 for one) keeps the last v(...) of a client: the URL may speak of the call before this one.
         parameters = [*self._request.query, *custom.strings(variables)]
         wishes = custom.understand(parameters)
@@ -80,16 +80,22 @@ class Asterisk:
         named = wishes.call_id or fields.call_id(body, "channel_id")
         own = replace(wishes, call_id=named if wishes.joins else _of_its_own(named, parameters))
         audio = Compressed(_CODECS[codec]) if codec in _CODECS else Interleaved(_FORMATS[codec])
-        opened = own.open(None, (custom.role_of(parameters),), audio.format.rate)
+        opened = own.open(
+            None,
+            (custom.role_of(parameters),),
+            audio.format.rate,
+            warnings=asked.warnings,
+            expected="channel_id",
+        )
         self._audio = audio
         return [opened]
 
 
-def _of_its_own(call_id: str, parameters: list[tuple[str, str]]) -> str:
+def _of_its_own(call_id: str | None, parameters: list[tuple[str, str]]) -> str | None:
     """Taps that do not join say the call's id and a `leg` or `track`: they must not take it from each other."""
     said = dict(parameters)
     tap = said.get("leg") or said.get("track")
-    return fields.call_id({"leg": f"{call_id}:{tap}"}, "leg") if tap else call_id
+    return custom.extended(call_id, tap) if call_id and tap else call_id
 
 
 def _words(message: str) -> Mapping[str, Any]:

@@ -6,7 +6,9 @@ The client opens and closes; we answer, number our messages without holes, and s
 Positions are what was delivered plus what was discarded on the way.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, ClassVar
 
@@ -19,15 +21,18 @@ from ..bridge import (
     CallClosed,
     CallOpened,
     DialectError,
+    EarlyError,
     FinalizeRequested,
     LanguageChanged,
+    UnreadableError,
 )
 from ..call import Role
 from ..events import Account, CallEnded, Entry, Final, Partial
-from . import custom, fields
+from . import custom, fields, locales, options
 from .audiohook_messages import Envelope, samples_of, transcript
 from .base import Message, Request
 from .interleaved import Interleaved
+from .options import Options
 
 _ROLES = {"external": Role.CUSTOMER, "internal": Role.AGENT}
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -46,6 +51,9 @@ class State(Enum):
     CLOSING = auto()
     """The last words are awaited; then `closed` is said."""
 
+    REFUSED = auto()
+    """The client has been asked to disconnect; its `close` is awaited."""
+
     CLOSED = auto()
 
 
@@ -60,23 +68,29 @@ class AudioHook:
         self._audio = Interleaved(AudioFormat())
         self._skipped = 0
         self._language = "en-US"
+        self._known = request.languages
         self._partials = True
         self._shown: set[str] = set()
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say, upon which it is asked to disconnect."""
-        if self._state in (State.CLOSING, State.CLOSED):
+        """What the client means; DialectError for what it may not say."""
+        if self._state is State.REFUSED:
+            self._part(message)
+        if self._state in (State.CLOSING, State.CLOSED, State.REFUSED):
             return []
-        try:
-            return self._understand(message)
-        except DialectError as exc:
-            self._say("disconnect", {"reason": "error", "info": str(exc)})
-            raise
+        return self._understand(message)
+
+    @property
+    def has_parted(self) -> bool:
+        """Whether the client has answered a refusal with `close`, and was answered `closed`."""
+        return self._state is State.CLOSED
 
     def object_to(self, error: str, reason: str) -> None:
-        """The client is asked to disconnect."""
-        self._say("disconnect", {"reason": "error", "info": f"{error}: {reason}"})
+        """The client is asked to disconnect: it says `close` then, and waits ten seconds for `closed`."""
+        self._state = State.REFUSED
+        info = reason if error == "bad_message" else f"{error}: {reason}"
+        self._say("disconnect", {"reason": "error", "info": info})
 
     def opened(self, call_id: str) -> None:
         """The conversation was named by the client."""
@@ -105,15 +119,26 @@ class AudioHook:
         if isinstance(message, bytes):
             return self._hear(message)
         body = fields.parse(message)
-        kind = self._envelope.opens(body)
+        kind, warnings = self._envelope.opens(body)
         if self._state is State.NEW and kind != "open":
-            raise DialectError(f"{kind[:32]} before open")
+            raise UnreadableError(f"{kind[:32]} before open")
         understood = _UNDERSTOOD.get(kind)
-        return understood(self, _parameters(body)) if understood else []
+        events = understood(self, _parameters(body)) if understood else []
+        if events and isinstance(events[0], CallOpened):
+            return [replace(events[0], warnings=(*warnings, *events[0].warnings)), *events[1:]]
+        return [*warnings, *events] if self._state is State.OPEN else events
+
+    def _part(self, message: Message) -> None:
+        """After a refusal one message counts, and its envelope may be anything."""
+        if not isinstance(message, bytes) and fields.parse(message).get("type") == "close":
+            with contextlib.suppress(DialectError):
+                self._envelope.opens(fields.parse(message))
+            self._state = State.CLOSED
+            self._say("closed", {})
 
     def _hear(self, frame: bytes) -> list[BridgeEvent]:
         if self._state is State.NEW:
-            raise DialectError("audio before open")
+            raise EarlyError("audio before open")
         if self._state is not State.OPEN:
             return []
         position = self._audio.heard + self._skipped
@@ -125,28 +150,35 @@ class AudioHook:
     def _open(self, parameters: _Parameters) -> list[BridgeEvent]:
         if self._state is not State.NEW:
             raise DialectError("a second open: one connection carries one session")
-        conversation = fields.text(parameters, "conversationId")
-        participant = fields.member(parameters, "participant")
+        asked = Options(parameters)
+        conversation = fields.call_id(parameters, "conversationId")
+        participant = asked.read("participant", options.object_of, {})
         if conversation == _NOBODY and participant.get("id") == _NOBODY:
             self._state = State.PROBED
-            self._say("opened", {"media": []})
+            self._say("opened", {"media": [], **self._languages(asked)})
             return []
         media = _choice(parameters.get("media"))
-        opened = self._call(parameters, conversation, media["channels"])
+        opened = self._call(asked, conversation, media["channels"])
         self._audio = Interleaved(AudioFormat(channels=len(media["channels"])))
         self._state = State.OPEN
-        self._say("opened", {"media": [media]})
+        self._say("opened", {"media": [media], **self._languages(asked)})
         return [opened]
 
-    def _call(self, parameters: _Parameters, conversation: str, channels: list[str]) -> CallOpened:
-        wished = parameters.get("customConfig") or {}
-        if not isinstance(wished, dict):
-            raise DialectError("customConfig must be an object")
-        language = fields.text(parameters, "language", "en-US")
-        asked = custom.understand([("language", language), *custom.strings(wished)], _ROLES)
-        named = fields.call_id({"conversationId": conversation}, "conversationId")
-        self._language, self._partials = language, asked.config.partials
-        return asked.open(named, tuple(asked.roles[channel] for channel in channels), 8_000)
+    def _languages(self, asked: Options) -> dict[str, list[str]]:
+        """The languages that can be transcribed now, for a client that asks for them."""
+        if not asked.read("supportedLanguages", options.boolean, default=False):
+            return {}
+        return {"supportedLanguages": locales.tags(self._known) or locales.tags(["en"])}
+
+    def _call(self, asked: Options, conversation: str | None, channels: list[str]) -> CallOpened:
+        wished = asked.read("customConfig", options.object_of, {})
+        language = asked.read("language", _tag, "en-US")
+        said = custom.understand([("language", language), *custom.strings(wished)], _ROLES)
+        self._language, self._partials = language, said.config.partials
+        roles = tuple(said.roles[channel] for channel in channels)
+        return said.open(
+            conversation, roles, 8_000, warnings=asked.warnings, expected="conversationId"
+        )
 
     def _ping(self, _: _Parameters) -> list[BridgeEvent]:
         self._say("pong", {})
@@ -154,15 +186,13 @@ class AudioHook:
 
     def _update(self, parameters: _Parameters) -> list[BridgeEvent]:
         """A new language: what is being said is cut here."""
-        before, self._language = self._language, fields.text(parameters, "language", self._language)
+        asked = Options(parameters)
+        before, self._language = self._language, asked.read("language", _tag, self._language)
         self._say("updated", {})
-        cut = self._cut(parameters)
-        if not cut or before == self._language:
+        cut = [*self._cut(parameters), *asked.warnings]
+        if self._state is not State.OPEN or before == self._language:
             return cut
-        try:
-            return [*cut, LanguageChanged(call.language(self._language))]
-        except ValueError as exc:
-            raise DialectError(str(exc)) from exc
+        return [*cut, LanguageChanged(call.language(self._language))]
 
     def _cut(self, _: _Parameters) -> list[BridgeEvent]:
         return [FinalizeRequested()] if self._state is State.OPEN else []
@@ -211,6 +241,12 @@ _UNDERSTOOD: dict[str, Callable[[AudioHook, _Parameters], list[BridgeEvent]]] = 
 
 def _parameters(body: Mapping[str, Any]) -> _Parameters:
     return fields.member(body, "parameters") if "parameters" in body else {}
+
+
+def _tag(value: object) -> str:
+    """A language tag that is understood, as it was said."""
+    options.language(value)
+    return value if isinstance(value, str) else options.language(value)
 
 
 def _choice(offered: object) -> dict[str, Any]:

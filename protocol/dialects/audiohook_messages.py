@@ -7,10 +7,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from ..bridge import DialectError
+from ..bridge import BridgeWarning, DialectError, UnreadableError, WarningCode
 from ..clock import from_seconds, to_ms
 from ..events import Final, Partial
-from . import fields
+from . import fields, options
 from .turns import TimedWord, mean_confidence, timed
 
 _VERSION = "2"
@@ -26,18 +26,23 @@ class Envelope:
         self._heard = 0
         self._said = 0
 
-    def opens(self, body: Mapping[str, Any]) -> str:
-        """The type of a message, once its envelope is found to be right."""
+    def opens(self, body: Mapping[str, Any]) -> tuple[str, tuple[BridgeWarning, ...]]:
+        """
+        The type of a message, and a warning when messages before it are missing, for it counts all the same.
+
+        UnreadableError when the envelope is not of this protocol or this session.
+        """
         if body.get("version") != _VERSION:
-            raise DialectError(f"version must be {_VERSION!r}")
-        session, kind = fields.text(body, "id"), fields.text(body, "type")
+            raise UnreadableError(f"version must be {_VERSION!r}")
+        session, kind = fields.kind(body, "id"), fields.kind(body, "type")
         if self.session not in ("", session):
-            raise DialectError("id must be that of the session")
-        seq = fields.whole(body, "seq")
-        if seq != self._heard + 1:
-            raise DialectError(f"seq {seq} where {self._heard + 1} was due")
-        self.session, self._heard = session, seq
-        return kind
+            raise UnreadableError("id must be that of the session")
+        seq, due = options.whole_or_none(body.get("seq")), self._heard + 1
+        self.session, self._heard = session, due if seq is None else seq
+        if seq == due:
+            return kind, ()
+        text = f"seq {seq} where {due} was due" if seq is not None else "seq must be a whole number"
+        return kind, (BridgeWarning(WarningCode.BAD_MESSAGE, text),)
 
     def seal(self, kind: str, parameters: Mapping[str, Any]) -> str:
         """Our next message."""

@@ -96,7 +96,7 @@ class AudioSocket:
     name: ClassVar[str] = "audiosocket"
 
     def __init__(self, uuid: UUID, request: Request) -> None:
-        """DialectError when what was registered cannot be meant."""
+        """What cannot be understood of the registration is ignored."""
         self._wishes = custom.understand(request.query)
         self._role = custom.role_of(request.query)
         self._own_id = str(uuid)
@@ -109,6 +109,11 @@ class AudioSocket:
     def call_id(self) -> str:
         """Under which listeners will find the call: what was registered, else the UUID."""
         return self._wishes.call_id or self._own_id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the registration was ignored, in sentences."""
+        return tuple(one.message for one in self._wishes.warnings)
 
     @property
     def rejected_keywords(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 
-from ..bridge import BridgeEvent
+from ..bridge import BridgeEvent, DialectError
 from ..events import Entry
 
 Message = str | bytes
@@ -22,6 +22,9 @@ class Request:
 
     headers: tuple[tuple[str, str], ...] = ()
     """Names in lower case."""
+
+    languages: tuple[str, ...] = ()
+    """ISO 639 codes of what the workers can write down now; empty while none is known."""
 
     def first(self, name: str) -> str | None:
         """The first value of a query parameter."""
@@ -51,7 +54,12 @@ class Dialect(Protocol):
         ...
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the bridge means.  DialectError, and nothing else, for whatever it may not say."""
+        """
+        What the bridge means.  DialectError, and nothing else, for whatever it may not say.
+
+        UnreadableError for what means nothing, EarlyError for what means something only once the call is opened;
+        any other DialectError before that refuses the call.  Nothing has changed when one was raised.
+        """
         ...
 
     def opened(self, call_id: str) -> None:
@@ -82,6 +90,35 @@ class Continuing(Protocol):
 
     def continued(self, past: Sequence[Entry], position: int) -> None:
         """`past` stands in the log already and is not to be told; audio begins at `position`, on the call clock."""
+        ...
+
+
+@runtime_checkable
+class LateOpening(Protocol):
+    """A dialect whose opening message may not come at all: until it does, audio is an EarlyError."""
+
+    def open_late(self) -> list[BridgeEvent]:
+        """Open the call without that message.  DialectError when what is known already cannot be taken."""
+        ...
+
+
+@runtime_checkable
+class OpenedByUrl(Protocol):
+    """A dialect that answers the URL alone, before the client has said anything."""
+
+    @property
+    def objection(self) -> DialectError | None:
+        """Why the call is refused, which the client has been told; None when it is not."""
+        ...
+
+
+@runtime_checkable
+class Parting(Protocol):
+    """A dialect whose bridges answer a refusal, and wait for an answer to that."""
+
+    @property
+    def has_parted(self) -> bool:
+        """Whether `receive` has seen the bridge's answer, and `outbox` has ours."""
         ...
 
 

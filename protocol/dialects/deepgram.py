@@ -21,9 +21,10 @@ from ..bridge import (
     FinalizeRequested,
     KeywordsChanged,
     MarkReceived,
+    WarningCode,
 )
 from ..clock import CALL_RATE
-from ..events import CallEnded, Entry
+from ..events import CallEnded, CallWarning, Entry
 from ..keywords import MOST_TERMS, clean
 from . import fields
 from .base import Message, Request
@@ -31,6 +32,7 @@ from .compressed import Compressed
 from .deepgram_answers import Answer, Answers
 from .deepgram_query import Listening, understand
 from .interleaved import Interleaved
+from .options import Options
 
 
 class _Stream:
@@ -84,25 +86,22 @@ class Deepgram:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        """What the client means; DialectError for what it may not say."""
         if self._closed:
             return []
-        try:
-            if self._opened is not None:
-                return self._understand(self._opened, message)
-            stream = _Stream(understand(self._request))
-            events = self._understand(stream, message)
-            self._opened = stream
-        except DialectError as exc:
-            self._say({"type": "Error", "variant": "BadRequest", "description": str(exc)})
-            raise
+        if self._opened is not None:
+            return self._understand(self._opened, message)
+        stream = _Stream(understand(self._request))
+        events = self._understand(stream, message)
+        self._opened = stream
         opened = stream.listening.opened
         config = replace(opened.config, recorded=self._recorded)
         return [replace(opened, config=config), *events]
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
-        self._say({"type": "Error", "variant": error.upper(), "description": reason})
+        variant = "BadRequest" if error == "bad_message" else error.upper()
+        self._say({"type": "Error", "variant": variant, "description": reason})
 
     def opened(self, call_id: str) -> None:
         """The id of the call is that of the request."""
@@ -119,6 +118,11 @@ class Deepgram:
         """Results, and what goes with them."""
         if self._opened is None:
             return
+        match entry.event:
+            case CallWarning(code=WarningCode.BAD_MESSAGE, message=message):
+                self._say({"type": "Error", "variant": "SchemaError", "description": message})
+            case _:
+                pass
         for answer in self._opened.answers.tell(entry):
             if isinstance(entry.event, CallEnded):
                 answer["sha256"] = self._opened.sha256.hexdigest()
@@ -141,7 +145,7 @@ class Deepgram:
         if isinstance(message, bytes):
             return self._audio(stream, message)
         body = fields.parse(message)
-        match fields.text(body, "type"):
+        match fields.kind(body, "type"):
             case "KeepAlive":
                 return []
             case "Finalize":
@@ -176,7 +180,11 @@ class Deepgram:
         if body.get("keyterms") is None:
             self._say(answers.configured())
             return []
-        keyterms = fields.strings(body, "keyterms")
+        asked = Options(body)
+        keyterms = asked.terms("keyterms")
+        if asked.warnings:
+            self._say(answers.refused("CONFIGURE_INVALID_KEYTERMS", asked.warnings[0].message))
+            return []
         if len(keyterms) > MOST_TERMS:
             reason = f"more than {MOST_TERMS} keyterms"
             self._say(answers.refused("CONFIGURE_KEYTERM_LIMIT_EXCEEDED", reason))

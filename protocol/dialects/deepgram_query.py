@@ -1,16 +1,17 @@
 """What the query string of a Deepgram client asks for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import call
 from ..audio import AudioFormat, Encoding
-from ..bridge import CallOpened, DialectError
+from ..bridge import BridgeWarning, CallOpened, DialectError
 from ..call import CallConfig, Keywords, Role
 from ..codecs.decoder import RATE, Codec
 from ..keywords import clean, split
 from ..redaction import Redact
-from . import custom
+from . import custom, options
 from .base import Request
+from .options import Options
 
 _CODECS = {"opus": Codec.OPUS, "ogg-opus": Codec.OPUS, "g722": Codec.G722}
 """Decoded to linear audio at 16 kHz, whatever `sample_rate` says: the packets know better."""
@@ -95,11 +96,12 @@ def understand(request: Request) -> Listening:
     try:
         codec = _CODECS.get((request.first("encoding") or "").lower())
         audio = _audio(request, codec)
-        separate = audio.channels > 1 and _truth(request, "multichannel")
-        opened = _opened(request, audio, audio.channels if separate else 1)
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
-    utterance_end = _whole(request, "utterance_end_ms", 0)
+    separate = audio.channels > 1 and _truth(request, "multichannel")
+    opened, asked = _opened(request, audio, audio.channels if separate else 1)
+    utterance_end = asked.read("utterance_end_ms", _milliseconds, 0)
+    opened = replace(opened, warnings=tuple(asked.warnings))
     return Listening(
         opened=opened,
         audio=audio,
@@ -111,7 +113,7 @@ def understand(request: Request) -> Listening:
         redact=_redact(request),
         tags=tuple(value for name, value in request.query if name == "tag"),
         extra=tuple(_extra(request).items()),
-        notices=_notices(request),
+        notices=(*(_ignored(one) for one in asked.warnings), *_notices(request))[:_MOST_NOTICES],
     )
 
 
@@ -124,19 +126,26 @@ def _is_boosted(text: str) -> bool:
     return text.rpartition(":")[2].lstrip("-").replace(".", "", 1).isdigit()
 
 
-def _opened(request: Request, audio: AudioFormat, channels: int) -> CallOpened:
-    asked = [value for name, value in request.query if name in ("keyterm", "keywords")]
-    cleaned = clean(terms(asked))
+def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOpened, Options]:
+    """The call, and what was asked for it: with the options that were ignored so far."""
+    cleaned = clean(terms(_keyterms(request)))
     extra = _extra(request)
     tags = ",".join(value for name, value in request.query if name == "tag")
     named = request.first("call_id") or extra.get("call_id")
     language = request.first("language") or "en"
-    return CallOpened(
-        call_id=call.call_id(named) if named else None,
-        roles=_roles(request.first("roles") or extra.get("roles", ""), channels),
+    asked = Options(
+        {
+            "roles": request.first("roles") or extra.get("roles"),
+            "language": "en" if language == "multi" else language,
+            "utterance_end_ms": request.first("utterance_end_ms"),
+        }
+    )
+    opened = CallOpened(
+        call_id=call.adapted_call_id(named) if named else None,
+        roles=asked.read("roles", lambda text: _roles(str(text), channels), _roles("", channels)),
         rate=audio.rate,
         config=CallConfig(
-            language=call.language("en" if language == "multi" else language),
+            language=asked.read("language", options.language, "en"),
             keywords=Keywords(cleaned.terms),
             partials=_truth(request, "interim_results"),
             hangover_ms=_hangover(request.first("endpointing")),
@@ -144,6 +153,26 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> CallOpened:
         rejected_keywords=cleaned.rejected,
         metadata=custom.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
     )
+    return opened, asked
+
+
+def _keyterms(request: Request) -> list[str]:
+    """One term in each parameter; a whole list as JSON in one is understood too."""
+    said = [value for name, value in request.query if name in ("keyterm", "keywords")]
+    listed = (
+        options.items_of(value) if value.lstrip().startswith("[") else [value] for value in said
+    )
+    found = (options.term_of(item) for items in listed for item in items)
+    return [term for term in found if term is not None]
+
+
+def _milliseconds(value: object) -> int:
+    """As many as make sense: 10 minutes."""
+    return min(options.whole(value), 600_000)
+
+
+def _ignored(warning: BridgeWarning) -> Notice:
+    return Notice(warning.message.partition(" ")[0], "ignored", warning.message)
 
 
 def _extra(request: Request) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from .. import call
-from ..bridge import DialectError
+from ..bridge import DialectError, UnreadableError
 
 _DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
@@ -24,10 +24,18 @@ def parse(message: str | bytes) -> Mapping[str, Any]:
     try:
         body = msgspec.json.decode(message)
     except (ValueError, RecursionError) as exc:
-        raise DialectError("not a JSON message") from exc
+        raise UnreadableError("not a JSON message") from exc
     if not isinstance(body, dict):
-        raise DialectError("a message must be a JSON object")
+        raise UnreadableError("a message must be a JSON object")
     return body
+
+
+def kind(body: Mapping[str, Any], name: str) -> str:
+    """The field that says what kind of message it is; UnreadableError when it says nothing."""
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise UnreadableError(f"{name} must be a string")
+    return value
 
 
 def member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -90,12 +98,9 @@ def digit(body: Mapping[str, Any], name: str = "digit") -> str:
     return value
 
 
-_BASE64 = str.maketrans({"+": "-", "/": "_", "=": ""})
-
-
-def call_id(body: Mapping[str, Any], name: str) -> str:
-    """The bridge's own id of the call, which may be base64 (Telnyx): its signs become those of ours."""
-    try:
-        return call.call_id(text(body, name).translate(_BASE64))
-    except ValueError as exc:
-        raise DialectError(f"{name}: {exc}") from exc
+def call_id(body: Mapping[str, Any], name: str) -> str | None:
+    """The bridge's own id of the call, in the form under which it is filed; None when there is none."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return None
+    return call.adapted_call_id(str(value))

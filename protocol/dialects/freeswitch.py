@@ -10,11 +10,20 @@ modules hand to the dialplan as an event.
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, CallClosed, DialectError, DtmfReceived
+from ..bridge import (
+    BridgeEvent,
+    BridgeWarning,
+    CallClosed,
+    DialectError,
+    DtmfReceived,
+    EarlyError,
+    KeywordsChanged,
+    WarningCode,
+)
 from ..call import Role
 from ..events import Entry
 from ..wire import Scribe
-from . import custom, fields
+from . import custom, fields, jambonz
 from .base import Message, Request
 from .interleaved import Interleaved
 
@@ -35,10 +44,12 @@ class FreeSwitch:
         self._request = request
         self._audio: Interleaved | None = None
         self._closed = False
+        self._is_unnamed = False
         self._scribe = Scribe("")
         self._out: list[Message] = []
         headers = dict(request.headers)
         self._listens = _JAMBONZ not in headers.get("sec-websocket-protocol", "")
+        self._call_ids = _CALL_IDS if self._listens else ("callSid", *_CALL_IDS)
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What the module means; DialectError for what it may not say."""
@@ -46,12 +57,17 @@ class FreeSwitch:
             return []
         if isinstance(message, str):
             return self._text(message)
-        opened = self._open({}) if self._audio is None else []
-        assert self._audio is not None  # _open has made it
+        if self._audio is None:
+            raise EarlyError("audio before metadata")
         if not message:  # `graceful-shutdown`: it waits for our last words, and for us to close
             self._closed = True
-            return [*opened, CallClosed()]
-        return [*opened, *self._audio.receive(message)]
+            return [CallClosed()]
+        return [*self._audio.receive(message)]
+
+    def open_late(self) -> list[BridgeEvent]:
+        """There may be no metadata at all: the URL and the headers say what is known."""
+        self._is_unnamed = True
+        return self._open({})
 
     def opened(self, call_id: str) -> None:
         """The id stands in all that is sent."""
@@ -78,7 +94,18 @@ class FreeSwitch:
             return self._open(body)
         if body.get("event") == "dtmf":
             return [DtmfReceived(0, fields.digit(body, "dtmf"))]
-        return []
+        return self._late(body) if self._is_unnamed else []
+
+    def _late(self, metadata: dict[str, Any]) -> list[BridgeEvent]:
+        """Metadata that came when the call had begun without: its keywords count from here on."""
+        self._is_unnamed = False
+        wishes = custom.understand(custom.strings(jambonz.sites_own(metadata)))
+        late = "metadata came more than a second behind the first audio: only its keywords count"
+        keywords = wishes.config.keywords.terms
+        return [
+            BridgeWarning(WarningCode.OPTION_IGNORED, late),
+            *([KeywordsChanged(keywords, wishes.rejected_keywords)] if keywords else []),
+        ]
 
     def _open(self, metadata: dict[str, Any]) -> list[BridgeEvent]:
         parameters = [*self._request.headers, *custom.strings(metadata), *self._request.query]
@@ -89,11 +116,12 @@ class FreeSwitch:
         stereo = mix == "stereo"
         rate = said.get("rate") or said.get("sampleRate") or said.get("sample_rate") or "8000"
         audio = _format(rate, 2 if stereo else 1)
-        asked = [*custom.strings(metadata), *self._request.query]
+        asked = [*custom.strings(jambonz.sites_own(metadata)), *self._request.query]
         wishes = custom.understand(asked, _SIDES if stereo else None)
         roles = tuple(wishes.roles.values()) or (custom.role_of(asked),)
-        named = next((said[name] for name in _CALL_IDS if name in said), None)
-        call_id = fields.call_id({"call id": named}, "call id") if named else None
+        call_id = next(
+            (found for name in self._call_ids if (found := fields.call_id(said, name))), None
+        )
         self._audio = Interleaved(audio)
         return [wishes.open(call_id, roles, audio.rate)]
 

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, CallClosed, DialectError
+from ..bridge import BridgeEvent, CallClosed, DialectError, EarlyError
 from ..call import Role
 from ..events import Entry, Final, Partial, SegmentId, Span, Word
-from . import custom, fields
+from . import custom, fields, options
 from .base import Message, Request
 from .interleaved import Interleaved
+from .options import Options
 from .turns import mean_confidence, timed
 
 _SIDES = {"1": Role.CUSTOMER, "2": Role.AGENT}
@@ -36,14 +37,12 @@ class Jambonz:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What jambonz means; DialectError for what it may not say, which it is also told in-band."""
-        if self._closed:
-            return []
-        try:
-            return self._understand(message)
-        except DialectError as exc:
-            self._say({"type": "error", "error": str(exc)})
-            raise
+        """What jambonz means; DialectError for what it may not say."""
+        return [] if self._closed else self._understand(message)
+
+    def object_to(self, error: str, reason: str) -> None:
+        """Said in-band before the connection is closed."""
+        self._say({"type": "error", "error": reason})
 
     def opened(self, call_id: str) -> None:
         """Nothing sent carries it."""
@@ -66,10 +65,10 @@ class Jambonz:
     def _understand(self, message: Message) -> list[BridgeEvent]:
         if isinstance(message, bytes):
             if self._audio is None:
-                raise DialectError("audio before start")
+                raise EarlyError("audio before start")
             return [*self._audio.receive(message)]
         body = fields.parse(message)
-        match fields.text(body, "type"):
+        match fields.kind(body, "type"):
             case "start":
                 return self._start(body)
             case "stop":
@@ -81,21 +80,28 @@ class Jambonz:
     def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         if self._audio is not None:
             raise DialectError("a second start: one connection carries one recognition")
-        options = body.get("options") or {}
-        if not isinstance(options, dict):
-            raise DialectError("options must be an object")
-        audio = _format(body, options)
+        asked = Options(body)
+        vendor = asked.read("options", options.object_of, {})
+        optional = Options(vendor)
+        audio = _format(body, optional.read("channels", _channels, 1))
+        language = asked.read("language", _tag, "en-US")
         parameters = [
-            *custom.strings(options),
-            ("keywords", ",".join(_hints(options))),
-            ("language", fields.text(body, "language", "en-US")),
-            ("partials", str(fields.boolean(body, "interimResults", default=False))),
+            *custom.strings(sites_own(vendor)),
+            ("keywords", options.as_text(optional.terms("keywords", "keyterms", "hints"))),
+            ("language", language),
+            (
+                "partials",
+                str(asked.read("interimResults", options.boolean, default=False)),
+            ),
         ]
         wishes = custom.understand(parameters, _SIDES if audio.channels == 2 else None)
-        named = fields.call_id(options, "callSid") if "callSid" in options else None
         roles = tuple(wishes.roles.values()) or (custom.role_of(parameters),)
-        self._audio, self._language = Interleaved(audio), fields.text(body, "language", "en-US")
-        return [wishes.open(named, roles, audio.rate)]
+        named = fields.call_id(vendor, "callSid")
+        opened = wishes.open(
+            named, roles, audio.rate, warnings=[*asked.warnings, *optional.warnings]
+        )
+        self._audio, self._language = Interleaved(audio), language
+        return [opened]
 
     def _transcribe(
         self, segment: SegmentId, span: Span, words: tuple[Word, ...], *, is_final: bool
@@ -116,23 +122,30 @@ class Jambonz:
         self._out.append(msgspec.json.encode(answer).decode())
 
 
-def _hints(options: Mapping[str, Any]) -> list[str]:
-    """Keywords, under the names that applications give them; jambonz calls them hints."""
-    for name in ("keywords", "keyterms", "hints"):
-        if isinstance(options.get(name), str):
-            return [fields.text(options, name)]
-        if options.get(name):
-            return fields.strings(options, name)
-    return []
+def sites_own(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What the site says, without jambonz's `callId`: that is the Call-ID of SIP, jambonz's own id is `callSid`."""
+    return {
+        name: value for name, value in said.items() if name != "callId" or "callSid" not in said
+    }
 
 
-def _format(body: Mapping[str, Any], options: Mapping[str, Any]) -> AudioFormat:
+def _tag(value: object) -> str:
+    """A language tag that is understood, as it was said."""
+    options.language(value)
+    return value if isinstance(value, str) else options.language(value)
+
+
+def _channels(value: object) -> int:
+    count = options.whole(value)
+    if count not in (1, 2):
+        raise ValueError("channels must be 1 or 2")
+    return count
+
+
+def _format(body: Mapping[str, Any], channels: int) -> AudioFormat:
     encoding = fields.text(body, "encoding", "LINEAR16")
     if encoding.upper() != "LINEAR16":
         raise DialectError(f"encoding {encoding[:32]!r} is not supported: send LINEAR16")
-    channels = fields.whole(options, "channels", 1)
-    if channels not in (1, 2):
-        raise DialectError("channels must be 1 or 2")
     try:
         return AudioFormat(Encoding.L16, fields.whole(body, "sampleRateHz", 8_000), channels)
     except ValueError as exc:

@@ -9,27 +9,31 @@ from typing import Any, ClassVar, TypedDict
 
 import msgspec
 
-from .. import call
 from ..audio import AudioFormat, Encoding
 from ..bridge import (
     AudioReceived,
     BridgeEvent,
+    BridgeWarning,
     CallClosed,
     CallOpened,
     DialectError,
     DtmfReceived,
+    EarlyError,
     FinalizeRequested,
     KeywordsChanged,
     MarkReceived,
+    UnreadableError,
+    WarningCode,
 )
 from ..call import CallConfig, Keywords, Role
 from ..clock import CALL_RATE
 from ..events import Entry
 from ..keywords import clean, split
 from ..wire import Scribe
-from . import fields
+from . import fields, options
 from .base import Message, Request
 from .interleaved import Interleaved
+from .options import Options
 
 _ENCODINGS = {
     "mulaw": Encoding.MULAW,
@@ -64,12 +68,8 @@ class Native:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the bridge means; DialectError for what it may not say, which it is also told in-band."""
-        try:
-            return self._understand(message)
-        except DialectError as exc:
-            self._out.append(_error(str(exc)))
-            raise
+        """What the bridge means; DialectError for what it may not say."""
+        return self._understand(message)
 
     def object_to(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
@@ -81,13 +81,13 @@ class Native:
         if isinstance(message, bytes):
             return self._binary(message)
         body = fields.parse(message)
-        kind = fields.text(body, "type")
+        kind = fields.kind(body, "type")
         if kind == "start":
             return self._start(body)
         if kind not in _UNDERSTOOD:
-            raise DialectError(f"unknown type {kind[:32]!r}: send start, {', '.join(_UNDERSTOOD)}")
+            return self._unknown(kind)
         if self._audio_in is None and kind != "ping":
-            raise DialectError(f"{kind} before start")
+            raise EarlyError(f"{kind} before start")
         return _UNDERSTOOD[kind](self, body)
 
     def opened(self, call_id: str) -> None:
@@ -133,12 +133,19 @@ class Native:
         self._call = opened
         return [opened]
 
+    def _unknown(self, kind: str) -> list[BridgeEvent]:
+        """A message of a type that is added some day, or of another's language."""
+        text = f"unknown type {kind[:32]!r}: send start, {', '.join(_UNDERSTOOD)}"
+        if self._audio_in is None:
+            raise UnreadableError(text)
+        return [BridgeWarning(WarningCode.BAD_MESSAGE, text)]
+
     def _binary(self, frame: bytes) -> list[BridgeEvent]:
         """Interleaved samples of all channels; without a start before it, the query string is the start."""
         opened: list[BridgeEvent] = []
         if self._audio_in is None:
             if not self._query.query:
-                raise DialectError("audio before start")
+                raise EarlyError("audio before start")
             opened = self._start(_from_query(self._query))
         return [*opened, *self._heard_in.receive(frame)]
 
@@ -159,8 +166,11 @@ class Native:
         return [AudioReceived(self._channel(body), pcm, position)]
 
     def _keywords(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        cleaned = clean(fields.strings(body, "keywords"))
-        return [KeywordsChanged(cleaned.terms, cleaned.rejected)]
+        asked = Options(body)
+        cleaned = clean(asked.terms("keywords"))
+        if asked.warnings and not cleaned.terms:
+            return [*asked.warnings]
+        return [*asked.warnings, KeywordsChanged(cleaned.terms, cleaned.rejected)]
 
     def _mark(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         return [MarkReceived(fields.text(body, "name")[:128])]
@@ -199,29 +209,35 @@ _UNDERSTOOD: dict[str, Callable[[Native, Mapping[str, Any]], list[BridgeEvent]]]
 
 
 def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> CallOpened:
-    """ValueError or DialectError when a field is wrong."""
-    cleaned = clean(fields.strings(body, "keywords"))
-    hangover = fields.whole(body, "endpointing_ms") if "endpointing_ms" in body else None
-    if hangover is not None and not 100 <= hangover <= 5_000:
-        raise DialectError("endpointing_ms must lie between 100 and 5000")
-    translate_to = body.get("translate_to")
+    """DialectError when a field that cannot be ignored is wrong."""
+    asked = Options(body)
+    cleaned = clean(asked.terms("keywords"))
+    config = CallConfig(
+        language=asked.read("language", options.language, "en"),
+        translate_to=asked.read("translate_to", options.language, None),
+        keywords=Keywords(cleaned.terms),
+        partials=asked.read("partials", options.boolean, default=True),
+        hangover_ms=asked.read("endpointing_ms", options.hangover, None),
+    )
+    metadata = options.texts(asked.read("metadata", options.object_of, {}))
+    resumption = _resumption(body, asked)
     return CallOpened(
-        call_id=call.call_id(fields.text(body, "call_id")) if "call_id" in body else None,
+        call_id=asked.read("call_id", _call_id, None),
         roles=roles,
         rate=rate,
-        config=CallConfig(
-            language=call.language(fields.text(body, "language", "en")),
-            translate_to=None
-            if translate_to is None
-            else call.language(fields.text(body, "translate_to")),
-            keywords=Keywords(cleaned.terms),
-            partials=fields.boolean(body, "partials", default=True),
-            hangover_ms=hangover,
-        ),
+        config=config,
         rejected_keywords=cleaned.rejected,
-        metadata=_metadata(body.get("metadata", {})),
-        **_resumption(body),
+        metadata=options.metadata(metadata, most=32, longest=256),
+        warnings=tuple(asked.warnings),
+        **resumption,
     )
+
+
+def _call_id(value: object) -> str:
+    named = fields.call_id({"call_id": value}, "call_id")
+    if named is None:
+        raise ValueError("must be a string")
+    return named
 
 
 class _Resumption(TypedDict):
@@ -230,15 +246,15 @@ class _Resumption(TypedDict):
     after: int | None
 
 
-def _resumption(body: Mapping[str, Any]) -> _Resumption:
-    """What a bridge says that wants to come back, or comes back."""
-    token = fields.text(body, "token", "")
+def _resumption(body: Mapping[str, Any], asked: Options) -> _Resumption:
+    """What a bridge says that wants to come back, or comes back.  An `after` that is none is the beginning."""
+    token = fields.text(body, "token", "") if body.get("token") is not None else ""
     if token and "call_id" not in body:
         raise DialectError("a token without call_id: send the id that ready named")
     return {
-        "resumable": bool(token) or fields.boolean(body, "resumable", default=False),
+        "resumable": bool(token) or asked.read("resumable", options.boolean, default=False),
         "token": token[:128],
-        "after": fields.whole(body, "after") if "after" in body else None,
+        "after": asked.read("after", options.whole, 0) if body.get("after") is not None else None,
     }
 
 
@@ -262,12 +278,6 @@ def _encoding(name: str) -> Encoding:
     if name.lower() not in _ENCODINGS:
         raise DialectError(f"unknown encoding {name[:32]!r}: send mulaw, alaw or l16")
     return _ENCODINGS[name.lower()]
-
-
-def _metadata(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, dict) or len(value) > 32:
-        raise DialectError("metadata must be an object of at most 32 fields")
-    return tuple((str(key)[:256], str(content)[:256]) for key, content in value.items())
 
 
 def _from_query(request: Request) -> Mapping[str, Any]:

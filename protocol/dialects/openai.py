@@ -17,9 +17,11 @@ from ..bridge import (
     BridgeEvent,
     CallOpened,
     DialectError,
+    EarlyError,
     FinalizeRequested,
     KeywordsChanged,
     MarkReceived,
+    UnreadableError,
 )
 from ..call import CallConfig, Keywords
 from ..events import Entry
@@ -76,6 +78,7 @@ class OpenAI:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._ear: _Ear | None = None
+        self._is_early = False
         self._keywords: CleanKeywords | None = None
         self._answers = Answers(request.own_id)
         self._answers.session("session.created", {})
@@ -84,13 +87,16 @@ class OpenAI:
         """What the client means; DialectError for what it may not say, which it is also told in-band."""
         try:
             return self._understand(message)
+        except EarlyError:
+            raise
         except DialectError as exc:
             self._answers.error(str(exc), "invalid_value")
             raise
 
     def object_to(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed."""
-        self._answers.error(reason, error)
+        """Said in-band before the connection is closed; a bad message was answered when it came."""
+        if error != "bad_message":
+            self._answers.error(reason, error)
 
     def opened(self, call_id: str) -> None:
         """The session has an id of its own, and had it before."""
@@ -105,7 +111,7 @@ class OpenAI:
 
     def _understand(self, message: Message) -> list[BridgeEvent]:
         body = fields.parse(message)
-        match fields.text(body, "type"):
+        match fields.kind(body, "type"):
             case "session.update" | "transcription_session.update":
                 return self._update(fields.member(body, "session"))
             case "input_audio_buffer.append":
@@ -121,7 +127,8 @@ class OpenAI:
 
     def _update(self, session: Mapping[str, Any]) -> list[BridgeEvent]:
         """The first update opens the call, later ones may change keywords and who ends an utterance."""
-        if session.get("type", "transcription") != "transcription":
+        kind = session.get("type")
+        if isinstance(kind, str) and kind not in ("", "transcription"):
             raise DialectError("only sessions of type transcription are served")
         wish = wish_of(session)
         if self._ear is None:
@@ -129,7 +136,7 @@ class OpenAI:
         elif wish.format not in (None, self._ear.name):
             raise DialectError("the audio format cannot change once the session has begun")
         else:
-            events = self._change(wish)
+            events = [*self._change(wish), *wish.warnings]
         if wish.manual is not None:
             self._answers.manual = wish.manual
         self._answers.session("session.updated", {"audio": session.get("audio")})
@@ -151,6 +158,7 @@ class OpenAI:
                 hangover_ms=asked.config.hangover_ms,
             ),
             rejected_keywords=keywords.rejected,
+            warnings=(*wish.warnings, *asked.warnings),
         )
         self._ear, self._keywords = ear, keywords
         return [opened]
@@ -163,13 +171,20 @@ class OpenAI:
 
     def _append(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         payload = fields.payload(body, "audio")
-        opened = [] if self._ear else self._open(Wish())
-        assert self._ear is not None  # _open has made it
-        return [*opened, *self._ear.hear(payload)]
+        if self._ear is None:
+            self._is_early = True
+            raise EarlyError("audio before session.update")
+        return [*self._ear.hear(payload)]
+
+    def open_late(self) -> list[BridgeEvent]:
+        """A client may send no update at all: then everything has its default."""
+        return self._open(Wish())
 
     def _commit(self) -> list[BridgeEvent]:
+        if self._ear is None and self._is_early:
+            raise EarlyError("commit before session.update")
         if self._ear is None:
-            raise DialectError("there is nothing to commit: no audio has come")
+            raise UnreadableError("there is nothing to commit: no audio has come")
         events: list[BridgeEvent] = [*self._ear.finish(), FinalizeRequested()]
         return (
             [*events, MarkReceived(self._answers.committed())] if self._answers.manual else events

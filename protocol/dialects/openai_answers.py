@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ..bridge import WarningCode
 from ..clock import to_ms, to_seconds
 from ..events import (
+    CallWarning,
     Entry,
     Final,
     MarkReached,
@@ -86,6 +88,8 @@ class Answers:
     def tell(self, entry: Entry) -> None:
         """Take in an event of the call."""
         match entry.event:
+            case CallWarning(_, code, message) if code != WarningCode.BAD_MESSAGE:
+                self.error(message, code)  # bad messages were answered when they came
             case SpeechStarted(segment, start) if not self.manual:
                 item = self._item(segment)
                 self._say(f"{_BUFFER}.speech_started", audio_start_ms=to_ms(start), item_id=item.id)

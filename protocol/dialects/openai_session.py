@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import call
 from ..audio import AudioFormat, Encoding
-from ..bridge import DialectError
+from ..bridge import BridgeWarning, DialectError
 from ..keywords import CleanKeywords, clean, split
-from . import fields
+from . import fields, options
+from .options import Options
 
 PCM = "audio/pcm"
 PCM_RATE = 24_000
@@ -37,19 +37,29 @@ class Wish:
     manual: bool | None = None
     """Whether the client itself says where an utterance ends, by commit."""
 
+    warnings: tuple[BridgeWarning, ...] = ()
+    """What was ignored of it."""
+
 
 def wish_of(session: Mapping[str, Any]) -> Wish:
-    """DialectError says which field is wrong."""
+    """DialectError when the audio format is wrong; what else is wrong is ignored."""
+    asked = Options(session)
     if "input_audio_format" in session or "input_audio_transcription" in session:
         source = _older(session)
     else:
-        source = _optional(_optional(session, "audio"), "input")
-    transcription = _optional(source, "transcription")
+        audio = Options(asked.read("audio", options.object_of, {}))
+        source = audio.read("input", options.object_of, {})
+        asked.warnings += audio.warnings
+    wished = Options(source)
+    transcription = Options(wished.read("transcription", options.object_of, {}))
+    language = transcription.read("language", options.language, None)
+    keywords = _keywords(transcription)
     return Wish(
         format=_format(source["format"]) if source.get("format") else None,
-        language=_language(transcription),
-        keywords=_keywords(transcription),
+        language=language,
+        keywords=keywords,
         manual=source["turn_detection"] is None if "turn_detection" in source else None,
+        warnings=(*asked.warnings, *wished.warnings, *transcription.warnings),
     )
 
 
@@ -72,10 +82,6 @@ def _older(session: Mapping[str, Any]) -> Mapping[str, Any]:
     return {new: session[old] for old, new in names.items() if old in session}
 
 
-def _optional(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return fields.member(body, name) if body.get(name) is not None else {}
-
-
 def _format(value: object) -> str:
     name = fields.text(value, "type") if isinstance(value, dict) else value
     if not isinstance(name, str) or name not in _FORMATS:
@@ -85,20 +91,19 @@ def _format(value: object) -> str:
     return _FORMATS[name]
 
 
-def _language(transcription: Mapping[str, Any]) -> str | None:
-    if not transcription.get("language"):
-        return None
-    try:
-        return call.language(fields.text(transcription, "language"))
-    except ValueError as exc:
-        raise DialectError(str(exc)) from exc
-
-
-def _keywords(transcription: Mapping[str, Any]) -> CleanKeywords | None:
+def _keywords(transcription: Options) -> CleanKeywords | None:
     """`keywords`, or a prompt that is a list of names; sentences are instructions, and not followed."""
-    if transcription.get("keywords") is not None:
-        return clean(fields.strings(transcription, "keywords"))
-    if not transcription.get("prompt"):
+    if terms := transcription.terms("keywords"):
+        return clean(terms)
+    if transcription.says("keywords"):
+        return None if transcription.warnings else clean(())
+    hints = split(transcription.read("prompt", _text, ""))
+    if not hints or any(len(hint.split()) > _LONGEST_HINT for hint in hints):
         return None
-    hints = split(fields.text(transcription, "prompt"))
-    return clean(hints) if all(len(hint.split()) <= _LONGEST_HINT for hint in hints) else None
+    return clean(hints)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")  # noqa: TRY004  # one kind of fault
+    return value

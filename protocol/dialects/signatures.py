@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 _COMPONENTS = (
     "@request-target",
@@ -23,6 +24,12 @@ _COMPONENTS = (
 _INPUT = re.compile(r'sig1=(\((?:"[a-z0-9@-]+" ?)+\)(?:;[a-z]+=(?:"[^"]*"|\d+))*)', re.ASCII)
 _PARAMETER = re.compile(r';([a-z]+)=(?:"([^"]*)"|(\d+))', re.ASCII)
 _SIGNATURE = re.compile(r"sig1=:([A-Za-z0-9+/=]+):", re.ASCII)
+_SCHEMES: tuple[tuple[tuple[str, ...], int | None], ...] = (
+    (("wss", "https"), 443),
+    (("ws", "http"), 80),
+)
+"""Schemes that mean the same address, with their default port."""
+
 _SHORTEST_NONCE = 22
 _AHEAD_S = 3
 """Seconds that a signer's clock may be ahead of ours."""
@@ -38,18 +45,37 @@ def twilio_signature(token: str, url: str) -> str:
     """
     `x-twilio-signature` of a stream: base64 of HMAC-SHA1 over the URL exactly as Twilio dialled it.
 
-    https://www.twilio.com/docs/usage/security#validating-requests  The scheme is wss.
+    https://www.twilio.com/docs/usage/security#validating-requests
     """
     return base64.b64encode(hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()).decode()
 
 
 def is_from_twilio(token: str, url: str, signature: str) -> bool:
-    """Whether the signature belongs to the public URL, with or without a slash at its end."""
-    bare = url.rstrip("/")
+    """
+    Whether the signature belongs to the public URL, in any of the spellings that Twilio may have signed.
+
+    With or without a slash at its end; `wss://` or `https://` (`ws://` or `http://`); with its port, with the
+    default port of its scheme, or without one, as Twilio's own RequestValidator takes it.
+    """
     return any(
         hmac.compare_digest(twilio_signature(token, one).encode(), signature.encode())
-        for one in (bare, bare + "/")
+        for one in _spellings(url)
     )
+
+
+def _spellings(url: str) -> list[str]:
+    """The same address in other words; ValueError for none is possible, as the settings have checked it."""
+    parts = urlsplit(url)
+    pair, default = next(
+        (known for known in _SCHEMES if parts.scheme in known[0]), ((parts.scheme,), None)
+    )
+    host = parts.netloc.removesuffix(f":{parts.port}")
+    port = parts.port or default
+    places = [host, f"{host}:{port}"] if port else [host]
+    bare = url.partition(parts.netloc)[2].rstrip("/")
+    return [
+        f"{scheme}://{place}{bare}{end}" for scheme in pair for place in places for end in ("", "/")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,15 @@ from ..bridge import (
     CallClosed,
     DialectError,
     DtmfReceived,
+    EarlyError,
     MarkReceived,
 )
 from ..clock import CALL_RATE
 from ..events import Entry
 from ..keywords import split
-from . import custom, fields
+from . import custom, fields, options
 from .base import Message, Request
+from .options import Options
 from .stamps import Stamps
 from .vendors import TWILIO, Vendor
 
@@ -51,7 +53,7 @@ class MediaStreams:
         if self._ended:
             return []
         body = fields.parse(message)
-        match fields.text(body, "event"):
+        match fields.kind(body, "event"):
             case "start":
                 return self._start(body)
             case "media":
@@ -82,11 +84,17 @@ class MediaStreams:
             raise DialectError("a second start: one stream carries one call")
         start = fields.member(body, "start")
         audio = self._media_format(start)
-        parameters = self._parameters(body, start)
-        tracks = self._announced(start, dict(parameters))
+        asked = Options({**body, **start})
+        parameters = self._parameters(asked)
+        tracks = self._announced(asked, dict(parameters))
         wishes = custom.understand(parameters, self._vendor.roles)
-        named = wishes.call_id or fields.call_id(start, self._vendor.call_id)
-        opened = wishes.open(named, tuple(wishes.roles[track] for track in tracks), audio.rate)
+        opened = wishes.open(
+            fields.call_id(start, self._vendor.call_id),
+            tuple(wishes.roles[track] for track in tracks),
+            audio.rate,
+            warnings=asked.warnings,
+            expected=self._vendor.call_id,
+        )
         self._tracks, self._format = tracks, audio
         self._stamps = Stamps(
             audio.rate,
@@ -95,28 +103,20 @@ class MediaStreams:
         )
         return [opened]
 
-    def _announced(
-        self, start: Mapping[str, Any], parameters: Mapping[str, str]
-    ) -> tuple[str, ...]:
+    def _announced(self, asked: Options, parameters: Mapping[str, str]) -> tuple[str, ...]:
         """The tracks of the stream, in the order of their channels."""
-        if "tracks" in start:
-            tracks = tuple(fields.strings(start, "tracks"))
-        else:
-            tracks = tuple(split(parameters.get("tracks", ""))) or self._vendor.assumed
         known = self._vendor.roles
-        if not tracks or not set(tracks) <= set(known) or len(set(tracks)) < len(tracks):
-            raise DialectError(f"tracks must be among {', '.join(known)}, each once")
-        return tracks
+        said = asked.terms("tracks") or split(parameters.get("tracks", ""))
+        tracks = tuple(dict.fromkeys(track for track in said if track in known))
+        if said and tracks != tuple(said):
+            asked.ignore("tracks", f"they must be among {', '.join(known)}, each once")
+        return tracks or self._vendor.assumed
 
-    def _parameters(
-        self, body: Mapping[str, Any], start: Mapping[str, Any]
-    ) -> list[tuple[str, str]]:
+    def _parameters(self, asked: Options) -> list[tuple[str, str]]:
         """What a site says of the call: the nearer to the call, the later, for the last one counts."""
-        said = start.get(self._vendor.parameters) or {}
-        if not isinstance(said, dict):
-            raise DialectError(f"{self._vendor.parameters} must be an object")
-        beside = fields.text(body, "extra_headers", "") if self._vendor.extra_headers else ""
-        return [*self._request.query, *_PAIR.findall(beside), *custom.strings(said)]
+        said = asked.read(self._vendor.parameters, options.object_of, {})
+        beside = asked.read("extra_headers", _headers, []) if self._vendor.extra_headers else []
+        return [*self._request.query, *beside, *custom.strings(said)]
 
     def _media(self, media: Mapping[str, Any]) -> list[BridgeEvent]:
         channel = self._channel(media, "media")
@@ -143,12 +143,13 @@ class MediaStreams:
 
     def _require_start(self, kind: str) -> None:
         if not self._tracks:
-            raise DialectError(f"{kind} before start")
+            raise EarlyError(f"{kind} before start")
 
     def _media_format(self, start: Mapping[str, Any]) -> AudioFormat:
         """Mono audio of each track, as `start` declares it; `audio/x-l16;rate=8000` is said too."""
         vendor = self._vendor
-        declared = fields.member(start, vendor.media_format)
+        declared = start.get(vendor.media_format)
+        declared = declared if isinstance(declared, dict) else {}
         named = fields.text(declared, "encoding", next(iter(vendor.encodings)))
         encoding, _, rate = named.lower().partition(";rate=")
         if encoding not in vendor.encodings:
@@ -162,3 +163,12 @@ class MediaStreams:
             )
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
+
+
+def _headers(value: object) -> list[tuple[str, str]]:
+    """`a=1;b=2`, or a JSON object."""
+    if isinstance(value, dict) or str(value).lstrip().startswith("{"):
+        return options.texts(options.object_of(value))
+    if not isinstance(value, str):
+        raise ValueError("must be a text such as a=1;b=2")  # noqa: TRY004  # one kind of fault
+    return _PAIR.findall(value)

@@ -10,7 +10,7 @@ import re
 from typing import ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, DialectError, DtmfReceived
+from ..bridge import BridgeEvent, DialectError, DtmfReceived, EarlyError
 from ..events import Entry
 from . import custom, fields
 from .base import Message, Request
@@ -32,15 +32,15 @@ class Vonage:
         """What Vonage means; DialectError for what it may not say."""
         if isinstance(message, bytes):
             if self._audio is None:
-                raise DialectError("audio before websocket:connected")
+                raise EarlyError("audio before websocket:connected")
             return [*self._audio.receive(message)]
         body = fields.parse(message)
-        match fields.text(body, "event"):
+        match fields.kind(body, "event"):
             case "websocket:connected":
                 return self._start(dict(body))
             case "websocket:dtmf":
                 if self._audio is None:
-                    raise DialectError("websocket:dtmf before websocket:connected")
+                    raise EarlyError("websocket:dtmf before websocket:connected")
                 return [DtmfReceived(0, fields.digit(body))]
             case _:  # cleared and notify speak of what we might play
                 return []
@@ -67,6 +67,8 @@ class Vonage:
         parameters = [*self._request.query, *custom.strings(body)]
         wishes = custom.understand(parameters)
         rate = int(declared[1])
-        opened = wishes.open(None, (custom.role_of(parameters),), rate)
+        # The leg's own id, where the site passes it on; that of the conversation names all legs at once.
+        named = fields.call_id(body, "uuid") or fields.call_id(body, "conversation_uuid")
+        opened = wishes.open(named, (custom.role_of(parameters),), rate)
         self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
         return [opened]

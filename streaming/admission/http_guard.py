@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from protocol.call import adapted_call_id
 from protocol.keyring import EVERYTHING, Permit, Scope
 
 from .gate import Refusal
@@ -28,7 +29,7 @@ class HttpGuard:
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answer one request."""
         events = _EVENTS.fullmatch(scope["path"])
-        wanted, call_id = (Scope.READ, events[1]) if events else (Scope.INGEST, None)
+        wanted, call_id = (Scope.READ, _filed(events[1])) if events else (Scope.INGEST, None)
         judged = await self._guard.judge(_knock(scope), wanted, call_id)
         if isinstance(judged, Refusal):
             await _refusal(judged)(scope, receive, send)
@@ -42,6 +43,11 @@ class HttpGuard:
                 answering.cancel()
             if not answering.cancelled():
                 answering.result()
+
+
+def _filed(named: str) -> str:
+    """The call id of a path, as calls are filed: what a permit is compared with."""
+    return adapted_call_id(named) if named else named
 
 
 def permit_of(request: Request) -> Permit:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from protocol.call import call_id
+from protocol.call import adapted_call_id
 from protocol.keyring import ANY_TENANT, Keyring, Kind, Permit, Scope, Signer
 from protocol.tenants import tenant
 
@@ -58,11 +58,13 @@ def _permit(signer: Signer, claims: Mapping[str, Any], now: float) -> Permit:
     if not scopes or not scopes <= frozenset(signer.scopes):
         raise ValueError("a scope that its issuer may not give")
     call = _text(claims, "call", "")
+    if "/" in call:
+        raise ValueError("a path is no call id: a slash of one is written =2F")
     return Permit(
         f"{signer.kind}:{signer.name}",
         _tenant(signer, claims),
         scopes,
-        call_id(call) if call else None,
+        adapted_call_id(call) if call else None,
     )
 
 

@@ -12,6 +12,7 @@ from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
+    CallWarning,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -56,6 +57,7 @@ EVENTS = st.one_of(
     st.builds(KeywordsApplied, st.integers(0, 9), TEXTS, TEXTS),
     st.builds(DtmfPressed, st.integers(0, 7), st.sampled_from("0123456789*#"), POSITIONS),
     st.builds(LineWarning, st.integers(0, 7), st.sampled_from(Fault), st.text(), st.floats(-200, 200), st.text(), POSITIONS),
+    st.builds(CallWarning, st.integers(0, 99), st.text(), st.text()),
     st.builds(MarkReached, st.text()),
     st.builds(CallEnded, st.text(), POSITIONS, st.integers(0, 99), st.tuples(st.builds(ChannelTotals, POSITIONS))),
 )  # fmt: skip

@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 from support.credentials import Site, bearer, site, token
 from support.ring import gateway
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from console import keys
+from protocol.call import adapted_call_id
 from streaming.settings import GatewaySettings
 
 
@@ -78,17 +79,30 @@ async def test_a_foreign_call_sounds_like_one_that_never_was(url: str, keyed: Si
     "call_id",
     [
         "acme/c-1", "/c-1", "../acme/c-1", "acme%2Fc-1", "acme%2fc-1", "..", ".", "c\n1", "c-1\n", "c 1", "\u0661",
-        "c\u202e1", "\u0441-1", "x" * 129, "c-1\x00", "{p0}", "*", "trunkline:{p0}:call:c-1", "c-1:log ",
+        "c\u202e1", "\u0441-1", "c-1\x00", "{p0}", "*", "trunkline:{p0}:call:c-1", "c-1:log ",
     ],
 )  # fmt: skip
-async def test_an_id_that_is_none_opens_nothing(url: str, keyed: Site, call_id: str) -> None:
-    bridge = await opened(url, keyed.globex, call_id=call_id)
+async def test_an_id_with_other_signs_is_adapted_and_stays_with_its_tenant(
+    url: str, keyed: Site, call_id: str
+) -> None:
+    async with (
+        await opened(url, keyed.acme, call_id="c-1") as ours,
+        await opened(url, keyed.globex, call_id=call_id) as theirs,
+    ):
+        started = json.loads(await theirs.recv())
+        await theirs.send(json.dumps({"type": "keywords", "keywords": ["Alvarez"]}))
+        await theirs.send(json.dumps({"type": "stop"}))
+        await theirs.wait_closed()
+        async with await reader(url, keyed.globex, started["call_id"]) as listener:
+            read = [json.loads(event)["type"] async for event in listener]
+        await ours.send(json.dumps({"type": "stop"}))
+        async with await reader(url, keyed.acme_reader, "c-1") as listener:
+            our_own = [event async for event in listener]
 
-    with pytest.raises(ConnectionClosed):
-        while True:
-            assert json.loads(await bridge.recv())["type"] == "error"
-
-    assert bridge.close_code == 4400
+    assert (started["type"], started["bridge_call_id"]) == ("call.started", call_id)
+    assert started["call_id"] == adapted_call_id(call_id)
+    assert "keywords.applied" in read
+    assert [json.loads(event)["call_id"] for event in our_own] == ["c-1", "c-1"]
 
 
 @pytest.mark.parametrize(

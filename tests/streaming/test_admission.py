@@ -42,6 +42,11 @@ def test_twilio_is_known_by_its_signature() -> None:
     assert (permit.name, permit.tenant, permit.scopes) == ("twilio:main", "acme", {Scope.INGEST})
 
 
+@pytest.mark.parametrize("url", ["https://calls.example.com/twilio", f"{PUBLIC_URL}:443/twilio"])
+def test_twilio_may_have_signed_another_spelling_of_this_address(url: str) -> None:
+    assert isinstance(judged(gate(), from_twilio(url)), Permit)
+
+
 @pytest.mark.parametrize(
     "knock",
     [
@@ -49,7 +54,7 @@ def test_twilio_is_known_by_its_signature() -> None:
         from_twilio(secret=""),
         from_twilio("wss://evil.example/twilio"),
         from_twilio(f"{PUBLIC_URL}:8443/twilio"),
-        from_twilio("https://calls.example.com/twilio"),
+        from_twilio("http://calls.example.com/twilio"),
         replace(from_twilio(), target="/twilio?call_id=another"),
         replace(from_twilio(f"{PUBLIC_URL}/v1/listen"), target="/v1/listen"),
         Knock("/twilio", (("x-twilio-signature", ""),)),

@@ -104,14 +104,6 @@ async def test_answers_in_progress_end_when_the_gateway_stops(redis: Redis, tmp_
     assert rest == b""
 
 
-async def test_a_strange_id_is_refused(redis: Redis, tmp_path: Path) -> None:
-    async with gateway(redis, tmp_path) as doors, httpx.AsyncClient() as client:
-        answer = await client.get(doors.events("-no"))
-
-    assert answer.status_code == 400
-    assert "a call id is" in answer.text
-
-
 async def test_without_redis_a_reader_is_asked_to_come_back(
     redis: Redis, tmp_path: Path, valkey: ValkeyServer
 ) -> None:

@@ -19,7 +19,6 @@ from websockets.asyncio.client import connect
 
 from console.recording import read_recording
 from protocol.audio import Pcm
-from protocol.bridge import DialectError
 from protocol.call import Role
 from protocol.dialects import custom
 from protocol.dialects.audiosocket import HANG_UP, Frame, Frames
@@ -201,17 +200,23 @@ def test_any_sign_may_stand_between_the_roles() -> None:
     [
         ({"call_id": "c1", "join": "customer-boss"}, "join names the roles"),
         ({"call_id": "c1", "join": "agent-agent"}, "each once"),
-        ({"call_id": "c1", "join": ""}, "join names the roles"),
         ({"join": "customer-agent"}, "join needs a call_id"),
     ],
 )
-def test_a_join_that_cannot_be_meant_is_refused(said: dict[str, str], complaint: str) -> None:
-    with pytest.raises(DialectError, match=complaint):
-        custom.understand(said.items())
+def test_a_join_that_cannot_be_meant_is_told_and_the_stream_is_a_call_of_its_own(
+    said: dict[str, str], complaint: str
+) -> None:
+    opened = custom.understand(said.items()).open("c2", (Role.AGENT,), 8_000)
+
+    assert complaint in opened.warnings[0].message
+    assert opened.joins == ()
+    assert opened.call_id == f"{said.get('call_id', 'c2')}:agent"  # it takes the call from no other
 
 
-def test_a_stream_whose_role_is_not_joined_is_refused() -> None:
+def test_a_stream_whose_role_is_not_joined_is_a_call_of_its_own() -> None:
     wishes = custom.understand([("call_id", "c1"), ("join", "customer-agent")])
 
-    with pytest.raises(DialectError, match="join does not name mixed"):
-        wishes.open(None, (Role.MIXED,), 8_000)
+    opened = wishes.open(None, (Role.MIXED,), 8_000)
+
+    assert (opened.call_id, opened.joins) == ("c1:mixed", ())
+    assert "does not name mixed" in opened.warnings[0].message

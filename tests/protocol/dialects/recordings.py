@@ -104,3 +104,26 @@ def replay(recording: Recording) -> tuple[list[BridgeEvent], list[tuple[Turn, li
                     dialect.opened(event.call_id or "call-made-up")
         answered.append((turn, [json.loads(message) for message in dialect.outbox()]))
     return heard, answered
+
+
+def opening(name: str) -> tuple[Request, dict[str, Any]]:
+    """The request and the opening message of a recording."""
+    recording = load(name)
+    for message in recording.messages:
+        if isinstance(message, str) and message.startswith("{"):
+            events = recording.open().receive(message)
+            if any(isinstance(event, CallOpened) for event in events):
+                return recording.request, json.loads(message)
+    raise LookupError(name)
+
+
+def _has_opening(name: str) -> bool:
+    try:
+        opening(name)
+    except LookupError:
+        return False
+    return True
+
+
+RECORDED_OPENINGS = [name for name in names() if _has_opening(name)]
+"""Recordings whose call is opened by a JSON message."""

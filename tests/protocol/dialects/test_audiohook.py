@@ -1,6 +1,8 @@
 """Genesys AudioHook."""
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +14,13 @@ from protocol.bridge import (
     AudioReceived,
     AudioSkipped,
     BridgeEvent,
+    BridgeWarning,
     CallClosed,
     CallOpened,
     DialectError,
     FinalizeRequested,
     LanguageChanged,
+    WarningCode,
 )
 from protocol.call import Role
 from protocol.dialects.audiohook import AudioHook
@@ -191,10 +195,9 @@ def test_durations_are_written_short(samples: int, written: str) -> None:
     ("changes", "complaint"),
     [
         ({"type": "ping", "seq": 1}, "ping before open"),
-        ({"type": "open", "seq": 2}, "seq 2 where 1 was due"),
         ({"type": "open", "seq": 1, "version": "1"}, "version must be '2'"),
         ({"type": "open", "seq": 1, "id": "another"}, "id must be that of the session"),
-        ({"type": "open", "seq": 1, "parameters": {}}, "conversationId must be a string"),
+        ({"type": "open", "seq": 1, "parameters": {}}, "media must be a list"),
     ],
 )
 def test_blame_is_precise_and_the_client_is_asked_to_leave(
@@ -202,8 +205,9 @@ def test_blame_is_precise_and_the_client_is_asked_to_leave(
 ) -> None:
     client = Client()
 
-    with pytest.raises(DialectError, match=complaint):
+    with pytest.raises(DialectError, match=complaint) as fault:
         client.raw(changes)
+    client.hook.object_to("bad_message", str(fault.value))
 
     (answer,) = client.hears()
     assert (answer["type"], answer["parameters"]["reason"]) == ("disconnect", "error")
@@ -216,8 +220,6 @@ def test_blame_is_precise_and_the_client_is_asked_to_leave(
         ({"media": [STEREO | {"format": "L16"}]}, "media must offer PCMU"),
         ({"media": [STEREO | {"channels": ["external", "external"]}]}, "media must offer PCMU"),
         ({"media": "PCMU"}, "media must be a list"),
-        ({"customConfig": 7}, "customConfig must be an object"),
-        ({"conversationId": "../x"}, "a call id is"),
     ],
 )
 def test_an_open_that_cannot_be_is_refused(changes: dict[str, Any], complaint: str) -> None:
@@ -234,3 +236,51 @@ def test_another_language_cuts_what_is_being_said_and_holds_from_there() -> None
 
     assert changed == [FinalizeRequested(None), LanguageChanged("fr")]
     assert same == [FinalizeRequested(None)]
+
+
+def test_a_message_that_is_missing_is_told_and_those_behind_it_are_understood() -> None:
+    client = Client()
+    client.opens()
+    client.seq += 1
+
+    warned, cut = client.says("paused")
+
+    assert warned == BridgeWarning(WarningCode.BAD_MESSAGE, "seq 3 where 2 was due")
+    assert cut == FinalizeRequested(None)
+
+
+def test_a_client_that_asks_for_the_languages_is_given_tags_with_a_region() -> None:
+    """The vendor's own test client takes no others: ^[a-z]{2,3}-[A-Za-z]{2,3}$"""
+    client = Client()
+    seen = replace(request("/audiohook"), languages=("de", "en", "fi", "sw"))
+    client.hook = AudioHook(seen)
+
+    client.opens(supportedLanguages=True)
+
+    tags = client.hears()[0]["parameters"]["supportedLanguages"]
+    assert [tag for tag in tags if tag in {"de-DE", "en-US", "fi-FI", "sw-ZZ"}] == [
+        "de-DE", "en-US", "fi-FI", "sw-ZZ",
+    ]  # fmt: skip
+    assert all(re.fullmatch("[a-z]{2,3}-[A-Za-z]{2,3}", tag) for tag in tags)
+
+
+@pytest.mark.parametrize("asked", [{}, {"supportedLanguages": False}])
+def test_others_are_told_no_languages(asked: dict[str, bool]) -> None:
+    client = Client()
+
+    client.opens(**asked)
+
+    assert client.hears()[0]["parameters"] == {"media": [STEREO]}
+
+
+def test_the_close_behind_a_refusal_is_answered_for_the_client_waits_ten_seconds_for_that() -> None:
+    client = Client()
+    with pytest.raises(DialectError):
+        client.opens(media=[])
+    client.hook.object_to("bad_message", "media must offer PCMU")
+
+    events = client.hook.receive(b"\xff") + client.says("close", reason="disconnect")
+
+    assert events == []
+    assert client.hook.has_parted
+    assert [answer["type"] for answer in client.hears()] == ["disconnect", "closed"]

@@ -116,9 +116,13 @@ def test_what_was_registered_holds() -> None:
     assert ("crm", "x") in opened.metadata
 
 
-def test_a_wrong_registration_is_refused() -> None:
-    with pytest.raises(DialectError, match="role must be one of"):
-        connection(("role", "boss"))
+def test_what_is_wrong_in_a_registration_is_told_and_the_call_is_taken() -> None:
+    asterisk = connection(("role", "boss"))
+
+    assert [warning.split(":")[0] for warning in asterisk.warnings] == ["role was ignored"]
+    opened, _ = asterisk.receive(SOUND)
+    assert isinstance(opened, CallOpened)
+    assert opened.roles == (Role.MIXED,)
 
 
 def test_keys_before_the_first_sound_wait_for_it() -> None:

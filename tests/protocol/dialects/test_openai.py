@@ -13,12 +13,14 @@ from protocol.bridge import (
     BridgeEvent,
     CallOpened,
     DialectError,
+    EarlyError,
     FinalizeRequested,
     KeywordsChanged,
     MarkReceived,
 )
 from protocol.dialects.openai import OpenAI
 from protocol.events import (
+    CallWarning,
     Entry,
     Final,
     MarkReached,
@@ -163,7 +165,7 @@ def test_pcm_at_24_khz_becomes_16_khz_and_the_last_of_it_is_heard_at_a_commit() 
     tone = (10_000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes()
     dialect = openai()
 
-    opened, *rest = say(
+    opened, *rest = dialect.open_late() + say(
         dialect,
         *[append(tone[start : start + 1_001]) for start in range(0, len(tone), 1_001)],
         {"type": "input_audio_buffer.commit"},
@@ -207,8 +209,6 @@ def test_a_prompt_that_is_a_sentence_is_no_keyword() -> None:
         ([update(format={"type": "audio/opus"})], "must be audio/pcmu, audio/pcma or audio/pcm"),
         ([update(format={"type": "audio/pcm", "rate": 16000})], "audio/pcm comes at 24000 Hz"),
         ([update(), update(format={"type": "audio/pcmu"})], "format cannot change"),
-        ([update(transcription={"language": "english"})], "en or en-US"),
-        ([update(transcription={"keywords": "Acme"})], "keywords must be a list of strings"),
         ([{"type": "input_audio_buffer.append", "audio": "?"}], "audio is not base64"),
     ],
 )
@@ -220,3 +220,31 @@ def test_blame_is_precise_and_told_in_band(messages: list[dict[str, Any]], compl
 
     error = json.loads(dialect.outbox()[-1])
     assert (error["type"], complaint in error["error"]["message"]) == ("error", True)
+
+
+def test_audio_may_come_before_the_update_that_says_what_it_is() -> None:
+    dialect = openai()
+    dialect.outbox()
+
+    with pytest.raises(EarlyError, match=r"audio before session\.update"):
+        say(dialect, append(b"\xff"))
+    opened, heard = say(dialect, update(format={"type": "audio/pcmu"}), append(b"\xff"))
+
+    assert isinstance(opened, CallOpened)
+    assert isinstance(heard, AudioReceived)
+    assert (opened.rate, heard.pcm.tolist()) == (8_000, [0])
+    assert [json.loads(message)["type"] for message in dialect.outbox()] == ["session.updated"]
+
+
+def test_a_wish_that_was_ignored_is_told_as_an_error_that_ends_nothing() -> None:
+    dialect = openai()
+    (opened,) = say(dialect, update(transcription={"language": 7, "keywords": ["Acme"]}))
+
+    (told_,) = told(dialect, CallWarning(0, "option_ignored", "language was ignored: why"))
+
+    assert isinstance(opened, CallOpened)
+    assert [warning.message.split(":")[0] for warning in opened.warnings] == [
+        "language was ignored"
+    ]
+    assert opened.config.keywords.terms == ("Acme",)
+    assert (told_["type"], told_["error"]["code"]) == ("error", "option_ignored")

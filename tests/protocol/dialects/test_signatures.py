@@ -49,9 +49,38 @@ def test_a_slash_at_the_end_does_not_matter(url: str, signature: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("public", "signed_url", "good"),
+    [
+        ("wss://h.example/twilio", "wss://h.example/twilio", True),
+        ("wss://h.example/twilio", "https://h.example/twilio", True),
+        ("wss://h.example/twilio", "wss://h.example:443/twilio", True),
+        ("wss://h.example/twilio", "https://h.example:443/twilio/", True),
+        ("wss://h.example:443/twilio", "wss://h.example/twilio", True),
+        ("https://h.example/twilio", "wss://h.example/twilio", True),
+        ("wss://h.example:8443/twilio", "https://h.example:8443/twilio", True),
+        ("wss://h.example:8443/twilio", "wss://h.example/twilio", True),  # as RequestValidator
+        ("ws://h.example/twilio", "http://h.example:80/twilio", True),
+        ("wss://[2001:db8::1]/twilio", "https://[2001:db8::1]:443/twilio", True),
+        ("wss://h.example/twilio?a=1&b=/", "https://h.example:443/twilio?a=1&b=/", True),
+        ("wss://h.example/twilio", "wss://h.example:80/twilio", False),
+        ("wss://h.example/twilio", "wss://h.example:8443/twilio", False),
+        ("wss://h.example:8443/twilio", "wss://h.example:443/twilio", False),
+        ("wss://h.example/twilio", "http://h.example/twilio", False),
+        ("wss://h.example/twilio", "wss://other.example/twilio", False),
+        ("wss://h.example/twilio?a=1", "wss://h.example/twilio", False),
+    ],
+)
+def test_twilio_may_spell_the_same_address_otherwise(
+    public: str, signed_url: str, good: bool
+) -> None:
+    assert is_from_twilio(TOKEN, public, twilio_signature(TOKEN, signed_url)) is good
+
+
+@pytest.mark.parametrize(
     ("token", "url", "signature"),
     [
-        (TOKEN, "https://asr.example.com/twilio", BARE),
+        (TOKEN, "ws://asr.example.com/twilio", BARE),
+        (TOKEN, "http://asr.example.com:443/twilio", BARE),
         (TOKEN, "wss://asr.example.com/other", BARE),
         ("0" * 32, URL, BARE),
         (TOKEN, URL, ""),

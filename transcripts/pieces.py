@@ -1,0 +1,156 @@
+"""
+A call that came in several streams, one behind the other, as one transcript.
+
+A bridge may stop its stream and begin it again under the same call id (hold, a card payment).  The second stream is
+stored as `CALL~2`.  Pure.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, replace
+
+from protocol.clock import from_seconds
+from protocol.events import Account, AudioGap, ChannelTotals, KeywordsApplied, LineWarning, Span
+
+from .transcript import CallSummary, Piece, StoredSegment, Transcript
+
+_PIECE = re.compile(r"(.+)~(\d+)")
+_REASON = "the stream was stopped and begun again"
+
+
+def number_of(call_id: str) -> int:
+    """Which piece of its call an id names: 1 for the first, which is named as the call."""
+    piece = _PIECE.fullmatch(call_id)
+    return int(piece[2]) if piece else 1
+
+
+def joined(pieces: Sequence[Transcript]) -> Transcript:
+    """
+    The pieces of one call on one clock, that of the first.
+
+    Between two of them lies as much time as between their beginnings on the wall clock, and at least none.
+    Channels are matched by their roles; revisions of keyword lists count on.
+    """
+    ordered = sorted(pieces, key=lambda one: (one.call.started_at, number_of(one.call.call_id)))
+    whole = ordered[0]
+    if len(ordered) > 1:
+        first = Piece(whole.call.call_id, 0, _length(whole), whole.call.started_at)
+        whole = replace(whole, pieces=(first,))
+    for one in ordered[1:]:
+        whole = _with(whole, one)
+    return whole
+
+
+def _with(whole: Transcript, one: Transcript) -> Transcript:
+    began = from_seconds(max(0.0, one.call.started_at - whole.call.started_at))
+    before = _length(whole)
+    start = max(before, began)
+    roles, channels = _matched(whole.call.roles, one.call.roles)
+    revisions = 1 + max((known.revision for known in whole.keyword_lists), default=-1)
+    name = one.call.call_id
+    there = [
+        AudioGap(channel, Span(before, start), _REASON, Account.PAUSED) for channel in channels
+    ]
+    return replace(
+        Transcript.of(
+            _summary(whole.call, one.call, roles, channels, (before, start, start + _length(one))),
+            [
+                *whole.segments,
+                *(_moved(part, start, channels, revisions, name) for part in one.segments),
+            ],
+            [
+                *whole.gaps,
+                *(there if start > before else ()),
+                *(_moved_gap(gap, start, channels) for gap in one.gaps),
+            ],
+            [*whole.keyword_lists, *_counted_on(one.keyword_lists, revisions)],
+            [*whole.line_warnings, *_moved_warnings(one.line_warnings, start, channels)],
+        ),
+        pieces=(*whole.pieces, Piece(name, start, _length(one), one.call.started_at)),
+    )
+
+
+def _length(one: Transcript) -> int:
+    """Samples; of a call that goes on, or was lost, as far as it has been written down."""
+    return max([one.call.duration, *(part.span.end for part in one.segments)])
+
+
+def _matched(
+    roles: tuple[str, ...], others: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The roles of all, and the channel that each of `others` has among them."""
+    known, channels = list(roles), list[int]()
+    for role in others:
+        free = [at for at, one in enumerate(known) if one == role and at not in channels]
+        if not free:
+            known.append(role)
+        channels.append(free[0] if free else len(known) - 1)
+    return tuple(known), tuple(channels)
+
+
+def _summary(
+    first: CallSummary,
+    last: CallSummary,
+    roles: tuple[str, ...],
+    channels: tuple[int, ...],
+    clock: tuple[int, int, int],
+) -> CallSummary:
+    """`clock`: where the first ends, the last begins, and the last ends; what lies between counts as paused."""
+    before, start, duration = clock
+    totals = [*first.channels, *[ChannelTotals()] * (len(roles) - len(first.channels))]
+    for channel, more in zip(channels, last.channels, strict=False):
+        added = (
+            one + other for one, other in zip(astuple(totals[channel]), astuple(more), strict=True)
+        )
+        summed = ChannelTotals(*added)
+        totals[channel] = replace(summed, paused=summed.paused + start - before)
+    return replace(
+        first,
+        roles=roles,
+        channels=tuple(totals),
+        duration=duration,
+        ended_reason=last.ended_reason,
+    )
+
+
+def _at(channel: int, channels: tuple[int, ...]) -> int:
+    return channels[channel] if channel < len(channels) else channel
+
+
+def _later(span: Span, by: int) -> Span:
+    return Span(span.start + by, span.end + by)
+
+
+def _moved(
+    part: StoredSegment, by: int, channels: tuple[int, ...], revisions: int, piece: str
+) -> StoredSegment:
+    words = tuple(
+        replace(
+            word,
+            start=None if word.start is None else word.start + by,
+            end=None if word.end is None else word.end + by,
+        )
+        for word in part.words
+    )
+    return replace(
+        part,
+        segment=replace(part.segment, channel=_at(part.segment.channel, channels)),
+        span=_later(part.span, by),
+        words=words,
+        keywords_revision=part.keywords_revision + revisions,
+        piece=piece,
+    )
+
+
+def _moved_gap(gap: AudioGap, by: int, channels: tuple[int, ...]) -> AudioGap:
+    return replace(gap, channel=_at(gap.channel, channels), span=_later(gap.span, by))
+
+
+def _moved_warnings(
+    warnings: Iterable[LineWarning], by: int, channels: tuple[int, ...]
+) -> list[LineWarning]:
+    return [replace(one, channel=_at(one.channel, channels), at=one.at + by) for one in warnings]
+
+
+def _counted_on(lists: Iterable[KeywordsApplied], revisions: int) -> list[KeywordsApplied]:
+    return [replace(one, revision=one.revision + revisions) for one in lists]
