@@ -88,7 +88,7 @@ class Reception:
         except DialectError as exc:
             return PlainTextResponse(f"{exc}\n", 400)
         except UploadError as exc:
-            return PlainTextResponse(f"{exc}\n", exc.status)
+            return PlainTextResponse(f"{exc}\n", 400 if exc.status == 413 else exc.status)
         except (RedisError, OSError):
             return PlainTextResponse("Redis does not answer\n", 503, {"retry-after": "1"})
         answer = {

@@ -25,7 +25,8 @@ from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
 from .admission.http_guard import Endpoint, permit_of
-from .following import Follower, Newsroom, look_at, retold
+from .following import Follower, Newsroom, retold
+from .log_positions import look_at
 
 _HEAD: Message = {
     "type": "http.response.start",

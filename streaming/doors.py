@@ -69,6 +69,7 @@ async def side_doors(
                 has_room,
                 to_all=settings.audiosocket_open,
                 greeting_seconds=settings.first_message_seconds,
+                refused=refused,
             )
             host = settings.audiosocket_host
             server = await door.open(host, settings.audiosocket_port)
