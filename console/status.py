@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +15,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
+
+from protocol.http_routes import path_of
+from protocol.web_access import WebAccess, bound_hosts, is_loopback
 
 from .health import Health, answer
 from .metrics import LoopMeter, QueueMeter
@@ -53,11 +55,15 @@ async def listening(
     host: str, port: int, health: Health, figures: CollectorRegistry
 ) -> AsyncIterator[int]:
     """As `status`; port 0 takes a free one."""
+    # Whoever reaches a port that is open to other machines may read the figures, under any name.
+    access = WebAccess(bound_hosts(host), frozenset(), strict=is_loopback(host))
 
     def respond(socket: ServerConnection, request: Request) -> Response:
-        said = answer(
-            urlsplit(request.path).path, health, lambda: generate_latest(figures).decode()
-        )
+        arrived_at = str((socket.transport.get_extra_info("sockname") or ("",))[0])
+        headers = [(name.lower(), value) for name, value in request.headers.raw_items()]
+        if refusal := access.judge(headers, arrived_at, secure=False):
+            return socket.respond(refusal.status, refusal.text)
+        said = answer(path_of(request.path), health, lambda: generate_latest(figures).decode())
         response = socket.respond(said.status, said.text)
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = said.kind

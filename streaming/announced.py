@@ -14,16 +14,17 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from protocol.bridge import DialectError
 from protocol.dialects import custom, fields
 from protocol.dialects.audiosocket import AudioSocket
 from protocol.dialects.base import Request
-from protocol.keyring import Permit
+from protocol.http_routes import Route
+from protocol.keyring import Permit, Scope
 from protocol.keys import announced
 
-from .admission.http_guard import permit_of
+from .admission.http_guard import Endpoint, permit_of
+from .uploads import BodyLimits, UploadError, read_body
 
 KEEP_SECONDS = 600
 """How long an announced call is waited for."""
@@ -62,26 +63,31 @@ class Announcements:
 class Reception:
     """Answers `PUT` and `POST /v1/audiosocket/{uuid}`: a call will come under this UUID."""
 
-    def __init__(self, announcements: Announcements) -> None:
+    def __init__(self, announcements: Announcements, slowest: float) -> None:
+        """`slowest`: bytes a second at which bodies must come."""
         self._announcements = announcements
+        self._limits = BodyLimits(_LONGEST_BODY, slowest)
 
     @property
-    def route(self) -> Route:
+    def endpoint(self) -> Endpoint:
         """Where it is to be served."""
-        return Route("/v1/audiosocket/{uuid}", self.answer, methods=["PUT", "POST"])
+        route = Route("/v1/audiosocket/{uuid}", Scope.INGEST, frozenset({"PUT", "POST"}))
+        return Endpoint(route, self.answer)
 
     async def answer(self, request: HttpRequest) -> Response:
         """201 with what was understood, 400 with what is wrong, 403 for the call of another."""
         permit = permit_of(request)
         try:
             uuid = _uuid(request.path_params["uuid"])
-            parameters = (*request.query_params.multi_items(), *await _said(request))
+            parameters = (*request.query_params.multi_items(), *await self._said(request))
             dialect = AudioSocket(uuid, Request(request.url.path, parameters))
             if not permit.covers(dialect.call_id):
                 return PlainTextResponse("this token is good for another call only\n", 403)
             await self._announcements.put(uuid, Announcement(parameters, permit))
         except DialectError as exc:
             return PlainTextResponse(f"{exc}\n", 400)
+        except UploadError as exc:
+            return PlainTextResponse(f"{exc}\n", 400 if exc.status == 413 else exc.status)
         except (RedisError, OSError):
             return PlainTextResponse("Redis does not answer\n", 503, {"retry-after": "1"})
         answer = {
@@ -93,6 +99,10 @@ class Reception:
         }
         return JSONResponse(answer, 201)
 
+    async def _said(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """What stands in the body."""
+        return _pairs(await read_body(request, self._limits))
+
 
 def _uuid(text: str) -> UUID:
     try:
@@ -101,15 +111,10 @@ def _uuid(text: str) -> UUID:
         raise DialectError("the path must end in a UUID") from exc
 
 
-async def _said(request: HttpRequest) -> list[tuple[str, str]]:
-    """What stands in the body: a JSON object, or a form as Asterisk's CURL() sends it."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_BODY:
-            raise DialectError(f"more than {_LONGEST_BODY} bytes")
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    """A JSON object, or a form as Asterisk's CURL() sends it."""
     if body.lstrip().startswith(b"{"):
-        return custom.strings(fields.parse(bytes(body)))
+        return custom.strings(fields.parse(body))
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100)
     except ValueError as exc:

@@ -24,14 +24,22 @@ from protocol.dialects.audiosocket import (
 from protocol.dialects.base import Message, Request
 from protocol.keyring import EVERYTHING, Permit
 
+from .admission.pending import PendingConnections
 from .announced import Announcement, Announcements
 from .session import Socket
 
 _CHUNK = 8_192
 """Most bytes read at a time: a quarter of a second at the faster rate."""
 
-MOST_STRANGERS = 64
-"""Connections that have not said their UUID; more are hung up, so that nobody can fill the gateway with them."""
+MOST_STRANGERS = 512
+MOST_STRANGERS_PER_ADDRESS = 64
+"""Connections that have not sent their UUID; the oldest is closed for a new one: Asterisk sends it at once."""
+
+_GREETING_SECONDS = 3.0
+"""Longest time for the UUID; `first_message_seconds` may be shorter."""
+
+_LOOKUP_SECONDS = 10.0
+"""For Redis to find the announcement."""
 
 _QUIET_SECONDS = 1.0
 """Asterisk's `AudioSocket()` ends a call after two seconds in which neither side has said anything."""
@@ -114,14 +122,18 @@ class AudioSocketDoor:
         *,
         to_all: bool,
         greeting_seconds: float,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`greeting_seconds`: until the first frame."""
+        """`greeting_seconds`: until the first frame.  `refused`: told the reason of each refusal, for metrics."""
         self._announcements = announcements
         self._converse = converse
         self._has_room = has_room
         self._to_all = to_all
-        self._greeting_seconds = greeting_seconds
-        self._strangers = 0
+        self._greeting_seconds = min(greeting_seconds, _GREETING_SECONDS)
+        self._refused = refused
+        self._pending = PendingConnections[asyncio.StreamWriter](
+            MOST_STRANGERS, MOST_STRANGERS_PER_ADDRESS
+        )
 
     async def open(self, host: str, port: int) -> asyncio.Server:
         """Listen; calls in progress go on when the server is closed."""
@@ -133,7 +145,7 @@ class AudioSocketDoor:
         connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket = TcpSocket(reader, writer)
         try:
-            greeted = None if self._strangers >= MOST_STRANGERS else await self._greet(reader)
+            greeted = await self._greet(reader, writer)
             if greeted is None:
                 await socket.close(1008, "")
             else:
@@ -143,12 +155,13 @@ class AudioSocketDoor:
         finally:
             writer.close()
 
-    async def _greet(self, reader: asyncio.StreamReader) -> tuple[AudioSocket, Permit] | None:
+    async def _greet(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[AudioSocket, Permit] | None:
         """The dialect of a call that may come in, and whose call it is."""
-        self._strangers += 1
         try:
-            async with asyncio.timeout(self._greeting_seconds):
-                uuid = greeting(await reader.readexactly(GREETING))
+            uuid = await self._uuid(reader, writer)
+            async with asyncio.timeout(_LOOKUP_SECONDS):
                 announced = await self._announced(uuid)
             if not self._has_room(announced.permit):
                 log.warning("audiosocket_refused", error="no room for another call")
@@ -157,9 +170,20 @@ class AudioSocketDoor:
             return AudioSocket(uuid, request), announced.permit
         except (DialectError, TimeoutError, asyncio.IncompleteReadError, RedisError) as exc:
             log.warning("audiosocket_refused", error=type(exc).__name__)
+            self._refused("audiosocket")
             return None
+
+    async def _uuid(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> UUID:
+        """The UUID of a connection, which may be closed for a newer one until it has sent it."""
+        peer = writer.get_extra_info("peername")
+        if oldest := self._pending.add(writer, str(peer[0]) if peer else ""):
+            self._refused("evicted")
+            oldest.transport.abort()
+        try:
+            async with asyncio.timeout(self._greeting_seconds):
+                return greeting(await reader.readexactly(GREETING))
         finally:
-            self._strangers -= 1
+            self._pending.remove(writer)
 
     async def _announced(self, uuid: UUID) -> Announcement:
         said = await self._announcements.take(uuid)

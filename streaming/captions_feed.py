@@ -7,22 +7,26 @@ reader who comes back is given what was missed.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Connection
 
 from protocol.call import adapted_call_id
 from protocol.events import Entry, Partial
+from protocol.http_routes import Route
+from protocol.keyring import Scope
 from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
-from .admission.http_guard import permit_of
-from .following import Follower, Newsroom, look_at, retold
+from .admission.http_guard import Endpoint, permit_of
+from .following import Follower, Newsroom, retold
+from .log_positions import look_at
 
 _HEAD: Message = {
     "type": "http.response.start",
@@ -61,16 +65,12 @@ class CaptionsFeed:
         self._closing.set()
 
     @property
-    def route(self) -> Route:
+    def endpoint(self) -> Endpoint:
         """Where it is to be served."""
-        return Route("/v1/calls/{call_id}/events", self, methods=["GET"])
+        return Endpoint(Route("/v1/calls/{call_id}/events", Scope.READ), self.answer, listens=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        answer = await self._answer(Request(scope))
-        await answer(scope, receive, send)
-
-    async def _answer(self, request: Request) -> ASGIApp:
+    async def answer(self, request: Request) -> ASGIApp:
+        """How one request is to be answered."""
         try:
             named = adapted_call_id(request.path_params["call_id"])
             keys = CallKeys.of(permit_of(request).filed(named), self._partitions)
@@ -98,9 +98,9 @@ class _Reading:
         self._closing = closing
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what comes.  One who does not read is left, and finds everything in the log next time."""
-        sending = asyncio.create_task(self._pass_on(send))
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Send what comes.  One who does not read is cut off, and finds everything in the log next time."""
+        sending = asyncio.create_task(self._pass_on(send, scope["state"]["abort"]))
         leaving = asyncio.create_task(_left(receive))
         following = asyncio.create_task(self._follow())
         tasks = {sending, leaving, following, asyncio.create_task(self._end_when_closing())}
@@ -128,7 +128,7 @@ class _Reading:
             self._waiting.get_nowait()
         self._waiting.put_nowait(None)
 
-    async def _pass_on(self, send: Send) -> None:
+    async def _pass_on(self, send: Send, abort: Callable[[], None]) -> None:
         try:
             await self._send(send, _HEAD)
             while (written := await self._next()) is not None:
@@ -136,6 +136,7 @@ class _Reading:
             await self._send(send, _body(b"", more=False))
         except TimeoutError:
             log.warning("listener_does_not_read")
+            abort()  # what was written and not read would keep the connection
 
     async def _next(self) -> bytes | None:
         """What is to be sent next; None behind the last event."""

@@ -18,6 +18,7 @@ from .http import http_server
 from .recordings import Recordings
 from .session import Socket
 from .settings import GatewaySettings
+from .uploads import Uploads
 
 log = structlog.get_logger()
 
@@ -31,8 +32,13 @@ async def side_doors(
     converse: Callable[[Socket, Dialect, Permit], Awaitable[None]],
     has_room: Callable[[Permit], bool],
     guard: Guard,
+    refused: Callable[[str], None],
 ) -> AsyncIterator[None]:
-    """Open those that the settings name, while the context lasts; the ports are logged."""
+    """
+    Open those that the settings name, while the context lasts; the ports are logged.
+
+    `refused`: told the reason of each refused connection, for metrics.
+    """
     announcements = Announcements(redis)
     async with AsyncExitStack() as open_doors:
         if settings.http_port is not None:
@@ -43,9 +49,17 @@ async def side_doors(
                 pace=settings.audio_pace,
                 patience=settings.hold_seconds,
                 longest=settings.max_call_seconds,
+                uploads=Uploads(settings.upload_limits),
             )
-            routes = [feed.route, Reception(announcements).route, recordings.route]
-            serving = http_server(routes, settings.host, settings.http_port, guard)
+            reception = Reception(announcements, settings.upload_bytes_per_second)
+            serving = http_server(
+                [feed.endpoint, reception.endpoint, recordings.endpoint],
+                settings.host,
+                settings.http_port,
+                guard,
+                settings.header_seconds,
+                refused,
+            )
             port = await open_doors.enter_async_context(serving)
             open_doors.callback(feed.close)
             log.info("http_listening", host=settings.host, port=port)
@@ -56,6 +70,7 @@ async def side_doors(
                 has_room,
                 to_all=settings.audiosocket_open,
                 greeting_seconds=settings.first_message_seconds,
+                refused=refused,
             )
             host = settings.audiosocket_host
             server = await door.open(host, settings.audiosocket_port)

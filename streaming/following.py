@@ -10,19 +10,25 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from protocol.call import Role
-from protocol.events import CallEnded, CallStarted, Entry
+from protocol.events import CallEnded, Entry
 from protocol.keys import CallKeys
 from protocol.wire import decode_entry
 
+from .log_positions import LogPosition, LogPositions, Standing
+
 _CATCH_UP = 5.0
-"""Seconds without news after which the log is looked at all the same."""
+"""
+Seconds between checks of all followed calls for what was published and not heard, and before a failed read of a log
+is repeated.
+"""
+
+_POSITION = b"="
+"""Head of a message that says how far the call has come."""
 
 _BACK_OFF = 0.2
 """Seconds before a lost connection is tried again."""
@@ -56,6 +62,12 @@ News = asyncio.Queue[bytes]
 class _Channel:
     """Who reads of one call; `confirmed` is set when Redis says that we hear of it."""
 
+    meta: str | None
+    """Key that says how far the call has come; None for a channel without a log."""
+
+    position: LogPosition | None = None
+    """What its readers were told last."""
+
     readers: set[News] = field(default_factory=set)
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,9 +85,39 @@ class Newsroom:
         self._changed = asyncio.Event()
         self._confirmed: set[str] = set()
         self._is_up = False
+        self._positions = LogPositions(redis)
 
     async def run(self) -> None:
         """Receive until cancelled; behind a connection that is lost comes another."""
+        checking = asyncio.create_task(self._check_repeatedly())
+        try:
+            await self._keep_receiving()
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+
+    async def _check_repeatedly(self) -> None:
+        while True:
+            await asyncio.sleep(_CATCH_UP)
+            with contextlib.suppress(RedisError, OSError):
+                await self.check()
+
+    async def check(self) -> None:
+        """
+        Tell readers of calls that have come further, whether or not they have heard the news.
+
+        Costs one command for hundreds of calls, and nothing for readers that wait. Raises what redis-py raises.
+        """
+        followed = {one.meta: one for one in self._channels.values() if one.meta is not None}
+        for meta, position in (await self._positions.read(followed)).items():
+            channel = followed[meta]
+            if position != channel.position:
+                channel.position = position
+                told = b"%b %d %b" % (_POSITION, position.seq, position.log)
+                for news in channel.readers:
+                    _offer(news, told)
+
+    async def _keep_receiving(self) -> None:
         while True:
             with contextlib.suppress(RedisError, OSError, RuntimeError):
                 await self._work(self._redis.pubsub())
@@ -117,7 +159,7 @@ class Newsroom:
             if message is None:
                 continue
             name = message["channel"].decode()
-            channel = self._channels.get(name, _Channel())
+            channel = self._channels.get(name, _Channel(None))
             if message["type"] == "subscribe":
                 self._confirmed.add(name)
                 channel.confirmed.set()
@@ -126,10 +168,14 @@ class Newsroom:
                     _offer(news, message["data"])
 
     @asynccontextmanager
-    async def listen(self, name: str) -> AsyncIterator[News]:
-        """News of a channel while the context lasts, all from its beginning on; none while Redis is away."""
+    async def listen(self, name: str, meta: str | None = None) -> AsyncIterator[News]:
+        """
+        News of a channel while the context lasts, all from its beginning on; none while Redis is away.
+
+        `meta`: key that says how far the call has come; with it, news that were not heard are found out.
+        """
         news = News(_MOST_NEWS)
-        channel = self._channels.setdefault(name, _Channel())
+        channel = self._channels.setdefault(name, _Channel(meta))
         channel.readers.add(news)
         self._changed.set()
         try:
@@ -152,35 +198,6 @@ def _offer(news: News, message: bytes) -> None:
     news.put_nowait(message)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the ends of a call's log say."""
-
-    roles: tuple[Role, ...]
-    """Of its channels; none before it has begun."""
-
-    last: int
-    """The last `seq`; 0 before it has begun."""
-
-    ended: int | None
-    """`seq` of `call.ended`."""
-
-
-async def look_at(redis: Redis, keys: CallKeys) -> Standing:
-    """How far a call has come; raises what Redis raises."""
-    first: Any = await redis.xrange(keys.log, count=1)
-    last: Any = await redis.xrevrange(keys.log, count=1)
-    opening, closing = (
-        [decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page]
-        for page in (first, last)
-    )
-    return Standing(
-        next((one.event.roles for one in opening if isinstance(one.event, CallStarted)), ()),
-        next((one.seq or 0 for one in closing), 0),
-        next((one.seq for one in closing if isinstance(one.event, CallEnded)), None),
-    )
-
-
 class Follower:
     """All entries of one call's log from `after` on, in order, each once, with partials between them."""
 
@@ -198,6 +215,7 @@ class Follower:
         self._keys = keys
         self._seq = after
         self._log: bytes | None = None
+        self._is_unread = False
         self._is_another = standing is not None and 0 < standing.last < after
 
     @property
@@ -214,7 +232,7 @@ class Follower:
         if self._is_another:
             self._is_another, self._seq = False, 0
             raise LogReplacedError
-        async with self._newsroom.listen(self._keys.live) as news:
+        async with self._newsroom.listen(self._keys.live, self._keys.meta) as news:
             async for entry in self._behind():
                 yield entry
                 if isinstance(entry.event, CallEnded):
@@ -227,11 +245,16 @@ class Follower:
 
     async def _next(self, news: News) -> AsyncIterator[Entry]:
         try:
-            async with asyncio.timeout(_CATCH_UP):
+            async with asyncio.timeout(_CATCH_UP if self._is_unread else None):
                 message = await news.get()
         except TimeoutError:
             message = b""
         head, _, payload = message.partition(b" ")
+        if head == _POSITION:
+            seq, _, log = payload.partition(b" ")
+            if log == self._log and int(seq) <= self._seq:
+                return
+            head = b""
         if head == b"-":
             yield decode_entry(None, payload)
         elif head and int(head) == self._seq + 1:
@@ -247,7 +270,9 @@ class Follower:
             try:
                 page = await self._page()
             except (RedisError, OSError):
+                self._is_unread = True
                 return
+            self._is_unread = False
             for entry_id, fields in page:
                 self._seq = int(entry_id.split(b"-")[0])
                 yield decode_entry(self._seq, fields[b"e"])

@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -24,16 +22,26 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from protocol.bridge import CallOpened, DialectError
-from protocol.call import adapted_call_id
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect
 from protocol.events import Entry, LoadLevel
-from protocol.keyring import EVERYTHING, Permit, Scope
+from protocol.http_routes import Match, path_of
+from protocol.keyring import EVERYTHING, Permit
 
 from .admission.gate import Refusal
 from .admission.guard import Guard
-from .admission.handshake import health, knock, no_room, refused, seen_by_dialect
+from .admission.handshake import (
+    health,
+    knock,
+    no_room,
+    no_such_path,
+    page_refused,
+    refused,
+    route_of,
+    seen_by_dialect,
+)
 from .admission.limits import Timekeeper
+from .admission.ws_protocol import bounded_handshakes
 from .bad_messages import Tolerance
 from .doors import side_doors
 from .ear import Judge
@@ -47,12 +55,13 @@ from .settings import GatewaySettings
 from .subscriber import Subscriber, reading
 from .switchboard import Switchboard
 
-_EVENTS = re.compile(r"/v1/calls/([^/]{1,1024})/events")
 _RESUMABLE = "/v1/calls"
 """Where bridges connect that can come back."""
 
 _BEAT = 2.0
 """Seconds between looks at every call's log."""
+
+_HANDSHAKE_SECONDS = 5.0
 
 _FIRST_SOUND_SECONDS = 3_600.0
 """An AudioSocket call begins with its first sound, and Asterisk sends none while a caller waits in silence."""
@@ -78,7 +87,9 @@ class Gateway:
         self._partitions = partitions
         self._settings = settings
         self._guard = Guard(settings)
-        self._permits: WeakKeyDictionary[ServerConnection, Permit] = WeakKeyDictionary()
+        self._admitted: WeakKeyDictionary[ServerConnection, tuple[Permit, Match]] = (
+            WeakKeyDictionary()
+        )
         self._newsroom = Newsroom(redis)
         self._meter = meter or GatewayMeter()
         self._calls = Switchboard(
@@ -136,7 +147,9 @@ class Gateway:
             "compression": None,  # mu-law hardly shrinks, and every stream would cost 50 KB
             "max_size": settings.max_message_bytes,
             "max_queue": 16,
-            "open_timeout": 5,
+            "open_timeout": _HANDSHAKE_SECONDS,
+            **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if self._guard.tls else {}),
+            "create_connection": bounded_handshakes(lambda: self._meter.refused("evicted")),
             "ping_interval": 20,
             "ping_timeout": 20,
             "server_header": "trunkline",
@@ -152,6 +165,7 @@ class Gateway:
             self._converse_over_tcp,
             lambda permit: self._has_room() and not self._guard.room_for(permit),
             self._guard,
+            self._meter.refused,
         )
 
     async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
@@ -167,9 +181,14 @@ class Gateway:
     def _is_full(self) -> bool:
         return self._draining or len(self._sessions) >= self._settings.max_calls
 
-    def _takes(self, path: str) -> bool:
+    def _no_room_for(self, permit: Permit, match: Match) -> Refusal | None:
         """Bridges that may come back to a call of theirs are asked which, however far behind we are."""
-        return not self._is_full if path == _RESUMABLE else self._has_room()
+        if match.call_id is not None:
+            return self._guard.room_for_listener(permit)
+        if refusal := self._guard.room_for(permit):
+            return refusal
+        takes = not self._is_full if match.route.path == _RESUMABLE else self._has_room()
+        return None if takes else no_room("draining" if self._draining else "full")
 
     async def _drain(self, server: Server) -> None:
         """No new calls; those in progress may end, then are closed or left to another gateway."""
@@ -186,30 +205,23 @@ class Gateway:
 
     async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
         """Answer plain HTTP, refuse what cannot be served; None lets the WebSocket open."""
-        path = urlsplit(request.path).path
-        if answer := health(socket, path, self.obstacle):
+        if page := page_refused(self._guard, socket, request):
+            return self._refuse(socket, page)
+        if answer := health(socket, path_of(request.path), self.obstacle):
             return answer
-        listens = _listened(path)
-        if not (listens or registry.serves(path)):
-            self._meter.refused("no_such_path")
-            return socket.respond(
-                HTTPStatus.NOT_FOUND, f"no such path; bridges: {', '.join(registry.paths())}\n"
-            )
-        wanted, call_id = (Scope.READ, listens) if listens else (Scope.INGEST, None)
-        permit = await self._guard.judge(knock(socket, request), wanted, call_id)
+        match = route_of(request.path)
+        if match is None:
+            return self._refuse(socket, no_such_path())
+        permit = await self._guard.judge(knock(socket, request), match.route.scope, match.call_id)
         if isinstance(permit, Refusal):
             return self._refuse(socket, permit)
-        if not listens:
-            if refusal := self._guard.room_for(permit):
-                return self._refuse(socket, refusal)
-            if not self._takes(path):
-                self._meter.refused("draining" if self._draining else "full")
-                return refused(socket, no_room())
-        self._permits[socket] = permit
+        if refusal := self._no_room_for(permit, match):
+            return self._refuse(socket, refusal)
+        self._admitted[socket] = permit, match
         return None
 
     def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
-        self._meter.refused(refusal.status.phrase.lower().replace(" ", "_"))
+        self._meter.refused(refusal.reason)
         return refused(socket, refusal)
 
     @property
@@ -224,21 +236,21 @@ class Gateway:
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request
         assert request is not None  # the handshake is done
-        url = urlsplit(request.path)
-        query = tuple(parse_qsl(url.query, keep_blank_values=True))
-        permit, listens = self._permits[socket], _listened(url.path)
+        query = tuple(parse_qsl(request.path.partition("?")[2], keep_blank_values=True))
+        permit, match = self._admitted[socket]
+        call_id, path = match.call_id, match.route.path
         try:
-            with self._guard.inside(socket, permit, call=not listens):
-                if listens:
-                    await self._tell(socket, permit, listens, dict(query))
+            with self._guard.inside(socket, permit, call=not call_id, listens=bool(call_id)):
+                if call_id:
+                    await self._tell(socket, permit, call_id, dict(query))
                 else:
-                    seen = seen_by_dialect(url.path, query, request, permit)
+                    seen = seen_by_dialect(path, query, request, permit)
                     known = replace(seen, languages=self._calls.languages)
                     dialect = registry.open_dialect(known)
                     patience = self._settings.first_message_seconds
                     await self._converse(socket, dialect, patience, permit)
         except ConnectionClosed:
-            log.info("connection_lost", path=url.path)
+            log.info("connection_lost", path=path)
 
     async def _tell(
         self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]
@@ -310,13 +322,6 @@ class Gateway:
                 self._redis_answers = False
             if not self._redis_answers or time.monotonic() - slept > 2 * _BEAT:
                 well_since = time.monotonic()
-
-
-def _listened(path: str) -> str | None:
-    """The id of the call that a listener's path names, as calls are filed; None for every other path."""
-    match = _EVENTS.fullmatch(path)
-    named = unquote(match[1]) if match else ""
-    return adapted_call_id(named) if named and "/" not in named else None
 
 
 def _echo_subprotocol(

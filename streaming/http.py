@@ -1,43 +1,65 @@
 """
 The gateway's small HTTP server: for what no WebSocket server can do, which is to read bodies and to stream answers.
 
-It listens on a port of its own.  What is served there is said by `routes`.
+It listens on a port of its own.  What is served there is said by `endpoints`.
 """
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import BaseRoute
 
 from .admission.guard import Guard
-from .admission.http_guard import HttpGuard
-
-_MOST_CONNECTIONS = 1_000
-"""More are answered with 503."""
+from .admission.http_guard import Endpoint, HttpGuard
+from .admission.http_protocol import (
+    LONGEST_HEAD,
+    MOST_PENDING,
+    MOST_PENDING_PER_ADDRESS,
+    BoundedHttp,
+    HttpBounds,
+)
+from .admission.pending import PendingConnections
 
 _LAST_SECONDS = 2
 """How long answers in progress may take to end when the gateway stops."""
 
+_KEEP_ALIVE_SECONDS = 5
+"""Between an answer and the first byte of the next request."""
+
 
 @asynccontextmanager
 async def http_server(
-    routes: Sequence[BaseRoute], host: str, port: int, guard: Guard
+    endpoints: Sequence[Endpoint],
+    host: str,
+    port: int,
+    guard: Guard,
+    header_seconds: float,
+    refused: Callable[[str], None],
 ) -> AsyncIterator[int]:
-    """Serve while the context lasts; the port, which the system has chosen when `port` is 0."""
+    """
+    Serve while the context lasts; the port, which the system has chosen when `port` is 0.
+
+    `refused`: told the reason of each refusal, for metrics.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    pending = PendingConnections[BoundedHttp](MOST_PENDING, MOST_PENDING_PER_ADDRESS)
+    bounds = HttpBounds(pending, header_seconds, lambda: refused("evicted"))
     with socket.create_server((host, port), family=family) as listening:
         config = uvicorn.Config(
-            HttpGuard(Starlette(routes=routes), guard),
+            HttpGuard(endpoints, guard, refused),
+            http=partial(BoundedHttp, bounds),  # type: ignore[arg-type]  # called like the class
+            ws="none",  # WebSockets have a port of their own
             lifespan="off",
             log_config=None,
             access_log=False,  # what stands in a query string is customer content
             server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            proxy_headers=False,  # whoever reaches the port could say anything
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_LAST_SECONDS,
         )
         config.load()

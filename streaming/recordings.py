@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
+from http import HTTPStatus
 from itertools import islice
 
 import numpy as np
@@ -16,36 +17,34 @@ import soxr
 import structlog
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from protocol.audio import Pcm
 from protocol.bridge import DialectError
 from protocol.dialects.base import Message, Request
 from protocol.dialects.deepgram import Deepgram
 from protocol.dialects.deepgram_prerecorded import Report, as_live, recording
-from protocol.keyring import Permit
+from protocol.http_routes import Route
+from protocol.keyring import Permit, Scope
 from protocol.wav import Samples
 
-from .admission.http_guard import permit_of
+from .admission.http_guard import Endpoint, permit_of
 from .decoding import elsewhere
 from .resampler import to_pcm
 from .session import Socket
+from .uploads import BodyLimits, UploadError, Uploads, read_body
 
 PATH = "/v1/listen"
 
 _LONGEST_BODY = 32 * 1024 * 1024
 """Bytes: half an hour of 16 bit at 8 kHz, more than an hour of mu-law."""
 
-_MOST_AT_ONCE = 4
-"""Recordings in hand; each holds its body in memory.  More are answered with 503."""
-
-_BODY_SECONDS = 120
 _FASTEST = 20.0
 """Times real time; a quick engine is not kept waiting, and calls beside it are not starved."""
 
 _MOST_SEGMENTS = 8
 """Segments in hand of one recording: a slow engine slows it down, and calls find room between them."""
 
+_NO_ROOM = "no room for another recording; try again"
 _RATES = (8_000, 16_000)
 _MESSAGES_PER_SECOND = 10
 
@@ -67,6 +66,7 @@ class Recordings:
         pace: float,
         patience: float,
         longest: float,
+        uploads: Uploads,
     ) -> None:
         """
         `pace`: times real time, 0 for as fast as is good.  `patience`: seconds for a slow engine to go on.
@@ -78,30 +78,32 @@ class Recordings:
         self._pace = min(pace or _FASTEST, _FASTEST)
         self._patience = patience
         self._longest = longest
-        self._in_hand = 0
+        self._uploads = uploads
 
     @property
-    def route(self) -> Route:
+    def endpoint(self) -> Endpoint:
         """Where it is to be served."""
-        return Route(PATH, self.answer, methods=["POST"])
+        return Endpoint(Route(PATH, Scope.INGEST, frozenset({"POST"})), self.answer)
 
     async def answer(self, request: HttpRequest) -> Response:
-        """200 with the transcript, 400 with what is wrong, 503 when it is to be tried again."""
+        """200 with the transcript, 400 with what is wrong, 429 or 503 when it is to be tried again."""
         permit = permit_of(request)
-        if self._in_hand >= _MOST_AT_ONCE or not self._has_room(permit):
-            return _busy("no room for another recording; try again")
-        self._in_hand += 1
         try:
-            body = await _body(request)
-            return await self._transcribe(_seen_by_dialect(request), body, permit)
+            with self._uploads.upload(permit.tenant) as grow:
+                if not self._has_room(permit):
+                    return _busy(_NO_ROOM)
+                body = await read_body(
+                    request, BodyLimits(_LONGEST_BODY, self._uploads.slowest), grow
+                )
+                with self._uploads.work.held(permit.tenant):
+                    if not self._has_room(permit):
+                        return _busy(_NO_ROOM)
+                    return await self._transcribe(_seen_by_dialect(request), body, permit)
         except DialectError as exc:
             return _fault(400, "Bad Request", str(exc))
-        except _TooLongError:
-            return _fault(413, "Payload Too Large", f"more than {_LONGEST_BODY} bytes")
-        except TimeoutError:
-            return _fault(408, "Request Timeout", f"no whole body within {_BODY_SECONDS} s")
-        finally:
-            self._in_hand -= 1
+        except UploadError as exc:
+            log.info("upload_refused", status=exc.status, reason=exc.reason)
+            return _fault(exc.status, HTTPStatus(exc.status).phrase, str(exc))
 
     async def _transcribe(self, request: Request, body: bytes, permit: Permit) -> Response:
         heard = await elsewhere(partial(recording, request, body))
@@ -172,20 +174,6 @@ class Played:
                 return
 
 
-class _TooLongError(Exception):
-    """A body over the limit."""
-
-
-async def _body(request: HttpRequest) -> bytes:
-    body = bytearray()
-    async with asyncio.timeout(_BODY_SECONDS):
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LONGEST_BODY:
-                raise _TooLongError
-    return bytes(body)
-
-
 def _seen_by_dialect(request: HttpRequest) -> Request:
     """Without the token that let it in: that is no part of what it says of its call."""
     query = (pair for pair in request.query_params.multi_items() if pair[0] != "token")
@@ -217,9 +205,9 @@ def _resampled(pieces: Iterator[Pcm], heard: Samples, rate: int) -> Iterator[Pcm
 
 def _fault(status: int, code: str, message: str) -> Response:
     """In Deepgram's form: https://developers.deepgram.com/docs/errors"""
-    return JSONResponse({"err_code": code, "err_msg": message}, status)
+    retry = {"Retry-After": "2"} if status in (429, 503) else {}
+    return JSONResponse({"err_code": code, "err_msg": message}, status, retry)
 
 
 def _busy(message: str) -> Response:
-    answer = {"err_code": "Service Unavailable", "err_msg": message}
-    return JSONResponse(answer, 503, {"Retry-After": "2"})
+    return _fault(503, "Service Unavailable", message)

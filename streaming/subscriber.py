@@ -12,7 +12,8 @@ from protocol.events import Partial
 from protocol.keys import CallKeys
 from protocol.wire import Scribe
 
-from .following import Follower, Newsroom, Standing, look_at, retold
+from .following import Follower, Newsroom, retold
+from .log_positions import Standing, look_at
 
 log = structlog.get_logger()
 

@@ -39,6 +39,14 @@ class Refusal:
     retry_after: int | None = None
     """Seconds; None when trying again is of no use."""
 
+    about: str = ""
+    """A word for metrics; empty takes the name of the status."""
+
+    @property
+    def reason(self) -> str:
+        """For metrics."""
+        return self.about or self.status.phrase.lower().replace(" ", "_")
+
 
 STRANGER = Refusal(HTTPStatus.UNAUTHORIZED, "no valid key: see docs/security.md\n")
 FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "this key may not do that: see docs/security.md\n")

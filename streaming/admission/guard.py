@@ -11,7 +11,8 @@ from typing import Protocol
 
 import structlog
 
-from protocol.keyring import Keyring, KeyringError, Permit, Scope
+from protocol.keyring import EVERYTHING, Keyring, KeyringError, Permit, Scope
+from protocol.web_access import Headers, WebRefusal
 
 from ..settings import GatewaySettings
 from .certificates import CertificateError, Certificates
@@ -49,7 +50,8 @@ class Guard:
     def __init__(self, settings: GatewaySettings, now: Callable[[], float] = time.time) -> None:
         """AdmissionError when files are missing or wrong.  `now`: wall clock, seconds."""
         self._now = now
-        self._most_calls = settings.calls_per_tenant
+        self._settings = settings
+        self._web = settings.web_access
         try:
             self._keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
             self._certificates = _certificates(settings)
@@ -58,11 +60,25 @@ class Guard:
         self._gate = Gate(self._keyring, settings.public_url, settings.connects_per_second)
         self._guests: dict[Guest, Permit] = {}
         self._calls: Counter[str] = Counter()
+        self._listeners: Counter[str] = Counter()
+        self._listeners_of_key: Counter[str] = Counter()
 
     @property
     def tls(self) -> Certificates | None:
         """What the doors are to be locked with; None where TLS ends elsewhere."""
         return self._certificates
+
+    @property
+    def origins(self) -> list[str]:
+        """Origins of other servers whose pages may use this gateway."""
+        return sorted(map(str, self._web.origins))
+
+    def refuse_page(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
+        """What to answer a page that may not use this gateway, or a request under a name that is not ours."""
+        refusal = self._web.judge(headers, arrived_at, secure=secure)
+        if refusal is not None:
+            log.info("refused", status=int(refusal.status), reason=refusal.reason)
+        return refusal
 
     async def judge(
         self, knock: Knock, wanted: Scope, call_id: str | None = None
@@ -78,20 +94,42 @@ class Guard:
 
     def room_for(self, permit: Permit) -> Refusal | None:
         """What to answer when the tenant has as many calls as it may."""
-        if not permit.tenant or self._calls[permit.tenant] < self._most_calls:
+        if not permit.tenant or self._calls[permit.tenant] < self._settings.calls_per_tenant:
             return None
         return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "as many calls as this tenant may have\n", 5)
 
+    def room_for_listener(self, permit: Permit) -> Refusal | None:
+        """What to answer when key, tenant or gateway have as many listeners as they may."""
+        settings = self._settings
+        if self._listeners.total() >= settings.max_listeners:
+            return _TOO_MANY_LISTENERS
+        if permit is EVERYTHING:
+            return None
+        if self._listeners_of_key[_key(permit)] >= settings.listeners_per_key:
+            return _refuse_listener("key")
+        if permit.tenant and self._listeners[permit.tenant] >= settings.listeners_per_tenant:
+            return _refuse_listener("tenant")
+        return None
+
     @contextmanager
-    def inside(self, guest: Guest, permit: Permit, *, call: bool) -> Iterator[None]:
-        """While a connection lasts; `call`: it brings one."""
+    def inside(
+        self, guest: Guest, permit: Permit, *, call: bool, listens: bool = False
+    ) -> Iterator[None]:
+        """While a connection lasts; `call`: it brings one. `listens`: it counts as a listener."""
+        counted = [(self._calls, permit.tenant)] if call else []
+        if listens:
+            counted += [(self._listeners, permit.tenant), (self._listeners_of_key, _key(permit))]
+        for counter, name in counted:
+            counter[name] += 1
         self._guests[guest] = permit
-        self._calls[permit.tenant] += call
         try:
             yield
         finally:
             del self._guests[guest]
-            self._calls[permit.tenant] -= call
+            for counter, name in counted:
+                counter[name] -= 1
+                if not counter[name]:
+                    del counter[name]
 
     async def run(self) -> None:
         """Look after files and guests until cancelled."""
@@ -117,6 +155,25 @@ class Guard:
     @property
     def _keyring(self) -> Keyring | None:
         return self._keys.keyring if self._keys else None
+
+
+def _key(permit: Permit) -> str:
+    """An issuer may sign for several tenants."""
+    return f"{permit.name} {permit.tenant}"
+
+
+def _refuse_listener(whose: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"as many listeners as this {whose} may have\n",
+        5,
+        f"listeners_of_{whose}",
+    )
+
+
+_TOO_MANY_LISTENERS = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "as many listeners as this gateway may have\n", 5, "listeners"
+)
 
 
 def _certificates(settings: GatewaySettings) -> Certificates | None:

@@ -7,11 +7,14 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 
+from protocol.dialects import registry
 from protocol.dialects.base import Request
-from protocol.keyring import EVERYTHING, Permit
+from protocol.http_routes import Match, Route, find
+from protocol.keyring import EVERYTHING, Permit, Scope
 
 from .certificates import common_name
 from .gate import Refusal
+from .guard import Guard
 from .knock import Knock
 
 
@@ -28,6 +31,29 @@ def health(socket: ServerConnection, path: str, obstacle: str | None) -> Respons
             return socket.respond(HTTPStatus.OK, "ready\n")
         case _:
             return None
+
+
+_EVENTS = Route("/v1/calls/{call_id}/events", Scope.READ)
+_ROUTES = (*(Route(path, Scope.INGEST) for path in registry.paths()), _EVENTS)
+
+
+def route_of(target: str) -> Match | None:
+    """What is asked for: a bridge's path, or the events of a call; None for any other."""
+    return find(_ROUTES, target)
+
+
+def page_refused(guard: Guard, socket: ServerConnection, request: HttpRequest) -> Refusal | None:
+    """What to answer a page that may not use this gateway."""
+    arrived_at = str((socket.transport.get_extra_info("sockname") or ("",))[0])
+    secure = socket.transport.get_extra_info("ssl_object") is not None
+    refusal = guard.refuse_page(_headers(request), arrived_at, secure=secure)
+    return Refusal(refusal.status, refusal.text, about=refusal.reason) if refusal else None
+
+
+def no_such_path() -> Refusal:
+    """Which paths there are is no secret."""
+    text = f"no such path; bridges: {', '.join(registry.paths())}\n"
+    return Refusal(HTTPStatus.NOT_FOUND, text, about="no_such_path")
 
 
 def knock(socket: ServerConnection, request: HttpRequest) -> Knock:
@@ -55,12 +81,17 @@ def refused(socket: ServerConnection, refusal: Refusal) -> Response:
     return response
 
 
-def no_room() -> Refusal:
-    """For one more call.  Those who are told so at the same moment come back at different ones."""
+def no_room(about: str) -> Refusal:
+    """
+    For one more call; `about` for metrics.
+
+    Those who are told so at the same moment come back at different ones.
+    """
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "no room for another call; try again\n",
         retry_after=1 + secrets.randbelow(4),
+        about=about,
     )
 
 

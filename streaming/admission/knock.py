@@ -9,7 +9,9 @@ import base64
 import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
+
+from protocol.http_routes import path_of
 
 _SCHEMES = ("bearer", "token")
 """Of `Authorization`: `token` is what Deepgram's clients say."""
@@ -39,8 +41,8 @@ class Knock:
 
     @property
     def path(self) -> str:
-        """Without the query string, and without a slash at its end."""
-        return urlsplit(self.target).path.rstrip("/")
+        """Without the query string, and without a slash at its end; read as routes are."""
+        return path_of(self.target)
 
     def header(self, name: str) -> str | None:
         """The first of this name."""
@@ -68,7 +70,7 @@ class Knock:
     @property
     def token(self) -> str | None:
         """What stands in the URL: there only tokens that soon expire are taken, since URLs are logged."""
-        query = parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+        query = parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
         tokens = [value for name, value in query if name == "token"]
         return ",".join(tokens) if tokens else None
 

@@ -103,9 +103,38 @@ async def test_a_websocket_is_answered_like_anybody() -> None:
     async with listening("127.0.0.1", 0, Health(), registry()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
-            b"GET /livez HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /livez HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
+        line = await reader.readline()
+        writer.close()
+
+    assert line.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("header", "status_line"),
+    [
+        (b"Host: localhost:9464", b"HTTP/1.1 200"),
+        (b"Host: rebind.evil.example", b"HTTP/1.1 403"),
+        (b"Host: localhost\r\nOrigin: http://evil.example", b"HTTP/1.1 403"),
+        (b"Host: localhost\r\nHost: localhost", b"HTTP/1.1 400"),
+    ],
+)
+async def test_pages_of_other_sites_do_not_read_figures(header: bytes, status_line: bytes) -> None:
+    async with listening("127.0.0.1", 0, Health(), registry()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n" + header + b"\r\n\r\n")
+        line = await reader.readline()
+        writer.close()
+
+    assert line.startswith(status_line)
+
+
+async def test_a_port_for_other_machines_is_read_under_any_name() -> None:
+    async with listening("0.0.0.0", 0, Health(), registry()) as port:  # as in a container
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: gateway:9464\r\n\r\n")
         line = await reader.readline()
         writer.close()
 

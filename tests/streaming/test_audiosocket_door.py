@@ -21,7 +21,7 @@ from protocol.audio import Pcm
 from protocol.dialects.audiosocket import HANG_UP, SILENCE, Frame, Frames
 from protocol.keyring import Key, Keyring, Scope, digest, key_text
 from protocol.keys import CallKeys
-from streaming.audiosocket import MOST_STRANGERS
+from streaming.audiosocket import MOST_STRANGERS_PER_ADDRESS
 from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parents[1] / "speech" / "prompts" / "agent-alreadyon.wav"
@@ -160,15 +160,20 @@ async def test_a_stranger_does_not_touch_the_calls_of_others(redis: Redis, tmp_p
     assert ended["duration_ms"] == len(speech()) // 8
 
 
-async def test_connections_that_say_nothing_are_not_collected(redis: Redis, tmp_path: Path) -> None:
+async def test_silent_connections_give_way_to_announced_calls(redis: Redis, tmp_path: Path) -> None:
+    uuid = uuid4()
+
     async with gateway(redis, tmp_path) as doors, AsyncExitStack() as silent:
-        for _ in range(MOST_STRANGERS):
+        await doors.announce(uuid, call_id="c-1")
+        for _ in range(MOST_STRANGERS_PER_ADDRESS):
             _, writer = await asyncio.open_connection("127.0.0.1", doors.audiosocket)
             silent.callback(writer.close)
-        reader, writer = await asyncio.open_connection("127.0.0.1", doors.audiosocket)
-        silent.callback(writer.close)
+        async with doors.listening("c-1") as heard, ringing(doors.audiosocket, uuid) as caller:
+            await caller.speak(speech()[:8_000])
+            await caller.say(Frame(0x00))
+            ended = await heard.until("call.ended")
 
-        assert Frames().receive(await reader.read()) == HANGS_UP
+    assert ended["duration_ms"] == 1_000
 
 
 async def test_what_breaks_the_dialect_ends_its_call_with_all_that_was_heard(

@@ -135,6 +135,9 @@ async def test_a_posted_recording_goes_into_the_lane_of_recordings(
         await asking.post(
             f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=60
         )
-        recorded, live = await redis.xlen(P0.recordings), await redis.xlen(P0.finals)
+        recorded, live = (
+            await redis.xlen(P0.recordings_in("en-en")),
+            await redis.xlen(P0.finals_in("en-en")),
+        )
 
     assert (recorded, live) == (1, 0)

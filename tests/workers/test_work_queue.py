@@ -11,7 +11,7 @@ from protocol.wire import decode_entry, encode_event
 from streaming.checkpoint import Checkpoint
 from streaming.ledger import LogEvent, QueueFinal, StoreAudio
 from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
-from streaming.survey import backlog
+from streaming.survey import fleet
 from workers.engine import Effort
 from workers.queue import Claimed, Outcome, WorkQueue
 
@@ -287,7 +287,7 @@ async def test_a_recording_waits_in_a_lane_that_neither_claims_nor_admission_loo
     await gateway.perform(
         [StoreAudio(recorded, 0, b"audio!"), QueueFinal(recorded, job(recorded), 6, recorded=True)]
     )
-    behind = await backlog(redis, P0, 0.0)
+    behind = await fleet(redis, P0, 0.0)
     await queue_final(gateway, live)
 
     first = await claim_one(work)
@@ -300,11 +300,11 @@ async def test_a_recording_waits_in_a_lane_that_neither_claims_nor_admission_loo
         for queue, one in ((work, first), (other, again))
     ]
 
-    assert behind.segments == 0
+    assert not behind.waiting
     assert (first.job.segment, second.job.segment) == (live, recorded)
     assert again.recorded
     assert outcomes == [Outcome.RECORDED] * 2
-    assert await redis.xlen(P0.recordings) == 0
+    assert await redis.xlen(P0.recordings_in("en-en")) == 0
     assert [text for _, text in await log_texts(redis)] == ["yes", "yes"]
 
 

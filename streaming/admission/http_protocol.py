@@ -1,0 +1,130 @@
+"""uvicorn's HTTP protocol with bounds on what a client may leave unfinished: headers, unread bodies, silence."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .pending import PendingConnections
+
+LONGEST_HEAD = 65_536
+"""Bytes of request line and headers together; more get 431 unread."""
+
+MOST_PENDING = 512
+MOST_PENDING_PER_ADDRESS = 128
+"""Connections without a whole request; proxies and bridges have one address, and send their requests at once."""
+
+_LINGER_SECONDS = 10.0
+"""In which a client may read the answer to a request whose body was not read."""
+
+
+class _Phase(Enum):
+    HEAD = auto()
+    """No request, or a part of its headers."""
+
+    REQUEST = auto()
+    """A request is being answered; its endpoint bounds its body."""
+
+    UNREAD_BODY = auto()
+    """A request was answered before its body came."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBounds:
+    """`head_seconds`: time for request line and headers. `evicted`: told of each connection that gave way."""
+
+    pending: "PendingConnections[BoundedHttp]"
+    head_seconds: float
+    evicted: Callable[[], None]
+
+
+class BoundedHttp(H11Protocol):
+    """One connection. `scope["state"]["abort"]` ends it at once, where an answer cannot be sent any more."""
+
+    def __init__(self, bounds: HttpBounds, **uvicorn: Any) -> None:  # noqa: ANN401  # uvicorn's own arguments
+        super().__init__(**uvicorn)
+        self._bounds = bounds
+        self._phase = _Phase.REQUEST
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Called by the event loop."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "abort": transport.abort}
+        self._follow()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._enter(_Phase.REQUEST)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        super().data_received(data)
+        self._follow()
+
+    def on_response_complete(self) -> None:
+        """Called when an answer has been sent; a pipelined request may have begun."""
+        super().on_response_complete()
+        self._follow()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP; headers that are too long in all get 431."""
+        error = sys.exc_info()[1]
+        too_long = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431
+        self._refuse(431 if too_long else 400, msg)
+
+    def give_way(self) -> None:
+        """End a connection that has not said what it wants: a newer one takes its place."""
+        self._bounds.evicted()
+        self.transport.abort()
+
+    def _follow(self) -> None:
+        if self.transport.is_closing():
+            self._enter(_Phase.REQUEST)
+        elif self.conn.their_state is h11.IDLE:
+            self._enter(_Phase.HEAD)
+        elif self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete:
+            self._enter(_Phase.UNREAD_BODY)
+        else:
+            self._enter(_Phase.REQUEST)
+
+    def _enter(self, phase: _Phase) -> None:
+        if phase is self._phase:
+            return
+        self._phase = phase
+        self._bounds.pending.remove(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if phase is _Phase.REQUEST:
+            return
+        is_head = phase is _Phase.HEAD
+        if oldest := self._bounds.pending.add(self, self.client[0] if self.client else ""):
+            oldest.give_way()
+        seconds = self._bounds.head_seconds if is_head else _LINGER_SECONDS
+        end = self._refuse_slow if is_head else self.transport.close
+        self._deadline = self.loop.call_later(seconds, end)
+
+    def _refuse_slow(self) -> None:
+        self._refuse(408, "the headers did not come in time")
+
+    def _refuse(self, status: int, text: str) -> None:
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text) + 1).encode()),
+            (b"connection", b"close"),
+        ]
+        for event in (
+            h11.Response(status_code=status, headers=headers),
+            h11.Data(data=f"{text}\n".encode()),
+            h11.EndOfMessage(),
+        ):
+            if sent := self.conn.send(event):
+                self.transport.write(sent)
+        self.transport.close()

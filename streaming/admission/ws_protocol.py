@@ -1,0 +1,54 @@
+"""websockets' server connection, counted until its request has come."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+
+from .pending import PendingConnections
+
+_MOST_PENDING = 2_048
+_MOST_PENDING_PER_ADDRESS = 512
+"""Connections without a whole request; a PBX with all its calls has one address."""
+
+
+class BoundedHandshake(ServerConnection):
+    """The oldest connection without a whole request gives way where there are too many."""
+
+    def __init__(
+        self,
+        pending: "PendingConnections[BoundedHandshake]",
+        evicted: Callable[[], None],
+        *given: Any,  # noqa: ANN401  # the library's own arguments
+        **named: Any,  # noqa: ANN401
+    ) -> None:
+        """`evicted`: told of each connection that gave way."""
+        super().__init__(*given, **named)
+        self._pending = pending
+        self._evicted = evicted
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if oldest := self._pending.add(self, str(peer[0]) if peer else ""):
+            oldest.give_way()
+        self.request_rcvd.add_done_callback(lambda _: self._pending.remove(self))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._pending.remove(self)
+        super().connection_lost(exc)
+
+    def give_way(self) -> None:
+        """End a connection that has not said what it wants."""
+        self._evicted()
+        self.transport.abort()
+
+
+def bounded_handshakes(evicted: Callable[[], None]) -> Callable[..., BoundedHandshake]:
+    """What makes the connections of one server."""
+    pending = PendingConnections[BoundedHandshake](_MOST_PENDING, _MOST_PENDING_PER_ADDRESS)
+    return partial(BoundedHandshake, pending, evicted)
