@@ -83,6 +83,11 @@ class Gateway:
             unsettled=lambda: self._calls.unsettled,
             held_bytes=lambda: self._calls.held_bytes,
         )
+        self._meter.watch_stored(
+            calls=lambda: len(self._calls.unstored),
+            size=lambda: self._calls.unstored.size,
+            memory_share=lambda: self._calls.memory_share,
+        )
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()

@@ -12,12 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from protocol.capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is_stale
 from protocol.jobs import Job, JobError, decode_job
 from protocol.keys import WORKERS, CallKeys, Partition
-from protocol.leases import EXTEND, HAND_BACK, HANDED_BACK_MS, LOOK, TAKE_OVER
+from protocol.leases import EXTEND, HAND_BACK, HANDED_BACK_MS, JOIN, LOOK, TAKE_OVER
 from protocol.scripts import SETTLE, SUGGEST, TRY
 
 from .engine import Effort
@@ -78,6 +78,7 @@ class WorkQueue:
         self._extend = redis.register_script(EXTEND.source)
         self._hand_back = redis.register_script(HAND_BACK.source)
         self._take_over = redis.register_script(TAKE_OVER.source)
+        self._join = redis.register_script(JOIN.source)
         self._try = redis.register_script(TRY.source)
         self._look = redis.register_script(LOOK.source)
         self._suggest = redis.register_script(SUGGEST.source)
@@ -88,11 +89,7 @@ class WorkQueue:
         """Make the groups, where they are not there."""
         for partition in self._partitions:
             for lane in (partition.finals, partition.partials):
-                try:
-                    await self._redis.xgroup_create(lane, WORKERS, id="0", mkstream=True)
-                except ResponseError as exc:
-                    if "BUSYGROUP" not in str(exc):
-                        raise
+                await self._join(keys=[lane], args=[WORKERS])
 
     async def reclaim_own(self, partition: Partition) -> list[Claimed]:
         """Finals that were delivered to this consumer and never settled."""
