@@ -1,11 +1,11 @@
 """
 Lua that several scripts share, and how a script is put together.
 
-A script that fails in the middle leaves its first writes behind: Redis takes nothing back.  So each script looks at
-all that may be wrong before it writes: the type of every key that it is given, the numbers that it will count up, and
-whether the log is whole.  Keys of two kinds are treated differently.  What lies in the keys of one call can be told
-again by the call's owner: a broken one is answered like a lost log, or replaced where it is only a copy.  What lies in
-the keys of a partition belongs to many calls: there the script refuses with an error that names the key.
+A script that fails in the middle leaves its first writes behind: Redis takes nothing back.  So each script looks
+at all that may be wrong before it writes: the type of every key that it is given, the numbers that it will count
+up, and whether the log is whole.  Keys of two kinds are treated differently.  What lies in the keys of one call can
+be told again by the call's owner: a broken one is answered like a lost log, or replaced where it is only a copy.
+What lies in the keys of a partition belongs to many calls: there the script refuses, with an error that names it.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ local function replace_broken(...)
 end
 """
 """
-By the places of keys in KEYS.  `is_sound`: all are absent or of the right type.  `broken`: the error to return for the
-first that is not.  `replace_broken`: delete those that are not.
+By the places of keys in KEYS.  `is_sound`: all are absent or of the right type.  `broken`: the error to return for
+the first that is not.  `replace_broken`: delete those that are not.
 """
 
 SAME_LOG = """
@@ -95,7 +95,7 @@ local function refusal(m, log, owner)
 end
 """
 )
-"""Where the log has not been seen, nobody knows whose the call was in the end either.  `m`: place of meta in KEYS."""
+"""Where the log has not been seen, nobody knows whose the call was either.  `m`: place of meta in KEYS."""
 
 ALIVE = """
 local function alive(calls, call)
@@ -114,8 +114,8 @@ local function append(meta, log, outbox, live, call, event)
 end
 """
 """
-Gives the next seq; the log, the outbox and whoever listens now get the event under it.  A publication that is refused
-ends nothing: readers find the event in the log.
+Gives the next seq; the log, the outbox and whoever listens now get the event under it.  A publication that is
+refused ends nothing: readers find the event in the log.
 """
 
 RELEASING = """

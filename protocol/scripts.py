@@ -70,8 +70,8 @@ OPEN = script(
     MEMORY,
     """
 -- KEYS meta log settled calls   ARGV log owner call checkpoint share
--- Own a call from now on.  One that is in progress keeps its log; else a new log begins under the name given, unless
--- so large a share (0 to 1) of the memory is in use.  Returns the name of the call's log, or -4.
+-- Own a call from now on.  One that is in progress keeps its log; else a new log begins under the name given,
+-- unless so large a share (0 to 1) of the memory is in use.  Returns the name of the call's log, or -4.
 local no = broken(4)
 if no then return no end
 local life, used, most = server(), memory()
@@ -344,12 +344,12 @@ PROBE = script(
     """
 -- KEYS outbox   ARGV group
 -- How the server of a partition is.  Returns its life, bytes in use, their limit (0: none), the oldest entry of the
--- outbox ('' for none), the last that was ever there, and how many there were since the outbox was made.  Where it
--- is not there it is made, with its group: a recorder that begins when the server is full could not do that itself.
+-- outbox ('' for none), the last that was ever there, and how many there were since the outbox was made.  It is
+-- made with its group where they are not there: a recorder that begins when the server is full could not do that.
 local no = broken(1)
 if no then return no end
 local used, most = memory()
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM') end
+redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 local facts = redis.call('XINFO', 'STREAM', KEYS[1])
 local stream = {}
 for i = 1, #facts, 2 do stream[facts[i]] = facts[i + 1] end

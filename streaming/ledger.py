@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
 
-
 _WINDOW = 32_000_000
 """Bytes: a thousand seconds of speech of one call that no worker has read."""
 

@@ -13,7 +13,6 @@ from protocol.scripts import PROBE
 
 from .load import Backlog, capacity_of, tasks_of
 
-
 EntryId = tuple[int, int]
 """Milliseconds and number."""
 

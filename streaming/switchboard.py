@@ -184,7 +184,7 @@ class Switchboard:
         going.add_done_callback(self._going.discard)
 
     async def _run_on(self, conversation: Conversation) -> None:
-        """Its bridge is gone, its last finals are not there yet: as long as this gateway lives it waits for them."""
+        """Its bridge is gone, its last finals are not there yet: wait for them as long as this gateway lives."""
         call_id = conversation.call.identity.call_id
         self._calls[call_id] = conversation
         try:

@@ -113,7 +113,7 @@ async def test_a_recorder_that_begins_when_redis_is_full_makes_room(
     store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
     recorder = Recorder(redis, store, [P0.outbox], "recorder-1")
     async with gateway(redis) as url, calling(url, call_id="c1") as (bridge, heard):
-        await bridge.send(b"\xff" * 160)  # silence
+        await heard.until("call.started")
         await redis.config_set("maxmemory", "1mb")
         await bridge.send('{"type":"stop"}')
         await heard.until("call.ended")

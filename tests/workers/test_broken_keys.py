@@ -15,7 +15,7 @@ from support.valkey import ValkeyServer
 from protocol.call import CallConfig, Role
 from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
 from protocol.jobs import Job, encode_job
-from protocol.keys import WORKERS, CallKeys, Partition
+from protocol.keys import CallKeys, Partition
 from protocol.leases import EXTEND, HAND_BACK, JOIN, LOOK, TAKE_OVER
 from protocol.lua import Script
 from protocol.scripts import (
