@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from protocol.bridge import (
     AudioReceived,
@@ -35,13 +34,16 @@ from protocol.events import Entry, LoadLevel
 from .call import Call, Phase
 from .channel import Channel
 from .checkpoint import Checkpoint
-from .farewell import see_off
 from .following import Follower, LogReplacedError
 from .heartbeat import Ownership
 from .metrics import GatewayMeter
 from .past import Past
 from .queue import CallQueue, LogLostError, Missing, SupersededError
 from .renewal import Renewal
+from .unstored import EndedCall
+
+_DOUBT_EVERY = 5
+"""Beats between two looks at whether queued segments still lie in their lanes."""
 
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before a write is tried again; the last one for as long as it takes."""
@@ -80,6 +82,7 @@ class Conversation:
         self._is_changed = False
         """Something has changed that stands in no event, and Redis does not know it yet."""
 
+        self._beats = 0
         self._telling = asyncio.Lock()
         """Held while Redis is told how far we have come: what was right before a loss must not come after it."""
 
@@ -97,6 +100,13 @@ class Conversation:
     def is_live(self) -> bool:
         """Whether anything more is heard."""
         return self.call.phase is Phase.LIVE
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether all was heard, the call is still ours, and something is missing in its log."""
+        return self.call.phase in (Phase.ENDING, Phase.ENDED) and not (
+            self._left or self._is_leaving
+        )
 
     @property
     def _is_ours(self) -> bool:
@@ -236,11 +246,15 @@ class Conversation:
 
     async def run(self) -> None:
         """Write and follow until the call is over; SupersededError when a bridge's newer connection has it."""
-        while (lost := await self._run_while_owner()) is not None:
-            if self._is_leaving or self._renewal is None:
-                raise lost
-            if not await self._take_back(self._renewal):
-                return
+        try:
+            while (lost := await self._run_while_owner()) is not None:
+                if self._is_leaving or self._renewal is None:
+                    raise lost
+                if not await self._take_back(self._renewal):
+                    return
+        except SupersededError as exc:
+            self._left = self._left or exc
+            raise
 
     async def _run_while_owner(self) -> SupersededError | None:
         """None when the call is over."""
@@ -319,20 +333,33 @@ class Conversation:
             self.call.learn(entry)
             self._tell(entry)
 
-    async def see_off(self, redis: Redis, seconds: float) -> None:
-        """The call is over: keep its log until it is stored, at most so long."""
-        known = self.call.ledger.known
-        await see_off(redis, self._queue, known, self.checkpoint, seconds)
+    async def run_on(self) -> None:
+        """The same once more for a call whose bridge is gone: what was heard is waited for, however long."""
+        self._tell = lambda _: None
+        await self.run()
+
+    @property
+    def ended(self) -> EndedCall:
+        """What has to be kept of the call when it is over."""
+        return EndedCall(self._queue, self.checkpoint, self.call.ledger.known)
 
     async def beat(self) -> None:
         """A sign of life; Redis is told again what it has forgotten of the call."""
         try:
             await self._sign()
+            self._doubt()
         except LogLostError:
             self._is_forgotten = True
             self._due.set()
         except SupersededError as exc:
             self._left = exc
+            self._due.set()
+
+    def _doubt(self) -> None:
+        """Now and then: somebody may have emptied a lane, or all workers may have been away for too long."""
+        self._beats += 1
+        if self._beats % _DOUBT_EVERY == 0:
+            self.call.ledger.doubt()
             self._due.set()
 
     async def _sign(self) -> None:
@@ -367,7 +394,7 @@ class Conversation:
                 failures = 0
             except (RedisError, OSError) as exc:
                 if failures == 0:
-                    log.warning("redis_unavailable", error=type(exc).__name__)
+                    _note(exc)
                 await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
                 failures += 1
                 self._due.set()
@@ -403,3 +430,10 @@ class Conversation:
         async with self._telling:
             await self._queue.restore(known, self.checkpoint)
         self._is_forgotten = False
+
+
+def _note(exc: Exception) -> None:
+    """A server that is away comes back; a key that somebody has spoilt needs an operator."""
+    log.warning("redis_unavailable", error=type(exc).__name__)
+    if isinstance(exc, ResponseError) and str(exc).startswith("WRONGTYPE"):
+        log.error("redis_key_unusable", remedy=str(exc).removeprefix("WRONGTYPE "))

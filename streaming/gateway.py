@@ -106,6 +106,11 @@ class Gateway:
             held_bytes=lambda: self._calls.held_bytes,
             heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
         )
+        self._meter.watch_stored(
+            calls=lambda: len(self._calls.unstored),
+            size=lambda: self._calls.unstored.size,
+            memory_share=lambda: self._calls.memory_share,
+        )
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
 
+_WINDOW = 32_000_000
+"""Bytes: a thousand seconds of speech of one call that no worker has read."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
@@ -89,10 +92,16 @@ class Ledger:
     Whoever feeds it asks `due` afterwards; writes are to be done in order, and each reported by `wrote`.
     """
 
-    def __init__(self, piece: int, *, recorded: bool = False) -> None:
-        """`piece`: bytes of an open segment worth a write of their own; `recorded`: nothing of it is live."""
+    def __init__(self, piece: int, window: int = _WINDOW, *, recorded: bool = False) -> None:
+        """
+        `piece`: bytes of an open segment worth a write of their own; `recorded`: nothing of it is live.
+
+        `window`: bytes of unsettled audio that Redis gets at most, but for the segment that reaches it; newer
+        segments wait here until older ones are settled.
+        """
         self._recorded = recorded
         self._piece = piece
+        self._window = window
         self._held: dict[SegmentId, _Held] = {}
         self._events: dict[str, LogEvent] = {}
         self._sent: set[str] = set()
@@ -184,7 +193,11 @@ class Ledger:
     def due(self) -> Iterator[Write]:
         """What is to be written now, in order.  Asking again before `wrote` gives the same."""
         yield from (event for name, event in self._events.items() if name not in self._sent)
+        room = self._window
         for segment, held in self._held.items():
+            if room <= 0:
+                return
+            room -= len(held.audio)
             if not held.queued:
                 yield from self._due_of(segment, held)
 
@@ -215,6 +228,11 @@ class Ledger:
         """Redis has only the first `there` bytes of the segment: go back."""
         if held := self._held.get(segment):
             held.stored = there
+
+    def doubt(self) -> None:
+        """Queue again what waits for its terminal event: what still lies in its lane is not queued twice."""
+        for held in self._held.values():
+            held.queued = False
 
     def lost(self) -> None:
         """Redis has nothing any more: tell it everything again."""

@@ -51,6 +51,24 @@ class GatewayMeter:
             "Since Redis last took the heartbeat; at lost_seconds another gateway adopts the calls",
             registry=registry,
         )
+        self._unstored_calls = Gauge(
+            "trunkline_unstored_calls",
+            "Calls that are over, held in memory until they are stored",
+            registry=registry,
+        )
+        self._unstored_bytes = Gauge(
+            "trunkline_unstored_bytes", "Size of the logs of these calls", registry=registry
+        )
+        self._let_go = Counter(
+            "trunkline_calls_let_go_unstored",
+            "Calls let go before they were stored, for want of room (unstored_bytes)",
+            registry=registry,
+        )
+        self._memory = Gauge(
+            "trunkline_redis_memory_share",
+            "Part of the memory limit of Redis that is in use; 0 without a limit",
+            registry=registry,
+        )
         self._calls = Counter(
             "trunkline_calls",
             "Calls taken: begun, continued, finished for a gateway that died, taken back from an adopter",
@@ -118,6 +136,21 @@ class GatewayMeter:
     def without_worker(self, calls: int) -> None:
         """So many calls wait for a worker that can do what they need."""
         self._without_worker.set(calls)
+
+    def watch_stored(
+        self,
+        calls: Callable[[], int],
+        size: Callable[[], int],
+        memory_share: Callable[[], float],
+    ) -> None:
+        """Asked likewise: what is not stored yet, and how full Redis is."""
+        self._unstored_calls.set_function(calls)
+        self._unstored_bytes.set_function(size)
+        self._memory.set_function(memory_share)
+
+    def let_go(self) -> None:
+        """A call that was not stored yet, for want of room."""
+        self._let_go.inc()
 
     def took(self, dialect: str, how: str) -> None:
         """A call: `begun`, `continued`, `forsaken` or `taken_back`."""

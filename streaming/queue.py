@@ -25,8 +25,10 @@ from protocol.scripts import (
     BEAT,
     HEAR,
     LOG_LOST,
+    NO_ROOM,
     NOT_OWNER,
     OPEN,
+    RESEND,
     RESTORE,
     RETIRE,
     SETTLE,
@@ -54,7 +56,7 @@ class SupersededError(Exception):
 
 
 class OverloadedError(Exception):
-    """The workers are too far behind to take a new call; one in progress may go on."""
+    """The workers are too far behind, or Redis too full, to take a new call; one in progress may go on."""
 
 
 class GoingAwayError(SupersededError):
@@ -76,13 +78,25 @@ class CallQueue:
     `open` or `adopt` first: they say under which log the rest is done.
     """
 
-    def __init__(self, redis: Redis, keys: CallKeys, owner: str, keep_seconds: int = 900) -> None:
-        """`keep_seconds`: how long the log of an ended call can still be read."""
+    def __init__(
+        self,
+        redis: Redis,
+        keys: CallKeys,
+        owner: str,
+        keep_seconds: int = 900,
+        memory_share: float = 1.0,
+    ) -> None:
+        """
+        `keep_seconds`: how long the log of an ended call can still be read.
+
+        `memory_share`: part (0 to 1) of the memory limit of Redis from which on no new call is begun.
+        """
         self.keys = keys
         self.log = ""
         self._redis = redis
         self._owner = owner
         self._keep_seconds = keep_seconds
+        self._memory_share = memory_share
         self._open = self._script(OPEN)
         self._adopt = self._script(ADOPT)
         self._beat = self._script(BEAT)
@@ -93,6 +107,7 @@ class CallQueue:
         self._submit = self._script(SUBMIT)
         self._settle = self._script(SETTLE)
         self._retire = self._script(RETIRE)
+        self._resend = self._script(RESEND)
 
     # Whose call it is
 
@@ -116,6 +131,7 @@ class CallQueue:
         Own the call; True when it is a new one, whose log is called `log`, False when it goes on.
 
         `back`: only if no bridge's connection has owned it since we did, else SupersededError.
+        OverloadedError when the memory of Redis has no room for a new one.
         """
         keys = self.keys
         name = await self._open(
@@ -125,9 +141,12 @@ class CallQueue:
                 self._owner,
                 keys.call_id,
                 encode_checkpoint(checkpoint),
+                self._memory_share,
                 "back" if back else "",
             ],
         )
+        if name == NO_ROOM:
+            raise OverloadedError("the memory of the queue is full: try again later")
         if not name:
             raise SupersededError
         self.log = name.decode()
@@ -152,18 +171,20 @@ class CallQueue:
 
     async def adopt(self, silent_seconds: float) -> bool:
         """Own the call if its gateway has been silent for so long, and nobody was faster."""
+        keys = self.keys
         name = await self._adopt(
-            keys=[self.keys.meta, self.keys.partition.calls],
+            keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
             args=[self._owner, self.keys.call_id, silent_seconds],
         )
         self.log = name.decode()
         return bool(self.log)
 
     async def beat(self, checkpoint: Checkpoint) -> None:
-        """A sign of life.  LogLostError, SupersededError."""
+        """A sign of life.  LogLostError (also when the log is not whole), SupersededError."""
+        keys = self.keys
         self._refuse(
             await self._beat(
-                keys=[self.keys.meta, self.keys.partition.calls],
+                keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
                 args=[self.log, self._owner, self.keys.call_id, encode_checkpoint(checkpoint)],
             )
         )
@@ -199,6 +220,12 @@ class CallQueue:
             keys=[keys.partition.calls, keys.meta, keys.log, keys.settled],
             args=[self.log, self._owner, keys.call_id, self._keep_seconds],
         )
+
+    async def resend(self, known: Sequence[LogEvent]) -> None:
+        """Give the recorder the whole log (`known`) once more, whoever owns the call by now."""
+        keys = self.keys
+        told = [event.payload for event in known]
+        await self._resend(keys=[keys.partition.outbox], args=[keys.call_id, self.log, *told])
 
     # What is there
 

@@ -85,3 +85,14 @@ class GatewaySettings(DoorSettings):
     log_keep_seconds: int = Field(
         900, ge=1, description="how long the log of an ended call can still be read"
     )
+    unstored_bytes: int = Field(
+        64_000_000,
+        ge=0,
+        description="logs of ended calls kept in memory until they are stored; beyond it the oldest goes first",
+    )
+    memory_share: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="part of the memory limit of Redis (maxmemory) from which on new calls are refused",
+    )

@@ -2,15 +2,20 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
 from protocol.capacity import CapacityError, WorkerCapacity, decode_capacity
 from protocol.jobs import task_of
-from protocol.keys import Partition
+from protocol.keys import RECORDER, Partition
+from protocol.scripts import PROBE
 
 from .fleet import Fleet, LaneDepth
+
+EntryId = tuple[int, int]
+"""Milliseconds and number."""
 
 
 async def server_time(redis: Redis) -> float:
@@ -47,15 +52,47 @@ def _depth(segments: int, oldest: Any, now: float) -> LaneDepth:  # noqa: ANN401
     return LaneDepth(segments, max(0.0, now - since))
 
 
-async def newest_in(redis: Redis, outbox: str) -> str:
-    """The id of the last entry that lies there; `0-0` for none."""
-    newest: Any = await redis.xrevrange(outbox, count=1)
-    return newest[0][0].decode() if newest else "0-0"
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How the server of a partition is."""
+
+    life: str
+    """Its `run_id`: another one means that it was started again, or that another server has taken over."""
+
+    used: int
+    """Bytes of memory in use, as its limit counts them."""
+
+    limit: int
+    """Bytes; 0 where there is none, or where it is hidden."""
+
+    oldest: EntryId | None
+    """Of the outbox: what the recorder has not stored."""
+
+    newest: EntryId
+    """The last that was ever put into the outbox."""
+
+    added: int
+    """Entries since the outbox was made."""
+
+    @property
+    def share(self) -> float:
+        """Part of the limit that is in use, 0 where there is none."""
+        return self.used / self.limit if self.limit else 0.0
 
 
-async def is_emptied(redis: Redis, outbox: str, mark: str) -> bool:
-    """Whether everything up to `mark` has been taken out."""
-    return not await redis.xrange(outbox, "-", mark, count=1)
+async def probe(redis: Redis, partition: Partition) -> Probe:
+    """Look at a partition's server; its outbox is made, where it is not there."""
+    life, used, limit, oldest, newest, added = await redis.register_script(PROBE.source)(
+        keys=[partition.outbox], args=[RECORDER]
+    )
+    first = entry_id(oldest) if oldest else None
+    return Probe(life.decode(), used, limit, first, entry_id(newest), added)
+
+
+def entry_id(text: bytes) -> EntryId:
+    """Id of an entry of a stream, so that ids can be compared."""
+    milliseconds, _, number = text.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 def _told(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:

@@ -5,9 +5,10 @@ A call belongs to whoever opened it last; Redis refuses the writes of all others
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -24,6 +25,7 @@ from protocol.tenants import bare
 from .call import Phase
 from .checkpoint import Checkpoint, hashed
 from .conversation import Conversation
+from .farewell import retire, tell_again
 from .fleet import Fleet, TaskLoads
 from .following import Newsroom
 from .hearing import Hearing
@@ -34,7 +36,8 @@ from .metrics import GatewayMeter
 from .past import Past
 from .queue import CallQueue, OverloadedError, SupersededError
 from .settings import GatewaySettings
-from .survey import fleet, forsaken, server_time
+from .survey import fleet, forsaken, probe, server_time
+from .unstored import EndedCall, Unstored
 from .workshop import Workshop
 
 _AT_A_TIME = 32
@@ -42,6 +45,12 @@ _AT_A_TIME = 32
 
 _FAREWELL_SECONDS = 5.0
 """How long a gateway that stops waits for the recorder."""
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks of a gateway that stops."""
+
+_MEMORY_SLACK = 0.05
+"""So much less of the memory must be in use before new calls are taken again."""
 
 log = structlog.get_logger()
 
@@ -64,19 +73,22 @@ class Switchboard:
         self._partitions = partitions
         self._settings = settings
         self._now = now
-        self._workshop = Workshop(
-            redis, partitions, settings, hearing, newsroom, now, meter or GatewayMeter()
-        )
+        self._meter = meter or GatewayMeter()
+        self._workshop = Workshop(redis, partitions, settings, hearing, newsroom, now, self._meter)
         self._loads = TaskLoads()
         self._loop_load = LoopLoad()
         self._fleets: tuple[Fleet, ...] = ()
         self._orphaned_tasks: frozenset[Task] = frozenset()
         self._workshop.keyword_limit = self._keyword_limit
-        self._meter = meter or GatewayMeter()
         self._calls: dict[str, Conversation] = {}
         self._junctions: dict[str, asyncio.Future[Junction]] = {}
         self._going: set[asyncio.Task[None]] = set()
         self._finishing: dict[str, asyncio.Task[None]] = {}
+        self._unstored = Unstored(settings.unstored_bytes)
+        self._is_stopping = False
+        self._is_short_of_memory = False
+        self.memory_share = 0.0
+        """Part of the memory limit of Redis that is in use; 0 where there is none."""
 
     def keys(self, call_id: str) -> CallKeys:
         """Where the call lies in Redis."""
@@ -150,7 +162,9 @@ class Switchboard:
 
     @property
     def level(self) -> LoadLevel:
-        """What is left out: the worse of what the workers and our own event loop call for."""
+        """What is left out: the worst of what workers, event loop and the memory of Redis call for."""
+        if self._is_short_of_memory:
+            return LoadLevel.NO_NEW_CALLS
         return max(self._loads.least(self._tasks), self._loop_load.level)
 
     @property
@@ -168,6 +182,11 @@ class Switchboard:
         """Audio in memory, kept until its terminal event is back."""
         return sum(one.call.ledger.held_bytes for one in self._calls.values())
 
+    @property
+    def unstored(self) -> Unstored:
+        """Calls that are over and not stored yet."""
+        return self._unstored
+
     def close(self, part: Part) -> None:
         """The conversation is over, or has been left."""
         conversation = part.junction.conversation if isinstance(part, Leg) else part
@@ -178,12 +197,30 @@ class Switchboard:
             del self._calls[call_id]
             self._junctions.pop(call_id, None)
         if conversation.call.phase is Phase.OVER:
-            self._see_off(conversation)
+            self._hold(conversation.ended)
+        elif conversation.is_unfinished and not self._is_stopping:
+            self._finishing[call_id] = asyncio.create_task(self._run_on(conversation))
 
-    def _see_off(self, conversation: Conversation) -> None:
-        going = asyncio.create_task(conversation.see_off(self._redis, self._settings.hold_seconds))
+    def _hold(self, ended: EndedCall) -> None:
+        """The call is over: its log may go from Redis in a while, and is held here until it is stored."""
+        for gone in self._unstored.hold(ended):
+            self._meter.let_go()
+            log.error("call_let_go_unstored", call_id=gone.queue.keys.call_id)
+        going = asyncio.create_task(retire(ended))
         self._going.add(going)
         going.add_done_callback(self._going.discard)
+
+    async def _run_on(self, conversation: Conversation) -> None:
+        """Its bridge is gone, its last finals are not there yet: wait for them as long as this gateway lives."""
+        call_id = conversation.call.identity.call_id
+        self._calls[call_id] = conversation
+        try:
+            await conversation.run_on()
+        except* SupersededError:
+            log.info("call_continued_elsewhere", call_id=call_id)
+        finally:
+            self._finishing.pop(call_id, None)
+            self.close(conversation)
 
     async def beat(self) -> None:
         """A sign of life for each call.  RedisError when there is no Redis."""
@@ -195,6 +232,7 @@ class Switchboard:
         """Find out how far the workers are behind, and tell all calls when that changes anything."""
         before = self.level
         partitions = [Partition(number) for number in range(self._partitions)]
+        await self._look_at_servers(partitions)
         now = await server_time(self._redis)
         self._fleets = tuple(
             await asyncio.gather(*(fleet(self._redis, one, now) for one in partitions))
@@ -257,6 +295,21 @@ class Switchboard:
         limits = [limit for one in self._fleets if (limit := one.keyword_limit(task)) is not None]
         return min(limits, default=None)
 
+    async def _look_at_servers(self, partitions: Sequence[Partition]) -> None:
+        """How full they are, and whether they still have what is not stored yet."""
+        probes = await asyncio.gather(*(probe(self._redis, one) for one in partitions))
+        self.memory_share = max(one.share for one in probes)
+        limit = self._settings.memory_share - _MEMORY_SLACK * self._is_short_of_memory
+        if (self.memory_share > limit) is not self._is_short_of_memory:
+            self._is_short_of_memory = not self._is_short_of_memory
+            log.warning("memory_short" if self._is_short_of_memory else "memory_enough")
+        for partition, one in zip(partitions, probes, strict=True):
+            lost = self._unstored.look(partition, one)
+            for first in range(0, len(lost), _AT_A_TIME):
+                await asyncio.gather(
+                    *(tell_again(call) for call in lost[first : first + _AT_A_TIME])
+                )
+
     async def finish_forsaken(self) -> None:
         """Bring calls to their end whose gateways are dead."""
         since = await server_time(self._redis) - self._settings.lost_seconds
@@ -268,12 +321,21 @@ class Switchboard:
 
     async def stop(self) -> None:
         """Leave to others what is not finished; calls that are over may be stored first, if that is quick."""
-        if self._going:
-            await asyncio.wait(self._going, timeout=_FAREWELL_SECONDS)
+        self._is_stopping = True
+        with contextlib.suppress(TimeoutError, RedisError, OSError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._until_stored()
+        if self._unstored:
+            log.warning("calls_left_unstored", entries=len(self._unstored))
         tasks = [*self._finishing.values(), *self._going]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_stored(self) -> None:
+        while self._unstored:
+            await self._look_at_servers([Partition(one) for one in range(self._partitions)])
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _finish(self, call_id: str) -> None:
         try:

@@ -69,6 +69,7 @@ class Workshop:
             self.keys(call_id),
             secrets.token_hex(8),
             self._settings.log_keep_seconds,
+            self._settings.memory_share,
         )
 
     def begin(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from protocol.keys import RECORDER
 
@@ -117,7 +117,9 @@ class Recorder:
         try:
             await self._redis.xgroup_create(outbox, RECORDER, id="0", mkstream=True)
         except ResponseError as exc:
-            if not str(exc).startswith("BUSYGROUP"):  # it is there
+            # It is there; or the server is full, and a gateway has made it.
+            is_full = isinstance(exc, OutOfMemoryError)
+            if not (is_full or str(exc).startswith("BUSYGROUP")):
                 raise
 
     async def _read(self, outbox: str, after: str) -> list[Any]:

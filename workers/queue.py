@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from protocol.capacity import FRESH_SECONDS, Task, WorkerCapacity, encode_capacity, is_stale
 from protocol.jobs import Job, JobError, decode_job, lane_of, task_of
@@ -25,6 +25,7 @@ from protocol.leases import (
     EXTEND,
     HAND_BACK,
     HANDED_BACK_MS,
+    JOIN,
     LOOK,
     PASS_ON,
     TAKE_OVER,
@@ -107,6 +108,7 @@ class WorkQueue:
         self._extend = redis.register_script(EXTEND.source)
         self._hand_back = redis.register_script(HAND_BACK.source)
         self._take_over = redis.register_script(TAKE_OVER.source)
+        self._join = redis.register_script(JOIN.source)
         self._try = redis.register_script(TRY.source)
         self._look = redis.register_script(LOOK.source)
         self._suggest = redis.register_script(SUGGEST.source)
@@ -321,11 +323,7 @@ class WorkQueue:
 
     async def _make_groups(self, partition: Partition, lane: str | None) -> None:
         for stream_of in (partition.finals_in, partition.partials_in, partition.recordings_in):
-            try:
-                await self._redis.xgroup_create(stream_of(lane), WORKERS, id="0", mkstream=True)
-            except ResponseError as exc:
-                if "BUSYGROUP" not in str(exc):
-                    raise
+            await self._join(keys=[stream_of(lane)], args=[WORKERS])
 
     async def _ours(self, claimed: list[Claimed]) -> list[Claimed]:
         """

@@ -9,7 +9,7 @@ from protocol.jobs import Job, encode_job
 from protocol.keys import CallKeys, Partition
 from protocol.wire import decode_entry, encode_event
 from streaming.checkpoint import Checkpoint
-from streaming.ledger import LogEvent, QueueFinal, StoreAudio
+from streaming.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
 from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
 from streaming.survey import fleet
 from workers.engine import Effort
@@ -318,3 +318,141 @@ async def test_a_worker_that_comes_back_finds_its_recording_again(
     claimed = await (await worker(redis)).claim_recorded(P0, lease_ms=60_000)
 
     assert await (await worker(redis)).reclaim_own(P0) == claimed
+
+
+async def outbox(redis: Redis) -> list[tuple[bytes, bytes]]:
+    return [(fields[b"s"], fields[b"e"]) for _, fields in await redis.xrange(P0.outbox)]
+
+
+async def whole_log(redis: Redis) -> list[tuple[bytes, bytes]]:
+    return [(key.split(b"-")[0], fields[b"e"]) for key, fields in await redis.xrange(CALL.log)]
+
+
+async def test_what_waited_for_its_turn_is_released_when_a_restored_log_has_come_so_far(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    """A server that came back without its newest entries may know the second segment's text and not the first's."""
+    work = await worker(redis)
+    for number in range(2):
+        await queue_final(gateway, SegmentId(0, number))
+    _, second = await work.claim(P0, room=2, wait_ms=1_000)
+    await work.settle(second, final(SegmentId(0, 1), "second"))
+
+    await gateway.restore([LogEvent("0-0", final(SegmentId(0, 0), "first"))], CHECKPOINT)
+
+    assert await log_texts(redis) == [(1, "first"), (2, "second")]
+
+
+async def test_what_a_restored_log_contains_cannot_happen_again(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    known = [LogEvent("started", b"started"), LogEvent("0-0", final(segment, "known"))]
+    await redis.flushall()
+    await gateway.restore(known, CHECKPOINT)
+
+    await gateway.perform([known[0], StoreAudio(segment, 0, b"audio!")])
+    await gateway.perform([QueueFinal(segment, job(segment), 6)])
+    await gateway.perform([GiveUp(segment, final(segment, "again"))])
+
+    assert await redis.xlen(P0.finals) == 0
+    assert [event for _, event in await whole_log(redis)] == [one.payload for one in known]
+
+
+async def test_a_segment_that_lies_in_its_lane_twice_is_recorded_once(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    work = await worker(redis)
+    await queue_final(gateway, segment)
+    await redis.xadd(P0.finals, {"j": job(segment)})
+    claimed = await work.claim(P0, room=2, wait_ms=1_000)
+
+    outcomes = [await work.settle(one, final(segment, "once")) for one in claimed]
+
+    assert outcomes == [Outcome.RECORDED, Outcome.DUPLICATE]
+    assert await log_texts(redis) == [(1, "once")]
+    assert await redis.xlen(P0.finals) == 0
+
+
+async def test_a_segment_whose_turn_has_not_come_is_recorded_once_too(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 1)
+    work = await worker(redis)
+    await queue_final(gateway, segment)
+    await redis.xadd(P0.finals, {"j": job(segment)})
+    claimed = await work.claim(P0, room=2, wait_ms=1_000)
+    for one, text in zip(claimed, ("first told", "told again"), strict=True):
+        await work.settle(one, final(segment, text))
+
+    await gateway.perform([GiveUp(SegmentId(0, 0), final(SegmentId(0, 0), "before"))])
+
+    assert await log_texts(redis) == [(1, "before"), (2, "first told")]
+
+
+async def test_what_lies_in_redis_for_a_call_goes_by_itself_in_the_end(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    segment = SegmentId(0, 0)
+    await gateway.perform([LogEvent("started", b"started")])
+    await gateway.perform([StoreAudio(segment, 0, b"audio!", job(segment))])
+    await queue_final(gateway, segment)
+    open_call = [await redis.ttl(key) for key in (CALL.meta, CALL.log, CALL.settled)]
+
+    await gateway.retire()
+
+    assert open_call == [-1, -1, -1]
+    for key in (CALL.meta, CALL.log, CALL.settled, CALL.audio(segment), CALL.state(segment)):
+        assert 0 < await redis.ttl(key) <= 900
+    assert await redis.zcard(P0.calls) == 0
+
+
+async def test_a_call_that_begins_anew_under_an_old_id_knows_nothing_of_the_old_one(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    await gateway.perform([LogEvent("started", b"old"), LogEvent("ended", b"old end")])
+    newer = CallQueue(redis, CALL, "owner-b")
+
+    is_new = await newer.open("log-b", CHECKPOINT)
+    await newer.perform([LogEvent("started", b"new")])
+
+    assert is_new
+    assert await whole_log(redis) == [(b"1", b"new")]
+
+
+async def test_a_call_is_adopted_only_when_its_gateway_has_been_silent_for_so_long(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    heir = CallQueue(redis, CALL, "owner-b")
+
+    too_early = await heir.adopt(60)
+    await gateway.beat(CHECKPOINT)
+    await redis.zincrby(P0.calls, -61, CALL.call_id)
+    in_time = await heir.adopt(60)
+
+    assert (too_early, in_time, heir.log) == (False, True, "log-a")
+    assert not await CallQueue(redis, CALL, "owner-c").adopt(60)
+    with pytest.raises(SupersededError):
+        await gateway.beat(CHECKPOINT)
+
+
+async def test_the_outbox_gets_a_copy_of_everything_that_enters_the_log(
+    redis: Redis, gateway: CallQueue
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([LogEvent("started", b"started")])
+    for number in range(3):
+        await queue_final(gateway, SegmentId(0, number))
+    for one in reversed(await work.claim(P0, room=3, wait_ms=1_000)):
+        await work.settle(one, final(one.job.segment, str(one.job.segment)))
+    logged = await whole_log(redis)
+
+    copies = await outbox(redis)
+    await redis.flushall()
+    known = [LogEvent(str(at), event) for at, (_, event) in enumerate(logged)]
+    await gateway.restore(known, CHECKPOINT)
+
+    assert len(logged) == 4
+    assert copies == logged
+    assert await whole_log(redis) == await outbox(redis) == logged

@@ -1,0 +1,288 @@
+"""
+Keys that somebody else has spoilt: no script leaves half of its work behind, and calls go on when they are mended.
+
+Each key of each script in turn gets another type, on a real Valkey.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from support.valkey import ValkeyServer
+
+from protocol.call import CallConfig, Role
+from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
+from protocol.jobs import Job, encode_job
+from protocol.keys import CallKeys, Partition
+from protocol.leases import EXTEND, HAND_BACK, JOIN, LOOK, TAKE_OVER
+from protocol.lua import Script
+from protocol.scripts import (
+    ADOPT,
+    APPEND,
+    BEAT,
+    HEAR,
+    OPEN,
+    PROBE,
+    RESEND,
+    RESTORE,
+    RETIRE,
+    SETTLE,
+    SUBMIT,
+    SUGGEST,
+    TRY,
+)
+from protocol.wire import decode_entry, encode_event
+from streaming.checkpoint import Checkpoint
+from streaming.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
+from streaming.survey import probe
+from workers.engine import Effort
+from workers.queue import Claimed, WorkQueue
+
+P0 = Partition(0)
+CALL = CallKeys(P0, "call-1")
+CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
+SEGMENTS = [SegmentId(0, number) for number in range(3)]
+NOW = SEGMENTS[1]
+STARTED = LogEvent("started", encode_event(MarkReached("a mark")))
+
+
+def job(segment: SegmentId) -> bytes:
+    return encode_job(Job("call-1", "log-a", segment, start=0, end=8, queued_at=0.0, language="en"))
+
+
+def final(segment: SegmentId) -> bytes:
+    word = Word(f"text of {segment}")
+    return encode_event(Final(segment, Span(0, 8), (word,), "en", 0, (), "engine", Timing(0, 0)))
+
+
+def queued(segment: SegmentId) -> list[Write]:
+    return [StoreAudio(segment, 0, b"audio!"), QueueFinal(segment, job(segment), 6)]
+
+
+@dataclass
+class Scene:
+    """Segment 0 is settled, segment 2 too but waits for its turn in the log, segment 1 is in a worker's hands."""
+
+    redis: Redis
+    gateway: CallQueue
+    other: CallQueue
+    work: WorkQueue
+    claimed: Claimed
+    partial: Claimed
+
+    @classmethod
+    async def set(cls, redis: Redis) -> "Scene":
+        gateway = CallQueue(redis, CALL, "owner-a")
+        await gateway.open("log-a", CHECKPOINT)
+        work = WorkQueue(redis, [P0], "worker-1")
+        await work.prepare()
+        await gateway.perform([STARTED, *(one for segment in SEGMENTS for one in queued(segment))])
+        zero, one, two = await work.claim(P0, 3, 1_000)
+        await work.settle(zero, final(SEGMENTS[0]))
+        await work.settle(two, final(SEGMENTS[2]))
+        await gateway.perform([StoreAudio(NOW, 6, b"", job(NOW))])
+        (partial,) = await work.claim(P0, 1, 1_000)
+        return cls(redis, gateway, CallQueue(redis, CALL, "owner-b"), work, one, partial)
+
+    @property
+    def known(self) -> list[LogEvent]:
+        return [STARTED, LogEvent(str(SEGMENTS[0]), final(SEGMENTS[0]))]
+
+    async def everything(self) -> dict[bytes, bytes]:
+        return {key: await self.redis.dump(key) for key in await self.redis.keys()}
+
+    async def bring_to_its_end(self) -> None:
+        """What gateway and worker do, until every segment has its terminal event."""
+        for _ in range(10):
+            try:
+                await self._do_what_is_due()
+                if not await self.redis.xlen(P0.finals_in("en-en")):
+                    return
+            except LogLostError:
+                await self.gateway.restore(self.known, CHECKPOINT)
+            except SupersededError:  # the other one has opened the call
+                self.gateway, self.other = self.other, self.gateway
+
+    async def _do_what_is_due(self) -> None:
+        await self.work.prepare()
+        await self.gateway.beat(CHECKPOINT)
+        await self.gateway.perform([STARTED])
+        for segment in SEGMENTS[1:]:
+            (_, outcome) = await self.gateway.perform(queued(segment))
+            assert not isinstance(outcome, Missing)
+        for one in [
+            *await self.work.take_over(P0, 0, 3),
+            *await self.work.claim(P0, 3, 1),
+        ]:
+            if one.effort is Effort.FINAL:
+                await self.work.settle(one, final(one.job.segment))
+
+
+Act = Callable[[Scene], Awaitable[object]]
+
+ACTS: list[tuple[Script, list[str], Act]] = [
+    (
+        OPEN,
+        [CALL.meta, CALL.log, CALL.settled, P0.calls],
+        lambda it: it.other.open("log-b", CHECKPOINT),
+    ),
+    (ADOPT, [CALL.meta, P0.calls, CALL.log, CALL.settled], lambda it: it.other.adopt(0)),
+    (BEAT, [CALL.meta, P0.calls, CALL.log, CALL.settled], lambda it: it.gateway.beat(CHECKPOINT)),
+    (
+        RESTORE,
+        [CALL.meta, CALL.log, CALL.settled, P0.outbox, P0.calls],
+        lambda it: it.gateway.restore(it.known, CHECKPOINT),
+    ),
+    (
+        APPEND,
+        [CALL.meta, CALL.log, CALL.settled, P0.outbox],
+        lambda it: it.gateway.perform([LogEvent("more", encode_event(MarkReached("more")))]),
+    ),
+    (
+        HEAR,
+        [CALL.meta, CALL.audio(NOW), CALL.state(NOW), P0.partials_in("en-en")],
+        lambda it: it.gateway.perform([StoreAudio(NOW, 6, b"more", job(NOW))]),
+    ),
+    (
+        SUBMIT,
+        [CALL.meta, CALL.settled, CALL.state(NOW), P0.finals_in("en-en"), CALL.audio(NOW)],
+        lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6)]),
+    ),
+    (TRY, [CALL.state(NOW)], lambda it: it.work.begin([it.claimed])),
+    (
+        SUGGEST,
+        [CALL.meta, CALL.settled, CALL.state(NOW)],
+        lambda it: it.work.suggest(it.partial, 1, b"hypothesis", b"event"),
+    ),
+    (SETTLE, CALL.settling(NOW), lambda it: it.work.settle(it.claimed, final(NOW), "a reason")),
+    (
+        SETTLE,
+        CALL.settling(NOW),
+        lambda it: it.gateway.perform([GiveUp(NOW, final(NOW))]),
+    ),
+    (RETIRE, [P0.calls, CALL.meta, CALL.log, CALL.settled], lambda it: it.gateway.retire()),
+    (PROBE, [P0.outbox], lambda it: probe(it.redis, P0)),
+    (RESEND, [P0.outbox], lambda it: it.gateway.resend(it.known)),
+    (LOOK, [P0.partials_in("en-en"), CALL.state(NOW)], lambda it: it.work.look([it.partial])),
+    (EXTEND, [P0.finals_in("en-en")], lambda it: it.work.extend([it.claimed])),
+    (TAKE_OVER, [P0.finals_in("en-en")], lambda it: it.work.take_over(P0, 0)),
+    (HAND_BACK, [P0.finals_in("en-en")], lambda it: it.work.hand_back([it.claimed])),
+    (JOIN, [P0.finals_in("en-en")], lambda it: it.work.prepare()),
+]
+CASES = [(script, key, act) for script, keys, act in ACTS for key in keys]
+OF_CALLS = (OPEN, ADOPT, BEAT, RESTORE, APPEND, SUBMIT, TRY, SETTLE, LOOK)
+CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One server for all of them, emptied for each."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "valkey.sock") as server:
+        yield server
+
+
+@pytest.fixture
+async def scene(redis: Redis) -> Scene:
+    await redis.flushall()
+    return await Scene.set(redis)
+
+
+async def spoil(redis: Redis, key: str) -> None:
+    kind = await redis.type(key)
+    await redis.delete(key)
+    if kind == b"string":
+        await redis.rpush(key, "spoilt")
+    else:
+        await redis.set(key, "spoilt")
+
+
+async def texts(redis: Redis) -> list[str]:
+    entries = await redis.xrange(CALL.log)
+    read = [decode_entry(0, fields[b"e"]).event for _, fields in entries]
+    return [one.text for one in read if isinstance(one, Final)]
+
+
+def test_every_script_says_of_each_key_what_it_has_to_be() -> None:
+    for script, keys, _ in ACTS:
+        assert len(script.kinds) == len(keys), script.name
+
+
+@pytest.mark.parametrize(
+    ("script", "key", "act"),
+    CASES,
+    ids=[
+        f"{script.name}-{key.removeprefix(P0.tag)}-{at}"
+        for at, (script, key, _) in enumerate(CASES)
+    ],
+)
+async def test_a_script_that_meets_a_spoilt_key_does_nothing_and_the_call_ends_as_it_should(
+    redis: Redis, scene: Scene, script: Script, key: str, act: Act
+) -> None:
+    del script
+    await spoil(redis, key)
+    before = await scene.everything()
+
+    try:
+        await act(scene)
+    except (RedisError, LogLostError):
+        assert await scene.everything() == before
+    if key not in CALL_KEYS and await redis.type(key) in (b"string", b"list"):
+        await redis.delete(key)  # as the error tells the operator
+    await scene.bring_to_its_end()
+
+    assert await texts(redis) == [f"text of {segment}" for segment in SEGMENTS]
+
+
+async def number_of_the_last(redis: Redis) -> None:
+    await redis.hset(CALL.meta, "seq", "many")
+
+
+async def whose_turn(redis: Redis) -> None:
+    await redis.hset(CALL.meta, "next:0", "mine")
+
+
+async def an_entry_too_many(redis: Redis) -> None:
+    await redis.xadd(CALL.log, {"e": "strange"}, id="99-0")
+
+
+async def no_log(redis: Redis) -> None:
+    await redis.delete(CALL.log)
+
+
+async def no_jobs(redis: Redis) -> None:
+    await redis.delete(P0.finals_in("en-en"))
+
+
+async def no_job(redis: Redis) -> None:
+    await redis.xtrim(P0.finals_in("en-en"), maxlen=0, approximate=False)
+
+
+async def no_numbers(redis: Redis) -> None:
+    await redis.hset(CALL.state(NOW), mapping={"tried": "x", "revision": "x", "entry": "x"})
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [number_of_the_last, whose_turn, an_entry_too_many, no_log, no_jobs, no_job, no_numbers],
+)
+@pytest.mark.parametrize(
+    "act",
+    [act for script, _, act in ACTS if script in OF_CALLS],
+    ids=[f"{at}-{one[0].name}" for at, one in enumerate(ACTS) if one[0] in OF_CALLS],
+)
+async def test_a_key_with_wrong_contents_is_as_good_as_a_lost_one(
+    redis: Redis, scene: Scene, spoilt: Callable[[Redis], Awaitable[None]], act: Act
+) -> None:
+    await spoilt(redis)
+    before = await scene.everything()
+
+    try:
+        await act(scene)
+    except (RedisError, LogLostError):
+        assert await scene.everything() == before
+    await scene.bring_to_its_end()
+
+    assert await texts(redis) == [f"text of {segment}" for segment in SEGMENTS]
