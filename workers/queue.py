@@ -148,7 +148,7 @@ class WorkQueue:
 
     async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
         """One segment of a recording, for an engine that has nothing else to do; without waiting for any."""
-        lanes = [None, *self._lanes.get(partition, ())]
+        lanes = [None, *await self._find_lanes(partition)]
         for lane in lanes:
             streams: dict[Any, Any] = {partition.recordings_in(lane): ">"}
             reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=1)
