@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from ..engine import (
+    WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
     EngineError,
@@ -33,7 +34,6 @@ from .moonshine_tokens import END, START, Vocabulary, read_vocabulary
 Floats = npt.NDArray[np.float32]
 
 _RATE = 16_000
-_SHORTEST = _RATE // 10
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
@@ -117,6 +117,8 @@ class Moonshine:
         return [self._hear(utterance) for utterance in batch]
 
     def _hear(self, utterance: Utterance) -> Hypothesis:
+        if utterance.is_too_short:
+            return WITHHELD_TOO_SHORT
         if guards.loudness(utterance.samples) < _QUIETEST:
             return Hypothesis()
         found = self._found(utterance)
@@ -132,7 +134,7 @@ class Moonshine:
 
     def _found(self, utterance: Utterance) -> Found:
         search = self._search(utterance)
-        decoder = self._listen(_padded(utterance.samples))
+        decoder = self._listen(utterance.samples)
         while not search.finished:
             search.observe(decoder.follow(search.tokens, search.parents))
         return search.found()
@@ -194,11 +196,6 @@ def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
     return tuple(flag for flag, raised in named.items() if raised)
 
 
-def _padded(samples: Samples) -> Samples:
-    """At least a tenth of a second: the encoder's filters need that much."""
-    return np.pad(samples, (0, max(0, _SHORTEST - len(samples))))
-
-
 def _spellings(term: str) -> set[str]:
     """The ways in which the model may write a keyword."""
     return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
@@ -210,6 +207,8 @@ def _session(path: Path) -> Net:
     options.inter_op_num_threads = 1
     # A spinning thread takes the core that the next worker needs: on a busy machine twice as slow.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Processors without VNNI add 8-bit products in 16 bits, where they saturate: other words than elsewhere.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return net

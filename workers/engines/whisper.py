@@ -14,6 +14,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
 from ..engine import (
+    WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
     EngineError,
@@ -29,7 +30,6 @@ REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
 
 _RATE = 16_000
 _MAX_SECONDS = 30.0
-_SHORTEST = _RATE // 10
 _QUIETEST = -45.0
 
 _NO_SPEECH = 0.4
@@ -106,7 +106,9 @@ class Whisper:
 
     def _hear(self, utterance: Utterance) -> Hypothesis:
         samples = utterance.samples
-        if len(samples) < _SHORTEST or guards.loudness(samples) < _QUIETEST:
+        if utterance.is_too_short:
+            return WITHHELD_TOO_SHORT
+        if guards.loudness(samples) < _QUIETEST:
             return Hypothesis()
         prompt = self._prompt(utterance.keywords)
         words = self._decode(utterance, prompt.terms)
