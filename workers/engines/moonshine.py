@@ -39,10 +39,14 @@ _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
 _KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
-_QUIETEST = -45.0
+_SILENT = -70.0
+"""dBFS.  The model hears as well at -55 as at -15; what is softer than this is hardly one step of G.711."""
 
-_TOKENS_PER_SECOND, _TOKENS_MORE = 8.0, 8
-"""Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half."""
+_TOKENS_PER_SECOND, _TOKENS_MORE = 12.0, 8
+"""
+Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half; six digits a
+second, each with its comma, come to twelve.
+"""
 
 _WRITTEN = tuple(
     f"past_key_values.{layer}.decoder.{half}"
@@ -117,18 +121,27 @@ class Moonshine:
         return [self._hear(utterance) for utterance in batch]
 
     def _hear(self, utterance: Utterance) -> Hypothesis:
+        samples = utterance.samples
         if utterance.is_too_short:
             return WITHHELD_TOO_SHORT
-        if guards.loudness(utterance.samples) < _QUIETEST:
+        if (level := guards.loudness(samples)) < _SILENT:
             return Hypothesis()
         found = self._found(utterance)
-        if not guards.believable(found.nothing, found.log_probs):
-            return Hypothesis()
+        reason = guards.withheld(level, found.nothing, found.log_probs, complete=found.complete)
+        if reason is not None:
+            told = guards.is_worth_a_flag(found.nothing, found.log_probs)
+            return Hypothesis(flags=(reason.flag,) if told else ())
+        return self._written(found, len(samples) / _RATE)
+
+    def _written(self, found: Found, seconds: float) -> Hypothesis:
+        """The words of a row, less its loops."""
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
-        kept = guards.without_loop([word.text for word in spelled])
+        said = [guards.Said(word.text, word.log_prob) for word in spelled]
+        kept = guards.without_loops(said, seconds, complete=found.complete)
         words = tuple(
-            RecognisedWord(word.text, confidence=word.probability) for word in spelled[: kept.words]
+            RecognisedWord(text, confidence=spelled[place].probability)
+            for place, text in kept.words
         )
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
 

@@ -45,7 +45,9 @@ class GraniteEngine:
         self._next = 0
         self._waiting: deque[Session] = deque()
         self._writing: dict[int, Session] = {}
-        self._conclusions = Conclusions(prompts.tokens, rules.least_support)
+        self._conclusions = Conclusions(
+            prompts.tokens, rules.least_support, cut_loops=rules.cut_loops
+        )
         self._done: list[tuple[int, Hypothesis]] = []
 
     @property
