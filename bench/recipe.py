@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from console.processor import instruction_sets
+
 
 def recipe() -> str:
     """One line that says where and how a figure was made."""
@@ -16,9 +20,10 @@ def recipe() -> str:
         check=False,
         cwd=Path(__file__).parent,
     ).stdout.strip()
+    has = "+".join(instruction_sets()) or "unknown instruction sets"
     command = " ".join(["python", *(argument for argument in sys.argv)])
     return (
-        f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{_processor()} ({has}), {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f}; commit {commit or 'unknown'}; {command}"
     )
 

@@ -92,10 +92,11 @@ def _python(machine: Machine) -> Check:
 
 
 def _processor(machine: Machine) -> Check:
+    has = "".join(f", {name}" for name in machine.instruction_sets)
     if machine.cores >= 2:
-        return Check("Processor", State.OK, f"{machine.cores} cores")
+        return Check("Processor", State.OK, f"{machine.cores} cores{has}")
     late = "captions lag when both parties speak"
-    return Check("Processor", State.SUBSTITUTE, "1 core", late, "give it two")
+    return Check("Processor", State.SUBSTITUTE, f"1 core{has}", late, "give it two")
 
 
 def _memory(machine: Machine) -> Check:

@@ -14,6 +14,7 @@ from pathlib import Path
 from protocol.settings import RedisSettings
 
 from .connection import UnusableRedisError, check, connect
+from .processor import instruction_sets
 from .stack import server_binary
 
 _MODULES = (
@@ -74,6 +75,8 @@ class Machine:
 
     port: int
     port_free: bool
+    instruction_sets: tuple[str, ...] = ()
+    """What the processor has for 8-bit arithmetic, as Linux names it."""
 
 
 def look(redis_url: str | None, port: int, weights: Path | None) -> Machine:
@@ -96,6 +99,7 @@ def look(redis_url: str | None, port: int, weights: Path | None) -> Machine:
         weights_ready=weights.exists() if weights else None,
         port=port,
         port_free=_is_free(port),
+        instruction_sets=instruction_sets(),
     )
 
 

@@ -5,7 +5,7 @@ Every event but `Partial` stands in the call's log under a `seq` without holes a
 Positions are samples of the call clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from .call import Role
@@ -91,6 +91,27 @@ class Timing:
     """In the engine, for the whole batch."""
 
 
+class Withheld(StrEnum):
+    """Why words were not written although there was sound: behind `withheld:` among the flags of a final."""
+
+    TOO_SHORT = "too_short"
+    """Less than a tenth of a second: a click, not a word."""
+
+    TOO_QUIET = "too_quiet"
+    """Too soft for speech, even after the gain that was given to it."""
+
+    IMPROBABLE = "improbable"
+    """The engine itself thought that nobody spoke, and was not sure of the words either."""
+
+    @property
+    def flag(self) -> str:
+        """As it stands among the flags."""
+        return f"{_WITHHELD}{self.value}"
+
+
+_WITHHELD = "withheld:"
+
+
 @dataclass(frozen=True, slots=True)
 class Final:
     """All that was said in a segment.  Standalone: it repeats nothing of earlier finals."""
@@ -106,12 +127,17 @@ class Final:
     engine: str
     timing: Timing
     flags: tuple[str, ...] = ()
-    """What a reader should know of the text, for instance `loop_cut`."""
+    """What a reader should know of the text, for instance `loop_cut` or `withheld:too_quiet`."""
 
     @property
     def text(self) -> str:
         """The words, joined."""
         return " ".join(word.text for word in self.words)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether all words of the segment were withheld: its audio counts as withheld, not as transcribed."""
+        return not self.words and any(flag.startswith(_WITHHELD) for flag in self.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +166,8 @@ class Account(StrEnum):
     PAUSED = "paused"
     LOST_UPSTREAM = "lost_upstream"
     SHED = "shed"
+    WITHHELD = "withheld"
+    """It went to an engine, and a guard kept its words back: the final says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +289,12 @@ class ChannelTotals:
     paused: int = 0
     lost_upstream: int = 0
     shed: int = 0
+    withheld: int = 0
+
+    def withhold(self, samples: int) -> "ChannelTotals":
+        """Count `samples` of what was transcribed as withheld; not more than there are."""
+        moved = min(samples, self.transcribed)
+        return replace(self, transcribed=self.transcribed - moved, withheld=self.withheld + moved)
 
 
 @dataclass(frozen=True, slots=True)

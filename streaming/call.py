@@ -5,6 +5,7 @@ Bridge events and sounds go in; what is to be written collects in the ledger, wh
 goes in by `learn`.  No sockets, no clock, no Redis, no model.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -108,6 +109,7 @@ class Call:
         self._marks = Marks()
         self._segments = 0
         self._last_word: CallEnded | None = None
+        self._withheld: Counter[int] = Counter()
         self._level = LoadLevel.NORMAL
         self._lack = ""
         self._levels = 0
@@ -190,8 +192,14 @@ class Call:
                 self._levels, self._level, self._lack = number + 1, level, reason
             case CallWarning() as logged:
                 self._warnings.recall(logged)
+            case Final():
+                self._count_withheld(entry.event)
             case _:
                 pass
+
+    def _count_withheld(self, final: Final) -> None:
+        if final.is_withheld:
+            self._withheld[final.segment.channel] += final.span.end - final.span.start
 
     def _inherit(self, remnant: Remnant) -> None:
         segment, span = remnant.segment, remnant.span
@@ -290,6 +298,8 @@ class Call:
             self._open.answered(entry.event.segment)
             return
         self.ledger.learn(self._name_of(entry.event), encode_event(entry.event))
+        if isinstance(entry.event, Final):
+            self._count_withheld(entry.event)
         match entry.event:
             case (
                 Final(segment=segment)
@@ -342,7 +352,14 @@ class Call:
     def _end_if_settled(self) -> None:
         if self.phase is Phase.ENDING and self._last_word and not self.ledger.unsettled:
             self.phase = Phase.ENDED
-            self._log(self._last_word)
+            self._log(replace(self._last_word, channels=self._final_totals(self._last_word)))
+
+    def _final_totals(self, ended: CallEnded) -> tuple[ChannelTotals, ...]:
+        """The totals, with the segments whose words were all withheld in a bucket of their own."""
+        return tuple(
+            totals.withhold(self._withheld[channel])
+            for channel, totals in enumerate(ended.channels)
+        )
 
     def _acknowledge_keywords(self, rejected: tuple[str, ...]) -> None:
         keywords = self.config.keywords

@@ -1,6 +1,7 @@
 """The figures of a gateway, for Prometheus.  Labels are few and known beforehand: never a call, never a number."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -189,8 +190,8 @@ class GatewayMeter:
                 pass
 
     def _settle(self, totals: ChannelTotals) -> None:
-        for bucket in ("transcribed", "silence", "paused", "lost_upstream", "shed"):
-            self._audio.labels(bucket).inc(to_seconds(getattr(totals, bucket)))
+        for bucket, samples in asdict(totals).items():
+            self._audio.labels(bucket).inc(to_seconds(samples))
 
 
 def _observe(histogram: Histogram, seconds: float | None) -> None:

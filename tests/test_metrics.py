@@ -82,7 +82,7 @@ async def test_the_audio_of_a_call_is_accounted_for_in_the_figures_too(
 ) -> None:
     figures = await after_a_call(redis, tmp_path, LengthTeller())
 
-    buckets = ("transcribed", "silence", "paused", "lost_upstream", "shed")
+    buckets = ("transcribed", "silence", "paused", "lost_upstream", "shed", "withheld")
     seconds = sum(value(figures, "audio_seconds_total", bucket=bucket) for bucket in buckets)
     assert seconds == pytest.approx(len(AUDIO) / 8_000, abs=0.02)
     assert value(figures, "audio_bytes_total") == 2 * len(AUDIO)

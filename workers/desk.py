@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Protocol
 
-from .engine import ContinuousEngine, Engine, EngineError, Hypothesis, Utterance
+from .engine import (
+    WITHHELD_TOO_SHORT,
+    ContinuousEngine,
+    Engine,
+    EngineError,
+    Hypothesis,
+    Utterance,
+)
 
 Answer = Hypothesis | EngineError
 """What became of an utterance: it was heard, or it is at fault."""
@@ -26,8 +33,39 @@ class Desk(Protocol):
 
 
 def desk_of(engine: Engine) -> Desk:
-    """The desk that suits an engine."""
-    return ContinuousDesk(engine) if isinstance(engine, ContinuousEngine) else BatchDesk(engine)
+    """The desk that suits an engine; what is too short for words never reaches it."""
+    suited = ContinuousDesk(engine) if isinstance(engine, ContinuousEngine) else BatchDesk(engine)
+    return ScreeningDesk(suited)
+
+
+class ScreeningDesk:
+    """Answers utterances that are too short for words itself, at the next step; the others go to `desk`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.joins = desk.joins
+        self._tickets = count()
+        self._asked: dict[int, int] = {}
+        """Our ticket for each of the desk's."""
+
+        self._screened: list[tuple[int, Answer]] = []
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """See Desk."""
+        admitted = [(next(self._tickets), one) for one in utterances]
+        long = [(ticket, one) for ticket, one in admitted if not one.is_too_short]
+        inner = self._desk.admit([one for _, one in long]) if long else []
+        self._asked |= {one: ticket for one, (ticket, _) in zip(inner, long, strict=True)}
+        self._screened += [
+            (ticket, WITHHELD_TOO_SHORT) for ticket, one in admitted if one.is_too_short
+        ]
+        return [ticket for ticket, _ in admitted]
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """See Desk."""
+        screened, self._screened = self._screened, []
+        answers = self._desk.step() if self._asked else []
+        return screened + [(self._asked.pop(ticket), answer) for ticket, answer in answers]
 
 
 class BatchDesk:

@@ -13,9 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.capacity import Task
+from protocol.events import Withheld
 
 Samples = npt.NDArray[np.float32]
 """Mono, 16 kHz, in [-1, 1]."""
+
+SHORTEST = 1_600
+"""Samples: a tenth of a second.  No word is shorter, and engines make words of such clicks."""
 
 
 class Effort(StrEnum):
@@ -46,6 +50,11 @@ class Utterance:
     key: str = ""
     """The same for all hypotheses of one utterance: engines may keep state by it, for a while."""
 
+    @property
+    def is_too_short(self) -> bool:
+        """Whether it is shorter than any word: an engine is not to be asked."""
+        return len(self.samples) < SHORTEST
+
 
 @dataclass(frozen=True, slots=True)
 class RecognisedWord:
@@ -65,13 +74,17 @@ class Hypothesis:
     flags: tuple[str, ...] = ()
     """
     What the reader should know: `loop_cut`, `length_cut`, `keyword_suspect:<term>`,
-    `keywords_dropped:<count>` ...
+    `keywords_dropped:<count>`, `withheld:<reason>` ...
     """
 
     @property
     def text(self) -> str:
         """The words, joined."""
         return " ".join(word.text for word in self.words)
+
+
+WITHHELD_TOO_SHORT = Hypothesis(flags=(Withheld.TOO_SHORT.flag,))
+"""What is said of an utterance that is too short for words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from console.doctor import Check, State, healthy, judge, render
 from console.machine import Machine
+from console.processor import instruction_sets_in
 
 GIB = 1 << 30
 
@@ -139,3 +140,20 @@ def test_what_was_found_is_printed_as_it_is() -> None:
         terminal.print(render(found))
 
     assert "[bold]GPU[/bold]" in capture.get()
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "found"),
+    [
+        ("processor : 0\nflags\t\t: fpu sse2 avx2 avx512f avx512_vnni\n", ("avx2", "avx512f", "avx512_vnni")),
+        ("Features\t: fp asimd asimddp i8mm\n", ("asimddp", "i8mm")),
+        ("model name : none of them\n", ()),
+        ("", ()),
+    ],
+)  # fmt: skip
+def test_what_the_processor_has_for_whole_numbers_is_named(
+    cpuinfo: str, found: tuple[str, ...]
+) -> None:
+    named = check(replace(COMPLETE, instruction_sets=instruction_sets_in(cpuinfo)), "Processor")
+
+    assert named.found == ", ".join(["4 cores", *found])

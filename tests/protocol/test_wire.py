@@ -122,7 +122,7 @@ def test_a_partial_says_which_words_will_stay_and_has_no_seq() -> None:
     assert public["words"] == [{"w": "my", "stable": True}, {"w": "pol", "stable": False}]
 
 
-@given(st.lists(st.integers(0, 10**9), min_size=5, max_size=5))
+@given(st.lists(st.integers(0, 10**9), min_size=6, max_size=6))
 def test_an_account_in_milliseconds_adds_up(samples: list[int]) -> None:
     account = totals_in_ms(ChannelTotals(*samples))
 

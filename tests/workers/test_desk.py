@@ -1,11 +1,12 @@
 """Both kinds of engine behind one interface."""
 
+import numpy as np
 import pytest
 from support.engines import LengthTeller, Scribe
 from support.lane import speech
 
 from workers.desk import Answer, Desk, desk_of
-from workers.engine import EngineError, Hypothesis, Utterance
+from workers.engine import SHORTEST, EngineError, Hypothesis, Utterance
 
 
 def heard(answer: Answer) -> str:
@@ -77,3 +78,17 @@ def test_a_fault_is_an_answer_and_no_exception() -> None:
 
     assert answered == ticket
     assert isinstance(answer, EngineError)
+
+
+@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+def test_a_sound_shorter_than_any_word_never_reaches_an_engine(
+    engine: type[LengthTeller] | type[Scribe],
+) -> None:
+    """A thousand samples in a batch with others, and alone: the engine would fail at it."""
+    desk = desk_of(engine(fault=lambda one: len(one.samples) < SHORTEST))
+
+    tickets = desk.admit([Utterance(speech(2)), Utterance(np.ones(1_000, np.float32))])
+    (alone,) = desk.admit([Utterance(np.ones(0, np.float32))])
+
+    assert finished(desk, [*tickets, alone]) == ["2 tenths", "", ""]
+    assert desk.step() == []

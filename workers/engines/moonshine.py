@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from ..engine import (
+    WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
     EngineError,
@@ -33,16 +34,19 @@ from .moonshine_tokens import END, START, Vocabulary, read_vocabulary
 Floats = npt.NDArray[np.float32]
 
 _RATE = 16_000
-_SHORTEST = _RATE // 10
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
 _KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
-_QUIETEST = -45.0
+_SILENT = -70.0
+"""dBFS.  The model hears as well at -55 as at -15; what is softer than this is hardly one step of G.711."""
 
-_TOKENS_PER_SECOND, _TOKENS_MORE = 8.0, 8
-"""Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half."""
+_TOKENS_PER_SECOND, _TOKENS_MORE = 12.0, 8
+"""
+Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half; six digits a
+second, each with its comma, come to twelve.
+"""
 
 _WRITTEN = tuple(
     f"past_key_values.{layer}.decoder.{half}"
@@ -117,22 +121,33 @@ class Moonshine:
         return [self._hear(utterance) for utterance in batch]
 
     def _hear(self, utterance: Utterance) -> Hypothesis:
-        if guards.loudness(utterance.samples) < _QUIETEST:
+        samples = utterance.samples
+        if utterance.is_too_short:
+            return WITHHELD_TOO_SHORT
+        if (level := guards.loudness(samples)) < _SILENT:
             return Hypothesis()
         found = self._found(utterance)
-        if not guards.believable(found.nothing, found.log_probs):
-            return Hypothesis()
+        reason = guards.withheld(level, found.nothing, found.log_probs, complete=found.complete)
+        if reason is not None:
+            told = guards.is_worth_a_flag(found.nothing, found.log_probs)
+            return Hypothesis(flags=(reason.flag,) if told else ())
+        return self._written(found, len(samples) / _RATE)
+
+    def _written(self, found: Found, seconds: float) -> Hypothesis:
+        """The words of a row, less its loops."""
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
-        kept = guards.without_loop([word.text for word in spelled])
+        said = [guards.Said(word.text, word.log_prob) for word in spelled]
+        kept = guards.without_loops(said, seconds, complete=found.complete)
         words = tuple(
-            RecognisedWord(word.text, confidence=word.probability) for word in spelled[: kept.words]
+            RecognisedWord(text, confidence=spelled[place].probability)
+            for place, text in kept.words
         )
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
 
     def _found(self, utterance: Utterance) -> Found:
         search = self._search(utterance)
-        decoder = self._listen(_padded(utterance.samples))
+        decoder = self._listen(utterance.samples)
         while not search.finished:
             search.observe(decoder.follow(search.tokens, search.parents))
         return search.found()
@@ -194,11 +209,6 @@ def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
     return tuple(flag for flag, raised in named.items() if raised)
 
 
-def _padded(samples: Samples) -> Samples:
-    """At least a tenth of a second: the encoder's filters need that much."""
-    return np.pad(samples, (0, max(0, _SHORTEST - len(samples))))
-
-
 def _spellings(term: str) -> set[str]:
     """The ways in which the model may write a keyword."""
     return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
@@ -210,6 +220,8 @@ def _session(path: Path) -> Net:
     options.inter_op_num_threads = 1
     # A spinning thread takes the core that the next worker needs: on a busy machine twice as slow.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Processors without VNNI add 8-bit products in 16 bits, where they saturate: other words than elsewhere.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return net

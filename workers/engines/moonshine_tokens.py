@@ -1,5 +1,6 @@
 """Moonshine's 32,000 pieces of text, and words made of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,6 +20,13 @@ class Spelled:
     probability: float
     """Product of the probabilities of its tokens."""
 
+    tokens: int = 1
+
+    @property
+    def log_prob(self) -> float:
+        """Mean over its tokens."""
+        return math.log(max(self.probability, 1e-12)) / self.tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -30,15 +38,19 @@ class Vocabulary:
 
     def spell(self, tokens: Sequence[int], probabilities: Sequence[float]) -> tuple[Spelled, ...]:
         """The words that `tokens` write."""
-        words: list[tuple[bytes, float]] = []
+        words: list[tuple[bytes, float, int]] = []
         for token, probability in zip(tokens, probabilities, strict=True):
             piece = self.pieces[token] if _FIRST_BYTE <= token < len(self.pieces) else b""
             if piece.startswith(_SPACE) or not words:
-                words.append((piece.replace(_SPACE, b""), probability))
+                words.append((piece.replace(_SPACE, b""), probability, 1))
             else:
-                words[-1] = (words[-1][0] + piece, words[-1][1] * probability)
-        texts = [(written.decode(errors="replace").strip(), sure) for written, sure in words]
-        return tuple(Spelled(text, sure) for text, sure in texts if text)
+                written, sure, count = words[-1]
+                words[-1] = (written + piece, sure * probability, count + 1)
+        spelled = (
+            Spelled(written.decode(errors="replace").strip(), sure, count)
+            for written, sure, count in words
+        )
+        return tuple(word for word in spelled if word.text)
 
     def tokens(self, text: str) -> tuple[int, ...]:
         """The tokens that the model would write for `text` inside a sentence: with a space before it."""

@@ -6,6 +6,7 @@ seconds at a time however short the utterance is: half a second of work or more 
 an engine for finals.  The weights are CTranslate2's own plain format: tensors, no code.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,10 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
+from protocol.events import Withheld
+
 from ..engine import (
+    WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
     EngineError,
@@ -30,15 +34,19 @@ REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
 
 _RATE = 16_000
 _MAX_SECONDS = 30.0
-_SHORTEST = _RATE // 10
-_QUIETEST = -45.0
+_SILENT = -70.0
+"""dBFS.  Whisper scales what it hears: it needs no level, only that there is something."""
 
-_NO_SPEECH = 0.4
+_NO_SPEECH, _UNLIKELY, _LONGEST_TEXT = 0.3, -0.8, 4.0
 """
-Whisper's own probability of no speech, above which its words are not taken.
+Whisper's own probability of no speech, the mean log-probability of a text, and how far it can be compressed.
 
-Measured with base: telephone prompts under 0.2; hiss, tones and music over 0.55, with up to a hundred words.
+Measured with base: telephone prompts have a probability of no speech under 0.2, numbers read out up to 0.41; hiss,
+tones and music over 0.55, and over 0.38 when it had been told of keywords.  What was made of those had a mean log-probability under -1.0, or was one phrase over and
+over: it could be compressed to a thirteenth.  Numbers read out had one over -0.6, and could be compressed to 2.6.
 """
+
+_LOOP_CUT = "loop_cut"
 
 _MOST_TERMS, _MOST_TOKENS = 20, 64
 """Long prompts make small Whispers loop, or drop the first terms without a word."""
@@ -108,23 +116,26 @@ class Whisper:
 
     def _hear(self, utterance: Utterance) -> Hypothesis:
         samples = utterance.samples
-        if len(samples) < _SHORTEST or guards.loudness(samples) < _QUIETEST:
+        if utterance.is_too_short:
+            return WITHHELD_TOO_SHORT
+        if (level := guards.loudness(samples)) < _SILENT:
             return Hypothesis()
         prompt = self._prompt(utterance.keywords)
         if prompt.dropped:
-            prompt = self._likeliest(utterance)
-        words = self._decode(utterance, prompt.terms)
+            prompt = self._likeliest(utterance, level)
+        heard = self._decode(utterance, prompt.terms, level)
         flags = [f"keywords_dropped:{prompt.dropped}"] if prompt.dropped else []
-        if prompt.terms and guards.carried_away([word.text for word in words], prompt.terms):
-            words = self._decode(utterance, ())
+        if prompt.terms and _is_carried_away(heard, prompt.terms):
+            heard = self._decode(utterance, (), level)
             flags = ["keywords_ignored"]
-        kept = guards.without_loop([word.text for word in words])
-        if kept.looped:
-            flags.append("loop_cut")
-        return Hypothesis(tuple(words[: kept.words]), tuple(flags))
+        return replace(heard, flags=(*flags, *heard.flags))
 
-    def _decode(self, utterance: Utterance, terms: Sequence[str]) -> list[RecognisedWord]:
-        """What Whisper writes.  Never by chance: a temperature would give other words each time."""
+    def _decode(self, utterance: Utterance, terms: Sequence[str], level: float) -> Hypothesis:
+        """
+        What Whisper writes, less what two witnesses speak against.
+
+        Never by chance: a temperature would give other words each time.
+        """
         final = utterance.effort is Effort.FINAL
         segments, _ = self._model.transcribe(
             utterance.samples,
@@ -133,15 +144,29 @@ class Whisper:
             beam_size=5 if final else 1,
             temperature=0.0,
             condition_on_previous_text=False,
-            no_speech_threshold=_NO_SPEECH,
+            no_speech_threshold=None,
             log_prob_threshold=None,
             without_timestamps=not final,
             word_timestamps=final,
             hotwords=", ".join(terms) or None,
         )
-        return [word for segment in segments for word in _words(segment, len(utterance.samples))]
+        written = list(segments)
+        reasons = [_withheld(segment, level) for segment in written]
+        length = len(utterance.samples)
+        words = [
+            word
+            for segment, reason in zip(written, reasons, strict=True)
+            if reason is None
+            for word in _words(segment, length)
+        ]
+        kept = guards.without_loops([_said(word) for word in words], length / _RATE, complete=True)
+        flags = [reason.flag for reason in dict.fromkeys(reasons) if reason is not None]
+        return Hypothesis(
+            tuple(replace(words[place], text=text) for place, text in kept.words),
+            tuple(flags + [_LOOP_CUT] * kept.looped),
+        )
 
-    def _likeliest(self, utterance: Utterance) -> Prompt:
+    def _likeliest(self, utterance: Utterance, level: float) -> Prompt:
         """
         Of a list that is too long, the terms that sound most like what was said.
 
@@ -150,7 +175,7 @@ class Whisper:
         heard = utterance.previous
         if utterance.effort is Effort.FINAL:
             quick = replace(utterance, effort=Effort.PARTIAL)
-            heard = " ".join(word.text for word in self._decode(quick, ()))
+            heard = self._decode(quick, (), level).text
         found = self._prompt(by_sound(utterance.keywords, heard))
         return replace(found, terms=in_order(found.terms, utterance.keywords))
 
@@ -183,6 +208,27 @@ class Whisper:
             raise EngineError(
                 f"{seconds:.1f} s at once: Whisper takes {_MAX_SECONDS:.0f} s at most"
             )
+
+
+def _is_carried_away(heard: Hypothesis, terms: Sequence[str]) -> bool:
+    return _LOOP_CUT in heard.flags or guards.carried_away([one.text for one in heard.words], terms)
+
+
+def _withheld(segment: Segment, level: float) -> Withheld | None:
+    """Why the words of a segment do not stand, if they do not: always for two reasons."""
+    log_probs = [segment.avg_logprob] if segment.text.strip() else []
+    reason = guards.withheld(level, 0.0, log_probs)
+    doubtful = segment.avg_logprob < _UNLIKELY or segment.compression_ratio > _LONGEST_TEXT
+    if reason is None and log_probs and segment.no_speech_prob > _NO_SPEECH and doubtful:
+        return Withheld.IMPROBABLE
+    return reason
+
+
+def _said(word: RecognisedWord) -> guards.Said:
+    sure = math.log(max(word.confidence or 1.0, 1e-12))
+    if word.start is None or word.end is None:
+        return guards.Said(word.text, sure)
+    return guards.Said(word.text, sure, (word.end - word.start) / _RATE)
 
 
 def _words(segment: Segment, length: int) -> list[RecognisedWord]:

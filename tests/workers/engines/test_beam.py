@@ -101,12 +101,12 @@ def test_an_unsure_end_does_not_come_first() -> None:
 
 
 def test_a_sure_end_may_come_first_and_is_told() -> None:
-    sure: Table = {(): {END: 0.8, A: 0.1}}
+    sure: Table = {(): {END: 0.999, A: 0.0005}}
 
     for found in (search(sure, Greedy(limits())), search(sure, Beam(limits(), bias(), width=4))):
         assert found.tokens == ()
         assert found.complete
-        assert np.isclose(found.nothing, 0.8)
+        assert np.isclose(found.nothing, 0.999)
 
 
 def test_a_model_without_end_is_stopped() -> None:

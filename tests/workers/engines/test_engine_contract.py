@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from workers.engine import Effort, Engine, EngineError, Samples, Utterance
+from workers.engine import SHORTEST, Effort, Engine, EngineError, Hypothesis, Samples, Utterance
 
 RATE = 16_000
 
@@ -88,6 +88,18 @@ def test_no_speech_gives_no_words(contender: Contender, sound: str, effort: Effo
     (heard,) = contender.engine.transcribe([Utterance(NO_SPEECH[sound], effort)])
 
     assert heard.words == ()
+
+
+@pytest.mark.parametrize("effort", Effort)
+@pytest.mark.parametrize("length", [0, 1, 399, SHORTEST - 1])
+def test_a_sound_shorter_than_any_word_is_withheld_and_flagged(
+    contender: Contender, length: int, effort: Effort
+) -> None:
+    loud = np.full(length, 0.5, dtype=np.float32)
+
+    (heard,) = contender.engine.transcribe([Utterance(loud, effort)])
+
+    assert heard == Hypothesis(flags=("withheld:too_short",))
 
 
 def test_no_speech_gives_no_keywords(contender: Contender) -> None:

@@ -49,15 +49,6 @@ def test_a_long_list_of_other_names_puts_none_of_them_in(
     assert plain(heard.text) == SAID
 
 
-@pytest.mark.parametrize("length", [0, 1, 399, 1_599])
-def test_a_splinter_of_a_sound_is_taken(moonshine: Moonshine, length: int) -> None:
-    loud = np.full(length, 0.5, dtype=np.float32)
-
-    (heard,) = moonshine.transcribe([Utterance(loud)])
-
-    assert heard.words == ()
-
-
 def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> None:
     with pytest.raises(EngineError, match="15 s at most"):
         moonshine.transcribe([Utterance(np.zeros(15 * 16_000 + 1, dtype=np.float32))])

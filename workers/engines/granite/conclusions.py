@@ -20,8 +20,8 @@ Verdict = Hypothesis | Doubted
 class Conclusions:
     """Texts whose words are being placed.  Used from the engine's thread; the work is done in another."""
 
-    def __init__(self, tokens: Tokens, least_support: float) -> None:
-        self._tokens, self._least_support = tokens, least_support
+    def __init__(self, tokens: Tokens, least_support: float, *, cut_loops: bool = True) -> None:
+        self._tokens, self._least_support, self._cut_loops = tokens, least_support, cut_loops
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="alignment")
         self._begun: dict[Future[Verdict], tuple[Session, Written]] = {}
 
@@ -31,8 +31,9 @@ class Conclusions:
     def begin(self, session: Session, written: Written) -> None:
         """Have the words of a text placed; only the thread that calls this ever touches the device."""
         future = self._thread.submit(
-            concluded, session, written, session.posteriors(), self._tokens, self._least_support
-        )
+            concluded, session, written, session.posteriors(), self._tokens, self._least_support,
+            cut_loops=self._cut_loops,
+        )  # fmt: skip
         self._begun[future] = session, written
 
     def ended(self, *, patient: bool) -> Iterator[tuple[Session, Written, Verdict]]:

@@ -12,6 +12,14 @@ LONGEST_UNIT = 16
 LEAST_REPEATED = 12
 """Tokens that a loop covers before it is one: `no no no no` and `thank you, thank you` are speech."""
 
+MOST_REPEATED = 0.75
+"""
+Share of the longest text that a loop must cover to end it.
+
+People read out `5555 5555 5555`: that it comes round again is not enough, the audio must not be able to hold it.
+Shorter loops are looked at when the text is whole, with what is known of its words: see `guards.without_loops`.
+"""
+
 
 class Ending(Enum):
     """Why a text ended."""
@@ -45,7 +53,9 @@ def judge(
     if tokens[-1] in end:
         return Verdict(Ending.SAID, len(tokens) - 1)
     if cut_loops and (unit := looping(tokens)):
-        return Verdict(Ending.LOOP, _loop_start(tokens, unit) + unit)
+        start = _loop_start(tokens, unit)
+        if len(tokens) - start >= MOST_REPEATED * most:
+            return Verdict(Ending.LOOP, start + unit)
     if len(tokens) >= most:
         return Verdict(Ending.LENGTH, len(tokens))
     return None

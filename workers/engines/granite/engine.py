@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from workers.engine import (
+    WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
     EngineBrokenError,
@@ -46,7 +47,9 @@ class GraniteEngine:
         self._next = 0
         self._waiting: deque[Session] = deque()
         self._writing: dict[int, Session] = {}
-        self._conclusions = Conclusions(prompts.tokens, rules.least_support)
+        self._conclusions = Conclusions(
+            prompts.tokens, rules.least_support, cut_loops=rules.cut_loops
+        )
         self._done: list[tuple[int, Hypothesis]] = []
 
     @property
@@ -123,7 +126,10 @@ class GraniteEngine:
 
     def _let_in(self) -> None:
         """Hear who waits, answer partials and silence at once, and let the others join the running."""
-        group = self._group()
+        admitted = self._group()
+        short = [one for one in admitted if one.utterance.is_too_short]
+        self._finish_all((one, WITHHELD_TOO_SHORT) for one in short)
+        group = [one for one in admitted if not one.utterance.is_too_short]
         if not group:
             return
         try:

@@ -12,8 +12,10 @@ from difflib import SequenceMatcher
 
 from workers.engine import Hypothesis, RecognisedWord
 
+from .. import guards
 from .ctc import DIGITS, Aligned, LogProbs, place, spans, support
 from .endings import Ending
+from .mel import RATE
 from .tokens import FittedKeywords
 
 WORD_TIMES = "ctc-alignment"
@@ -71,6 +73,15 @@ def hypothesis(
 def aligned(pieces: Sequence[Piece], log_probs: LogProbs) -> list[list[Aligned]]:
     """Where the letters of each word stand."""
     return place([piece.text for piece in pieces], log_probs)
+
+
+def without_loops(
+    pieces: Sequence[Piece], samples: int, ending: Ending
+) -> tuple[list[Piece], bool]:
+    """`pieces` less all but the first round of loops that the audio does not bear out; whether there were any."""
+    said = [guards.Said(piece.text, piece.log_prob) for piece in pieces]
+    kept = guards.without_loops(said, samples / RATE, complete=ending is Ending.SAID)
+    return [Piece(text, pieces[place].log_prob) for place, text in kept.words], kept.looped
 
 
 def unsupported(

@@ -149,7 +149,7 @@ def assemble(
         sing(parts, desk.endless())
     rules = Rules(
         table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
-        _draft_rows(settings.drafts, ledger), ledger.settle,
+        _draft_rows(settings.drafts, ledger), ledger.settle, cut_loops=settings.cut_loops,
     )  # fmt: skip
     decoder = desk.decoder(parts.end, cut_loops=settings.cut_loops)
     can = capabilities(settings, rows)

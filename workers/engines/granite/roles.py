@@ -77,3 +77,6 @@ class Rules:
 
     most: Callable[[int], int] = most_tokens
     """Longest text of so many samples, in tokens."""
+
+    cut_loops: bool = True
+    """Whether phrases that come round again and again, and have no place in the audio, are cut."""

@@ -11,6 +11,7 @@ from . import finals
 from .ctc import Aligned, LogProbs, emissions, text_of
 from .decode import Written
 from .ears import Heard
+from .endings import Ending
 from .finals import Piece
 from .tokens import FittedKeywords, Tokens
 
@@ -74,11 +75,23 @@ class Draught:
     flags: list[str]
 
     @classmethod
-    def of(cls, written: Written, posteriors: LogProbs | None, tokens: Tokens) -> "Draught":
-        """Words from tokens, and their places in the audio."""
+    def of(
+        cls,
+        written: Written,
+        posteriors: LogProbs | None,
+        tokens: Tokens,
+        samples: int,
+        *,
+        cut_loops: bool = True,
+    ) -> "Draught":
+        """Words from tokens, less their loops, and their places in the `samples` of the audio."""
         pieces = finals.in_words(tokens.pieces(written.tokens), written.log_probs)
+        flags = finals.ending_flags(written.ending)
+        if cut_loops:
+            pieces, looped = finals.without_loops(pieces, samples, written.ending)
+            flags += [Ending.LOOP.value] * (looped and Ending.LOOP.value not in flags)
         placed = finals.aligned(pieces, posteriors) if posteriors is not None else []
-        return cls(pieces, placed, finals.ending_flags(written.ending))
+        return cls(pieces, placed, flags)
 
     @property
     def words(self) -> list[str]:
@@ -98,23 +111,23 @@ class Doubted:
 
 
 def concluded(
-    session: Session, written: Written, posteriors: LogProbs | None, tokens: Tokens, least: float
-) -> Hypothesis | Doubted:
+    session: Session, written: Written, posteriors: LogProbs | None, tokens: Tokens, least: float,
+    *, cut_loops: bool = True,
+) -> Hypothesis | Doubted:  # fmt: skip
     """
     What becomes of a session whose last pass was `written`.  Changes nothing: safe beside the decode loop.
 
     After a second pass, the text without keywords stands; unless it holds the doubted keywords all the same: then
     it was not the list that put them there.
     """
-    draught = Draught.of(written, posteriors, tokens)
+    samples = len(session.utterance.samples)
+    draught = Draught.of(written, posteriors, tokens, samples, cut_loops=cut_loops)
     flags = finals.list_flags(session.keywords)
     if session.with_list is not None:
-        first = Draught.of(session.with_list, posteriors, tokens)
+        first = Draught.of(session.with_list, posteriors, tokens, samples, cut_loops=cut_loops)
         flags += finals.suspicion_flags(session.doubted, first.words, draught.words)
         if finals.contain_all(draught.words, session.doubted):
             draught = first
     elif doubted := draught.doubtful(session.keywords.kept, least):
         return Doubted(doubted)
-    return finals.hypothesis(
-        draught.pieces, draught.placed, len(session.utterance.samples), [*flags, *draught.flags]
-    )
+    return finals.hypothesis(draught.pieces, draught.placed, samples, [*flags, *draught.flags])

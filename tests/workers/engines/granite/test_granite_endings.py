@@ -14,8 +14,9 @@ END = frozenset({0})
         ([5, 6, 0], Verdict(Ending.SAID, 2)),
         ([0], Verdict(Ending.SAID, 0)),
         ([1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], Verdict(Ending.LENGTH, 20)),
-        ([7, 8] + [5] * 12, Verdict(Ending.LOOP, 3)),
-        ([9] + [5, 6] * 6, Verdict(Ending.LOOP, 3)),
+        ([7, 8] + [5] * 15, Verdict(Ending.LOOP, 3)),
+        ([7, 8] + [5] * 14, None),  # fourteen times the same digit may be a card number
+        ([9] + [5, 6] * 8, Verdict(Ending.LOOP, 3)),
         ([9] + [1, 2, 3, 4] * 4, Verdict(Ending.LOOP, 5)),
         ([4] + [1, 2, 3, 4] * 4, Verdict(Ending.LOOP, 4)),  # the round that the eye would not see
     ],

@@ -15,6 +15,7 @@ from workers.engines.granite.finals import (
     list_flags,
     suspicion_flags,
     unsupported,
+    without_loops,
 )
 from workers.engines.granite.tokens import FittedKeywords
 
@@ -111,3 +112,27 @@ def test_words_keep_their_places() -> None:
 
     assert (made.words[0].start, made.words[0].end) == (640, 2_240)
     assert made.flags == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("text", "ending", "left"),
+    [
+        ("4242 4242 4242 4242", Ending.SAID, "4242 4242 4242 4242"),
+        ("no " * 9 + "I did not", Ending.SAID, "no " * 9 + "I did not"),
+        (
+            "well " + "yes " * 60 + "it is Jones",
+            Ending.SAID,
+            "well yes it is Jones",
+        ),  # no room for it
+        ("and " + "bye " * 12, Ending.LENGTH, "and bye"),
+    ],
+)
+def test_only_loops_that_the_audio_does_not_bear_out_are_cut(
+    text: str, ending: Ending, left: str
+) -> None:
+    pieces = [Piece(word, -0.1) for word in text.split()]
+
+    kept, looped = without_loops(pieces, 4 * 16_000, ending)
+
+    assert [piece.text for piece in kept] == left.split()
+    assert looped == (text.split() != left.split())
