@@ -43,7 +43,8 @@ Whisper's own probability of no speech, the mean log-probability of a text, and 
 
 Measured with base: telephone prompts have a probability of no speech under 0.2, numbers read out up to 0.41; hiss,
 tones and music over 0.55, and over 0.38 when it had been told of keywords.  What was made of those had a mean
-log-probability under -1.0, or was one phrase over and over: it could be compressed to a thirteenth.  Numbers read out had one over -0.6, and could be compressed to 2.6.
+log-probability under -1.0, or was one phrase over and over: it could be compressed to a thirteenth.
+Numbers read out had one over -0.6, and could be compressed to 2.6.
 """
 
 _LOOP_CUT = "loop_cut"
