@@ -126,6 +126,14 @@ class Listener:
             await self._news.wait()
         return found[count - 1]
 
+    async def until_one_of(self, segment: str, *kinds: str) -> None:
+        """An event of one of these kinds about a segment, waiting for it if need be."""
+        while not any(
+            event["type"] in kinds and event.get("segment_id") == segment for event in self.events
+        ):
+            self._news.clear()
+            await self._news.wait()
+
     def of(self, kind: str) -> list[Event]:
         """All events of a kind so far."""
         return [event for event in self.events if event["type"] == kind]
