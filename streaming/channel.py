@@ -1,18 +1,20 @@
 """One channel of a call: from frames in any order to what the call is told of it."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, replace
 from typing import assert_never
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE
+from protocol.clock import CALL_RATE, at_rate, from_rate
 from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
 
 from .call import Call
 from .ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .hearing import Hearing
 from .passport.passport import Passport, reason
+from .resampler import RateConverter, internal_rate
 from .timeline import Gap, Late, Placed, Placement, Timeline
 from .tones import Keypad, Presses
 
@@ -56,15 +58,23 @@ class Channel:
     ) -> None:
         """`passport` is that of the whole call; `clock` says, in seconds, when audio comes."""
         self._number = number
-        self._scale = rate // CALL_RATE
+        self._rate = rate
+        self._scale = internal_rate(rate) // CALL_RATE
         self._origin = origin
-        self._timeline = Timeline(rate, start=origin.position * self._scale)
+        self._timeline = Timeline(rate, start=at_rate(origin.position, rate))
+        self._converter = RateConverter(rate, self._timeline.next)
+        self._unjudged: deque[tuple[int, Pcm]] = deque()
+        """Frames that the passport has not seen: the ear has not decided yet where they hold speech."""
+
+        self._speech_from: int | None = None
+        """Where the open segment begins, on the call clock."""
+
         self._ear = ear
         self._hearing = hearing
         self._call = call
         self._passport = passport
         self._clock = clock
-        self._keypad = Keypad(rate)
+        self._keypad = Keypad(internal_rate(rate))
         self._presses = Presses()
         self.late = 0
         """Samples that came too late or twice, and were dropped."""
@@ -83,7 +93,7 @@ class Channel:
     def receive(self, position: int | None, pcm: Pcm, deliver: Callable[[], None]) -> None:
         """Take in a frame; `deliver` is called when something has been made out of it."""
         self._place(self._timeline.place(position, pcm))
-        arrived = self._timeline.next // self._scale
+        arrived = from_rate(self._timeline.next, self._rate)
         self._warn(self._passport.arrive(self._number, arrived, self._clock()))
 
         def told(events: list[SoundEvent]) -> None:
@@ -99,15 +109,17 @@ class Channel:
 
     def begin_at(self, position: int) -> None:
         """What comes next begins at `position`, on the call clock; before the first sound nothing is missing."""
-        if self._ear.heard or self._timeline.next != self._origin.position * self._scale:
+        start = at_rate(position, self._rate)
+        if self._ear.heard or self._timeline.next != at_rate(self._origin.position, self._rate):
             self.skip_to(position)
         else:
             self._origin = replace(self._origin, position=position)
-            self._timeline = Timeline(self._scale * CALL_RATE, start=position * self._scale)
+            self._timeline = Timeline(self._rate, start=start)
+            self._converter = RateConverter(self._rate, start)
 
     def skip_to(self, position: int) -> None:
         """Nothing came between where the channel stands and `position`, on the call clock."""
-        self._place(self._timeline.skip_to(position * self._scale))
+        self._place(self._timeline.skip_to(at_rate(position, self._rate)))
 
     def skip(self, samples: int, reason: str, account: Account) -> None:
         """So many samples, in the bridge's rate, are not to be heard or will not come."""
@@ -116,6 +128,7 @@ class Channel:
 
     def listen_now(self) -> None:
         """Hear out what has arrived, because something that comes next refers to it."""
+        self._listen_to(self._converter.flush())
         self._hearing.now(self._ear, self._tell)
 
     def finalize(self) -> None:
@@ -146,9 +159,12 @@ class Channel:
                     assert_never(placement)
 
     def _hear(self, start: int, pcm: Pcm) -> None:
-        speaking = self._ear.hears_speech
-        self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
-        for key in self._keypad.hear(start, pcm):
+        self._unjudged.append((start, pcm))
+        self._listen_to(self._converter.feed(pcm))
+
+    def _listen_to(self, pcm: Pcm) -> None:
+        """Take in what comes next, at the internal rate."""
+        for key in self._keypad.hear(self._converter.given - len(pcm), pcm):
             at = key.at // self._scale
             if self._presses.is_new(key.digit, at, signalled=False):
                 self._call.press(self._number, key.digit, at)
@@ -156,20 +172,50 @@ class Channel:
 
     def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
-        self._ear.lose(end - start, account)
-        span = Span(start // self._scale, end // self._scale)
+        self._ear.lose(self._converter.skip(end - start), account)
+        span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
         self._call.miss(self._number, span, reason, account)
         if account is Account.LOST_UPSTREAM:
             self._warn(self._passport.lose(self._number, span))
 
     def _tell(self, events: list[SoundEvent]) -> None:
+        placed = [self._origin.place(event) for event in events]
+        self._judge(placed)
         fault = self._passport.misread(self._number)
-        for event in events:
-            placed = self._origin.place(event)
+        for event in placed:
             if fault is None:
-                self._call.sound(self._number, placed)
+                self._call.sound(self._number, event)
             else:
-                self._give_up(placed, fault)
+                self._give_up(event, fault)
+
+    def _judge(self, events: list[SoundEvent]) -> None:
+        """Let the passport see the frames of which the ear has decided whether they hold speech."""
+        spans = []
+        for event in events:
+            match event:
+                case SegmentOpened(start=start):
+                    self._speech_from = start
+                case SegmentClosed(span=span):
+                    self._speech_from = None
+                    spans.append(span)
+                case SegmentGrew():
+                    pass
+                case _:
+                    assert_never(event)
+        decided = self._origin.position + self._ear.decided
+        while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
+            start, pcm = self._unjudged.popleft()
+            at = from_rate(start, self._rate)
+            speaking = self._is_speech(at, spans)
+            self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
+
+    def _end_of(self, frame: tuple[int, Pcm]) -> int:
+        return from_rate(frame[0] + len(frame[1]), self._rate)
+
+    def _is_speech(self, at: int, spans: list[Span]) -> bool:
+        """Whether `at`, on the call clock, lies in the open segment or in one of `spans`."""
+        is_open = self._speech_from is not None and at >= self._speech_from
+        return is_open or any(span.start <= at < span.end for span in spans)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
         """Audio that is not what was said must not become words: no partial, no final."""

@@ -196,7 +196,8 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     cleaned = clean(_list(said, "keyterms_prompt"))
     language = next(iter(_list(said, "language_codes")), said.get("language_code", "en"))
     try:
-        audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", 16_000))
+        usual = 16_000 if _ENCODINGS[encoding] is Encoding.L16 else 8_000
+        audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", usual))
         opened = CallOpened(
             call_id=call.call_id(said.get("call_id") or request.own_id),
             roles=(custom.role_of(request.query),),

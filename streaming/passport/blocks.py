@@ -132,7 +132,7 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
     """What is found in `pcm`, BLOCK samples of the call clock at `rate` Hz."""
     levels = _levels(pcm, _TICK * rate // CALL_RATE)
     softest, loudest = float(levels.min()), float(levels.max())
-    code = _law_of(pcm) if rate == CALL_RATE else None
+    code = _law_of(pcm)
     faint = int(np.abs(pcm.astype(np.int32)).max()) <= _FAINT
     idle = bool((pcm == pcm[0]).all())
     steady = softest > _NEVER_DBFS and not idle

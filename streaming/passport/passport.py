@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE
+from protocol.clock import CALL_RATE, from_rate
 from protocol.events import Fault, LineWarning, Span
 
 from .advice import ADVICE, CERTAIN, UNITS
@@ -93,15 +93,15 @@ class Passport:
 
     def __init__(self, channels: int, rate: int = CALL_RATE) -> None:
         self._rate = rate
-        self._scale = rate // CALL_RATE
-        self._lines = [_Line(BLOCK * self._scale) for _ in range(channels)]
+        size = rate // 16 * 4  # a quarter of a second, in whole quarters of it
+        self._lines = [_Line(size) for _ in range(channels)]
 
     def hear(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
         """Audio in its order, at `position` in samples of the bridge; `speaking` as far as is known."""
         line = self._lines[channel]
         warnings: list[LineWarning] = []
         for start, block in line.fill(position, pcm):
-            at = start // self._scale
+            at = from_rate(start, self._rate)
             if self._is_due(line, at):
                 warnings += self._look(channel, at, block, speaking=speaking)
         return warnings
@@ -133,7 +133,7 @@ class Passport:
     def misread(self, channel: int) -> Fault | None:
         """Why what is heard on the channel now cannot be what was said; None while it can."""
         line = self._lines[channel]
-        now = line.start // self._scale
+        now = from_rate(line.start, self._rate)
         recent = (one for one in CERTAIN if now - line.standing.get(one, -_GONE) <= _SURE)
         return next(recent, None)
 

@@ -104,8 +104,7 @@ def test_silence_is_no_turn_but_text_that_was_shown_is_taken_back() -> None:
     ("query", "complaint"),
     [
         ("encoding=opus", "encoding 'opus' is not supported"),
-        ("encoding=pcm_mulaw", "exists at 8000 Hz only"),
-        ("sample_rate=44100", "send 8000 or 16000"),
+        ("sample_rate=96000", "send 8000 to 48000"),
         ("sample_rate=8000&keyterms_prompt=Acme", "keyterms_prompt must be a JSON list"),
         ("sample_rate=8000&keyterms_prompt=[1]", "keyterms_prompt must be a list of strings"),
         ("sample_rate=8000&redact_pii=True", "redact_pii is not supported"),
