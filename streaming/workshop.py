@@ -24,6 +24,7 @@ from .metrics import GatewayMeter
 from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue
+from .resampler import internal_rate
 from .segmenter import Endpointing
 from .settings import GatewaySettings
 
@@ -164,7 +165,7 @@ class Workshop:
         endpointing = Endpointing(
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
-        return Ear(endpointing, vad=settings.vad, rate=opened.rate)
+        return Ear(endpointing, vad=settings.vad, rate=internal_rate(opened.rate))
 
 
 def _origin(past: Past, channel: int) -> Origin:
