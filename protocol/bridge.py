@@ -1,5 +1,6 @@
 """What a bridge tells us, whatever its dialect."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .audio import Pcm
@@ -56,6 +57,37 @@ class AudioReceived:
 
     None continues where the channel stands.
     """
+
+
+def in_pieces(
+    events: Iterable["BridgeEvent"], milliseconds: int, rate: int
+) -> Iterator["BridgeEvent"]:
+    """
+    The same events with no audio longer than `milliseconds` at `rate` Hz.
+
+    Channels whose audio stands side by side take turns, so that none runs ahead of another.
+    """
+    size = rate * milliseconds // 1_000
+    side_by_side: dict[int, AudioReceived] = {}
+    for event in events:
+        if not isinstance(event, AudioReceived) or event.channel in side_by_side:
+            yield from _in_turns(side_by_side, size)
+            side_by_side = {}
+        if isinstance(event, AudioReceived):
+            side_by_side[event.channel] = event
+        else:
+            yield event
+    yield from _in_turns(side_by_side, size)
+
+
+def _in_turns(channels: "dict[int, AudioReceived]", size: int) -> Iterator["BridgeEvent"]:
+    longest = max((len(audio.pcm) for audio in channels.values()), default=0)
+    for start in range(0, longest, size):
+        for audio in channels.values():
+            pcm = audio.pcm[start : start + size]
+            at = None if audio.position is None else audio.position + start
+            if len(pcm):
+                yield AudioReceived(audio.channel, pcm, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Gateway:
             "select_subprotocol": _echo_subprotocol,
             "compression": None,  # mu-law hardly shrinks, and every stream would cost 50 KB
             "max_size": settings.max_message_bytes,
-            "max_queue": 16,
+            "max_queue": 4,  # messages, each of up to max_size: so much a connection holds at most
             "open_timeout": 5,
             "ping_interval": 20,
             "ping_timeout": 20,

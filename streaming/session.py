@@ -11,7 +11,9 @@ import structlog
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
-from protocol.bridge import BridgeEvent, CallOpened, DialectError
+from protocol.bridge import AudioReceived, BridgeEvent, CallOpened, DialectError, in_pieces
+from protocol.clock import CALL_RATE
+from protocol.dialects import fields
 from protocol.dialects.base import Dialect, Message, Objecting
 from protocol.events import Entry
 
@@ -32,6 +34,9 @@ RESTARTING = 1012
 
 IDLE = 4408
 """Close code: nothing was said in time."""
+
+PIECE_MS = 250
+"""Longest audio that is processed in one turn of the event loop; a message may hold minutes."""
 
 log = structlog.get_logger()
 
@@ -87,6 +92,7 @@ class Session:
         self._news = asyncio.Event()
         self._news.set()  # some dialects have the first word
         self._dismissal: tuple[int, str] | None = None
+        self._rate = CALL_RATE
         self.conversation: Part | None = None
 
     async def run(self) -> None:
@@ -118,10 +124,8 @@ class Session:
             return
         conversation, said = opened
         self.conversation = conversation
-        for event in said:
-            conversation.hear(event)
         following = asyncio.create_task(conversation.run())
-        hearing = asyncio.create_task(self._hear(conversation))
+        hearing = asyncio.create_task(self._hear(conversation, said))
         try:
             await asyncio.wait({following, hearing}, return_when=asyncio.FIRST_COMPLETED)
             await self._after(conversation, following, hearing)
@@ -180,7 +184,7 @@ class Session:
         try:
             async with asyncio.timeout(self._first_message):
                 async for message in self._socket:
-                    if events := self._dialect.receive(message):
+                    if events := self._dialect.receive(fields.control(message)):
                         return await self._begin_with(events[0]), events[1:]
                     self._news.set()
         except TimeoutError:
@@ -191,6 +195,7 @@ class Session:
         if not isinstance(event, CallOpened):
             raise DialectError("a call must be started before anything else is said of it")
         self._news.set()
+        self._rate = event.rate
         try:
             conversation = await self._begin(event, self._dialect, self._tell)
         except (DialectError, OverloadedError) as exc:  # the dialect has not seen it coming
@@ -201,14 +206,23 @@ class Session:
         self._news.set()
         return conversation
 
-    async def _hear(self, conversation: Part) -> None:
-        """Everything the bridge says, until it says goodbye or is gone."""
+    async def _hear(self, conversation: Part, said: list[BridgeEvent]) -> None:
+        """Everything the bridge says, from `said` on, until it says goodbye or is gone."""
+        await self._take_in(conversation, said)
         async for message in self._socket:
-            for event in self._dialect.receive(message):
-                conversation.hear(event)
+            await self._take_in(conversation, self._dialect.receive(fields.control(message)))
             self._news.set()
             if not conversation.is_live:
                 return
+
+    async def _take_in(self, conversation: Part, events: list[BridgeEvent]) -> None:
+        """Others have their turn between two pieces of one message's audio."""
+        is_first = True
+        for event in in_pieces(events, PIECE_MS, self._rate):
+            if isinstance(event, AudioReceived) and not is_first:
+                await asyncio.sleep(0)
+            is_first = False
+            conversation.hear(event)
 
     def _tell(self, entry: Entry) -> None:
         self._dialect.tell(entry)

@@ -121,7 +121,6 @@ BRIDGES = {
         [start(call_sid=CALL, media_format={"encoding": "raw", "sample_rate": "24000"})],
         media={},
         after=STOP,
-        roles=("mixed",),
         rate=24_000,
     ),
     "telnyx with L16": Bridge(
