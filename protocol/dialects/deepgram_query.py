@@ -1,6 +1,8 @@
 """What the query string of a Deepgram client asks for."""
 
+import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from .. import call
 from ..audio import AudioFormat, Encoding
@@ -21,6 +23,9 @@ _PACKED = frozenset({"flac", "speex", "amr-nb", "amr-wb", "g729"})
 """What Deepgram decodes and we do not."""
 
 _REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
+
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+"""What is left in a keyterm that was escaped twice, as `credit%2520card`."""
 
 _MOST_NOTICES = 32
 
@@ -120,13 +125,22 @@ def terms(texts: list[str]) -> list[str]:
     return [text.rsplit(":", 1)[0] if _is_boosted(text) else text for text in texts]
 
 
+def _keyterms(request: Request) -> list[str]:
+    """One a parameter; only those of the older `keywords` carry a boost."""
+    asked = [
+        value if name == "keyterm" else terms([value])[0]
+        for name, value in request.query
+        if name in ("keyterm", "keywords")
+    ]
+    return [unquote(one) if _ESCAPED.search(one) else one for one in asked]
+
+
 def _is_boosted(text: str) -> bool:
     return text.rpartition(":")[2].lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _opened(request: Request, audio: AudioFormat, channels: int) -> CallOpened:
-    asked = [value for name, value in request.query if name in ("keyterm", "keywords")]
-    cleaned = clean(terms(asked))
+    cleaned = clean(_keyterms(request))
     extra = _extra(request)
     tags = ",".join(value for name, value in request.query if name == "tag")
     named = request.first("call_id") or extra.get("call_id")

@@ -23,8 +23,10 @@ from protocol.dialects.deepgram_query import terms
 from protocol.events import (
     CallEnded,
     Entry,
+    Fault,
     Final,
     KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentFailed,
@@ -372,3 +374,27 @@ def test_blame_is_precise_and_told_in_band(query: str, complaint: str) -> None:
 
     (error,) = told(dialect)
     assert (error["type"], complaint in error["description"]) == ("Error", True)
+
+
+def test_rejected_keyterms_and_line_warnings_stand_in_the_closing_metadata() -> None:
+    dialect = deepgram("encoding=mulaw&keyterm=C%23&keyterm=Acme,Orvanta&keyterm=Acme+🚀")
+    opened, *_ = say(dialect, bytes(160))
+    assert isinstance(opened, CallOpened)
+    assert opened.config.keywords.terms == ("C#", "Acme", "Orvanta")
+    dialect.outbox()
+
+    warning = LineWarning(0, Fault.WRONG_RATE, "check sample_rate", 0.5, "times", 8_000)
+    for event in (
+        KeywordsApplied(0, opened.config.keywords.terms, opened.rejected_keywords),
+        warning,
+        CallEnded("completed", 8_000, 0, ()),
+    ):
+        dialect.tell(Entry(event, 1))
+    (closing,) = [json.loads(message) for message in dialect.outbox()]
+
+    told = [(one["parameter"], one["type"], one["message"]) for one in closing["x"]["warnings"]]
+    assert told[0][:2] == ("keyterm", "rejected")
+    assert told[0][2].startswith("Acme 🚀: only letters")
+    assert told[1] == ("keyterm", "in_use", "1 not used; 3 in use: C#, Acme, Orvanta")
+    assert told[2][:2] == ("audio", "wrong_rate")
+    assert "check sample_rate" in told[2][2]

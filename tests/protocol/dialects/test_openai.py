@@ -20,7 +20,10 @@ from protocol.bridge import (
 from protocol.dialects.openai import OpenAI
 from protocol.events import (
     Entry,
+    Fault,
     Final,
+    KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentFailed,
@@ -228,3 +231,16 @@ def test_blame_is_precise_and_told_in_band(messages: list[dict[str, Any]], compl
 
     error = json.loads(dialect.outbox()[-1])
     assert (error["type"], complaint in error["error"]["message"]) == ("error", True)
+
+
+def test_what_there_is_to_warn_of_stands_in_the_session_that_is_told_again() -> None:
+    dialect = openai()
+    say(dialect, update(format="g711_ulaw"))
+    warning = LineWarning(0, Fault.WRONG_LAW, "check the encoding", 1.0, "bits", 8_000)
+
+    keywords, line = told(dialect, KeywordsApplied(0, ("Acme",), ("🚀: only letters",)), warning)
+
+    assert keywords["type"] == line["type"] == "session.updated"
+    assert keywords["x"] == {"warnings": ["keywords: 🚀: only letters"]}
+    assert line["x"]["warnings"][1] == "audio: wrong_law: check the encoding"
+    assert line["session"] == keywords["session"]
