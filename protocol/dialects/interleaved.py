@@ -8,6 +8,9 @@ from ..bridge import AudioReceived
 _CLEARLY = 2.0
 """How much smaller the steps between samples must be before a piece of a sample is dropped."""
 
+_ENOUGH = 64
+"""Samples that show which reading is right; behind shorter frames the stream goes on."""
+
 
 class Interleaved:
     """
@@ -40,7 +43,8 @@ class Interleaved:
 
     def _begins_anew(self, frame: bytes) -> bool:
         """Whether the rest of the last frame belongs to no sample."""
-        if not self._rest or self.format.encoding is not Encoding.L16:
+        is_linear = self.format.encoding is Encoding.L16
+        if not (self._rest and is_linear and len(frame) >= _ENOUGH * self.format.frame_width):
             return False
         going_on, anew = self._roughness(self._rest + frame), self._roughness(frame)
         return anew * _CLEARLY < going_on

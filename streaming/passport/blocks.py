@@ -79,11 +79,31 @@ class Contrast:
         return self.roughness < -0.3 and self.smoothness < -0.3
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where the power of a loud block lies, in dB relative to 80 to 3400 Hz and in Hz, by the declared rate."""
+
+    bass: float
+    """80 to 250 Hz: the voice itself."""
+
+    subbass: float
+    """Below 100 Hz."""
+
+    high: float
+    """4200 to 7600 Hz; nothing at 8 kHz."""
+
+    centroid: float
+
+
 _NO_CONTRAST = Contrast(0.0, 0.0)
 """The declared reading is good: nobody needs to look at the other one."""
 
 _LIKELY = 0.4
 """Neighbours that are so much alike are no misread samples."""
+
+_STRANGERS = 0.3
+_KIN = 0.6
+"""Likeness of neighbours that are samples of two channels, and of those of one."""
 
 _TONAL = 0.03
 """Flatness below which there are tones, whose treble nobody would miss; speech has 0.2."""
@@ -121,6 +141,15 @@ class Block:
     linear: Contrast | None = None
     """The codes of G.711 read as 16-bit samples; None where this cannot be told."""
 
+    packed: Contrast | None = None
+    """Each 16-bit sample read as two codes of G.711; None where this cannot be told."""
+
+    is_stereo: bool = False
+    """Samples of two channels take turns in what was declared as one."""
+
+    balance: Balance | None = None
+    """Only known where the block is loud."""
+
     treble: float | None = None
     """dB by which the upper half of the band lies below the lower; None where this cannot be told."""
 
@@ -138,6 +167,7 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
     steady = softest > _NEVER_DBFS and not idle
     broad = loudest > _LOUD_DBFS and not idle and code is None and rate == CALL_RATE
     spectrum = _spectrum(pcm) if broad else None
+    doubtful = not (code or faint or idle) and _neighbourhood(pcm) < _LIKELY
     return Block(
         start=start,
         idle=idle,
@@ -148,6 +178,9 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
         law=None if code is None else _law(pcm, code),
         order=None if code or faint or idle else _order(pcm),
         linear=None if code is None or faint or idle else _linear(pcm, code),
+        packed=_packed(pcm) if doubtful else None,
+        is_stereo=doubtful and _is_stereo(pcm),
+        balance=_balance(pcm, rate) if loudest > _LOUD_DBFS and not idle else None,
         treble=None if spectrum is None else _treble(spectrum),
         flatness=_flatness(_spectrum(_softest(pcm))) if steady else 0.0,
     )
@@ -195,6 +228,46 @@ def _linear(pcm: Pcm, law: Encoding) -> Contrast:
     if _neighbourhood(pcm) > _LIKELY or _flatness(_spectrum(pcm)) < _NOISY:
         return _NO_CONTRAST
     return _contrast(pcm, decode(encode(pcm, law), Encoding.L16))
+
+
+def _packed(pcm: Pcm) -> Contrast:
+    """The law of G.711 that reads smoother; only noise is doubted."""
+    if _flatness(_spectrum(pcm)) < _NOISY:
+        return _NO_CONTRAST
+    readings = (_contrast(pcm, decode(pcm.tobytes(), law)) for law in _OTHER)
+    return min(readings, key=lambda contrast: contrast.roughness)
+
+
+def _is_stereo(pcm: Pcm) -> bool:
+    """
+    Neighbours have nothing to do with each other, every other sample has: both, or that of the louder channel.
+
+    No single tone is like that (cos 2w is negative where cos w is small), and no voice was.
+    """
+    if abs(_neighbourhood(pcm)) > _STRANGERS:
+        return False
+    sides = [np.ascontiguousarray(pcm[side::2]) for side in (0, 1)]
+    powers = [float(np.square(side.astype(np.float32)).mean()) for side in sides]
+    louder = sides[int(np.argmax(powers))]
+    apart = max(powers) > 4 * min(powers)
+    return _neighbourhood(louder) > _KIN if apart else min(map(_neighbourhood, sides)) > _KIN
+
+
+def _balance(pcm: Pcm, rate: int) -> Balance:
+    wave = pcm.astype(np.float32) * np.hanning(len(pcm)).astype(np.float32)
+    power = np.abs(fft.rfft(wave)) ** 2
+    hertz = fft.rfftfreq(len(wave), 1 / rate)
+
+    def level(low: float, high: float) -> float:
+        return float(10 * np.log10(power[(hertz >= low) & (hertz < high)].sum() + 1.0))
+
+    speech = level(80, 3_400)
+    return Balance(
+        level(80, 250) - speech,
+        level(20, 100) - speech,
+        level(4_200, 7_600) - speech,
+        float((power * hertz).sum() / power.sum()),
+    )
 
 
 def _contrast(declared: Pcm, other: Pcm) -> Contrast:
