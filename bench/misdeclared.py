@@ -1,9 +1,9 @@
 """
 How often audio that is what it says is taken for something else, and the reverse.
 
-`python -m bench.misdeclared FOLDER`: every WAV file below FOLDER, in each right and each wrong declaration, through the
-line monitor as a channel feeds it.  A right declaration that is taken for a wrong one loses words, so there must
-be none.  Prints a table: files, and in how many of them the audio would not have been transcribed.
+`python -m bench.misdeclared FOLDER`: every WAV file below FOLDER, in each right and each wrong declaration,
+through the line monitor as a channel feeds it.  A right declaration that is taken for a wrong one loses words, so
+there must be none.  Prints a table: files, and in how many channels the audio would not have been transcribed.
 """
 
 import sys

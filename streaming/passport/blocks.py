@@ -86,9 +86,6 @@ class Balance:
     bass: float
     """80 to 250 Hz: the voice itself."""
 
-    subbass: float
-    """Below 100 Hz."""
-
     high: float
     """4200 to 7600 Hz; nothing at 8 kHz."""
 
@@ -141,8 +138,8 @@ class Block:
     linear: Contrast | None = None
     """The codes of G.711 read as 16-bit samples; None where this cannot be told."""
 
-    packed: Contrast | None = None
-    """Each 16-bit sample read as two codes of G.711; None where this cannot be told."""
+    packed: float | None = None
+    """Bits a sample that two codes of G.711 would cost more than the 16 bits; None where this cannot be told."""
 
     is_stereo: bool = False
     """Samples of two channels take turns in what was declared as one."""
@@ -167,7 +164,8 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
     steady = softest > _NEVER_DBFS and not idle
     broad = loudest > _LOUD_DBFS and not idle and code is None and rate == CALL_RATE
     spectrum = _spectrum(pcm) if broad else None
-    doubtful = not (code or faint or idle) and _neighbourhood(pcm) < _LIKELY
+    telling = not (code or faint or idle)
+    order = _order(pcm) if telling else _NO_CONTRAST
     return Block(
         start=start,
         idle=idle,
@@ -176,10 +174,10 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
         offset=float(pcm.mean()) / FULL_SCALE,
         clipped=_clipped(pcm),
         law=None if code is None else _law(pcm, code),
-        order=None if code or faint or idle else _order(pcm),
+        order=order if telling else None,
         linear=None if code is None or faint or idle else _linear(pcm, code),
-        packed=_packed(pcm) if doubtful else None,
-        is_stereo=doubtful and _is_stereo(pcm),
+        packed=_packed(pcm, order) if telling else None,
+        is_stereo=telling and _is_stereo(pcm),
         balance=_balance(pcm, rate) if loudest > _LOUD_DBFS and not idle else None,
         treble=None if spectrum is None else _treble(spectrum),
         flatness=_flatness(_spectrum(_softest(pcm))) if steady else 0.0,
@@ -230,12 +228,12 @@ def _linear(pcm: Pcm, law: Encoding) -> Contrast:
     return _contrast(pcm, decode(encode(pcm, law), Encoding.L16))
 
 
-def _packed(pcm: Pcm) -> Contrast:
-    """The law of G.711 that reads smoother; only noise is doubted."""
-    if _flatness(_spectrum(pcm)) < _NOISY:
-        return _NO_CONTRAST
-    readings = (_contrast(pcm, decode(pcm.tobytes(), law)) for law in _OTHER)
-    return min(readings, key=lambda contrast: contrast.roughness)
+def _packed(pcm: Pcm, order: Contrast) -> float:
+    """Nothing where the other byte order explains the noise."""
+    if order.is_against or _flatness(_spectrum(pcm)) < _NOISY:
+        return 0.0
+    declared = _roughness(pcm)
+    return min(_roughness(decode(pcm.tobytes(), law)) - declared for law in _OTHER)
 
 
 def _is_stereo(pcm: Pcm) -> bool:
@@ -264,7 +262,6 @@ def _balance(pcm: Pcm, rate: int) -> Balance:
     speech = level(80, 3_400)
     return Balance(
         level(80, 250) - speech,
-        level(20, 100) - speech,
         level(4_200, 7_600) - speech,
         float((power * hertz).sum() / power.sum()),
     )

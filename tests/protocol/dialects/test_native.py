@@ -64,7 +64,9 @@ def test_a_recorded_conversation() -> None:
     assert [event for event in rest if not isinstance(event, AudioReceived)] == [
         KeywordsChanged(
             ("Orvanta",),
-            ("<|x|>: only letters, digits, spaces and - ' . : & / + # ! @ ( ) may stand in a keyword",),
+            (
+                "<|x|>: only letters, digits, spaces and - ' . : & / + # ! @ ( ) may stand in a keyword",
+            ),
         ),
         DtmfReceived(1, "#"),
         MarkReceived("m1"),
