@@ -28,6 +28,10 @@ class Encoding(StrEnum):
         return 2 if self is Encoding.L16 else 1
 
 
+LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
+"""Hz.  Any whole rate between them is taken; see `streaming.resampler.RateConverter`."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
     """What the bytes of a bridge mean: `channels` interleaved samples of `encoding` at `rate` Hz."""
@@ -38,10 +42,10 @@ class AudioFormat:
 
     def __post_init__(self) -> None:
         """Refuse what no telephone bridge sends: ValueError says which and what would do."""
-        if self.rate not in (8_000, 16_000):
-            raise ValueError(f"sample rate {self.rate} is not supported: send 8000 or 16000")
-        if self.encoding is not Encoding.L16 and self.rate != 8_000:
-            raise ValueError(f"{self.encoding} exists at 8000 Hz only, not at {self.rate}")
+        if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
+            raise ValueError(
+                f"sample rate {self.rate} is not supported: send {LOWEST_RATE} to {HIGHEST_RATE} Hz"
+            )
         if not 1 <= self.channels <= 8:
             raise ValueError(f"{self.channels} channels are not supported: send 1 to 8")
 

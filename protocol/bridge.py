@@ -59,7 +59,7 @@ class CallOpened:
 
     roles: tuple[Role, ...]
     rate: int = 8_000
-    """Hz of the audio that follows: 8000 or 16000."""
+    """Hz of the audio that follows, 8000 to 48000."""
 
     config: CallConfig = CallConfig()
     rejected_keywords: tuple[str, ...] = ()

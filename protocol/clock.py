@@ -15,6 +15,20 @@ UPSAMPLING = ENGINE_RATE // CALL_RATE
 """Engine samples for each sample of the call clock."""
 
 
+def at_rate(position: int, rate: int) -> int:
+    """
+    Sample at `rate` Hz for `position` on the call clock, rounded up.
+
+    `from_rate` of the result is `position` again, for every rate from `CALL_RATE` on.
+    """
+    return -(-position * rate // CALL_RATE)
+
+
+def from_rate(position: int, rate: int) -> int:
+    """Position on the call clock of a sample at `rate` Hz, rounded down."""
+    return position * CALL_RATE // rate
+
+
 def to_ms(samples: int) -> int:
     """Milliseconds of a position or duration on the call clock, rounded down."""
     return samples * 1_000 // CALL_RATE

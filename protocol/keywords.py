@@ -2,7 +2,7 @@
 What may stand in a keyword list.
 
 Keywords are data: they come from outside and end up in a prompt, so they are cut down to letters, digits and
-the signs that stand in names.  Whatever is refused is said, with its reason.
+the signs that stand in names: C#, Yahoo!, Contoso (UK).  Whatever is refused is said, with its reason.
 """
 
 import re
@@ -14,7 +14,8 @@ MOST_TERMS = 500
 LONGEST_TERM = 64
 
 _SPACE = re.compile(r"\s+")
-_SIGNS = frozenset(" -'’.&/+")
+_SIGNS = frozenset(" -'’.&/+#!():@\u200c\u200d\u00b7\u2010\u2011\u2013\u02bc\u05f3\u05f4\u30fb")
+"""With the joiners of Persian and Indic scripts, dashes, and the dots and marks of other scripts' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,15 @@ class CleanKeywords:
 
 
 def clean(terms: Iterable[str]) -> CleanKeywords:
-    """Deduplicate (without regard to case) and check; earlier terms win over later ones."""
+    """
+    Deduplicate (without regard to case) and check; earlier terms win over later ones.
+
+    A comma stands between two terms, also inside what was meant to be one: no name needs it, and prompts
+    separate terms by it.
+    """
     kept: dict[str, str] = {}
     rejected: list[str] = []
-    for raw in terms:
+    for raw in (part for term in terms for part in (term.split(",") if "," in term else [term])):
         term = _SPACE.sub(" ", unicodedata.normalize("NFC", raw)).strip()
         if term.casefold() in kept:
             continue
@@ -54,7 +60,7 @@ def _objection(term: str) -> str | None:
     if len(term) > LONGEST_TERM:
         return f"longer than {LONGEST_TERM} characters"
     if not all(sign in _SIGNS or unicodedata.category(sign)[0] in "LNM" for sign in term):
-        return "only letters, digits, spaces and - ' . & / + may stand in a keyword"
+        return "only letters, digits, spaces and - ' . : & / + # ! @ ( ) may stand in a keyword"
     if not any(sign.isalnum() for sign in term):
         return "has neither letter nor digit"
     return None

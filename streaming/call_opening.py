@@ -7,6 +7,7 @@ from typing import Protocol
 from websockets.exceptions import ConnectionClosed
 
 from protocol.bridge import BridgeEvent, EarlyError, UnreadableError
+from protocol.dialects import fields
 from protocol.dialects.base import Dialect, LateOpening, Message, OpenedByUrl
 
 from .bad_messages import EarlyMessages, Tolerance
@@ -71,7 +72,7 @@ class CallOpening:
     def _understand(self, message: Message) -> list[BridgeEvent]:
         """DialectError when the call is refused, or too much cannot be understood."""
         try:
-            return self._dialect.receive(message)
+            return self._dialect.receive(fields.control(message))
         except UnreadableError as exc:
             if self._tolerance.strict:
                 raise

@@ -1,12 +1,13 @@
 """One channel of a call: from frames in any order to what the call is told of it."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, replace
 from typing import assert_never
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE
+from protocol.clock import CALL_RATE, at_rate, from_rate
 from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
 
 from .call import Call
@@ -14,6 +15,7 @@ from .ear import Ear, SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .hearing import Hearing
 from .passport.passport import Passport, reason
 from .replay import Heard, Lost, Replay
+from .resampler import RateConverter, internal_rate
 from .timeline import Gap, Late, Placed, Placement, Timeline
 from .tones import Keypad, Presses
 
@@ -57,16 +59,24 @@ class Channel:
     ) -> None:
         """`passport` is that of the whole call; `clock` says, in seconds, when audio comes."""
         self._number = number
-        self._scale = rate // CALL_RATE
+        self._rate = rate
+        self._scale = internal_rate(rate) // CALL_RATE
         self._origin = origin
-        self._timeline = Timeline(rate, start=origin.position * self._scale)
+        self._timeline = Timeline(rate, start=at_rate(origin.position, rate))
+        self._converter = RateConverter(rate, self._timeline.next)
+        self._unjudged: deque[tuple[int, Pcm]] = deque()
+        """Frames that the passport has not seen: the ear has not decided yet where they hold speech."""
+
+        self._speech_from: int | None = None
+        """Where the open segment begins, on the call clock."""
+
         self._ear = ear
         self._hearing = hearing
         self._call = call
         self._passport = passport
         self._clock = clock
-        self._replay = Replay(rate)
-        self._keypad = Keypad(rate)
+        self._replay = Replay(internal_rate(rate))
+        self._keypad = Keypad(internal_rate(rate))
         self._presses = Presses()
         self.late = 0
         """Samples that came too late or twice, and were dropped."""
@@ -84,7 +94,7 @@ class Channel:
     @property
     def arrived(self) -> int:
         """Up to where audio has come, in order, on the call clock."""
-        return self._timeline.next // self._scale
+        return from_rate(self._timeline.next, self._rate)
 
     @property
     def totals(self) -> ChannelTotals:
@@ -100,7 +110,7 @@ class Channel:
 
     def keep_from(self, position: int) -> None:
         """Redis has everything before `position`, on the call clock."""
-        self._replay.forget(position * self._scale)
+        self._replay.forget(self._internal(position))
 
     def restart(self, ear: Ear, call: Call, origin: Origin, deliver: Callable[[], None]) -> None:
         """
@@ -110,18 +120,27 @@ class Channel:
         """
         self._hearing.forget(self._ear)
         self._ear, self._call, self._origin = ear, call, origin
-        for piece in self._replay.since(origin.position * self._scale, self._timeline.next):
+        self._speech_from = None
+        for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
                 case Heard(_, pcm):
                     ear.hear(pcm)
-                case Lost(start, end, account, told):
-                    self.listen_now()
-                    ear.lose(end - start, account)
-                    if not told:
-                        self._miss(start, end, "lost with its gateway", account)
+                case Lost():
+                    self._lose_again(piece)
                 case _:
                     assert_never(piece)
         self._listen_soon(deliver)
+
+    def _lose_again(self, lost: Lost) -> None:
+        self._hearing.now(self._ear, self._tell)
+        self._ear.lose(lost.end - lost.position, lost.account)
+        if not lost.told:
+            span = Span(lost.position // self._scale, lost.end // self._scale)
+            self._call.miss(self._number, span, "lost with its gateway", lost.account)
+
+    def _internal(self, position: int) -> int:
+        """The first sample, at the internal rate, of a channel that begins at `position`, on the call clock."""
+        return self._converter.position(at_rate(position, self._rate))
 
     def _listen_soon(self, deliver: Callable[[], None]) -> None:
         def told(events: list[SoundEvent]) -> None:
@@ -137,15 +156,17 @@ class Channel:
 
     def begin_at(self, position: int) -> None:
         """What comes next begins at `position`, on the call clock; before the first sound nothing is missing."""
-        if self._ear.heard or self._timeline.next != self._origin.position * self._scale:
+        start = at_rate(position, self._rate)
+        if self._ear.heard or self._timeline.next != at_rate(self._origin.position, self._rate):
             self.skip_to(position)
         else:
             self._origin = replace(self._origin, position=position)
-            self._timeline = Timeline(self._scale * CALL_RATE, start=position * self._scale)
+            self._timeline = Timeline(self._rate, start=start)
+            self._converter = RateConverter(self._rate, start)
 
     def skip_to(self, position: int) -> None:
         """Nothing came between where the channel stands and `position`, on the call clock."""
-        self._place(self._timeline.skip_to(position * self._scale))
+        self._place(self._timeline.skip_to(at_rate(position, self._rate)))
 
     def skip(self, samples: int, reason: str, account: Account) -> None:
         """So many samples, in the bridge's rate, are not to be heard or will not come."""
@@ -154,6 +175,7 @@ class Channel:
 
     def listen_now(self) -> None:
         """Hear out what has arrived, because something that comes next refers to it."""
+        self._listen_to(self._converter.flush())
         self._hearing.now(self._ear, self._tell)
 
     def finalize(self) -> None:
@@ -184,9 +206,15 @@ class Channel:
                     assert_never(placement)
 
     def _hear(self, start: int, pcm: Pcm) -> None:
+        self._unjudged.append((start, pcm))
+        self._listen_to(self._converter.feed(pcm))
+
+    def _listen_to(self, pcm: Pcm) -> None:
+        """Take in what comes next, at the internal rate."""
+        if not len(pcm):
+            return
+        start = self._converter.given - len(pcm)
         self._replay.add(Heard(start, pcm))
-        speaking = self._ear.hears_speech
-        self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
         for key in self._keypad.hear(start, pcm):
             at = key.at // self._scale
             if self._presses.is_new(key.digit, at, signalled=False):
@@ -195,25 +223,53 @@ class Channel:
 
     def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
-        self._replay.add(Lost(start, end, account))
-        self._ear.lose(end - start, account)
-        span = self._miss(start, end, reason, account)
+        at = self._converter.given
+        samples = self._converter.skip(end - start)
+        self._replay.add(Lost(at, at + samples, account))
+        self._ear.lose(samples, account)
+        span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
+        self._call.miss(self._number, span, reason, account)
         if account is Account.LOST_UPSTREAM:
             self._warn(self._passport.lose(self._number, span))
 
-    def _miss(self, start: int, end: int, reason: str, account: Account) -> Span:
-        span = Span(start // self._scale, end // self._scale)
-        self._call.miss(self._number, span, reason, account)
-        return span
-
     def _tell(self, events: list[SoundEvent]) -> None:
+        placed = [self._origin.place(event) for event in events]
+        self._judge(placed)
         fault = self._passport.misread(self._number)
-        for event in events:
-            placed = self._origin.place(event)
+        for event in placed:
             if fault is None:
-                self._call.sound(self._number, placed)
+                self._call.sound(self._number, event)
             else:
-                self._give_up(placed, fault)
+                self._give_up(event, fault)
+
+    def _judge(self, events: list[SoundEvent]) -> None:
+        """Let the passport see the frames of which the ear has decided whether they hold speech."""
+        spans = []
+        for event in events:
+            match event:
+                case SegmentOpened(start=start):
+                    self._speech_from = start
+                case SegmentClosed(span=span):
+                    self._speech_from = None
+                    spans.append(span)
+                case SegmentGrew():
+                    pass
+                case _:
+                    assert_never(event)
+        decided = self._origin.position + self._ear.decided
+        while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
+            start, pcm = self._unjudged.popleft()
+            at = from_rate(start, self._rate)
+            speaking = self._is_speech(at, spans)
+            self._warn(self._passport.hear(self._number, start, pcm, speaking=speaking))
+
+    def _end_of(self, frame: tuple[int, Pcm]) -> int:
+        return from_rate(frame[0] + len(frame[1]), self._rate)
+
+    def _is_speech(self, at: int, spans: list[Span]) -> bool:
+        """Whether `at`, on the call clock, lies in the open segment or in one of `spans`."""
+        is_open = self._speech_from is not None and at >= self._speech_from
+        return is_open or any(span.start <= at < span.end for span in spans)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
         """Audio that is not what was said must not become words: no partial, no final."""

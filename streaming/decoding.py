@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from protocol.bridge import AudioReceived, BridgeEvent, DecodedEvent, EncodedAudioReceived
 
-STEP_SAMPLES = 3_200
+STEP_MS = 400
 """
-Most samples of each channel that a call takes in at a time: 0.4 s at 8 kHz.
+Most audio of each channel that a call takes in at a time.
 
 It takes twelve of the 32 rounds of Silero that `ear.listen` does in one turn of the loop, so that no audio piles up
 behind it; a second of one channel costs 1 ms in `Channel.receive` and 4.4 ms in `listen` on one core of a Xeon.
@@ -32,19 +32,24 @@ async def elsewhere(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
-async def steps(events: Sequence[BridgeEvent]) -> AsyncIterator[list[DecodedEvent]]:
-    """The events of one message, in order, a step at a time.  DialectError as `EncodedAudioReceived.decoded`."""
+async def steps(events: Sequence[BridgeEvent], rate: int) -> AsyncIterator[list[DecodedEvent]]:
+    """
+    The events of one message, in order, a step at a time; `rate` in Hz is that of the bridge.
+
+    DialectError as `EncodedAudioReceived.decoded`.
+    """
     is_first = True
     async for decoded in _decoded(events):
-        for step in cut(decoded):
+        for step in cut(decoded, rate):
             if not is_first:
                 await asyncio.sleep(0)
             is_first = False
             yield step
 
 
-def cut(events: Sequence[DecodedEvent]) -> Iterator[list[DecodedEvent]]:
+def cut(events: Sequence[DecodedEvent], rate: int) -> Iterator[list[DecodedEvent]]:
     """Channels that come together are cut at the same samples; everything else is a step of its own."""
+    size = rate * STEP_MS // 1_000
     together: list[AudioReceived] = []
     for event in events:
         if isinstance(event, AudioReceived) and event.channel not in {
@@ -52,26 +57,26 @@ def cut(events: Sequence[DecodedEvent]) -> Iterator[list[DecodedEvent]]:
         }:
             together.append(event)
             continue
-        yield from _cut(together)
+        yield from _cut(together, size)
         together = [event] if isinstance(event, AudioReceived) else []
         if not together:
             yield [event]
-    yield from _cut(together)
+    yield from _cut(together, size)
 
 
-def _cut(together: Sequence[AudioReceived]) -> Iterator[list[DecodedEvent]]:
+def _cut(together: Sequence[AudioReceived], size: int) -> Iterator[list[DecodedEvent]]:
     longest = max((len(one.pcm) for one in together), default=0)
-    if longest <= STEP_SAMPLES:
+    if longest <= size:
         if together:
             yield [*together]
         return
-    for start in range(0, longest, STEP_SAMPLES):
-        yield [_part(one, start) for one in together if start < len(one.pcm)]
+    for start in range(0, longest, size):
+        yield [_part(one, start, size) for one in together if start < len(one.pcm)]
 
 
-def _part(audio: AudioReceived, start: int) -> AudioReceived:
+def _part(audio: AudioReceived, start: int, size: int) -> AudioReceived:
     position = None if audio.position is None else audio.position + start
-    return replace(audio, pcm=audio.pcm[start : start + STEP_SAMPLES], position=position)
+    return replace(audio, pcm=audio.pcm[start : start + size], position=position)
 
 
 async def _decoded(events: Sequence[BridgeEvent]) -> AsyncIterator[list[DecodedEvent]]:

@@ -158,6 +158,11 @@ class Ear:
         return min(self.heard, max(self._segmenter.earliest * TICK, self._claimed))
 
     @property
+    def decided(self) -> int:
+        """Up to where it is known what is speech: `heard`, less what the voice detectors still wait for."""
+        return self._decided
+
+    @property
     def totals(self) -> ChannelTotals:
         """The account of all that was heard; an open segment counts as silence until it is closed."""
         return ChannelTotals(

@@ -151,7 +151,7 @@ class Gateway:
             "select_subprotocol": _echo_subprotocol,
             "compression": None,  # mu-law hardly shrinks, and every stream would cost 50 KB
             "max_size": settings.max_message_bytes,
-            "max_queue": 16,
+            "max_queue": 4,  # messages, each of up to max_size: so much a connection holds at most
             "open_timeout": _HANDSHAKE_SECONDS,
             **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if self._guard.tls else {}),
             "create_connection": bounded_handshakes(lambda: self._meter.refused("evicted")),

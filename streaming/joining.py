@@ -24,7 +24,7 @@ from protocol.bridge import (
     LanguageChanged,
     MarkReceived,
 )
-from protocol.clock import CALL_RATE
+from protocol.clock import at_rate
 
 from .call import Call
 from .conversation import Conversation
@@ -86,7 +86,7 @@ class Leg:
         conversation = junction.conversation
         begins = [conversation.take_up(channel) for channel in channels]
         self.began = conversation.heard
-        self._offsets = [begin * (rate // CALL_RATE) for begin in begins]
+        self._offsets = [at_rate(begin, rate) for begin in begins]
         self._gone = False
         self._parted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

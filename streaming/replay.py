@@ -2,7 +2,7 @@
 The audio of a channel that may not be in Redis yet.
 
 A gateway that another one took for dead has to hear it again when it takes its call back.  Pure; positions are
-samples of the bridge's rate, on the clock of the call.
+samples of the internal rate (`resampler.internal_rate`), on the clock of the call.
 """
 
 from collections import deque

@@ -59,6 +59,72 @@ class Untouched:
         return _EMPTY
 
 
+def internal_rate(rate: int) -> int:
+    """Hz at which audio that arrives at `rate` Hz is processed: the call clock's or the engine's."""
+    return CALL_RATE if rate == CALL_RATE else ENGINE_RATE
+
+
+class RateConverter:
+    """
+    One channel's audio, from the bridge's rate to `internal_rate`, in pieces.
+
+    Counts exactly: after `flush`, `n` samples of the bridge have become `n * internal_rate // rate` samples,
+    counted from the start of the channel.  soxr holds back up to 80 ms; 8 and 16 kHz pass at once, untouched.
+    """
+
+    def __init__(self, rate: int, start: int = 0) -> None:
+        """`rate` in Hz; `start`: position of the first sample, in samples of the bridge."""
+        self._rate = rate
+        self._to = internal_rate(rate)
+        self._fed = start
+        self._given = self.position(start)
+        self._stream: soxr.ResampleStream | None = None
+
+    @property
+    def given(self) -> int:
+        """Position behind the last sample returned, in samples of the internal rate."""
+        return self._given
+
+    def position(self, sample: int) -> int:
+        """Where a sample of the bridge lies, in samples of the internal rate, rounded down."""
+        return sample * self._to // self._rate
+
+    def feed(self, pcm: Pcm) -> Pcm:
+        """Take in the samples that come next; return those that are ready."""
+        self._fed += len(pcm)
+        if self._rate == self._to:
+            self._given += len(pcm)
+            return pcm
+        if self._stream is None:
+            self._stream = soxr.ResampleStream(self._rate, self._to, 1, "int16", soxr.HQ)
+        return self._give(self._stream.resample_chunk(pcm))
+
+    def flush(self) -> Pcm:
+        """Return the rest: the next sample fed begins behind it, whatever its position."""
+        if self._stream is None:
+            return _EMPTY
+        rest = self._stream.resample_chunk(_EMPTY, last=True)
+        self._stream = None
+        missing = self.position(self._fed) - self._given
+        padding = np.zeros(max(0, missing - len(rest)), dtype=np.int16)
+        return self._give(np.concatenate([rest, padding])[: max(0, missing)])
+
+    def skip(self, samples: int) -> int:
+        """
+        Advance over `samples` of the bridge that never came; return how many that is at the internal rate.
+
+        `flush` first.
+        """
+        self._fed += samples
+        skipped = self.position(self._fed) - self._given
+        self._given += skipped
+        return skipped
+
+    def _give(self, samples: Pcm) -> Pcm:
+        self._given += len(samples)
+        return samples
+
+
 class Halver:
     """
     16 to 8 kHz for the voice detectors only.

@@ -16,7 +16,9 @@ from protocol.bridge import (
     DialectError,
     EncodedAudioReceived,
 )
+from protocol.clock import CALL_RATE
 from protocol.codecs.decoder import RATE as DECODED_RATE
+from protocol.dialects import fields
 from protocol.dialects.base import Dialect, Message, Objecting, Parting
 from protocol.events import Entry
 
@@ -83,6 +85,7 @@ class Session:
         self._news.set()  # some dialects have the first word
         self._dismissal: tuple[int, str] | None = None
         self._encoded: list[EncodedAudioReceived] = []
+        self._rate = CALL_RATE
         self.conversation: Part | None = None
 
     async def run(self) -> None:
@@ -182,6 +185,7 @@ class Session:
             raise DialectError("a call must be started before anything else is said of it")
         self._bad.check([*event.warnings])
         self._news.set()
+        self._rate = event.rate
         try:
             conversation = await self._begin(event, self._dialect, self._tell)
         except OverloadedError as exc:  # the dialect has not seen it coming
@@ -213,7 +217,7 @@ class Session:
     async def _take(self, conversation: Part, message: Message) -> None:
         """A message that cannot be understood is ignored and counted; DialectError when there are too many."""
         try:
-            events = self._dialect.receive(message)
+            events = self._dialect.receive(fields.control(message))
             await self._take_in(conversation, events)
         except DialectError as exc:
             conversation.hear(self._bad.ignored(exc))
@@ -223,7 +227,7 @@ class Session:
     async def _take_in(self, conversation: Part, events: Sequence[BridgeEvent]) -> None:
         """What one message said, in steps of bounded work."""
         self._encoded = [one for one in events if isinstance(one, EncodedAudioReceived)]
-        async for step in steps(events):
+        async for step in steps(events, self._rate):
             for event in step:
                 conversation.hear(event)
             if not conversation.is_live:
@@ -289,7 +293,7 @@ class Session:
         if isinstance(self._dialect, Parting):
             async for message in self._socket:
                 with contextlib.suppress(DialectError):
-                    self._dialect.receive(message)
+                    self._dialect.receive(fields.control(message))
                 if self._dialect.has_parted:
                     return
 

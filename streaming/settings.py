@@ -47,7 +47,9 @@ class GatewaySettings(DoorSettings):
         200, ge=20, le=250, description="how much audio is put into Redis at a time"
     )
     max_calls: int = Field(500, ge=1, description="calls at a time; more are refused with 503")
-    max_message_bytes: int = Field(65_536, ge=1_024, description="longest message of a bridge")
+    max_message_bytes: int = Field(
+        1_048_576, ge=1_024, description="longest message of a bridge; five may wait in memory"
+    )
     max_bad_messages: int = Field(
         100,
         ge=1,

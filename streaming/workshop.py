@@ -28,6 +28,7 @@ from .passport.passport import Passport
 from .past import Past
 from .queue import CallQueue
 from .renewal import Renewal, origin_of
+from .resampler import internal_rate
 from .segmenter import RECORDED, Endpointing
 from .settings import GatewaySettings
 
@@ -189,11 +190,11 @@ class Workshop:
     def _ear(self, opened: CallOpened) -> Ear:
         settings = self._settings
         if opened.config.recorded:
-            return Ear(RECORDED, vad=settings.vad, rate=opened.rate)
+            return Ear(RECORDED, vad=settings.vad, rate=internal_rate(opened.rate))
         endpointing = Endpointing(
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
-        return Ear(endpointing, vad=settings.vad, rate=opened.rate)
+        return Ear(endpointing, vad=settings.vad, rate=internal_rate(opened.rate))
 
 
 def _completed(said: CallConfig, known: CallConfig) -> CallConfig:

@@ -226,7 +226,7 @@ async def test_a_newer_connection_takes_the_call_and_the_older_is_told(
         ('{"type":"stop"}', "stop before start"),
         ("{", "not a JSON message"),
         ('{"type":"start","encoding":"mp3"}', "unknown encoding"),
-        ('{"type":"start","sample_rate":44100}', "44100"),
+        ('{"type":"start","encoding":"l16","sample_rate":96000}', "96000"),
     ],
 )
 async def test_a_bridge_that_breaks_its_dialect_is_told_how(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 from redis.asyncio import Redis
 from support.ring import Listener, ring
 from websockets.asyncio.client import connect
@@ -46,10 +47,16 @@ class Bridge:
     voice: int = 0
     """The channel that speaks; another one is silent."""
 
+    rate: int = 8_000
+    """Hz of the audio."""
+
     def messages(self, pcm: Pcm) -> Iterator[str | bytes]:
         yield from map(_text, self.before)
-        for number, start in enumerate(range(0, len(pcm), 160)):
-            frame = pcm[start : start + 160]
+        if self.rate != 8_000:
+            pcm = soxr.resample(pcm, 8_000, self.rate)
+        size = self.rate // 50
+        for number, start in enumerate(range(0, len(pcm), size)):
+            frame = pcm[start : start + size]
             yield self._frame(number, frame)
         yield from map(_text, self.after)
 
@@ -108,6 +115,25 @@ BRIDGES = {
         [start(call_sid=CALL, media_format={"encoding": "base64", "sample_rate": "8000"})],
         media={},
         after=STOP,
+    ),
+    "exotel at 24 kHz": Bridge(
+        "/exotel?sample-rate=24000",
+        [start(call_sid=CALL, media_format={"encoding": "raw", "sample_rate": "24000"})],
+        media={},
+        after=STOP,
+        rate=24_000,
+    ),
+    "telnyx with L16": Bridge(
+        "/telnyx?tracks=inbound",
+        [start(call_control_id=CALL, media_format={"encoding": "L16", "sample_rate": 16000})],
+        media={"track": "inbound"},
+        after=STOP,
+        rate=16_000,
+    ),
+    "asterisk at 44.1 kHz": Bridge(
+        f"/asterisk?callid={CALL}&role=customer",
+        ["MEDIA_START connection_id:a channel:W channel_id:1.2 format:slin44"],
+        rate=44_100,
     ),
     "asterisk": Bridge(
         f"/asterisk?callid={CALL}&role=customer",

@@ -84,7 +84,7 @@ class Frames:
         return announced
 
     def _duration(self, packet: bytes) -> int:
-        return opus_duration(packet) if self._codec is Codec.OPUS else 2 * len(packet)
+        return duration(self._codec, packet)
 
     def _groups(self, packets: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         """As many packets at a time as one step may decode."""
@@ -102,3 +102,8 @@ class Frames:
             self._decoder = Decoder(self._codec, self._channels)
         decoded = [self._decoder.decode(packet) for packet in packets]
         return [np.concatenate(pieces) for pieces in zip(*decoded, strict=True)]
+
+
+def duration(codec: Codec, packet: bytes) -> int:
+    """Samples at 16 kHz that a packet, which must not be empty, stands for."""
+    return opus_duration(packet) if codec is Codec.OPUS else 2 * len(packet)

@@ -26,6 +26,8 @@ from ..events import (
     CallEnded,
     Entry,
     Final,
+    KeywordsApplied,
+    LineWarning,
     Partial,
     SegmentDropped,
     SegmentFailed,
@@ -43,6 +45,8 @@ from .turns import TimedWord, mean_confidence, timed
 
 _ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
 
+_MOST_WARNINGS = 32
+
 _NEVER = 4_102_444_800
 """Seconds since 1970 when a session expires: none does, and clients want a date."""
 
@@ -59,6 +63,7 @@ class AssemblyAI:
         self._orders: dict[SegmentId, int] = {}
         self._turns = 0
         self._closed = False
+        self._warnings: list[str] = []
         try:
             audio, self._opening = _understand(request)
         except DialectError as exc:
@@ -102,6 +107,11 @@ class AssemblyAI:
             case SegmentFailed(segment, span) | SegmentDropped(segment, span):
                 if segment in self._orders:  # text that was shown is taken back
                     self._turn(segment, span, (), None)
+            case KeywordsApplied(_, _, rejected):
+                for reason in rejected[:_MOST_WARNINGS]:
+                    self._warn(f"keyterms_prompt: {reason}")
+            case LineWarning(channel, fault, check):
+                self._warn(f"audio of channel {channel}: {fault}: {check}")
             case CallEnded(duration=duration):
                 seconds = to_ms(duration) // 1_000
                 self._say(
@@ -109,6 +119,7 @@ class AssemblyAI:
                         "type": "Termination",
                         "audio_duration_seconds": seconds,
                         "session_duration_seconds": seconds,
+                        **({"x": {"warnings": self._warnings}} if self._warnings else {}),
                     }
                 )
             case _:
@@ -118,6 +129,11 @@ class AssemblyAI:
         """What is to be sent now."""
         out, self._out = self._out, []
         return out
+
+    def _warn(self, text: str) -> None:
+        """Told with the turns that come next, and all together at the end; a flood of them stays small."""
+        if len(self._warnings) < _MOST_WARNINGS:
+            self._warnings.append(text)
 
     def _said(self, message: Message) -> list[BridgeEvent]:
         if isinstance(message, bytes):
@@ -162,6 +178,7 @@ class AssemblyAI:
                 "transcript": " ".join(word.text for word in words),
                 "end_of_turn_confidence": round(mean_confidence(spread), 4) if is_over else 0.0,
                 "words": _words(spread, len(words) if stable is None else stable),
+                **({"x": {"warnings": self._warnings}} if self._warnings else {}),
             }
         )
         if is_over:
@@ -199,7 +216,8 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     spoken = "language_codes" if said.get("language_codes") else "language_code"
     named = call.adapted_call_id(said.get("call_id") or request.own_id)
     try:
-        audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", 16_000))
+        usual = 16_000 if _ENCODINGS[encoding] is Encoding.L16 else 8_000
+        audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", usual))
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
     config = CallConfig(

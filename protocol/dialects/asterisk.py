@@ -24,7 +24,12 @@ _FORMATS = {
     "ulaw": AudioFormat(Encoding.MULAW),
     "alaw": AudioFormat(Encoding.ALAW),
     "slin": AudioFormat(Encoding.L16),
+    "slin12": AudioFormat(Encoding.L16, 12_000),
     "slin16": AudioFormat(Encoding.L16, 16_000),
+    "slin24": AudioFormat(Encoding.L16, 24_000),
+    "slin32": AudioFormat(Encoding.L16, 32_000),
+    "slin44": AudioFormat(Encoding.L16, 44_100),
+    "slin48": AudioFormat(Encoding.L16, 48_000),
 }
 _CODECS = {"g722": Codec.G722, "opus": Codec.OPUS}
 
@@ -70,7 +75,10 @@ class Asterisk:
             raise DialectError("a second MEDIA_START: one connection carries one channel")
         codec = fields.text(body, "format")
         if codec not in _FORMATS and codec not in _CODECS:
-            raise DialectError(f"format {codec[:32]!r} is not supported: dial with c(ulaw)")
+            raise DialectError(
+                f"format {codec[:32]!r} is not supported: dial with c(FORMAT), "
+                f"FORMAT one of {', '.join([*_FORMATS, *_CODECS])}"
+            )
         asked = Options(body)
         variables = asked.read("channel_variables", options.object_of, {})
         # Asterisk (22.10 for one) keeps the last v(...) of a client: the URL may speak of the call before this one.

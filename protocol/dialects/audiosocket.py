@@ -22,8 +22,16 @@ _HANG_UP = 0x00
 _UUID = 0x01
 _DTMF = 0x03
 _ERROR = 0xFF
-_RATES = {0x10: 8_000, 0x12: 16_000}
-_OTHER_RATES = (0x11, *range(0x13, 0x19))
+_RATES = {
+    0x10: 8_000,
+    0x11: 12_000,
+    0x12: 16_000,
+    0x13: 24_000,
+    0x14: 32_000,
+    0x15: 44_100,
+    0x16: 48_000,
+}
+_OTHER_RATES = (0x17, 0x18)
 
 _HEAD = 3
 GREETING = _HEAD + 16
@@ -146,7 +154,7 @@ class AudioSocket:
                 return self._hear(_RATES[kind], frame.payload)
             case kind if kind in _OTHER_RATES:
                 raise DialectError(
-                    f"sound of kind {kind:#x} is not supported: c(slin) or c(slin16)"
+                    f"sound of kind {kind:#x} is not supported: c(slin) to c(slin48)"
                 )
             case kind if kind == _DTMF:
                 return self._press(frame.payload)

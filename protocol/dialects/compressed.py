@@ -3,7 +3,7 @@
 from ..audio import AudioFormat, Encoding
 from ..bridge import DialectError, EncodedAudioReceived
 from ..codecs.decoder import RATE, Codec, CodecMissingError
-from ..codecs.frames import Frames
+from ..codecs.frames import Frames, duration
 
 
 class Compressed:
@@ -12,6 +12,7 @@ class Compressed:
     def __init__(self, codec: Codec, channels: int = 1) -> None:
         """DialectError when this cannot be had; it says whose fault that is."""
         self.format = AudioFormat(Encoding.L16, RATE, channels)
+        self._codec = codec
         try:
             self._frames = Frames(codec, channels)
         except (CodecMissingError, ValueError) as exc:
@@ -25,3 +26,7 @@ class Compressed:
     def receive(self, frame: bytes) -> list[EncodedAudioReceived]:
         """One event for all channels, or none."""
         return [EncodedAudioReceived(frame, self._frames)] if frame else []
+
+    def duration(self, packet: bytes) -> int:
+        """Samples of each channel that a packet stands for; of Ogg it cannot be told from outside."""
+        return duration(self._codec, packet) if packet else 0

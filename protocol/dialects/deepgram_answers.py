@@ -17,6 +17,7 @@ from ..events import (
     Entry,
     Final,
     KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -32,6 +33,11 @@ from .turns import Turns, mean_confidence, timed
 
 Answer = dict[str, Any]
 
+_MOST_WARNINGS = 64
+
+_MOST_TERMS_NAMED = 32
+"""Terms named in one warning, of those accepted and of those rejected."""
+
 
 class Answers:
     """Turns what the log says into Deepgram's messages.  `request_id` stands in all of them."""
@@ -46,6 +52,8 @@ class Answers:
         self._finalizes = 0
         self._last_word: dict[int, int] = {}
         self._configuring = False
+        self._warnings: list[Notice] = []
+        """What the call has shown, besides what the query string has."""
 
     # What follows from what the client says
 
@@ -119,10 +127,11 @@ class Answers:
             case SpeechStarted(segment, start) if self._listening.vad_events:
                 where = [segment.channel, self._channels]
                 return [{"type": "SpeechStarted", "channel": where, "timestamp": _seconds(start)}]
-            case KeywordsApplied(revision, accepted, _) if self._configuring and revision > 0:
-                # Revision 0 is the list that the call began with: no answer to a Configure.
-                self._configuring = False
-                return [self.configured(accepted)]
+            case KeywordsApplied():
+                return self._keywords(event)
+            case LineWarning():
+                self._warn(line_notice(event))
+                return []
             case MarkReached(name):
                 return self._finalized(self._finalizing.pop(name, {}))
             case CallStarted():
@@ -132,6 +141,21 @@ class Answers:
                 return [self._metadata(event)]
             case _:
                 return []
+
+    def _keywords(self, applied: KeywordsApplied) -> list[Answer]:
+        """Revision 0 is the list that the call began with: no answer to a Configure."""
+        for notice in keyterm_notices(applied):
+            self._warn(notice)
+        if not self._configuring or applied.revision == 0:
+            return []
+        self._configuring = False
+        rejected = {"x": {"rejected": applied.rejected}} if applied.rejected else {}
+        return [self.configured(applied.accepted) | rejected]
+
+    def _warn(self, notice: Notice) -> None:
+        """Told at the end; a flood of them stays small."""
+        if len(self._warnings) < _MOST_WARNINGS:
+            self._warnings.append(notice)
 
     def _partial(self, partial: Partial) -> Answer:
         """A number that still grows may be one that must not be read."""
@@ -239,10 +263,31 @@ class Answers:
             "channels": self._channels,
             **self._labels(),
             "x": {
-                "warnings": [_warning(one) for one in self._listening.notices],
+                "warnings": [_warning(one) for one in (*self._listening.notices, *self._warnings)],
                 "ended": ended.reason,
             },
         }
+
+
+def keyterm_notices(applied: KeywordsApplied) -> list[Notice]:
+    """What was rejected, each term with its reason, and then what is in use all the same."""
+    if not applied.rejected:
+        return []
+    rejected = [
+        Notice("keyterm", "rejected", reason) for reason in applied.rejected[:_MOST_TERMS_NAMED]
+    ]
+    in_use = ", ".join(applied.accepted[:_MOST_TERMS_NAMED]) or "none"
+    summary = f"{len(applied.rejected)} not used; {len(applied.accepted)} in use: {in_use}"
+    return [*rejected, Notice("keyterm", "in_use", summary)]
+
+
+def line_notice(warning: LineWarning) -> Notice:
+    """What is wrong with a channel's audio, and what to look at."""
+    return Notice(
+        "audio",
+        warning.fault.value,
+        f"channel {warning.channel}, {warning.measured:g} {warning.unit}: {warning.check}",
+    )
 
 
 def _warning(notice: Notice) -> Answer:

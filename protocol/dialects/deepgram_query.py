@@ -1,6 +1,8 @@
 """What the query string of a Deepgram client asks for."""
 
+import re
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from .. import call
 from ..audio import AudioFormat, Encoding
@@ -22,6 +24,9 @@ _PACKED = frozenset({"flac", "speex", "amr-nb", "amr-wb", "g729"})
 """What Deepgram decodes and we do not."""
 
 _REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
+
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+"""What is left in a keyterm that was escaped twice, as `credit%2520card`."""
 
 _MOST_NOTICES = 32
 
@@ -122,13 +127,31 @@ def terms(texts: list[str]) -> list[str]:
     return [text.rsplit(":", 1)[0] if _is_boosted(text) else text for text in texts]
 
 
+def _keyterms(request: Request) -> list[str]:
+    """One term in each parameter, or a whole list as JSON."""
+    return [
+        term
+        for name, value in request.query
+        if name in ("keyterm", "keywords")
+        for term in _terms_of(value, boosted=name == "keywords")
+    ]
+
+
+def _terms_of(value: str, *, boosted: bool) -> list[str]:
+    """Only those of the older `keywords` carry a boost."""
+    items = options.items_of(value) if value.lstrip().startswith("[") else [value]
+    found = [term for item in items if (term := options.term_of(item)) is not None]
+    plain = terms(found) if boosted else found
+    return [unquote(one) if _ESCAPED.search(one) else one for one in plain]
+
+
 def _is_boosted(text: str) -> bool:
     return text.rpartition(":")[2].lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOpened, Options]:
     """The call, and what was asked for it: with the options that were ignored so far."""
-    cleaned = clean(terms(_keyterms(request)))
+    cleaned = clean(_keyterms(request))
     extra = _extra(request)
     tags = ",".join(value for name, value in request.query if name == "tag")
     named = request.first("call_id") or extra.get("call_id")
@@ -154,16 +177,6 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
         metadata=custom.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
     )
     return opened, asked
-
-
-def _keyterms(request: Request) -> list[str]:
-    """One term in each parameter; a whole list as JSON in one is understood too."""
-    said = [value for name, value in request.query if name in ("keyterm", "keywords")]
-    listed = (
-        options.items_of(value) if value.lstrip().startswith("[") else [value] for value in said
-    )
-    found = (options.term_of(item) for items in listed for item in items)
-    return [term for term in found if term is not None]
 
 
 def _milliseconds(value: object) -> int:

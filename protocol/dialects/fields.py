@@ -16,6 +16,9 @@ import msgspec
 from .. import call
 from ..bridge import DialectError, UnreadableError
 
+_LONGEST_CONTROL = 65_536
+"""Bytes.  A control message in a binary frame has a few hundred; a list of keywords some thousands."""
+
 _DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
 
@@ -36,6 +39,26 @@ def kind(body: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise UnreadableError(f"{name} must be a string")
     return value
+
+
+def control(message: str | bytes) -> str | bytes:
+    """
+    The text of a control message that its client has sent in a binary frame; any other message as it is.
+
+    A frame is a control message if all of it is one JSON object with a `type` or an `event`: audio that looks
+    like this by chance does not exist.
+    """
+    if isinstance(message, str) or len(message) > _LONGEST_CONTROL:
+        return message
+    trimmed = message.strip()
+    if not (trimmed.startswith(b"{") and trimmed.endswith(b"}")):
+        return message
+    try:
+        body = msgspec.json.decode(trimmed)
+        said = body.get("type", body.get("event"))
+        return trimmed.decode() if isinstance(said, str) else message
+    except (ValueError, RecursionError):
+        return message
 
 
 def member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

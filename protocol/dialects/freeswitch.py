@@ -7,6 +7,7 @@ stand in the URL or in the metadata.  Transcripts go back as `{"type":"transcrip
 modules hand to the dialplan as an event.
 """
 
+import re
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
@@ -31,6 +32,7 @@ _SIDES = {"read": Role.CUSTOMER, "write": Role.AGENT}
 """In stereo: the leg that is tapped, and what it hears."""
 
 _MIXES = ("mono", "mixed", "stereo")
+_RATE = re.compile(r"(\d{1,6})(k|kHz)?", re.ASCII | re.IGNORECASE)
 _JAMBONZ = "audio.jambonz.org"
 _CALL_IDS = ("uuid", "callSid", "callUuid", "x-call-id")
 
@@ -127,7 +129,10 @@ class FreeSwitch:
 
 
 def _format(rate: str, channels: int) -> AudioFormat:
-    hertz = {"8000": 8_000, "8k": 8_000, "16000": 16_000, "16k": 16_000}.get(rate)
-    if hertz is None:
-        raise DialectError(f"rate {rate[:16]!r} is not supported: fork with 8k or 16k")
-    return AudioFormat(Encoding.L16, hertz, channels)
+    said = _RATE.fullmatch(rate.strip())
+    if said is None:
+        raise DialectError(f"rate {rate[:16]!r} is not a rate: fork with 8k or 16k")
+    try:
+        return AudioFormat(Encoding.L16, int(said[1]) * (1_000 if said[2] else 1), channels)
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc

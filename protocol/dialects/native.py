@@ -26,7 +26,7 @@ from ..bridge import (
     WarningCode,
 )
 from ..call import CallConfig, Keywords, Role
-from ..clock import CALL_RATE
+from ..clock import at_rate
 from ..events import Entry
 from ..keywords import clean, split
 from ..wire import Scribe
@@ -98,12 +98,11 @@ class Native:
     def resumed(self, token: str, heard: Sequence[int]) -> None:
         """The first thing that a bridge hears which wants to come back after a broken connection."""
         assert self._call is not None  # it has been opened
-        scale = self._call.rate // CALL_RATE
         ready = {
             "type": "ready",
             "call_id": self._call_id,
             "token": token,
-            "positions": [position * scale for position in heard],
+            "positions": [at_rate(position, self._call.rate) for position in heard],
         }
         self._out.append(msgspec.json.encode(ready).decode())
 
@@ -120,6 +119,8 @@ class Native:
         if self._audio_in is not None:
             raise DialectError("a second start: one connection carries one call")
         roles = _roles(body.get("channels", 1))
+        if "encoding" not in body and fields.whole(body, "sample_rate", 8_000) != 8_000:
+            raise DialectError("say the encoding: mulaw at 8000 Hz is taken where none is said")
         try:
             audio = AudioFormat(
                 _encoding(fields.text(body, "encoding", "mulaw")),

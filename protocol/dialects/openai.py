@@ -9,11 +9,7 @@ so they carry stable words only; `completed` has the text that counts.  One trac
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-import soxr
-
 from ..bridge import (
-    AudioReceived,
     BridgeEvent,
     CallOpened,
     DialectError,
@@ -30,44 +26,7 @@ from . import custom, fields
 from .base import Message, Request
 from .interleaved import Interleaved
 from .openai_answers import Answers
-from .openai_session import PCM, PCM_RATE, Wish, audio_of, wish_of
-
-
-class _Ear:
-    """Samples of any of the formats, at a rate of the telephone's; half a sample waits for its other half."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._audio = Interleaved(audio_of(name))
-        self._slower = _third_less() if name == PCM else None
-
-    @property
-    def rate(self) -> int:
-        return self._audio.format.rate
-
-    def hear(self, payload: bytes) -> list[AudioReceived]:
-        return [
-            heard
-            for event in self._audio.receive(payload)
-            if len((heard := self._at_rate(event)).pcm)
-        ]
-
-    def finish(self) -> list[AudioReceived]:
-        """What the resampler still holds, up to 64 ms: an utterance ends here."""
-        if self._slower is None:
-            return []
-        rest = self._slower.resample_chunk(np.zeros(0, np.int16), last=True)
-        self._slower = _third_less()
-        return [AudioReceived(0, rest.astype(np.int16, copy=False))] if len(rest) else []
-
-    def _at_rate(self, event: AudioReceived) -> AudioReceived:
-        if self._slower is None:
-            return event
-        return AudioReceived(0, self._slower.resample_chunk(event.pcm).astype(np.int16, copy=False))
-
-
-def _third_less() -> soxr.ResampleStream:
-    return soxr.ResampleStream(PCM_RATE, audio_of(PCM).rate, 1, dtype="int16")
+from .openai_session import PCM, Wish, wish_of
 
 
 class OpenAI:
@@ -77,7 +36,7 @@ class OpenAI:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._ear: _Ear | None = None
+        self._audio: Interleaved | None = None
         self._is_early = False
         self._keywords: CleanKeywords | None = None
         self._answers = Answers(request.own_id)
@@ -131,9 +90,9 @@ class OpenAI:
         if isinstance(kind, str) and kind not in ("", "transcription"):
             raise DialectError("only sessions of type transcription are served")
         wish = wish_of(session)
-        if self._ear is None:
+        if self._audio is None:
             events = self._open(wish)
-        elif wish.format not in (None, self._ear.name):
+        elif wish.format not in (None, self._audio.format):
             raise DialectError("the audio format cannot change once the session has begun")
         else:
             events = [*self._change(wish), *wish.warnings]
@@ -144,14 +103,14 @@ class OpenAI:
 
     def _open(self, wish: Wish) -> list[BridgeEvent]:
         asked = custom.understand(self._request.query)
-        ear = _Ear(wish.format or PCM)
+        audio = Interleaved(wish.format or PCM)
         keywords = wish.keywords or CleanKeywords(
             asked.config.keywords.terms, asked.rejected_keywords
         )
         opened = CallOpened(
             call_id=asked.call_id,
             roles=(custom.role_of(self._request.query),),
-            rate=ear.rate,
+            rate=audio.format.rate,
             config=CallConfig(
                 language=wish.language or asked.config.language,
                 keywords=Keywords(keywords.terms),
@@ -160,7 +119,7 @@ class OpenAI:
             rejected_keywords=keywords.rejected,
             warnings=(*wish.warnings, *asked.warnings),
         )
-        self._ear, self._keywords = ear, keywords
+        self._audio, self._keywords = audio, keywords
         return [opened]
 
     def _change(self, wish: Wish) -> list[BridgeEvent]:
@@ -171,21 +130,21 @@ class OpenAI:
 
     def _append(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         payload = fields.payload(body, "audio")
-        if self._ear is None:
+        if self._audio is None:
             self._is_early = True
             raise EarlyError("audio before session.update")
-        return [*self._ear.hear(payload)]
+        return [*self._audio.receive(payload)]
 
     def open_late(self) -> list[BridgeEvent]:
         """A client may send no update at all: then everything has its default."""
         return self._open(Wish())
 
     def _commit(self) -> list[BridgeEvent]:
-        if self._ear is None and self._is_early:
+        if self._audio is None and self._is_early:
             raise EarlyError("commit before session.update")
-        if self._ear is None:
+        if self._audio is None:
             raise UnreadableError("there is nothing to commit: no audio has come")
-        events: list[BridgeEvent] = [*self._ear.finish(), FinalizeRequested()]
+        events: list[BridgeEvent] = [FinalizeRequested()]
         return (
             [*events, MarkReceived(self._answers.committed())] if self._answers.manual else events
         )

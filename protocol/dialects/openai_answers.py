@@ -17,6 +17,8 @@ from ..events import (
     CallWarning,
     Entry,
     Final,
+    KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -27,6 +29,7 @@ from ..events import (
 )
 
 _ITEM = "conversation.item.input_audio_transcription"
+_MOST_WARNINGS = 32
 _BUFFER = "input_audio_buffer"
 
 
@@ -52,6 +55,8 @@ class Answers:
         self._committed = 0
         self._said: list[str] = []
         self._spoken = 0
+        self._about: dict[str, Any] = {}
+        self._warnings: list[str] = []
         self._out: list[str] = []
 
     def take(self) -> list[str]:
@@ -62,9 +67,11 @@ class Answers:
     # What follows from what the client says
 
     def session(self, kind: str, session: dict[str, Any]) -> None:
-        """`session.created` or `session.updated`."""
+        """`session.created` or `session.updated`; what there is to warn of stands under `x`."""
+        self._about = session
+        x = {"x": {"warnings": self._warnings}} if self._warnings else {}
         said = {"id": self._session, "object": "realtime.session", "type": "transcription"}
-        self._say(kind, session=said | session)
+        self._say(kind, session=said | session, **x)
 
     def error(self, message: str, code: str) -> None:
         """The client has made a mistake; the session goes on unless it is closed."""
@@ -90,6 +97,10 @@ class Answers:
         match entry.event:
             case CallWarning(_, code, message) if code != WarningCode.BAD_MESSAGE:
                 self.error(message, code)  # bad messages were answered when they came
+            case KeywordsApplied(_, _, rejected) if rejected:
+                self._warn([f"keywords: {reason}" for reason in rejected])
+            case LineWarning(_, fault, check):
+                self._warn([f"audio: {fault}: {check}"])
             case SpeechStarted(segment, start) if not self.manual:
                 item = self._item(segment)
                 self._say(f"{_BUFFER}.speech_started", audio_start_ms=to_ms(start), item_id=item.id)
@@ -106,6 +117,17 @@ class Answers:
                 self._complete_commit(name.removeprefix("commit:"))
             case _:
                 pass
+
+    def _warn(self, texts: Sequence[str]) -> None:
+        """
+        Say `session.updated` again, with all warnings so far; a flood of them stays small.
+
+        An `error` would end the session of many clients, and they do not know other kinds of events.
+        """
+        room = _MOST_WARNINGS - len(self._warnings)
+        if room > 0:
+            self._warnings += texts[:room]
+            self.session("session.updated", self._about)
 
     def _item(self, segment: SegmentId) -> _Item:
         return self._items.setdefault(segment, _Item(f"item_{self._session[:8]}_{segment}"))

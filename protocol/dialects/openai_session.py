@@ -1,7 +1,7 @@
 """What an OpenAI client wishes of a session: today's form of `session.update`, and the one before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..audio import AudioFormat, Encoding
@@ -10,17 +10,16 @@ from ..keywords import CleanKeywords, clean, split
 from . import fields, options
 from .options import Options
 
-PCM = "audio/pcm"
-PCM_RATE = 24_000
-"""Hz of `audio/pcm`: there is no other."""
+PCM = AudioFormat(Encoding.L16, 24_000)
+"""`audio/pcm`, whose rate clients may leave out."""
 
 _FORMATS = {
     "audio/pcm": PCM,
-    "audio/pcmu": "audio/pcmu",
-    "audio/pcma": "audio/pcma",
+    "audio/pcmu": AudioFormat(Encoding.MULAW),
+    "audio/pcma": AudioFormat(Encoding.ALAW),
     "pcm16": PCM,
-    "g711_ulaw": "audio/pcmu",
-    "g711_alaw": "audio/pcma",
+    "g711_ulaw": AudioFormat(Encoding.MULAW),
+    "g711_alaw": AudioFormat(Encoding.ALAW),
 }
 
 _LONGEST_HINT = 4
@@ -31,7 +30,7 @@ _LONGEST_HINT = 4
 class Wish:
     """One session update, understood; None is what it says nothing of."""
 
-    format: str | None = None
+    format: AudioFormat | None = None
     language: str | None = None
     keywords: CleanKeywords | None = None
     manual: bool | None = None
@@ -63,15 +62,6 @@ def wish_of(session: Mapping[str, Any]) -> Wish:
     )
 
 
-def audio_of(name: str) -> AudioFormat:
-    """How the samples of a format are written, once they are at a rate of the telephone's."""
-    return {
-        PCM: AudioFormat(Encoding.L16, 16_000),
-        "audio/pcmu": AudioFormat(Encoding.MULAW),
-        "audio/pcma": AudioFormat(Encoding.ALAW),
-    }[name]
-
-
 def _older(session: Mapping[str, Any]) -> Mapping[str, Any]:
     """The fields of `transcription_session.update`, under today's names."""
     names = {
@@ -82,13 +72,17 @@ def _older(session: Mapping[str, Any]) -> Mapping[str, Any]:
     return {new: session[old] for old, new in names.items() if old in session}
 
 
-def _format(value: object) -> str:
+def _format(value: object) -> AudioFormat:
     name = fields.text(value, "type") if isinstance(value, dict) else value
     if not isinstance(name, str) or name not in _FORMATS:
         raise DialectError("the audio format must be audio/pcmu, audio/pcma or audio/pcm")
-    if isinstance(value, dict) and value.get("rate") not in (None, PCM_RATE, 8_000):
-        raise DialectError("audio/pcm comes at 24000 Hz")
-    return _FORMATS[name]
+    is_pcm = _FORMATS[name].encoding is Encoding.L16
+    if not (is_pcm and isinstance(value, dict) and value.get("rate") is not None):
+        return _FORMATS[name]
+    try:
+        return replace(_FORMATS[name], rate=fields.whole(value, "rate"))
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
 
 
 def _keywords(transcription: Options) -> CleanKeywords | None:

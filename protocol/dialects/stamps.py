@@ -21,6 +21,12 @@ class Stamps:
         self._zero: int | None = None if wall_clock else 0
         self._due: dict[int, int] = {}
 
+    def follow(self, track: int, samples: int) -> int:
+        """Where a frame of so many samples begins that has no timestamp: where the one before it ends."""
+        due = self._due.get(track, 0)
+        self._due[track] = due + samples
+        return due
+
     def position(self, track: int, stamp_ms: int, samples: int) -> int:
         """Where a frame of so many samples begins."""
         if self._zero is None:

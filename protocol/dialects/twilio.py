@@ -8,11 +8,10 @@ stands in the table of `vendors`.
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from ..audio import AudioFormat
 from ..bridge import (
-    AudioReceived,
     BridgeEvent,
     CallClosed,
     DialectError,
@@ -27,6 +26,7 @@ from . import custom, fields, options
 from .base import Message, Request
 from .options import Options
 from .stamps import Stamps
+from .track_audio import TrackAudio, encoding_of
 from .vendors import TWILIO, Vendor
 
 _PAIR = re.compile(r"([^=;,\s]+)=([^;,]*)")
@@ -38,7 +38,7 @@ class MediaStreams:
     def __init__(self, request: Request, vendor: Vendor = TWILIO) -> None:
         self._request = request
         self._vendor = vendor
-        self._format = AudioFormat()
+        self._audio: tuple[TrackAudio, ...] = ()
         self._tracks: tuple[str, ...] = ()
         self._stamps = Stamps()
         self._ended = False
@@ -83,21 +83,22 @@ class MediaStreams:
         if self._tracks:
             raise DialectError("a second start: one stream carries one call")
         start = fields.member(body, "start")
-        audio = self._media_format(start)
         asked = Options({**body, **start})
         parameters = self._parameters(asked)
         tracks = self._announced(asked, dict(parameters))
         wishes = custom.understand(parameters, self._vendor.roles)
+        audio = tuple(self._track_audio(start, dict(parameters)) for _ in tracks)
+        rate = audio[0].format.rate
         opened = wishes.open(
             fields.call_id(start, self._vendor.call_id),
             tuple(wishes.roles[track] for track in tracks),
-            audio.rate,
+            rate,
             warnings=asked.warnings,
             expected=self._vendor.call_id,
         )
-        self._tracks, self._format = tracks, audio
+        self._tracks, self._audio = tracks, audio
         self._stamps = Stamps(
-            audio.rate,
+            rate,
             tolerance_ms=self._vendor.tolerance_ms,
             wall_clock=self._vendor.wall_clock,
         )
@@ -120,14 +121,15 @@ class MediaStreams:
 
     def _media(self, media: Mapping[str, Any]) -> list[BridgeEvent]:
         channel = self._channel(media, "media")
-        try:
-            pcm = self._format.decode(fields.payload(media))[0]
-        except ValueError as exc:
-            raise DialectError(str(exc)) from exc
-        stamp = fields.whole(media, "timestamp")
-        if not len(pcm):
-            return []
-        return [AudioReceived(channel, pcm, self._stamps.position(channel, stamp, len(pcm)))]
+        stamp = fields.whole(media, "timestamp") if "timestamp" in media else None
+        return self._audio[channel].receive(
+            fields.payload(media), channel, partial(self._place, channel, stamp)
+        )
+
+    def _place(self, channel: int, stamp: int | None, samples: int) -> int:
+        if stamp is None:
+            return self._stamps.follow(channel, samples)
+        return self._stamps.position(channel, stamp, samples)
 
     def _mark(self, mark: Mapping[str, Any]) -> list[BridgeEvent]:
         self._require_start("mark")
@@ -145,22 +147,21 @@ class MediaStreams:
         if not self._tracks:
             raise EarlyError(f"{kind} before start")
 
-    def _media_format(self, start: Mapping[str, Any]) -> AudioFormat:
-        """Mono audio of each track, as `start` declares it; `audio/x-l16;rate=8000` is said too."""
+    def _track_audio(self, start: Mapping[str, Any], parameters: Mapping[str, str]) -> TrackAudio:
+        """What `start` declares for each track; a rate may also stand in the encoding or in the URL."""
         vendor = self._vendor
         declared = start.get(vendor.media_format)
         declared = declared if isinstance(declared, dict) else {}
-        named = fields.text(declared, "encoding", next(iter(vendor.encodings)))
-        encoding, _, rate = named.lower().partition(";rate=")
-        if encoding not in vendor.encodings:
+        said = fields.text(declared, "encoding", next(iter(vendor.encodings)))
+        name, named_rate = encoding_of(said)
+        if name not in vendor.encodings:
             raise DialectError(
-                f"{vendor.name} may send {', '.join(vendor.encodings)}, not {named[:32]!r}"
+                f"{vendor.name} may send {', '.join(vendor.encodings)}, not {said[:32]!r}"
             )
-        default = int(rate) if rate in ("8000", "16000") else CALL_RATE
+        default = named_rate or fields.whole(parameters, "sample-rate", CALL_RATE)
+        rate = fields.whole(declared, vendor.sample_rate, default)
         try:
-            return AudioFormat(
-                vendor.encodings[encoding], fields.whole(declared, vendor.sample_rate, default)
-            )
+            return TrackAudio(vendor.encodings[name], rate, network_order=vendor.network_order)
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
 

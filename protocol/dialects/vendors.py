@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..audio import Encoding
 from ..call import Role
+from ..codecs.decoder import Codec
 
 _INBOUND_OUTBOUND = {"inbound": Role.CUSTOMER, "outbound": Role.AGENT}
 """Inbound is what the platform receives from the leg that is tapped: usually the customer's."""
@@ -30,10 +31,13 @@ class Vendor:
     extra_headers: bool = False
     """Whether parameters may also stand beside `start`, written `a=1;b=2`."""
 
-    encodings: Mapping[str, Encoding] = field(
-        default_factory=lambda: {"audio/x-mulaw": Encoding.MULAW}
+    encodings: Mapping[str, Encoding | Codec] = field(
+        default_factory=lambda: {"mulaw": Encoding.MULAW}
     )
-    """By name in lower case, without what follows a semicolon; the first one is taken where none is said."""
+    """By name, as `encoding_of` reads it; the first one is taken where none is said."""
+
+    network_order: bool = False
+    """Whether 16-bit samples may be in network byte order: they are an RTP payload, and no page tells."""
 
     roles: Mapping[str, Role] = field(default_factory=lambda: dict(_INBOUND_OUTBOUND))
     """Of all tracks that there can be."""
@@ -53,7 +57,16 @@ TWILIO = Vendor("twilio")
 
 SIGNALWIRE = Vendor(
     "signalwire",
-    encodings={"audio/x-mulaw": Encoding.MULAW, "audio/x-l16": Encoding.L16},
+    encodings={
+        "mulaw": Encoding.MULAW,
+        "pcmu": Encoding.MULAW,
+        "alaw": Encoding.ALAW,
+        "pcma": Encoding.ALAW,
+        "l16": Encoding.L16,
+        "g722": Codec.G722,
+        "opus": Codec.OPUS,
+    },
+    network_order=True,
 )
 """https://developer.signalwire.com/compatibility-api/cxml/voice/stream"""
 
@@ -63,7 +76,14 @@ TELNYX = Vendor(
     media_format="media_format",
     sample_rate="sample_rate",
     parameters="custom_parameters",
-    encodings={"pcmu": Encoding.MULAW, "pcma": Encoding.ALAW},
+    encodings={
+        "pcmu": Encoding.MULAW,
+        "pcma": Encoding.ALAW,
+        "l16": Encoding.L16,
+        "g722": Codec.G722,
+        "opus": Codec.OPUS,
+    },
+    network_order=True,
 )
 """https://developers.telnyx.com/docs/voice/programmable-voice/media-streaming  Frames may change places."""
 
@@ -71,7 +91,7 @@ PLIVO = Vendor(
     "plivo",
     call_id="callId",
     extra_headers=True,
-    encodings={"audio/x-l16": Encoding.L16, "audio/x-mulaw": Encoding.MULAW},
+    encodings={"l16": Encoding.L16, "mulaw": Encoding.MULAW},
     tolerance_ms=100,  # read off a clock when the frame is sent: late by as much as the sender is
     wall_clock=True,
 )
@@ -84,11 +104,13 @@ EXOTEL = Vendor(
     sample_rate="sample_rate",
     parameters="custom_parameters",
     encodings={
-        "audio/x-raw": Encoding.L16,
         "raw/slin": Encoding.L16,
-        "audio/l16": Encoding.L16,
+        "raw": Encoding.L16,
+        "slin": Encoding.L16,
+        "pcm": Encoding.L16,
+        "l16": Encoding.L16,
         "base64": Encoding.L16,
-        "audio/x-mulaw": Encoding.MULAW,
+        "mulaw": Encoding.MULAW,
     },
     assumed=("inbound",),
 )

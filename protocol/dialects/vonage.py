@@ -6,7 +6,6 @@ A first text message with the headers of the NCCO, then 16-bit samples of the mi
 lets through.
 """
 
-import re
 from typing import ClassVar
 
 from ..audio import AudioFormat, Encoding
@@ -15,8 +14,7 @@ from ..events import Entry
 from . import custom, fields
 from .base import Message, Request
 from .interleaved import Interleaved
-
-_RATE = re.compile(r"audio/l16;\s*rate=(8000|16000)", re.ASCII)
+from .track_audio import encoding_of
 
 
 class Vonage:
@@ -59,16 +57,19 @@ class Vonage:
         if self._audio is not None:
             raise DialectError("a second websocket:connected: one connection carries one call")
         content_type = fields.text(body, "content-type")
-        declared = _RATE.fullmatch(content_type)
-        if declared is None:
+        name, rate = encoding_of(content_type)
+        if name != "l16" or rate is None:
             raise DialectError(
                 f"content-type {content_type[:48]!r} is not supported: audio/l16;rate=8000 or 16000"
             )
+        try:
+            audio = AudioFormat(Encoding.L16, rate)
+        except ValueError as exc:
+            raise DialectError(str(exc)) from exc
         parameters = [*self._request.query, *custom.strings(body)]
         wishes = custom.understand(parameters)
-        rate = int(declared[1])
         # The leg's own id, where the site passes it on; that of the conversation names all legs at once.
         named = fields.call_id(body, "uuid") or fields.call_id(body, "conversation_uuid")
         opened = wishes.open(named, (custom.role_of(parameters),), rate)
-        self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
+        self._audio = Interleaved(audio)
         return [opened]

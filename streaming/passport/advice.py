@@ -2,6 +2,8 @@
 
 from protocol.events import Fault
 
+from .watch import Disguise
+
 CERTAIN = (Fault.WRONG_LAW, Fault.WRONG_ENCODING, Fault.WRONG_BYTE_ORDER)
 """What is heard is not what was said: an engine would only make words up."""
 
@@ -65,3 +67,16 @@ ADVICE = {
         "There is loud steady noise on the line: check the device, its cable and the analogue gateway."
     ),
 }
+
+ENCODINGS = {
+    Disguise.LINEAR: ADVICE[Fault.WRONG_ENCODING],
+    Disguise.PACKED: (
+        "The audio is mu-law or A-law, but was declared as 16-bit linear: declare mulaw (or alaw), or have "
+        "the bridge send 16-bit samples."
+    ),
+    Disguise.STEREO: (
+        "The audio has two channels whose samples take turns, but was declared as one: declare two channels, "
+        "or have the bridge send one."
+    ),
+}
+"""What to look at when the encoding is wrong, by what the audio really is."""

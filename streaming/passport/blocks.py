@@ -79,11 +79,28 @@ class Contrast:
         return self.roughness < -0.3 and self.smoothness < -0.3
 
 
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where the power of a loud block lies, in dB relative to 80 to 3400 Hz and in Hz, by the declared rate."""
+
+    bass: float
+    """80 to 250 Hz: the voice itself."""
+
+    high: float
+    """4200 to 7600 Hz; nothing at 8 kHz."""
+
+    centroid: float
+
+
 _NO_CONTRAST = Contrast(0.0, 0.0)
 """The declared reading is good: nobody needs to look at the other one."""
 
 _LIKELY = 0.4
 """Neighbours that are so much alike are no misread samples."""
+
+_STRANGERS = 0.3
+_KIN = 0.6
+"""Likeness of neighbours that are samples of two channels, and of those of one."""
 
 _TONAL = 0.03
 """Flatness below which there are tones, whose treble nobody would miss; speech has 0.2."""
@@ -121,6 +138,15 @@ class Block:
     linear: Contrast | None = None
     """The codes of G.711 read as 16-bit samples; None where this cannot be told."""
 
+    packed: float | None = None
+    """Bits a sample that two codes of G.711 would cost more than the 16 bits; None where this cannot be told."""
+
+    is_stereo: bool = False
+    """Samples of two channels take turns in what was declared as one."""
+
+    balance: Balance | None = None
+    """Only known where the block is loud."""
+
     treble: float | None = None
     """dB by which the upper half of the band lies below the lower; None where this cannot be told."""
 
@@ -132,12 +158,14 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
     """What is found in `pcm`, BLOCK samples of the call clock at `rate` Hz."""
     levels = _levels(pcm, _TICK * rate // CALL_RATE)
     softest, loudest = float(levels.min()), float(levels.max())
-    code = _law_of(pcm) if rate == CALL_RATE else None
+    code = _law_of(pcm)
     faint = int(np.abs(pcm.astype(np.int32)).max()) <= _FAINT
     idle = bool((pcm == pcm[0]).all())
     steady = softest > _NEVER_DBFS and not idle
     broad = loudest > _LOUD_DBFS and not idle and code is None and rate == CALL_RATE
     spectrum = _spectrum(pcm) if broad else None
+    telling = not (code or faint or idle)
+    order = _order(pcm) if telling else _NO_CONTRAST
     return Block(
         start=start,
         idle=idle,
@@ -146,8 +174,11 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
         offset=float(pcm.mean()) / FULL_SCALE,
         clipped=_clipped(pcm),
         law=None if code is None else _law(pcm, code),
-        order=None if code or faint or idle else _order(pcm),
+        order=order if telling else None,
         linear=None if code is None or faint or idle else _linear(pcm, code),
+        packed=_packed(pcm, order) if telling else None,
+        is_stereo=telling and _is_stereo(pcm),
+        balance=_balance(pcm, rate) if loudest > _LOUD_DBFS and not idle else None,
         treble=None if spectrum is None else _treble(spectrum),
         flatness=_flatness(_spectrum(_softest(pcm))) if steady else 0.0,
     )
@@ -195,6 +226,45 @@ def _linear(pcm: Pcm, law: Encoding) -> Contrast:
     if _neighbourhood(pcm) > _LIKELY or _flatness(_spectrum(pcm)) < _NOISY:
         return _NO_CONTRAST
     return _contrast(pcm, decode(encode(pcm, law), Encoding.L16))
+
+
+def _packed(pcm: Pcm, order: Contrast) -> float:
+    """Nothing where the other byte order explains the noise."""
+    if order.is_against or _flatness(_spectrum(pcm)) < _NOISY:
+        return 0.0
+    declared = _roughness(pcm)
+    return min(_roughness(decode(pcm.tobytes(), law)) - declared for law in _OTHER)
+
+
+def _is_stereo(pcm: Pcm) -> bool:
+    """
+    Neighbours have nothing to do with each other, every other sample has: both, or that of the louder channel.
+
+    No single tone is like that (cos 2w is negative where cos w is small), and no voice was.
+    """
+    if abs(_neighbourhood(pcm)) > _STRANGERS:
+        return False
+    sides = [np.ascontiguousarray(pcm[side::2]) for side in (0, 1)]
+    powers = [float(np.square(side.astype(np.float32)).mean()) for side in sides]
+    louder = sides[int(np.argmax(powers))]
+    apart = max(powers) > 4 * min(powers)
+    return _neighbourhood(louder) > _KIN if apart else min(map(_neighbourhood, sides)) > _KIN
+
+
+def _balance(pcm: Pcm, rate: int) -> Balance:
+    wave = pcm.astype(np.float32) * np.hanning(len(pcm)).astype(np.float32)
+    power = np.abs(fft.rfft(wave)) ** 2
+    hertz = fft.rfftfreq(len(wave), 1 / rate)
+
+    def level(low: float, high: float) -> float:
+        return float(10 * np.log10(power[(hertz >= low) & (hertz < high)].sum() + 1.0))
+
+    speech = level(80, 3_400)
+    return Balance(
+        level(80, 250) - speech,
+        level(4_200, 7_600) - speech,
+        float((power * hertz).sum() / power.sum()),
+    )
 
 
 def _contrast(declared: Pcm, other: Pcm) -> Contrast:

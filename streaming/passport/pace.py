@@ -5,17 +5,19 @@ from itertools import pairwise
 
 from protocol.clock import CALL_RATE
 
-_STEP = 0.25
+_STEP = 0.1
 """Seconds between looks."""
 
 _LOOKS = 11
-"""Looks in a verdict: two and a half seconds."""
+"""Looks in a verdict: a second.  At half the rate no segment can be over before."""
 
 _STEADY = 1.5
 """No step may be so many times faster or slower than the whole: bursts are no rate."""
 
-_WRONG = ((0.49, 0.51), (1.96, 2.04))
+_WRONG = ((0.46, 0.54), (1.85, 2.15))
 """Half and twice the declared rate.  Other paces are those of files, which are sent as fast as one likes."""
+
+_RIGHT = (0.85, 1.15)
 
 
 class Pace:
@@ -28,7 +30,8 @@ class Pace:
         """
         Audio up to `position` of the call clock is here at `now`, in seconds.
 
-        What is steadily off by a factor of two, for as long as it is; else None.
+        Times real time: 1.0 where it comes steadily as it should, what is steadily off by a factor of two;
+        None for anything else, which shows nothing.
         """
         if self._looks and now - self._looks[-1][0] < _STEP:
             return None
@@ -45,6 +48,8 @@ class Pace:
         steps = [_speed(one, other) for one, other in pairwise(looks)]
         steady = all(whole / _STEADY < step < whole * _STEADY for step in steps)
         wrong = any(low <= whole <= high for low, high in _WRONG)
+        if steady and _RIGHT[0] <= whole <= _RIGHT[1]:
+            return 1.0
         return whole if steady and wrong else None
 
 

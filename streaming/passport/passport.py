@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE
+from protocol.clock import CALL_RATE, from_rate
 from protocol.events import Fault, LineWarning, Span
 
-from .advice import ADVICE, CERTAIN, UNITS
+from .advice import ADVICE, CERTAIN, ENCODINGS, UNITS
 from .blocks import BLOCK, measure
 from .pace import Pace
 from .watch import Watch
@@ -60,6 +60,12 @@ class _Line:
     kept: deque[tuple[int, Pcm]] = field(default_factory=lambda: deque(maxlen=_SHARED_BLOCKS))
     alike: dict[int, int] = field(default_factory=dict)
     losses: deque[Span] = field(default_factory=lambda: deque(maxlen=256))
+    arriving: float = 1.0
+    """Steady pace of arrival, in times real time, as last known."""
+
+    misrated: bool = False
+    """Whether pace and sound both say that the declared rate is wrong; until the pace is right."""
+
     standing: dict[Fault, int] = field(default_factory=dict)
     """When each fault was last seen."""
 
@@ -94,8 +100,8 @@ class Passport:
 
     def __init__(self, channels: int, rate: int = CALL_RATE) -> None:
         self._rate = rate
-        self._scale = rate // CALL_RATE
-        self._lines = [_Line(BLOCK * self._scale) for _ in range(channels)]
+        size = rate // 16 * 4  # a quarter of a second, in whole quarters of it
+        self._lines = [_Line(size) for _ in range(channels)]
 
     def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
         """
@@ -113,7 +119,7 @@ class Passport:
         line = self._lines[channel]
         warnings: list[LineWarning] = []
         for start, block in line.fill(position, pcm):
-            at = start // self._scale
+            at = from_rate(start, self._rate)
             if self._is_due(line, at):
                 warnings += self._look(channel, at, block, speaking=speaking)
         return warnings
@@ -131,8 +137,20 @@ class Passport:
 
     def arrive(self, channel: int, position: int, now: float) -> list[LineWarning]:
         """Audio up to `position`, on the call clock, is here at `now`, in seconds of any clock."""
-        wrong = self._lines[channel].pace.arrive(position, now)
-        return [] if wrong is None else self._note(channel, Fault.WRONG_RATE, wrong, position)
+        line = self._lines[channel]
+        line.arriving = line.pace.arrive(position, now) or line.arriving
+        line.misrated = line.misrated and line.arriving != 1.0
+        return self._judge_rate(channel, position)
+
+    def _judge_rate(self, channel: int, at: int) -> list[LineWarning]:
+        """Pace alone shows nothing, for files come at any; sound alone neither, for lines are filtered."""
+        line = self._lines[channel]
+        if line.arriving == 1.0 or line.watch.is_doubtful:
+            return []
+        line.misrated = line.misrated or line.watch.sounds_as_if_at(line.arriving)
+        if not line.misrated:
+            return []
+        return self._note(channel, Fault.WRONG_RATE, line.arriving, at)
 
     @property
     def held_samples(self) -> int:
@@ -145,12 +163,18 @@ class Passport:
     def misread(self, channel: int) -> Fault | None:
         """Why what is heard on the channel now cannot be what was said; None while it can."""
         line = self._lines[channel]
-        now = line.start // self._scale
+        if line.misrated:
+            return Fault.WRONG_RATE
+        now = from_rate(line.start, self._rate)
         recent = (one for one in CERTAIN if now - line.standing.get(one, -_GONE) <= _SURE)
         return next(recent, None)
 
     def _is_due(self, line: _Line, at: int) -> bool:
-        doubtful = line.watch.is_doubtful or any(fault in line.standing for fault in CERTAIN)
+        doubtful = (
+            line.watch.is_doubtful
+            or line.arriving != 1.0
+            or any(fault in line.standing for fault in CERTAIN)
+        )
         return at < _FIRST or doubtful or (at // BLOCK) % _ONE_IN == 0
 
     def _look(self, channel: int, at: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
@@ -161,6 +185,7 @@ class Passport:
         warnings: list[LineWarning] = []
         for fault, measured in line.watch.faults():
             warnings += self._note(channel, fault, measured, end)
+        warnings += self._judge_rate(channel, end)
         if len(self._lines) > 1:
             warnings += self._compare(channel, at, pcm, loud=block.loudest > -50 and not block.idle)
             warnings += self._who_is_alone(channel, end)
@@ -202,7 +227,9 @@ class Passport:
         standing[fault] = at
         if known:
             return []
-        return [LineWarning(channel, fault, ADVICE[fault], round(measured, 2), UNITS[fault], at)]
+        disguise = self._lines[channel].watch.disguise
+        check = ENCODINGS[disguise] if fault is Fault.WRONG_ENCODING else ADVICE[fault]
+        return [LineWarning(channel, fault, check, round(measured, 2), UNITS[fault], at)]
 
 
 def _likeness(one: Pcm, other: Pcm) -> float:

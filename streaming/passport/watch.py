@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
+from enum import Enum, auto
 from statistics import fmean, median
 
 from protocol.events import Fault
 
-from .blocks import Block, Contrast
+from .blocks import Balance, Block, Contrast
 
 _BENT = 0.02
 """Mean, as a share of full scale, beyond which it is no accident: telephones block direct current."""
@@ -27,6 +28,28 @@ _MUFFLED_DB = 45.0
 """Speech that falls off so steeply in the middle of its band was recorded at twice the rate."""
 
 
+_BRIGHT_DB, _THIN_DB, _BRIGHT_HZ = -35.0, -17.0, 900.0
+"""Speech of 8 kHz read at 16: power above 4.2 kHz, none below 250 Hz, or its middle beyond 900 Hz."""
+
+_ENOUGH_TREBLE = 3
+
+_PACKED_BITS = -1.0
+"""G.711 read as 16 bit costs 2 to 5 bits a sample more than it should; bench/misdeclared.py."""
+
+
+class Disguise(Enum):
+    """What audio is that was declared as another encoding."""
+
+    LINEAR = auto()
+    """16-bit samples, declared as G.711."""
+
+    PACKED = auto()
+    """G.711, declared as 16-bit samples."""
+
+    STEREO = auto()
+    """Two channels, declared as one."""
+
+
 class Watch:
     """What a channel has shown of late; holds numbers of three seconds."""
 
@@ -42,6 +65,9 @@ class Watch:
         self._law: deque[float] = deque(maxlen=4)
         self._order: deque[Contrast] = deque(maxlen=8)
         self._linear: deque[Contrast] = deque(maxlen=8)
+        self._packed: deque[bool] = deque(maxlen=8)
+        self._stereo: deque[bool] = deque(maxlen=8)
+        self._balance: deque[Balance] = deque(maxlen=4)
         self._treble: deque[float] = deque(maxlen=8)
 
     def see(self, block: Block, *, speaking: bool) -> None:
@@ -54,6 +80,12 @@ class Watch:
             self._order.append(block.order)
         if block.linear is not None:
             self._linear.append(block.linear)
+        if block.packed is not None:
+            self._packed.append(block.packed < _PACKED_BITS)
+        if not block.idle:
+            self._stereo.append(block.is_stereo)
+        if block.balance is not None:
+            self._balance.append(block.balance)
         if self.is_doubtful:  # nothing else that it shows is true
             return
         self._recent.append(block)
@@ -67,7 +99,26 @@ class Watch:
         """Whether the latest block seems misread; a few more will tell."""
         law = self._law and self._law[-1] < 0
         other = any(seen and seen[-1].is_against for seen in (self._order, self._linear))
-        return bool(law or other)
+        disguised = any(seen and seen[-1] for seen in (self._packed, self._stereo))
+        return bool(law or other or disguised)
+
+    @property
+    def disguise(self) -> Disguise:
+        """What `WRONG_ENCODING` is about."""
+        if _against(self._linear) >= 3:
+            return Disguise.LINEAR
+        return Disguise.STEREO if sum(self._stereo) > sum(self._packed) else Disguise.PACKED
+
+    def sounds_as_if_at(self, pace: float) -> bool:
+        """Whether voices sound as they do when audio that arrives at `pace` is read at the declared rate."""
+        if not self._balance:
+            return False
+        bass = median(one.bass for one in self._balance)
+        centroid = median(one.centroid for one in self._balance)
+        if pace < 1:
+            high = median(one.high for one in self._balance)
+            return high > _BRIGHT_DB and (bass < _THIN_DB or centroid > _BRIGHT_HZ)
+        return len(self._treble) >= _ENOUGH_TREBLE and median(self._treble) > _MUFFLED_DB
 
     def faults(self) -> Iterator[tuple[Fault, float]]:
         """Each with what was measured.  Misread audio shows all kinds of faults: only the cause is told."""
@@ -79,6 +130,10 @@ class Watch:
 
     def _misread(self) -> Iterator[tuple[Fault, float]]:
         linear = _against(self._linear)
+        packed, stereo = sum(self._packed), sum(self._stereo)
+        if max(packed, stereo) >= 2:
+            yield Fault.WRONG_ENCODING, 100 * max(packed, stereo) / max(1, len(self._stereo))
+            return
         if linear >= 3:
             yield Fault.WRONG_ENCODING, 100 * linear / len(self._linear)
         elif 2 * linear < max(1, len(self._linear)) and self._law_is_wrong:

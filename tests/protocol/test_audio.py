@@ -67,8 +67,8 @@ def test_interleaved_channels_are_parted() -> None:
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"rate": 44_100}, "send 8000 or 16000"),
-        ({"rate": 16_000}, "exists at 8000 Hz only"),
+        ({"rate": 7_999}, "send 8000 to 48000"),
+        ({"rate": 48_001}, "send 8000 to 48000"),
         ({"channels": 0}, "send 1 to 8"),
     ],
 )

@@ -17,6 +17,24 @@ from protocol.keywords import LONGEST_TERM, MOST_TERMS, clean, split
             ("O'Brien", "T-Mobile", "AT&T", "São Paulo", "東京"),
         ),
         (["", "   "], ()),
+        (
+            ["C#", "C++", "Yahoo!", "Contoso (UK)", "Acme,Orvanta", "@home", "Studio 1:2", "24/7"],
+            (
+                "C#",
+                "C++",
+                "Yahoo!",
+                "Contoso (UK)",
+                "Acme",
+                "Orvanta",
+                "@home",
+                "Studio 1:2",
+                "24/7",
+            ),
+        ),
+        (
+            ["क्षत्रिय", "น้ำ", "می‌خواهم", "גוּרִי", "Đặng", "Zürich", "L·L", "ジョン・スミス"],
+            ("क्षत्रिय", "น้ำ", "می‌خواهم", "גוּרִי", "Đặng", "Zürich", "L·L", "ジョン・スミス"),
+        ),
     ],
 )
 def test_names_are_kept(given_: list[str], kept: tuple[str, ...]) -> None:
@@ -28,7 +46,9 @@ def test_names_are_kept(given_: list[str], kept: tuple[str, ...]) -> None:
     [
         ("<|im_end|>", "only letters"),
         ("a\u202eb", "only letters"),
-        ("ignore this: now", "only letters"),
+        ("Acme \U0001f680", "only letters"),
+        ("50%", "only letters"),
+        ("a\x1b[2J", "only letters"),
         ("x" * 65, "longer than 64"),
         ("--", "neither letter nor digit"),
         ("", "empty"),
@@ -54,7 +74,7 @@ def test_nothing_gets_through_that_could_be_more_than_a_name(terms: list[str]) -
 
     for term in cleaned.terms:
         assert 0 < len(term) <= LONGEST_TERM
-        assert not set(term) & set('<>|{}[]\n\r\t\\:;"`')
+        assert not set(term) & set('<>|{}[]\n\r\t\\,;"`')
     assert all(sign.isprintable() for line in cleaned.rejected for sign in line.split(":")[0])
 
 

@@ -87,7 +87,7 @@ async def test_a_tenant_has_as_many_calls_as_it_may_and_another_is_not_touched(
 async def test_a_message_that_is_too_long_closes_its_connection_only(url: str) -> None:
     async with calling(url, call_id="other", channels=1) as (other, heard):
         async with connect(f"{url}/v1/calls", compression=None) as bridge:
-            await bridge.send("x" * 70_000)
+            await bridge.send("x" * 1_100_000)
             await bridge.wait_closed()
         await other.send(json.dumps({"type": "stop"}))
         await other.wait_closed()

@@ -21,7 +21,7 @@ from protocol.bridge import (
     EncodedAudioReceived,
     FinalizeRequested,
 )
-from streaming.decoding import STEP_SAMPLES, cut, steps
+from streaming.decoding import STEP_MS, cut, steps
 
 
 def audio(length: int, channel: int = 0, position: int | None = None) -> AudioReceived:
@@ -55,14 +55,15 @@ def lengths(step: list[DecodedEvent]) -> list[int]:
             st.just(FinalizeRequested()),
         ),
         max_size=6,
-    )
+    ),
+    st.sampled_from([8_000, 16_000, 44_100, 48_000]),
 )
 def test_every_sample_comes_once_and_in_order_and_no_step_is_longer_than_it_may_be(
-    events: list[DecodedEvent],
+    events: list[DecodedEvent], rate: int
 ) -> None:
-    made = list(cut(events))
+    made = list(cut(events, rate))
 
-    assert all(length <= STEP_SAMPLES for step in made for length in lengths(step))
+    assert all(1_000 * length <= STEP_MS * rate for step in made for length in lengths(step))
     for channel in range(3):
         sent, got = (
             [
@@ -79,7 +80,7 @@ def test_every_sample_comes_once_and_in_order_and_no_step_is_longer_than_it_may_
 
 
 def test_channels_that_come_together_go_on_together_and_keep_their_positions() -> None:
-    made = list(cut([audio(4_000, 0, 10), audio(4_000, 1, 10), CallClosed()]))
+    made = list(cut([audio(4_000, 0, 10), audio(4_000, 1, 10), CallClosed()], 8_000))
 
     assert [
         [
@@ -107,9 +108,9 @@ async def test_between_two_steps_everybody_else_gets_a_turn(events: list[BridgeE
 
     other = asyncio.ensure_future(somebody_else())
     try:
-        async for step in steps(events):
+        async for step in steps(events, 8_000):
             turns_at.append(turns)
-            assert max(lengths(step)) <= STEP_SAMPLES
+            assert 1_000 * max(lengths(step)) <= STEP_MS * 8_000
     finally:
         other.cancel()
 
@@ -122,7 +123,9 @@ async def test_nothing_is_decoded_on_the_event_loop_and_everything_in_order() ->
 
     heard = [
         one
-        async for step in steps([EncodedAudioReceived(b"", decoder, position=100), CallClosed()])
+        async for step in steps(
+            [EncodedAudioReceived(b"", decoder, position=100), CallClosed()], 8_000
+        )
         for one in step
     ]
 
@@ -140,7 +143,7 @@ async def test_a_piece_is_decoded_when_the_one_before_it_was_heard() -> None:
     """Back-pressure: a slow call does not make its decoder run ahead."""
     decoder = Second(10)
 
-    async for _ in steps([EncodedAudioReceived(b"", decoder)]):
+    async for _ in steps([EncodedAudioReceived(b"", decoder)], 8_000):
         break
 
     assert len(decoder.threads) == 1
@@ -148,5 +151,5 @@ async def test_a_piece_is_decoded_when_the_one_before_it_was_heard() -> None:
 
 async def test_what_is_no_audio_is_the_fault_of_the_peer() -> None:
     with pytest.raises(DialectError, match="not opus"):
-        async for _ in steps([EncodedAudioReceived(b"broken", Second(1))]):
+        async for _ in steps([EncodedAudioReceived(b"broken", Second(1))], 8_000):
             pass

@@ -27,6 +27,7 @@ MISREAD = {
     "A-law as mu-law": ("mulaw", encode(speech(), Encoding.ALAW), "wrong_law"),
     "mu-law as A-law": ("alaw", encode(speech(), Encoding.MULAW), "wrong_law"),
     "big-endian": ("l16", speech().byteswap().tobytes(), "wrong_byte_order"),
+    "mu-law as linear": ("l16", encode(speech(), Encoding.MULAW), "wrong_encoding"),
     "linear as A-law": ("alaw", speech().tobytes(), "wrong_encoding"),
 }
 
@@ -67,6 +68,36 @@ async def test_a_call_that_is_what_it_says_has_all_its_words_and_no_warning(
 
     assert heard.of("line_warning") == []
     assert len(heard.of("segment.final")) == ended["segments"] >= 3
+
+
+async def test_8_khz_declared_as_16_in_real_time_never_becomes_words(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with ring(redis, tmp_path, LengthTeller()) as it:
+        start = {"call_id": "c1", "encoding": "l16", "sample_rate": 16_000}
+        async with calling(it.url, **start) as (bridge, heard):
+            await stream(bridge, speech(2).tobytes(), frame=320, pace=1)
+            await bridge.send('{"type":"stop"}')
+            await heard.until("call.ended")
+
+    (warning,) = heard.of("line_warning")
+    assert warning["fault"] == "wrong_rate"
+    assert heard.of("segment.final") == []
+    assert heard.of("segment.dropped")
+
+
+@pytest.mark.parametrize("pace", [2, 40])
+async def test_audio_sent_faster_than_real_time_draws_no_warning(
+    pace: float, redis: Redis, tmp_path: Path
+) -> None:
+    async with ring(redis, tmp_path, LengthTeller()) as it:
+        async with calling(it.url, call_id="c1", encoding="l16") as (bridge, heard):
+            await stream(bridge, speech().tobytes(), frame=320, pace=pace)
+            await bridge.send('{"type":"stop"}')
+            await heard.until("call.ended")
+
+    assert heard.of("line_warning") == []
+    assert len(heard.of("segment.final")) >= 3
 
 
 async def test_one_misread_channel_costs_the_other_no_word(redis: Redis, tmp_path: Path) -> None:

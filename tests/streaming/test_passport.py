@@ -190,30 +190,67 @@ def test_gaps_again_and_again_are_packet_loss_and_a_single_one_is_not() -> None:
     assert [(one.fault, one.at <= later + IN_TIME) for one in said] == [(Fault.PACKET_LOSS, True)]
 
 
+def at_pace(pcm: Pcm, rate: int, pace: float) -> tuple[list[LineWarning], Passport]:
+    """Frames of 20 ms at the declared rate, `pace` times as fast as that; all of it loud enough counts as speech."""
+    passport, size = Passport(1, rate), rate // 50
+    said: list[LineWarning] = []
+    for number, start in enumerate(range(0, len(pcm) - size, size)):
+        said += passport.arrive(0, 160 * (number + 1), 1_000 + 0.02 * number / pace)
+        frame = np.ascontiguousarray(pcm[start : start + size])
+        said += passport.hear(0, start, frame, speaking=True)
+    return said, passport
+
+
+WIDE = 2 * SECOND
+
+
 @pytest.mark.parametrize(
-    ("pace", "faults"),
+    ("declare", "rate", "pace"),
     [
-        (1.0, []),
-        (2.0, [Fault.WRONG_RATE]),  # 16 kHz were sent, 8 declared
-        (0.5, [Fault.WRONG_RATE]),  # the reverse
-        (1.05, []),
-        (4.0, []),  # a file
-        (7.3, []),
+        (lambda pcm: pcm, WIDE, 0.5),  # 8 kHz said to be 16
+        (lambda pcm: pcm, WIDE, 0.48),  # by a sender that sleeps a little too long
+        (lambda pcm: soxr.resample(pcm, SECOND, WIDE), SECOND, 2.0),  # the reverse
     ],
 )
-def test_audio_that_comes_at_twice_or_half_the_rate_has_the_wrong_one(
-    pace: float, faults: list[Fault]
+@pytest.mark.parametrize("first", [0, 5])
+def test_a_wrong_rate_is_told_once_and_the_audio_is_not_believed(
+    declare: Callable[[Pcm], Pcm], rate: int, pace: float, first: int
 ) -> None:
-    passport = Passport(1)
-    frames = [n * 0.02 for n in range(150)]
+    said, passport = at_pace(declare(speech(first, 16)), rate, pace)
 
-    said = [
-        warning
-        for now in frames
-        for warning in passport.arrive(0, round(now * pace * SECOND), 1_000.0 + now)
+    assert [warning.fault for warning in said if warning.fault is Fault.WRONG_RATE] == [
+        Fault.WRONG_RATE
     ]
+    assert said[0].measured == pytest.approx(pace, abs=0.05)
+    assert passport.misread(0) is Fault.WRONG_RATE
 
-    assert [warning.fault for warning in said] == faults
+
+@pytest.mark.parametrize("pace", [0.5, 1.0, 1.05, 2.0, 4.0, 7.3])
+@pytest.mark.parametrize("rate", [SECOND, WIDE])
+def test_a_pace_alone_is_no_wrong_rate(rate: int, pace: float) -> None:
+    pcm = speech(3) if rate == SECOND else soxr.resample(speech(3), SECOND, WIDE)
+
+    said, passport = at_pace(pcm, rate, pace)
+
+    assert said == []
+    assert passport.misread(0) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "named"),
+    [
+        (lambda pcm: np.frombuffer(encode(pcm, MULAW), dtype=np.int16), "mu-law or A-law, but was"),
+        (lambda pcm: np.frombuffer(encode(pcm, ALAW), dtype=np.int16), "mu-law or A-law, but was"),
+        (lambda pcm: decode(pcm.tobytes(), MULAW), "16-bit linear, but was"),
+        (lambda pcm: np.stack([pcm, np.roll(pcm, 4_000)], axis=1).reshape(-1), "two channels"),
+        (lambda pcm: np.stack([pcm, pcm * 0], axis=1).reshape(-1), "two channels"),
+    ],
+)
+def test_a_wrong_encoding_is_named_for_what_it_is(read: Callable[[Pcm], Pcm], named: str) -> None:
+    said = warnings_of([np.ascontiguousarray(read(speech(2)))])
+
+    assert [warning.fault for warning in said] == [Fault.WRONG_ENCODING]
+    assert named in said[0].check
 
 
 def test_audio_that_comes_in_bursts_says_nothing_of_its_rate() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.audio import Pcm
-from streaming.resampler import Halver, Untouched, Upsampler, to_pcm
+from streaming.resampler import Halver, RateConverter, Untouched, Upsampler, to_pcm
 
 
 def noise(length: int, *, deviation: float = 5_000, seed: int = 1) -> Pcm:
@@ -135,3 +135,61 @@ def test_halving_has_no_lag_to_speak_of() -> None:
     halved = Halver().feed(click)
 
     assert abs(int(np.argmax(np.abs(halved))) - 250) <= 16, "2 ms"
+
+
+def converted(pcm: Pcm, rate: int, sizes: list[int]) -> Pcm:
+    converter = RateConverter(rate)
+    given, at = [], 0
+    while at < len(pcm):
+        size = sizes[len(given) % len(sizes)]
+        given.append(converter.feed(pcm[at : at + size]))
+        at += size
+    return np.concatenate([*given, converter.flush()])
+
+
+@pytest.mark.parametrize("rate", [8_000, 8_001, 11_025, 22_050, 24_000, 32_000, 44_100, 48_000])
+def test_a_converted_tone_keeps_its_pitch_and_the_count_is_exact(rate: int) -> None:
+    pcm = converted(tone(1_000, 1, rate), rate, [rate // 50, 1, 777])
+
+    to = 8_000 if rate == 8_000 else 16_000
+    assert len(pcm) == rate * to // rate
+    power = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
+    assert abs(int(np.argmax(power)) - 1_000) <= 1
+    assert decibels_above(pcm, 1_100, to) < -50
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.integers(8_000, 48_000),
+    start=st.integers(0, 10**6),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["feed", "flush", "skip"]), st.integers(0, 3_000)), max_size=12
+    ),
+)
+def test_no_sample_is_gained_or_lost_whatever_is_fed_flushed_and_skipped(
+    rate: int, start: int, steps: list[tuple[str, int]]
+) -> None:
+    converter = RateConverter(rate, start)
+    fed = given = 0
+    for step, samples in steps:
+        match step:
+            case "feed":
+                given += len(converter.feed(np.zeros(samples, dtype=np.int16)))
+                fed += samples
+            case "flush":
+                given += len(converter.flush())
+            case _:
+                given += len(converter.flush()) + converter.skip(samples)
+                fed += samples
+        assert given <= converter.position(start + fed) - converter.position(start)
+
+    given += len(converter.flush())
+
+    assert given == converter.position(start + fed) - converter.position(start)
+    assert converter.given == converter.position(start + fed)
+
+
+def test_above_the_engines_band_nothing_is_folded_back() -> None:
+    pcm = converted(tone(11_000, 1, 48_000), 48_000, [960])
+
+    assert np.abs(pcm[500:-500]).max() < 20

@@ -17,8 +17,12 @@ from protocol.bridge import (
 from protocol.call import Role
 from protocol.dialects.assemblyai import AssemblyAI
 from protocol.events import (
+    CallEnded,
     Entry,
+    Fault,
     Final,
+    KeywordsApplied,
+    LineWarning,
     Partial,
     SegmentFailed,
     SegmentId,
@@ -104,8 +108,7 @@ def test_silence_is_no_turn_but_text_that_was_shown_is_taken_back() -> None:
     ("query", "complaint"),
     [
         ("encoding=opus", "encoding 'opus' is not supported"),
-        ("encoding=pcm_mulaw", "exists at 8000 Hz only"),
-        ("sample_rate=44100", "send 8000 or 16000"),
+        ("sample_rate=96000", "send 8000 to 48000"),
         ("sample_rate=8000&redact_pii=True", "redact_pii is not supported"),
     ],
 )
@@ -119,3 +122,22 @@ def test_a_session_that_cannot_be_is_refused_at_once_and_in_band(
     assert complaint in error["error"]
     with pytest.raises(DialectError, match=complaint):
         dialect.receive(b"\x00\x00")
+
+
+def test_what_there_is_to_warn_of_stands_in_turns_and_in_the_termination() -> None:
+    dialect = assemblyai("sample_rate=8000")
+    warning = LineWarning(0, Fault.WRONG_RATE, "check sample_rate", 0.5, "times", 8_000)
+
+    turn, over = told(
+        dialect,
+        KeywordsApplied(0, (), ("🚀: only letters",)),
+        warning,
+        final(0, "hello"),
+        CallEnded("completed", 8_000, 1, ()),
+    )
+
+    expected = [
+        "keyterms_prompt: 🚀: only letters",
+        "audio of channel 0: wrong_rate: check sample_rate",
+    ]
+    assert turn["x"]["warnings"] == over["x"]["warnings"] == expected

@@ -162,7 +162,7 @@ def test_a_kind_of_next_year_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("stream", "complaint"),
     [
-        (bytes(Frame(0x16, bytes(960))), "sound of kind 0x16 is not supported"),
+        (bytes(Frame(0x17, bytes(960))), "sound of kind 0x17 is not supported"),
         (SOUND + WIDE, "sound of 16000 Hz in a call of 8000 Hz"),
         (bytes(Frame(0x01, OWN.bytes)), "a second UUID"),
         (bytes(Frame(0x03, b"x")), "digit must be one of"),

@@ -24,8 +24,10 @@ from protocol.events import (
     CallEnded,
     CallStarted,
     Entry,
+    Fault,
     Final,
     KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentFailed,
@@ -377,8 +379,8 @@ def test_each_encoding_is_heard_as_what_it_says(encoding: str, frame: bytes, hea
         ("", "encoding must be mulaw, alaw, linear16"),
         ("encoding=pcm", "encoding must be"),
         ("encoding=flac", "flac is not decoded here"),
-        ("encoding=mulaw&sample_rate=16000", "exists at 8000 Hz only"),
-        ("encoding=linear16&sample_rate=48000", "send 8000 or 16000"),
+        ("encoding=mulaw&sample_rate=4000", "send 8000 to 48000"),
+        ("encoding=linear16&sample_rate=96000", "send 8000 to 48000"),
         ("encoding=mulaw&sample_rate=8k", "sample_rate must be a whole number"),
         ("encoding=mulaw&channels=9", "send 1 to 8"),
         ("encoding=mulaw&redact=pii", "redact must be pci, numbers, ssn"),
@@ -394,3 +396,27 @@ def test_blame_is_precise_and_told_in_band(query: str, complaint: str) -> None:
 
     (error,) = told(dialect)
     assert (error["type"], complaint in error["description"]) == ("Error", True)
+
+
+def test_rejected_keyterms_and_line_warnings_stand_in_the_closing_metadata() -> None:
+    dialect = deepgram("encoding=mulaw&keyterm=C%23&keyterm=Acme,Orvanta&keyterm=Acme+🚀")
+    opened, *_ = say(dialect, bytes(160))
+    assert isinstance(opened, CallOpened)
+    assert opened.config.keywords.terms == ("C#", "Acme", "Orvanta")
+    dialect.outbox()
+
+    warning = LineWarning(0, Fault.WRONG_RATE, "check sample_rate", 0.5, "times", 8_000)
+    for event in (
+        KeywordsApplied(0, opened.config.keywords.terms, opened.rejected_keywords),
+        warning,
+        CallEnded("completed", 8_000, 0, ()),
+    ):
+        dialect.tell(Entry(event, 1))
+    (closing,) = [json.loads(message) for message in dialect.outbox()]
+
+    told = [(one["parameter"], one["type"], one["message"]) for one in closing["x"]["warnings"]]
+    assert told[0][:2] == ("keyterm", "rejected")
+    assert told[0][2].startswith("Acme 🚀: only letters")
+    assert told[1] == ("keyterm", "in_use", "1 not used; 3 in use: C#, Acme, Orvanta")
+    assert told[2][:2] == ("audio", "wrong_rate")
+    assert "check sample_rate" in told[2][2]

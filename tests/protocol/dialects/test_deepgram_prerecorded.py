@@ -100,7 +100,7 @@ def test_the_channels_of_raw_audio_are_taken_apart_and_half_a_sample_at_the_end_
         (posted("url=https://x"), wav(), "a url is not fetched here"),
         (posted("", "audio/mpeg"), b"ID3", "send a WAV file"),
         (posted("encoding=opus"), b"OggS", "send a WAV file"),
-        (posted("encoding=linear16&sample_rate=48000"), b"\0\0", "send 8000 or 16000"),
+        (posted("encoding=linear16&sample_rate=96000"), b"\0\0", "send 8000 to 48000"),
         (posted("encoding=linear16&sample_rate=8k"), b"\0\0", "sample_rate must be a whole number"),
         (posted("encoding=mulaw"), b"", "there is no audio"),
         (posted("encoding=linear16"), b"\0", "there is no audio"),

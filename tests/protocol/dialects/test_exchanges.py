@@ -155,7 +155,7 @@ def test_metadata_may_be_any_words() -> None:
     ("target", "complaint"),
     [
         ("/freeswitch?mix=quad", "mix must be one of mono, mixed, stereo"),
-        ("/freeswitch?rate=48000", "fork with 8k or 16k"),
+        ("/freeswitch?rate=96k", "send 8000 to 48000"),
     ],
 )
 def test_freeswitch_is_blamed_precisely(target: str, complaint: str) -> None:
@@ -191,7 +191,7 @@ def test_jambonz_gets_partials_only_if_it_asks() -> None:
         ([b"\x00"], "audio before start"),
         ([{"type": "start"}, {"type": "start"}], "a second start"),
         ([{"type": "start", "encoding": "MP3"}], "send LINEAR16"),
-        ([{"type": "start", "sampleRateHz": 44100}], "send 8000 or 16000"),
+        ([{"type": "start", "sampleRateHz": 96000}], "send 8000 to 48000"),
     ],
 )
 def test_jambonz_is_blamed_precisely_and_in_band(messages: list[Any], complaint: str) -> None:
@@ -225,8 +225,8 @@ def test_vonage_says_in_headers_what_it_is() -> None:
         ([b"\x00"], "audio before websocket:connected"),
         ([{"event": "websocket:dtmf", "digit": "1"}], "before websocket:connected"),
         (
-            [{"event": "websocket:connected", "content-type": "audio/l16;rate=24000"}],
-            "not supported",
+            [{"event": "websocket:connected", "content-type": "audio/l16;rate=96000"}],
+            "send 8000 to 48000",
         ),
         ([{"event": "websocket:connected"}], "content-type must be a string"),
     ],

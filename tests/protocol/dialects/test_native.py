@@ -64,7 +64,9 @@ def test_a_recorded_conversation() -> None:
     assert [event for event in rest if not isinstance(event, AudioReceived)] == [
         KeywordsChanged(
             ("Orvanta",),
-            ("<|x|>: only letters, digits, spaces and - ' . & / + may stand in a keyword",),
+            (
+                "<|x|>: only letters, digits, spaces and - ' . : & / + # ! @ ( ) may stand in a keyword",
+            ),
         ),
         DtmfReceived(1, "#"),
         MarkReceived("m1"),
@@ -138,8 +140,8 @@ def test_everything_goes_back_under_the_calls_id() -> None:
         ([{"type": "start", "channels": ["boss"]}], "a role is one of"),
         ([{"type": "start", "channels": True}], "channels must be"),
         ([{"type": "start", "encoding": "mp3"}], "unknown encoding 'mp3'"),
-        ([{"type": "start", "sample_rate": 44100}], "send 8000 or 16000"),
-        ([{"type": "start", "sample_rate": 16000}], "exists at 8000 Hz only"),
+        ([{"type": "start", "encoding": "l16", "sample_rate": 96000}], "send 8000 to 48000"),
+        ([{"type": "start", "sample_rate": 16000}], "say the encoding"),
         ([{"type": "start"}, {"type": "audio", "payload": "?"}], "not base64"),
         (
             [{"type": "start"}, {"type": "audio", "channel": 1, "payload": ""}],

@@ -22,7 +22,10 @@ from protocol.dialects.openai import OpenAI
 from protocol.events import (
     CallWarning,
     Entry,
+    Fault,
     Final,
+    KeywordsApplied,
+    LineWarning,
     MarkReached,
     Partial,
     SegmentFailed,
@@ -160,23 +163,34 @@ def test_a_segment_that_failed_is_said_of_its_item() -> None:
     assert (failed["item_id"], failed["error"]["message"]) == (started["item_id"], "no engine")
 
 
-def test_pcm_at_24_khz_becomes_16_khz_and_the_last_of_it_is_heard_at_a_commit() -> None:
-    time = np.arange(24_000) / 24_000
-    tone = (10_000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes()
-    dialect = openai()
-
-    opened, *rest = dialect.open_late() + say(
-        dialect,
-        *[append(tone[start : start + 1_001]) for start in range(0, len(tone), 1_001)],
-        {"type": "input_audio_buffer.commit"},
-    )
+@pytest.mark.parametrize(
+    ("format", "rate"),
+    [
+        ({"type": "audio/pcm"}, 24_000),
+        ({"type": "audio/pcm", "rate": 16_000}, 16_000),
+        ({"type": "audio/pcmu", "rate": 24_000}, 8_000),
+        ("g711_alaw", 8_000),
+    ],
+)
+def test_audio_is_taken_at_the_rate_that_its_format_names(format: object, rate: int) -> None:  # noqa: A002
+    (opened,) = say(openai(), update(format=format))
 
     assert isinstance(opened, CallOpened)
-    assert opened.rate == 16_000
+    assert opened.rate == rate
+
+
+def test_half_a_sample_waits_for_its_other_half() -> None:
+    tone = np.arange(24_000, dtype="<i2").tobytes()
+
+    dialect = openai()
+    dialect.open_late()
+
+    rest = say(
+        dialect, *[append(tone[start : start + 1_001]) for start in range(0, len(tone), 1_001)]
+    )
+
     pcm = np.concatenate([event.pcm for event in rest if isinstance(event, AudioReceived)])
-    assert len(pcm) == 16_000
-    loudest = int(np.argmax(np.abs(np.fft.rfft(pcm.astype(float)))))
-    assert loudest == 440  # the tone has kept its pitch
+    assert pcm.tolist() == list(range(24_000))
 
 
 def test_the_form_before_todays_is_understood() -> None:
@@ -207,7 +221,7 @@ def test_a_prompt_that_is_a_sentence_is_no_keyword() -> None:
         ([{"type": "input_audio_buffer.commit"}], "nothing to commit"),
         ([{"type": "session.update", "session": {"type": "realtime"}}], "only sessions of type"),
         ([update(format={"type": "audio/opus"})], "must be audio/pcmu, audio/pcma or audio/pcm"),
-        ([update(format={"type": "audio/pcm", "rate": 16000})], "audio/pcm comes at 24000 Hz"),
+        ([update(format={"type": "audio/pcm", "rate": 96000})], "send 8000 to 48000"),
         ([update(), update(format={"type": "audio/pcmu"})], "format cannot change"),
         ([{"type": "input_audio_buffer.append", "audio": "?"}], "audio is not base64"),
     ],
@@ -248,3 +262,16 @@ def test_a_wish_that_was_ignored_is_told_as_an_error_that_ends_nothing() -> None
     ]
     assert opened.config.keywords.terms == ("Acme",)
     assert (told_["type"], told_["error"]["code"]) == ("error", "option_ignored")
+
+
+def test_what_there_is_to_warn_of_stands_in_the_session_that_is_told_again() -> None:
+    dialect = openai()
+    say(dialect, update(format="g711_ulaw"))
+    warning = LineWarning(0, Fault.WRONG_LAW, "check the encoding", 1.0, "bits", 8_000)
+
+    keywords, line = told(dialect, KeywordsApplied(0, ("Acme",), ("🚀: only letters",)), warning)
+
+    assert keywords["type"] == line["type"] == "session.updated"
+    assert keywords["x"] == {"warnings": ["keywords: 🚀: only letters"]}
+    assert line["x"]["warnings"][1] == "audio: wrong_law: check the encoding"
+    assert line["session"] == keywords["session"]

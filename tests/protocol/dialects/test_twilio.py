@@ -119,7 +119,7 @@ def test_numbers_may_be_strings(timestamp: object) -> None:
         ([{"event": "media", "media": {"timestamp": "0", "payload": ""}}], "media before start"),
         ([{"event": "mark", "mark": {"name": "m"}}], "mark before start"),
         ([start(), start()], "a second start"),
-        ([start(mediaFormat={"encoding": "audio/l16"})], "twilio may send audio/x-mulaw, not"),
+        ([start(mediaFormat={"encoding": "audio/l16"})], "twilio may send mulaw, not"),
         ([start(), media(track="outbound")], "not announced"),
         ([start(), media(timestamp="x")], "timestamp must be"),
         ([start(), media(payload="%%")], "not base64"),
@@ -220,9 +220,11 @@ def test_a_stream_that_announces_no_tracks_may_have_them_named_in_its_url() -> N
     assert opened.roles == (Role.AGENT,)
 
 
-@pytest.mark.parametrize("encoding", ["OPUS", "G722", "AMR-WB"])
+@pytest.mark.parametrize("encoding", ["AMR-WB", "GSM"])
 def test_what_a_vendor_might_send_but_we_cannot_decode_is_refused_by_name(encoding: str) -> None:
     start = {"call_control_id": "c1", "media_format": {"encoding": encoding, "sample_rate": 16000}}
 
-    with pytest.raises(DialectError, match=f"telnyx may send pcmu, pcma, not '{encoding}'"):
+    with pytest.raises(
+        DialectError, match=f"telnyx may send pcmu, pcma, l16, g722, opus, not '{encoding}'"
+    ):
         say(MediaStreams(Request("/telnyx"), TELNYX), {"event": "start", "start": start})

@@ -1,0 +1,103 @@
+"""
+How often audio that is what it says is taken for something else, and the reverse.
+
+`python -m bench.misdeclared FOLDER`: every WAV file below FOLDER, in each right and each wrong declaration,
+through the line monitor as a channel feeds it.  A right declaration that is taken for a wrong one loses words, so
+there must be none.  Prints a table: files, and in how many channels the audio would not have been transcribed.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from console.recording import read_recording
+from protocol.audio import Encoding, Pcm, decode, encode
+from streaming.passport.passport import Passport
+
+_SECONDS = 30
+_RNG = np.random.default_rng(1)
+
+Declared = tuple[Pcm, int, float]
+"""Samples as they are read, the declared rate in Hz, and the pace at which they come."""
+
+
+def _noisy(pcm: Pcm, rate: int, decibels: float) -> Pcm:
+    hiss = _RNG.normal(0, 32_768 * 10 ** (decibels / 20), len(pcm))
+    return np.clip(pcm + hiss, -32_768, 32_767).astype(np.int16)
+
+
+def _banded(pcm: Pcm, low: float, high: float, rate: int) -> Pcm:
+    spectrum, hertz = np.fft.rfft(pcm), np.fft.rfftfreq(len(pcm), 1 / rate)
+    spectrum[(hertz < low) | (hertz > high)] = 0
+    return np.clip(np.fft.irfft(spectrum, len(pcm)), -32_768, 32_767).astype(np.int16)
+
+
+def _wide(pcm: Pcm) -> Pcm:
+    return soxr.resample(pcm, 8_000, 16_000)
+
+
+def _bytes_as(encoding: Encoding, pcm: Pcm) -> Pcm:
+    payload = encode(pcm, encoding)
+    return np.frombuffer(payload[: len(payload) // 2 * 2], dtype=np.int16)
+
+
+def _stereo(pcm: Pcm) -> Pcm:
+    return np.stack([pcm, np.roll(pcm, len(pcm) // 3)], axis=1).reshape(-1)
+
+
+RIGHT: dict[str, Callable[[Pcm], Declared]] = {
+    "linear": lambda pcm: (pcm, 8_000, 1.0),
+    "linear at 2 x": lambda pcm: (pcm, 8_000, 2.0),
+    "linear at 0.5 x": lambda pcm: (pcm, 8_000, 0.5),
+    "linear at 5 x": lambda pcm: (pcm, 8_000, 5.0),
+    "noisy at 2 x": lambda pcm: (_noisy(pcm, 8_000, -45), 8_000, 2.0),
+    "telephone band": lambda pcm: (_banded(pcm, 300, 3_400, 8_000), 8_000, 2.0),
+    "16 kHz, once 8": lambda pcm: (_wide(pcm), 16_000, 1.0),
+    "16 kHz, once 8, at 0.5 x": lambda pcm: (_wide(pcm), 16_000, 0.5),
+    "16 kHz and noise": lambda pcm: (_noisy(_wide(pcm), 16_000, -50), 16_000, 1.0),
+    "16 kHz, telephone band": lambda pcm: (_banded(_wide(pcm), 300, 3_400, 16_000), 16_000, 0.5),
+    "mu-law": lambda pcm: (decode(encode(pcm, Encoding.MULAW), Encoding.MULAW), 8_000, 1.0),
+    "A-law": lambda pcm: (decode(encode(pcm, Encoding.ALAW), Encoding.ALAW), 8_000, 1.0),
+}
+WRONG: dict[str, Callable[[Pcm], Declared]] = {
+    "8 kHz as 16": lambda pcm: (pcm, 16_000, 0.5),
+    "16 kHz as 8": lambda pcm: (_wide(pcm), 8_000, 2.0),
+    "mu-law as linear": lambda pcm: (_bytes_as(Encoding.MULAW, pcm), 8_000, 0.5),
+    "A-law as linear": lambda pcm: (_bytes_as(Encoding.ALAW, pcm), 8_000, 0.5),
+    "linear as mu-law": lambda pcm: (decode(pcm.tobytes(), Encoding.MULAW), 8_000, 2.0),
+    "A-law as mu-law": lambda pcm: (decode(encode(pcm, Encoding.ALAW), Encoding.MULAW), 8_000, 1.0),
+    "big-endian": lambda pcm: (pcm.byteswap(), 8_000, 1.0),
+    "stereo as mono": lambda pcm: (_stereo(pcm), 8_000, 2.0),
+}
+
+
+def doubted(declared: Declared) -> bool:
+    """Whether any of the audio would not be transcribed; 20 ms frames."""
+    pcm, rate, pace = declared
+    passport, size = Passport(1, rate), rate // 50
+    for number, start in enumerate(range(0, len(pcm), size)):
+        passport.arrive(0, (number + 1) * 160, number * 0.02 / pace)
+        passport.hear(0, start, np.ascontiguousarray(pcm[start : start + size]), speaking=True)
+        if passport.misread(0):
+            return True
+    return False
+
+
+def main() -> None:
+    """Print the table."""
+    paths = sorted(Path(sys.argv[1]).rglob("*.wav"))
+    for title, cases in (("right", RIGHT), ("wrong", WRONG)):
+        for name, declare in cases.items():
+            count = sum(
+                doubted(declare(channel[: 8_000 * _SECONDS]))
+                for path in paths
+                for channel in read_recording(path).channels
+            )
+            print(f"{title} {name:28} {len(paths)} files, {count} channels not transcribed")
+
+
+if __name__ == "__main__":
+    main()

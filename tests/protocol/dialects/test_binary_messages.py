@@ -1,0 +1,88 @@
+"""Control messages in binary frames, and binary audio that is cut anywhere."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.audio import AudioFormat, Encoding
+from protocol.dialects import fields
+from protocol.dialects.interleaved import Interleaved
+
+L16 = AudioFormat(Encoding.L16)
+WAVE = (5_000 * np.sin(np.arange(16_000) / 7)).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "CloseStream"}',
+        '{"type":"KeepAlive"}\n',
+        ' {"event":"websocket:dtmf","digit":"1"}',
+        json.dumps({"type": "UpdateConfiguration", "keyterms_prompt": ["Zürich"] * 500}),
+    ],
+)
+def test_a_control_message_in_a_binary_frame_is_control(text: str) -> None:
+    assert fields.control(text.encode()) == text.strip()
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        b"",
+        b"{}",
+        b"{" * 320,
+        b'{"a": 1}',
+        b'{"type": 7}',
+        b'{"type": "x"' + bytes(20) + b"}",
+        b"{\xff\xfe}",
+        b'{"type":"x"}{"type":"y"}',
+        b"[" * 3_000,
+        b'{"type":' + b"[" * 30_000 + b"}",
+    ],
+)
+def test_audio_that_only_begins_like_a_message_is_audio(audio: bytes) -> None:
+    assert fields.control(audio) == audio
+
+
+@given(st.binary(max_size=400))
+def test_no_audio_is_lost_to_control(audio: bytes) -> None:
+    assert fields.control(audio) == audio
+
+
+def pcm_of(format: AudioFormat, frames: list[bytes]) -> np.ndarray:  # noqa: A002
+    stream = Interleaved(format)
+    return np.concatenate([one.pcm for frame in frames for one in stream.receive(frame)])
+
+
+@given(st.lists(st.integers(1, 999), min_size=1, max_size=9))
+def test_a_stream_of_bytes_may_be_cut_anywhere(sizes: list[int]) -> None:
+    audio, frames, at = WAVE.tobytes(), [], 0
+    while at < len(audio):
+        frames.append(audio[at : at + sizes[len(frames) % len(sizes)]])
+        at += len(frames[-1])
+
+    assert pcm_of(L16, frames).tolist() == WAVE.tolist()
+
+
+@pytest.mark.parametrize("odd", [b"x", b"{not json}!", bytes(321), WAVE.tobytes()[:641]])
+@pytest.mark.parametrize("pause", [0, 5])
+def test_one_odd_message_does_not_shift_those_behind_it(odd: bytes, pause: int) -> None:
+    audio = WAVE.tobytes()
+    frames = [audio[at : at + 320] for at in range(0, len(audio), 320)]
+
+    pcm = pcm_of(L16, [*frames, odd, *[bytes(320)] * pause, *frames])
+
+    assert pcm[-len(WAVE) + 160 :].tolist() == WAVE[160:].tolist()
+
+
+def test_one_odd_message_of_two_channels_does_not_swap_them() -> None:
+    both = np.stack([WAVE, np.zeros_like(WAVE)], axis=1).tobytes()
+    stream = Interleaved(AudioFormat(Encoding.L16, channels=2))
+
+    stream.receive(b"abc")
+    agent, customer = stream.receive(both)
+
+    assert (agent.pcm.tolist(), customer.pcm.tolist()) == (WAVE.tolist(), [0] * len(WAVE))
