@@ -249,7 +249,7 @@ async def test_a_bridge_that_breaks_its_dialect_is_told_how(
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/nowhere", 404), ("/livez", 200), ("/readyz", 200), ("/v1/calls/a%20b/events", 404)],
+    [("/nowhere", 404), ("/livez", 200), ("/readyz", 200), ("/v1/calls/a%2Fb/events", 404)],
 )
 async def test_plain_http_is_answered(redis: Redis, tmp_path: Path, path: str, status: int) -> None:
     async with ring(redis, tmp_path, None) as it:
