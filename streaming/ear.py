@@ -58,7 +58,7 @@ class Ear:
     """
     Listen to one channel.
 
-    `hear`, `listen` (for all ears at once), then look at what came out.  Takes samples in the bridge's rate,
+    `hear`, `listen` (for all ears at once), then look at what came out.  Takes samples at the internal rate,
     8 or 16 kHz; 16 kHz go to the engine untouched.  Every sample lies in exactly one segment or in the silence
     between two.  Segments do not depend on how the audio was cut into pieces.
     """
@@ -95,13 +95,13 @@ class Ear:
         self._detector.learn(opinion)
 
     def hear(self, pcm: Pcm) -> None:
-        """Take in what comes next, in the bridge's rate."""
+        """Take in what comes next, at the internal rate."""
         self._source.append(pcm)
         self._detector.hear(self._halver.feed(pcm) if self._halver else pcm)
 
     def lose(self, samples: int, account: Account = Account.LOST_UPSTREAM) -> None:
         """
-        Advance over samples, in the bridge's rate, that never came or must not be heard.
+        Advance over samples, at the internal rate, that never came or must not be heard.
 
         Up to a second becomes silence; more ends the open segment where the loss begins.  `listen` first:
         what Silero has not been asked yet is decided by its last word.

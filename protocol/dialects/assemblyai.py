@@ -24,6 +24,7 @@ from ..call import CallConfig, Keywords
 from ..clock import to_ms
 from ..events import (
     CallEnded,
+    CallWarning,
     Entry,
     Final,
     KeywordsApplied,
@@ -110,6 +111,8 @@ class AssemblyAI:
             case KeywordsApplied(_, _, rejected):
                 for reason in rejected[:_MOST_WARNINGS]:
                     self._warn(f"keyterms_prompt: {reason}")
+            case CallWarning(_, _, message):
+                self._warn(message)
             case LineWarning(channel, fault, check):
                 self._warn(f"audio of channel {channel}: {fault}: {check}")
             case CallEnded(duration=duration):

@@ -60,7 +60,7 @@ class Vonage:
         name, rate = encoding_of(content_type)
         if name != "l16" or rate is None:
             raise DialectError(
-                f"content-type {content_type[:48]!r} is not supported: audio/l16;rate=8000 or 16000"
+                f"content-type {content_type[:48]!r} is not supported: send audio/l16;rate=8000 to 48000"
             )
         try:
             audio = AudioFormat(Encoding.L16, rate)

@@ -37,7 +37,7 @@ ADVICE = {
     ),
     Fault.WRONG_RATE: (
         "The audio does not have the declared sample rate: check sample_rate in the bridge's start "
-        "against what it really sends, 8000 or 16000."
+        "against what it really sends."
     ),
     Fault.DUAL_MONO: (
         "This channel carries the same audio as another: check that the bridge sends one party on "

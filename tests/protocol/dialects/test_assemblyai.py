@@ -18,6 +18,7 @@ from protocol.call import Role
 from protocol.dialects.assemblyai import AssemblyAI
 from protocol.events import (
     CallEnded,
+    CallWarning,
     Entry,
     Fault,
     Final,
@@ -132,6 +133,7 @@ def test_what_there_is_to_warn_of_stands_in_turns_and_in_the_termination() -> No
         dialect,
         KeywordsApplied(0, (), ("🚀: only letters",)),
         warning,
+        CallWarning(0, "option_ignored", "language_code was ignored: why"),
         final(0, "hello"),
         CallEnded("completed", 8_000, 1, ()),
     )
@@ -139,5 +141,6 @@ def test_what_there_is_to_warn_of_stands_in_turns_and_in_the_termination() -> No
     expected = [
         "keyterms_prompt: 🚀: only letters",
         "audio of channel 0: wrong_rate: check sample_rate",
+        "language_code was ignored: why",
     ]
     assert turn["x"]["warnings"] == over["x"]["warnings"] == expected

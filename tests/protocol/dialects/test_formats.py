@@ -261,3 +261,23 @@ def test_compressed_tracks_are_decoded_at_16_khz(path: str, encoding: str) -> No
 
     assert told == 16_000
     assert len(pcm) > 0
+
+
+def test_compressed_frames_follow_each_other_and_a_loss_has_its_place() -> None:
+    pytest.importorskip("av")
+    declared = {"encoding": "G722", "sample_rate": 8_000}
+    start = {"call_control_id": "c1", "tracks": ["inbound"], "media_format": declared}
+    payload = base64.b64encode(bytes(160)).decode()  # 20 ms
+    bridge = dialect("/telnyx")
+    bridge.receive(json.dumps({"event": "start", "start": start}))
+
+    events = [
+        event
+        for stamp in (0, 20, 40, 100, 120)
+        for event in bridge.receive(
+            json.dumps({"event": "media", "media": {"timestamp": stamp, "payload": payload}})
+        )
+    ]
+
+    positions = [one.position for one in events if isinstance(one, EncodedAudioReceived)]
+    assert positions == [None, None, None, 1_600, None]

@@ -1,0 +1,82 @@
+"""A channel that begins again for another account of its call: the same audio, at every rate."""
+
+import numpy as np
+import pytest
+
+from protocol.audio import Pcm
+from protocol.call import CallConfig, Role
+from protocol.clock import at_rate
+from protocol.events import Account
+from streaming.call import Call, Identity
+from streaming.channel import Channel, Origin
+from streaming.ear import Ear
+from streaming.hearing import Hearing
+from streaming.ledger import Ledger
+from streaming.passport.passport import Passport
+from streaming.resampler import internal_rate
+from streaming.vad import Vad
+
+RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
+
+
+class Listener(Ear):
+    """An ear that remembers what it was given."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__(vad=Vad.WEBRTC, rate=internal_rate(rate))
+        self.given: list[Pcm] = []
+
+    def hear(self, pcm: Pcm) -> None:
+        self.given.append(pcm)
+        super().hear(pcm)
+
+    @property
+    def audio(self) -> Pcm:
+        return np.concatenate([np.zeros(0, dtype=np.int16), *self.given])
+
+
+def account() -> Call:
+    identity = Identity("c1", "log", (Role.MIXED,), "native", 0.0)
+    return Call(identity, CallConfig(), Ledger(6_400), 500, lambda: 0.0)
+
+
+def noise(seconds: float, rate: int) -> Pcm:
+    return np.random.default_rng(7).integers(-3_000, 3_000, int(seconds * rate)).astype(np.int16)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("position", [0, 1, 7_999, 12_000])
+async def test_a_new_ear_hears_what_the_old_one_has_heard(rate: int, position: int) -> None:
+    first, second = Listener(rate), Listener(rate)
+    channel = Channel(0, rate, first, Hearing(None), account(), Origin(), Passport(1, rate))
+    pcm = noise(3.0, rate)
+    for start in range(0, 2 * rate, rate // 25):
+        channel.receive(None, pcm[start : start + rate // 25], lambda: None)
+    before = len(first.audio)
+
+    channel.restart(second, account(), Origin(position), lambda: None)
+    for start in range(2 * rate, 3 * rate, rate // 25):
+        channel.receive(None, pcm[start : start + rate // 25], lambda: None)
+    channel.finish()
+
+    skipped = at_rate(position, rate) * internal_rate(rate) // rate
+    assert second.audio[: before - skipped].tolist() == first.audio[skipped:].tolist()
+    assert len(second.audio) == 3 * internal_rate(rate) - skipped
+    assert channel.heard == pytest.approx(3 * 8_000, abs=1)
+
+
+@pytest.mark.parametrize("rate", RATES)
+async def test_a_loss_comes_again_at_its_place(rate: int) -> None:
+    channel = Channel(
+        0, rate, Listener(rate), Hearing(None), account(), Origin(), Passport(1, rate)
+    )
+    channel.receive(None, noise(1.0, rate), lambda: None)
+    channel.skip(2 * rate, "paused", Account.PAUSED)
+    channel.receive(None, noise(1.0, rate), lambda: None)
+
+    channel.restart(Listener(rate), account(), Origin(4_000), lambda: None)
+    channel.finish()
+
+    assert channel.heard == 4 * 8_000
+    assert channel.totals.paused == 2 * 8_000
+    assert channel.totals.lost_upstream == 0
