@@ -17,8 +17,8 @@ _SURE = 0.8
 """
 Confidence from which a word may be promised.
 
-Of the words promised on telephone prompts finals changed 5.8 % without it and 0.8 % with it; the promise comes 0.2 s
-later, and to half of the words in place of four fifths.
+Of the words promised on telephone prompts finals changed 5.8 % without it and 0.8 % with it; the promise comes
+0.2 s later, and to half of the words in place of four fifths.
 """
 
 
