@@ -67,6 +67,7 @@ contracts: install
 
 accuracy: install  ## stream human speech through the whole ring and count word errors
 	$(BIN)/python bench/accuracy.py
+	$(BIN)/python bench/digits.py
 
 bench: install  ## measure latency; prints machine, commit and command
 	$(BIN)/python bench/latency.py

@@ -109,7 +109,11 @@ class Courier:
 
     async def _suggest(self, one: Ready, heard: Hypothesis) -> None:
         job = one.claimed.job
-        now = one.before.observe([word.text for word in heard.words], stable_in(heard))
+        words, sure = (
+            [word.text for word in heard.words],
+            [word.confidence for word in heard.words],
+        )
+        now = one.before.observe(words, stable_in(heard), sure)
         span = span_of(job, len(one.utterance.samples))
         event = encode_event(partial_of(job, span, one.revision, now))
         await self._queue.suggest(one.claimed, one.revision, now.encode(), event)

@@ -64,6 +64,8 @@ class RecognisedWord:
     start: int | None = None
     end: int | None = None
     confidence: float | None = None
+    leaned: bool = False
+    """Whether the search leaned towards a keyword here, and found all of it."""
 
 
 @dataclass(frozen=True, slots=True)

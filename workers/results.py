@@ -33,7 +33,7 @@ def span_of(job: Job, samples: int) -> Span:
 
 def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
     """The terminal event of a segment that was transcribed."""
-    written = written_as_listed([word.text for word in heard.words], job.keywords)
+    written = written_as_listed(heard.words, job.keywords)
     words = zip(heard.words, written, strict=True)
     return Final(
         segment=job.segment,
@@ -41,7 +41,7 @@ def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
         words=tuple(_placed(replace(word, text=text), job.start) for word, text in words),
         language=job.translate_to or job.language,
         keywords_revision=job.keywords_revision,
-        keywords_found=keywords_in(heard.text, job.keywords),
+        keywords_found=keywords_in(heard.words, job.keywords),
         engine=engine,
         timing=timing,
         flags=heard.flags,

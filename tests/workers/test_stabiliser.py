@@ -36,6 +36,16 @@ def test_a_promised_word_is_not_changed_by_a_later_hypothesis() -> None:
     assert later.words == ("my", "policy", "number")
 
 
+def test_a_word_that_the_engine_doubts_holds_up_its_promise_and_those_behind_it() -> None:
+    words = ["press", "1", "now", "please"]
+    heard = NOTHING.observe(words)
+
+    doubted = heard.observe(words, confidence=[0.99, 0.4, 0.99, 0.99])
+
+    assert doubted.stable == 1
+    assert doubted.observe(words, confidence=[0.1, 0.9, None, 0.9]).stable == 3
+
+
 def test_words_that_the_engine_vouches_for_are_promised() -> None:
     heard = NOTHING.observe(["my", "policy", "number"], vouched=2)
 
@@ -56,11 +66,16 @@ def test_it_survives_the_way_through_redis() -> None:
     assert Stabilised.decode(b"") == NOTHING
 
 
-@given(st.lists(st.tuples(WORDS, st.integers(0, 9)), max_size=10))
-def test_promises_only_grow(hypotheses: list[tuple[list[str], int]]) -> None:
+SURE = st.lists(st.none() | st.floats(0, 1), max_size=9)
+
+
+@given(st.lists(st.tuples(WORDS, st.integers(0, 9), SURE), max_size=10))
+def test_promises_only_grow(
+    hypotheses: list[tuple[list[str], int, list[float | None]]],
+) -> None:
     heard = NOTHING
-    for words, vouched in hypotheses:
-        before, heard = heard, heard.observe(words, vouched)
+    for words, vouched, sure in hypotheses:
+        before, heard = heard, heard.observe(words, vouched, sure)
         assert heard.stable >= before.stable
         assert heard.words[: before.stable] == before.words[: before.stable]
         assert heard.stable <= len(heard.words)

@@ -121,6 +121,20 @@ class Bias:
         """Outside any keyword."""
         return Leaning(self._root)
 
+    def inside(self, tokens: Sequence[int]) -> frozenset[int]:
+        """The places in a row that lie inside whole keywords of two tokens or more: one token is a common word."""
+        found: set[int] = set()
+        for start in range(len(tokens)):
+            node, end = self._root, start
+            for place in range(start, len(tokens)):
+                if (following := node.follows.get(tokens[place])) is None:
+                    break
+                node = following
+                end = place + 1 if node.whole else end
+            if end - start > 1:
+                found.update(range(start, end))
+        return frozenset(found)
+
     def leads(self, leaning: Leaning) -> dict[int, float]:
         """The tokens that spell a keyword on, or begin one, with what each adds to a row's score."""
         begin = dict.fromkeys(self._root.follows, self._bonus - leaning.owed)

@@ -131,19 +131,29 @@ class Moonshine:
         if reason is not None:
             told = guards.is_worth_a_flag(found.nothing, found.log_probs)
             return Hypothesis(flags=(reason.flag,) if told else ())
-        return self._written(found, len(samples) / _RATE)
+        return self._written(found, utterance)
 
-    def _written(self, found: Found, seconds: float) -> Hypothesis:
+    def _written(self, found: Found, utterance: Utterance) -> Hypothesis:
         """The words of a row, less its loops."""
+        seconds, leaned = len(utterance.samples) / _RATE, self._leaned(found, utterance)
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
         said = [guards.Said(word.text, word.log_prob) for word in spelled]
         kept = guards.without_loops(said, seconds, complete=found.complete)
         words = tuple(
-            RecognisedWord(text, confidence=spelled[place].probability)
+            RecognisedWord(
+                text,
+                confidence=spelled[place].probability,
+                leaned=leaned.issuperset(spelled[place].places),
+            )
             for place, text in kept.words
         )
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
+
+    def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
+        """The places of tokens that the search leaned towards, which only that of a final does."""
+        wanted = utterance.effort is Effort.FINAL and utterance.keywords
+        return self._bias(utterance.keywords).inside(found.tokens) if wanted else frozenset()
 
     def _found(self, utterance: Utterance) -> Found:
         search = self._search(utterance)
@@ -160,8 +170,18 @@ class Moonshine:
         return Beam(limits, self._bias(utterance.keywords), self._width)
 
     def _make_bias(self, terms: tuple[str, ...]) -> Bias:
-        spellings = {spelling for term in terms for spelling in _spellings(term)}
-        return Bias((self._vocabulary.tokens(each) for each in sorted(spellings)), _KEYWORD_BONUS)
+        """Leans towards every spelling of the terms but those of names that are common words: Will, Mark, May."""
+        rows = (
+            self._vocabulary.tokens(spelling)
+            for term in terms
+            if not self._is_common_word(term)
+            for spelling in sorted(_spellings(term))
+        )
+        return Bias(rows, _KEYWORD_BONUS)
+
+    def _is_common_word(self, name: str) -> bool:
+        """Whether a name in lower case is one token: leaning would give capitals to an ordinary word."""
+        return name != name.lower() and len(self._vocabulary.tokens(name.lower())) == 1
 
     def _listen(self, samples: Samples) -> "_Decoder":
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})

@@ -21,6 +21,13 @@ class Spelled:
     """Product of the probabilities of its tokens."""
 
     tokens: int = 1
+    start: int = 0
+    """Place of its first token in the row."""
+
+    @property
+    def places(self) -> range:
+        """Those of its tokens in the row."""
+        return range(self.start, self.start + self.tokens)
 
     @property
     def log_prob(self) -> float:
@@ -38,17 +45,17 @@ class Vocabulary:
 
     def spell(self, tokens: Sequence[int], probabilities: Sequence[float]) -> tuple[Spelled, ...]:
         """The words that `tokens` write."""
-        words: list[tuple[bytes, float, int]] = []
-        for token, probability in zip(tokens, probabilities, strict=True):
+        words: list[tuple[bytes, float, int, int]] = []
+        for place, (token, probability) in enumerate(zip(tokens, probabilities, strict=True)):
             piece = self.pieces[token] if _FIRST_BYTE <= token < len(self.pieces) else b""
             if piece.startswith(_SPACE) or not words:
-                words.append((piece.replace(_SPACE, b""), probability, 1))
+                words.append((piece.replace(_SPACE, b""), probability, 1, place))
             else:
-                written, sure, count = words[-1]
-                words[-1] = (written + piece, sure * probability, count + 1)
+                written, sure, count, start = words[-1]
+                words[-1] = (written + piece, sure * probability, count + 1, start)
         spelled = (
-            Spelled(written.decode(errors="replace").strip(), sure, count)
-            for written, sure, count in words
+            Spelled(written.decode(errors="replace").strip(), sure, count, start)
+            for written, sure, count, start in words
         )
         return tuple(word for word in spelled if word.text)
 

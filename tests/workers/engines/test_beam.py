@@ -164,3 +164,11 @@ def test_log_softmax_sums_to_one() -> None:
     logits = np.array([[1.0, 2.0, 300.0], [0.0, 0.0, 0.0]], dtype=np.float32)
 
     assert np.allclose(np.exp(log_softmax(logits)).sum(axis=1), 1.0)
+
+
+def test_tokens_inside_whole_keywords_are_told_but_not_common_words_of_one_token() -> None:
+    leaning = bias([A, B], [A, B, C], [D])
+
+    assert leaning.inside((D, A, B, C, B)) == {1, 2, 3}
+    assert leaning.inside((A, B, D)) == {0, 1}
+    assert leaning.inside((A, C)) == frozenset()

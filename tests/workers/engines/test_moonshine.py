@@ -6,6 +6,7 @@ import pytest
 
 from workers.engine import Effort, EngineError, Samples, Utterance
 from workers.engines.moonshine import Moonshine
+from workers.found import written_as_listed
 
 SAID = ["ever", "tried", "ever", "failed", "no", "matter",
         "try", "again", "fail", "again", "fail", "better"]  # fmt: skip
@@ -47,6 +48,26 @@ def test_a_long_list_of_other_names_puts_none_of_them_in(
     (heard,) = moonshine.transcribe([Utterance(beckett, keywords=names)])
 
     assert plain(heard.text) == SAID
+
+
+def test_listed_names_that_are_ordinary_words_change_no_word(
+    moonshine: Moonshine, beckett: Samples
+) -> None:
+    names = ("Try", "Ever", "Failed", "Matter", "C++", "A+", "Better")
+    plainly, told = (
+        moonshine.transcribe([Utterance(beckett, keywords=each)])[0] for each in ((), names)
+    )
+
+    assert told.text == plainly.text
+    assert written_as_listed(told.words, names) == told.text.split()
+
+
+def test_a_name_that_the_search_leaned_towards_is_told(
+    moonshine: Moonshine, beckett: Samples
+) -> None:
+    (heard,) = moonshine.transcribe([Utterance(beckett, keywords=("No matter",))])
+
+    assert [word.text for word in heard.words if word.leaned] == ["no", "matter"]
 
 
 def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> None:

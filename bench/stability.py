@@ -1,0 +1,147 @@
+"""
+How often a promise is broken: words marked `stable` in a partial that the final writes otherwise.
+
+Every recording is heard as a worker hears an open segment: a partial of all that was said so far, every half
+second, then the final.  A promised word counts as changed when the final does not have it at its place in the order
+of words; case and signs do not count.  Also told: how many words were promised at all, and how long it took.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+from rich.progress import track
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from bench.accuracy import Clip, read_clips
+from bench.recipe import recipe
+from commands.common import engine_loaded
+from workers.engine import Effort, Engine, Hypothesis, Samples, Utterance
+from workers.results import stable_in
+from workers.stabiliser import NOTHING
+
+_RATE = 16_000
+_MOST = 12.0
+"""Seconds: a segment is no longer than the engine takes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of the promises of one segment, or of many."""
+
+    words: int = 0
+    """In the finals."""
+
+    promised: int = 0
+    changed: int = 0
+    waited: float = 0.0
+    """Seconds from the first partial that had a word to the one that promised it, over all promised words."""
+
+    def __add__(self, other: "Kept") -> "Kept":
+        return Kept(
+            self.words + other.words,
+            self.promised + other.promised,
+            self.changed + other.changed,
+            self.waited + other.waited,
+        )
+
+    def __str__(self) -> str:
+        if not self.promised:
+            return f"nothing promised of {self.words} words"
+        return (
+            f"promised {self.promised} of {self.words} words ({self.promised / self.words:.0%}), "
+            f"{1_000 * self.waited / self.promised:.0f} ms after a partial first had them; "
+            f"changed by the final {self.changed} ({self.changed / self.promised:.2%})"
+        )
+
+
+def heard_so_far(samples: Samples, every: float) -> Iterator[Samples]:
+    """All that was said at each moment at which a partial is asked for, but not at the end."""
+    step = round(every * _RATE)
+    return (samples[:end] for end in range(step, len(samples), step))
+
+
+def hypotheses(engine: Engine, samples: Samples, every: float) -> list[Hypothesis]:
+    """What the engine makes of each partial."""
+    return [
+        engine.transcribe([Utterance(heard, Effort.PARTIAL)])[0]
+        for heard in heard_so_far(samples, every)
+    ]
+
+
+def changed(promised: Sequence[str], final: Sequence[str]) -> int:
+    """How many promised words do not stand in the final, in this order; case and signs do not count."""
+    one, other = ([_plain(word) for word in words] for words in (promised, final))
+    matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
+    return len(one) - sum(block.size for block in matcher.get_matching_blocks())
+
+
+def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> Kept:
+    """What the final made of what the partials had promised."""
+    heard, waited, seen = NOTHING, 0.0, list[int]()
+    for place, partial in enumerate(partials):
+        before = heard.stable
+        heard = heard.observe(
+            [word.text for word in partial.words],
+            stable_in(partial),
+            [word.confidence for word in partial.words],
+        )
+        seen += [place] * (len(heard.words) - len(seen))
+        waited += every * sum(place - first for first in seen[before : heard.stable])
+    promised = heard.words[: heard.stable]
+    return Kept(len(final), len(promised), changed(promised, final), waited)
+
+
+def measure(engine: Engine, clips: Sequence[Clip], every: float) -> Kept:
+    """All clips that are no longer than a segment."""
+    total = Kept()
+    for clip in track([clip for clip in clips if clip.seconds <= _MOST], "listening"):
+        samples = wide(clip)
+        final = [word.text for word in engine.transcribe([Utterance(samples)])[0].words]
+        total += kept(hypotheses(engine, samples, every), final, every)
+    return total
+
+
+def wide(clip: Clip) -> Samples:
+    """At the engine's rate."""
+    narrow = clip.pcm.astype(np.float32) / 32_768
+    return soxr.resample(narrow, 8_000, _RATE, quality="HQ").astype(np.float32)
+
+
+def _plain(word: str) -> str:
+    return "".join(sign for sign in word.casefold() if sign.isalnum())
+
+
+def main() -> int:
+    """0 when fewer promised words were changed than `--most` says."""
+    here = Path(__file__).parent.parent
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--audio",
+        type=Path,
+        nargs="+",
+        default=[here.parent / "shared" / "audio", here / "tests" / "speech"],
+        help="folders with manifest.jsonl; of recordings with the same name the first counts",
+    )
+    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument("--every", type=float, default=0.5, help="seconds between partials")
+    parser.add_argument("--most", type=float, default=1.0, help="percent of promises broken")
+    options = parser.parse_args()
+    folders = [each for each in options.audio if (each / "manifest.jsonl").is_file()]
+    clips = {clip.name: clip for each in reversed(folders) for clip in read_clips(each, "prompts/")}
+    print(recipe())
+    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
+    total = measure(engine, list(clips.values()), options.every)
+    print(f"{len(clips)} recordings: {total}")
+    return 0 if 100 * total.changed <= options.most * total.promised else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
