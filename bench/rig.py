@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import socket
@@ -27,9 +28,11 @@ _PR_SET_PDEATHSIG = 1
 _BUSY = ("sh", "-c", "while :; do :; done")
 
 
-def die_with_parent() -> None:
-    """Called in a new child: the kernel kills it when its parent is gone, also while it is stopped (prctl(2))."""
+def _die_with(parent: int) -> None:
+    """Called in a new child: the kernel kills it when `parent` is gone, also while it is stopped (prctl(2))."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before this was asked for
+        os._exit(1)
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Process:
                 cwd=_ROOT,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with_parent,
+                preexec_fn=functools.partial(_die_with, os.getpid()),
             )
 
     async def kill(self) -> None:

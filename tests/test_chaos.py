@@ -65,9 +65,11 @@ def children(pid: int) -> list[int]:
     return [one for one in everybody if parent_and_state(one)[0] == pid]
 
 
-def test_a_run_whose_parent_is_killed_leaves_no_children() -> None:
+def test_a_run_whose_parent_is_killed_leaves_no_children(tmp_path: Path) -> None:
     scale = ["--calls", "4", "--segments", "400", "--only-frozen", "--busy", "3"]
-    parent = subprocess.Popen([*CHAOS, *scale], cwd=ROOT, stdout=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [*CHAOS, *scale], cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
     everybody = 1 + 1 + 2 + 4 + 3  # Valkey, recorder, gateways, workers, loops
     deadline = time.monotonic() + 120
     try:
