@@ -11,7 +11,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from bench.spoken import BASE, POISON, SYLLABLE, speak, syllables
+from bench.spoken import BASE, POISON, SYLLABLE, WORDS, speak, syllables
 from protocol.audio import Encoding, encode
 
 _PAUSE = 4_000
@@ -32,11 +32,31 @@ class Script:
     call_id: str
     audio: bytes = field(repr=False)
     digits: tuple[tuple[int, str], ...]
+    """Where each begins, and the word that is to be written for it."""
+
     poisoned: int | None
     """Where the poison begins."""
 
+    language: str = "en"
 
-def script(call_id: str, numbers: int, chance: np.random.Generator, *, poisoned: bool) -> Script:
+    def rest(self, call_id: str, position: int) -> "Script | None":
+        """The numbers from `position` on, as the script of another call; None when there are none."""
+        starts = [at for at, _ in self.digits[::_DIGITS] if at >= position]
+        if not starts:
+            return None
+        offset = starts[0] - _PAUSE
+        digits = tuple((at - offset, word) for at, word in self.digits if at >= starts[0])
+        return Script(call_id, self.audio[offset:], digits, None, self.language)
+
+
+def script(
+    call_id: str,
+    numbers: int,
+    chance: np.random.Generator,
+    *,
+    poisoned: bool,
+    language: str = "en",
+) -> Script:
     """So many numbers with pauses between them, one of them poison if the call is to have some."""
     said = syllables()
     silence = np.zeros(_PAUSE, np.int16)
@@ -45,11 +65,12 @@ def script(call_id: str, numbers: int, chance: np.random.Generator, *, poisoned:
     for place in range(numbers):
         number = POISON if place == poison else _harmless(chance)
         parts += [speak(number, said), silence]
-        digits += [(position + SYLLABLE * at, digit) for at, digit in enumerate(number)]
+        written = [WORDS[language][int(digit)] for digit in number]
+        digits += [(position + SYLLABLE * at, word) for at, word in enumerate(written)]
         position += SYLLABLE * _DIGITS + _PAUSE
     start = digits[_DIGITS * poison][0] if poisoned else None
     audio = encode(np.concatenate(parts), Encoding.MULAW)
-    return Script(call_id, audio, tuple(digits), start)
+    return Script(call_id, audio, tuple(digits), start, language)
 
 
 def _harmless(chance: np.random.Generator) -> str:
@@ -76,6 +97,9 @@ class Bridge:
 
         self.contradictions = 0
         """Events that came twice under the same seq and differed."""
+
+        self.heard = len(said.audio)
+        """Samples that must have been heard: all that can come back says all of it."""
 
         self._urls = urls
         self._pace = pace
@@ -130,6 +154,7 @@ class Bridge:
 
     def _start(self) -> Event:
         start: Event = {"type": "start", "resumable": True, "partials": False}
+        start["language"] = self.script.language
         if self._token:
             start |= {"token": self._token, "after": max(self.seen, default=0)}
         else:  # whatever came of an earlier try, nobody has heard anything of it

