@@ -108,6 +108,18 @@ class CancellableCluster(RedisCluster):
 
 
 class _CancellableClusterPipeline(ClusterPipeline):
+    def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
+        """
+        Put a command into the pipeline.
+
+        In a transaction redis-py looks for the nodes here if they are not known, in an event loop of its own, which
+        fails while the client does the same: then the cluster is out of reach for the moment.
+        """
+        try:
+            return super().execute_command(*args, **options)
+        except RuntimeError as exc:
+            raise ConnectionError(str(exc)) from exc
+
     async def execute(self, *args: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # as redis-py has it
         with _out_of_reach():
             answers: list[Any] = _unless_cancelled(await super().execute(*args, **options))

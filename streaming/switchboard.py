@@ -302,7 +302,10 @@ class Switchboard:
         limit = self._settings.memory_share - _MEMORY_SLACK * self._is_short_of_memory
         if (self.memory_share > limit) is not self._is_short_of_memory:
             self._is_short_of_memory = not self._is_short_of_memory
-            log.warning("memory_short" if self._is_short_of_memory else "memory_enough")
+            if self._is_short_of_memory:
+                log.warning("memory_short")
+            else:
+                log.warning("memory_enough")
         for partition, one in zip(partitions, probes, strict=True):
             lost = self._unstored.look(partition, one)
             for first in range(0, len(lost), _AT_A_TIME):

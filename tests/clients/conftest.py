@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from clients_installed import BIN, LONG, ROOT, Clients, Prompt, Stack
+from support.servers import until
 
 from protocol.keyring import Key, Keyring, Kind, Scope, Signer, digest, key_text
 
@@ -76,9 +77,16 @@ def _url(said: Any) -> str:
 
 
 def _http(log: Path) -> str:
-    events = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
-    opened = next(event for event in events if event.get("event") == "http_listening")
+    """The log is written by a thread of its own: what stands in it may come later than the URL."""
+    until(lambda: any(_listening(log)))
+    opened = next(_listening(log))
     return f"http://{opened['host']}:{opened['port']}"
+
+
+def _listening(log: Path) -> Iterator[dict[str, Any]]:
+    whole = log.read_text().rpartition("\n")[0].splitlines()
+    events = (json.loads(line) for line in whole if line.startswith("{"))
+    return (event for event in events if event.get("event") == "http_listening")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.ring import calling, ring, stream
+from support.ring import Event, Listener, calling, ring, stream
 
 from console.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -32,6 +32,14 @@ def capable(*tasks: Task, most: int | None = None) -> WorkerCapacity:
 def fleet(*workers: WorkerCapacity, **waiting: LaneDepth) -> Fleet:
     lanes = {(language, language): depth for language, depth in waiting.items()}
     return Fleet.of(workers, 101.0, lanes, LaneDepth())
+
+
+async def degraded_with_reason(heard: Listener) -> Event:
+    """A level may also change because this machine is busy."""
+    count = 1
+    while "reason" not in (told := await heard.until("degraded", count)):
+        count += 1
+    return told
 
 
 @pytest.mark.parametrize(
@@ -117,7 +125,7 @@ async def test_a_call_whose_last_able_worker_dies_waits_says_so_and_is_heard_in_
             first.cancel()
             await asyncio.wait({first})
             await stream(bridge, audio, frame=160, pace=20)
-            told = await heard.until("degraded")
+            told = await degraded_with_reason(heard)
             async with calling(it.url, call_id="c2", language="en") as (_, other):
                 await other.until("call.started")  # others are taken meanwhile
             await bridge.send('{"type":"stop"}')

@@ -85,7 +85,7 @@ class Tokens:
 
     def fit(self, keywords: Sequence[str], budget: int) -> FittedKeywords:
         """As many of the cleaned `keywords`, first come first kept, as `budget` tokens hold."""
-        cleaned = clean(keywords)
+        cleaned = clean(_without_roles(keywords))
         spent, kept = 0, 0
         for term in cleaned.terms:
             spent += len(self.encode((SEPARATOR if kept else "") + term))
@@ -93,6 +93,11 @@ class Tokens:
                 break
             kept += 1
         return FittedKeywords(cleaned.terms[:kept], cleaned.terms[kept:], len(cleaned.rejected))
+
+
+def _without_roles(keywords: Sequence[str]) -> list[str]:
+    """Colons end the name of a role in the prompt (`USER:`, `ASSISTANT:`): a keyword must not bring one."""
+    return [keyword.replace(":", "\N{REPLACEMENT CHARACTER}") for keyword in keywords]
 
 
 def _bytes_of(piece: str) -> bytes:
