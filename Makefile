@@ -8,7 +8,7 @@ ASTERISK := $(VENV)/asterisk
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos soak locks images clean
+.PHONY: fuzz help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos mutants soak locks images clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -81,8 +81,11 @@ locks: install  ## pin what the images install, anew
 images: install  ## install each image's packages in a clean environment and run them, torch too
 	TRUNKLINE_TEST_IMAGES=all $(BIN)/python -m pytest tests/test_docker_files.py tests/test_docker_sets.py
 
-chaos: install  ## kill everything while 50 calls are in progress, and count what was lost
+chaos: install  ## kill and stop everything under as many calls as fit this machine, count what was lost
 	$(BIN)/python bench/chaos.py
+
+mutants: install  ## break the Lua scripts, one line at a time: the tests of the queue must fail
+	$(BIN)/python bench/script_mutants.py --sample 40
 
 soak: install  ## a call of four hours, sent in minutes
 	$(BIN)/python bench/soak.py

@@ -22,6 +22,8 @@ _FRAME = 160
 _PATIENCE = 120.0
 """Seconds to wait for the end of a call that was stopped."""
 
+TERMINAL = ("segment.final", "segment.failed", "segment.dropped")
+
 Event = dict[str, Any]
 
 
@@ -113,6 +115,13 @@ class Bridge:
     def is_talking(self) -> bool:
         """Whether its call is in progress, as far as it knows."""
         return self._connected.is_set() and not self._ended.is_set()
+
+    @property
+    def open_segments(self) -> set[str]:
+        """Those that began and have no text yet, as far as it was told."""
+        begun = {one["segment_id"] for one in self.seen.values() if one["type"] == "speech.started"}
+        ended = {one["segment_id"] for one in self.seen.values() if one["type"] in TERMINAL}
+        return begun - ended
 
     async def connected(self) -> None:
         """Until the bridge has a connection, or nothing more to say."""

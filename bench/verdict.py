@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bench.bridge import Bridge, Event
+from bench.bridge import TERMINAL, Bridge, Event
 from bench.rows import rows_in, rows_of, without_latency
 from bench.spoken import SYLLABLE
 from transcripts.store import Store
 
-_TERMINAL = ("segment.final", "segment.failed", "segment.dropped")
 _EDGE = 600
 """Samples of a syllable that a segment may lack without its being unreadable, or have without its being read."""
 
@@ -59,7 +58,7 @@ def judge(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[st
         if not bridge.log:
             verdict.blame("calls without a log", f"{bridge.call_id}, heard {bridge.heard}")
             continue
-        terminals = [event for event in bridge.log if event["type"] in _TERMINAL]
+        terminals = [event for event in bridge.log if event["type"] in TERMINAL]
         verdict.segments += len(terminals)
         verdict.resumed += len(bridge.cuts)
         _judge_log(bridge, terminals, verdict)
