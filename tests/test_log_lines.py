@@ -107,11 +107,11 @@ async def test_faults_leave_no_word_in_the_log(
     def fault(one: Utterance) -> bool:
         return len(one.samples) > 32_000
 
-    settings = GatewaySettings(drain_seconds=0, hold_seconds=2)
+    settings = GatewaySettings(drain_seconds=0, hold_seconds=2, max_bad_messages=1)
     async with ring(redis, tmp_path, LengthTeller(fault=fault), gateway=settings) as it:
         async with calling(it.url, call_id="broken", keywords=KEYWORDS) as (bridge, _):
             with pytest.raises(ConnectionClosed):
-                await bridge.send(f'{{"type":"Zanzibar {NUMBER}","text":"Quillon tenths"}}')
+                await bridge.send(f'{{"type":"dtmf","digit":"Zanzibar {NUMBER}","text":"Quillon tenths"}}')
                 await bridge.recv()
                 while True:
                     await bridge.recv()
