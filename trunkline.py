@@ -3,24 +3,24 @@
 import sys
 from collections.abc import Sequence
 
-from commands.calls import call, show, transcribe
-from commands.common import PARTS, SECTIONS
-from commands.parts import gateway, recorder, worker
-from commands.ring import demo, up
-from commands.site import doctor, keys
-from console.arguments import grammar
-from console.configuration import ConfigurationError
-from console.connection import UnusableRedisError
-from console.playing import PlaybackError
-from console.recording import RecordingError
-from console.stack import StackError
-from console.status import StatusError
-from protocol.keyring import KeyringError
-from streaming.admission.guard import AdmissionError
+from broker.connection import UnusableRedisError
+from cli.admin import doctor, keys
+from cli.arguments import grammar
+from cli.calls import call, show, transcribe
+from cli.common import PARTS, SECTIONS
+from cli.configuration import ConfigurationError
+from cli.recording import RecordingError
+from cli.services import gateway, recorder, worker
+from cli.simulated_bridge import PlaybackError
+from cli.up import demo, up
+from protocol.auth.credentials import KeyringError
+from runtime.local_stack import StackError
+from runtime.status import StatusError
+from streaming.auth.access_control import AdmissionError
 from transcripts.export import FORMS
 from transcripts.store import StoreError
-from workers.engine import EngineError
 from workers.engines import registry
+from workers.engines.base import EngineError
 
 _OUR_FAULTS_OR_YOURS = (
     AdmissionError,

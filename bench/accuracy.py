@@ -26,18 +26,18 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.ring import Event, Listener, calling, ring, stream
+from support.pipeline import Event, Listener, calling, pipeline, stream
 
 from bench.recipe import recipe
-from commands.common import engine_loaded
-from console.connection import connect
-from console.process import run_loop
-from console.recording import read_recording
-from console.stack import embedded_valkey
+from broker.connection import connect
+from cli.common import engine_loaded
+from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings
-from transcripts.score import WordErrors, word_errors
-from workers.engine import Engine, Utterance
+from runtime.local_stack import embedded_valkey
+from runtime.process import run_loop
+from transcripts.wer import WordErrors, word_errors
+from workers.engines.base import Engine, Utterance
 
 _SILENCE = np.zeros(9_600, dtype=np.int16)
 _MOST = 12.0
@@ -61,7 +61,7 @@ class Clip:
         return len(self.pcm) / 8_000
 
 
-async def through_the_ring(
+async def through_the_pipeline(
     engine: Engine, channels: Sequence[Pcm], pace: float, *, partials: bool
 ) -> Listener:
     """One call, at `pace` times real time; what was heard of it."""
@@ -69,7 +69,7 @@ async def through_the_ring(
         async with embedded_valkey() as url:
             redis = connect(RedisSettings(url=url))
             async with (
-                ring(redis, Path(folder), engine) as it,
+                pipeline(redis, Path(folder), engine) as it,
                 calling(it.url, channels=len(channels), partials=partials) as (bridge, heard),
             ):
                 together = np.stack(channels, axis=1).reshape(-1)
@@ -103,7 +103,7 @@ def errors_cut(clips: Sequence[Clip], heard: Listener) -> WordErrors:
 async def prompts(engine: Engine, clips: Sequence[Clip], pace: float) -> bool:
     """The prompts as one call, against the engine alone; whether cutting cost no words."""
     audio = np.concatenate([part for clip in clips for part in (clip.pcm, _SILENCE)])
-    heard = await through_the_ring(engine, [audio], pace, partials=False)
+    heard = await through_the_pipeline(engine, [audio], pace, partials=False)
     cut = errors_cut(clips, heard)
     whole = [clip for clip in clips if clip.seconds <= _MOST]
     alone = sum((errors_alone(engine, clip) for clip in track(whole, "engine alone")), WordErrors())
@@ -115,7 +115,7 @@ async def prompts(engine: Engine, clips: Sequence[Clip], pace: float) -> bool:
 async def real_call(engine: Engine, path: Path, pace: float) -> bool:
     """A real call: order, account and repetition, since there is no text to compare with."""
     channels = read_recording(path).channels
-    heard = await through_the_ring(engine, channels, pace, partials=True)
+    heard = await through_the_pipeline(engine, channels, pace, partials=True)
     finals, ended = heard.of("segment.final"), heard.of("call.ended")[0]
     long = [final for final in finals if final["end_ms"] - final["start_ms"] > _LONG_MS]
     early = sum(_was_early(heard, final) for final in long)

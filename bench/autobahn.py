@@ -29,7 +29,7 @@ from websockets.exceptions import ConnectionClosed
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import recipe
-from streaming.gateway import Gateway
+from streaming.server import Gateway
 from streaming.settings import GatewaySettings
 
 _LEFT_OUT = ["9.*", "12.*", "13.*"]

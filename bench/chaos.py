@@ -39,18 +39,12 @@ from bench.bridge import Bridge, Script, script
 from bench.faults import Chaos, Plan, stored
 from bench.one_way import OneWayBridge
 from bench.recipe import recipe
-from bench.rig import (
-    LOST_SECONDS,
-    Rig,
-    free_ports,
-    rig,
-    running,
-)
-from bench.verdict import Verdict, judge
-from console.connection import connect
-from console.process import run_loop
-from protocol.keys import Partition
+from bench.rig import LOST_SECONDS, Rig, free_ports, rig, running
+from bench.verdict import Verdict, evaluate
+from broker.connection import connect
+from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
+from runtime.process import run_loop
 from transcripts.store import Store
 
 _TURNS_PER_CALL = 150.0
@@ -88,7 +82,9 @@ async def play(scripts: list[Script], seed: int, plan: Plan) -> Verdict:
             dead = await dead_letters(it)
             store = Store.open(f"sqlite:///{it.folder / 'store.db'}")
             try:
-                return judge([one for one in bridges if not is_void(one)], store, dead, it.faults)
+                return evaluate(
+                    [one for one in bridges if not is_void(one)], store, dead, it.faults
+                )
             finally:
                 store.close()
 

@@ -20,9 +20,9 @@ import soxr
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import recipe
-from commands.common import engine_loaded
-from console.recording import read_recording
-from workers.engine import Engine, Hypothesis, Samples, Utterance
+from cli.common import engine_loaded
+from cli.recording import read_recording
+from workers.engines.base import Engine, Hypothesis, Samples, Utterance
 
 _NAMES = {
     name: str(digit)
@@ -94,19 +94,19 @@ def read_numbers(folder: Path = NUMBERS) -> list[ReadOut]:
     return [ReadOut(line["file"], line["digits"], _wide(folder / line["file"])) for line in lines]
 
 
-def errors_of(engine: Engine, numbers: Sequence[ReadOut], *, tell: bool = False) -> DigitErrors:
+def errors_of(engine: Engine, numbers: Sequence[ReadOut], *, notify: bool = False) -> DigitErrors:
     """Of all of `numbers`; `tell` prints those that came out wrong."""
     total = DigitErrors()
     for number in numbers:
         heard = engine.transcribe([Utterance(number.samples)])[0]
         errors = digit_errors(number.digits, digits_in(heard.text))
         total += errors
-        if tell and errors.wrong:
-            _tell(number, heard)
+        if notify and errors.wrong:
+            _notify(number, heard)
     return total
 
 
-def _tell(number: ReadOut, heard: Hypothesis) -> None:
+def _notify(number: ReadOut, heard: Hypothesis) -> None:
     flags = f" [{', '.join(heard.flags)}]" if heard.flags else ""
     print(f"  {number.name}: {number.digits} was heard as: {heard.text}{flags}")
 
@@ -124,7 +124,7 @@ def main() -> int:
     options = parser.parse_args()
     print(recipe())
     engine = engine_loaded(argparse.Namespace(config=None), options.engine)
-    total = errors_of(engine, read_numbers(), tell=True)
+    total = errors_of(engine, read_numbers(), notify=True)
     print(f"Numbers read out by two synthetic voices, digits: {total}")
     return 0 if 100 * total.rate <= options.most else 1
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench.bridge import Bridge
 from bench.rig import LEASE_MS, LOST_SECONDS, Process, Rig, listens, valkey_answers
-from console.connection import connect
-from protocol.keys import CallKeys, Partition
+from broker.connection import connect
+from broker.redis_keys import CallKeys, Partition
 from protocol.settings import RedisSettings
 
 _SETTLING = 3.0

@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.random_granite import RATE, TINY, TRUE, Bench, build, text_length
 from bench.recipe import percentile, recipe
-from workers.engine import Effort, Samples, Utterance
+from workers.engines.base import Effort, Samples, Utterance
 from workers.engines.granite.device import device_named
-from workers.engines.granite.parts import Desk
-from workers.engines.granite.prompts import GRANITE_4_0, written
+from workers.engines.granite.model import DecoderFactory
+from workers.engines.granite.text.prompts import GRANITE_4_0, written
 from workers.engines.granite.warmup import measure
 
 PARTIAL_EVERY = 0.5
@@ -50,9 +50,11 @@ def timed(act: Callable[[], object], repeats: int) -> float:
     return float(np.median(spent))
 
 
-def finals(bench: Bench, desk: Desk, batch: int, seconds: float, repeats: int) -> float:
+def finals(
+    bench: Bench, decoder_factory: DecoderFactory, batch: int, seconds: float, repeats: int
+) -> float:
     """Seconds for `batch` finals of `seconds` each, with keywords."""
-    engine = bench.engine(desk, seconds)
+    engine = bench.engine(decoder_factory, seconds)
     utterances = [Utterance(noise(seconds, seed), keywords=KEYWORDS) for seed in range(batch)]
     return timed(lambda: engine.transcribe(utterances), repeats)
 
@@ -68,7 +70,7 @@ def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> fl
     most = text_length(len(clips[0]))
 
     def run() -> None:
-        features = torch.stack([bench.parts.ears.whole(clip) for clip in clips]).to(model.dtype)
+        features = torch.stack([bench.parts.frontend.whole(clip) for clip in clips]).to(model.dtype)
         heard = -(-features.shape[1] // 15) * 3
         ids = [*tokens.before_audio(), *[audio] * heard, *tokens.behind_audio(asked, KEYWORDS)]
         rows = torch.tensor([ids] * batch, device=device)
@@ -83,9 +85,11 @@ def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> fl
         return timed(run, repeats)
 
 
-def partials(bench: Bench, desk: Desk, batch: int, seconds: float, repeats: int) -> float:
+def partials(
+    bench: Bench, decoder_factory: DecoderFactory, batch: int, seconds: float, repeats: int
+) -> float:
     """Seconds for one partial of each of `batch` open segments, `seconds` long and heard before."""
-    engine = bench.engine(desk, max(seconds + 60.0, 90.0))
+    engine = bench.engine(decoder_factory, max(seconds + 60.0, 90.0))
     length = round(seconds * RATE)
     clips = [noise(seconds + 2, seed) for seed in range(batch)]
     moments = iter(range(0, RATE, RATE // (repeats + 3)))
@@ -132,13 +136,15 @@ def timetable(voices: int, span: float) -> list[Due]:
     return sorted(one for one in due if 0 <= one.at < span)
 
 
-def load_test(bench: Bench, desk: Desk, voices: int, span: float) -> tuple[list[float], int, int]:
+def load_test(
+    bench: Bench, decoder_factory: DecoderFactory, voices: int, span: float
+) -> tuple[list[float], int, int]:
     """
     Seconds from a segment's end to its text; and how many partials were made and how many fell away.
 
     A voice has one partial in the engine at most: while that waits, newer ones fall away.
     """
-    engine = bench.engine(desk, 30.0)
+    engine = bench.engine(decoder_factory, 30.0)
     clips = [noise(15.0, seed) for seed in range(8)]
     due = timetable(voices, span)[::-1]
     begun: dict[int, float] = {}
@@ -176,17 +182,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = device_named(chosen.device)
     batches = [int(size) for size in chosen.batches.split(",")]
     bench = build(TRUE if chosen.size == "true" else TINY, device)
-    desk = bench.desk(max(batches), max(chosen.seconds, 30.0), graphs=not chosen.no_graphs)
+    decoder_factory = bench.decoder_factory(
+        max(batches), max(chosen.seconds, 30.0), graphs=not chosen.no_graphs
+    )
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else "no GPU"
     print(
         f"{accelerator}, torch {torch.__version__}, size {chosen.size}, random weights; {recipe()}"
     )
     print(f"command: python bench/granite.py {shlex.join(arguments or sys.argv[1:])}\n")
-    tell_finals(bench, desk, batches, chosen)
-    tell_partials(bench, desk, batches, chosen.repeats)
-    tell_drafts(bench, desk, batches)
+    tell_finals(bench, decoder_factory, batches, chosen)
+    tell_partials(bench, decoder_factory, batches, chosen.repeats)
+    tell_drafts(bench, decoder_factory, batches)
     for streams in [int(one) for one in chosen.streams.split(",") if one]:
-        tell_load(bench, desk, streams, chosen.span)
+        tell_load(bench, decoder_factory, streams, chosen.span)
 
 
 def _grammar() -> argparse.ArgumentParser:
@@ -210,7 +218,10 @@ def _grammar() -> argparse.ArgumentParser:
 
 
 def tell_finals(
-    bench: Bench, desk: Desk, batches: Sequence[int], chosen: argparse.Namespace
+    bench: Bench,
+    decoder_factory: DecoderFactory,
+    batches: Sequence[int],
+    chosen: argparse.Namespace,
 ) -> None:
     """A table of finals, with plain `generate()` beside them unless that is not wanted."""
     seconds = chosen.seconds
@@ -218,7 +229,7 @@ def tell_finals(
     print("| batch | engine, s | engine, RTFx | generate(), s | generate(), RTFx | ratio |")
     print("|---|---|---|---|---|---|")
     for batch in batches:
-        own = finals(bench, desk, batch, seconds, chosen.repeats)
+        own = finals(bench, decoder_factory, batch, seconds, chosen.repeats)
         line = f"| {batch} | {own:.3f} | {batch * seconds / own:.0f} |"
         if not chosen.no_generate:
             theirs = plain_generate(bench, batch, seconds, chosen.repeats)
@@ -226,32 +237,34 @@ def tell_finals(
         print(line, flush=True)
 
 
-def tell_partials(bench: Bench, desk: Desk, batches: Sequence[int], repeats: int) -> None:
+def tell_partials(
+    bench: Bench, decoder_factory: DecoderFactory, batches: Sequence[int], repeats: int
+) -> None:
     """A table of partials, and how many streams they are enough for."""
     print("\nPartials of segments 6 s long\n")
     print("| batch | each, ms | streams at one per 0.5 s, nothing else running |")
     print("|---|---|---|")
     for batch in batches:
-        each = partials(bench, desk, batch, 6.0, repeats) / batch
+        each = partials(bench, decoder_factory, batch, 6.0, repeats) / batch
         print(f"| {batch} | {1_000 * each:.2f} | {PARTIAL_EVERY / each:.0f} |", flush=True)
 
 
-def tell_drafts(bench: Bench, desk: Desk, batches: Sequence[int]) -> None:
+def tell_drafts(bench: Bench, decoder_factory: DecoderFactory, batches: Sequence[int]) -> None:
     """A table of when drafts pay."""
     print("\nDrafts: share that must be accepted for a draft to pay\n")
     print("| rows | step, ms | one more token in the prefill, ms | break-even |")
     print("|---|---|---|---|")
     for rows in batches:
-        cost = measure(bench.parts, desk.endless(), rows, time.perf_counter)
+        cost = measure(bench.parts, decoder_factory.endless(), rows, time.perf_counter)
         print(
             f"| {rows} | {1e3 * cost.step:.2f} | {1e3 * cost.verify:.3f} | {cost.verify / cost.step:.0%} |",
             flush=True,
         )
 
 
-def tell_load(bench: Bench, desk: Desk, streams: int, span: float) -> None:
+def tell_load(bench: Bench, decoder_factory: DecoderFactory, streams: int, span: float) -> None:
     """One line: how long finals of so many voices are waited for."""
-    waits, made, fallen = load_test(bench, desk, streams, span)
+    waits, made, fallen = load_test(bench, decoder_factory, streams, span)
     p50, p95, p99 = (1e3 * percentile(waits, share) for share in (0.50, 0.95, 0.99))
     print(
         f"\n{streams} voices without a pause for {span:g} s: {len(waits)} finals,"

@@ -26,17 +26,17 @@ from websockets.asyncio.client import connect as connect_socket
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import percentile, recipe
-from console.connection import connect
-from console.process import run_loop
-from console.recording import read_recording
-from console.stack import Part, Stack, embedded_valkey
+from broker.connection import connect
+from broker.redis_keys import Partition
+from cli.recording import read_recording
 from protocol.audio import Encoding, encode
-from protocol.keys import Partition
 from protocol.settings import RedisSettings
-from streaming.segmenter import Endpointing
-from workers.engine import Capabilities, Engine, Hypothesis, RecognisedWord, Utterance
+from runtime.local_stack import ChildProcess, Stack, embedded_valkey
+from runtime.process import run_loop
+from streaming.audio.endpointing import Endpointing
 from workers.engines import registry
-from workers.queue import WorkQueue
+from workers.engines.base import Capabilities, Engine, Hypothesis, RecognisedWord, Utterance
+from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 
@@ -79,7 +79,7 @@ async def running(engine: Engine) -> AsyncIterator[str]:
         stack = Stack(Path("/dev/null"))
         try:
             port = await stack.start(
-                Part("gateway", ("--port", "0"), {"TRUNKLINE_REDIS_URL": redis_url})
+                ChildProcess("gateway", ("--port", "0"), {"TRUNKLINE_REDIS_URL": redis_url})
             )
             yield f"ws://127.0.0.1:{port}/v1/calls"
         finally:

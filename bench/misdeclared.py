@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
-from streaming.passport.passport import Passport
+from streaming.audio.quality.monitor import QualityMonitor
 
 _SECONDS = 30
 _RNG = np.random.default_rng(1)
@@ -77,11 +77,13 @@ WRONG: dict[str, Callable[[Pcm], Declared]] = {
 def doubted(declared: Declared) -> bool:
     """Whether any of the audio would not be transcribed; 20 ms frames."""
     pcm, rate, pace = declared
-    passport, size = Passport(1, rate), rate // 50
+    quality_monitor, size = QualityMonitor(1, rate), rate // 50
     for number, start in enumerate(range(0, len(pcm), size)):
-        passport.arrive(0, (number + 1) * 160, number * 0.02 / pace)
-        passport.hear(0, start, np.ascontiguousarray(pcm[start : start + size]), speaking=True)
-        if passport.misread(0):
+        quality_monitor.arrive(0, (number + 1) * 160, number * 0.02 / pace)
+        quality_monitor.feed(
+            0, start, np.ascontiguousarray(pcm[start : start + size]), speaking=True
+        )
+        if quality_monitor.misread(0):
             return True
     return False
 

@@ -16,19 +16,14 @@ from transformers import (
     GraniteSpeechForConditionalGeneration,
 )
 
-from workers.engines.granite.anatomy import anatomy_of
+from workers.engines.granite.compat import anatomy_of
 from workers.engines.granite.engine import GraniteEngine
-from workers.engines.granite.loading import (
-    capabilities,
-    longest,
-    prepared,
-    take_apart,
-)
-from workers.engines.granite.parts import Desk, Parts
-from workers.engines.granite.prompts import GRANITE_4_0
-from workers.engines.granite.roles import Rules
+from workers.engines.granite.interfaces import EngineOptions
+from workers.engines.granite.loading import capabilities, longest, prepared, take_apart
+from workers.engines.granite.model import DecoderFactory, LoadedModel
 from workers.engines.granite.settings import GraniteSettings
-from workers.engines.granite.tokens import Tokens
+from workers.engines.granite.text.prompts import GRANITE_4_0
+from workers.engines.granite.text.tokenizer import Tokens
 
 RATE = 16_000
 TOKENS_PER_SECOND = 3.5
@@ -67,18 +62,20 @@ class Bench:
     """A model of random weights, and engines over it."""
 
     model: Any
-    parts: Parts
+    parts: LoadedModel
 
-    def desk(self, rows: int, seconds: float, *, graphs: bool) -> Desk:
+    def decoder_factory(self, rows: int, seconds: float, *, graphs: bool) -> DecoderFactory:
         """Room for `rows` segments."""
-        return self.parts.desk(rows, longest(seconds, 200), graphs=graphs)
+        return self.parts.decoder_factory(rows, longest(seconds, 200), graphs=graphs)
 
-    def engine(self, desk: Desk, seconds: float) -> GraniteEngine:
+    def engine(self, decoder_factory: DecoderFactory, seconds: float) -> GraniteEngine:
         """An engine whose texts have the fixed length: nothing ends them earlier, nothing is doubted."""
-        rows = desk.cache.slots
-        rules = Rules(GRANITE_4_0, rows, seconds, 200, 0.0, lambda: 0, most=text_length)
+        rows = decoder_factory.cache.slots
+        rules = EngineOptions(GRANITE_4_0, rows, seconds, 200, 0.0, lambda: 0, most=text_length)
         can = capabilities(GraniteSettings(model="random", max_seconds=seconds), rows)
-        return GraniteEngine(can, rules, self.parts.ears, self.parts.prompts, desk.endless())
+        return GraniteEngine(
+            can, rules, self.parts.frontend, self.parts.prompts, decoder_factory.endless()
+        )
 
 
 def text_length(samples: int) -> int:

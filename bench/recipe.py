@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from console.processor import instruction_sets
+from cli.processor import instruction_sets
 
 
 def recipe() -> str:

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console.connection import connect
-from console.stack import server_binary
+from broker.connection import connect
 from protocol.settings import RedisSettings
+from runtime.local_stack import server_binary
 
 _ROOT = Path(__file__).parent.parent
 LEASE_MS = 2_000

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from protocol.event_codec import EventJsonWriter
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -18,7 +19,6 @@ from protocol.events import (
     Terminal,
     Timing,
 )
-from protocol.wire import Scribe
 from transcripts.transcript import Ending, StoredSegment, Transcript
 
 Row = dict[str, Any]
@@ -61,8 +61,8 @@ def rows_of(found: Transcript) -> Rows:
         *found.keyword_lists,
         CallEnded(call.ended_reason, call.duration, len(found.segments), call.channels),
     ]
-    scribe = Scribe(call.call_id, roles)
-    return rows_in(json.loads(scribe.write(Entry(event, None))) for event in events)
+    event_writer = EventJsonWriter(call.call_id, roles)
+    return rows_in(json.loads(event_writer.write(Entry(event, None))) for event in events)
 
 
 def without_latency(rows: Rows) -> Rows:

@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.recipe import recipe
 
 _ROOT = Path(__file__).parent.parent
-_SCRIPTS = ("protocol/lua.py", "protocol/scripts.py", "protocol/leases.py")
+_SCRIPTS = ("broker/lua.py", "broker/scripts.py", "broker/leases.py")
 _TESTS = (
-    "tests/workers/test_work_queue.py",
+    "tests/workers/test_job_queue.py",
     "tests/workers/test_broken_keys.py",
     "tests/workers/test_leases.py",
 )

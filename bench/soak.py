@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.recipe import percentile, recipe
 from bench.rig import Rig, free_ports, rig, running
 from bench.spoken import BASE, SYLLABLE, speak, syllables
-from console.process import run_loop
 from protocol.audio import Encoding, encode
+from runtime.process import run_loop
 
 _FRAME = 800
 """Samples in a message: 100 ms."""

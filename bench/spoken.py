@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.clock import UPSAMPLING
-from workers.engine import Capabilities, Hypothesis, RecognisedWord, Utterance
+from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
 
 _PROMPTS = Path(__file__).parent.parent / "tests" / "speech" / "prompts"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.spoken import WORDS, Reader
-from console.connection import connect
-from console.process import consumer_name, log_as_json, run_loop, until_told_to_stop
-from protocol.keys import Partition
+from broker.connection import connect
+from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
-from workers.queue import WorkQueue
+from runtime.process import consumer_name, log_as_json, run_loop, until_told_to_stop
+from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 

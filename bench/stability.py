@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
-from commands.common import engine_loaded
-from workers.engine import Effort, Engine, Hypothesis, Samples, Utterance
-from workers.results import stable_in
+from cli.common import engine_loaded
+from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
+from workers.event_builder import stable_in
 from workers.stabiliser import NOTHING
 
 _RATE = 16_000

@@ -50,7 +50,7 @@ class Verdict:
         return "\n".join(lines)
 
 
-def judge(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[str]) -> Verdict:
+def evaluate(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[str]) -> Verdict:
     """Look at every call: its log, its audio, its rows in the store."""
     verdict = Verdict(faults=faults)
     poisoned = 0
@@ -61,15 +61,15 @@ def judge(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[st
         terminals = [event for event in bridge.log if event["type"] in TERMINAL]
         verdict.segments += len(terminals)
         verdict.resumed += len(bridge.cuts)
-        _judge_log(bridge, terminals, verdict)
-        _judge_text(bridge, terminals, verdict)
-        _judge_store(bridge, terminals, store, verdict)
-        poisoned += _judge_poison(bridge, terminals, verdict)
+        _evaluate_log(bridge, terminals, verdict)
+        _evaluate_text(bridge, terminals, verdict)
+        _evaluate_store(bridge, terminals, store, verdict)
+        poisoned += _evaluate_poison(bridge, terminals, verdict)
     verdict.blame("dead letters that are no poison", "", max(0, dead - poisoned))
     return verdict
 
 
-def _judge_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
+def _evaluate_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
     """One beginning, one end, no hole, every segment ended once, an account that adds up."""
     name, log = bridge.call_id, bridge.log
     begun = Counter(event["segment_id"] for event in log if event["type"] == "speech.started")
@@ -130,7 +130,7 @@ def _is_cut(at: int, cuts: Sequence[int]) -> bool:
     return any(at - _EDGE <= cut <= at + SYLLABLE + _EDGE for cut in cuts)
 
 
-def _judge_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
+def _evaluate_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
     """Every digit stands in the segment that lies over it; only one that was cut in two may be missing."""
     name, read = bridge.call_id, set[int]()
     for event in terminals:
@@ -149,7 +149,7 @@ def _judge_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) ->
     verdict.blame("digits not heard", example, len(unexplained))
 
 
-def _judge_store(
+def _evaluate_store(
     bridge: Bridge, terminals: Sequence[Event], store: Store, verdict: Verdict
 ) -> None:
     """The store has what the log has."""
@@ -168,7 +168,7 @@ def _judge_store(
     verdict.blame("ends not stored", bridge.call_id, not found.call.ended_reason)
 
 
-def _judge_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> int:
+def _evaluate_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> int:
     """
     The poison failed, unless it was cut in two, and nothing else did.
 

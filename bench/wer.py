@@ -28,7 +28,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from protocol.audio import Encoding, decode
-from workers.engine import Engine, Samples, Utterance
+from workers.engines.base import Engine, Samples, Utterance
 from workers.engines.registry import load
 
 RATE = 16_000

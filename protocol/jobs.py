@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from .capacity import Task
 from .events import SegmentId
+from .worker_capacity import Task
 
 VERSION = 1
 
@@ -45,7 +45,7 @@ class JobError(ValueError):
     """A job that this program cannot read: written by another version, or not a job."""
 
 
-def lane_of(task: Task) -> str | None:
+def stream_suffix(task: Task) -> str | None:
     """
     The name of the lane in which jobs of `task` wait: `en-en`, `de-en`.
 
@@ -54,11 +54,11 @@ def lane_of(task: Task) -> str | None:
     return "-".join(task) if all(map(_LANGUAGE.fullmatch, task)) else None
 
 
-def task_of(lane: str) -> Task | None:
+def task_of(job_stream: str) -> Task | None:
     """The task of a lane; None when the name is of none."""
-    spoken, _, written = lane.partition("-")
+    spoken, _, written = job_stream.partition("-")
     task = (spoken, written)
-    return task if lane_of(task) == lane else None
+    return task if stream_suffix(task) == job_stream else None
 
 
 def encode_job(job: Job) -> bytes:

@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from .admission.settings import DoorSettings
-from .vad import Vad
+from .audio.vad import Vad
+from .auth.settings import AuthSettings
 
 
-class GatewaySettings(DoorSettings):
+class GatewaySettings(AuthSettings):
     """A gateway process: takes calls in, sends transcripts back."""
 
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")

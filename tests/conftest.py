@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support.valkey import ValkeyServer
 
-from console.connection import connect
-from console.log_lines import refuse_others
+from broker.connection import connect
 from protocol.settings import RedisSettings
-from workers.engine import Engine
+from runtime.log_fields import refuse_others
+from workers.engines.base import Engine
 
 # Times are never asserted in tests: a busy machine is no fault of the code.
 settings.register_profile("trunkline", deadline=None)

@@ -14,6 +14,7 @@ import numpy as np
 from bench.bridge import script
 from bench.rows import rows_in, rows_of
 from bench.spoken import SYLLABLE
+from protocol.event_codec import EventJsonWriter
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -26,7 +27,6 @@ from protocol.events import (
     Timing,
     Word,
 )
-from protocol.wire import Scribe
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +100,7 @@ SEGMENT = StoredSegment(
 TOTALS = (ChannelTotals(transcribed=3_200, silence=4_800),)
 CALL = CallSummary("c1", ("mixed",), "en", "twilio", 12.5, "completed", 8_000, TOTALS)
 LOG = [
-    json.loads(Scribe("c1", (Role.MIXED,)).write(Entry(event, seq)))
+    json.loads(EventJsonWriter("c1", (Role.MIXED,)).write(Entry(event, seq)))
     for seq, event in enumerate(
         [
             CallStarted((Role.MIXED,), "en", "twilio", 12.5),

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "docker"))
 from make_locks import project, requirements, sets
 from support.dockerfile import Stage, exported, stages
 
-from console.configuration import Configuration, ConfigurationError
-from console.stack import server_binary
+from cli.configuration import Configuration, ConfigurationError
+from runtime.local_stack import server_binary
 from trunkline import SECTIONS
 
 ROOT = Path(__file__).parent.parent

@@ -211,7 +211,7 @@ def test_the_images_carry_a_call_together(
 
         heard = trunkline(*call, "--pace", "2")
         ready = taking.ask("/readyz", taking.port)
-        figures = [one.ask("/metrics") for one in (taking, working, recording)]
+        metrics = [one.ask("/metrics") for one in (taking, working, recording)]
         healthy = [one.healthy() for one in (taking, working, recording)]
         statuses = [one.stop() for one in (taking, working, recording)]
 
@@ -221,9 +221,9 @@ def test_the_images_carry_a_call_together(
     assert all(word in heard for word in words)
     assert ready == "ready\n"
     assert healthy == [True, True, True]
-    assert 'trunkline_segments_total{outcome="final"}' in figures[0]
-    assert 'trunkline_results_total{outcome="recorded"}' in figures[1]
-    assert "trunkline_stored_events_total" in figures[2]
+    assert 'trunkline_segments_total{outcome="final"}' in metrics[0]
+    assert 'trunkline_results_total{outcome="recorded"}' in metrics[1]
+    assert "trunkline_stored_events_total" in metrics[2]
     assert statuses == [0, 0, 0]
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from redis.asyncio import Redis
-from support.ring import Listener, calling, ring, stream
+from support.pipeline import Listener, calling, pipeline, stream
 from websockets.asyncio.client import ClientConnection, connect
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
-from transcripts.score import WordErrors, word_errors
-from workers.engine import Engine, Utterance
+from transcripts.wer import WordErrors, word_errors
+from workers.engines.base import Engine, Utterance
 
 FOLDER = Path(__file__).parent / "speech"
 MANIFEST = [json.loads(line) for line in (FOLDER / "manifest.jsonl").read_text().splitlines()]
@@ -42,7 +42,7 @@ async def test_a_call_of_human_speech_is_transcribed_while_it_is_spoken(
     both = np.zeros((length, 2), dtype=np.int16)
     both[: len(agent), 0], both[: len(customer), 1] = agent, customer
 
-    async with ring(redis, tmp_path, moonshine) as it:
+    async with pipeline(redis, tmp_path, moonshine) as it:
         async with calling(it.url, channels=["agent", "customer"]) as (bridge, heard):
             await speak_until_read(bridge, encode(both.reshape(-1), Encoding.MULAW), heard)
             await bridge.send('{"type":"stop"}')
@@ -96,7 +96,7 @@ async def test_twilio_sends_two_tracks_and_the_words_are_read_elsewhere(
     entry = MANIFEST[0]
     audio = prompt(entry)
 
-    async with ring(redis, tmp_path, moonshine) as it:
+    async with pipeline(redis, tmp_path, moonshine) as it:
         heard = Listener()
         async with connect(f"{it.url}/v1/calls/CA1/events") as subscriber:
             listening = asyncio.ensure_future(heard.listen(subscriber))
@@ -138,7 +138,7 @@ async def test_cutting_a_call_into_segments_costs_no_words(
     """The same prompts through the ring, as fast as it goes, and whole to the engine alone."""
     audio, _ = spoken(MANIFEST)
 
-    async with ring(redis, tmp_path, moonshine) as it:
+    async with pipeline(redis, tmp_path, moonshine) as it:
         async with calling(it.url, partials=False) as (bridge, heard):
             await stream(bridge, encode(audio, Encoding.MULAW), frame=1_600, pace=40)
             await bridge.send('{"type":"stop"}')

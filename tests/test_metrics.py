@@ -11,16 +11,16 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.ring import calling, ring, stream
+from support.pipeline import calling, pipeline, stream
 from support.stored import stored_call
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from console import keys
-from console.metrics import LoopMeter, QueueMeter
-from console.recording import read_recording
+from cli import keys
+from cli.recording import read_recording
 from protocol.audio import Encoding, encode
-from protocol.keyring import Scope
+from protocol.auth.credentials import Scope
+from runtime.metrics import LoopMeter, QueueMeter
 from streaming.metrics import GatewayMeter
 from streaming.settings import GatewaySettings
 from transcripts.metrics import RecorderMeter
@@ -45,71 +45,71 @@ async def get(url: str) -> tuple[int, str]:
 
 async def after_a_call(redis: Redis, folder: Path, engine: LengthTeller) -> CollectorRegistry:
     """The figures of gateway, worker and recorder when a call is over and stored."""
-    figures = CollectorRegistry()
-    async with ring(redis, folder, engine, figures=figures) as it:
+    metrics = CollectorRegistry()
+    async with pipeline(redis, folder, engine, metrics=metrics) as it:
         start = {"call_id": "441632960961", "keywords": ["Acme", "Priya"]}
         async with calling(it.url, **start) as (bridge, heard):
             await stream(bridge, encode(AUDIO, Encoding.MULAW), frame=160, pace=8)
             await bridge.send('{"type":"stop"}')
             await heard.until("call.ended")
         await stored_call(it.store, "441632960961")
-    return figures
+    return metrics
 
 
-def value(figures: CollectorRegistry, name: str, **labels: str) -> float:
-    found = figures.get_sample_value(f"trunkline_{name}", labels)
+def value(metrics: CollectorRegistry, name: str, **labels: str) -> float:
+    found = metrics.get_sample_value(f"trunkline_{name}", labels)
     assert found is not None, f"{name} {labels} is not told"
     return found
 
 
 async def test_a_call_is_counted_by_all_parts(redis: Redis, tmp_path: Path) -> None:
-    figures = await after_a_call(redis, tmp_path, LengthTeller())
+    metrics = await after_a_call(redis, tmp_path, LengthTeller())
 
-    finals = value(figures, "segments_total", outcome="final")
+    finals = value(metrics, "segments_total", outcome="final")
     assert finals >= 2
-    assert value(figures, "calls_total", dialect="native", how="begun") == 1
-    assert value(figures, "final_latency_seconds_count") == finals
-    assert value(figures, "partial_latency_seconds_count") >= 1
-    assert value(figures, "results_total", outcome="recorded") == finals
-    assert value(figures, "queue_seconds_count", lane="finals") == finals
-    assert value(figures, "batch_segments_count") >= 1
-    assert value(figures, "stored_events_total") >= finals + 2
-    assert value(figures, "unsettled_segments") == value(figures, "held_audio_bytes") == 0
+    assert value(metrics, "calls_total", dialect="native", how="begun") == 1
+    assert value(metrics, "final_latency_seconds_count") == finals
+    assert value(metrics, "partial_latency_seconds_count") >= 1
+    assert value(metrics, "results_total", outcome="recorded") == finals
+    assert value(metrics, "queue_seconds_count", job_stream="finals") == finals
+    assert value(metrics, "batch_segments_count") >= 1
+    assert value(metrics, "stored_events_total") >= finals + 2
+    assert value(metrics, "unsettled_segments") == value(metrics, "held_audio_bytes") == 0
 
 
 async def test_the_audio_of_a_call_is_accounted_for_in_the_figures_too(
     redis: Redis, tmp_path: Path
 ) -> None:
-    figures = await after_a_call(redis, tmp_path, LengthTeller())
+    metrics = await after_a_call(redis, tmp_path, LengthTeller())
 
     buckets = ("transcribed", "silence", "paused", "lost_upstream", "shed", "withheld")
-    seconds = sum(value(figures, "audio_seconds_total", bucket=bucket) for bucket in buckets)
+    seconds = sum(value(metrics, "audio_seconds_total", bucket=bucket) for bucket in buckets)
     assert seconds == pytest.approx(len(AUDIO) / 8_000, abs=0.02)
-    assert value(figures, "audio_bytes_total") == 2 * len(AUDIO)
+    assert value(metrics, "audio_bytes_total") == 2 * len(AUDIO)
 
 
 async def test_no_figure_names_a_call_a_number_or_a_word(redis: Redis, tmp_path: Path) -> None:
-    figures = await after_a_call(redis, tmp_path, LengthTeller())
+    metrics = await after_a_call(redis, tmp_path, LengthTeller())
 
-    text = generate_latest(figures).decode()
+    text = generate_latest(metrics).decode()
     labels = set(re.findall(r"(\w+)=\"", text))
     assert labels == {"dialect", "how", "outcome", "bucket", "lane", "le"}
     assert not re.search(r"441632960961|Acme|Priya|tenths", text)
 
 
 async def test_what_the_engine_fails_on_is_a_dead_letter(redis: Redis, tmp_path: Path) -> None:
-    figures = await after_a_call(redis, tmp_path, LengthTeller(fault=lambda _: True))
+    metrics = await after_a_call(redis, tmp_path, LengthTeller(fault=lambda _: True))
 
-    failed = value(figures, "segments_total", outcome="failed")
+    failed = value(metrics, "segments_total", outcome="failed")
     assert failed >= 2
-    assert value(figures, "dead_letters_total") == failed
+    assert value(metrics, "dead_letters_total") == failed
 
 
 async def test_a_refused_connection_is_counted_by_its_reason(redis: Redis, tmp_path: Path) -> None:
-    figures = CollectorRegistry()
+    metrics = CollectorRegistry()
     settings = GatewaySettings(max_calls=1, drain_seconds=0)
 
-    async with ring(redis, tmp_path, None, gateway=settings, figures=figures) as it:
+    async with pipeline(redis, tmp_path, None, gateway=settings, metrics=metrics) as it:
         await get(f"{it.url}/v2/elsewhere/+441632960961")
         async with connect(f"{it.url}/v1/calls"):
             with pytest.raises(InvalidStatus):
@@ -117,36 +117,36 @@ async def test_a_refused_connection_is_counted_by_its_reason(redis: Redis, tmp_p
             full = await get(f"{it.url}/readyz")
 
     assert full == (503, "no room for another call\n")
-    assert value(figures, "connections_rejected_total", reason="no_such_path") == 1
-    assert value(figures, "connections_rejected_total", reason="full") == 1
-    assert "441632960961" not in generate_latest(figures).decode()
+    assert value(metrics, "connections_rejected_total", reason="no_such_path") == 1
+    assert value(metrics, "connections_rejected_total", reason="full") == 1
+    assert "441632960961" not in generate_latest(metrics).decode()
 
 
 async def test_a_stranger_is_counted_as_one(redis: Redis, tmp_path: Path) -> None:
-    figures, keys_file = CollectorRegistry(), tmp_path / "keys.json"
+    metrics, keys_file = CollectorRegistry(), tmp_path / "keys.json"
     keys.create(keys_file, owner="acme", scopes=(Scope.INGEST,), days=None, note="", now=0.0)
     settings = GatewaySettings(keys_file=str(keys_file), drain_seconds=0)
 
-    async with ring(redis, tmp_path, None, gateway=settings, figures=figures) as it:
+    async with pipeline(redis, tmp_path, None, gateway=settings, metrics=metrics) as it:
         with pytest.raises(InvalidStatus):
             await connect(f"{it.url}/v1/calls")
 
-    assert value(figures, "connections_rejected_total", reason="unauthorized") == 1
-    assert value(figures, "degrade_level") == 0
+    assert value(metrics, "connections_rejected_total", reason="unauthorized") == 1
+    assert value(metrics, "degrade_level") == 0
 
 
 async def test_calls_in_progress_are_counted_while_they_last(redis: Redis, tmp_path: Path) -> None:
-    figures = CollectorRegistry()
+    metrics = CollectorRegistry()
 
-    async with ring(redis, tmp_path, LengthTeller(), figures=figures) as it:
-        before = value(figures, "active_calls")
+    async with pipeline(redis, tmp_path, LengthTeller(), metrics=metrics) as it:
+        before = value(metrics, "active_calls")
         async with calling(it.url, call_id="one") as (bridge, heard):
             await heard.until("call.started")
-            during = value(figures, "active_calls")
+            during = value(metrics, "active_calls")
             await bridge.send('{"type":"stop"}')
             await heard.until("call.ended")
             await bridge.wait_closed()
-        while value(figures, "active_calls"):
+        while value(metrics, "active_calls"):
             await redis.ping()
 
     assert (before, during) == (0, 1)
@@ -155,46 +155,48 @@ async def test_calls_in_progress_are_counted_while_they_last(redis: Redis, tmp_p
 async def test_the_gateway_tells_orchestrators_on_its_own_port(
     redis: Redis, tmp_path: Path
 ) -> None:
-    async with ring(redis, tmp_path, None) as it:
+    async with pipeline(redis, tmp_path, None) as it:
         answers = [await get(f"{it.url}{path}") for path in ("/livez", "/startupz", "/readyz")]
-        figures = await get(f"{it.url}/metrics")
+        metrics = await get(f"{it.url}/metrics")
 
     assert answers == [(200, "alive\n"), (200, "started\n"), (200, "ready\n")]
-    assert figures[0] == 404  # they have a port of their own
+    assert metrics[0] == 404  # they have a port of their own
 
 
 async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) -> None:
     """A final that another worker left in its hands is one that was retried."""
-    from protocol.keys import WORKERS, Partition
+    from broker.redis_keys import WORKERS, Partition
 
-    figures = CollectorRegistry()
+    metrics = CollectorRegistry()
     quick = WorkerSettings(lease_ms=500)
-    async with ring(redis, tmp_path, None, figures=figures) as it:
+    async with pipeline(redis, tmp_path, None, metrics=metrics) as it:
         async with calling(it.url, call_id="left") as (bridge, heard):
             await stream(bridge, encode(AUDIO, Encoding.MULAW), frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
-            lane = Partition(0).finals_in("en-en")
-            await redis.xgroup_create(lane, WORKERS, id="0", mkstream=True)
+            job_stream = Partition(0).finals_in("en-en")
+            await redis.xgroup_create(job_stream, WORKERS, id="0", mkstream=True)
             left = 0
             while not left:
-                taken = await redis.xreadgroup(WORKERS, "dead", {lane: ">"}, count=64, block=100)
+                taken = await redis.xreadgroup(
+                    WORKERS, "dead", {job_stream: ">"}, count=64, block=100
+                )
                 left = sum(len(entries) for _, entries in taken or ())
             (tmp_path / "second").mkdir()
-            async with ring(redis, tmp_path / "second", LengthTeller(), worker=quick, figures=(second := CollectorRegistry())):  # fmt: skip
+            async with pipeline(redis, tmp_path / "second", LengthTeller(), worker=quick, metrics=(second := CollectorRegistry())):  # fmt: skip
                 await heard.until("call.ended")
 
     assert value(second, "segments_retried_total") >= left
 
 
 def test_every_figure_has_its_place_in_the_documents_and_no_other_is_named_there() -> None:
-    figures = CollectorRegistry()
+    metrics = CollectorRegistry()
     for meter in (GatewayMeter, WorkerMeter, RecorderMeter):
-        meter(figures)
-    LoopMeter(figures)
-    QueueMeter(figures, [])
+        meter(metrics)
+    LoopMeter(metrics)
+    QueueMeter(metrics, [])
     told = {
         f"{family.name}_total" if family.type == "counter" else family.name
-        for family in figures.collect()
+        for family in metrics.collect()
     }
 
     page = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()

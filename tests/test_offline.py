@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from console.recording import read_recording
-from offline import cut_up
+from cli.offline import cut_up
+from cli.recording import read_recording
 
 SPEECH = Path(__file__).parent / "speech" / "prompts"
 

@@ -13,10 +13,10 @@ OURS = (
     "streaming",
     "workers",
     "transcripts",
-    "console",
-    "commands",
+    "broker",
+    "runtime",
+    "cli",
     "trunkline",
-    "offline",
 )
 ROOT = Path(__file__).parent.parent
 
@@ -67,7 +67,7 @@ def test_the_wheel_holds_all_parts_and_the_demo_and_nothing_else(wheel: zipfile.
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
     assert {name.split("/")[0].removesuffix(".py") for name in names} == set(OURS)
-    assert {"console/demo/call.wav", "console/demo/script.json", "protocol/py.typed"} <= names
+    assert {"cli/demo/call.wav", "cli/demo/script.json", "protocol/py.typed"} <= names
 
 
 def test_the_wheel_carries_no_weights(wheel: zipfile.ZipFile) -> None:
@@ -78,7 +78,7 @@ def test_the_wheel_carries_no_weights(wheel: zipfile.ZipFile) -> None:
 
 def test_torch_is_never_imported_by_accident() -> None:
     """The gateway's image has no torch, and a command line that loads it takes seconds to say a word."""
-    code = "import sys, trunkline, streaming.gateway, workers.worker; print('torch' in sys.modules)"
+    code = "import sys, trunkline, streaming.server, workers.worker; print('torch' in sys.modules)"
 
     said = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT

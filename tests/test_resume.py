@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.ring import Listener, calling, gateway, reset, ring, stream
+from support.pipeline import Listener, calling, gateway, pipeline, reset, stream
 from support.stored import stored_call
 from websockets.asyncio.client import connect
 
-from console.recording import read_recording
+from broker.log_reader import LogReader
+from broker.pubsub import PubSubHub
+from cli.recording import read_recording
 from protocol.audio import Encoding, encode
-from protocol.bridge import AudioReceived, CallOpened
+from protocol.bridge_events import AudioReceived, CallOpened
 from protocol.call import Role
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
-from streaming.following import Follower, Newsroom
-from streaming.hearing import Hearing
+from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.vad_batcher import VadBatcher
+from streaming.session.call_registry import CallRegistry
 from streaming.settings import GatewaySettings
-from streaming.switchboard import Switchboard
-from streaming.vad import Silero, silero_weights
 
 PROMPTS = sorted((Path(__file__).parent / "speech" / "prompts").glob("*.wav"))
 SECOND_OF_SILENCE = np.zeros(8_000, dtype=np.int16)
@@ -70,7 +71,7 @@ async def test_a_bridge_that_comes_back_to_another_gateway_goes_on_with_its_call
 ) -> None:
     half = len(AUDIO) // 2
 
-    async with ring(redis, tmp_path, LengthTeller()) as it, gateway(redis) as other:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it, gateway(redis) as other:
         async with calling(it.url, call_id="c1", resumable=True) as (bridge, heard):
             ready = await heard.until("ready")
             await stream(bridge, AUDIO[:half], frame=160, pace=20)
@@ -93,7 +94,7 @@ async def test_a_bridge_that_comes_back_to_another_gateway_goes_on_with_its_call
 
 
 async def test_a_token_that_was_not_given_out_opens_nothing(redis: Redis, tmp_path: Path) -> None:
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1", resumable=True) as (bridge, heard):
             await heard.until("ready")
             async with calling(it.url, call_id="c1", token="guessed") as (thief, told):
@@ -115,7 +116,7 @@ async def test_a_second_connection_without_token_goes_on_with_the_log_and_the_nu
     redis: Redis, tmp_path: Path
 ) -> None:
     """Twilio opens a new stream for the same call; what was said before stands."""
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (older, heard):
             await stream(older, AUDIO[: len(AUDIO) // 2], frame=160, pace=20)
             await heard.until("segment.final")
@@ -131,7 +132,7 @@ async def test_a_second_connection_without_token_goes_on_with_the_log_and_the_nu
 async def test_a_bridge_that_does_not_come_back_ends_its_call(redis: Redis, tmp_path: Path) -> None:
     patient = GatewaySettings(resume_seconds=6)
 
-    async with ring(redis, tmp_path, LengthTeller(), gateway=patient) as it:
+    async with pipeline(redis, tmp_path, LengthTeller(), gateway=patient) as it:
         async with calling(it.url, call_id="c1", resumable=True) as (bridge, heard):
             await stream(bridge, AUDIO[:24_000], frame=160, pace=20)
             await heard.until("speech.started")
@@ -146,7 +147,7 @@ async def test_a_gateway_that_is_told_to_stop_leaves_its_calls_to_the_next(
 ) -> None:
     half = len(AUDIO) // 2
 
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with AsyncExitStack() as leaving:
             url = await leaving.enter_async_context(gateway(redis))
             async with calling(url, call_id="c1", resumable=True) as (bridge, heard):
@@ -169,13 +170,16 @@ async def test_a_gateway_that_is_told_to_stop_leaves_its_calls_to_the_next(
 
 
 @asynccontextmanager
-async def switchboard(redis: Redis) -> AsyncIterator[tuple[Switchboard, Newsroom]]:
+async def call_registry(redis: Redis) -> AsyncIterator[tuple[CallRegistry, PubSubHub]]:
     """A gateway's calls without the gateway: nobody beats for them."""
     weights = silero_weights()
     assert weights is not None
-    newsroom = Newsroom(redis)
-    listening = asyncio.ensure_future(newsroom.run())
-    yield Switchboard(redis, 1, GatewaySettings(), Hearing(Silero(weights)), newsroom), newsroom
+    pubsub_hub = PubSubHub(redis)
+    listening = asyncio.ensure_future(pubsub_hub.run())
+    yield (
+        CallRegistry(redis, 1, GatewaySettings(), VadBatcher(Silero(weights)), pubsub_hub),
+        pubsub_hub,
+    )
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 
@@ -186,19 +190,21 @@ async def test_a_call_whose_gateway_died_is_brought_to_its_end_by_another(
     told: list[Any] = []
     opened = CallOpened("c1", (Role.MIXED,))
 
-    async with switchboard(redis) as (dying, newsroom):
-        conversation = await dying.open(opened, "c1", Native(Request("/v1/calls")), told.append)
-        writing = asyncio.ensure_future(conversation.run())
+    async with call_registry(redis) as (dying, pubsub_hub):
+        live_call = await dying.open(opened, "c1", Native(Request("/v1/calls")), told.append)
+        writing = asyncio.ensure_future(live_call.run())
         for start in range(0, len(SPEECH) - 20_000, 160):
-            conversation.hear(AudioReceived(0, SPEECH[start : start + 160]))
+            live_call.feed(AudioReceived(0, SPEECH[start : start + 160]))
             await asyncio.sleep(0)
-        reader = Follower(redis, newsroom, dying.keys("c1"), after=0).entries()
+        reader = LogReader(redis, pubsub_hub, dying.keys("c1"), after=0).entries()
         for _ in range(4):
             await anext(reader)
         writing.cancel()  # between two writes, with a segment open: as a kill does it
         with contextlib.suppress(asyncio.CancelledError):
             await writing
-    async with ring(redis, tmp_path, LengthTeller(), gateway=GatewaySettings(lost_seconds=6)) as it:
+    async with pipeline(
+        redis, tmp_path, LengthTeller(), gateway=GatewaySettings(lost_seconds=6)
+    ) as it:
         log = await whole_log(it.url, "c1")
         stored = await stored_call(it.store, "c1")
 

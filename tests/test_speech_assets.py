@@ -1,4 +1,4 @@
-"""The speech that ships: the demo call in `console/demo` and the prompts in `tests/speech`."""
+"""The speech that ships: the demo call in `cli/demo` and the prompts in `tests/speech`."""
 
 import json
 import re
@@ -14,7 +14,7 @@ import pytest
 from tests.support.sounds import Pcm, level
 from tests.support.wav import read_wav
 
-DEMO = Path(str(resources.files("console") / "demo"))
+DEMO = Path(str(resources.files("cli") / "demo"))
 MAKING = Path(__file__).parents[1] / "docs" / "demo-call"
 SPEECH = Path(__file__).parent / "speech"
 PROMPTS = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text("utf-8").splitlines()]

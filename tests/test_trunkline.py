@@ -35,7 +35,7 @@ def trunkline(environment: dict[str, str], *arguments: str) -> subprocess.Comple
 
 
 def test_a_recording_becomes_a_transcript(environment: dict[str, str], tmp_path: Path) -> None:
-    from transcripts.score import word_errors
+    from transcripts.wer import word_errors
 
     output = tmp_path / "out.json"
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import soxr
 from redis.asyncio import Redis
-from support.ring import Listener, ring
+from support.pipeline import Listener, pipeline
 from websockets.asyncio.client import connect
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
-from transcripts.score import word_errors
-from workers.engine import Engine
+from transcripts.wer import word_errors
+from workers.engines.base import Engine
 
 PROMPT = Path(__file__).parent / "speech" / "prompts" / "conf-invalid.wav"
 SAID = "That is not a valid conference number. Please try again."
@@ -197,7 +197,7 @@ async def test_what_is_said_on_a_vendors_bridge_is_heard_by_listeners(
     pcm = read_recording(PROMPT).channels[0]
     heard = Listener()
 
-    async with ring(redis, tmp_path, moonshine) as it, asyncio.timeout(60):
+    async with pipeline(redis, tmp_path, moonshine) as it, asyncio.timeout(60):
         async with connect(f"{it.url}/v1/calls/{CALL}/events") as subscriber:
             listening = asyncio.ensure_future(heard.listen(subscriber))
             async with connect(f"{it.url}{bridge.path}", additional_headers=HEADERS) as calling:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from protocol.clock import to_ms, to_seconds
+from protocol.event_codec import totals_in_ms
 from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
 from protocol.plain_text import json_plain, plain, visible, without_arrow
-from protocol.wire import totals_in_ms
 
-from .cues import cues, timed_words
+from .subtitles import cues, timed_words
 from .transcript import Ending, Piece, StoredSegment, Transcript
 
 _LINE = 42

@@ -17,11 +17,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
-from protocol.keys import RECORDER
+from broker.redis_keys import RECORDER
 
-from .entries import arrival
-from .intake import take_in, try_again
+from .ingest import take_in, try_again
 from .metrics import RecorderMeter
+from .outbox import arrival
 from .settings import RecorderSettings
 from .store import Store, StoreError, StoreUnavailableError
 

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from . import reading
-from .entries import Arrival, Quarantined, Recorded
-from .opening import StoreError, code, open_database
+from . import queries
+from .database import StoreError, code, open_database
+from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
 from .transcript import CallSummary, Transcript
-from .writing import ConflictError, write
+from .writes import ConflictError, write
 
 __all__ = ["RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
@@ -61,12 +61,12 @@ class Store:
     def calls(self, limit: int = 50) -> list[CallSummary]:
         """The latest calls, newest first."""
         with self._transaction() as connection:
-            return reading.latest_calls(connection, limit)
+            return queries.latest_calls(connection, limit)
 
     def transcript(self, call_id: str) -> Transcript | None:
         """A call with all that was said; None when it is not known."""
         with self._transaction() as connection:
-            return reading.transcript(connection, call_id)
+            return queries.transcript(connection, call_id)
 
     def whole(self, call_id: str) -> Transcript | None:
         """
@@ -75,8 +75,8 @@ class Store:
         The id of a piece, but the first, gives that piece alone.
         """
         with self._transaction() as connection:
-            names = reading.piece_ids(connection, call_id)
-            found = [reading.transcript(connection, name) for name in names]
+            names = queries.piece_ids(connection, call_id)
+            found = [queries.transcript(connection, name) for name in names]
         pieces = [one for one in found if one is not None]
         return joined(pieces) if pieces else None
 
@@ -87,7 +87,7 @@ class Store:
         The id of a piece, but the first, forgets that piece alone.  What comes later is kept anew.
         """
         with self._transaction() as connection:
-            names = {call_id, *reading.piece_ids(connection, call_id)}
+            names = {call_id, *queries.piece_ids(connection, call_id)}
             gone = [
                 connection.execute(delete(table).where(table.c.call_id.in_(names))).rowcount
                 for table in (
@@ -114,7 +114,7 @@ class Store:
     def quarantined(self) -> list[Quarantined]:
         """All that was set aside."""
         with self._transaction() as connection:
-            return reading.quarantined(connection)
+            return queries.quarantined(connection)
 
     def release(self, arrival: Arrival) -> None:
         """Forget what was set aside: it is stored now."""

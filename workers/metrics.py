@@ -4,8 +4,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from protocol.events import Timing
 
-from .engine import Effort
-from .queue import Outcome
+from .engines.base import Effort
+from .job_queue import Outcome
 
 _SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -86,9 +86,9 @@ class WorkerMeter:
 
     def answered(self, effort: Effort, timing: Timing) -> None:
         """The engine is through with a segment."""
-        lane = f"{effort}s"
-        self._waited.labels(lane).observe(timing.waited_ms / 1_000)
-        self._engine.labels(lane).observe(timing.engine_ms / 1_000)
+        job_stream = f"{effort}s"
+        self._waited.labels(job_stream).observe(timing.waited_ms / 1_000)
+        self._engine.labels(job_stream).observe(timing.engine_ms / 1_000)
 
     def settled(self, outcome: Outcome) -> None:
         """A final has its terminal event, or has it already."""

@@ -7,18 +7,18 @@ from collections.abc import Callable, Coroutine, Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from protocol.capacity import TELL_SECONDS, WorkerCapacity
-from protocol.keys import Partition
+from broker.redis_keys import Partition
+from protocol.worker_capacity import TELL_SECONDS, WorkerCapacity
 
-from .courier import Courier
-from .desk import desk_of
-from .engine import Engine, EngineBrokenError
-from .hand import Hand
+from .engine_adapter import adapter_for
+from .engines.base import Engine, EngineBrokenError
+from .executor import BACK_OFF, EngineExecutor
+from .inflight import InflightJobs
+from .job_io import JobIO
+from .job_queue import Claimed, WorkQueue
 from .metrics import WorkerMeter
-from .plan import Limits
-from .queue import Claimed, WorkQueue
+from .scheduler import Limits
 from .settings import WorkerSettings
-from .workbench import BACK_OFF, Workbench
 
 _CLAIM_WAIT_MS = 250
 """
@@ -49,7 +49,7 @@ class Worker:
         engine: Engine,
         settings: WorkerSettings,
         now: Callable[[], float] = time.time,
-        beat: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         meter: WorkerMeter | None = None,
     ) -> None:
         """`beat` is called again and again as long as the engine gets on, or has nothing to do."""
@@ -57,7 +57,7 @@ class Worker:
         self._partitions = partitions
         self._settings = settings
         self._now = now
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._meter = meter or WorkerMeter()
         can = engine.capabilities
         self._can = can
@@ -66,10 +66,10 @@ class Worker:
         limits = Limits(
             can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
         )
-        desk = desk_of(engine)
-        self._hand = Hand(limits, joins=desk.joins)
-        courier = Courier(queue, can.name, settings.max_deliveries, self._meter)
-        self._bench = Workbench(self._hand, desk, courier, now, self._meter)
+        adapter = adapter_for(engine)
+        self._inflight = InflightJobs(limits, joins=adapter.joins)
+        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter)
+        self._bench = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:
         """Work until cancelled.  EngineBrokenError means that the process has to be started anew."""
@@ -77,7 +77,7 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as working:
                 recognising = working.create_task(self._bench.run())
-                for loop in (self._keep_leases, self._tell_capacity, self._tell_alive):
+                for loop in (self._keep_leases, self._report_capacity, self._report_alive):
                     working.create_task(loop())
                 try:
                     await self._claim_all()
@@ -102,25 +102,25 @@ class Worker:
         while True:
             try:
                 await self._queue.prepare()
-                self._hand.take(await self._queue.reclaim_own(partition), self._now())
+                self._inflight.take(await self._queue.reclaim_own(partition), self._now())
                 while True:
-                    await self._hand.has_room.wait()
+                    await self._inflight.has_room.wait()
                     await self._claim_once(partition)
             except (RedisError, OSError) as exc:
                 log.warning("redis_unavailable", error=type(exc).__name__)
                 await asyncio.sleep(BACK_OFF)
 
     async def _claim_once(self, partition: Partition) -> None:
-        room = max(1, self._hand.room)
+        room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
-        self._hand.take(await self._queue.claim(partition, room, wait_ms), self._now())
+        self._inflight.take(await self._queue.claim(partition, room, wait_ms), self._now())
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
-        self._hand.take(left, self._now())
+        self._inflight.take(left, self._now())
         for one in left:
             self._meter.claimed(one.deliveries)
-        if not (self._hand.waiting or self._hand.begun):
+        if not (self._inflight.waiting or self._inflight.begun):
             recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
-            self._hand.take(recorded, self._now())
+            self._inflight.take(recorded, self._now())
 
     async def _keep_leases(self) -> None:
         """Extend the leases of what is in hand, as long as the engine gets on."""
@@ -129,29 +129,29 @@ class Worker:
             if (self._bench.at_step_for or 0.0) > self._settings.step_limit_seconds:
                 raise EngineBrokenError("the engine has been at one step for longer than the limit")
             try:
-                await self._queue.extend([*self._hand.waiting, *self._hand.begun])
+                await self._queue.extend([*self._inflight.waiting, *self._inflight.begun])
             except (RedisError, OSError) as exc:
                 log.warning("leases_not_extended", error=type(exc).__name__)
 
     # Telling
 
-    async def _tell_alive(self) -> None:
+    async def _report_alive(self) -> None:
         """Beat for every step of the engine, or while it has none to do.  Nothing here waits for Redis."""
         told = -1
         while True:
             if self._bench.at_step_for is None or self._bench.steps != told:
                 told = self._bench.steps
-                self._beat()
+                self._heartbeat()
             await asyncio.sleep(min(1.0, self._settings.step_limit_seconds / 5))
 
-    async def _tell_capacity(self) -> None:
+    async def _report_capacity(self) -> None:
         """Let those who admit calls know what this worker gets done."""
         while True:
             most = self._can.max_keywords if self._can.keywords else 0
             told = WorkerCapacity(self._now(), self._bench.pace.capacity, self._tasks, most)
             self._meter.is_at(told.capacity)
             try:
-                await self._queue.tell_capacity(told)
+                await self._queue.report_capacity(told)
             except (RedisError, OSError) as exc:
                 log.warning("capacity_not_told", error=type(exc).__name__)
             await asyncio.sleep(TELL_SECONDS)
@@ -161,15 +161,15 @@ class Worker:
     async def _drain(self, recognising: asyncio.Task[None]) -> None:
         """Finish what the engine has, in the time given; let the others have the rest meanwhile."""
         self._bench.finish()
-        await _in_time(self._hand_back(self._hand.waiting, tried=False))
+        await _in_time(self._hand_back(self._inflight.waiting, tried=False))
         await asyncio.wait({recognising}, timeout=self._settings.drain_seconds)
-        if begun := self._hand.begun:
+        if begun := self._inflight.begun:
             log.warning("batch_abandoned", segments=len(begun))
 
     async def _leave(self, *, tried: bool) -> None:
         """Hand everything back; `tried` says that the engine may have died of what it had."""
-        await self._hand_back(self._hand.waiting, tried=False)
-        await self._hand_back(self._hand.begun, tried=tried)
+        await self._hand_back(self._inflight.waiting, tried=False)
+        await self._hand_back(self._inflight.begun, tried=tried)
         try:
             await self._queue.forget_capacity()
         except (RedisError, OSError) as exc:
@@ -183,7 +183,7 @@ class Worker:
             log.warning("leases_not_handed_back", error=type(exc).__name__)
             return
         for one in jobs:
-            self._hand.finish(one)
+            self._inflight.finish(one)
 
 
 async def _in_time(last_words: Coroutine[object, object, None]) -> None:

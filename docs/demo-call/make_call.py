@@ -1,7 +1,7 @@
 """
 Make the demo call anew: speak the script, send it down a telephone line, write `call.wav` and `script.json`.
 
-Run by hand (README.md in console/demo says how); nothing at run time needs this file.  On one machine a second
+Run by hand (README.md in cli/demo says how); nothing at run time needs this file.  On one machine a second
 run gives the same bytes; elsewhere the sound is the same and the times may differ a little, so commit both files
 together.
 """

@@ -12,7 +12,7 @@ import msgspec
 
 from .. import call
 from ..audio import AudioFormat, Encoding
-from ..bridge import (
+from ..bridge_events import (
     BridgeEvent,
     CallClosed,
     CallOpened,
@@ -38,11 +38,11 @@ from ..events import (
     Word,
 )
 from ..keywords import clean
-from . import custom, fields, options
 from .base import Message, Request
-from .interleaved import Interleaved
-from .options import Options
-from .turns import TimedWord, mean_confidence, timed
+from .common import call_parameters, json_fields, options
+from .common.deinterleave import Interleaved
+from .common.options import Options
+from .common.turns import TimedWord, mean_confidence, timed
 
 _ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
 
@@ -85,7 +85,7 @@ class AssemblyAI:
         opened, self._opening = self._opening, None
         return [opened, *events] if opened else events
 
-    def object_to(self, error: str, reason: str) -> None:
+    def report_error(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed; what was wrong with the URL was said at once."""
         if self.objection is not None:
             return
@@ -96,7 +96,7 @@ class AssemblyAI:
     def opened(self, call_id: str) -> None:
         """The id was said in `Begin`."""
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """Turns, and the end of the session."""
         match entry.event:
             case SpeechStarted(_, start):
@@ -141,8 +141,8 @@ class AssemblyAI:
     def _said(self, message: Message) -> list[BridgeEvent]:
         if isinstance(message, bytes):
             return [*self._audio.receive(message)]
-        body = fields.parse(message)
-        match fields.kind(body, "type"):
+        body = json_fields.parse(message)
+        match json_fields.kind(body, "type"):
             case "UpdateConfiguration":
                 return self._configure(body)
             case "ForceEndpoint":
@@ -220,7 +220,7 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     named = call.adapted_call_id(said.get("call_id") or request.own_id)
     try:
         usual = 16_000 if _ENCODINGS[encoding] is Encoding.L16 else 8_000
-        audio = AudioFormat(_ENCODINGS[encoding], fields.whole(said, "sample_rate", usual))
+        audio = AudioFormat(_ENCODINGS[encoding], json_fields.whole(said, "sample_rate", usual))
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
     config = CallConfig(
@@ -228,7 +228,7 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     )
     opened = CallOpened(
         call_id=named,
-        roles=(custom.role_of(request.query),),
+        roles=(call_parameters.role_of(request.query),),
         rate=audio.rate,
         config=config,
         rejected_keywords=cleaned.rejected,

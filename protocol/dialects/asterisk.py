@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, DialectError, DtmfReceived, EarlyError
+from ..bridge_events import BridgeEvent, DialectError, DtmfReceived, EarlyError
 from ..codecs.decoder import Codec
 from ..events import Entry
-from . import custom, fields, options
 from .base import Message, Request
-from .compressed import Compressed
-from .interleaved import Interleaved
-from .options import Options
+from .common import call_parameters, json_fields, options
+from .common.codec_stream import Compressed
+from .common.deinterleave import Interleaved
+from .common.options import Options
 
 _FORMATS = {
     "ulaw": AudioFormat(Encoding.MULAW),
@@ -50,20 +50,20 @@ class Asterisk:
                 raise EarlyError("audio before MEDIA_START")
             return [*self._audio.receive(message)]
         body = _words(message)
-        match fields.kind(body, "event"):
+        match json_fields.kind(body, "event"):
             case "MEDIA_START":
                 return self._start(body)
             case "DTMF_END":
                 if self._audio is None:
                     raise EarlyError("DTMF_END before MEDIA_START")
-                return [DtmfReceived(0, fields.digit(body))]
+                return [DtmfReceived(0, json_fields.digit(body))]
             case _:  # STATUS, MEDIA_XON and others speak of what we might play
                 return []
 
     def opened(self, call_id: str) -> None:
         """Asterisk named the call itself."""
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """There is no place for text; subscribers read it elsewhere."""
 
     def outbox(self) -> list[Message]:
@@ -73,7 +73,7 @@ class Asterisk:
     def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         if self._audio is not None:
             raise DialectError("a second MEDIA_START: one connection carries one channel")
-        codec = fields.text(body, "format")
+        codec = json_fields.text(body, "format")
         if codec not in _FORMATS and codec not in _CODECS:
             raise DialectError(
                 f"format {codec[:32]!r} is not supported: dial with c(FORMAT), "
@@ -82,15 +82,17 @@ class Asterisk:
         asked = Options(body)
         variables = asked.read("channel_variables", options.object_of, {})
         # Asterisk (22.10 for one) keeps the last v(...) of a client: the URL may speak of the call before this one.
-        parameters = [*self._request.query, *custom.strings(variables)]
-        wishes = custom.understand(parameters)
+        parameters = [*self._request.query, *call_parameters.strings(variables)]
+        call_params = call_parameters.parse_parameters(parameters)
         # connection_id is the name of a client in a configuration file: the same for all its calls.
-        named = wishes.call_id or fields.call_id(body, "channel_id")
-        own = replace(wishes, call_id=named if wishes.joins else _of_its_own(named, parameters))
+        named = call_params.call_id or json_fields.call_id(body, "channel_id")
+        own = replace(
+            call_params, call_id=named if call_params.joins else _of_its_own(named, parameters)
+        )
         audio = Compressed(_CODECS[codec]) if codec in _CODECS else Interleaved(_FORMATS[codec])
         opened = own.open(
             None,
-            (custom.role_of(parameters),),
+            (call_parameters.role_of(parameters),),
             audio.format.rate,
             warnings=asked.warnings,
             expected="channel_id",
@@ -103,12 +105,12 @@ def _of_its_own(call_id: str | None, parameters: list[tuple[str, str]]) -> str |
     """Taps that do not join say the call's id and a `leg` or `track`: they must not take it from each other."""
     said = dict(parameters)
     tap = said.get("leg") or said.get("track")
-    return custom.extended(call_id, tap) if call_id and tap else call_id
+    return call_parameters.extended(call_id, tap) if call_id and tap else call_id
 
 
 def _words(message: str) -> Mapping[str, Any]:
     """`EVENT name:value name:value`, or the same as JSON."""
     if message.startswith("{"):
-        return fields.parse(message)
+        return json_fields.parse(message)
     event, *pairs = message.split()[:64] or [""]
     return {"event": event} | dict(pair.split(":", 1) for pair in pairs if ":" in pair)

@@ -12,11 +12,11 @@ from typing import ClassVar
 from uuid import UUID
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, CallClosed, DialectError, DtmfReceived
+from ..bridge_events import BridgeEvent, CallClosed, DialectError, DtmfReceived
 from ..events import Entry
-from . import custom, fields
 from .base import Message, Request
-from .interleaved import Interleaved
+from .common import call_parameters, json_fields
+from .common.deinterleave import Interleaved
 
 _HANG_UP = 0x00
 _UUID = 0x01
@@ -105,8 +105,8 @@ class AudioSocket:
 
     def __init__(self, uuid: UUID, request: Request) -> None:
         """What cannot be understood of the registration is ignored."""
-        self._wishes = custom.understand(request.query)
-        self._role = custom.role_of(request.query)
+        self._call_params = call_parameters.parse_parameters(request.query)
+        self._role = call_parameters.role_of(request.query)
         self._own_id = str(uuid)
         self._frames = Frames()
         self._audio: Interleaved | None = None
@@ -116,17 +116,17 @@ class AudioSocket:
     @property
     def call_id(self) -> str:
         """Under which listeners will find the call: what was registered, else the UUID."""
-        return self._wishes.call_id or self._own_id
+        return self._call_params.call_id or self._own_id
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the registration was ignored, in sentences."""
-        return tuple(one.message for one in self._wishes.warnings)
+        return tuple(one.message for one in self._call_params.warnings)
 
     @property
     def rejected_keywords(self) -> tuple[str, ...]:
         """Each with its reason."""
-        return self._wishes.rejected_keywords
+        return self._call_params.rejected_keywords
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What a piece of the stream means, cut anywhere; DialectError for what may not stand in it."""
@@ -139,7 +139,7 @@ class AudioSocket:
     def opened(self, call_id: str) -> None:
         """There is no place for an answer."""
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """There is no place for text; subscribers read it elsewhere."""
 
     def outbox(self) -> list[Message]:
@@ -151,7 +151,7 @@ class AudioSocket:
             return []
         match frame.kind:
             case kind if kind in _RATES:
-                return self._hear(_RATES[kind], frame.payload)
+                return self._feed(_RATES[kind], frame.payload)
             case kind if kind in _OTHER_RATES:
                 raise DialectError(
                     f"sound of kind {kind:#x} is not supported: c(slin) to c(slin48)"
@@ -165,7 +165,7 @@ class AudioSocket:
             case _:  # what Asterisk adds next year
                 return []
 
-    def _hear(self, rate: int, payload: bytes) -> list[BridgeEvent]:
+    def _feed(self, rate: int, payload: bytes) -> list[BridgeEvent]:
         opening = [] if self._audio else self._open(rate)
         assert self._audio is not None  # it has been opened by now
         if rate != self._audio.format.rate:
@@ -175,11 +175,11 @@ class AudioSocket:
     def _open(self, rate: int) -> list[BridgeEvent]:
         self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
         pressed, self._keys = self._keys, []
-        return [self._wishes.open(self.call_id, (self._role,), rate), *pressed]
+        return [self._call_params.open(self.call_id, (self._role,), rate), *pressed]
 
     def _press(self, payload: bytes) -> list[BridgeEvent]:
         """Keys before the first sound wait for it: nobody knows yet how their call counts."""
-        pressed = DtmfReceived(0, fields.digit({"digit": payload.decode("latin-1")}))
+        pressed = DtmfReceived(0, json_fields.digit({"digit": payload.decode("latin-1")}))
         if self._audio:
             return [pressed]
         if len(self._keys) == _MOST_KEYS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 
-from ..bridge import BridgeEvent, DialectError
+from ..bridge_events import BridgeEvent, DialectError
 from ..events import Entry
 
 Message = str | bytes
@@ -66,7 +66,7 @@ class Dialect(Protocol):
         """The call that `receive` opened has begun under this id."""
         ...
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """Something happened in the call; what the bridge is to know of it comes out of `outbox`."""
         ...
 
@@ -123,9 +123,9 @@ class Parting(Protocol):
 
 
 @runtime_checkable
-class Objecting(Protocol):
+class ErrorReporting(Protocol):
     """A dialect that has words for a limit of ours that its bridge has broken."""
 
-    def object_to(self, error: str, reason: str) -> None:
+    def report_error(self, error: str, reason: str) -> None:
         """`error` is for programs, `reason` for people.  The connection is closed behind it, for good."""
         ...

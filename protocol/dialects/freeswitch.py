@@ -11,7 +11,7 @@ import re
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import (
+from ..bridge_events import (
     BridgeEvent,
     BridgeWarning,
     CallClosed,
@@ -22,11 +22,12 @@ from ..bridge import (
     WarningCode,
 )
 from ..call import Role
+from ..event_codec import EventJsonWriter
 from ..events import Entry
-from ..wire import Scribe
-from . import custom, fields, jambonz
+from . import jambonz
 from .base import Message, Request
-from .interleaved import Interleaved
+from .common import call_parameters, json_fields
+from .common.deinterleave import Interleaved
 
 _SIDES = {"read": Role.CUSTOMER, "write": Role.AGENT}
 """In stereo: the leg that is tapped, and what it hears."""
@@ -47,7 +48,7 @@ class FreeSwitch:
         self._audio: Interleaved | None = None
         self._closed = False
         self._is_unnamed = False
-        self._scribe = Scribe("")
+        self._event_writer = EventJsonWriter("")
         self._out: list[Message] = []
         headers = dict(request.headers)
         self._listens = _JAMBONZ not in headers.get("sec-websocket-protocol", "")
@@ -73,12 +74,12 @@ class FreeSwitch:
 
     def opened(self, call_id: str) -> None:
         """The id stands in all that is sent."""
-        self._scribe = Scribe(call_id)
+        self._event_writer = EventJsonWriter(call_id)
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """Everything goes back as a public event, but to jambonz, whose `listen` knows no such message."""
         if self._listens:
-            event = self._scribe.write(entry)
+            event = self._event_writer.write(entry)
             self._out.append('{"type":"transcription","data":' + event + "}")
 
     def outbox(self) -> list[Message]:
@@ -89,28 +90,34 @@ class FreeSwitch:
     def _text(self, message: str) -> list[BridgeEvent]:
         """Metadata first; later whatever the application sends, of which we understand keys."""
         try:
-            body = dict(fields.parse(message))
+            body = dict(json_fields.parse(message))
         except DialectError:
             body = {"metadata": message}  # sent along verbatim: any words will do
         if self._audio is None:
             return self._open(body)
         if body.get("event") == "dtmf":
-            return [DtmfReceived(0, fields.digit(body, "dtmf"))]
+            return [DtmfReceived(0, json_fields.digit(body, "dtmf"))]
         return self._late(body) if self._is_unnamed else []
 
     def _late(self, metadata: dict[str, Any]) -> list[BridgeEvent]:
         """Metadata that came when the call had begun without: its keywords count from here on."""
         self._is_unnamed = False
-        wishes = custom.understand(custom.strings(jambonz.sites_own(metadata)))
+        call_params = call_parameters.parse_parameters(
+            call_parameters.strings(jambonz.sites_own(metadata))
+        )
         late = "metadata came more than a second behind the first audio: only its keywords count"
-        keywords = wishes.config.keywords.terms
+        keywords = call_params.config.keywords.terms
         return [
             BridgeWarning(WarningCode.OPTION_IGNORED, late),
-            *([KeywordsChanged(keywords, wishes.rejected_keywords)] if keywords else []),
+            *([KeywordsChanged(keywords, call_params.rejected_keywords)] if keywords else []),
         ]
 
     def _open(self, metadata: dict[str, Any]) -> list[BridgeEvent]:
-        parameters = [*self._request.headers, *custom.strings(metadata), *self._request.query]
+        parameters = [
+            *self._request.headers,
+            *call_parameters.strings(metadata),
+            *self._request.query,
+        ]
         said = dict(parameters)
         mix = said.get("mix") or said.get("mixType") or "mono"
         if mix not in _MIXES:
@@ -118,14 +125,14 @@ class FreeSwitch:
         stereo = mix == "stereo"
         rate = said.get("rate") or said.get("sampleRate") or said.get("sample_rate") or "8000"
         audio = _format(rate, 2 if stereo else 1)
-        asked = [*custom.strings(jambonz.sites_own(metadata)), *self._request.query]
-        wishes = custom.understand(asked, _SIDES if stereo else None)
-        roles = tuple(wishes.roles.values()) or (custom.role_of(asked),)
+        asked = [*call_parameters.strings(jambonz.sites_own(metadata)), *self._request.query]
+        call_params = call_parameters.parse_parameters(asked, _SIDES if stereo else None)
+        roles = tuple(call_params.roles.values()) or (call_parameters.role_of(asked),)
         call_id = next(
-            (found for name in self._call_ids if (found := fields.call_id(said, name))), None
+            (found for name in self._call_ids if (found := json_fields.call_id(said, name))), None
         )
         self._audio = Interleaved(audio)
-        return [wishes.open(call_id, roles, audio.rate)]
+        return [call_params.open(call_id, roles, audio.rate)]
 
 
 def _format(rate: str, channels: int) -> AudioFormat:

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, CallClosed, DialectError, EarlyError
+from ..bridge_events import BridgeEvent, CallClosed, DialectError, EarlyError
 from ..call import Role
 from ..events import Entry, Final, Partial, SegmentId, Span, Word
-from . import custom, fields, options
 from .base import Message, Request
-from .interleaved import Interleaved
-from .options import Options
-from .turns import mean_confidence, timed
+from .common import call_parameters, json_fields, options
+from .common.deinterleave import Interleaved
+from .common.options import Options
+from .common.turns import mean_confidence, timed
 
 _SIDES = {"1": Role.CUSTOMER, "2": Role.AGENT}
 """Channels count from 1: the caller's, and what the caller hears."""
@@ -40,14 +40,14 @@ class Jambonz:
         """What jambonz means; DialectError for what it may not say."""
         return [] if self._closed else self._understand(message)
 
-    def object_to(self, error: str, reason: str) -> None:
+    def report_error(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
         self._say({"type": "error", "error": reason})
 
     def opened(self, call_id: str) -> None:
         """Nothing sent carries it."""
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """Texts only: there is no message for anything else."""
         match entry.event:
             case Partial(segment=segment, span=span, words=words) if words:
@@ -67,8 +67,8 @@ class Jambonz:
             if self._audio is None:
                 raise EarlyError("audio before start")
             return [*self._audio.receive(message)]
-        body = fields.parse(message)
-        match fields.kind(body, "type"):
+        body = json_fields.parse(message)
+        match json_fields.kind(body, "type"):
             case "start":
                 return self._start(body)
             case "stop":
@@ -86,7 +86,7 @@ class Jambonz:
         audio = _format(body, optional.read("channels", _channels, 1))
         language = asked.read("language", _tag, "en-US")
         parameters = [
-            *custom.strings(sites_own(vendor)),
+            *call_parameters.strings(sites_own(vendor)),
             ("keywords", options.as_text(optional.terms("keywords", "keyterms", "hints"))),
             ("language", language),
             (
@@ -94,10 +94,12 @@ class Jambonz:
                 str(asked.read("interimResults", options.boolean, default=False)),
             ),
         ]
-        wishes = custom.understand(parameters, _SIDES if audio.channels == 2 else None)
-        roles = tuple(wishes.roles.values()) or (custom.role_of(parameters),)
-        named = fields.call_id(vendor, "callSid")
-        opened = wishes.open(
+        call_params = call_parameters.parse_parameters(
+            parameters, _SIDES if audio.channels == 2 else None
+        )
+        roles = tuple(call_params.roles.values()) or (call_parameters.role_of(parameters),)
+        named = json_fields.call_id(vendor, "callSid")
+        opened = call_params.open(
             named, roles, audio.rate, warnings=[*asked.warnings, *optional.warnings]
         )
         self._audio, self._language = Interleaved(audio), language
@@ -143,10 +145,10 @@ def _channels(value: object) -> int:
 
 
 def _format(body: Mapping[str, Any], channels: int) -> AudioFormat:
-    encoding = fields.text(body, "encoding", "LINEAR16")
+    encoding = json_fields.text(body, "encoding", "LINEAR16")
     if encoding.upper() != "LINEAR16":
         raise DialectError(f"encoding {encoding[:32]!r} is not supported: send LINEAR16")
     try:
-        return AudioFormat(Encoding.L16, fields.whole(body, "sampleRateHz", 8_000), channels)
+        return AudioFormat(Encoding.L16, json_fields.whole(body, "sampleRateHz", 8_000), channels)
     except ValueError as exc:
         raise DialectError(str(exc)) from exc

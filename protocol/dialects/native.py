@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypedDict
 import msgspec
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import (
+from ..bridge_events import (
     AudioReceived,
     BridgeEvent,
     BridgeWarning,
@@ -27,13 +27,13 @@ from ..bridge import (
 )
 from ..call import CallConfig, Keywords, Role
 from ..clock import at_rate
+from ..event_codec import EventJsonWriter
 from ..events import Entry
 from ..keywords import clean, split
-from ..wire import Scribe
-from . import fields, options
 from .base import Message, Request
-from .interleaved import Interleaved
-from .options import Options
+from .common import json_fields, options
+from .common.deinterleave import Interleaved
+from .common.options import Options
 
 _ENCODINGS = {
     "mulaw": Encoding.MULAW,
@@ -64,14 +64,14 @@ class Native:
         self._closed = False
         self._call: CallOpened | None = None
         self._call_id = ""
-        self._scribe = Scribe("")
+        self._event_writer = EventJsonWriter("")
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """What the bridge means; DialectError for what it may not say."""
         return self._understand(message)
 
-    def object_to(self, error: str, reason: str) -> None:
+    def report_error(self, error: str, reason: str) -> None:
         """Said in-band before the connection is closed."""
         self._out.append(_error(reason, error, retryable=error in _PASSING))
 
@@ -80,8 +80,8 @@ class Native:
             raise DialectError("nothing may come behind stop")
         if isinstance(message, bytes):
             return self._binary(message)
-        body = fields.parse(message)
-        kind = fields.kind(body, "type")
+        body = json_fields.parse(message)
+        kind = json_fields.kind(body, "type")
         if kind == "start":
             return self._start(body)
         if kind not in _UNDERSTOOD:
@@ -92,7 +92,7 @@ class Native:
 
     def opened(self, call_id: str) -> None:
         """The id stands in all that is sent."""
-        self._scribe = Scribe(call_id, self._call.roles if self._call else ())
+        self._event_writer = EventJsonWriter(call_id, self._call.roles if self._call else ())
         self._call_id = call_id
 
     def resumed(self, token: str, heard: Sequence[int]) -> None:
@@ -106,9 +106,9 @@ class Native:
         }
         self._out.append(msgspec.json.encode(ready).decode())
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """Everything goes back, in the public form."""
-        self._out.append(self._scribe.write(entry))
+        self._out.append(self._event_writer.write(entry))
 
     def outbox(self) -> list[Message]:
         """What is to be sent now."""
@@ -119,12 +119,12 @@ class Native:
         if self._audio_in is not None:
             raise DialectError("a second start: one connection carries one call")
         roles = _roles(body.get("channels", 1))
-        if "encoding" not in body and fields.whole(body, "sample_rate", 8_000) != 8_000:
+        if "encoding" not in body and json_fields.whole(body, "sample_rate", 8_000) != 8_000:
             raise DialectError("say the encoding: mulaw at 8000 Hz is taken where none is said")
         try:
             audio = AudioFormat(
-                _encoding(fields.text(body, "encoding", "mulaw")),
-                fields.whole(body, "sample_rate", 8_000),
+                _encoding(json_fields.text(body, "encoding", "mulaw")),
+                json_fields.whole(body, "sample_rate", 8_000),
                 len(roles),
             )
             opened = _opened(body, roles, audio.rate)
@@ -148,22 +148,22 @@ class Native:
             if not self._query.query:
                 raise EarlyError("audio before start")
             opened = self._start(_from_query(self._query))
-        return [*opened, *self._heard_in.receive(frame)]
+        return [*opened, *self._received_in.receive(frame)]
 
     @property
-    def _heard_in(self) -> Interleaved:
+    def _received_in(self) -> Interleaved:
         assert self._audio_in is not None  # nothing but start and ping gets here before start
         return self._audio_in
 
     def _audio(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         if "channel" not in body:
-            return self._binary(fields.payload(body))
-        audio = self._heard_in.format
+            return self._binary(json_fields.payload(body))
+        audio = self._received_in.format
         try:
-            pcm = AudioFormat(audio.encoding, audio.rate).decode(fields.payload(body))[0]
+            pcm = AudioFormat(audio.encoding, audio.rate).decode(json_fields.payload(body))[0]
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
-        position = fields.whole(body, "position") if "position" in body else None
+        position = json_fields.whole(body, "position") if "position" in body else None
         return [AudioReceived(self._channel(body), pcm, position)]
 
     def _keywords(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
@@ -174,10 +174,10 @@ class Native:
         return [*asked.warnings, KeywordsChanged(cleaned.terms, cleaned.rejected)]
 
     def _mark(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        return [MarkReceived(fields.text(body, "name")[:128])]
+        return [MarkReceived(json_fields.text(body, "name")[:128])]
 
     def _dtmf(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        return [DtmfReceived(self._channel(body), fields.digit(body))]
+        return [DtmfReceived(self._channel(body), json_fields.digit(body))]
 
     def _finalize(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         return [FinalizeRequested(self._channel(body) if "channel" in body else None)]
@@ -191,8 +191,8 @@ class Native:
         return [CallClosed()]
 
     def _channel(self, body: Mapping[str, Any]) -> int:
-        channel = fields.whole(body, "channel", 0)
-        channels = self._heard_in.format.channels
+        channel = json_fields.whole(body, "channel", 0)
+        channels = self._received_in.format.channels
         if channel >= channels:
             raise DialectError(f"channel {channel} does not exist: the call has {channels}")
         return channel
@@ -235,21 +235,21 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
 
 
 def _call_id(value: object) -> str:
-    named = fields.call_id({"call_id": value}, "call_id")
+    named = json_fields.call_id({"call_id": value}, "call_id")
     if named is None:
         raise ValueError("must be a string")
     return named
 
 
-class _Resumption(TypedDict):
+class _ResumeRequest(TypedDict):
     resumable: bool
     token: str
     after: int | None
 
 
-def _resumption(body: Mapping[str, Any], asked: Options) -> _Resumption:
+def _resumption(body: Mapping[str, Any], asked: Options) -> _ResumeRequest:
     """What a bridge says that wants to come back, or comes back.  An `after` that is none is the beginning."""
-    token = fields.text(body, "token", "") if body.get("token") is not None else ""
+    token = json_fields.text(body, "token", "") if body.get("token") is not None else ""
     if token and "call_id" not in body:
         raise DialectError("a token without call_id: send the id that ready named")
     return {

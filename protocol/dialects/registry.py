@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from .assemblyai import AssemblyAI
 from .asterisk import Asterisk
-from .audiohook import AudioHook
+from .audiohook.dialect import AudioHook
 from .base import Dialect, Request
-from .deepgram import Deepgram
+from .deepgram.live import Deepgram
 from .freeswitch import FreeSwitch
 from .jambonz import Jambonz
+from .media_streams.twilio import MediaStreams
+from .media_streams.vendors import EXOTEL, PLIVO, SIGNALWIRE, TELNYX, TWILIO
 from .native import Native
-from .openai import OpenAI
-from .twilio import MediaStreams
-from .vendors import EXOTEL, PLIVO, SIGNALWIRE, TELNYX, TWILIO
+from .openai.realtime import OpenAI
 from .vonage import Vonage
 
 _DIALECTS: dict[str, Callable[[Request], Dialect]] = {

@@ -9,12 +9,12 @@ lets through.
 from typing import ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge import BridgeEvent, DialectError, DtmfReceived, EarlyError
+from ..bridge_events import BridgeEvent, DialectError, DtmfReceived, EarlyError
 from ..events import Entry
-from . import custom, fields
 from .base import Message, Request
-from .interleaved import Interleaved
-from .track_audio import encoding_of
+from .common import call_parameters, json_fields
+from .common.deinterleave import Interleaved
+from .common.track_audio import encoding_of
 
 
 class Vonage:
@@ -32,21 +32,21 @@ class Vonage:
             if self._audio is None:
                 raise EarlyError("audio before websocket:connected")
             return [*self._audio.receive(message)]
-        body = fields.parse(message)
-        match fields.kind(body, "event"):
+        body = json_fields.parse(message)
+        match json_fields.kind(body, "event"):
             case "websocket:connected":
                 return self._start(dict(body))
             case "websocket:dtmf":
                 if self._audio is None:
                     raise EarlyError("websocket:dtmf before websocket:connected")
-                return [DtmfReceived(0, fields.digit(body))]
+                return [DtmfReceived(0, json_fields.digit(body))]
             case _:  # cleared and notify speak of what we might play
                 return []
 
     def opened(self, call_id: str) -> None:
         """Nothing is sent."""
 
-    def tell(self, entry: Entry) -> None:
+    def notify(self, entry: Entry) -> None:
         """There is no place for text; subscribers read it elsewhere."""
 
     def outbox(self) -> list[Message]:
@@ -56,7 +56,7 @@ class Vonage:
     def _start(self, body: dict[str, object]) -> list[BridgeEvent]:
         if self._audio is not None:
             raise DialectError("a second websocket:connected: one connection carries one call")
-        content_type = fields.text(body, "content-type")
+        content_type = json_fields.text(body, "content-type")
         name, rate = encoding_of(content_type)
         if name != "l16" or rate is None:
             raise DialectError(
@@ -66,10 +66,10 @@ class Vonage:
             audio = AudioFormat(Encoding.L16, rate)
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
-        parameters = [*self._request.query, *custom.strings(body)]
-        wishes = custom.understand(parameters)
+        parameters = [*self._request.query, *call_parameters.strings(body)]
+        call_params = call_parameters.parse_parameters(parameters)
         # The leg's own id, where the site passes it on; that of the conversation names all legs at once.
-        named = fields.call_id(body, "uuid") or fields.call_id(body, "conversation_uuid")
-        opened = wishes.open(named, (custom.role_of(parameters),), rate)
+        named = json_fields.call_id(body, "uuid") or json_fields.call_id(body, "conversation_uuid")
+        opened = call_params.open(named, (call_parameters.role_of(parameters),), rate)
         self._audio = Interleaved(audio)
         return [opened]

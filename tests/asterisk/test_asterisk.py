@@ -16,14 +16,14 @@ import pytest
 from asterisk.exchange import Exchange, Root, exchange
 from asterisk.tapping import Tapping, tapping
 from redis.asyncio import Redis
-from support.doors import free_port, sent_events
-from support.ring import Listener, ring
+from support.endpoints import free_port, sent_events
+from support.pipeline import Listener, pipeline
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Pcm
 from streaming.settings import GatewaySettings
-from transcripts.score import word_errors
-from workers.engine import Engine
+from transcripts.wer import word_errors
+from workers.engines.base import Engine
 
 SPEECH = Path(__file__).parents[1] / "speech"
 MANIFEST = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
@@ -56,7 +56,7 @@ class Office:
 async def office(redis: Redis, folder: Path, engine: Engine) -> AsyncIterator[Office]:
     http, audiosocket = free_port(), free_port()
     settings = GatewaySettings(http_port=http, audiosocket_port=audiosocket, drain_seconds=0)
-    async with ring(redis, folder, engine, gateway=settings) as it:
+    async with pipeline(redis, folder, engine, gateway=settings) as it:
         ports = {"gateway": it.url.rpartition(":")[2], "http": http, "audiosocket": audiosocket}
         async with exchange(ROOT, **ports) as running:
             yield Office(running, f"http://127.0.0.1:{http}")

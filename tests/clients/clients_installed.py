@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transcripts.score import WordErrors, word_errors
+from transcripts.wer import WordErrors, word_errors
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = ROOT / ".venv-clients" / "bin"

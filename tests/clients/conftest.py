@@ -14,7 +14,7 @@ import pytest
 from clients_installed import BIN, LONG, ROOT, Clients, Prompt, Stack
 from support.servers import until
 
-from protocol.keyring import Key, Keyring, Kind, Scope, Signer, digest, key_text
+from protocol.auth.credentials import Key, Keyring, Kind, Scope, Signer, digest, key_text
 
 SPEECH = ROOT / "tests" / "speech"
 PUBLIC = "wss://calls.example.com"

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from clients_installed import Clients, Prompt, Stack
-from support.ring import Listener
+from support.pipeline import Listener
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
-from protocol.dialects.signatures import twilio_signature
+from protocol.auth.signatures import twilio_signature
 
 
 async def test_a_simulated_twilio_call_is_transcribed_on_both_tracks(

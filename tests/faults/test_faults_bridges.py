@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
+from support.pipeline import Event, Listener, calling, gateway, pipeline, stream
 from support.proxy import Line, proxied
-from support.ring import Event, Listener, calling, gateway, ring, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from protocol.keys import Partition
+from broker.redis_keys import Partition
 from streaming.settings import GatewaySettings
-from workers.engine import Hypothesis, Utterance
-from workers.queue import WorkQueue
+from workers.engines.base import Hypothesis, Utterance
+from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 
@@ -73,7 +73,7 @@ async def test_c4_a_bridge_of_which_nothing_more_is_heard_is_given_up_with_its_l
 ) -> None:
     """No goodbye and no reset: the line swallows everything."""
     settings = GatewaySettings(drain_seconds=0, idle_seconds=1)
-    async with ring(redis, tmp_path, LengthTeller(), gateway=settings) as it:
+    async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
         async with (
             proxied(int(it.url.rpartition(":")[2])) as line,
             calling(f"ws://127.0.0.1:{line.port}", call_id="c1") as (bridge, heard),
@@ -97,7 +97,7 @@ async def test_c8_frames_that_change_places_or_come_twice_change_nothing(
         window = FRAMES[start : start + 5]
         disturbed += dice.sample(window, len(window)) + dice.sample(window, 1)
 
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         straight = await heard_of(it.url, FRAMES)
         crooked = await heard_of(it.url, disturbed)
 
@@ -115,7 +115,7 @@ async def test_c7_frames_that_never_come_are_accounted_for_and_shift_nothing(
     lost = set(dice.sample(range(len(inner)), int(len(inner) * share)))
     left = [FRAMES[0], *(one for place, one in enumerate(inner) if place not in lost), FRAMES[-1]]
 
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         heard = await heard_of(it.url, left)
 
     account = heard.events[-1]["channels"][0]
@@ -175,7 +175,7 @@ async def test_c22_a_listener_that_does_not_read_is_cut_off_and_nobody_else_noti
     """Long lists of keywords, which the engine writes into every final, fill any buffer."""
     settings = GatewaySettings(drain_seconds=0, send_seconds=0.5)
     keywords = [f"Wort{number} {'x' * 50}" for number in range(400)]
-    async with ring(redis, tmp_path, LengthTeller(), gateway=settings) as it:
+    async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
         async with calling(it.url, call_id="c1", keywords=keywords) as (bridge, heard):
             await heard.until("call.started")
             with deaf(it.url, "c1") as listener:
@@ -215,7 +215,7 @@ async def test_c23_a_listener_that_is_cut_off_again_and_again_gets_everything_on
                         told.append(event)
                 listener.transport.abort()
 
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         listening = asyncio.ensure_future(listen(it.url))
         async with calling(it.url, call_id="c1") as (bridge, heard):
             for _ in range(3):
@@ -255,7 +255,7 @@ async def test_c25_c26_finals_of_several_workers_come_in_order_and_no_partial_be
         )
         for number in (2, 3)
     ]
-    async with ring(redis, tmp_path, Hesitant(1)) as it:
+    async with pipeline(redis, tmp_path, Hesitant(1)) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             for _ in range(2):
                 await stream(bridge, AUDIO, frame=FRAME, pace=20)

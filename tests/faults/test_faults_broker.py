@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
+from support.pipeline import Listener, calling, pipeline, stream
 from support.proxy import Line, Proxy, proxied
-from support.ring import Listener, calling, ring, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from console.connection import connect
-from protocol.keys import WORKERS, Partition
+from broker.connection import connect
+from broker.redis_keys import WORKERS, Partition
 from protocol.settings import RedisSettings
 
 HALF = len(AUDIO) // 2
@@ -42,7 +42,7 @@ async def a_call(
     redis: Redis, folder: Path, spoil: Callable[[], object], mend: Callable[[], object]
 ) -> Listener:
     """A call whose second half begins after `spoil` and ends before `mend`; all that was heard of it."""
-    async with ring(redis, folder, LengthTeller()) as it:
+    async with pipeline(redis, folder, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
             await heard.until("segment.final")
@@ -118,7 +118,7 @@ async def test_b7_jobs_whose_delivery_was_lost_are_found_again(
 async def test_b8_calls_end_as_they_should_in_a_redis_that_is_full(
     redis: Redis, tmp_path: Path
 ) -> None:
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
             await heard.until("segment.final")
@@ -133,13 +133,13 @@ async def test_b8_calls_end_as_they_should_in_a_redis_that_is_full(
 
 
 async def test_b10_groups_that_were_deleted_are_made_again(redis: Redis, tmp_path: Path) -> None:
-    lanes = [Partition(0).finals_in("en-en"), Partition(0).partials_in("en-en")]
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    job_streams = [Partition(0).finals_in("en-en"), Partition(0).partials_in("en-en")]
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
             await heard.until("segment.final")
-            for lane in lanes:
-                await redis.xgroup_destroy(lane, WORKERS)
+            for job_stream in job_streams:
+                await redis.xgroup_destroy(job_stream, WORKERS)
             await stream(bridge, AUDIO[HALF:], frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
             async with asyncio.timeout(60):
@@ -164,7 +164,7 @@ async def test_b20_a_pool_that_is_too_small_is_waited_for_or_refused_but_locks_n
     valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     redis = connect(RedisSettings(url=valkey.url), connections=12)
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
 
         async def one(number: int) -> Listener:
             async with calling(it.url, call_id=f"c{number}", partials=False) as (bridge, heard):

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from redis.asyncio import Redis
 from support.gateways import ROOT, gateway_process, twilio_call, working
-from support.ring import Event, Listener, ring
+from support.pipeline import Event, Listener, pipeline
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
 
 from bench.bridge import Script, script
 from bench.spoken import SYLLABLE, Reader
-from protocol.keys import CallKeys
+from broker.redis_keys import CallKeys
 from streaming.settings import GatewaySettings
 
 KEYS = CallKeys.of("c1", 1)
@@ -55,14 +55,14 @@ async def until_replaced(redis: Redis, log: bytes) -> None:
     await until(happens)
 
 
-async def beaten(redis: Redis) -> float:
+async def last_heartbeat(redis: Redis) -> float:
     """When the call's gateway gave its last sign of life, by the clock of Redis."""
     return float(await redis.zscore(KEYS.partition.calls, "c1") or 0)
 
 
 async def until_beaten(redis: Redis, moment: float) -> None:
     async def happens() -> bool:
-        return await beaten(redis) >= moment
+        return await last_heartbeat(redis) >= moment
 
     await until(happens)
 
@@ -78,7 +78,7 @@ async def until_silent(redis: Redis, seconds: float) -> None:
     """Until the call's gateway has given no sign of life for so long."""
 
     async def happens() -> bool:
-        return bool((await redis.time())[0] - await beaten(redis) >= seconds)
+        return bool((await redis.time())[0] - await last_heartbeat(redis) >= seconds)
 
     await until(happens)
 
@@ -137,7 +137,7 @@ async def test_d14_a_gateway_that_stood_still_goes_on_with_its_calls(
 ) -> None:
     """Longer than a bridge would be waited for, shorter than what makes it dead."""
     async with (
-        ring(redis, tmp_path, Reader(mortal=False), gateway=PATIENT) as it,
+        pipeline(redis, tmp_path, Reader(mortal=False), gateway=PATIENT) as it,
         gateway_process(valkey, TRUNKLINE_GATEWAY_RESUME_SECONDS="6") as frozen,
         listening(it.url) as heard,
         twilio_call(frozen.url, "c1") as bridge,
@@ -161,7 +161,7 @@ async def test_d15_a_gateway_takes_its_call_back_from_an_adopter(
 ) -> None:
     """No worker is there meanwhile, so the adopter has not come to the end of the call yet."""
     async with (
-        ring(redis, tmp_path, None, gateway=ADOPTER) as it,
+        pipeline(redis, tmp_path, None, gateway=ADOPTER) as it,
         gateway_process(valkey) as frozen,
         listening(it.url) as heard,
         twilio_call(frozen.url, "c1") as bridge,
@@ -186,7 +186,7 @@ async def test_d16_what_is_said_after_an_adopter_has_ended_the_call_goes_into_an
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
     async with (
-        ring(redis, tmp_path, Reader(mortal=False), gateway=ADOPTER) as it,
+        pipeline(redis, tmp_path, Reader(mortal=False), gateway=ADOPTER) as it,
         gateway_process(valkey) as frozen,
         listening(it.url) as heard,
         twilio_call(frozen.url, "c1") as bridge,
@@ -216,7 +216,7 @@ async def test_d12_a_gateway_beats_while_its_loop_is_held_up_and_not_for_ever(
     block = tmp_path / "block"
     program = (str(ROOT / "tests/support/held_up_gateway.py"), str(block), valkey.url)
     async with (
-        ring(redis, tmp_path, None, gateway=ADOPTER) as it,
+        pipeline(redis, tmp_path, None, gateway=ADOPTER) as it,
         gateway_process(valkey, program) as held_up,
         listening(it.url) as heard,
         twilio_call(held_up.url, "c1") as bridge,

@@ -13,17 +13,17 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.engines import LengthTeller
-from support.ring import calling, gateway, ring, stream
+from support.pipeline import calling, gateway, pipeline, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from broker.queries import probe
+from broker.redis_keys import CallKeys, Partition
 from protocol.call import CallConfig, Role
-from protocol.keys import CallKeys, Partition
-from streaming.checkpoint import Checkpoint
-from streaming.queue import CallQueue, OverloadedError
-from streaming.survey import probe
+from streaming.call.checkpoint import Checkpoint
+from streaming.call_store import CallStore, OverloadedError
 from transcripts.recorder import Recorder
 from transcripts.store import Store
 
@@ -39,8 +39,8 @@ async def fill(redis: Redis, share: float) -> None:
     await redis.config_set("maxmemory", int(used / share))
 
 
-def queue(redis: Redis, call_id: str, owner: str, share: float = 0.8) -> CallQueue:
-    return CallQueue(redis, CallKeys(P0, call_id), owner, memory_share=share)
+def queue(redis: Redis, call_id: str, owner: str, share: float = 0.8) -> CallStore:
+    return CallStore(redis, CallKeys(P0, call_id), owner, memory_share=share)
 
 
 async def test_no_call_is_begun_from_a_share_of_the_memory_on_and_one_in_progress_goes_on(
@@ -73,7 +73,7 @@ async def test_a_server_says_how_full_it_is(redis: Redis) -> None:
 async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_hears_the_others_out(
     redis: Redis, tmp_path: Path
 ) -> None:
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
             await heard.until("segment.final")
@@ -134,21 +134,21 @@ async def spoil_the_call(redis: Redis) -> None:
         await redis.set(key, "spoilt")
 
 
-async def empty_the_lane(redis: Redis) -> None:
+async def empty_the_job_stream(redis: Redis) -> None:
     await redis.xtrim(P0.finals_in("en-en"), maxlen=0, approximate=False)
 
 
-async def spoil_the_lanes(redis: Redis) -> None:
+async def spoil_the_job_streams(redis: Redis) -> None:
     for key in (P0.outbox, P0.calls, P0.finals_in("en-en")):
         await redis.set(key, "spoilt")
 
 
-@pytest.mark.parametrize("spoil", [spoil_the_call, empty_the_lane, spoil_the_lanes])
+@pytest.mark.parametrize("spoil", [spoil_the_call, empty_the_job_stream, spoil_the_job_streams])
 async def test_a_call_whose_keys_are_spoilt_ends_as_it_should(
     redis: Redis, tmp_path: Path, spoil: Callable[[Redis], Awaitable[None]]
 ) -> None:
     """What lies in the lanes of all calls is deleted by the operator, as the error says."""
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
             await heard.until("segment.final")

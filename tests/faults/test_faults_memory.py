@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.lane import P0, Lane, speech
-from support.ring import calling, ring, stream
+from support.job_streams import P0, Lane, speech
+from support.pipeline import calling, pipeline, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from streaming.queue import LogLostError
-from workers.queue import Outcome, UnseenLogError, WorkQueue
+from streaming.call_store import LogLostError
+from workers.job_queue import Outcome, UnseenLogError, WorkQueue
 
 BEFORE = 13 * 8_000
 """Bytes of `AUDIO` in which two segments end."""
@@ -35,7 +35,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 async def test_b13_a_redis_that_has_forgotten_the_newest_finals_is_told_them_again(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path, forgotten: int
 ) -> None:
-    async with ring(redis, tmp_path, LengthTeller()) as it:
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1", channels=1) as (bridge, heard):
             sending = asyncio.ensure_future(stream(bridge, AUDIO[:BEFORE], frame=160, pace=20))
             if forgotten < 2:
@@ -61,9 +61,9 @@ async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
     valkey: ValkeyServer, redis: Redis
 ) -> None:
     """Else what comes next would get a seq under which readers know something else."""
-    lane = Lane(redis)
-    await lane.begin()
-    await lane.queue(0, speech(5))
+    job_stream = Lane(redis)
+    await job_stream.begin()
+    await job_stream.queue(0, speech(5))
     queue = WorkQueue(redis, [P0], "worker-1")
     await queue.prepare()
     (claimed,) = await queue.claim(P0, 1, 1_000)
@@ -73,7 +73,7 @@ async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
     await redis.connection_pool.disconnect()
     with pytest.raises(UnseenLogError):
         await queue.settle(claimed, b"a final")
-    await lane.look()
+    await job_stream.poll()
 
     assert await queue.settle(claimed, b"a final") is Outcome.RECORDED
     assert await queue.settle(claimed, b"a final") is Outcome.LOST
@@ -83,16 +83,16 @@ async def test_nothing_is_queued_before_the_owner_of_the_call_has_looked(
     valkey: ValkeyServer, redis: Redis
 ) -> None:
     """Else a final might stand in the log before the beginning of its segment."""
-    lane = Lane(redis)
-    await lane.begin()
+    job_stream = Lane(redis)
+    await job_stream.begin()
 
     valkey.kill()
     valkey.start()
     await redis.connection_pool.disconnect()
     with pytest.raises(LogLostError):
-        await lane.queue(0, speech(5))
+        await job_stream.queue(0, speech(5))
     assert await redis.xlen(P0.finals_in("en-en")) == 0
-    await lane.look()
-    await lane.queue(0, speech(5))
+    await job_stream.poll()
+    await job_stream.queue(0, speech(5))
 
     assert await redis.xlen(P0.finals_in("en-en")) == 1

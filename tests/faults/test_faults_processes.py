@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.ring import Listener, calling, ring, stream
+from support.pipeline import Listener, calling, pipeline, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
@@ -54,21 +54,21 @@ async def gateway_process(
     valkey: ValkeyServer, first: Callable[[], None] = lambda: None, **settings: str
 ) -> AsyncIterator[Process]:
     """`trunkline gateway` on a free port; `first` runs in the child before it."""
-    ready, tell = os.pipe()
+    ready, notify = os.pipe()
     log, write_log = os.pipe()
     fcntl.fcntl(log, fcntl.F_SETPIPE_SZ, SMALLEST_PIPE)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")},
         "TRUNKLINE_REDIS_URL": valkey.url,
         "TRUNKLINE_GATEWAY_VAD": "webrtc",
-        "TRUNKLINE_READY_FD": str(tell),
+        "TRUNKLINE_READY_FD": str(notify),
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "trunkline", "gateway", "--port", "0"),
-        stderr=write_log, env=environment, cwd=ROOT, pass_fds=[tell], preexec_fn=first,
+        stderr=write_log, env=environment, cwd=ROOT, pass_fds=[notify], preexec_fn=first,
     )  # fmt: skip
-    os.close(tell)
+    os.close(notify)
     os.close(write_log)
     with os.fdopen(ready) as said:
         port = (await asyncio.to_thread(said.readline)).strip()
@@ -92,7 +92,7 @@ async def whole_call(url: str) -> Listener:
 async def test_d7_a_log_that_nobody_reads_holds_up_no_call(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
-    async with ring(redis, tmp_path, LengthTeller()), gateway_process(valkey) as process:
+    async with pipeline(redis, tmp_path, LengthTeller()), gateway_process(valkey) as process:
         for _ in range(40):  # each says a line or two
             async with calling(process.url) as (bridge, heard):
                 await bridge.send('{"type":"stop"}')
@@ -113,7 +113,7 @@ async def test_d4_a_second_signal_ends_a_gateway_at_once_and_its_calls_are_broug
     """The first one alone would have waited for the call to end."""
     others = GatewaySettings(drain_seconds=0, lost_seconds=6)
     async with (
-        ring(redis, tmp_path, LengthTeller(), gateway=others) as it,
+        pipeline(redis, tmp_path, LengthTeller(), gateway=others) as it,
         gateway_process(valkey, TRUNKLINE_GATEWAY_DRAIN_SECONDS="600") as process,
     ):
         async with calling(process.url, call_id="c1") as (bridge, heard):
@@ -159,7 +159,10 @@ def files(soft: int, hard: int) -> Callable[[], None]:
 async def test_d6_a_gateway_out_of_files_keeps_the_calls_it_has_and_takes_more_when_there_is_room(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
-    async with ring(redis, tmp_path, LengthTeller()), gateway_process(valkey, files(64, 64)) as it:
+    async with (
+        pipeline(redis, tmp_path, LengthTeller()),
+        gateway_process(valkey, files(64, 64)) as it,
+    ):
         async with calling(it.url) as (bridge, heard):
             await stream(bridge, AUDIO[: len(AUDIO) // 2], frame=160, pace=20)
             asked = [

@@ -8,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 from support.certificates import Authority, authority
 from support.credentials import bearer, site
-from support.ring import gateway
+from support.pipeline import gateway
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
-from streaming.admission.certificates import CertificateError, Certificates
+from streaming.auth.certificates import CertificateError, Certificates
 from streaming.settings import GatewaySettings
 
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from protocol.bridge import CallOpened, DialectError
+from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Message, Request
 
@@ -58,7 +58,7 @@ _STRANGE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def conversation(file: Path) -> tuple[Request, list[Message]]:
+def live_call(file: Path) -> tuple[Request, list[Message]]:
     """The request that opened it, and what the bridge said."""
     first, *rest = [json.loads(line) for line in file.read_text().splitlines() if line]
     url = urlsplit(first["request"])
@@ -152,7 +152,7 @@ def connect(request: Request) -> Dialect:
 @pytest.mark.parametrize("file", RECORDED, ids=[file.stem for file in RECORDED])
 def test_garbage_is_the_bridges_fault_and_leaves_nothing_behind(file: Path) -> None:
     dice = random.Random(file.stem)
-    request, said = conversation(file)
+    request, said = live_call(file)
     harass(request, said, MESSAGES // 4, dice)  # so that all caches are filled
     gc.collect()
     tracemalloc.start()

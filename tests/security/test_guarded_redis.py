@@ -12,18 +12,18 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.certificates import authority
 from support.engines import LengthTeller
+from support.pipeline import calling, gateway, stream
 from support.proxy import proxied
-from support.ring import calling, gateway, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from console.connection import UnusableRedisError, check, connect
-from protocol.keys import Partition
+from broker.connection import UnusableRedisError, check, connect
+from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
 from transcripts.recorder import Recorder
 from transcripts.store import Store
-from workers.queue import WorkQueue
+from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 

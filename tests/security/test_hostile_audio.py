@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from redis.asyncio import Redis
-from support.doors import free_port
-from support.ring import gateway
+from support.endpoints import free_port
+from support.pipeline import gateway
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed

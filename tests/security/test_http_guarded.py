@@ -8,8 +8,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 from support.credentials import Site, bearer, forged_keys, forged_tokens, site, token
-from support.doors import free_port, sent_events
-from support.ring import gateway
+from support.endpoints import free_port, sent_events
+from support.pipeline import gateway
 from websockets.asyncio.client import connect
 
 from streaming.settings import GatewaySettings
@@ -28,7 +28,7 @@ def keyed(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-async def doors(redis: Redis, keyed: Site) -> AsyncIterator[tuple[str, str]]:
+async def endpoints(redis: Redis, keyed: Site) -> AsyncIterator[tuple[str, str]]:
     """WebSocket and HTTP."""
     port = free_port()
     settings = GatewaySettings(keys_file=str(keyed.file), http_port=port, drain_seconds=0)
@@ -36,10 +36,10 @@ async def doors(redis: Redis, keyed: Site) -> AsyncIterator[tuple[str, str]]:
         yield url, f"http://127.0.0.1:{port}"
 
 
-async def test_strangers_get_nothing(doors: tuple[str, str], keyed: Site) -> None:
+async def test_strangers_get_nothing(endpoints: tuple[str, str], keyed: Site) -> None:
     shown = [{}, *(bearer(text) for text in (forged_keys(keyed) | forged_tokens()).values())]
     answers = []
-    async with httpx.AsyncClient(base_url=doors[1], timeout=30) as client:
+    async with httpx.AsyncClient(base_url=endpoints[1], timeout=30) as client:
         for headers in shown:
             if len(str(headers)) < 4_000:
                 answers += [await client.get(_PATHS[0], headers=headers)]
@@ -56,9 +56,9 @@ async def test_strangers_get_nothing(doors: tuple[str, str], keyed: Site) -> Non
 
 
 async def test_a_reader_hears_its_tenants_call_under_its_bare_id(
-    doors: tuple[str, str], keyed: Site
+    endpoints: tuple[str, str], keyed: Site
 ) -> None:
-    url, http = doors
+    url, http = endpoints
     for key in (keyed.acme, keyed.globex):
         async with connect(f"{url}/v1/calls", additional_headers=bearer(key)) as bridge:
             named = {"type": "start", "call_id": "c-1", "keywords": [key[3:13]]}

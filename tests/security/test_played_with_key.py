@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.credentials import site
-from support.ring import gateway
+from support.pipeline import gateway
 
-from console.playing import CallPlan, Playback, PlaybackError, play
-from console.recording import Recording
+from cli.recording import Recording
+from cli.simulated_bridge import CallPlan, Playback, PlaybackError, play
 from streaming.settings import GatewaySettings
 
 SILENCE = Recording((np.zeros(8_000, np.int16), np.zeros(8_000, np.int16)))

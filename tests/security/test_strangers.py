@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.credentials import PUBLIC_URL, Site, bearer, forged_keys, forged_tokens, site, token
-from support.ring import gateway
+from support.pipeline import gateway
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 

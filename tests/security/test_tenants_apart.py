@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.credentials import Site, bearer, site, token
-from support.ring import gateway
+from support.pipeline import gateway
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from console import keys
+from cli import keys
 from protocol.call import adapted_call_id
 from streaming.settings import GatewaySettings
 

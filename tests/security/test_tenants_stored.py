@@ -7,10 +7,10 @@ from typing import Any
 from redis.asyncio import Redis
 from support.credentials import site
 from support.engines import LengthTeller
-from support.ring import ring
+from support.pipeline import pipeline
 
-from console.playing import CallPlan, Playback, play
-from console.recording import read_recording
+from cli.recording import read_recording
+from cli.simulated_bridge import CallPlan, Playback, play
 from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parents[1] / "speech" / "prompts" / "agent-alreadyon.wav"
@@ -23,7 +23,7 @@ async def test_what_tenants_say_is_transcribed_and_stored_apart(
     recording, settings = read_recording(PROMPT), GatewaySettings(keys_file=str(keyed.file))
     heard: dict[str, list[dict[str, Any]]] = {"acme": [], "globex": []}
 
-    async with ring(redis, tmp_path, LengthTeller(), gateway=settings) as it:
+    async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
 
         async def played(owner: str, key: str) -> None:
             playback = Playback(it.url, "native", recording, plan, pace=20, key=key)

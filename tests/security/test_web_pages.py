@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from support.credentials import Site, bearer, site, token
-from support.doors import free_port
+from support.endpoints import free_port
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -34,7 +34,7 @@ class Process:
 
     ws: int
     http: int
-    figures: int
+    metrics: int
 
     async def status(self, path: str, **headers: str) -> int:
         """Of a WebSocket handshake."""
@@ -51,7 +51,7 @@ def started(valkey: ValkeyServer, *flags: str) -> Iterator[Process]:
     """`trunkline gateway`, until it is ready."""
     where = Process(free_port(), free_port(), free_port())
     ready, told = os.pipe()
-    ports = ("--port", where.ws, "--http-port", where.http, "--metrics-port", where.figures)
+    ports = ("--port", where.ws, "--http-port", where.http, "--metrics-port", where.metrics)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "trunkline", "gateway"),
@@ -128,12 +128,12 @@ async def test_every_port_looks_at_host_and_origin(keyless: Process) -> None:
     async with httpx.AsyncClient() as client:
         for port, path in [
             (keyless.ws, "/livez"), (keyless.ws, "/readyz"), (keyless.http, EVENTS),
-            (keyless.figures, "/metrics"), (keyless.figures, "/livez"),
+            (keyless.metrics, "/metrics"), (keyless.metrics, "/livez"),
         ]:  # fmt: skip
             url = f"http://127.0.0.1:{port}{path}"
             for wrong in ({"Host": "rebind.evil.example"}, {"Origin": EVIL}):
                 assert (await client.get(url, headers=wrong)).status_code == 403, (url, wrong)
-        for port in (keyless.ws, keyless.figures):
+        for port in (keyless.ws, keyless.metrics):
             assert (await client.get(f"http://localhost:{port}/livez")).status_code == 200
 
 
@@ -273,11 +273,11 @@ async def test_half_sent_requests_shut_nobody_out(keyless: Process, opened: Asyn
         answer = await client.post(f"http://127.0.0.1:{keyless.http}/v1/listen", content=b"ID3")
         async with asyncio.timeout(60):
             last = await slow[-1].read()
-        figures = (await client.get(f"http://127.0.0.1:{keyless.figures}/metrics")).text
+        metrics = (await client.get(f"http://127.0.0.1:{keyless.metrics}/metrics")).text
 
     assert answer.status_code == 400
     assert last.startswith(b"HTTP/1.1 408") or last == b""
-    assert 'trunkline_connections_rejected_total{reason="evicted"}' in figures
+    assert 'trunkline_connections_rejected_total{reason="evicted"}' in metrics
 
 
 @pytest.mark.parametrize(

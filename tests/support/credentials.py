@@ -15,8 +15,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from console import keys
-from protocol.keyring import Keyring, Kind, Scope, Signer
+from cli import keys
+from protocol.auth.credentials import Keyring, Kind, Scope, Signer
 
 ISSUER, AUDIENCE = "https://acme.example", "trunkline"
 BOTH = (Scope.INGEST, Scope.READ)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from workers.engine import (
+from workers.engines.base import (
     Capabilities,
     Effort,
     EngineError,
@@ -62,7 +62,7 @@ class Scribe:
         fault: Callable[[Utterance], bool] = lambda _: False,
         gets_on: Callable[["Scribe"], bool] = lambda _: True,
     ) -> None:
-        self._teller = LengthTeller(max_batch, fault)
+        self._reporter = LengthTeller(max_batch, fault)
         self._gets_on = gets_on
         self._left: dict[int, tuple[int, Utterance]] = {}
         self.admitted: list[list[int]] = []
@@ -77,15 +77,15 @@ class Scribe:
     @property
     def capabilities(self) -> Capabilities:
         """Those of the teller."""
-        return self._teller.capabilities
+        return self._reporter.capabilities
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """At once."""
-        return self._teller.transcribe(batch)
+        return self._reporter.transcribe(batch)
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """Partials are finished with the next step, finals after as many as they have tenths of seconds."""
-        self._teller.transcribe(utterances)  # raises when one is at fault
+        self._reporter.transcribe(utterances)  # raises when one is at fault
         tickets = [sum(map(len, self.admitted)) + place for place in range(len(utterances))]
         self.company.append(len(self._left))
         self.admitted.append([len(one.samples) for one in utterances])
@@ -102,5 +102,5 @@ class Scribe:
         self._left = {ticket: (steps - 1, one) for ticket, (steps, one) in self._left.items()}
         finished = [ticket for ticket, (steps, _) in self._left.items() if steps <= 0]
         return [
-            (ticket, *self._teller.transcribe([self._left.pop(ticket)[1]])) for ticket in finished
+            (ticket, *self._reporter.transcribe([self._left.pop(ticket)[1]])) for ticket in finished
         ]

@@ -13,13 +13,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
 
-from protocol.keys import Partition
-from workers.engine import Engine
-from workers.queue import WorkQueue
+from broker.redis_keys import Partition
+from tests.support.valkey import ValkeyServer
+from workers.engines.base import Engine
+from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
-
-from .valkey import ValkeyServer
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = ("-m", "trunkline", "gateway", "--port", "0")
@@ -38,18 +37,18 @@ async def gateway_process(
     valkey: ValkeyServer, program: Sequence[str] = PROGRAM, **settings: str
 ) -> AsyncIterator[GatewayProcess]:
     """`trunkline gateway`, or another program that says its port when it is ready; killed in the end."""
-    ready, tell = os.pipe()
+    ready, notify = os.pipe()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")},
         "TRUNKLINE_REDIS_URL": valkey.url,
         "TRUNKLINE_GATEWAY_VAD": "webrtc",
-        "TRUNKLINE_READY_FD": str(tell),
+        "TRUNKLINE_READY_FD": str(notify),
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *program), env=environment, cwd=ROOT, pass_fds=[tell]
+        *(sys.executable, *program), env=environment, cwd=ROOT, pass_fds=[notify]
     )
-    os.close(tell)
+    os.close(notify)
     with os.fdopen(ready) as said:
         port = (await asyncio.to_thread(said.readline)).strip()
     try:

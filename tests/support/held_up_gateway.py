@@ -14,13 +14,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from console.blocking import connect_blocking
-from console.connection import connect
-from console.process import say_ready
+from broker.blocking_connection import connect_blocking
+from broker.connection import connect
 from protocol.settings import RedisSettings
-from streaming.gateway import Gateway
+from runtime.process import say_ready
+from streaming.audio.silero import Silero, VadQuery, VadResult, silero_weights
+from streaming.audio.vad import Vad
+from streaming.server import Gateway
 from streaming.settings import GatewaySettings
-from streaming.vad import Opinion, Question, Silero, Vad, silero_weights
 
 
 class SlowJudge:
@@ -30,12 +31,12 @@ class SlowJudge:
         self._silero = silero
         self._file = file
 
-    def judge(self, questions: Sequence[Question]) -> list[Opinion]:
+    def predict(self, questions: Sequence[VadQuery]) -> list[VadResult]:
         """As Silero does, when the file is gone."""
         while self._file.exists():
             self._file.with_suffix(".held").touch()
             time.sleep(0.05)
-        return self._silero.judge(questions)
+        return self._silero.predict(questions)
 
 
 async def serve(redis_url: str, file: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis as sync_redis
 
-from console.stack import server_binary
+from runtime.local_stack import server_binary
 
 _SLOTS = 16_384
 _PATIENCE = 30.0

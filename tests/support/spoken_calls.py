@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from console.recording import read_recording
+from cli.recording import read_recording
 from protocol.audio import Encoding, encode
-
-from .ring import Listener
+from tests.support.pipeline import Listener
 
 PROMPTS = sorted((Path(__file__).parent.parent / "speech" / "prompts").glob("*.wav"))
 PAUSE = np.zeros(8_000, dtype=np.int16)

@@ -199,11 +199,11 @@ def _not_speech(seconds: float) -> Iterator[Samples]:
         yield hiss(seconds, 50 + number, level)
     for number in range(12):
         yield tone(seconds, 210.0 * 1.3**number, 0.02 * 1.6 ** (number % 6))
-    beat = np.arange(round(seconds * RATE)) // 1_600
+    heartbeat = np.arange(round(seconds * RATE)) // 1_600
     for low, high in [(345, 445), (470, 610), (697, 1209), (852, 1477), (60, 180), (445, 485)]:
         both = tone(seconds, low, 0.15) + tone(seconds, high, 0.15)
         yield both
-        yield (both * (beat // dice.choice([1, 3, 5]) % 2)).astype(np.float32)
+        yield (both * (heartbeat // dice.choice([1, 3, 5]) % 2)).astype(np.float32)
     for place in (9_000, 15_000):
         yield np.eye(1, round(seconds * RATE), place, dtype=np.float32)[0]
     fade = np.exp(-3 * np.arange(4_000) / RATE)
@@ -291,8 +291,8 @@ def _model(tokenizer: Any, seed: int) -> Any:
 
 def _teach(model: Any, seed: int) -> None:
     """Letters for the sounds of the alphabet; blank for silence, noise and tones.  Cross entropy by the frame."""
-    from workers.engines.granite.anatomy import anatomy_of
-    from workers.engines.granite.encoder import RaggedEncoder
+    from workers.engines.granite.acoustic.encoder import RaggedEncoder
+    from workers.engines.granite.compat import anatomy_of
 
     torch.manual_seed(seed)
     features, labels = _lessons()
@@ -318,7 +318,7 @@ def _teach(model: Any, seed: int) -> None:
 
 def _lessons() -> tuple[list[Any], list[Any]]:
     """Clips of 1.6 s with the label of each encoder frame."""
-    from workers.engines.granite.mel import Mel
+    from workers.engines.granite.acoustic.mel import Mel
 
     mel, frames = Mel.on(torch.device("cpu")), 80
     clips, labels = [], []

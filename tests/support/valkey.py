@@ -10,7 +10,7 @@ from typing import Self
 
 import redis as sync_redis
 
-from console.stack import server_binary
+from runtime.local_stack import server_binary
 
 
 class ValkeyServer:

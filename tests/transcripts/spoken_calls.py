@@ -1,6 +1,7 @@
 """Calls to store: short ways to say what was said."""
 
 from protocol.call import Role
+from protocol.event_codec import encode_event
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -17,8 +18,7 @@ from protocol.events import (
     Timing,
     Word,
 )
-from protocol.wire import encode_event
-from transcripts.entries import Recorded
+from transcripts.outbox import Recorded
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 
 SECOND = 8_000

@@ -8,9 +8,9 @@ from spoken_calls import SECOND, ended, final, recorded, started
 
 from protocol.call import Role
 from protocol.events import CallStarted, KeywordsApplied, LoggedEvent
-from transcripts.entries import Recorded
 from transcripts.export import FORMS, export
-from transcripts.show import render
+from transcripts.outbox import Recorded
+from transcripts.render import render
 from transcripts.store import Store
 from transcripts.transcript import Transcript
 

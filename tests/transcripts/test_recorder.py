@@ -6,11 +6,11 @@ from pathlib import Path
 from redis.asyncio import Redis
 from support.valkey import ValkeyServer
 
-from console.connection import connect
+from broker.connection import connect
+from broker.redis_keys import RECORDER, Partition
+from protocol.event_codec import encode_event
 from protocol.events import Final, SegmentId, Span, Timing, Word
-from protocol.keys import RECORDER, Partition
 from protocol.settings import RedisSettings
-from protocol.wire import encode_event
 from transcripts.recorder import Recorder
 from transcripts.store import Store
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from spoken_calls import fields, final
 from support.valkey import ValkeyServer
 
-from protocol.keys import RECORDER, Partition
+from broker.redis_keys import RECORDER, Partition
 from transcripts.recorder import Recorder
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store
@@ -22,7 +22,7 @@ PATIENCE = 120
 
 KILLED = """
 import asyncio, sys
-from console.connection import connect
+from broker.connection import connect
 from protocol.settings import RedisSettings
 from transcripts.recorder import Recorder
 from transcripts.settings import RecorderSettings

@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
 from support.valkey import ValkeyServer
 
-from protocol.keys import RECORDER, Partition
-from transcripts.entries import Recorded
+from broker.redis_keys import RECORDER, Partition
+from transcripts.outbox import Recorded
 from transcripts.recorder import Recorder, pause
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store, StoreUnavailableError

@@ -21,7 +21,7 @@ from protocol.events import (
     Timing,
     Word,
 )
-from transcripts.entries import Arrival, Quarantined
+from transcripts.outbox import Arrival, Quarantined
 from transcripts.store import RefusedError, Store, StoreUnavailableError
 from transcripts.transcript import Ending
 

@@ -12,17 +12,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.valkey import ValkeyServer
 
-from protocol.call import CallConfig, Role
-from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
-from protocol.jobs import Job, encode_job
-from protocol.keys import CallKeys, Partition
-from protocol.leases import EXTEND, HAND_BACK, JOIN, LOOK, TAKE_OVER
-from protocol.lua import Script
-from protocol.scripts import (
+from broker.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
+from broker.lua import Script
+from broker.queries import probe
+from broker.redis_keys import CallKeys, Partition
+from broker.scripts import (
     ADOPT,
     APPEND,
-    BEAT,
-    HEAR,
+    APPEND_AUDIO,
     OPEN,
     PROBE,
     RESEND,
@@ -32,14 +29,17 @@ from protocol.scripts import (
     SUBMIT,
     SUGGEST,
     TRY,
+    WRITE_CHECKPOINT,
 )
-from protocol.wire import decode_entry, encode_event
-from streaming.checkpoint import Checkpoint
-from streaming.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
-from streaming.queue import CallQueue, LogLostError, Missing, SupersededError
-from streaming.survey import probe
-from workers.engine import Effort
-from workers.queue import Claimed, WorkQueue
+from protocol.call import CallConfig, Role
+from protocol.event_codec import decode_entry, encode_event
+from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
+from protocol.jobs import Job, encode_job
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
+from workers.engines.base import Effort
+from workers.job_queue import Claimed, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -67,15 +67,15 @@ class Scene:
     """Segment 0 is settled, segment 2 too but waits for its turn in the log, segment 1 is in a worker's hands."""
 
     redis: Redis
-    gateway: CallQueue
-    other: CallQueue
+    gateway: CallStore
+    other: CallStore
     work: WorkQueue
     claimed: Claimed
     partial: Claimed
 
     @classmethod
     async def set(cls, redis: Redis) -> "Scene":
-        gateway = CallQueue(redis, CALL, "owner-a")
+        gateway = CallStore(redis, CALL, "owner-a")
         await gateway.open("log-a", CHECKPOINT)
         work = WorkQueue(redis, [P0], "worker-1")
         await work.prepare()
@@ -85,7 +85,7 @@ class Scene:
         await work.settle(two, final(SEGMENTS[2]))
         await gateway.perform([StoreAudio(NOW, 6, b"", job(NOW))])
         (partial,) = await work.claim(P0, 1, 1_000)
-        return cls(redis, gateway, CallQueue(redis, CALL, "owner-b"), work, one, partial)
+        return cls(redis, gateway, CallStore(redis, CALL, "owner-b"), work, one, partial)
 
     @property
     def known(self) -> list[LogEvent]:
@@ -108,7 +108,7 @@ class Scene:
 
     async def _do_what_is_due(self) -> None:
         await self.work.prepare()
-        await self.gateway.beat(CHECKPOINT)
+        await self.gateway.heartbeat(CHECKPOINT)
         await self.gateway.perform([STARTED])
         for segment in SEGMENTS[1:]:
             (_, outcome) = await self.gateway.perform(queued(segment))
@@ -130,7 +130,11 @@ ACTS: list[tuple[Script, list[str], Act]] = [
         lambda it: it.other.open("log-b", CHECKPOINT),
     ),
     (ADOPT, [CALL.meta, P0.calls, CALL.log, CALL.settled], lambda it: it.other.adopt(0)),
-    (BEAT, [CALL.meta, P0.calls, CALL.log, CALL.settled], lambda it: it.gateway.beat(CHECKPOINT)),
+    (
+        WRITE_CHECKPOINT,
+        [CALL.meta, P0.calls, CALL.log, CALL.settled],
+        lambda it: it.gateway.heartbeat(CHECKPOINT),
+    ),
     (
         RESTORE,
         [CALL.meta, CALL.log, CALL.settled, P0.outbox, P0.calls],
@@ -142,7 +146,7 @@ ACTS: list[tuple[Script, list[str], Act]] = [
         lambda it: it.gateway.perform([LogEvent("more", encode_event(MarkReached("more")))]),
     ),
     (
-        HEAR,
+        APPEND_AUDIO,
         [CALL.meta, CALL.audio(NOW), CALL.state(NOW), P0.partials_in("en-en")],
         lambda it: it.gateway.perform([StoreAudio(NOW, 6, b"more", job(NOW))]),
     ),
@@ -166,14 +170,14 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     (RETIRE, [P0.calls, CALL.meta, CALL.log, CALL.settled], lambda it: it.gateway.retire()),
     (PROBE, [P0.outbox], lambda it: probe(it.redis, P0)),
     (RESEND, [P0.outbox], lambda it: it.gateway.resend(it.known)),
-    (LOOK, [P0.partials_in("en-en"), CALL.state(NOW)], lambda it: it.work.look([it.partial])),
+    (POLL, [P0.partials_in("en-en"), CALL.state(NOW)], lambda it: it.work.poll([it.partial])),
     (EXTEND, [P0.finals_in("en-en")], lambda it: it.work.extend([it.claimed])),
     (TAKE_OVER, [P0.finals_in("en-en")], lambda it: it.work.take_over(P0, 0)),
     (HAND_BACK, [P0.finals_in("en-en")], lambda it: it.work.hand_back([it.claimed])),
     (JOIN, [P0.finals_in("en-en")], lambda it: it.work.prepare()),
 ]
 CASES = [(script, key, act) for script, keys, act in ACTS for key in keys]
-OF_CALLS = (OPEN, ADOPT, BEAT, RESTORE, APPEND, SUBMIT, TRY, SETTLE, LOOK)
+OF_CALLS = (OPEN, ADOPT, WRITE_CHECKPOINT, RESTORE, APPEND, SUBMIT, TRY, SETTLE, POLL)
 CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
 
 

@@ -2,20 +2,20 @@
 
 import pytest
 from redis.asyncio import Redis
-from support.lane import P0, Lane, speech
+from support.job_streams import P0, Lane, speech
 
-from protocol.capacity import WorkerCapacity, encode_capacity
-from workers.queue import Claimed, WorkQueue
+from protocol.worker_capacity import WorkerCapacity, encode_capacity
+from workers.job_queue import Claimed, WorkQueue
 
 NEVER = 3_600_000
 """A lease, in milliseconds, that does not run out in a test."""
 
 
 @pytest.fixture
-async def lane(redis: Redis) -> Lane:
-    lane = Lane(redis)
-    await lane.begin()
-    return lane
+async def job_stream(redis: Redis) -> Lane:
+    job_stream = Lane(redis)
+    await job_stream.begin()
+    return job_stream
 
 
 async def worker(redis: Redis, name: str) -> WorkQueue:
@@ -24,61 +24,61 @@ async def worker(redis: Redis, name: str) -> WorkQueue:
     return queue
 
 
-async def claimed_by(work: WorkQueue, lane: Lane, segments: int) -> list[Claimed]:
+async def claimed_by(work: WorkQueue, job_stream: Lane, segments: int) -> list[Claimed]:
     for channel in range(segments):
-        await lane.queue(channel, speech(1))
+        await job_stream.queue(channel, speech(1))
     return await work.claim(P0, room=segments, wait_ms=1_000)
 
 
-async def test_what_was_handed_back_is_taken_all_at_once(redis: Redis, lane: Lane) -> None:
+async def test_what_was_handed_back_is_taken_all_at_once(redis: Redis, job_stream: Lane) -> None:
     leaving, heir = await worker(redis, "leaving"), await worker(redis, "heir")
-    claimed = await claimed_by(leaving, lane, 3)
+    claimed = await claimed_by(leaving, job_stream, 3)
 
     await leaving.hand_back(claimed)
 
     taken = await heir.take_over(P0, NEVER, room=3)
     assert [one.entry for one in taken] == [one.entry for one in claimed]
-    assert await lane.leases() == [("heir", 1)] * 3
+    assert await job_stream.leases() == [("heir", 1)] * 3
 
 
-async def test_what_was_tried_is_taken_with_its_history(redis: Redis, lane: Lane) -> None:
+async def test_what_was_tried_is_taken_with_its_history(redis: Redis, job_stream: Lane) -> None:
     leaving, heir = await worker(redis, "leaving"), await worker(redis, "heir")
 
-    await leaving.hand_back(await claimed_by(leaving, lane, 1), tried=True)
+    await leaving.hand_back(await claimed_by(leaving, job_stream, 1), tried=True)
 
     assert [one.deliveries for one in await heir.take_over(P0, NEVER)] == [2]
 
 
 async def test_those_of_a_worker_gone_silent_are_taken_one_at_a_time(
-    redis: Redis, lane: Lane
+    redis: Redis, job_stream: Lane
 ) -> None:
     silent, heir = await worker(redis, "silent"), await worker(redis, "heir")
-    await claimed_by(silent, lane, 3)
+    await claimed_by(silent, job_stream, 3)
 
     taken = [await heir.take_over(P0, lease_ms=0, room=8) for _ in range(2)]
 
     assert [[one.deliveries for one in some] for some in taken] == [[2], [3]]
 
 
-async def test_handing_back_twice_is_handing_back_once(redis: Redis, lane: Lane) -> None:
+async def test_handing_back_twice_is_handing_back_once(redis: Redis, job_stream: Lane) -> None:
     first, second = await worker(redis, "first"), await worker(redis, "second")
-    await first.hand_back(await claimed_by(first, lane, 1), tried=True)
+    await first.hand_back(await claimed_by(first, job_stream, 1), tried=True)
     again = await second.take_over(P0, NEVER)
 
     for _ in range(3):
         await second.hand_back(again)
 
-    assert await lane.leases() == [("second", 1)]
+    assert await job_stream.leases() == [("second", 1)]
 
 
-async def test_a_zombie_cannot_hand_back_what_another_has(redis: Redis, lane: Lane) -> None:
+async def test_a_zombie_cannot_hand_back_what_another_has(redis: Redis, job_stream: Lane) -> None:
     zombie, heir = await worker(redis, "zombie"), await worker(redis, "heir")
-    claimed = await claimed_by(zombie, lane, 1)
+    claimed = await claimed_by(zombie, job_stream, 1)
     await heir.take_over(P0, lease_ms=0)
 
     await zombie.hand_back(claimed)
 
-    assert await lane.leases() == [("heir", 2)]
+    assert await job_stream.leases() == [("heir", 2)]
     assert await heir.take_over(P0, NEVER) == []
 
 
@@ -87,6 +87,6 @@ async def test_words_of_workers_that_are_gone_are_forgotten(redis: Redis) -> Non
     await redis.hset(P0.workers, "gone", encode_capacity(WorkerCapacity(50.0, 9.0)))
     await redis.hset(P0.workers, "near", encode_capacity(WorkerCapacity(99.0, 9.0)))
 
-    await work.tell_capacity(WorkerCapacity(100.0, 1.0))
+    await work.report_capacity(WorkerCapacity(100.0, 1.0))
 
     assert await redis.hkeys(P0.workers) == [b"near", b"here"]

@@ -7,15 +7,15 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from broker.redis_keys import CallKeys, Partition
 from protocol.call import CallConfig, Role
-from protocol.capacity import Task
 from protocol.events import SegmentId
-from protocol.jobs import VERSION, Job, decode_job, encode_job, lane_of, task_of
-from protocol.keys import CallKeys, Partition
-from streaming.checkpoint import Checkpoint
-from streaming.ledger import QueueFinal, StoreAudio
-from streaming.queue import CallQueue
-from workers.queue import Outcome, WorkQueue
+from protocol.jobs import VERSION, Job, decode_job, encode_job, stream_suffix, task_of
+from protocol.worker_capacity import Task
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import QueueFinal, StoreAudio
+from streaming.call_store import CallStore
+from workers.job_queue import Outcome, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -23,8 +23,8 @@ EN, DE, DE_EN = ("en", "en"), ("de", "de"), ("de", "en")
 
 
 @pytest.fixture
-async def gateway(redis: Redis) -> CallQueue:
-    queue = CallQueue(redis, CALL, "owner-a")
+async def gateway(redis: Redis) -> CallStore:
+    queue = CallStore(redis, CALL, "owner-a")
     await queue.open("log-a", Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,)))
     return queue
 
@@ -35,7 +35,7 @@ def job(number: int, task: Task) -> Job:
     return Job("call-1", "log-a", SegmentId(number, 0), 0, 0.0, spoken, to, end=8)
 
 
-async def queue(gateway: CallQueue, *tasks: Task) -> None:
+async def queue(gateway: CallStore, *tasks: Task) -> None:
     for number, task in enumerate(tasks):
         one = job(number, task)
         await gateway.perform(
@@ -55,7 +55,7 @@ async def claimed(work: WorkQueue) -> list[Task]:
 
 
 async def test_each_worker_claims_what_it_can_do_and_nothing_else(
-    redis: Redis, gateway: CallQueue
+    redis: Redis, gateway: CallStore
 ) -> None:
     english, german = await worker(redis, "english", EN), await worker(redis, "german", DE, DE_EN)
     await queue(gateway, EN, DE, DE_EN, EN)
@@ -66,7 +66,7 @@ async def test_each_worker_claims_what_it_can_do_and_nothing_else(
 
 
 async def test_what_a_dead_worker_had_is_taken_over_by_one_that_can_do_it(
-    redis: Redis, gateway: CallQueue
+    redis: Redis, gateway: CallStore
 ) -> None:
     dead, english = await worker(redis, "dead", DE), await worker(redis, "english", EN)
     heir = await worker(redis, "heir", DE, EN)
@@ -82,7 +82,7 @@ async def test_what_a_dead_worker_had_is_taken_over_by_one_that_can_do_it(
 
 
 async def test_what_was_handed_back_waits_for_one_that_can_do_it(
-    redis: Redis, gateway: CallQueue
+    redis: Redis, gateway: CallStore
 ) -> None:
     leaving, english = await worker(redis, "leaving", DE), await worker(redis, "english", EN)
     await queue(gateway, DE)
@@ -94,7 +94,7 @@ async def test_what_was_handed_back_waits_for_one_that_can_do_it(
 
 
 async def test_jobs_of_an_older_gateway_are_done_or_passed_on(
-    redis: Redis, gateway: CallQueue
+    redis: Redis, gateway: CallStore
 ) -> None:
     english, german = await worker(redis, "english", EN), await worker(redis, "german", DE)
     for number, task in enumerate((EN, DE)):
@@ -105,14 +105,14 @@ async def test_jobs_of_an_older_gateway_are_done_or_passed_on(
     (passed,) = await german.claim(P0, room=8, wait_ms=10)
 
     assert [one.job.task for one in own] == [EN, EN]
-    assert (passed.job.task, passed.lane) == (DE, "de-de")
+    assert (passed.job.task, passed.job_stream) == (DE, "de-de")
     assert (await redis.xrange(passed.stream))[0][1][b"x"] == b"later"  # moved as it was
     assert await redis.xlen(P0.finals) == 1  # the one in English hands
     assert await redis.xlen(P0.partials) == 1
 
 
 async def test_a_lane_that_is_of_the_wrong_type_loses_no_job(
-    redis: Redis, gateway: CallQueue
+    redis: Redis, gateway: CallStore
 ) -> None:
     english = await worker(redis, "english", EN)
     await redis.xadd(P0.finals, {"j": encode_job(job(0, DE))})
@@ -128,7 +128,7 @@ async def test_a_lane_that_is_of_the_wrong_type_loses_no_job(
     "task", [("", ""), ("e", "en"), ("en:x", "en"), ("en", "de-en"), ("EN", "en")]
 )
 def test_what_is_no_language_names_no_lane(task: Task) -> None:
-    assert lane_of(task) is None
+    assert stream_suffix(task) is None
 
 
 @pytest.mark.parametrize("name", ["", "en", "en-", "-en", "en-de-fr", "finals", "en-e1"])
@@ -149,7 +149,7 @@ def test_a_field_that_a_newer_gateway_adds_does_no_harm() -> None:
 
 
 def names(tasks: Sequence[Task]) -> list[str | None]:
-    return [lane_of(task) for task in tasks]
+    return [stream_suffix(task) for task in tasks]
 
 
 def test_a_lane_is_named_after_what_is_heard_and_written() -> None:

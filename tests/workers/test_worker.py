@@ -8,13 +8,13 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 from support.engines import LengthTeller, Scribe
-from support.lane import P0, Lane, speech, working
+from support.job_streams import P0, Lane, speech, working
 
-from protocol.capacity import decode_capacity
 from protocol.events import Final, SegmentFailed
-from workers.courier import Courier
-from workers.engine import Capabilities, EngineBrokenError, Hypothesis, Utterance
-from workers.queue import WorkQueue
+from protocol.worker_capacity import decode_capacity
+from workers.engines.base import Capabilities, EngineBrokenError, Hypothesis, Utterance
+from workers.job_io import JobIO
+from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 
 NEVER = 3_600_000
@@ -22,14 +22,14 @@ NEVER = 3_600_000
 
 
 @pytest.fixture
-async def lane(redis: Redis) -> Lane:
-    lane = Lane(redis)
-    await lane.begin()
-    return lane
+async def job_stream(redis: Redis) -> Lane:
+    job_stream = Lane(redis)
+    await job_stream.begin()
+    return job_stream
 
 
-async def text_of_next(lane: Lane) -> str:
-    final = await lane.next_terminal()
+async def text_of_next(job_stream: Lane) -> str:
+    final = await job_stream.next_terminal()
     assert isinstance(final, Final)
     return final.text
 
@@ -42,48 +42,48 @@ class TestJoining:
     """An engine that lets others join is not waited for."""
 
     async def test_a_short_segment_is_settled_before_a_long_one_that_was_begun_earlier(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
         def is_joined(engine: Scribe) -> bool:
             return len(engine.admitted) > 1
 
         engine = Scribe(gets_on=is_joined)
         async with working(redis, engine):
-            await lane.queue(0, speech(40))
+            await job_stream.queue(0, speech(40))
             await until_begun(engine)
 
-            await lane.queue(1, speech(5))
+            await job_stream.queue(1, speech(5))
 
-            assert [await text_of_next(lane) for _ in range(2)] == ["5 tenths", "40 tenths"]
+            assert [await text_of_next(job_stream) for _ in range(2)] == ["5 tenths", "40 tenths"]
         assert engine.company == [0, 1]
 
     async def test_a_partial_is_published_while_a_final_is_being_written(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
         def is_joined(engine: Scribe) -> bool:
             return len(engine.admitted) > 1
 
         engine = Scribe(gets_on=is_joined)
-        async with lane.partials() as published, working(redis, engine):
-            await lane.queue(0, speech(1_000))
+        async with job_stream.partials() as published, working(redis, engine):
+            await job_stream.queue(0, speech(1_000))
             await until_begun(engine)
 
-            await lane.ask(1, speech(5))
+            await job_stream.ask(1, speech(5))
 
             assert [word.text for word in (await anext(published)).words] == ["5", "tenths"]
-            assert await lane.leases() == [("worker-1", 1)]  # the final is not settled
+            assert await job_stream.leases() == [("worker-1", 1)]  # the final is not settled
 
     async def test_one_at_fault_fails_alone_and_those_beside_it_are_heard(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
         def short(one: Utterance) -> bool:
             return len(one.samples) < 8_000
 
         for channel, tenths in enumerate([20, 3, 30]):
-            await lane.queue(channel, speech(tenths))
+            await job_stream.queue(channel, speech(tenths))
 
         async with working(redis, Scribe(fault=short)):
-            terminal = [await lane.next_terminal() for _ in range(3)]
+            terminal = [await job_stream.next_terminal() for _ in range(3)]
 
         failed = [one for one in terminal if isinstance(one, SegmentFailed)]
         assert [(one.segment.channel, one.reason) for one in failed] == [(1, "told to fail")]
@@ -92,19 +92,19 @@ class TestJoining:
         ]  # fmt: skip
 
     async def test_a_segment_that_was_tried_before_is_written_alone(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
-        await lane.queue(0, speech(8))
+        await job_stream.queue(0, speech(8))
         dead = WorkQueue(redis, [P0], "dead")
         await dead.prepare()
         await dead.hand_back(await dead.claim(P0, 1, 1_000), tried=True)
         for channel in (1, 2):
-            await lane.queue(channel, speech(10))
+            await job_stream.queue(channel, speech(10))
 
         engine = Scribe()
         async with working(redis, engine):
             for _ in range(3):
-                await lane.next_terminal()
+                await job_stream.next_terminal()
 
         (place,) = (number for number, who in enumerate(engine.admitted) if 8 * 1_600 in who)
         assert engine.admitted[place] == [8 * 1_600]
@@ -115,7 +115,7 @@ class TestStopping:
     """A worker that is told to stop leaves nothing behind that others would have to wait for."""
 
     async def test_what_the_engine_has_is_finished_and_what_it_has_not_goes_to_the_others(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
         asked_to_stop = asyncio.Event()
 
@@ -124,51 +124,53 @@ class TestStopping:
 
         engine = Scribe(max_batch=1, gets_on=is_to_stop)
         async with working(redis, engine, WorkerSettings(lease_ms=NEVER)) as stopping:
-            await lane.queue(0, speech(5))
+            await job_stream.queue(0, speech(5))
             await until_begun(engine)
-            await lane.queue(1, speech(7))
-            while len(await lane.leases()) < 2:
+            await job_stream.queue(1, speech(7))
+            while len(await job_stream.leases()) < 2:
                 pass
             stopping.cancel()
             async with working(redis, LengthTeller(), WorkerSettings(lease_ms=NEVER), "heir"):
-                first = await text_of_next(lane)
+                first = await text_of_next(job_stream)
                 asked_to_stop.set()
-                second = await text_of_next(lane)
+                second = await text_of_next(job_stream)
 
         assert (first, second) == ("7 tenths", "5 tenths")
-        assert await lane.leases() == []
+        assert await job_stream.leases() == []
 
     async def test_what_takes_longer_than_the_worker_may_drain_is_handed_back_uncounted(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
         engine = Scribe(gets_on=lambda _: False)
         settings = WorkerSettings(lease_ms=NEVER, drain_seconds=0)
         async with working(redis, engine, settings):
-            await lane.queue(0, speech(5))
+            await job_stream.queue(0, speech(5))
             await until_begun(engine)
-        handed_back = await lane.leases()
+        handed_back = await job_stream.leases()
 
         heir = WorkQueue(redis, [P0], "heir")
         taken = await heir.take_over(P0, NEVER, room=4)
 
         assert handed_back == [("worker-1", 0)]
         assert [one.deliveries for one in taken] == [1]
-        assert await lane.leases() == [("heir", 1)]
+        assert await job_stream.leases() == [("heir", 1)]
 
     async def test_a_partial_in_hand_is_dropped_and_another_may_be_asked_for(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
         full = Scribe(max_batch=1, gets_on=lambda _: False)
         async with working(redis, full, WorkerSettings(drain_seconds=0)):
-            await lane.ask(0, speech(5))
+            await job_stream.ask(0, speech(5))
             await until_begun(full)
         assert await redis.xlen(P0.partials_in("en-en")) == 0
 
-        await lane.ask(0, speech(6))
+        await job_stream.ask(0, speech(6))
 
         assert await redis.xlen(P0.partials_in("en-en")) == 1
 
-    async def test_it_tells_nobody_of_its_capacity_any_more(self, redis: Redis, lane: Lane) -> None:
+    async def test_it_tells_nobody_of_its_capacity_any_more(
+        self, redis: Redis, job_stream: Lane
+    ) -> None:
         async with working(redis, LengthTeller()):
             while not await redis.hexists(P0.workers, "worker-1"):
                 pass
@@ -202,9 +204,9 @@ class TestBreaking:
     """What may have killed an engine is not tried for ever."""
 
     async def test_what_a_broken_engine_had_is_free_at_once_and_its_delivery_counts(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
-        await lane.queue(0, speech(5))
+        await job_stream.queue(0, speech(5))
 
         async with working(redis, Breaks(), WorkerSettings(lease_ms=NEVER)) as broken:
             await asyncio.wait({broken})
@@ -213,10 +215,12 @@ class TestBreaking:
         heir = WorkQueue(redis, [P0], "heir")
         assert [one.deliveries for one in await heir.take_over(P0, NEVER)] == [2]
 
-    async def test_an_engine_that_hangs_ends_its_worker(self, redis: Redis, lane: Lane) -> None:
+    async def test_an_engine_that_hangs_ends_its_worker(
+        self, redis: Redis, job_stream: Lane
+    ) -> None:
         engine = Hangs()
         settings = WorkerSettings(lease_ms=500, step_limit_seconds=0.2, drain_seconds=0)
-        await lane.queue(0, speech(5))
+        await job_stream.queue(0, speech(5))
 
         async with working(redis, engine, settings) as worker:
             await asyncio.wait({worker})
@@ -227,9 +231,9 @@ class TestBreaking:
         assert raised.group_contains(EngineBrokenError, match="longer than the limit")
 
     async def test_a_segment_that_only_lay_in_the_hands_of_dead_workers_is_not_given_up(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
-        await lane.queue(0, speech(5))
+        await job_stream.queue(0, speech(5))
         for number in range(5):  # each claims it and dies before it has tried
             dead = WorkQueue(redis, [P0], f"dead-{number}")
             await dead.prepare()
@@ -237,50 +241,52 @@ class TestBreaking:
             await dead.hand_back(taken, tried=True)
 
         async with working(redis, LengthTeller()):
-            assert await text_of_next(lane) == "5 tenths"
+            assert await text_of_next(job_stream) == "5 tenths"
 
     async def test_a_segment_whose_audio_could_not_be_read_has_not_been_tried(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
-        await lane.queue(0, speech(5))
+        await job_stream.queue(0, speech(5))
         queue = WorkQueue(redis, [P0], "worker-0")
         await queue.prepare()
         taken = await queue.claim(P0, 1, 1_000)
         await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-get"])
         for _ in range(5):
             with pytest.raises(NoPermissionError):
-                await Courier(queue, "length-teller", max_deliveries=3).fetch(taken)
+                await JobIO(queue, "length-teller", max_deliveries=3).fetch(taken)
         await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all"])
         await queue.hand_back(taken, tried=True)
 
         async with working(redis, LengthTeller()):
-            assert await text_of_next(lane) == "5 tenths"
+            assert await text_of_next(job_stream) == "5 tenths"
 
     async def test_a_segment_that_broke_three_workers_is_given_up_in_public(
-        self, redis: Redis, lane: Lane
+        self, redis: Redis, job_stream: Lane
     ) -> None:
-        await lane.queue(0, speech(5))
+        await job_stream.queue(0, speech(5))
         for number in range(3):
             async with working(redis, Breaks(), name=f"worker-{number}") as broken:
                 await asyncio.wait({broken})
 
         async with working(redis, LengthTeller(), name="last"):
-            terminal = await lane.next_terminal()
+            terminal = await job_stream.next_terminal()
 
         assert isinstance(terminal, SegmentFailed)
         assert "too often" in terminal.reason
 
 
-async def test_of_the_pause_behind_a_segment_nothing_is_heard(redis: Redis, lane: Lane) -> None:
+async def test_of_the_pause_behind_a_segment_nothing_is_heard(
+    redis: Redis, job_stream: Lane
+) -> None:
     """It was stored while the segment was open, for a partial, and turned out not to belong to it."""
-    await lane.ask(0, speech(7))
-    await lane.queue(0, speech(5))
+    await job_stream.ask(0, speech(7))
+    await job_stream.queue(0, speech(5))
 
     async with working(redis, LengthTeller()):
-        assert await text_of_next(lane) == "5 tenths"
+        assert await text_of_next(job_stream) == "5 tenths"
 
 
-async def test_it_tells_what_it_gets_done(redis: Redis, lane: Lane) -> None:
+async def test_it_tells_what_it_gets_done(redis: Redis, job_stream: Lane) -> None:
     async with working(redis, LengthTeller()):
         while not (told := await redis.hget(P0.workers, "worker-1")):
             pass
@@ -290,10 +296,12 @@ async def test_it_tells_what_it_gets_done(redis: Redis, lane: Lane) -> None:
     assert 0 < lives <= 10
 
 
-async def test_what_was_finished_is_what_it_says_it_gets_done(redis: Redis, lane: Lane) -> None:
+async def test_what_was_finished_is_what_it_says_it_gets_done(
+    redis: Redis, job_stream: Lane
+) -> None:
     async with working(redis, LengthTeller()):
-        await lane.queue(0, speech(50))
-        await lane.next_terminal()
+        await job_stream.queue(0, speech(50))
+        await job_stream.next_terminal()
         capacity = None
         while capacity is None:
             if told := await redis.hget(P0.workers, "worker-1"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 
-from ..engine import EngineError
+from .base import EngineError
 
 Progress = Callable[[str, float], None]
 """Told what is being done and how much of it: 0 to 1."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
-from ..engine import Engine, EngineError
+from .base import Engine, EngineError
 from .granite.settings import GraniteSettings
 from .settings import EngineSettings, WhisperSettings
 
@@ -28,7 +28,7 @@ class Entry:
 
 ENGINES: Mapping[str, Entry] = {
     "granite": Entry("granite", "trunkline[granite]", GraniteSettings),
-    "moonshine": Entry("moonshine"),
+    "moonshine": Entry("moonshine.engine"),
     "whisper": Entry("whisper", "trunkline[whisper]", WhisperSettings),
 }
 """Each module has a `load` that gives a warm engine; its parameters are the engine's own."""

@@ -16,7 +16,8 @@ from faster_whisper.transcribe import Segment, Word
 
 from protocol.events import Withheld
 
-from ..engine import (
+from . import hallucination
+from .base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
@@ -25,7 +26,6 @@ from ..engine import (
     RecognisedWord,
     Utterance,
 )
-from . import guards
 from .keyword_ranking import by_sound, in_order
 
 HUB = "Systran/faster-whisper-base"
@@ -113,13 +113,13 @@ class Whisper:
         """One hypothesis for each; EngineError when one is too long or asks for what the weights lack."""
         for utterance in batch:
             self._check(utterance)
-        return [self._hear(utterance) for utterance in batch]
+        return [self._feed(utterance) for utterance in batch]
 
-    def _hear(self, utterance: Utterance) -> Hypothesis:
+    def _feed(self, utterance: Utterance) -> Hypothesis:
         samples = utterance.samples
         if utterance.is_too_short:
             return WITHHELD_TOO_SHORT
-        if (level := guards.loudness(samples)) < _SILENT:
+        if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
         prompt = self._prompt(utterance.keywords)
         if prompt.dropped:
@@ -160,7 +160,9 @@ class Whisper:
             if reason is None
             for word in _words(segment, length)
         ]
-        kept = guards.without_loops([_said(word) for word in words], length / _RATE, complete=True)
+        kept = hallucination.without_loops(
+            [_said(word) for word in words], length / _RATE, complete=True
+        )
         flags = [reason.flag for reason in dict.fromkeys(reasons) if reason is not None]
         return Hypothesis(
             tuple(replace(words[place], text=text) for place, text in kept.words),
@@ -212,24 +214,26 @@ class Whisper:
 
 
 def _is_carried_away(heard: Hypothesis, terms: Sequence[str]) -> bool:
-    return _LOOP_CUT in heard.flags or guards.carried_away([one.text for one in heard.words], terms)
+    return _LOOP_CUT in heard.flags or hallucination.carried_away(
+        [one.text for one in heard.words], terms
+    )
 
 
 def _withheld(segment: Segment, level: float) -> Withheld | None:
     """Why the words of a segment do not stand, if they do not: always for two reasons."""
     log_probs = [segment.avg_logprob] if segment.text.strip() else []
-    reason = guards.withheld(level, 0.0, log_probs)
+    reason = hallucination.withheld(level, 0.0, log_probs)
     doubtful = segment.avg_logprob < _UNLIKELY or segment.compression_ratio > _LONGEST_TEXT
     if reason is None and log_probs and segment.no_speech_prob > _NO_SPEECH and doubtful:
         return Withheld.IMPROBABLE
     return reason
 
 
-def _said(word: RecognisedWord) -> guards.Said:
+def _said(word: RecognisedWord) -> hallucination.Said:
     sure = math.log(max(word.confidence or 1.0, 1e-12))
     if word.start is None or word.end is None:
-        return guards.Said(word.text, sure)
-    return guards.Said(word.text, sure, (word.end - word.start) / _RATE)
+        return hallucination.Said(word.text, sure)
+    return hallucination.Said(word.text, sure, (word.end - word.start) / _RATE)
 
 
 def _words(segment: Segment, length: int) -> list[RecognisedWord]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.wav import read_wav
 
 from protocol.audio import Pcm
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallOpened,

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from protocol import events
-from protocol.bridge import BridgeEvent, CallOpened
+from protocol.bridge_events import BridgeEvent, CallOpened
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Request
 from protocol.events import Entry, Partial
@@ -96,7 +96,7 @@ def replay(recording: Recording) -> tuple[list[BridgeEvent], list[tuple[Turn, li
     answered = [(greeting, [json.loads(message) for message in dialect.outbox()])]
     for turn in recording.turns:
         if isinstance(turn.happens, Entry):
-            dialect.tell(turn.happens)
+            dialect.notify(turn.happens)
         else:
             heard += (new := dialect.receive(turn.happens))
             for event in new:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recordings import load, replay, request
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     CallClosed,
     CallOpened,
@@ -43,7 +43,7 @@ def assemblyai(query: str = "sample_rate=8000") -> AssemblyAI:
 def told(dialect: AssemblyAI, *events: TranscriptEvent) -> list[Any]:
     dialect.outbox()
     for event in events:
-        dialect.tell(Entry(event, None if isinstance(event, Partial) else 1))
+        dialect.notify(Entry(event, None if isinstance(event, Partial) else 1))
     return [json.loads(message) for message in dialect.outbox()]
 
 

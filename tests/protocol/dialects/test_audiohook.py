@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import load, replay, request
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     AudioSkipped,
     BridgeEvent,
@@ -23,8 +23,8 @@ from protocol.bridge import (
     WarningCode,
 )
 from protocol.call import Role
-from protocol.dialects.audiohook import AudioHook
-from protocol.dialects.audiohook_messages import duration_of, samples_of
+from protocol.dialects.audiohook.dialect import AudioHook
+from protocol.dialects.audiohook.messages import duration_of, samples_of
 from protocol.events import Account, CallEnded, Entry, Final, Partial, SegmentId, Span, Timing, Word
 
 SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
@@ -138,8 +138,8 @@ def test_closed_is_said_when_the_last_words_are_out() -> None:
 
     client.says("close", reason="end")
     before = client.hears()
-    client.hook.tell(final("Goodbye."))
-    client.hook.tell(Entry(CallEnded("completed", 8_000, 1, ()), 2))
+    client.hook.notify(final("Goodbye."))
+    client.hook.notify(Entry(CallEnded("completed", 8_000, 1, ()), 2))
 
     assert before == []
     assert [answer["type"] for answer in client.hears()] == ["event", "closed"]
@@ -150,8 +150,8 @@ def test_all_versions_of_an_utterance_have_one_id_and_different_ones_different_i
     client.opens()
     client.hears()
 
-    client.hook.tell(partial("hello"))
-    client.hook.tell(final("Hello."))
+    client.hook.notify(partial("hello"))
+    client.hook.notify(final("Hello."))
 
     first, last = (answer["parameters"]["entities"][0]["data"] for answer in client.hears())
     assert first["id"] == last["id"]
@@ -163,8 +163,8 @@ def test_finals_alone_may_be_asked_for() -> None:
     client.opens(customConfig={"partials": False})
     client.hears()
 
-    client.hook.tell(partial("hello"))
-    client.hook.tell(final("Hello."))
+    client.hook.notify(partial("hello"))
+    client.hook.notify(final("Hello."))
 
     assert len(client.hears()) == 1
 
@@ -174,7 +174,7 @@ def test_our_messages_are_counted_without_holes() -> None:
     client.opens()
     for _ in range(5):
         client.says("ping")
-        client.hook.tell(final("Hello."))
+        client.hook.notify(final("Hello."))
 
     assert [answer["seq"] for answer in client.hears()] == list(range(1, 12))
 
@@ -207,7 +207,7 @@ def test_blame_is_precise_and_the_client_is_asked_to_leave(
 
     with pytest.raises(DialectError, match=complaint) as fault:
         client.raw(changes)
-    client.hook.object_to("bad_message", str(fault.value))
+    client.hook.report_error("bad_message", str(fault.value))
 
     (answer,) = client.hears()
     assert (answer["type"], answer["parameters"]["reason"]) == ("disconnect", "error")
@@ -277,7 +277,7 @@ def test_the_close_behind_a_refusal_is_answered_for_the_client_waits_ten_seconds
     client = Client()
     with pytest.raises(DialectError):
         client.opens(media=[])
-    client.hook.object_to("bad_message", "media must offer PCMU")
+    client.hook.report_error("bad_message", "media must offer PCMU")
 
     events = client.hook.receive(b"\xff") + client.says("close", reason="disconnect")
 

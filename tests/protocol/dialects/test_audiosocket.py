@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.audio import Encoding, encode
-from protocol.bridge import AudioReceived, CallClosed, CallOpened, DialectError, DtmfReceived
+from protocol.bridge_events import AudioReceived, CallClosed, CallOpened, DialectError, DtmfReceived
 from protocol.call import Role
 from protocol.dialects.audiosocket import (
     GREETING,

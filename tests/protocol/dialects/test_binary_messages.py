@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.audio import AudioFormat, Encoding
-from protocol.dialects import fields
-from protocol.dialects.interleaved import Interleaved
+from protocol.dialects.common import json_fields
+from protocol.dialects.common.deinterleave import Interleaved
 
 L16 = AudioFormat(Encoding.L16)
 WAVE = (5_000 * np.sin(np.arange(16_000) / 7)).astype(np.int16)
@@ -25,7 +25,7 @@ WAVE = (5_000 * np.sin(np.arange(16_000) / 7)).astype(np.int16)
     ],
 )
 def test_a_control_message_in_a_binary_frame_is_control(text: str) -> None:
-    assert fields.control(text.encode()) == text.strip()
+    assert json_fields.control(text.encode()) == text.strip()
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_a_control_message_in_a_binary_frame_is_control(text: str) -> None:
     ],
 )
 def test_audio_that_only_begins_like_a_message_is_audio(audio: bytes) -> None:
-    assert fields.control(audio) == audio
+    assert json_fields.control(audio) == audio
 
 
 @given(st.binary(max_size=400))
 def test_no_audio_is_lost_to_control(audio: bytes) -> None:
-    assert fields.control(audio) == audio
+    assert json_fields.control(audio) == audio
 
 
 def pcm_of(format: AudioFormat, frames: list[bytes]) -> np.ndarray:  # noqa: A002

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recordings import request
 
-from protocol.bridge import CallOpened, WarningCode
+from protocol.bridge_events import CallOpened, WarningCode
 from protocol.call import adapted_call_id
 from protocol.dialects import registry
 
@@ -116,7 +116,10 @@ def test_a_call_whose_platform_does_not_name_it_is_taken_and_that_is_told(
 def test_taps_with_an_id_of_sip_stay_apart() -> None:
     media_start = {"event": "MEDIA_START", "format": "ulaw", "channel_id": "1.2"}
 
-    calls = [opened(f"/asterisk?callid={SIP}&leg={leg}", media_start) for leg in ("agent", "a b")]
+    calls = [
+        opened(f"/asterisk?callid={SIP}&leg={stream_handle}", media_start)
+        for stream_handle in ("agent", "a b")
+    ]
 
     assert [call.call_id for call in calls] == [
         "a84b4c76e66710=40pc33.example.com:agent",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from recordings import Recording, load, names, replay
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
@@ -24,6 +24,7 @@ from protocol.bridge import (
 from protocol.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
+from protocol.event_codec import encode_event
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -43,7 +44,6 @@ from protocol.events import (
     Timing,
     Word,
 )
-from protocol.wire import encode_event
 
 RECORDINGS = {name: load(name) for name in names()}
 
@@ -173,31 +173,31 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def says_what_comes_next(self) -> None:
         messages = self.recording.messages
-        self.hear(messages[self.next % len(messages)])
+        self.feed(messages[self.next % len(messages)])
         self.next += 1
 
     @rule(data=st.data())
     def says_something_known(self, data: st.DataObject) -> None:
-        self.hear(data.draw(st.sampled_from(self.recording.messages)))
+        self.feed(data.draw(st.sampled_from(self.recording.messages)))
 
     @rule(data=st.data(), new=ANYTHING)
     def says_something_known_with_a_twist(self, data: st.DataObject, new: object) -> None:
         if messages := parsed(self.recording):
             message = data.draw(st.sampled_from(messages))
             place, _ = data.draw(st.sampled_from(list(leaves(message))))
-            self.hear(json.dumps(replaced(message, place, new)))
+            self.feed(json.dumps(replaced(message, place, new)))
 
     @rule(message=st.text(max_size=30) | st.binary(max_size=30))
     def babbles(self, message: str | bytes) -> None:
-        self.hear(message)
+        self.feed(message)
 
     @rule(event=LOGGED)
     def is_told(self, event: Any) -> None:
         if self.opened:
             self.seq += 1
-            self.dialect.tell(Entry(event, None if isinstance(event, Partial) else self.seq))
+            self.dialect.notify(Entry(event, None if isinstance(event, Partial) else self.seq))
 
-    def hear(self, message: str | bytes) -> None:
+    def feed(self, message: str | bytes) -> None:
         try:
             events = self.dialect.receive(message)
         except DialectError as exc:

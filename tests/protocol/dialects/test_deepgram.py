@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from recordings import load, replay, request
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
@@ -18,8 +18,8 @@ from protocol.bridge import (
     MarkReceived,
 )
 from protocol.call import Role
-from protocol.dialects.deepgram import Deepgram
-from protocol.dialects.deepgram_query import terms
+from protocol.dialects.deepgram.live import Deepgram
+from protocol.dialects.deepgram.query import terms
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -57,7 +57,7 @@ def say(dialect: Deepgram, *messages: Any) -> list[BridgeEvent]:
 
 def told(dialect: Deepgram, *events: TranscriptEvent) -> list[Any]:
     for event in events:
-        dialect.tell(Entry(event, None if isinstance(event, Partial) else 1))
+        dialect.notify(Entry(event, None if isinstance(event, Partial) else 1))
     return [json.loads(message) for message in dialect.outbox()]
 
 
@@ -392,7 +392,7 @@ def test_blame_is_precise_and_told_in_band(query: str, complaint: str) -> None:
 
     with pytest.raises(DialectError, match=complaint) as fault:
         say(dialect, b"\x00\x00")
-    dialect.object_to("bad_message", str(fault.value))
+    dialect.report_error("bad_message", str(fault.value))
 
     (error,) = told(dialect)
     assert (error["type"], complaint in error["description"]) == ("Error", True)
@@ -411,7 +411,7 @@ def test_rejected_keyterms_and_line_warnings_stand_in_the_closing_metadata() -> 
         warning,
         CallEnded("completed", 8_000, 0, ()),
     ):
-        dialect.tell(Entry(event, 1))
+        dialect.notify(Entry(event, 1))
     (closing,) = [json.loads(message) for message in dialect.outbox()]
 
     told = [(one["parameter"], one["type"], one["message"]) for one in closing["x"]["warnings"]]

@@ -10,9 +10,9 @@ import pytest
 from recordings import request as live_request
 
 from protocol.audio import Encoding, encode
-from protocol.bridge import DialectError
+from protocol.bridge_events import DialectError
 from protocol.dialects.base import Request
-from protocol.dialects.deepgram_prerecorded import Report, as_live, recording
+from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
 from protocol.wav import Samples
 
 LEFT, RIGHT = np.array([1, 3], np.int16), np.array([2, 4], np.int16)
@@ -136,7 +136,7 @@ def test_all_finals_of_a_channel_make_one_transcript() -> None:
         results("is", is_final=False),
         METADATA,
     ):
-        report.learn(message)
+        report.apply(message)
 
     answer = report.answer()
     said = [one["alternatives"][0]["transcript"] for one in answer["results"]["channels"]]
@@ -154,7 +154,7 @@ def test_a_stretch_without_words_is_a_warning_and_not_silence() -> None:
     report = Report(posted(), "")
 
     for message in (results("", x={"segment_id": "0-0", "failed": "no engine"}), METADATA):
-        report.learn(message)
+        report.apply(message)
 
     (warning,) = report.answer()["metadata"]["warnings"]
     assert warning["message"] == "nothing could be written of 1.0 to 1.5 s"
@@ -162,10 +162,10 @@ def test_a_stretch_without_words_is_a_warning_and_not_silence() -> None:
 
 def test_segments_are_in_hand_from_the_first_sound_to_the_final() -> None:
     report = Report(posted(), "")
-    report.learn('{"type":"SpeechStarted"}')
-    report.learn('{"type":"SpeechStarted"}')
+    report.apply('{"type":"SpeechStarted"}')
+    report.apply('{"type":"SpeechStarted"}')
 
     before = report.in_hand
-    report.learn(results("yes"))
+    report.apply(results("yes"))
 
     assert (before, report.in_hand, report.complete) == (2, 1, False)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recordings import load, replay, request
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
@@ -17,7 +17,7 @@ from protocol.bridge import (
 )
 from protocol.call import Role
 from protocol.dialects import registry
-from protocol.dialects.base import Dialect, LateOpening, Objecting
+from protocol.dialects.base import Dialect, ErrorReporting, LateOpening
 
 
 def dialect(target: str, headers: dict[str, str] | None = None) -> Dialect:
@@ -199,8 +199,8 @@ def test_jambonz_is_blamed_precisely_and_in_band(messages: list[Any], complaint:
 
     with pytest.raises(DialectError, match=complaint) as fault:
         say(vendor, *messages)
-    assert isinstance(vendor, Objecting)
-    vendor.object_to("bad_message", str(fault.value))
+    assert isinstance(vendor, ErrorReporting)
+    vendor.report_error("bad_message", str(fault.value))
 
     (error,) = (json.loads(message) for message in vendor.outbox())
     assert (error["type"], complaint in error["error"]) == ("error", True)

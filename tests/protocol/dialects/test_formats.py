@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from protocol.audio import Encoding, Pcm, encode
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallOpened,
@@ -21,7 +21,7 @@ from protocol.bridge import (
 from protocol.dialects import registry
 from protocol.dialects.audiosocket import AudioSocket, Frame
 from protocol.dialects.base import Dialect, LateOpening, Request
-from protocol.dialects.track_audio import encoding_of
+from protocol.dialects.common.track_audio import encoding_of
 
 Message = str | bytes
 RATES = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import load
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
@@ -114,7 +114,7 @@ def test_everything_goes_back_under_the_calls_id() -> None:
     say(dialect, {"type": "start"})
 
     dialect.opened("call-made-up")
-    dialect.tell(Entry(MarkReached("m1"), 4))
+    dialect.notify(Entry(MarkReached("m1"), 4))
 
     (message,) = dialect.outbox()
     assert json.loads(message) == {
@@ -160,7 +160,7 @@ def test_blame_is_told_in_band_for_a_close_reason_is_short() -> None:
 
     with pytest.raises(DialectError) as fault:
         say(dialect, {"type": "hello"})
-    dialect.object_to("bad_message", str(fault.value))
+    dialect.report_error("bad_message", str(fault.value))
 
     (message,) = dialect.outbox()
     told = json.loads(message)

@@ -6,7 +6,7 @@ import pytest
 from recordings import request
 
 from protocol.dialects import registry
-from protocol.dialects.base import Objecting
+from protocol.dialects.base import ErrorReporting
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ from protocol.dialects.base import Objecting
 def test_it_is_told_what_was_too_much(target: str, kind: str) -> None:
     speaker = registry.open_dialect(request(target, _HEADERS))
     speaker.outbox()
-    assert isinstance(speaker, Objecting)
+    assert isinstance(speaker, ErrorReporting)
 
-    speaker.object_to("too_fast", "audio comes faster than 1.25 times real time")
+    speaker.report_error("too_fast", "audio comes faster than 1.25 times real time")
 
     (said,) = speaker.outbox()
     assert json.loads(said)["type"] == kind
@@ -33,7 +33,7 @@ def test_it_is_told_what_was_too_much(target: str, kind: str) -> None:
 
 @pytest.mark.parametrize("target", ["/twilio", "/telnyx", "/plivo", "/asterisk", "/vonage"])
 def test_bridges_that_read_nothing_are_told_by_the_close_code_alone(target: str) -> None:
-    assert not isinstance(registry.open_dialect(request(target)), Objecting)
+    assert not isinstance(registry.open_dialect(request(target)), ErrorReporting)
 
 
 _HEADERS = {"audiohook-session-id": "e160e428-53e2-487c-977d-96989bf5c99d"}

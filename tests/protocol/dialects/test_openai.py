@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import load, replay, request
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallOpened,
@@ -18,7 +18,7 @@ from protocol.bridge import (
     KeywordsChanged,
     MarkReceived,
 )
-from protocol.dialects.openai import OpenAI
+from protocol.dialects.openai.realtime import OpenAI
 from protocol.events import (
     CallWarning,
     Entry,
@@ -58,7 +58,7 @@ def say(dialect: OpenAI, *messages: dict[str, Any]) -> list[BridgeEvent]:
 def told(dialect: OpenAI, *events: TranscriptEvent) -> list[Any]:
     dialect.outbox()
     for event in events:
-        dialect.tell(Entry(event, None if isinstance(event, Partial) else 1))
+        dialect.notify(Entry(event, None if isinstance(event, Partial) else 1))
     return [json.loads(message) for message in dialect.outbox()]
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from recordings import RECORDED_OPENINGS, opening, request
 
-from protocol.bridge import CallOpened, EarlyError, WarningCode
+from protocol.bridge_events import CallOpened, EarlyError, WarningCode
 from protocol.call import Role
-from protocol.dialects import custom, options, registry
+from protocol.dialects import registry
 from protocol.dialects.base import Dialect, LateOpening
-from protocol.dialects.options import Options
+from protocol.dialects.common import call_parameters, options
+from protocol.dialects.common.options import Options
 
 SHAPES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 7.5, 10**18, "", "x", "true", "1", "{", "[1", "é" * 300, [], [1], ["a"], [None],
@@ -170,10 +171,10 @@ def test_a_language_in_any_shape(value: object) -> None:
 
 
 def test_roles_are_taken_as_far_as_they_are_understood() -> None:
-    wishes = custom.understand(
+    call_params = call_parameters.parse_parameters(
         [("roles", '{"inbound": "agent", "outbound": "boss"}')],
         {"inbound": Role.CUSTOMER, "outbound": Role.AGENT},
     )
 
-    assert wishes.roles == {"inbound": Role.AGENT, "outbound": Role.AGENT}
-    assert "a role is one of" in wishes.warnings[0].message
+    assert call_params.roles == {"inbound": Role.AGENT, "outbound": Role.AGENT}
+    assert "a role is one of" in call_params.warnings[0].message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.dialects.signatures import (
+from protocol.auth.signatures import (
     SignatureError,
     Signed,
     check_audiohook,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import load, replay
 
-from protocol.bridge import (
+from protocol.bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
@@ -19,8 +19,8 @@ from protocol.bridge import (
 )
 from protocol.call import Role
 from protocol.dialects.base import Request
-from protocol.dialects.twilio import MediaStreams
-from protocol.dialects.vendors import TELNYX
+from protocol.dialects.media_streams.twilio import MediaStreams
+from protocol.dialects.media_streams.vendors import TELNYX
 from protocol.events import Entry, MarkReached
 
 RECORDED = [json.loads(message) for message in load("twilio").messages]
@@ -75,7 +75,7 @@ def test_nothing_is_ever_sent_back() -> None:
     dialect = twilio()
     say(dialect, *RECORDED)
 
-    dialect.tell(Entry(MarkReached("m1"), 1))
+    dialect.notify(Entry(MarkReached("m1"), 1))
 
     assert dialect.outbox() == []
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.support.wav import read_wav
-from workers.engine import Engine, Samples
-from workers.engines import moonshine as moonshine_engine
 from workers.engines import registry
-from workers.engines.moonshine import Moonshine
+from workers.engines.base import Engine, Samples
+from workers.engines.moonshine import engine as moonshine_engine
+from workers.engines.moonshine.engine import Moonshine
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.engine import EngineError
+from workers.engines.base import EngineError
 from workers.engines.download import fetch
 
 CONTENT = bytes(range(256)) * 8_192

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from workers.engine import SHORTEST, Effort, Engine, EngineError, Hypothesis, Samples, Utterance
+from workers.engines.base import (
+    SHORTEST,
+    Effort,
+    Engine,
+    EngineError,
+    Hypothesis,
+    Samples,
+    Utterance,
+)
 
 RATE = 16_000
 

@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from workers.engine import Effort, EngineError, Samples, Utterance
-from workers.engines.moonshine import Moonshine
-from workers.found import written_as_listed
+from workers.engines.base import Effort, EngineError, Samples, Utterance
+from workers.engines.moonshine.engine import Moonshine
+from workers.keyword_match import written_as_listed
 
 SAID = ["ever", "tried", "ever", "failed", "no", "matter",
         "try", "again", "fail", "again", "fail", "better"]  # fmt: skip
@@ -78,7 +78,7 @@ def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> Non
 def test_once_folded_a_start_needs_no_onnx(moonshine: Moonshine) -> None:
     asked = (
         "import sys; sys.modules['onnx'] = None; "
-        "from workers.engines import moonshine; moonshine.load()"
+        "from workers.engines.moonshine import engine; engine.load()"
     )
 
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.engines.moonshine_tokens import Vocabulary, read_vocabulary
-from workers.engines.moonshine_weights import TOKENIZER, installed_folder
+from workers.engines.moonshine.tokens import Vocabulary, read_vocabulary
+from workers.engines.moonshine.weights import TOKENIZER, installed_folder
 
 CONTROL = [b"<unk>", b"<s>", b"</s>"]
 BYTES = [bytes([byte]) for byte in range(256)]

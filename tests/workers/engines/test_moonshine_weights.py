@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.engine import EngineError
-from workers.engines.moonshine_weights import SOURCES, Source, gather, installed_folder
+from workers.engines.base import EngineError
+from workers.engines.moonshine.weights import SOURCES, Source, gather, installed_folder
 
 FILES = {"encoder": b"e" * 1_000, "decoder": b"d" * 2_000}
 PINNED = tuple(Source(name, hashlib.sha256(content).hexdigest()) for name, content in FILES.items())

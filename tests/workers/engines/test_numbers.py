@@ -3,7 +3,7 @@
 import pytest
 
 from bench.digits import digit_errors, digits_in, errors_of, read_numbers
-from workers.engines.moonshine import Moonshine
+from workers.engines.moonshine.engine import Moonshine
 
 SOME = {"visa-pairs-agent.wav", "amex-customer.wav", "phone-uk-agent.wav", "order-zeros-agent.wav"}
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from workers.engine import EngineError
+from workers.engines.base import EngineError
 from workers.engines.registry import DEFAULT, ENGINES, Entry, load, loader
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.engine import Effort, Engine, EngineError, Samples, Utterance
 from workers.engines import registry
+from workers.engines.base import Effort, Engine, EngineError, Samples, Utterance
 
 
 def plain(text: str) -> str:

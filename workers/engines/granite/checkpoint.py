@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workers.engine import EngineError
+from ..base import EngineError
 
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes; the largest, the tokenizer's, has about 8 MB."""

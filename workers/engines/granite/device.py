@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from workers.engine import EngineBrokenError, EngineError
+from ..base import EngineBrokenError, EngineError
 
 
 def device_named(name: str) -> torch.device:

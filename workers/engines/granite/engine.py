@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from workers.engine import (
+from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
@@ -20,15 +20,14 @@ from workers.engine import (
     Hypothesis,
     Utterance,
 )
-
 from ..keyword_ranking import by_sound, in_order
-from .conclusions import Conclusions
-from .decode import Row
+from .acoustic.mel import RATE
 from .device import blaming_the_device
-from .mel import RATE
-from .prompts import UntrainedTaskError, refuse_untrained
-from .roles import Hearing, OtherPartials, Prompting, Rules, Writing
-from .session import Doubted, Session
+from .finals.alignment import Conclusions
+from .finals.utterance import Session, SuspectKeyword
+from .interfaces import Encoder, EngineOptions, OtherPartials, PromptBuilder, TextDecoder
+from .text.decode import Row
+from .text.prompts import UntrainedTaskError, refuse_untrained
 
 SECONDS_AT_ONCE = 320.0
 """Audio in one pass of the encoder: enough to fill a GPU, little enough that nobody waits long behind it."""
@@ -38,11 +37,12 @@ class GraniteEngine:
     """A loaded Granite Speech model.  Used from one thread at a time."""
 
     def __init__(
-        self, capabilities: Capabilities, rules: Rules, ears: Hearing, prompts: Prompting, pen: Writing,
+        self, capabilities: Capabilities, rules: EngineOptions, frontend: Encoder,
+        prompts: PromptBuilder, pen: TextDecoder,
         others: OtherPartials | None = None,
     ) -> None:  # fmt: skip
         self._capabilities, self._rules = capabilities, rules
-        self._ears, self._prompts, self._pen, self._others = ears, prompts, pen, others
+        self._frontend, self._prompts, self._pen, self._others = frontend, prompts, pen, others
         self._rows = rules.max_rows
         self._next = 0
         self._waiting: deque[Session] = deque()
@@ -134,7 +134,7 @@ class GraniteEngine:
             return
         try:
             self._answer_partials([one for one in group if one.is_partial])
-            speaking = self._hear_finals([one for one in group if not one.is_partial])
+            speaking = self._start_finals([one for one in group if not one.is_partial])
             if speaking:
                 rows = self._pen.running + len(speaking)
                 drafted = rows <= self._rules.draft_rows()
@@ -171,27 +171,29 @@ class GraniteEngine:
         if self._others is not None:
             known = [one for one in group if one.utterance.language in self._others.languages]
             if known:
-                found = self._others.hear([one.utterance for one in known])
+                found = self._others.encode([one.utterance for one in known])
                 self._finish_all(zip(known, found, strict=True))
             group = [one for one in group if one.utterance.language not in self._others.languages]
         if group:
-            windows = [self._ears.window(one.utterance.key, one.utterance.samples) for one in group]
-            heard = self._ears.hear([window.features for window in windows])
+            windows = [
+                self._frontend.window(one.utterance.key, one.utterance.samples) for one in group
+            ]
+            heard = self._frontend.encode([window.features for window in windows])
             self._finish_all(
-                (one, self._ears.partial(window, what))
+                (one, self._frontend.partial(window, what))
                 for one, window, what in zip(group, windows, heard, strict=True)
             )
 
-    def _hear_finals(self, group: Sequence[Session]) -> list[Session]:
+    def _start_finals(self, group: Sequence[Session]) -> list[Session]:
         """Encode those that were not encoded before; who says nothing is finished, the others are returned."""
         new = [one for one in group if one.heard is None]
         if new:
             for one, heard in zip(
                 new,
-                self._ears.hear([self._ears.whole(one.utterance.samples) for one in new]),
+                self._frontend.encode([self._frontend.whole(one.utterance.samples) for one in new]),
                 strict=True,
             ):
-                self._ears.close(one.utterance.key)
+                self._frontend.close(one.utterance.key)
                 one.heard = heard
                 self._choose_keywords(one)
         silent = [one for one in new if one.heard is not None and not one.heard.speech]
@@ -199,7 +201,9 @@ class GraniteEngine:
         speaking = [one for one in group if one.heard is not None and one.heard.speech]
         unread = [one for one in speaking if one.audio is None]
         if unread:
-            tokens = self._ears.audio_tokens([one.heard for one in unread if one.heard is not None])
+            tokens = self._frontend.audio_tokens(
+                [one.heard for one in unread if one.heard is not None]
+            )
             for one, audio in zip(unread, tokens, strict=True):
                 one.audio = audio
         return speaking
@@ -250,7 +254,7 @@ class GraniteEngine:
         """Publish texts whose words are placed; have those written once more in which a keyword was not heard."""
         nothing_else = not (self._waiting or self._writing or self._done)
         for session, written, verdict in self._conclusions.ended(patient=nothing_else):
-            if isinstance(verdict, Doubted):
+            if isinstance(verdict, SuspectKeyword):
                 session.doubted = verdict.keywords
                 session.with_list, session.draft = written, written.tokens
                 self._waiting.appendleft(session)

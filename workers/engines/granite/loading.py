@@ -10,26 +10,25 @@ from typing import Any
 
 import torch
 
-from workers.engine import Capabilities, EngineBrokenError, EngineError
-
-from .anatomy import anatomy_of
+from ..base import Capabilities, EngineBrokenError, EngineError
+from .acoustic.encoder import RaggedEncoder
+from .acoustic.frontend import AcousticFrontend
+from .acoustic.mel import RATE, frames_in
+from .acoustic.turbo_ctc import load_turbo
 from .checkpoint import Checkpoint, CheckpointError, inspect, locate
+from .compat import anatomy_of
 from .device import blaming_the_device, device_named
-from .drafts import DraftLedger
-from .ears import Ears
-from .encoder import RaggedEncoder
-from .endings import most_tokens
 from .engine import GraniteEngine
-from .finals import CONFIDENCE, WORD_TIMES
-from .llm import LanguageModel
-from .mel import RATE, frames_in
-from .parts import Parts, Prompts
-from .prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
-from .roles import OtherPartials, Rules
+from .finals.finals import CONFIDENCE, WORD_TIMES
+from .interfaces import EngineOptions, OtherPartials
+from .model import LoadedModel, Prompts
 from .settings import Drafts, GraniteSettings
-from .tokens import Tokens
-from .turbo import load_turbo
-from .warmup import measure, sing
+from .text.llm import LanguageModel
+from .text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
+from .text.speculative import DraftLedger
+from .text.stopping import most_tokens
+from .text.tokenizer import Tokens
+from .warmup import measure, run_canary
 
 PROMPT_TOKENS = 32
 """Template and instruction; the longest trained one has 22."""
@@ -115,7 +114,7 @@ def prepared(model: Any, device: torch.device) -> Any:
     return model.to(device)
 
 
-def take_apart(model: Any, tokens: Tokens) -> Parts:
+def take_apart(model: Any, tokens: Tokens) -> LoadedModel:
     """The pieces of a loaded model; CheckpointError when tokenizer and model do not belong together."""
     anatomy = anatomy_of(model)
     llm = LanguageModel(anatomy)
@@ -123,12 +122,12 @@ def take_apart(model: Any, tokens: Tokens) -> Parts:
         raise CheckpointError("the tokenizer has more tokens than the model")
     end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
     ends = frozenset([end] if isinstance(end, int) else end)
-    ears = Ears(RaggedEncoder(anatomy), llm.device)
-    return Parts(ears, llm, Prompts(tokens, llm), ends, llm.positions)
+    frontend = AcousticFrontend(RaggedEncoder(anatomy), llm.device)
+    return LoadedModel(frontend, llm, Prompts(tokens, llm), ends, llm.positions)
 
 
 def assemble(
-    parts: Parts, settings: GraniteSettings, table: PromptTable = GRANITE_4_0, *,
+    parts: LoadedModel, settings: GraniteSettings, table: PromptTable = GRANITE_4_0, *,
     clock: Callable[[], float] = time.perf_counter, others: OtherPartials | None = None,
 ) -> GraniteEngine:  # fmt: skip
     """An engine of loaded parts, warmed up as the settings say; `table` is that of its weights."""
@@ -141,19 +140,21 @@ def assemble(
         raise CheckpointError(
             f"max_seconds and keyword_tokens need {capacity} tokens, the model has {parts.context}"
         )
-    desk = parts.desk(rows, capacity, graphs=settings.graphs)
+    decoder_factory = parts.decoder_factory(rows, capacity, graphs=settings.graphs)
     ledger = DraftLedger()
     if settings.drafts is Drafts.MEASURED:
-        ledger.measured([measure(parts, desk.endless(), count, clock) for count in _sizes(rows)])
+        ledger.measured(
+            [measure(parts, decoder_factory.endless(), count, clock) for count in _sizes(rows)]
+        )
     if settings.canary:
-        sing(parts, desk.endless())
-    rules = Rules(
+        run_canary(parts, decoder_factory.endless())
+    rules = EngineOptions(
         table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
         _draft_rows(settings.drafts, ledger), ledger.settle, cut_loops=settings.cut_loops,
     )  # fmt: skip
-    decoder = desk.decoder(parts.end, cut_loops=settings.cut_loops)
+    decoder = decoder_factory.decoder(parts.end, cut_loops=settings.cut_loops)
     can = capabilities(settings, rows)
-    return GraniteEngine(can, rules, parts.ears, parts.prompts, decoder, others)
+    return GraniteEngine(can, rules, parts.frontend, parts.prompts, decoder, others)
 
 
 def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:

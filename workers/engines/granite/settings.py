@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from ..settings import EngineSettings
-from .prompts import TABLES, PromptTable
+from .text.prompts import TABLES, PromptTable
 
 DEFAULT_MODEL = "ibm-granite/granite-4.0-1b-speech"
 

@@ -5,22 +5,21 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from workers.engine import EngineBrokenError, Samples
-
-from .decode import Decoder, Row
-from .drafts import Cost
-from .mel import RATE
-from .parts import Parts
-from .prompts import GRANITE_4_0
+from ..base import EngineBrokenError, Samples
+from .acoustic.mel import RATE
+from .model import LoadedModel
+from .text.decode import Decoder, Row
+from .text.prompts import GRANITE_4_0
+from .text.speculative import Cost
 
 DRAFT_SAMPLE = 24
 """Tokens of the drafts that are timed: about 7 s of speech."""
 
 
-def measure(parts: Parts, decoder: Decoder, rows: int, clock: Callable[[], float]) -> Cost:
+def measure(parts: LoadedModel, decoder: Decoder, rows: int, clock: Callable[[], float]) -> Cost:
     """Time a prefill with and without drafts, and a step, with `rows` segments of 5 s."""
-    heard = parts.ears.hear([parts.ears.whole(_song(5.0))])
-    prompt = parts.prompts.prompt(parts.ears.audio_tokens(heard)[0], GRANITE_4_0.transcribe, ())
+    heard = parts.frontend.encode([parts.frontend.whole(_canary_audio(5.0))])
+    prompt = parts.prompts.prompt(parts.frontend.audio_tokens(heard)[0], GRANITE_4_0.transcribe, ())
     words = tuple(parts.prompts.tokens.encode(" one two three" * 12)[:DRAFT_SAMPLE])
 
     def timed(act: Callable[[], object]) -> float:
@@ -43,15 +42,15 @@ def measure(parts: Parts, decoder: Decoder, rows: int, clock: Callable[[], float
     return Cost(rows, min(steps), max(0.0, drafted - plain) / len(words))
 
 
-def sing(parts: Parts, decoder: Decoder) -> None:
+def run_canary(parts: LoadedModel, decoder: Decoder) -> None:
     """
     The canary: one made-up segment goes through every part, and what comes out are numbers.
 
     Raises EngineBrokenError otherwise.
     """
-    heard = parts.ears.hear([parts.ears.whole(_song(2.0))])
+    heard = parts.frontend.encode([parts.frontend.whole(_canary_audio(2.0))])
     prompt = parts.prompts.prompt(
-        parts.ears.audio_tokens(heard)[0],
+        parts.frontend.audio_tokens(heard)[0],
         GRANITE_4_0.transcribe,
         (),
     )
@@ -66,7 +65,7 @@ def sing(parts: Parts, decoder: Decoder) -> None:
         )
 
 
-def _song(seconds: float) -> Samples:
+def _canary_audio(seconds: float) -> Samples:
     """A voice-like sound: harmonics of a gliding pitch, four syllables a second."""
     time_line = np.arange(round(seconds * RATE)) / RATE
     turns = 2 * np.pi * np.cumsum(140 + 40 * np.sin(2 * np.pi * time_line)) / RATE

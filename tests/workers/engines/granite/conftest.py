@@ -30,7 +30,7 @@ def parts(tiny: Path) -> Any:
 
     from workers.engines.granite.checkpoint import inspect
     from workers.engines.granite.loading import take_apart, weights
-    from workers.engines.granite.tokens import Tokens
+    from workers.engines.granite.text.tokenizer import Tokens
 
     checkpoint = inspect(tiny)
     model = weights(checkpoint, torch.device("cpu"))

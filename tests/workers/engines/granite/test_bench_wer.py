@@ -19,7 +19,7 @@ from bench.wer import (
     transcribe,
     word_errors,
 )
-from workers.engine import Capabilities, Hypothesis, RecognisedWord, Utterance
+from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
 
 
 def test_errors_are_added_up_before_they_are_divided() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.engine import EngineError
+from workers.engines.base import EngineError
 from workers.engines.granite import GraniteSettings, load
 from workers.engines.granite.checkpoint import CheckpointError, inspect, locate, obstacle
 

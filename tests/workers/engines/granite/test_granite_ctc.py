@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.engines.granite.ctc import (
+from workers.engines.granite.acoustic.ctc import (
     FRAME_SAMPLES,
     align,
     emissions,

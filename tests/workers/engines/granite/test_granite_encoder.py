@@ -7,9 +7,9 @@ import pytest
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
-from workers.engines.granite.anatomy import anatomy_of  # noqa: E402 - needs the optional extra
-from workers.engines.granite.encoder import Layout, RaggedEncoder  # noqa: E402
-from workers.engines.granite.mel import Mel  # noqa: E402
+from workers.engines.granite.acoustic.encoder import Layout, RaggedEncoder  # noqa: E402
+from workers.engines.granite.acoustic.mel import Mel  # noqa: E402
+from workers.engines.granite.compat import anatomy_of  # noqa: E402 - needs the optional extra
 
 SECONDS = [0.3, 12.5, 4.0, 0.19, 8.02, 4.02, 3.98, 1.0]
 EXACT = 5e-6

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.engine import Effort, EngineBrokenError, EngineError, Hypothesis, Utterance
+from workers.engines.base import Effort, EngineBrokenError, EngineError, Hypothesis, Utterance
 
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines import registry  # noqa: E402 - needs the optional extra
 from workers.engines.granite import CheckpointError, GraniteSettings  # noqa: E402
-from workers.engines.granite.decode import Row, Written  # noqa: E402
-from workers.engines.granite.endings import Ending  # noqa: E402
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
+from workers.engines.granite.interfaces import EngineOptions  # noqa: E402
 from workers.engines.granite.loading import assemble, capabilities, longest  # noqa: E402
-from workers.engines.granite.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS  # noqa: E402
-from workers.engines.granite.roles import Rules  # noqa: E402
 from workers.engines.granite.settings import Drafts  # noqa: E402
+from workers.engines.granite.text.decode import Row, Written  # noqa: E402
+from workers.engines.granite.text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS  # noqa: E402
+from workers.engines.granite.text.stopping import StoppingRule  # noqa: E402
 
 TINY = GraniteSettings(model="tiny", max_batch=4, drafts=Drafts.NEVER, canary=False)
 
@@ -266,7 +266,7 @@ class Scripted:
         rows, self._rows = self._rows, []
         texts = [self._tokens.encode(self._texts.pop(0)) for _ in rows]
         return [
-            Written(row.ticket, tuple(text), (-0.1,) * len(text), Ending.SAID)
+            Written(row.ticket, tuple(text), (-0.1,) * len(text), StoppingRule.SAID)
             for row, text in zip(rows, texts, strict=True)
         ]
 
@@ -277,29 +277,29 @@ class Scripted:
 class TestSuspectKeywords:
     """Nobody is put into a transcript who was not named."""
 
-    def hear(
+    def encode(
         self, parts: Any, said: str, terms: tuple[str, ...], *texts: str
     ) -> tuple[Hypothesis, Scripted]:
         pen = Scripted(parts, *texts)
-        rules = Rules(GRANITE_4_0, 4, 30.0, 200, 1 / 3, lambda: 0)
-        engine = GraniteEngine(capabilities(TINY, 4), rules, parts.ears, parts.prompts, pen)
+        rules = EngineOptions(GRANITE_4_0, 4, 30.0, 200, 1 / 3, lambda: 0)
+        engine = GraniteEngine(capabilities(TINY, 4), rules, parts.frontend, parts.prompts, pen)
         samples = tiny_granite.spoken(said, 5)
         return engine.transcribe([Utterance(samples, keywords=terms)])[0], pen
 
     def test_a_name_that_was_said_stays(self, parts: Any) -> None:
-        heard, pen = self.hear(parts, "let gardner stand", ("Gardner",), "let Gardner stand")
+        heard, pen = self.encode(parts, "let gardner stand", ("Gardner",), "let Gardner stand")
 
         assert heard.text == "let Gardner stand"
         assert heard.flags == ()
         assert len(pen.prompts) == 1
 
     def test_a_name_that_sounds_as_it_is_not_spelt_stays(self, parts: Any) -> None:
-        heard, _ = self.hear(parts, "let gadnor stand", ("Gardener",), "let Gardener stand")
+        heard, _ = self.encode(parts, "let gadnor stand", ("Gardener",), "let Gardener stand")
 
         assert heard.text == "let Gardener stand"
 
     def test_a_name_that_nobody_said_goes_and_the_difference_is_recorded(self, parts: Any) -> None:
-        heard, pen = self.hear(
+        heard, pen = self.encode(
             parts, "let it stand", ("Bob Memsen",), "let Bob Memsen stand", "let it stand"
         )
 
@@ -312,7 +312,7 @@ class TestSuspectKeywords:
     def test_a_name_that_comes_without_the_list_as_well_was_not_put_in_by_it(
         self, parts: Any
     ) -> None:
-        heard, _ = self.hear(
+        heard, _ = self.encode(
             parts, "let it stand", ("Bob", "Ann"), "let Bob stand", "let bob stand"
         )
 
@@ -320,7 +320,7 @@ class TestSuspectKeywords:
         assert heard.flags[0] == "keyword_suspect:Bob"
 
     def test_words_have_the_times_of_the_sounds(self, parts: Any) -> None:
-        heard, _ = self.hear(parts, "let go", (), "Let go!")
+        heard, _ = self.encode(parts, "let go", (), "Let go!")
 
         letter = tiny_granite.LETTER_SAMPLES
         for word, first, last in zip(heard.words, [1, 5], [4, 7], strict=True):
@@ -331,17 +331,17 @@ class TestSuspectKeywords:
 class Cramped:
     """Ears on a GPU that has memory for so many clips at once, and no more."""
 
-    def __init__(self, ears: Any, room: int) -> None:
-        self._ears, self.room, self.refused = ears, room, 0
+    def __init__(self, frontend: Any, room: int) -> None:
+        self._frontend, self.room, self.refused = frontend, room, 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._ears, name)
+        return getattr(self._frontend, name)
 
-    def hear(self, features: Sequence[Any]) -> Any:
+    def encode(self, features: Sequence[Any]) -> Any:
         if len(features) > self.room:
             self.refused += 1
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self._ears.hear(features)
+        return self._frontend.encode(features)
 
 
 class Clumsy:
@@ -361,11 +361,11 @@ class Clumsy:
 
 
 def troubled(parts: Any, *, room: int = 100, failing: int = -1, reason: Any = None) -> Any:
-    desk = parts.desk(8, longest(30.0, 200), graphs=False)
-    pen = Clumsy(desk.decoder(parts.end, cut_loops=True), failing, reason)
-    rules = Rules(GRANITE_4_0, 8, 30.0, 200, 0.0, lambda: 0)
-    ears = Cramped(parts.ears, room)
-    return GraniteEngine(capabilities(TINY, 8), rules, ears, parts.prompts, pen), ears
+    decoder_factory = parts.decoder_factory(8, longest(30.0, 200), graphs=False)
+    pen = Clumsy(decoder_factory.decoder(parts.end, cut_loops=True), failing, reason)
+    rules = EngineOptions(GRANITE_4_0, 8, 30.0, 200, 0.0, lambda: 0)
+    frontend = Cramped(parts.frontend, room)
+    return GraniteEngine(capabilities(TINY, 8), rules, frontend, parts.prompts, pen), frontend
 
 
 @pytest.fixture(scope="module")
@@ -384,12 +384,12 @@ class TestTrouble:
     def test_out_of_memory_halves_the_batch_and_is_remembered(
         self, parts: Any, batch: list[Utterance], expected: list[Outcome]
     ) -> None:
-        engine, ears = troubled(parts, room=3)
+        engine, frontend = troubled(parts, room=3)
 
         assert [Outcome(one) for one in engine.transcribe(batch)] == expected
-        assert (engine.rows, ears.refused) == (2, 2)
+        assert (engine.rows, frontend.refused) == (2, 2)
         engine.transcribe(batch)
-        assert ears.refused == 2
+        assert frontend.refused == 2
 
     def test_out_of_memory_in_mid_decode_loses_nothing(
         self, parts: Any, batch: list[Utterance], expected: list[Outcome]
@@ -438,8 +438,8 @@ def test_loading_measures_drafts_and_sings(tiny: Any) -> None:
 
 
 def test_a_damaged_model_does_not_get_past_the_canary(tiny: Any, parts: Any) -> None:
-    from workers.engines.granite.anatomy import anatomy_of
     from workers.engines.granite.checkpoint import inspect
+    from workers.engines.granite.compat import anatomy_of
     from workers.engines.granite.loading import take_apart, weights
 
     model = weights(inspect(tiny), torch.device("cpu"))
@@ -458,10 +458,10 @@ def test_a_loop_is_cut_and_flagged(parts: Any) -> None:
         ) -> tuple[list[int], list[float]]:
             return [7] * len(tokens), [-0.1] * len(positions)
 
-    desk = replace(parts.desk(2, 1_024, graphs=False), stepper=Stuck())
-    decoder = desk.decoder(parts.end, cut_loops=True)
-    rules = Rules(GRANITE_4_0, 2, 30.0, 200, 0.0, lambda: 0)
-    engine = GraniteEngine(capabilities(TINY, 2), rules, parts.ears, parts.prompts, decoder)
+    decoder_factory = replace(parts.decoder_factory(2, 1_024, graphs=False), stepper=Stuck())
+    decoder = decoder_factory.decoder(parts.end, cut_loops=True)
+    rules = EngineOptions(GRANITE_4_0, 2, 30.0, 200, 0.0, lambda: 0)
+    engine = GraniteEngine(capabilities(TINY, 2), rules, parts.frontend, parts.prompts, decoder)
 
     heard = engine.transcribe([Utterance(tiny_granite.babble(8.0, 1))])[0]
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from workers.engine import Utterance
+from workers.engines.base import Utterance
 
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
-from workers.engines.granite.decode import Decoder, Row, Written  # noqa: E402 - needs the optional extra
-from workers.engines.granite.endings import Ending, most_tokens  # noqa: E402
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
+from workers.engines.granite.interfaces import EngineOptions  # noqa: E402
 from workers.engines.granite.loading import capabilities, longest  # noqa: E402
-from workers.engines.granite.prompts import GRANITE_4_0, GRANITE_4_1, PromptTable  # noqa: E402
-from workers.engines.granite.roles import Rules  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
+from workers.engines.granite.text.decode import Decoder, Row, Written  # noqa: E402 - needs the optional extra
+from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1, PromptTable  # noqa: E402
+from workers.engines.granite.text.stopping import StoppingRule, most_tokens  # noqa: E402
 
 CASES = 200
 TASKS = [
@@ -107,7 +107,7 @@ def cases(parts: Any, vendor: Any) -> list[Case]:
     for number in range(4 * CASES):
         utterance = random_utterance(dice, number)
         table = GRANITE_4_0 if len(heard) < CASES // 2 else GRANITE_4_1
-        if parts.ears.hear([parts.ears.whole(utterance.samples)])[0].speech:
+        if parts.frontend.encode([parts.frontend.whole(utterance.samples)])[0].speech:
             heard.append(Case(utterance, table, alone(vendor, utterance, table)))
         if len(heard) == CASES:
             break
@@ -117,13 +117,13 @@ def cases(parts: Any, vendor: Any) -> list[Case]:
 def engine_of(
     parts: Any, table: PromptTable, rows: int, draft_rows: int
 ) -> tuple[GraniteEngine, Recording]:
-    desk = parts.desk(rows, longest(30.0, 200), graphs=False)
-    pen = Recording(desk.decoder(parts.end, cut_loops=False))
-    rules = Rules(
+    decoder_factory = parts.decoder_factory(rows, longest(30.0, 200), graphs=False)
+    pen = Recording(decoder_factory.decoder(parts.end, cut_loops=False))
+    rules = EngineOptions(
         table, rows, 30.0, 200, least_support=0.0, draft_rows=lambda: draft_rows
     )  # no doubts here: a second pass would write another text
     can = capabilities(GraniteSettings(model="tiny"), rows)
-    return GraniteEngine(can, rules, parts.ears, parts.prompts, pen), pen
+    return GraniteEngine(can, rules, parts.frontend, parts.prompts, pen), pen
 
 
 @pytest.mark.parametrize("draft_rows", [0, 1_000], ids=["without-drafts", "with-drafts"])
@@ -146,9 +146,12 @@ def test_ragged_batches_with_admission_in_mid_decode_equal_single_clips(
     assert len(mine) == CASES // 2
     assert pen.joined_in_mid_decode > CASES // 4
     for ticket, case in tickets.items():
-        end = parts.end if pen.texts[ticket].ending is Ending.SAID else frozenset()
+        end = parts.end if pen.texts[ticket].ending is StoppingRule.SAID else frozenset()
         assert pen.texts[ticket].tokens == tuple(t for t in case.expected if t not in end)
-    assert {pen.texts[ticket].ending for ticket in tickets} == {Ending.SAID, Ending.LENGTH}
+    assert {pen.texts[ticket].ending for ticket in tickets} == {
+        StoppingRule.SAID,
+        StoppingRule.LENGTH,
+    }
 
 
 def test_the_cases_are_worth_their_number(cases: list[Case]) -> None:
@@ -164,19 +167,19 @@ def test_a_draft_is_accepted_as_far_as_greedy_decoding_agrees(
 ) -> None:
     # given: drafts that are right at first, and go on wrongly
     some = [case for case in cases if len(case.expected) > 12][:24]
-    desk = parts.desk(len(some), 1_024, graphs=False)
-    decoder = desk.decoder(parts.end, cut_loops=False)
+    decoder_factory = parts.decoder_factory(len(some), 1_024, graphs=False)
+    decoder = decoder_factory.decoder(parts.end, cut_loops=False)
     wrong = 3
     rows = []
     for number, case in enumerate(some):
-        heard = parts.ears.hear([parts.ears.whole(case.utterance.samples)])
+        heard = parts.frontend.encode([parts.frontend.whole(case.utterance.samples)])
         asked = case.table.instruction(
             case.utterance.language,
             case.utterance.translate_to,
             keywords=bool(case.utterance.keywords),
         )
         prompt = parts.prompts.prompt(
-            parts.ears.audio_tokens(heard)[0], asked, case.utterance.keywords
+            parts.frontend.audio_tokens(heard)[0], asked, case.utterance.keywords
         )
         most = most_tokens(len(case.utterance.samples))
         draft = (*case.expected[:agreeing], wrong, wrong, wrong)

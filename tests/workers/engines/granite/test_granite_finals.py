@@ -4,9 +4,8 @@ import math
 
 import pytest
 
-from workers.engines.granite.ctc import Aligned
-from workers.engines.granite.endings import Ending
-from workers.engines.granite.finals import (
+from workers.engines.granite.acoustic.ctc import Aligned
+from workers.engines.granite.finals.finals import (
     Piece,
     contain_all,
     ending_flags,
@@ -17,7 +16,8 @@ from workers.engines.granite.finals import (
     unsupported,
     without_loops,
 )
-from workers.engines.granite.tokens import FittedKeywords
+from workers.engines.granite.text.stopping import StoppingRule
+from workers.engines.granite.text.tokenizer import FittedKeywords
 
 HEARD = [Aligned(0, 1, 0.9)] * 4
 UNHEARD = [Aligned(0, 1, 1e-5)] * 4
@@ -99,7 +99,7 @@ def test_dropped_keywords_are_counted_and_named() -> None:
 
 
 def test_cut_texts_say_so() -> None:
-    assert [ending_flags(ending) for ending in Ending] == [[], ["length_cut"], ["loop_cut"]]
+    assert [ending_flags(ending) for ending in StoppingRule] == [[], ["length_cut"], ["loop_cut"]]
 
 
 def test_terms_are_found_whatever_their_case_and_signs() -> None:
@@ -117,18 +117,18 @@ def test_words_keep_their_places() -> None:
 @pytest.mark.parametrize(
     ("text", "ending", "left"),
     [
-        ("4242 4242 4242 4242", Ending.SAID, "4242 4242 4242 4242"),
-        ("no " * 9 + "I did not", Ending.SAID, "no " * 9 + "I did not"),
+        ("4242 4242 4242 4242", StoppingRule.SAID, "4242 4242 4242 4242"),
+        ("no " * 9 + "I did not", StoppingRule.SAID, "no " * 9 + "I did not"),
         (
             "well " + "yes " * 60 + "it is Jones",
-            Ending.SAID,
+            StoppingRule.SAID,
             "well yes it is Jones",
         ),  # no room for it
-        ("and " + "bye " * 12, Ending.LENGTH, "and bye"),
+        ("and " + "bye " * 12, StoppingRule.LENGTH, "and bye"),
     ],
 )
 def test_only_loops_that_the_audio_does_not_bear_out_are_cut(
-    text: str, ending: Ending, left: str
+    text: str, ending: StoppingRule, left: str
 ) -> None:
     pieces = [Piece(word, -0.1) for word in text.split()]
 

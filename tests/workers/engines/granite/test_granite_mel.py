@@ -8,7 +8,7 @@ import pytest
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
-from workers.engines.granite.mel import LEAST_SAMPLES, Mel, frames_in  # noqa: E402 - needs the optional extra
+from workers.engines.granite.acoustic.mel import LEAST_SAMPLES, Mel, frames_in  # noqa: E402 - needs the optional extra
 
 MEL = Mel.on(torch.device("cpu"))
 
@@ -70,7 +70,7 @@ def test_torchaudio_is_not_needed(tiny: Any) -> None:
 
     program = (
         "import sys, numpy; sys.modules['torchaudio'] = None\n"
-        "from workers.engine import Utterance\n"
+        "from workers.engines.base import Utterance\n"
         "from workers.engines.granite import GraniteSettings, load\n"
         f"engine = load(GraniteSettings(model={str(tiny)!r}, max_batch=1))\n"
         "print(engine.transcribe([Utterance(numpy.zeros(16000, numpy.float32))])[0].text == '')"

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.engine import Hypothesis
+from workers.engines.base import Hypothesis
 
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
 
-from workers.engines.granite.blocks import BlockCache  # noqa: E402 - needs the optional extra
-from workers.engines.granite.ctc import emissions, text_of, words_of  # noqa: E402
-from workers.engines.granite.ears import Ears  # noqa: E402
-from workers.engines.granite.mel import Mel, frames_in  # noqa: E402
+from workers.engines.granite.acoustic.block_cache import BlockCache  # noqa: E402 - needs the optional extra
+from workers.engines.granite.acoustic.ctc import emissions, text_of, words_of  # noqa: E402
+from workers.engines.granite.acoustic.frontend import AcousticFrontend  # noqa: E402
+from workers.engines.granite.acoustic.mel import Mel, frames_in  # noqa: E402
 
 MOVED = 0.02
 """Bound on what block caching changes in the probability of a frame, out of 1."""
@@ -25,7 +25,7 @@ class Listener:
     """Ears with a memory of their own, and of how much they had to hear."""
 
     def __init__(self, parts: Any) -> None:
-        self.ears: Ears = parts.ears
+        self.frontend: AcousticFrontend = parts.frontend
         self.cache = BlockCache(Mel.on(torch.device("cpu")), torch.device("cpu"), 200)
         self.frames: list[int] = []
         self.kept: list[Any] = []
@@ -33,8 +33,8 @@ class Listener:
     def partial(self, key: str, samples: Any) -> Hypothesis:
         window = self.cache.window(key, samples)
         self.frames.append(len(window.features))
-        heard = self.ears.hear([window.features])[0]
-        return self.cache.learn(window, heard.best, heard.probabilities)
+        heard = self.frontend.encode([window.features])[0]
+        return self.cache.apply(window, heard.best, heard.probabilities)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def listener(parts: Any) -> Listener:
 
 
 def whole(parts: Any, samples: Any) -> Any:
-    return parts.ears.hear([parts.ears.whole(samples)])[0]
+    return parts.frontend.encode([parts.frontend.whole(samples)])[0]
 
 
 def grown(listener: Listener, samples: Any, key: str, every: int) -> Hypothesis:
@@ -95,7 +95,7 @@ def test_a_window_without_its_left_neighbour_would_be_worse(parts: Any, listener
     expected = whole(parts, samples).probabilities[head]
 
     grown(listener, samples, "a", 8_000)
-    alone = parts.ears.hear([parts.ears.whole(samples)[200:]])[0].probabilities[:20]
+    alone = parts.frontend.encode([parts.frontend.whole(samples)[200:]])[0].probabilities[:20]
 
     cached = listener.cache._heard["a"].probabilities[head]
     assert np.abs(alone - expected).mean() > 5 * np.abs(cached - expected).mean()
@@ -154,8 +154,8 @@ def test_memory_is_bounded(parts: Any) -> None:
     cache = BlockCache(Mel.on(torch.device("cpu")), torch.device("cpu"), 200, most=3)
     for number in range(10):
         window = cache.window(str(number), tiny_granite.silence(0.5))
-        heard = parts.ears.hear([window.features])[0]
-        cache.learn(window, heard.best, heard.probabilities)
+        heard = parts.frontend.encode([window.features])[0]
+        cache.apply(window, heard.best, heard.probabilities)
 
     assert len(cache) == 3
 

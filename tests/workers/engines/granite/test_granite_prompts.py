@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workers.engines.granite.prompts import (
+from workers.engines.granite.text.prompts import (
     GRANITE_4_0,
     GRANITE_4_1,
     GRANITE_4_1_RAW,
@@ -90,7 +90,7 @@ class TestOverTheTokenizer:
 
     @pytest.fixture
     def tokens(self, tiny: Path) -> Any:
-        from workers.engines.granite.tokens import Tokens
+        from workers.engines.granite.text.tokenizer import Tokens
 
         return Tokens.read(tiny / "tokenizer.json")
 

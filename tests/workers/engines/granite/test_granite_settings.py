@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from workers.engines.granite.drafts import Cost, DraftLedger, pays
-from workers.engines.granite.prompts import GRANITE_4_1_RAW
 from workers.engines.granite.settings import Drafts, GraniteSettings
+from workers.engines.granite.text.prompts import GRANITE_4_1_RAW
+from workers.engines.granite.text.speculative import Cost, DraftLedger, pays
 
 
 def test_nothing_said_is_the_vendor_s_smaller_model() -> None:

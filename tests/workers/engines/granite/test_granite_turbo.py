@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.engine import Effort, Utterance
+from workers.engines.base import Effort, Utterance
 
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 torch = tiny_granite.torch
@@ -14,10 +14,10 @@ transformers = pytest.importorskip(
     "transformers", minversion="5.16", reason="TurboCTC needs transformers 5.16"
 )
 
+from workers.engines.granite.acoustic.turbo_ctc import TurboPartials, load_turbo  # noqa: E402
 from workers.engines.granite.checkpoint import CheckpointError  # noqa: E402 - needs the optional extra
 from workers.engines.granite.loading import assemble  # noqa: E402
 from workers.engines.granite.settings import Drafts, GraniteSettings  # noqa: E402
-from workers.engines.granite.turbo import TurboPartials, load_turbo  # noqa: E402
 
 SECONDS = [0.2, 1.0, 2.37, 10.3, 11.0, 4.0]
 CPU = torch.device("cpu")
@@ -97,7 +97,7 @@ def test_words_agreed_by_two_partials_are_stable(turbo: TurboPartials) -> None:
     clip = tiny_granite.babble(4.0, 1)
 
     first, second, other = (
-        turbo.hear([Utterance(clip, Effort.PARTIAL, key=key)])[0] for key in ("a", "a", "b")
+        turbo.encode([Utterance(clip, Effort.PARTIAL, key=key)])[0] for key in ("a", "a", "b")
     )
 
     assert (first.flags, other.flags) == (("stable:0",), ("stable:0",))

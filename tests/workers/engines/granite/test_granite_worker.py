@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from redis.asyncio import Redis
-from support.lane import Lane, working
+from support.job_streams import Lane, working
 
 from protocol.events import Final
-from workers.engine import Capabilities, Hypothesis, Samples, Utterance
+from workers.engines.base import Capabilities, Hypothesis, Samples, Utterance
 
 tiny_granite = pytest.importorskip("tests.support.tiny_granite")
 
@@ -67,14 +67,14 @@ async def test_a_short_final_that_joins_a_long_one_is_settled_first_with_the_tex
 ) -> None:
     long, short = tiny_granite.babble(LONG, 1), tiny_granite.babble(SHORT, 2)
     alone = [engine.transcribe([Utterance(as_sent(one))])[0] for one in (short, long)]
-    lane, watched = Lane(redis), Watched(engine)
-    await lane.begin()
+    job_stream, watched = Lane(redis), Watched(engine)
+    await job_stream.begin()
 
     async with working(redis, watched):
-        await lane.queue(0, long)
+        await job_stream.queue(0, long)
         await asyncio.to_thread(watched.running.wait)
-        await lane.queue(1, short)
-        settled = [await lane.next_terminal() for _ in range(2)]
+        await job_stream.queue(1, short)
+        settled = [await job_stream.next_terminal() for _ in range(2)]
 
     assert [one.segment.channel for one in settled] == [1, 0]
     assert [one.text for one in settled if isinstance(one, Final)] == [one.text for one in alone]
@@ -85,13 +85,13 @@ async def test_words_that_the_engine_has_heard_twice_alike_are_promised(
     redis: Redis, engine: GraniteEngine
 ) -> None:
     said = tiny_granite.spoken("let go one garden", 2)
-    lane = Lane(redis)
-    await lane.begin()
+    job_stream = Lane(redis)
+    await job_stream.begin()
 
-    async with lane.partials() as published, working(redis, engine):
+    async with job_stream.partials() as published, working(redis, engine):
         heard = []
         for _ in range(2):
-            await lane.ask(0, said)
+            await job_stream.ask(0, said)
             heard.append(await anext(published))
 
     assert [" ".join(word.text for word in one.words) for one in heard] == ["let go one garden"] * 2

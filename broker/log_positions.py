@@ -1,0 +1,93 @@
+"""How far many calls have come: one command for hundreds of them, for readers that wait."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from protocol.call import Role
+from protocol.event_codec import decode_entry
+from protocol.events import CallEnded, CallStarted
+
+from .redis_keys import CallKeys
+
+_AT_ONCE = 250
+"""Calls in one command; bounds the time for which Redis serves nobody else."""
+
+_SOURCE = """#!lua flags=no-writes,allow-oom
+local positions = {}
+for number, meta in ipairs(KEYS) do
+  positions[number] = redis.call('HMGET', meta, 'log', 'seq')
+end
+return positions
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """The name of a call's log, and the last `seq` in it."""
+
+    log: bytes
+    seq: int
+
+
+class LogPositions:
+    """Asks Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._script = redis.register_script(_SOURCE)
+
+    async def read(self, metas: Iterable[str]) -> dict[str, LogPosition]:
+        """
+        By key, as far as calls have begun. Raises what redis-py raises.
+
+        `metas`: the `meta` keys of calls; those of one partition share a command.
+        """
+        found: dict[str, LogPosition] = {}
+        for keys in _batches(metas):
+            answers: Any = await self._script(keys=keys)
+            for key, (log, seq) in zip(keys, answers, strict=True):
+                if log is not None and seq is not None:
+                    found[key] = LogPosition(log, int(seq))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """What the ends of a call's log say."""
+
+    roles: tuple[Role, ...]
+    """Of its channels; none before it has begun."""
+
+    last: int
+    """The last `seq`; 0 before it has begun."""
+
+    ended: int | None
+    """`seq` of `call.ended`."""
+
+
+async def read_log_status(redis: Redis, keys: CallKeys) -> LogStatus:
+    """How far a call has come; raises what Redis raises."""
+    first: Any = await redis.xrange(keys.log, count=1)
+    last: Any = await redis.xrevrange(keys.log, count=1)
+    opening, closing = (
+        [decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page]
+        for page in (first, last)
+    )
+    return LogStatus(
+        next((one.event.roles for one in opening if isinstance(one.event, CallStarted)), ()),
+        next((one.seq or 0 for one in closing), 0),
+        next((one.seq for one in closing if isinstance(one.event, CallEnded)), None),
+    )
+
+
+def _batches(metas: Iterable[str]) -> Iterator[list[str]]:
+    """Keys of one partition each: what stands before `}` is their hash tag."""
+    partitions: defaultdict[str, list[str]] = defaultdict(list)
+    for meta in metas:
+        partitions[meta.partition("}")[0]].append(meta)
+    for keys in partitions.values():
+        for start in range(0, len(keys), _AT_ONCE):
+            yield keys[start : start + _AT_ONCE]

@@ -1,0 +1,138 @@
+"""
+Reading the logs of calls as they grow.
+
+The pub/sub channel of a call brings news at once but may lose some; the log has everything.  So a follower
+takes news whose `seq` is next as they come, and reads the log wherever there is a hole.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from protocol.event_codec import decode_entry
+from protocol.events import CallEnded, Entry
+
+from .log_positions import LogStatus
+from .pubsub import _CATCH_UP, _POSITION, News, PubSubHub
+from .redis_keys import CallKeys
+
+_PAGE = 256
+"""Entries read from a log at a time."""
+
+
+class LogReplacedError(Exception):
+    """
+    The log that was followed is gone and another has begun in its place, whose seqs begin again at 1.
+
+    It happens when a call id is used again, or when a gateway died together with Redis and its bridge came back.
+    """
+
+
+class LogReader:
+    """All entries of one call's log from `after` on, in order, each once, with partials between them."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        pubsub_hub: PubSubHub,
+        keys: CallKeys,
+        after: int,
+        log_status: LogStatus | None = None,
+    ) -> None:
+        """`standing`: what is known of the log; one that ends before `after` is not the one that was read."""
+        self._redis = redis
+        self._pubsub_hub = pubsub_hub
+        self._keys = keys
+        self._seq = after
+        self._log: bytes | None = None
+        self._is_unread = False
+        self._is_another = log_status is not None and 0 < log_status.last < after
+
+    @property
+    def seq(self) -> int:
+        """The last seq that was told."""
+        return self._seq
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """
+        Entries as they come, until `call.ended`.  Waits for a call that has not begun yet.
+
+        LogReplacedError when another log has begun; whoever asks again then gets that one from its beginning.
+        """
+        if self._is_another:
+            self._is_another, self._seq = False, 0
+            raise LogReplacedError
+        async with self._pubsub_hub.listen(self._keys.live, self._keys.meta) as news:
+            async for entry in self._behind():
+                yield entry
+                if isinstance(entry.event, CallEnded):
+                    return
+            while True:
+                async for entry in self._next(news):
+                    yield entry
+                    if isinstance(entry.event, CallEnded):
+                        return
+
+    async def _next(self, news: News) -> AsyncIterator[Entry]:
+        try:
+            async with asyncio.timeout(_CATCH_UP if self._is_unread else None):
+                message = await news.get()
+        except TimeoutError:
+            message = b""
+        head, _, payload = message.partition(b" ")
+        if head == _POSITION:
+            seq, _, log = payload.partition(b" ")
+            if log == self._log and int(seq) <= self._seq:
+                return
+            head = b""
+        if head == b"-":
+            yield decode_entry(None, payload)
+        elif head and int(head) == self._seq + 1:
+            self._seq += 1
+            yield decode_entry(self._seq, payload)
+        elif not head or int(head) > self._seq or int(head) == 1:
+            async for entry in self._behind():
+                yield entry
+
+    async def _behind(self) -> AsyncIterator[Entry]:
+        """What the log has behind the last seq; nothing while Redis cannot be reached."""
+        while True:
+            try:
+                page = await self._page()
+            except (RedisError, OSError):
+                self._is_unread = True
+                return
+            self._is_unread = False
+            for entry_id, fields in page:
+                self._seq = int(entry_id.split(b"-")[0])
+                yield decode_entry(self._seq, fields[b"e"])
+            if len(page) < _PAGE:
+                return
+
+    async def _page(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """What comes next in the log; the name of the log is looked at in the same moment."""
+        together = self._redis.pipeline(transaction=True)
+        together.hget(self._keys.meta, "log")
+        together.xrange(self._keys.log, f"({self._seq}-0", "+", count=_PAGE)
+        name: bytes | None
+        page: list[tuple[bytes, dict[bytes, bytes]]]
+        name, page = await together.execute()
+        followed, self._log = self._log, name or self._log
+        if followed and self._log != followed:
+            self._seq = 0
+            raise LogReplacedError
+        return page
+
+
+async def read_across_logs(log_reader: LogReader) -> AsyncIterator[Entry | None]:
+    """Entries as a listener gets them, over the ends of logs; None where another log has taken the place of one."""
+    while True:
+        try:
+            async for entry in log_reader.entries():
+                yield entry
+        except LogReplacedError:
+            yield None
+        else:
+            return

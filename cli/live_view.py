@@ -1,0 +1,59 @@
+"""A call played with its captions on the terminal."""
+
+import asyncio
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from .captions import Captions
+from .simulated_bridge import Playback, play
+
+_LOOKS_PER_SECOND = 5
+
+
+async def play_with_captions(playback: Playback, hang_up: asyncio.Event) -> Captions:
+    """Play the call and show what is said of it; where there is no terminal, finals as plain lines."""
+    captions = Captions(playback.plan.keywords)
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        show = _Show(playback, captions, console, live)
+        await play(playback, show.heard, show.progress, hang_up)
+    return captions
+
+
+class _Show:
+    """What happens on the terminal when something is heard or sent."""
+
+    def __init__(
+        self, playback: Playback, captions: Captions, console: Console, live: Live
+    ) -> None:
+        self._playback = playback
+        self._captions = captions
+        self._console = console
+        self._live = live
+        self._began = time.monotonic()
+        self._looks = -1
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """An event has come."""
+        now_ms = (time.monotonic() - self._began) * 1_000 * self._playback.pace
+        if said := self._captions.take(event, now_ms):
+            self._console.print(said.text, soft_wrap=not self._console.is_terminal)
+        self._refresh()
+
+    def progress(self, seconds: float) -> None:
+        """So much of the call has been sent."""
+        if self._looks < 0:  # the clock starts with the first frame
+            self._began = time.monotonic() - seconds / self._playback.pace
+        looks = int(seconds * _LOOKS_PER_SECOND)
+        if looks != self._looks:
+            self._looks = looks
+            total, call_id = self._playback.recording.seconds, self._playback.plan.call_id
+            self._captions.say(f"{seconds:5.0f} of {total:.0f} s  call {call_id}  Ctrl-C hangs up")
+            self._refresh()
+
+    def _refresh(self) -> None:
+        if self._console.is_terminal:
+            self._live.update(self._captions.render(), refresh=True)

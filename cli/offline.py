@@ -1,0 +1,116 @@
+"""
+A recording transcribed in one process: the ears and an engine, without gateway, queue or store.
+
+Like `trunkline.py` it stands above the parts and joins them.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from protocol.audio import Pcm
+from protocol.clock import CALL_RATE
+from protocol.events import Final, SegmentId, Span, Timing
+from protocol.jobs import Job
+from streaming.audio.channel_segmenter import (
+    ChannelSegmenter,
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SoundEvent,
+    run_vad_single,
+)
+from streaming.audio.endpointing import RECORDED
+from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.vad import Vad
+from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
+from workers.engines.base import Engine, Utterance
+from workers.event_builder import final_of
+
+
+@dataclass(slots=True)
+class _Growing:
+    audio: list[Pcm] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One stretch of speech of a recording, with its audio at the engine's rate."""
+
+    segment: SegmentId
+    span: Span
+    pcm: Pcm = field(repr=False)
+
+
+def transcribe_recording(
+    channels: Sequence[Pcm],
+    engine: Engine,
+    *,
+    language: str = "en",
+    keywords: tuple[str, ...] = (),
+    progress: Callable[[float], None] = lambda _: None,
+) -> Transcript:
+    """The transcript of channels at 8 kHz; `progress` is told how much is done, from 0 to 1."""
+    longest = engine.capabilities.max_seconds
+    cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
+    total = sum(cut.span.end - cut.span.start for cut in cuts)
+    segments, done = [], 0
+    for cut in cuts:
+        samples = cut.pcm.astype(np.float32) / np.float32(32_768)
+        heard = engine.transcribe([Utterance(samples, language=language, keywords=keywords)])[0]
+        job = Job(
+            "recording", "", cut.segment, cut.span.start, 0.0, language,
+            keywords=keywords, end=cut.span.end,
+        )  # fmt: skip
+        segments.append(_stored(final_of(job, heard, engine.capabilities.name, Timing(0, 0))))
+        done += cut.span.end - cut.span.start
+        progress(done / total)
+    segments.sort(key=lambda one: (one.span.start, one.segment.channel))
+    roles = ("agent", "customer") if len(channels) == 2 else ("mixed",) * len(channels)
+    duration = max(len(pcm) for pcm in channels)
+    call = CallSummary("recording", roles, language, "file", time.time(), "completed", duration)
+    return Transcript(call, tuple(segments))
+
+
+def cut_up(channel: int, pcm: Pcm, max_seconds: float = 14.0) -> Iterator[Cut]:
+    """The speech of one channel at 8 kHz, as a gateway would cut a recording: up to `max_seconds` together."""
+    weights = silero_weights()
+    longest = min(RECORDED.maximum_ms, int(max_seconds * 1_000))
+    window = min(RECORDED.cut_window_ms, longest // 2)
+    endpointing = replace(RECORDED, maximum_ms=longest, cut_window_ms=window)
+    segmenter = ChannelSegmenter(endpointing, vad=Vad.BOTH if weights else Vad.WEBRTC)
+    silero = Silero(weights) if weights else None
+    growing: dict[int, _Growing] = {}
+    for start in range(0, len(pcm), CALL_RATE):
+        events = run_vad_single(segmenter, pcm[start : start + CALL_RATE], silero)
+        yield from _closed(channel, events, growing)
+    yield from _closed(channel, segmenter.finish(), growing)
+
+
+def _closed(
+    channel: int, events: Sequence[SoundEvent], growing: dict[int, _Growing]
+) -> Iterator[Cut]:
+    for event in events:
+        match event:
+            case SegmentOpened(number, _):
+                growing[number] = _Growing()
+            case SegmentGrew(number, pcm):
+                growing[number].audio.append(pcm)
+            case SegmentClosed(number, span, samples, _):
+                audio = np.concatenate(growing.pop(number).audio)[:samples]
+                yield Cut(SegmentId(channel, number), span, audio)
+
+
+def _stored(final: Final) -> StoredSegment:
+    return StoredSegment(
+        final.segment,
+        final.span,
+        Ending.FINAL,
+        final.words,
+        language=final.language,
+        keywords_found=final.keywords_found,
+        engine=final.engine,
+        flags=final.flags,
+    )

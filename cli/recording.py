@@ -1,0 +1,119 @@
+"""
+Audio files as channels at 8 kHz.
+
+Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves; other kinds of PCM in WAV
+go through pydub, which needs no help for them; everything else is decoded in a child process (see `container`).
+"""
+
+import os
+import stat
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import soxr
+
+from protocol.audio import Encoding, Pcm
+from protocol.clock import CALL_RATE, to_seconds
+from protocol.wav import Samples, WavError, parse_wav, samples
+
+from .container import ContainerError, decode_container
+from .container_child import LONGEST_SECONDS
+
+_LARGEST_FILE = 5 << 30
+"""Bytes: more than 4 hours of stereo in 24 bit at 48 kHz."""
+
+
+class RecordingError(Exception):
+    """The file cannot be played; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Channels of the same length, 16 bit at 8 kHz."""
+
+    channels: tuple[Pcm, ...]
+
+    @property
+    def samples(self) -> int:
+        """Length of each channel."""
+        return len(self.channels[0])
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds."""
+        return to_seconds(self.samples)
+
+
+def read_recording(path: Path) -> Recording:
+    """The channels of an audio file.  RecordingError when it is none."""
+    try:
+        with path.open("rb") as file:
+            found = _read(file)
+    except OSError as exc:
+        raise RecordingError(f"{path}: {exc.strerror}") from exc
+    except WavError as exc:
+        raise RecordingError(f"{path}: {exc}; is the file damaged?") from exc
+    except (ContainerError, RecordingError) as exc:
+        raise RecordingError(f"{path}: {exc}") from exc
+    if not found.frames:
+        raise RecordingError(f"{path}: there is no audio in it")
+    if found.seconds > LONGEST_SECONDS:
+        raise RecordingError(f"{path}: it is longer than {LONGEST_SECONDS // 3_600} hours: cut it")
+    return Recording(tuple(np.ascontiguousarray(channel) for channel in _at_call_rate(found).T))
+
+
+def _read(file: IO[bytes]) -> Samples:
+    """What an open file holds; nothing of it is decoded yet where that can be."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise RecordingError("it is no file")
+    if not status.st_size:
+        raise RecordingError("the file is empty")
+    if status.st_size > _LARGEST_FILE:
+        raise RecordingError(f"the file is larger than {_LARGEST_FILE >> 30} GiB: cut it")
+    head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        content = head + file.read()
+        if found := parse_wav(content) or _read_with_pydub(content):
+            return found
+    decoded = decode_container(file)
+    return samples(Encoding.L16, CALL_RATE, decoded.channels, decoded.body)
+
+
+def _read_with_pydub(content: bytes) -> Samples | None:
+    """
+    The kinds of PCM that `parse_wav` leaves, such as 24 bit.
+
+    Made of bytes, a segment is read by pydub itself; from a file it would ask ffmpeg, by whatever the file names.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # pydub warns where there is no ffmpeg
+        from pydub import AudioSegment  # slow to import, and most do without
+        from pydub.exceptions import CouldntDecodeError
+    try:
+        segment = AudioSegment(data=content).set_sample_width(2)
+    except (CouldntDecodeError, AttributeError, IndexError, KeyError, ValueError, struct.error):
+        return None  # as found in its constructor
+    return samples(Encoding.L16, segment.frame_rate, segment.channels, segment.raw_data)
+
+
+def _at_call_rate(found: Samples) -> Pcm:
+    """`[n, channels]`, resampled a second at a time."""
+    pieces = found.pieces(found.rate)
+    if found.rate == CALL_RATE:
+        return np.concatenate(list(pieces))
+    stream = soxr.ResampleStream(
+        found.rate, CALL_RATE, found.channels, dtype="float32", quality=soxr.HQ
+    )
+    resampled = [_clipped(stream.resample_chunk(piece.astype(np.float32))) for piece in pieces]
+    nothing = np.zeros((0, found.channels), dtype=np.float32)
+    return np.concatenate([*resampled, _clipped(stream.resample_chunk(nothing, last=True))])
+
+
+def _clipped(wide: np.ndarray) -> Pcm:
+    clipped: Pcm = np.clip(np.rint(wide), -32_768, 32_767).astype(np.int16)
+    return clipped

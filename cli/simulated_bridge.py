@@ -1,0 +1,286 @@
+"""
+A bridge made of an audio file.
+
+`script` says what such a bridge sends and when, as a pure function of the recording; `play` sends it.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from protocol.audio import Encoding, encode
+from protocol.clock import CALL_RATE, to_seconds
+
+from .recording import Recording
+
+FRAME = CALL_RATE // 50
+"""Samples in a frame: 20 ms, as bridges send them."""
+
+PATHS = {"native": "/v1/calls", "twilio": "/twilio"}
+"""Where a gateway listens to each dialect that can be played."""
+
+_RECONNECT = 0.5
+"""Seconds before a lost subscription is tried again."""
+
+_ATTEMPTS = 20
+"""How often in a row that is done."""
+
+
+class PlaybackError(Exception):
+    """The gateway cannot be reached, would not take the call, or left it; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What the bridge says of the call."""
+
+    call_id: str
+    roles: tuple[str, ...]
+    language: str = "en"
+    keywords: tuple[str, ...] = ()
+    translate_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message, and when it is sent: seconds after the call's first sample at pace 1."""
+
+    at: float
+    message: str | bytes
+
+
+def script(dialect: str, recording: Recording, plan: CallPlan) -> Iterator[Due]:
+    """All that a bridge of this dialect sends for the recording.  KeyError for other dialects."""
+    return {"native": _native, "twilio": _twilio}[dialect](recording, plan)
+
+
+def _frames(recording: Recording) -> Iterator[tuple[int, list[bytes]]]:
+    """Start and mu-law bytes of each frame, for all channels; a frame is due when its last sample is spoken."""
+    for start in range(0, recording.samples, FRAME):
+        yield (
+            start,
+            [encode(pcm[start : start + FRAME], Encoding.MULAW) for pcm in recording.channels],
+        )
+
+
+def _native(recording: Recording, plan: CallPlan) -> Iterator[Due]:
+    start: dict[str, Any] = {
+        "type": "start",
+        "call_id": plan.call_id,
+        "channels": plan.roles,
+        "encoding": "mulaw",
+        "sample_rate": CALL_RATE,
+        "language": plan.language,
+        "keywords": plan.keywords,
+    }
+    if plan.translate_to:
+        start["translate_to"] = plan.translate_to
+    yield Due(0.0, json.dumps(start))
+    for position, channels in _frames(recording):
+        interleaved = b"".join(bytes(sample) for sample in zip(*channels, strict=True))
+        yield Due(to_seconds(position + len(channels[0])), interleaved)
+    yield Due(recording.seconds, '{"type":"stop"}')
+
+
+def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
+    """https://www.twilio.com/docs/voice/media-streams/websocket-messages, numbers as strings as there."""
+    tracks = ("inbound", "outbound")[: len(recording.channels)]
+    stream = {"streamSid": "MZ" + "0" * 32}
+    parameters = {
+        "call_id": plan.call_id,
+        "language": plan.language,
+        "keywords": ",".join(plan.keywords),
+        "roles": ",".join(
+            f"{track}:{role}" for track, role in zip(tracks, plan.roles, strict=False)
+        ),
+    }
+    if plan.translate_to:
+        parameters["translate_to"] = plan.translate_to
+    start = {
+        "accountSid": "AC" + "0" * 32,
+        "callSid": plan.call_id,
+        "tracks": tracks,
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": CALL_RATE, "channels": 1},
+        "customParameters": parameters,
+    }
+    yield Due(0.0, json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
+    yield Due(
+        0.0, json.dumps({"event": "start", "sequenceNumber": "1", "start": start | stream} | stream)
+    )
+    sequence = 1
+    for position, channels in _frames(recording):
+        due = to_seconds(position + len(channels[0]))
+        for track, payload in zip(tracks, channels, strict=False):
+            sequence += 1
+            media = {
+                "track": track,
+                "chunk": str(position // FRAME + 1),
+                "timestamp": str(position * 1_000 // CALL_RATE),
+                "payload": base64.b64encode(payload).decode(),
+            }
+            head = {"event": "media", "sequenceNumber": str(sequence)}
+            yield Due(due, json.dumps(head | {"media": media} | stream))
+    stop = {"event": "stop", "sequenceNumber": str(sequence + 1), "stop": {"callSid": plan.call_id}}
+    yield Due(recording.seconds, json.dumps(stop | stream))
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """A call that is to be played: `pace` 1 is real time, 2 twice as fast."""
+
+    url: str
+    dialect: str
+    recording: Recording
+    plan: CallPlan
+    pace: float = 1.0
+    key: str = field(default="", repr=False)
+    """What the gateway wants to see; nothing where it has no keys."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The key, where servers put it."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+
+Heard = Callable[[dict[str, Any]], None]
+"""Is given each public event as it comes."""
+
+
+async def play(
+    playback: Playback, heard: Heard, progress: Callable[[float], None], hang_up: asyncio.Event
+) -> None:
+    """
+    Play a call and hear what is said of it, until `call.ended`.
+
+    `progress` is told the seconds of the call that have been sent; when `hang_up` is set the call is ended
+    there, and what was said until then is still heard.  PlaybackError when the call cannot be played to its end.
+    """
+    url = _base(playback.url) + PATHS[playback.dialect]
+    try:
+        async with connect(
+            url,
+            compression=None,
+            additional_headers=playback.headers,
+            proxy=_proxy(url),
+        ) as socket:
+            ended = await _converse(socket, playback, heard, progress, hang_up)
+    except InvalidStatus as exc:
+        raise PlaybackError(_refusal(url, exc)) from exc
+    except InvalidURI as exc:
+        raise PlaybackError(f"{playback.url} is no address of a gateway") from exc
+    except (OSError, InvalidHandshake) as exc:
+        raise PlaybackError(f"no gateway answers at {url} ({exc}): is it up?") from exc
+    if not ended:
+        reason = f"{socket.close_reason or 'no reason given'}, code {socket.close_code}"
+        raise PlaybackError(f"the gateway left before the call had ended ({reason})")
+
+
+async def _converse(
+    socket: ClientConnection,
+    playback: Playback,
+    heard: Heard,
+    progress: Callable[[float], None],
+    hang_up: asyncio.Event,
+) -> bool:
+    """Send and hear at the same time; whether `call.ended` came."""
+    async with asyncio.TaskGroup() as tasks:
+        if playback.dialect == "native":
+            receiving = tasks.create_task(_feed(socket, heard))
+        else:
+            tasks.create_task(_drain(socket))
+            receiving = tasks.create_task(_subscribe(playback, heard))
+        await _send(socket, playback, progress, hang_up)
+    return receiving.result()
+
+
+def _refusal(url: str, refused: InvalidStatus) -> str:
+    """What the gateway said instead of taking the call."""
+    response = refused.response
+    later = response.headers.get("Retry-After")
+    said = (response.body or b"").decode(errors="replace").strip()
+    again = f"; try again in {later} s" if later else ""
+    return f"{url} refuses the call with HTTP {response.status_code}{again}: {said}"
+
+
+async def _send(
+    socket: ClientConnection,
+    playback: Playback,
+    progress: Callable[[float], None],
+    hang_up: asyncio.Event,
+) -> None:
+    """Keep to a schedule that was fixed before the first message, so that nothing drifts."""
+    messages = list(script(playback.dialect, playback.recording, playback.plan))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with contextlib.suppress(ConnectionClosed):  # who hears will say it
+        for due in messages[:-1]:
+            await asyncio.sleep(began + due.at / playback.pace - loop.time())
+            if hang_up.is_set():
+                break
+            await socket.send(due.message)
+            progress(due.at)
+        await socket.send(messages[-1].message)
+
+
+async def _feed(socket: ClientConnection, heard: Heard) -> bool:
+    """Whether `call.ended` came before the connection closed."""
+    kind = ""
+    with contextlib.suppress(ConnectionClosed):
+        async for message in socket:
+            event = json.loads(message)
+            heard(event)
+            kind = event["type"]
+    return kind == "call.ended"
+
+
+async def _drain(socket: ClientConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        async for _ in socket:
+            pass
+
+
+async def _subscribe(playback: Playback, heard: Heard) -> bool:
+    """
+    Follow the call by a connection of its own; a lost one is made again behind the last event.
+
+    Whether `call.ended` came before it had been tried often enough in vain.
+    """
+    events = f"{_base(playback.url)}/v1/calls/{playback.plan.call_id}/events"
+    after, attempts = 0, 0
+    while attempts < _ATTEMPTS:
+        try:
+            asked = f"{events}?after={after}"
+            async with connect(
+                asked, additional_headers=playback.headers, proxy=_proxy(asked)
+            ) as socket:
+                async for message in socket:
+                    event = json.loads(message)
+                    after, attempts = event.get("seq", after), 0
+                    heard(event)
+                    if event["type"] == "call.ended":
+                        return True
+        except (OSError, ConnectionClosed, InvalidHandshake):
+            pass
+        attempts += 1
+        await asyncio.sleep(_RECONNECT)
+    return False
+
+
+def _proxy(url: str) -> Literal[True] | None:
+    """Whether `http_proxy` and its like count: never on the way to this machine."""
+    host = urlsplit(url).hostname or ""
+    return None if host in {"localhost", "::1"} or host.startswith("127.") else True
+
+
+def _base(url: str) -> str:
+    """Scheme and host of a URL; a path in it does not matter."""
+    parts = urlsplit(url if "://" in url else f"ws://{url}")
+    return f"{parts.scheme.replace('http', 'ws')}://{parts.netloc}"

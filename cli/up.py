@@ -1,0 +1,158 @@
+"""The whole ring on one machine."""
+
+import argparse
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from protocol.dialects import registry as dialects
+from protocol.settings import RedisSettings
+from runtime.local_stack import ChildProcess, Stack, embedded_valkey
+from runtime.process import on_interrupt, run_loop
+from streaming.audio.endpointing import Endpointing
+from streaming.settings import GatewaySettings
+from transcripts.render import render
+from transcripts.settings import RecorderSettings
+from transcripts.transcript import Transcript
+from transcripts.wer import WordErrors, word_errors
+from workers.settings import WorkerSettings
+
+from .calls import stored
+from .captions import Captions
+from .common import configuration_of, data_folder, flags_of, prepare_weights, settings_of, store_url
+from .configuration import Configuration
+from .host_info import usable_port
+from .live_view import play_with_captions
+from .recording import read_recording
+from .services import worker_part
+from .simulated_bridge import CallPlan, Playback
+
+_DEMO = Path(__file__).parent / "demo"
+
+
+def up(options: argparse.Namespace) -> None:
+    """Run everything on this machine, until Ctrl-C."""
+    prepare_weights(options)
+
+    async def run() -> None:
+        hang_up = on_interrupt()
+        endpoints = _side_servers(configuration_of(options))
+        async with _pipeline(options, None, endpoints) as url:
+            http = f"{url.rpartition(':')[0].replace('ws', 'http', 1)}:{endpoints['http_port']}"
+            print(_invitation(url, http, endpoints["audiosocket_port"]), flush=True)
+            await hang_up.wait()
+            print("\nStopping: calls in progress are heard to their end.", flush=True)
+
+    run_loop(run())
+
+
+def _invitation(url: str, http: str, audiosocket_port: int) -> str:
+    """What to point a bridge at, and where to read along."""
+    others = [path for path in dialects.paths() if path not in ("/v1/calls", "/twilio")]
+    return f"""
+Trunkline is up.  Point a bridge at
+
+    Twilio       {url}/twilio
+    native       {url}/v1/calls
+    Deepgram     {url}/v1/listen (live), {http}/v1/listen (recordings)
+    AudioSocket  port {audiosocket_port}, announced to {http}
+    others       {" ".join(others)}
+                 (docs/bridges.md has a snippet for each)
+
+and read along at
+
+    {url}/v1/calls/CALL_ID/events
+    {http}/v1/calls/CALL_ID/events (server-sent events)
+
+Ctrl-C ends it."""
+
+
+def _side_servers(configuration: Configuration) -> dict[str, int]:
+    """Ports for HTTP and AudioSocket, which `up` opens also where nobody asks for them."""
+    settings = configuration.section("gateway", GatewaySettings)
+    return {
+        "http_port": usable_port(8081) if settings.http_port is None else settings.http_port,
+        "audiosocket_port": (
+            usable_port(8082) if settings.audiosocket_port is None else settings.audiosocket_port
+        ),
+    }
+
+
+@contextlib.asynccontextmanager
+async def _pipeline(
+    options: argparse.Namespace, log_file: Path | None, endpoints: Mapping[str, int] | None = None
+) -> AsyncIterator[str]:
+    """Everything, started in the order in which it is needed; the gateway's URL."""
+    configuration = configuration_of(options)
+    shared = configuration.section("redis", RedisSettings)
+    settings = configuration.section("gateway", GatewaySettings)
+    own_redis = not configuration.says("redis", "url")
+    async with embedded_valkey() if own_redis else contextlib.nullcontext(shared.url) as redis_url:
+        environment = {"TRUNKLINE_REDIS_URL": redis_url}
+        stack = Stack(log_file)
+        try:
+            await stack.start(ChildProcess("recorder", flags_of(options, "recorder"), environment))
+            worker_settings = configuration.section("worker", WorkerSettings)
+            for _ in range(options.workers):
+                await stack.start(worker_part(options, worker_settings, environment))
+            if not configuration.says(
+                "gateway", "drain_seconds"
+            ):  # whoever presses Ctrl-C means now
+                environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
+            for endpoint, opened in (endpoints or {}).items():
+                environment[f"TRUNKLINE_GATEWAY_{endpoint.upper()}"] = str(opened)
+            port = await stack.start(
+                ChildProcess("gateway", flags_of(options, "gateway"), environment)
+            )
+            yield f"{'wss' if settings.tls_certificate else 'ws'}://{settings.host}:{port}"
+        finally:
+            await stack.stop()
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Play a synthetic call through the whole ring, show its captions, and count the errors."""
+    script = json.loads((_DEMO / "script.json").read_text())
+    recording = read_recording(_DEMO / "call.wav")
+    prepare_weights(options)
+    print(
+        f"{script['notice']}\n{recording.seconds:.0f} s go in as Twilio would send them: 8 kHz mu-law, two tracks,"
+        f" real time.\nKeywords: {', '.join(script['keywords'])}\n"
+    )
+    plan = CallPlan(
+        f"demo-{secrets.token_hex(3)}", ("agent", "customer"), "en", tuple(script["keywords"])
+    )
+
+    async def run() -> Captions:
+        hang_up = on_interrupt()
+        log_file = data_folder() / "demo.log"
+        async with _pipeline(options, log_file) as url:
+            return await play_with_captions(Playback(url, "twilio", recording, plan), hang_up)
+
+    captions = run_loop(run())
+    transcript = stored(options, plan.call_id)
+    Console(highlight=False).print("\n", render(transcript, plan.keywords))
+    errors = _errors(transcript, script["turns"])
+    print(f"\nWord error rate {100 * errors.rate:.1f} % of {errors.reference} words.")
+    if lags := sorted(captions.lags):
+        middle = lags[len(lags) // 2]
+        print(
+            f"Finals came {middle:.0f} ms behind the end of their segment, which lies"
+            f" {Endpointing().afterroll_ms} ms behind its last sound (median of {len(lags)})."
+        )
+    print(f"Stored in {store_url(settings_of(options, 'recorder', RecorderSettings))}")
+    print(f"Read it again: trunkline show {plan.call_id}")
+    return 0
+
+
+def _errors(transcript: Transcript, turns: Sequence[dict[str, Any]]) -> WordErrors:
+    """Word errors of both channels together."""
+    total = WordErrors()
+    for channel in range(len(transcript.call.roles)):
+        reference = " ".join(turn["text"] for turn in turns if turn["channel"] == channel)
+        total += word_errors(reference, transcript.text_of(channel))
+    return total

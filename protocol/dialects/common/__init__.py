@@ -1,0 +1,1 @@
+"""What several dialects share: call parameters, JSON fields, timestamps, channel de-interleaving."""

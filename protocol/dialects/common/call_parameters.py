@@ -1,0 +1,163 @@
+"""
+What a site says of a call in its bridge's place for custom values.
+
+Every bridge has such a place (parameters, headers, variables, a query string) and all take the same names,
+in any spelling: `call_id`, `callId` and `__CALL_ID` are one.  A value that cannot be understood is ignored and
+reported; it never refuses the call.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ... import call
+from ...bridge_events import BridgeWarning, CallOpened, WarningCode
+from ...call import CallConfig, Keywords, Role
+from ...keywords import clean, split
+from . import options
+from .options import Options, ignored
+
+_NOISE = re.compile(r"[_-]")
+_LONGEST = 256
+_MOST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CallParameters:
+    """What was asked for, as far as it was understood."""
+
+    call_id: str | None
+    roles: Mapping[str, Role]
+    """By the bridge's own name of a track."""
+
+    config: CallConfig
+    rejected_keywords: tuple[str, ...]
+    metadata: tuple[tuple[str, str], ...]
+    joins: tuple[Role, ...] = ()
+    """The roles of all streams of the call; empty for a stream that is a call of its own."""
+
+    is_apart: bool = False
+    """It was to join others and cannot: it must not take the call from them."""
+
+    warnings: tuple[BridgeWarning, ...] = ()
+
+    def open(
+        self,
+        call_id: str | None,
+        roles: tuple[Role, ...],
+        rate: int,
+        *,
+        warnings: Sequence[BridgeWarning] = (),
+        expected: str = "",
+    ) -> CallOpened:
+        """
+        A call under the id that the site chose, else under the bridge's.
+
+        `expected`: the platform's name for its id, where a bridge always has one.
+        """
+        named, told = self.call_id or call_id, [*warnings, *self.warnings]
+        joins, is_apart = self.joins, self.is_apart
+        if joins and not set(roles) <= set(joins):
+            told.append(ignored("join", f"it does not name {', '.join(set(roles) - set(joins))}"))
+            joins, is_apart = (), True
+        if named is None and expected:
+            message = f"{expected} is missing: the gateway has made a call id"
+            told.append(BridgeWarning(WarningCode.CALL_ID_MISSING, message))
+        return CallOpened(
+            call_id=extended(named, "-".join(roles)) if named and is_apart else named,
+            roles=roles,
+            rate=rate,
+            config=self.config,
+            rejected_keywords=self.rejected_keywords,
+            metadata=self.metadata,
+            joins=joins,
+            warnings=tuple(told),
+        )
+
+
+def parse_parameters(
+    parameters: Iterable[tuple[str, str]], roles: Mapping[str, Role] | None = None
+) -> CallParameters:
+    """Of parameters with the same name the last one counts."""
+    pairs = tuple(parameters)
+    said = _normalised(pairs)
+    asked = Options(said)
+    cleaned = clean(asked.terms("keywords", "keyterms", "keyterm"))
+    named = call.adapted_call_id(said["callid"]) if said.get("callid") else None
+    joins = asked.read("join", lambda text: _joins(str(text), named), ())
+    config = CallConfig(
+        language=asked.read("language", options.language, "en"),
+        translate_to=asked.read("translateto", options.language, None),
+        keywords=Keywords(cleaned.terms),
+        partials=asked.read("partials", options.boolean, default=True),
+        hangover_ms=asked.read("endpointingms", options.hangover, None),
+    )
+    asked.read("role", lambda text: Role(str(text).lower()), Role.MIXED)
+    return CallParameters(
+        call_id=named,
+        roles=_roles(asked, roles or {}),
+        config=config,
+        rejected_keywords=cleaned.rejected,
+        metadata=kept(pairs),
+        joins=joins,
+        is_apart=bool(said.get("join")) and not joins,
+        warnings=tuple(asked.warnings),
+    )
+
+
+def _normalised(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {_NOISE.sub("", name).lower(): value for name, value in pairs}
+
+
+def _joins(text: str, call_id: str | None) -> tuple[Role, ...]:
+    """`customer-agent`: the roles of a call whose streams come one by one; any sign may stand between."""
+    names = re.findall(r"[a-z]+", text.lower())
+    if not names or len(names) != len(set(names)) or not set(names) <= set(Role):
+        raise ValueError(f"join names the roles of all streams, each once, of {', '.join(Role)}")
+    if not call_id:
+        raise ValueError("join needs a call_id, which all streams of the call say")
+    return tuple(map(Role, names))
+
+
+def extended(call_id: str, part: str) -> str:
+    """The id of a part of a call: `CALL:part`."""
+    return call.adapted_call_id(f"{call.original_call_id(call_id) or call_id}:{part}")
+
+
+def kept(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """As much of what was said as is kept with the call."""
+    return options.metadata(pairs, _MOST, _LONGEST)
+
+
+def strings(values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The values of a JSON object as pairs; what is nested stays JSON."""
+    return options.texts(values)
+
+
+def _roles(asked: Options, defaults: Mapping[str, Role]) -> Mapping[str, Role]:
+    """`inbound:agent,outbound:customer`; what is not said, or not understood, keeps its default."""
+    roles = dict(defaults)
+    for track, role in asked.read("roles", _pairs, []):
+        if track in roles and role in set(Role):
+            roles[track] = Role(role)
+        else:
+            example = ",".join(f"{name}:{default}" for name, default in defaults.items())
+            asked.ignore(
+                "roles", f"they are written like {example}; a role is one of {', '.join(Role)}"
+            )
+    return roles
+
+
+def _pairs(value: object) -> list[tuple[str, str]]:
+    text = str(value)
+    if text.lstrip().startswith("{"):
+        return options.texts(options.object_of(text))
+    parted = (pair.partition(":") for pair in split(text))
+    return [(track.strip(), role.strip()) for track, _, role in parted]
+
+
+def role_of(parameters: Iterable[tuple[str, str]]) -> Role:
+    """Who is heard on a bridge's only channel: parameter `role`, or `leg` or `track` where they name a role."""
+    said = {name: value.lower() for name, value in _normalised(parameters).items()}
+    named = (said.get(name) for name in ("role", "leg", "track"))
+    return next((Role(role) for role in named if role in set(Role)), Role.MIXED)

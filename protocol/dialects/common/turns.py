@@ -1,0 +1,85 @@
+"""What clients of other transcribers want to know of a segment: times of every word, and whether a turn is over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...events import (
+    Final,
+    SegmentDropped,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    SpeechStarted,
+    TranscriptEvent,
+    Word,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word with times, be they known or spread; samples of the call clock."""
+
+    text: str
+    start: int
+    end: int
+    confidence: float
+
+
+CERTAIN = 1.0
+"""Said for words of engines that declare no confidence: clients throw away what is below a limit of theirs."""
+
+
+def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
+    """Known times as they are; if any is missing, all words share the span in proportion to their letters."""
+    if all(word.start is not None and word.end is not None for word in words):
+        return tuple(
+            TimedWord(word.text, word.start or 0, word.end or 0, _confidence(word))
+            for word in words
+        )
+    letters = sum(len(word.text) + 1 for word in words)
+    spread, position = [], 0
+    for word in words:
+        start = span.start + (span.end - span.start) * position // letters
+        position += len(word.text) + 1
+        end = span.start + (span.end - span.start) * position // letters
+        spread.append(TimedWord(word.text, start, end, _confidence(word)))
+    return tuple(spread)
+
+
+def mean_confidence(words: Sequence[TimedWord]) -> float:
+    """Of a whole segment."""
+    return sum(word.confidence for word in words) / len(words) if words else 0.0
+
+
+def _confidence(word: Word) -> float:
+    return CERTAIN if word.confidence is None else round(word.confidence, 4)
+
+
+class Turns:
+    """The segments that have begun and have no terminal event yet, as far as the log has told."""
+
+    def __init__(self) -> None:
+        self._open: dict[SegmentId, int] = {}
+
+    def apply(self, event: TranscriptEvent) -> None:
+        """Take in what the log says."""
+        match event:
+            case SpeechStarted(segment, start):
+                self._open[segment] = start
+            case Final() | SegmentFailed() | SegmentDropped():
+                self._open.pop(event.segment, None)
+            case _:
+                pass
+
+    def latest(self, channel: int) -> SegmentId | None:
+        """The newest of a channel."""
+        numbers = [segment.number for segment in self._open if segment.channel == channel]
+        return SegmentId(channel, max(numbers)) if numbers else None
+
+    def goes_on(self, final: Final) -> bool:
+        """Whether speech goes on right behind a final: then it was cut for its length, and no turn is over."""
+        channel = final.segment.channel
+        return any(
+            segment.channel == channel and start <= final.span.end
+            for segment, start in self._open.items()
+        )

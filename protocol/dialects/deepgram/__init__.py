@@ -1,0 +1,1 @@
+"""The Deepgram API: live streams and recordings."""

@@ -1,0 +1,282 @@
+"""What the query string of a Deepgram client asks for."""
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from ... import call
+from ...audio import AudioFormat, Encoding
+from ...bridge_events import BridgeWarning, CallOpened, DialectError
+from ...call import CallConfig, Keywords, Role
+from ...codecs.decoder import RATE, Codec
+from ...keywords import clean, split
+from ...redaction import Redact
+from ..base import Request
+from ..common import call_parameters, options
+from ..common.options import Options
+
+_CODECS = {"opus": Codec.OPUS, "ogg-opus": Codec.OPUS, "g722": Codec.G722}
+"""Decoded to linear audio at 16 kHz, whatever `sample_rate` says: the packets know better."""
+
+_ENCODINGS = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encoding.L16}
+
+_PACKED = frozenset({"flac", "speex", "amr-nb", "amr-wb", "g729"})
+"""What Deepgram decodes and we do not."""
+
+_REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
+
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+"""What is left in a keyterm that was escaped twice, as `credit%2520card`."""
+
+_MOST_NOTICES = 32
+
+_SHORTEST_ENDPOINT_MS = 300
+"""
+Clients ask for 10 or 25 ms, because their transcriber remembers what was before an endpoint.  Here an endpoint
+ends the segment and its context.
+"""
+
+_LONGEST_ENDPOINT_MS = 5_000
+
+_UNDERSTOOD = frozenset(
+    {
+        "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
+        "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
+        "vad_events", "redact", "diarize", "callback",
+    }
+)  # fmt: skip
+
+_KNOWN = frozenset(
+    {
+        "model", "version", "punctuate", "smart_format", "numerals", "no_delay", "filler_words", "profanity_filter",
+        "dictation", "measurements", "paragraphs", "utterances", "utt_split", "mip_opt_out", "diarize_version",
+        "replace", "search", "detect_language", "detect_entities", "sentiment", "topics", "intents", "summarize",
+        "alternatives", "callback_method", "extra_model", "eot_threshold", "eot_timeout_ms",
+    }
+)  # fmt: skip
+"""Deepgram's own, which change nothing here."""
+
+_REFUSED = {
+    "callback": "callback is not supported: results come back on this socket",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A parameter that does not do what its sender may think."""
+
+    parameter: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The query string, understood."""
+
+    opened: CallOpened
+    audio: AudioFormat
+    codec: Codec | None
+    """What the audio must be decoded from, if that is not `audio` itself."""
+
+    interim_results: bool
+    vad_events: bool
+    utterance_end_ms: int | None
+    diarize: bool
+    """Words are to say who spoke them: their channel."""
+
+    redact: frozenset[Redact]
+    tags: tuple[str, ...]
+    extra: tuple[tuple[str, str], ...]
+    """What the client wants to find again in the metadata."""
+
+    notices: tuple[Notice, ...]
+
+
+def understand(request: Request) -> Listening:
+    """DialectError says which parameter is wrong; one that is unknown is ignored, as clients send many."""
+    for name, objection in _REFUSED.items():
+        if request.first(name) not in (None, "", "false"):
+            raise DialectError(objection)
+    try:
+        codec = _CODECS.get((request.first("encoding") or "").lower())
+        audio = _audio(request, codec)
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
+    separate = audio.channels > 1 and _truth(request, "multichannel")
+    opened, asked = _opened(request, audio, audio.channels if separate else 1)
+    utterance_end = asked.read("utterance_end_ms", _milliseconds, 0)
+    opened = replace(opened, warnings=tuple(asked.warnings))
+    return Listening(
+        opened=opened,
+        audio=audio,
+        codec=codec,
+        interim_results=_truth(request, "interim_results"),
+        vad_events=_truth(request, "vad_events"),
+        utterance_end_ms=utterance_end or None,
+        diarize=_truth(request, "diarize"),
+        redact=_redact(request),
+        tags=tuple(value for name, value in request.query if name == "tag"),
+        extra=tuple(_extra(request).items()),
+        notices=(*(_ignored(one) for one in asked.warnings), *_notices(request))[:_MOST_NOTICES],
+    )
+
+
+def terms(texts: list[str]) -> list[str]:
+    """Legacy keywords carry a boost, `Acme:2.5`; nobody needs it."""
+    return [text.rsplit(":", 1)[0] if _is_boosted(text) else text for text in texts]
+
+
+def _keyterms(request: Request) -> list[str]:
+    """One term in each parameter, or a whole list as JSON."""
+    return [
+        term
+        for name, value in request.query
+        if name in ("keyterm", "keywords")
+        for term in _terms_of(value, boosted=name == "keywords")
+    ]
+
+
+def _terms_of(value: str, *, boosted: bool) -> list[str]:
+    """Only those of the older `keywords` carry a boost."""
+    items = options.items_of(value) if value.lstrip().startswith("[") else [value]
+    found = [term for item in items if (term := options.term_of(item)) is not None]
+    plain = terms(found) if boosted else found
+    return [unquote(one) if _ESCAPED.search(one) else one for one in plain]
+
+
+def _is_boosted(text: str) -> bool:
+    return text.rpartition(":")[2].lstrip("-").replace(".", "", 1).isdigit()
+
+
+def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOpened, Options]:
+    """The call, and what was asked for it: with the options that were ignored so far."""
+    cleaned = clean(_keyterms(request))
+    extra = _extra(request)
+    tags = ",".join(value for name, value in request.query if name == "tag")
+    named = request.first("call_id") or extra.get("call_id")
+    language = request.first("language") or "en"
+    asked = Options(
+        {
+            "roles": request.first("roles") or extra.get("roles"),
+            "language": "en" if language == "multi" else language,
+            "utterance_end_ms": request.first("utterance_end_ms"),
+        }
+    )
+    opened = CallOpened(
+        call_id=call.adapted_call_id(named) if named else None,
+        roles=asked.read("roles", lambda text: _roles(str(text), channels), _roles("", channels)),
+        rate=audio.rate,
+        config=CallConfig(
+            language=asked.read("language", options.language, "en"),
+            keywords=Keywords(cleaned.terms),
+            partials=_truth(request, "interim_results"),
+            hangover_ms=_hangover(request.first("endpointing")),
+        ),
+        rejected_keywords=cleaned.rejected,
+        metadata=call_parameters.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
+    )
+    return opened, asked
+
+
+def _milliseconds(value: object) -> int:
+    """As many as make sense: 10 minutes."""
+    return min(options.whole(value), 600_000)
+
+
+def _ignored(warning: BridgeWarning) -> Notice:
+    return Notice(warning.message.partition(" ")[0], "ignored", warning.message)
+
+
+def _extra(request: Request) -> dict[str, str]:
+    """`extra=name:value`, as often as one likes."""
+    pairs = (value.partition(":") for name, value in request.query if name == "extra")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _roles(text: str, channels: int) -> tuple[Role, ...]:
+    """`agent,customer`; two channels are these two, in this order, unless it is said otherwise."""
+    named = split(text)
+    if not named:
+        return (Role.AGENT, Role.CUSTOMER) if channels == 2 else (Role.MIXED,) * channels
+    if len(named) != channels or not set(named) <= set(Role):
+        raise DialectError(
+            f"roles must name one of {', '.join(Role)} for each of {channels} channels"
+        )
+    return tuple(Role(role) for role in named)
+
+
+def _hangover(endpointing: str | None) -> int | None:
+    if endpointing is None or not (endpointing.isascii() and endpointing.isdigit()):
+        return None
+    return min(max(int(endpointing[:6]), _SHORTEST_ENDPOINT_MS), _LONGEST_ENDPOINT_MS)
+
+
+def _audio(request: Request, codec: Codec | None) -> AudioFormat:
+    """What is heard once it is decoded."""
+    channels = _whole(request, "channels", 1)
+    if codec is not None:
+        return AudioFormat(Encoding.L16, RATE, channels)
+    return AudioFormat(_encoding(request), _whole(request, "sample_rate", 8_000), channels)
+
+
+def _redact(request: Request) -> frozenset[Redact]:
+    """https://developers.deepgram.com/docs/redaction  Nothing that is asked for may be left in silently."""
+    said = [value for name, value in request.query if name == "redact"]
+    asked = {_REDACT_ALIASES.get(one, one) for value in said for one in split(value.lower())}
+    asked -= {"false"}
+    if unknown := asked - set(Redact):
+        raise DialectError(
+            f"redact must be {', '.join(Redact)}, and not {min(unknown)[:32]!r}, which would stay in the text"
+        )
+    return frozenset(Redact(one) for one in asked)
+
+
+def _encoding(request: Request) -> Encoding:
+    name = (request.first("encoding") or "").lower()
+    if name in _PACKED:
+        raise DialectError(
+            f"encoding {name} is not decoded here: send {', '.join([*_ENCODINGS, *_CODECS])}"
+        )
+    if name not in _ENCODINGS:
+        raise DialectError(
+            f"encoding must be {', '.join([*_ENCODINGS, *_CODECS])}, and said: raw audio does not tell"
+        )
+    return _ENCODINGS[name]
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.first(name)
+    if text in (None, ""):
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise DialectError(f"{name} must be a whole number")
+    return int(text)
+
+
+def _truth(request: Request, name: str) -> bool:
+    return (request.first(name) or "").lower() in ("true", "1", "yes")
+
+
+def _notices(request: Request) -> tuple[Notice, ...]:
+    """Each parameter once; so many at most that a flood of them stays small."""
+    names = sorted(
+        {name[:32] for name, value in request.query if name not in _UNDERSTOOD and value}
+    )
+    notices = [_notice(name) for name in names]
+    if request.first("language") == "multi":
+        notices.append(Notice("language", "ignored", "multi is not followed: en is assumed"))
+    if any(name == "keywords" for name, _ in request.query):
+        notices.append(Notice("keywords", "legacy", "taken as keyterm; boosts change nothing"))
+    if _redact(request):
+        where = (
+            "for what comes back to this client; the stored transcript and other listeners have all"
+        )
+        notices.append(Notice("redact", "scope", where))
+    return tuple(notices[:_MOST_NOTICES])
+
+
+def _notice(name: str) -> Notice:
+    if name in _KNOWN:
+        return Notice(name, "ignored", f"{name} changes nothing here")
+    return Notice(name, "unknown", f"{name} is unknown and was ignored")

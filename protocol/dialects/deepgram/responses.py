@@ -1,0 +1,323 @@
+"""
+What a Deepgram client is told.
+
+https://developers.deepgram.com/docs/live-streaming-results
+A final is `is_final` always, and `speech_final` unless speech goes on right behind it.  What has no place in
+Deepgram's messages stands under the key `x`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ...clock import from_ms, to_seconds
+from ...events import (
+    CallEnded,
+    CallStarted,
+    Entry,
+    Final,
+    KeywordsApplied,
+    LineWarning,
+    MarkReached,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    SpeechStarted,
+    Word,
+)
+from ...redaction import redacted
+from ..common.turns import Turns, mean_confidence, timed
+from .query import Listening, Notice
+
+Answer = dict[str, Any]
+
+_MOST_WARNINGS = 64
+
+_MOST_TERMS_NAMED = 32
+"""Terms named in one warning, of those accepted and of those rejected."""
+
+
+class Answers:
+    """Turns what the log says into Deepgram's messages.  `request_id` stands in all of them."""
+
+    def __init__(self, listening: Listening) -> None:
+        self.request_id = ""
+        self._listening = listening
+        self._channels = len(listening.opened.roles)
+        self._turns = Turns()
+        self._created = 0.0
+        self._finalizing: dict[str, dict[int, SegmentId | None]] = {}
+        self._finalizes = 0
+        self._last_word: dict[int, int] = {}
+        self._configuring = False
+        self._warnings: list[Notice] = []
+        """What the call has shown, besides what the query string has."""
+
+    # What follows from what the client says
+
+    def finalize(self, channel: int | None) -> str:
+        """Everything said so far is wanted; the name of a mark that has to come back when it is settled."""
+        channels = range(self._channels) if channel is None else (channel,)
+        self._finalizes += 1
+        name = f"finalize:{self._finalizes}"
+        self._finalizing[name] = {one: self._turns.latest(one) for one in channels}
+        return name
+
+    def configure(self) -> bool:
+        """Whether a new list of keyterms may be set: one at a time."""
+        free, self._configuring = not self._configuring, True
+        return free
+
+    def configured(self, keyterms: Sequence[str] | None = None) -> Answer:
+        """Acknowledge a Configure; `keyterms` are those in effect, if they were replaced."""
+        replaced = {} if keyterms is None else {"keyterms": keyterms}
+        return {"type": "ConfigureSuccess", "request_id": self.request_id} | replaced
+
+    def refused(self, code: str, description: str) -> Answer:
+        """A Configure that changes nothing."""
+        return {
+            "type": "ConfigureFailure",
+            "request_id": self.request_id,
+            "code": code,
+            "description": description,
+        }
+
+    def heard(self, position: int) -> list[Answer]:
+        """So many samples of the call clock have come: silence may have lasted long enough by now."""
+        wait = self._listening.utterance_end_ms
+        if wait is None:
+            return []
+        over = [
+            channel
+            for channel, end in self._last_word.items()
+            if position >= end + from_ms(wait) and self._turns.latest(channel) is None
+        ]
+        return [
+            {
+                "type": "UtteranceEnd",
+                "channel": [channel, self._channels],
+                "last_word_end": _seconds(self._last_word.pop(channel)),
+            }
+            for channel in over
+        ]
+
+    def recall(self, past: Sequence[Entry]) -> None:
+        """What the log said before this connection: known, and not told again."""
+        for entry in past:
+            self._turns.apply(entry.event)
+            if isinstance(entry.event, CallStarted):
+                self._created = entry.event.started_at
+
+    # What the log says
+
+    def notify(self, entry: Entry) -> list[Answer]:
+        """The messages for an event of the call."""
+        event = entry.event
+        self._turns.apply(event)
+        match event:
+            case Partial() if self._listening.interim_results and event.words:
+                return [self._partial(event)]
+            case Final():
+                return [self._final(event, entry.seq)]
+            case SegmentFailed(segment, span, reason) | SegmentDropped(segment, span, reason):
+                extra = {"segment_id": str(segment), "seq": entry.seq, "failed": reason}
+                return [self._results(segment, span, (), extra, is_final=True, speech_final=True)]
+            case SpeechStarted(segment, start) if self._listening.vad_events:
+                where = [segment.channel, self._channels]
+                return [{"type": "SpeechStarted", "channel": where, "timestamp": _seconds(start)}]
+            case KeywordsApplied():
+                return self._keywords(event)
+            case LineWarning():
+                self._warn(line_notice(event))
+                return []
+            case MarkReached(name):
+                return self._finalized(self._finalizing.pop(name, {}))
+            case CallStarted():
+                self._created = event.started_at
+                return []
+            case CallEnded():
+                return [self._metadata(event)]
+            case _:
+                return []
+
+    def _keywords(self, applied: KeywordsApplied) -> list[Answer]:
+        """Revision 0 is the list that the call began with: no answer to a Configure."""
+        for notice in keyterm_notices(applied):
+            self._warn(notice)
+        if not self._configuring or applied.revision == 0:
+            return []
+        self._configuring = False
+        rejected = {"x": {"rejected": applied.rejected}} if applied.rejected else {}
+        return [self.configured(applied.accepted) | rejected]
+
+    def _warn(self, notice: Notice) -> None:
+        """Told at the end; a flood of them stays small."""
+        if len(self._warnings) < _MOST_WARNINGS:
+            self._warnings.append(notice)
+
+    def _partial(self, partial: Partial) -> Answer:
+        """A number that still grows may be one that must not be read."""
+        words = redacted(partial.words, self._listening.redact, growing=True)
+        stable = partial.stable if words == partial.words else 0
+        extra = {"segment_id": str(partial.segment), "stable": stable}
+        return self._results(partial.segment, partial.span, words, extra)
+
+    def _final(self, final: Final, seq: int | None) -> Answer:
+        segment = final.segment
+        timed_words = timed(final.words, final.span)
+        if timed_words:
+            self._last_word[segment.channel] = timed_words[-1].end
+        extra = {
+            "segment_id": str(segment),
+            "seq": seq,
+            "keywords": final.keywords_found,
+            "flags": final.flags,
+        }
+        return self._results(
+            segment,
+            final.span,
+            redacted(final.words, self._listening.redact),
+            extra,
+            is_final=True,
+            speech_final=not self._turns.goes_on(final),
+            from_finalize=self._was_awaited(segment),
+            engine=final.engine,
+        )
+
+    def _was_awaited(self, segment: SegmentId) -> bool:
+        """Whether a Finalize waits for this very segment; then it is answered for this channel."""
+        for awaited in self._finalizing.values():
+            if awaited.get(segment.channel) == segment:
+                del awaited[segment.channel]
+                return True
+        return False
+
+    def _finalized(self, unanswered: dict[int, SegmentId | None]) -> list[Answer]:
+        """All is settled: whoever waits for `from_finalize` gets it, also when there was nothing to say."""
+        return [
+            self._results(
+                SegmentId(channel, 0),
+                Span(0, 0),
+                (),
+                {},
+                is_final=True,
+                speech_final=True,
+                from_finalize=True,
+            )
+            for channel in sorted(unanswered)
+        ]
+
+    def _results(
+        self,
+        segment: SegmentId,
+        span: Span,
+        words: Sequence[Word],
+        extra: Answer,
+        *,
+        is_final: bool = False,
+        speech_final: bool = False,
+        from_finalize: bool = False,
+        engine: str = "trunkline",
+    ) -> Answer:
+        estimated = any(word.start is None or word.end is None for word in words)
+        return {
+            "type": "Results",
+            "channel_index": [segment.channel, self._channels],
+            "start": _seconds(span.start),
+            "duration": _seconds(span.end - span.start),
+            "is_final": is_final,
+            "speech_final": speech_final,
+            "from_finalize": from_finalize,
+            "channel": {"alternatives": [_alternative(span, words, self._speaker(segment))]},
+            "metadata": self._about(engine),
+            "x": extra | {"word_times": "estimated" if estimated else "measured"},
+        }
+
+    def _speaker(self, segment: SegmentId) -> Answer:
+        """Who spoke, for those who ask: each channel is one speaker."""
+        return {"speaker": segment.channel} if self._listening.diarize else {}
+
+    def _about(self, engine: str) -> Answer:
+        return {
+            "request_id": self.request_id,
+            "model_info": {"name": engine, "version": "1", "arch": "trunkline"},
+            "model_uuid": self.request_id,
+            **self._labels(),
+        }
+
+    def _labels(self) -> Answer:
+        """What the client wants to find again, as it said it."""
+        tags = {"tags": self._listening.tags} if self._listening.tags else {}
+        return tags | ({"extra": dict(self._listening.extra)} if self._listening.extra else {})
+
+    def _metadata(self, ended: CallEnded) -> Answer:
+        created = datetime.fromtimestamp(self._created, UTC)
+        return {
+            "type": "Metadata",
+            "transaction_key": "deprecated",
+            "request_id": self.request_id,
+            "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "duration": _seconds(ended.duration),
+            "channels": self._channels,
+            **self._labels(),
+            "x": {
+                "warnings": [_warning(one) for one in (*self._listening.notices, *self._warnings)],
+                "ended": ended.reason,
+            },
+        }
+
+
+def keyterm_notices(applied: KeywordsApplied) -> list[Notice]:
+    """What was rejected, each term with its reason, and then what is in use all the same."""
+    if not applied.rejected:
+        return []
+    rejected = [
+        Notice("keyterm", "rejected", reason) for reason in applied.rejected[:_MOST_TERMS_NAMED]
+    ]
+    in_use = ", ".join(applied.accepted[:_MOST_TERMS_NAMED]) or "none"
+    summary = f"{len(applied.rejected)} not used; {len(applied.accepted)} in use: {in_use}"
+    return [*rejected, Notice("keyterm", "in_use", summary)]
+
+
+def line_notice(warning: LineWarning) -> Notice:
+    """What is wrong with a channel's audio, and what to look at."""
+    return Notice(
+        "audio",
+        warning.fault.value,
+        f"channel {warning.channel}, {warning.measured:g} {warning.unit}: {warning.check}",
+    )
+
+
+def _warning(notice: Notice) -> Answer:
+    """In the form of Deepgram's own warnings on pre-recorded audio."""
+    return {"parameter": notice.parameter, "type": notice.kind, "message": notice.message}
+
+
+def _alternative(span: Span, words: Sequence[Word], speaker: Answer) -> Answer:
+    spread = timed(words, span)
+    return {
+        "transcript": " ".join(word.text for word in words),
+        "confidence": round(mean_confidence(spread), 4),
+        "words": [
+            {
+                "word": _bare(word.text),
+                "start": _seconds(word.start),
+                "end": _seconds(word.end),
+                "confidence": word.confidence,
+                "punctuated_word": word.text,
+                **speaker,
+            }
+            for word in spread
+        ],
+    }
+
+
+def _seconds(samples: int) -> float:
+    return round(to_seconds(samples), 3)
+
+
+def _bare(word: str) -> str:
+    """A word as Deepgram's `word` has it: small letters, no punctuation around it."""
+    return word.strip('.,;:!?¿¡"“”()[]…').lower() or word

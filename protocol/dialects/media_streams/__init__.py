@@ -1,0 +1,1 @@
+"""Twilio Media Streams and the vendors that speak a variant of it."""

@@ -1,0 +1,150 @@
+"""
+OpenAI's realtime transcription, as existing clients speak it.
+
+https://developers.openai.com/api/docs/guides/realtime-transcription
+`session.created` is said before the client says anything.  Deltas are added up by clients and never taken back,
+so they carry stable words only; `completed` has the text that counts.  One track.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ...bridge_events import (
+    BridgeEvent,
+    CallOpened,
+    DialectError,
+    EarlyError,
+    FinalizeRequested,
+    KeywordsChanged,
+    MarkReceived,
+    UnreadableError,
+)
+from ...call import CallConfig, Keywords
+from ...events import Entry
+from ...keywords import CleanKeywords
+from ..base import Message, Request
+from ..common import call_parameters, json_fields
+from ..common.deinterleave import Interleaved
+from .responses import Answers
+from .session import PCM, Wish, wish_of
+
+
+class OpenAI:
+    """One transcription session."""
+
+    name: ClassVar[str] = "openai"
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._audio: Interleaved | None = None
+        self._is_early = False
+        self._keywords: CleanKeywords | None = None
+        self._answers = Answers(request.own_id)
+        self._answers.session("session.created", {})
+
+    def receive(self, message: Message) -> list[BridgeEvent]:
+        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        try:
+            return self._understand(message)
+        except EarlyError:
+            raise
+        except DialectError as exc:
+            self._answers.error(str(exc), "invalid_value")
+            raise
+
+    def report_error(self, error: str, reason: str) -> None:
+        """Said in-band before the connection is closed; a bad message was answered when it came."""
+        if error != "bad_message":
+            self._answers.error(reason, error)
+
+    def opened(self, call_id: str) -> None:
+        """The session has an id of its own, and had it before."""
+
+    def notify(self, entry: Entry) -> None:
+        """Items and their transcripts."""
+        self._answers.notify(entry)
+
+    def outbox(self) -> list[Message]:
+        """What is to be sent now."""
+        return [*self._answers.take()]
+
+    def _understand(self, message: Message) -> list[BridgeEvent]:
+        body = json_fields.parse(message)
+        match json_fields.kind(body, "type"):
+            case "session.update" | "transcription_session.update":
+                return self._update(json_fields.member(body, "session"))
+            case "input_audio_buffer.append":
+                return self._append(body)
+            case "input_audio_buffer.commit":
+                return self._commit()
+            case "input_audio_buffer.clear":
+                self._answers.cleared()
+                return []
+            case unknown:
+                self._answers.error(f"unknown event {unknown[:48]!r}", "unknown_event")
+                return []
+
+    def _update(self, session: Mapping[str, Any]) -> list[BridgeEvent]:
+        """The first update opens the call, later ones may change keywords and who ends an utterance."""
+        kind = session.get("type")
+        if isinstance(kind, str) and kind not in ("", "transcription"):
+            raise DialectError("only sessions of type transcription are served")
+        wish = wish_of(session)
+        if self._audio is None:
+            events = self._open(wish)
+        elif wish.format not in (None, self._audio.format):
+            raise DialectError("the audio format cannot change once the session has begun")
+        else:
+            events = [*self._change(wish), *wish.warnings]
+        if wish.manual is not None:
+            self._answers.manual = wish.manual
+        self._answers.session("session.updated", {"audio": session.get("audio")})
+        return events
+
+    def _open(self, wish: Wish) -> list[BridgeEvent]:
+        asked = call_parameters.parse_parameters(self._request.query)
+        audio = Interleaved(wish.format or PCM)
+        keywords = wish.keywords or CleanKeywords(
+            asked.config.keywords.terms, asked.rejected_keywords
+        )
+        opened = CallOpened(
+            call_id=asked.call_id,
+            roles=(call_parameters.role_of(self._request.query),),
+            rate=audio.format.rate,
+            config=CallConfig(
+                language=wish.language or asked.config.language,
+                keywords=Keywords(keywords.terms),
+                hangover_ms=asked.config.hangover_ms,
+            ),
+            rejected_keywords=keywords.rejected,
+            warnings=(*wish.warnings, *asked.warnings),
+        )
+        self._audio, self._keywords = audio, keywords
+        return [opened]
+
+    def _change(self, wish: Wish) -> list[BridgeEvent]:
+        if wish.keywords is None or wish.keywords == self._keywords:
+            return []
+        self._keywords = wish.keywords
+        return [KeywordsChanged(wish.keywords.terms, wish.keywords.rejected)]
+
+    def _append(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
+        payload = json_fields.payload(body, "audio")
+        if self._audio is None:
+            self._is_early = True
+            raise EarlyError("audio before session.update")
+        return [*self._audio.receive(payload)]
+
+    def open_late(self) -> list[BridgeEvent]:
+        """A client may send no update at all: then everything has its default."""
+        return self._open(Wish())
+
+    def _commit(self) -> list[BridgeEvent]:
+        if self._audio is None and self._is_early:
+            raise EarlyError("commit before session.update")
+        if self._audio is None:
+            raise UnreadableError("there is nothing to commit: no audio has come")
+        events: list[BridgeEvent] = [FinalizeRequested()]
+        return (
+            [*events, MarkReceived(self._answers.committed())] if self._answers.manual else events
+        )

@@ -1,0 +1,103 @@
+"""What an OpenAI client wishes of a session: today's form of `session.update`, and the one before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...audio import AudioFormat, Encoding
+from ...bridge_events import BridgeWarning, DialectError
+from ...keywords import CleanKeywords, clean, split
+from ..common import json_fields, options
+from ..common.options import Options
+
+PCM = AudioFormat(Encoding.L16, 24_000)
+"""`audio/pcm`, whose rate clients may leave out."""
+
+_FORMATS = {
+    "audio/pcm": PCM,
+    "audio/pcmu": AudioFormat(Encoding.MULAW),
+    "audio/pcma": AudioFormat(Encoding.ALAW),
+    "pcm16": PCM,
+    "g711_ulaw": AudioFormat(Encoding.MULAW),
+    "g711_alaw": AudioFormat(Encoding.ALAW),
+}
+
+_LONGEST_HINT = 4
+"""Words: a piece of a prompt that is longer is a sentence, not a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One session update, understood; None is what it says nothing of."""
+
+    format: AudioFormat | None = None
+    language: str | None = None
+    keywords: CleanKeywords | None = None
+    manual: bool | None = None
+    """Whether the client itself says where an utterance ends, by commit."""
+
+    warnings: tuple[BridgeWarning, ...] = ()
+    """What was ignored of it."""
+
+
+def wish_of(session: Mapping[str, Any]) -> Wish:
+    """DialectError when the audio format is wrong; what else is wrong is ignored."""
+    asked = Options(session)
+    if "input_audio_format" in session or "input_audio_transcription" in session:
+        source = _older(session)
+    else:
+        audio = Options(asked.read("audio", options.object_of, {}))
+        source = audio.read("input", options.object_of, {})
+        asked.warnings += audio.warnings
+    wished = Options(source)
+    transcription = Options(wished.read("transcription", options.object_of, {}))
+    language = transcription.read("language", options.language, None)
+    keywords = _keywords(transcription)
+    return Wish(
+        format=_format(source["format"]) if source.get("format") else None,
+        language=language,
+        keywords=keywords,
+        manual=source["turn_detection"] is None if "turn_detection" in source else None,
+        warnings=(*asked.warnings, *wished.warnings, *transcription.warnings),
+    )
+
+
+def _older(session: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of `transcription_session.update`, under today's names."""
+    names = {
+        "input_audio_format": "format",
+        "input_audio_transcription": "transcription",
+        "turn_detection": "turn_detection",
+    }
+    return {new: session[old] for old, new in names.items() if old in session}
+
+
+def _format(value: object) -> AudioFormat:
+    name = json_fields.text(value, "type") if isinstance(value, dict) else value
+    if not isinstance(name, str) or name not in _FORMATS:
+        raise DialectError("the audio format must be audio/pcmu, audio/pcma or audio/pcm")
+    is_pcm = _FORMATS[name].encoding is Encoding.L16
+    if not (is_pcm and isinstance(value, dict) and value.get("rate") is not None):
+        return _FORMATS[name]
+    try:
+        return replace(_FORMATS[name], rate=json_fields.whole(value, "rate"))
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
+
+
+def _keywords(transcription: Options) -> CleanKeywords | None:
+    """`keywords`, or a prompt that is a list of names; sentences are instructions, and not followed."""
+    if terms := transcription.terms("keywords"):
+        return clean(terms)
+    if transcription.says("keywords"):
+        return None if transcription.warnings else clean(())
+    hints = split(transcription.read("prompt", _text, ""))
+    if not hints or any(len(hint.split()) > _LONGEST_HINT for hint in hints):
+        return None
+    return clean(hints)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")  # noqa: TRY004  # one kind of fault
+    return value

@@ -1,0 +1,156 @@
+"""
+One life of a part: a child process that is heard when it is ready, and watched while it works.
+
+Each part holds the reading end of a pipe from us (TRUNKLINE_ALIVE_FD): when we are gone, however that came, the
+pipe closes and the part stops.  In another (TRUNKLINE_READY_FD) it writes one line when it is ready.  In a third
+(TRUNKLINE_BEAT_FD), where we watch it, it beats as long as it gets on; when it falls silent it is killed.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+
+import structlog
+
+from .restart import Ready, StackError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProcess:
+    """One child process: `PROGRAM NAME ARGUMENTS`."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-m", "trunkline")
+    silence: float | None = None
+    """Seconds without a beat after which it hangs; None for a part that does not beat."""
+
+
+async def live_as_part(
+    part: ChildProcess, log_file: Path | None, stop_seconds: float, ready: Ready
+) -> int:
+    """One life of a part, to its exit status; StackError when it ends before it was ready."""
+    with contextlib.ExitStack() as ours:
+        with contextlib.ExitStack() as theirs:  # the child has ends of its own
+            ready_reader, ready_writer = _pipe(ours, theirs)
+            heartbeat_reader, heartbeat_writer = _pipe(ours, theirs)
+            alive_reader, _ = _pipe(theirs, ours)
+            process = await _spawn(part, log_file, ready_writer, heartbeat_writer, alive_reader)
+        try:
+            with (
+                contextlib.closing(await _listen(ready_reader, _ReadyLine(ready))),
+                contextlib.closing(await _listen(heartbeat_reader, _Pulse(part, process))),
+            ):
+                status = await process.wait()
+        finally:
+            await end_process(process, stop_seconds)
+    if not ready.done():
+        where = f"see the end of {log_file}" if log_file else "its last lines say why"
+        raise StackError(f"the {part.name} ended with status {status} before it was ready: {where}")
+    return status
+
+
+async def end_process(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Ask politely, then firmly."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(seconds):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _pipe(reads: contextlib.ExitStack, writes: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
+    """A pipe; each end is closed by its own side."""
+    reader, writer = os.pipe()
+    return (
+        reads.enter_context(FileIO(reader, "r")),
+        writes.enter_context(FileIO(writer, "w")),
+    )
+
+
+async def _spawn(
+    part: ChildProcess, log_file: Path | None, ready: FileIO, heartbeat: FileIO, alive: FileIO
+) -> asyncio.subprocess.Process:
+    watched = {} if part.silence is None else {"TRUNKLINE_BEAT_FD": str(heartbeat.fileno())}
+    os.set_blocking(
+        heartbeat.fileno(), False
+    )  # a parent that does not read shall not hold up the child
+    with contextlib.ExitStack() as opened:
+        output = opened.enter_context(log_file.open("ab")) if log_file else None
+        return await asyncio.create_subprocess_exec(
+            *(*part.program, part.name, *part.arguments),
+            env={
+                **os.environ,
+                **part.environment,
+                "TRUNKLINE_READY_FD": str(ready.fileno()),
+                "TRUNKLINE_ALIVE_FD": str(alive.fileno()),
+                **watched,
+            },
+            pass_fds=(ready.fileno(), heartbeat.fileno(), alive.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+async def _listen(pipe: FileIO, segmenter: asyncio.Protocol) -> asyncio.ReadTransport:
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: segmenter, pipe)
+    return transport
+
+
+class _ReadyLine(asyncio.Protocol):
+    """Hears the one line that a part says when it is ready.  Silence until it ends is no readiness."""
+
+    def __init__(self, ready: Ready) -> None:
+        self._ready = ready
+        self._said = b""
+
+    def data_received(self, data: bytes) -> None:
+        """The first line is the one; of later lives nobody asks."""
+        self._said += data
+        line, newline, _ = self._said.partition(b"\n")
+        if newline and not self._ready.done():
+            self._ready.set_result(line.decode(errors="replace"))
+
+
+class _Pulse(asyncio.Protocol):
+    """Kills a process whose pulse stops.  Before its first beat it may take its time: engines load long."""
+
+    def __init__(self, part: ChildProcess, process: asyncio.subprocess.Process) -> None:
+        self._part, self._process = part, process
+        self._limit: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """It gets on."""
+        self._relax()
+        if self._part.silence is not None:
+            loop = asyncio.get_running_loop()
+            self._limit = loop.call_later(self._part.silence, self._kill)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, or we do not listen any more."""
+        self._relax()
+
+    def _relax(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+
+    def _kill(self) -> None:
+        log.error("process_hangs", name=self._part.name, silent_seconds=self._part.silence)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()

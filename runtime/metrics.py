@@ -1,0 +1,141 @@
+"""What every process tells of itself, and of the queue that all share."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from redis.asyncio import Redis
+
+from broker.redis_keys import Partition
+from protocol.jobs import task_of
+
+_LOOK_SECONDS = 0.02
+"""A step of the loop that is longer than this cannot fall between two looks."""
+
+
+class LoopMeter:
+    """How much later than it asked for a task gets its turn: what every frame of every call waits for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = Histogram(
+            "trunkline_loop_lag_seconds",
+            "How late the event loop was, fifty times a second",
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+            registry=registry,
+        )
+        self._longest = 0.0
+        longest = Gauge(
+            "trunkline_loop_longest_step_seconds",
+            "The longest that the event loop kept a task waiting since the figures were last read",
+            registry=registry,
+        )
+        longest.set_function(self._take_longest)
+
+    def _take_longest(self) -> float:
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LOOK_SECONDS
+            await asyncio.sleep(_LOOK_SECONDS)
+            late = max(0.0, loop.time() - due)
+            self._lag.observe(late)
+            self._longest = max(self._longest, late)
+
+
+class QueueMeter:
+    """
+    Whether Redis answers, how much waits in its lanes and for how long.
+
+    Every process looks for itself and sees the same: take the maximum over them.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        partitions: Sequence[Partition],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._job_streams = {
+            "finals": [one.finals for one in partitions],
+            "recordings": [one.recordings for one in partitions],
+            "partials": [one.partials for one in partitions],
+            "outbox": [one.outbox for one in partitions],
+            "dead": [one.dead for one in partitions],
+        }
+        self._partitions = tuple(partitions)
+        self._now = now
+        self._up = Gauge(
+            "trunkline_redis_up", "Whether Redis answered last time", registry=registry
+        )
+        self._depth = Gauge(
+            "trunkline_queue_depth",
+            "Entries of a lane that are not settled; of `dead` those that were given up",
+            ["lane"],
+            registry=registry,
+        )
+        self._age = Gauge(
+            "trunkline_queue_age_seconds",
+            "Age of the oldest entry of a lane",
+            ["lane"],
+            registry=registry,
+        )
+        self._task_depth = Gauge(
+            "trunkline_task_queue_depth",
+            "Finals that are not settled, by what they need of a worker: `de-en` is German written in English",
+            ["task"],
+            registry=registry,
+        )
+        self._task_age = Gauge(
+            "trunkline_task_queue_age_seconds",
+            "Age of the oldest final, by what it needs of a worker",
+            ["task"],
+            registry=registry,
+        )
+
+    async def poll(self, redis: Redis) -> None:
+        """Take all figures anew.  Raises what redis-py raises when there is no answer."""
+        self._up.set(0)
+        tasks: dict[str, list[str]] = {}
+        partials, recordings = [], []
+        for partition in self._partitions:
+            names: Any = await redis.smembers(partition.job_streams)
+            for name in names:
+                if task_of(job_stream := name.decode()):
+                    tasks.setdefault(job_stream, []).append(partition.finals_in(job_stream))
+                    partials.append(partition.partials_in(job_stream))
+                    recordings.append(partition.recordings_in(job_stream))
+        for task, streams in tasks.items():
+            depth, age = await self._look_into(redis, streams)
+            self._task_depth.labels(task).set(depth)
+            self._task_age.labels(task).set(age)
+        named = {
+            "finals": [one for some in tasks.values() for one in some],
+            "partials": partials,
+            "recordings": recordings,
+        }
+        for job_stream, streams in self._job_streams.items():
+            depth, age = await self._look_into(redis, [*streams, *named.get(job_stream, ())])
+            self._depth.labels(job_stream).set(depth)
+            self._age.labels(job_stream).set(age)
+        self._up.set(1)
+
+    async def _look_into(self, redis: Redis, streams: Sequence[str]) -> tuple[int, float]:
+        """How many entries lie in `streams`, and how many seconds the oldest has."""
+        async with redis.pipeline(transaction=False) as pipe:
+            for stream in streams:
+                pipe.xlen(stream)
+                pipe.xrange(stream, count=1)
+            answers = await pipe.execute()
+        oldest = [_moment(entries[0][0]) for entries in answers[1::2] if entries]
+        return sum(answers[::2]), max(0.0, self._now() - min(oldest)) if oldest else 0.0
+
+
+def _moment(entry: bytes) -> float:
+    """When an entry was written, in seconds since 1970: its id says so, by the clock of Redis."""
+    return int(entry.partition(b"-")[0]) / 1_000

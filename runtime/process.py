@@ -1,0 +1,148 @@
+"""How a part runs as a process: its loop, its log, its beginning and its end."""
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import structlog
+
+from .log_fields import LibraryLines, crashed, only_allowed
+from .log_writer import LogWriter
+
+_Result = TypeVar("_Result")
+
+log = structlog.get_logger()
+
+_at_end = contextlib.ExitStack()
+atexit.register(_at_end.close)
+
+
+def run_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run `work` on uvloop where it exists: it halves what a frame costs."""
+    try:
+        import uvloop  # noqa: PLC0415  # absent on Windows
+    except ImportError:
+        return asyncio.run(work)
+    result: _Result = uvloop.run(work)
+    return result
+
+
+async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
+    """
+    Run `work`; SIGTERM, SIGINT or the death of the parent cancel it, and it may finish what it has in hand.
+
+    A second signal ends the process at once: what it had in hand is then somebody else's, as after a kill.
+    """
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, task, 128 + number)
+    if (alive := os.environ.get("TRUNKLINE_ALIVE_FD", "")).isdigit():
+        loop.add_reader(int(alive), _orphaned, int(alive), task)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+def _stop(task: "asyncio.Future[None]", status: int) -> None:
+    if isinstance(task, asyncio.Task) and task.cancelling():
+        log.warning("stopped_at_once")
+        leave(status)
+    task.cancel()
+
+
+def _orphaned(alive: int, task: "asyncio.Future[None]") -> None:
+    """The pipe from the parent has closed: the parent is gone."""
+    asyncio.get_running_loop().remove_reader(alive)
+    task.cancel()
+
+
+def on_interrupt() -> asyncio.Event:
+    """Set by the first Ctrl-C or SIGTERM; the second one ends the process at once."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def notify() -> None:
+        told.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, notify)
+    return told
+
+
+def say_ready(what: str) -> None:
+    """Tell the parent, if there is one that listens."""
+    if (descriptor := os.environ.get("TRUNKLINE_READY_FD", "")).isdigit():
+        with contextlib.suppress(BrokenPipeError), os.fdopen(int(descriptor), "w") as ready:
+            ready.write(f"{what}\n")  # a parent that is gone is noticed elsewhere
+
+
+def is_watched() -> bool:
+    """Whether a parent looks after us: kills us when we hang, and starts us anew."""
+    return bool(os.environ.get("TRUNKLINE_BEAT_FD"))
+
+
+def heartbeat() -> None:
+    """Tell the parent, if there is one that watches, that we get on."""
+    if (descriptor := os.environ.get("TRUNKLINE_BEAT_FD", "")).isdigit():
+        with contextlib.suppress(OSError):  # it does not read just now, or is gone
+            os.write(int(descriptor), b".")
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once: a thread of its engine may never come back, and nothing is left to be saved."""
+    _at_end.close()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def take_all_files() -> None:
+    """Raise the limit of open files as far as it may be: each connection is one, and 1,024 is a common default."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # not on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(
+            ValueError, OSError
+        ):  # some systems name a limit that they do not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def consumer_name() -> str:
+    """Unique among all processes that read the queue."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+def log_as_json(part: str) -> None:
+    """
+    One JSON object a line on standard error, of fields that are allowed; of libraries and crashes no text.
+
+    Where nobody reads them, lines are left out and counted.
+    """
+    pen = LogWriter(sys.stderr.fileno())
+    pen.complain_by(lambda lines: log.warning("log_lines_left_out", entries=lines))
+    _at_end.callback(pen.finish)
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
+    sys.excepthook = crashed
+    structlog.contextvars.bind_contextvars(part=part)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            only_allowed,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=lambda *_: pen,
+    )

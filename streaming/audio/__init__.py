@@ -1,0 +1,1 @@
+"""Samples of one channel: order, resampling, voice activity, endpointing, DTMF. No I/O."""

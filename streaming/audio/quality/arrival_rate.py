@@ -1,0 +1,57 @@
+"""Whether audio arrives as fast as it was spoken."""
+
+from collections import deque
+from itertools import pairwise
+
+from protocol.clock import CALL_RATE
+
+_STEP = 0.1
+"""Seconds between looks."""
+
+_LOOKS = 11
+"""Looks in a verdict: a second.  At half the rate no segment can be over before."""
+
+_STEADY = 1.5
+"""No step may be so many times faster or slower than the whole: bursts are no rate."""
+
+_WRONG = ((0.46, 0.54), (1.85, 2.15))
+"""Half and twice the declared rate.  Other paces are those of files, which are sent as fast as one likes."""
+
+_RIGHT = (0.85, 1.15)
+
+
+class ArrivalRate:
+    """How many samples of the call clock arrive in a second of the wall clock, when they come steadily."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, int]] = deque(maxlen=_LOOKS)
+
+    def arrive(self, position: int, now: float) -> float | None:
+        """
+        Audio up to `position` of the call clock is here at `now`, in seconds.
+
+        Times real time: 1.0 where it comes steadily as it should, what is steadily off by a factor of two;
+        None for anything else, which shows nothing.
+        """
+        if self._looks and now - self._looks[-1][0] < _STEP:
+            return None
+        if self._looks and position < self._looks[-1][1]:
+            self._looks.clear()
+        self._looks.append((now, position))
+        if len(self._looks) < _LOOKS:
+            return None
+        return self._verdict()
+
+    def _verdict(self) -> float | None:
+        looks = list(self._looks)
+        whole = _speed(looks[0], looks[-1])
+        steps = [_speed(one, other) for one, other in pairwise(looks)]
+        steady = all(whole / _STEADY < step < whole * _STEADY for step in steps)
+        wrong = any(low <= whole <= high for low, high in _WRONG)
+        if steady and _RIGHT[0] <= whole <= _RIGHT[1]:
+            return 1.0
+        return whole if steady and wrong else None
+
+
+def _speed(one: tuple[float, int], other: tuple[float, int]) -> float:
+    return (other[1] - one[1]) / CALL_RATE / (other[0] - one[0])

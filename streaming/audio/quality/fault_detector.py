@@ -1,0 +1,173 @@
+"""One channel's recent blocks, and the faults they show."""
+
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum, auto
+from statistics import fmean, median
+
+from protocol.events import Fault
+
+from .block_stats import Balance, Block, Contrast
+
+_BENT = 0.02
+"""Mean, as a share of full scale, beyond which it is no accident: telephones block direct current."""
+
+_CUT_OFF = 0.01
+"""Share of samples at the end of the scale; a loud but healthy call was seen with 0.002."""
+
+_SOFT_DBFS = -45.0
+"""Speech whose loudest tick in a second and a half stays below is too soft."""
+
+_NOISE_DBFS = -38.0
+"""Where no tick in two and a half seconds is softer, and all of it is flat, there is noise."""
+
+_FLAT = 0.5
+"""Flatness from which on it is noise, not music or a tone."""
+
+_MUFFLED_DB = 45.0
+"""Speech that falls off so steeply in the middle of its band was recorded at twice the rate."""
+
+
+_BRIGHT_DB, _THIN_DB, _BRIGHT_HZ = -35.0, -17.0, 900.0
+"""Speech of 8 kHz read at 16: power above 4.2 kHz, none below 250 Hz, or its middle beyond 900 Hz."""
+
+_ENOUGH_TREBLE = 3
+
+_PACKED_BITS = -1.0
+"""G.711 read as 16 bit costs 2 to 5 bits a sample more than it should; bench/misdeclared.py."""
+
+
+class Disguise(Enum):
+    """What audio is that was declared as another encoding."""
+
+    LINEAR = auto()
+    """16-bit samples, declared as G.711."""
+
+    PACKED = auto()
+    """G.711, declared as 16-bit samples."""
+
+    STEREO = auto()
+    """Two channels, declared as one."""
+
+
+class FaultDetector:
+    """What a channel has shown of late; holds numbers of three seconds."""
+
+    def __init__(self) -> None:
+        self.ever = False
+        """Whether anything but digital silence has come."""
+
+        self.loud = 0
+        """How many blocks carried more than faint noise."""
+
+        self._recent: deque[Block] = deque(maxlen=12)
+        self._spoken: deque[Block] = deque(maxlen=6)
+        self._law: deque[float] = deque(maxlen=4)
+        self._order: deque[Contrast] = deque(maxlen=8)
+        self._linear: deque[Contrast] = deque(maxlen=8)
+        self._packed: deque[bool] = deque(maxlen=8)
+        self._stereo: deque[bool] = deque(maxlen=8)
+        self._balance: deque[Balance] = deque(maxlen=4)
+        self._treble: deque[float] = deque(maxlen=8)
+
+    def see(self, block: Block, *, speaking: bool) -> None:
+        """The next block; `speaking` when somebody speaks in it."""
+        self.ever = self.ever or not block.idle
+        self.loud += block.loudest > -50 and not block.idle
+        if block.law is not None:
+            self._law.append(block.law)
+        if block.order is not None:
+            self._order.append(block.order)
+        if block.linear is not None:
+            self._linear.append(block.linear)
+        if block.packed is not None:
+            self._packed.append(block.packed < _PACKED_BITS)
+        if not block.idle:
+            self._stereo.append(block.is_stereo)
+        if block.balance is not None:
+            self._balance.append(block.balance)
+        if self.is_doubtful:  # nothing else that it shows is true
+            return
+        self._recent.append(block)
+        if speaking:
+            self._spoken.append(block)
+            if block.treble is not None:
+                self._treble.append(block.treble)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the latest block seems misread; a few more will tell."""
+        law = self._law and self._law[-1] < 0
+        other = any(seen and seen[-1].is_against for seen in (self._order, self._linear))
+        disguised = any(seen and seen[-1] for seen in (self._packed, self._stereo))
+        return bool(law or other or disguised)
+
+    @property
+    def disguise(self) -> Disguise:
+        """What `WRONG_ENCODING` is about."""
+        if _against(self._linear) >= 3:
+            return Disguise.LINEAR
+        return Disguise.STEREO if sum(self._stereo) > sum(self._packed) else Disguise.PACKED
+
+    def sounds_as_if_at(self, pace: float) -> bool:
+        """Whether voices sound as they do when audio that arrives at `pace` is read at the declared rate."""
+        if not self._balance:
+            return False
+        bass = median(one.bass for one in self._balance)
+        centroid = median(one.centroid for one in self._balance)
+        if pace < 1:
+            high = median(one.high for one in self._balance)
+            return high > _BRIGHT_DB and (bass < _THIN_DB or centroid > _BRIGHT_HZ)
+        return len(self._treble) >= _ENOUGH_TREBLE and median(self._treble) > _MUFFLED_DB
+
+    def faults(self) -> Iterator[tuple[Fault, float]]:
+        """Each with what was measured.  Misread audio shows all kinds of faults: only the cause is told."""
+        misread = list(self._misread())
+        if misread or self.is_doubtful:
+            yield from misread
+        else:
+            yield from self._ill()
+
+    def _misread(self) -> Iterator[tuple[Fault, float]]:
+        linear = _against(self._linear)
+        packed, stereo = sum(self._packed), sum(self._stereo)
+        if max(packed, stereo) >= 2:
+            yield Fault.WRONG_ENCODING, 100 * max(packed, stereo) / max(1, len(self._stereo))
+            return
+        if linear >= 3:
+            yield Fault.WRONG_ENCODING, 100 * linear / len(self._linear)
+        elif 2 * linear < max(1, len(self._linear)) and self._law_is_wrong:
+            yield Fault.WRONG_LAW, -fmean(self._law)
+        if _against(self._order) >= 2:
+            yield Fault.WRONG_BYTE_ORDER, 100 * _against(self._order) / len(self._order)
+
+    @property
+    def _law_is_wrong(self) -> bool:
+        return len(self._law) >= 2 and max(self._law) < 0 and fmean(self._law) < -0.1
+
+    def _ill(self) -> Iterator[tuple[Fault, float]]:
+        if len(self._treble) >= 5 and median(self._treble) > _MUFFLED_DB:
+            yield Fault.WRONG_RATE, 2.0
+        latest = [block for block in self._recent if not block.idle][-8:]
+        if len(latest) >= 6:
+            offset = fmean(block.offset for block in latest)
+            clipped = fmean(block.clipped for block in latest)
+            if clipped > _CUT_OFF:  # cut off unevenly it is bent too
+                yield Fault.CLIPPING, 100 * clipped
+            elif abs(offset) > _BENT:
+                yield Fault.DC_OFFSET, 100 * offset
+        yield from self._level()
+
+    def _level(self) -> Iterator[tuple[Fault, float]]:
+        floor = min((block.softest for block in self._recent), default=-120.0)
+        if len(self._recent) >= 10 and floor > _NOISE_DBFS:
+            if median(block.flatness for block in self._recent) > _FLAT:
+                yield Fault.NOISE, floor
+        elif len(self._spoken) == self._spoken.maxlen:
+            loudest = max(block.loudest for block in self._spoken)
+            if loudest < _SOFT_DBFS:
+                yield Fault.TOO_QUIET, loudest
+
+
+def _against(contrasts: deque[Contrast]) -> int:
+    return sum(contrast.is_against for contrast in contrasts)

@@ -1,0 +1,246 @@
+"""
+The passport of a call's audio: pure, fed with what comes, giving warnings.
+
+Looks at every block in the first ten seconds, when things go wrong that were set up wrongly, then at one in
+eight; at every one again while what is heard cannot be what was said.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from protocol.audio import Pcm
+from protocol.clock import CALL_RATE, from_rate
+from protocol.events import Fault, LineWarning, Span
+
+from .arrival_rate import ArrivalRate
+from .block_stats import BLOCK, measure
+from .fault_detector import FaultDetector
+from .remedies import ADVICE, CERTAIN, ENCODINGS, UNITS
+
+_FIRST = 10 * CALL_RATE
+"""Everything is looked at up to here."""
+
+_ONE_IN = 8
+
+_GONE = 10 * CALL_RATE
+"""A fault that has not been seen for so long has gone away."""
+
+_SURE = 3 * CALL_RATE
+"""What is spoken so long after the last sign of misread audio is believed again."""
+
+_ALONE = 9
+"""Blocks in which one party speaks before the other's silence is strange."""
+
+_ALIKE = 0.98
+_ALIKE_BLOCKS = 4
+"""Blocks in a row that two channels must share."""
+
+_LOSS_WINDOW = 3 * CALL_RATE
+_LOSSES = 3
+_LOST = 0.05
+"""So many gaps, and such a share of the window, are more than an accident."""
+
+_SHARED_BLOCKS = 4
+"""Blocks kept for comparison with the other channels, whose audio may come later."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """One channel: the block that is being filled, and all that is known."""
+
+    size: int
+    watch: FaultDetector = field(default_factory=FaultDetector)
+    pace: ArrivalRate = field(default_factory=ArrivalRate)
+    filling: list[Pcm] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
+    kept: deque[tuple[int, Pcm]] = field(default_factory=lambda: deque(maxlen=_SHARED_BLOCKS))
+    alike: dict[int, int] = field(default_factory=dict)
+    losses: deque[Span] = field(default_factory=lambda: deque(maxlen=256))
+    arriving: float = 1.0
+    """Steady pace of arrival, in times real time, as last known."""
+
+    misrated: bool = False
+    """Whether pace and sound both say that the declared rate is wrong; until the pace is right."""
+
+    standing: dict[Fault, int] = field(default_factory=dict)
+    """When each fault was last seen."""
+
+    def fill(self, position: int, pcm: Pcm) -> list[tuple[int, Pcm]]:
+        """Whole blocks that begin at a multiple of their size, so that channels can be compared."""
+        if position != self.end:
+            self.filling, self.start = [], position
+        self.end = position + len(pcm)
+        if len(pcm):  # empty ones would pile up
+            self.filling.append(pcm)
+        first = -(-self.start // self.size) * self.size
+        if self.end - first < self.size:
+            return []
+        audio = np.concatenate(self.filling)
+        count = (self.end - first) // self.size
+        rest = first + count * self.size
+        self.filling, rest_start = [audio[rest - self.start :].copy()], rest
+        blocks = [
+            (at, audio[at - self.start : at - self.start + self.size])
+            for at in range(first, rest, self.size)
+        ]
+        self.start = rest_start
+        return blocks
+
+
+class QualityMonitor:
+    """
+    All channels of a call.
+
+    Every method gives the warnings that are new.  Memory is bounded: a block, four for comparison, and numbers.
+    """
+
+    def __init__(self, channels: int, rate: int = CALL_RATE) -> None:
+        self._rate = rate
+        size = rate // 16 * 4  # a quarter of a second, in whole quarters of it
+        self._lines = [_Line(size) for _ in range(channels)]
+
+    def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
+        """
+        Warnings that another gateway has given: none is given again at once where its fault is still there.
+
+        `begin`: where each channel goes on, on the call clock.  That audio was misread before proves nothing now.
+        """
+        for one in warnings:
+            self._lines[one.channel].standing[one.fault] = max(
+                one.at, begin[one.channel] - _SURE - 1
+            )
+
+    def feed(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
+        """Audio in its order, at `position` in samples of the bridge; `speaking` as far as is known."""
+        line = self._lines[channel]
+        warnings: list[LineWarning] = []
+        for start, block in line.fill(position, pcm):
+            at = from_rate(start, self._rate)
+            if self._is_due(line, at):
+                warnings += self._poll(channel, at, block, speaking=speaking)
+        return warnings
+
+    def lose(self, channel: int, span: Span) -> list[LineWarning]:
+        """Audio that did not come, on the call clock."""
+        losses = self._lines[channel].losses
+        losses.append(span)
+        while losses and losses[0].end < span.end - _LOSS_WINDOW:
+            losses.popleft()
+        lost = sum(one.end - one.start for one in losses) / _LOSS_WINDOW
+        if len(losses) < _LOSSES or lost < _LOST:
+            return []
+        return self._note(channel, Fault.PACKET_LOSS, 100 * min(1.0, lost), span.end)
+
+    def arrive(self, channel: int, position: int, now: float) -> list[LineWarning]:
+        """Audio up to `position`, on the call clock, is here at `now`, in seconds of any clock."""
+        line = self._lines[channel]
+        line.arriving = line.pace.arrive(position, now) or line.arriving
+        line.misrated = line.misrated and line.arriving != 1.0
+        return self._check_rate(channel, position)
+
+    def _check_rate(self, channel: int, at: int) -> list[LineWarning]:
+        """Pace alone shows nothing, for files come at any; sound alone neither, for lines are filtered."""
+        line = self._lines[channel]
+        if line.arriving == 1.0 or line.watch.is_doubtful:
+            return []
+        line.misrated = line.misrated or line.watch.sounds_as_if_at(line.arriving)
+        if not line.misrated:
+            return []
+        return self._note(channel, Fault.WRONG_RATE, line.arriving, at)
+
+    @property
+    def held_samples(self) -> int:
+        """Audio in memory, in samples of the bridge."""
+        return sum(
+            sum(map(len, line.filling)) + sum(len(pcm) for _, pcm in line.kept)
+            for line in self._lines
+        )
+
+    def misread(self, channel: int) -> Fault | None:
+        """Why what is heard on the channel now cannot be what was said; None while it can."""
+        line = self._lines[channel]
+        if line.misrated:
+            return Fault.WRONG_RATE
+        now = from_rate(line.start, self._rate)
+        recent = (one for one in CERTAIN if now - line.standing.get(one, -_GONE) <= _SURE)
+        return next(recent, None)
+
+    def _is_due(self, line: _Line, at: int) -> bool:
+        doubtful = (
+            line.watch.is_doubtful
+            or line.arriving != 1.0
+            or any(fault in line.standing for fault in CERTAIN)
+        )
+        return at < _FIRST or doubtful or (at // BLOCK) % _ONE_IN == 0
+
+    def _poll(self, channel: int, at: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
+        line, end = self._lines[channel], at + BLOCK
+        block = measure(at, pcm, self._rate)
+        line.watch.see(block, speaking=speaking)
+        line.standing = {one: seen for one, seen in line.standing.items() if end - seen <= _GONE}
+        warnings: list[LineWarning] = []
+        for fault, measured in line.watch.faults():
+            warnings += self._note(channel, fault, measured, end)
+        warnings += self._check_rate(channel, end)
+        if len(self._lines) > 1:
+            warnings += self._compare(channel, at, pcm, loud=block.loudest > -50 and not block.idle)
+            warnings += self._who_is_alone(channel, end)
+        return warnings
+
+    def _compare(self, channel: int, at: int, pcm: Pcm, *, loud: bool) -> list[LineWarning]:
+        """Whether this block stands on another channel too."""
+        warnings: list[LineWarning] = []
+        if loud:
+            self._lines[channel].kept.append((at, pcm))
+        for other, line in enumerate(self._lines):
+            same = next((kept for start, kept in line.kept if start == at), None)
+            if other == channel or same is None or not loud:
+                continue
+            copy, original = max(channel, other), min(channel, other)
+            alike = _likeness(pcm, same)
+            counts = self._lines[copy].alike
+            counts[original] = counts.get(original, 0) + 1 if alike > _ALIKE else 0
+            if counts[original] >= _ALIKE_BLOCKS:
+                warnings += self._note(copy, Fault.DUAL_MONO, 100 * alike, at + BLOCK)
+        return warnings
+
+    def _who_is_alone(self, speaker: int, at: int) -> list[LineWarning]:
+        """Channels on which nothing has come yet, while `speaker` speaks."""
+        if self._lines[speaker].watch.loud < _ALONE:
+            return []
+        seconds = at / CALL_RATE
+        return [
+            warning
+            for other, line in enumerate(self._lines)
+            if other != speaker and not line.watch.ever
+            for warning in self._note(other, Fault.ONE_WAY, seconds, at)
+        ]
+
+    def _note(self, channel: int, fault: Fault, measured: float, at: int) -> list[LineWarning]:
+        """A warning, unless it has been said."""
+        standing = self._lines[channel].standing
+        known = fault in standing and at - standing[fault] <= _GONE
+        standing[fault] = at
+        if known:
+            return []
+        disguise = self._lines[channel].watch.disguise
+        check = ENCODINGS[disguise] if fault is Fault.WRONG_ENCODING else ADVICE[fault]
+        return [LineWarning(channel, fault, check, round(measured, 2), UNITS[fault], at)]
+
+
+def _likeness(one: Pcm, other: Pcm) -> float:
+    """Correlation of two pieces of the same length, without delay."""
+    a, b = one.astype(np.float32), other.astype(np.float32)
+    a -= a.mean()
+    b -= b.mean()
+    power = float(np.sqrt(float(a @ a) * float(b @ b)))
+    return float(a @ b) / power if power else 0.0
+
+
+def reason(fault: Fault) -> str:
+    """Why a segment of misread audio is dropped, for people."""
+    return f"{fault.value.replace('_', ' ')}: what is heard is not what was said"

@@ -1,0 +1,48 @@
+"""The most recent samples of one channel, addressed by position."""
+
+import numpy as np
+
+from protocol.audio import Pcm
+
+
+class SampleBuffer:
+    """The last stretch of a channel's audio, found by position; the owner says what may be forgotten."""
+
+    def __init__(self) -> None:
+        self._samples = bytearray()
+        self._start = 0
+
+    @property
+    def start(self) -> int:
+        """Position of the oldest sample kept."""
+        return self._start
+
+    @property
+    def end(self) -> int:
+        """Position behind the newest sample."""
+        return self._start + len(self._samples) // 2
+
+    def append(self, pcm: Pcm) -> None:
+        """Add what comes next."""
+        self._samples += pcm.astype(np.int16, copy=False).tobytes()
+
+    def cut(self, start: int, end: int) -> Pcm:
+        """A copy of the samples from `start` to `end`; ValueError when some are not there."""
+        if not self._start <= start <= end <= self.end:
+            raise ValueError(
+                f"samples {start} to {end} of a track from {self._start} to {self.end}"
+            )
+        first, last = 2 * (start - self._start), 2 * (end - self._start)
+        return np.frombuffer(bytes(self._samples[first:last]), dtype=np.int16)
+
+    def forget(self, before: int) -> None:
+        """Drop what lies before `before`, as far as there is anything."""
+        surplus = min(before, self.end) - self._start
+        if surplus > 0:
+            del self._samples[: 2 * surplus]
+            self._start += surplus
+
+    def jump(self, position: int) -> None:
+        """Drop everything and go on at `position`."""
+        self._samples.clear()
+        self._start = position

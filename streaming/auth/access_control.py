@@ -1,0 +1,187 @@
+"""The guard of a gateway's doors: asks the gate, keeps a list of who is inside, shows out whose key was revoked."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from protocol.auth.credentials import EVERYTHING, Keyring, KeyringError, Permit, Scope
+from protocol.auth.web_access import Headers, WebRefusal
+
+from ..settings import GatewaySettings
+from .authenticator import Authenticator, Refusal
+from .certificates import CertificateError, Certificates
+from .key_file import KeyFile
+from .request_credentials import RequestCredentials
+
+REVOKED = 4401
+"""Close code: the key with which the connection was opened is no longer good."""
+
+_LOOK_SECONDS = 5.0
+"""Seconds between looks at the files: a revoked key is shown out well within a minute."""
+
+_ANSWER_SECONDS = 0.25
+"""Strangers are answered after this long, whatever was wrong: how long it took tells them nothing."""
+
+log = structlog.get_logger()
+
+
+class AdmissionError(Exception):
+    """The gateway cannot guard its doors as its settings say: the operator must change something."""
+
+
+class Connection(Protocol):
+    """A connection that was let in."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye."""
+        ...
+
+
+class AccessController:
+    """One for all doors of a gateway."""
+
+    def __init__(self, settings: GatewaySettings, now: Callable[[], float] = time.time) -> None:
+        """AdmissionError when files are missing or wrong.  `now`: wall clock, seconds."""
+        self._now = now
+        self._settings = settings
+        self._web = settings.web_access
+        try:
+            self._keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
+            self._certificates = _certificates(settings)
+        except (KeyringError, CertificateError) as exc:
+            raise AdmissionError(str(exc)) from exc
+        self._authenticator = Authenticator(
+            self._keyring, settings.public_url, settings.connects_per_second
+        )
+        self._connections: dict[Connection, Permit] = {}
+        self._calls: Counter[str] = Counter()
+        self._listeners: Counter[str] = Counter()
+        self._listeners_of_key: Counter[str] = Counter()
+
+    @property
+    def tls(self) -> Certificates | None:
+        """What the doors are to be locked with; None where TLS ends elsewhere."""
+        return self._certificates
+
+    @property
+    def origins(self) -> list[str]:
+        """Origins of other servers whose pages may use this gateway."""
+        return sorted(map(str, self._web.origins))
+
+    def refuse_page(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
+        """What to answer a page that may not use this gateway, or a request under a name that is not ours."""
+        refusal = self._web.check(headers, arrived_at, secure=secure)
+        if refusal is not None:
+            log.info("refused", status=int(refusal.status), reason=refusal.reason)
+        return refusal
+
+    async def authenticate(
+        self, credentials: RequestCredentials, wanted: Scope, call_id: str | None = None
+    ) -> Permit | Refusal:
+        """Who may do that gets a permit.  Refusals of strangers all take the same time."""
+        began = time.monotonic()
+        result = self._authenticator.authenticate(credentials, wanted, self._now(), call_id)
+        if isinstance(result, Refusal):
+            log.info("refused", status=int(result.status))
+            if result.retry_after is None:
+                await asyncio.sleep(began + _ANSWER_SECONDS - time.monotonic())
+        return result
+
+    def room_for(self, permit: Permit) -> Refusal | None:
+        """What to answer when the tenant has as many calls as it may."""
+        if not permit.tenant or self._calls[permit.tenant] < self._settings.calls_per_tenant:
+            return None
+        return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "as many calls as this tenant may have\n", 5)
+
+    def room_for_listener(self, permit: Permit) -> Refusal | None:
+        """What to answer when key, tenant or gateway have as many listeners as they may."""
+        settings = self._settings
+        if self._listeners.total() >= settings.max_listeners:
+            return _TOO_MANY_LISTENERS
+        if permit is EVERYTHING:
+            return None
+        if self._listeners_of_key[_key(permit)] >= settings.listeners_per_key:
+            return _refuse_listener("key")
+        if permit.tenant and self._listeners[permit.tenant] >= settings.listeners_per_tenant:
+            return _refuse_listener("tenant")
+        return None
+
+    @contextmanager
+    def inside(
+        self, connection: Connection, permit: Permit, *, call: bool, listens: bool = False
+    ) -> Iterator[None]:
+        """While a connection lasts; `call`: it brings one. `listens`: it counts as a listener."""
+        counted = [(self._calls, permit.tenant)] if call else []
+        if listens:
+            counted += [(self._listeners, permit.tenant), (self._listeners_of_key, _key(permit))]
+        for counter, name in counted:
+            counter[name] += 1
+        self._connections[connection] = permit
+        try:
+            yield
+        finally:
+            del self._connections[connection]
+            for counter, name in counted:
+                counter[name] -= 1
+                if not counter[name]:
+                    del counter[name]
+
+    async def run(self) -> None:
+        """Look after files and guests until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self.poll()
+
+    async def poll(self) -> None:
+        """Take up files that have changed; show out whose permit is no longer good."""
+        if self._certificates is not None:
+            self._certificates.renew()
+        if self._keys is not None and self._keys.renewed():
+            self._authenticator.keyring = self._keyring
+        now = self._now()
+        gone = [
+            connection
+            for connection, permit in self._connections.items()
+            if not self._authenticator.stands(permit, now)
+        ]
+        for connection in gone:
+            log.info("shown_out", permit=self._connections[connection].name)
+        goodbyes = [connection.close(REVOKED, "this key is no longer good") for connection in gone]
+        await asyncio.gather(*goodbyes, return_exceptions=True)  # whoever is gone already is gone
+
+    @property
+    def _keyring(self) -> Keyring | None:
+        return self._keys.keyring if self._keys else None
+
+
+def _key(permit: Permit) -> str:
+    """An issuer may sign for several tenants."""
+    return f"{permit.name} {permit.tenant}"
+
+
+def _refuse_listener(whose: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"as many listeners as this {whose} may have\n",
+        5,
+        f"listeners_of_{whose}",
+    )
+
+
+_TOO_MANY_LISTENERS = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "as many listeners as this gateway may have\n", 5, "listeners"
+)
+
+
+def _certificates(settings: GatewaySettings) -> Certificates | None:
+    if not settings.tls_certificate:
+        return None
+    client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    return Certificates(Path(settings.tls_certificate), Path(settings.tls_key), client_ca)

@@ -1,0 +1,169 @@
+"""
+Who is let in.
+
+Decides, and does nothing else: keys, time and request are given.  Every refusal of a stranger reads the same; how
+long it takes is the shell's business (guard.py).
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from protocol.auth.credentials import EVERYTHING, Keyring, Kind, Permit, Scope, Signer
+from protocol.auth.signatures import SignatureError, Signed, check_audiohook, is_from_twilio
+
+from .jwt_tokens import read_token
+from .request_credentials import RequestCredentials
+from .token_bucket import TokenBucket
+
+_TWILIO_PATH = "/twilio"
+_AUDIOHOOK_PATH = "/audiohook"
+_NONCE_SECONDS = 15.0
+"""A little longer than a signature of AudioHook is good for."""
+
+_MOST_NONCES = 50_000
+"""Of good signatures; when so many came within fifteen seconds, no more are believed."""
+
+_MOST_BUCKETS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is answered instead of opening the connection."""
+
+    status: HTTPStatus
+    text: str
+    retry_after: int | None = None
+    """Seconds; None when trying again is of no use."""
+
+    about: str = ""
+    """A word for metrics; empty takes the name of the status."""
+
+    @property
+    def reason(self) -> str:
+        """For metrics."""
+        return self.about or self.status.phrase.lower().replace(" ", "_")
+
+
+STRANGER = Refusal(HTTPStatus.UNAUTHORIZED, "no valid key: see docs/security.md\n")
+FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "this key may not do that: see docs/security.md\n")
+
+
+class Authenticator:
+    """Judges requests by the keys it was given.  Without a keyring everybody may do everything."""
+
+    def __init__(
+        self, keyring: Keyring | None, public_url: str, connects_per_second: float
+    ) -> None:
+        """`public_url`: how bridges dial us, such as `wss://calls.example.com`: what their signatures cover."""
+        self.keyring = keyring
+        self._public = public_url.rstrip("/")
+        self._rate = connects_per_second
+        self._nonces: OrderedDict[str, float] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def authenticate(
+        self, credentials: RequestCredentials, wanted: Scope, now: float, call_id: str | None = None
+    ) -> Permit | Refusal:
+        """`call_id`: of the call that is asked for by name.  `now`: seconds since 1970."""
+        permit = self.recognise(credentials, now)
+        if permit is None:
+            return STRANGER
+        if not permit.allows(wanted) or not (call_id is None or permit.covers(call_id)):
+            return FORBIDDEN
+        if wait := self._wait(permit, now):
+            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections at once\n", wait)
+        return permit
+
+    def stands(self, permit: Permit, now: float) -> bool:
+        """Whether somebody who was let in may stay."""
+        return self.keyring is None or self.keyring.honours(permit, now)
+
+    def recognise(self, credentials: RequestCredentials, now: float) -> Permit | None:
+        """Who it is; None for a stranger."""
+        if self.keyring is None:
+            return EVERYTHING
+        if credentials.is_ambiguous:
+            return None
+        for permit in (
+            self._by_signature(self.keyring, credentials, now),
+            self._by_secret(self.keyring, credentials, now),
+        ):
+            if permit is not None:
+                return permit
+        shows_nothing = not credentials.secrets() and credentials.token is None
+        return _certified(self.keyring, credentials.certificate) if shows_nothing else None
+
+    def _by_secret(
+        self, keyring: Keyring, credentials: RequestCredentials, now: float
+    ) -> Permit | None:
+        for text in credentials.secrets():
+            if permit := keyring.unlock(text, now) or read_token(keyring, text, now):
+                return permit
+        return read_token(keyring, credentials.token, now) if credentials.token else None
+
+    def _by_signature(
+        self, keyring: Keyring, credentials: RequestCredentials, now: float
+    ) -> Permit | None:
+        headers = dict(credentials.headers)
+        if credentials.path == _TWILIO_PATH and (signature := headers.get("x-twilio-signature")):
+            for signer in keyring.signed_by(Kind.TWILIO):
+                if self._public and is_from_twilio(
+                    signer.secret, f"{self._public}{credentials.target}", signature
+                ):
+                    return _permit(signer)
+        if credentials.path == _AUDIOHOOK_PATH and "signature" in headers:
+            for signer in keyring.signed_by(Kind.AUDIOHOOK, headers.get("x-api-key", "")):
+                if self._is_audiohook(signer, credentials, headers, now):
+                    return _permit(signer)
+        return None
+
+    def _is_audiohook(
+        self,
+        signer: Signer,
+        credentials: RequestCredentials,
+        headers: Mapping[str, str],
+        now: float,
+    ) -> bool:
+        authority = urlsplit(self._public).netloc or headers.get("host", "")
+        try:
+            nonce = check_audiohook(
+                Signed(credentials.target, authority, headers), signer.secret, now
+            )
+        except SignatureError:
+            return False
+        return self._is_new(f"{signer.name}:{nonce}", now)
+
+    def _is_new(self, nonce: str, now: float) -> bool:
+        """Whether a good signature comes for the first time."""
+        while self._nonces and next(iter(self._nonces.values())) < now - _NONCE_SECONDS:
+            self._nonces.popitem(last=False)
+        if nonce in self._nonces or len(self._nonces) >= _MOST_NONCES:
+            return False
+        self._nonces[nonce] = now
+        return True
+
+    def _wait(self, permit: Permit, now: float) -> int | None:
+        """Seconds until this key may connect again; None when it may now."""
+        if permit is EVERYTHING:
+            return None
+        bucket = self._buckets.setdefault(
+            permit.name, TokenBucket(self._rate, max(1.0, self._rate), now)
+        )
+        self._buckets.move_to_end(permit.name)
+        if len(self._buckets) > _MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        missing = bucket.take(1, now)
+        return math.ceil(missing) if missing else None
+
+
+def _certified(keyring: Keyring, name: str | None) -> Permit | None:
+    signers = keyring.signed_by(Kind.CERTIFICATE, name) if name else []
+    return _permit(signers[0]) if signers else None
+
+
+def _permit(signer: Signer) -> Permit:
+    return Permit(f"{signer.kind}:{signer.name}", signer.tenant, frozenset(signer.scopes))

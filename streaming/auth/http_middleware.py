@@ -1,0 +1,165 @@
+"""
+The access control of the HTTP port: the same rules, keys and answers as on the WebSocket port.
+
+Authorisation belongs to the endpoint that answers: the path is read once, and the result decides what a key must be
+good for and what is called. A request that matches no endpoint is answered with 404.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from protocol.auth.credentials import EVERYTHING, Permit
+from protocol.auth.http_routes import Match, Route, find
+
+from .access_control import AccessController
+from .authenticator import Refusal
+from .request_credentials import RequestCredentials
+
+MOST_HEADERS = 128
+LONGEST_LINE = 8_192
+"""The same as on the WebSocket port, where the library checks them."""
+
+_HEADERS_OF_PAGES = ("Authorization", "Content-Type", "X-API-Key", "Last-Event-ID")
+"""What pages of other origins may send, beside the headers that need no permission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A route and what answers it. `listens`: an answer lasts as long as a call, and counts as a listener."""
+
+    route: Route
+    answer: Callable[[Request], Awaitable[ASGIApp]]
+    listens: bool = False
+
+
+class HttpMiddleware:
+    """Answers requests of clients that may ask; endpoints find the permit by `permit_of`."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        access: AccessController,
+        refused: Callable[[str], None],
+    ) -> None:
+        """`refused`: told the reason of each refusal, for metrics."""
+        self._endpoints = {one.route: one for one in endpoints}
+        self._access = access
+        self._refused = refused
+        self._inner: ASGIApp = self._answer
+        if access.origins:
+            self._inner = CORSMiddleware(
+                self._answer,
+                allow_origins=access.origins,
+                allow_methods=sorted({name for one in endpoints for name in one.route.methods}),
+                allow_headers=_HEADERS_OF_PAGES,
+            )
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        answer = self._refuse_unread(scope) or self._inner
+        await answer(scope, receive, send)
+
+    def _refuse_unread(self, scope: Connection) -> ASGIApp | None:
+        """What is refused whatever is asked for, and whoever asks; None for nothing."""
+        headers = _headers(scope)
+        if _is_too_large(scope, headers):
+            return self._refuse(431, "headers", "a line is too long, or there are too many\n")
+        secure = scope["scheme"] == "https"
+        refusal = self._access.refuse_page(headers, scope["server"][0], secure=secure)
+        if refusal is None:
+            return None
+        return self._refuse(refusal.status, refusal.reason, refusal.text)
+
+    async def _answer(self, scope: Connection, receive: Receive, send: Send) -> None:
+        match = find(self._endpoints, _target(scope))
+        if match is not None and scope["method"] in match.route.methods:
+            await self._authorised(match, scope, receive, send)
+            return
+        answer = self._refuse(404, "no_such_path", "no such path\n")
+        if match is not None:
+            answer = self._refuse(405, "no_such_method", "method not allowed\n")
+            answer.headers["Allow"] = ", ".join(sorted(match.route.methods))
+        await answer(scope, receive, send)
+
+    async def _authorised(
+        self, match: Match, scope: Connection, receive: Receive, send: Send
+    ) -> None:
+        endpoint = self._endpoints[match.route]
+        credentials = RequestCredentials(_target(scope), _headers(scope))
+        result = await self._access.authenticate(credentials, match.route.scope, match.call_id)
+        if not isinstance(result, Refusal) and endpoint.listens:
+            result = self._access.room_for_listener(result) or result
+        if isinstance(result, Refusal):
+            self._refused(result.reason)
+            await _refusal(result)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["permit"] = result
+        scope["path_params"] = dict(match.values)
+        answering = asyncio.ensure_future(_run(endpoint, scope, receive, send))
+        reader = _Reader(answering)
+        with self._access.inside(reader, result, call=False, listens=endpoint.listens):
+            try:
+                await asyncio.wait({answering})
+            finally:
+                answering.cancel()
+            if not answering.cancelled():
+                answering.result()
+
+    def _refuse(self, status: int, reason: str, text: str) -> PlainTextResponse:
+        self._refused(reason)
+        return PlainTextResponse(text, status)
+
+
+async def _run(endpoint: Endpoint, scope: Connection, receive: Receive, send: Send) -> None:
+    answer = await endpoint.answer(Request(scope, receive))
+    await answer(scope, receive, send)
+
+
+def permit_of(request: Request) -> Permit:
+    """What the guard has found out; everything, where there is none."""
+    permit: Permit = getattr(request.state, "permit", EVERYTHING)
+    return permit
+
+
+class _Reader:
+    """Somebody who is being answered."""
+
+    def __init__(self, answering: "asyncio.Future[None]") -> None:
+        self._answering = answering
+
+    async def close(self, _code: int, _reason: str) -> None:
+        """HTTP has no words for it once the answer has begun."""
+        self._answering.cancel()
+
+
+def _target(scope: Connection) -> str:
+    """Path and query string as they came."""
+    query = scope["query_string"].decode("latin-1")
+    path: str = scope["raw_path"].decode("latin-1")
+    return path + (f"?{query}" if query else "")
+
+
+def _headers(scope: Connection) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    )
+
+
+def _is_too_large(scope: Connection, headers: Sequence[tuple[str, str]]) -> bool:
+    longest = max([len(_target(scope)), *(len(name) + len(value) + 2 for name, value in headers)])
+    return longest > LONGEST_LINE or len(headers) > MOST_HEADERS
+
+
+def _refusal(refusal: Refusal) -> PlainTextResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    return PlainTextResponse(refusal.text, refusal.status, headers)

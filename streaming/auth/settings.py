@@ -1,0 +1,178 @@
+"""What can be set of a gateway's doors: who is let in, and how much each may ask for."""
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback, read_hosts, read_origins
+from protocol.settings import StatusSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of something one tenant may have, and all together."""
+
+    per_tenant: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """Bounds of recordings: `uploads` that are being sent, `size` in bytes, `work` that is transcribed."""
+
+    slowest: float
+    uploads: Share
+    size: Share
+    work: Share
+
+
+class AuthSettings(StatusSettings):
+    """Keys, TLS and limits."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="address to listen on; other than a loopback one it takes keys_file",
+    )
+    published: str = Field(
+        "",
+        description="in a container: address and port under which its host publishes it; judged instead of host",
+    )
+    keys_file: str = Field(
+        "",
+        description="file of keys, made by `trunkline keys`; also TRUNKLINE_KEYS; unset: everybody on this machine"
+        " may do everything",
+    )
+    public_url: str = Field(
+        "",
+        description="how bridges dial this gateway, such as wss://calls.example.com; signatures of Twilio and"
+        " AudioHook cover it",
+    )
+    tls_certificate: str = Field(
+        "",
+        description="PEM file with certificate and chain; read again when it changes; unset: no TLS",
+    )
+    tls_key: str = Field("", description="PEM file with the certificate's key")
+    tls_client_ca: str = Field(
+        "", description="PEM file of the CA whose client certificates count as keys (mTLS)"
+    )
+    allowed_origins: str = Field(
+        "",
+        description="origins whose pages may use this gateway from a browser, separated by commas, such as"
+        " https://app.example.com; its own origin may always",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="names under which this gateway is reached, separated by commas, beside localhost, its"
+        " addresses and the host of public_url; judged where there are no keys, and for browsers",
+    )
+    calls_per_tenant: int = Field(
+        200, ge=1, description="calls of one tenant at a time in this gateway; more get 429"
+    )
+    connects_per_second: float = Field(
+        50.0, gt=0, description="connections that one key may open a second; more get 429"
+    )
+    listeners_per_key: int = Field(
+        500, ge=1, description="listeners of one key at a time in this gateway; more get 429"
+    )
+    listeners_per_tenant: int = Field(
+        1_000, ge=1, description="listeners of one tenant at a time in this gateway; more get 429"
+    )
+    max_listeners: int = Field(
+        20_000, ge=1, description="listeners at a time in this gateway; more get 503"
+    )
+    header_seconds: float = Field(
+        10.0, gt=0, description="a request whose headers take longer is closed"
+    )
+    upload_bytes_per_second: float = Field(
+        1_000.0,
+        gt=0,
+        description="a body that comes more slowly is refused with 408; 30 seconds of it may be missing",
+    )
+    uploads_per_tenant: int = Field(
+        64, ge=1, description="recordings that one tenant may be sending at a time; more get 429"
+    )
+    upload_bytes_per_tenant: int = Field(
+        128 * 1024 * 1024,
+        ge=1,
+        description="bytes of one tenant's recordings in memory; more get 429",
+    )
+    upload_bytes: int = Field(
+        256 * 1024 * 1024, ge=1, description="bytes of all recordings in memory; more get 503"
+    )
+    recordings_per_tenant: int = Field(
+        4, ge=1, description="recordings of one tenant that are transcribed at a time; more get 429"
+    )
+    max_recordings: int = Field(
+        8, ge=1, description="recordings that are transcribed at a time; more get 503"
+    )
+    audio_pace: float = Field(
+        0.0,
+        ge=0,
+        description="audio that a call may send, in multiples of real time, such as 1.25; 0: as fast as it likes,"
+        " which clients that play files need",
+    )
+    audio_burst_seconds: float = Field(
+        10.0, gt=0, description="audio that may come at once, where audio_pace is set"
+    )
+    first_audio_seconds: float = Field(
+        120.0,
+        gt=0,
+        description="a call whose first audio takes longer is closed; some begin with ringing",
+    )
+    idle_seconds: float = Field(
+        3_600.0,
+        gt=0,
+        description="a call without audio for so long is closed; some bridges send none on hold",
+    )
+    max_call_seconds: float = Field(
+        43_200.0, gt=0, description="a call that lasts longer is closed: 12 hours"
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        """A gateway that others can reach has keys, and files of TLS come in pairs."""
+        where = self._published_host if self.published else self.host
+        if not self.keys_file and not is_loopback(where):
+            raise ValueError(
+                f"{self.published or self.host} can be reached from other machines and there is no"
+                " authentication: set keys_file (see `trunkline keys create`), or listen on 127.0.0.1"
+            )
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together: set both or none")
+        if self.tls_client_ca and not self.tls_certificate:
+            raise ValueError("tls_client_ca takes tls_certificate and tls_key")
+        _ = self.web_access  # ValueError when a host or an origin in it is none
+        return self
+
+    @property
+    def _published_host(self) -> str:
+        return self.published.rpartition(":")[0]
+
+    @property
+    def web_access(self) -> WebAccess:
+        """Which `Host` and `Origin` are answered, on every HTTP and WebSocket port of the gateway."""
+        public = urlsplit(self.public_url)
+        hosts = bound_hosts(self.host, self._published_host, public.netloc)
+        own = [f"{public.scheme}://{public.netloc}"] if public.netloc else []
+        return WebAccess(
+            hosts | read_hosts(_words(self.allowed_hosts)),
+            read_origins([*own, *_words(self.allowed_origins)]),
+            strict=not self.keys_file,
+        )
+
+    @property
+    def upload_limits(self) -> UploadLimits:
+        """Bounds of what is posted."""
+        return UploadLimits(
+            self.upload_bytes_per_second,
+            uploads=Share(self.uploads_per_tenant, 4 * self.uploads_per_tenant),
+            size=Share(self.upload_bytes_per_tenant, self.upload_bytes),
+            work=Share(self.recordings_per_tenant, self.max_recordings),
+        )
+
+
+def _words(text: str) -> list[str]:
+    """The parts of a list that is separated by commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]

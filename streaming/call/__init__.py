@@ -1,0 +1,1 @@
+"""The state of one call: decisions only, no I/O."""

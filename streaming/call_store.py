@@ -1,0 +1,381 @@
+"""
+The gateway's way to Redis: what it writes, each write in one atomic step that may be repeated.
+
+Connection errors go through to the caller, who tries the same write again.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.commands.core import AsyncScript
+
+from broker.leases import REGISTER_STREAMS
+from broker.queries import server_time
+from broker.redis_keys import WORKERS, CallKeys, Partition
+from broker.scripts import (
+    ADOPT,
+    APPEND,
+    APPEND_AUDIO,
+    AUDIO_MISSING,
+    LOG_LOST,
+    NO_ROOM,
+    NOT_OWNER,
+    OPEN,
+    RESEND,
+    RESTORE,
+    RETIRE,
+    SETTLE,
+    SUBMIT,
+    WRITE_CHECKPOINT,
+    Script,
+)
+from protocol.clock import UPSAMPLING
+from protocol.event_codec import decode_entry
+from protocol.events import Entry, Final, SegmentDropped, SegmentFailed, SegmentId, Span
+from protocol.jobs import JobError, decode_job, stream_suffix
+
+from .call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from .call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from .call.ownership import Ownership
+from .call.recovery import RecoveredCall, UnsettledSegment, unended
+
+AUDIO_TTL = 900
+"""Seconds that audio may lie in Redis when everybody who cared for it is dead."""
+
+
+class LogLostError(Exception):
+    """Redis knows nothing of the call's log any more: begin it again and tell everything."""
+
+
+class SupersededError(Exception):
+    """The call has been taken over by a newer connection: leave it alone."""
+
+
+class OverloadedError(Exception):
+    """The workers are too far behind, or Redis too full, to take a new call; one in progress may go on."""
+
+
+class GoingAwayError(SupersededError):
+    """We leave the call on purpose: this gateway is going down, and another will take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The write was refused: Redis has only `there` bytes of audio that it needs."""
+
+    segment: SegmentId
+    there: int
+
+
+class CallStore:
+    """
+    The writes of one call by one owner of it.
+
+    `open` or `adopt` first: they say under which log the rest is done.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: CallKeys,
+        owner: str,
+        keep_seconds: int = 900,
+        memory_share: float = 1.0,
+    ) -> None:
+        """
+        `keep_seconds`: how long the log of an ended call can still be read.
+
+        `memory_share`: part (0 to 1) of the memory limit of Redis from which on no new call is begun.
+        """
+        self.keys = keys
+        self.log = ""
+        self._redis = redis
+        self._owner = owner
+        self._keep_seconds = keep_seconds
+        self._memory_share = memory_share
+        self._open = self._script(OPEN)
+        self._adopt = self._script(ADOPT)
+        self._heartbeat = self._script(WRITE_CHECKPOINT)
+        self._restore = self._script(RESTORE)
+        self._append = self._script(APPEND)
+        self._register_streams = self._script(REGISTER_STREAMS)
+        self._feed = self._script(APPEND_AUDIO)
+        self._submit = self._script(SUBMIT)
+        self._settle = self._script(SETTLE)
+        self._retire = self._script(RETIRE)
+        self._resend = self._script(RESEND)
+
+    # Whose call it is
+
+    async def peek(self) -> Checkpoint | None:
+        """How far the call has come, if there is one; None for what cannot be read."""
+        payload: Any = await self._redis.hget(self.keys.meta, "checkpoint")
+        return decode_checkpoint(payload) if payload else None
+
+    async def in_progress(self) -> Checkpoint | None:
+        """The same, unless the call has ended."""
+        ended = await self._redis.hexists(self.keys.settled, "ended")
+        return None if ended else await self.peek()
+
+    async def silent_seconds(self) -> float:
+        """How long ago the call's gateway gave its last sign of life, by the clock of Redis."""
+        last_heartbeat = await self._redis.zscore(self.keys.partition.calls, self.keys.call_id)
+        return await server_time(self._redis) - (last_heartbeat or 0.0)
+
+    async def open(self, log: str, checkpoint: Checkpoint, *, back: bool = False) -> bool:
+        """
+        Own the call; True when it is a new one, whose log is called `log`, False when it goes on.
+
+        `back`: only if no bridge's connection has owned it since we did, else SupersededError.
+        OverloadedError when the memory of Redis has no room for a new one.
+        """
+        keys = self.keys
+        name = await self._open(
+            keys=[keys.meta, keys.log, keys.settled, keys.partition.calls],
+            args=[
+                log,
+                self._owner,
+                keys.call_id,
+                encode_checkpoint(checkpoint),
+                self._memory_share,
+                "back" if back else "",
+            ],
+        )
+        if name == NO_ROOM:
+            raise OverloadedError("the memory of the queue is full: try again later")
+        if not name:
+            raise SupersededError
+        self.log = name.decode()
+        return self.log == log
+
+    async def take_back(
+        self, log: str, checkpoint: Checkpoint, before: RecoveredCall
+    ) -> tuple[RecoveredCall, bool]:
+        """
+        Own the call again that another gateway has adopted: what is known of it, and whether it had ended.
+
+        One that had ended begins again, in a log that is called `log`; `before` is what was known until then, read
+        before the first try.  SupersededError when a bridge's newer connection has it.
+        """
+        if await self.open(log, checkpoint, back=True):
+            return before, True
+        return await self.recovered(checkpoint), False
+
+    @property
+    def ownership(self) -> Ownership:
+        """What the heartbeat has to know of the call."""
+        keys = self.keys
+        return Ownership(keys.partition.calls, keys.meta, self.log, self._owner, keys.call_id)
+
+    async def adopt(self, silent_seconds: float) -> bool:
+        """Own the call if its gateway has been silent for so long, and nobody was faster."""
+        keys = self.keys
+        name = await self._adopt(
+            keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
+            args=[self._owner, self.keys.call_id, silent_seconds],
+        )
+        self.log = name.decode()
+        return bool(self.log)
+
+    async def heartbeat(self, checkpoint: Checkpoint) -> None:
+        """A sign of life.  LogLostError (also when the log is not whole), SupersededError."""
+        keys = self.keys
+        self._refuse(
+            await self._heartbeat(
+                keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
+                args=[self.log, self._owner, self.keys.call_id, encode_checkpoint(checkpoint)],
+            )
+        )
+
+    async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
+        """Tell Redis what it lacks of the log.  SupersededError when the call has a new owner."""
+        keys = self.keys
+        told = [part for event in known for part in (event.name, event.payload)]
+        self._refuse(
+            await self._restore(
+                keys=[
+                    keys.meta,
+                    keys.log,
+                    keys.settled,
+                    keys.partition.outbox,
+                    keys.partition.calls,
+                ],
+                args=[
+                    self.log,
+                    self._owner,
+                    keys.call_id,
+                    keys.live,
+                    encode_checkpoint(checkpoint),
+                    *told,
+                ],
+            )
+        )
+
+    async def retire(self) -> None:
+        """The call has ended: let its log be read for a while, then go."""
+        keys = self.keys
+        await self._retire(
+            keys=[keys.partition.calls, keys.meta, keys.log, keys.settled],
+            args=[self.log, self._owner, keys.call_id, self._keep_seconds],
+        )
+
+    async def resend(self, known: Sequence[LogEvent]) -> None:
+        """Give the recorder the whole log (`known`) once more, whoever owns the call by now."""
+        keys = self.keys
+        told = [event.payload for event in known]
+        await self._resend(keys=[keys.partition.outbox], args=[keys.call_id, self.log, *told])
+
+    # What is there
+
+    async def recovered(self, checkpoint: Checkpoint) -> RecoveredCall:
+        """All that Redis has of the call; `checkpoint` where its own cannot be read."""
+        page: Any = await self._redis.xrange(self.keys.log)
+        entries = tuple(
+            decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page
+        )
+        unsettled_segments = [
+            await self._unsettled_segment(segment, start)
+            for segment, start in unended(entries).items()
+        ]
+        return RecoveredCall(
+            self.log, await self.peek() or checkpoint, entries, tuple(unsettled_segments)
+        )
+
+    async def _unsettled_segment(self, segment: SegmentId, start: int) -> UnsettledSegment:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hget(self.keys.settled, str(segment))
+            pipe.get(self.keys.audio(segment))
+            pipe.hget(self.keys.state(segment), "queued")
+            terminal, audio, job = await pipe.execute()
+        if terminal:
+            return UnsettledSegment(
+                segment, _span_of(decode_entry(None, terminal), start), settled=True
+            )
+        end = _end_of(job or b"") or start + len(audio or b"") // (2 * UPSAMPLING)
+        return UnsettledSegment(segment, Span(start, end), audio or b"", job or b"")
+
+    # What is written
+
+    async def perform(self, writes: Sequence[Write]) -> list[Missing | None]:
+        """Do `writes` in order, in one round trip; for each None when it is done.  LogLostError if not."""
+        job_streams = sorted(
+            {job_stream for write in writes if (job_stream := _stream_suffix(write))}
+        )
+        async with self._redis.pipeline(transaction=False) as pipe:
+            if job_streams:
+                await self._register_streams(
+                    keys=[self.keys.partition.job_streams], args=job_streams, client=pipe
+                )
+            for write in writes:
+                await self._add(write, pipe)
+            answers = (await pipe.execute())[bool(job_streams) :]
+        return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
+
+    async def _add(self, write: Write, pipe: Pipeline) -> None:
+        keys, call, ours = self.keys, self.keys.call_id, [self.log, self._owner]
+        match write:
+            case LogEvent(name, payload):
+                await self._append(
+                    keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
+                    args=[*ours, call, keys.live, name, payload],
+                    client=pipe,
+                )
+            case StoreAudio(segment, offset, audio, partial):
+                await self._feed(
+                    keys=[
+                        keys.meta,
+                        keys.audio(segment),
+                        keys.state(segment),
+                        keys.partition.partials_in(_stream_suffix(write)),
+                    ],
+                    args=[*ours, offset, audio, AUDIO_TTL, partial],
+                    client=pipe,
+                )
+            case QueueFinal(segment, job, size, recorded):
+                await self._submit(
+                    keys=[
+                        keys.meta,
+                        keys.settled,
+                        keys.state(segment),
+                        _queue_of(keys.partition, write, recorded=recorded),
+                        keys.audio(segment),
+                    ],
+                    args=[*ours, str(segment), AUDIO_TTL, job, size],
+                    client=pipe,
+                )
+            case GiveUp(segment, payload):
+                await self._give_up(segment, payload, pipe)
+            case _:
+                assert_never(write)
+
+    async def _give_up(self, segment: SegmentId, payload: bytes, pipe: Pipeline) -> None:
+        keys = self.keys
+        await self._settle(
+            keys=keys.settling(segment),
+            args=[
+                WORKERS,
+                "",
+                self._owner,
+                self.log,
+                keys.call_id,
+                keys.live,
+                segment.channel,
+                segment.number,
+                payload,
+                "",
+            ],
+            client=pipe,
+        )
+
+    def _refuse(self, answer: int | bytes) -> None:
+        if answer in (LOG_LOST, b"stale", b"unseen"):
+            raise LogLostError
+        if answer in (NOT_OWNER, b"lost"):
+            raise SupersededError
+
+    def _outcome(self, write: Write, answer: int | bytes) -> Missing | None:
+        self._refuse(answer)
+        if isinstance(answer, bytes):
+            return None
+        if isinstance(write, StoreAudio) and answer < write.offset + len(write.audio):
+            return Missing(write.segment, answer)
+        if isinstance(write, QueueFinal) and answer == AUDIO_MISSING:
+            return Missing(write.segment, 0)
+        return None
+
+    def _script(self, script: Script) -> AsyncScript:
+        return self._redis.register_script(script.source)
+
+
+def _span_of(entry: Entry, start: int) -> Span:
+    match entry.event:
+        case Final(span=span) | SegmentFailed(span=span) | SegmentDropped(span=span):
+            return span
+        case _:
+            return Span(start, start)
+
+
+def _queue_of(partition: Partition, write: Write, *, recorded: bool) -> str:
+    """The stream that a final is queued in."""
+    job_stream = _stream_suffix(write)
+    return partition.recordings_in(job_stream) if recorded else partition.finals_in(job_stream)
+
+
+def _stream_suffix(write: Write) -> str | None:
+    """The lane of the job that is written; None for none, and for a job of another version."""
+    match write:
+        case StoreAudio(partial=job) | QueueFinal(job=job) if job:
+            with contextlib.suppress(JobError):
+                return stream_suffix(decode_job(job).task)
+    return None
+
+
+def _end_of(job: bytes) -> int | None:
+    try:
+        return decode_job(job).end if job else None
+    except JobError:  # of another version: what is stored will do
+        return None

@@ -1,0 +1,1 @@
+"""The gateway's network endpoints other than the bridge WebSocket: HTTP, server-sent events, AudioSocket."""

@@ -1,0 +1,192 @@
+"""The gateway's door for Asterisk's AudioSocket: a TCP connection is a call, its UUID the letter of credence."""
+
+import asyncio
+import contextlib
+import socket as sockets
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from websockets.exceptions import ConnectionClosed
+
+from protocol.auth.credentials import EVERYTHING, Permit
+from protocol.bridge_events import DialectError
+from protocol.dialects.audiosocket import (
+    GREETING,
+    HANG_UP,
+    SILENCE,
+    AudioSocket,
+    Frame,
+    Frames,
+    greeting,
+)
+from protocol.dialects.base import Message, Request
+
+from ..auth.pending import PendingConnections
+from ..session.bridge_socket import Socket
+from .announcements import Announcement, Announcements
+
+_CHUNK = 8_192
+"""Most bytes read at a time: a quarter of a second at the faster rate."""
+
+MOST_STRANGERS = 512
+MOST_STRANGERS_PER_ADDRESS = 64
+"""Connections that have not sent their UUID; the oldest is closed for a new one: Asterisk sends it at once."""
+
+_GREETING_SECONDS = 3.0
+"""Longest time for the UUID; `first_message_seconds` may be shorter."""
+
+_LOOKUP_SECONDS = 10.0
+"""For Redis to find the announcement."""
+
+_QUIET_SECONDS = 1.0
+"""Asterisk's `AudioSocket()` ends a call after two seconds in which neither side has said anything."""
+
+log = structlog.get_logger()
+
+Converse = Callable[[Socket, AudioSocket, Permit], Awaitable[None]]
+"""Has a call with a bridge, until it is over; the permit is that of whoever announced it."""
+
+
+class TcpSocket:
+    """An AudioSocket connection in the manner of a WebSocket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._frames = Frames()
+        self._whole: deque[Frame] = deque()
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """To be aborted when the peer does not read."""
+        transport: asyncio.Transport = self._writer.transport  # type: ignore[assignment]  # a TCP socket's is
+        return transport
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """One frame at a time, so that a wrong one costs none before it; ConnectionClosed when the line breaks."""
+        while True:
+            while self._whole:
+                yield bytes(self._whole.popleft())
+            match await self._read():
+                case None:
+                    self._keep_alive()
+                case b"":
+                    return
+                case chunk:
+                    self._whole.extend(self._frames.receive(chunk))
+
+    async def _read(self) -> bytes | None:
+        """What has come; nothing at the end, None while nothing is said."""
+        try:
+            async with asyncio.timeout(_QUIET_SECONDS):
+                return await self._reader.read(_CHUNK)
+        except TimeoutError:
+            return None
+        except ConnectionError as exc:
+            raise ConnectionClosed(None, None) from exc
+
+    async def send(self, message: Message) -> None:
+        """Frames; ConnectionClosed when nobody is there any more."""
+        assert isinstance(message, bytes)  # the dialect has no words
+        try:
+            self._writer.write(message)
+            await self._writer.drain()
+        except ConnectionError as exc:
+            raise ConnectionClosed(None, None) from exc
+
+    async def close(self, code: int, reason: str) -> None:
+        """Hang up: Asterisk's dialplan goes on.  There is no place for a reason."""
+        log.info("audiosocket_closed", code=code)
+        with contextlib.suppress(OSError):
+            self._writer.write(HANG_UP)
+            self._writer.close()
+            await self._writer.wait_closed()
+
+    def _keep_alive(self) -> None:
+        """Say something, unless what was said before has not even been read."""
+        if self.transport.get_write_buffer_size() == 0:
+            self._writer.write(SILENCE)
+
+
+class AudioSocketServer:
+    """Lets in the calls that were announced; all calls, where the site wants that."""
+
+    def __init__(
+        self,
+        announcements: Announcements,
+        converse: Converse,
+        has_room: Callable[[Permit], bool],
+        *,
+        to_all: bool,
+        greeting_seconds: float,
+        refused: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`greeting_seconds`: until the first frame.  `refused`: told the reason of each refusal, for metrics."""
+        self._announcements = announcements
+        self._converse = converse
+        self._has_room = has_room
+        self._to_all = to_all
+        self._greeting_seconds = min(greeting_seconds, _GREETING_SECONDS)
+        self._refused = refused
+        self._pending = PendingConnections[asyncio.StreamWriter](
+            MOST_STRANGERS, MOST_STRANGERS_PER_ADDRESS
+        )
+
+    async def open(self, host: str, port: int) -> asyncio.Server:
+        """Listen; calls in progress go on when the server is closed."""
+        return await asyncio.start_server(self._rung, host, port, limit=2 * _CHUNK)
+
+    async def _rung(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection: sockets.socket = writer.get_extra_info("socket")
+        # Asterisk may have nothing to say for minutes: a peer that is gone is found out all the same.
+        connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
+        socket = TcpSocket(reader, writer)
+        try:
+            greeted = await self._greet(reader, writer)
+            if greeted is None:
+                await socket.close(1008, "")
+            else:
+                await self._converse(socket, *greeted)
+        except (ConnectionClosed, OSError):
+            log.info("connection_lost", path="audiosocket")
+        finally:
+            writer.close()
+
+    async def _greet(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[AudioSocket, Permit] | None:
+        """The dialect of a call that may come in, and whose call it is."""
+        try:
+            uuid = await self._uuid(reader, writer)
+            async with asyncio.timeout(_LOOKUP_SECONDS):
+                announced = await self._announced(uuid)
+            if not self._has_room(announced.permit):
+                log.warning("audiosocket_refused", error="no room for another call")
+                return None
+            request = Request("/audiosocket", announced.parameters)
+            return AudioSocket(uuid, request), announced.permit
+        except (DialectError, TimeoutError, asyncio.IncompleteReadError, RedisError) as exc:
+            log.warning("audiosocket_refused", error=type(exc).__name__)
+            self._refused("audiosocket")
+            return None
+
+    async def _uuid(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> UUID:
+        """The UUID of a connection, which may be closed for a newer one until it has sent it."""
+        peer = writer.get_extra_info("peername")
+        if oldest := self._pending.add(writer, str(peer[0]) if peer else ""):
+            self._refused("evicted")
+            oldest.transport.abort()
+        try:
+            async with asyncio.timeout(self._greeting_seconds):
+                return greeting(await reader.readexactly(GREETING))
+        finally:
+            self._pending.remove(writer)
+
+    async def _announced(self, uuid: UUID) -> Announcement:
+        said = await self._announcements.take(uuid)
+        if said is None and not self._to_all:
+            raise DialectError("a call that nobody has announced")
+        return said or Announcement((), EVERYTHING)

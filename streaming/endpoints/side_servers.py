@@ -1,0 +1,79 @@
+"""The doors of a gateway beside its WebSocket port: AudioSocket over TCP, and HTTP."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from redis.asyncio import Redis
+
+from broker.pubsub import PubSubHub
+from protocol.auth.credentials import Permit
+from protocol.dialects.base import Dialect
+
+from ..auth.access_control import AccessController
+from ..session.bridge_socket import Socket
+from ..settings import GatewaySettings
+from .announcements import AnnouncementEndpoint, Announcements
+from .audiosocket import AudioSocketServer
+from .http import http_server
+from .recordings import Recordings
+from .sse import EventStreamEndpoint
+from .uploads import Uploads
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def side_servers(
+    redis: Redis,
+    partitions: int,
+    pubsub_hub: PubSubHub,
+    settings: GatewaySettings,
+    converse: Callable[[Socket, Dialect, Permit], Awaitable[None]],
+    has_room: Callable[[Permit], bool],
+    access: AccessController,
+    refused: Callable[[str], None],
+) -> AsyncIterator[None]:
+    """
+    Open those that the settings name, while the context lasts; the ports are logged.
+
+    `refused`: told the reason of each refused connection, for metrics.
+    """
+    announcements = Announcements(redis)
+    async with AsyncExitStack() as open_endpoints:
+        if settings.http_port is not None:
+            feed = EventStreamEndpoint(redis, pubsub_hub, partitions, settings.send_seconds)
+            recordings = Recordings(
+                converse,
+                has_room,
+                pace=settings.audio_pace,
+                patience=settings.hold_seconds,
+                longest=settings.max_call_seconds,
+                uploads=Uploads(settings.upload_limits),
+            )
+            reception = AnnouncementEndpoint(announcements, settings.upload_bytes_per_second)
+            serving = http_server(
+                [feed.endpoint, reception.endpoint, recordings.endpoint],
+                settings.host,
+                settings.http_port,
+                access,
+                settings.header_seconds,
+                refused,
+            )
+            port = await open_endpoints.enter_async_context(serving)
+            open_endpoints.callback(feed.close)
+            log.info("http_listening", host=settings.host, port=port)
+        if settings.audiosocket_port is not None:
+            endpoint = AudioSocketServer(
+                announcements,
+                converse,
+                has_room,
+                to_all=settings.audiosocket_open,
+                greeting_seconds=settings.first_message_seconds,
+                refused=refused,
+            )
+            host = settings.audiosocket_host
+            server = await endpoint.open(host, settings.audiosocket_port)
+            open_endpoints.callback(server.close)
+            log.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
+        yield

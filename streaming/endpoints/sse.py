@@ -1,0 +1,188 @@
+"""
+The events of a call as server-sent events: what a browser's EventSource or `curl -N` can read.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+Each event is one JSON object, the same that a subscriber's WebSocket carries; its `seq` is the event's id, so a
+reader who comes back is given what was missed.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Connection
+
+from broker.log_positions import read_log_status
+from broker.log_reader import LogReader, read_across_logs
+from broker.pubsub import PubSubHub
+from broker.redis_keys import CallKeys
+from protocol.auth.credentials import Scope
+from protocol.auth.http_routes import Route
+from protocol.call import adapted_call_id
+from protocol.event_codec import EventJsonWriter
+from protocol.events import Entry, Partial
+
+from ..auth.http_middleware import Endpoint, permit_of
+
+_HEAD: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),  # nginx would keep captions until it has a page of them
+    ],
+}
+_STILL_HERE = b": still here\n\n"
+_STILL_HERE_SECONDS = 15.0
+"""Proxies close what is silent for long, and a reader that is gone is found out by it."""
+
+_MOST_WAITING = 64
+"""Events read ahead for one reader; where one waits no partial is added, the rest stays in the log."""
+
+log = structlog.get_logger()
+
+
+class EventStreamEndpoint:
+    """Answers `GET /v1/calls/{call_id}/events`; also for a call that has not begun yet."""
+
+    def __init__(
+        self, redis: Redis, pubsub_hub: PubSubHub, partitions: int, send_limit: float
+    ) -> None:
+        """`send_limit`: seconds that a reader may take to make room for the next event."""
+        self._redis = redis
+        self._pubsub_hub = pubsub_hub
+        self._partitions = partitions
+        self._send_limit = send_limit
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End all answers: readers come back with what they have seen, and find another gateway."""
+        self._closing.set()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is to be served."""
+        return Endpoint(Route("/v1/calls/{call_id}/events", Scope.READ), self.answer, listens=True)
+
+    async def answer(self, request: Request) -> ASGIApp:
+        """How one request is to be answered."""
+        try:
+            named = adapted_call_id(request.path_params["call_id"])
+            keys = CallKeys.of(permit_of(request).filed(named), self._partitions)
+            log_status = await read_log_status(self._redis, keys)
+        except ValueError as exc:
+            return PlainTextResponse(f"{exc}\n", 400)
+        except (RedisError, OSError):
+            return PlainTextResponse("Redis does not answer\n", 503, {"retry-after": "1"})
+        after = _seen(request)
+        if after == log_status.ended:
+            return Response(status_code=204)  # which tells an EventSource not to come back
+        log_reader = LogReader(self._redis, self._pubsub_hub, keys, after, log_status)
+        return _Reading(
+            log_reader, EventJsonWriter(named, log_status.roles), self._send_limit, self._closing
+        )
+
+
+class _Reading:
+    """One reader's answer, until the call has ended or the reader leaves."""
+
+    def __init__(
+        self,
+        log_reader: LogReader,
+        event_writer: EventJsonWriter,
+        send_limit: float,
+        closing: asyncio.Event,
+    ) -> None:
+        self._log_reader = log_reader
+        self._event_writer = event_writer
+        self._send_limit = send_limit
+        self._closing = closing
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Send what comes.  One who does not read is cut off, and finds everything in the log next time."""
+        sending = asyncio.create_task(self._pass_on(send, scope["state"]["abort"]))
+        leaving = asyncio.create_task(_left(receive))
+        following = asyncio.create_task(self._follow())
+        tasks = {sending, leaving, following, asyncio.create_task(self._end_when_closing())}
+        try:
+            while not (sending.done() or leaving.done() or _failed(following)):
+                doing = [task for task in tasks if not task.done()]
+                await asyncio.wait(doing, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        async for entry in read_across_logs(self._log_reader):
+            if entry is None:
+                await self._waiting.put(_data(self._event_writer.begin_again()))
+            elif not (isinstance(entry.event, Partial) and not self._waiting.empty()):
+                await self._waiting.put(_written(entry, self._event_writer))  # no final is left out
+        await self._waiting.put(None)
+
+    async def _end_when_closing(self) -> None:
+        """What waits is left in the log."""
+        await self._closing.wait()
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
+
+    async def _pass_on(self, send: Send, abort: Callable[[], None]) -> None:
+        try:
+            await self._send(send, _HEAD)
+            while (written := await self._next()) is not None:
+                await self._send(send, _body(written, more=True))
+            await self._send(send, _body(b"", more=False))
+        except TimeoutError:
+            log.warning("listener_does_not_read")
+            abort()  # what was written and not read would keep the connection
+
+    async def _next(self) -> bytes | None:
+        """What is to be sent next; None behind the last event."""
+        try:
+            async with asyncio.timeout(_STILL_HERE_SECONDS):
+                return await self._waiting.get()
+        except TimeoutError:
+            return _STILL_HERE
+
+    async def _send(self, send: Send, message: Message) -> None:
+        async with asyncio.timeout(self._send_limit):
+            await send(message)
+
+
+async def _left(receive: Receive) -> None:
+    """Returns when the reader has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+def _body(written: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": written, "more_body": more}
+
+
+def _written(entry: Entry, event_writer: EventJsonWriter) -> bytes:
+    """A partial has no id: whoever comes back is not to be given old ones."""
+    line = _data(event_writer.write(entry))
+    return line if entry.seq is None else f"id: {entry.seq}\n".encode() + line
+
+
+def _data(text: str) -> bytes:
+    return f"data: {text}\n\n".encode()
+
+
+def _seen(request: Request) -> int:
+    """The last event that the reader knows: what a browser says by itself, else `after`."""
+    text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0

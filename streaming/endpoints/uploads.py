@@ -1,0 +1,145 @@
+"""
+Bodies of requests: how slowly they may come, and how much of them may be in memory.
+
+A recorder that posts a call while it lasts sends 8,000 bytes a second for as long as the call takes: what counts is
+the rate, not the time.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+
+from ..auth.settings import Share, UploadLimits
+
+_GRACE_SECONDS = 30.0
+"""Time that a body may be behind: pauses of a call, and what was lost on the way."""
+
+
+class UploadError(Exception):
+    """A body is not read to its end; `status` and text are for the client."""
+
+    def __init__(self, status: int, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """`longest` in bytes; `slowest` in bytes a second."""
+
+    longest: int
+    slowest: float
+
+
+class ArrivalDeadline:
+    """When the next byte of a body must be here. Pure: `now` is any clock in seconds."""
+
+    def __init__(self, slowest: float, now: float) -> None:
+        self._slowest = slowest
+        self.at = now + _GRACE_SECONDS
+
+    def received(self, size: int, now: float) -> None:
+        """Bytes earn time; what comes fast earns no more than the grace at the beginning."""
+        self.at = min(now + _GRACE_SECONDS, self.at + size / self._slowest)
+
+
+async def read_body(
+    request: HttpRequest, limits: BodyLimits, grow: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """The body; UploadError when it is too long, too slow or cut off, or when `grow` (told of each part) raises."""
+    if _announced(request) > limits.longest:
+        raise _too_long(limits)
+    loop, body, stream = asyncio.get_running_loop(), bytearray(), request.stream()
+    deadline = ArrivalDeadline(limits.slowest, loop.time())
+    try:
+        while True:
+            async with asyncio.timeout_at(deadline.at):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return bytes(body)
+            if len(body) + len(chunk) > limits.longest:
+                raise _too_long(limits)
+            grow(len(chunk))
+            body += chunk
+            deadline.received(len(chunk), loop.time())
+    except TimeoutError as exc:
+        text = f"the body came more slowly than {limits.slowest:g} bytes a second"
+        raise UploadError(408, "slow_body", text) from exc
+    except ClientDisconnect as exc:
+        raise UploadError(400, "cut_off", "the body ended too early") from exc
+
+
+def _announced(request: HttpRequest) -> int:
+    """`Content-Length`; 0 where there is none. The server has checked that it is a number."""
+    text = request.headers.get("content-length", "0")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _too_long(limits: BodyLimits) -> UploadError:
+    return UploadError(413, "too_long", f"more than {limits.longest} bytes")
+
+
+class Shares:
+    """What is in use of a `Share`, by tenant. Pure."""
+
+    def __init__(self, share: Share, what: str) -> None:
+        self._share = share
+        self._what = what
+        self._used: Counter[str] = Counter()
+
+    def take(self, tenant: str, amount: int = 1) -> None:
+        """UploadError when there is not so much left; nothing is taken then."""
+        if self._used[tenant] + amount > self._share.per_tenant:
+            status = 429 if tenant else 503  # a site without tenants is full, not greedy
+            raise UploadError(status, "tenant_full", f"as many {self._what} as may be; try again")
+        if self._used.total() + amount > self._share.total:
+            raise UploadError(503, "full", f"no room for more {self._what}; try again")
+        self._used[tenant] += amount
+
+    def give_back(self, tenant: str, amount: int = 1) -> None:
+        """What was taken."""
+        self._used[tenant] -= amount
+        if not self._used[tenant]:
+            del self._used[tenant]
+
+    @contextmanager
+    def held(self, tenant: str) -> Iterator[None]:
+        """One, while the context lasts; UploadError as from `take`."""
+        self.take(tenant)
+        try:
+            yield
+        finally:
+            self.give_back(tenant)
+
+
+class Uploads:
+    """What all uploads of a gateway have in use."""
+
+    def __init__(self, limits: UploadLimits) -> None:
+        self.slowest = limits.slowest
+        self.work = Shares(limits.work, "recordings at a time")
+        self._uploads = Shares(limits.uploads, "uploads at a time")
+        self._size = Shares(limits.size, "bytes of recordings")
+
+    @contextmanager
+    def upload(self, tenant: str) -> Iterator[Callable[[int], None]]:
+        """While an upload is in memory; yields what is told of each part. UploadError when there is no room."""
+        size = 0
+
+        def grow(amount: int) -> None:
+            nonlocal size
+            self._size.take(tenant, amount)
+            size += amount
+
+        with self._uploads.held(tenant):
+            try:
+                yield grow
+            finally:
+                if size:
+                    self._size.give_back(tenant, size)

@@ -1,0 +1,79 @@
+"""A listener that follows the events of one call."""
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from broker.log_positions import LogStatus, read_log_status
+from broker.log_reader import LogReader, read_across_logs
+from broker.pubsub import PubSubHub
+from broker.redis_keys import CallKeys
+from protocol.event_codec import EventJsonWriter
+from protocol.events import Partial
+
+log = structlog.get_logger()
+
+
+async def reading(
+    redis: Redis, pubsub_hub: PubSubHub, keys: CallKeys, call_id: str, after: int
+) -> tuple[LogReader | None, EventJsonWriter]:
+    """How to read a call behind the `seq` `after`; nothing to follow for who has seen its end."""
+    try:
+        log_status = await read_log_status(redis, keys)
+    except (RedisError, OSError):
+        log_status = LogStatus((), 0, None)  # the follower waits until it answers
+    is_over = after == log_status.ended
+    log_reader = None if is_over else LogReader(redis, pubsub_hub, keys, after, log_status)
+    return log_reader, EventJsonWriter(call_id, log_status.roles)
+
+
+class Subscriber:
+    """Public events of a call, from a `seq` on, until it has ended or the listener leaves."""
+
+    def __init__(
+        self,
+        socket: ServerConnection,
+        event_writer: EventJsonWriter,
+        log_reader: LogReader,
+        send_limit: float,
+    ) -> None:
+        """`send_limit`: seconds that the listener may take to read one event."""
+        self._socket = socket
+        self._event_writer = event_writer
+        self._log_reader = log_reader
+        self._send_limit = send_limit
+
+    async def run(self) -> None:
+        """Send what comes.  One who does not read is cut off, and finds everything in the log next time."""
+        leaving = asyncio.create_task(self._socket.wait_closed())
+        following = asyncio.create_task(self._follow())
+        await asyncio.wait({leaving, following}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (leaving, following):
+            task.cancel()
+        await asyncio.gather(leaving, following, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        async for entry in read_across_logs(self._log_reader):
+            if entry is None:
+                await self._send(self._event_writer.begin_again())
+            elif not (isinstance(entry.event, Partial) and self._is_behind()):
+                await self._send(
+                    self._event_writer.write(entry)
+                )  # partials first: no final is left out
+        await self._socket.close(1000)
+
+    def _is_behind(self) -> bool:
+        return self._socket.transport.get_write_buffer_size() > 0
+
+    async def _send(self, message: str) -> None:
+        try:
+            async with asyncio.timeout(self._send_limit):
+                await self._socket.send(message)
+        except TimeoutError:
+            log.warning("listener_does_not_read")
+            self._socket.transport.abort()
+            raise ConnectionClosed(None, None) from None

@@ -1,0 +1,343 @@
+"""The gateway process: sockets in, calls out.  Routes, admits, and keeps an eye on all calls."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+from weakref import WeakKeyDictionary
+
+import structlog
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+
+from broker.pubsub import PubSubHub
+from protocol.auth.credentials import EVERYTHING, Permit
+from protocol.auth.http_routes import Match, path_of
+from protocol.bridge_events import CallOpened, DialectError
+from protocol.dialects import registry
+from protocol.dialects.base import Dialect
+from protocol.events import Entry, LoadLevel
+
+from .audio.channel_segmenter import VadModel
+from .audio.vad_batcher import VadBatcher
+from .auth.access_control import AccessController
+from .auth.authenticator import Refusal
+from .auth.call_limits import CallLimiter
+from .auth.handshake import (
+    credentials_of,
+    health,
+    no_room,
+    no_such_path,
+    page_refused,
+    refused,
+    route_of,
+    seen_by_dialect,
+)
+from .auth.ws_protocol import bounded_handshakes
+from .call.bad_messages import Tolerance
+from .endpoints.side_servers import side_servers
+from .endpoints.websocket_subscriber import Subscriber, reading
+from .metrics import GatewayMeter
+from .session.bridge_session import RESTARTING, Session, new_call_id
+from .session.bridge_socket import Socket
+from .session.call_registry import CallRegistry
+from .session.heartbeat import Heartbeat, LoopWatch
+from .session.joined_call import CallHandle
+from .settings import GatewaySettings
+
+_RESUMABLE = "/v1/calls"
+"""Where bridges connect that can come back."""
+
+_BEAT = 2.0
+"""Seconds between looks at every call's log."""
+
+_HANDSHAKE_SECONDS = 5.0
+
+_FIRST_SOUND_SECONDS = 3_600.0
+"""An AudioSocket call begins with its first sound, and Asterisk sends none while a caller waits in silence."""
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """Takes calls in over WebSockets, sends transcripts back."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        partitions: int,
+        settings: GatewaySettings,
+        silero: VadModel | None,
+        now: Callable[[], float] = time.time,
+        meter: GatewayMeter | None = None,
+        connect: Callable[[], BlockingRedis] | None = None,
+    ) -> None:
+        """`connect`: makes the connection of the heartbeat's thread; without one the event loop beats."""
+        self._redis = redis
+        self._partitions = partitions
+        self._settings = settings
+        self._access = AccessController(settings)
+        self._admitted: WeakKeyDictionary[ServerConnection, tuple[Permit, Match]] = (
+            WeakKeyDictionary()
+        )
+        self._pubsub_hub = PubSubHub(redis)
+        self._meter = meter or GatewayMeter()
+        self._calls = CallRegistry(
+            redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
+        )
+        self._loop = LoopWatch()
+        self._heartbeat = connect and Heartbeat(
+            connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
+        )
+        self._meter.watch(
+            calls=lambda: len(self._calls),
+            level=lambda: self._calls.level,
+            unsettled=lambda: self._calls.unsettled,
+            held_bytes=lambda: self._calls.held_bytes,
+            heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
+        )
+        self._meter.watch_stored(
+            calls=lambda: len(self._calls.unstored),
+            size=lambda: self._calls.unstored.size,
+            memory_share=lambda: self._calls.memory_share,
+        )
+        self._sessions: set[Session] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self._redis_answers = True
+
+    async def run(self, listening: Callable[[int], None]) -> None:
+        """Serve until cancelled; `listening` is told the port.  Calls in progress are then heard to their end."""
+        heartbeating = (
+            self._heartbeat.heartbeating() if self._heartbeat else contextlib.nullcontext()
+        )
+        with heartbeating:
+            await self._serve(listening)
+
+    async def _serve(self, listening: Callable[[int], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(self._pubsub_hub.run()),
+                tasks.create_task(self._watch_calls()),
+                tasks.create_task(self._loop.run(self._calls.observe_lag)),
+                tasks.create_task(self._access.run()),
+            ]
+            async with serve(self._connected, **self._serving()) as server, self._side_servers():
+                listening(next(iter(server.sockets)).getsockname()[1])
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    await self._drain(server)
+                    for task in background:
+                        task.cancel()
+
+    def _serving(self) -> dict[str, Any]:
+        """How the server is to be run."""
+        settings = self._settings
+        return {
+            "host": settings.host,
+            "port": settings.port,
+            "process_request": self._admit,
+            "ssl": self._access.tls.context if self._access.tls else None,
+            "select_subprotocol": _echo_subprotocol,
+            "compression": None,  # mu-law hardly shrinks, and every stream would cost 50 KB
+            "max_size": settings.max_message_bytes,
+            "max_queue": 4,  # messages, each of up to max_size: so much a connection holds at most
+            "open_timeout": _HANDSHAKE_SECONDS,
+            **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if self._access.tls else {}),
+            "create_connection": bounded_handshakes(lambda: self._meter.refused("evicted")),
+            "ping_interval": 20,
+            "ping_timeout": 20,
+            "server_header": "trunkline",
+        }
+
+    def _side_servers(self) -> AbstractAsyncContextManager[None]:
+        """AudioSocket and HTTP, where the settings ask for them."""
+        return side_servers(
+            self._redis,
+            self._partitions,
+            self._pubsub_hub,
+            self._settings,
+            self._converse_over_tcp,
+            lambda permit: self._has_room() and not self._access.room_for(permit),
+            self._access,
+            self._meter.refused,
+        )
+
+    async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
+        """Whoever announced the call answers for it; one that nobody had to announce is nobody's guest."""
+        known = permit != EVERYTHING
+        with self._access.inside(socket, permit, call=True) if known else contextlib.nullcontext():
+            await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
+
+    def _has_room(self) -> bool:
+        return not self._is_full and self._calls.level is not LoadLevel.NO_NEW_CALLS
+
+    @property
+    def _is_full(self) -> bool:
+        return self._draining or len(self._sessions) >= self._settings.max_calls
+
+    def _no_room_for(self, permit: Permit, match: Match) -> Refusal | None:
+        """Bridges that may come back to a call of theirs are asked which, however far behind we are."""
+        if match.call_id is not None:
+            return self._access.room_for_listener(permit)
+        if refusal := self._access.room_for(permit):
+            return refusal
+        takes = not self._is_full if match.route.path == _RESUMABLE else self._has_room()
+        return None if takes else no_room("draining" if self._draining else "full")
+
+    async def _drain(self, server: Server) -> None:
+        """No new calls; those in progress may end, then are closed or left to another gateway."""
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self._empty.wait()
+        await asyncio.gather(*(session.leave() for session in list(self._sessions)))
+        await self._empty.wait()
+        await self._calls.stop()
+        server.close(code=RESTARTING, reason="gateway stopped")
+
+    # Connections
+
+    async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
+        """Answer plain HTTP, refuse what cannot be served; None lets the WebSocket open."""
+        if page := page_refused(self._access, socket, request):
+            return self._refuse(socket, page)
+        if answer := health(socket, path_of(request.path), self.obstacle):
+            return answer
+        match = route_of(request.path)
+        if match is None:
+            return self._refuse(socket, no_such_path())
+        permit = await self._access.authenticate(
+            credentials_of(socket, request), match.route.scope, match.call_id
+        )
+        if isinstance(permit, Refusal):
+            return self._refuse(socket, permit)
+        if refusal := self._no_room_for(permit, match):
+            return self._refuse(socket, refusal)
+        self._admitted[socket] = permit, match
+        return None
+
+    def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
+        self._meter.refused(refusal.reason)
+        return refused(socket, refusal)
+
+    @property
+    def obstacle(self) -> str | None:
+        """What keeps it from taking calls, in words for an operator."""
+        if self._draining:
+            return "draining"
+        if not self._redis_answers:
+            return "Redis does not answer"
+        return None if self._has_room() else "no room for another call"
+
+    async def _connected(self, socket: ServerConnection) -> None:
+        request = socket.request
+        assert request is not None  # the handshake is done
+        query = tuple(parse_qsl(request.path.partition("?")[2], keep_blank_values=True))
+        permit, match = self._admitted[socket]
+        call_id, path = match.call_id, match.route.path
+        try:
+            with self._access.inside(socket, permit, call=not call_id, listens=bool(call_id)):
+                if call_id:
+                    await self._notify(socket, permit, call_id, dict(query))
+                else:
+                    seen = seen_by_dialect(path, query, request, permit)
+                    known = replace(seen, languages=self._calls.languages)
+                    dialect = registry.open_dialect(known)
+                    patience = self._settings.first_message_seconds
+                    await self._converse(socket, dialect, patience, permit)
+        except ConnectionClosed:
+            log.info("connection_lost", path=path)
+
+    async def _notify(
+        self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]
+    ) -> None:
+        """Tell a listener all that it has not seen of a call, until the end."""
+        after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
+        keys = self._calls.keys(permit.filed(call_id))
+        log_reader, event_writer = await reading(
+            self._redis, self._pubsub_hub, keys, call_id, after
+        )
+        if log_reader:
+            await Subscriber(socket, event_writer, log_reader, self._settings.send_seconds).run()
+
+    async def _converse(
+        self, socket: Socket, dialect: Dialect, patience: float, permit: Permit = EVERYTHING
+    ) -> None:
+        """`patience`: seconds until the bridge's first words."""
+        settings = self._settings
+        session = Session(
+            socket,
+            dialect,
+            partial(self._begin, permit),
+            first_message=patience,
+            send_limit=settings.send_seconds,
+            hold=settings.hold_seconds,
+            resume=settings.resume_seconds,
+            tolerance=Tolerance(settings.max_bad_messages, settings.strict_messages),
+        )
+        self._sessions.add(session)
+        self._empty.clear()
+        try:
+            async with CallLimiter(settings).watching(session):
+                await session.run()
+        finally:
+            if live_call := session.live_call:
+                self._calls.close(live_call)
+            self._sessions.discard(session)
+            if not self._sessions:
+                self._empty.set()
+
+    # Calls
+
+    async def _begin(
+        self, permit: Permit, opened: CallOpened, dialect: Dialect, notify: Callable[[Entry], None]
+    ) -> CallHandle:
+        """A conversation for a call that a bridge has opened."""
+        call_id = opened.call_id or permit.call_id or new_call_id()
+        if not permit.covers(call_id):
+            raise DialectError("this token is good for another call only")
+        return await self._calls.open(opened, permit.filed(call_id), dialect, notify)
+
+    async def _watch_calls(self) -> None:
+        """
+        Say every two seconds how far calls have come, find out what Redis has forgotten, adopt calls.
+
+        Only a gateway that reached Redis and was on time for the last `lost_seconds` may take another for dead.
+        """
+        well_since = time.monotonic()
+        while True:
+            slept = time.monotonic()
+            await asyncio.sleep(_BEAT)
+            try:
+                await self._redis.ping()
+                await self._calls.heartbeat()
+                await self._calls.update_load_level()
+                self._redis_answers = True
+                is_on_time = time.monotonic() - slept <= 2 * _BEAT
+                if is_on_time and slept - well_since > self._settings.lost_seconds:
+                    await self._calls.finish_orphaned()
+            except (RedisError, OSError):
+                self._redis_answers = False
+            if not self._redis_answers or time.monotonic() - slept > 2 * _BEAT:
+                well_since = time.monotonic()
+
+
+def _echo_subprotocol(
+    _socket: ServerConnection, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    """Bridges that ask for a subprotocol expect to get it; which one does not matter to us."""
+    return offered[0] if offered else None

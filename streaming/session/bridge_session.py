@@ -1,0 +1,312 @@
+"""One bridge connection: a socket on one side, a conversation on the other, a dialect between them."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from redis.exceptions import RedisError
+from websockets.exceptions import ConnectionClosed
+
+from protocol.bridge_events import BridgeEvent, CallOpened, DialectError, EncodedAudioReceived
+from protocol.clock import CALL_RATE
+from protocol.codecs.decoder import RATE as DECODED_RATE
+from protocol.dialects.base import Dialect, ErrorReporting, Message, Parting
+from protocol.dialects.common import json_fields
+from protocol.events import Entry
+
+from ..call.bad_messages import BadMessages, Tolerance
+from ..call_store import GoingAwayError, OverloadedError, SupersededError
+from .bridge_socket import Socket  # doors take it from here
+from .call_opening import CallOpening, NotOpenedError
+from .decoding import steps
+from .joined_call import CallHandle
+
+SUPERSEDED = 4103
+"""Close code: a newer connection has taken the call."""
+
+PROTOCOL_BROKEN = 4400
+"""Close code: the peer broke its dialect."""
+
+TRY_AGAIN = 1013
+"""Close code of RFC 6455's registry: the server cannot take the call now."""
+
+RESTARTING = 1012
+"""Close code of IANA's registry: the service restarts; come again."""
+
+IDLE = 4408
+"""Close code: nothing was said in time."""
+
+_CLOSING_SECONDS = 1.0
+"""How long a refused bridge may take to answer the close; one that streams on does not read it."""
+
+log = structlog.get_logger()
+
+Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[CallHandle]]
+"""Makes a conversation of the bridge's first words; the function given is told what the log says."""
+
+
+class Session:
+    """Listen to a bridge and talk back, until its call is over."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        dialect: Dialect,
+        begin: Begin,
+        *,
+        first_message: float,
+        send_limit: float,
+        hold: float,
+        resume: float,
+        tolerance: Tolerance,
+    ) -> None:
+        """
+        Seconds: until the first message, for one send, for the last finals behind the end, and for a bridge
+        that is to come back.
+        """
+        self._socket = socket
+        self._dialect = dialect
+        self._begin = begin
+        self._send_limit = send_limit
+        self._hold = hold
+        self._resume = resume
+        self._bad = BadMessages(tolerance)
+        self._opening = CallOpening(dialect, tolerance, first_message)
+        self._due: deque[Message] = deque()
+        self._news = asyncio.Event()
+        self._news.set()  # some dialects have the first word
+        self._dismissal: tuple[int, str] | None = None
+        self._encoded: list[EncodedAudioReceived] = []
+        self._rate = CALL_RATE
+        self.live_call: CallHandle | None = None
+
+    async def run(self) -> None:
+        """From the first message to the goodbye; the bridge's faults end its connection and nobody else's."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send())
+                await self._converse()
+                sending.cancel()
+            await self._say_goodbye(1000, "")
+        except* DialectError as group:
+            await self._refuse(_first(group))
+        except* OverloadedError as group:
+            await self._say_goodbye(TRY_AGAIN, str(group.exceptions[0]))
+        except* GoingAwayError:
+            await self._say_goodbye(RESTARTING, "this gateway restarts: come back with your token")
+        except* SupersededError:
+            await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
+        except* ConnectionClosed:
+            log.info("bridge_lost")  # its call was heard to the end all the same
+        except* (RedisError, OSError) as group:
+            log.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
+            await self._say_goodbye(TRY_AGAIN, "the queue does not answer: try again later")
+
+    async def _converse(self) -> None:
+        """Hear the bridge out; then wait for what the log has to say."""
+        try:
+            opened = await self._open()
+        except NotOpenedError:
+            await self._say_goodbye(IDLE, "no call was started in time")
+            return
+        if opened is None:
+            return
+        live_call, said = opened
+        self.live_call = live_call
+        following = asyncio.create_task(live_call.run())
+        receiving = asyncio.create_task(self._feed(live_call, said))
+        try:
+            await asyncio.wait({following, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            await self._after(live_call, following, receiving)
+        finally:
+            for task in (following, receiving):
+                task.cancel()
+            await asyncio.gather(following, receiving, return_exceptions=True)
+
+    async def _after(
+        self, live_call: CallHandle, following: asyncio.Task[None], receiving: asyncio.Task[None]
+    ) -> None:
+        """The bridge has hung up, or the call was taken away: the last words are waited for all the same."""
+        if receiving.done():
+            await self._await_return(live_call, following, receiving)
+            live_call.hang_up("hangup")
+            try:
+                async with asyncio.timeout(self._hold):
+                    await asyncio.shield(following)
+            except TimeoutError:
+                log.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
+            receiving.result()  # raises what the bridge did wrong, now that its words are safe
+        else:
+            following.result()
+
+    async def _await_return(
+        self, live_call: CallHandle, following: asyncio.Task[None], receiving: asyncio.Task[None]
+    ) -> None:
+        """A connection that broke leaves its call open for a while, if the bridge said that it comes back."""
+        broken = isinstance(receiving.exception(), ConnectionClosed)
+        if broken and live_call.is_resumable:
+            live_call.pause()
+            await asyncio.wait({following}, timeout=self._resume)
+            if following.done():
+                following.result()
+
+    async def leave(self) -> None:
+        """The gateway goes down: a bridge that can come back finds its call elsewhere, others are hung up."""
+        if self.live_call is None:
+            await self._socket.close(TRY_AGAIN, "this gateway restarts")
+        elif self.live_call.is_resumable:
+            await self.live_call.leave(GoingAwayError())
+        else:
+            self.live_call.hang_up("gateway stopped")
+
+    def dismiss(self, code: int, error: str, reason: str) -> None:
+        """End the call for a limit it has broken: in the bridge's own words if it has any, then by close code."""
+        if self.live_call is not None:
+            self.live_call.hang_up(error)
+        self._object(error, reason)
+        self._dismissal = (code, reason)
+        self._news.set()
+
+    async def _open(self) -> tuple[CallHandle, list[BridgeEvent]] | None:
+        """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
+        events = await self._opening.first_events(self._socket, self._news.set)
+        return (await self._begin_with(events[0]), events[1:]) if events else None
+
+    async def _begin_with(self, event: BridgeEvent) -> CallHandle:
+        if not isinstance(event, CallOpened):
+            raise DialectError("a call must be started before anything else is said of it")
+        self._bad.check([*event.warnings])
+        self._news.set()
+        self._rate = event.rate
+        try:
+            live_call = await self._begin(event, self._dialect, self._notify)
+        except OverloadedError as exc:  # the dialect has not seen it coming
+            self._object("overloaded", str(exc))
+            raise
+        except DialectError as exc:
+            raise _RefusedError(str(exc)) from exc
+        for warning in event.warnings:
+            live_call.feed(warning)
+        self._news.set()
+        return live_call
+
+    async def _feed(self, live_call: CallHandle, said: Sequence[BridgeEvent]) -> None:
+        """Everything the bridge says, until it says goodbye or is gone; first what came with the opening."""
+        await self._take_in(live_call, said)
+        for message in self._opening.held():
+            await self._take(live_call, message)
+        self._news.set()
+        if live_call.is_live:
+            await self._hear_rest(live_call)
+
+    async def _hear_rest(self, live_call: CallHandle) -> None:
+        async for message in self._socket:
+            await self._take(live_call, message)
+            self._news.set()
+            if not live_call.is_live:
+                return
+
+    async def _take(self, live_call: CallHandle, message: Message) -> None:
+        """A message that cannot be understood is ignored and counted; DialectError when there are too many."""
+        try:
+            events = self._dialect.receive(json_fields.control(message))
+            await self._take_in(live_call, events)
+        except DialectError as exc:
+            live_call.feed(self._bad.ignored(exc))
+        else:
+            self._bad.understood(events)
+
+    async def _take_in(self, live_call: CallHandle, events: Sequence[BridgeEvent]) -> None:
+        """What one message said, in steps of bounded work."""
+        self._encoded = [one for one in events if isinstance(one, EncodedAudioReceived)]
+        async for step in steps(events, self._rate):
+            for event in step:
+                live_call.feed(event)
+            if not live_call.is_live:
+                return
+
+    @property
+    def pending_seconds(self) -> float:
+        """Audio that has come and is not decoded yet, in seconds: limits count it as if it were."""
+        return sum(one.decoder.pending for one in self._encoded) / DECODED_RATE
+
+    def _notify(self, entry: Entry) -> None:
+        self._dialect.notify(entry)
+        self._news.set()
+
+    async def _send(self) -> None:
+        """Pass on what the dialect has to say.  A peer that does not read is cut off, its call goes on."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._send_what_is_due()
+            if self._dismissal is not None:
+                await self._socket.close(*self._dismissal)
+                return
+
+    async def _send_what_is_due(self) -> None:
+        """A message leaves the queue when it is sent: whoever is cancelled in between loses none."""
+        self._due.extend(self._dialect.outbox())
+        while self._due:
+            try:
+                async with asyncio.timeout(self._send_limit):
+                    await self._socket.send(self._due[0])
+            except TimeoutError:
+                log.warning("peer_does_not_read")
+                self._socket.transport.abort()
+                self._due.clear()
+            except ConnectionClosed:
+                self._due.clear()
+            else:
+                self._due.popleft()
+
+    def _object(self, error: str, reason: str) -> None:
+        """Say in the bridge's own words why it is closed, if it has any."""
+        if isinstance(self._dialect, ErrorReporting):
+            self._dialect.report_error(error, reason)
+
+    async def _refuse(self, fault: DialectError) -> None:
+        """Close for what the bridge has said; one that does not answer, because it streams on, is cut off."""
+        self._object("refused" if isinstance(fault, _RefusedError) else "bad_message", str(fault))
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._part()
+        except (TimeoutError, ConnectionClosed):
+            pass
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._say_goodbye(PROTOCOL_BROKEN, str(fault))
+        except TimeoutError:
+            self._socket.transport.abort()
+
+    async def _part(self) -> None:
+        """Wait for what the bridge says to its refusal, where its dialect has an answer to that."""
+        await self._send_what_is_due()
+        if isinstance(self._dialect, Parting):
+            async for message in self._socket:
+                with contextlib.suppress(DialectError):
+                    self._dialect.receive(json_fields.control(message))
+                if self._dialect.has_parted:
+                    return
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._send_what_is_due()
+        await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+
+class _RefusedError(DialectError):
+    """The call cannot be had; nothing is wrong with the messages."""
+
+
+def _first(group: ExceptionGroup[DialectError]) -> DialectError:
+    fault = group.exceptions[0]
+    return _first(fault) if isinstance(fault, ExceptionGroup) else fault
+
+
+def new_call_id() -> str:
+    """For a bridge that names none."""
+    return f"call-{secrets.token_hex(8)}"

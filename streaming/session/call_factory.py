@@ -1,0 +1,222 @@
+"""Where calls are put together of their parts: new ones, ones that go on, and ones that only have to end."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import structlog
+from redis.asyncio import Redis
+
+from broker.log_reader import LogReader
+from broker.pubsub import PubSubHub
+from broker.redis_keys import CallKeys
+from protocol.bridge_events import CallOpened
+from protocol.call import CallConfig
+from protocol.clock import ENGINE_RATE, from_seconds
+from protocol.events import Entry
+from protocol.worker_capacity import Task
+
+from ..audio.channel_segmenter import ChannelSegmenter
+from ..audio.endpointing import RECORDED, Endpointing
+from ..audio.quality.monitor import QualityMonitor
+from ..audio.resampler import internal_rate
+from ..audio.vad_batcher import VadBatcher
+from ..call.call import Call, Identity
+from ..call.checkpoint import Checkpoint, hashed
+from ..call.ledger import Ledger
+from ..call.recovery import RecoveredCall
+from ..call_store import CallStore
+from ..metrics import GatewayMeter
+from ..settings import GatewaySettings
+from .channel import Channel, Origin
+from .live_call import LiveCall
+from .renewal import Renewal, origin_of
+
+log = structlog.get_logger()
+
+
+class CallFactory:
+    """Makes conversations as the settings want them."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        partitions: int,
+        settings: GatewaySettings,
+        vad_batcher: VadBatcher,
+        pubsub_hub: PubSubHub,
+        now: Callable[[], float],
+        meter: GatewayMeter,
+    ) -> None:
+        """`now`: a wall clock, in seconds."""
+        self._redis = redis
+        self._partitions = partitions
+        self._settings = settings
+        self._vad_batcher = vad_batcher
+        self._pubsub_hub = pubsub_hub
+        self._now = now
+        self._meter = meter
+        self.keyword_limit: Callable[[Task], int | None] = lambda _: None
+        """Most keywords that the workers for a task can use in one segment; None: no limit."""
+
+    def keys(self, call_id: str) -> CallKeys:
+        """Where the call lies in Redis."""
+        return CallKeys.of(call_id, self._partitions)
+
+    def queue(self, call_id: str) -> CallStore:
+        """A way to the call in Redis, for somebody who does not own it yet."""
+        return CallStore(
+            self._redis,
+            self.keys(call_id),
+            secrets.token_hex(8),
+            self._settings.log_keep_seconds,
+            self._settings.memory_share,
+        )
+
+    def begin(
+        self,
+        queue: CallStore,
+        opened: CallOpened,
+        checkpoint: Checkpoint,
+        notify: Callable[[Entry], None],
+    ) -> LiveCall:
+        """A call that has just begun."""
+        call = self._call(queue, checkpoint)
+        call.start(opened.rejected_keywords)
+        channels = self._channels(opened, call, [Origin()] * len(opened.roles))
+        log.info(
+            "call_started",
+            call_id=queue.keys.call_id,
+            dialect=checkpoint.dialect,
+            channels=len(channels),
+        )
+        self._meter.took(checkpoint.dialect, "begun")
+        renewal = self._renewal(queue, opened)
+        return self._live_call(call, channels, queue, 0, notify, checkpoint, renewal)
+
+    def go_on(
+        self,
+        queue: CallStore,
+        opened: CallOpened,
+        recovered: RecoveredCall,
+        token: str,
+        notify: Callable[[Entry], None],
+    ) -> LiveCall:
+        """
+        A call in progress that another connection had before.
+
+        With a token the bridge goes on where we stand; without one its clock has gone on meanwhile.
+        """
+        checkpoint = replace(
+            recovered.checkpoint,
+            config=recovered.config,
+            token=hashed(token) if token else b"",
+            marks=(),
+        )
+        opened = replace(opened, config=_completed(opened.config, recovered.config))
+        call = self._call(queue, checkpoint)
+        call.recall(recovered)
+        if opened.config.keywords.terms not in ((), call.config.keywords.terms):
+            call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
+        origins = [origin_of(recovered, number) for number in range(len(opened.roles))]
+        channels = self._channels(opened, call, origins, recovered)
+        if opened.token:  # the bridge is the same, and waits for what it asked
+            for mark in recovered.unanswered:
+                call.mark(mark)
+        else:
+            clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
+            position = max(clock, *(origin.position for origin in origins))
+            for channel in channels:
+                channel.skip_to(position)
+        log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
+        self._meter.took(checkpoint.dialect, "continued")
+        after = recovered.last_seq if opened.after is None else opened.after
+        renewal = self._renewal(queue, opened)
+        return self._live_call(call, channels, queue, after, notify, checkpoint, renewal)
+
+    def inherit(self, queue: CallStore, recovered: RecoveredCall) -> LiveCall:
+        """A call without a bridge, whose gateway is dead: it only has to be brought to its end."""
+        call = self._call(queue, replace(recovered.checkpoint, config=recovered.config))
+        call.recall(recovered)
+        channels = range(len(recovered.checkpoint.roles))
+        duration = max((recovered.heard(channel) for channel in channels), default=0)
+        call.end("gateway lost", [recovered.totals(channel) for channel in channels], duration)
+        self._meter.took(recovered.checkpoint.dialect, "forsaken")
+        return self._live_call(
+            call, [], queue, recovered.last_seq, lambda _: None, recovered.checkpoint
+        )
+
+    def _live_call(
+        self,
+        call: Call,
+        channels: list[Channel],
+        queue: CallStore,
+        after: int,
+        notify: Callable[[Entry], None],
+        checkpoint: Checkpoint,
+        renewal: Renewal | None = None,
+    ) -> LiveCall:
+        """Told what is in the log behind `after`."""
+        log_reader = self._log_reader(queue, after)
+        return LiveCall(call, channels, queue, log_reader, notify, checkpoint, self._meter, renewal)
+
+    def _renewal(self, queue: CallStore, opened: CallOpened) -> Renewal:
+        return Renewal(
+            partial(self._call, queue),
+            partial(self._segmenter, opened),
+            partial(self._log_reader, queue),
+        )
+
+    def _log_reader(self, queue: CallStore, after: int) -> LogReader:
+        return LogReader(self._redis, self._pubsub_hub, queue.keys, after)
+
+    def _call(self, queue: CallStore, checkpoint: Checkpoint) -> Call:
+        identity = Identity(
+            queue.keys.call_id,
+            queue.log,
+            checkpoint.roles,
+            checkpoint.dialect,
+            checkpoint.started_at,
+        )
+        piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
+        ledger = Ledger(piece, recorded=checkpoint.config.recorded)
+        every = self._settings.partial_every_ms
+        return Call(identity, checkpoint.config, ledger, every, self._now, self.keyword_limit)
+
+    def _channels(
+        self,
+        opened: CallOpened,
+        call: Call,
+        origins: list[Origin],
+        recovered: RecoveredCall | None = None,
+    ) -> list[Channel]:
+        quality_monitor = QualityMonitor(len(origins), opened.rate)
+        if recovered is not None:
+            quality_monitor.recall(recovered.warnings, [origin.position for origin in origins])
+        return [
+            Channel(
+                number,
+                opened.rate,
+                self._segmenter(opened),
+                self._vad_batcher,
+                call,
+                origin,
+                quality_monitor,
+            )
+            for number, origin in enumerate(origins)
+        ]
+
+    def _segmenter(self, opened: CallOpened) -> ChannelSegmenter:
+        settings = self._settings
+        if opened.config.recorded:
+            return ChannelSegmenter(RECORDED, vad=settings.vad, rate=internal_rate(opened.rate))
+        endpointing = Endpointing(
+            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
+        ).with_hangover(opened.config.hangover_ms)
+        return ChannelSegmenter(endpointing, vad=settings.vad, rate=internal_rate(opened.rate))
+
+
+def _completed(said: CallConfig, known: CallConfig) -> CallConfig:
+    """What a bridge that comes back says of its call; what it leaves out is as it was."""
+    return said if said.hangover_ms else replace(said, hangover_ms=known.hangover_ms)

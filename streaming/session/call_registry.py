@@ -1,0 +1,406 @@
+"""
+Where calls are taken: begun anew, continued for a bridge that comes back, finished for a gateway that died.
+
+A call belongs to whoever opened it last; Redis refuses the writes of all others (see broker/scripts.py).
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from broker.pubsub import PubSubHub
+from broker.queries import fleet, orphaned, probe, server_time
+from broker.redis_keys import CallKeys, Partition
+from protocol.bridge_events import CallOpened, DialectError
+from protocol.dialects.base import Continuing, Dialect, Resumable
+from protocol.events import Entry, LoadLevel
+from protocol.fleet import Fleet
+from protocol.tenants import bare
+from protocol.worker_capacity import Task
+
+from ..audio.vad_batcher import VadBatcher
+from ..call.call import Phase
+from ..call.checkpoint import Checkpoint, hashed
+from ..call.load_shedding import LoopLoad
+from ..call.ownership import Ownership
+from ..call.recovery import RecoveredCall
+from ..call.task_load import TaskLoads
+from ..call_store import CallStore, OverloadedError, SupersededError
+from ..metrics import GatewayMeter
+from ..settings import GatewaySettings
+from .call_factory import CallFactory
+from .joined_call import CallHandle, JoinedCall, StreamHandle
+from .live_call import LiveCall
+from .retention import resend_log, retire
+from .unstored import EndedCall, Unstored
+
+_AT_A_TIME = 32
+"""Calls that are beaten for, or finished for others, at the same time."""
+
+_FAREWELL_SECONDS = 5.0
+"""How long a gateway that stops waits for the recorder."""
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks of a gateway that stops."""
+
+_MEMORY_SLACK = 0.05
+"""So much less of the memory must be in use before new calls are taken again."""
+
+log = structlog.get_logger()
+
+
+class CallRegistry:
+    """All calls of this gateway."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        partitions: int,
+        settings: GatewaySettings,
+        vad_batcher: VadBatcher,
+        pubsub_hub: PubSubHub,
+        now: Callable[[], float] = time.time,
+        meter: GatewayMeter | None = None,
+    ) -> None:
+        """`now`: a wall clock, in seconds."""
+        self._redis = redis
+        self._partitions = partitions
+        self._settings = settings
+        self._now = now
+        self._meter = meter or GatewayMeter()
+        self._call_factory = CallFactory(
+            redis, partitions, settings, vad_batcher, pubsub_hub, now, self._meter
+        )
+        self._loads = TaskLoads()
+        self._loop_load = LoopLoad()
+        self._fleets: tuple[Fleet, ...] = ()
+        self._orphaned_tasks: frozenset[Task] = frozenset()
+        self._call_factory.keyword_limit = self._keyword_limit
+        self._calls: dict[str, LiveCall] = {}
+        self._joined_calls: dict[str, asyncio.Future[JoinedCall]] = {}
+        self._going: set[asyncio.Task[None]] = set()
+        self._finishing: dict[str, asyncio.Task[None]] = {}
+        self._unstored = Unstored(settings.unstored_bytes)
+        self._is_stopping = False
+        self._is_short_of_memory = False
+        self.memory_share = 0.0
+        """Part of the memory limit of Redis that is in use; 0 where there is none."""
+
+    def keys(self, call_id: str) -> CallKeys:
+        """Where the call lies in Redis."""
+        return self._call_factory.keys(call_id)
+
+    async def open(
+        self, opened: CallOpened, call_id: str, dialect: Dialect, notify: Callable[[Entry], None]
+    ) -> CallHandle:
+        """A conversation for what a bridge has opened.  DialectError when it may not have the call."""
+        if not opened.joins:
+            return await self._take(opened, call_id, dialect, notify)
+        joined_call = self._joined_calls.get(call_id)
+        if first := joined_call is None or _is_over(joined_call):
+            joined_call = asyncio.ensure_future(self._begin_to_join(opened, call_id, dialect))
+            self._joined_calls[call_id] = joined_call
+        stream_handle = (await asyncio.shield(joined_call)).attach(opened)
+        if not first:
+            dialect.opened(bare(call_id))
+        return stream_handle
+
+    async def _begin_to_join(
+        self, opened: CallOpened, call_id: str, dialect: Dialect
+    ) -> JoinedCall:
+        """The first stream has come; those that come while this is under way wait for it."""
+        queue, patience = self._call_factory.queue(call_id), self._settings.resume_seconds
+        elsewhere = call_id not in self._calls and await queue.in_progress()
+        if elsewhere and await queue.silent_seconds() < patience:
+            raise DialectError("this call is at another gateway: bring all its streams to one")
+        whole = replace(opened, roles=opened.joins, resumable=False, token="")
+        live_call = await self._take(whole, call_id, dialect, lambda _: None)
+        return JoinedCall(live_call, opened)
+
+    async def _take(
+        self, opened: CallOpened, call_id: str, dialect: Dialect, notify: Callable[[Entry], None]
+    ) -> LiveCall:
+        await self._check(opened, call_id)
+        if older := self._calls.pop(call_id, None):
+            await older.leave(SupersededError())
+        token = opened.token or (secrets.token_urlsafe(24) if opened.resumable else "")
+        checkpoint = Checkpoint(
+            roles=opened.roles,
+            dialect=dialect.name,
+            started_at=self._now(),
+            config=opened.config,
+            heard=(0,) * len(opened.roles),
+            token=hashed(token) if token else b"",
+            rejected_keywords=opened.rejected_keywords,
+        )
+        queue = self._call_factory.queue(call_id)
+        if await queue.open(secrets.token_hex(8), checkpoint):
+            live_call = self._call_factory.begin(queue, opened, checkpoint, notify)
+        else:
+            recovered = await queue.recovered(checkpoint)
+            live_call = self._call_factory.go_on(queue, opened, recovered, token, notify)
+            if isinstance(dialect, Continuing):
+                dialect.continued(recovered.entries, live_call.heard)
+        self._calls[call_id] = live_call
+        live_call.serves = self._serves
+        live_call.set_load_level(self._level_of(opened.config.task))
+        dialect.opened(bare(call_id))
+        if token and isinstance(dialect, Resumable):
+            dialect.resumed(token, live_call.checkpoint.heard)
+        return live_call
+
+    def __len__(self) -> int:
+        """How many calls are in progress here."""
+        return len(self._calls)
+
+    @property
+    def ownerships(self) -> tuple[Ownership, ...]:
+        """Every call in progress here; may be asked in any thread."""
+        return tuple(one.ownership for one in list(self._calls.values()))
+
+    @property
+    def level(self) -> LoadLevel:
+        """What is left out: the worst of what workers, event loop and the memory of Redis call for."""
+        if self._is_short_of_memory:
+            return LoadLevel.NO_NEW_CALLS
+        return max(self._loads.least(self._tasks), self._loop_load.level)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639 codes of what the workers can write down now; empty while none is known."""
+        return tuple(sorted(spoken for spoken, written in self._tasks if spoken == written))
+
+    @property
+    def unsettled(self) -> int:
+        """Segments that were heard and have no terminal event yet."""
+        return sum(len(one.call.ledger.unsettled) for one in self._calls.values())
+
+    @property
+    def held_bytes(self) -> int:
+        """Audio in memory, kept until its terminal event is back."""
+        return sum(one.call.ledger.held_bytes for one in self._calls.values())
+
+    @property
+    def unstored(self) -> Unstored:
+        """Calls that are over and not stored yet."""
+        return self._unstored
+
+    def close(self, part: CallHandle) -> None:
+        """The conversation is over, or has been left."""
+        live_call = part.joined_call.live_call if isinstance(part, StreamHandle) else part
+        if isinstance(part, StreamHandle) and not part.joined_call.release(part):
+            return
+        call_id = live_call.call.identity.call_id
+        if self._calls.get(call_id) is live_call:
+            del self._calls[call_id]
+            self._joined_calls.pop(call_id, None)
+        if live_call.call.phase is Phase.OVER:
+            self._hold(live_call.ended)
+        elif live_call.is_unfinished and not self._is_stopping:
+            self._finishing[call_id] = asyncio.create_task(self._run_on(live_call))
+
+    def _hold(self, ended: EndedCall) -> None:
+        """The call is over: its log may go from Redis in a while, and is held here until it is stored."""
+        for gone in self._unstored.hold(ended):
+            self._meter.let_go()
+            log.error("call_let_go_unstored", call_id=gone.queue.keys.call_id)
+        going = asyncio.create_task(retire(ended))
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+
+    async def _run_on(self, live_call: LiveCall) -> None:
+        """Its bridge is gone, its last finals are not there yet: wait for them as long as this gateway lives."""
+        call_id = live_call.call.identity.call_id
+        self._calls[call_id] = live_call
+        try:
+            await live_call.run_on()
+        except* SupersededError:
+            log.info("call_continued_elsewhere", call_id=call_id)
+        finally:
+            self._finishing.pop(call_id, None)
+            self.close(live_call)
+
+    async def heartbeat(self) -> None:
+        """A sign of life for each call.  RedisError when there is no Redis."""
+        calls = list(self._calls.values())
+        for first in range(0, len(calls), _AT_A_TIME):
+            await asyncio.gather(*(call.heartbeat() for call in calls[first : first + _AT_A_TIME]))
+
+    async def update_load_level(self) -> None:
+        """Find out how far the workers are behind, and tell all calls when that changes anything."""
+        before = self.level
+        partitions = [Partition(number) for number in range(self._partitions)]
+        await self._look_at_servers(partitions)
+        now = await server_time(self._redis)
+        self._fleets = tuple(
+            await asyncio.gather(*(fleet(self._redis, one, now) for one in partitions))
+        )
+        calls = {call.call.config.task for call in self._calls.values()}
+        tasks = self._tasks.union(calls, *(one.waiting for one in self._fleets))
+        waits = {task: max(one.wait(task) for one in self._fleets) for task in tasks}
+        self._loads.observe(waits)
+        self._look_for_workers(calls)
+        self._publish_load_level(before, "workers")
+
+    def observe_lag(self, seconds: float) -> None:
+        """Our event loop was late by so much; tell all calls when that changes anything."""
+        before = self.level
+        if self._loop_load.observe(seconds):
+            self._publish_load_level(before, "event loop")
+
+    def _publish_load_level(self, before: LoadLevel, reason: str) -> None:
+        if self.level is not before:
+            log.warning("load_changed", level=self.level.name.lower(), reason=reason)
+        for call in self._calls.values():
+            task = call.call.config.task
+            level = self._level_of(task)
+            call.set_load_level(level, self._lack(task) if level else "")
+
+    def _level_of(self, task: Task) -> LoadLevel:
+        """What is left out in calls that need `task`."""
+        return max(self._loads.level(task), self._loop_load.level)
+
+    @property
+    def _tasks(self) -> frozenset[Task]:
+        """What some living worker can do; empty where none has said."""
+        return frozenset[Task]().union(*(one.tasks for one in self._fleets))
+
+    def _serves(self, task: Task) -> bool:
+        """Whether some living worker can do `task`; true where none has said what it can do."""
+        tasks = self._tasks
+        return not tasks or task in tasks
+
+    def _lack(self, task: Task) -> str:
+        """What calls that need `task` are told when no living worker can do it; empty when one can."""
+        spoken, written = task
+        if self._fleets and task not in self._tasks:
+            return f"no worker here hears {spoken} and writes {written}: waiting for one"
+        return ""
+
+    def _look_for_workers(self, needed: set[Task]) -> None:
+        """Say when the last worker for a task that calls need is gone, and when one is back."""
+        known = self._tasks
+        lacking = frozenset(task for task in needed if task not in known)
+        for task in lacking - self._orphaned_tasks:
+            log.error("no_able_worker", reason=self._lack(task), remedy="start a worker for it")
+        self._orphaned_tasks = lacking
+        self._meter.without_worker(
+            sum(call.call.config.task in lacking for call in self._calls.values())
+        )
+
+    def _keyword_limit(self, task: Task) -> int | None:
+        """Most keywords that all living workers for `task` can use in one segment."""
+        limits = [limit for one in self._fleets if (limit := one.keyword_limit(task)) is not None]
+        return min(limits, default=None)
+
+    async def _look_at_servers(self, partitions: Sequence[Partition]) -> None:
+        """How full they are, and whether they still have what is not stored yet."""
+        probes = await asyncio.gather(*(probe(self._redis, one) for one in partitions))
+        self.memory_share = max(one.share for one in probes)
+        limit = self._settings.memory_share - _MEMORY_SLACK * self._is_short_of_memory
+        if (self.memory_share > limit) is not self._is_short_of_memory:
+            self._is_short_of_memory = not self._is_short_of_memory
+            if self._is_short_of_memory:
+                log.warning("memory_short")
+            else:
+                log.warning("memory_enough")
+        for partition, one in zip(partitions, probes, strict=True):
+            lost = self._unstored.poll(partition, one)
+            for first in range(0, len(lost), _AT_A_TIME):
+                await asyncio.gather(
+                    *(resend_log(call) for call in lost[first : first + _AT_A_TIME])
+                )
+
+    async def finish_orphaned(self) -> None:
+        """Bring calls to their end whose gateways are dead."""
+        since = await server_time(self._redis) - self._settings.lost_seconds
+        for number in range(self._partitions):
+            room = _AT_A_TIME - len(self._finishing)
+            for call_id in await orphaned(self._redis, Partition(number), since, room):
+                if call_id not in self._calls and call_id not in self._finishing:
+                    self._finishing[call_id] = asyncio.create_task(self._finish(call_id))
+
+    async def stop(self) -> None:
+        """Leave to others what is not finished; calls that are over may be stored first, if that is quick."""
+        self._is_stopping = True
+        with contextlib.suppress(TimeoutError, RedisError, OSError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._until_stored()
+        if self._unstored:
+            log.warning("calls_left_unstored", entries=len(self._unstored))
+        tasks = [*self._finishing.values(), *self._going]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_stored(self) -> None:
+        while self._unstored:
+            await self._look_at_servers([Partition(one) for one in range(self._partitions)])
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _finish(self, call_id: str) -> None:
+        try:
+            await self._adopt(self._call_factory.queue(call_id))
+        except (RedisError, OSError) as exc:
+            log.warning("redis_unavailable", error=type(exc).__name__)
+        finally:
+            del self._finishing[call_id]
+
+    async def _adopt(self, queue: CallStore) -> None:
+        if not await queue.adopt(self._settings.lost_seconds):
+            return
+        checkpoint = await queue.peek()
+        if checkpoint is None:
+            log.error("call_not_finished", call_id=queue.keys.call_id, remedy="update this gateway")
+            return
+        recovered = await queue.recovered(checkpoint)
+        if recovered.has_ended:
+            await queue.retire()
+        else:
+            await self._bring_to_its_end(queue, recovered)
+
+    async def _bring_to_its_end(self, queue: CallStore, recovered: RecoveredCall) -> None:
+        log.warning(
+            "call_forsaken", call_id=queue.keys.call_id, unsettled=len(recovered.unsettled_segments)
+        )
+        finishing = self._call_factory.inherit(queue, recovered)
+        self._calls[queue.keys.call_id] = finishing
+        try:
+            await finishing.run()
+        except* SupersededError:
+            log.info("call_continued_elsewhere", call_id=queue.keys.call_id)
+        finally:
+            self.close(finishing)
+
+    # Parts
+
+    async def _check(self, opened: CallOpened, call_id: str) -> None:
+        """DialectError, OverloadedError unless the call may be begun, or gone on with."""
+        spoken, written = task = opened.config.task
+        if not self._serves(task):
+            known = ", ".join(sorted("-".join(dict.fromkeys(task)) for task in self._tasks)[:40])
+            raise DialectError(
+                f"no worker here hears {spoken} and writes {written}; there are {known}"
+            )
+        there = await self._call_factory.queue(call_id).in_progress()
+        if there is None and self._level_of(task) is LoadLevel.NO_NEW_CALLS:
+            raise OverloadedError("too far behind for a new call: try again in a few seconds")
+        if opened.token and not (there and there.opens_for(opened.token)):
+            raise DialectError("no call in progress has this id and token: start a new one")
+        if there and len(there.roles) != len(opened.roles):
+            raise DialectError(f"this call is in progress with {len(there.roles)} channels")
+
+
+def _is_over(joined_call: asyncio.Future[JoinedCall]) -> bool:
+    """Whether a stream that comes now begins another call."""
+    if not joined_call.done():
+        return False
+    failed = joined_call.cancelled() or joined_call.exception() is not None
+    return failed or not joined_call.result().live_call.is_live

@@ -1,0 +1,85 @@
+"""One subscription for all who follow calls: they come and go, and the line breaks, and news still come."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from support.cancelling import assert_cancelled
+from support.proxy import Proxy, proxied
+from support.valkey import ValkeyServer
+
+from broker.connection import connect
+from broker.pubsub import PubSubHub
+from protocol.settings import RedisSettings
+
+
+@pytest.fixture
+async def line(valkey: ValkeyServer) -> AsyncIterator[Proxy]:
+    async with proxied(valkey.socket) as proxy:
+        yield proxy
+
+
+async def come_and_go(pubsub_hub: PubSubHub, seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(60):
+        async with pubsub_hub.listen(f"trunkline:{dice.randrange(8)}"):
+            await asyncio.sleep(dice.uniform(0, 0.005))
+
+
+async def break_now_and_then(line: Proxy) -> None:
+    while True:
+        await asyncio.sleep(0.05)
+        line.cut()
+
+
+async def heard_in_the_end(pubsub_hub: PubSubHub, redis: Redis) -> bytes:
+    async with pubsub_hub.listen("trunkline:last") as news:
+        while news.empty():
+            await redis.publish("trunkline:last", b"1 news")
+        return await news.get()
+
+
+@pytest.mark.parametrize("breaks", [False, True], ids=["steady", "breaking"])
+async def test_listeners_come_and_go_and_news_still_come(
+    line: Proxy, redis: Redis, breaks: bool
+) -> None:
+    behind_proxy = connect(RedisSettings(url=line.url))
+    pubsub_hub = PubSubHub(behind_proxy)
+    running = asyncio.ensure_future(pubsub_hub.run())
+    breaking = asyncio.ensure_future(break_now_and_then(line) if breaks else asyncio.sleep(0))
+
+    await asyncio.gather(*(come_and_go(pubsub_hub, seed) for seed in range(20)))
+    breaking.cancel()
+    async with asyncio.timeout(30):
+        heard = await heard_in_the_end(pubsub_hub, redis)
+    died = running.done()
+    running.cancel()
+    await asyncio.gather(running, breaking, return_exceptions=True)
+    with contextlib.suppress(RedisError):
+        await behind_proxy.aclose()
+
+    assert heard == b"1 news"
+    assert not died
+
+
+async def test_quiet_hours_between_calls_harm_nothing(redis: Redis) -> None:
+    """The last listener leaves, and the connection is checked before the next one comes."""
+    pubsub_hub = PubSubHub(redis)
+    running = asyncio.ensure_future(pubsub_hub.run())
+
+    for _ in range(50):
+        assert await heard_in_the_end(pubsub_hub, redis) == b"1 news"
+
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 2))
+async def test_it_ends_whenever_it_is_told_to(redis: Redis, turns: int) -> None:
+    """`turns` of the event loop after its beginning: while it connects, subscribes or waits."""
+    await assert_cancelled(PubSubHub(redis).run(), turns)

@@ -1,0 +1,69 @@
+"""The audio that a channel keeps for a call that may have to be taken back."""
+
+import numpy as np
+import pytest
+
+from protocol.events import Account
+from streaming.audio.replay import Heard, Lost, Piece, Replay
+
+RATE = 100
+"""Hz, so that a minute is short."""
+
+
+def kept(*pieces: Piece) -> Replay:
+    replay = Replay(RATE)
+    for piece in pieces:
+        replay.add(piece)
+    return replay
+
+
+def heard(position: int, samples: int) -> Heard:
+    return Heard(position, np.arange(position, position + samples, dtype=np.int16))
+
+
+def told(replay: Replay, start: int, end: int) -> list[tuple[str, int, int]]:
+    return [(type(one).__name__, one.position, one.end) for one in replay.since(start, end)]
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (0, [("Heard", 0, 20), ("Lost", 20, 50), ("Heard", 50, 60)]),
+        (5, [("Heard", 5, 20), ("Lost", 20, 50), ("Heard", 50, 60)]),
+        (20, [("Lost", 20, 50), ("Heard", 50, 60)]),
+        (30, [("Lost", 30, 50), ("Heard", 50, 60)]),
+        (60, []),
+    ],
+)
+def test_what_came_behind_a_position_comes_again(
+    start: int, expected: list[tuple[str, int, int]]
+) -> None:
+    replay = kept(heard(0, 20), Lost(20, 50, Account.PAUSED), heard(50, 10))
+
+    assert told(replay, start, 60) == expected
+
+
+def test_samples_are_those_of_their_place() -> None:
+    (piece,) = kept(heard(0, 20)).since(7, 20)
+
+    assert isinstance(piece, Heard)
+    assert piece.pcm.tolist() == list(range(7, 20))
+
+
+def test_what_is_not_kept_any_more_is_lost_and_has_to_be_told() -> None:
+    replay = kept(*(heard(at, 10) for at in range(0, 7_000, 10)))
+
+    first, *rest = replay.since(0, 7_000)
+
+    assert first == Lost(0, 990, Account.LOST_UPSTREAM, told=False)
+    assert rest[-1].end == 7_000
+    assert sum(one.end - one.position for one in rest) == 60 * RATE + 10
+
+
+def test_what_redis_has_is_forgotten() -> None:
+    replay = kept(heard(0, 20), heard(20, 20))
+
+    replay.forget(25)
+
+    assert told(replay, 25, 40) == [("Heard", 25, 40)]
+    assert told(replay, 0, 40) == [("Lost", 0, 20), ("Heard", 20, 40)]

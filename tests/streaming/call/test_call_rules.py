@@ -1,0 +1,264 @@
+"""A call's decisions: what is written, and when it is over.  No sockets, no Redis, no clock."""
+
+import numpy as np
+import pytest
+
+from protocol.call import CallConfig, Keywords, Role
+from protocol.event_codec import decode_entry
+from protocol.events import (
+    CallEnded,
+    ChannelTotals,
+    Entry,
+    Final,
+    KeywordsApplied,
+    LoggedEvent,
+    MarkReached,
+    Partial,
+    SegmentFailed,
+    SegmentId,
+    Span,
+    Timing,
+)
+from protocol.jobs import Job, decode_job
+from streaming.audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened
+from streaming.audio.endpointing import Reason
+from streaming.call.call import Call, Identity, Phase
+from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
+
+ONE = SegmentId(0, 0)
+HALF_A_SECOND = np.ones(8_000, dtype=np.int16)
+"""Of engine samples: as many ms as `partial_every_ms`."""
+
+
+def call(**config: object) -> Call:
+    identity = Identity("c1", "log-1", (Role.AGENT, Role.CUSTOMER), "native", 5.0)
+    return Call(identity, CallConfig(**config), Ledger(piece=1), 500, now=lambda: 7.0)  # type: ignore[arg-type]
+
+
+class Redis:
+    """Does what it is told at once, and remembers the events and jobs."""
+
+    def __init__(self, subject: Call) -> None:
+        self.subject = subject
+        self.events: list[LoggedEvent] = []
+        self.finals: list[Job] = []
+        self.partials: list[Job] = []
+
+    def write(self) -> None:
+        for write in list(self.subject.ledger.due()):
+            match write:
+                case LogEvent(_, payload):
+                    event = decode_entry(None, payload).event
+                    assert not isinstance(event, Partial)
+                    self.events.append(event)
+                case StoreAudio(partial=job) if job:
+                    self.partials.append(decode_job(job))
+                case QueueFinal(_, job):
+                    self.finals.append(decode_job(job))
+                case StoreAudio():
+                    pass
+            self.subject.ledger.wrote(write)
+
+    def notify(self, event: LoggedEvent) -> None:
+        self.subject.apply(Entry(event, 1))
+        self.write()
+
+    def of(self, kind: type) -> list[LoggedEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def final(segment: SegmentId) -> Final:
+    return Final(segment, Span(0, 4_000), (), "en", 0, (), "e", Timing(0, 0))
+
+
+def speak(subject: Call, segment: SegmentId = ONE, *, speaking: bool = True) -> None:
+    subject.sound(segment.channel, SegmentOpened(segment.number, 0))
+    subject.sound(segment.channel, SegmentGrew(segment.number, HALF_A_SECOND, speaking))
+
+
+def close(subject: Call, segment: SegmentId = ONE) -> None:
+    subject.sound(
+        segment.channel, SegmentClosed(segment.number, Span(0, 4_000), 8_000, Reason.PAUSE)
+    )
+
+
+def test_a_closed_segment_is_queued_with_all_that_the_engine_must_know() -> None:
+    subject = call(language="fr", translate_to="en", keywords=Keywords(("Acme",), 3))
+    redis = Redis(subject)
+
+    speak(subject)
+    close(subject)
+    redis.write()
+
+    assert redis.finals == [Job("c1", "log-1", ONE, 0, 7.0, "fr", "en", ("Acme",), 3, end=4_000)]
+
+
+def test_an_open_segment_is_looked_at_every_so_often() -> None:
+    subject = call()
+    redis = Redis(subject)
+    speak(subject)
+    redis.write()
+
+    subject.apply(Entry(Partial(ONE, Span(0, 4_000), 1, (), 0), None))
+    subject.sound(0, SegmentGrew(0, HALF_A_SECOND))
+    redis.write()
+
+    assert [(job.segment, job.end) for job in redis.partials] == [(ONE, None), (ONE, None)]
+
+
+def test_where_answers_are_slow_it_is_looked_at_less_often() -> None:
+    subject = call()
+    redis = Redis(subject)
+    speak(subject)
+
+    for _ in range(4):
+        subject.sound(0, SegmentGrew(0, HALF_A_SECOND))
+        redis.write()
+
+    assert (
+        len(redis.partials) == 2
+    )  # the first, and one more after four intervals without an answer
+
+
+def test_a_pause_is_not_looked_at_for_it_may_be_the_end() -> None:
+    subject = call()
+    redis = Redis(subject)
+
+    speak(subject, speaking=False)
+    redis.write()
+
+    assert redis.partials == []
+
+
+def test_who_wants_no_partials_gets_none() -> None:
+    subject = call(partials=False)
+    redis = Redis(subject)
+
+    speak(subject)
+    redis.write()
+
+    assert redis.partials == []
+
+
+def test_the_call_ends_when_its_last_segment_has_ended() -> None:
+    subject = call()
+    redis = Redis(subject)
+    totals = [ChannelTotals(4_000, 100), ChannelTotals(silence=4_100)]
+    speak(subject)
+    close(subject)
+    redis.write()
+
+    subject.end("completed", totals, 4_100)
+    redis.write()
+    before = redis.of(CallEnded)
+    redis.notify(final(ONE))
+    ended = redis.of(CallEnded)
+    redis.notify(CallEnded("completed", 4_100, 1, tuple(totals)))
+
+    assert before == []
+    assert ended == [CallEnded("completed", 4_100, segments=1, channels=tuple(totals))]
+    assert subject.phase is Phase.OVER
+
+
+def test_a_failed_segment_ends_as_well_as_a_final() -> None:
+    subject = call()
+    redis = Redis(subject)
+    speak(subject)
+    close(subject)
+    subject.end("hangup", [], 4_000)
+
+    redis.notify(SegmentFailed(ONE, Span(0, 4_000), "broken"))
+
+    assert len(redis.of(CallEnded)) == 1
+
+
+def test_hanging_up_twice_ends_the_call_once_for_the_first_reason() -> None:
+    subject = call()
+    redis = Redis(subject)
+
+    subject.end("completed", [], 0)
+    subject.end("hangup", [], 0)
+    redis.write()
+
+    assert [event.reason for event in redis.of(CallEnded) if isinstance(event, CallEnded)] == [
+        "completed"
+    ]
+
+
+def test_marks_are_answered_in_their_order_behind_what_they_wait_for() -> None:
+    subject = call()
+    redis = Redis(subject)
+    subject.mark("nothing to wait for")
+    speak(subject)
+    subject.mark("behind the first")
+    speak(subject, SegmentId(1, 0))
+    subject.mark("behind both")
+    redis.write()
+
+    redis.notify(final(SegmentId(1, 0)))
+    one_settled = [event.name for event in redis.of(MarkReached) if isinstance(event, MarkReached)]
+    redis.notify(final(ONE))
+    both_settled = [event.name for event in redis.of(MarkReached) if isinstance(event, MarkReached)]
+
+    assert one_settled == ["nothing to wait for"]
+    assert both_settled == ["nothing to wait for", "behind the first", "behind both"]
+
+
+def test_the_same_mark_twice_is_answered_twice() -> None:
+    subject = call()
+    redis = Redis(subject)
+
+    for _ in range(2):
+        subject.mark("m")
+    redis.write()
+
+    assert redis.of(MarkReached) == [MarkReached("m"), MarkReached("m")]
+
+
+def test_new_keywords_are_acknowledged_under_a_new_revision() -> None:
+    subject = call(keywords=Keywords(("Acme",)))
+    redis = Redis(subject)
+    subject.start(rejected_keywords=("<|x|>: no",))
+
+    subject.change_keywords(("Orvanta",), ())
+    redis.write()
+
+    assert redis.of(KeywordsApplied) == [
+        KeywordsApplied(0, ("Acme",), ("<|x|>: no",)),
+        KeywordsApplied(1, ("Orvanta",), ()),
+    ]
+
+
+@pytest.mark.parametrize("lost_after", range(4))
+def test_what_was_known_before_a_loss_is_what_redis_is_told_again(lost_after: int) -> None:
+    subject = call()
+    redis = Redis(subject)
+    subject.start()
+    speak(subject)
+    close(subject)
+    redis.write()
+    came_back = list(redis.events)[:lost_after]
+    for event in came_back:
+        subject.apply(Entry(event, 1))
+
+    subject.ledger.lost()
+    again = Redis(subject)
+    again.write()
+
+    known = [decode_entry(None, event.payload).event for event in subject.ledger.known]
+    assert [*known, *again.events] == redis.events
+    assert again.finals == redis.finals
+
+
+def test_segments_behind_a_change_of_language_are_heard_in_it() -> None:
+    subject = call(language="en")
+    redis = Redis(subject)
+    speak(subject)
+    close(subject)
+
+    subject.change_language("fr")
+    speak(subject, SegmentId(0, 1))
+    close(subject, SegmentId(0, 1))
+    redis.write()
+
+    assert [job.language for job in redis.finals] == ["en", "fr"]

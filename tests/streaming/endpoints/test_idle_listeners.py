@@ -1,0 +1,98 @@
+"""What listeners cost that wait: counted in commands, not in time."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from support.credentials import bearer, site
+from support.engines import LengthTeller
+from support.pipeline import calling, gateway, pipeline
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from broker.log_reader import LogReader
+from broker.pubsub import PubSubHub
+from broker.redis_keys import CallKeys
+from streaming.settings import GatewaySettings
+
+LISTENERS, CALLS = 1_000, 250
+
+
+async def calls_of(redis: Redis, command: str) -> int:
+    """How often Redis was asked for this, inside scripts too."""
+    return int((await redis.info("commandstats")).get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+async def test_a_thousand_listeners_that_wait_cost_one_command(redis: Redis) -> None:
+    pubsub_hub = PubSubHub(redis)
+    receiving = asyncio.create_task(pubsub_hub.run())
+    log_readers = [
+        LogReader(redis, pubsub_hub, CallKeys.of(f"c-{number % CALLS}", 1), 0)
+        for number in range(LISTENERS)
+    ]
+    waiting = [asyncio.create_task(anext(one.entries())) for one in log_readers]
+    async with asyncio.timeout(120):
+        while await calls_of(redis, "xrange") < LISTENERS:  # noqa: ASYNC110  # Redis tells no other way
+            await asyncio.sleep(0.05)
+
+    await pubsub_hub.check()  # the first one loads the script
+    before = await calls_of(redis, "evalsha")
+    await pubsub_hub.check()
+    scripts = await calls_of(redis, "evalsha") - before
+    reads = await calls_of(redis, "xrange")
+    for task in (receiving, *waiting):
+        task.cancel()
+    await asyncio.gather(receiving, *waiting, return_exceptions=True)
+
+    assert 1 <= scripts <= 2  # its own check, every five seconds, may fall between
+    assert reads == LISTENERS
+
+
+async def test_news_that_were_not_heard_are_found_out(redis: Redis, tmp_path: Path) -> None:
+    """Nobody receives here, so nothing but the check can tell."""
+    pubsub_hub = PubSubHub(redis)
+    log_reader = LogReader(redis, pubsub_hub, CallKeys.of("c-1", 1), 0).entries()
+    first = asyncio.create_task(anext(log_reader))
+    await asyncio.sleep(0)  # it listens
+
+    async with (
+        pipeline(redis, tmp_path, LengthTeller()) as it,
+        calling(it.url, call_id="c-1", channels=1) as (_, heard),
+    ):
+        await heard.until("call.started")
+        await pubsub_hub.check()
+        entry = await asyncio.wait_for(first, 30)
+
+    assert entry.seq == 1
+
+
+async def test_a_key_has_as_many_listeners_as_it_may_and_others_are_not_touched(
+    redis: Redis, tmp_path: Path
+) -> None:
+    keyed = site(tmp_path)
+    settings = GatewaySettings(
+        keys_file=str(keyed.file), listeners_per_key=1, listeners_per_tenant=2, drain_seconds=0
+    )
+
+    async def status(url: str, key: str) -> int:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{url}/v1/calls/c-1/events", additional_headers=bearer(key))
+        return refused.value.response.status_code
+
+    async with gateway(redis, settings) as url:
+        events = f"{url}/v1/calls/c-1/events"
+        async with (
+            connect(events, additional_headers=bearer(keyed.acme_reader)),
+            connect(events, additional_headers=bearer(keyed.acme)),
+        ):
+            of_key = await status(url, keyed.acme_reader)
+            async with connect(events, additional_headers=bearer(keyed.globex)):
+                pass
+            bridge = connect(f"{url}/v1/calls", additional_headers=bearer(keyed.acme_bridge))
+            async with bridge:
+                pass
+        async with connect(events, additional_headers=bearer(keyed.acme_reader)):
+            pass
+
+    assert of_key == 429

@@ -1,0 +1,123 @@
+"""The heartbeat's thread, on a real Valkey, on a cluster, and behind sentinels."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from support.servers import cluster, watched_pair
+from support.valkey import ValkeyServer
+
+from broker.blocking_connection import connect_blocking
+from broker.connection import connect
+from broker.redis_keys import CallKeys
+from broker.scripts import HEARTBEAT
+from protocol.call import CallConfig, Role
+from protocol.settings import RedisSettings
+from streaming.call.checkpoint import Checkpoint
+from streaming.call_store import CallStore
+from streaming.session.heartbeat import Heartbeat, LoopWatch
+
+CALL = CallKeys.of("c1", 4)
+CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[str]:
+    with ValkeyServer(folder / "valkey.sock") as server:
+        yield server.url
+
+
+@contextmanager
+def many(folder: Path) -> Iterator[str]:
+    with cluster(folder) as nodes:
+        yield nodes.url
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[str]:
+    with watched_pair(folder) as (url, _):
+        yield url
+
+
+async def until(happens: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            if await happens():
+                return
+            await asyncio.sleep(0.05)
+
+
+async def is_beaten_for(redis: Redis) -> bool:
+    return bool((await redis.zscore(CALL.partition.calls, "c1") or 0) > 1)
+
+
+async def owned(redis: Redis, owner: str = "owner-a") -> CallStore:
+    queue = CallStore(redis, CALL, owner)
+    await queue.open("log-a", CHECKPOINT)
+    return queue
+
+
+async def forget(redis: Redis) -> None:
+    """As if nobody had beaten since 1970."""
+    await redis.zadd(CALL.partition.calls, {"c1": 1})
+
+
+@pytest.mark.parametrize("servers", [alone, many, watched])
+async def test_a_call_is_beaten_for_wherever_it_lies(
+    servers: Callable[[Path], "contextmanager[str]"], tmp_path: Path
+) -> None:
+    with servers(tmp_path) as url:  # type: ignore[attr-defined]
+        settings = RedisSettings(url=url)
+        redis = connect(settings)
+        queue = await owned(redis)
+        await forget(redis)
+        heartbeat = Heartbeat(
+            lambda: connect_blocking(settings), lambda: [queue.ownership], LoopWatch(), limit=60
+        )
+        with heartbeat.heartbeating():
+            await until(lambda: is_beaten_for(redis))
+        await redis.aclose()
+
+    assert heartbeat.age_seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("log", "owner", "count"),
+    [("log-a", "owner-a", 1), ("log-b", "owner-a", 0), ("log-a", "owner-b", 0)],
+)
+async def test_nobody_beats_for_the_call_of_another(
+    redis: Redis, valkey: ValkeyServer, log: str, owner: str, count: int
+) -> None:
+    await owned(redis)
+    await forget(redis)
+
+    with closing(connect_blocking(RedisSettings(url=valkey.url))) as client:
+        counted = client.eval(
+            HEARTBEAT.source, 2, CALL.partition.calls, CALL.meta, log, owner, "c1"
+        )
+
+    assert counted == count
+    assert await is_beaten_for(redis) is bool(count)
+
+
+async def test_a_loop_that_does_not_turn_any_more_is_not_beaten_for(
+    redis: Redis, valkey: ValkeyServer
+) -> None:
+    """The watch is not run, and its clock says that an hour has gone by."""
+    times = iter([0.0])
+    watch = LoopWatch(lambda: next(times, 3_600.0))
+    queue = await owned(redis)
+    heartbeat = Heartbeat(
+        lambda: connect_blocking(RedisSettings(url=valkey.url)),
+        lambda: [queue.ownership],
+        watch,
+        limit=45,
+    )
+    await forget(redis)
+    with heartbeat.heartbeating():
+        await until(lambda: asyncio.sleep(0, heartbeat.age_seconds > 2.5))
+
+    assert not await is_beaten_for(redis)

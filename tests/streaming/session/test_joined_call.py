@@ -1,0 +1,222 @@
+"""Several streams that are one call, over real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+from support.endpoints import Caller, free_port, ringing
+from support.engines import LengthTeller
+from support.pipeline import Listener, pipeline
+from support.stored import stored_call
+from websockets.asyncio.client import connect
+
+from cli.recording import read_recording
+from protocol.audio import Pcm
+from protocol.call import Role
+from protocol.dialects.audiosocket import HANG_UP, Frame, Frames
+from protocol.dialects.common import call_parameters
+from streaming.settings import GatewaySettings
+from transcripts.store import Store
+
+PROMPT = Path(__file__).parents[2] / "speech" / "prompts" / "agent-alreadyon.wav"
+GOODBYE = Frame(0x00)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Taps of the parties of a call `c1`, each an AudioSocket of its own."""
+
+    ws: str
+    http: str
+    audiosocket: int
+    store: Store
+
+    @asynccontextmanager
+    async def tap(self, role: str, join: str = "customer-agent") -> AsyncIterator[Caller]:
+        uuid = uuid4()
+        said = {"call_id": "c1", "role": role, "join": join}
+        async with httpx.AsyncClient() as client:
+            answer = await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
+            answer.raise_for_status()
+        async with ringing(self.audiosocket, uuid) as caller:
+            yield caller
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Listener]:
+        heard = Listener()
+        async with connect(f"{self.ws}/v1/calls/c1/events") as socket:
+            task = asyncio.ensure_future(heard.listen(socket))
+            yield heard
+            task.cancel()
+
+
+@asynccontextmanager
+async def office(redis: Redis, folder: Path) -> AsyncIterator[Office]:
+    http, audiosocket = free_port(), free_port()
+    settings = GatewaySettings(http_port=http, audiosocket_port=audiosocket, drain_seconds=0)
+    async with pipeline(redis, folder, LengthTeller(), gateway=settings) as it:
+        yield Office(it.url, f"http://127.0.0.1:{http}", audiosocket, it.store)
+
+
+def speech() -> Pcm:
+    return read_recording(PROMPT).channels[0]
+
+
+async def test_two_taps_are_two_channels_of_one_call(redis: Redis, tmp_path: Path) -> None:
+    async with office(redis, tmp_path) as it, it.listening() as heard:
+        async with it.tap("agent") as agent, it.tap("customer") as customer:
+            await asyncio.gather(agent.speak(speech(), pace=20), customer.speak(speech(), pace=20))
+            await asyncio.gather(agent.say(GOODBYE), customer.say(GOODBYE))
+            ended = await heard.until("call.ended")
+
+    assert heard.events[0]["roles"] == ["customer", "agent"]
+    assert len(heard.of("call.started")) == 1
+    assert {(one["channel"], one["role"]) for one in heard.of("segment.final")} == {
+        (0, "customer"),
+        (1, "agent"),
+    }
+    assert [event["seq"] for event in heard.events if "seq" in event] == list(
+        range(1, ended["seq"] + 1)
+    )
+
+
+async def test_a_tap_that_comes_later_begins_where_the_call_stands(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with office(redis, tmp_path) as it, it.listening() as heard:
+        async with it.tap("customer") as customer:
+            await customer.speak(speech())
+            await customer.say(Frame(0x03, b"1"))
+            await heard.until("dtmf")  # all that was said before has been heard
+            async with it.tap("agent") as agent:
+                await agent.speak(speech())
+                await agent.say(GOODBYE)
+                assert await agent.hears() == Frames().receive(HANG_UP)
+                await customer.say(GOODBYE)
+                ended = await heard.until("call.ended")
+        stored = await stored_call(it.store, "c1")
+
+    assert stored.call.roles == ("customer", "agent")
+    length = len(speech()) // 8
+    late = [one for one in heard.of("segment.final") if one["role"] == "agent"]
+    assert all(one["start_ms"] >= length for one in late)
+    assert [sum(totals.values()) for totals in ended["channels"]] == [length, length]
+    assert ended["duration_ms"] == 2 * length
+    assert heard.of("audio_gap") == []
+
+
+async def test_a_call_goes_on_until_its_last_tap_is_gone(redis: Redis, tmp_path: Path) -> None:
+    async with office(redis, tmp_path) as it, it.listening() as heard:
+        async with it.tap("customer") as customer:
+            async with it.tap("agent") as agent:
+                await agent.speak(speech()[:8_000])
+                await customer.speak(speech()[:8_000])
+                await agent.say(GOODBYE)
+                await agent.hears()
+            await customer.speak(speech()[8_000:])
+            await customer.say(GOODBYE)
+            ended = await heard.until("call.ended")
+
+    assert sum(ended["channels"][0].values()) == len(speech()) // 8
+    assert sum(ended["channels"][1].values()) == 1_000
+
+
+async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_path: Path) -> None:
+    async with office(redis, tmp_path) as it, it.listening() as heard:
+        async with it.tap("customer") as first:
+            await first.speak(speech()[:8_000])
+            await heard.until("call.started")
+            async with it.tap("customer") as second:
+                await second.speak(speech()[8_000:])
+                assert await first.hears() == Frames().receive(HANG_UP)
+                await second.say(GOODBYE)
+                ended = await heard.until("call.ended")
+
+    assert len(heard.of("call.started")) == 1
+    assert sum(ended["channels"][0].values()) == len(speech()) // 8
+
+
+@pytest.mark.parametrize("join", ["agent-customer", "customer-agent-mixed"])
+async def test_who_joins_otherwise_than_the_first_is_refused_and_the_call_goes_on(
+    redis: Redis, tmp_path: Path, join: str
+) -> None:
+    async with office(redis, tmp_path) as it, it.listening() as heard:
+        async with it.tap("customer") as customer:
+            await customer.speak(speech()[:8_000])
+            await heard.until("call.started")
+            async with it.tap("agent", join) as stranger:
+                await stranger.speak(speech()[:160])
+                assert await stranger.hears() == Frames().receive(HANG_UP)
+            await customer.speak(speech()[8_000:])
+            await customer.say(GOODBYE)
+            ended = await heard.until("call.ended")
+
+    assert sum(ended["channels"][0].values()) == len(speech()) // 8
+
+
+async def test_two_media_streams_of_one_call_are_joined(redis: Redis, tmp_path: Path) -> None:
+    """Twilio, one track a socket: timestamps of each begin with its stream."""
+
+    def start(track: str) -> str:
+        said = {"call_id": "c1", "join": "customer-agent"}
+        audio = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+        body = {"callSid": f"CA-{track}", "tracks": [track], "mediaFormat": audio}
+        body["customParameters"] = said
+        return json.dumps({"event": "start", "start": body})
+
+    stop = json.dumps({"event": "stop", "stop": {}})
+    async with office(redis, tmp_path) as it, it.listening() as heard:
+        async with connect(f"{it.ws}/twilio") as inbound, connect(f"{it.ws}/twilio") as outbound:
+            await inbound.send(start("inbound"))
+            await outbound.send(start("outbound"))
+            await inbound.send(stop)
+            await inbound.wait_closed()
+            await outbound.send(stop)
+            ended = await heard.until("call.ended")
+
+    assert heard.events[0]["roles"] == ["customer", "agent"]
+    assert ended["reason"] == "completed"
+
+
+# What may be said
+
+
+def test_any_sign_may_stand_between_the_roles() -> None:
+    for written in ("customer-agent", "customer,agent", "customer agent"):
+        call_params = call_parameters.parse_parameters([("call_id", "c1"), ("join", written)])
+
+        assert call_params.joins == (Role.CUSTOMER, Role.AGENT)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"call_id": "c1", "join": "customer-boss"}, "join names the roles"),
+        ({"call_id": "c1", "join": "agent-agent"}, "each once"),
+        ({"join": "customer-agent"}, "join needs a call_id"),
+    ],
+)
+def test_a_join_that_cannot_be_meant_is_told_and_the_stream_is_a_call_of_its_own(
+    said: dict[str, str], complaint: str
+) -> None:
+    opened = call_parameters.parse_parameters(said.items()).open("c2", (Role.AGENT,), 8_000)
+
+    assert complaint in opened.warnings[0].message
+    assert opened.joins == ()
+    assert opened.call_id == f"{said.get('call_id', 'c2')}:agent"  # it takes the call from no other
+
+
+def test_a_stream_whose_role_is_not_joined_is_a_call_of_its_own() -> None:
+    call_params = call_parameters.parse_parameters([("call_id", "c1"), ("join", "customer-agent")])
+
+    opened = call_params.open(None, (Role.MIXED,), 8_000)
+
+    assert (opened.call_id, opened.joins) == ("c1:mixed", ())
+    assert "does not name mixed" in opened.warnings[0].message

@@ -1,0 +1,33 @@
+"""A call changes its language: to one that some worker can do, or not at all."""
+
+import pytest
+from redis.asyncio import Redis
+
+from broker.log_reader import LogReader
+from broker.pubsub import PubSubHub
+from broker.redis_keys import CallKeys, Partition
+from protocol.bridge_events import LanguageChanged
+from protocol.call import CallConfig, Role
+from streaming.call.call import Call, Identity
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import Ledger
+from streaming.call_store import CallStore
+from streaming.session.live_call import LiveCall
+
+
+@pytest.mark.parametrize(("language", "then"), [("de", "de"), ("sw", "en")])
+def test_a_language_that_no_worker_hears_is_not_changed_to(language: str, then: str) -> None:
+    redis, keys = Redis(), CallKeys(Partition(0), "c1")  # never connected: nothing is written here
+    config = CallConfig(translate_to=None)
+    call = Call(
+        Identity("c1", "log", (Role.MIXED,), "native", 0.0), config, Ledger(1), 500, lambda: 0.0
+    )
+    live_call = LiveCall(
+        call, [], CallStore(redis, keys, "owner"), LogReader(redis, PubSubHub(redis), keys, 0),
+        lambda _: None, Checkpoint((Role.MIXED,), "native", 0.0, config, (0,)),
+    )  # fmt: skip
+    live_call.serves = lambda task: task in {("en", "en"), ("de", "de")}
+
+    live_call.feed(LanguageChanged(language))
+
+    assert call.config.language == then

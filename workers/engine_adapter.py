@@ -1,0 +1,130 @@
+"""An engine at work: utterances join, everybody gets on by a step, and who is finished leaves."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Protocol
+
+from .engines.base import (
+    WITHHELD_TOO_SHORT,
+    ContinuousEngine,
+    Engine,
+    EngineError,
+    Hypothesis,
+    Utterance,
+)
+
+Answer = Hypothesis | EngineError
+"""What became of an utterance: it was heard, or it is at fault."""
+
+
+class EngineAdapter(Protocol):
+    """What the worker asks of an engine of either kind; used in one thread at a time."""
+
+    joins: bool
+    """Whether utterances may be admitted while others are being worked on."""
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """Take in utterances; one ticket for each, in order."""
+        ...
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """Get on; who is finished now.  Raises EngineBrokenError when the process has to go."""
+        ...
+
+
+def adapter_for(engine: Engine) -> EngineAdapter:
+    """The desk that suits an engine; what is too short for words never reaches it."""
+    suited = (
+        ContinuousAdapter(engine) if isinstance(engine, ContinuousEngine) else BatchAdapter(engine)
+    )
+    return ScreeningAdapter(suited)
+
+
+class ScreeningAdapter:
+    """Answers utterances that are too short for words itself, at the next step; the others go to `desk`."""
+
+    def __init__(self, adapter: EngineAdapter) -> None:
+        self._adapter = adapter
+        self.joins = adapter.joins
+        self._tickets = count()
+        self._asked: dict[int, int] = {}
+        """Our ticket for each of the desk's."""
+
+        self._screened: list[tuple[int, Answer]] = []
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """See Desk."""
+        admitted = [(next(self._tickets), one) for one in utterances]
+        long = [(ticket, one) for ticket, one in admitted if not one.is_too_short]
+        inner = self._adapter.admit([one for _, one in long]) if long else []
+        self._asked |= {one: ticket for one, (ticket, _) in zip(inner, long, strict=True)}
+        self._screened += [
+            (ticket, WITHHELD_TOO_SHORT) for ticket, one in admitted if one.is_too_short
+        ]
+        return [ticket for ticket, _ in admitted]
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """See Desk."""
+        screened, self._screened = self._screened, []
+        answers = self._adapter.step() if self._asked else []
+        return screened + [(self._asked.pop(ticket), answer) for ticket, answer in answers]
+
+
+class BatchAdapter:
+    """Of an engine that does whole batches: one step finishes all that was admitted."""
+
+    joins = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._tickets = count()
+        self._admitted: list[tuple[int, Utterance]] = []
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """See Desk."""
+        admitted = [(next(self._tickets), one) for one in utterances]
+        self._admitted += admitted
+        return [ticket for ticket, _ in admitted]
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """See Desk.  When a batch fails its utterances are tried one by one."""
+        admitted, self._admitted = self._admitted, []
+        if not admitted:
+            return []
+        answers = self._transcribe([utterance for _, utterance in admitted])
+        return [(ticket, answer) for (ticket, _), answer in zip(admitted, answers, strict=True)]
+
+    def _transcribe(self, batch: Sequence[Utterance]) -> list[Answer]:
+        try:
+            return list(self._engine.transcribe(batch))
+        except EngineError as exc:
+            if len(batch) == 1:
+                return [exc]
+        return [answer for one in batch for answer in self._transcribe([one])]
+
+
+class ContinuousAdapter:
+    """Of an engine that lets utterances join between its steps."""
+
+    joins = True
+
+    def __init__(self, engine: ContinuousEngine) -> None:
+        self._engine = engine
+        self._faults = count(-1, -1)
+        self._refused: list[tuple[int, Answer]] = []
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """See Desk.  When one is at fault they are admitted one by one; the fault is its answer."""
+        try:
+            return self._engine.admit(utterances)
+        except EngineError as exc:
+            if len(utterances) == 1:
+                ticket = next(self._faults)  # the engine counts upwards
+                self._refused.append((ticket, exc))
+                return [ticket]
+        return [ticket for one in utterances for ticket in self.admit([one])]
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """See Desk."""
+        refused, self._refused = self._refused, []
+        return [*refused, *self._engine.step()]

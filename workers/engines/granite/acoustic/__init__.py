@@ -1,0 +1,1 @@
+"""Granite's acoustic side: features, encoder, CTC."""

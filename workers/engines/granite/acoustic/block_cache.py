@@ -1,0 +1,162 @@
+"""
+Partials of a growing utterance, without hearing its beginning again.
+
+The encoder attends in blocks of 4 s that do not overlap; only the convolutions look over their edges.  So a
+partial hears the last finished block and the open one, and takes what stands before from the partials before.
+A finished block is heard once more together with the one before it (every 4 s, three blocks instead of two): its
+first frames need what is left of them.  What stays is the error that freezing makes; a test measures it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...base import Hypothesis, Samples
+from .ctc import Labels, emissions, words_of
+from .mel import FRAME, HOP, Mel, frames_in, padded, stacked
+
+EDGE = 32
+"""Frames at the head of a window that miss what is left of them: there the earlier hearing stands."""
+
+_SETTLED_TAIL = 2
+"""Mel frames at the end of the audio that change when more of it arrives."""
+
+_MARK = 64
+"""Samples kept to notice that the same key came back with other audio."""
+
+Probabilities = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is remembered of one utterance between two partials."""
+
+    frames: int
+    sound: int
+    """Frames before this one were heard in a finished block with the block before it."""
+
+    peak: float
+    """Loudest log power so far: the floor of the features hangs on it."""
+
+    labels: Labels = field(repr=False)
+    probabilities: Probabilities = field(repr=False)
+    samples: int
+    mark: Samples = field(repr=False)
+    """The last of `samples`."""
+
+    words: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What has to be heard for one partial."""
+
+    key: str
+    features: torch.Tensor = field(repr=False)
+    start: int
+    """First frame of the window."""
+
+    keep: int
+    """Frames before this one are taken from the earlier partials."""
+
+    peak: float
+    samples: int
+    mark: Samples = field(repr=False)
+    before: Heard | None
+
+
+class BlockCache:
+    """The utterances that are open just now; the one that was quiet longest is forgotten first."""
+
+    def __init__(self, mel: Mel, device: torch.device, context: int, most: int = 4_096) -> None:
+        self._mel, self._device, self._context, self._most = mel, device, context, most
+        self._heard: OrderedDict[str, Heard] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._heard)
+
+    def window(self, key: str, samples: Samples) -> Window:
+        """The part of `samples`, all that was said so far, that has to be heard."""
+        before = self._recall(key, samples)
+        frames = frames_in(len(samples))
+        start, keep = _from_where(frames, before, self._context)
+        skipped = max(0, start - 1) * FRAME
+        audio = padded(torch.from_numpy(samples[skipped:]).to(self._device))
+        power = self._mel.log_power(audio)[2 * start - skipped // HOP :]
+        peak = max(float(power.max()), before.peak if before and start else -np.inf)
+        lasting = max(float(power[:-_SETTLED_TAIL].max()), before.peak if before else -np.inf)
+        return Window(
+            key, stacked(power, peak), start, keep, lasting, len(samples), samples[-_MARK:].copy(), before,
+        )  # fmt: skip
+
+    def apply(self, window: Window, labels: Labels, probabilities: Probabilities) -> Hypothesis:
+        """Take in what was heard in `window` (the best label of each frame); the partial that comes of it."""
+        before = window.before
+        if before is not None and window.keep:
+            fresh = window.keep - window.start
+            labels = np.concatenate([before.labels[: window.keep], labels[fresh:]])
+            kept = before.probabilities[: window.keep]
+            probabilities = np.concatenate([kept, probabilities[fresh:]])
+        found = words_of(emissions(labels, probabilities), window.samples)
+        texts = tuple(word.text for word in found)
+        stable = agreed(texts, before.words) if before else 0
+        sound = len(labels) // self._context * self._context
+        heard = Heard(
+            len(labels),
+            sound,
+            window.peak,
+            labels,
+            probabilities,
+            window.samples,
+            window.mark,
+            texts,
+        )
+        self._remember(window.key, heard)
+        return Hypothesis(found, (f"stable:{stable}",))
+
+    def forget(self, key: str) -> None:
+        """The utterance is over."""
+        self._heard.pop(key, None)
+
+    def _recall(self, key: str, samples: Samples) -> Heard | None:
+        """What is known of `key`, unless these samples are not its continuation."""
+        before = self._heard.get(key)
+        if before is None:
+            return None
+        if np.array_equal(before.mark, samples[: before.samples][-_MARK:]):
+            return before
+        self.forget(key)
+        return None
+
+    def _remember(self, key: str, heard: Heard) -> None:
+        if not key:
+            return
+        self._heard[key] = heard
+        self._heard.move_to_end(key)
+        if len(self._heard) > self._most:
+            self._heard.popitem(last=False)
+
+
+def _from_where(frames: int, before: Heard | None, context: int) -> tuple[int, int]:
+    """First frame to hear, and first frame whose label is taken from that hearing."""
+    last_finished = max(0, frames // context - 1)
+    if before is None or last_finished == 0:
+        return 0, 0
+    # A block is only begun anew at its head when a hearing with its left neighbour is remembered.
+    known = max(0, before.sound // context - 1)
+    start = min(last_finished, known)
+    return start * context, start * context + EDGE if start else 0
+
+
+def agreed(words: Sequence[str], earlier: Sequence[str]) -> int:
+    """How many words at the beginning are the same in both."""
+    count = 0
+    for one, other in zip(words, earlier, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count

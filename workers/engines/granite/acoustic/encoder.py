@@ -1,0 +1,163 @@
+"""
+The conformer and the projector over clips of different lengths, each as if it were alone.
+
+The stock forward pads a batch to its longest clip and lets the padding leak into the others.  Here the frames of
+all clips lie packed behind one another: whatever works frame by frame (most of the arithmetic) sees no padding
+at all, attention gets blocks with a mask, and the convolution a line with gaps of zeros between the clips.
+The modules and the weights are the model's own.
+"""
+
+# ruff: noqa: ANN401 - torch and transformers are an optional extra: their modules have no types here
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from ..compat import Anatomy
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the packed frames of a batch stand in blocks and on the line."""
+
+    frames: int
+    """Packed frames: those of all clips together."""
+
+    context: int
+    """Frames of one attention block."""
+
+    in_blocks: torch.Tensor
+    """[frames]: place of each frame among `blocks * context`."""
+
+    real: torch.Tensor
+    """[blocks, context]: False where a block holds no frame."""
+
+    on_line: torch.Tensor
+    """[frames]: place of each frame on the line with gaps."""
+
+    line: int
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], context: int, gap: int, device: torch.device) -> "Layout":
+        """The layout of clips of `lengths` frames; blocks are no longer than the longest clip."""
+        context = min(context, max(lengths))
+        in_blocks, on_line, blocks, line = [], [], 0, 0
+        for length in lengths:
+            count = torch.arange(length)
+            in_blocks.append(blocks * context + count)
+            on_line.append(line + count)
+            blocks += -(-length // context)
+            line += length + gap
+        places = torch.cat(in_blocks)
+        real = torch.zeros(blocks * context, dtype=torch.bool)
+        real[places] = True
+        return cls(
+            sum(lengths), context, places.to(device), real.view(blocks, context).to(device),
+            torch.cat(on_line).to(device), line,
+        )  # fmt: skip
+
+
+class RaggedEncoder:
+    """The encoder, the CTC head and the projector of one loaded model."""
+
+    def __init__(self, model: Anatomy) -> None:
+        self._encoder = model.listener.encoder
+        self._projector = model.listener.projector
+        self.context = int(self._encoder.config.context_size)
+        self._gap = int(self._encoder.config.conv_kernel_size) // 2
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self._encoder.input_linear.weight.dtype
+        return dtype
+
+    def hidden(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Features [frames, 160] of each clip to hidden states [frames, hidden] of each."""
+        lengths = [len(clip) for clip in features]
+        packed = torch.cat(list(features)).to(self._dtype)
+        layout = Layout.of(lengths, self.context, self._gap, packed.device)
+        return list(self._conform(packed, layout).split(lengths))
+
+    def posteriors(self, hidden: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Log probabilities [frames, labels] of the CTC head, for each clip."""
+        packed = self._encoder.out(torch.cat(list(hidden))).float().log_softmax(-1)
+        return list(packed.split([len(clip) for clip in hidden]))
+
+    def audio_tokens(self, hidden: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """What the language model hears of each clip: [tokens, LLM hidden], three for 15 frames."""
+        window = int(self._projector.window_size)
+        windows = [-(-len(clip) // window) for clip in hidden]
+        whole = [
+            functional.pad(clip, (0, 0, 0, count * window - len(clip)))
+            for clip, count in zip(hidden, windows, strict=True)
+        ]
+        heard = self._projector.qformer(
+            query_embeds=self._projector.query,
+            encoder_hidden_states=torch.cat(whole).view(sum(windows), window, -1),
+            encoder_attention_mask=None,
+            return_dict=True,
+        ).last_hidden_state
+        projected = self._projector.linear(heard)
+        return [part.flatten(0, 1) for part in projected.split(windows)]
+
+    def _conform(self, packed: torch.Tensor, layout: Layout) -> torch.Tensor:
+        encoder = self._encoder
+        context = layout.context
+        distances = encoder.attention_dists[:context, :context]
+        hidden = encoder.input_linear(packed)
+        for number, block in enumerate(encoder.layers, start=1):
+            hidden = 0.5 * block.ff1(hidden) + hidden
+            hidden = _attend(block.attn, hidden, distances, layout) + hidden
+            hidden = _convolve(block.conv, hidden, layout) + hidden
+            hidden = block.post_norm(0.5 * block.ff2(hidden) + hidden)
+            if number == encoder.num_layers // 2:
+                hidden = hidden + encoder.out_mid(encoder.out(hidden).softmax(-1))
+        return hidden
+
+
+def _attend(
+    attention: Any, hidden: torch.Tensor, distances: torch.Tensor, layout: Layout
+) -> torch.Tensor:
+    """Attention inside each block, with Shaw's relative positions, past frames that are not there."""
+    normed = attention.pre_norm(hidden)
+    keys, values = attention.to_kv(normed).chunk(2, dim=-1)
+    query, key, value = (
+        _in_blocks(part, layout, attention.num_heads)
+        for part in (attention.to_q(normed), keys, values)
+    )
+    relative = attention.rel_pos_emb(distances)
+    bias = torch.einsum("bhcd,crd->bhcr", query, relative) * attention.scale
+    bias = bias.masked_fill(~layout.real[:, None, None, :], torch.finfo(bias.dtype).min)
+    heard = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=bias, scale=attention.scale
+    )
+    packed = heard.transpose(1, 2).flatten(0, 1).flatten(-2)[layout.in_blocks]
+    return attention.to_out(packed)
+
+
+def _in_blocks(packed: torch.Tensor, layout: Layout, heads: int) -> torch.Tensor:
+    """[frames, heads * d] to [blocks, heads, context, d], zeros where there is no frame."""
+    blocks = packed.new_zeros(layout.real.numel(), packed.shape[-1])
+    blocks[layout.in_blocks] = packed
+    return blocks.view(*layout.real.shape, heads, -1).transpose(1, 2)
+
+
+def _convolve(module: Any, hidden: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """
+    The convolution module; the point-wise ones are matrix products over the packed frames.
+
+    Batch norm runs in fp32 whatever the rest does: running variances of trained weights are so small that bf16
+    rounding would differ with the size of the batch.
+    """
+    opened = functional.linear(
+        module.norm(hidden), module.up_conv.weight.squeeze(-1), module.up_conv.bias
+    )
+    gated = functional.glu(opened, dim=-1)
+    line = gated.new_zeros(layout.line, gated.shape[-1])
+    line[layout.on_line] = gated
+    mixed = module.depth_conv(line.t().unsqueeze(0))[0].t()[layout.on_line]
+    settled = module.silu(module.batch_norm(mixed.float())).to(hidden.dtype)
+    return functional.linear(settled, module.down_conv.weight.squeeze(-1), module.down_conv.bias)

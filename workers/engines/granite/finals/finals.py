@@ -1,0 +1,149 @@
+"""
+From the tokens that the model wrote to the words of a final.
+
+Pure.  Times come from aligning the text to the CTC posteriors, confidence from the probabilities of the tokens;
+and a keyword that nobody can be heard saying is found out here.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from ... import hallucination
+from ...base import Hypothesis, RecognisedWord
+from ..acoustic.ctc import DIGITS, Aligned, LogProbs, place, spans, support
+from ..acoustic.mel import RATE
+from ..text.stopping import StoppingRule
+from ..text.tokenizer import FittedKeywords
+
+WORD_TIMES = "ctc-alignment"
+CONFIDENCE = "token-probability"
+
+MOST_TERMS_NAMED = 16
+"""Flags stand on every final of the call: long lists are counted, only their first terms named."""
+
+_SIGNS = ".,;:!?\"'()[]«»¿¡…-"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One word with the mean log probability of its tokens."""
+
+    text: str
+    log_prob: float
+
+
+def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[Piece]:
+    """Put tokens together to words; a token that reaches over a space counts for both sides."""
+    words: list[tuple[bytearray, list[float]]] = []
+    open_word = False
+    for piece, score in zip(pieces, log_probs, strict=True):
+        for place_in_piece, part in enumerate(piece.replace(b"\n", b" ").split(b" ")):
+            if place_in_piece:
+                open_word = False
+            if not part:
+                continue
+            if not open_word:
+                words.append((bytearray(), []))
+                open_word = True
+            words[-1][0].extend(part)
+            words[-1][1].append(score)
+    return [
+        Piece(text.decode("utf-8", errors="replace"), sum(scores) / len(scores))
+        for text, scores in words
+    ]
+
+
+def hypothesis(
+    pieces: Sequence[Piece], placed: Sequence[Sequence[Aligned]], samples: int, flags: Sequence[str]
+) -> Hypothesis:
+    """The words with what is known of them; `placed` is empty where times make no sense."""
+    times = spans(placed, samples) if placed else [None] * len(pieces)
+    words = tuple(
+        RecognisedWord(piece.text, start, end, round(math.exp(piece.log_prob), DIGITS))
+        for piece, (start, end) in zip(
+            pieces, [time or (None, None) for time in times], strict=True
+        )
+    )
+    return Hypothesis(words, tuple(flags))
+
+
+def aligned(pieces: Sequence[Piece], log_probs: LogProbs) -> list[list[Aligned]]:
+    """Where the letters of each word stand."""
+    return place([piece.text for piece in pieces], log_probs)
+
+
+def without_loops(
+    pieces: Sequence[Piece], samples: int, ending: StoppingRule
+) -> tuple[list[Piece], bool]:
+    """`pieces` less all but the first round of loops that the audio does not bear out; whether there were any."""
+    said = [hallucination.Said(piece.text, piece.log_prob) for piece in pieces]
+    kept = hallucination.without_loops(said, samples / RATE, complete=ending is StoppingRule.SAID)
+    return [Piece(text, pieces[place].log_prob) for place, text in kept.words], kept.looped
+
+
+def unsupported(
+    terms: Sequence[str], words: Sequence[str], placed: Sequence[Sequence[Aligned]], least: float
+) -> tuple[str, ...]:
+    """The `terms` that stand among `words` in a place where less than `least` of their letters were heard."""
+    plain = [_plain(word) for word in words]
+    suspects = []
+    for term in terms:
+        looked_for = [_plain(part) for part in term.split()]
+        for start in _found(looked_for, plain):
+            span = placed[start : start + len(looked_for)]
+            heard = support([letter for word in span for letter in word])
+            if heard is not None and heard < least:
+                suspects.append(term)
+                break
+    return tuple(suspects)
+
+
+def contain_all(words: Sequence[str], terms: Sequence[str]) -> bool:
+    """Whether all of `terms` stand among `words`."""
+    plain = [_plain(word) for word in words]
+    return all(_found([_plain(part) for part in term.split()], plain) for term in terms)
+
+
+def list_flags(keywords: FittedKeywords) -> list[str]:
+    """What became of the keywords that are not in the prompt."""
+    flags = []
+    if keywords.dropped:
+        flags.append(f"keywords_dropped:{len(keywords.dropped)}")
+        flags += [f"keyword_dropped:{term}" for term in keywords.dropped[:MOST_TERMS_NAMED]]
+    if keywords.refused:
+        flags.append(f"keywords_refused:{keywords.refused}")
+    return flags
+
+
+def ending_flags(ending: StoppingRule) -> list[str]:
+    """What the reader should know of the end of the text."""
+    return [] if ending is StoppingRule.SAID else [ending.value]
+
+
+def suspicion_flags(
+    suspects: Sequence[str], with_list: Sequence[str], without: Sequence[str]
+) -> list[str]:
+    """Which keywords were in doubt, and where the two texts differ: `heard with the list -> without`."""
+    flags = [f"keyword_suspect:{term}" for term in suspects]
+    matcher = SequenceMatcher(a=list(with_list), b=list(without), autojunk=False)
+    for kind, first, last, other_first, other_last in matcher.get_opcodes():
+        if kind != "equal":
+            one, other = " ".join(with_list[first:last]), " ".join(without[other_first:other_last])
+            flags.append(f"without_keywords:{one} -> {other}")
+    return flags[: len(suspects) + MOST_TERMS_NAMED]
+
+
+def _plain(word: str) -> str:
+    return word.casefold().strip(_SIGNS)
+
+
+def _found(looked_for: Sequence[str], words: Sequence[str]) -> list[int]:
+    """Where the words of a term stand in a row."""
+    size = len(looked_for)
+    return [
+        start
+        for start in range(len(words) - size + 1)
+        if list(words[start : start + size]) == list(looked_for)
+    ]

@@ -1,0 +1,1 @@
+"""Granite's language model: prompts, tokens, decoding."""

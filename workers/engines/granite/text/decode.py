@@ -1,0 +1,189 @@
+"""
+Greedy decoding with continuous admission.
+
+A segment joins the running ones between two steps and leaves as soon as its text is finished.  A draft is
+verified in the same pass that reads the prompt: the tokens that greedy decoding would have chosen anyway are
+accepted, so the text is the same with and without.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from .llm import KeyValues, LanguageModel
+from .stopping import StoppingRule, stop_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A segment that is to be written down."""
+
+    ticket: int
+    prompt: torch.Tensor = field(repr=False)
+    """[tokens, hidden]: template, audio, instruction and keywords."""
+
+    most: int
+    """Cap on the tokens of its text."""
+
+    draft: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The finished text of a segment."""
+
+    ticket: int
+    tokens: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    ending: StoppingRule
+    drafted: int = 0
+    accepted: int = 0
+
+
+@dataclass(slots=True)
+class _Running:
+    row: Row
+    tokens: list[int]
+    log_probs: list[float]
+    drafted: int
+    accepted: int
+
+    @property
+    def position(self) -> int:
+        """Column of the newest token, which is not in the cache yet."""
+        return len(self.row.prompt) + len(self.tokens) - 1
+
+
+class Stepper(Protocol):
+    """One decode step for the first rows of the cache."""
+
+    def step(
+        self, tokens: Sequence[int], positions: Sequence[int]
+    ) -> tuple[list[int], list[float]]:
+        """The next token of each row and its log probability."""
+        ...
+
+
+class EagerStepper:
+    """Steps by calling the model: exact sizes, one kernel after another."""
+
+    def __init__(self, model: LanguageModel, cache: KeyValues) -> None:
+        self._model, self._cache = model, cache
+
+    def step(
+        self, tokens: Sequence[int], positions: Sequence[int]
+    ) -> tuple[list[int], list[float]]:
+        """See Stepper."""
+        at = torch.tensor(list(positions), device=self._model.device)
+        now = torch.tensor(list(tokens), device=self._model.device)
+        with torch.inference_mode():
+            hidden = self._model.step(now, at, self._cache, max(positions) + 1)
+            chosen, log_probs = self._model.choose(hidden)
+        return chosen.tolist(), log_probs.tolist()
+
+
+class Decoder:
+    """The running segments, in the first slots of the cache."""
+
+    def __init__(
+        self, model: LanguageModel, cache: KeyValues, stepper: Stepper, end: frozenset[int],
+        *, cut_loops: bool = True,
+    ) -> None:  # fmt: skip
+        self._model, self._cache, self._stepper = model, cache, stepper
+        self._end, self._cut_loops = end, cut_loops
+        self._running: list[_Running] = []
+        self._written: list[Written] = []
+
+    @property
+    def running(self) -> int:
+        """Segments that are being written."""
+        return len(self._running)
+
+    @property
+    def free(self) -> int:
+        """Segments that could join."""
+        return self._cache.slots - len(self._running)
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        """Read the prompts of `rows`, verify their drafts and let them join; not more than `free`."""
+        slots = range(len(self._running), len(self._running) + len(rows))
+        with torch.inference_mode():
+            starts = [self._start(row) for row in rows]
+            hidden = self._model.prefill(starts, list(slots), self._cache)
+            asked = [
+                states[len(row.prompt) - 1 :] for row, states in zip(rows, hidden, strict=True)
+            ]
+            chosen, log_probs = self._model.choose(torch.cat(asked))
+        counts = [len(states) for states in asked]
+        for row, tokens, scores in zip(
+            rows, chosen.split(counts), log_probs.split(counts), strict=True
+        ):
+            self._running.append(_begun(row, tokens.tolist(), scores.tolist()))
+        for slot in reversed(slots):
+            self._retire(slot, since=1)
+
+    def step(self) -> list[Written]:
+        """One token more for everybody who runs; the texts that are finished now."""
+        if self._running:
+            tokens, log_probs = self._stepper.step(
+                [one.tokens[-1] for one in self._running], [one.position for one in self._running]
+            )
+            for one, token, score in zip(self._running, tokens, log_probs, strict=True):
+                one.tokens.append(token)
+                one.log_probs.append(score)
+            for slot in reversed(range(len(self._running))):
+                self._retire(slot, since=len(self._running[slot].tokens))
+        finished, self._written = self._written, []
+        return finished
+
+    def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]:
+        """Stop everybody: rows with the tokens that they have so far, the oldest first."""
+        stopped = [(one.row, tuple(one.tokens)) for one in self._running]
+        self._running.clear()
+        return stopped
+
+    def _start(self, row: Row) -> torch.Tensor:
+        if not row.draft:
+            return row.prompt
+        return torch.cat([row.prompt, self._model.embed(row.draft).to(row.prompt.dtype)])
+
+    def _retire(self, slot: int, since: int) -> None:
+        """Take the segment in `slot` out if one of its tokens from the `since`-th on ended it."""
+        one = self._running[slot]
+        for count in range(since, len(one.tokens) + 1):
+            verdict = stop_reason(
+                one.tokens[:count], self._end, one.row.most, cut_loops=self._cut_loops
+            )
+            if verdict is not None:
+                kept = verdict.kept
+                self._written.append(
+                    Written(
+                        one.row.ticket,
+                        tuple(one.tokens[:kept]),
+                        tuple(one.log_probs[:kept]),
+                        verdict.ending,
+                        one.drafted,
+                        one.accepted,
+                    )
+                )
+                self._close_gap(slot)
+                return
+
+    def _close_gap(self, slot: int) -> None:
+        """The last of the running takes over a slot that has become free."""
+        last = self._running.pop()
+        if slot < len(self._running):
+            self._cache.move(len(self._running), slot, last.position)
+            self._running[slot] = last
+
+
+def _begun(row: Row, chosen: Sequence[int], log_probs: Sequence[float]) -> _Running:
+    """What greedy decoding agrees with in the draft, and the token that it puts behind."""
+    accepted = 0
+    while accepted < len(row.draft) and chosen[accepted] == row.draft[accepted]:
+        accepted += 1
+    return _Running(
+        row, list(chosen[: accepted + 1]), list(log_probs[: accepted + 1]), len(row.draft), accepted
+    )

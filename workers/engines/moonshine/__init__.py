@@ -1,0 +1,1 @@
+"""Moonshine base on CPU."""

@@ -1,0 +1,250 @@
+"""
+Moonshine base-en on the processor: the engine of laptops, tests and the first five minutes.
+
+English, up to 15 seconds, no word times.  One thread: more gain nothing, and processes scale better.  Utterances
+are run one by one, because the model has no mask: a neighbour's length would change the text.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from .. import hallucination
+from ..base import (
+    WITHHELD_TOO_SHORT,
+    Capabilities,
+    Effort,
+    EngineError,
+    Hypothesis,
+    RecognisedWord,
+    Samples,
+    Utterance,
+)
+from ..beam_search import Beam, Bias, Found, Greedy, Limits, LogProbs, log_softmax
+from ..download import Progress
+from . import weights
+from .tokens import END, START, Vocabulary, read_vocabulary
+
+Floats = npt.NDArray[np.float32]
+
+_RATE = 16_000
+_MAX_SECONDS = 15.0
+_LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
+
+_KEYWORD_BONUS = 2.0
+_BIASES_KEPT = 64
+_SILENT = -70.0
+"""dBFS.  The model hears as well at -55 as at -15; what is softer than this is hardly one step of G.711."""
+
+_TOKENS_PER_SECOND, _TOKENS_MORE = 12.0, 8
+"""
+Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half; six digits a
+second, each with its comma, come to twelve.
+"""
+
+_WRITTEN = tuple(
+    f"past_key_values.{layer}.decoder.{half}"
+    for layer in range(_LAYERS)
+    for half in ("key", "value")
+)
+_HEARD = tuple(name.replace("decoder", "encoder") for name in _WRITTEN)
+
+
+class Net(Protocol):
+    """What is used of onnxruntime's InferenceSession."""
+
+    def run(self, outputs: None, feed: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
+        """All outputs, in order, for the inputs by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The three graphs that the fold makes."""
+
+    encoder: Net
+    cross: Net
+    step: Net
+
+
+def load(
+    cache: Path | None = None,
+    progress: Progress = lambda what, part: None,
+    vendor_url: str = weights.VENDOR_URL,
+    width: int = 4,
+) -> "Moonshine":
+    """
+    A warm engine.  The first start on a machine prepares the weights in `cache` (half a minute, 150 MB).
+
+    EngineError says what is missing.  `cache` None is the user's own cache folder.  `width` is that of the beam
+    that finds finals, keywords or not: 4 makes a fifth fewer errors on telephone prompts than 1, for half as
+    much time again, and keywords need it.
+    """
+    folder = weights.ready(cache, progress, vendor_url)
+    sessions = Sessions(
+        *(_session(folder / f"{name}.onnx") for name in ("encoder", "cross", "step"))
+    )
+    engine = Moonshine(sessions, read_vocabulary(folder / weights.TOKENIZER), width)
+    engine.transcribe([Utterance(np.zeros(_RATE, dtype=np.float32))])
+    return engine
+
+
+class Moonshine:
+    """The engine: guards around a search around three graphs."""
+
+    capabilities = Capabilities(
+        name="moonshine-base-en/int8",
+        languages=frozenset({"en"}),
+        keywords=True,
+        partials=True,
+        confidence="token-probability",
+        max_batch=4,
+        max_seconds=_MAX_SECONDS,
+    )
+
+    def __init__(self, sessions: Sessions, vocabulary: Vocabulary, width: int) -> None:
+        self._sessions = sessions
+        self._vocabulary = vocabulary
+        self._width = width
+        self._bias = lru_cache(_BIASES_KEPT)(self._make_bias)
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        """One hypothesis for each; EngineError when one is too long or in a language other than English."""
+        for utterance in batch:
+            _check(utterance)
+        return [self._feed(utterance) for utterance in batch]
+
+    def _feed(self, utterance: Utterance) -> Hypothesis:
+        samples = utterance.samples
+        if utterance.is_too_short:
+            return WITHHELD_TOO_SHORT
+        if (level := hallucination.loudness(samples)) < _SILENT:
+            return Hypothesis()
+        found = self._found(utterance)
+        reason = hallucination.withheld(
+            level, found.nothing, found.log_probs, complete=found.complete
+        )
+        if reason is not None:
+            told = hallucination.is_worth_a_flag(found.nothing, found.log_probs)
+            return Hypothesis(flags=(reason.flag,) if told else ())
+        return self._written(found, utterance)
+
+    def _written(self, found: Found, utterance: Utterance) -> Hypothesis:
+        """The words of a row, less its loops."""
+        seconds, leaned = len(utterance.samples) / _RATE, self._leaned(found, utterance)
+        sure = [math.exp(log_prob) for log_prob in found.log_probs]
+        spelled = self._vocabulary.spell(found.tokens, sure)
+        said = [hallucination.Said(word.text, word.log_prob) for word in spelled]
+        kept = hallucination.without_loops(said, seconds, complete=found.complete)
+        words = tuple(
+            RecognisedWord(
+                text,
+                confidence=spelled[place].probability,
+                leaned=leaned.issuperset(spelled[place].places),
+            )
+            for place, text in kept.words
+        )
+        return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
+
+    def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
+        """The places of tokens that the search leaned towards, which only that of a final does."""
+        wanted = utterance.effort is Effort.FINAL and utterance.keywords
+        return self._bias(utterance.keywords).inside(found.tokens) if wanted else frozenset()
+
+    def _found(self, utterance: Utterance) -> Found:
+        search = self._search(utterance)
+        decoder = self._listen(utterance.samples)
+        while not search.finished:
+            search.observe(decoder.follow(search.tokens, search.parents))
+        return search.found()
+
+    def _search(self, utterance: Utterance) -> Greedy | Beam:
+        seconds = len(utterance.samples) / _RATE
+        limits = Limits(START, END, most=round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE)
+        if utterance.effort is Effort.PARTIAL:
+            return Greedy(limits)
+        return Beam(limits, self._bias(utterance.keywords), self._width)
+
+    def _make_bias(self, terms: tuple[str, ...]) -> Bias:
+        """Leans towards every spelling of the terms but those of names that are common words: Will, Mark, May."""
+        rows = (
+            self._vocabulary.tokens(spelling)
+            for term in terms
+            if not self._is_common_word(term)
+            for spelling in sorted(_spellings(term))
+        )
+        return Bias(rows, _KEYWORD_BONUS)
+
+    def _is_common_word(self, name: str) -> bool:
+        """Whether a name in lower case is one token: leaning would give capitals to an ordinary word."""
+        return name != name.lower() and len(self._vocabulary.tokens(name.lower())) == 1
+
+    def _listen(self, samples: Samples) -> "_Decoder":
+        (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
+        heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
+        return _Decoder(self._sessions.step, heard)
+
+
+class _Decoder:
+    """The writing half of the model, at one utterance: what it heard, and the rows it has written so far."""
+
+    def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
+        self._step = step
+        self._heard = heard
+        self._rows = 1
+        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
+        self._written: Sequence[Floats] = [empty] * len(_WRITTEN)
+
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
+        """Log-probabilities of what follows each of `tokens`, which continue the rows `parents`."""
+        if list(parents) != list(range(self._rows)):
+            self._written = [each[list(parents)] for each in self._written]
+        if len(parents) != self._rows:
+            self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
+            self._rows = len(parents)
+        feed: dict[str, npt.NDArray[Any]] = dict(zip(_WRITTEN, self._written, strict=True))
+        feed |= zip(_HEARD, self._heard, strict=True)
+        feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
+        logits, *self._written = self._step.run(None, feed)
+        return log_softmax(logits[:, -1])
+
+
+def _check(utterance: Utterance) -> None:
+    """EngineError, whose text names no content, for what this model cannot do."""
+    if utterance.language != "en":
+        raise EngineError(f"moonshine-base-en knows English only, not {utterance.language!r}")
+    if utterance.translate_to not in (None, "en"):
+        raise EngineError("moonshine-base-en does not translate")
+    if len(utterance.samples) > _MAX_SECONDS * _RATE:
+        seconds = len(utterance.samples) / _RATE
+        raise EngineError(f"{seconds:.1f} s at once: moonshine takes {_MAX_SECONDS:.0f} s at most")
+
+
+def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
+    named = {"loop_cut": looped, "length_cut": cut}
+    return tuple(flag for flag, raised in named.items() if raised)
+
+
+def _spellings(term: str) -> set[str]:
+    """The ways in which the model may write a keyword."""
+    return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
+
+
+def _session(path: Path) -> Net:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # A spinning thread takes the core that the next worker needs: on a busy machine twice as slow.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Processors without VNNI add 8-bit products in 16 bits, where they saturate: other words than elsewhere.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    options.log_severity_level = 3
+    net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return net

