@@ -8,10 +8,10 @@ ASTERISK := $(VENV)/asterisk
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos mutants soak locks images clean
+.PHONY: test-fast fuzz help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos mutants soak locks images clean
 
 help:  ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP)  ## make .venv with everything that tests and demo need
 
@@ -31,6 +31,11 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 
 test: install clients $(WHISPER)/model.bin  ## run the tests
 	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report=term:skip-covered
+
+# Pure tests and small ones: no engine is loaded, no process is started.
+test-fast: install  ## run the tests that need no engine and no process
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -q tests/protocol tests/streaming/audio tests/streaming/auth \
+		tests/streaming/call tests/transcripts tests/workers --ignore tests/workers/engines
 
 # They want other versions of what we use, so they live apart; tests run them as processes.
 clients: $(CLIENTS)/.installed  ## make .venv-clients with other people's clients, for tests/clients

@@ -19,7 +19,7 @@ Per partition
 
 Per call
     meta        hash: `log` (which log this is), `owner` (the connection or gateway that may write), `adopted` (if
-                that is a gateway which took the call for forsaken: the connection that had it before),
+                that is a gateway which adopted an orphaned call: the connection that had it before),
                 `checkpoint` (how far it has come), `seq` (the last one given), `next:<channel>` (the segment
                 whose terminal event comes next in the log), `server` (the life of the server in which the
                 owner has seen the log)

@@ -154,7 +154,7 @@ class GatewayMeter:
         self._let_go.inc()
 
     def took(self, dialect: str, how: str) -> None:
-        """A call: `begun`, `continued`, `forsaken` or `taken_back`."""
+        """A call: `begun`, `continued`, `orphaned` or `taken_back`."""
         self._calls.labels(dialect, how).inc()
 
     def refused(self, reason: str) -> None:

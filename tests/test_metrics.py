@@ -71,7 +71,7 @@ async def test_a_call_is_counted_by_all_parts(redis: Redis, tmp_path: Path) -> N
     assert value(metrics, "final_latency_seconds_count") == finals
     assert value(metrics, "partial_latency_seconds_count") >= 1
     assert value(metrics, "results_total", outcome="recorded") == finals
-    assert value(metrics, "queue_seconds_count", job_stream="finals") == finals
+    assert value(metrics, "queue_seconds_count", lane="finals") == finals
     assert value(metrics, "batch_segments_count") >= 1
     assert value(metrics, "stored_events_total") >= finals + 2
     assert value(metrics, "unsettled_segments") == value(metrics, "held_audio_bytes") == 0

@@ -142,7 +142,7 @@ class CallFactory:
         channels = range(len(recovered.checkpoint.roles))
         duration = max((recovered.heard(channel) for channel in channels), default=0)
         call.end("gateway lost", [recovered.totals(channel) for channel in channels], duration)
-        self._meter.took(recovered.checkpoint.dialect, "forsaken")
+        self._meter.took(recovered.checkpoint.dialect, "orphaned")
         return self._live_call(
             call, [], queue, recovered.last_seq, lambda _: None, recovered.checkpoint
         )

@@ -368,7 +368,7 @@ class CallRegistry:
 
     async def _bring_to_its_end(self, queue: CallStore, recovered: RecoveredCall) -> None:
         log.warning(
-            "call_forsaken", call_id=queue.keys.call_id, unsettled=len(recovered.unsettled_segments)
+            "call_orphaned", call_id=queue.keys.call_id, unsettled=len(recovered.unsettled_segments)
         )
         finishing = self._call_factory.inherit(queue, recovered)
         self._calls[queue.keys.call_id] = finishing
