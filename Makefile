@@ -8,10 +8,10 @@ ASTERISK := $(VENV)/asterisk
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: test-fast fuzz help install clients demo up test asterisk-test check format lint types contracts accuracy bench chaos mutants soak locks images clean
+.PHONY: fuzz help install clients demo up test test-fast asterisk-test check format lint types contracts accuracy bench chaos mutants soak locks images clean
 
-help:  ## say what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP)  ## make .venv with everything that tests and demo need
 
@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[granite,whisper]' --group dev
 	@touch $@
 
-demo: install  ## play a call through the whole ring and show its captions
+demo: install  ## play a call through the whole pipeline and show its captions
 	$(BIN)/trunkline demo
 
 up: install  ## run gateway, worker, recorder and an embedded Valkey
@@ -32,10 +32,11 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 test: install clients $(WHISPER)/model.bin  ## run the tests
 	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report=term:skip-covered
 
-# Pure tests and small ones: no engine is loaded, no process is started.
-test-fast: install  ## run the tests that need no engine and no process
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -q tests/protocol tests/streaming/audio tests/streaming/auth \
-		tests/streaming/call tests/transcripts tests/workers --ignore tests/workers/engines
+# Folders of pure code and of small servers, without engines: under 90 seconds on two cores.
+FAST := tests/protocol tests/streaming/audio tests/streaming/call tests/transcripts tests/test_docs.py
+
+test-fast: install  ## run the tests of pure code, in under 90 seconds
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal $(FAST)
 
 # They want other versions of what we use, so they live apart; tests run them as processes.
 clients: $(CLIENTS)/.installed  ## make .venv-clients with other people's clients, for tests/clients
@@ -70,7 +71,7 @@ types: install
 contracts: install
 	$(BIN)/lint-imports
 
-accuracy: install  ## stream human speech through the whole ring and count word errors
+accuracy: install  ## stream human speech through the whole pipeline and count word errors
 	$(BIN)/python bench/accuracy.py
 	$(BIN)/python bench/digits.py
 

@@ -1,14 +1,22 @@
 """Documents that can be checked against the code are."""
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from protocol.call import Role
 from protocol.dialects import registry
+from protocol.dialects.base import Request
+from protocol.event_codec import EventJsonWriter
+from protocol.events import Entry, Partial, TranscriptEvent
+from workers.engines.registry import ENGINES
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,14 +30,68 @@ def test_the_page_of_settings_is_what_the_code_says() -> None:
     assert done.returncode == 0
 
 
-def test_every_bridge_has_its_place_in_the_documents() -> None:
-    bridges = (ROOT / "docs" / "bridges.md").read_text()
+def table_rows(page: str) -> list[str]:
+    return [line for line in (ROOT / page).read_text().splitlines() if line.startswith("|")]
 
-    assert [path for path in registry.paths() if f"`{path}`" not in bridges] == []
+
+@pytest.mark.parametrize("path", registry.paths())
+def test_a_registered_dialect_is_recorded_and_documented(path: str) -> None:
+    name = registry.open_dialect(Request(path)).name
+    recorded = ROOT / "tests" / "protocol" / "dialects" / "recorded" / f"{name}.jsonl"
+
+    assert recorded.exists(), (
+        f"The dialect {name!r} has no recorded conversation: add {recorded.relative_to(ROOT)} "
+        "(docs/contributing/dialect.md, step 3)."
+    )
+    assert any(f"`{path}`" in row for row in table_rows("docs/bridges.md")), (
+        f"The dialect {name!r} has no row with `{path}` in the table of docs/bridges.md: add it "
+        "(docs/contributing/dialect.md, step 6)."
+    )
+    assert any(name in row.split("|")[1].lower() for row in table_rows("README.md")), (
+        f"The dialect {name!r} is in no row of the table of bridges in README.md: add it "
+        "(docs/contributing/dialect.md, step 7)."
+    )
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_has_its_row_in_the_readme(name: str) -> None:
+    assert any(row.startswith(f"| `{name}`") for row in table_rows("README.md")), (
+        f"The engine {name!r} has no row in the table of engines in README.md: add it "
+        "(docs/contributing/engine.md, step 9)."
+    )
+
+
+def smallest(kind: Any) -> Any:
+    """A value of a field's type; dataclasses get the fields that have no default."""
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(  # type: ignore[operator]
+            **{
+                field.name: smallest(hints[field.name])
+                for field in dataclasses.fields(kind)
+                if field.default is dataclasses.MISSING
+            }
+        )
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(iter(kind))
+    return (getattr(kind, "__origin__", None) or kind)()
+
+
+@pytest.mark.parametrize("kind", get_args(TranscriptEvent), ids=lambda kind: kind.__name__)
+def test_an_event_type_is_in_the_native_protocol(kind: type) -> None:
+    entry = Entry(smallest(kind), None if kind is Partial else 1)
+    public = json.loads(EventJsonWriter("c", [Role.AGENT]).write(entry))["type"]
+
+    assert any(
+        row.startswith(f"| `{public}` |") for row in table_rows("docs/native-protocol.md")
+    ), (
+        f"The event type {public!r} has no row in the table of events in docs/native-protocol.md: "
+        "add it (docs/contributing/event-field.md)."
+    )
 
 
 @pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name
+    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=lambda p: p.name
 )
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
