@@ -66,11 +66,15 @@ class _CancellablePipeline(Pipeline):
 
 
 class _CancellablePubSub(PubSub):
+    """A subscription whose connection was closed by another task's failure is a ConnectionError, as any other."""
+
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        return _unless_cancelled(await super().execute_command(*args, **options))
+        with _out_of_reach():
+            return _unless_cancelled(await super().execute_command(*args, **options))
 
     async def get_message(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        return _unless_cancelled(await super().get_message(*args, **options))
+        with _out_of_reach():
+            return _unless_cancelled(await super().get_message(*args, **options))
 
 
 def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis said

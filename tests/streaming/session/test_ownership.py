@@ -32,7 +32,7 @@ async def adopted(redis: Redis, by: str = "adopter") -> CallStore:
 
 
 async def take_back(queue: CallStore, log: str) -> tuple[RecoveredCall, bool]:
-    return await queue.take_back(log, CHECKPOINT, await queue.past(CHECKPOINT))
+    return await queue.take_back(log, CHECKPOINT, await queue.recovered(CHECKPOINT))
 
 
 async def test_a_call_is_taken_back_from_its_adopter_with_its_log(redis: Redis) -> None:
