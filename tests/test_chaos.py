@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bench.bridge import script
 from bench.rows import rows_in, rows_of
@@ -65,10 +68,17 @@ def children(pid: int) -> list[int]:
     return [one for one in everybody if parent_and_state(one)[0] == pid]
 
 
-def test_a_run_whose_parent_is_killed_leaves_no_children(tmp_path: Path) -> None:
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """The path of a Unix socket has 107 characters at most: that of `tmp_path` leaves too few."""
+    with tempfile.TemporaryDirectory(prefix="tl-") as folder:
+        yield Path(folder)
+
+
+def test_a_run_whose_parent_is_killed_leaves_no_children(short_folder: Path) -> None:
     scale = ["--calls", "4", "--segments", "400", "--only-frozen", "--busy", "3"]
     parent = subprocess.Popen(
-        [*CHAOS, *scale], cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}
+        [*CHAOS, *scale], cwd=ROOT, env=os.environ | {"TMPDIR": str(short_folder)}
     )
     everybody = 1 + 1 + 2 + 4 + 3  # Valkey, recorder, gateways, workers, loops
     deadline = time.monotonic() + 120
