@@ -1,19 +1,21 @@
 """
-What remains after the words were spoken.
+Storage and export of transcripts.
 
-Where to look
+Modules
     transcript.py   a stored call as a value
-    entries.py      what comes out of an outbox
-    recorder.py     follows the queue's outboxes
-    intake.py       stores what a recorder was given, and sets aside what cannot be stored
+    pieces.py       several streams of one call joined into one transcript
+    outbox.py       decodes the entries of an outbox
+    recorder.py     reads the outboxes of all partitions and fills the store
+    ingest.py       stores a batch of entries and quarantines those that cannot be stored
     store.py        calls, segments and words in a database
-    opening.py      a database made ready, and brought up to date
-    schema.py       its tables
-    writing.py      events into rows
-    reading.py      rows into values
+    database.py     opens a database and updates its schema
+    schema.py       the tables
+    writes.py       events into rows
+    queries.py      rows into values
     export.py       a transcript as txt, json, srt, vtt, csv or ctm
-    cues.py         a transcript as captions
-    show.py         a transcript for a terminal
-    score.py        word error rate against a reference
-    settings.py     what can be set of a recorder
+    subtitles.py    a transcript as subtitle cues
+    render.py       a transcript for a terminal
+    wer.py          word error rate against a reference
+    metrics.py      the metrics of a recorder
+    settings.py     the settings of a recorder
 """

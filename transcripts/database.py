@@ -1,8 +1,8 @@
 """
-A database made ready: reached, configured, and with the tables of this version.
+Open a database: connect, configure it, and create or update the tables.
 
-SQLite runs in WAL mode with full synchronisation: a power cut loses nothing that was committed (measured;
-NORMAL lost the last hundred commits).
+SQLite runs in WAL mode with `synchronous=FULL`: a power cut loses no committed transaction (measured; with
+`NORMAL` the last hundred commits were lost).
 """
 
 from pathlib import Path
@@ -16,15 +16,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from .schema import UPGRADES, VERSION, metadata, schema_version
 
 _ATTEMPTS = 3
-"""Processes that start together may get in each other's way while they make the tables."""
+"""Attempts to create the tables: processes that start at the same time can conflict."""
 
 
 class StoreError(Exception):
-    """The database cannot be used as it is; the text says what to do."""
+    """The database cannot be used in its present state.  The text says what the operator must do."""
 
 
 def open_database(url: str) -> Engine:
-    """An engine with the tables of this version.  StoreError when that cannot be had."""
+    """Return an SQLAlchemy engine for `url`, with the tables of this version.  Raises StoreError if that fails."""
     place = _place(url)
     shown = place.render_as_string(hide_password=True)
     try:
@@ -44,7 +44,7 @@ def open_database(url: str) -> Engine:
 
 
 def code(error: SQLAlchemyError) -> str:
-    """The database's own name for an error, such as SQLITE_FULL or 53100: never a text, which may quote rows."""
+    """Return the database's code for an error, such as SQLITE_FULL or 53100.  Error texts may quote rows."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return type(error).__name__
     cause = error.orig
@@ -66,10 +66,10 @@ def _is_sqlite(place: URL) -> bool:
 
 
 def _make_file(place: URL) -> None:
-    """An empty file that nobody else may read: it will hold what people said."""
+    """Create an empty file with mode 0600: it will contain what the parties of calls said."""
     if place.database in (None, "", ":memory:"):
         raise StoreError("a store in memory would be lost with its process: name a file")
-    if "uri" in place.query:  # SQLite's own addresses: whoever writes one knows what he wants
+    if "uri" in place.query:  # an SQLite URI: the operator chose its options
         return
     file = Path(str(place.database))
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _make_file(place: URL) -> None:
 
 
 def _engine(place: URL) -> Engine:
-    # Parameters are what people said: no error may quote them.
+    # Parameters contain transcripts: errors must not quote them.
     engine = create_engine(place, hide_parameters=True, pool_pre_ping=not _is_sqlite(place))
     if _is_sqlite(place):
         event.listen(engine, "connect", _configure_sqlite)
@@ -109,7 +109,7 @@ def _prepare(engine: Engine) -> None:
 
 
 def _version(connection: Connection) -> int:
-    """Of the tables that are there; 0 for none.  StoreError when they are newer than this program."""
+    """Return the schema version of the tables; 0 if there are none.  Raises StoreError if it is newer than ours."""
     if not inspect(connection).has_table(schema_version.name):
         return 0
     found = connection.execute(select(schema_version.c.version)).scalar() or 0
@@ -121,10 +121,10 @@ def _version(connection: Connection) -> int:
 
 
 def _bring_up_to_date(connection: Connection) -> None:
-    """All in one transaction; SQLite begins none of itself before it changes tables."""
+    """Create or alter the tables in one transaction.  SQLite does not begin one by itself before DDL."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    found = _version(connection)  # again: somebody may have been faster
+    found = _version(connection)  # again: another process may have updated it meanwhile
     there = set(inspect(connection).get_table_names())
     metadata.create_all(connection)
     if not found:

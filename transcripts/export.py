@@ -1,4 +1,4 @@
-"""A transcript in the forms that people ask for.  Pure: transcript in, text out."""
+"""Export a transcript as txt, json, srt, vtt, csv or ctm.  Pure: transcript in, text out."""
 
 import csv
 import io
@@ -16,19 +16,19 @@ from .subtitles import cues, timed_words
 from .transcript import Ending, Piece, StoredSegment, Transcript
 
 _LINE = 42
-"""Characters in a line of a caption, as broadcasters have it."""
+"""Most characters in a subtitle line, as broadcasters use."""
 
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-"""What makes a spreadsheet calculate (https://owasp.org/www-community/attacks/CSV_Injection)."""
+"""Cells that a spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 
 def export(transcript: Transcript, form: str) -> str:
-    """`transcript` as one of `FORMS`.  KeyError for any other form."""
+    """Return `transcript` in the format `form`, one of `FORMS`.  Raises KeyError for any other."""
     return _WRITERS[form](transcript)
 
 
 def _txt(transcript: Transcript) -> str:
-    """A line for each segment: time, role, words; or why there are none; and for each interruption."""
+    """One line for each segment (time, role, words or the reason why there are none) and each interruption."""
     lines: list[str] = []
     for place, one in enumerate(transcript.segments):
         lines += _interruptions(transcript, place)
@@ -44,7 +44,7 @@ def _interruptions(transcript: Transcript, place: int) -> list[str]:
 
 
 def interruption(piece: Piece) -> str:
-    """What a reader is told where a later stream of a call begins."""
+    """Return the text that marks the beginning of a later stream of a call."""
     return f"the stream was stopped; it begins again as {plain(piece.call_id)}"
 
 
@@ -55,7 +55,7 @@ def _said(one: StoredSegment) -> str:
 
 
 def _json(transcript: Transcript) -> str:
-    """The names of the native protocol (docs/native-protocol.md)."""
+    """JSON with the field names of the native protocol (docs/native-protocol.md)."""
     call = transcript.call
     body = {
         "call_id": call.call_id,
@@ -148,7 +148,7 @@ def _json_word(word: Word) -> dict[str, Any]:
 
 
 def _srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues, commas in times; its format has no place for a speaker but the text."""
+    """SubRip: numbered cues, a comma in times.  The format has no speaker field: the role is part of the text."""
     written = []
     for number, cue in enumerate(cues(transcript, _LINE), 1):
         times = f"{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}"
@@ -173,7 +173,7 @@ def _escaped(text: str) -> str:
 
 
 def _csv(transcript: Transcript) -> str:
-    """RFC 4180; a cell that a spreadsheet would take for a formula gets a ' in front."""
+    """CSV (RFC 4180).  A cell that a spreadsheet would take for a formula is prefixed with '."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["start_s", "end_s", "role", "text", "keywords", "engine"])
@@ -191,9 +191,9 @@ def _no_formula(cell: str) -> str:
 
 def _ctm(transcript: Transcript) -> str:
     """
-    NIST's time-marked words for sclite: channel after channel, each in the order of time.
+    NIST's CTM format (time-marked words) for sclite: one channel after the other, each in order of time.
 
-    A segment without word times shares its time among its words by length.
+    If a segment has no word times, its duration is divided among its words in proportion to their lengths.
     """
     lines = []
     for channel in sorted({one.segment.channel for one in transcript.spoken}):
@@ -233,4 +233,4 @@ _WRITERS: dict[str, Callable[[Transcript], str]] = {
 }
 
 FORMS = tuple(_WRITERS)
-"""What a transcript can be written as."""
+"""Formats of `export`."""

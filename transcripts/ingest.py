@@ -1,8 +1,8 @@
 """
-What a recorder does with the entries it was given.  Blocks.
+Store a batch of outbox entries.  Blocks: run it off the event loop.
 
-One bad entry costs no good one: what cannot be read or stored is set aside, and tried again by the next
-program version.
+A bad entry does not affect the others.  An entry that cannot be read or stored is quarantined, and tried again
+when the next recorder starts.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _Readable = Sequence[tuple[Arrival, Recorded]]
 
 
 def take_in(store: Store, arrivals: Sequence[Arrival]) -> list[Quarantined]:
-    """Store what can be stored, in one transaction if all can; returns what was set aside."""
+    """Store `arrivals`, in one transaction if all are valid.  Returns the quarantined entries."""
     readable: list[tuple[Arrival, Recorded]] = []
     aside: list[Quarantined] = []
     for arrival in arrivals:
@@ -29,7 +29,7 @@ def take_in(store: Store, arrivals: Sequence[Arrival]) -> list[Quarantined]:
 
 
 def try_again(store: Store) -> int:
-    """Store what was set aside and can be read by now; returns how many entries that was."""
+    """Store quarantined entries that this version can read.  Returns how many entries were stored."""
     released = 0
     for one in store.quarantined():
         try:
@@ -42,7 +42,7 @@ def try_again(store: Store) -> int:
 
 
 def _store(store: Store, readable: _Readable) -> list[Quarantined]:
-    """Store a batch; of one that is refused, halve after halve, all but what is to blame."""
+    """Store a batch.  If the store refuses it, split it in halves until only the bad entries are left."""
     try:
         store.record([one for _, one in readable])
     except RefusedError as exc:

@@ -1,4 +1,4 @@
-"""The figures of a recorder, for Prometheus."""
+"""Prometheus metrics of a recorder."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -6,7 +6,7 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class RecorderMeter:
-    """Counts what one recorder stores; `registry` is where the figures are read."""
+    """Metrics of one recorder, registered in `registry`."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -29,11 +29,11 @@ class RecorderMeter:
         )
 
     def stored(self, events: int, aside: int, seconds: float) -> None:
-        """A batch is in the store, but for what was set aside."""
+        """Count a stored batch: `events` in all, `aside` of them quarantined; the transaction took `seconds`."""
         self._stored.inc(events - aside)
         self._aside.inc(aside)
         self._batch.observe(seconds)
 
     def failed(self) -> None:
-        """The store did not answer; the batch is tried again."""
+        """Count a failure of the store; the batch is tried again."""
         self._failed.inc()

@@ -1,4 +1,4 @@
-"""What lies in an outbox, and what can be made of it.  Pure."""
+"""Decode the entries of an outbox.  Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,36 +8,36 @@ from protocol.events import Entry
 from protocol.tenants import checked
 
 _LARGEST = 2**63 - 1
-"""What a database can hold as a number."""
+"""Largest integer that the database can store."""
 
 _LONGEST_NAME = 64
 
 
 class UnreadableError(Exception):
-    """An entry that this program cannot read; the text says why and quotes nothing."""
+    """This version cannot read the entry.  The text gives the reason and quotes no content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One entry of a call's log, to be stored."""
+    """One entry of a call's event log, to be stored."""
 
     call_id: str
     entry: Entry
     log: str = ""
-    """Name of the log: an id that is used again has another one.  Empty for a Trunkline that did not say."""
+    """Id of the event log.  A reused call id has a new one.  Empty for versions that did not write it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One entry of an outbox as it lay there."""
+    """One entry of an outbox, as it was read."""
 
     outbox: str
     entry_id: str
     call_id: str
-    """Empty where none can be made out."""
+    """Empty if the entry has no valid call id."""
 
     seq: int | None
-    """None where none can be made out."""
+    """None if the entry has no valid sequence number."""
 
     payload: bytes = field(repr=False)
     log: str = ""
@@ -45,14 +45,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """An arrival that is not in any transcript, and why."""
+    """An entry that could not be stored, with the reason."""
 
     arrival: Arrival
     reason: str
 
 
 def arrival(outbox: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arrival:
-    """An entry with whatever of its fields makes sense; it need not be one of ours."""
+    """Read the valid fields of an entry, which another program may have written."""
     return Arrival(
         outbox,
         entry_id.decode(),
@@ -64,7 +64,7 @@ def arrival(outbox: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arri
 
 
 def read(arrival: Arrival) -> Recorded:
-    """What is to be stored; UnreadableError where it makes no sense to this program."""
+    """Decode an entry for the store.  Raises UnreadableError if this version cannot read it."""
     if not arrival.call_id or arrival.seq is None:
         raise UnreadableError("no call id or no seq: not written by Trunkline")
     try:

@@ -1,8 +1,8 @@
 """
-A call that came in several streams, one behind the other, as one transcript.
+Join the consecutive streams of one call into one transcript.  Pure.
 
-A bridge may stop its stream and begin it again under the same call id (hold, a card payment).  The second stream is
-stored as `CALL~2`.  Pure.
+A bridge may stop its stream and start a new one under the same call id (hold, a card payment).  The second stream
+is stored as `CALL~2`.
 """
 
 import re
@@ -19,17 +19,17 @@ _REASON = "the stream was stopped and begun again"
 
 
 def number_of(call_id: str) -> int:
-    """Which piece of its call an id names: 1 for the first, which is named as the call."""
+    """Return the number of the stream that `call_id` names; 1 for the first, which has the id of the call."""
     piece = _PIECE.fullmatch(call_id)
     return int(piece[2]) if piece else 1
 
 
 def joined(pieces: Sequence[Transcript]) -> Transcript:
     """
-    The pieces of one call on one clock, that of the first.
+    Join the streams of one call on the call clock of the first stream.
 
-    Between two of them lies as much time as between their beginnings on the wall clock, and at least none.
-    Channels are matched by their roles; revisions of keyword lists count on.
+    The offset of a stream is the difference of the start times by wall clock, but it never overlaps the stream
+    before it.  Channels are matched by role; the revisions of keyword lists are numbered on.
     """
     ordered = sorted(pieces, key=lambda one: (one.call.started_at, number_of(one.call.call_id)))
     whole = ordered[0]
@@ -71,14 +71,14 @@ def _with(whole: Transcript, one: Transcript) -> Transcript:
 
 
 def _length(one: Transcript) -> int:
-    """Samples; of a call that goes on, or was lost, as far as it has been written down."""
+    """Length in samples.  For a call without `call.ended`: the end of its last stored segment."""
     return max([one.call.duration, *(part.span.end for part in one.segments)])
 
 
 def _matched(
     roles: tuple[str, ...], others: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The roles of all, and the channel that each of `others` has among them."""
+    """Return the roles of the joined call, and for each of `others` its channel there."""
     known, channels = list(roles), list[int]()
     for role in others:
         free = [at for at, one in enumerate(known) if one == role and at not in channels]
@@ -95,7 +95,7 @@ def _summary(
     channels: tuple[int, ...],
     clock: tuple[int, int, int],
 ) -> CallSummary:
-    """`clock`: where the first ends, the last begins, and the last ends; what lies between counts as paused."""
+    """`clock`: end of the first, start and end of the last, in samples.  The time between counts as paused."""
     before, start, duration = clock
     totals = [*first.channels, *[ChannelTotals()] * (len(roles) - len(first.channels))]
     for channel, more in zip(channels, last.channels, strict=False):

@@ -1,4 +1,4 @@
-"""Rows into values."""
+"""Read rows from the database as values."""
 
 from typing import Any
 
@@ -24,17 +24,17 @@ from .transcript import CallSummary, Ending, StoredSegment, Transcript
 
 
 def latest_calls(connection: Connection, limit: int) -> list[CallSummary]:
-    """Newest first."""
+    """Return at most `limit` calls, newest first."""
     query = select(calls).order_by(calls.c.started_at.desc(), calls.c.call_id).limit(limit)
     return [_summary(row) for row in _rows(connection, query)]
 
 
 def transcript(connection: Connection, call_id: str) -> Transcript | None:
-    """A call with all that was said; None when it is not known."""
+    """Return the transcript stored under exactly this id; None if there is none."""
     row = connection.execute(select(calls).where(calls.c.call_id == call_id)).mappings().first()
     if row is None:
         return None
-    # Words behind segments: what is stored meanwhile brings words of segments not asked for, never the reverse.
+    # Segments before words: a segment stored in between then adds unused words, not a segment without words.
     found = list(_rows(connection, select(segments).where(segments.c.call_id == call_id)))
     said = _words(connection, call_id)
     return Transcript.of(
@@ -47,14 +47,14 @@ def transcript(connection: Connection, call_id: str) -> Transcript | None:
 
 
 def piece_ids(connection: Connection, call_id: str) -> list[str]:
-    """The ids under which the streams of a call are stored, in order; of a piece its own."""
+    """Return the ids of the stored streams of a call, in order; for the id of a later stream, that id."""
     later = calls.c.call_id.startswith(f"{call_id}~", autoescape=True)
     query = select(calls.c.call_id).where((calls.c.call_id == call_id) | later)
     return sorted(connection.execute(query).scalars(), key=number_of)
 
 
 def quarantined(connection: Connection) -> list[Quarantined]:
-    """All that was set aside, in the order in which it came to its outbox, nearly."""
+    """Return all quarantined entries, nearly in the order in which they were written to the outbox."""
     query = select(quarantine).order_by(quarantine.c.outbox, quarantine.c.entry_id)
     return [
         Quarantined(
@@ -108,7 +108,7 @@ def _segment(row: RowMapping, said: dict[SegmentId, list[Word]]) -> StoredSegmen
 
 
 def _timing(row: RowMapping) -> Timing | None:
-    """Only finals have one, and not those of the first version."""
+    """Only finals have a timing, except those stored with schema version 1."""
     if row["waited_ms"] is None:
         return None
     return Timing(row["waited_ms"], row["engine_ms"])

@@ -1,8 +1,8 @@
 """
-Follows the outbox of every partition and fills the store.
+Read the outbox of every partition and fill the store.
 
-An entry leaves the outbox only when it is stored: a recorder may die at any moment, and whoever comes next
-stores the same entries again, which changes nothing.
+An entry is deleted from the outbox only after it is stored.  If a recorder dies, another stores the same entries
+again; storing is idempotent.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from .store import Store, StoreError, StoreUnavailableError
 
 _DEAD_MS = 2_000
 """
-A recorder that has not settled an entry for so long is taken for dead: somebody else stores it.
+Milliseconds after which an entry that a recorder has not acknowledged is claimed by another recorder.
 
-Storing twice changes nothing; but until it is stored, an entry whose gateway is gone is in Redis only.
+Short, because storing is idempotent, and because an unstored entry is only in Redis if its gateway is gone.
 """
 
 _FIRST_PAUSE = 0.25
@@ -42,9 +42,9 @@ log = structlog.get_logger()
 
 def pause(failures: int, chance: float) -> float:
     """
-    Seconds to wait after so many failures in a row: a random part (`chance`, 0 to 1) of a doubling time.
+    Return the seconds to wait after `failures` in a row: exponential backoff times `chance` (random, 0 to 1).
 
-    Recorders that lost the same server so do not come back all at once
+    The jitter keeps recorders that lost the same server from reconnecting at the same time
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, "full jitter").
     """
     return chance * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
@@ -52,9 +52,9 @@ def pause(failures: int, chance: float) -> float:
 
 class Recorder:
     """
-    Stores what comes through the outboxes.
+    Store the entries of the outboxes.
 
-    `redis` answers in bytes and in RESP2, and waits longer for a reply than `settings.block_ms`.
+    `redis` must return bytes and use RESP2, with a reply timeout longer than `settings.block_ms`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Recorder:
         self._meter = meter or RecorderMeter()
 
     async def run(self) -> None:
-        """Record until cancelled; the batches in hand are finished first."""
+        """Record until cancelled.  Batches that have been read are stored first."""
         # One thread: a database file has one writer.
         with ThreadPoolExecutor(1, thread_name_prefix="store") as thread:
             await self._try_quarantine_again(thread)
@@ -83,17 +83,17 @@ class Recorder:
                     tasks.create_task(self._follow(outbox, thread))
 
     async def _try_quarantine_again(self, thread: ThreadPoolExecutor) -> None:
-        """An update of the program may be all that was missing."""
+        """Store quarantined entries again: a newer version of the program may be able to read them."""
         try:
             released = await _in(thread, lambda: try_again(self._store))
-        except StoreError as exc:  # no hurry: the next start will do it
+        except StoreError as exc:  # the next start tries again
             log.warning("quarantine_not_tried", error=type(exc).__name__)
             return
         if released:
             log.info("quarantine_released", entries=released)
 
     async def _follow(self, outbox: str, thread: ThreadPoolExecutor) -> None:
-        """After every loss begin with what was delivered and never settled."""
+        """Store the entries of one outbox.  After each failure, begin with those delivered but not acknowledged."""
         failures = 0
         while True:
             try:
@@ -113,17 +113,17 @@ class Recorder:
             await asyncio.sleep(pause(failures, random.random()))
 
     async def _make_group(self, outbox: str) -> None:
-        """From the beginning: a Redis that came back empty is being told everything anew."""
+        """Create the consumer group at id 0: to a Redis that restarted empty, gateways write all entries again."""
         try:
             await self._redis.xgroup_create(outbox, RECORDER, id="0", mkstream=True)
         except ResponseError as exc:
-            # It is there; or the server is full, and a gateway has made it.
+            # The group exists, or Redis is full: then a gateway has created it.
             is_full = isinstance(exc, OutOfMemoryError)
             if not (is_full or str(exc).startswith("BUSYGROUP")):
                 raise
 
     async def _read(self, outbox: str, after: str) -> list[Any]:
-        """Entries behind `after`: `0` for what is ours and not settled, `>` for what is nobody's."""
+        """Read entries: `after` is `0` for our own unacknowledged ones, `>` for new ones."""
         reply: Any = await self._redis.xreadgroup(
             RECORDER,
             self._consumer,
@@ -142,14 +142,16 @@ class Recorder:
     async def _settle(
         self, outbox: str, entries: Sequence[Any], thread: ThreadPoolExecutor
     ) -> None:
-        """Store, then let go; what has been begun is finished even if we are told to stop."""
+        """Store and acknowledge the entries.  Completes even if the task is cancelled meanwhile."""
         if not entries:
             return
         settling = asyncio.ensure_future(self._store_and_let_go(outbox, entries, thread))
         try:
             await asyncio.shield(settling)
         except asyncio.CancelledError:
-            with contextlib.suppress(RedisError, OSError, StoreError):  # the next recorder does it
+            with contextlib.suppress(
+                RedisError, OSError, StoreError
+            ):  # the next recorder stores them
                 await settling
             raise
 

@@ -17,7 +17,7 @@ _KEYWORD = "bold black on bright_yellow"
 
 
 def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableType:
-    """Who said what and when; roles in colours; `keywords` marked, and those of the call."""
+    """Render time, role (in colour) and words of each segment.  Marks `keywords` and the keywords of the call."""
     call = transcript.call
     head = Text(
         f"{plain(call.call_id)}: {to_seconds(call.duration):.0f} s, {plain(call.ended_reason) or 'going on'}",

@@ -1,5 +1,5 @@
 """
-The tables.  Lists and totals stand in JSON columns: nobody searches in them.
+The tables.  Lists and totals are in JSON columns, because no query searches them.
 
 Positions and durations are samples of the call clock.
 """
@@ -21,10 +21,10 @@ from sqlalchemy import (
 from protocol.events import Account
 
 VERSION = 4
-"""Raised with every change; a program refuses a store that is newer than itself."""
+"""Schema version, incremented with each change.  A program refuses a database with a newer one."""
 
 LONGEST_CALL_ID = 1_024
-"""Characters of a filed id: a tenant, an id of 255 bytes that are all escaped, and the number of a piece."""
+"""Most characters of a stored id: tenant, an id of 255 bytes that are all escaped, and a stream number."""
 
 UPGRADES: dict[int, tuple[tuple[str, str], ...]] = {
     1: (
@@ -51,11 +51,11 @@ UPGRADES: dict[int, tuple[tuple[str, str], ...]] = {
     ),
 }
 """
-What is altered in the tables of a version to make those of the next, in SQL that SQLite and PostgreSQL share.
+For each version: the alterations that lead to the next one, in SQL common to SQLite and PostgreSQL.
 
-SQLite has no `ALTER COLUMN`, and needs none: it does not look at the length of a VARCHAR.
+SQLite has no `ALTER COLUMN` and needs none: it does not enforce the length of a VARCHAR.
 
-Tables that are new need no word here: they are made as they are now where they are missing.
+New tables are not listed here: missing tables are created in their present form.
 """
 
 metadata = MetaData()
@@ -163,4 +163,4 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("log", String(64), nullable=False, default=""),
 )
-"""Entries that could not be stored, as they came.  No foreign key: their call may not be known."""
+"""Entries that could not be stored, unchanged.  No foreign key: their call may not be in `calls`."""

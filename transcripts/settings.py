@@ -1,4 +1,4 @@
-"""What can be set of a recorder."""
+"""Settings of a recorder."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from protocol.settings import StatusSettings
 
 
 class RecorderSettings(StatusSettings):
-    """A recorder process: stores what was transcribed."""
+    """Settings of a recorder process, which stores transcripts."""
 
     store: str = Field(
         default="",
@@ -21,6 +21,6 @@ class RecorderSettings(StatusSettings):
     block_ms: int = Field(
         default=1_000,
         ge=10,
-        le=3_000,  # a reply is waited for 4 s, and must not be mistaken for a dead server
+        le=3_000,  # below the reply timeout of 4 s, or an idle read would look like a dead server
         description="how long to wait for news in one read, in milliseconds",
     )

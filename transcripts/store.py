@@ -24,33 +24,33 @@ __all__ = ["RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
 
 class StoreUnavailableError(StoreError):
-    """The database is away, full or locked: nothing was stored, and the same may be tried again later."""
+    """The database is unreachable, full or locked.  Nothing was stored; the same batch may be tried again."""
 
 
 class RefusedError(Exception):
-    """Something of a batch can never be stored, and so nothing of it was.  The text quotes none of it."""
+    """An entry of the batch can never be stored, so nothing of the batch was.  The text quotes no content."""
 
 
 class Store:
-    """What was said, for as long as it is kept.  Blocks: call it off the event loop."""
+    """The stored calls.  All methods block: call them off the event loop."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """A store, made if it is not there.  StoreError when it cannot be used, or is newer than this program."""
+        """Open the store, created if absent.  Raises StoreError if it is unusable or newer than this program."""
         return cls(open_database(url))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     def record(self, batch: Sequence[Recorded]) -> None:
-        """Store a batch, all of it or nothing: StoreUnavailableError for now, RefusedError for ever."""
+        """Store the whole batch or nothing.  Raises StoreUnavailableError or RefusedError."""
         try:
             self._record(batch)
-        except RefusedError:  # perhaps another recorder was faster: now its rows can be seen
+        except RefusedError:  # another recorder may have stored it first: its rows are visible now
             self._record(batch)
 
     def _record(self, batch: Sequence[Recorded]) -> None:
@@ -59,20 +59,20 @@ class Store:
                 write(connection, one)
 
     def calls(self, limit: int = 50) -> list[CallSummary]:
-        """The latest calls, newest first."""
+        """Return the latest calls, newest first."""
         with self._transaction() as connection:
             return queries.latest_calls(connection, limit)
 
     def transcript(self, call_id: str) -> Transcript | None:
-        """A call with all that was said; None when it is not known."""
+        """Return the transcript stored under exactly this id; None if there is none."""
         with self._transaction() as connection:
             return queries.transcript(connection, call_id)
 
     def whole(self, call_id: str) -> Transcript | None:
         """
-        A call with all that was said under its id, also in later streams (`CALL~2`); None when it is not known.
+        Return a call joined with its later streams (`CALL~2`); None if it is not stored.
 
-        The id of a piece, but the first, gives that piece alone.
+        The id of a later stream returns that stream alone.
         """
         with self._transaction() as connection:
             names = queries.piece_ids(connection, call_id)
@@ -82,9 +82,9 @@ class Store:
 
     def delete(self, call_id: str) -> bool:
         """
-        Forget a call with all its pieces, in quarantine too; whether anything was known of it.
+        Delete a call with all its streams and its quarantined entries.  Returns whether anything was deleted.
 
-        The id of a piece, but the first, forgets that piece alone.  What comes later is kept anew.
+        The id of a later stream deletes that stream alone.  Events that arrive later are stored again.
         """
         with self._transaction() as connection:
             names = {call_id, *queries.piece_ids(connection, call_id)}
@@ -105,19 +105,19 @@ class Store:
         return any(gone)
 
     def set_aside(self, ones: Sequence[Quarantined]) -> None:
-        """Keep what cannot be stored, as it came; twice is once."""
+        """Quarantine entries, unchanged.  Idempotent."""
         with self._transaction() as connection:
             for one in ones:
                 if not _is_aside(connection, one.arrival):
                     connection.execute(insert(quarantine).values(_quarantine_row(one)))
 
     def quarantined(self) -> list[Quarantined]:
-        """All that was set aside."""
+        """Return all quarantined entries."""
         with self._transaction() as connection:
             return queries.quarantined(connection)
 
     def release(self, arrival: Arrival) -> None:
-        """Forget what was set aside: it is stored now."""
+        """Delete an entry from quarantine, because it is stored now."""
         same = (quarantine.c.outbox == arrival.outbox, quarantine.c.entry_id == arrival.entry_id)
         with self._transaction() as connection:
             connection.execute(delete(quarantine).where(*same))
@@ -141,7 +141,7 @@ class Store:
             raise RefusedError("a number is too large for the database") from exc
 
     def _empty_wal(self) -> None:
-        """The write-ahead log still holds what was deleted (https://www.sqlite.org/wal.html#ckpt)."""
+        """Truncate the write-ahead log: it still contains deleted rows (https://www.sqlite.org/wal.html#ckpt)."""
         with self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 

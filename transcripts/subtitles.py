@@ -1,4 +1,4 @@
-"""A transcript as captions: at most two lines at a time, each time with a beginning and an end.  Pure."""
+"""A transcript as subtitle cues of at most two lines, each with a start and an end time.  Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from protocol.plain_text import plain
 from .transcript import StoredSegment, Transcript
 
 _LINES = 2
-"""What broadcasters put on a screen at a time."""
+"""Most lines in a cue, as broadcasters use."""
 
 _SHORTEST = from_ms(1)
-"""A cue has to end behind its beginning (https://www.w3.org/TR/webvtt1/#webvtt-cue-timings)."""
+"""Shortest cue: it must end after its start (https://www.w3.org/TR/webvtt1/#webvtt-cue-timings)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word with its place on the call clock, known or guessed; without white space at its ends."""
+    """A word without surrounding white space; `start`, `end`: samples of the call clock, known or estimated."""
 
     text: str
     start: int
@@ -27,7 +27,7 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What one channel says, in samples of the call clock."""
+    """Text of one channel; `start`, `end`: samples of the call clock."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class Cue:
 
 
 def cues(transcript: Transcript, width: int) -> list[Cue]:
-    """Both channels in the order in which they speak; lines of at most `width` characters, longer words apart."""
+    """Return the cues of all channels by start time; lines have at most `width` characters or one word."""
     found = [
         _cue(block, transcript.call.role(one.segment.channel))
         for one in transcript.spoken
@@ -46,7 +46,7 @@ def cues(transcript: Transcript, width: int) -> list[Cue]:
 
 
 def timed_words(one: StoredSegment) -> list[TimedWord]:
-    """The words of a segment; those without times share the segment's by their lengths."""
+    """Return the words with times.  Missing times are estimated: the segment divided by the lengths of its words."""
     letters = sum(len(word.text) for word in one.words)
     length = one.span.end - one.span.start
     timed, before = [], 0
@@ -74,7 +74,7 @@ def _blocks(words: Sequence[TimedWord], width: int) -> Iterator[list[list[TimedW
 
 
 def _lines(words: Sequence[TimedWord], width: int) -> list[list[TimedWord]]:
-    """As many words in each line as fit, and one at least."""
+    """Put as many words in each line as fit, at least one."""
     lines: list[list[TimedWord]] = []
     room = 0
     for word in words:

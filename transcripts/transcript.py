@@ -33,7 +33,7 @@ class StoredSegment:
     ending: Ending
     words: tuple[Word, ...] = ()
     reason: str = ""
-    """Why there are no words, where the segment failed or was dropped."""
+    """Why a failed or dropped segment has no words."""
 
     language: str = ""
     keywords_revision: int = 0
@@ -41,20 +41,20 @@ class StoredSegment:
     engine: str = ""
     flags: tuple[str, ...] = ()
     timing: Timing | None = None
-    """Where the time of a final went, if that is known."""
+    """Waiting and engine time of a final, if known."""
 
     piece: str = ""
-    """The id of the piece of the call that it stands in; empty for the first."""
+    """Id of the stream that contains the segment; empty for the first stream."""
 
     @property
     def text(self) -> str:
-        """The words, joined."""
+        """The words, joined by spaces."""
         return " ".join(word.text for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class CallSummary:
-    """A call without its words."""
+    """Metadata of a call."""
 
     call_id: str
     roles: tuple[str, ...]
@@ -64,27 +64,27 @@ class CallSummary:
     """Wall clock in seconds since 1970."""
 
     ended_reason: str = ""
-    """Empty while the call goes on."""
+    """Empty until the call has ended."""
 
     duration: int = 0
     channels: tuple[ChannelTotals, ...] = ()
     tenant: str = ""
-    """Whose call it is, where an installation serves several; nobody sets it yet."""
+    """Tenant of the call.  Not set yet."""
 
     def role(self, channel: int) -> str:
-        """Who is heard on a channel."""
+        """Return the role of the party on a channel."""
         return self.roles[channel] if channel < len(self.roles) else "mixed"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One of several streams that came one behind the other under the id of one call."""
+    """One of several consecutive streams of one call."""
 
     call_id: str
-    """Under which it is stored: `CALL`, `CALL~2`, `CALL~3`."""
+    """Id under which it is stored: `CALL`, `CALL~2`, `CALL~3`."""
 
     start: int
-    """Where it begins on the clock of the whole call."""
+    """Start on the clock of the whole call, in samples."""
 
     duration: int
     started_at: float
@@ -93,19 +93,19 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A call and all that was said in it, in the order in which it began."""
+    """A call with its segments in order of their start."""
 
     call: CallSummary
     segments: tuple[StoredSegment, ...]
     gaps: tuple[AudioGap, ...] = ()
     keyword_lists: tuple[KeywordsApplied, ...] = ()
-    """What the call was biased towards, by revision."""
+    """Keyword lists of the call, by revision."""
 
     line_warnings: tuple[LineWarning, ...] = ()
-    """What was wrong with its audio."""
+    """Faults found in its audio."""
 
     pieces: tuple[Piece, ...] = ()
-    """The streams of a call that came in several; empty for one."""
+    """The streams of the call; empty if there was only one."""
 
     @classmethod
     def of(
@@ -116,14 +116,14 @@ class Transcript:
         keyword_lists: Iterable[KeywordsApplied] = (),
         line_warnings: Iterable[LineWarning] = (),
     ) -> "Transcript":
-        """Put together from segments in any order."""
+        """Build a transcript from segments in any order."""
         ordered = sorted(
             segments, key=lambda one: (one.span.start, one.segment.channel, one.segment.number)
         )
         return cls(call, tuple(ordered), tuple(gaps), tuple(keyword_lists), tuple(line_warnings))
 
     def interrupted_before(self, place: int) -> tuple[Piece, ...]:
-        """The pieces that begin between the segment before `place` and the one there, or the end."""
+        """Return the streams that start between segment `place - 1` and segment `place` (or the end)."""
         after = self.segments[place - 1].span.start if place else -1
         rest = [one for one in self.pieces[1:] if one.start > after]
         if place < len(self.segments):
@@ -132,15 +132,15 @@ class Transcript:
 
     @property
     def spoken(self) -> tuple[StoredSegment, ...]:
-        """Segments that have words."""
+        """The segments that have words."""
         return tuple(segment for segment in self.segments if segment.words)
 
     @property
     def keywords(self) -> frozenset[str]:
-        """Every keyword that was asked for or found."""
+        """All keywords that were accepted or found."""
         asked = {term for one in self.keyword_lists for term in one.accepted}
         return frozenset(asked.union(*(one.keywords_found for one in self.segments)))
 
     def text_of(self, channel: int) -> str:
-        """All words of one channel."""
+        """Return all words of one channel, joined by spaces."""
         return " ".join(one.text for one in self.spoken if one.segment.channel == channel)

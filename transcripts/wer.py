@@ -1,4 +1,4 @@
-"""Word error rate, counted as the field counts it: Whisper's English normaliser, then Levenshtein."""
+"""Word error rate: Whisper's English normaliser, then the Levenshtein distance."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,22 +9,22 @@ import jiwer
 
 @dataclass(frozen=True, slots=True)
 class WordErrors:
-    """How a hypothesis differs from its reference, in words."""
+    """Word errors of a hypothesis against its reference."""
 
     substitutions: int = 0
     deletions: int = 0
     insertions: int = 0
     reference: int = 0
-    """Words of the reference."""
+    """Number of words in the reference."""
 
     @property
     def rate(self) -> float:
-        """Errors per word of the reference; 0 where there is none."""
+        """Errors per word of the reference; 0 if the reference is empty."""
         errors = self.substitutions + self.deletions + self.insertions
         return errors / self.reference if self.reference else 0.0
 
     def __add__(self, other: "WordErrors") -> "WordErrors":
-        """Both together."""
+        """Return the sum of both counts."""
         return WordErrors(
             self.substitutions + other.substitutions,
             self.deletions + other.deletions,
@@ -34,7 +34,7 @@ class WordErrors:
 
 
 def word_errors(reference: str, hypothesis: str) -> WordErrors:
-    """Compare two English texts, regardless of case, signs, spelling variants and how numbers are written."""
+    """Count word errors of two English texts, ignoring case, punctuation, spelling variants and number format."""
     wanted, heard = normalise(reference), normalise(hypothesis)
     if not wanted:
         return WordErrors(insertions=len(heard.split()))
@@ -45,7 +45,7 @@ def word_errors(reference: str, hypothesis: str) -> WordErrors:
 
 
 def normalise(text: str) -> str:
-    """`text` as Whisper's papers compare it (Radford et al. 2022, appendix C)."""
+    """Normalise an English text as the Whisper paper does (Radford et al. 2022, appendix C)."""
     return str(_normaliser()(text))
 
 

@@ -1,7 +1,8 @@
 """
-Events into rows.
+Write events as rows.
 
-The first word stands: the same event again changes nothing, and events may come in any order.
+Writing is idempotent: the first event for a key is kept, a repeated one changes nothing, and events may come in
+any order.
 """
 
 from dataclasses import asdict
@@ -37,16 +38,16 @@ _Key = dict[str, Any]
 
 
 class ConflictError(Exception):
-    """Other speech is stored under the number of a segment."""
+    """Different speech is already stored under the number of the segment."""
 
 
 def write(connection: Connection, one: Recorded) -> None:
-    """Put one event where it belongs, in the transaction of `connection`."""
+    """Write one event, in the transaction of `connection`.  Raises ConflictError."""
     event = one.entry.event
     if isinstance(
         event, DtmfPressed | Partial | SpeechStarted | MarkReached | LoadChanged | CallWarning
     ):
-        return  # of the moment; and callers type card numbers and PINs: nothing keeps them
+        return  # transient; DTMF may be card numbers and PINs, which are never stored
     call_id = _row_of(connection, one)
     match event:
         case CallStarted() as started:
@@ -90,8 +91,8 @@ def _segment_ended(connection: Connection, call_id: str, terminal: Terminal) -> 
     """
     Keep the first terminal event of a segment.
 
-    Told again after a loss it may read differently, but it lies where it lay.  One that lies elsewhere is
-    other speech: the call's id has been used twice.
+    An event repeated after a loss may have other words, but has the same span.  A different span is different
+    speech: the call id has been used twice, and ConflictError is raised.
     """
     segment = terminal.segment
     key: _Key = {"call_id": call_id, "channel": segment.channel, "number": segment.number}
@@ -153,9 +154,9 @@ def _keywords_applied(connection: Connection, call_id: str, applied: KeywordsApp
 
 def _row_of(connection: Connection, one: Recorded) -> str:
     """
-    The id under which the call is stored; its row is there then, also when `call.started` comes later.
+    Return the id under which the call is stored, and create its row if `call.started` has not come yet.
 
-    A call whose id another call had before is stored as `<id>~2`, `<id>~3` and so on.
+    If an earlier call had the same id, the call is stored as `<id>~2`, `<id>~3` and so on.
     """
     key: _Key = {"call_id": one.call_id}
     found = _find(connection, calls, key, calls.c.log, calls.c.ended_reason)
@@ -163,7 +164,9 @@ def _row_of(connection: Connection, one: Recorded) -> str:
         return _new_row(connection, one.call_id, one.log)
     if one.log in ("", found.log):
         return one.call_id
-    if found.log == "" and found.ended_reason == "":  # begun by a Trunkline that did not name logs
+    if (
+        found.log == "" and found.ended_reason == ""
+    ):  # started by a version that did not write log ids
         connection.execute(update(calls).where(calls.c.call_id == one.call_id).values(log=one.log))
         return one.call_id
     again = calls.c.call_id.startswith(f"{one.call_id}~", autoescape=True)
