@@ -1,4 +1,4 @@
-"""Pin what the images install: `python docker/make_locks.py` writes a .lock beside sets.toml for each set."""
+"""Pin the packages of the images: `python docker/make_locks.py` writes a .lock file for each set of sets.toml."""
 
 import subprocess
 import sys
@@ -20,17 +20,17 @@ _TARGET = ("--python-version", "3.11.14", "--python-platform", "x86_64-manylinux
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """What one image is to have, as sets.toml says it."""
+    """Packages of one image, from sets.toml."""
 
     extras: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
-    """When given, nothing of the project's own dependencies."""
+    """If given, the dependencies of the project are not installed."""
 
 
 def sets() -> dict[str, ImageSet]:
-    """All sets by name."""
+    """Return all sets by name."""
     content = tomllib.loads((HERE / "sets.toml").read_text())
     return {
         name: ImageSet(**{word: tuple(names) for word, names in said.items()})
@@ -39,7 +39,7 @@ def sets() -> dict[str, ImageSet]:
 
 
 def requirements(image: ImageSet, project: dict[str, Any]) -> list[Requirement]:
-    """What has to be installed; a dependency that nobody left out is in every image."""
+    """Return the packages to install.  A dependency that is not in `without` is in every image."""
     if image.alone:
         return [Requirement(line) for line in image.alone]
     extras = project["optional-dependencies"]
@@ -51,13 +51,13 @@ def requirements(image: ImageSet, project: dict[str, Any]) -> list[Requirement]:
 
 
 def project() -> dict[str, Any]:
-    """The table [project] of pyproject.toml."""
+    """Return the table [project] of pyproject.toml."""
     table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return table
 
 
 def lock(name: str, wanted: Sequence[Requirement]) -> None:
-    """Let uv choose versions and write them down with the hashes of their files."""
+    """Resolve the versions with uv and write them with the hashes of their files."""
     command = [
         *(sys.executable, "-m", "uv", "pip", "compile", "-", *_TARGET, "--only-binary", ":all:"),
         *("--generate-hashes", "--no-annotate", "--no-header", "--quiet"),

@@ -1,4 +1,4 @@
-"""Write docs/settings.md from the settings classes; `--check` says whether it is up to date."""
+"""Write docs/settings.md from the settings classes; with `--check`, exit with 1 if it is not up to date."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ same place, the engine's own `model` wins. An empty text leaves an engine's defa
 
 
 def text() -> str:
-    """The whole page."""
+    """Return the whole page."""
     lines = [_HEAD]
     for section, settings in SECTIONS.items():
         lines += [f"\n## [{section}]\n", f"{(settings.__doc__ or '').strip()}\n"]

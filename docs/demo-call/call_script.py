@@ -1,11 +1,11 @@
-"""What is said in the demo call: invented people, invented products, a card number made for tests."""
+"""Script of the demo call: invented people and products, and a card number made for tests."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Speaker(StrEnum):
-    """Who speaks; agent is channel 0 and customer channel 1 of the recording."""
+    """Speaker; the agent is channel 0 and the customer channel 1 of the recording."""
 
     AGENT = "agent"
     CUSTOMER = "customer"
@@ -30,7 +30,7 @@ class Turn:
 _A, _C = Speaker.AGENT, Speaker.CUSTOMER
 
 KEYWORDS = ("Orvanta", "Zelvo Dock", "Quillon", "Maren", "Tobias Ekwall")
-"""What a customer would give us as keywords: no recogniser has met these names."""
+"""Keywords that a customer would set: no recogniser was trained on these names."""
 
 TURNS = (
     Turn(
@@ -103,7 +103,7 @@ TURNS = (
     ),
     Turn(
         _C,
-        # Adyen's published test card for Visa.  Not 4111 1111 1111 1111: recognisers lose count of fifteen ones.
+        # Adyen's published test card for Visa.  Not 4111 1111 1111 1111: recognisers miscount fifteen ones.
         "Yes, it is four nine eight eight, four three eight eight, "
         "four three eight eight, four three zero five.",
         "Yes, it is 4988 4388 4388 4305.",

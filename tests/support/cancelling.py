@@ -1,4 +1,4 @@
-"""What is told to stop stops, at whatever moment it is told."""
+"""Check that a task can be cancelled at any moment."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 async def assert_cancelled(work: Coroutine[Any, Any, None], turns: int) -> None:
-    """That `work`, which never ends by itself, ends when it is cancelled `turns` of the event loop after its beginning."""
+    """Check that the endless `work` ends when it is cancelled `turns` turns of the event loop after its start."""
     task = asyncio.ensure_future(work)
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Certificates of a site, made for one test."""
+"""Create certificates for one test."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Somebody who signs certificates."""
+    """A certificate authority."""
 
     name: x509.Name
     key: ec.EllipticCurvePrivateKey
 
     def issue(self, folder: Path, common_name: str, *, days: int = 1) -> tuple[Path, Path]:
-        """Certificate and key, as files; expired when `days` is negative."""
+        """Issue a certificate; returns its file and its key file.  Expired if `days` is negative."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._sign(_named(common_name), key, days, ca=False)
         return _written(folder, common_name, certificate, key)
 
     def own(self, folder: Path) -> Path:
-        """Its own certificate, as a file."""
+        """Write the certificate of the authority to a file."""
         certificate = self._sign(self.name, self.key, 1, ca=True)
         return _written(folder, "ca", certificate, self.key)[0]
 

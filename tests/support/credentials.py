@@ -1,4 +1,4 @@
-"""A site with two tenants, their keys and tokens, and everything a stranger might show instead."""
+"""A site with two tenants, their keys and tokens, and forged credentials."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ PUBLIC_URL = "wss://calls.example.com"
 
 @cache
 def issuer_key() -> tuple[str, str]:
-    """An RSA key: private and public, in PEM."""
+    """Return an RSA key: private and public, in PEM."""
     private = rsa.generate_private_key(65_537, 2_048)
     pem = private.private_bytes(
         serialization.Encoding.PEM,
@@ -41,19 +41,19 @@ def issuer_key() -> tuple[str, str]:
 
 
 def claims(**changed: object) -> dict[str, object]:
-    """What a good token says, but for `changed`; None leaves a claim out."""
+    """Return valid claims with the changes in `changed`; None removes a claim."""
     now = int(time.time())
     good = {"iss": ISSUER, "aud": AUDIENCE, "exp": now + 60, "iat": now, "scope": "ingest read"}
     return {name: value for name, value in (good | changed).items() if value is not None}
 
 
 def token(**changed: object) -> str:
-    """A token of the site's own issuer."""
+    """Return a token of the issuer of the site."""
     return jwt.encode(claims(**changed), issuer_key()[0], algorithm="RS256")
 
 
 def unsafe(header: Mapping[str, Any], body: Mapping[str, Any], secret: bytes | None) -> str:
-    """A token as an attacker would put it together: any header, HMAC with any secret, or no signature."""
+    """Return a token as an attacker would build it: any header, HMAC with any secret, or no signature."""
     parts = [_packed(json.dumps(part).encode()) for part in (header, body)]
     signed = ".".join(parts).encode()
     signature = hmac.new(secret, signed, hashlib.sha256).digest() if secret is not None else b""
@@ -66,7 +66,7 @@ def _packed(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A file of keys, and what opens what."""
+    """A key file, and its credentials by tenant and scope."""
 
     file: Path
     acme: str = field(repr=False)
@@ -100,7 +100,7 @@ def site(folder: Path) -> Site:
 
 
 def keyring() -> Keyring:
-    """The signers alone."""
+    """Return a keyring with the signers only."""
     return Keyring((), _signers())
 
 
@@ -115,12 +115,12 @@ def _signers() -> list[Signer]:
 
 
 def bearer(text: str) -> dict[str, str]:
-    """The header that shows a key."""
+    """Return the HTTP header for a key or token."""
     return {"Authorization": f"Bearer {text}"}
 
 
 def forged_tokens() -> dict[str, str]:
-    """Tokens that must open nothing, by what is wrong with them."""
+    """Return tokens that must be refused, by their fault."""
     now, public = int(time.time()), issuer_key()[1].encode()
     stranger = rsa.generate_private_key(65_537, 2_048)
     good = claims()
@@ -185,7 +185,7 @@ def _with_other_body(text: str) -> str:
 
 
 def forged_keys(real: Site) -> dict[str, str]:
-    """Keys that must open nothing."""
+    """Return keys that must be refused."""
     _, key_id, secret = real.acme.split("_", 2)
     return {
         "empty": "",

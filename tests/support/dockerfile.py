@@ -1,4 +1,4 @@
-"""As much of a Dockerfile as tests ask for: its stages and their instructions."""
+"""Parse a Dockerfile as far as the tests need it: stages and their instructions."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and what follows it."""
+    """One FROM and the instructions after it."""
 
     name: str
     base: str
@@ -16,19 +16,19 @@ class Stage:
 
     @property
     def copied(self) -> list[str]:
-        """What comes from the build context."""
+        """Files copied from the build context."""
         words = [shlex.split(text) for verb, text in self.instructions if verb == "COPY"]
         return [source for one in words if not one[0].startswith("--from") for source in one[:-1]]
 
     def environment(self, stages: Mapping[str, "Stage"]) -> dict[str, str]:
-        """All variables that hold here, those of the stages below included."""
+        """Return all variables of this stage, including those of its base stages."""
         below = stages[self.base].environment(stages) if self.base in stages else {}
         said = [text for verb, text in self.instructions if verb == "ENV"]
         return below | dict(pair.split("=", 1) for text in said for pair in shlex.split(text))
 
 
 def stages(text: str) -> dict[str, Stage]:
-    """The stages by name."""
+    """Return the stages by name."""
     found: dict[str, Stage] = {}
     for block in re.split(r"^(?=FROM )", _joined(text), flags=re.MULTILINE)[1:]:
         first, *rest = block.strip().splitlines()
@@ -39,14 +39,14 @@ def stages(text: str) -> dict[str, Stage]:
 
 
 def exported(stages: Mapping[str, Stage], name: str) -> dict[str, str]:
-    """What a stage says last of each instruction, or else the stage that it stands on."""
+    """Return the last value of each instruction in a stage, or in its base stages."""
     stage = stages[name]
     below = exported(stages, stage.base) if stage.base in stages else {}
     return below | dict(stage.instructions)
 
 
 def _joined(text: str) -> str:
-    """One instruction a line, without comments."""
+    """Return the text with one instruction per line, without comments."""
     lines = [
         line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")
     ]

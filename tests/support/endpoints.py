@@ -16,7 +16,7 @@ from tests.support.pipeline import Event
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+    """Return a port that is free at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
@@ -52,7 +52,7 @@ class Caller:
 
 @asynccontextmanager
 async def ringing(port: int, uuid: UUID) -> AsyncIterator[Caller]:
-    """A caller that has said its UUID."""
+    """Open a call and send its UUID; yields the caller."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     caller = Caller(reader, writer)
     try:
@@ -71,7 +71,7 @@ class SentEvent:
 
 
 async def sent_events(url: str, headers: dict[str, str] | None = None) -> AsyncIterator[SentEvent]:
-    """Events until the server ends the answer; httpx.HTTPStatusError when it is not a stream of them."""
+    """Yield events until the server ends the response.  Raises httpx.HTTPStatusError if it is not a stream."""
     async with (
         httpx.AsyncClient(timeout=30) as client,
         client.stream("GET", url, headers=headers) as answer,

@@ -1,7 +1,7 @@
 """
-Engines for tests of everything around engines.
+Engines for tests of the components around engines.
 
-They implement the engine's interface honestly: what comes out depends on what goes in, and on nothing else.
+They implement the interface of an engine: their output depends only on their input.
 """
 
 import threading
@@ -20,7 +20,7 @@ from workers.engines.base import (
 
 
 class LengthTeller:
-    """Says how many tenths of a second it was given: `10 tenths`.  Fails where `fault` says so."""
+    """Recognises the length of the audio, such as `10 tenths` (of a second).  Fails if `fault` returns True."""
 
     def __init__(
         self, max_batch: int = 4, fault: Callable[[Utterance], bool] = lambda _: False
@@ -32,7 +32,7 @@ class LengthTeller:
         )
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """The length of each, in words."""
+        """Return the length of each utterance, as words."""
         self.batches.append(len(batch))
         if any(self._fault(one) for one in batch):
             raise EngineError("told to fail")
@@ -51,9 +51,9 @@ class LengthTeller:
 
 class Scribe:
     """
-    Tells lengths as LengthTeller does, a tenth of a second with each step; others may join in between.
+    Continuous engine with the output of LengthTeller: each step processes a tenth of a second of each utterance.
 
-    `gets_on` decides before each step whether there is one: without it everybody stays where they are.
+    `gets_on` decides before each step whether the step makes progress.
     """
 
     def __init__(
@@ -72,20 +72,20 @@ class Scribe:
         """Set with the first admission."""
 
         self.company: list[int] = []
-        """How many were being written when somebody was admitted."""
+        """Number of utterances in progress at each admission."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the teller."""
+        """Those of LengthTeller."""
         return self._reporter.capabilities
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """At once."""
+        """Return all hypotheses at once."""
         return self._reporter.transcribe(batch)
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
-        """Partials are finished with the next step, finals after as many as they have tenths of seconds."""
-        self._reporter.transcribe(utterances)  # raises when one is at fault
+        """Admit utterances: a partial needs one step, a final one step for each tenth of a second."""
+        self._reporter.transcribe(utterances)  # raises if an utterance is at fault
         tickets = [sum(map(len, self.admitted)) + place for place in range(len(utterances))]
         self.company.append(len(self._left))
         self.admitted.append([len(one.samples) for one in utterances])
@@ -96,7 +96,7 @@ class Scribe:
         return tickets
 
     def step(self) -> list[tuple[int, Hypothesis]]:
-        """A tenth of a second more of each."""
+        """Process a tenth of a second of each utterance; returns the finished ones."""
         if not self._gets_on(self):
             return []
         self._left = {ticket: (steps - 1, one) for ticket, (steps, one) in self._left.items()}

@@ -1,4 +1,4 @@
-"""Gateways as processes of their own, and what a bridge that cannot come back says to them."""
+"""Gateways as separate processes, and a bridge that cannot reconnect."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ PROGRAM = ("-m", "trunkline", "gateway", "--port", "0")
 
 @dataclass(frozen=True)
 class GatewayProcess:
-    """Where it listens, and its process: may be stopped and continued."""
+    """URL and process of a gateway; the process may be stopped and continued."""
 
     url: str
     running: asyncio.subprocess.Process
@@ -36,7 +36,7 @@ class GatewayProcess:
 async def gateway_process(
     valkey: ValkeyServer, program: Sequence[str] = PROGRAM, **settings: str
 ) -> AsyncIterator[GatewayProcess]:
-    """`trunkline gateway`, or another program that says its port when it is ready; killed in the end."""
+    """Run `trunkline gateway`, or another program with its port as ready line; killed at the end."""
     ready, notify = os.pipe()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")},
@@ -61,7 +61,7 @@ async def gateway_process(
 
 @asynccontextmanager
 async def working(redis: Redis, engine: Engine) -> AsyncIterator[None]:
-    """A worker of its own while the context lasts."""
+    """Run an additional worker while the context lasts."""
     partitions = [Partition(0)]
     worker = Worker(
         WorkQueue(redis, partitions, "late-worker"), partitions, engine, WorkerSettings()
@@ -76,14 +76,14 @@ async def working(redis: Redis, engine: Engine) -> AsyncIterator[None]:
 
 @dataclass
 class TwilioCall:
-    """A media stream of one track: it has one connection, and no way to come back on another."""
+    """A Twilio media stream of one track: it has one connection and cannot reconnect."""
 
     socket: ClientConnection
     sent: int = 0
     _tasks: list["asyncio.Future[None]"] = field(default_factory=list)
 
     async def begin(self, call_id: str) -> None:
-        """The first messages."""
+        """Send the first messages."""
         start = {
             "callSid": "CA1",
             "tracks": ["inbound"],
@@ -93,7 +93,7 @@ class TwilioCall:
         await self.socket.send(json.dumps({"event": "start", "start": start}))
 
     async def speak(self, audio: bytes, *, pace: float = 20) -> None:
-        """Mu-law, in frames of 20 ms, `pace` times real time; waits where the other side does not read."""
+        """Send mu-law in frames of 20 ms, `pace` times real time; waits while the gateway does not read."""
         for start in range(0, len(audio), 160):
             await asyncio.sleep(0.02 / pace)
             payload = base64.b64encode(audio[start : start + 160]).decode()
@@ -102,13 +102,13 @@ class TwilioCall:
             await self.socket.send(json.dumps({"event": "media", "media": media}))
 
     async def hang_up(self) -> None:
-        """The last message."""
+        """Send the last message."""
         await self.socket.send('{"event":"stop"}')
 
 
 @asynccontextmanager
 async def twilio_call(url: str, call_id: str) -> AsyncIterator[TwilioCall]:
-    """A call that has begun."""
+    """Open a call and send its first messages; yields the call."""
     async with connect(f"{url}/twilio", compression=None, ping_interval=None) as socket:
         call = TwilioCall(socket)
         await call.begin(call_id)

@@ -1,9 +1,9 @@
 """
-A gateway whose event loop is held up for as long as a file is there, by one slow step of its voice detection.
+A gateway whose event loop is blocked while a file exists, by one slow step of its voice activity detection.
 
     python tests/support/held_up_gateway.py FILE
 
-Beside FILE it leaves `FILE.held` when it stands still.
+It creates `FILE.held` when the loop is blocked.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from streaming.settings import GatewaySettings
 
 
 class SlowJudge:
-    """Silero, on a machine that gets nowhere for a while."""
+    """Silero, blocked while a file exists."""
 
     def __init__(self, silero: Silero, file: Path) -> None:
         self._silero = silero
         self._file = file
 
     def predict(self, questions: Sequence[VadQuery]) -> list[VadResult]:
-        """As Silero does, when the file is gone."""
+        """Return the results of Silero when the file has been deleted."""
         while self._file.exists():
             self._file.with_suffix(".held").touch()
             time.sleep(0.05)
@@ -40,7 +40,7 @@ class SlowJudge:
 
 
 async def serve(redis_url: str, file: Path) -> None:
-    """Until killed."""
+    """Run the gateway until killed."""
     weights = silero_weights()
     assert weights is not None
     shared = RedisSettings(url=redis_url)

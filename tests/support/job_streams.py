@@ -1,4 +1,4 @@
-"""One call's segments, queued as a gateway does it and read as a client does: for tests of workers."""
+"""For tests of workers: queue the segments of one call as a gateway does, and read its log as a client does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ Terminal = Final | SegmentFailed
 
 
 class Lane:
-    """A call in progress; segment `n` is the only one of channel `n`, so nobody waits for another in the log."""
+    """A call in progress.  Each channel has one segment, so no event waits for another in the log."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -42,11 +42,11 @@ class Lane:
         await self._gateway.open("log-a", _CHECKPOINT)
 
     async def poll(self) -> None:
-        """Tell another life of Redis what it lacks: nothing, for no event is known."""
+        """Restore the call in a Redis that has restarted, with no events."""
         await self._gateway.restore([], _CHECKPOINT)
 
     async def queue(self, channel: int, samples: Samples) -> None:
-        """Speech that has ended, at the engine's rate."""
+        """Queue a final; `samples`: at the sample rate of the engine."""
         segment = SegmentId(channel, 0)
         audio = _as_pcm(samples)
         await self._gateway.perform(
@@ -57,14 +57,14 @@ class Lane:
         )
 
     async def ask(self, channel: int, samples: Samples) -> None:
-        """Speech that goes on, and somebody wants to read it now."""
+        """Request a partial of an open segment."""
         segment = SegmentId(channel, 0)
         await self._gateway.perform(
             [StoreAudio(segment, 0, _as_pcm(samples), self._job(segment, None))]
         )
 
     async def next_terminal(self) -> Terminal:
-        """The next final or failure in the log, waiting for it if need be."""
+        """Wait for the next final or failed segment in the log."""
         while True:
             reply = await self._redis.xread({CALL.log: self._read}, count=1, block=1_000)
             for _, entries in reply:
@@ -75,15 +75,15 @@ class Lane:
 
     @asynccontextmanager
     async def partials(self) -> AsyncIterator[AsyncIterator[Partial]]:
-        """What is published of open segments, from the beginning of the context on."""
+        """Yield the partials that are published while the context lasts."""
         async with self._redis.pubsub() as told:
             await told.subscribe(CALL.live)
             messages = told.listen()
-            await anext(messages)  # the subscription stands
+            await anext(messages)  # the subscription is active
             yield _partials_in(messages)
 
     async def leases(self) -> list[tuple[str, int]]:
-        """Who has finals, and how often each was delivered; the oldest first."""
+        """Return consumer and delivery count of each pending final, oldest first."""
         pending = await self._redis.xpending_range(P0.finals_in("en-en"), WORKERS, "-", "+", 100)
         return [(one["consumer"].decode(), one["times_delivered"]) for one in pending]
 
@@ -95,7 +95,7 @@ class Lane:
 async def working(
     redis: Redis, engine: Engine, settings: WorkerSettings | None = None, name: str = "worker-1"
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """A worker at work; it is told to stop behind the context, if it was not before."""
+    """Run a worker while the context lasts; yields its task."""
     queue = WorkQueue(redis, [P0], name)
     task = asyncio.ensure_future(Worker(queue, [P0], engine, settings or WorkerSettings()).run())
     try:
@@ -114,7 +114,7 @@ async def _partials_in(messages: AsyncIterator[dict[str, Any]]) -> AsyncIterator
 
 
 def speech(tenths: int) -> Samples:
-    """So many tenths of a second that are not silence."""
+    """Return `tenths` tenths of a second of audio that is not silence."""
     return np.full(tenths * 1_600, 0.5, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The whole ring in one process: real sockets, real Valkey, real parts; the engine is the caller's choice."""
+"""The whole pipeline in one process: real sockets, Valkey and parts, with any engine."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Where it is, and what it stored."""
+    """A running pipeline: its URL and its store."""
 
     url: str
     store: Store
@@ -49,7 +49,7 @@ async def pipeline(
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
 ) -> AsyncIterator[Pipeline]:
-    """A gateway on a free port, a recorder, and a worker unless there is no engine; all count in `figures`."""
+    """Run a gateway on a free port, a recorder, and a worker if there is an engine; metrics in `figures`."""
     partitions = [Partition(number) for number in range(shares)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
@@ -83,7 +83,7 @@ async def pipeline(
 
 @asynccontextmanager
 async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> AsyncIterator[str]:
-    """One more gateway, on a free port: its URL while the context lasts; then it is told to stop."""
+    """Run another gateway on a free port while the context lasts; yields its URL."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     serving = asyncio.ensure_future(_gateway(redis, settings).run(port.set_result))
     try:
@@ -108,26 +108,26 @@ def _gateway(
 
 @dataclass(slots=True)
 class Listener:
-    """Takes down the events of a call, and waits for those a test is interested in."""
+    """Collects the events of a call, and waits for those that a test needs."""
 
     events: list[Event] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self, connection: ClientConnection) -> None:
-        """Until the other side closes."""
+        """Receive until the connection is closed."""
         async for message in connection:
             self.events.append(json.loads(message))
             self._news.set()
 
     async def until(self, kind: str, count: int = 1) -> Event:
-        """The `count`-th event of a kind, waiting for it if need be."""
+        """Wait for the `count`-th event of a type."""
         while len(found := self.of(kind)) < count:
             self._news.clear()
             await self._news.wait()
         return found[count - 1]
 
     async def until_one_of(self, segment: str, *kinds: str) -> None:
-        """An event of one of these kinds about a segment, waiting for it if need be."""
+        """Wait for an event of one of these types about a segment."""
         while not any(
             event["type"] in kinds and event.get("segment_id") == segment for event in self.events
         ):
@@ -135,11 +135,11 @@ class Listener:
             await self._news.wait()
 
     def of(self, kind: str) -> list[Event]:
-        """All events of a kind so far."""
+        """Return all events of a type so far."""
         return [event for event in self.events if event["type"] == kind]
 
     def text(self, channel: int = 0) -> str:
-        """All finals of a channel, joined."""
+        """Return the joined text of all finals of a channel."""
         return " ".join(
             event["text"] for event in self.of("segment.final") if event["channel"] == channel
         )
@@ -147,7 +147,7 @@ class Listener:
 
 @asynccontextmanager
 async def calling(url: str, **start: object) -> AsyncIterator[tuple[ClientConnection, Listener]]:
-    """A native bridge that has sent its `start`."""
+    """Connect a native bridge and send its `start`."""
     listener = Listener()
     async with connect(f"{url}/v1/calls", compression=None) as connection:
         listening = asyncio.ensure_future(listener.listen(connection))
@@ -169,12 +169,12 @@ async def stream(connection: ClientConnection, audio: bytes, *, frame: int, pace
 
 
 def reset(connection: ClientConnection) -> None:
-    """The network is gone: no close frame, no FIN, a reset."""
+    """Simulate a network loss: a TCP reset, without a close frame or FIN."""
     raw: socket.socket = connection.transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     connection.transport.abort()
 
 
 def texts(events: Sequence[Event]) -> list[str]:
-    """What was said, in the order of the events."""
+    """Return the texts of the finals, in order of the events."""
     return [event["text"] for event in events]

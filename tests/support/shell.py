@@ -1,4 +1,4 @@
-"""`trunkline` as people start it: from bash, beside all the variables that a shell has anyway."""
+"""Start `trunkline` as users do: from bash, with the ordinary variables of a shell."""
 
 import os
 import shlex
@@ -18,14 +18,14 @@ export TRUNKLINE_GATEWAY_PORT_8080_TCP=tcp://10.3.0.7:8080 TRUNKLINE_GATEWAY_SER
 
 
 def script(commands: str, tmp_path: Path) -> list[str]:
-    """Commands for a bash in which `trunkline` is this checkout."""
+    """Return the command line of a bash script in which `trunkline` is this checkout."""
     trunkline = f'trunkline() {{ {shlex.quote(sys.executable)} -m trunkline "$@"; }}\n'
     data = f"WAV={shlex.quote(str(PROMPT))}\nexport XDG_DATA_HOME={shlex.quote(str(tmp_path))}\n"
     return ["bash", "--noprofile", "--norc", "-c", ORDINARY + data + trunkline + commands]
 
 
 def clean() -> dict[str, str]:
-    """The environment without settings of ours."""
+    """Return the environment without settings of Trunkline."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
 
 

@@ -31,7 +31,7 @@ _CHORD_SECONDS = 1.2
 
 
 def silence(seconds: float) -> Pcm:
-    """Digital silence: what a bridge sends for a muted channel."""
+    """Digital silence, as a bridge sends for a muted channel."""
     return np.zeros(_samples(seconds), dtype=np.int16)
 
 
@@ -41,13 +41,13 @@ def tone(seconds: float, hz: float = 440.0, dbfs: float = -20.0) -> Pcm:
 
 
 def ringback(seconds: float, dbfs: float = -20.0) -> Pcm:
-    """What a caller hears while the far end rings (North America): 440 + 480 Hz, 2 s on, 4 s off."""
+    """Ringback tone of North America: 440 + 480 Hz, 2 s on, 4 s off."""
     ringing = np.arange(_samples(seconds)) % (6 * RATE) < 2 * RATE
     return _at_level(_sine(seconds, 440) + _sine(seconds, 480), dbfs) * ringing
 
 
 def dtmf(digit: str, seconds: float = 0.1, dbfs: float = -12.0) -> Pcm:
-    """A key of the telephone: 0-9, *, #, A-D; ValueError for another."""
+    """DTMF tone of `digit`: 0-9, *, #, A-D.  Raises ValueError for others."""
     for row, low in zip(_KEYS, _LOW_HZ, strict=True):
         if len(digit) == 1 and digit in row:
             high = _HIGH_HZ[row.index(digit)]
@@ -56,22 +56,22 @@ def dtmf(digit: str, seconds: float = 0.1, dbfs: float = -12.0) -> Pcm:
 
 
 def white_noise(seconds: float, dbfs: float = -40.0, seed: int = 0) -> Pcm:
-    """Hiss: the same power at every frequency."""
+    """White noise: the same power at every frequency."""
     return _at_level(_white(seconds, seed), dbfs)
 
 
 def pink_noise(seconds: float, dbfs: float = -40.0, seed: int = 0) -> Pcm:
-    """A room: the power falls by 3 dB an octave, from 50 Hz on."""
+    """Pink noise, like a room: the power falls by 3 dB per octave above 50 Hz."""
     return _at_level(_shaped(seconds, seed, lambda hz: 1 / np.sqrt(np.maximum(hz, 50))), dbfs)
 
 
 def comfort_noise(seconds: float, dbfs: float = -65.0, seed: int = 0) -> Pcm:
-    """What a gateway plays so that the line does not seem dead (RFC 3389): faint, mostly below 1 kHz."""
+    """Comfort noise (RFC 3389): faint, mostly below 1 kHz."""
     return _at_level(_shaped(seconds, seed, lambda hz: 1 / (1 + (hz / 1_000) ** 2)), dbfs)
 
 
 def music(seconds: float, seed: int = 0, dbfs: float = -20.0) -> Pcm:
-    """Hold music of a kind: four plucked chords in an order that `seed` chooses, over and over."""
+    """Simple hold music: four plucked chords, repeated in an order given by `seed`."""
     order = np.random.default_rng(seed).permutation(len(_CHORDS_HZ))
     bars = [_chord(_CHORDS_HZ[chord]) for chord in order]
     return _at_level(np.resize(np.concatenate(bars), _samples(seconds)), dbfs)
@@ -106,7 +106,7 @@ def _shaped(seconds: float, seed: int, response: Callable[[Wave], Wave]) -> Wave
     """White noise with `response` (amplitude by frequency in Hz) laid over its spectrum."""
     white = _white(seconds, seed)
     if not len(white):
-        return white  # there is no spectrum of nothing
+        return white  # no spectrum of an empty array
     hz = np.fft.rfftfreq(len(white), 1 / RATE)
     return np.fft.irfft(np.fft.rfft(white) * response(hz), len(white))
 

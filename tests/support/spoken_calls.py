@@ -1,4 +1,4 @@
-"""Human speech for tests of delivery, and what must be true of every call that was delivered."""
+"""Human speech for tests of delivery, and the invariants of a completely delivered call."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ AUDIO = encode(
 
 
 def assert_whole(heard: Listener) -> None:
-    """Every seq once and in order, one end for each segment, an account that adds up to all of `AUDIO`."""
+    """Check: every seq once and in order, one terminal event per segment, totals that add up to `AUDIO`."""
     logged = [event["seq"] for event in heard.events if "seq" in event]
     begun = [event["segment_id"] for event in heard.of("speech.started")]
     ended = [event["segment_id"] for event in heard.of("segment.final")]

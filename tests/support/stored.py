@@ -1,15 +1,15 @@
-"""What a call has become in the store, once all of it is there."""
+"""Wait for the complete transcript of a call in the store."""
 
 import asyncio
 
 from transcripts.store import Store
 from transcripts.transcript import Transcript
 
-PATIENCE = 60  # seconds; only a failing test waits as long
+PATIENCE = 60  # seconds; only a failing test waits that long
 
 
 async def stored_call(store: Store, call_id: str) -> Transcript:
-    """The transcript of a call, as soon as its end is stored; TimeoutError if that does not come."""
+    """Return the transcript when `call.ended` is stored.  Raises TimeoutError."""
     async with asyncio.timeout(PATIENCE):
         while True:
             found = await asyncio.to_thread(store.transcript, call_id)

