@@ -70,7 +70,7 @@ def test_hadolint_has_nothing_to_say() -> None:
 
 
 @pytest.mark.parametrize(("profile", "worker"), [("cpu", "worker"), ("gpu", "worker-gpu")])
-def test_a_profile_is_the_whole_ring_with_one_kind_of_worker(profile: str, worker: str) -> None:
+def test_a_profile_is_the_whole_pipeline_with_one_kind_of_worker(profile: str, worker: str) -> None:
     assert set(compose(profile)["services"]) == {"valkey", "gateway", "recorder", worker}
 
 

@@ -136,7 +136,7 @@ async def test_faults_leave_no_word_in_the_log(
     assert leaked(lines, content) == {}
 
 
-def test_what_is_not_on_the_list_is_left_out_and_told_by_its_name() -> None:
+def test_fields_that_are_not_listed_are_removed_and_named() -> None:
     line = only_allowed(None, "info", {"event": "call_started", "call_id": "c1", "text": "my card"})
 
     assert line == {"event": "call_started", "call_id": "c1", "dropped": ["text"]}
@@ -166,7 +166,7 @@ def test_a_library_is_quoted_by_place_only(lines: Lines) -> None:
     assert "card" not in json.dumps(line)
 
 
-def test_a_crash_is_told_by_name_and_place() -> None:
+def test_a_crash_is_logged_by_class_and_position() -> None:
     program = "from runtime.process import log_as_json\nlog_as_json('worker')\nint('my card 4929123456781234')\n"
 
     done = subprocess.run(
@@ -179,7 +179,7 @@ def test_a_crash_is_told_by_name_and_place() -> None:
     assert "4929" not in done.stderr + done.stdout
 
 
-def test_a_group_of_errors_is_told_by_the_names_of_all(lines: Lines) -> None:
+def test_an_exception_group_is_logged_with_the_names_of_its_members(lines: Lines) -> None:
     try:
         raise ExceptionGroup("my card", [ValueError("4929"), OSError("1234")])
     except ExceptionGroup:

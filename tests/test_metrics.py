@@ -77,7 +77,7 @@ async def test_a_call_is_counted_by_all_parts(redis: Redis, tmp_path: Path) -> N
     assert value(metrics, "unsettled_segments") == value(metrics, "held_audio_bytes") == 0
 
 
-async def test_the_audio_of_a_call_is_accounted_for_in_the_figures_too(
+async def test_the_audio_of_a_call_is_accounted_for_in_the_metrics(
     redis: Redis, tmp_path: Path
 ) -> None:
     metrics = await after_a_call(redis, tmp_path, LengthTeller())
@@ -152,7 +152,7 @@ async def test_calls_in_progress_are_counted_while_they_last(redis: Redis, tmp_p
     assert (before, during) == (0, 1)
 
 
-async def test_the_gateway_tells_orchestrators_on_its_own_port(
+async def test_the_gateway_answers_orchestrators_on_its_own_port(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, None) as it:

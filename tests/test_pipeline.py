@@ -204,7 +204,7 @@ async def test_several_subscribers_read_the_same_log_from_where_they_want(
     assert late.events == logged(heard)[2:]
 
 
-async def test_a_newer_connection_takes_the_call_and_the_older_is_told(
+async def test_a_newer_connection_takes_over_the_call_and_the_older_is_notified(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
@@ -229,7 +229,7 @@ async def test_a_newer_connection_takes_the_call_and_the_older_is_told(
         ('{"type":"start","encoding":"l16","sample_rate":96000}', "96000"),
     ],
 )
-async def test_a_bridge_that_breaks_its_dialect_is_told_how(
+async def test_a_protocol_error_is_explained_to_the_bridge(
     redis: Redis, tmp_path: Path, message: str | bytes, complaint: str
 ) -> None:
     async with (

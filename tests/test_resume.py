@@ -142,7 +142,7 @@ async def test_a_bridge_that_does_not_come_back_ends_its_call(redis: Redis, tmp_
     assert_whole(log, "hangup")
 
 
-async def test_a_gateway_that_is_told_to_stop_leaves_its_calls_to_the_next(
+async def test_a_gateway_that_stops_leaves_its_calls_to_another(
     redis: Redis, tmp_path: Path
 ) -> None:
     half = len(AUDIO) // 2

@@ -76,7 +76,7 @@ def test_a_call_is_heard_although_the_only_worker(
     assert len(call.stdout.split()) > 5
 
 
-def test_a_worker_by_itself_has_a_parent_too_and_both_stop_when_told(
+def test_a_worker_started_alone_has_a_supervisor_and_both_stop(
     environment: dict[str, str], valkey: ValkeyServer
 ) -> None:
     reader, writer = os.pipe()

@@ -80,6 +80,6 @@ async def test_quiet_hours_between_calls_harm_nothing(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("turns", range(0, 60, 2))
-async def test_it_ends_whenever_it_is_told_to(redis: Redis, turns: int) -> None:
+async def test_it_can_be_cancelled_at_any_moment(redis: Redis, turns: int) -> None:
     """`turns` of the event loop after its beginning: while it connects, subscribes or waits."""
     await assert_cancelled(PubSubHub(redis).run(), turns)

@@ -32,7 +32,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 
 @pytest.mark.parametrize("forgotten", [0, 1, 2])
-async def test_b13_a_redis_that_has_forgotten_the_newest_finals_is_told_them_again(
+async def test_b13_finals_lost_by_redis_are_restored(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path, forgotten: int
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:

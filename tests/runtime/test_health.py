@@ -65,7 +65,7 @@ def test_ready_again_when_redis_is_back() -> None:
     assert said("/readyz", health) == (200, "ready")
 
 
-def test_other_paths_are_told_what_there_is() -> None:
+def test_unknown_paths_list_the_known_paths() -> None:
     status, text = said("/healthz", at_work())
 
     assert status == 404

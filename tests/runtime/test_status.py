@@ -69,7 +69,7 @@ async def test_readiness_follows_redis_and_life_does_not(
     assert "trunkline_redis_up 0.0" in down[2]
 
 
-async def test_figures_are_what_prometheus_reads() -> None:
+async def test_metrics_are_readable_by_prometheus() -> None:
     metrics = registry()
     Counter("trunkline_examples", "Examples", registry=metrics).inc(3)
 
@@ -121,7 +121,7 @@ async def test_a_websocket_is_answered_like_anybody() -> None:
         (b"Host: localhost\r\nHost: localhost", b"HTTP/1.1 400"),
     ],
 )
-async def test_pages_of_other_sites_do_not_read_figures(header: bytes, status_line: bytes) -> None:
+async def test_pages_of_other_sites_cannot_read_metrics(header: bytes, status_line: bytes) -> None:
     async with listening("127.0.0.1", 0, Health(), registry()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /metrics HTTP/1.1\r\n" + header + b"\r\n\r\n")

@@ -150,7 +150,7 @@ async def test_a_worker_that_hangs_with_all_its_threads_is_killed_and_another_go
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_told_to_stop_it_stops_its_child_first(
+async def test_supervisor_stops_its_child_before_it_ends(
     supervised: Supervised, number: signal.Signals
 ) -> None:
     child = int(await supervised.says(r"begun (\d+)"))

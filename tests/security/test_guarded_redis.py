@@ -129,7 +129,7 @@ async def test_no_part_may_do_what_it_is_not_for(
             await redis.execute_command(*command.split())
 
 
-async def test_a_wrong_password_is_told_as_such(urls: dict[str, str]) -> None:
+async def test_a_wrong_password_is_reported_as_such(urls: dict[str, str]) -> None:
     url = urls["gateway"].replace("CHANGE-gateway", "guessed")
     async with client(url) as redis:
         with pytest.raises(UnusableRedisError, match="check user and password") as refused:

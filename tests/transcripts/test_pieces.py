@@ -55,7 +55,7 @@ def test_all_pieces_stand_in_order_on_one_clock(call: Transcript) -> None:
     assert call.call.duration == 14 * SECOND
 
 
-def test_the_gap_between_two_pieces_is_told_and_counted(call: Transcript) -> None:
+def test_the_gap_between_two_streams_is_reported_and_counted(call: Transcript) -> None:
     spans = {(gap.channel, gap.span.start // SECOND, gap.span.end // SECOND) for gap in call.gaps}
 
     assert spans == {(0, 2, 10), (1, 2, 10)}

@@ -111,7 +111,7 @@ def test_order_repetition_and_batches_make_no_difference(
     assert found.call.duration == wanted.call.duration
 
 
-def test_a_segment_told_again_keeps_its_first_words(store: Store) -> None:
+def test_a_repeated_segment_keeps_its_first_words(store: Store) -> None:
     """After a loss a segment may be transcribed twice; a transcript that was read does not change."""
     store.record(recorded("c1", final("my policy number")))
 
@@ -228,7 +228,7 @@ def test_a_recorder_that_comes_second_between_question_and_answer_loses_nothing(
     faster.close()
 
 
-def test_a_database_in_trouble_is_told_from_a_bad_event(store: Store, store_url: str) -> None:
+def test_a_database_failure_is_distinguished_from_a_bad_event(store: Store, store_url: str) -> None:
     """A table out of reach stands for any day on which the database does not do its work."""
     batch = recorded("c1", final("hello"))
     operator = create_engine(store_url)

@@ -196,7 +196,7 @@ async def test_an_event_is_logged_once_however_often_it_is_sent(
     assert len(await log_texts(redis)) == 1
 
 
-async def test_a_redis_that_came_back_empty_is_noticed_and_told_what_is_known(
+async def test_a_redis_that_restarted_empty_is_detected_and_restored(
     redis: Redis, gateway: CallStore
 ) -> None:
     known = [
@@ -215,7 +215,7 @@ async def test_a_redis_that_came_back_empty_is_noticed_and_told_what_is_known(
     assert await log_texts(redis) == [(1, "before"), (2, "the loss"), (3, "after")]
 
 
-async def test_a_gateway_whose_call_was_taken_over_is_told_so(
+async def test_a_gateway_is_notified_when_its_call_is_taken_over(
     redis: Redis, gateway: CallStore
 ) -> None:
     newer = CallStore(redis, CALL, "owner-b")
@@ -279,7 +279,7 @@ async def test_a_job_of_another_version_is_left_for_the_worker_that_knows_it(
     assert await redis.xlen(P0.finals) == 1
 
 
-async def test_a_recording_waits_in_a_lane_that_neither_claims_nor_admission_look_at(
+async def test_a_recording_waits_in_a_stream_that_claims_and_admission_ignore(
     redis: Redis, gateway: CallStore
 ) -> None:
     recorded, live = SegmentId(0, 0), SegmentId(0, 1)
@@ -359,9 +359,7 @@ async def test_what_a_restored_log_contains_cannot_happen_again(
     assert [event for _, event in await whole_log(redis)] == [one.payload for one in known]
 
 
-async def test_a_segment_that_lies_in_its_lane_twice_is_recorded_once(
-    redis: Redis, gateway: CallStore
-) -> None:
+async def test_a_segment_queued_twice_is_recorded_once(redis: Redis, gateway: CallStore) -> None:
     segment = SegmentId(0, 0)
     work = await worker(redis)
     await queue_final(gateway, segment)

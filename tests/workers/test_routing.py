@@ -111,7 +111,7 @@ async def test_jobs_of_an_older_gateway_are_done_or_passed_on(
     assert await redis.xlen(P0.partials) == 1
 
 
-async def test_a_lane_that_is_of_the_wrong_type_loses_no_job(
+async def test_a_stream_key_of_the_wrong_type_loses_no_job(
     redis: Redis, gateway: CallStore
 ) -> None:
     english = await worker(redis, "english", EN)
@@ -127,12 +127,12 @@ async def test_a_lane_that_is_of_the_wrong_type_loses_no_job(
 @pytest.mark.parametrize(
     "task", [("", ""), ("e", "en"), ("en:x", "en"), ("en", "de-en"), ("EN", "en")]
 )
-def test_what_is_no_language_names_no_lane(task: Task) -> None:
+def test_an_invalid_language_names_no_stream(task: Task) -> None:
     assert stream_suffix(task) is None
 
 
 @pytest.mark.parametrize("name", ["", "en", "en-", "-en", "en-de-fr", "finals", "en-e1"])
-def test_what_is_no_lane_is_of_no_task(name: str) -> None:
+def test_an_invalid_stream_name_has_no_task(name: str) -> None:
     assert task_of(name) is None
 
 

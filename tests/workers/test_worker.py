@@ -168,7 +168,7 @@ class TestStopping:
 
         assert await redis.xlen(P0.partials_in("en-en")) == 1
 
-    async def test_it_tells_nobody_of_its_capacity_any_more(
+    async def test_it_no_longer_publishes_its_capacity(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         async with working(redis, LengthTeller()):
@@ -286,7 +286,7 @@ async def test_of_the_pause_behind_a_segment_nothing_is_heard(
         assert await text_of_next(job_stream) == "5 tenths"
 
 
-async def test_it_tells_what_it_gets_done(redis: Redis, job_stream: Lane) -> None:
+async def test_it_publishes_its_throughput(redis: Redis, job_stream: Lane) -> None:
     async with working(redis, LengthTeller()):
         while not (told := await redis.hget(P0.workers, "worker-1")):
             pass

@@ -47,7 +47,7 @@ def test_the_first_frame_has_a_uuid() -> None:
     "first",
     [b"", b"GET / HTTP/1.1\r\nHo", bytes(Frame(0x01, b"short")), bytes(Frame(0x10, OWN.bytes))],
 )
-def test_whoever_does_not_greet_is_told_how_to(first: bytes) -> None:
+def test_a_missing_uuid_frame_is_explained(first: bytes) -> None:
     with pytest.raises(DialectError, match="begins with a frame of kind 1"):
         greeting(first)
 
@@ -116,7 +116,7 @@ def test_what_was_registered_holds() -> None:
     assert ("crm", "x") in opened.metadata
 
 
-def test_what_is_wrong_in_a_registration_is_told_and_the_call_is_taken() -> None:
+def test_faults_of_a_registration_are_reported_and_the_call_is_accepted() -> None:
     asterisk = connection(("role", "boss"))
 
     assert [warning.split(":")[0] for warning in asterisk.warnings] == ["role was ignored"]

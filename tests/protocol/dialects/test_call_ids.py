@@ -101,9 +101,7 @@ def test_so_it_does_where_the_url_opens_the_call(query: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in BY_PLATFORM if name not in ("freeswitch", "vonage", "jambonz listen", "jambonz speech")])  # fmt: skip
 @pytest.mark.parametrize("value", ["", None, [], {"a": "b"}, True])
-def test_a_call_whose_platform_does_not_name_it_is_taken_and_that_is_told(
-    name: str, value: object
-) -> None:
+def test_a_call_without_a_platform_id_is_accepted_and_reported(name: str, value: object) -> None:
     target, message = BY_PLATFORM[name]
     unnamed = json.loads(json.dumps(message).replace('"by-platform"', json.dumps(value)))
 

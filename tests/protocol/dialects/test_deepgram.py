@@ -305,7 +305,7 @@ def test_who_asks_for_speakers_gets_the_channel_of_each_word() -> None:
     assert {word["speaker"] for word in results["channel"]["alternatives"][0]["words"]} == {1}
 
 
-def test_speech_that_starts_is_told_to_those_who_want_to_know() -> None:
+def test_speech_started_is_sent_if_requested() -> None:
     unasked, asked = deepgram(), deepgram(RAW + "&vad_events=true")
     for dialect in (unasked, asked):
         say(dialect, b"\x00\x00")

@@ -135,7 +135,7 @@ def test_keywords_in_the_shapes_that_vendors_document(value: object, terms: list
 
 
 @pytest.mark.parametrize("value", [True, 7, {"a": "b"}, [None], [[1]], [{"boost": 5}]])
-def test_keywords_that_are_none_are_told(value: object) -> None:
+def test_invalid_keywords_are_reported(value: object) -> None:
     asked = Options({"hints": value})
 
     assert asked.terms("hints") == []

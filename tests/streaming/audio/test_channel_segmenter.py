@@ -305,7 +305,7 @@ def test_what_is_heard_is_told_within_a_quarter_of_a_second() -> None:
             assert at + 160 - (start + told / 2) <= 2_000
 
 
-def test_all_ears_are_asked_about_in_one_run() -> None:
+def test_all_segmenters_are_batched_in_one_vad_run() -> None:
     # given three channels that speak, and one that does not
     segmenters = [ChannelSegmenter(vad=Vad.BOTH) for _ in range(4)]
     for n, segmenter in enumerate(segmenters):
@@ -350,7 +350,7 @@ def test_a_flood_on_one_channel_is_worked_off_in_turns() -> None:
     assert segmenter.query is not None
 
 
-def test_an_ear_that_asks_nobody_is_a_mistake() -> None:
+def test_running_vad_without_the_silero_it_needs_is_an_error() -> None:
     segmenter = ChannelSegmenter(vad=Vad.BOTH)
     segmenter.feed(hiss(1))
 

@@ -119,7 +119,7 @@ def warnings_of(line: Line, rate: int = SECOND) -> list[LineWarning]:
 
 @pytest.mark.parametrize("name", FAULTY)
 @pytest.mark.parametrize("first", [0, 4, 8])
-def test_every_fault_is_told_within_three_seconds_and_once(name: str, first: int) -> None:
+def test_every_fault_is_reported_once_within_three_seconds(name: str, first: int) -> None:
     fault, spoil = FAULTY[name]
 
     said = warnings_of(spoil(speech(first)))
@@ -167,7 +167,7 @@ def test_what_is_misread_is_known_until_the_line_is_set_right() -> None:
     assert quality_monitor.misread(0) is None
 
 
-def test_a_fault_that_comes_back_after_it_was_gone_is_told_again() -> None:
+def test_a_fault_that_recurs_is_reported_again() -> None:
     wrong, right = through(speech(0, 3), ALAW, MULAW), through(speech(0, 30), MULAW, MULAW)
 
     said = warnings_of([np.concatenate([wrong, right, wrong, wrong, wrong, wrong, wrong, wrong])])
@@ -175,7 +175,7 @@ def test_a_fault_that_comes_back_after_it_was_gone_is_told_again() -> None:
     assert [warning.fault for warning in said] == [Fault.WRONG_LAW, Fault.WRONG_LAW]
 
 
-def test_misread_audio_is_told_the_cause_and_not_its_symptoms() -> None:
+def test_misdeclared_audio_reports_the_cause_and_not_its_symptoms() -> None:
     said = warnings_of([through(over(speech(), 900), ALAW, MULAW)])
 
     assert [warning.fault for warning in said] == [Fault.WRONG_LAW]
@@ -218,7 +218,7 @@ WIDE = 2 * SECOND
     ],
 )
 @pytest.mark.parametrize("first", [0, 5])
-def test_a_wrong_rate_is_told_once_and_the_audio_is_not_believed(
+def test_a_wrong_rate_is_reported_once_and_the_audio_is_not_trusted(
     declare: Callable[[Pcm], Pcm], rate: int, pace: float, first: int
 ) -> None:
     said, quality_monitor = at_pace(declare(speech(first, 16)), rate, pace)

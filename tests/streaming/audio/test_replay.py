@@ -50,7 +50,7 @@ def test_samples_are_those_of_their_place() -> None:
     assert piece.pcm.tolist() == list(range(7, 20))
 
 
-def test_what_is_not_kept_any_more_is_lost_and_has_to_be_told() -> None:
+def test_audio_that_is_no_longer_kept_is_reported_as_lost() -> None:
     replay = kept(*(heard(at, 10) for at in range(0, 7_000, 10)))
 
     first, *rest = replay.since(0, 7_000)

@@ -180,7 +180,7 @@ def test_a_certificate_counts_where_nothing_else_is_shown() -> None:
     )
 
 
-def test_who_connects_too_often_is_told_when_to_come_again() -> None:
+def test_too_many_connections_get_a_retry_time() -> None:
     one, credentials = (
         authenticator(rate=2.0),
         RequestCredentials("/v1/calls", certificate="pbx.acme.example"),

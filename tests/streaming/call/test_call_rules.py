@@ -230,7 +230,7 @@ def test_new_keywords_are_acknowledged_under_a_new_revision() -> None:
 
 
 @pytest.mark.parametrize("lost_after", range(4))
-def test_what_was_known_before_a_loss_is_what_redis_is_told_again(lost_after: int) -> None:
+def test_events_known_before_a_loss_are_restored_to_redis(lost_after: int) -> None:
     subject = call()
     redis = Redis(subject)
     subject.start()

@@ -51,7 +51,7 @@ def test_a_partial_is_asked_for_with_the_audio_it_is_of() -> None:
     assert write_all(ledger) == []
 
 
-def test_a_redis_that_lost_everything_is_told_everything_again() -> None:
+def test_all_events_are_restored_to_a_redis_that_lost_its_data() -> None:
     ledger = Ledger(piece=1)
     ledger.log("started", b"s")
     ledger.open(SEGMENT, 0)

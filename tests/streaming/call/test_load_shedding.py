@@ -128,7 +128,7 @@ def test_the_capacity_is_that_of_all_workers_that_still_speak() -> None:
     assert capacity_of([gone], now=102.0) == 0
 
 
-async def test_without_workers_calls_are_told_and_new_ones_refused_but_finals_come_in_the_end(
+async def test_without_workers_calls_are_notified_and_new_ones_refused_but_finals_arrive_later(
     redis: Redis, tmp_path: Path
 ) -> None:
     audio = encode(read_recording(PROMPT).channels[0], Encoding.MULAW) + b"\xff" * 8_000

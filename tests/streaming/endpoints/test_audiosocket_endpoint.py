@@ -292,7 +292,7 @@ async def test_asterisks_curl_announces_with_a_form(redis: Redis, tmp_path: Path
     assert answer.json()["call_id"] == "c2"
 
 
-async def test_what_was_not_understood_of_an_announcement_is_told_and_the_call_may_come(
+async def test_unknown_fields_of_an_announcement_are_reported_and_the_call_is_accepted(
     redis: Redis, tmp_path: Path
 ) -> None:
     said = {"call_id": "a8@192.0.2.7", "role": "boss", "keywords": [{"phrase": "Acme", "boost": 9}]}
@@ -316,7 +316,7 @@ SOME_UUID = "40325ec2-5efd-4bd3-805f-53576e581d13"
         (SOME_UUID, b"x" * 70_000, "more than 65536 bytes"),
     ],
 )
-async def test_a_wrong_announcement_is_told_what_is_wrong(
+async def test_an_invalid_announcement_gets_the_reason(
     redis: Redis, tmp_path: Path, path: str, body: bytes, complaint: str
 ) -> None:
     async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient() as client:

@@ -125,7 +125,7 @@ async def test_no_more_recordings_are_taken_in_than_there_is_room_for(
     assert sorted(answer.status_code for answer in answers) == [200] * 4 + [503] * 2
 
 
-async def test_a_posted_recording_goes_into_the_lane_of_recordings(
+async def test_a_posted_recording_goes_into_the_stream_of_recordings(
     redis: Redis, tmp_path: Path
 ) -> None:
     port = free_port()

@@ -82,7 +82,7 @@ async def test_a_reader_that_comes_back_is_given_what_was_missed(
     assert {one.event["role"] for one in rest if "role" in one.event} == {"customer"}
 
 
-async def test_a_browser_that_has_seen_the_end_is_told_not_to_come_back(
+async def test_a_browser_that_has_received_the_end_must_not_reconnect(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient() as client:

@@ -46,7 +46,7 @@ async def test_behind_the_end_there_is_nothing_to_wait_for(redis: Redis, tmp_pat
     assert missed == []
 
 
-async def test_who_has_seen_more_than_there_is_is_told_that_another_log_has_begun(
+async def test_a_subscriber_ahead_of_the_log_is_notified_of_the_new_log(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
@@ -57,7 +57,7 @@ async def test_who_has_seen_more_than_there_is_is_told_that_another_log_has_begu
     assert again[1:] == told
 
 
-async def test_who_listens_while_another_log_begins_is_told_so_and_gets_all_of_it(
+async def test_a_subscriber_is_notified_of_a_new_log_and_gets_all_of_it(
     redis: Redis, tmp_path: Path
 ) -> None:
     """The gateway of a call and Redis died together: its bridge comes back to a call that nobody knows."""

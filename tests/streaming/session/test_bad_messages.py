@@ -222,7 +222,7 @@ async def test_a_client_whose_url_is_refused_is_closed_before_it_says_anything(u
     assert socket.close_code == 4400
 
 
-async def test_a_deepgram_client_is_told_what_was_ignored(url: str) -> None:
+async def test_ignored_options_are_reported_to_a_deepgram_client(url: str) -> None:
     async with connect(f"{url}/v1/listen?encoding=mulaw&sample_rate=8000") as socket:
         for message in (b"\xff" * 160, '{"type":', '{"type":"CloseStream"}'):
             await socket.send(message)
@@ -269,7 +269,9 @@ async def test_a_bridge_that_says_nothing_else_any_more_is_closed_and_its_words_
         '{"type":"start","call_id":"c-1","language":7}',
     ],
 )
-async def test_who_tests_a_bridge_is_told_at_once(redis: Redis, message: str) -> None:
+async def test_with_strict_messages_the_first_error_closes_the_connection(
+    redis: Redis, message: str
+) -> None:
     async with gateway(redis, settings(strict_messages=True)) as url:
         async with connect(f"{url}/v1/calls") as bridge:
             if "start" not in message:

@@ -203,7 +203,7 @@ def test_any_sign_may_stand_between_the_roles() -> None:
         ({"join": "customer-agent"}, "join needs a call_id"),
     ],
 )
-def test_a_join_that_cannot_be_meant_is_told_and_the_stream_is_a_call_of_its_own(
+def test_an_invalid_join_is_reported_and_the_stream_becomes_a_separate_call(
     said: dict[str, str], complaint: str
 ) -> None:
     opened = call_parameters.parse_parameters(said.items()).open("c2", (Role.AGENT,), 8_000)

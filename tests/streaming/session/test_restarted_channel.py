@@ -46,7 +46,7 @@ def noise(seconds: float, rate: int) -> Pcm:
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("position", [0, 1, 7_999, 12_000])
-async def test_a_new_ear_hears_what_the_old_one_has_heard(rate: int, position: int) -> None:
+async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, position: int) -> None:
     first, second = Listener(rate), Listener(rate)
     channel = Channel(
         0, rate, first, VadBatcher(None), account(), Origin(), QualityMonitor(1, rate)

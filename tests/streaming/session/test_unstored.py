@@ -61,7 +61,7 @@ def test_entries_are_compared_as_numbers() -> None:
     assert len(unstored) == 1
 
 
-def test_another_life_of_the_server_is_told_of_all_calls_again_and_they_stay_held() -> None:
+def test_calls_are_restored_to_a_restarted_server_and_kept() -> None:
     unstored, first, other = Unstored(100), ended("c1"), ended("c2", partition=P1)
     for partition in (P0, P1):
         unstored.poll(partition, server())
@@ -86,7 +86,7 @@ def test_an_outbox_that_somebody_has_deleted_is_filled_again() -> None:
     assert unstored.poll(P0, server(oldest=(9, 0), newest=(9, 0), added=1)) == [call]
 
 
-def test_a_call_that_ended_before_the_first_look_is_told_again() -> None:
+def test_a_call_that_ended_before_the_first_check_is_restored() -> None:
     unstored, call = Unstored(100), ended("c1")
     unstored.hold(call)
 

@@ -43,7 +43,7 @@ def ignored(what: str, part: float) -> None:
     """Nobody watches."""
 
 
-def test_a_file_arrives_whole_and_its_progress_is_told(vendor: str, tmp_path: Path) -> None:
+def test_a_download_is_complete_and_reports_progress(vendor: str, tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
 
     fetch(

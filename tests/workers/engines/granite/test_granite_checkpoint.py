@@ -281,7 +281,7 @@ def test_links_inside_the_cache_of_the_hub_are_fine(folder: Path, tmp_path: Path
         inspect(folder)
 
 
-def test_an_obstacle_is_told_without_trying(folder: Path) -> None:
+def test_an_obstacle_is_reported_without_loading(folder: Path) -> None:
     assert obstacle(str(folder), None) is None
     assert obstacle("ibm-granite/granite-4.0-1b-speech", "0" * 40) is None
     assert "pinned" in (obstacle("ibm-granite/granite-4.0-1b-speech", None) or "")

@@ -9,7 +9,7 @@ from pathlib import Path
 from support.shell import ROOT, clean, script
 
 
-def test_the_whole_ring_starts_with_a_model_from_the_environment(
+def test_the_whole_pipeline_starts_with_a_model_from_the_environment(
     tiny: Path, tmp_path: Path
 ) -> None:
     commands = (
