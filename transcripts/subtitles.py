@@ -46,7 +46,7 @@ def cues(transcript: Transcript, width: int) -> list[Cue]:
 
 
 def timed_words(one: StoredSegment) -> list[TimedWord]:
-    """Return the words with times.  Missing times are estimated: the segment divided by the lengths of its words."""
+    """Return the words with times.  Missing times are estimated from the lengths of the words."""
     letters = sum(len(word.text) for word in one.words)
     length = one.span.end - one.span.start
     timed, before = [], 0
