@@ -1,4 +1,4 @@
-"""The composition root and command line: one command, and what is said when it cannot do its work."""
+"""Entry point and composition root: run one command and report its errors."""
 
 import sys
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ _OUR_FAULTS_OR_YOURS = (
     StoreError,
     UnusableRedisError,
 )
-"""Errors whose text says what to do: no traceback."""
+"""Errors whose text says what the user must do: printed without a traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status tells whether it did what it should."""
+    """Run one command.  Returns 0: success, 1: a call or check failed, 2: a user error, 130: Ctrl-C."""
     commands = {
         command.__name__: command
         for command in (demo, up, call, show, transcribe, doctor, keys, gateway, worker, recorder)

@@ -1,4 +1,4 @@
-"""What the owner of a site does now and then: look after keys, and after the machine."""
+"""Commands for administrators: `doctor` and `keys`."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ from .common import configuration_of, data_folder, settings_of
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Say what is missing on this machine."""
+    """Check this machine and report what is missing."""
     from workers.engines.moonshine import weights
 
     configuration = configuration_of(options)
@@ -32,7 +32,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def keys(options: argparse.Namespace) -> None:
-    """Make, list and revoke keys."""
+    """Create, list and revoke keys."""
     named = settings_of(options, "gateway", GatewaySettings).keys_file
     path, now = Path(named) if named else data_folder() / "keys.json", time.time()
     scopes = tuple(Scope(one) for one in getattr(options, "scope", None) or ["ingest", "read"])

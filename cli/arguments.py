@@ -1,4 +1,4 @@
-"""The command line's grammar.  What the commands do is the composition root's business."""
+"""Grammar of the command line.  The commands themselves are passed in by `trunkline.py`."""
 
 import argparse
 import math
@@ -21,10 +21,10 @@ def grammar(
     engines: Mapping[str, type[BaseModel]],
 ) -> argparse.ArgumentParser:  # fmt: skip
     """
-    A parser whose result has `run`, the command.
+    Return a parser; `run` of its result is the command.
 
-    Each part takes its settings as flags, named like the fields of its settings class; what runs an engine takes
-    those of the engines too, with the engine's name in front.
+    Each part has its settings as flags, named like the fields of its settings class.  Commands that run an engine
+    also have the settings of the engines, prefixed with the name of the engine.
     """
     parser = argparse.ArgumentParser(
         prog="trunkline", description="Live transcription of phone calls, self-hosted."
@@ -87,7 +87,7 @@ def _call(verb: argparse.ArgumentParser) -> None:
 
 
 def _key(text: str) -> str:
-    """A key itself, or the content of the file that is named; other users see what stands on a command line."""
+    """Return `text`, or the content of FILE for `@FILE`: other users can see the arguments of a process."""
     if not text.startswith("@"):
         return text
     try:
@@ -97,7 +97,7 @@ def _key(text: str) -> str:
 
 
 def _pace(text: str) -> float:
-    """A factor above 0; argparse says the ValueError's text."""
+    """Parse a factor above 0.  argparse prints the text of its error."""
     pace = float(text)
     if not 0 < pace < math.inf:
         raise argparse.ArgumentTypeError("a pace is above 0: 1 is real time, 2 twice as fast")

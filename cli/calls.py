@@ -1,4 +1,4 @@
-"""Calls and recordings: to play, to read, to transcribe."""
+"""Commands for calls and recordings: `call`, `show` and `transcribe`."""
 
 import argparse
 import contextlib
@@ -37,7 +37,7 @@ from .simulated_bridge import CallPlan, Playback
 
 
 def call(options: argparse.Namespace) -> int:
-    """Be a bridge: play an audio file into a gateway and show what it says."""
+    """Act as a bridge: play an audio file into a gateway and show the captions."""
     recording = read_recording(Path(options.file))
     call_id = options.call_id or f"{_plain(Path(options.file).stem)}-{secrets.token_hex(3)}"
     roles = {1: ("mixed",), 2: ("agent", "customer")}.get(len(recording.channels))
@@ -56,7 +56,7 @@ def call(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print a stored call, or the list of them."""
+    """Print a stored call, or list the stored calls."""
     if options.call:
         transcript = stored(options, options.call)
         if options.format == "txt" and sys.stdout.isatty():
@@ -76,7 +76,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def transcribe(options: argparse.Namespace) -> int:
-    """Write the transcript of a recording, without gateway or queue."""
+    """Transcribe a recording in this process, without gateway and queue."""
     from .offline import transcribe_recording
 
     recording = read_recording(Path(options.file))
@@ -99,7 +99,7 @@ def transcribe(options: argparse.Namespace) -> int:
 
 
 def stored(options: argparse.Namespace, call_id: str) -> Transcript:
-    """One call of the store, with all its streams; StoreError when it is not there."""
+    """Return a stored call with all its streams.  Raises StoreError if it is not stored."""
     with contextlib.closing(
         Store.open(store_url(settings_of(options, "recorder", RecorderSettings)))
     ) as store:
@@ -111,12 +111,12 @@ def stored(options: argparse.Namespace, call_id: str) -> Transcript:
 
 
 def _plain(name: str) -> str:
-    """A file's name as the beginning of a call id."""
+    """Turn a file name into the prefix of a call id."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:64] or "call"
 
 
 def _filed(named: str) -> list[str]:
-    """The ids under which a call may be stored that somebody names so: as it is, or adapted."""
+    """Return the ids under which the call `named` may be stored: unchanged, or adapted."""
     owner, bare = parted(named)
     return list(
         dict.fromkeys(

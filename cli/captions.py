@@ -1,8 +1,8 @@
 """
 Live captions in a terminal.
 
-`Captions` is the model: events in, something to look at out.  Finals scroll away above; below them stands,
-for each channel, what is being said now.
+`Captions` is the model: it takes events and returns renderable text.  Finals scroll up; the lines below them show
+the open segment of each channel.
 """
 
 import re
@@ -21,13 +21,13 @@ _KEYWORD = "bold black on bright_yellow"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A final, ready to be printed."""
+    """A line to print: a final, or why a segment or keyword was not used."""
 
     text: Text
 
 
 class Captions:
-    """What is being said in one call.  Takes public events (docs/native-protocol.md)."""
+    """Captions of one call, made from public events (docs/native-protocol.md)."""
 
     def __init__(self, keywords: Iterable[str] = ()) -> None:
         self._keywords = tuple(keywords)
@@ -35,13 +35,13 @@ class Captions:
         self._settled: set[str] = set()
         self._status = ""
         self.lags: list[float] = []
-        """Of each final, milliseconds from the end of its segment to its arrival."""
+        """For each final: milliseconds from the end of its segment to its arrival."""
 
         self.ended: Mapping[str, Any] | None = None
-        """`call.ended`, when it has come."""
+        """The event `call.ended`, once received."""
 
     def take(self, event: Mapping[str, Any], played_ms: float) -> Said | None:
-        """One event, at a time when `played_ms` of the call had been sent; a final to print, if it is one."""
+        """Apply an event received when `played_ms` of the call had been sent.  Returns a line to print, if any."""
         match event["type"]:
             case "speech.started":
                 self._feed(event, Text("…", style="dim"))
@@ -58,12 +58,12 @@ class Captions:
                 return Said(Text(f"  (keywords not used: {refused})", style="red"))
             case "call.ended":
                 self.ended = event
-            case _:  # what is of no interest to a reader
+            case _:  # events that captions do not show
                 pass
         return None
 
     def _feed(self, event: Mapping[str, Any], text: Text) -> None:
-        """Somebody is speaking.  What comes behind the final is late, and of no use."""
+        """Update an open segment.  Partials that arrive after the final are ignored."""
         if event["segment_id"] not in self._settled:
             self._open[event["segment_id"]] = (event["role"], text)
 
@@ -72,11 +72,11 @@ class Captions:
         self._open.pop(event["segment_id"], None)
 
     def say(self, status: str) -> None:
-        """What stands in the last line."""
+        """Set the text of the last line."""
         self._status = status
 
     def render(self) -> RenderableType:
-        """What is being said now, and the status."""
+        """Render the open segments and the status line."""
         lines = [
             Text.assemble(_label(role), text)
             for role, text in sorted(self._open.values(), key=lambda o: o[0])
@@ -84,7 +84,7 @@ class Captions:
         return Group(*lines, Text(self._status, style="dim"))
 
     def _partial(self, event: Mapping[str, Any]) -> Text:
-        """Words that will stay stand out from those that may change."""
+        """Show stable words in normal type and words that may change in dim italics."""
         text = Text()
         for word in event["words"]:
             text.append(plain(word["w"]), style="" if word["stable"] else "dim italic").append(" ")
@@ -105,7 +105,7 @@ class Captions:
 
     def _marked(self, text: Text) -> Text:
         for keyword in self._keywords:
-            # not \b: a keyword may end in a sign, such as C++
+            # not \b: a keyword may end in a symbol, such as C++
             whole = rf"(?<!\w){re.escape(keyword)}(?!\w)"
             text.highlight_regex(re.compile(whole, re.IGNORECASE), _KEYWORD)
         return text

@@ -1,4 +1,4 @@
-"""What the commands have in common: how they are set up, and where things lie."""
+"""Shared by the commands: configuration, engine selection and the data folder."""
 
 import argparse
 import contextlib
@@ -28,13 +28,13 @@ PARTS: dict[str, type[BaseModel]] = {
     "recorder": RecorderSettings,
 }
 SECTIONS: dict[str, type[BaseModel]] = {**PARTS, **registry.SETTINGS}
-"""Everything that can be set: the parts, and the engines that have settings of their own."""
+"""All sections of the configuration: the parts, and the engines that have settings."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 def configuration_of(options: argparse.Namespace) -> Configuration:
-    """Everything that was set, in file, environment and flags; wrong names are refused whoever is asked."""
+    """Read file, environment and flags.  Raises ConfigurationError for unknown names in any section."""
     configuration = Configuration(SECTIONS)
     if path := options.config or os.environ.get("TRUNKLINE_CONFIG"):
         configuration.read_file(Path(path))
@@ -51,12 +51,12 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
 
 
 def settings_of(options: argparse.Namespace, section: str, settings: type[_Settings]) -> _Settings:
-    """What was set of one section."""
+    """Return the validated settings of one section."""
     return configuration_of(options).section(section, settings)
 
 
 def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
-    """What the command line said of a part, to be said to its process."""
+    """Return the flags that were given for a part, to pass them to its process."""
     names = list(SECTIONS[section].model_fields)
     if section == "worker":
         names += [f"{engine}_{one}" for engine in registry.SETTINGS for one in fields_of(engine)]
@@ -70,12 +70,12 @@ def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
 
 
 def fields_of(engine: str) -> tuple[str, ...]:
-    """What can be set of an engine."""
+    """Return the names of the settings of an engine."""
     return tuple(registry.settings_of(engine).model_fields)
 
 
 def engine_chosen(options: argparse.Namespace) -> auto.Choice:
-    """The engine that the workers take, and why."""
+    """Return the engine that workers use, and the reason."""
     configuration = configuration_of(options)
     wanted = configuration.section("worker", WorkerSettings).engine
 
@@ -87,7 +87,7 @@ def engine_chosen(options: argparse.Namespace) -> auto.Choice:
 
 
 def engine_loaded(options: argparse.Namespace, name: str) -> Engine:
-    """The engine of that name, warm, with the settings that were said for it."""
+    """Load and warm up the engine `name` with its settings.  Raises ConfigurationError."""
     configuration = configuration_of(options)
     settings = registry.settings_of(name)
     said = configuration.section("worker", WorkerSettings).model
@@ -100,7 +100,7 @@ def engine_loaded(options: argparse.Namespace, name: str) -> Engine:
 
 
 def prepare_weights(options: argparse.Namespace) -> None:
-    """What a first start does once, with a bar to look at, before anybody waits for a caption."""
+    """Prepare the weights of the engine, with a progress bar.  Needed only before the first start."""
     from workers.engines.moonshine import weights
 
     if engine_chosen(options).engine == "moonshine":
@@ -110,19 +110,19 @@ def prepare_weights(options: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error; told how much is done, from 0 to 1."""
+    """Show a progress bar on standard error; yields a function that sets the progress, 0 to 1."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda part: bar.update(task, completed=part)
 
 
 def store_url(settings: RecorderSettings) -> str:
-    """Where transcripts are kept: what was set, else a file in the user's data folder."""
+    """Return the URL of the store: the setting, or else a file in the data folder of the user."""
     return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
 
 
 def data_folder() -> Path:
-    """https://specifications.freedesktop.org/basedir-spec/latest/"""
+    """Return the data folder (https://specifications.freedesktop.org/basedir-spec/latest/); created if absent."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     folder = Path(base) / "trunkline"
     folder.mkdir(parents=True, exist_ok=True)

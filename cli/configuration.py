@@ -1,9 +1,9 @@
 """
-Settings from file, environment and flags, the later over the earlier.
+Settings from file, environment and flags; flags override the environment, which overrides the file.
 
-One class per process (see `settings.py` in each package) is a section here: field `port` of `gateway` is
+The settings class of each process (see `settings.py` in each package) is a section: field `port` of `gateway` is
 `port` under `[gateway]` in the file, `TRUNKLINE_GATEWAY_PORT` in the environment and `--port` on the command
-line.  Unknown names and wrong values are refused by name; values of secrets are never repeated.
+line.  Errors name the unknown setting or wrong value; they never repeat the value of a secret.
 """
 
 import difflib
@@ -24,30 +24,30 @@ _NOT_SETTINGS = (
     "TRUNKLINE_BEAT_FD",
 )
 _TESTS = "TRUNKLINE_TEST_"
-"""Names with our prefix that are no settings."""
+"""Names with our prefix that are not settings."""
 
 _SERVICE = re.compile(
     r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
 )
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 """
-What Kubernetes and Docker links set for a service called `trunkline-gateway`, in every container beside it.
+Variables that Kubernetes and Docker links set in every container for a service called `trunkline-gateway`.
 
 https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 """
 
 _SHORT = {"TRUNKLINE_KEYS": "TRUNKLINE_GATEWAY_KEYS_FILE"}
-"""Variables with a second name."""
+"""Short names of variables."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 class ConfigurationError(Exception):
-    """A setting is unknown or wrong: the operator must change it.  The text names it."""
+    """A setting is unknown or invalid, and the operator must change it.  The text names it."""
 
 
 class Configuration:
-    """All that was set, by section; `section` turns one into the settings class of its process."""
+    """The values of all sections; `section` validates one as the settings class of its process."""
 
     def __init__(self, sections: Mapping[str, type[BaseModel]]) -> None:
         self._classes = dict(sections)
@@ -56,7 +56,7 @@ class Configuration:
         self._rank: dict[tuple[str, str], int] = {}
 
     def read_file(self, path: Path) -> None:
-        """Take in a TOML file."""
+        """Read a TOML file.  Raises ConfigurationError."""
         try:
             content = tomllib.loads(path.read_text("utf-8"))
         except OSError as exc:
@@ -72,7 +72,7 @@ class Configuration:
                 self._set(section, field, value, f"{field} under [{section}] in {path}", _FILE)
 
     def read_environment(self, environment: Mapping[str, str]) -> None:
-        """Take in every variable with our prefix.  All others belong to other programs and are ignored."""
+        """Read every variable with our prefix; others are ignored.  Raises ConfigurationError."""
         known = {
             f"{PREFIX}{section}_{field}".upper(): (section, field)
             for section, settings in self._classes.items()
@@ -88,7 +88,7 @@ class Configuration:
             self._set(section, field, value, name, _ENVIRONMENT)
 
     def read_flags(self, section: str, flags: Mapping[str, Any], prefix: str = "") -> None:
-        """Take in what the command line said; None is not said.  `prefix`: what the flags begin with."""
+        """Read flags; None means not given.  `prefix`: prefix of the flag names, for error texts."""
         for field, value in flags.items():
             if value is not None:
                 flag = f"--{prefix}{field}".replace("_", "-")
@@ -96,10 +96,10 @@ class Configuration:
 
     def carry_over(self, source: tuple[str, str], target: tuple[str, str]) -> None:
         """
-        Let the setting `source` (section, field) stand for `target` too, unless that was said as late or later.
+        Use the value of `source` (section, field) for `target` too, unless that was set with at least its priority.
 
-        Flags are later than the environment, and that than the file.  ConfigurationError when the target's section
-        has no such field.
+        Flags have priority over the environment, and the environment over the file.  Raises ConfigurationError if
+        the section of the target has no such field.
         """
         section, field = source
         value = self._values[section].get(field)
@@ -107,7 +107,7 @@ class Configuration:
             self._set(*target, value, self._origin[source], self._rank[source])
 
     def section(self, name: str, settings: type[_Settings]) -> _Settings:
-        """The settings of one process, checked."""
+        """Return the validated settings of one section.  Raises ConfigurationError."""
         try:
             return settings.model_validate(self._values[name])
         except ValidationError as exc:
@@ -118,7 +118,7 @@ class Configuration:
             raise ConfigurationError(f"{origin}: {said}") from exc
 
     def says(self, section: str, field: str) -> bool:
-        """Whether anybody has set it."""
+        """Whether the setting was given in file, environment or flags."""
         return field in self._values[section]
 
     def _set(self, section: str, field: str, value: Any, origin: str, rank: int) -> None:  # noqa: ANN401  # what a file holds
@@ -130,13 +130,13 @@ class Configuration:
 
 
 def _is_setting(name: str, value: str) -> bool:
-    """Whether a variable is ours to read, or to refuse when it is misspelt."""
+    """Whether an environment variable must be one of our settings."""
     if not name.startswith(PREFIX) or name in _NOT_SETTINGS or name.startswith(_TESTS):
         return False
     return not (_SERVICE.search(name) or (name.endswith("_PORT") and _ADDRESS.match(value)))
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:
-    """What may have been meant."""
+    """Return a hint with the most similar known name, or an empty text."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -1,9 +1,9 @@
 """
-Compressed audio files, decoded by FFmpeg's libraries in a child process that can do nothing else.
+Decode compressed audio files with FFmpeg's libraries in a confined child process.
 
-A file says to FFmpeg what it is, and some formats (playlists, `concat`) name other files or addresses to read.  So
-only formats that hold their own audio are allowed, the child gets the open file and cannot open another, and its
-memory, time and output are bounded.
+FFmpeg detects the format from the content, and some formats (playlists, `concat`) name other files or addresses to
+read.  So only self-contained formats are permitted, the child gets an open file and cannot open another, and its
+memory, time and output are limited.
 """
 
 import os
@@ -25,22 +25,22 @@ _CHUNK = 1 << 20
 
 
 class ContainerError(Exception):
-    """There is no audio in it that can be read here; the text says why."""
+    """The file has no audio that can be decoded here.  The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a file holds: 16 bit, interleaved, at 8 kHz."""
+    """Decoded audio; `body`: 16-bit samples at 8 kHz, channels interleaved."""
 
     channels: int
     body: bytes
 
 
 def decode_container(file: IO[bytes]) -> Decoded:
-    """The first audio stream of an open file, read from its beginning.  ContainerError."""
-    command = [sys.executable, "-P", "-m", "cli.container_child"]
+    """Decode the first audio stream of an open file, from its beginning.  Raises ContainerError."""
+    command = [sys.executable, "-P", "-m", "console.container_child"]
     os.lseek(file.fileno(), 0, os.SEEK_SET)  # `seek` may move within the buffer only
-    with subprocess.Popen(  # noqa: S603  # no word of the command comes from outside
+    with subprocess.Popen(  # noqa: S603  # the command has no external input
         command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         watch = threading.Timer(_LONGEST_RUN, child.kill)
@@ -58,7 +58,7 @@ def decode_container(file: IO[bytes]) -> Decoded:
 
 
 def _read(pipe: IO[bytes]) -> Decoded | None:
-    """What the child writes; None for more than there may be, whatever the child thinks."""
+    """Read the output of the child; None if it exceeds the limit, which the child is not trusted to keep."""
     head = pipe.read(1)
     channels = min(head[0], MOST_CHANNELS) if head else 0
     body, most = bytearray(), LONGEST_SECONDS * CALL_RATE * 2 * channels
@@ -79,7 +79,7 @@ _TOLD = {
 
 
 def _reason(status: int) -> str:
-    """In words for whoever named the file."""
+    """Turn an exit status into a text for the user."""
     if status < 0:  # a signal: one of the limits
         return "reading it takes more time or memory than a recording may"
     return _TOLD.get(status, "there is no audio in it that can be read")

@@ -20,7 +20,7 @@ from protocol.clock import CALL_RATE
 from protocol.wav import MOST_CHANNELS, RATES
 
 LONGEST_SECONDS = 4 * 3_600
-"""Most audio of a file."""
+"""Longest audio of a file."""
 
 FORMATS = "mp3,mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,flac,wav,w64,aac,aiff,amr,au,caf"
 """Demuxers of FFmpeg that read their own file and nothing else.  Never hls, dash, concat, image2, sdp, rtsp."""
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def _load_everything() -> None:
-    """Libraries open files when they are first used: have them do that now, with a recording of no danger."""
+    """Decode a harmless recording, because libraries open files when they are first used."""
     import av
 
     for module in walk_packages(av.__path__, "av."):
@@ -75,7 +75,7 @@ def _load_everything() -> None:
 
 
 def _confine() -> None:
-    """From here on: no further file or socket can be opened, nothing written to disk, memory and time end."""
+    """Set limits: no new file or socket, no writing to disk, bounded memory and CPU time."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -107,7 +107,7 @@ def _decode(file: IO[bytes], out: IO[bytes]) -> int:
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:  # noqa: ANN401  # PyAV's types need PyAV
-    """int16 `[n, channels]`; what is damaged is passed over, and the end is where nothing more can be read."""
+    """Yield int16 `[n, channels]`.  Damaged frames are skipped; stops where the file cannot be read further."""
     import av
 
     context = stream.codec_context

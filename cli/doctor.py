@@ -1,4 +1,4 @@
-"""What is missing on this machine, what will be used instead, and how to mend it."""
+"""Evaluate a machine: what is missing, what is used instead, and the remedy."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ _MEMORY = 1 * _GIB
 """Bytes for gateway, recorder, Valkey and one CPU worker, which needs 0.3 GiB of it."""
 
 _DISK = _GIB // 2
-"""Bytes for the CPU engine's weights (123 MiB), what they are made from, and a store that grows."""
+"""Bytes for the weights of the CPU engine (123 MiB), their source files and a growing store."""
 
 
 class State(StrEnum):
-    """How a thing stands."""
+    """Result of a check."""
 
     OK = "ok"
     SUBSTITUTE = "substitute"
-    """It is missing, and something else does its work, less well."""
+    """Missing, and replaced by something less good."""
 
     MISSING = "missing"
-    """It is missing, and a call cannot be transcribed without it."""
+    """Missing, and calls cannot be transcribed without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """One check."""
 
     name: str
     state: State
     found: str
     consequence: str = ""
-    """What follows: what is used instead, or what does not work."""
+    """What is used instead, or what does not work."""
 
     remedy: str = ""
 
@@ -46,30 +46,29 @@ def examine(
     redis_url: str | None = None, port: int = 8080, weights: Path | None = None
 ) -> list[Check]:
     """
-    Look at everything; loads no model and changes nothing.
+    Run all checks.  Loads no model and changes nothing.
 
-    `redis_url` is what the configuration says, if it says anything; `weights` the folder where the CPU engine
-    keeps what it made of its weights.
+    `redis_url`: the configured URL, or None; `weights`: the folder where the CPU engine keeps its prepared weights.
     """
     return evaluate(inspect_host(redis_url, port, weights))
 
 
 def evaluate(machine: Machine) -> list[Check]:
-    """What the facts mean for somebody who wants to transcribe calls here."""
+    """Return what the facts mean for transcribing calls on this machine.  Pure."""
     return [opinion(machine) for opinion in _OPINIONS]
 
 
 def healthy(checks: Iterable[Check]) -> bool:
-    """Whether a call could be transcribed here."""
+    """Whether calls can be transcribed on this machine."""
     return all(check.state is not State.MISSING for check in checks)
 
 
 def render(checks: Iterable[Check]) -> Table:
-    """A table for the terminal."""
+    """Return the checks as a table for the terminal."""
     table = Table(show_header=False, box=None, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # a setting's name is not to be cut
+    table.add_column(overflow="fold")  # the name of a setting must not be truncated
     for check in checks:
         lines = [Text(check.found)]
         if check.consequence:

@@ -1,4 +1,4 @@
-"""What this machine has, as found: facts without a judgement.  Loads no model and changes nothing."""
+"""Collect facts about this machine, without evaluating them.  Loads no model and changes nothing."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ _MODULES = (
 _PROGRAMS = ("nvidia-smi",)
 
 _GPU_SECONDS = 120
-"""Importing torch takes that long from a cold disk."""
+"""Timeout: importing torch takes that long from a cold disk."""
 
 _NAME_THE_GPU = (
     "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
@@ -39,7 +39,7 @@ _NAME_THE_GPU = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine, as it was when it was looked at."""
+    """Facts about one machine."""
 
     python: str
     system: str
@@ -47,13 +47,13 @@ class Machine:
 
     cores: int
     memory: int | None
-    """Bytes that could be had; None where the system does not say."""
+    """Available bytes; None if the system does not report it."""
 
     disk: int
-    """Bytes free where the weights are kept."""
+    """Free bytes on the disk of the weights."""
 
     modules: frozenset[str]
-    """Python packages that could be imported."""
+    """Python packages that can be imported."""
 
     programs: frozenset[str]
     """Programs on PATH."""
@@ -62,25 +62,25 @@ class Machine:
     """A Valkey or Redis to embed."""
 
     redis: str | None
-    """The setting that says where Redis is, without what stands behind its scheme; None when it is not set."""
+    """Scheme of the configured Redis URL; None if it is not set."""
 
     redis_fault: str | None
-    """Why that Redis cannot be used."""
+    """Why the configured Redis cannot be used; None if it can."""
 
     gpu: str | None
-    """Its name as torch knows it."""
+    """Name of the GPU as torch reports it; None if torch finds none."""
 
     weights_ready: bool | None
-    """Whether the CPU engine's weights were prepared already; None when nobody said where they would be."""
+    """Whether the weights of the CPU engine are prepared; None if their folder was not given."""
 
     port: int
     port_free: bool
     instruction_sets: tuple[str, ...] = ()
-    """What the processor has for 8-bit arithmetic, as Linux names it."""
+    """Instruction sets for 8-bit arithmetic, as Linux names them."""
 
 
 def inspect_host(redis_url: str | None, port: int, weights: Path | None) -> Machine:
-    """Look around.  Takes seconds where a GPU is to be asked for its name, or a Redis does not answer."""
+    """Collect the facts.  Takes seconds if torch must be imported or a Redis does not answer."""
     modules = frozenset(name for name in _MODULES if find_spec(name))
     programs = frozenset(name for name in _PROGRAMS if shutil.which(name))
     asks_torch = {"torch", "transformers"} <= modules and "nvidia-smi" in programs
@@ -104,13 +104,13 @@ def inspect_host(redis_url: str | None, port: int, weights: Path | None) -> Mach
 
 
 def _cores() -> int:
-    """Those that we may use: a container may be given fewer than there are."""
+    """Return the cores this process may use; a container may have fewer than the machine."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _memory() -> int | None:
-    """https://docs.kernel.org/filesystems/proc.html#meminfo; elsewhere there is no such estimate."""
+    """Return MemAvailable in bytes (https://docs.kernel.org/filesystems/proc.html#meminfo); None if not Linux."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -120,7 +120,7 @@ def _memory() -> int | None:
 
 
 def _existing(path: Path) -> Path:
-    """The folder itself, or the nearest above it that is there."""
+    """Return the path, or its nearest parent that exists."""
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
@@ -138,9 +138,9 @@ def _redis_fault(url: str) -> str | None:
 
 
 def _gpu() -> str | None:
-    """In a process of its own: torch takes half a gigabyte, and its import may even crash on a broken driver."""
+    """Ask torch in a child process: it takes half a gigabyte, and may crash on a broken driver."""
     try:
-        answer = subprocess.run(  # noqa: S603  # our own words
+        answer = subprocess.run(  # noqa: S603  # a fixed command
             [sys.executable, "-c", _NAME_THE_GPU],
             capture_output=True,
             text=True,
@@ -163,7 +163,7 @@ def _is_free(port: int) -> bool:
 
 
 def usable_port(wanted: int) -> int:
-    """`wanted`, or any free port where somebody listens on that already."""
+    """Return `wanted`, or any free port if `wanted` is in use."""
     if _is_free(wanted):
         return wanted
     with socket.create_server(("127.0.0.1", 0)) as probe:

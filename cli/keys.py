@@ -1,4 +1,4 @@
-"""Keys of bridges and listeners: made, listed and revoked in a file that gateways read again when it changes."""
+"""Create, list and revoke the keys of bridges and listeners in the key file, which gateways reload on change."""
 
 import contextlib
 import fcntl
@@ -23,7 +23,7 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 def create(
     path: Path, *, owner: str, scopes: tuple[Scope, ...], days: float | None, note: str, now: float
 ) -> str:
-    """A new key, as it is shown this once.  `owner`: tenant, or nothing; `now`: seconds since 1970."""
+    """Create a key and return its text.  `owner`: tenant, or empty; `now`: seconds since 1970.  KeyringError."""
     try:
         tenant(owner)
     except ValueError as exc:
@@ -37,7 +37,7 @@ def create(
 
 
 def revoke(path: Path, name: str, now: float) -> None:
-    """A key by its id, or a signer as `kind:name`, is good no longer.  KeyringError when there is none."""
+    """Revoke a key by its id, or remove a signer `kind:name`.  Raises KeyringError if there is none."""
 
     def without(pipeline: Keyring) -> Keyring:
         signers = tuple(one for one in pipeline.signers if f"{one.kind}:{one.name}" != name)
@@ -51,7 +51,7 @@ def revoke(path: Path, name: str, now: float) -> None:
 
 
 def trust(path: Path, signer: Signer) -> None:
-    """Let in what this signer has signed; it takes the place of one of the same kind and name."""
+    """Accept credentials from this signer.  It replaces a signer of the same kind and name."""
     named = (signer.kind, signer.name)
 
     def with_it(pipeline: Keyring) -> Keyring:
@@ -62,7 +62,7 @@ def trust(path: Path, signer: Signer) -> None:
 
 
 def table(path: Path, now: float) -> Table:
-    """All keys and signers; nothing in it opens anything."""
+    """Return a table of all keys and signers, without secrets."""
     pipeline = _read(path)
     shown = Table("id", "tenant", "scopes", "state", "made", "note", box=None)
     for key in pipeline.keys:
@@ -98,7 +98,7 @@ def _read(path: Path) -> Keyring:
 
 
 def _change(path: Path, change: Callable[[Keyring], Keyring]) -> None:
-    """Put a changed file in the place of the old one, at once and for nobody else to read."""
+    """Replace the key file atomically by a changed one with mode 0600."""
     with _alone(path):
         content = change(_read(path) if path.exists() else Keyring()).encoded()
         try:
@@ -106,10 +106,12 @@ def _change(path: Path, change: Callable[[Keyring], Keyring]) -> None:
         except KeyringError as exc:
             raise KeyringError(f"nothing was changed: {exc}") from exc
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".keys-", delete=False) as new:
-            new.write(content)  # NamedTemporaryFile makes it 0600
+            new.write(content)  # NamedTemporaryFile creates it with mode 0600
             new.flush()
             os.fsync(new.fileno())
-        if path.exists():  # an administrator's command must not take the file from its gateway
+        if (
+            path.exists()
+        ):  # keep the owner: the gateway must still be able to read a file that root has changed
             with contextlib.suppress(PermissionError):
                 os.chown(new.name, path.stat().st_uid, path.stat().st_gid)
         Path(new.name).replace(path)
@@ -117,7 +119,7 @@ def _change(path: Path, change: Callable[[Keyring], Keyring]) -> None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Two commands at a time would lose one's change."""
+    """Hold the lock of the key file: two commands at the same time would lose a change."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

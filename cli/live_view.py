@@ -1,4 +1,4 @@
-"""A call played with its captions on the terminal."""
+"""Play a call and show its captions on the terminal."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ _LOOKS_PER_SECOND = 5
 
 
 async def play_with_captions(playback: Playback, hang_up: asyncio.Event) -> Captions:
-    """Play the call and show what is said of it; where there is no terminal, finals as plain lines."""
+    """Play the call and show live captions; without a terminal, only finals as plain lines."""
     captions = Captions(playback.plan.keywords)
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -24,7 +24,7 @@ async def play_with_captions(playback: Playback, hang_up: asyncio.Event) -> Capt
 
 
 class _Show:
-    """What happens on the terminal when something is heard or sent."""
+    """Updates the terminal when an event arrives or audio is sent."""
 
     def __init__(
         self, playback: Playback, captions: Captions, console: Console, live: Live
@@ -37,14 +37,14 @@ class _Show:
         self._looks = -1
 
     def heard(self, event: dict[str, Any]) -> None:
-        """An event has come."""
+        """Show an event that has arrived."""
         now_ms = (time.monotonic() - self._began) * 1_000 * self._playback.pace
         if said := self._captions.take(event, now_ms):
             self._console.print(said.text, soft_wrap=not self._console.is_terminal)
         self._refresh()
 
     def progress(self, seconds: float) -> None:
-        """So much of the call has been sent."""
+        """Show that `seconds` of the call have been sent."""
         if self._looks < 0:  # the clock starts with the first frame
             self._began = time.monotonic() - seconds / self._playback.pace
         looks = int(seconds * _LOOKS_PER_SECOND)

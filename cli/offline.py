@@ -1,7 +1,7 @@
 """
-A recording transcribed in one process: the ears and an engine, without gateway, queue or store.
+Transcribe a recording in one process: speech segmentation and an engine, without gateway, queue or store.
 
-Like `trunkline.py` it stands above the parts and joins them.
+Like `trunkline.py`, this module is above the parts and combines them.
 """
 
 import time
@@ -37,7 +37,7 @@ class _Growing:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One stretch of speech of a recording, with its audio at the engine's rate."""
+    """One segment of a recording, with its audio at the sample rate of the engine."""
 
     segment: SegmentId
     span: Span
@@ -52,7 +52,7 @@ def transcribe_recording(
     keywords: tuple[str, ...] = (),
     progress: Callable[[float], None] = lambda _: None,
 ) -> Transcript:
-    """The transcript of channels at 8 kHz; `progress` is told how much is done, from 0 to 1."""
+    """Transcribe `channels` (int16 at 8 kHz).  Calls `progress` with the completed part, 0 to 1."""
     longest = engine.capabilities.max_seconds
     cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
     total = sum(cut.span.end - cut.span.start for cut in cuts)
@@ -75,7 +75,7 @@ def transcribe_recording(
 
 
 def cut_up(channel: int, pcm: Pcm, max_seconds: float = 14.0) -> Iterator[Cut]:
-    """The speech of one channel at 8 kHz, as a gateway would cut a recording: up to `max_seconds` together."""
+    """Cut one channel (int16 at 8 kHz) into segments of at most `max_seconds`, as a gateway does for recordings."""
     weights = silero_weights()
     longest = min(RECORDED.maximum_ms, int(max_seconds * 1_000))
     window = min(RECORDED.cut_window_ms, longest // 2)

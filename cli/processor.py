@@ -1,4 +1,4 @@
-"""What the processor can do for 8-bit matrix products: figures and texts may depend on it.  Linux and macOS."""
+"""Instruction sets for 8-bit matrix products, on which speed and texts may depend.  Linux and macOS."""
 
 import platform
 import subprocess
@@ -13,13 +13,13 @@ RELEVANT = (
     "asimddp",
     "i8mm",
 )
-"""As Linux names them in /proc/cpuinfo: `flags` on x86, `Features` on Arm, where `asimddp` is the dot product."""
+"""Names in /proc/cpuinfo: `flags` on x86, `Features` on Arm, where `asimddp` is the dot product."""
 
 _MACOS_NAMES = {"hw.optional.arm.FEAT_DotProd": "asimddp", "hw.optional.arm.FEAT_I8MM": "i8mm"}
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """Those of RELEVANT that this processor has; empty where the system does not say."""
+    """Return those of RELEVANT that this processor has; empty if the system does not report them."""
     if platform.system() == "Darwin":
         return _of_macos()
     try:
@@ -29,7 +29,7 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 def instruction_sets_in(cpuinfo: str) -> tuple[str, ...]:
-    """Those of RELEVANT that the first processor in the text of /proc/cpuinfo has, in their order."""
+    """Return those of RELEVANT that the first processor in the text of /proc/cpuinfo has, in that order."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip().lower() in ("flags", "features"):
@@ -43,7 +43,7 @@ def _of_macos() -> tuple[str, ...]:
     return tuple(
         name
         for key, name in _MACOS_NAMES.items()
-        if subprocess.run(  # noqa: S603  # our own words
+        if subprocess.run(  # noqa: S603  # a fixed command
             [*asked, key], capture_output=True, text=True, check=False
         ).stdout.strip()
         == "1"

@@ -1,8 +1,8 @@
 """
-Audio files as channels at 8 kHz.
+Read audio files as channels at 8 kHz.
 
-Telephone recordings are WAV files of PCM, mu-law or A-law, and those we read ourselves; other kinds of PCM in WAV
-go through pydub, which needs no help for them; everything else is decoded in a child process (see `container`).
+Telephone recordings are WAV files with PCM, mu-law or A-law, which `protocol.wav` reads.  Other kinds of PCM in WAV
+are read by pydub, without ffmpeg.  All other formats are decoded in a child process (see `container`).
 """
 
 import os
@@ -28,28 +28,28 @@ _LARGEST_FILE = 5 << 30
 
 
 class RecordingError(Exception):
-    """The file cannot be played; the text says why and what to do."""
+    """The file cannot be played.  The text says why and what the user must do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Channels of the same length, 16 bit at 8 kHz."""
+    """Audio of a file; `channels`: int16 at 8 kHz, all of the same length."""
 
     channels: tuple[Pcm, ...]
 
     @property
     def samples(self) -> int:
-        """Length of each channel."""
+        """Length of each channel in samples."""
         return len(self.channels[0])
 
     @property
     def seconds(self) -> float:
-        """The same in seconds."""
+        """Length of each channel in seconds."""
         return to_seconds(self.samples)
 
 
 def read_recording(path: Path) -> Recording:
-    """The channels of an audio file.  RecordingError when it is none."""
+    """Read an audio file and resample it to 8 kHz.  Raises RecordingError."""
     try:
         with path.open("rb") as file:
             found = _read(file)
@@ -67,7 +67,7 @@ def read_recording(path: Path) -> Recording:
 
 
 def _read(file: IO[bytes]) -> Samples:
-    """What an open file holds; nothing of it is decoded yet where that can be."""
+    """Read an open file; where possible, the audio is not decoded yet."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise RecordingError("it is no file")
@@ -86,23 +86,23 @@ def _read(file: IO[bytes]) -> Samples:
 
 def _read_with_pydub(content: bytes) -> Samples | None:
     """
-    The kinds of PCM that `parse_wav` leaves, such as 24 bit.
+    Read the kinds of PCM that `parse_wav` does not read, such as 24 bit; None if pydub cannot read it.
 
-    Made of bytes, a segment is read by pydub itself; from a file it would ask ffmpeg, by whatever the file names.
+    pydub decodes bytes itself.  Given a file, it would run ffmpeg, which could read files that the content names.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # pydub warns where there is no ffmpeg
-        from pydub import AudioSegment  # slow to import, and most do without
+        warnings.simplefilter("ignore", RuntimeWarning)  # pydub warns if ffmpeg is absent
+        from pydub import AudioSegment  # slow to import, and rarely needed
         from pydub.exceptions import CouldntDecodeError
     try:
         segment = AudioSegment(data=content).set_sample_width(2)
     except (CouldntDecodeError, AttributeError, IndexError, KeyError, ValueError, struct.error):
-        return None  # as found in its constructor
+        return None  # the errors found in its constructor
     return samples(Encoding.L16, segment.frame_rate, segment.channels, segment.raw_data)
 
 
 def _at_call_rate(found: Samples) -> Pcm:
-    """`[n, channels]`, resampled a second at a time."""
+    """Return int16 `[n, channels]` at 8 kHz, resampled in pieces of one second."""
     pieces = found.pieces(found.rate)
     if found.rate == CALL_RATE:
         return np.concatenate(list(pieces))

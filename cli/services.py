@@ -1,4 +1,4 @@
-"""The parts of the ring, each a process of its own."""
+"""Commands that run one part of the pipeline as a process: `gateway`, `worker`, `recorder`."""
 
 import argparse
 import asyncio
@@ -39,16 +39,16 @@ from workers.settings import WorkerSettings
 from .common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
 
 _FAREWELL_SECONDS = 10.0
-"""What a worker may take to end, beside the time in which it drains."""
+"""Seconds that a worker may take to end, in addition to its drain time."""
 
 _BROKEN = 70
-"""Exit status of a worker whose engine is broken: EX_SOFTWARE of sysexits(3)."""
+"""Exit status of a worker with a broken engine: EX_SOFTWARE of sysexits(3)."""
 
 log = structlog.get_logger()
 
 
 def gateway(options: argparse.Namespace) -> None:
-    """Take calls in over WebSockets."""
+    """Run the gateway: take calls from bridges over WebSockets."""
     from streaming.audio.silero import Silero, silero_weights
     from streaming.audio.vad import Vad, available
     from streaming.metrics import GatewayMeter
@@ -85,7 +85,7 @@ def gateway(options: argparse.Namespace) -> None:
 
 
 def worker(options: argparse.Namespace) -> None:
-    """Transcribe what is queued, with one engine."""
+    """Run a worker: transcribe queued jobs with one engine."""
     settings = settings_of(options, "worker", WorkerSettings)
     if not is_watched():
         log_as_json("worker-supervisor")
@@ -102,7 +102,7 @@ def worker(options: argparse.Namespace) -> None:
 
 
 def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
-    """What a worker does when its parent watches."""
+    """Run the worker itself, as the child of a supervisor."""
     from workers.job_queue import WorkQueue
     from workers.metrics import WorkerMeter
     from workers.worker import Worker
@@ -126,7 +126,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
 
 
 def recorder(options: argparse.Namespace) -> None:
-    """Store what was transcribed."""
+    """Run the recorder: store transcripts."""
     from transcripts.metrics import RecorderMeter
     from transcripts.recorder import Recorder
 
@@ -151,7 +151,7 @@ def _run_part(
     settings: StatusSettings,
     part: Callable[[Redis, RedisSettings, Health, CollectorRegistry], Coroutine[Any, Any, None]],
 ) -> None:
-    """Run one part until it is told to stop; what it has in hand is finished first."""
+    """Run one part until it is stopped; it finishes its open work first."""
     shared = settings_of(options, "redis", RedisSettings)
     log_as_json(name)
     take_all_files()
@@ -176,7 +176,7 @@ def _run_part(
 def worker_part(
     options: argparse.Namespace, settings: WorkerSettings, environment: Mapping[str, str]
 ) -> ChildProcess:
-    """A worker that is watched: its own look at its engine comes first, ours when it cannot look any more."""
+    """Return a supervised worker.  Its own watchdog acts before the heartbeat limit of the supervisor."""
     said = {"TRUNKLINE_CONFIG": options.config} if options.config else {}
     silence = settings.step_limit_seconds * 1.25
     return ChildProcess(
@@ -185,7 +185,7 @@ def worker_part(
 
 
 def _first(errors: BaseException) -> str:
-    """The text of the first error of a group, however deep it stands."""
+    """Return the text of the first error of a nested group."""
     while isinstance(errors, BaseExceptionGroup):
         errors = errors.exceptions[0]
     return str(errors)

@@ -1,7 +1,7 @@
 """
-A bridge made of an audio file.
+A simulated bridge that plays an audio file.
 
-`script` says what such a bridge sends and when, as a pure function of the recording; `play` sends it.
+`script` returns the messages and their times as a pure function of the recording; `play` sends them.
 """
 
 import asyncio
@@ -25,22 +25,22 @@ FRAME = CALL_RATE // 50
 """Samples in a frame: 20 ms, as bridges send them."""
 
 PATHS = {"native": "/v1/calls", "twilio": "/twilio"}
-"""Where a gateway listens to each dialect that can be played."""
+"""Gateway path of each dialect that can be played."""
 
 _RECONNECT = 0.5
 """Seconds before a lost subscription is tried again."""
 
 _ATTEMPTS = 20
-"""How often in a row that is done."""
+"""Most attempts in a row."""
 
 
 class PlaybackError(Exception):
-    """The gateway cannot be reached, would not take the call, or left it; the text says which."""
+    """The gateway is unreachable, refused the call or closed the connection.  The text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """What the bridge says of the call."""
+    """Parameters of the call that the bridge sends."""
 
     call_id: str
     roles: tuple[str, ...]
@@ -51,19 +51,19 @@ class CallPlan:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message, and when it is sent: seconds after the call's first sample at pace 1."""
+    """A message; `at`: seconds from the first sample of the call to sending it, at pace 1."""
 
     at: float
     message: str | bytes
 
 
 def script(dialect: str, recording: Recording, plan: CallPlan) -> Iterator[Due]:
-    """All that a bridge of this dialect sends for the recording.  KeyError for other dialects."""
+    """Return all messages that a bridge of this dialect sends.  Raises KeyError for other dialects."""
     return {"native": _native, "twilio": _twilio}[dialect](recording, plan)
 
 
 def _frames(recording: Recording) -> Iterator[tuple[int, list[bytes]]]:
-    """Start and mu-law bytes of each frame, for all channels; a frame is due when its last sample is spoken."""
+    """Yield the start of each frame in samples, and its mu-law bytes for each channel."""
     for start in range(0, recording.samples, FRAME):
         yield (
             start,
@@ -91,7 +91,7 @@ def _native(recording: Recording, plan: CallPlan) -> Iterator[Due]:
 
 
 def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
-    """https://www.twilio.com/docs/voice/media-streams/websocket-messages, numbers as strings as there."""
+    """https://www.twilio.com/docs/voice/media-streams/websocket-messages; numbers are strings, as there."""
     tracks = ("inbound", "outbound")[: len(recording.channels)]
     stream = {"streamSid": "MZ" + "0" * 32}
     parameters = {
@@ -134,7 +134,7 @@ def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """A call that is to be played: `pace` 1 is real time, 2 twice as fast."""
+    """A call to play; `pace`: 1 is real time, 2 twice as fast."""
 
     url: str
     dialect: str
@@ -142,26 +142,26 @@ class Playback:
     plan: CallPlan
     pace: float = 1.0
     key: str = field(default="", repr=False)
-    """What the gateway wants to see; nothing where it has no keys."""
+    """Key for the gateway; empty if it has no keys."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """The key, where servers put it."""
+        """HTTP headers with the key."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
 Heard = Callable[[dict[str, Any]], None]
-"""Is given each public event as it comes."""
+"""Called with each public event as it arrives."""
 
 
 async def play(
     playback: Playback, heard: Heard, progress: Callable[[float], None], hang_up: asyncio.Event
 ) -> None:
     """
-    Play a call and hear what is said of it, until `call.ended`.
+    Play a call and receive its events, until `call.ended`.
 
-    `progress` is told the seconds of the call that have been sent; when `hang_up` is set the call is ended
-    there, and what was said until then is still heard.  PlaybackError when the call cannot be played to its end.
+    Calls `progress` with the seconds of the call that have been sent.  When `hang_up` is set, the call ends there
+    and the remaining events are still received.  Raises PlaybackError if the call cannot be played to its end.
     """
     url = _base(playback.url) + PATHS[playback.dialect]
     try:
@@ -190,7 +190,7 @@ async def _converse(
     progress: Callable[[float], None],
     hang_up: asyncio.Event,
 ) -> bool:
-    """Send and hear at the same time; whether `call.ended` came."""
+    """Send and receive concurrently.  Returns whether `call.ended` arrived."""
     async with asyncio.TaskGroup() as tasks:
         if playback.dialect == "native":
             receiving = tasks.create_task(_feed(socket, heard))
@@ -202,7 +202,7 @@ async def _converse(
 
 
 def _refusal(url: str, refused: InvalidStatus) -> str:
-    """What the gateway said instead of taking the call."""
+    """Describe why the gateway refused the call."""
     response = refused.response
     later = response.headers.get("Retry-After")
     said = (response.body or b"").decode(errors="replace").strip()
@@ -216,11 +216,11 @@ async def _send(
     progress: Callable[[float], None],
     hang_up: asyncio.Event,
 ) -> None:
-    """Keep to a schedule that was fixed before the first message, so that nothing drifts."""
+    """Send on a schedule that is fixed before the first message, so that the times do not drift."""
     messages = list(script(playback.dialect, playback.recording, playback.plan))
     loop = asyncio.get_running_loop()
     began = loop.time()
-    with contextlib.suppress(ConnectionClosed):  # who hears will say it
+    with contextlib.suppress(ConnectionClosed):  # the receiver reports it
         for due in messages[:-1]:
             await asyncio.sleep(began + due.at / playback.pace - loop.time())
             if hang_up.is_set():
@@ -231,7 +231,7 @@ async def _send(
 
 
 async def _feed(socket: ClientConnection, heard: Heard) -> bool:
-    """Whether `call.ended` came before the connection closed."""
+    """Receive events.  Returns whether `call.ended` arrived before the connection closed."""
     kind = ""
     with contextlib.suppress(ConnectionClosed):
         async for message in socket:
@@ -249,9 +249,9 @@ async def _drain(socket: ClientConnection) -> None:
 
 async def _subscribe(playback: Playback, heard: Heard) -> bool:
     """
-    Follow the call by a connection of its own; a lost one is made again behind the last event.
+    Receive the events of the call on a separate connection; after a loss, reconnect after the last event.
 
-    Whether `call.ended` came before it had been tried often enough in vain.
+    Returns whether `call.ended` arrived; False after `_ATTEMPTS` failures in a row.
     """
     events = f"{_base(playback.url)}/v1/calls/{playback.plan.call_id}/events"
     after, attempts = 0, 0
@@ -275,12 +275,12 @@ async def _subscribe(playback: Playback, heard: Heard) -> bool:
 
 
 def _proxy(url: str) -> Literal[True] | None:
-    """Whether `http_proxy` and its like count: never on the way to this machine."""
+    """Return True to use the proxy of the environment (`http_proxy`), None for connections to this machine."""
     host = urlsplit(url).hostname or ""
     return None if host in {"localhost", "::1"} or host.startswith("127.") else True
 
 
 def _base(url: str) -> str:
-    """Scheme and host of a URL; a path in it does not matter."""
+    """Return scheme and host of a URL without its path."""
     parts = urlsplit(url if "://" in url else f"ws://{url}")
     return f"{parts.scheme.replace('http', 'ws')}://{parts.netloc}"

@@ -1,4 +1,4 @@
-"""The whole ring on one machine."""
+"""Commands that run the whole pipeline on one machine: `up` and `demo`."""
 
 import argparse
 import contextlib
@@ -36,7 +36,7 @@ _DEMO = Path(__file__).parent / "demo"
 
 
 def up(options: argparse.Namespace) -> None:
-    """Run everything on this machine, until Ctrl-C."""
+    """Run the whole pipeline on this machine, until Ctrl-C."""
     prepare_weights(options)
 
     async def run() -> None:
@@ -52,7 +52,7 @@ def up(options: argparse.Namespace) -> None:
 
 
 def _invitation(url: str, http: str, audiosocket_port: int) -> str:
-    """What to point a bridge at, and where to read along."""
+    """Return the text with the addresses for bridges and subscribers."""
     others = [path for path in dialects.paths() if path not in ("/v1/calls", "/twilio")]
     return f"""
 Trunkline is up.  Point a bridge at
@@ -73,7 +73,7 @@ Ctrl-C ends it."""
 
 
 def _side_servers(configuration: Configuration) -> dict[str, int]:
-    """Ports for HTTP and AudioSocket, which `up` opens also where nobody asks for them."""
+    """Return the ports for HTTP and AudioSocket, which `up` opens by default."""
     settings = configuration.section("gateway", GatewaySettings)
     return {
         "http_port": usable_port(8081) if settings.http_port is None else settings.http_port,
@@ -87,7 +87,7 @@ def _side_servers(configuration: Configuration) -> dict[str, int]:
 async def _pipeline(
     options: argparse.Namespace, log_file: Path | None, endpoints: Mapping[str, int] | None = None
 ) -> AsyncIterator[str]:
-    """Everything, started in the order in which it is needed; the gateway's URL."""
+    """Start all parts in order of dependency; yields the URL of the gateway."""
     configuration = configuration_of(options)
     shared = configuration.section("redis", RedisSettings)
     settings = configuration.section("gateway", GatewaySettings)
@@ -100,9 +100,7 @@ async def _pipeline(
             worker_settings = configuration.section("worker", WorkerSettings)
             for _ in range(options.workers):
                 await stack.start(worker_part(options, worker_settings, environment))
-            if not configuration.says(
-                "gateway", "drain_seconds"
-            ):  # whoever presses Ctrl-C means now
+            if not configuration.says("gateway", "drain_seconds"):  # Ctrl-C stops at once
                 environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
             for endpoint, opened in (endpoints or {}).items():
                 environment[f"TRUNKLINE_GATEWAY_{endpoint.upper()}"] = str(opened)
@@ -115,7 +113,7 @@ async def _pipeline(
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Play a synthetic call through the whole ring, show its captions, and count the errors."""
+    """Play a synthetic call through the whole pipeline, show captions and count word errors."""
     script = json.loads((_DEMO / "script.json").read_text())
     recording = read_recording(_DEMO / "call.wav")
     prepare_weights(options)
@@ -150,7 +148,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def _errors(transcript: Transcript, turns: Sequence[dict[str, Any]]) -> WordErrors:
-    """Word errors of both channels together."""
+    """Return the sum of the word errors of all channels."""
     total = WordErrors()
     for channel in range(len(transcript.call.roles)):
         reference = " ".join(turn["text"] for turn in turns if turn["channel"] == channel)

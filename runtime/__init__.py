@@ -1,1 +1,1 @@
-"""How a part runs as a process: supervision, health, metrics, logs."""
+"""Running a part as a process: supervision, health, metrics, logs."""

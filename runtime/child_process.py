@@ -1,9 +1,9 @@
 """
-One life of a part: a child process that is heard when it is ready, and watched while it works.
+Run a part once as a child process: readiness, heartbeat and shutdown through three pipes.
 
-Each part holds the reading end of a pipe from us (TRUNKLINE_ALIVE_FD): when we are gone, however that came, the
-pipe closes and the part stops.  In another (TRUNKLINE_READY_FD) it writes one line when it is ready.  In a third
-(TRUNKLINE_BEAT_FD), where we watch it, it beats as long as it gets on; when it falls silent it is killed.
+TRUNKLINE_ALIVE_FD is the reading end of a pipe from the parent.  When the parent ends for any reason, the pipe
+closes and the part stops.  The part writes one line to TRUNKLINE_READY_FD when it is ready.  If the part is
+watched, it writes heartbeats to TRUNKLINE_BEAT_FD, and is killed when they stop.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ class ChildProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     program: tuple[str, ...] = (sys.executable, "-m", "trunkline")
     silence: float | None = None
-    """Seconds without a beat after which it hangs; None for a part that does not beat."""
+    """Seconds without a heartbeat after which the part is killed; None for a part without heartbeats."""
 
 
 async def live_as_part(
     part: ChildProcess, log_file: Path | None, stop_seconds: float, ready: Ready
 ) -> int:
-    """One life of a part, to its exit status; StackError when it ends before it was ready."""
+    """Run a part once; returns its exit status.  Raises StackError if it ends before it is ready."""
     with contextlib.ExitStack() as ours:
-        with contextlib.ExitStack() as theirs:  # the child has ends of its own
+        with contextlib.ExitStack() as theirs:  # the ends of the child
             ready_reader, ready_writer = _pipe(ours, theirs)
             heartbeat_reader, heartbeat_writer = _pipe(ours, theirs)
             alive_reader, _ = _pipe(theirs, ours)
@@ -59,7 +59,7 @@ async def live_as_part(
 
 
 async def end_process(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """Ask politely, then firmly."""
+    """Send SIGTERM, and SIGKILL if the process has not ended after `seconds`."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -74,7 +74,7 @@ async def end_process(process: asyncio.subprocess.Process, seconds: float) -> No
 
 
 def _pipe(reads: contextlib.ExitStack, writes: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
-    """A pipe; each end is closed by its own side."""
+    """Open a pipe; each exit stack closes its own end."""
     reader, writer = os.pipe()
     return (
         reads.enter_context(FileIO(reader, "r")),
@@ -88,7 +88,7 @@ async def _spawn(
     watched = {} if part.silence is None else {"TRUNKLINE_BEAT_FD": str(heartbeat.fileno())}
     os.set_blocking(
         heartbeat.fileno(), False
-    )  # a parent that does not read shall not hold up the child
+    )  # the child must not block if the parent does not read
     with contextlib.ExitStack() as opened:
         output = opened.enter_context(log_file.open("ab")) if log_file else None
         return await asyncio.create_subprocess_exec(
@@ -114,14 +114,14 @@ async def _listen(pipe: FileIO, segmenter: asyncio.Protocol) -> asyncio.ReadTran
 
 
 class _ReadyLine(asyncio.Protocol):
-    """Hears the one line that a part says when it is ready.  Silence until it ends is no readiness."""
+    """Reads the line that a part writes when it is ready.  A part that ends without it was never ready."""
 
     def __init__(self, ready: Ready) -> None:
         self._ready = ready
         self._said = b""
 
     def data_received(self, data: bytes) -> None:
-        """The first line is the one; of later lives nobody asks."""
+        """Resolve `ready` with the first line.  After a restart of the part it is already resolved."""
         self._said += data
         line, newline, _ = self._said.partition(b"\n")
         if newline and not self._ready.done():
@@ -129,21 +129,21 @@ class _ReadyLine(asyncio.Protocol):
 
 
 class _Pulse(asyncio.Protocol):
-    """Kills a process whose pulse stops.  Before its first beat it may take its time: engines load long."""
+    """Kills a process whose heartbeats stop.  No limit before the first one, because engines load slowly."""
 
     def __init__(self, part: ChildProcess, process: asyncio.subprocess.Process) -> None:
         self._part, self._process = part, process
         self._limit: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """It gets on."""
+        """Restart the timer."""
         self._relax()
         if self._part.silence is not None:
             loop = asyncio.get_running_loop()
             self._limit = loop.call_later(self._part.silence, self._kill)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended, or we do not listen any more."""
+        """Stop the timer: the process has ended, or the parent stops listening."""
         self._relax()
 
     def _relax(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether a process is alive, has started and is ready, as orchestrators ask it: decisions only."""
+"""Liveness, startup and readiness of a process, as orchestrators query them.  Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ WORDS = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said to one question."""
+    """Response to one request."""
 
     status: HTTPStatus
     text: str
@@ -20,10 +20,10 @@ class Answer:
 
 class Health:
     """
-    How one process stands.
+    Health of one process.
 
-    It has started once Redis was reached and its part is at work; it is ready while Redis answers and the part
-    itself sees no obstacle.
+    It has started once Redis has answered and its part is running.  It is ready while Redis answers and the part
+    reports no obstacle.
     """
 
     def __init__(self) -> None:
@@ -32,22 +32,22 @@ class Health:
         self._obstacle: Callable[[], str | None] | None = None
 
     def redis(self, *, answers: bool) -> None:
-        """The last beat of Redis."""
+        """Record whether Redis answered the last check."""
         self.redis_answers = answers
         self._redis_was_reached |= answers
 
     def at_work(self, obstacle: Callable[[], str | None] = lambda: None) -> None:
-        """The part has begun; from now on `obstacle` says what keeps it from taking work, or None."""
+        """Mark the part as running.  `obstacle` returns why it cannot take work, or None."""
         self._obstacle = obstacle
 
     @property
     def started(self) -> bool:
-        """Stays true once it is."""
+        """Whether the process has started; stays true."""
         return self._redis_was_reached and self._obstacle is not None
 
     @property
     def obstacle(self) -> str | None:
-        """What keeps it from taking work, in words for an operator; None when nothing does."""
+        """Why the process cannot take work, as a text for the operator; None if it is ready."""
         if not self.started or self._obstacle is None:
             return "starting"
         return self._obstacle() if self.redis_answers else "Redis does not answer"
@@ -55,10 +55,10 @@ class Health:
 
 def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
     """
-    What a process says at `path`.
+    Return the response for `path`.
 
-    `/livez` depends on nothing but the event loop: a process whose Redis is away still holds what was heard,
-    and must not be killed for it.
+    `/livez` depends only on the event loop.  A process whose Redis is unreachable still holds data of calls, so
+    an orchestrator must not kill it for that.
     """
     match path:
         case "/livez":

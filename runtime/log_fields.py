@@ -1,8 +1,8 @@
 """
-What may stand in a log line: only fields that are listed here, and of other people's errors only where they arose.
+The fields that a log line may have: a list of permitted names.  Texts of library errors are never logged.
 
-Customer content (what was said, keywords, numbers, raw messages) never reaches a log.  A list of what is allowed
-keeps that promise for fields that nobody has thought of yet; a list of what is forbidden would not.
+Customer content (speech, keywords, numbers, raw messages) must never reach a log.  A list of permitted fields
+also protects against fields that are added later; a list of forbidden fields would not.
 """
 
 import logging
@@ -23,9 +23,9 @@ FIELDS = frozenset(
     }
 )  # fmt: skip
 """
-Ids, counts, times, addresses of ours, and words of the code.
+Ids, counts, times, our own addresses and names from the code.
 
-`reason` and `remedy` are sentences of ours for operators; `error` is the name of an error, never its text.
+`reason` and `remedy` are our own sentences for operators; `error` is the class name of an error, never its text.
 """
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -34,11 +34,11 @@ Line = MutableMapping[str, Any]
 
 
 class FieldNotAllowedError(Exception):
-    """Something would have been logged that is not on the list: in tests nobody may overlook it."""
+    """A log line has a field that is not in `FIELDS`, or a bad event name.  Raised in tests only."""
 
 
 def only_allowed(_logger: object, _method: str, line: Line) -> Line:
-    """Leave out what is not on the list; its names, which are words of the code, are told."""
+    """Structlog processor: remove fields that are not in `FIELDS`, and list their names in `dropped`."""
     strange = sorted(set(line) - FIELDS)
     for name in strange:
         del line[name]
@@ -50,7 +50,7 @@ def only_allowed(_logger: object, _method: str, line: Line) -> Line:
 
 
 def refuse_others(_logger: object, _method: str, line: Line) -> Line:
-    """As `only_allowed`, but whoever logs something else finds out at once."""
+    """Structlog processor for tests: raise FieldNotAllowedError for fields that are not in `FIELDS`."""
     if strange := sorted(set(line) - FIELDS):
         raise FieldNotAllowedError(
             f"{', '.join(strange)}: no field of a log line; see runtime/log_fields.py before you add one"
@@ -64,13 +64,13 @@ def refuse_others(_logger: object, _method: str, line: Line) -> Line:
 
 class LibraryLines(logging.Handler):
     """
-    What libraries log, without its text: messages and errors of others may quote what they were given.
+    Log records of libraries without their text, because library messages and errors may quote customer content.
 
-    Library, level, name of the error and the place in the code are enough to look it up.
+    The name of the library, the level, the error class and the source position are enough to find the cause.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log one record of the standard library's logging in our own form."""
+        """Log one `logging` record as an event of ours."""
         _, error, trace = record.exc_info or (None, None, None)
         log = structlog.get_logger()
         log.log(
@@ -83,12 +83,12 @@ class LibraryLines(logging.Handler):
 
 
 def crashed(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For `sys.excepthook`: an error that nobody expected is told by its name and place, not by its text."""
+    """Log an unexpected error for `sys.excepthook`: its class and source position, not its text."""
     structlog.get_logger().critical("crashed", error=_name(error), where=_place(trace))
 
 
 def _name(error: BaseException) -> str:
-    """Of a group, what is in it too."""
+    """Return the class name; for an exception group also the names of its members."""
     if isinstance(error, BaseExceptionGroup):
         return f"{type(error).__name__}({', '.join(_name(one) for one in error.exceptions)})"
     return type(error).__name__

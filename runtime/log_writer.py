@@ -1,4 +1,4 @@
-"""Log lines are written by a thread of their own: whoever does not read them holds up nobody."""
+"""Write log lines in a separate thread, so that a pipe that is not read does not block the process."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 _MOST_WAITING = 1_000
-"""Lines; those behind are left out, and counted."""
+"""Most lines in the queue; further lines are discarded and counted."""
 
 
 class LogWriter:
-    """What structlog calls a logger, over a file descriptor that may be a pipe nobody reads."""
+    """A structlog logger that writes to a file descriptor, which may be a pipe that is not read."""
 
     def __init__(self, descriptor: int, most_waiting: int = _MOST_WAITING) -> None:
         self._descriptor = descriptor
@@ -22,7 +22,7 @@ class LogWriter:
         threading.Thread(target=self._run, daemon=True, name="log").start()
 
     def msg(self, line: str) -> None:
-        """Have a line written as soon as there is room; never waits."""
+        """Queue a line.  Never blocks: the line is discarded if the queue is full."""
         try:
             self._waiting.put_nowait(line)
         except queue.Full:
@@ -31,11 +31,11 @@ class LogWriter:
     debug = info = warning = error = critical = exception = msg
 
     def complain_by(self, complain: Callable[[int], None]) -> None:
-        """`complain` is told how many lines were left out, when there is room again."""
+        """Set a callback that gets the number of discarded lines when there is room again."""
         self._complain = complain
 
     def finish(self, patience: float = 1.0) -> None:
-        """Wait until everything is written, or `patience` seconds."""
+        """Wait until all lines are written, at most `patience` seconds."""
         end = time.monotonic() + patience
         with self._waiting.all_tasks_done:
             while self._waiting.unfinished_tasks and (left := end - time.monotonic()) > 0:
@@ -44,7 +44,7 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             line = self._waiting.get()
-            with contextlib.suppress(OSError):  # nobody will read it ever
+            with contextlib.suppress(OSError):  # the reader is gone
                 self._write(f"{line}\n".encode(errors="backslashreplace"))
             left_out, self._left_out = self._left_out, 0
             if left_out and self._complain:
@@ -52,6 +52,6 @@ class LogWriter:
             self._waiting.task_done()
 
     def _write(self, data: bytes) -> None:
-        """Not by way of `sys.stderr`, whose lock would be held while the pipe is full."""
+        """Write to the descriptor, not to `sys.stderr`, whose lock would be held while the pipe is full."""
         while data:
             data = data[os.write(self._descriptor, data) :]

@@ -1,4 +1,4 @@
-"""What every process tells of itself, and of the queue that all share."""
+"""Metrics that every process has: its event loop, Redis and the job queue."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from broker.redis_keys import Partition
 from protocol.jobs import task_of
 
 _LOOK_SECONDS = 0.02
-"""A step of the loop that is longer than this cannot fall between two looks."""
+"""Sampling interval: every step of the event loop that is longer than this is measured."""
 
 
 class LoopMeter:
-    """How much later than it asked for a task gets its turn: what every frame of every call waits for."""
+    """Lag of the event loop: the delay that every audio frame of every call has to wait."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
@@ -38,7 +38,7 @@ class LoopMeter:
         return longest
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Measure until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _LOOK_SECONDS
@@ -50,9 +50,9 @@ class LoopMeter:
 
 class QueueMeter:
     """
-    Whether Redis answers, how much waits in its lanes and for how long.
+    Whether Redis answers; length and age of its streams.
 
-    Every process looks for itself and sees the same: take the maximum over them.
+    Every process measures the same streams: take the maximum over all processes.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class QueueMeter:
         )
 
     async def poll(self, redis: Redis) -> None:
-        """Take all figures anew.  Raises what redis-py raises when there is no answer."""
+        """Measure all streams.  Raises the errors of redis-py if Redis does not answer."""
         self._up.set(0)
         tasks: dict[str, list[str]] = {}
         partials, recordings = [], []
@@ -126,7 +126,7 @@ class QueueMeter:
         self._up.set(1)
 
     async def _look_into(self, redis: Redis, streams: Sequence[str]) -> tuple[int, float]:
-        """How many entries lie in `streams`, and how many seconds the oldest has."""
+        """Return the number of entries in `streams` and the age of the oldest in seconds."""
         async with redis.pipeline(transaction=False) as pipe:
             for stream in streams:
                 pipe.xlen(stream)
@@ -137,5 +137,5 @@ class QueueMeter:
 
 
 def _moment(entry: bytes) -> float:
-    """When an entry was written, in seconds since 1970: its id says so, by the clock of Redis."""
+    """Return when an entry was written, in seconds since 1970, from its id (clock of Redis)."""
     return int(entry.partition(b"-")[0]) / 1_000

@@ -1,4 +1,4 @@
-"""How a part runs as a process: its loop, its log, its beginning and its end."""
+"""The process of a part: event loop, log, signals, readiness and exit."""
 
 import asyncio
 import atexit
@@ -26,7 +26,7 @@ atexit.register(_at_end.close)
 
 
 def run_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run `work` on uvloop where it exists: it halves what a frame costs."""
+    """Run `work` on uvloop if installed: it halves the cost of an audio frame."""
     try:
         import uvloop  # noqa: PLC0415  # absent on Windows
     except ImportError:
@@ -37,9 +37,9 @@ def run_loop(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
     """
-    Run `work`; SIGTERM, SIGINT or the death of the parent cancel it, and it may finish what it has in hand.
+    Run `work` until SIGTERM, SIGINT or the end of the parent process cancels it; it may finish its open work.
 
-    A second signal ends the process at once: what it had in hand is then somebody else's, as after a kill.
+    A second signal ends the process at once.  Another process then takes over its work, as after a kill.
     """
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
@@ -61,13 +61,13 @@ def _stop(task: "asyncio.Future[None]", status: int) -> None:
 
 
 def _orphaned(alive: int, task: "asyncio.Future[None]") -> None:
-    """The pipe from the parent has closed: the parent is gone."""
+    """Cancel `task`: the pipe from the parent has closed, so the parent has ended."""
     asyncio.get_running_loop().remove_reader(alive)
     task.cancel()
 
 
 def on_interrupt() -> asyncio.Event:
-    """Set by the first Ctrl-C or SIGTERM; the second one ends the process at once."""
+    """Return an event that the first Ctrl-C or SIGTERM sets; the second one ends the process at once."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -82,53 +82,55 @@ def on_interrupt() -> asyncio.Event:
 
 
 def say_ready(what: str) -> None:
-    """Tell the parent, if there is one that listens."""
+    """Write the ready line `what` to the parent, if there is one."""
     if (descriptor := os.environ.get("TRUNKLINE_READY_FD", "")).isdigit():
         with contextlib.suppress(BrokenPipeError), os.fdopen(int(descriptor), "w") as ready:
-            ready.write(f"{what}\n")  # a parent that is gone is noticed elsewhere
+            ready.write(
+                f"{what}\n"
+            )  # the pipe TRUNKLINE_ALIVE_FD reports that the parent has ended
 
 
 def is_watched() -> bool:
-    """Whether a parent looks after us: kills us when we hang, and starts us anew."""
+    """Whether a parent supervises this process: kills it if it hangs, and restarts it."""
     return bool(os.environ.get("TRUNKLINE_BEAT_FD"))
 
 
 def heartbeat() -> None:
-    """Tell the parent, if there is one that watches, that we get on."""
+    """Send a heartbeat to the parent, if it supervises this process."""
     if (descriptor := os.environ.get("TRUNKLINE_BEAT_FD", "")).isdigit():
-        with contextlib.suppress(OSError):  # it does not read just now, or is gone
+        with contextlib.suppress(OSError):  # the parent does not read at the moment, or has ended
             os.write(int(descriptor), b".")
 
 
 def leave(status: int) -> NoReturn:
-    """End the process at once: a thread of its engine may never come back, and nothing is left to be saved."""
+    """End the process at once, without waiting for threads: one of the engine may never return."""
     _at_end.close()
     sys.stdout.flush()
     os._exit(status)
 
 
 def take_all_files() -> None:
-    """Raise the limit of open files as far as it may be: each connection is one, and 1,024 is a common default."""
+    """Raise the limit of open files to its maximum: each connection needs one, and 1,024 is a common default."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  # not on Windows
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with contextlib.suppress(
             ValueError, OSError
-        ):  # some systems name a limit that they do not grant
+        ):  # some systems report a hard limit that they do not grant
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def consumer_name() -> str:
-    """Unique among all processes that read the queue."""
+    """Return a consumer name that is unique among all processes that read the queue."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def log_as_json(part: str) -> None:
     """
-    One JSON object a line on standard error, of fields that are allowed; of libraries and crashes no text.
+    Log one JSON object per line to standard error, with permitted fields only and no text of library errors.
 
-    Where nobody reads them, lines are left out and counted.
+    If standard error is not read, lines are discarded and counted.
     """
     pen = LogWriter(sys.stderr.fileno())
     pen.complain_by(lambda lines: log.warning("log_lines_left_out", entries=lines))

@@ -1,4 +1,4 @@
-"""A process that is started again when it dies."""
+"""Restart a process that dies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,44 +8,44 @@ from typing import Any
 import structlog
 
 PAUSES = (0.2, 1.0, 3.0, 10.0)
-"""Seconds before a process that died is started again; the last one for as long as it takes."""
+"""Seconds before the first, second, ... restart; the last value is repeated."""
 
 LATELY_SECONDS = 60.0
-"""So long a death is remembered."""
+"""How long a crash is counted."""
 
 log = structlog.get_logger()
 
 
 class StackError(Exception):
-    """A process cannot be started here, or not be kept; the text says why and what to do."""
+    """A process cannot be started or keeps crashing.  The text says why and what the operator must do."""
 
 
 Ready = asyncio.Future[str]
 Life = Callable[[Ready], Awaitable[int]]
-"""Runs a process from start to end and returns its exit status; the future is told what it says when ready."""
+"""Runs a process once and returns its exit status; sets the future to its ready line."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrashHistory:
-    """When a process died lately, in seconds of a steady clock."""
+    """Times of the recent crashes of a process, in seconds of a monotonic clock."""
 
     at: tuple[float, ...] = ()
 
     def another(self, now: float) -> "CrashHistory":
-        """It has died now; what is long ago does not count any more."""
+        """Return the history with a crash at `now`, without crashes older than `LATELY_SECONDS`."""
         return CrashHistory((*(one for one in self.at if now - one < LATELY_SECONDS), now))
 
     @property
     def pause(self) -> float:
-        """Seconds before it is started again."""
+        """Seconds to wait before the next restart."""
         return PAUSES[min(len(self.at), len(PAUSES)) - 1]
 
 
 class RestartingProcess:
     """
-    A process that is started again when it dies.
+    A process that is restarted when it dies.
 
-    One that never got ready is not tried again, and one that died `most` times lately is given up.
+    It is not restarted if it was never ready, or after `most` crashes within `LATELY_SECONDS`.
     """
 
     def __init__(self, name: str, life: Life, most: int | None = None) -> None:
@@ -55,24 +55,24 @@ class RestartingProcess:
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, seconds: float | None) -> str:
-        """What it said when it was ready, within so many seconds; StackError when it will not be."""
+        """Start the process; returns its ready line.  Raises StackError if it is not ready within `seconds`."""
         ready: Ready = asyncio.get_running_loop().create_future()
         self._keeping = asyncio.create_task(self._keep(ready))
         either: tuple[asyncio.Future[Any], ...] = (self._keeping, ready)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=seconds)
         if not ready.done():
-            await self.stop()  # raises what went wrong, if that is known
+            await self.stop()  # raises the cause, if known
             raise StackError(f"the {self._name} was not ready within {seconds} s")
         return ready.result()
 
     async def until_given_up(self) -> None:
-        """For as long as it is kept; then StackError says why it is no more."""
+        """Wait until the process is no longer restarted.  Raises StackError with the reason."""
         if self._keeping:
             await asyncio.wait({self._keeping})
             await self.stop()
 
     async def stop(self) -> None:
-        """End the process, and wait until it has ended; raises what had ended its keeping before, once."""
+        """Stop the process and wait until it has ended.  Raises the error that ended the restarts, once."""
         keeping, self._keeping = self._keeping, None
         if keeping:
             keeping.cancel()
@@ -95,7 +95,7 @@ class RestartingProcess:
             await asyncio.sleep(deaths.pause)
 
     async def _live(self, ready: Ready) -> int | None:
-        """One life; None when the system would not let it begin, for want of memory for instance."""
+        """Run the process once; None if the system could not start it, for example for lack of memory."""
         try:
             return await self._life(ready)
         except OSError as exc:

@@ -1,4 +1,4 @@
-"""The port on which a process tells orchestrators and Prometheus how it stands.  Off unless it is set."""
+"""HTTP port for the probes of orchestrators and for Prometheus.  Off unless `metrics_port` is set."""
 
 import asyncio
 import contextlib
@@ -23,15 +23,15 @@ from .health import Health, answer
 from .metrics import LoopMeter, QueueMeter
 
 _BEAT = 2.0
-"""Seconds between two looks at Redis."""
+"""Seconds between two checks of Redis."""
 
 
 class StatusError(Exception):
-    """The port cannot be had; the text says what to do."""
+    """The port cannot be opened.  The text says what the operator must do."""
 
 
 def registry() -> CollectorRegistry:
-    """A place for the figures of this process; its memory, processor time and garbage are in it."""
+    """Create a metrics registry with the memory, CPU time and garbage collection of this process."""
     metrics = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=metrics)
@@ -42,7 +42,7 @@ def registry() -> CollectorRegistry:
 async def status(
     host: str, port: int, health: Health, metrics: CollectorRegistry
 ) -> AsyncIterator[int]:
-    """Answer on `port` while the context lasts; the port that it is, 0 where none was wanted."""
+    """Serve on `port` while the context lasts; yields the port.  0 opens no port and yields 0."""
     if not port:
         yield 0
         return
@@ -54,8 +54,8 @@ async def status(
 async def listening(
     host: str, port: int, health: Health, metrics: CollectorRegistry
 ) -> AsyncIterator[int]:
-    """As `status`; port 0 takes a free one."""
-    # Whoever reaches a port that is open to other machines may read the figures, under any name.
+    """Serve as `status` does, but port 0 selects a free port.  Raises StatusError if it cannot be opened."""
+    # On a port that is open to other machines, metrics may be read under any host name.
     access = WebAccess(bound_hosts(host), frozenset(), strict=is_loopback(host))
 
     def respond(socket: ServerConnection, request: Request) -> Response:
@@ -70,7 +70,7 @@ async def listening(
         return response
 
     try:
-        # Only its HTTP side is used: it is bounded, and it is there already.
+        # Only the HTTP side of websockets is used: its requests are bounded, and it is a dependency already.
         server = await serve(_nobody, host, port, process_request=respond, open_timeout=5)
     except OSError as exc:
         raise StatusError(
@@ -88,7 +88,7 @@ async def listening(
 async def watched(
     redis: Redis, health: Health, queue: QueueMeter, loop: LoopMeter
 ) -> AsyncIterator[None]:
-    """Look at Redis every two seconds, and at our own event loop, while the context lasts."""
+    """Check Redis every two seconds, and measure the event loop, while the context lasts."""
     watching = [asyncio.create_task(work) for work in (_watch(redis, health, queue), loop.run())]
     try:
         yield
@@ -109,4 +109,4 @@ async def _watch(redis: Redis, health: Health, meter: QueueMeter) -> None:
 
 
 async def _nobody(socket: ServerConnection) -> None:
-    """No WebSocket is ever opened here: every request has been answered before."""
+    """Handler that is never called: `process_request` answers every request before."""

@@ -1,4 +1,4 @@
-"""The parent of one part: starts it again when it dies, kills it when it hangs, ends when it is told to."""
+"""Supervise one part: restart it when it dies, kill it when it hangs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,16 +7,16 @@ from .child_process import ChildProcess, live_as_part
 from .restart import RestartingProcess
 
 CRASHES = 5
-"""A part that dies so often within a minute will not get well by itself."""
+"""Crashes within a minute after which the part is not restarted."""
 
 
 async def supervise(
     part: ChildProcess, stop_seconds: float, say_ready: Callable[[str], None]
 ) -> None:
     """
-    Keep `part` until cancelled; then it is told to stop, and killed if it has not within `stop_seconds`.
+    Run `part` until cancelled; then stop it, and kill it if it has not ended within `stop_seconds`.
 
-    What it says when it is ready is passed on.  StackError when it never gets ready, or dies again and again.
+    Passes its ready line to `say_ready`.  Raises StackError if it never becomes ready or crashes repeatedly.
     """
     kept = RestartingProcess(part.name, partial(live_as_part, part, None, stop_seconds), CRASHES)
     try:
