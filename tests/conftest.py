@@ -1,4 +1,4 @@
-"""What all tests share: a real Valkey, the real CPU engine, and the way to tests/support."""
+"""Shared fixtures: a real Valkey, the real CPU engine, and the import path of tests/support."""
 
 import sys
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""What stands in docker/, read by hadolint and Docker Compose themselves and held to our own rules."""
+"""The files in docker/, checked by hadolint, Docker Compose and our own rules."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Documents that can be checked against the code are."""
+"""Check the documents against the code."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""No word that was said, no keyword and no number reaches a log line: not ours, not a library's, not a crash's."""
+"""No speech, keyword or number reaches a log line, whether from our code, a library or a crash."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""What Prometheus reads of the whole ring after a call, and what must never stand there."""
+"""Metrics of the whole pipeline after a call, and content that they must never have."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The whole ring with an engine that tells lengths: delivery, order, loss, faults.  Real sockets and Valkey."""
+"""The whole pipeline with LengthTeller: delivery, order, loss, faults.  Real sockets and Valkey."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The ring on more than one server: a cluster, and a master that dies under sentinels."""
+"""The pipeline on several Redis servers: a cluster, and a failover by sentinels."""
 
 import asyncio
 from collections.abc import Callable, Iterator

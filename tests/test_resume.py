@@ -1,4 +1,4 @@
-"""Calls that outlive their connection or their gateway: two gateways, one real Valkey, real sockets."""
+"""Calls that continue after their connection or gateway is lost: two gateways, real Valkey, real sockets."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A call that is over is kept until it is stored.  Real sockets and Valkey, whose memory is lost on purpose."""
+"""An ended call is kept until it is stored.  Real sockets, and a real Valkey that loses its data."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Settings as people give them: exported in a shell, beside all the variables that a shell has anyway."""
+"""Settings exported in a shell, together with the ordinary variables of a shell."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Workers as processes that die, freeze and are told to stop."""
+"""Workers as processes that die, freeze and are stopped."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Clients of Redis: what they refuse, and that they can be cancelled."""
+"""Redis clients: which servers they refuse, and that they can be cancelled."""
 
 import pytest
 from redis.asyncio import Redis

@@ -1,4 +1,4 @@
-"""One subscription for all who follow calls: they come and go, and the line breaks, and news still come."""
+"""PubSubHub: one shared subscription for all followers of calls, also when they leave or the connection breaks."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What a reader sees of a call."""
+"""Live captions of a call."""
 
 import io
 import json

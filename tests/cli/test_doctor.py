@@ -1,4 +1,4 @@
-"""What the facts of a machine mean for somebody who wants to transcribe calls on it."""
+"""Evaluation of the facts of a machine by `trunkline doctor`."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Looking at the machine that the tests run on."""
+"""Facts about the machine on which the tests run."""
 
 import socket
 import sys

@@ -1,4 +1,4 @@
-"""`trunkline keys`: a file that is for nobody else to read, and holds no key."""
+"""`trunkline keys`: the key file has mode 0600 and contains no key in clear text."""
 
 import io
 import stat

@@ -1,4 +1,4 @@
-"""What may be played, and what is said of the rest."""
+"""Audio files that can be played, and the errors for others."""
 
 import struct
 import subprocess

@@ -1,4 +1,4 @@
-"""A bridge made of an audio file: what it sends, when, and what it hears."""
+"""The simulated bridge: what it sends and when, and the events it receives."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What is said when a gateway cannot be reached, will not take a call, or leaves it."""
+"""Errors of the simulated bridge: gateway unreachable, call refused, connection closed."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Other people's clients, as processes in the environment that `make clients` makes."""
+"""Third-party clients, run as processes in the environment of `make clients`."""
 
 import json
 import os

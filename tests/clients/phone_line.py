@@ -1,4 +1,4 @@
-"""A prompt as a phone sends it: for scripts that run in the clients' own environment, so nothing of ours is here."""
+"""A prompt as a phone sends it.  Scripts in the clients' environment use it, so it imports no Trunkline module."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""twilio's RequestValidator: TOKEN URL [SIGNATURE]; the signature it makes, and whether it believes ours."""
+"""twilio's RequestValidator: TOKEN URL [SIGNATURE]; the signature it computes, and whether it accepts ours."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Deepgram's own SDK, and the plugins that others built on its API, against the whole stack."""
+"""Deepgram's SDK, and third-party plugins for its API, against the whole stack."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""G.711 and friends."""
+"""G.711 and the other audio encodings."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What names a call, and how it is configured."""
+"""Call ids and the configuration of a call."""
 
 import pytest
 from hypothesis import given

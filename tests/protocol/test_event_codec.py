@@ -1,4 +1,4 @@
-"""Events survive the way through Redis exactly, and are public in milliseconds."""
+"""Events are unchanged by encoding for Redis; public events count in milliseconds."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Stored text where it is written out: nothing in it is obeyed, whatever was said."""
+"""Output of stored text: control sequences in it have no effect."""
 
 import json
 import unicodedata

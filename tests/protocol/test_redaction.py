@@ -1,4 +1,4 @@
-"""Numbers that must not be read."""
+"""Redaction of numbers."""
 
 from itertools import pairwise
 

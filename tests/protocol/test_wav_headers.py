@@ -1,4 +1,4 @@
-"""WAV files: what their headers may say, and what is read of those that are damaged."""
+"""WAV files: valid headers, and what is read from damaged files."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What a worker tells of itself."""
+"""The capacity that a worker publishes."""
 
 import pytest
 

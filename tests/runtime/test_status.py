@@ -1,4 +1,4 @@
-"""The port that monitoring asks, over real sockets."""
+"""The status port for monitoring, over real sockets."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""A Redis behind mutual TLS, where each part is a user that may do only what it is for."""
+"""A Redis with mutual TLS, where each part is a user with the least permissions."""
 
 import asyncio
 import ssl

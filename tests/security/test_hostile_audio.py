@@ -1,4 +1,4 @@
-"""Audio that is made to cost more than it may: small files and messages that stand for hours."""
+"""Audio that is made to exhaust resources: small files and messages that expand to hours."""
 
 import json
 import os

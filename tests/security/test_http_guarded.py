@@ -1,4 +1,4 @@
-"""The HTTP port asks for the same keys as the WebSocket port, and keeps tenants apart in the same way."""
+"""The HTTP port requires the same keys and separates tenants in the same way as the WebSocket port."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""`trunkline call` shows its key to a gateway that asks for one."""
+"""`trunkline call` sends its key to a gateway that requires one."""
 
 import asyncio
 from dataclasses import replace

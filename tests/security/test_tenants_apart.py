@@ -1,4 +1,4 @@
-"""Calls of one tenant are out of reach for all others, whatever ids are chosen."""
+"""A tenant cannot access the calls of another, for any choice of ids."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Calls to store: short ways to say what was said."""
+"""Builders for calls to store."""
 
 from protocol.call import Role
 from protocol.event_codec import encode_event

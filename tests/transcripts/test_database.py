@@ -1,4 +1,4 @@
-"""A database made ready, or refused with a sentence that helps.  SQLite."""
+"""Opening a database, or refusing it with a helpful error.  SQLite."""
 
 import sqlite3
 import stat

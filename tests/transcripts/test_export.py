@@ -1,4 +1,4 @@
-"""A transcript in the forms that people ask for."""
+"""Export of a transcript in all formats."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Exports of what is rare: hostile words, failed segments, missing audio, hours."""
+"""Rare cases of export: hostile words, failed segments, missing audio, long calls."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""One bad entry costs no good one, and nothing is thrown away."""
+"""A bad entry does not affect the others, and nothing is discarded."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whatever lies in an outbox: it is read, or it is said that it cannot be."""
+"""Every entry of an outbox is decoded or raises UnreadableError."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A call whose stream was stopped and begun again: all of it under the id of the call."""
+"""A call with several streams: all of them under the id of the call."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""From the outbox into the store, whoever dies on the way."""
+"""From the outbox to the store, when a process dies in between."""
 
 import asyncio
 from pathlib import Path

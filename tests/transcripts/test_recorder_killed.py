@@ -1,4 +1,4 @@
-"""A recorder in a process of its own, killed while it stores."""
+"""A recorder process that is killed while it stores."""
 
 import asyncio
 import contextlib

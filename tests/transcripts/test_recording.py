@@ -1,4 +1,4 @@
-"""The recorder among others: two of them, a database in trouble, and what the log says of it."""
+"""Two recorders, a failing database, and the log events for it."""
 
 import asyncio
 import threading

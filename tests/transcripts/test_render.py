@@ -1,4 +1,4 @@
-"""A transcript as a terminal shows it."""
+"""A transcript on the terminal."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the store promises, on SQLite; with TRUNKLINE_TEST_STORE on any database (see conftest.py)."""
+"""Guarantees of the store, on SQLite; with TRUNKLINE_TEST_STORE on any database (see conftest.py)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

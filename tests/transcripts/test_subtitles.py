@@ -1,4 +1,4 @@
-"""Captions: every word once, in lines that can be read, at the time at which it is said."""
+"""Subtitles: every word once, in readable lines, at the time when it is spoken."""
 
 from itertools import pairwise
 

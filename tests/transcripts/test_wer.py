@@ -1,4 +1,4 @@
-"""Words counted as the field counts them."""
+"""Word error rate."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""From what an engine heard to what the call's log says."""
+"""Events of the call log from the output of an engine."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a worker has in hand."""
+"""The jobs that a worker has in flight."""
 
 from dataclasses import replace
 

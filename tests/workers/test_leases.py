@@ -1,4 +1,4 @@
-"""Who has a final, and how it gets to the next, on a real Valkey."""
+"""Leases of finals, and how another worker claims them, on a real Valkey."""
 
 import pytest
 from redis.asyncio import Redis

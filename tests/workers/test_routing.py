@@ -1,4 +1,4 @@
-"""Jobs go to workers that can do them, on a real Valkey: a mixed fleet, one that dies, and jobs of an older gateway."""
+"""Routing of jobs to workers that support them, on a real Valkey: a mixed fleet, one that dies, and jobs of an older gateway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

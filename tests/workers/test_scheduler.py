@@ -1,4 +1,4 @@
-"""The plan: which segments run next."""
+"""The scheduler: which segments run next."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Words that are promised stay."""
+"""Stable words of partials do not change."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What a worker gets done, measured."""
+"""Measured throughput of a worker."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The worker between a real Valkey and engines that tell lengths."""
+"""The worker between a real Valkey and LengthTeller engines."""
 
 import asyncio
 import threading

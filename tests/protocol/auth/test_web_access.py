@@ -1,4 +1,4 @@
-"""Which pages and which names of hosts a port answers: a table."""
+"""Origins and host names that a port accepts, as a table."""
 
 from http import HTTPStatus
 

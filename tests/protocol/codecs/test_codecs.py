@@ -1,4 +1,4 @@
-"""G.722 and Opus: what the library's own encoder wrote comes back as it was, whatever is thrown in between."""
+"""G.722 and Opus: output of the library's encoder is decoded correctly, also between invalid packets."""
 
 import struct
 import sys

@@ -1,4 +1,4 @@
-"""AudioSocket: frames out of a stream cut anywhere, and what they mean."""
+"""AudioSocket: framing of a stream that is split anywhere, and the meaning of the frames."""
 
 import itertools
 from uuid import UUID

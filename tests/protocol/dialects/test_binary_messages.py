@@ -1,4 +1,4 @@
-"""Control messages in binary frames, and binary audio that is cut anywhere."""
+"""Control messages in binary frames, and binary audio that is split anywhere."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What holds for every dialect, whatever the bridge says and the log tells."""
+"""Properties of every dialect, for all messages of bridges and all events."""
 
 import json
 from collections.abc import Iterator

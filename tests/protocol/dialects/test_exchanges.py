@@ -1,4 +1,4 @@
-"""Bridges of telephone exchanges and platforms that send raw samples: Asterisk, FreeSWITCH, jambonz, Vonage."""
+"""PBXs and platforms that send raw samples: Asterisk, FreeSWITCH, jambonz, Vonage."""
 
 import json
 from typing import Any

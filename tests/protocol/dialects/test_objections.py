@@ -1,4 +1,4 @@
-"""A limit of ours that a bridge has broken is told in the bridge's own words, where its dialect has any."""
+"""Exceeded limits are reported in the format of the dialect, if it has an error message."""
 
 import json
 

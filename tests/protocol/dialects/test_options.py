@@ -1,4 +1,4 @@
-"""An option is understood in every known shape, or ignored and told: it never refuses a call."""
+"""Options are accepted in every known form, or ignored with a warning; they never refuse a call."""
 
 import json
 from dataclasses import replace

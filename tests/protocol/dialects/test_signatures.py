@@ -1,4 +1,4 @@
-"""Whether a request comes from who it says.  Vectors were captured from the vendors' own clients."""
+"""Signatures of requests.  The vectors were captured from the vendors' own clients."""
 
 import pytest
 

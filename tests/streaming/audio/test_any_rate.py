@@ -1,4 +1,4 @@
-"""Audio at rates that are not the telephone's, through the whole ring: nothing is lost, and the clock is exact."""
+"""Audio at other rates than 8 kHz, through the whole pipeline: nothing is lost, and the clock is exact."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Telephone keys in the audio, and the sounds of a line that are nobody's words."""
+"""DTMF in the audio, and telephone tones that are not speech."""
 
 from itertools import product
 from pathlib import Path

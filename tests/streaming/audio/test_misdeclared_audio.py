@@ -1,4 +1,4 @@
-"""Audio that is not what was declared, through the whole ring; the engine finds words in whatever it is given."""
+"""Audio with a wrong declared format, through the whole pipeline; the engine finds words in any audio."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The passport of a line: every fault is found within three seconds, and good lines have none."""
+"""QualityMonitor: every fault is found within three seconds, and good lines report none."""
 
 import sys
 from collections.abc import Callable

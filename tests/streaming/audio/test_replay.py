@@ -1,4 +1,4 @@
-"""The audio that a channel keeps for a call that may have to be taken back."""
+"""The audio that a channel keeps for replay after a call is taken over."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The gate: signatures, replays, rates, ambiguity; and the watch over a call's limits."""
+"""Authenticator: signatures, replays, rates, ambiguous credentials; and the limits of a call."""
 
 import base64
 import hashlib

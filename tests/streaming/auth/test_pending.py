@@ -1,4 +1,4 @@
-"""Which connection gives way where too many have not said what they want."""
+"""Which connection is closed when too many have not sent their request."""
 
 from streaming.auth.pending import PendingConnections, group
 

@@ -1,4 +1,4 @@
-"""A call's decisions: what is written, and when it is over.  No sockets, no Redis, no clock."""
+"""Decisions of a call: what is written and when it ends.  No sockets, Redis or clock."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How long a job has to wait for the workers that can do it."""
+"""Waiting time of a job for the workers that can process it."""
 
 import asyncio
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The ledger: what was heard, and what Redis has of it."""
+"""The ledger: received audio, and the part that Redis has stored."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The load of the workers, and what a gateway leaves out."""
+"""The load of the workers, and the work that a gateway sheds."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A call that was another gateway's before: what is recalled of it, and what is not said twice."""
+"""A call taken over from another gateway: the recovered state, and no repeated events."""
 
 from dataclasses import replace
 

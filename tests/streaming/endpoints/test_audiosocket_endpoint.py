@@ -1,4 +1,4 @@
-"""AudioSocket over real sockets: who is let in, what is heard, and how a call ends."""
+"""AudioSocket over real sockets: authentication, audio, and the end of a call."""
 
 import asyncio
 from collections.abc import AsyncIterator

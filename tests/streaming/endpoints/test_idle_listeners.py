@@ -1,4 +1,4 @@
-"""What listeners cost that wait: counted in commands, not in time."""
+"""The cost of idle subscribers, counted in Redis commands, not in time."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a recording is played to a session: no faster than its words come back."""
+"""RecordingSocket: a recording is played no faster than its results return."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""`POST /v1/listen` over real sockets, through the whole ring."""
+"""`POST /v1/listen` over real sockets, through the whole pipeline."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Server-sent events over real sockets: what a browser reads of a call, now and when it comes back."""
+"""Server-sent events over real sockets: reading a call in a browser, and reconnecting."""
 
 import asyncio
 from collections.abc import AsyncIterator

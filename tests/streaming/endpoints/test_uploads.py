@@ -1,4 +1,4 @@
-"""How slowly a body may come, and who may have how much of it in memory."""
+"""Limits of uploads: the lowest rate of a body, and the memory for each client."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Listeners that come back: they know where they were, and that is enough."""
+"""Subscribers that reconnect: their last position is enough to continue."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What bridges send that cannot be understood, or comes too early, over real sockets: their calls go on."""
+"""Invalid and early messages of bridges, over real sockets: the calls continue."""
 
 import asyncio
 import base64

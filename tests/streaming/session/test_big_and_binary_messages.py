@@ -1,4 +1,4 @@
-"""What clients put into one message, over real sockets: minutes of audio, or control in a binary frame."""
+"""Unusual messages, over real sockets: minutes of audio, or control messages in a binary frame."""
 
 import asyncio
 import base64

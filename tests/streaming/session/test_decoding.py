@@ -1,4 +1,4 @@
-"""What one message may cost: steps of bounded work, with the other calls' turns in between."""
+"""Decoding of one message in bounded steps, with turns for other calls in between."""
 
 import asyncio
 import threading

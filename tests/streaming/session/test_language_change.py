@@ -1,4 +1,4 @@
-"""A call changes its language: to one that some worker can do, or not at all."""
+"""A call changes its language, if a worker supports the new one."""
 
 import pytest
 from redis.asyncio import Redis

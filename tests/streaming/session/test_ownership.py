@@ -1,4 +1,4 @@
-"""Whose a call is, in Redis: bridges' connections, adopters, and connections that were adopted from."""
+"""Ownership of a call in Redis: connections of bridges, takeover, and the previous owner."""
 
 import pytest
 from redis.asyncio import Redis

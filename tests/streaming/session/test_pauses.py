@@ -1,4 +1,4 @@
-"""A Genesys agent pauses the recording: over real sockets, through the whole ring."""
+"""A Genesys agent pauses the recording: over real sockets, through the whole pipeline."""
 
 import json
 from pathlib import Path

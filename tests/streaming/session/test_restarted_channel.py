@@ -1,4 +1,4 @@
-"""A channel that begins again for another account of its call: the same audio, at every rate."""
+"""A channel that restarts with a new ledger account: the same audio, at every rate."""
 
 import numpy as np
 import pytest

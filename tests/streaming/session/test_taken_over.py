@@ -1,4 +1,4 @@
-"""What a call still knows when another gateway goes on with it: a table of all that a bridge has said once."""
+"""State of a call after a takeover by another gateway: a table of everything that a bridge sends once."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Ended calls that are not stored yet: what is held, how long, and what goes when there is no room."""
+"""Ended calls that are not stored yet: what is kept, how long, and what is evicted first."""
 
 from redis.asyncio import Redis
 

@@ -1,4 +1,4 @@
-"""Which engine `auto` takes, and why."""
+"""Which engine `auto` selects, and the reason."""
 
 import pytest
 

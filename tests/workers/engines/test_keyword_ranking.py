@@ -1,4 +1,4 @@
-"""Long lists: what sounds like what was said comes first, wherever it stands."""
+"""Long keyword lists: keywords that sound like the speech come first, at any position of the list."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The bench runs from end to end, wherever; its figures mean something on a GPU only."""
+"""The benchmark runs from end to end on any machine; its results are meaningful on a GPU only."""
 
 import re
 

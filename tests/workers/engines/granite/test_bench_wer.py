@@ -1,4 +1,4 @@
-"""The figures of bench/wer.py."""
+"""The results of bench/wer.py."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""Hostile and damaged folders are refused with one line, before anything of theirs could run."""
+"""Hostile and damaged folders are refused with one line, before any of their code could run."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Text, times and doubt from CTC posteriors, drawn by hand."""
+"""Text, times and confidence from hand-made CTC posteriors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The whole ring with Granite, started as its page says."""
+"""The whole pipeline with Granite, started as its page describes."""
 
 import shlex
 import signal

@@ -1,4 +1,4 @@
-"""What a site may choose."""
+"""Settings of the Granite engine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""When a text is finished."""
+"""When decoding of a text stops."""
 
 import pytest
 
