@@ -38,7 +38,7 @@ class Decoded:
 
 def decode_container(file: IO[bytes]) -> Decoded:
     """Decode the first audio stream of an open file, from its beginning.  Raises ContainerError."""
-    command = [sys.executable, "-P", "-m", "console.container_child"]
+    command = [sys.executable, "-P", "-m", "cli.container_child"]
     os.lseek(file.fileno(), 0, os.SEEK_SET)  # `seek` may move within the buffer only
     with subprocess.Popen(  # noqa: S603  # the command has no external input
         command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
