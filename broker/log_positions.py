@@ -11,18 +11,13 @@ from protocol.call import Role
 from protocol.event_codec import decode_entry
 from protocol.events import CallEnded, CallStarted
 
+from .lua import load
 from .redis_keys import CallKeys
 
 _AT_ONCE = 250
 """Calls in one command; bounds the time for which Redis serves nobody else."""
 
-_SOURCE = """#!lua flags=no-writes,allow-oom
-local positions = {}
-for number, meta in ipairs(KEYS) do
-  positions[number] = redis.call('HMGET', meta, 'log', 'seq')
-end
-return positions
-"""
+_SOURCE = load("log_positions")
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,13 @@ def test_the_wheel_holds_all_parts_and_the_demo_and_nothing_else(wheel: zipfile.
     assert {"cli/demo/call.wav", "cli/demo/script.json", "protocol/py.typed"} <= names
 
 
+def test_the_wheel_carries_every_lua_file(wheel: zipfile.ZipFile) -> None:
+    sources = {f"broker/lua/{path.name}" for path in (ROOT / "broker" / "lua").glob("*.lua")}
+
+    assert sources
+    assert sources <= set(wheel.namelist())
+
+
 def test_the_wheel_carries_no_weights(wheel: zipfile.ZipFile) -> None:
     heavy = [entry.filename for entry in wheel.infolist() if entry.file_size > 2_000_000]
 

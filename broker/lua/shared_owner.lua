@@ -1,0 +1,9 @@
+-- Needs shared_key_types and shared_server_seen. m: place of meta in KEYS.
+-- refusal: -1 (LOG_LOST), -3 (NOT_OWNER) or nothing if `owner` may write to `log`. If the owner has not checked the
+-- log on this server process, the stored owner is not reliable either: the answer is -1.
+local function refusal(m, log, owner)
+  if not is_sound(m) then return -1 end
+  local there = redis.call('HMGET', KEYS[m], 'log', 'owner')
+  if there[1] ~= log or not is_seen(KEYS[m]) then return -1 end
+  if there[2] ~= owner then return -3 end
+end

@@ -1,0 +1,22 @@
+-- Needs shared_key_types. Keys are given by their places in KEYS: m is meta, l is log, s is settled.
+-- is_count: true if `text` is absent or a count that HINCRBY can increment.
+-- is_whole: true if the three keys have the required types and the last log entry is the last seq that was given.
+-- has_turns: true if the next segment of every channel can be read from meta.
+local function is_count(text)
+  return not text or #text < 16 and string.match(text, '^%d+$')
+end
+
+local function is_whole(m, l, s)
+  if not is_sound(m, l, s) then return false end
+  local seq = redis.call('HGET', KEYS[m], 'seq')
+  if not seq or not is_count(seq) then return false end
+  local last = redis.call('XREVRANGE', KEYS[l], '+', '-', 'COUNT', 1)
+  return (last[1] and last[1][1] or '0-0') == seq .. '-0'
+end
+
+local function has_turns(meta)
+  for _, field in ipairs(redis.call('HKEYS', meta)) do
+    if string.match(field, '^next:') and not is_count(redis.call('HGET', meta, field)) then return false end
+  end
+  return true
+end
