@@ -1,1 +1,1 @@
-"""What talks to Redis for more than one part: connection, key names, scripts, log reader, pub/sub."""
+"""Redis access shared by gateway, worker and recorder: connection, key names, scripts, log reader, pub/sub."""

@@ -1,4 +1,4 @@
-"""A connection to Redis for a thread: as `connection.py` makes them, but blocking."""
+"""A blocking connection to Redis for a thread, with the options of `connection.py`."""
 
 from typing import cast
 
@@ -14,7 +14,7 @@ from .connection import patience, several
 
 
 def connect_blocking(settings: RedisSettings) -> Redis:
-    """A client for one thread, not connected yet.  ValueError when the address is none."""
+    """A client for one thread, not connected yet. Raises ValueError if the address is invalid."""
     scheme, mark, rest = settings.url.partition("://")
     options = patience() | {"retry": Retry(NoBackoff(), 0), "max_connections": 2}
     if scheme.endswith("+sentinel"):

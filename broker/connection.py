@@ -1,8 +1,8 @@
 """
-Connections to Redis, with the client's own repairs switched off.
+Connections to Redis, with the automatic retries of redis-py switched off.
 
-redis-py would try a command again by itself when the reply was lost, and so write it twice (measured: an XADD
-twice, an XREADGROUP whose entries nobody saw).  Our writes are idempotent and repeated by their owners.
+redis-py would repeat a command if its reply was lost, and so write twice (measured: an XADD twice, an XREADGROUP
+whose entries no consumer received). Our writes are idempotent, and their callers repeat them.
 """
 
 import asyncio
@@ -29,27 +29,27 @@ from protocol.settings import RedisSettings
 
 _CONNECT_SECONDS = 1.0
 _REPLY_SECONDS = 4.0
-"""Longer than any blocking read (1 s), so that only a dead server runs into it."""
+"""Longer than any blocking read (1 s), so that only a dead server causes this timeout."""
 
 
 class UnusableRedisError(Exception):
-    """Redis cannot be used as it is; the operator must change it.  The text says what."""
+    """Redis cannot be used with its present configuration. The text says what the operator must change."""
 
 
 class CancellableRedis(Redis):
     """
     A client whose commands can be cancelled at any moment.
 
-    redis-py 8.1 now and then swallows a cancellation while it connects, and goes on; whoever waits for the
-    cancelled task then waits for ever.  Here the cancellation is raised again behind the command.
+    redis-py 8.1 sometimes ignores a cancellation while it connects. Code that waits for the cancelled task then
+    waits forever. This client raises CancelledError again after the command.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """Run one command."""
+        """Run one command. Raises CancelledError if the task was cancelled meanwhile."""
         return _unless_cancelled(await super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
-        """Several commands in one round trip."""
+        """A pipeline: several commands in one round trip."""
         return _CancellablePipeline(
             self.connection_pool, self.response_callbacks, transaction, shard_hint
         )
@@ -77,7 +77,7 @@ class _CancellablePubSub(PubSub):
             return _unless_cancelled(await super().get_message(*args, **options))
 
 
-def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis said
+def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # any reply of Redis
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
@@ -85,29 +85,29 @@ def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # whatever Redis sai
 
 
 class CancellableCluster(RedisCluster):
-    """The same for Redis Cluster; a cluster that cannot be reached is a ConnectionError as any other server."""
+    """CancellableRedis for Redis Cluster. Raises ConnectionError if the cluster cannot be reached."""
 
     async def initialize(self, *args: Any, **options: Any) -> Self:  # noqa: ANN401  # as redis-py has it
-        """Find the nodes."""
+        """Find the nodes of the cluster."""
         with _out_of_reach():
             await super().initialize(*args, **options)
         return self
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """Run one command, on the node that has its keys."""
+        """Run one command on the node that holds its keys."""
         with _out_of_reach():
             return _unless_cancelled(await super().execute_command(*args, **options))
 
     def pipeline(self, transaction: bool | None = None, shard_hint: Any | None = None) -> Any:  # noqa: ANN401, FBT001  # as redis-py has it
-        """Several commands, one round trip to each node."""
+        """A pipeline: several commands, one round trip to each node."""
         return _CancellableClusterPipeline(self, transaction)  # type: ignore[abstract]
 
     def pubsub(self, **options: Any) -> ClusterPubSub:  # type: ignore[override]  # noqa: ANN401  # as redis-py has it
-        """A subscription, over one of the nodes: what is published on one is told by all."""
+        """A subscription on one of the nodes: every node delivers the messages of all nodes."""
         return _CancellableClusterPubSub(self, **options)
 
     def register_script(self, script: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """A script that can also be called in a pipeline, which redis-py forbids on a cluster."""
+        """A script that can also be called in a pipeline; redis-py forbids this on a cluster."""
         return _ClusterScript(self, script)
 
 
@@ -143,10 +143,10 @@ class _CancellableClusterPubSub(ClusterPubSub):
 @contextmanager
 def _out_of_reach() -> Iterator[None]:
     """
-    redis-py's ways to say that a cluster cannot be reached, as the error that stands for it everywhere else.
+    Raise ConnectionError where redis-py raises another error for a cluster that cannot be reached.
 
-    An exception that is no RedisError when no node answers or none has the keys; an AttributeError where
-    a command runs over a connection that another command's failure has closed.
+    redis-py raises RedisClusterException (not a RedisError) if no node answers or no node has the keys, and
+    AttributeError if a command uses a connection that was closed by the failure of another command.
     """
     try:
         yield
@@ -156,9 +156,9 @@ def _out_of_reach() -> Iterator[None]:
 
 class _ClusterScript:
     """
-    Lua sent in full with every call: a node that has just become one may not know it by its hash.
+    A script that is sent in full with every call, because a new node may not know it by its hash.
 
-    All keys of a call lie on one node, so redis-py's reason to forbid this in pipelines is none here.
+    All keys of a call are on one node, so the reason why redis-py forbids scripts in pipelines does not apply.
     """
 
     def __init__(self, redis: CancellableCluster, source: str) -> None:
@@ -167,7 +167,7 @@ class _ClusterScript:
 
     async def __call__(
         self, keys: Sequence[str], args: Sequence[Any], client: ClusterPipeline | None = None
-    ) -> Any:  # noqa: ANN401  # whatever the script says
+    ) -> Any:  # noqa: ANN401  # any answer of a script
         command = ("EVAL", self._source, len(keys), *keys, *args)
         if client is not None:
             return client.execute_command(*command)
@@ -175,10 +175,10 @@ class _ClusterScript:
 
 
 def connect(settings: RedisSettings, connections: int = 64) -> Redis:
-    """A client for one process, not connected yet.  UnusableRedisError when the address is none."""
+    """A client for one process, not connected yet. Raises UnusableRedisError if the address is invalid."""
     try:
         return _client(settings.url, connections)
-    except (TypeError, ValueError) as exc:  # redis-py's ways to say that it does not know an option
+    except (TypeError, ValueError) as exc:  # redis-py does not know an option
         raise UnusableRedisError(
             f"{_without_password(settings.url)} is no address of a Redis: {exc}"
         ) from exc
@@ -199,7 +199,7 @@ def _client(url: str, connections: int) -> Redis:
 
 
 def patience() -> dict[str, Any]:
-    """How every client speaks, and how long it waits."""
+    """Options of every client: protocol version and timeouts."""
     return {
         "protocol": 2,
         "decode_responses": False,
@@ -214,7 +214,7 @@ def _options(connections: int) -> dict[str, Any]:
 
 
 def _behind_sentinels(url: str, connections: int) -> Redis:
-    """The master that sentinels name: `redis+sentinel://user:password@host:26379,host:26379/mymaster`."""
+    """A client of the master that the sentinels name: `redis+sentinel://user:password@host:26379,host:26379/mymaster`."""
     servers, service, options = several(url)
     if not service:
         raise ValueError("behind the sentinels stands the name of the service, such as /mymaster")
@@ -227,7 +227,7 @@ def _behind_sentinels(url: str, connections: int) -> Redis:
 
 
 def _on_cluster(url: str, connections: int) -> Redis:
-    """The nodes of a cluster, any of which knows the others: `redis+cluster://host:6379,host:6379`."""
+    """A client of a cluster; one reachable node is enough: `redis+cluster://host:6379,host:6379`."""
     servers, _, options = several(url)
     cluster = CancellableCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in servers],
@@ -237,7 +237,11 @@ def _on_cluster(url: str, connections: int) -> Redis:
 
 
 def several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """Of the address of several servers: hosts and ports, what stands behind the slash, what each is told."""
+    """
+    Parse the address of several servers. Raises ValueError if a server is not `host:port`.
+
+    Returns the hosts and ports, the text after the slash, and the client options (user, password, TLS).
+    """
     parts = urlsplit(url)
     names, _, hosts = parts.netloc.rpartition("@")
     servers = []
@@ -256,7 +260,7 @@ def several(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
 
 
 async def check(redis: Redis, url: str) -> None:
-    """UnusableRedisError when the server is not there, too old, or would throw calls away when full."""
+    """Raise UnusableRedisError if the server is unreachable, too old, or would evict keys when it is full."""
     try:
         facts = await redis.info()
     except (AuthenticationError, NoPermissionError) as exc:
@@ -268,7 +272,7 @@ async def check(redis: Redis, url: str) -> None:
         raise UnusableRedisError(
             f"no Redis answers at {_without_password(url)}: start one there, or set TRUNKLINE_REDIS_URL"
         ) from exc
-    except TypeError as exc:  # redis-py's way to say that it does not know an option in the address
+    except TypeError as exc:  # redis-py does not know an option in the address
         raise UnusableRedisError(
             f"{_without_password(url)} is no address of a Redis: {exc}"
         ) from exc
@@ -277,7 +281,7 @@ async def check(redis: Redis, url: str) -> None:
         raise UnusableRedisError(f"Redis {version} is too old: Trunkline needs 7.0, or Valkey 7.2")
     policy = facts.get(
         "maxmemory_policy", "noeviction"
-    )  # where it is hidden, its operator has to know
+    )  # if the provider hides it, the operator must check it
     if policy != "noeviction":
         raise UnusableRedisError(
             f"Redis has maxmemory-policy {policy!r}: under pressure it would drop calls; set noeviction"
@@ -285,6 +289,6 @@ async def check(redis: Redis, url: str) -> None:
 
 
 def _without_password(url: str) -> str:
-    """The address without what stands before the @."""
+    """The address without user name and password."""
     scheme, mark, rest = url.rpartition("://")
     return f"{scheme}{mark}{rest.rpartition('@')[2]}"

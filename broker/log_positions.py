@@ -1,4 +1,4 @@
-"""How far many calls have come: one command for hundreds of them, for readers that wait."""
+"""Positions of logs: the last seq of hundreds of calls in one command, for readers that wait."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from .lua import load
 from .redis_keys import CallKeys
 
 _AT_ONCE = 250
-"""Calls in one command; bounds the time for which Redis serves nobody else."""
+"""Calls in one command; limits how long the command blocks Redis."""
 
 _SOURCE = load("log_positions")
 
@@ -29,16 +29,16 @@ class LogPosition:
 
 
 class LogPositions:
-    """Asks Redis."""
+    """Reads positions of logs from Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self._script = redis.register_script(_SOURCE)
 
     async def read(self, metas: Iterable[str]) -> dict[str, LogPosition]:
         """
-        By key, as far as calls have begun. Raises what redis-py raises.
+        Positions by `meta` key; calls that have not begun are left out. Raises the errors of redis-py.
 
-        `metas`: the `meta` keys of calls; those of one partition share a command.
+        `metas`: the `meta` keys of calls. Keys of one partition share a command.
         """
         found: dict[str, LogPosition] = {}
         for keys in _batches(metas):
@@ -51,20 +51,20 @@ class LogPositions:
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """What the ends of a call's log say."""
+    """State of a call, from the first and the last entry of its log."""
 
     roles: tuple[Role, ...]
-    """Of its channels; none before it has begun."""
+    """Roles of its channels; empty before the call has begun."""
 
     last: int
-    """The last `seq`; 0 before it has begun."""
+    """The last `seq`; 0 before the call has begun."""
 
     ended: int | None
-    """`seq` of `call.ended`."""
+    """`seq` of `call.ended`; None while the call is in progress."""
 
 
 async def read_log_status(redis: Redis, keys: CallKeys) -> LogStatus:
-    """How far a call has come; raises what Redis raises."""
+    """Read the state of a call. Raises the errors of redis-py."""
     first: Any = await redis.xrange(keys.log, count=1)
     last: Any = await redis.xrevrange(keys.log, count=1)
     opening, closing = (
@@ -79,7 +79,7 @@ async def read_log_status(redis: Redis, keys: CallKeys) -> LogStatus:
 
 
 def _batches(metas: Iterable[str]) -> Iterator[list[str]]:
-    """Keys of one partition each: what stands before `}` is their hash tag."""
+    """Groups of keys of one partition each: the text before `}` is their hash tag."""
     partitions: defaultdict[str, list[str]] = defaultdict(list)
     for meta in metas:
         partitions[meta.partition("}")[0]].append(meta)

@@ -1,8 +1,8 @@
 """
-Reading the logs of calls as they grow.
+Reads the logs of calls while they grow.
 
-The pub/sub channel of a call brings news at once but may lose some; the log has everything.  So a follower
-takes news whose `seq` is next as they come, and reads the log wherever there is a hole.
+The pub/sub channel of a call delivers events at once but may lose some; the log is complete. A reader therefore
+takes an event from the channel if its `seq` is the next one, and reads the log if there is a gap.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ _PAGE = 256
 
 class LogReplacedError(Exception):
     """
-    The log that was followed is gone and another has begun in its place, whose seqs begin again at 1.
+    The log was replaced by another one, whose seqs begin again at 1.
 
-    It happens when a call id is used again, or when a gateway died together with Redis and its bridge came back.
+    This happens if a call id is used again, or if a gateway and Redis failed together and the bridge reconnected.
     """
 
 
 class LogReader:
-    """All entries of one call's log from `after` on, in order, each once, with partials between them."""
+    """Reads all entries of one call's log after seq `after`: in order, each once, with partials between them."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class LogReader:
         after: int,
         log_status: LogStatus | None = None,
     ) -> None:
-        """`standing`: what is known of the log; one that ends before `after` is not the one that was read."""
+        """`log_status`: state of the log, if known. A log that ends before `after` has replaced the one read."""
         self._redis = redis
         self._pubsub_hub = pubsub_hub
         self._keys = keys
@@ -52,14 +52,14 @@ class LogReader:
 
     @property
     def seq(self) -> int:
-        """The last seq that was told."""
+        """The last seq that was delivered."""
         return self._seq
 
     async def entries(self) -> AsyncIterator[Entry]:
         """
-        Entries as they come, until `call.ended`.  Waits for a call that has not begun yet.
+        Entries as they arrive, until `call.ended`. Waits for a call that has not begun yet.
 
-        LogReplacedError when another log has begun; whoever asks again then gets that one from its beginning.
+        Raises LogReplacedError if another log has begun. The next call of `entries` reads that log from its start.
         """
         if self._is_another:
             self._is_another, self._seq = False, 0
@@ -97,7 +97,7 @@ class LogReader:
                 yield entry
 
     async def _behind(self) -> AsyncIterator[Entry]:
-        """What the log has behind the last seq; nothing while Redis cannot be reached."""
+        """Entries of the log after the last seq; none while Redis cannot be reached."""
         while True:
             try:
                 page = await self._page()
@@ -112,7 +112,7 @@ class LogReader:
                 return
 
     async def _page(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        """What comes next in the log; the name of the log is looked at in the same moment."""
+        """The next entries of the log. Reads the name of the log in the same transaction."""
         together = self._redis.pipeline(transaction=True)
         together.hget(self._keys.meta, "log")
         together.xrange(self._keys.log, f"({self._seq}-0", "+", count=_PAGE)
@@ -127,7 +127,7 @@ class LogReader:
 
 
 async def read_across_logs(log_reader: LogReader) -> AsyncIterator[Entry | None]:
-    """Entries as a listener gets them, over the ends of logs; None where another log has taken the place of one."""
+    """Entries as a listener receives them; None where another log has replaced the one that was read."""
     while True:
         try:
             async for entry in log_reader.entries():

@@ -1,4 +1,4 @@
-"""One pub/sub connection of a process, shared by all log readers."""
+"""The pub/sub connection of a process, shared by all log readers."""
 
 import asyncio
 import contextlib
@@ -13,59 +13,39 @@ from redis.exceptions import RedisError
 from .log_positions import LogPosition, LogPositions
 
 _CATCH_UP = 5.0
-
-
 """
-Seconds between checks of all followed calls for what was published and not heard, and before a failed read of a log
-is repeated.
+Seconds between checks of all followed calls for messages that were missed, and before a failed read of a log is
+repeated.
 """
-
 
 _POSITION = b"="
-
-
-"""Head of a message that says how far the call has come."""
-
+"""First word of a message with the position of a log: its last seq and its name."""
 
 _BACK_OFF = 0.2
-
-
-"""Seconds before a lost connection is tried again."""
-
+"""Seconds before the hub reconnects."""
 
 _MOST_NEWS = 512
-
-
-"""News that may wait for one follower; what is behind comes from the log, partials are gone."""
-
+"""Messages that wait for one reader. It reads events that no longer fit from the log; such partials are lost."""
 
 _ALWAYS = "trunkline:nothing"
-
-
-"""A channel on which nothing is said: where there is none, redis-py gives up reading."""
-
+"""A channel without messages: redis-py stops reading if no channel is subscribed."""
 
 _CONFIRMED_SECONDS = 1.0
-
-
-"""In which Redis confirms a subscription, if it does at all."""
-
+"""Longest wait for the confirmation of a subscription, in seconds."""
 
 News = asyncio.Queue[bytes]
-
-
-"""What has been published of one call and not been looked at."""
+"""Messages of one call that its reader has not processed yet."""
 
 
 @dataclass(slots=True)
 class _Channel:
-    """Who reads of one call; `confirmed` is set when Redis says that we hear of it."""
+    """The readers of one channel; `confirmed` is set once Redis has confirmed the subscription."""
 
     meta: str | None
-    """Key that says how far the call has come; None for a channel without a log."""
+    """The `meta` key of the call; None for a channel without a log."""
 
     position: LogPosition | None = None
-    """What its readers were told last."""
+    """The last position that was sent to the readers."""
 
     readers: set[News] = field(default_factory=set)
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,9 +53,10 @@ class _Channel:
 
 class PubSubHub:
     """
-    One pub/sub connection of the process, shared by all followers.  `run` keeps it up.
+    The pub/sub connection of the process, shared by all log readers. `run` maintains it.
 
-    Only `run` touches the connection: redis-py's may not be used by several while it is made or checked.
+    Only `run` uses the connection: several tasks must not use a connection of redis-py while it connects or is
+    checked.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -87,7 +68,7 @@ class PubSubHub:
         self._positions = LogPositions(redis)
 
     async def run(self) -> None:
-        """Receive until cancelled; behind a connection that is lost comes another."""
+        """Receive until cancelled; reconnects if the connection is lost."""
         checking = asyncio.create_task(self._check_repeatedly())
         try:
             await self._keep_receiving()
@@ -103,18 +84,18 @@ class PubSubHub:
 
     async def check(self) -> None:
         """
-        Tell readers of calls that have come further, whether or not they have heard the news.
+        Send the position of each log that has grown to its readers, so that they notice missed messages.
 
-        Costs one command for hundreds of calls, and nothing for readers that wait. Raises what redis-py raises.
+        Costs one command for hundreds of calls. Raises the errors of redis-py.
         """
         followed = {one.meta: one for one in self._channels.values() if one.meta is not None}
         for meta, position in (await self._positions.read(followed)).items():
             channel = followed[meta]
             if position != channel.position:
                 channel.position = position
-                told = b"%b %d %b" % (_POSITION, position.seq, position.log)
+                message = b"%b %d %b" % (_POSITION, position.seq, position.log)
                 for news in channel.readers:
-                    _offer(news, told)
+                    _offer(news, message)
 
     async def _keep_receiving(self) -> None:
         while True:
@@ -123,7 +104,7 @@ class PubSubHub:
             await asyncio.sleep(_BACK_OFF)
 
     async def _work(self, pubsub: PubSub) -> None:
-        """Subscribe and receive over one connection, until it breaks."""
+        """Subscribe and receive over one connection until it fails."""
         tasks: list[asyncio.Task[None]] = []
         try:
             await pubsub.subscribe(_ALWAYS)
@@ -139,7 +120,7 @@ class PubSubHub:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _subscribe(self, pubsub: PubSub) -> None:
-        """To what is read and to no more, whenever that changes."""
+        """Keep the subscriptions equal to the channels that have readers."""
         there: set[str] = set()
         while True:
             self._changed.clear()
@@ -169,9 +150,9 @@ class PubSubHub:
     @asynccontextmanager
     async def listen(self, name: str, meta: str | None = None) -> AsyncIterator[News]:
         """
-        News of a channel while the context lasts, all from its beginning on; none while Redis is away.
+        Messages of a channel while the context lasts. None arrive while Redis is unreachable.
 
-        `meta`: key that says how far the call has come; with it, news that were not heard are found out.
+        `meta`: the `meta` key of the call. With it, the hub detects missed messages (see `check`).
         """
         news = News(_MOST_NEWS)
         channel = self._channels.setdefault(name, _Channel(meta))
@@ -191,7 +172,7 @@ class PubSubHub:
 
 
 def _offer(news: News, message: bytes) -> None:
-    """Full means that the reader is behind: the oldest goes, and the hole it leaves is filled from the log."""
+    """Queue a message. If the queue is full, the oldest is dropped: the reader fills the gap from the log."""
     if news.full():
         news.get_nowait()
     news.put_nowait(message)

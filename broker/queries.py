@@ -1,4 +1,4 @@
-"""What a gateway looks up in Redis of calls and workers that are not its own.  Changes nothing."""
+"""Read-only queries of a gateway about calls and workers of the whole installation."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,23 +15,23 @@ from .redis_keys import RECORDER, Partition
 from .scripts import PROBE
 
 EntryId = tuple[int, int]
-"""Milliseconds and number."""
+"""Id of a stream entry: milliseconds and sequence number."""
 
 
 async def server_time(redis: Redis) -> float:
-    """Seconds since 1970 by the clock of Redis; not in a pipeline, which a cluster would not allow."""
+    """Seconds since 1970 by the clock of Redis. Not usable in a pipeline: a cluster does not allow it."""
     seconds, micros = await redis.time()
     return seconds + micros / 1e6
 
 
 async def orphaned(redis: Redis, partition: Partition, since: float, most: int) -> list[str]:
-    """Ids of calls whose gateways have given no sign of life `since`, by the clock of Redis."""
+    """Ids of at most `most` calls without a heartbeat after `since` (seconds, clock of Redis)."""
     found: Any = await redis.zrangebyscore(partition.calls, "-inf", since, start=0, num=most)
     return [call_id.decode() for call_id in found]
 
 
 async def fleet(redis: Redis, partition: Partition, now: float) -> Fleet:
-    """The workers of a partition and what waits for them, `now` by the clock of Redis."""
+    """The workers of a partition and the jobs that wait for them. `now`: seconds by the clock of Redis."""
     names: Any = await redis.smembers(partition.job_streams)
     tasks = {task: name.decode() for name in names if (task := task_of(name.decode()))}
     async with redis.pipeline(transaction=False) as pipe:
@@ -44,7 +44,7 @@ async def fleet(redis: Redis, partition: Partition, now: float) -> Fleet:
         _depth(segments, oldest, now)
         for segments, oldest in zip(found[::2], found[1::2], strict=True)
     ]
-    return Fleet.of(_told(workers), now, dict(zip(tasks, depths, strict=True)), for_any)
+    return Fleet.of(_readable(workers), now, dict(zip(tasks, depths, strict=True)), for_any)
 
 
 def _depth(segments: int, oldest: Any, now: float) -> QueueDepth:  # noqa: ANN401  # as redis-py leaves it
@@ -54,34 +54,34 @@ def _depth(segments: int, oldest: Any, now: float) -> QueueDepth:  # noqa: ANN40
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How the server of a partition is."""
+    """State of the Redis server of a partition."""
 
     life: str
-    """Its `run_id`: another one means that it was started again, or that another server has taken over."""
+    """Its `run_id`: it changes if the server restarts or a replica takes over."""
 
     used: int
-    """Bytes of memory in use, as its limit counts them."""
+    """Bytes of memory in use that count towards the limit."""
 
     limit: int
-    """Bytes; 0 where there is none, or where it is hidden."""
+    """Bytes; 0 if there is no limit, or if the provider hides it."""
 
     oldest: EntryId | None
-    """Of the outbox: what the recorder has not stored."""
+    """The oldest entry of the outbox that the recorder has not stored; None if there is none."""
 
     newest: EntryId
-    """The last that was ever put into the outbox."""
+    """The last entry ever added to the outbox."""
 
     added: int
-    """Entries since the outbox was made."""
+    """Entries added since the outbox was created."""
 
     @property
     def share(self) -> float:
-        """Part of the limit that is in use, 0 where there is none."""
+        """Part of the limit that is in use (0 to 1); 0 if there is no limit."""
         return self.used / self.limit if self.limit else 0.0
 
 
 async def probe(redis: Redis, partition: Partition) -> Probe:
-    """Look at a partition's server; its outbox is made, where it is not there."""
+    """Query the server of a partition. Creates its outbox if it is missing."""
     life, used, limit, oldest, newest, added = await redis.register_script(PROBE.source)(
         keys=[partition.outbox], args=[RECORDER]
     )
@@ -90,12 +90,12 @@ async def probe(redis: Redis, partition: Partition) -> Probe:
 
 
 def entry_id(text: bytes) -> EntryId:
-    """Id of an entry of a stream, so that ids can be compared."""
+    """Parse the id of a stream entry into a form that can be compared."""
     milliseconds, _, number = text.partition(b"-")
     return int(milliseconds), int(number)
 
 
-def _told(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:
+def _readable(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:
     for payload in workers:
-        with contextlib.suppress(CapacityError):  # of another version
+        with contextlib.suppress(CapacityError):  # written by another version
             yield decode_capacity(payload)

@@ -1,40 +1,39 @@
 """
 Names of the Redis keys.
 
-All keys of one call carry the hash tag of its partition, so that a script may touch them together on a
+All keys of one call carry the hash tag of its partition, so that one script can change them together, on a
 cluster too (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
 
 Per partition
-    lanes       set: the lanes in which jobs have been queued, by what they need of a worker: `en-en` is English
-                written as it is spoken, `de-en` German written in English
-    finals:<lane>      stream, group `workers`: segments whose speech has ended; never trimmed
-    recordings:<lane>  stream, group `workers`: the same of recordings, for when nothing of a live call waits
-    partials:<lane>    stream, group `workers`: open segments somebody wants to read; at most one entry each
-    finals, recordings, partials  the same for jobs without a lane: workers of any kind read them, and pass on
-                what they cannot do
+    lanes       set: the suffixes of job streams in use. A suffix is a task: `en-en` transcribes English, `de-en`
+                translates German to English
+    finals:<task>      stream, group `workers`: jobs of segments that have ended; never trimmed
+    recordings:<task>  stream, group `workers`: jobs of recordings, done if no job of a live call waits
+    partials:<task>    stream, group `workers`: requests for partials of open segments; at most one entry each
+    finals, recordings, partials  the same for jobs without a task: all workers read them, and pass a job that
+                they cannot do on to the job stream of its task
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
-    dead        stream: finals that were given up, by reference; no audio, no text
-    workers     hash: what each worker gets done (capacity.py); gone soon after the last word of the last worker
-    calls       sorted set: calls in progress, scored by the last sign of life of their gateway
+    dead        stream: references to finals that were given up; no audio, no text
+    workers     hash: the capacity of each worker (worker_capacity.py); expires soon after the last report
+    calls       sorted set: calls in progress, scored by the last heartbeat of their gateway
 
 Per call
-    meta        hash: `log` (which log this is), `owner` (the connection or gateway that may write), `adopted` (if
-                that is a gateway which adopted an orphaned call: the connection that had it before),
-                `checkpoint` (how far it has come), `seq` (the last one given), `next:<channel>` (the segment
-                whose terminal event comes next in the log), `server` (the life of the server in which the
-                owner has seen the log)
-    log         stream: the events, each under the id `<seq>-0`
-    settled     hash: what must happen once.  `<channel>-<number>` holds the terminal event of a segment until
-                its turn in the log has come, then nothing; other fields name events of the gateway
-    live        pub/sub channel: `<seq> <event>` for what was just logged, `- <event>` for partials
+    meta        hash: `log` (name of the log), `owner` (the connection or gateway that may write), `adopted` (the
+                owner before a gateway adopted the orphaned call), `checkpoint` (state for another gateway), `seq`
+                (the last one given), `next:<channel>` (the segment whose terminal event comes next in the log),
+                `server` (run_id of the server process on which the owner has checked the log)
+    log         stream: the events, each with the id `<seq>-0`
+    settled     hash: events that may be logged only once. `<channel>-<number>` holds the terminal event of a
+                segment until its turn in the log, then an empty value; other fields name events of the gateway
+    live        pub/sub channel: `<seq> <event>` for a logged event, `- <event>` for a partial
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
-    state       hash: `waiting` (a partial is asked for), `revision`, `published`, `hypothesis`, `queued` (the
-                job of the final), `tried` (how often an engine was given it)
+    state       hash: `waiting` (a partial is requested), `revision`, `published`, `hypothesis`, `queued` (the
+                job of the final), `entry` (its id in the job stream), `tried` (how often an engine received it)
 
-Per call that is to come
-    announced   string: what its site said of it, by the UUID under which it will come; for some minutes
+Per announced call
+    announced   string: the announcement of the site, under the UUID of the future call; kept for some minutes
 """
 
 from dataclasses import dataclass
@@ -49,60 +48,60 @@ RECORDER = "recorder"
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A share of the calls; its keys live together."""
+    """A share of the calls, whose keys are on the same Redis node."""
 
     number: int
 
     @property
     def tag(self) -> str:
-        """What all keys of the partition begin with."""
+        """The prefix of all keys of the partition."""
         return f"trunkline:{{p{self.number}}}"
 
     @property
     def job_streams(self) -> str:
-        """Set of the lanes in which jobs have been queued."""
+        """Set of the suffixes of job streams in which jobs were queued."""
         return f"{self.tag}:lanes"
 
     @property
     def finals(self) -> str:
-        """Stream of segments to be transcribed, for workers of any kind."""
+        """Job stream of segments, read by all workers."""
         return self.finals_in(None)
 
     @property
     def recordings(self) -> str:
-        """Stream of segments of recordings, for workers of any kind."""
+        """Job stream of recordings, read by all workers."""
         return self.recordings_in(None)
 
     @property
     def partials(self) -> str:
-        """Stream of open segments to be looked at, for workers of any kind."""
+        """Stream of requests for partials, read by all workers."""
         return self.partials_in(None)
 
     def finals_in(self, job_stream: str | None) -> str:
-        """Stream of segments to be transcribed by workers that can do what the lane needs; None: by any."""
+        """Job stream of segments. `job_stream`: suffix that names the task, such as `de-en`; None: all workers."""
         return f"{self.tag}:finals:{job_stream}" if job_stream else f"{self.tag}:finals"
 
     def recordings_in(self, job_stream: str | None) -> str:
-        """Stream of segments of recordings, which are transcribed when no live call waits; None: by any worker."""
+        """Job stream of recordings, transcribed if no live call waits. `job_stream` as in `finals_in`."""
         return f"{self.tag}:recordings:{job_stream}" if job_stream else f"{self.tag}:recordings"
 
     def partials_in(self, job_stream: str | None) -> str:
-        """Stream of open segments to be looked at by workers that can do what the lane needs; None: by any."""
+        """Stream of requests for partials. `job_stream` as in `finals_in`."""
         return f"{self.tag}:partials:{job_stream}" if job_stream else f"{self.tag}:partials"
 
     @property
     def outbox(self) -> str:
-        """Stream of events to be stored."""
+        """Stream of events that the recorder has not stored yet."""
         return f"{self.tag}:outbox"
 
     @property
     def dead(self) -> str:
-        """Stream of segments given up."""
+        """Stream of segments that were given up."""
         return f"{self.tag}:dead"
 
     @property
     def workers(self) -> str:
-        """Hash of what each worker gets done."""
+        """Hash of the capacity of each worker."""
         return f"{self.tag}:workers"
 
     @property
@@ -120,12 +119,12 @@ class CallKeys:
 
     @classmethod
     def of(cls, call_id: str, partitions: int) -> "CallKeys":
-        """The keys of `call_id` where calls are spread over `partitions`."""
+        """The keys of `call_id` in an installation with `partitions` partitions."""
         return cls(Partition(crc32(call_id.encode()) % partitions), call_id)
 
     @property
     def meta(self) -> str:
-        """Hash: which log, its last seq, whose turn it is."""
+        """Hash: name of the log, owner, last seq, next segment of each channel."""
         return self._key("meta")
 
     @property
@@ -135,24 +134,24 @@ class CallKeys:
 
     @property
     def settled(self) -> str:
-        """Hash of what must happen once."""
+        """Hash of events that may be logged only once."""
         return self._key("settled")
 
     @property
     def live(self) -> str:
-        """Pub/sub channel of what happens now."""
+        """Pub/sub channel of new events and partials."""
         return self._key("live")
 
     def audio(self, segment: SegmentId) -> str:
-        """String: the audio of one segment."""
+        """String: the audio of a segment."""
         return self._key(f"audio:{segment}")
 
     def state(self, segment: SegmentId) -> str:
-        """Hash: the partials of one segment."""
+        """Hash: the state of the partials and the job of a segment."""
         return self._key(f"state:{segment}")
 
     def settling(self, segment: SegmentId, stream: str | None = None) -> list[str]:
-        """All that the end of a segment touches, as the script `SETTLE` wants it; its job lies in `stream`."""
+        """The keys for the script `SETTLE`, in order. `stream`: the job stream with the job of the segment."""
         return [
             stream or self.partition.finals,
             self.meta,
@@ -169,5 +168,5 @@ class CallKeys:
 
 
 def announced(uuid: UUID) -> str:
-    """String: what is known of a call that will come under `uuid`; belongs to no partition."""
+    """Key of the announcement of a call that will arrive under `uuid`; belongs to no partition."""
     return f"trunkline:announced:{uuid}"
