@@ -1,15 +1,16 @@
 """
-The vocabulary of Trunkline: values and codecs, no input or output.
+The data types of Trunkline and their codecs. This package does no input or output.
 
 Where to look
-    clock.py      samples and milliseconds: how time in a call is counted
-    audio.py      encodings a bridge may send, and G.711
-    call.py       who speaks, in which language, biased towards what: `CallConfig`
-    keywords.py   what may stand in a keyword list
-    bridge.py     what a bridge tells us: `BridgeEvent`
-    events.py     what we tell the world: `TranscriptEvent`
-    wire.py       `TranscriptEvent` as JSON and back
-    jobs.py       what travels to a worker
-    keys.py       names of the Redis keys
-    dialects/     one pure file per bridge
+    clock.py      the call clock: samples and milliseconds
+    audio.py      audio formats of bridges, and G.711
+    call.py       roles, language and keywords of a call: `CallConfig`
+    keywords.py   checks of keyword lists
+    bridge_events.py  events from a bridge: `BridgeEvent`
+    events.py     events of a transcript: `TranscriptEvent`
+    event_codec.py  encodes and decodes `TranscriptEvent`
+    jobs.py       jobs for workers
+    auth/         credentials, signatures, routes, access of web pages
+    codecs/       G.722 and Opus
+    dialects/     the message formats of bridges
 """

@@ -1,7 +1,7 @@
 """
-The encodings a bridge may send, and their way to 16-bit PCM.
+Audio encodings of bridges, and their conversion from and to 16-bit PCM.
 
-G.711 (ITU-T G.711, 1988) is 256 codes, so a table is exact and cheap; Python's `audioop` is gone since 3.13.
+G.711 (ITU-T G.711, 1988) has 256 codes, so a table is exact and fast. Python removed `audioop` in 3.13.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 Pcm = npt.NDArray[np.int16]
-"""Mono samples, 16 bit."""
+"""Mono PCM: int16, `[n]`."""
 
 
 class Encoding(StrEnum):
-    """How one sample of one channel is written."""
+    """Encoding of a sample."""
 
     MULAW = "mulaw"
     ALAW = "alaw"
     L16 = "l16"
-    """Signed 16 bit, little-endian: what bridges send over WebSockets (inside RTP it would be big-endian)."""
+    """Signed 16 bit, little-endian, as bridges send over WebSockets (in RTP it is big-endian)."""
 
     @property
     def width(self) -> int:
@@ -29,19 +29,19 @@ class Encoding(StrEnum):
 
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
-"""Hz.  Any whole rate between them is taken; see `streaming.resampler.RateConverter`."""
+"""Hz. Every integer rate in this range is accepted; see `streaming.audio.resampler.RateConverter`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What the bytes of a bridge mean: `channels` interleaved samples of `encoding` at `rate` Hz."""
+    """Audio format of a bridge: `channels` (1 to 8) interleaved, `encoding`, `rate` in Hz (8000 to 48000)."""
 
     encoding: Encoding = Encoding.MULAW
     rate: int = 8_000
     channels: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what no telephone bridge sends: ValueError says which and what would do."""
+        """Check the values. Raises ValueError that names the wrong value and the accepted ones."""
         if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
             raise ValueError(
                 f"sample rate {self.rate} is not supported: send {LOWEST_RATE} to {HIGHEST_RATE} Hz"
@@ -55,7 +55,7 @@ class AudioFormat:
         return self.encoding.width * self.channels
 
     def decode(self, payload: bytes) -> list[Pcm]:
-        """One PCM array per channel; ValueError when `payload` ends inside a sample."""
+        """Decode to one array per channel: int16, `[n]`, at `rate`. Raises ValueError for an incomplete sample."""
         if len(payload) % self.frame_width:
             raise ValueError(
                 f"{len(payload)} bytes are no whole number of {self.frame_width}-byte samples "
@@ -68,7 +68,7 @@ class AudioFormat:
 
 
 def decode(payload: bytes, encoding: Encoding) -> Pcm:
-    """16-bit PCM of the samples in `payload`, in order."""
+    """Decode `payload` to int16, `[n]`; channels stay interleaved."""
     match encoding:
         case Encoding.MULAW:
             return _MULAW_TO_PCM[np.frombuffer(payload, dtype=np.uint8)]
@@ -79,7 +79,7 @@ def decode(payload: bytes, encoding: Encoding) -> Pcm:
 
 
 def encode(pcm: Pcm, encoding: Encoding) -> bytes:
-    """The bytes that a bridge would send for `pcm`."""
+    """Encode `pcm` (int16, `[n]`); the nearest code is used for G.711."""
     match encoding:
         case Encoding.MULAW:
             return _PCM_TO_MULAW[pcm.view(np.uint16)].tobytes()
@@ -110,7 +110,7 @@ def _alaw_table() -> Pcm:
 
 
 def _encoder(table: Pcm) -> npt.NDArray[np.uint8]:
-    """For each 16-bit value, seen as unsigned, the code whose decoded value is nearest."""
+    """The code with the nearest decoded value for each 16-bit value, indexed by the value as uint16."""
     order = np.argsort(table, kind="stable")
     values = table[order].astype(np.int32)
     pcm = np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)

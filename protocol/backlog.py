@@ -1,4 +1,4 @@
-"""How much work waits for the workers, and how fast they work."""
+"""The jobs that wait for workers, and the speed of the workers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,39 +6,37 @@ from dataclasses import dataclass
 from .worker_capacity import FRESH_SECONDS, WorkerCapacity
 
 _SEGMENT_SECONDS = 5.0
-
-
-"""How long a segment is taken to be: people's are shorter, so the wait is rather overestimated."""
+"""Assumed length of a segment. Real segments are shorter, so the waiting time is rather overestimated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What lies in the lanes of finals at one moment."""
+    """State of a job stream of finals at one moment."""
 
     segments: int
     oldest_seconds: float
-    """How long the oldest has been there."""
+    """Age of the oldest job."""
 
     capacity: float | None
-    """Seconds of speech that all workers finish in a second; None where not all have been measured."""
+    """Seconds of speech that all workers finish per second; None if not all were measured."""
 
     @property
     def wait(self) -> float:
         """
-        Seconds that a segment queued now has to wait.
+        Expected waiting time in seconds of a segment that is queued now.
 
-        The less of what the oldest has waited and what the workers need for all: one segment that nobody can
-        read is old and no backlog.
+        The smaller of the age of the oldest job and the time that the workers need for all jobs: a single job that
+        no worker can read is old, but it is no backlog.
         """
         if not self.segments:
             return 0.0
-        if not self.capacity:  # nobody works, or nobody knows how fast
+        if not self.capacity:  # no worker, or unknown speed
             return self.oldest_seconds
         return min(self.oldest_seconds, self.segments * _SEGMENT_SECONDS / self.capacity)
 
 
-def capacity_of(told: Iterable[WorkerCapacity], now: float) -> float | None:
-    """Of all workers that have spoken lately; None when one of them has not been measured, 0 when there is none."""
-    fresh = [one.capacity for one in told if now - one.at <= FRESH_SECONDS]
+def capacity_of(reports: Iterable[WorkerCapacity], now: float) -> float | None:
+    """Total capacity of workers with a fresh report; None if one of them is not measured, 0 without workers."""
+    fresh = [one.capacity for one in reports if now - one.at <= FRESH_SECONDS]
     known = [capacity for capacity in fresh if capacity is not None]
     return sum(known) if len(known) == len(fresh) else None

@@ -1,4 +1,4 @@
-"""What a bridge tells us, whatever its dialect."""
+"""Events from a bridge, the same for all dialects."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,101 +14,102 @@ from .events import Account
 
 class DialectError(Exception):
     """
-    The peer broke its dialect.
+    The bridge violated its dialect.
 
-    The text may quote the peer: it goes into the close reason, never into a log.
+    The text may quote the bridge: it is sent in the close reason and never logged.
     """
 
 
 class UnreadableError(DialectError):
-    """A message that means nothing.  The call may be opened by a later one."""
+    """The message cannot be understood. A later message may still open the call."""
 
 
 class EarlyError(UnreadableError):
-    """A message that has a meaning only once the call is opened: the same message may be given again then."""
+    """The message is valid only after the call was opened. The same message may be decoded again then."""
 
 
 class WarningCode(StrEnum):
-    """What was wrong with something that a bridge sent; the call goes on."""
+    """Why something that a bridge sent was ignored. The call continues."""
 
     BAD_MESSAGE = "bad_message"
-    """A message that could not be understood was ignored."""
+    """A message could not be understood and was ignored."""
 
     OPTION_IGNORED = "option_ignored"
-    """An optional field that could not be understood was ignored; its default counts."""
+    """An optional field could not be understood; its default value is used."""
 
     CALL_ID_MISSING = "call_id_missing"
-    """The platform's id of the call is not there: the gateway has made one."""
+    """The bridge sent no call id: the gateway generated one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BridgeWarning:
-    """Something that the bridge sent was ignored; the call goes on without it."""
+    """Something that the bridge sent was ignored. The call continues."""
 
     code: WarningCode
     message: str
-    """For people; may quote the peer: it goes into the call's log, never into the log of a process."""
+    """Text for people. May quote the bridge: written to the event log of the call, never to a process log."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallOpened:
-    """The first thing a bridge says; nothing may come before it."""
+    """The first event of every bridge connection."""
 
     call_id: str | None
-    """None when the bridge names no call: the gateway makes an id."""
+    """None if the bridge sends no call id: the gateway generates one."""
 
     roles: tuple[Role, ...]
     rate: int = 8_000
-    """Hz of the audio that follows, 8000 to 48000."""
+    """Sample rate of the audio that follows, 8000 to 48000 Hz."""
 
     config: CallConfig = CallConfig()
     rejected_keywords: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
-    """What else the bridge says of the call: customer content, never logged."""
+    """Other data of the bridge about the call: customer content, never logged."""
 
     joins: tuple[Role, ...] = ()
-    """The roles of the whole call, where this is one of several streams of it; `roles` are some of these."""
+    """The roles of the whole call, if this is one of its several streams; `roles` is a part of them."""
 
     warnings: tuple[BridgeWarning, ...] = ()
-    """What of the opening message was ignored."""
+    """What was ignored in the opening message."""
 
     resumable: bool = False
-    """The bridge comes back when its connection breaks: keep the call open for it."""
+    """The bridge reconnects if its connection breaks: keep the call open."""
 
     token: str = field(repr=False, default="")
-    """What it was given when the call began; shown by one that comes back."""
+    """The token issued at the start of the call; sent by a bridge that reconnects."""
 
     after: int | None = None
-    """The last `seq` it has seen; None when it wants nothing again."""
+    """The last `seq` that the bridge received; None if it needs no events again."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioReceived:
-    """Samples of one channel, in the rate that `CallOpened` named."""
+    """Audio of one channel. `pcm`: int16, `[n]`, at the rate of `CallOpened`."""
 
     channel: int
     pcm: Pcm = field(repr=False)
     position: int | None = None
     """
-    Sample of this channel, in the bridge's rate, that comes first in `pcm`, when the bridge counts.
+    Position of the first sample of `pcm` in this channel, in samples at the rate of the bridge.
 
-    None continues where the channel stands.
+    None: the audio continues the channel.
     """
 
 
 class FrameDecoder(Protocol):
-    """The decoder of one stream of compressed audio; it remembers what came before."""
+    """The decoder of one stream of compressed audio. It has state: frames must be decoded in order."""
 
     @property
     def pending(self) -> int:
-        """Samples of each channel, in the rate that `CallOpened` named, that are announced and not decoded yet."""
+        """Samples of each channel, at the rate of `CallOpened`, that were received and are not decoded yet."""
         ...
 
     def pieces(self, frame: bytes) -> Iterator[list[Pcm]]:
         """
-        One array for each channel, or none, at most a second long.  ValueError for another codec, or too much.
+        Decode a frame step by step. Each step returns an array for each channel (at most 1 s), or an empty list.
 
-        Each step is a bounded piece of work; frames must be given, and read to the end, in order.
+        Each step is a bounded amount of work. Pass frames in order, and read each iterator to its end. Raises
+        ValueError for another codec or a frame that is too long.
         """
         ...
 
@@ -116,24 +117,24 @@ class FrameDecoder(Protocol):
 @dataclass(frozen=True, slots=True)
 class EncodedAudioReceived:
     """
-    Compressed audio of all channels that is not decoded yet.
+    Compressed audio of all channels, not decoded yet.
 
-    Decoding is work that must not be done on the event loop: a session has each step of `decoded` done elsewhere.
+    Decoding must not block the event loop: a session runs each step of `decoded` outside of it.
     """
 
     frame: bytes = field(repr=False)
     decoder: FrameDecoder = field(repr=False)
     channel: int = 0
-    """The number of its first channel."""
+    """The number of the first channel."""
 
     position: int | None = None
     """As in `AudioReceived`."""
 
     mixed: bool = False
-    """All channels are to be heard as one."""
+    """Mix all channels to one."""
 
     def decoded(self) -> Iterator[list[AudioReceived]]:
-        """One event for each channel, or none, piece by piece.  DialectError for what is not that codec."""
+        """Decode step by step: one event for each channel, or none. Raises DialectError for another codec."""
         position = self.position
         try:
             for piece in self.decoder.pieces(self.frame):
@@ -151,10 +152,10 @@ class EncodedAudioReceived:
 
 @dataclass(frozen=True, slots=True)
 class AudioSkipped:
-    """Audio of all channels that is not to be heard, or will not come: the clock goes on without it."""
+    """Audio of all channels that is not transcribed or will not arrive. The call clock advances over it."""
 
     samples: int
-    """In the rate that `CallOpened` named; positions of what follows count them."""
+    """At the rate of `CallOpened`. Positions of later audio include them."""
 
     account: Account
     reason: str
@@ -162,15 +163,15 @@ class AudioSkipped:
 
 @dataclass(frozen=True, slots=True)
 class LanguageChanged:
-    """From here on another language is spoken."""
+    """Another language is spoken from this point on."""
 
     language: str
-    """ISO 639."""
+    """ISO 639 code."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeywordsChanged:
-    """A new list, in place of the old."""
+    """A new keyword list, which replaces the old one."""
 
     terms: tuple[str, ...]
     rejected: tuple[str, ...] = ()
@@ -178,14 +179,14 @@ class KeywordsChanged:
 
 @dataclass(frozen=True, slots=True)
 class MarkReceived:
-    """The bridge wants to know when all audio before this point has been answered."""
+    """The bridge requests a notification when all audio before this point has been processed."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class DtmfReceived:
-    """A telephone key on a channel."""
+    """A telephone key on a channel (DTMF)."""
 
     channel: int
     digit: str
@@ -193,14 +194,14 @@ class DtmfReceived:
 
 @dataclass(frozen=True, slots=True)
 class FinalizeRequested:
-    """Close open segments now; None means those of all channels."""
+    """End open segments now. `channel`: None for all channels."""
 
     channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallClosed:
-    """The bridge says goodbye; nothing may come behind it."""
+    """The bridge ended the call. No event follows."""
 
 
 DecodedEvent = (
@@ -215,6 +216,6 @@ DecodedEvent = (
     | BridgeWarning
     | CallClosed
 )
-"""What a call can take in at once."""
+"""Events that a call processes without decoding audio."""
 
 BridgeEvent = DecodedEvent | EncodedAudioReceived

@@ -1,4 +1,4 @@
-"""What is known of a call before anybody has spoken, and what may be changed while they speak."""
+"""Configuration of a call (language, keywords, ...), and call ids."""
 
 import hashlib
 import re
@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _LONGEST_ID = 255
-"""Bytes of a call id, before any of them is escaped: as long as SIP servers take a Call-ID."""
+"""Most bytes of a call id before escaping: the length that SIP servers accept for a Call-ID."""
 
 _KEPT_OF_LONGER = 128
-"""Bytes of a longer id that stand before its hash."""
+"""Bytes of a longer id that are kept before its hash."""
 
 _PLAIN_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{_LONGEST_ID - 1}}}", re.ASCII)
 _ESCAPED_ID = re.compile(r"(?:[A-Za-z0-9._:-]|=[0-9A-F]{2})+", re.ASCII)
@@ -20,7 +20,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
 
 
 class Role(StrEnum):
-    """Who is heard on a channel."""
+    """Whose voice a channel carries: `agent`, `customer`, or `mixed` for both."""
 
     AGENT = "agent"
     CUSTOMER = "customer"
@@ -29,7 +29,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """The names that matter in a call; `revision` rises with every change and stands on each final."""
+    """The keyword list of a call. `revision` rises with every change; each final names the revision it used."""
 
     terms: tuple[str, ...] = ()
     revision: int = 0
@@ -37,37 +37,37 @@ class Keywords:
 
 @dataclass(frozen=True, slots=True)
 class CallConfig:
-    """How a call is to be transcribed.  A change in mid-call is a new value."""
+    """How a call is transcribed. Immutable: a change during the call makes a new object."""
 
     language: str = "en"
-    """ISO 639 code of what is spoken: `en`, never `en-US`."""
+    """ISO 639 code of the spoken language: `en`, never `en-US`."""
 
     translate_to: str | None = None
-    """ISO 639 code of the language to write; None writes what is spoken."""
+    """ISO 639 code of the language of the transcript; None: the spoken language."""
 
     keywords: Keywords = Keywords()
     partials: bool = True
     hangover_ms: int | None = None
-    """Silence that ends a segment; None takes the gateway's own."""
+    """Silence that ends a segment, in milliseconds; None: the setting of the gateway."""
 
     recorded: bool = False
-    """A recording: nobody is waiting at the other end, so live calls come first."""
+    """The audio is a recording: live calls are transcribed first."""
 
     @property
     def task(self) -> tuple[str, str]:
-        """Language spoken and language written: what a worker must be able to do."""
+        """Language spoken and language written; a worker for this call must support this task."""
         return self.language, self.translate_to or self.language
 
     def with_keywords(self, terms: tuple[str, ...]) -> "CallConfig":
-        """The same, biased towards `terms` from here on, under the next revision."""
+        """A copy with `terms` as keyword list and the next revision."""
         return replace(self, keywords=Keywords(terms, self.keywords.revision + 1))
 
 
 def call_id(text: str) -> str:
     """
-    `text` if it may name a call, else ValueError: it stands in keys, URLs and file names.
+    Return `text` if it is a valid call id, else raise ValueError. Call ids are used in keys, URLs and file names.
 
-    Either a plain id, or what `adapted_call_id` makes of one that is not plain.
+    Valid are plain ids, and the results of `adapted_call_id`.
     """
     if not (_PLAIN_ID.fullmatch(text) or _is_adapted(text)):
         raise ValueError(
@@ -78,12 +78,12 @@ def call_id(text: str) -> str:
 
 def adapted_call_id(text: str) -> str:
     """
-    The id under which a call that its bridge calls `text` is filed; ValueError for an empty text.
+    The call id for a call that its bridge names `text`. Raises ValueError for an empty text.
 
-    Plain ids and ids that were adapted before stay as they are.  In any other, such as a SIP Call-ID
-    (RFC 3261, 25.1: `word [@ word]`), each byte of UTF-8 that may not stand is written `=40`, in upper case.  No
-    plain id has a `=`, so no two ids become the same, and `original_call_id` gives back the text.  More than 255
-    bytes are cut, and end in a hash of all of them.
+    Plain ids and adapted ids are returned unchanged. In any other id, such as a SIP Call-ID (RFC 3261, 25.1:
+    `word [@ word]`), each byte of UTF-8 that is not allowed becomes `=` and two hexadecimal digits in upper case,
+    for example `=40`. Plain ids have no `=`, so two ids never become equal, and `original_call_id` returns the
+    text. An id of more than 255 bytes is cut and ends in a hash of the whole id.
     """
     if not text:
         raise ValueError("a call id has at least one character")
@@ -96,14 +96,14 @@ def adapted_call_id(text: str) -> str:
 
 
 def original_call_id(text: str) -> str | None:
-    """What the bridge calls the call that is filed under `text`; None where only a hash of it is left."""
+    """The bridge's own id of the call with call id `text`; None if it was cut (see `adapted_call_id`)."""
     if _SHORTENED_ID.fullmatch(text):
         return None
     return _unescaped(text).decode(errors="replace")
 
 
 def _is_adapted(text: str) -> bool:
-    """Whether it is the adapted form of an id that is not plain."""
+    """True if `text` is a result of `adapted_call_id` for an id that is not plain."""
     if shortened := _SHORTENED_ID.fullmatch(text):
         return len(data := _unescaped(shortened[1])) == _KEPT_OF_LONGER and (
             _escaped(data) == shortened[1]
@@ -124,11 +124,11 @@ def _escaped(data: bytes) -> str:
 
 
 def _unescaped(text: str) -> bytes:
-    return re.sub(rb"=([0-9A-F]{2})", lambda sign: bytes((int(sign[1], 16),)), text.encode())
+    return re.sub(rb"=([0-9A-F]{2})", lambda match: bytes((int(match[1], 16),)), text.encode())
 
 
 def language(tag: str) -> str:
-    """The ISO 639 code in a language tag such as `en-US`; ValueError when there is none."""
+    """The ISO 639 code of a language tag such as `en-US`. Raises ValueError if it has none."""
     code = re.split(r"[-_]", tag, maxsplit=1)[0].lower()
     if not _LANGUAGE.fullmatch(code):
         raise ValueError("a language is a code such as en or en-US")

@@ -1,15 +1,15 @@
 """
-Time inside a call: samples of the 8 kHz call clock.
+The call clock: time inside a call, in samples at 8 kHz.
 
-One clock per call, started with its first sample, shared by all channels, going on across gaps, pauses and
-reconnects.  Seconds and milliseconds exist only where bytes are written for somebody else.
+Each call has one clock. It starts with the first sample, is shared by all channels, and continues across gaps,
+pauses and reconnects. Seconds and milliseconds are used only in data for other systems.
 """
 
 CALL_RATE = 8_000
-"""Ticks of the call clock in a second; also the sample rate of the telephone network."""
+"""Samples of the call clock per second; also the sample rate of the telephone network."""
 
 ENGINE_RATE = 16_000
-"""Samples in a second of the audio that engines take."""
+"""Sample rate of the audio for engines, in Hz."""
 
 UPSAMPLING = ENGINE_RATE // CALL_RATE
 """Engine samples for each sample of the call clock."""
@@ -17,33 +17,33 @@ UPSAMPLING = ENGINE_RATE // CALL_RATE
 
 def at_rate(position: int, rate: int) -> int:
     """
-    Sample at `rate` Hz for `position` on the call clock, rounded up.
+    Convert a `position` on the call clock to samples at `rate` Hz, rounded up.
 
-    `from_rate` of the result is `position` again, for every rate from `CALL_RATE` on.
+    `from_rate` converts the result back to `position` exactly, for every rate of at least `CALL_RATE`.
     """
     return -(-position * rate // CALL_RATE)
 
 
 def from_rate(position: int, rate: int) -> int:
-    """Position on the call clock of a sample at `rate` Hz, rounded down."""
+    """Convert a position in samples at `rate` Hz to the call clock, rounded down."""
     return position * CALL_RATE // rate
 
 
 def to_ms(samples: int) -> int:
-    """Milliseconds of a position or duration on the call clock, rounded down."""
+    """Convert samples of the call clock to milliseconds, rounded down."""
     return samples * 1_000 // CALL_RATE
 
 
 def from_ms(milliseconds: float) -> int:
-    """Samples of the call clock in a duration of `milliseconds`."""
+    """Convert milliseconds to samples of the call clock, rounded to the nearest."""
     return round(milliseconds * CALL_RATE / 1_000)
 
 
 def to_seconds(samples: int) -> float:
-    """Seconds of a position or duration on the call clock."""
+    """Convert samples of the call clock to seconds."""
     return samples / CALL_RATE
 
 
 def from_seconds(seconds: float) -> int:
-    """Samples of the call clock in a duration of `seconds`."""
+    """Convert seconds to samples of the call clock, rounded to the nearest."""
     return round(seconds * CALL_RATE)

@@ -1,9 +1,9 @@
 """
-Transcript events as bytes.
+Encodes and decodes transcript events, in two forms.
 
-Two forms.  The exact one stands in Redis between our own processes: samples, MessagePack, a version in front;
-a script adds the `seq`.  The public one is what clients read: JSON in integer milliseconds, documented in
-docs/native-protocol.md, and never changed but by adding.
+The internal form is stored in Redis and read by our own processes: MessagePack with times in samples, after a
+version number; a script adds the `seq`. Clients read the public form: JSON with times in integer milliseconds,
+documented in docs/native-protocol.md. The public form only changes by additions.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,20 +63,20 @@ assert len(_KINDS) == len(get_args(TranscriptEvent))
 
 
 RoleOf = Callable[[int], str]
-"""The role of a channel."""
+"""Returns the role of a channel number."""
 
 
 class WireError(ValueError):
-    """Bytes that are no event of a version that this program knows."""
+    """The bytes are not an event of a version that this program knows."""
 
 
 def encode_event(event: TranscriptEvent) -> bytes:
-    """The exact form, without a `seq`."""
+    """Encode an event in the internal form, without `seq`."""
     return msgspec.msgpack.encode((VERSION, type(event).__name__, event))
 
 
 def decode_entry(seq: int | None, payload: bytes) -> Entry:
-    """The reverse, under the `seq` it was found at; None for a partial."""
+    """Decode the internal form. `seq`: None for a partial. Raises WireError."""
     try:
         version, kind, body = msgspec.msgpack.decode(payload, type=tuple[int, str, msgspec.Raw])
         if version != VERSION or kind not in _KINDS:
@@ -89,14 +89,14 @@ def decode_entry(seq: int | None, payload: bytes) -> Entry:
 
 
 class EventJsonWriter:
-    """Writes one call's entries in the public form; learns the roles from `call.started`."""
+    """Writes the entries of one call in the public form. Takes the roles from `call.started`."""
 
     def __init__(self, call_id: str, roles: Sequence[Role] = ()) -> None:
         self._call_id = call_id
         self._roles = tuple(roles)
 
     def write(self, entry: Entry) -> str:
-        """One JSON object, on one line."""
+        """One JSON object on one line."""
         if isinstance(entry.event, CallStarted):
             self._roles = entry.event.roles
         head: dict[str, Any] = {"v": PUBLIC_VERSION, "call_id": self._call_id}
@@ -108,12 +108,12 @@ class EventJsonWriter:
         return msgspec.json.encode(head | body).decode()
 
     def _original_id(self) -> dict[str, str]:
-        """The bridge's own id of the call, where the call could not be filed under that."""
+        """The bridge's own id of the call, if it differs from the call id."""
         original = original_call_id(self._call_id)
         return {} if original in (None, self._call_id) else {"bridge_call_id": str(original)}
 
     def begin_again(self) -> str:
-        """What a listener is told whose log is gone: another begins, with `seq` 1."""
+        """The message `log.replaced`: another log follows, with `seq` 1."""
         head = {"v": PUBLIC_VERSION, "call_id": self._call_id, "type": "log.replaced"}
         return msgspec.json.encode(head).decode()
 
@@ -198,7 +198,7 @@ def _line_warning(event: LineWarning, role: RoleOf) -> dict[str, Any]:
 
 
 def _frame(event: CallStarted | CallEnded) -> dict[str, Any]:
-    """What opens and closes a log."""
+    """The public form of the first and the last event of a log."""
     if isinstance(event, CallStarted):
         return {
             "type": "call.started",
@@ -217,7 +217,7 @@ def _frame(event: CallStarted | CallEnded) -> dict[str, Any]:
 
 
 def totals_in_ms(totals: ChannelTotals) -> dict[str, int]:
-    """The account in whole milliseconds; what rounding leaves over counts as silence, so that the sum is right."""
+    """The accounts in whole milliseconds. The rounding error is added to silence, so that the sum is exact."""
     rounded = {account: to_ms(samples) for account, samples in asdict(totals).items()}
     rounded["silence"] += to_ms(sum(astuple(totals))) - sum(rounded.values())
     return {f"{account}_ms": value for account, value in rounded.items()}

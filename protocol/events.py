@@ -1,8 +1,8 @@
 """
-What Trunkline tells the world of a call.
+Transcript events of a call.
 
-Every event but `Partial` stands in the call's log under a `seq` without holes and is never changed.
-Positions are samples of the call clock.
+Every event except `Partial` is in the event log of the call, under a `seq` without holes, and is never changed.
+Positions are samples of the call clock (8 kHz).
 """
 
 from dataclasses import dataclass, replace
@@ -13,18 +13,18 @@ from .call import Role
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as written; its times are known only where the engine declares word times."""
+    """One word as written. `start` and `end` are None unless the engine declares word times."""
 
     text: str
     start: int | None = None
     end: int | None = None
     confidence: float | None = None
-    """0 to 1, by the method that the engine declares; None where it declares none."""
+    """0 to 1, by the method that the engine declares; None if it declares none."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentId:
-    """One stretch of speech: the idempotency key of all that is said of it."""
+    """Identifies a segment of a call; the idempotency key of its events."""
 
     channel: int
     number: int
@@ -35,14 +35,14 @@ class SegmentId:
 
     @classmethod
     def parse(cls, text: str) -> "SegmentId":
-        """The reverse of `str`; ValueError for anything else."""
+        """Parse the result of `str`. Raises ValueError for any other text."""
         channel, number = text.split("-")
         return cls(int(channel), int(number))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the call clock; `end` is the first sample behind it."""
+    """An interval of the call clock, in samples: `start` is included, `end` is excluded."""
 
     start: int
     end: int
@@ -53,17 +53,17 @@ class CallStarted:
     """The first event of every log."""
 
     roles: tuple[Role, ...]
-    """One for each channel, in the order of their numbers."""
+    """One role for each channel, in the order of channel numbers."""
 
     language: str
     dialect: str
     started_at: float
-    """Wall clock of the gateway, in seconds since 1970: metadata, never used for positions."""
+    """Wall clock of the gateway, in seconds since 1970. Not used for positions."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak; a partial or a final follows under the same segment."""
+    """Speech has begun; partials and the terminal event follow with the same segment."""
 
     segment: SegmentId
     start: int
@@ -71,7 +71,7 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What an open segment sounds like so far.  The first `stable` words will not change in later partials."""
+    """Transcript of an open segment. Later partials do not change the first `stable` words."""
 
     segment: SegmentId
     span: Span
@@ -82,30 +82,30 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where the time of one final went, in milliseconds: for people who tune, not for positions."""
+    """Processing times of a final, for tuning; not used for positions."""
 
     waited_ms: int
-    """From the job's being queued to its batch being started."""
+    """Milliseconds from the queueing of the job to the start of its batch."""
 
     engine_ms: int
-    """In the engine, for the whole batch."""
+    """Milliseconds in the engine, for the whole batch."""
 
 
 class Withheld(StrEnum):
-    """Why words were not written although there was sound: behind `withheld:` among the flags of a final."""
+    """Why the words of a segment were withheld. A final carries it as the flag `withheld:<value>`."""
 
     TOO_SHORT = "too_short"
-    """Less than a tenth of a second: a click, not a word."""
+    """Shorter than 0.1 s: a click, not a word."""
 
     TOO_QUIET = "too_quiet"
-    """Too soft for speech, even after the gain that was given to it."""
+    """Too quiet for speech, even after gain was applied."""
 
     IMPROBABLE = "improbable"
-    """The engine itself thought that nobody spoke, and was not sure of the words either."""
+    """The engine reported probable non-speech and low confidence in the words."""
 
     @property
     def flag(self) -> str:
-        """As it stands among the flags."""
+        """The flag of a final, such as `withheld:too_quiet`."""
         return f"{_WITHHELD}{self.value}"
 
 
@@ -114,7 +114,7 @@ _WITHHELD = "withheld:"
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """All that was said in a segment.  Standalone: it repeats nothing of earlier finals."""
+    """The transcript of a whole segment. It repeats nothing of earlier finals."""
 
     segment: SegmentId
     span: Span
@@ -122,27 +122,27 @@ class Final:
     language: str
     keywords_revision: int
     keywords_found: tuple[str, ...]
-    """The keywords of the call that stand in the text, as the call wrote them."""
+    """The keywords that occur in the text, in the spelling of the keyword list."""
 
     engine: str
     timing: Timing
     flags: tuple[str, ...] = ()
-    """What a reader should know of the text, for instance `loop_cut` or `withheld:too_quiet`."""
+    """Notes about the text, for example `loop_cut` or `withheld:too_quiet`."""
 
     @property
     def text(self) -> str:
-        """The words, joined."""
+        """The words, joined by spaces."""
         return " ".join(word.text for word in self.words)
 
     @property
     def is_withheld(self) -> bool:
-        """Whether all words of the segment were withheld: its audio counts as withheld, not as transcribed."""
+        """True if all words of the segment were withheld: its audio counts as withheld, not as transcribed."""
         return not self.words and any(flag.startswith(_WITHHELD) for flag in self.flags)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFailed:
-    """A segment that was heard and could not be transcribed; `reason` is for people."""
+    """A segment that could not be transcribed. `reason` is text for people."""
 
     segment: SegmentId
     span: Span
@@ -151,7 +151,7 @@ class SegmentFailed:
 
 @dataclass(frozen=True, slots=True)
 class SegmentDropped:
-    """A segment that was given up on purpose, for instance under overload."""
+    """A segment that was given up on purpose, for example under overload."""
 
     segment: SegmentId
     span: Span
@@ -159,7 +159,7 @@ class SegmentDropped:
 
 
 class Account(StrEnum):
-    """Where a stretch of audio ended."""
+    """How a stretch of received audio was used."""
 
     TRANSCRIBED = "transcribed"
     SILENCE = "silence"
@@ -167,35 +167,35 @@ class Account(StrEnum):
     LOST_UPSTREAM = "lost_upstream"
     SHED = "shed"
     WITHHELD = "withheld"
-    """It went to an engine, and a guard kept its words back: the final says why."""
+    """The engine transcribed it, and a check withheld the words: the flags of the final say why."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioGap:
-    """Audio that should be there and is not: the clock has been advanced over it."""
+    """Missing audio: the clock was advanced over it."""
 
     channel: int
     span: Span
     reason: str
     account: Account = Account.LOST_UPSTREAM
-    """Where the account of the channel has it: lost, paused or shed."""
+    """The account of the missing audio: lost, paused or shed."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeywordsApplied:
-    """What became of a keyword list: `accepted` biases every segment that ends from now on."""
+    """The result of a keyword list: `accepted` applies to every segment that ends from now on."""
 
     revision: int
     accepted: tuple[str, ...]
     rejected: tuple[str, ...]
-    """Each with its reason, `term: reason`."""
+    """The refused terms, each as `term: reason`."""
 
     per_segment: int | None = None
-    """How many of them an engine is given for one segment, those that sound most like it; None: all."""
+    """Most keywords that an engine receives for one segment: those that sound most like it. None: all."""
 
 
 class LoadLevel(IntEnum):
-    """What is left out because the workers are behind; each level leaves out what the lower ones do."""
+    """What is left out under overload. Each level includes the lower ones. Finals are never left out."""
 
     NORMAL = 0
     FEWER_PARTIALS = 1
@@ -205,19 +205,19 @@ class LoadLevel(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadChanged:
-    """The workers are behind, or have caught up.  Finals are never left out, but may come late."""
+    """The load level has changed. Finals are never left out, but may be late."""
 
     number: int
     """Counts from 0 in each call."""
 
     level: LoadLevel
     reason: str = ""
-    """Why, where it is not that the workers are behind: no living worker can do what the call needs."""
+    """The reason, if it is not overload: no live worker supports the task of the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class DtmfPressed:
-    """A telephone key.  Never words."""
+    """A telephone key was pressed (DTMF). It never becomes a word."""
 
     channel: int
     digit: str
@@ -225,21 +225,21 @@ class DtmfPressed:
 
 
 class Fault(StrEnum):
-    """What can be wrong with the audio of a channel."""
+    """Faults in the audio of a channel."""
 
     WRONG_LAW = "wrong_law"
-    """mu-law was read as A-law, or the reverse."""
+    """mu-law was decoded as A-law, or A-law as mu-law."""
 
     WRONG_ENCODING = "wrong_encoding"
-    """16-bit samples were read as G.711."""
+    """16-bit samples were decoded as G.711."""
 
     WRONG_BYTE_ORDER = "wrong_byte_order"
     WRONG_RATE = "wrong_rate"
     DUAL_MONO = "dual_mono"
-    """Two channels carry the same."""
+    """Two channels carry the same audio."""
 
     ONE_WAY = "one_way"
-    """Nothing has come from a channel while another one speaks."""
+    """A channel has sent nothing while another one carries speech."""
 
     CLIPPING = "clipping"
     DC_OFFSET = "dc_offset"
@@ -250,12 +250,12 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LineWarning:
-    """Something is wrong with the audio of a channel: said once, and again only when it had gone away."""
+    """A fault in the audio of a channel. Sent once, and again only if the fault disappeared and returned."""
 
     channel: int
     fault: Fault
     check: str
-    """What to look at, in a sentence for whoever runs the bridge."""
+    """What the operator of the bridge should check, in one sentence."""
 
     measured: float
     unit: str
@@ -264,7 +264,7 @@ class LineWarning:
 
 @dataclass(frozen=True, slots=True)
 class CallWarning:
-    """Something that the bridge sent was ignored (see `WarningCode`): said once for each kind of thing."""
+    """Something that the bridge sent was ignored (see `WarningCode`). Sent once for each kind."""
 
     number: int
     """Counts from 0 in each call."""
@@ -275,14 +275,14 @@ class CallWarning:
 
 @dataclass(frozen=True, slots=True)
 class MarkReached:
-    """All audio before the bridge's mark has been answered."""
+    """All audio before the mark of the bridge has been processed."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelTotals:
-    """The audio of one channel in samples, by account; the sum is the length of the channel."""
+    """The audio of a channel by account, in samples of the call clock. The sum is the length of the channel."""
 
     transcribed: int = 0
     silence: int = 0
@@ -292,25 +292,25 @@ class ChannelTotals:
     withheld: int = 0
 
     def withhold(self, samples: int) -> "ChannelTotals":
-        """Count `samples` of what was transcribed as withheld; not more than there are."""
+        """Move `samples` from transcribed to withheld, at most as many as were transcribed."""
         moved = min(samples, self.transcribed)
         return replace(self, transcribed=self.transcribed - moved, withheld=self.withheld + moved)
 
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """The last event of every log: nothing follows it."""
+    """The last event of every log."""
 
     reason: str
     duration: int
     segments: int
-    """How many segments were heard; each has exactly one terminal event before this one."""
+    """Number of segments; each has exactly one terminal event before this one."""
 
     channels: tuple[ChannelTotals, ...]
 
 
 Terminal = Final | SegmentFailed | SegmentDropped
-"""What ends a segment: exactly one for each."""
+"""Terminal events: each segment has exactly one."""
 
 LoggedEvent = (
     CallStarted
@@ -325,7 +325,7 @@ LoggedEvent = (
     | MarkReached
     | CallEnded
 )
-"""What stands in the log."""
+"""The events of a log."""
 
 TranscriptEvent = LoggedEvent | Partial
 

@@ -1,4 +1,4 @@
-"""What travels to a worker: small, and without audio, which lies beside it under the segment's key."""
+"""Jobs for workers. A job carries no audio: the audio has its own key (see broker/redis_keys.py)."""
 
 import re
 from dataclasses import dataclass
@@ -15,59 +15,59 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One segment to be transcribed, whole or as far as it has been heard."""
+    """The request to transcribe a segment, or the part of an open segment received so far."""
 
     call_id: str
     log: str
-    """Which log the result belongs to: a result for an older one is refused."""
+    """The log that the result belongs to. A result for an older log is refused."""
 
     segment: SegmentId
     start: int
-    """Where the segment begins, in samples of the call clock."""
+    """Start of the segment, in samples of the call clock."""
 
     queued_at: float
-    """Wall clock in seconds: for the waiting time in the final, and for age."""
+    """Wall clock in seconds since 1970: for the waiting time in the final and the age of the job."""
 
     language: str
     translate_to: str | None = None
     keywords: tuple[str, ...] = ()
     keywords_revision: int = 0
     end: int | None = None
-    """Where the segment ends; None while it is open."""
+    """End of the segment, in samples of the call clock; None while it is open."""
 
     @property
     def task(self) -> Task:
-        """What a worker must be able to do."""
+        """The task that a worker must support."""
         return self.language, self.translate_to or self.language
 
 
 class JobError(ValueError):
-    """A job that this program cannot read: written by another version, or not a job."""
+    """The bytes are not a job of a known version."""
 
 
 def stream_suffix(task: Task) -> str | None:
     """
-    The name of the lane in which jobs of `task` wait: `en-en`, `de-en`.
+    Suffix of the job streams of `task`: `en-en`, `de-en`.
 
-    None when these are no languages: such a job waits in the lane that all workers read.
+    None if the task has no valid language codes: such jobs wait in the job streams that all workers read.
     """
     return "-".join(task) if all(map(_LANGUAGE.fullmatch, task)) else None
 
 
 def task_of(job_stream: str) -> Task | None:
-    """The task of a lane; None when the name is of none."""
+    """The task of a job stream with the suffix `job_stream`; None if it is not such a suffix."""
     spoken, _, written = job_stream.partition("-")
     task = (spoken, written)
     return task if stream_suffix(task) == job_stream else None
 
 
 def encode_job(job: Job) -> bytes:
-    """The wire form: a version, then the job, in MessagePack."""
+    """Encode a job: version number and job, in MessagePack."""
     return msgspec.msgpack.encode((VERSION, job))
 
 
 def decode_job(payload: bytes) -> Job:
-    """The reverse; JobError says why not."""
+    """Decode a job. Raises `JobError` if the bytes are not a job of a known version."""
     try:
         version, body = msgspec.msgpack.decode(payload, type=tuple[int, msgspec.Raw])
         if version != VERSION:

@@ -1,8 +1,8 @@
 """
-What may stand in a keyword list.
+Checks of keyword lists.
 
-Keywords are data: they come from outside and end up in a prompt, so they are cut down to letters, digits and
-the signs that stand in names: C#, Yahoo!, Contoso (UK).  Whatever is refused is said, with its reason.
+Keywords come from outside and are written into prompts. Therefore only letters, digits and characters that occur in
+names are allowed: C#, Yahoo!, Contoso (UK). Refused terms are reported with a reason.
 """
 
 import re
@@ -15,12 +15,12 @@ LONGEST_TERM = 64
 
 _SPACE = re.compile(r"\s+")
 _SIGNS = frozenset(" -'’.&/+#!():@\u200c\u200d\u00b7\u2010\u2011\u2013\u02bc\u05f3\u05f4\u30fb")
-"""With the joiners of Persian and Indic scripts, dashes, and the dots and marks of other scripts' names."""
+"""Includes the joiners of Persian and Indic scripts, dashes, and the dots and marks of names in other scripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class CleanKeywords:
-    """The terms to use, in the order of the caller, and the others with their reasons."""
+    """The accepted terms in the given order, and the refused terms as `term: reason`."""
 
     terms: tuple[str, ...]
     rejected: tuple[str, ...]
@@ -28,10 +28,10 @@ class CleanKeywords:
 
 def clean(terms: Iterable[str]) -> CleanKeywords:
     """
-    Deduplicate (without regard to case) and check; earlier terms win over later ones.
+    Check terms and remove duplicates, ignoring case. Of duplicates the first is kept.
 
-    A comma stands between two terms, also inside what was meant to be one: no name needs it, and prompts
-    separate terms by it.
+    A comma always separates two terms, also inside a term: names do not need commas, and prompts separate terms by
+    commas.
     """
     kept: dict[str, str] = {}
     rejected: list[str] = []
@@ -49,7 +49,7 @@ def clean(terms: Iterable[str]) -> CleanKeywords:
 
 
 def split(text: str) -> list[str]:
-    """The terms of a list written in one string, as bridges without lists send it: comma or newline between."""
+    """Split a list in one string, separated by comma, semicolon or newline, as bridges without lists send it."""
     return [term.strip() for term in re.split(r"[,\n;]", text) if term.strip()]
 
 
@@ -67,5 +67,5 @@ def _objection(term: str) -> str | None:
 
 
 def _printable(term: str) -> str:
-    """`term` cut and freed of control characters, to be shown to whoever sent it."""
+    """`term` shortened and without control characters, for the reply to its sender."""
     return "".join(sign if sign.isprintable() else "?" for sign in term[:LONGEST_TERM])

@@ -1,30 +1,30 @@
 """
-Stored text as each place of output can bear it.  Pure.
+Makes stored text safe for output. Pure.
 
-What was said may hold anything: a terminal obeys control characters, and readers are misled by marks that turn the
-direction of writing around.
+Transcripts may contain any character: terminals execute control characters, and marks that change the direction of
+writing mislead readers.
 """
 
 import re
 import unicodedata
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories: controls (C0, C1, DEL), formats (among them those of direction), surrogates, separators."""
+"""Unicode categories: controls (C0, C1, DEL), formats (such as direction marks), surrogates, separators."""
 
 _KEPT = "\t\r\n\u200c\u200d"
-"""White space that is a control, and the zero width joiners, with which Persian and Hindi are spelled."""
+"""White space among the controls, and the zero width joiners, which Persian and Hindi spelling needs."""
 
 _BREAKS = "\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
-"""White space that a terminal obeys."""
+"""White space that terminals execute."""
 
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""DEL, C1 controls, line separators, marks of direction: JSON leaves them as they are."""
+"""DEL, C1 controls, line separators, direction marks: JSON does not escape them."""
 
 _ARROW = re.compile(r"-+-(?=>)")
 
 
 def visible(text: str) -> str:
-    """What can be seen of it, white space as it was: for cells of a table."""
+    """Remove invisible characters, keep white space. For table cells."""
     return "".join(
         sign
         for sign in text
@@ -34,16 +34,16 @@ def visible(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """One line that any terminal or reader shows as it stands: white space is one space, nothing is obeyed."""
+    """One line without control characters; each run of white space becomes one space."""
     seen = (" " if sign.isspace() else sign for sign in text)
     return " ".join(visible("".join(seen)).split())
 
 
 def without_arrow(text: str) -> str:
-    """Of SubRip and WebVTT: an arrow of two or more dashes separates times, so one dash of it is left."""
+    """For SubRip and WebVTT: shorten an arrow such as `-->`, which separates times there, to `->`."""
     return _ARROW.sub("-", text)
 
 
 def json_plain(written: str) -> str:
-    """Of a JSON text: what a terminal would obey is written as an escape, which means the same to a program."""
+    """Escape the characters of a JSON text that terminals execute. The JSON value does not change."""
     return _OBEYED.sub(lambda sign: f"\\u{ord(sign[0]):04x}", written)

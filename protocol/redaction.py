@@ -1,8 +1,8 @@
 """
-Numbers that must not be read: which words are replaced by a tag.
+Redaction: replaces words of sensitive numbers by a tag.
 
-Pure, for English number words and for digits in any language.  In doubt it takes out too much: a card number is
-often read in groups with pauses between, and each segment is looked at alone.
+Pure. Supports English number words, and digits in any language. In doubt it redacts too much: card numbers are
+often read in groups with pauses between them, and each segment is checked alone.
 """
 
 import re
@@ -51,10 +51,10 @@ _DIGITS = (
     | dict.fromkeys(_TEENS | _TENS, 2)
     | {"hundred": 2, "thousand": 3, "million": 6, "double": 1, "triple": 2, "treble": 2}
 )
-"""How many digits a number word stands for; `double` and the like beside that of the next word."""
+"""Number of digits of a number word. `double`, `triple`: added to the digits of the next word."""
 
 _JOINING = frozenset({"and", "dash", "hyphen", "space", "point", "slash", "uh", "um"})
-"""Words inside a number that do not end it."""
+"""Words that may occur inside a number."""
 
 _SIGNS = re.compile(r"[\s.,;:!?()/+#'\"–—-]+")
 
@@ -64,16 +64,16 @@ _SSN_CUES = frozenset({"ssn", "social"})
 
 
 class Redact(StrEnum):
-    """What is to be taken out."""
+    """Kinds of numbers to redact."""
 
     PCI = "pci"
-    """Card numbers, and the short numbers behind words for security code and expiry."""
+    """Card numbers, and short numbers in a segment with words for security code or expiry."""
 
     NUMBERS = "numbers"
-    """Every number of three digits or more."""
+    """Every number of at least three digits."""
 
     SSN = "ssn"
-    """US social security numbers: nine digits, and any number where the words speak of one."""
+    """US social security numbers: nine digits, or two and more in a segment with the word `social` or `SSN`."""
 
 
 _TAGS = {
@@ -85,7 +85,7 @@ _TAGS = {
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Words that make one number: `words[start:end]`."""
+    """The words of one number: `words[start:end]`."""
 
     start: int
     end: int
@@ -96,9 +96,9 @@ def redacted(
     words: Sequence[Word], kinds: frozenset[Redact], *, growing: bool = False
 ) -> tuple[Word, ...]:
     """
-    `words` with each number that may not be read as one tag, which keeps the times.
+    Replace each sensitive number in `words` by one tag with the times of the number.
 
-    `growing`: more words follow, so a number at the very end may be the beginning of one that counts.
+    `growing`: more words may follow, so a number at the end is redacted even if it is still too short.
     """
     if not kinds:
         return tuple(words)
@@ -116,7 +116,7 @@ def redacted(
 def _kind(
     run: _Run, words: Sequence[Word], kinds: frozenset[Redact], *, unfinished: bool
 ) -> Redact | None:
-    """Under which heading a number is taken out; the most particular one."""
+    """The most specific kind under which a number is redacted; None if it is kept."""
     context = {_bare(word.text) for word in words}
     of_card = any(cue in _CODE_CUES or cue.startswith(_CODE_CUES_BEGIN) for cue in context)
     found = (
@@ -148,7 +148,7 @@ def _runs(words: Sequence[Word]) -> Iterator[_Run]:
 
 
 def _count(text: str) -> int:
-    """How many digits a word stands for; 0 when it is none, or has letters beside them."""
+    """Number of digits of a word; 0 if it is not a number or contains other text."""
     pieces = [piece for piece in _SIGNS.split(text.lower()) if piece]
     if not pieces:
         return 0

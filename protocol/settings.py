@@ -1,10 +1,10 @@
-"""What every process has to know to meet the others."""
+"""Settings that all processes share."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class StatusSettings(BaseModel):
-    """What every part has: a port of its own for orchestrators and Prometheus."""
+    """The port for health checks and Prometheus metrics; each process has its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,7 +20,7 @@ class StatusSettings(BaseModel):
 
 
 class RedisSettings(BaseModel):
-    """Where the queue is.  The same for all processes of an installation."""
+    """Address of Redis. The same for all processes of an installation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

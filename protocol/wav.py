@@ -1,4 +1,4 @@
-"""WAV files of PCM, mu-law or A-law, as telephone recorders write them.  Python's `wave` knows PCM only."""
+"""Reads WAV files with PCM, mu-law or A-law, as telephone recorders write them. Python's `wave` reads PCM only."""
 
 import struct
 from collections.abc import Iterator
@@ -7,32 +7,32 @@ from dataclasses import dataclass, field
 from .audio import Encoding, Pcm, decode
 
 RATES = range(4_000, 192_001)
-"""Sample rates in Hz that recorders write; any other is a damaged header."""
+"""Accepted sample rates in Hz. Any other rate means a damaged header."""
 
 MOST_CHANNELS = 8
 
 _MOST_CHUNKS = 1_000
-"""Recorders write about ten; the limit keeps a file of empty chunks from costing a loop for each 8 bytes."""
+"""Recorders write about ten chunks. The limit bounds the work for a file of empty chunks of 8 bytes."""
 
 _ENCODINGS = {1: Encoding.L16, 6: Encoding.ALAW, 7: Encoding.MULAW}
 _EXTENSIBLE = 0xFFFE
 
 
 class WavError(ValueError):
-    """A WAV file with a header that cannot be true; the text says which field."""
+    """The header of a WAV file is impossible. The text names the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Interleaved samples that are not decoded yet: nothing is allocated for them before `pieces` is read."""
+    """Interleaved samples, not decoded yet. Memory is allocated only while `pieces` is read."""
 
     encoding: Encoding
     rate: int
-    """Hz."""
+    """Sample rate in Hz."""
 
     channels: int
     body: memoryview = field(repr=False)
-    """Whole frames only: one sample of each channel."""
+    """Whole frames only. A frame is one sample of each channel."""
 
     @property
     def frames(self) -> int:
@@ -41,11 +41,11 @@ class Samples:
 
     @property
     def seconds(self) -> float:
-        """The same in seconds."""
+        """Length in seconds."""
         return self.frames / self.rate
 
     def pieces(self, frames: int) -> Iterator[Pcm]:
-        """int16 `[at most frames, channels]`, in order."""
+        """Decode in order, in arrays of at most `frames` frames: int16, `[n, channels]`, at `rate`."""
         step = frames * self.encoding.width * self.channels
         for start in range(0, len(self.body), step):
             pcm = decode(bytes(self.body[start : start + step]), self.encoding)
@@ -53,7 +53,7 @@ class Samples:
 
 
 def samples(encoding: Encoding, rate: int, channels: int, body: bytes | memoryview) -> Samples:
-    """Samples within the bounds, cut after the last whole frame.  WavError for an impossible rate or count."""
+    """Samples of `body`, up to the last whole frame. Raises WavError for an unsupported rate or channel count."""
     if rate not in RATES:
         raise WavError(f"{rate} Hz is no sample rate: send {RATES.start} to {RATES.stop - 1}")
     if not 1 <= channels <= MOST_CHANNELS:
@@ -64,9 +64,9 @@ def samples(encoding: Encoding, rate: int, channels: int, body: bytes | memoryvi
 
 def parse_wav(content: bytes) -> Samples | None:
     """
-    The samples of a file in 16 bit PCM, mu-law or A-law; None when it is something else.
+    The samples of a WAV file in 16-bit PCM, mu-law or A-law; None for any other content.
 
-    Reads the headers only.  WavError when they cannot be true.
+    Reads the headers only. Raises WavError for an impossible header.
     """
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return None
@@ -89,10 +89,10 @@ def parse_wav(content: bytes) -> Samples | None:
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """
-    RIFF chunks: name and content, in order.
+    Names and contents of the RIFF chunks, in order. Raises WavError if there are too many.
 
-    A recorder writes the length of the audio when it stops.  A stream or a crash leaves 0 there, or more than
-    there is: then all that follows is audio, unless the length of the whole file stands in front and is right.
+    A recorder writes the length of the audio when it stops. In a stream, or after a crash, the length is 0 or too
+    large: then the rest of the file is audio. A length of 0 is believed if the length of the whole file is right.
     """
     view, position, count = memoryview(content), 12, 0
     is_finished = struct.unpack("<I", content[4:8])[0] + 8 == len(content)

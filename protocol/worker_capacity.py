@@ -1,51 +1,51 @@
-"""What a worker tells of itself for whoever admits calls."""
+"""The capacity that a worker reports. Gateways use it to admit calls."""
 
 from dataclasses import dataclass
 
 import msgspec
 
 TELL_SECONDS = 2.0
-"""How often a worker tells it."""
+"""Interval of the reports of a worker."""
 
 FRESH_SECONDS = 10.0
-"""What is older is of a worker that is gone, or stuck."""
+"""An older report belongs to a worker that has stopped or hangs."""
 
 Task = tuple[str, str]
-"""Language spoken and language written, both ISO 639; transcribing writes what is spoken."""
+"""Language spoken and language written, both ISO 639. They are equal for transcription without translation."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCapacity:
     """
-    One worker's word, a field of the hash `workers` of each partition it serves.
+    The report of one worker: a field of the hash `workers` of each partition that it serves.
 
-    A worker that serves several partitions tells all of them its whole capacity: add up within one partition only.
+    A worker of several partitions reports its whole capacity to each: add up capacities within one partition only.
     """
 
     at: float
-    """Wall clock in seconds."""
+    """Time of the report, in seconds since 1970."""
 
     capacity: float | None
-    """Seconds of speech finished for each second of work; None: nothing was measured yet."""
+    """Seconds of speech finished per second of work; None: not measured yet."""
 
     tasks: frozenset[Task] = frozenset()
-    """What its engine was trained for: the jobs that it claims; nothing from a worker that does not say."""
+    """Tasks of its engine: the worker claims jobs of these. Empty if the worker does not report tasks."""
 
     max_keywords: int | None = None
-    """Most keywords that its engine is given for one segment; None: no limit, or it does not say."""
+    """Most keywords that its engine receives for one segment; None: no limit, or not reported."""
 
 
 class CapacityError(ValueError):
-    """A capacity that this program cannot read."""
+    """The bytes are not a capacity that this program can read."""
 
 
-def encode_capacity(told: WorkerCapacity) -> bytes:
-    """The wire form: a map in MessagePack."""
-    return msgspec.msgpack.encode(told)
+def encode_capacity(report: WorkerCapacity) -> bytes:
+    """Encode a capacity as a map in MessagePack."""
+    return msgspec.msgpack.encode(report)
 
 
 def decode_capacity(payload: bytes) -> WorkerCapacity:
-    """The reverse; CapacityError says why not."""
+    """Decode a capacity. Raises `CapacityError` if the bytes are not a capacity."""
     try:
         return msgspec.msgpack.decode(payload, type=WorkerCapacity)
     except msgspec.MsgspecError as exc:
@@ -53,7 +53,7 @@ def decode_capacity(payload: bytes) -> WorkerCapacity:
 
 
 def is_stale(payload: bytes, now: float) -> bool:
-    """Whether the word of a worker counts for nothing: it is too old, or cannot be read."""
+    """True if a report is older than `FRESH_SECONDS` or cannot be decoded. `now`: seconds since 1970."""
     try:
         return now - decode_capacity(payload).at > FRESH_SECONDS
     except CapacityError:

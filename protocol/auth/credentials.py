@@ -1,9 +1,9 @@
 """
-Who may do what: keys, and the signatures of others that count as keys.
+Credentials: API keys, and signers whose signatures are accepted like keys.
 
-Pure: bytes of a file in, permits out.  The gateway reads the file, `trunkline keys` writes it.  Of a key only its
-SHA-256 is kept; 256 random bits need no slow hash
-(slow ones are for words that people choose).
+Pure: file contents in, permits out. The gateway reads the file, `trunkline keys` writes it. Only the SHA-256 of a
+key is stored. A key has 256 random bits, so it needs no slow hash; slow hashes are for passwords that people
+choose.
 """
 
 import base64
@@ -21,68 +21,68 @@ from ..tenants import filed, tenant
 
 VERSION = 1
 ANY_TENANT = "*"
-"""Of a signer of tokens: the tenant stands in each token."""
+"""Tenant of a token signer whose tokens name the tenant themselves."""
 
 _KEY = re.compile(r"tk_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
-"""Compared with what an unknown key says, so that it takes as long as a known one."""
+"""Compared with an unknown key, so that the check takes as long as for a known one."""
 
 _LONGEST = 128
-"""Longer texts are no keys, and are not looked at."""
+"""Only this many characters of a presented key are checked; a valid key is shorter."""
 
 _SHORTEST_SECRET = 16
 _SHORTEST_HMAC = 32
-"""RFC 7518, 3.2: a key of HS256 has at least 256 bits."""
+"""Shortest HS256 secret in bytes: 256 bits (RFC 7518, 3.2)."""
 
 
 class KeyringError(ValueError):
-    """The file of keys cannot be used; the text says why and never quotes a secret."""
+    """The key file is invalid. The text says why and never quotes a secret."""
 
 
 class Scope(StrEnum):
-    """What somebody may do."""
+    """What a credential permits."""
 
     INGEST = "ingest"
-    """Be a bridge: bring calls."""
+    """Send calls, as a bridge."""
 
     READ = "read"
-    """Listen to the events of calls, and read what is stored."""
+    """Read the events of calls and the store."""
 
     ADMIN = "admin"
-    """All that, and delete."""
+    """All of the above, and delete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """What somebody who has been let in may do."""
+    """The result of a successful authentication."""
 
     name: str
-    """Where it comes from, such as `key:4f6a9b2c`; may be logged."""
+    """Name of the credential, such as `key:4f6a9b2c`; may be logged."""
 
     tenant: str = ""
     scopes: frozenset[Scope] = frozenset(Scope)
     call_id: str | None = None
-    """The one call it is good for; None when that does not matter."""
+    """The only call that it permits; None: all calls of the tenant."""
 
     def allows(self, scope: Scope) -> bool:
-        """Whether this may be done."""
+        """True if the permit includes `scope`."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def covers(self, call_id: str) -> bool:
-        """Whether it is good for this call."""
+        """True if the permit is valid for this call."""
         return self.call_id is None or self.call_id == call_id
 
     def filed(self, call_id: str) -> str:
-        """The id of a call of this tenant, as Redis and the store know it."""
+        """The filed id (`tenant/call id`) of a call of this tenant."""
         return filed(self.tenant, call_id)
 
 
 EVERYTHING = Permit("open")
-"""Of a gateway without keys, which only this machine can reach."""
+"""Permit of every request to a gateway without keys, which listens on this machine only."""
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One key, without what would open anything.  Times are seconds since 1970."""
+    """An API key as stored, without its secret. Times are seconds since 1970."""
 
     id: str
     digest: str
@@ -94,12 +94,12 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
     def is_good(self, now: float) -> bool:
-        """Neither revoked nor expired."""
+        """True if the key is neither revoked nor expired at `now` (seconds since 1970)."""
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
 class Kind(StrEnum):
-    """Who signs."""
+    """Kinds of signers."""
 
     JWT = "jwt"
     TWILIO = "twilio"
@@ -108,22 +108,22 @@ class Kind(StrEnum):
 
 
 class Signer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody whose signature lets in."""
+    """A party whose signature is accepted as a credential."""
 
     kind: Kind
     name: str
-    """Issuer of tokens; API key of AudioHook; common name of a certificate; any name for Twilio."""
+    """JWT: the issuer. AudioHook: the API key. Certificate: the common name. Twilio: any name."""
 
     tenant: str
     scopes: tuple[Scope, ...]
     secret: str = ""
-    """Auth token of Twilio; client secret of AudioHook, base64; secret or public key (PEM) of tokens."""
+    """Twilio: the auth token. AudioHook: the client secret in base64. JWT: the secret or the public key (PEM)."""
 
     algorithm: str = ""
-    """Of tokens: the only one that is accepted from this issuer."""
+    """JWT: the only algorithm that is accepted from this issuer."""
 
     audience: str = ""
-    """Of tokens: what must stand in `aud`."""
+    """JWT: the required value of `aud`."""
 
     def __repr__(self) -> str:
         return f"Signer({self.kind}, {self.name!r})"
@@ -139,7 +139,7 @@ _ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 
 
 class Keyring:
-    """All keys and signers of an installation.  A change is a new keyring."""
+    """All keys and signers of an installation. Immutable: a change makes a new keyring."""
 
     def __init__(self, keys: Iterable[Key] = (), signers: Iterable[Signer] = ()) -> None:
         self.keys = tuple(keys)
@@ -147,7 +147,7 @@ class Keyring:
         self._by_id = {key.id: key for key in self.keys}
 
     def unlock(self, text: str, now: float) -> Permit | None:
-        """What the key in `text` opens; takes the same time for every wrong one."""
+        """The permit of the key in `text`; None if the key is invalid. Takes the same time for all invalid keys."""
         said = _KEY.fullmatch(text[:_LONGEST])
         key = self._by_id.get(said[1]) if said else None
         expected = key.digest if key else _NOBODY
@@ -157,11 +157,11 @@ class Keyring:
         return Permit(f"key:{key.id}", key.tenant, frozenset(key.scopes))
 
     def signed_by(self, kind: Kind, name: str | None = None) -> list[Signer]:
-        """The signers of a kind; of this name."""
+        """The signers of a kind; with `name`, only those of this name."""
         return [one for one in self.signers if one.kind == kind and name in (None, one.name)]
 
     def honours(self, permit: Permit, now: float) -> bool:
-        """Whether a permit that was given earlier still stands."""
+        """True if a permit from an earlier authentication is still valid."""
         kind, _, name = permit.name.partition(":")
         if kind == "key":
             key = self._by_id.get(name)
@@ -169,13 +169,13 @@ class Keyring:
         return any(f"{one.kind}:{one.name}" == permit.name for one in self.signers)
 
     def encoded(self) -> bytes:
-        """As a file; people may read it."""
+        """Encode as a key file: indented JSON."""
         body = msgspec.json.encode(_File(VERSION, self.keys, self.signers))
         return msgspec.json.format(body, indent=2) + b"\n"
 
     @classmethod
     def decoded(cls, content: bytes) -> "Keyring":
-        """The reverse; KeyringError when something in it is wrong."""
+        """Decode and check a key file. Raises `KeyringError`."""
         try:
             file = msgspec.json.decode(content, type=_File)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
@@ -192,12 +192,12 @@ class Keyring:
 
 
 def digest(text: str) -> str:
-    """What is kept of a key."""
+    """The SHA-256 of a key in hexadecimal, as stored."""
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def key_text(key_id: str, randomness: bytes) -> str:
-    """A key as its owner sees it, once: of 32 random bytes."""
+    """The text of a new key, shown once to its owner. `randomness`: 32 random bytes. Raises ValueError."""
     text = f"tk_{key_id}_{base64.urlsafe_b64encode(randomness).decode().rstrip('=')}"
     if not _KEY.fullmatch(text):
         raise ValueError("a key is made of an id of 8 to 16 of a-z 0-9, and of 32 bytes")
@@ -224,7 +224,7 @@ def _check_signer(signer: Signer) -> None:
 
 
 def _wrong(signer: Signer) -> str | None:
-    """What makes a signer useless, or dangerous."""
+    """Why a signer is invalid or insecure; None if it is valid."""
     if not signer.name or not signer.scopes:
         return "name or scopes are missing"
     match signer.kind:

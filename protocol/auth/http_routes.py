@@ -1,8 +1,8 @@
 """
-From the target of a request to the route that answers it.
+Finds the route of an HTTP request.
 
-The only reader of paths: whoever authorises a request and whoever answers it use the same `Match`. What matches no
-route is not found (default deny).
+This is the only module that parses paths: authorisation and handlers use the same `Match`. A request without a
+route is answered with "not found" (default deny).
 """
 
 import re
@@ -15,12 +15,12 @@ from .credentials import Scope
 
 _PLACE = re.compile(r"\{([a-z_]+)\}", re.ASCII)
 _LONGEST_VALUE = 1_024
-"""Characters of a decoded place. A call id may be 255 bytes, of which each may be escaped."""
+"""Most characters of a decoded parameter. A call id may be 255 bytes, each of which may be escaped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path, with places such as `/v1/calls/{call_id}/events`, and what a key must be good for."""
+    """A path with parameters, such as `/v1/calls/{call_id}/events`, and the scope that it requires."""
 
     path: str
     scope: Scope
@@ -29,23 +29,23 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route, and what stands in its places."""
+    """A route, and the values of its parameters."""
 
     route: Route
     values: Mapping[str, str]
 
     @property
     def call_id(self) -> str | None:
-        """The call that the path names; None when it names none."""
+        """The call id in the path; None if the route has none."""
         return self.values.get("call_id")
 
 
 def find(routes: Iterable[Route], target: str) -> Match | None:
     """
-    The route of a request; None when there is none.
+    The route of a request; None if no route matches.
 
-    `target`: path and query string as they stand in the request line. Fixed parts must be spelled exactly; places
-    are decoded once: printable characters without a slash. `call_id` is given as calls are filed.
+    `target`: path and query string as in the request line. Fixed parts must match exactly. Parameters are
+    percent-decoded once, and must be printable and without a slash. `call_id` is adapted (see `adapted_call_id`).
     """
     path = path_of(target)
     for route in routes:
@@ -56,7 +56,7 @@ def find(routes: Iterable[Route], target: str) -> Match | None:
 
 
 def path_of(target: str) -> str:
-    """The path of a target, not decoded, without one slash at its end."""
+    """The path of a target, not decoded, without one trailing slash."""
     return target.partition("?")[0].removesuffix("/")
 
 

@@ -1,7 +1,7 @@
 """
-Signatures that bridges put on the request: whether it comes from who it says.
+Checks the signatures of requests from bridges (Twilio, AudioHook).
 
-Pure: secrets and the time are given.  Nothing here is ever logged.
+Pure: secrets and the time are arguments. This module logs nothing.
 """
 
 import base64
@@ -28,22 +28,22 @@ _SCHEMES: tuple[tuple[tuple[str, ...], int | None], ...] = (
     (("wss", "https"), 443),
     (("ws", "http"), 80),
 )
-"""Schemes that mean the same address, with their default port."""
+"""Equivalent schemes of a URL, with their default port."""
 
 _SHORTEST_NONCE = 22
 _AHEAD_S = 3
-"""Seconds that a signer's clock may be ahead of ours."""
+"""Seconds that the clock of a signer may be ahead of ours."""
 
 _OLDEST_S = 10
 
 
 class SignatureError(Exception):
-    """The request is not signed as it should be; the text is for operators."""
+    """The signature of the request is missing or wrong. The text is for operators."""
 
 
 def twilio_signature(token: str, url: str) -> str:
     """
-    `x-twilio-signature` of a stream: base64 of HMAC-SHA1 over the URL exactly as Twilio dialled it.
+    The header `x-twilio-signature` of a stream: base64 of HMAC-SHA1 over the exact URL that Twilio requested.
 
     https://www.twilio.com/docs/usage/security#validating-requests
     """
@@ -52,10 +52,10 @@ def twilio_signature(token: str, url: str) -> str:
 
 def is_from_twilio(token: str, url: str, signature: str) -> bool:
     """
-    Whether the signature belongs to the public URL, in any of the spellings that Twilio may have signed.
+    True if the signature matches the public URL, in one of the spellings that Twilio may have signed.
 
-    With or without a slash at its end; `wss://` or `https://` (`ws://` or `http://`); with its port, with the
-    default port of its scheme, or without one, as Twilio's own RequestValidator takes it.
+    The spellings: with or without a trailing slash; `wss://` or `https://` (`ws://` or `http://`); with its port,
+    with the default port of its scheme, or without a port, as RequestValidator of Twilio accepts them.
     """
     return any(
         hmac.compare_digest(twilio_signature(token, one).encode(), signature.encode())
@@ -64,7 +64,7 @@ def is_from_twilio(token: str, url: str, signature: str) -> bool:
 
 
 def _spellings(url: str) -> list[str]:
-    """The same address in other words; ValueError for none is possible, as the settings have checked it."""
+    """Equivalent spellings of a URL. The settings have validated the URL, so parsing does not fail."""
     parts = urlsplit(url)
     pair, default = next(
         (known for known in _SCHEMES if parts.scheme in known[0]), ((parts.scheme,), None)
@@ -80,7 +80,7 @@ def _spellings(url: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """An AudioHook request as it came: headers by name in lower case."""
+    """An AudioHook request as received. `headers`: names in lower case."""
 
     target: str
     """Path and query string."""
@@ -93,10 +93,10 @@ class Signed:
 
 def check_audiohook(request: Signed, secret: str, now: float) -> str:
     """
-    The nonce of a request that is signed with the base64 `secret`; SignatureError otherwise.
+    Check the signature of a request and return its nonce. Raises SignatureError.
 
-    https://developer.genesys.cloud/devapps/audiohook/security  The caller remembers nonces for ten seconds and
-    refuses those that come twice; `now` is the wall clock in seconds since 1970.
+    `secret`: the client secret in base64. `now`: wall clock in seconds since 1970. The caller must remember nonces
+    for ten seconds and refuse repeated ones. https://developer.genesys.cloud/devapps/audiohook/security
     """
     said = _INPUT.fullmatch(request.headers.get("signature-input", "").strip())
     signature = _SIGNATURE.fullmatch(request.headers.get("signature", "").strip())

@@ -1,9 +1,9 @@
 """
-Which requests of web pages a port answers, judged by `Host`, `Origin` and `Sec-Fetch-Site`.
+Decides which requests of web pages a port answers, from `Host`, `Origin` and `Sec-Fetch-Site`.
 
-A browser sends requests of any page to any address, this machine included. `Origin` names the page (RFC 6454), and
-`Host` the name by which the browser found the server: under DNS rebinding that is a name of the attacker's. Clients
-that are not browsers send no `Origin`, or that of the server itself (libwebsockets, IXWebSocket).
+A browser sends requests of any page to any address, including this machine. `Origin` names the page (RFC 6454).
+`Host` is the name with which the browser found the server: under DNS rebinding it is a name of the attacker.
+Clients other than browsers send no `Origin`, or the origin of the server itself (libwebsockets, IXWebSocket).
 
 Pure: headers and addresses in, a decision out.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 Headers = Sequence[tuple[str, str]]
-"""Names in lower case."""
+"""Header names (in lower case) and values."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 _LONGEST_NAME = 253
@@ -26,12 +26,12 @@ _WEB_SCHEMES = {"ws": "http", "wss": "https"}
 """IXWebSocket sends the scheme of the connection: https://github.com/machinezone/IXWebSocket"""
 
 _FROM_ANOTHER_PAGE = ("cross-site", "same-site")
-"""Values of `Sec-Fetch-Site`; images and scripts of other pages are fetched without `Origin`."""
+"""Values of `Sec-Fetch-Site` for other pages. Browsers fetch their images and scripts without `Origin`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Host name or address, normalised, and port; None where the default port of the scheme is meant."""
+    """Normalised host name or address, and port. `port`: None for the default port of the scheme."""
 
     name: str
     port: int | None = None
@@ -46,11 +46,11 @@ class Origin:
 
     @property
     def port(self) -> int | None:
-        """The port in use; None for schemes without a default port."""
+        """The explicit or default port; None for schemes without a default port."""
         return self.authority.port or _DEFAULT_PORTS.get(self.scheme)
 
     def __str__(self) -> str:
-        """As browsers send it."""
+        """The text as browsers send it."""
         name, port = self.authority.name, self.authority.port
         shown = f"[{name}]" if ":" in name else name
         return f"{self.scheme}://{shown}" + (f":{port}" if port else "")
@@ -58,7 +58,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class WebRefusal:
-    """The request is not answered; the text tells the operator what to set."""
+    """The request is refused. `text` tells the operator what to set."""
 
     status: HTTPStatus
     reason: str
@@ -68,7 +68,7 @@ class WebRefusal:
 
 
 def read_authority(text: str) -> Authority | None:
-    """`name`, `name:port`, `1.2.3.4:port` or `[::1]:port`; None for anything else, such as one with a user name."""
+    """Parse `name`, `name:port`, `1.2.3.4:port` or `[::1]:port`; None for other texts, such as with a user name."""
     found = _AUTHORITY.fullmatch(text)
     name = _normalised(found[1]) if found else None
     port = int(found[2]) if found and found[2] else None
@@ -78,7 +78,7 @@ def read_authority(text: str) -> Authority | None:
 
 
 def read_origin(text: str) -> Origin | None:
-    """An origin as browsers send it; None for `null`, lists, and whatever has a path or a user name."""
+    """Parse an origin as browsers send it; None for `null`, lists, and texts with a path or a user name."""
     found = _ORIGIN.fullmatch(text)
     authority = read_authority(found[2]) if found else None
     if found is None or authority is None:
@@ -89,7 +89,7 @@ def read_origin(text: str) -> Origin | None:
 
 
 def _normalised(name: str) -> str | None:
-    """Lower case, without the dot of the root; addresses in one spelling."""
+    """Lower case, without the trailing dot of the DNS root; addresses in canonical form."""
     if name.startswith("["):
         return _address(name[1:-1])
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
@@ -109,21 +109,21 @@ def _address(text: str) -> str | None:
 @dataclass(frozen=True, slots=True)
 class WebAccess:
     """
-    The rules of one port.
+    The access rules of one port.
 
-    `strict`: nothing but these rules protects the port (there are no keys). Else a client that shows no `Origin`
-    may use any `Host`, because it needs a key, and its own origin may lack the port or name another scheme, as
-    libwebsockets sends it.
+    `strict`: only these rules protect the port (there are no keys). Otherwise a client without `Origin` may use any
+    `Host`, because it needs a key. The origin of the server itself may then lack the port or name another scheme,
+    as libwebsockets sends it.
     """
 
     hosts: frozenset[str]
-    """Beside `localhost`, loopback addresses, and the address at which the request arrived."""
+    """Accepted in addition to `localhost`, loopback addresses, and the local address of the connection."""
 
     origins: frozenset[Origin]
     strict: bool
 
     def check(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
-        """None when it may be answered. `arrived_at`: local address of the connection. `secure`: over TLS."""
+        """None if the request is allowed. `arrived_at`: local address of the connection. `secure`: over TLS."""
         host = _only(headers, "host")
         authority = read_authority(host) if host is not None else None
         if authority is None:
@@ -171,13 +171,13 @@ _OTHER_PAGE = WebRefusal(
 
 
 def _only(headers: Headers, name: str) -> str | None:
-    """The value of a header that comes once; None when it comes never or more than once."""
+    """The value of a header that occurs exactly once, else None."""
     values = [value for key, value in headers if key == name]
     return values[0] if len(values) == 1 else None
 
 
 def _is_from_another_page(headers: Headers) -> bool:
-    """Links may be followed: the page they stand on cannot read the answer."""
+    """True for requests by other pages. Links are allowed: the page with the link cannot read the response."""
     fetched = dict(headers)
     return (
         fetched.get("sec-fetch-site", "none").lower() in _FROM_ANOTHER_PAGE
@@ -186,7 +186,7 @@ def _is_from_another_page(headers: Headers) -> bool:
 
 
 def read_hosts(texts: Iterable[str]) -> frozenset[str]:
-    """Names of hosts as settings give them, ports are ignored; ValueError names the one that is wrong."""
+    """Host names from the settings; ports are ignored. Raises ValueError that names the invalid host."""
     found = {text: read_authority(text) for text in texts}
     for text, authority in found.items():
         if authority is None:
@@ -195,7 +195,7 @@ def read_hosts(texts: Iterable[str]) -> frozenset[str]:
 
 
 def read_origins(texts: Iterable[str]) -> frozenset[Origin]:
-    """Origins as settings give them; ValueError names the one that is wrong."""
+    """Origins from the settings. Raises ValueError that names the invalid origin."""
     found = {text: read_origin(text) for text in texts}
     for text, origin in found.items():
         if origin is None:
@@ -204,7 +204,7 @@ def read_origins(texts: Iterable[str]) -> frozenset[Origin]:
 
 
 def bound_hosts(*hosts: str) -> frozenset[str]:
-    """Addresses on which a port listens, as names of hosts; 0.0.0.0 and [::] are no names."""
+    """The addresses of listening sockets as host names, without 0.0.0.0 and [::]."""
     bracketed = (
         f"[{host}]" if ":" in host and not host.startswith("[") else host for host in hosts
     )
@@ -213,7 +213,7 @@ def bound_hosts(*hosts: str) -> frozenset[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only; names other than localhost cannot be told."""
+    """True if an address is reachable from this machine only. Of names, only `localhost` is recognised."""
     address = _address(host.strip("[]"))
     return host == "localhost" if address is None else ipaddress.ip_address(address).is_loopback
 

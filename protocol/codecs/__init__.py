@@ -1,1 +1,1 @@
-"""Audio that needs a decoder with a memory: G.722 and Opus.  G.711 and linear audio are in `protocol.audio`."""
+"""Codecs whose decoder has state: G.722 and Opus. G.711 and linear PCM are in `protocol.audio`."""

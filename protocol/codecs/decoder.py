@@ -1,7 +1,7 @@
 """
-G.722 and Opus to 16-bit PCM at 16 kHz, by PyAV (FFmpeg's decoders).
+Decodes G.722 and Opus to 16-bit PCM at 16 kHz, with PyAV (the decoders of FFmpeg).
 
-G.722: ITU-T G.722, 64 kbit/s, two samples a byte.  Opus: RFC 6716.
+G.722: ITU-T G.722, 64 kbit/s, two samples per byte. Opus: RFC 6716.
 """
 
 from enum import StrEnum
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
 
 RATE = 16_000
-"""Hz of what comes out."""
+"""Sample rate of decoded audio, in Hz."""
 
 _BAD_PACKETS = 50
-"""So many in a row, a second, and it is no damage but another codec."""
+"""This many damaged packets in a row (about 1 s) mean another codec, not damage."""
 
 
 class Codec(StrEnum):
-    """How packets are written."""
+    """Codec of the packets."""
 
     G722 = "g722"
     OPUS = "opus"
 
 
 class CodecMissingError(ValueError):
-    """The library that decodes is not installed: a matter of this server, not of the bridge."""
+    """The decoder library is not installed on this server. The bridge is not at fault."""
 
 
 class Decoder:
-    """One stream of one codec; packets in, samples out, in order.  Holds milliseconds."""
+    """Decodes the packets of one stream, in order. Buffers a few milliseconds."""
 
     def __init__(self, codec: Codec, channels: int = 1) -> None:
-        """CodecMissingError without PyAV; ValueError for channels that the codec does not have."""
+        """Raises CodecMissingError without PyAV, ValueError for an unsupported number of channels."""
         check(codec, channels)
-        self._av: Any = import_module("av")  # takes 0.1 s the first time: not on an event loop
+        self._av: Any = import_module("av")  # the first import takes 0.1 s: not on the event loop
         self._codec = codec
         self._channels = channels
         self._bad = 0
@@ -50,11 +50,11 @@ class Decoder:
 
     def decode(self, packet: bytes) -> list[Pcm]:
         """
-        One array for each channel.
+        Decode a packet to one array for each channel: int16, `[n]`, at 16 kHz.
 
-        A damaged packet is silence of its length; a second of nothing else is a ValueError.
+        A damaged packet becomes silence of its length. Raises ValueError after 50 damaged packets in a row.
         """
-        if not packet:  # to FFmpeg this is the end of the stream
+        if not packet:  # FFmpeg takes an empty packet as the end of the stream
             return self._silence(0)
         try:
             frames = self._context.decode(self._av.Packet(packet))
@@ -87,7 +87,7 @@ class Decoder:
 
 
 def opus_duration(packet: bytes) -> int:
-    """Samples at 16 kHz that a packet stands for, by its first bytes (RFC 6716, 3.1); at most 120 ms."""
+    """Length of an Opus packet in samples at 16 kHz, from its first bytes (RFC 6716, 3.1); at most 120 ms."""
     kind = packet[0] >> 3
     if kind < 12:
         quarters = (40, 80, 160, 240)[kind % 4]
@@ -106,7 +106,7 @@ def opus_duration(packet: bytes) -> int:
 
 
 def check(codec: Codec, channels: int) -> None:
-    """Whether there can be a `Decoder`, without loading FFmpeg.  CodecMissingError, ValueError as there."""
+    """Raise the errors of `Decoder(codec, channels)`, without loading FFmpeg."""
     if not 1 <= channels <= (1 if codec is Codec.G722 else 2):
         raise ValueError(f"{codec} with {channels} channels is not supported: send one")
     if find_spec("av") is None:

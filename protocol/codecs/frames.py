@@ -1,8 +1,8 @@
 """
-Frames of a bridge as packets, and packets decoded in pieces of bounded work.
+Splits the frames of a bridge into packets, and decodes them in steps of bounded work.
 
-What a frame stands for is computed from the first bytes of its packets and bounded before anything is decoded:
-2 bytes of Opus may stand for 120 ms.
+The length of a frame is computed from the first bytes of its packets and checked before decoding: 2 bytes of Opus
+can be 120 ms of audio.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,27 +14,27 @@ from .decoder import RATE, Codec, Decoder, check, opus_duration
 from .ogg import MAGIC, Ogg, is_header
 
 LONGEST_FRAME_SECONDS = 150
-"""Most audio in one message: 1 MiB of mu-law at 8 kHz is 131 s."""
+"""Most audio in one message. For comparison: 1 MiB of mu-law at 8 kHz is 131 s."""
 
 _PIECE = RATE
-"""Most samples that one step decodes: a second."""
+"""Most samples that one step decodes: 1 s."""
 
 _MOST_PACKETS = 200
-"""Most packets that one step decodes; each costs something however short it is."""
+"""Most packets that one step decodes, because short packets have a cost too."""
 
 _G722_PACKET = RATE // 4
-"""Bytes of G.722 that are decoded at a time: two samples in each, so half a second."""
+"""Bytes of G.722 that are decoded at a time: 0.5 s, with two samples per byte."""
 
 
 class Frames:
     """
-    One stream of G.722 or Opus; of Opus each frame is a packet, or all together are Ogg.
+    One stream of G.722 or Opus. With Opus, each frame is a packet, or the frames form an Ogg stream.
 
-    `pieces` may be read in any thread, one step at a time.
+    Any thread may read `pieces`, one step at a time.
     """
 
     def __init__(self, codec: Codec, channels: int = 1) -> None:
-        """CodecMissingError, ValueError as `Decoder`; FFmpeg is loaded with the first frame."""
+        """Raises the errors of `Decoder`. FFmpeg is loaded with the first frame."""
         check(codec, channels)
         self._codec = codec
         self._channels = channels
@@ -42,16 +42,17 @@ class Frames:
         self._ogg: Ogg | None = None
         self._begun = False
         self.heard = 0
-        """Samples of each channel that were decoded so far, at 16 kHz."""
+        """Decoded samples of each channel so far, at 16 kHz."""
 
         self.pending = 0
-        """Samples of each channel that are announced and not decoded yet."""
+        """Samples of each channel that were received and are not decoded yet, at 16 kHz."""
 
     def pieces(self, frame: bytes) -> Iterator[list[Pcm]]:
         """
-        One array for each channel, at most a second long; the first step parts packets and gives nothing.
+        Decode a frame step by step: an array for each channel (int16, at 16 kHz, at most 1 s).
 
-        ValueError for what is not this codec, and for a frame of more than `LONGEST_FRAME_SECONDS`.
+        The first step splits the frame into packets and returns an empty list. Raises ValueError for another codec
+        and for a frame of more than `LONGEST_FRAME_SECONDS`.
         """
         packets = self._split(frame)
         self.pending = self._bounded(packets)
@@ -75,7 +76,7 @@ class Frames:
         return [one for one in packets if one and not is_header(one)]
 
     def _bounded(self, packets: Sequence[bytes]) -> int:
-        """Samples that the packets stand for."""
+        """Length of the packets in samples. Raises ValueError if it is too long for one message."""
         announced = sum(map(self._duration, packets))
         if announced > LONGEST_FRAME_SECONDS * RATE:
             raise ValueError(
@@ -87,7 +88,7 @@ class Frames:
         return duration(self._codec, packet)
 
     def _groups(self, packets: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-        """As many packets at a time as one step may decode."""
+        """Groups of packets that one step may decode."""
         first, length = 0, 0
         for number, packet in enumerate(packets):
             length += self._duration(packet)
@@ -105,5 +106,5 @@ class Frames:
 
 
 def duration(codec: Codec, packet: bytes) -> int:
-    """Samples at 16 kHz that a packet, which must not be empty, stands for."""
+    """Length of a packet in samples at 16 kHz. The packet must not be empty."""
     return opus_duration(packet) if codec is Codec.OPUS else 2 * len(packet)

@@ -1,20 +1,20 @@
 """
-Opus packets out of an Ogg stream (RFC 3533, RFC 7845), cut anywhere.  Pure.
+Extracts Opus packets from an Ogg stream (RFC 3533, RFC 7845) that arrives in pieces of any size. Pure.
 
-One logical stream, as every live client sends it; check sums are not verified, for TCP has done so.
+Supports one logical stream, as live clients send it. Checksums are not verified: TCP verifies its data.
 """
 
 MAGIC = b"OggS"
 
 _HEAD = 27
-"""Bytes of a page before its table of lengths."""
+"""Bytes of a page header before the segment table."""
 
 _LONGEST_PACKET = 61_440
-"""RFC 7845, 6: more than any Opus packet."""
+"""Longest accepted packet in bytes (RFC 7845, 6); every Opus packet is shorter."""
 
 
 class Ogg:
-    """Pages in pieces in, packets out.  Holds a page and a packet at most: 125 KB."""
+    """Extracts packets from one stream. Buffers at most a page and a packet: 125 KB."""
 
     def __init__(self) -> None:
         self._waiting = b""
@@ -22,11 +22,11 @@ class Ogg:
 
     @property
     def held_bytes(self) -> int:
-        """What waits for its end."""
+        """Bytes of the incomplete page and packet."""
         return len(self._waiting) + len(self._packet)
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The packets that are whole by now; ValueError where no page begins that should."""
+        """Add a piece and return the complete packets. Raises ValueError if a page does not begin with `OggS`."""
         waiting, at = self._waiting + piece, 0
         packets: list[bytes] = []
         while (size := _page_size(waiting, at)) is not None and len(waiting) >= at + size:
@@ -36,7 +36,7 @@ class Ogg:
         return packets
 
     def _packets(self, page: bytes) -> list[bytes]:
-        """A length below 255 ends a packet; one that has not ended goes on in the next page."""
+        """A length below 255 ends a packet. A packet without an end continues in the next page."""
         table = page[_HEAD : _HEAD + page[26]]
         at, packets = _HEAD + len(table), []
         for length in table:
@@ -51,7 +51,7 @@ class Ogg:
 
 
 def _page_size(stream: bytes, at: int) -> int | None:
-    """Bytes of the page that begins at `at`; None while that cannot be known."""
+    """Length of the page at offset `at`, in bytes; None while its header is incomplete."""
     start = stream[at : at + len(MAGIC)]
     if start != MAGIC[: len(start)]:
         raise ValueError("not an Ogg stream: a page begins with OggS")
@@ -62,5 +62,5 @@ def _page_size(stream: bytes, at: int) -> int | None:
 
 
 def is_header(packet: bytes) -> bool:
-    """Whether it is one of the two packets in front of the audio (RFC 7845, 5)."""
+    """True for the two header packets before the audio (RFC 7845, 5)."""
     return packet.startswith((b"OpusHead", b"OpusTags"))
