@@ -102,7 +102,7 @@ def _fold_apart(build_dir: Path, progress: Progress) -> None:
     """In a process of its own: folding takes 2 GB for a moment, which this one would not give back."""
     if importlib.util.find_spec("onnx") is None:
         raise EngineError("the first start of moonshine needs the package onnx: pip install onnx")
-    command = [sys.executable, "-m", f"{__package__}.moonshine_fold", str(build_dir)]
+    command = [sys.executable, "-m", f"{__package__}.constant_folding", str(build_dir)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "TMPDIR": str(build_dir),  # in a container /tmp is memory, and too small for this
