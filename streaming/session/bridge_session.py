@@ -1,4 +1,4 @@
-"""One bridge connection: a socket on one side, a conversation on the other, a dialect between them."""
+"""One bridge connection: connects a socket to a live call, and translates with a dialect."""
 
 import asyncio
 import contextlib
@@ -19,37 +19,37 @@ from protocol.events import Entry
 
 from ..call.bad_messages import BadMessages, Tolerance
 from ..call_store import GoingAwayError, OverloadedError, SupersededError
-from .bridge_socket import Socket  # doors take it from here
+from .bridge_socket import Socket  # endpoints import it from here
 from .call_opening import CallOpening, NotOpenedError
 from .decoding import steps
 from .joined_call import CallHandle
 
 SUPERSEDED = 4103
-"""Close code: a newer connection has taken the call."""
+"""Close code: a newer connection owns the call."""
 
 PROTOCOL_BROKEN = 4400
-"""Close code: the peer broke its dialect."""
+"""Close code: the bridge sent a message that its dialect does not allow."""
 
 TRY_AGAIN = 1013
-"""Close code of RFC 6455's registry: the server cannot take the call now."""
+"""Close code "Try Again Later" (IANA registry of RFC 6455): the server cannot accept the call now."""
 
 RESTARTING = 1012
-"""Close code of IANA's registry: the service restarts; come again."""
+"""Close code "Service Restart" (IANA registry of RFC 6455): the bridge should connect again."""
 
 IDLE = 4408
-"""Close code: nothing was said in time."""
+"""Close code: no call was opened in time."""
 
 _CLOSING_SECONDS = 1.0
-"""How long a refused bridge may take to answer the close; one that streams on does not read it."""
+"""Seconds that a refused bridge has to answer the close frame.  A bridge that keeps streaming does not read it."""
 
 log = structlog.get_logger()
 
 Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[CallHandle]]
-"""Makes a conversation of the bridge's first words; the function given is told what the log says."""
+"""Opens a live call for the opening message.  The given function is called with each entry of the event log."""
 
 
 class Session:
-    """Listen to a bridge and talk back, until its call is over."""
+    """Receives the messages of one bridge and sends its replies, until the call is over."""
 
     def __init__(
         self,
@@ -64,8 +64,10 @@ class Session:
         tolerance: Tolerance,
     ) -> None:
         """
-        Seconds: until the first message, for one send, for the last finals behind the end, and for a bridge
-        that is to come back.
+        Times in seconds.
+
+        `first_message`: wait for the first message; `send_limit`: one send; `hold`: wait for the last finals after
+        the call's end; `resume`: wait for a bridge that may reconnect.
         """
         self._socket = socket
         self._dialect = dialect
@@ -77,14 +79,14 @@ class Session:
         self._opening = CallOpening(dialect, tolerance, first_message)
         self._due: deque[Message] = deque()
         self._news = asyncio.Event()
-        self._news.set()  # some dialects have the first word
+        self._news.set()  # in some dialects the server sends first
         self._dismissal: tuple[int, str] | None = None
         self._encoded: list[EncodedAudioReceived] = []
         self._rate = CALL_RATE
         self.live_call: CallHandle | None = None
 
     async def run(self) -> None:
-        """From the first message to the goodbye; the bridge's faults end its connection and nobody else's."""
+        """Serve the connection until it is closed.  Errors of the bridge end only its own connection."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(self._send())
@@ -100,13 +102,13 @@ class Session:
         except* SupersededError:
             await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
         except* ConnectionClosed:
-            log.info("bridge_lost")  # its call was heard to the end all the same
+            log.info("bridge_lost")  # the audio received so far has been processed
         except* (RedisError, OSError) as group:
             log.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
             await self._say_goodbye(TRY_AGAIN, "the queue does not answer: try again later")
 
     async def _converse(self) -> None:
-        """Hear the bridge out; then wait for what the log has to say."""
+        """Open the call, receive until the bridge has finished, then wait for the remaining log entries."""
         try:
             opened = await self._open()
         except NotOpenedError:
@@ -129,7 +131,7 @@ class Session:
     async def _after(
         self, live_call: CallHandle, following: asyncio.Task[None], receiving: asyncio.Task[None]
     ) -> None:
-        """The bridge has hung up, or the call was taken away: the last words are waited for all the same."""
+        """After the bridge has hung up, wait for the last finals; if `following` ended first, raise its error."""
         if receiving.done():
             await self._await_return(live_call, following, receiving)
             live_call.hang_up("hangup")
@@ -138,14 +140,14 @@ class Session:
                     await asyncio.shield(following)
             except TimeoutError:
                 log.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
-            receiving.result()  # raises what the bridge did wrong, now that its words are safe
+            receiving.result()  # raises the bridge's error, now that its audio is processed
         else:
             following.result()
 
     async def _await_return(
         self, live_call: CallHandle, following: asyncio.Task[None], receiving: asyncio.Task[None]
     ) -> None:
-        """A connection that broke leaves its call open for a while, if the bridge said that it comes back."""
+        """If the connection broke and the call is resumable, keep the call open for `resume` seconds."""
         broken = isinstance(receiving.exception(), ConnectionClosed)
         if broken and live_call.is_resumable:
             live_call.pause()
@@ -154,7 +156,7 @@ class Session:
                 following.result()
 
     async def leave(self) -> None:
-        """The gateway goes down: a bridge that can come back finds its call elsewhere, others are hung up."""
+        """The gateway stops: release a resumable call for another gateway, end any other call."""
         if self.live_call is None:
             await self._socket.close(TRY_AGAIN, "this gateway restarts")
         elif self.live_call.is_resumable:
@@ -163,7 +165,11 @@ class Session:
             self.live_call.hang_up("gateway stopped")
 
     def dismiss(self, code: int, error: str, reason: str) -> None:
-        """End the call for a limit it has broken: in the bridge's own words if it has any, then by close code."""
+        """
+        End a call that has exceeded a limit.
+
+        `code`: WebSocket close code; `error`: error code for the dialect, if it can report errors; `reason`: text.
+        """
         if self.live_call is not None:
             self.live_call.hang_up(error)
         self._object(error, reason)
@@ -171,7 +177,11 @@ class Session:
         self._news.set()
 
     async def _open(self) -> tuple[CallHandle, list[BridgeEvent]] | None:
-        """Read until the call is opened; what the same message said more.  None when the bridge leaves first."""
+        """
+        Read until the call is opened.
+
+        Returns the call and the further events of the opening message; None if the bridge leaves first.
+        """
         events = await self._opening.first_events(self._socket, self._news.set)
         return (await self._begin_with(events[0]), events[1:]) if events else None
 
@@ -183,7 +193,7 @@ class Session:
         self._rate = event.rate
         try:
             live_call = await self._begin(event, self._dialect, self._notify)
-        except OverloadedError as exc:  # the dialect has not seen it coming
+        except OverloadedError as exc:  # the dialect does not know of the overload yet
             self._object("overloaded", str(exc))
             raise
         except DialectError as exc:
@@ -194,7 +204,7 @@ class Session:
         return live_call
 
     async def _feed(self, live_call: CallHandle, said: Sequence[BridgeEvent]) -> None:
-        """Everything the bridge says, until it says goodbye or is gone; first what came with the opening."""
+        """Process the events that came with the opening, then all messages until the call or connection ends."""
         await self._take_in(live_call, said)
         for message in self._opening.held():
             await self._take(live_call, message)
@@ -210,7 +220,7 @@ class Session:
                 return
 
     async def _take(self, live_call: CallHandle, message: Message) -> None:
-        """A message that cannot be understood is ignored and counted; DialectError when there are too many."""
+        """Process one message.  An invalid message is ignored and counted; DialectError when there are too many."""
         try:
             events = self._dialect.receive(json_fields.control(message))
             await self._take_in(live_call, events)
@@ -220,7 +230,7 @@ class Session:
             self._bad.understood(events)
 
     async def _take_in(self, live_call: CallHandle, events: Sequence[BridgeEvent]) -> None:
-        """What one message said, in steps of bounded work."""
+        """Pass the events of one message to the call, in steps of bounded work."""
         self._encoded = [one for one in events if isinstance(one, EncodedAudioReceived)]
         async for step in steps(events, self._rate):
             for event in step:
@@ -230,7 +240,7 @@ class Session:
 
     @property
     def pending_seconds(self) -> float:
-        """Audio that has come and is not decoded yet, in seconds: limits count it as if it were."""
+        """Received audio that is not decoded yet, in seconds.  Limits count it as if it were decoded."""
         return sum(one.decoder.pending for one in self._encoded) / DECODED_RATE
 
     def _notify(self, entry: Entry) -> None:
@@ -238,7 +248,7 @@ class Session:
         self._news.set()
 
     async def _send(self) -> None:
-        """Pass on what the dialect has to say.  A peer that does not read is cut off, its call goes on."""
+        """Send the dialect's messages.  A bridge that does not read is disconnected; its call continues."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -248,7 +258,7 @@ class Session:
                 return
 
     async def _send_what_is_due(self) -> None:
-        """A message leaves the queue when it is sent: whoever is cancelled in between loses none."""
+        """Remove a message from the queue only after it is sent, so that a cancelled send loses no message."""
         self._due.extend(self._dialect.outbox())
         while self._due:
             try:
@@ -264,12 +274,12 @@ class Session:
                 self._due.popleft()
 
     def _object(self, error: str, reason: str) -> None:
-        """Say in the bridge's own words why it is closed, if it has any."""
+        """Report the error in the dialect's own format, if it has an error message."""
         if isinstance(self._dialect, ErrorReporting):
             self._dialect.report_error(error, reason)
 
     async def _refuse(self, fault: DialectError) -> None:
-        """Close for what the bridge has said; one that does not answer, because it streams on, is cut off."""
+        """Close because of the bridge's error.  Abort the connection if the bridge does not answer the close."""
         self._object("refused" if isinstance(fault, _RefusedError) else "bad_message", str(fault))
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
@@ -283,7 +293,7 @@ class Session:
             self._socket.transport.abort()
 
     async def _part(self) -> None:
-        """Wait for what the bridge says to its refusal, where its dialect has an answer to that."""
+        """Wait for the bridge's answer to the refusal, if its dialect defines an answer."""
         await self._send_what_is_due()
         if isinstance(self._dialect, Parting):
             async for message in self._socket:
@@ -299,7 +309,7 @@ class Session:
 
 
 class _RefusedError(DialectError):
-    """The call cannot be had; nothing is wrong with the messages."""
+    """The call cannot be opened, although the messages are valid."""
 
 
 def _first(group: ExceptionGroup[DialectError]) -> DialectError:
@@ -308,5 +318,5 @@ def _first(group: ExceptionGroup[DialectError]) -> DialectError:
 
 
 def new_call_id() -> str:
-    """For a bridge that names none."""
+    """Return a random call id, for a bridge that sends none."""
     return f"call-{secrets.token_hex(8)}"

@@ -1,4 +1,4 @@
-"""What a session needs of a connection."""
+"""The interface of a connection that a session uses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,19 +8,19 @@ from protocol.dialects.base import Message
 
 
 class Socket(Protocol):
-    """What a session needs of a bridge's connection: a WebSocket has it.  Raises ConnectionClosed when lost."""
+    """A bridge's connection, for example a WebSocket.  Raises ConnectionClosed when the connection is lost."""
 
     @property
     def transport(self) -> asyncio.Transport:
-        """To be aborted when the peer does not read."""
+        """The transport; the session aborts it when the peer does not read."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Message]: ...
 
     async def send(self, message: Message) -> None:
-        """Returns when there is room for more."""
+        """Send one message.  Returns when the send buffer has room for the next."""
         ...
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye, in the codes of WebSockets."""
+        """Close the connection.  `code`: a WebSocket close code (RFC 6455, section 7.4)."""
         ...

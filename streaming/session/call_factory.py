@@ -1,4 +1,4 @@
-"""Where calls are put together of their parts: new ones, ones that go on, and ones that only have to end."""
+"""Builds live calls from their parts: new calls, continued calls, and orphaned calls that only have to end."""
 
 import secrets
 from collections.abc import Callable
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 class CallFactory:
-    """Makes conversations as the settings want them."""
+    """Builds `LiveCall` objects according to the settings."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class CallFactory:
         now: Callable[[], float],
         meter: GatewayMeter,
     ) -> None:
-        """`now`: a wall clock, in seconds."""
+        """`now` returns the wall-clock time, in Unix seconds."""
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -58,14 +58,14 @@ class CallFactory:
         self._now = now
         self._meter = meter
         self.keyword_limit: Callable[[Task], int | None] = lambda _: None
-        """Most keywords that the workers for a task can use in one segment; None: no limit."""
+        """Returns the most keywords that all workers of a task can use in one segment; None: no limit."""
 
     def keys(self, call_id: str) -> CallKeys:
-        """Where the call lies in Redis."""
+        """Return the Redis keys of a call."""
         return CallKeys.of(call_id, self._partitions)
 
     def queue(self, call_id: str) -> CallStore:
-        """A way to the call in Redis, for somebody who does not own it yet."""
+        """Return a store for a call that this gateway does not own yet, with a new random owner name."""
         return CallStore(
             self._redis,
             self.keys(call_id),
@@ -81,7 +81,11 @@ class CallFactory:
         checkpoint: Checkpoint,
         notify: Callable[[Entry], None],
     ) -> LiveCall:
-        """A call that has just begun."""
+        """
+        Build a new call and log its first events.
+
+        `notify` is called with each entry of the event log.
+        """
         call = self._call(queue, checkpoint)
         call.start(opened.rejected_keywords)
         channels = self._channels(opened, call, [Origin()] * len(opened.roles))
@@ -104,9 +108,10 @@ class CallFactory:
         notify: Callable[[Entry], None],
     ) -> LiveCall:
         """
-        A call in progress that another connection had before.
+        Build a live call for a call in progress that another connection owned before.
 
-        With a token the bridge goes on where we stand; without one its clock has gone on meanwhile.
+        With a `token` of the bridge, audio continues at the recovered position.  Without one, the bridge's clock
+        has continued meanwhile: the channels skip to the present.
         """
         checkpoint = replace(
             recovered.checkpoint,
@@ -121,7 +126,7 @@ class CallFactory:
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
         origins = [origin_of(recovered, number) for number in range(len(opened.roles))]
         channels = self._channels(opened, call, origins, recovered)
-        if opened.token:  # the bridge is the same, and waits for what it asked
+        if opened.token:  # the same bridge: it still waits for the answers to its marks
             for mark in recovered.unanswered:
                 call.mark(mark)
         else:
@@ -136,7 +141,7 @@ class CallFactory:
         return self._live_call(call, channels, queue, after, notify, checkpoint, renewal)
 
     def inherit(self, queue: CallStore, recovered: RecoveredCall) -> LiveCall:
-        """A call without a bridge, whose gateway is dead: it only has to be brought to its end."""
+        """Build a live call without a bridge for an orphaned call, so that its segments settle and it ends."""
         call = self._call(queue, replace(recovered.checkpoint, config=recovered.config))
         call.recall(recovered)
         channels = range(len(recovered.checkpoint.roles))
@@ -157,7 +162,7 @@ class CallFactory:
         checkpoint: Checkpoint,
         renewal: Renewal | None = None,
     ) -> LiveCall:
-        """Told what is in the log behind `after`."""
+        """Build the live call; its log reader starts after the entry with seq `after`."""
         log_reader = self._log_reader(queue, after)
         return LiveCall(call, channels, queue, log_reader, notify, checkpoint, self._meter, renewal)
 
@@ -218,5 +223,5 @@ class CallFactory:
 
 
 def _completed(said: CallConfig, known: CallConfig) -> CallConfig:
-    """What a bridge that comes back says of its call; what it leaves out is as it was."""
+    """Return the configuration `said` by a reconnecting bridge, with options that it omits taken from `known`."""
     return said if said.hangover_ms else replace(said, hangover_ms=known.hangover_ms)

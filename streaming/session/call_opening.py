@@ -1,4 +1,4 @@
-"""From a connection's first message to the one that opens its call."""
+"""Reads a connection's messages up to the one that opens its call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,11 +13,11 @@ from protocol.dialects.common import json_fields
 from ..call.bad_messages import EarlyMessages, Tolerance
 
 _OPENING_SECONDS = 1.0
-"""How long the opening message is waited for once others have come before it."""
+"""Seconds to wait for the opening message after another message has come before it."""
 
 
 class NotOpenedError(Exception):
-    """Nothing was said in time."""
+    """No call was opened in time."""
 
 
 class _Messages(Protocol):
@@ -26,20 +26,21 @@ class _Messages(Protocol):
 
 class CallOpening:
     """
-    Reads until the dialect opens a call.
+    Reads messages until the dialect opens a call.
 
-    Some bridges send audio before their opening message: it is held for a second, and heard once the call is open.
+    Some bridges send audio before their opening message.  Such audio is kept for at most one second, and processed
+    once the call is open.
     """
 
     def __init__(self, dialect: Dialect, tolerance: Tolerance, first_message: float) -> None:
-        """`first_message`: seconds until anything must have been said."""
+        """`first_message`: seconds to wait for the first message."""
         self._dialect = dialect
         self._tolerance = tolerance
         self._first_message = first_message
         self._early = EarlyMessages()
 
     def held(self) -> list[Message]:
-        """What came before the opening message and has a meaning now, in order; asking empties it."""
+        """Return and clear the messages that came before the opening message and are valid now, in order."""
         held, self._early.held = self._early.held, []
         return held
 
@@ -47,9 +48,9 @@ class CallOpening:
         self, messages: _Messages, answered: Callable[[], None]
     ) -> list[BridgeEvent]:
         """
-        What the opening message means; nothing when the bridge leaves before it.
+        Return the events of the opening message; an empty list if the bridge leaves before it.
 
-        `answered` is called when the dialect may have something to send.  Raises NotOpenedError, DialectError,
+        `answered` is called when the dialect may have messages to send.  Raises NotOpenedError, DialectError,
         ConnectionClosed.
         """
         if isinstance(self._dialect, OpenedByUrl) and self._dialect.objection:
@@ -70,7 +71,7 @@ class CallOpening:
         return self._open_late()
 
     def _understand(self, message: Message) -> list[BridgeEvent]:
-        """DialectError when the call is refused, or too much cannot be understood."""
+        """Decode one message.  Raises DialectError if the call is refused or too many messages are invalid."""
         try:
             return self._dialect.receive(json_fields.control(message))
         except UnreadableError as exc:
@@ -80,14 +81,14 @@ class CallOpening:
             return []
 
     def _hurry(self, limit: asyncio.Timeout) -> None:
-        """From the first message that was not understood on, the opening message has one second."""
+        """After the first invalid message, shorten the time limit of the opening message to one second."""
         if self._early.fault and not self._early.is_hurried:
             self._early.is_hurried = True
             due = asyncio.get_running_loop().time() + _OPENING_SECONDS
             limit.reschedule(min(due, limit.when() or due))
 
     def _open_late(self) -> list[BridgeEvent]:
-        """The opening message has not come: some bridges send none."""
+        """Open the call without an opening message, if the dialect allows it: some bridges send none."""
         if self._early.held and isinstance(self._dialect, LateOpening):
             return self._dialect.open_late()
         if self._early.fault:

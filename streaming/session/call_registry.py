@@ -1,7 +1,7 @@
 """
-Where calls are taken: begun anew, continued for a bridge that comes back, finished for a gateway that died.
+The calls of one gateway: opened anew, continued for a reconnecting bridge, finished for a gateway that died.
 
-A call belongs to whoever opened it last; Redis refuses the writes of all others (see broker/scripts.py).
+The connection that opened a call last owns it; Redis refuses writes of all others (see broker/scripts.py).
 """
 
 import asyncio
@@ -42,16 +42,16 @@ from .retention import resend_log, retire
 from .unstored import EndedCall, Unstored
 
 _AT_A_TIME = 32
-"""Calls that are beaten for, or finished for others, at the same time."""
+"""Most calls for which heartbeats are sent at the same time, or which are finished for dead gateways."""
 
 _FAREWELL_SECONDS = 5.0
-"""How long a gateway that stops waits for the recorder."""
+"""Seconds that a stopping gateway waits for the recorder to store ended calls."""
 
 _LOOK_AGAIN = 0.2
-"""Seconds between two looks of a gateway that stops."""
+"""Seconds between two checks of a stopping gateway whether all ended calls are stored."""
 
 _MEMORY_SLACK = 0.05
-"""So much less of the memory must be in use before new calls are taken again."""
+"""Hysteresis: memory use must fall by this share below the limit before new calls are accepted again."""
 
 log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ class CallRegistry:
         now: Callable[[], float] = time.time,
         meter: GatewayMeter | None = None,
     ) -> None:
-        """`now`: a wall clock, in seconds."""
+        """`now` returns the wall-clock time, in Unix seconds."""
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -91,16 +91,20 @@ class CallRegistry:
         self._is_stopping = False
         self._is_short_of_memory = False
         self.memory_share = 0.0
-        """Part of the memory limit of Redis that is in use; 0 where there is none."""
+        """Used share of the memory limit of Redis, 0 to 1; 0 if Redis has no limit."""
 
     def keys(self, call_id: str) -> CallKeys:
-        """Where the call lies in Redis."""
+        """Return the Redis keys of a call."""
         return self._call_factory.keys(call_id)
 
     async def open(
         self, opened: CallOpened, call_id: str, dialect: Dialect, notify: Callable[[Entry], None]
     ) -> CallHandle:
-        """A conversation for what a bridge has opened.  DialectError when it may not have the call."""
+        """
+        Open or continue the call of a bridge, or attach its stream to a joined call.
+
+        Raises DialectError if the bridge may not have the call, OverloadedError if there is no capacity.
+        """
         if not opened.joins:
             return await self._take(opened, call_id, dialect, notify)
         joined_call = self._joined_calls.get(call_id)
@@ -115,7 +119,7 @@ class CallRegistry:
     async def _begin_to_join(
         self, opened: CallOpened, call_id: str, dialect: Dialect
     ) -> JoinedCall:
-        """The first stream has come; those that come while this is under way wait for it."""
+        """Open the call for its first stream.  Streams that arrive meanwhile wait for the result."""
         queue, patience = self._call_factory.queue(call_id), self._settings.resume_seconds
         elsewhere = call_id not in self._calls and await queue.in_progress()
         if elsewhere and await queue.silent_seconds() < patience:
@@ -157,43 +161,47 @@ class CallRegistry:
         return live_call
 
     def __len__(self) -> int:
-        """How many calls are in progress here."""
+        """Return the number of calls in progress on this gateway."""
         return len(self._calls)
 
     @property
     def ownerships(self) -> tuple[Ownership, ...]:
-        """Every call in progress here; may be asked in any thread."""
+        """The ownership of every call in progress on this gateway.  Safe to read from any thread."""
         return tuple(one.ownership for one in list(self._calls.values()))
 
     @property
     def level(self) -> LoadLevel:
-        """What is left out: the worst of what workers, event loop and the memory of Redis call for."""
+        """The load level: the worst of the levels of the workers, the event loop and the memory of Redis."""
         if self._is_short_of_memory:
             return LoadLevel.NO_NEW_CALLS
         return max(self._loads.least(self._tasks), self._loop_load.level)
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """ISO 639 codes of what the workers can write down now; empty while none is known."""
+        """ISO 639 codes of the languages that living workers can transcribe; empty while none is known."""
         return tuple(sorted(spoken for spoken, written in self._tasks if spoken == written))
 
     @property
     def unsettled(self) -> int:
-        """Segments that were heard and have no terminal event yet."""
+        """Number of segments that have no terminal event yet."""
         return sum(len(one.call.ledger.unsettled) for one in self._calls.values())
 
     @property
     def held_bytes(self) -> int:
-        """Audio in memory, kept until its terminal event is back."""
+        """Bytes of audio kept in memory until the terminal events of its segments arrive."""
         return sum(one.call.ledger.held_bytes for one in self._calls.values())
 
     @property
     def unstored(self) -> Unstored:
-        """Calls that are over and not stored yet."""
+        """Ended calls that are not stored yet."""
         return self._unstored
 
     def close(self, part: CallHandle) -> None:
-        """The conversation is over, or has been left."""
+        """
+        Remove a call whose session is over, or release one stream of a joined call.
+
+        An unfinished call continues to run here without its bridge, until its last finals have arrived.
+        """
         live_call = part.joined_call.live_call if isinstance(part, StreamHandle) else part
         if isinstance(part, StreamHandle) and not part.joined_call.release(part):
             return
@@ -207,7 +215,7 @@ class CallRegistry:
             self._finishing[call_id] = asyncio.create_task(self._run_on(live_call))
 
     def _hold(self, ended: EndedCall) -> None:
-        """The call is over: its log may go from Redis in a while, and is held here until it is stored."""
+        """Let the log of an ended call expire in Redis, and keep a copy here until it is stored."""
         for gone in self._unstored.hold(ended):
             self._meter.let_go()
             log.error("call_let_go_unstored", call_id=gone.queue.keys.call_id)
@@ -216,7 +224,7 @@ class CallRegistry:
         going.add_done_callback(self._going.discard)
 
     async def _run_on(self, live_call: LiveCall) -> None:
-        """Its bridge is gone, its last finals are not there yet: wait for them as long as this gateway lives."""
+        """Wait for the last finals of a call whose bridge is gone, for as long as this gateway runs."""
         call_id = live_call.call.identity.call_id
         self._calls[call_id] = live_call
         try:
@@ -228,13 +236,13 @@ class CallRegistry:
             self.close(live_call)
 
     async def heartbeat(self) -> None:
-        """A sign of life for each call.  RedisError when there is no Redis."""
+        """Send a heartbeat with the checkpoint of each call.  Raises RedisError if Redis does not answer."""
         calls = list(self._calls.values())
         for first in range(0, len(calls), _AT_A_TIME):
             await asyncio.gather(*(call.heartbeat() for call in calls[first : first + _AT_A_TIME]))
 
     async def update_load_level(self) -> None:
-        """Find out how far the workers are behind, and tell all calls when that changes anything."""
+        """Measure how far the workers are behind, and set the load level of every call."""
         before = self.level
         partitions = [Partition(number) for number in range(self._partitions)]
         await self._look_at_servers(partitions)
@@ -250,7 +258,7 @@ class CallRegistry:
         self._publish_load_level(before, "workers")
 
     def observe_lag(self, seconds: float) -> None:
-        """Our event loop was late by so much; tell all calls when that changes anything."""
+        """Take a measured delay of the event loop, in seconds; set the load level of every call if it changes."""
         before = self.level
         if self._loop_load.observe(seconds):
             self._publish_load_level(before, "event loop")
@@ -264,28 +272,28 @@ class CallRegistry:
             call.set_load_level(level, self._lack(task) if level else "")
 
     def _level_of(self, task: Task) -> LoadLevel:
-        """What is left out in calls that need `task`."""
+        """Return the load level for calls that need `task`."""
         return max(self._loads.level(task), self._loop_load.level)
 
     @property
     def _tasks(self) -> frozenset[Task]:
-        """What some living worker can do; empty where none has said."""
+        """The tasks of all living workers; empty while no worker has reported."""
         return frozenset[Task]().union(*(one.tasks for one in self._fleets))
 
     def _serves(self, task: Task) -> bool:
-        """Whether some living worker can do `task`; true where none has said what it can do."""
+        """Return whether a living worker can do `task`; true while no worker has reported its tasks."""
         tasks = self._tasks
         return not tasks or task in tasks
 
     def _lack(self, task: Task) -> str:
-        """What calls that need `task` are told when no living worker can do it; empty when one can."""
+        """Return the reason sent to calls that need `task` if no living worker can do it; otherwise empty."""
         spoken, written = task
         if self._fleets and task not in self._tasks:
             return f"no worker here hears {spoken} and writes {written}: waiting for one"
         return ""
 
     def _look_for_workers(self, needed: set[Task]) -> None:
-        """Say when the last worker for a task that calls need is gone, and when one is back."""
+        """Log when the last worker for a needed task is gone, and count the calls without a worker."""
         known = self._tasks
         lacking = frozenset(task for task in needed if task not in known)
         for task in lacking - self._orphaned_tasks:
@@ -296,12 +304,12 @@ class CallRegistry:
         )
 
     def _keyword_limit(self, task: Task) -> int | None:
-        """Most keywords that all living workers for `task` can use in one segment."""
+        """Return the most keywords that all living workers of `task` can use in one segment; None: no limit."""
         limits = [limit for one in self._fleets if (limit := one.keyword_limit(task)) is not None]
         return min(limits, default=None)
 
     async def _look_at_servers(self, partitions: Sequence[Partition]) -> None:
-        """How full they are, and whether they still have what is not stored yet."""
+        """Check the memory use of the Redis servers, and re-send logs that a server has lost before storage."""
         probes = await asyncio.gather(*(probe(self._redis, one) for one in partitions))
         self.memory_share = max(one.share for one in probes)
         limit = self._settings.memory_share - _MEMORY_SLACK * self._is_short_of_memory
@@ -319,7 +327,7 @@ class CallRegistry:
                 )
 
     async def finish_orphaned(self) -> None:
-        """Bring calls to their end whose gateways are dead."""
+        """Adopt calls whose gateways send no heartbeat any more, and bring them to their end."""
         since = await server_time(self._redis) - self._settings.lost_seconds
         for number in range(self._partitions):
             room = _AT_A_TIME - len(self._finishing)
@@ -328,7 +336,11 @@ class CallRegistry:
                     self._finishing[call_id] = asyncio.create_task(self._finish(call_id))
 
     async def stop(self) -> None:
-        """Leave to others what is not finished; calls that are over may be stored first, if that is quick."""
+        """
+        Stop: leave unfinished calls to other gateways.
+
+        Ended calls get up to 5 seconds to be stored first.
+        """
         self._is_stopping = True
         with contextlib.suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
@@ -382,7 +394,7 @@ class CallRegistry:
     # Parts
 
     async def _check(self, opened: CallOpened, call_id: str) -> None:
-        """DialectError, OverloadedError unless the call may be begun, or gone on with."""
+        """Raise DialectError or OverloadedError unless the call may be opened or continued."""
         spoken, written = task = opened.config.task
         if not self._serves(task):
             known = ", ".join(sorted("-".join(dict.fromkeys(task)) for task in self._tasks)[:40])
@@ -399,7 +411,7 @@ class CallRegistry:
 
 
 def _is_over(joined_call: asyncio.Future[JoinedCall]) -> bool:
-    """Whether a stream that comes now begins another call."""
+    """Return whether a stream that arrives now opens a new call."""
     if not joined_call.done():
         return False
     failed = joined_call.cancelled() or joined_call.exception() is not None

@@ -1,4 +1,4 @@
-"""One channel of a call: from frames in any order to what the call is told of it."""
+"""One channel of a call: turns frames in any order into sound events, gaps and warnings for the call."""
 
 import time
 from collections import deque
@@ -28,14 +28,14 @@ from ..call.call import Call
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a channel begins: not at 0 when the call was another connection's before."""
+    """Where a channel begins: after 0 if another connection owned the call before.  Samples of the call clock."""
 
     position: int = 0
     segments: int = 0
     totals: ChannelTotals = field(default_factory=ChannelTotals)
 
     def place(self, event: SoundEvent) -> SoundEvent:
-        """What an ear has made out, on the clock of the whole call."""
+        """Convert an event of a `ChannelSegmenter` to the segment numbers and the clock of the whole call."""
         number = event.number + self.segments
         match event:
             case SegmentOpened(start=start):
@@ -50,7 +50,11 @@ class Origin:
 
 
 class Channel:
-    """Put frames in order, let the ear hear them, tell the call.  `rate` is the bridge's, in Hz."""
+    """
+    Puts frames in order, segments the audio, and passes the results to the call.
+
+    Signal path: `JitterBuffer`, `RateConverter`, `DtmfDetector`, `ChannelSegmenter`, `QualityMonitor`, `Call`.
+    """
 
     def __init__(
         self,
@@ -63,7 +67,11 @@ class Channel:
         quality_monitor: QualityMonitor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`passport` is that of the whole call; `clock` says, in seconds, when audio comes."""
+        """
+        `rate`: sample rate of the bridge, in Hz; `quality_monitor`: shared by all channels of the call.
+
+        `clock` returns monotonic seconds, for the arrival times of audio.
+        """
         self._number = number
         self._rate = rate
         self._scale = internal_rate(rate) // CALL_RATE
@@ -71,10 +79,13 @@ class Channel:
         self._jitter_buffer = JitterBuffer(rate, start=at_rate(origin.position, rate))
         self._converter = RateConverter(rate, self._jitter_buffer.next)
         self._unjudged: deque[tuple[int, Pcm]] = deque()
-        """Frames that the passport has not seen: the ear has not decided yet where they hold speech."""
+        """
+        Frames not yet passed to the `QualityMonitor`, because the segmenter has not decided yet where they contain
+        speech.  Each with its first sample, at the bridge's rate.
+        """
 
         self._speech_from: int | None = None
-        """Where the open segment begins, on the call clock."""
+        """Start of the open segment, on the call clock; None while no segment is open."""
 
         self._segmenter = segmenter
         self._vad_batcher = vad_batcher
@@ -85,46 +96,52 @@ class Channel:
         self._dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
         self.late = 0
-        """Samples that came too late or twice, and were dropped."""
+        """Samples dropped because they arrived too late or twice, at the bridge's rate."""
 
     @property
     def heard(self) -> int:
-        """Where the channel stands, on the call clock."""
+        """End of the audio that the segmenter has received, on the call clock."""
         return self._origin.position + self._segmenter.heard
 
     @property
     def told(self) -> int:
-        """Up to where the call has been told everything, on the call clock."""
+        """End of the audio whose events have been passed to the call, on the call clock."""
         return self._origin.position + self._segmenter.told
 
     @property
     def arrived(self) -> int:
-        """Up to where audio has come, in order, on the call clock."""
+        """End of the audio that has arrived in order, on the call clock."""
         return from_rate(self._jitter_buffer.next, self._rate)
 
     @property
     def totals(self) -> ChannelTotals:
-        """Where its audio went."""
+        """How many samples of the channel went to each account."""
         before, since = astuple(self._origin.totals), astuple(self._segmenter.totals)
         return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
 
     def receive(self, position: int | None, pcm: Pcm, deliver: Callable[[], None]) -> None:
-        """Take in a frame; `deliver` is called when something has been made out of it."""
+        """
+        Take a frame: `pcm` is int16 `[n]` at the bridge's rate.
+
+        `position`: its first sample, at the bridge's rate; None: it follows the previous frame.  `deliver` is
+        called after the events of the frame have been passed to the call.
+        """
         self._place(self._jitter_buffer.place(position, pcm))
         self._warn(self._quality_monitor.arrive(self._number, self.arrived, self._clock()))
         self._listen_soon(deliver)
 
     def keep_from(self, position: int) -> None:
-        """Redis has everything before `position`, on the call clock."""
+        """Redis has everything before `position`, on the call clock: forget the replay audio before it."""
         self._replay.forget(self._internal(position))
 
     def restart(
         self, segmenter: ChannelSegmenter, call: Call, origin: Origin, deliver: Callable[[], None]
     ) -> None:
         """
-        Go on for another account of the call, which knows the channel up to `origin`.
+        Continue with a new `Call` object, which knows the channel up to `origin`.
 
-        What came behind it is heard again, with a new ear; faults and keys have been told already.
+        Audio after that position is processed again by the new `segmenter`.  Warnings and DTMF digits are not
+        repeated.
         """
         self._vad_batcher.forget(self._segmenter)
         self._segmenter, self._call, self._origin = segmenter, call, origin
@@ -147,7 +164,7 @@ class Channel:
             self._call.miss(self._number, span, "lost with its gateway", lost.account)
 
     def _internal(self, position: int) -> int:
-        """The first sample, at the internal rate, of a channel that begins at `position`, on the call clock."""
+        """Convert `position` on the call clock to a sample at the internal rate."""
         return self._converter.position(at_rate(position, self._rate))
 
     def _listen_soon(self, deliver: Callable[[], None]) -> None:
@@ -158,12 +175,16 @@ class Channel:
         self._vad_batcher.soon(self._segmenter, told)
 
     def press(self, digit: str) -> None:
-        """The bridge signals a telephone key here and now."""
+        """The bridge signals a DTMF digit at the current position."""
         if self._dtmf_dedup.is_new(digit, self.heard, signalled=True):
             self._call.press(self._number, digit, self.heard)
 
     def begin_at(self, position: int) -> None:
-        """What comes next begins at `position`, on the call clock; before the first sound nothing is missing."""
+        """
+        Place the next frame at `position`, on the call clock.
+
+        Before the first audio of the channel this reports no gap.
+        """
         start = at_rate(position, self._rate)
         if self._segmenter.heard or self._jitter_buffer.next != at_rate(
             self._origin.position, self._rate
@@ -175,26 +196,26 @@ class Channel:
             self._converter = RateConverter(self._rate, start)
 
     def skip_to(self, position: int) -> None:
-        """Nothing came between where the channel stands and `position`, on the call clock."""
+        """Report a gap from the current position to `position`, on the call clock."""
         self._place(self._jitter_buffer.skip_to(at_rate(position, self._rate)))
 
     def skip(self, samples: int, reason: str, account: Account) -> None:
-        """So many samples, in the bridge's rate, are not to be heard or will not come."""
+        """Skip `samples`, at the bridge's rate: audio that must not be processed or will not arrive."""
         placements = self._jitter_buffer.skip_to(self._jitter_buffer.next + samples)
         self._place(placements, reason, account)
 
     def listen_now(self) -> None:
-        """Hear out what has arrived, because something that comes next refers to it."""
+        """Process all audio that has arrived, because the next event refers to it."""
         self._listen_to(self._converter.flush())
         self._vad_batcher.now(self._segmenter, self._notify)
 
     def finalize(self) -> None:
-        """Close the open segment here and now; hearing goes on."""
+        """Close the open segment at the current position; the channel continues."""
         self.listen_now()
         self._notify(self._segmenter.finish())
 
     def finish(self) -> None:
-        """Nothing more will come: what waited for its predecessors is heard, the open segment closed."""
+        """No more audio follows: process frames that waited for earlier ones, and close the open segment."""
         self._place(self._jitter_buffer.flush())
         self.finalize()
 
@@ -220,7 +241,7 @@ class Channel:
         self._listen_to(self._converter.feed(pcm))
 
     def _listen_to(self, pcm: Pcm) -> None:
-        """Take in what comes next, at the internal rate."""
+        """Process the next samples: int16 `[n]` at the internal rate."""
         if not len(pcm):
             return
         start = self._converter.given - len(pcm)
@@ -253,7 +274,7 @@ class Channel:
                 self._give_up(event, fault)
 
     def _check_quality(self, events: list[SoundEvent]) -> None:
-        """Let the passport see the frames of which the ear has decided whether they hold speech."""
+        """Pass frames to the `QualityMonitor` once the segmenter has decided whether they contain speech."""
         spans = []
         for event in events:
             match event:
@@ -277,12 +298,12 @@ class Channel:
         return from_rate(frame[0] + len(frame[1]), self._rate)
 
     def _is_speech(self, at: int, spans: list[Span]) -> bool:
-        """Whether `at`, on the call clock, lies in the open segment or in one of `spans`."""
+        """Return whether `at`, on the call clock, is in the open segment or in one of `spans`."""
         is_open = self._speech_from is not None and at >= self._speech_from
         return is_open or any(span.start <= at < span.end for span in spans)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
-        """Audio that is not what was said must not become words: no partial, no final."""
+        """Drop the segments of a channel with misread audio: they get no partial and no final."""
         match event:
             case SegmentClosed(number, span):
                 self._segmenter.shed(span.end - span.start)

@@ -1,8 +1,8 @@
 """
-What a bridge says, in steps of bounded work.
+Splits the events of one message into steps of bounded work.
 
-Decoding is done in threads; what is decoded is handed to the call in short pieces, and between two of them the
-event loop serves the other calls.  The next message is not read before: that is the back-pressure on its sender.
+Audio is decoded in threads and passed to the call in short pieces; between two pieces the event loop serves other
+calls.  The next message is read only after the last piece: this puts back-pressure on the sender.
 """
 
 import asyncio
@@ -15,28 +15,28 @@ from protocol.bridge_events import AudioReceived, BridgeEvent, DecodedEvent, Enc
 
 STEP_MS = 400
 """
-Most audio of each channel that a call takes in at a time.
+Most audio of each channel that one step contains, in ms.
 
-It takes twelve of the 32 rounds of Silero that `ear.listen` does in one turn of the loop, so that no audio piles up
-behind it; a second of one channel costs 1 ms in `Channel.receive` and 4.4 ms in `listen` on one core of a Xeon.
+A step needs 12 of the 32 rounds of Silero that `VadBatcher` runs in one iteration of the event loop, so no audio
+accumulates.  One second of one channel costs 1 ms in `Channel.receive` and 4.4 ms in VAD on one core of a Xeon.
 """
 
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="decoding")
-"""Steps wait for each other here, first come, first served; a step is a second of audio, some 5 ms."""
+"""Decoding threads.  Pieces wait here in order of arrival; each is about a second of audio, some 5 ms of work."""
 
 T = TypeVar("T")
 
 
 async def elsewhere(work: Callable[[], T]) -> T:
-    """Have a bounded piece of work done outside of the event loop."""
+    """Run `work`, which must be bounded, in a decoding thread.  Returns its result or raises its exception."""
     return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
 async def steps(events: Sequence[BridgeEvent], rate: int) -> AsyncIterator[list[DecodedEvent]]:
     """
-    The events of one message, in order, a step at a time; `rate` in Hz is that of the bridge.
+    Yield the events of one message in order, one step at a time.
 
-    DialectError as `EncodedAudioReceived.decoded`.
+    `rate`: sample rate of the bridge, in Hz.  Raises DialectError like `EncodedAudioReceived.decoded`.
     """
     is_first = True
     async for decoded in _decoded(events):
@@ -48,7 +48,11 @@ async def steps(events: Sequence[BridgeEvent], rate: int) -> AsyncIterator[list[
 
 
 def cut(events: Sequence[DecodedEvent], rate: int) -> Iterator[list[DecodedEvent]]:
-    """Channels that come together are cut at the same samples; everything else is a step of its own."""
+    """
+    Cut `events` into steps of at most `STEP_MS`.
+
+    Channels that arrive together are cut at the same samples; each other event is a step of its own.  `rate`: Hz.
+    """
     size = rate * STEP_MS // 1_000
     together: list[AudioReceived] = []
     for event in events:

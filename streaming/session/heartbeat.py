@@ -1,9 +1,9 @@
 """
-The heartbeat of a gateway: from a thread with a connection of its own, so that it does not wait behind audio.
+Sends the heartbeat of a gateway from a thread with its own connection, so that it does not wait behind audio.
 
-Other gateways take over the calls of a gateway whose heartbeat stops.  A gateway that is merely busy must go on
-beating, and one whose event loop never turns again must not: the thread stops when the loop has not turned for
-`limit` seconds.  A stopped process (SIGSTOP) beats no more either, and begins again when it is continued.
+Other gateways take over the calls of a gateway whose heartbeat stops.  A busy gateway must continue to send
+heartbeats; a gateway whose event loop hangs must not.  So the thread sends none while the loop has not run for
+`limit` seconds.  A stopped process (SIGSTOP) sends none either, and starts again when it continues.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ _EVERY = 1.0
 """Seconds between two heartbeats."""
 
 _TURN = 0.25
-"""Seconds between two looks at the event loop."""
+"""Seconds between two measurements of the event loop's delay."""
 
 _AT_A_TIME = 128
-"""Calls in one script: Redis answers others in between."""
+"""Most calls in one script, so that Redis serves other clients in between."""
 
 log = structlog.get_logger()
 
 
 class LoopWatch:
-    """When the event loop last turned, by a monotonic clock.  Written by the loop, read by the thread."""
+    """When the event loop last ran, by a monotonic clock.  Written by the loop, read by the heartbeat thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,11 +43,11 @@ class LoopWatch:
 
     @property
     def silent_seconds(self) -> float:
-        """How long ago the loop turned."""
+        """Seconds since the event loop last ran."""
         return self._clock() - self._turned
 
     async def run(self, late: Callable[[float], None]) -> None:
-        """Look until cancelled; `late` is told by how many seconds each look came too late."""
+        """Measure until cancelled.  `late` is called with the delay of each measurement, in seconds."""
         while True:
             due = self._clock() + _TURN
             await asyncio.sleep(_TURN)
@@ -56,7 +56,7 @@ class LoopWatch:
 
 
 class Heartbeat:
-    """Tells Redis once a second that the owner of some calls lives."""
+    """Tells Redis once a second that the owner of each call is alive."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Heartbeat:
         watch: LoopWatch,
         limit: float,
     ) -> None:
-        """`owned` is asked in the thread; `limit`: seconds without a turn of the loop after which it is dead."""
+        """`owned` is called in the thread; a loop that has not run for `limit` seconds counts as hung."""
         self._connect = connect
         self._owned = owned
         self._watch = watch
@@ -75,12 +75,12 @@ class Heartbeat:
 
     @property
     def age_seconds(self) -> float:
-        """How long ago Redis last took a heartbeat."""
+        """Seconds since Redis last accepted a heartbeat."""
         return time.monotonic() - self._beaten
 
     @contextmanager
     def heartbeating(self) -> Iterator[None]:
-        """While the context lasts."""
+        """Send heartbeats while the context is active."""
         thread = threading.Thread(target=self._run, daemon=True, name="heartbeat")
         thread.start()
         try:
@@ -93,12 +93,12 @@ class Heartbeat:
             try:
                 with contextlib.closing(self._connect()) as redis:
                     self._heartbeat_loop(redis)
-            except Exception as exc:  # noqa: BLE001  # a cluster's errors are no RedisErrors; another try follows
+            except Exception as exc:  # noqa: BLE001  # cluster errors are not RedisErrors; the loop tries again
                 log.warning("heartbeat_failed", error=type(exc).__name__)
                 self._stopped.wait(_EVERY)
 
     def _heartbeat_loop(self, redis: BlockingRedis) -> None:
-        """Over one connection, until told to stop."""
+        """Send heartbeats over one connection until stopped."""
         was_dead = False
         while not self._stopped.wait(_EVERY):
             silent = self._watch.silent_seconds
@@ -111,7 +111,7 @@ class Heartbeat:
                     self._heartbeat(redis)
 
     def _heartbeat(self, redis: BlockingRedis) -> None:
-        """One script for each share of a partition's calls; those of other owners by now are left alone."""
+        """Run one script per partition and 128 calls.  The script ignores calls that have another owner now."""
         shares: dict[str, list[Ownership]] = defaultdict(list)
         for one in self._owned():
             shares[one.calls].append(one)

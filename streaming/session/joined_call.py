@@ -1,9 +1,9 @@
 """
-Several streams that are one call.
+Several streams that form one call.
 
-Where a bridge taps each party by itself (two ARI taps, two media streams), each stream brings its channel of a call
-that all of them name.  All come to one gateway and one call; to its session a stream's part looks like a
-conversation.  A stream is told nothing: what the call says is read from its log.
+Some bridges send each party as a stream of its own (two ARI taps, two media streams).  Each stream carries one or
+more channels of the call that all of them name.  All streams must come to the same gateway.  A session uses its
+`StreamHandle` like a `LiveCall`.  A stream receives no events; listeners read them from the event log.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ from .live_call import LiveCall
 
 
 class JoinedCall:
-    """A call of several streams.  It ends when the last one that has come is gone; others may still be to come."""
+    """A call of several streams.  It ends when its last attached stream has left, even if others never came."""
 
     def __init__(self, live_call: LiveCall, opened: CallOpened) -> None:
-        """`opened`: what the first stream said."""
+        """`opened`: the opening event of the first stream."""
         self.live_call = live_call
         self.running = asyncio.create_task(live_call.run())
         self._roles = opened.joins
@@ -44,7 +44,11 @@ class JoinedCall:
         self._seats: set[StreamHandle] = set()
 
     def attach(self, opened: CallOpened) -> "StreamHandle":
-        """A stream's part, from where the call stands now.  A later stream for the same channel takes it over."""
+        """
+        Attach a stream at the call's current position.  A later stream for the same channel replaces it.
+
+        Raises DialectError if its roles or its rate differ from those of the first stream.
+        """
         if opened.joins != self._roles:
             raise DialectError(f"this call is joined as {'-'.join(self._roles)}: say the same")
         if opened.rate != self._rate:
@@ -60,7 +64,7 @@ class JoinedCall:
         return stream_handle
 
     def leave(self, stream_handle: "StreamHandle", reason: str) -> bool:
-        """Nothing more comes from `leg`; whether that was the last one."""
+        """Detach a stream that sends nothing more.  Returns whether it was the last one; then the call ends."""
         for channel in stream_handle.channels:
             if self._speaking.get(channel) is stream_handle:
                 del self._speaking[channel]
@@ -71,7 +75,7 @@ class JoinedCall:
         return True
 
     def release(self, stream_handle: "StreamHandle") -> bool:
-        """The session of `leg` is over; whether it was the last one, and nobody waits for the call any more."""
+        """Release a stream whose session is over.  Returns whether no session uses the call any more."""
         self._seats.discard(stream_handle)
         if not self._seats:
             self.running.cancel()
@@ -79,10 +83,10 @@ class JoinedCall:
 
 
 class StreamHandle:
-    """What one stream has of a call: its channels, which it numbers from 0."""
+    """One stream's access to its channels of a call, which the stream numbers from 0."""
 
     def __init__(self, joined_call: JoinedCall, channels: list[int], rate: int) -> None:
-        """`channels`: their numbers in the call; `rate`, in Hz, is the bridge's."""
+        """`channels`: their numbers in the call; `rate`: sample rate of the bridge, in Hz."""
         self.joined_call = joined_call
         self.channels = channels
         live_call = joined_call.live_call
@@ -94,26 +98,26 @@ class StreamHandle:
 
     @property
     def call(self) -> Call:
-        """The call that all streams share."""
+        """The `Call` that all streams share."""
         return self.joined_call.live_call.call
 
     @property
     def heard(self) -> int:
-        """Where the call stands, on its clock."""
+        """End of the audio that the call has received, on the call clock."""
         return self.joined_call.live_call.heard
 
     @property
     def is_live(self) -> bool:
-        """Whether anything more is heard from this stream."""
+        """Whether the call still accepts audio from this stream."""
         return not self._gone and self.joined_call.live_call.is_live
 
     @property
     def is_resumable(self) -> bool:
-        """A stream that comes back is a new one, for the same channel."""
+        """Always false: a stream that reconnects is a new stream for the same channel."""
         return False
 
     def feed(self, event: DecodedEvent) -> None:
-        """Take in what the bridge says; DialectError when it may not say that now."""
+        """Take an event of the bridge.  Raises DialectError if the event is not allowed now."""
         live_call = self.joined_call.live_call
         match event:
             case _ if not self.is_live:
@@ -127,7 +131,7 @@ class StreamHandle:
                 for number in self.channels:
                     live_call.feed(FinalizeRequested(number))
             case AudioSkipped():
-                pass  # one stream's silence is not the others': positions show it where they are sent
+                pass  # a pause of one stream is not a pause of the others; positions show it where they are sent
             case (
                 KeywordsChanged()
                 | LanguageChanged()
@@ -142,28 +146,28 @@ class StreamHandle:
                 assert_never(event)
 
     def hang_up(self, reason: str) -> None:
-        """Nothing more will be heard of this stream; the call ends with its last one."""
+        """End this stream.  The call ends with its last stream."""
         if not self._gone:
             self._gone = True
             if not self.joined_call.leave(self, reason):
                 self._parted.set_result(None)
 
     def supersede(self) -> None:
-        """A newer stream has come for the same channel."""
+        """A newer stream has replaced this one: `run` raises SupersededError."""
         self._gone = True
         if not self._parted.done():
             self._parted.set_exception(SupersededError())
 
     def pause(self) -> None:
-        """Nothing is heard for now: close what is open."""
+        """No audio arrives for now: close the open segments of this stream."""
         self.joined_call.live_call.pause(self.channels)
 
     async def leave(self, _why: SupersededError) -> None:
-        """The gateway goes down."""
+        """End this stream because the gateway stops."""
         self.hang_up("gateway stopped")
 
     async def run(self) -> None:
-        """Until the call is over, or goes on without this stream."""
+        """Wait until the call is over, or continues without this stream."""
         running = self.joined_call.running
         await asyncio.wait({running, self._parted}, return_when=asyncio.FIRST_COMPLETED)
         (self._parted if self._parted.done() else running).result()
@@ -175,4 +179,4 @@ class StreamHandle:
 
 
 CallHandle = LiveCall | StreamHandle
-"""What a session has of a call: all of it, or one of its streams."""
+"""A session's access to a call: the whole call, or one of its streams."""

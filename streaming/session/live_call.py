@@ -1,8 +1,8 @@
 """
-One call between its bridge and Redis: the shell around `Call`.
+One call between its bridge and Redis: performs the writes that `Call` decides.
 
-Three tasks: what the call wants written goes to Redis, what the log says comes back, what the bridge is to
-be told goes out.  Losing the bridge ends the hearing; losing Redis makes writes wait.
+It passes events of the bridge to `Call`, writes the ledger's due writes to Redis, and reads the event log back.
+If the bridge is lost, no more audio is received; if Redis is lost, writes wait.
 """
 
 import asyncio
@@ -43,16 +43,16 @@ from .renewal import Renewal
 from .unstored import EndedCall
 
 _DOUBT_EVERY = 5
-"""Beats between two looks at whether queued segments still lie in their lanes."""
+"""Heartbeats after which unsettled segments are queued again, in case their job streams have lost them."""
 
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Seconds before a write is tried again; the last one for as long as it takes."""
+"""Seconds before each retry of a write; the last value repeats."""
 
 log = structlog.get_logger()
 
 
 class LiveCall:
-    """A call in progress.  `hear` takes what the bridge says; `run` lasts until `call.ended` is in the log."""
+    """A call in progress.  `feed` takes the bridge's events; `run` returns once `call.ended` is in the log."""
 
     def __init__(
         self,
@@ -65,7 +65,11 @@ class LiveCall:
         meter: GatewayMeter | None = None,
         renewal: Renewal | None = None,
     ) -> None:
-        """`renewal`: how to go on with a call taken back from an adopter; None where we are the adopter."""
+        """
+        `notify` is called with each entry of the event log.
+
+        `renewal`: builds the parts to continue a call taken back from an adopter; None if this gateway adopted it.
+        """
         self.call = call
         self._renewal = renewal
         self._meter = meter or GatewayMeter()
@@ -78,49 +82,49 @@ class LiveCall:
         self._is_leaving = False
         self._is_forgotten = False
         self.serves: Callable[[Task], bool] = lambda _: True
-        """Whether some living worker can do a task."""
+        """Returns whether a living worker can do a task."""
         self._is_changed = False
-        """Something has changed that stands in no event, and Redis does not know it yet."""
+        """State that no event contains has changed; the checkpoint in Redis is out of date."""
 
         self._heartbeats = 0
         self._notifying = asyncio.Lock()
-        """Held while Redis is told how far we have come: what was right before a loss must not come after it."""
+        """Held while a checkpoint is written: one from before a loss of Redis must not be written after it."""
 
         self._due = asyncio.Event()
         self._due.set()
         self.began = self.heard
-        """Where the call stood, on its clock, when this bridge took it up."""
+        """Position of the call when this bridge opened or continued it, on the call clock."""
 
     @property
     def ownership(self) -> Ownership:
-        """The call as the heartbeat has to know it."""
+        """The identification of the call for the heartbeat script."""
         return self._queue.ownership
 
     @property
     def is_live(self) -> bool:
-        """Whether anything more is heard."""
+        """Whether the call still accepts audio."""
         return self.call.phase is Phase.LIVE
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether all was heard, the call is still ours, and something is missing in its log."""
+        """Whether audio has ended, this gateway owns the call, and its event log is not complete yet."""
         return self.call.phase in (Phase.ENDING, Phase.ENDED) and not (
             self._left or self._is_leaving
         )
 
     @property
     def _is_ours(self) -> bool:
-        """Whether what the bridge says is still for us to hear."""
+        """Whether the bridge's events are still for this gateway."""
         return self.is_live and not self._is_leaving
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the bridge has been told how to come back."""
+        """Whether the bridge has a resume token."""
         return bool(self._start.token)
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """How far the call has come, as far as it does not depend on us."""
+        """The state of the call as far as it survives the loss of this gateway."""
         safe = [self.call.ledger.safe(number) for number in range(len(self._channels))]
         heard = [
             channel.told if place is None else min(place, channel.told)
@@ -135,13 +139,13 @@ class LiveCall:
 
     @property
     def heard(self) -> int:
-        """Where the call stands, on its clock."""
+        """End of the audio received on any channel, on the call clock."""
         return max((channel.heard for channel in self._channels), default=0)
 
-    # What the bridge says
+    # Events of the bridge
 
     def feed(self, event: DecodedEvent) -> None:
-        """Take in what the bridge says; DialectError when it may not say that now."""
+        """Take an event of the bridge.  Raises DialectError if the event is not allowed now."""
         if not self._is_ours:
             return
         match event:
@@ -178,7 +182,7 @@ class LiveCall:
         self._due.set()
 
     def hang_up(self, reason: str) -> None:
-        """Nothing more will be heard: close what is open.  A second time changes nothing."""
+        """End the audio of the call and close its open segments.  Idempotent."""
         if not self._is_ours:
             return
         self.pause()
@@ -189,39 +193,39 @@ class LiveCall:
         self._due.set()
 
     def _change_language(self, language: str) -> None:
-        """Unless no living worker can do it: segments would wait for ever, and the call with them."""
+        """Change the language, unless no living worker can do it: the segments would wait forever."""
         if self.serves(replace(self.call.config, language=language).task):
             self.call.change_language(language)
         else:
             log.warning("language_refused", reason=f"no worker here hears {language}")
 
     def set_load_level(self, level: LoadLevel, reason: str = "") -> None:
-        """What is left out from now on, because the workers are behind; `reason`: why, if it is not that."""
+        """Set the load level.  `reason`: why, if another cause than overload; empty for overload."""
         if self.call.set_load_level(level, reason):
             self._due.set()
 
     def pause(self, channels: Sequence[int] | None = None) -> None:
-        """Nothing is heard for now, of `channels` or of all: close what is open."""
+        """No audio arrives for now on `channels`, or on all if None: close their open segments."""
         if self.call.phase is Phase.LIVE:
             for number in range(len(self._channels)) if channels is None else channels:
                 self._channels[number].finish()
             self._due.set()
 
     def attach_channel(self, number: int) -> int:
-        """A stream takes a channel up, now; where it begins, on the call clock."""
+        """Attach a stream to a channel at the current position.  Returns its start, on the call clock."""
         channel = self._channel(number)
         channel.begin_at(self.heard)
         return channel.heard
 
     async def leave(self, why: SupersededError, patience: float = 10.0) -> None:
         """
-        Leave the call to somebody else: `run` ends with `why`, `call.ended` is not ours to say.
+        Give up ownership of the call.  `run` raises `why`; the new owner writes `call.ended`.
 
-        For `patience` seconds we try to leave behind in Redis all that was heard.
+        For up to `patience` seconds, try to write all received audio to Redis first.
         """
         if self._is_ours:
             self.pause()
-        self._is_leaving = True  # what comes now is for somebody else, from where we stopped
+        self._is_leaving = True  # audio that arrives from now on is for the next owner
         with contextlib.suppress(RedisError, OSError, LogLostError, SupersededError, TimeoutError):
             async with asyncio.timeout(patience):
                 while await self._write_due():
@@ -238,14 +242,14 @@ class LiveCall:
         return self._channels[number]
 
     def _channels_now(self) -> None:
-        """Hear out what has arrived, because what comes next refers to it."""
+        """Process all audio that has arrived, because the next event refers to it."""
         for channel in self._channels:
             channel.listen_now()
 
     # Redis
 
     async def run(self) -> None:
-        """Write and follow until the call is over; SupersededError when a bridge's newer connection has it."""
+        """Write and read until the call is over.  Raises SupersededError if a newer connection owns the call."""
         try:
             while (lost := await self._run_while_owner()) is not None:
                 if self._is_leaving or self._renewal is None:
@@ -257,7 +261,7 @@ class LiveCall:
             raise
 
     async def _run_while_owner(self) -> SupersededError | None:
-        """None when the call is over."""
+        """Write and read while this gateway owns the call.  Returns None when the call is over."""
         lost: SupersededError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -270,10 +274,10 @@ class LiveCall:
 
     async def _take_back(self, renewal: Renewal) -> bool:
         """
-        Go on with a call that another gateway has adopted, because we had not beaten for too long.
+        Take back a call that another gateway adopted because this gateway sent no heartbeat for too long.
 
-        False when it is over: its log has ended, and nothing was heard that does not stand there.
-        SupersededError when a bridge's newer connection has it.
+        Returns False if the call is over: its event log has ended and contains all received audio.
+        Raises SupersededError if a newer connection of the bridge owns the call.
         """
         checkpoint, failures = self.checkpoint, 0
         name, before = secrets.token_hex(8), None
@@ -293,7 +297,11 @@ class LiveCall:
                 return True
 
     def _renew(self, renewal: Renewal, recovered: RecoveredCall, *, anew: bool) -> None:
-        """Put what is kept of the call in the place of what was, and hear again what it does not have."""
+        """
+        Replace `Call` by one built from `recovered`, and process audio that it does not contain again.
+
+        `anew`: the old event log has ended, so the call continues in a new one.
+        """
         log.warning("call_taken_back", call_id=self._queue.keys.call_id)
         former, count = self.call, len(self._channels)
         self._start = replace(self._start, config=former.config)
@@ -313,7 +321,7 @@ class LiveCall:
         self._due.set()
 
     async def _is_more_heard(self, recovered: RecoveredCall) -> bool:
-        """Whether the bridge says, or has said, more than stands in a log that has ended.  Waits to know."""
+        """Return whether the bridge has sent, or now sends, audio that an ended log does not contain.  May wait."""
         arrived = [channel.arrived for channel in self._channels]
         while True:
             if self._is_leaving:
@@ -330,23 +338,23 @@ class LiveCall:
             await self._due.wait()
 
     async def _hear_the_end(self, renewal: Renewal) -> None:
-        """Tell the bridge what another gateway has written to the end of the call."""
+        """Pass the entries that another gateway wrote up to the end of the call to the bridge."""
         async for entry in renewal.log_reader(self._log_reader.seq).entries():
             self.call.apply(entry)
             self._notify(entry)
 
     async def run_on(self) -> None:
-        """The same once more for a call whose bridge is gone: what was heard is waited for, however long."""
+        """Run the call again after its bridge is gone, until all its segments are settled."""
         self._notify = lambda _: None
         await self.run()
 
     @property
     def ended(self) -> EndedCall:
-        """What has to be kept of the call when it is over."""
+        """The data to keep of an ended call until it is stored."""
         return EndedCall(self._queue, self.checkpoint, self.call.ledger.known)
 
     async def heartbeat(self) -> None:
-        """A sign of life; Redis is told again what it has forgotten of the call."""
+        """Write the checkpoint as a heartbeat.  If Redis has lost the event log, schedule its restore."""
         try:
             await self._sign()
             self._doubt()
@@ -358,7 +366,7 @@ class LiveCall:
             self._due.set()
 
     def _doubt(self) -> None:
-        """Now and then: somebody may have emptied a lane, or all workers may have been away for too long."""
+        """Every few heartbeats, queue unsettled segments again: a job stream may have lost their jobs."""
         self._heartbeats += 1
         if self._heartbeats % _DOUBT_EVERY == 0:
             self.call.ledger.doubt()
@@ -382,7 +390,7 @@ class LiveCall:
                 self.call.apply(entry)
                 self._due.set()
                 self._notify(entry)
-        except LogReplacedError as exc:  # only who owns the call begins a log
+        except LogReplacedError as exc:  # only the owner of the call starts a log
             raise SupersededError from exc
 
     async def _write(self) -> None:
@@ -402,7 +410,11 @@ class LiveCall:
                 self._due.set()
 
     async def _write_due(self) -> bool:
-        """Write what is due; whether there was anything.  SupersededError when the call is not ours."""
+        """
+        Write what is due.  Returns whether there was anything.
+
+        Raises SupersededError if this gateway does not own the call any more.
+        """
         if self._left:
             raise self._left
         if self._is_forgotten:
@@ -428,14 +440,14 @@ class LiveCall:
     async def _restore(self) -> None:
         known = self.call.ledger.known
         log.warning("log_lost", events=len(known))
-        self.call.ledger.lost()  # first: how far the call has come depends on us again
+        self.call.ledger.lost()  # first: the checkpoint must not count audio that Redis has lost
         async with self._notifying:
             await self._queue.restore(known, self.checkpoint)
         self._is_forgotten = False
 
 
 def _note(exc: Exception) -> None:
-    """A server that is away comes back; a key that somebody has spoilt needs an operator."""
+    """Log a failed write.  An absent server comes back; a key of the wrong type needs an operator."""
     log.warning("redis_unavailable", error=type(exc).__name__)
     if isinstance(exc, ResponseError) and str(exc).startswith("WRONGTYPE"):
         log.error("redis_key_unusable", remedy=str(exc).removeprefix("WRONGTYPE "))

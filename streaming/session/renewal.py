@@ -1,4 +1,4 @@
-"""What a conversation needs to go on with a call that it takes back from the gateway that had adopted it."""
+"""Builds the parts with which `LiveCall` continues a call that it takes back from an adopter."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ _BEFORE = "stands in the log before this one"
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Makes the parts anew; the channels stay, for they know what has come and where it belongs."""
+    """Builds new parts; the channels are kept, because they know which audio has arrived and its positions."""
 
     call: Callable[[Checkpoint], Call]
     segmenter: Callable[[], ChannelSegmenter]
     log_reader: Callable[[int], LogReader]
-    """Told what is in the log behind a seq."""
+    """Builds a reader of the event log that starts after a seq."""
 
     def recalled(
         self, past: RecoveredCall, checkpoint: Checkpoint, channels: int
     ) -> tuple[Call, list[Origin]]:
-        """The account of a call that goes on in its log, and where each channel stands in it."""
+        """Return the `Call` that continues the existing event log, and where each channel continues."""
         call = self.call(checkpoint)
         call.recall(past)
         return call, [origin_of(past, channel) for channel in range(channels)]
@@ -35,7 +35,7 @@ class Renewal:
     def begun_anew(
         self, past: RecoveredCall, checkpoint: Checkpoint, channels: int
     ) -> tuple[Call, list[Origin]]:
-        """The account of a call whose log has ended: another log goes on with its clock."""
+        """Return a `Call` with a new event log, for a call whose log has ended.  The call clock continues."""
         call = self.call(checkpoint)
         call.start()
         positions = [past.heard(channel) for channel in range(channels)]
@@ -51,11 +51,11 @@ class Renewal:
         origins: Sequence[Origin],
         deliver: Callable[[], None],
     ) -> None:
-        """Let every channel hear again what the call does not know."""
+        """Restart every channel, so that audio which `call` does not know is processed again."""
         for channel, origin in zip(channels, origins, strict=True):
             channel.restart(self.segmenter(), call, origin, deliver)
 
 
 def origin_of(past: RecoveredCall, channel: int) -> Origin:
-    """Where a channel stands in what is known of its call."""
+    """Return where a channel continues, according to the recovered call."""
     return Origin(past.heard(channel), past.opened(channel), past.totals(channel))

@@ -1,4 +1,4 @@
-"""What is still to be done in Redis for a call that is over."""
+"""Clean-up and repair in Redis for ended calls."""
 
 import contextlib
 
@@ -9,16 +9,16 @@ from .unstored import EndedCall
 
 
 async def retire(call: EndedCall) -> None:
-    """Let the log go after a while; the outbox has what is not stored yet."""
-    with contextlib.suppress(RedisError, OSError):  # whoever finds it later will do it
+    """Let the event log expire after the configured time; the outbox keeps events that are not stored yet."""
+    with contextlib.suppress(RedisError, OSError):  # a gateway that finds the call later retires it
         await call.queue.retire()
 
 
 async def resend_log(call: EndedCall) -> None:
     """
-    Tell a Redis that has lost the log, or the outbox, what was in it.
+    Write the events of an ended call again to a Redis that has lost its event log or the outbox.
 
-    Readers get the log back, unless another call has begun under the same id.  RedisError when there is no Redis.
+    The log is restored unless another call uses the same id now.  Raises RedisError if Redis does not answer.
     """
     with contextlib.suppress(LogLostError, SupersededError):
         await call.queue.restore(call.known, call.checkpoint)

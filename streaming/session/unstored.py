@@ -1,9 +1,9 @@
 """
-Calls that are over and not stored yet: what the gateway holds of them, and how much of that.
+The event logs of ended calls that are not stored yet, within a memory limit.
 
 Redis keeps their events in the outbox until the recorder has stored them, but Redis may lose everything.  So the
-gateway that has ended a call holds its log until then, and tells it again to a Redis that has lost it.  The log is
-held within a limit: the call that ended first is let go first.  Pure: what Redis says comes in by `look`.
+gateway that ended a call keeps its log until then, and writes it again to a Redis that has lost it.  When the limit
+is reached, the call that ended first is dropped first.  Pure: the state of Redis is passed to `poll`.
 """
 
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ from ..call_store import CallStore
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EndedCall:
-    """A call whose last event is in the log."""
+    """A call whose event log is complete."""
 
     queue: CallStore
     checkpoint: Checkpoint
     known: tuple[LogEvent, ...] = field(repr=False)
-    """Its whole log."""
+    """All events of its log."""
 
     @property
     def size(self) -> int:
-        """Bytes of its log."""
+        """Size of its log, in bytes."""
         return sum(len(event.payload) for event in self.known)
 
 
 class Unstored:
-    """The ended calls of one gateway that are not stored yet, at most `limit` bytes of them."""
+    """The ended calls of one gateway that are not stored yet; their logs use at most `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -42,11 +42,11 @@ class Unstored:
         """Bytes held."""
 
     def __len__(self) -> int:
-        """How many calls are held."""
+        """Return the number of calls held."""
         return len(self._held)
 
     def hold(self, call: EndedCall) -> list[EndedCall]:
-        """A call has ended; returns the calls that are let go for want of room, the oldest first."""
+        """Add an ended call.  Returns the calls dropped to stay within the limit, oldest first."""
         self._held[call] = None
         self.size += call.size
         gone = []
@@ -58,10 +58,10 @@ class Unstored:
 
     def poll(self, partition: Partition, probe: Probe) -> list[EndedCall]:
         """
-        Take in how a partition's server is; returns the calls that it has to be told again.
+        Take the state of a partition's server.  Returns the calls whose logs must be written to it again.
 
-        That is all of them at the first look: nobody knows what the server was before.
-        What was in the outbox when a call was first seen there is stored when all of that has left the outbox.
+        The first poll returns all calls, because the earlier state of the server is unknown.  A call counts as
+        stored when every entry that was in the outbox at the call's first poll has left the outbox.
         """
         last, self._last[partition] = self._last.get(partition), probe
         ours = [one for one in self._held if one.queue.keys.partition == partition]
