@@ -1,4 +1,4 @@
-"""What becomes of messages that a dialect cannot understand: decided here, done by the session.  Pure."""
+"""Decides what happens to messages that a dialect cannot decode; the session acts on it.  Pure."""
 
 from dataclasses import dataclass, field
 
@@ -7,39 +7,39 @@ from protocol.dialects.base import Message
 
 _MOST_EARLY = 512
 _MOST_EARLY_BYTES = 262_144
-"""More than one second of what a bridge may send, in base64."""
+"""Limits on messages before the opening; more than one second of a bridge's audio in base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How a gateway treats what it cannot understand."""
+    """How a gateway treats messages that it cannot decode."""
 
     in_a_row: int
-    """So many messages, without one between them that is understood, end a call."""
+    """Number of consecutive invalid messages that ends a call."""
 
     strict: bool
-    """The first one ends the connection: for those who test their bridge."""
+    """The first invalid message ends the connection: for testing a bridge."""
 
 
 class BadMessages:
-    """The bad messages of one connection behind the opening of its call."""
+    """Counts the invalid messages of one connection after its call is open."""
 
     def __init__(self, tolerance: Tolerance) -> None:
         self._tolerance = tolerance
         self._in_a_row = 0
 
     def understood(self, events: list[BridgeEvent]) -> None:
-        """A message had a meaning.  DialectError in strict mode, when part of it was ignored."""
+        """Note a valid message.  Raises DialectError in strict mode if part of it was ignored."""
         self._in_a_row = 0
         self.check([event for event in events if isinstance(event, BridgeWarning)])
 
     def check(self, warnings: list[BridgeWarning]) -> None:
-        """DialectError in strict mode, when anything was ignored."""
+        """Raise DialectError in strict mode if there is a warning, that is, if anything was ignored."""
         if warnings and self._tolerance.strict:
             raise DialectError(warnings[0].message)
 
     def ignored(self, fault: DialectError) -> BridgeWarning:
-        """The warning for a bad message.  Raises `fault` when the connection is to be closed for it."""
+        """Return the warning for an invalid message.  Raises `fault` if the connection must be closed for it."""
         self._in_a_row += 1
         if self._tolerance.strict or self._in_a_row >= self._tolerance.in_a_row:
             raise fault
@@ -48,22 +48,22 @@ class BadMessages:
 
 @dataclass(slots=True)
 class EarlyMessages:
-    """What a bridge says before the message that opens its call, bounded."""
+    """The messages of a bridge before the one that opens its call, limited in number and size."""
 
     held: list[Message] = field(default_factory=list)
-    """What may be understood once the call is opened, in order."""
+    """Messages to process once the call is open, in order."""
 
     fault: DialectError | None = None
-    """What was wrong with the first of all."""
+    """The error of the first message."""
 
     is_hurried: bool = False
-    """Whether the opening message is being waited for."""
+    """Whether the time limit of the opening message has been shortened."""
 
     _count: int = 0
     _size: int = 0
 
     def add(self, message: Message, fault: DialectError, *, hold: bool) -> None:
-        """Take note of a message; raises the first fault when there are too many."""
+        """Add a message.  `hold`: keep it to process later.  Raises the first fault if there are too many."""
         self.fault = self.fault or fault
         self._count += 1
         self._size += len(message)

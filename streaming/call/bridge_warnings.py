@@ -1,20 +1,20 @@
-"""Which warnings of a bridge's messages and options stand in the log of its call.  Pure."""
+"""Decides which warnings about a bridge's messages and options go into the event log of its call.  Pure."""
 
 from protocol.bridge_events import BridgeWarning, WarningCode
 from protocol.events import CallWarning
 
 _MOST = 32
-"""Warnings in the log of one call; more are only counted."""
+"""Most warnings in the event log of one call; further ones are only counted in the metrics."""
 
 
 class BridgeWarnings:
-    """Each kind of warning stands in the log once."""
+    """Passes each kind of warning to the event log once."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
 
     def note(self, warning: BridgeWarning) -> CallWarning | None:
-        """What is to be logged; None when the log has it, or is full of others."""
+        """Return the event to log; None if the log has this kind of warning, or has reached the limit."""
         kind = _kind(warning.code, warning.message)
         if kind in self._known or len(self._known) >= _MOST:
             return None
@@ -22,10 +22,10 @@ class BridgeWarnings:
         return CallWarning(len(self._known) - 1, warning.code, warning.message)
 
     def recall(self, logged: CallWarning) -> None:
-        """A warning that another gateway has logged."""
+        """Note a warning that another gateway has logged."""
         self._known.add(_kind(logged.code, logged.message))
 
 
 def _kind(code: str, message: str) -> str:
-    """Bad messages are one kind, whatever is wrong with each: a bridge that sends one often sends many."""
+    """All bad messages are one kind, whatever their error: a bridge that sends one often sends many."""
     return code if code == WarningCode.BAD_MESSAGE else f"{code} {message}"

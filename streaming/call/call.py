@@ -1,8 +1,8 @@
 """
 One call, from its first message to `call.ended`: decisions only.
 
-Bridge events and sounds go in; what is to be written collects in the ledger, what comes back from the log
-goes in by `learn`.  No sockets, no clock, no Redis, no model.
+Input: bridge events, sound events, and entries of the event log by `apply`.  Output: writes that collect in the
+ledger.  No sockets, no clock, no Redis, no model.
 """
 
 from collections import Counter
@@ -56,26 +56,26 @@ BYTES_PER_SAMPLE = 2 * UPSAMPLING
 
 
 class Phase(Enum):
-    """Where the call stands; owned by `Call`."""
+    """The state of a call; owned by `Call`."""
 
     LIVE = auto()
     ENDING = auto()
-    """Nothing more is heard; terminal events are awaited."""
+    """No more audio is accepted; terminal events are awaited."""
 
     ENDED = auto()
-    """`call.ended` has been given to the log."""
+    """`call.ended` is in the ledger, to be written to the event log."""
 
     OVER = auto()
-    """`call.ended` has come back from the log."""
+    """`call.ended` has been read back from the event log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a call is known by, and how it came."""
+    """The identity and origin of a call.  `started_at`: Unix seconds."""
 
     call_id: str
     log: str
-    """Random name of the call's log: results for another one are refused."""
+    """Random id of the call's event log; results for another log are refused."""
 
     roles: tuple[Role, ...]
     dialect: str
@@ -83,7 +83,7 @@ class Identity:
 
 
 class Call:
-    """The account of one call.  Positions are samples of the call clock; `now` is a wall clock, in seconds."""
+    """The state of one call.  Positions are samples of the call clock; `now` returns Unix seconds."""
 
     def __init__(
         self,
@@ -94,14 +94,14 @@ class Call:
         now: Callable[[], float],
         keyword_limit: Callable[[Task], int | None] = lambda _: None,
     ) -> None:
-        """`keyword_limit`: most keywords that the workers for a task can use in one segment; None: no limit."""
+        """`keyword_limit` returns the most keywords that workers of a task use in one segment; None: no limit."""
         self._keyword_limit = keyword_limit
         self.identity = identity
         self.config = config
         self.ledger = ledger
         self.phase = Phase.LIVE
         self.recalled = 0
-        """The last seq that was there when the call was taken over."""
+        """The last seq in the event log when the call was taken over."""
 
         self._latency = LatencyTracker()
         self._now = now
@@ -116,7 +116,7 @@ class Call:
         self._warnings = BridgeWarnings()
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
-        """The first events of the log."""
+        """Log the first events of a new call."""
         started = CallStarted(
             self.identity.roles,
             self.config.language,
@@ -128,7 +128,7 @@ class Call:
             self._acknowledge_keywords(rejected_keywords)
 
     def recall(self, recovered: RecoveredCall) -> None:
-        """Go on where another gateway has stopped: what it left is ours to bring to its end."""
+        """Continue the call of another gateway, including its unsettled segments."""
         for entry in recovered.entries:
             self._remember(entry)
         self.recalled = recovered.last_seq
@@ -139,9 +139,10 @@ class Call:
 
     def carry_over(self, former: "Call") -> tuple[str, ...]:
         """
-        Say what `former`, the account that was kept of the call before, had not got into the log.
+        Log the events of `former`, the previous state of this call, that are not in the event log yet.
 
-        Its segments are not said: they are heard again.  Gives the marks that it had not answered.
+        Its segments are not copied, because their audio is processed again.  Returns the names of marks that
+        are not answered yet.
         """
         said = {event.name for event in self.ledger.known}
         answers: list[str] = []
@@ -154,11 +155,11 @@ class Call:
                         self.ledger.log(unsaid.name, unsaid.payload)
                 case _:
                     pass
-        self.set_load_level(former._level)  # the same class
+        self.set_load_level(former._level)  # private access: the same class
         return (*answers, *former.marks)
 
     def is_of_another(self, entry: Entry) -> bool:
-        """Whether an entry of the log shows that somebody else has gone on with the call, and not as we would."""
+        """Return whether a log entry shows that another gateway has continued the call differently."""
         match entry.event:
             case CallEnded():
                 return self.phase not in (Phase.ENDED, Phase.OVER)
@@ -171,12 +172,12 @@ class Call:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The names of marks that are not answered."""
+        """The names of marks that are not answered yet."""
         return self._marks.waiting
 
     @property
     def end_reason(self) -> str | None:
-        """Why nothing more is heard; None while the call is live."""
+        """Why the call ended; None while it is live."""
         return self._last_word.reason if self._last_word else None
 
     def _remember(self, entry: Entry) -> None:
@@ -213,19 +214,19 @@ class Call:
         self.ledger.drop(segment, span.end, encode_event(lost), queued=unsettled_segment.settled)
 
     def change_keywords(self, terms: tuple[str, ...], rejected: tuple[str, ...]) -> None:
-        """From here on every segment that ends is biased towards `terms`."""
+        """Use `terms` as keywords for every segment that closes from now on."""
         self.config = self.config.with_keywords(terms)
         self._acknowledge_keywords(rejected)
 
     def change_language(self, language: str) -> None:
-        """From here on every segment that ends is taken to be in `language`, ISO 639."""
+        """Use `language` (ISO 639) for every segment that closes from now on."""
         self.config = replace(self.config, language=language)
 
     def set_load_level(self, level: LoadLevel, reason: str = "") -> bool:
         """
-        The workers are behind, or have caught up: partials come accordingly.  Whether that is news.
+        Set the load level, which controls how often partials are requested.  Returns whether it changed.
 
-        `reason`: that no living worker can do what the call needs.
+        `reason`: set if no living worker can do the call's task.
         """
         if self.phase is not Phase.LIVE or (level, reason) == (self._level, self._lack):
             return False
@@ -235,37 +236,37 @@ class Call:
         return True
 
     def press(self, channel: int, digit: str, at: int) -> None:
-        """A telephone key."""
+        """Log a DTMF digit at `at`, on the call clock."""
         self._log(DtmfPressed(channel, digit, at))
 
     def miss(
         self, channel: int, span: Span, reason: str, account: Account = Account.LOST_UPSTREAM
     ) -> None:
-        """Audio that never came, or was not to be heard; the clock has been advanced over it."""
+        """Log a gap: audio that did not arrive or must not be processed.  The call clock includes it."""
         self._log(AudioGap(channel, span, reason, account))
 
     def warn(self, warning: LineWarning) -> None:
-        """Something is wrong with the audio of a channel."""
+        """Log a warning about the audio of a channel."""
         self._log(warning)
 
     def warn_of(self, warning: BridgeWarning) -> None:
-        """Log that something the bridge sent was ignored, unless the log has a warning of this kind."""
+        """Log that input of the bridge was ignored, unless the log has a warning of this kind."""
         if logged := self._warnings.note(warning):
             self._log(logged)
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
-        """An open segment ends here, and is given up on purpose."""
+        """End an open segment on purpose without a transcript, with `segment.dropped`."""
         self._open.end(segment)
         drop_event = encode_event(SegmentDropped(segment, span, reason))
         self.ledger.drop(segment, span.end, drop_event, queued=False)
 
     def mark(self, name: str) -> None:
-        """Answer `name` when every segment that is now open or unsettled has its terminal event."""
+        """Take a mark.  It is answered when every segment that is unsettled now has its terminal event."""
         self._marks.ask(name, self.ledger.unsettled)
         self._answer_marks()
 
     def sound(self, channel: int, event: SoundEvent) -> None:
-        """What the ear of a channel has made out."""
+        """Take an event of the channel's `ChannelSegmenter`."""
         match event:
             case SegmentOpened(number, start):
                 self._segment_opened(SegmentId(channel, number), start)
@@ -277,7 +278,11 @@ class Call:
                 assert_never(event)
 
     def end(self, reason: str, totals: Sequence[ChannelTotals], duration: int) -> None:
-        """Nothing more is heard.  `call.ended` follows when every segment has its terminal event."""
+        """
+        End the audio of the call.  `call.ended` follows when every segment has its terminal event.
+
+        `totals`: one for each channel; `duration`: samples of the call clock.
+        """
         if self.phase is not Phase.LIVE:
             return
         self.phase = Phase.ENDING
@@ -285,15 +290,15 @@ class Call:
         self._end_if_settled()
 
     def is_news(self, entry: Entry) -> bool:
-        """Whether it happened since the call is ours; what was recalled is known."""
+        """Return whether the entry is newer than the entries that `recall` has processed."""
         return entry.seq is None or entry.seq > self.recalled
 
     def waited_for(self, event: TranscriptEvent) -> float | None:
-        """Seconds that an answer was waited for, told once; None for what answers nothing."""
+        """Return the latency of `event` in seconds, once; None if `event` answers no request."""
         return self._latency.stop(event, self._now())
 
     def apply(self, entry: Entry) -> None:
-        """What came back from the log, or a partial."""
+        """Take an entry of the event log, or a partial."""
         if not self.is_news(entry):
             return
         if isinstance(entry.event, Partial):
@@ -326,7 +331,7 @@ class Call:
         self._log(SpeechStarted(segment, start))
 
     def _segment_grew(self, segment: SegmentId, audio: bytes, *, speaking: bool) -> None:
-        """A pause may end the segment: a partial asked for now would only keep its final waiting."""
+        """In a pause request no partial: the segment may end, and the partial would only delay its final."""
         start = self._open.feed(segment, len(audio) // BYTES_PER_SAMPLE)
         self.ledger.feed(segment, audio)
         if self._wants_partials and speaking and self._open.ask(segment, self._level):
@@ -357,7 +362,7 @@ class Call:
             self._log(replace(self._last_word, channels=self._final_totals(self._last_word)))
 
     def _final_totals(self, ended: CallEnded) -> tuple[ChannelTotals, ...]:
-        """The totals, with the segments whose words were all withheld in a bucket of their own."""
+        """Return the totals, with segments whose words were all withheld counted as `withheld`."""
         return tuple(
             totals.withhold(self._withheld[channel])
             for channel, totals in enumerate(ended.channels)

@@ -1,4 +1,4 @@
-"""How far a call has come: what another gateway needs beside the log to go on with it."""
+"""The checkpoint: the state that another gateway needs, beside the event log, to continue a call."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,9 +14,9 @@ VERSION = 1
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """
-    Lies in Redis beside the log of every call in progress, and is renewed every two seconds.
+    Stored in Redis beside the event log of every call in progress, and renewed every two seconds.
 
-    A field that an older gateway did not write has its default; one that this gateway does not know is left out.
+    A field that an older gateway did not write gets its default; a field unknown to this gateway is ignored.
     """
 
     roles: tuple[Role, ...]
@@ -24,34 +24,34 @@ class Checkpoint:
     started_at: float
     config: CallConfig
     heard: tuple[int, ...]
-    """Where each channel stands as far as nothing is lost with its gateway, on the call clock."""
+    """For each channel, the position up to which nothing is lost if the gateway dies, on the call clock."""
 
     token: bytes = b""
-    """Hash of what a bridge must show that wants to go on with the call; empty when none was given out."""
+    """SHA-256 of the resume token that a bridge must send to continue the call; empty if it has none."""
 
     rejected_keywords: tuple[str, ...] = ()
-    """What was refused of the list that the call began with, for a log that has not been begun."""
+    """Keywords refused at the start of the call, in case the event log has no entries yet."""
 
     marks: tuple[str, ...] = ()
-    """Names that the bridge waits for."""
+    """Names of marks that are not answered yet."""
 
     def opens_for(self, token: str) -> bool:
-        """Whether `token` is the one that was given out."""
+        """Return whether `token` is the call's resume token.  Compares in constant time."""
         return bool(self.token) and compare_digest(self.token, hashed(token))
 
 
 def hashed(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return the SHA-256 of a token."""
     return sha256(token.encode()).digest()
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """The wire form."""
+    """Encode a checkpoint with its version, as MessagePack."""
     return msgspec.msgpack.encode((VERSION, checkpoint))
 
 
 def decode_checkpoint(payload: bytes) -> Checkpoint | None:
-    """The reverse; None for what another version has written."""
+    """Decode a checkpoint.  Returns None if the bytes are not a checkpoint of this version."""
     try:
         version, body = msgspec.msgpack.decode(payload, type=tuple[int, msgspec.Raw])
         return msgspec.msgpack.decode(body, type=Checkpoint) if version == VERSION else None

@@ -1,4 +1,4 @@
-"""What the events of a call are called among those that must happen once."""
+"""Keys of a call's events: Redis writes each event at most once per key."""
 
 from typing import assert_never
 
@@ -22,9 +22,9 @@ from protocol.events import (
 
 def name_of(event: LoggedEvent, marks: int) -> str:
     """
-    The name of an event; a segment's own is that of its terminal event.
+    Return the key of an event.  The key of a segment's terminal event is the segment id itself.
 
-    `marks`: how many marks have been answered before.
+    `marks`: number of marks answered before.
     """
     match event:
         case CallStarted():

@@ -1,4 +1,4 @@
-"""How long readers of one call wait for its words.  For measurements: nothing is decided by it."""
+"""How long listeners of one call wait for text.  For metrics only: no decision depends on it."""
 
 from protocol.events import (
     Final,
@@ -11,23 +11,23 @@ from protocol.events import (
 
 
 class LatencyTracker:
-    """Pure: moments are seconds of a wall clock, given by the caller."""
+    """Measures the latency of partials and finals.  Pure: the caller passes times as Unix seconds."""
 
     def __init__(self) -> None:
         self._asked: dict[SegmentId, float] = {}
         self._spoken: dict[SegmentId, float] = {}
 
     def asked(self, segment: SegmentId, now: float) -> None:
-        """A partial was asked for; a question still open keeps its moment."""
+        """A partial was requested.  An earlier request without an answer keeps its time."""
         self._asked.setdefault(segment, now)
 
     def spoken(self, segment: SegmentId, when: float) -> None:
-        """The segment is closed; its speech ended at `when`."""
+        """The segment is closed; its speech ended at `when`, in Unix seconds."""
         self._asked.pop(segment, None)
         self._spoken[segment] = when
 
     def stop(self, event: TranscriptEvent, now: float) -> float | None:
-        """Seconds that `event` was waited for; None when it answers nothing, or nobody knows."""
+        """Return the latency of `event` in seconds; None if it answers no request or the time is unknown."""
         match event:
             case Partial(segment=segment):
                 began = self._asked.pop(segment, None)

@@ -1,8 +1,8 @@
 """
-What was heard in a call, and what of it Redis has.
+The segments and events of one call, and which of them Redis has.
 
-The gateway owns a segment until its terminal event has come back: Redis may lose everything at any time and
-is then told again.  Pure: `due` says what is to be written, `wrote` takes in what came of it.
+The gateway keeps a segment until its terminal event has come back.  If Redis loses its data, everything is written
+again.  Pure: `due` returns the writes to perform, `wrote` reports a completed write.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
 
 _WINDOW = 32_000_000
-"""Bytes: a thousand seconds of speech of one call that no worker has read."""
+"""Default window in bytes: 1,000 seconds of speech of one call that is not transcribed yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """Put an event of the gateway into the call's log, once for each `name`."""
+    """Write: append an event of the gateway to the event log, once for each `name`."""
 
     name: str
     payload: bytes = field(repr=False)
@@ -25,31 +25,31 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoreAudio:
-    """Put the audio of a segment behind the `offset` bytes that are there."""
+    """Write: append audio of a segment after the `offset` bytes that are stored.  16-bit PCM at 16 kHz."""
 
     segment: SegmentId
     offset: int
     audio: bytes = field(repr=False)
     partial: bytes = field(repr=False, default=b"")
-    """A job when somebody wants to read the open segment now."""
+    """Job of a partial to queue after the write; empty: no partial."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFinal:
-    """Queue a whole segment, whose audio is there."""
+    """Write: queue the final of a closed segment whose audio is stored."""
 
     segment: SegmentId
     job: bytes = field(repr=False)
     size: int
-    """Bytes of audio that must be there."""
+    """Bytes of audio that must be stored."""
 
     recorded: bool = False
-    """It goes into the lane of recordings."""
+    """Whether the job goes to the job stream of recordings."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """End a segment that cannot be queued, with a terminal event of the gateway's own."""
+    """Write: end a segment that cannot be queued, with a terminal event of the gateway."""
 
     segment: SegmentId
     payload: bytes = field(repr=False)
@@ -66,20 +66,20 @@ class _Held:
     audio: bytearray = field(default_factory=bytearray)
     stored: int = 0
     wanted: bytes = b""
-    """The job of a partial that is to be asked for."""
+    """Job of a partial to request."""
 
     end: int | None = None
     job: bytes = b""
-    """The job of the final, once the segment is closed."""
+    """Job of the final, once the segment is closed."""
 
     drop_event: bytes = b""
-    """The terminal event of a segment that has no audio any more."""
+    """Terminal event of a segment whose audio is lost."""
 
     queued: bool = False
 
     @property
     def safe(self) -> int | None:
-        """Up to where Redis has it, on the call clock; None when it has all that was heard."""
+        """Position up to which Redis has the audio, on the call clock; None if it has all of it."""
         if 0 < self.stored == len(self.audio) or self.drop_event:
             return None
         return self.start + self.stored // (2 * UPSAMPLING)
@@ -87,16 +87,16 @@ class _Held:
 
 class Ledger:
     """
-    One call's account of segments and events.
+    The unsettled segments and the events of one call.
 
-    Whoever feeds it asks `due` afterwards; writes are to be done in order, and each reported by `wrote`.
+    After each input, read `due`, perform its writes in order and report each by `wrote`.
     """
 
     def __init__(self, piece: int, window: int = _WINDOW, *, recorded: bool = False) -> None:
         """
-        `piece`: bytes of an open segment worth a write of their own; `recorded`: nothing of it is live.
+        `piece`: bytes of an open segment from which a write is worthwhile; `recorded`: the call is a recording.
 
-        `window`: bytes of unsettled audio that Redis gets at most, but for the segment that reaches it; newer
+        `window`: limit of unsettled audio in Redis, in bytes; the segment that reaches it is still written.  Newer
         segments wait here until older ones are settled.
         """
         self._recorded = recorded
@@ -108,32 +108,32 @@ class Ledger:
         self._known: list[LogEvent] = []
 
     def log(self, name: str, payload: bytes) -> None:
-        """An event of the gateway's own is to stand in the log."""
+        """Add an event of the gateway, to be written to the event log."""
         self._events[name] = LogEvent(name, payload)
 
     def apply(self, name: str, payload: bytes) -> None:
-        """The next event of the log has come back, the gateway's own or a segment's terminal one."""
+        """Note the next entry read back from the event log: an event of the gateway or a terminal event."""
         self._known.append(LogEvent(name, payload))
         self._events.pop(name, None)
         self._sent.discard(name)
 
     @property
     def known(self) -> tuple[LogEvent, ...]:
-        """The log as far as it has come back: what a Redis that lost everything is told first."""
+        """All entries read back from the event log; written first to a Redis that lost its data."""
         return tuple(self._known)
 
     @property
     def pending(self) -> tuple[LogEvent, ...]:
-        """Events of the gateway's own that have not come back from the log."""
+        """Events of the gateway that have not been read back from the event log."""
         return tuple(self._events.values())
 
     def ends_early(self, segment: SegmentId, end: int) -> bool:
-        """Whether a terminal event up to `end` leaves something of what was heard behind it."""
+        """Return whether a terminal event that ends at `end` omits received audio of the segment."""
         held = self._held.get(segment)
         return held is not None and (held.end is None or end < held.end)
 
     def reaches(self, channel: int, position: int) -> bool:
-        """Whether speech of the channel lies behind `position` that has no terminal event yet."""
+        """Return whether the channel has unsettled speech after `position`, on the call clock."""
         return any(
             segment.channel == channel
             and (held.end or held.start + len(held.audio) // (2 * UPSAMPLING)) > position
@@ -141,19 +141,19 @@ class Ledger:
         )
 
     def open(self, segment: SegmentId, start: int) -> None:
-        """Speech has begun at `start`."""
+        """Add a segment that begins at `start`, on the call clock."""
         self._held[segment] = _Held(start)
 
     def feed(self, segment: SegmentId, audio: bytes) -> None:
-        """More of an open segment: PCM as engines take it."""
+        """Append audio to an open segment: 16-bit PCM at 16 kHz."""
         self._held[segment].audio += audio
 
     def want_partial(self, segment: SegmentId, job: bytes) -> None:
-        """Somebody should look at the open segment as it is now."""
+        """Request a partial of the open segment in its current state."""
         self._held[segment].wanted = job
 
     def close(self, segment: SegmentId, span: Span, size: int, job: bytes) -> None:
-        """Speech has ended; the first `size` bytes of what was heard are the segment."""
+        """Close a segment; its audio is the first `size` bytes received.  `job`: the job of its final."""
         held = self._held[segment]
         del held.audio[size:]
         held.stored = min(held.stored, size)
@@ -162,36 +162,40 @@ class Ledger:
     def inherit(
         self, segment: SegmentId, span: Span, audio: bytes, job: bytes, *, queued: bool
     ) -> None:
-        """A closed segment that another gateway has left in Redis; `queued` when its final is on its way."""
+        """Add a closed segment that another gateway left in Redis.  `queued`: the job of its final is queued."""
         self._held[segment] = _Held(
             span.start, bytearray(audio), len(audio), end=span.end, job=job, queued=queued
         )
 
     def drop(self, segment: SegmentId, at: int, payload: bytes, *, queued: bool) -> None:
-        """A segment whose audio is gone: `payload` ends it, unless it has ended otherwise (`queued`)."""
+        """
+        Add a segment without audio at `at`, on the call clock.  `payload`: its terminal event.
+
+        `queued`: another terminal event is on its way; do not write `payload`.
+        """
         self._held[segment] = _Held(at, end=at, drop_event=payload, queued=queued)
 
     def settle(self, segment: SegmentId) -> None:
-        """The terminal event has come back: nothing of the segment is needed any more."""
+        """Remove a segment whose terminal event has come back."""
         self._held.pop(segment, None)
 
     @property
     def unsettled(self) -> frozenset[SegmentId]:
-        """Segments that have no terminal event yet."""
+        """The segments that have no terminal event yet."""
         return frozenset(self._held)
 
     @property
     def held_bytes(self) -> int:
-        """Audio in memory."""
+        """Bytes of audio in memory."""
         return sum(len(held.audio) for held in self._held.values())
 
     def safe(self, channel: int) -> int | None:
-        """Up to where nothing of the channel depends on us, on the call clock; None when all is in Redis."""
+        """Return the position up to which Redis has the channel, on the call clock; None if Redis has all."""
         places = [held.safe for segment, held in self._held.items() if segment.channel == channel]
         return min((place for place in places if place is not None), default=None)
 
     def due(self) -> Iterator[Write]:
-        """What is to be written now, in order.  Asking again before `wrote` gives the same."""
+        """Yield the writes to perform now, in order.  Calling again before `wrote` yields the same."""
         yield from (event for name, event in self._events.items() if name not in self._sent)
         room = self._window
         for segment, held in self._held.items():
@@ -211,7 +215,7 @@ class Ledger:
             yield GiveUp(segment, held.drop_event)
 
     def wrote(self, write: Write) -> None:
-        """Redis has it."""
+        """Note that Redis has completed `write`."""
         match write:
             case LogEvent(name):
                 if name in self._events:
@@ -225,17 +229,17 @@ class Ledger:
                     held.queued = True
 
     def missing(self, segment: SegmentId, there: int) -> None:
-        """Redis has only the first `there` bytes of the segment: go back."""
+        """Redis has only the first `there` bytes of the segment: write the rest again."""
         if held := self._held.get(segment):
             held.stored = there
 
     def doubt(self) -> None:
-        """Queue again what waits for its terminal event: what still lies in its lane is not queued twice."""
+        """Queue all unsettled segments again.  Redis ignores jobs that are still in their job stream."""
         for held in self._held.values():
             held.queued = False
 
     def lost(self) -> None:
-        """Redis has nothing any more: tell it everything again."""
+        """Redis has lost its data: write everything again."""
         self._sent.clear()
         for held in self._held.values():
             held.stored, held.queued = 0, False

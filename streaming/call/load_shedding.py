@@ -1,8 +1,8 @@
 """
-How far the workers or the gateway itself are behind, and what a gateway leaves out meanwhile.
+Decides the load level: what a gateway leaves out while the workers or the gateway itself are behind.
 
-Pure.  Degradation happens in public and in steps: partials less often, no partials, no new calls.  Finals of calls
-that were taken are never left out.
+Pure.  Each step is announced as an event: fewer partials, no partials, no new calls.  Finals of accepted calls are
+never left out.
 """
 
 from collections import deque
@@ -15,40 +15,40 @@ _THRESHOLDS = {
     LoadLevel.NO_PARTIALS: 2.0,
     LoadLevel.NO_NEW_CALLS: 4.0,
 }
-"""Seconds of waiting from which a level is entered."""
+"""Waiting time in seconds at which each level is entered."""
 
 _CALM = 5
-"""So many looks in a row must find the wait below half of a level's threshold before it is left."""
+"""Consecutive observations below half of a level's threshold before the level is left."""
 
 _LAG_THRESHOLDS = {
     LoadLevel.FEWER_PARTIALS: 0.5,
     LoadLevel.NO_PARTIALS: 1.0,
     LoadLevel.NO_NEW_CALLS: 2.0,
 }
-"""Seconds by which the event loop is late on average; a heartbeat stops only after many times that."""
+"""Mean delay of the event loop in seconds at which each level is entered; heartbeats stop only much later."""
 
 _LAG_CALM = 20
-"""The same as `_CALM`, for looks that come four times a second."""
+"""The same as `_CALM`, for observations that come four times a second."""
 
 
 class LoadShedder:
     """
-    The level, with hysteresis: up at once, down one step after a while of calm.
+    The load level with hysteresis: it rises at once, and falls one step after `calm` low observations.
 
-    Where nothing waits at all, the level is normal at once: there is nothing left to protect.
+    If nothing waits, the level is normal at once.
     """
 
     def __init__(
         self, thresholds: Mapping[LoadLevel, float] = _THRESHOLDS, calm: int = _CALM
     ) -> None:
-        """`thresholds`: seconds from which each level is entered, rising; `calm`: looks before a step down."""
+        """`thresholds`: seconds at which each level is entered, rising; `calm`: observations before a step down."""
         self.level = LoadLevel.NORMAL
         self._thresholds = thresholds
         self._needed = calm
         self._calm = 0
 
     def observe(self, wait: float) -> bool:
-        """Take in the seconds of waiting, 0 where nothing waits; whether the level has changed."""
+        """Take a waiting time in seconds, 0 if nothing waits.  Returns whether the level has changed."""
         before = self.level
         reached = [level for level, threshold in self._thresholds.items() if wait >= threshold]
         if reached and reached[-1] > self.level:
@@ -65,7 +65,7 @@ class LoadShedder:
 
 
 class LoopLoad:
-    """The level that follows from how late the event loop is."""
+    """The load level that follows from the delay of the event loop."""
 
     def __init__(self) -> None:
         self._load = LoadShedder(_LAG_THRESHOLDS, _LAG_CALM)
@@ -73,17 +73,17 @@ class LoopLoad:
 
     @property
     def level(self) -> LoadLevel:
-        """What is to be left out."""
+        """The load level."""
         return self._load.level
 
     def observe(self, lag: float) -> bool:
         """
-        Take in by how many seconds the loop was late just now; whether the level has changed.
+        Take a measured delay of the loop, in seconds.  Returns whether the level has changed.
 
-        The mean of four looks counts: a single stall ends by itself, and leaving out work would not shorten it.
+        The mean of four measurements counts: leaving out work would not shorten a single stall.
         """
         self._lags.append(lag)
         mean = sum(self._lags) / (self._lags.maxlen or 1)
         return self._load.observe(
             max(mean, 1e-9)
-        )  # a loop has no queue that could be seen to be empty
+        )  # never 0: unlike a queue, a loop is never known to be empty

@@ -1,38 +1,38 @@
-"""The marks of a call: a bridge asks when everything it has said so far will have been answered."""
+"""The marks of a call: with a mark, a bridge asks when all audio sent so far has been transcribed."""
 
 from protocol.events import SegmentId
 
 
 class Marks:
-    """Answered in the order in which they came, each when all segments before it are settled."""
+    """Answers marks in order of arrival, each when all segments before it are settled."""
 
     def __init__(self) -> None:
         self.known = 0
-        """How many answers stand in the log."""
+        """Number of answers in the event log."""
 
         self._answered = 0
         self._waiting: list[tuple[str, frozenset[SegmentId]]] = []
 
     def apply(self) -> None:
-        """An answer has come back from the log."""
+        """Note an answer of this gateway that has been read back from the event log."""
         self.known += 1
 
     def recall(self) -> None:
-        """An answer stands in the log that somebody else has written."""
+        """Note an answer that another gateway has written to the event log."""
         self.known += 1
         self._answered = self.known
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """Those that have not been answered, in their order."""
+        """Names of the marks that are not answered, in order."""
         return tuple(name for name, _ in self._waiting)
 
     def ask(self, name: str, unsettled: frozenset[SegmentId]) -> None:
-        """A mark has come while these segments were open or unsettled."""
+        """Add a mark that waits for the segments in `unsettled`."""
         self._waiting.append((name, unsettled))
 
     def due(self, unsettled: frozenset[SegmentId]) -> list[tuple[int, str]]:
-        """The marks that can be answered now, each with its number."""
+        """Remove and return the marks that can be answered now, each with its number."""
         due = []
         while self._waiting and not self._waiting[0][1] & unsettled:
             name, _ = self._waiting.pop(0)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """A call that this gateway owns, as the heartbeat's script has to know it."""
+    """The arguments that identify one owned call to the heartbeat script."""
 
     calls: str
-    """Key of the set of calls of its partition."""
+    """Key of the set of calls in the call's partition."""
 
     meta: str
     log: str

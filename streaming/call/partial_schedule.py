@@ -1,4 +1,4 @@
-"""The open segments of a call, and when the text of each is asked for.  Positions are samples of the call clock."""
+"""Decides when partials of open segments are requested.  Positions are samples of the call clock."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from protocol.clock import from_ms
 from protocol.events import LoadLevel, SegmentId
 
 _PATIENCE = 4
-"""Intervals to wait for an answer before asking again: a worker may have dropped it as stale."""
+"""Intervals to wait for an answer before the next request: a worker may have dropped the job as stale."""
 
 
 @dataclass(slots=True)
@@ -18,24 +18,24 @@ class _OpenSegment:
 
 
 class PartialSchedule:
-    """How far each open segment has been heard, and how far its text is known or asked for."""
+    """For each open segment: the audio received, and the audio for which a partial was requested."""
 
     def __init__(self, partial_every_ms: int) -> None:
         self._every = from_ms(partial_every_ms)
         self._open: dict[SegmentId, _OpenSegment] = {}
 
     def begin(self, segment: SegmentId, start: int) -> None:
-        """Speech begins."""
+        """Add a segment that begins at `start`."""
         self._open[segment] = _OpenSegment(start)
 
     def feed(self, segment: SegmentId, samples: int) -> int:
-        """More of it is heard; where it began."""
+        """Add received audio of a segment.  Returns where the segment begins."""
         opened = self._open[segment]
         opened.heard += samples
         return opened.start
 
     def ask(self, segment: SegmentId, level: LoadLevel) -> bool:
-        """Whether to ask for its text now.  Where answers are slow we ask less often, but do not give up."""
+        """Return whether to request a partial now.  While an answer is missing, requests are less frequent."""
         opened = self._open[segment]
         apart = self._every * (1 if level is LoadLevel.NORMAL else 2)
         if opened.heard - opened.looked < apart * (_PATIENCE if opened.unanswered else 1):
@@ -44,11 +44,11 @@ class PartialSchedule:
         return True
 
     def answered(self, segment: SegmentId) -> None:
-        """A partial has come, perhaps too late."""
+        """Note a partial of a segment that may be closed already."""
         if opened := self._open.get(segment):
             opened.unanswered = False
 
     def end(self, segment: SegmentId) -> int:
-        """It is open no longer; up to where it was heard."""
+        """Remove a segment.  Returns the position up to which its audio was received."""
         opened = self._open.pop(segment)
         return opened.start + opened.heard

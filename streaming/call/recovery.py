@@ -1,7 +1,7 @@
 """
-What Redis has of a call whose gateway is gone or has let go of it: enough to continue or to finish it.
+The state of a call in Redis whose gateway is gone or has released it: enough to continue or finish the call.
 
-Pure: `queue.py` fetches it.
+Pure: `call_store.py` reads it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,19 +36,19 @@ class UnsettledSegment:
 
     segment: SegmentId
     span: Span
-    """What of it is in Redis."""
+    """The part of the segment that is in Redis."""
 
     audio: bytes = field(repr=False, default=b"")
     job: bytes = b""
-    """The job of its final, if it was queued."""
+    """Job of its final, if it was queued."""
 
     settled: bool = False
-    """Its terminal event is there, and waits for its turn in the log."""
+    """Whether its terminal event exists, and only waits for its turn in the event log."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredCall:
-    """Everything of a call up to the moment in which it was taken."""
+    """The state of a call when its ownership was taken.  Positions are samples of the call clock."""
 
     log: str
     checkpoint: Checkpoint
@@ -57,17 +57,17 @@ class RecoveredCall:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the last word of the log is there."""
+        """Whether the event log ends with `call.ended`."""
         return bool(self.entries) and isinstance(self.entries[-1].event, CallEnded)
 
     @property
     def last_seq(self) -> int:
-        """The seq of the last entry, 0 for none."""
+        """The seq of the last entry; 0 if the log is empty."""
         return (self.entries[-1].seq or 0) if self.entries else 0
 
     @property
     def config(self) -> CallConfig:
-        """How the call is to be transcribed: its keywords are the last ones in the log."""
+        """The configuration of the call, with the most recent keywords in the event log."""
         config = self.checkpoint.config
         for applied in self._of(KeywordsApplied):
             if applied.revision > config.keywords.revision:
@@ -76,28 +76,28 @@ class RecoveredCall:
 
     @property
     def unanswered(self) -> tuple[str, ...]:
-        """Marks that the bridge waits for."""
+        """Names of the marks that are not answered."""
         answered = {mark.name for mark in self._of(MarkReached)}
         return tuple(name for name in self.checkpoint.marks if name not in answered)
 
     @property
     def warnings(self) -> tuple[LineWarning, ...]:
-        """What has been said of the lines."""
+        """The logged warnings about the audio of channels."""
         return tuple(self._of(LineWarning))
 
     def opened(self, channel: int) -> int:
-        """How many segments the channel has had."""
+        """Return the number of segments that were opened on a channel."""
         return sum(one.segment.channel == channel for one in self._of(SpeechStarted))
 
     def heard(self, channel: int) -> int:
-        """Where the channel stands: behind it nothing is known."""
+        """Return the position up to which a channel's audio is accounted for."""
         told = self.checkpoint.heard
         gaps = [gap.span for gap in self._of(AudioGap) if gap.channel == channel]
         ends = [span.end for span in (*self._spoken(channel), *gaps)]
         return max([*told[channel : channel + 1], *ends], default=0)
 
     def totals(self, channel: int) -> ChannelTotals:
-        """The account of the channel up to `heard`.  What nobody can tell any more counts as silence."""
+        """Return the accounts of a channel up to `heard`.  Samples not covered by any event count as silence."""
         gaps = [gap for gap in self._of(AudioGap) if gap.channel == channel]
         lost = {
             account: sum(gap.span.end - gap.span.start for gap in gaps if gap.account is account)
@@ -125,7 +125,7 @@ class RecoveredCall:
 
 
 def unended(entries: Sequence[Entry]) -> dict[SegmentId, int]:
-    """Segments that have no terminal event in the log, and where each begins."""
+    """Return the segments that have no terminal event in the log, and where each begins."""
     ended = {entry.event.segment for entry in entries if isinstance(entry.event, Terminal)}
     begun = {
         entry.event.segment: entry.event.start
@@ -136,12 +136,12 @@ def unended(entries: Sequence[Entry]) -> dict[SegmentId, int]:
 
 
 def _without(spans: Sequence[Span], gaps: Sequence[AudioGap]) -> int:
-    """Samples of all spans that lie in no gap."""
+    """Return the number of samples of `spans` that are in no gap."""
     return sum(
         span.end - span.start - sum(_shared(span, gap.span) for gap in gaps) for span in spans
     )
 
 
 def _shared(one: Span, other: Span) -> int:
-    """Samples that lie in both."""
+    """Return the number of samples in both spans."""
     return max(0, min(one.end, other.end) - max(one.start, other.start))

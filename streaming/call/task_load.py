@@ -15,7 +15,7 @@ class TaskLoads:
         self._loads: dict[Task, LoadShedder] = {}
 
     def observe(self, waits: Mapping[Task, float]) -> bool:
-        """Take in how long a segment of each task has to wait now, in seconds; whether a level has changed."""
+        """Take the current waiting time of each task, in seconds.  Returns whether a level has changed."""
         tasks = [*waits, *(task for task in self._loads if task not in waits)]
         changed = [
             self._loads.setdefault(task, LoadShedder()).observe(waits.get(task, 0.0))
@@ -24,15 +24,15 @@ class TaskLoads:
         return any(changed)
 
     def level(self, task: Task) -> LoadLevel:
-        """What is left out in calls that need `task`."""
+        """Return the load level for calls that need `task`."""
         load = self._loads.get(task)
         return load.level if load else LoadLevel.NORMAL
 
     def least(self, tasks: Iterable[Task]) -> LoadLevel:
-        """The level of the task of `tasks` that is least behind; of all that are known where there are none."""
+        """Return the lowest level of `tasks`; if `tasks` is empty, the highest level of all known tasks."""
         return min(map(self.level, tasks), default=self.worst)
 
     @property
     def worst(self) -> LoadLevel:
-        """The level of the task that is most behind."""
+        """The highest level of all known tasks."""
         return max((one.level for one in self._loads.values()), default=LoadLevel.NORMAL)
