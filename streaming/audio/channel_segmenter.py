@@ -1,7 +1,7 @@
 """
-One channel of a call: samples in, segments out.
+Cuts the samples of one channel into segments.
 
-Positions are samples of the call clock; the audio of a segment is 16 kHz for the engine.
+Positions are samples of the call clock (8 kHz); the audio of a segment is at 16 kHz for the engine.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from .silero import VadQuery, VadResult
 from .vad import Detector, Vad
 
 LONGEST_FILL = CALL_RATE
-"""Lost audio up to a second is heard as silence; longer losses end the segment and are skipped."""
+"""Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentOpened:
-    """Somebody began to speak; `start` lies a little before it."""
+    """A segment begins.  `start` is shortly before the speech (pre-roll)."""
 
     number: int
     start: int
@@ -34,17 +34,17 @@ class SegmentOpened:
 
 @dataclass(frozen=True, slots=True)
 class SegmentGrew:
-    """What comes next in the audio of an open segment, for the engine."""
+    """The next audio of an open segment, for the engine: int16 `[n]` at 16 kHz."""
 
     number: int
     pcm: Pcm = field(repr=False)
     speaking: bool = True
-    """Whether the last tick was voiced; if not, the segment may be about to close."""
+    """Whether the last tick was voiced; if not, the segment may close soon."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentClosed:
-    """The segment is complete: of the samples it grew by, the first `samples` count, twice its span."""
+    """A segment is complete.  Its audio is the first `samples` samples it grew by: twice the length of `span`."""
 
     number: int
     span: Span
@@ -57,11 +57,11 @@ SoundEvent = SegmentOpened | SegmentGrew | SegmentClosed
 
 class ChannelSegmenter:
     """
-    Listen to one channel.
+    Finds the segments of one channel by voice activity and endpointing.
 
-    `hear`, `listen` (for all ears at once), then look at what came out.  Takes samples at the internal rate,
-    8 or 16 kHz; 16 kHz go to the engine untouched.  Every sample lies in exactly one segment or in the silence
-    between two.  Segments do not depend on how the audio was cut into pieces.
+    Call `feed`, then `run_vad` for all segmenters at once, which returns the events.  Takes samples at the internal
+    rate, 8 or 16 kHz; audio at 16 kHz goes to the engine unchanged.  Every sample is in exactly one segment or in
+    the silence between two.  Segments do not depend on how the audio was cut into pieces.
     """
 
     def __init__(
@@ -88,24 +88,24 @@ class ChannelSegmenter:
 
     @property
     def query(self) -> VadQuery | None:
-        """What this ear wants to know of Silero before it can go on, if anything."""
+        """The next window that Silero must classify before the segmenter can continue; None if there is none."""
         return self._detector.query
 
     def apply(self, result: VadResult) -> None:
-        """The answer to `question`."""
+        """Take Silero's result for `query`."""
         self._detector.apply(result)
 
     def feed(self, pcm: Pcm) -> None:
-        """Take in what comes next, at the internal rate."""
+        """Take the next samples: int16 `[n]` at the internal rate."""
         self._source.append(pcm)
         self._detector.feed(self._halver.feed(pcm) if self._halver else pcm)
 
     def lose(self, samples: int, account: Account = Account.LOST_UPSTREAM) -> None:
         """
-        Advance over samples, at the internal rate, that never came or must not be heard.
+        Advance over `samples`, at the internal rate, that did not arrive or must not be processed.
 
-        Up to a second becomes silence; more ends the open segment where the loss begins.  `listen` first:
-        what Silero has not been asked yet is decided by its last word.
+        Up to one second is replaced by silence; more ends the open segment where the loss begins.  Call `run_vad`
+        first: ticks that Silero has not classified are decided by its last result.
         """
         lost = Span(self.heard, (self._source.end + samples) // self._scale)
         self._losses.append(lost)
@@ -116,16 +116,17 @@ class ChannelSegmenter:
             self._skip(samples)
 
     def shed(self, samples: int) -> None:
-        """So much of what was heard, on the call clock, will not be transcribed after all."""
+        """Move `samples`, on the call clock, from the account `transcribed` to `shed`."""
         moved = min(samples, self._transcribed)
         self._transcribed -= moved
         self._lost[Account.SHED] += moved
 
     def finish(self) -> list[SoundEvent]:
         """
-        Close the open segment here and now: a hang-up, or somebody asked for the words.  Hearing may go on.
+        Close the open segment at the current position, after a hang-up or a finalize request.
 
-        `listen` first: what Silero has not been asked yet is decided by its last word.
+        More audio may follow.  Call `run_vad` first: ticks that Silero has not classified are decided by its last
+        result.  Returns the events since the last `drain`.
         """
         self._detector.conclude()
         self._advance()
@@ -133,7 +134,7 @@ class ChannelSegmenter:
         return self.drain()
 
     def drain(self) -> list[SoundEvent]:
-        """What has become known since the last call, in order."""
+        """Return the events since the last call, in order."""
         self._advance()
         if self._voice:
             self._grow(self._voice)
@@ -148,24 +149,24 @@ class ChannelSegmenter:
 
     @property
     def heard(self) -> int:
-        """Where the channel stands."""
+        """Position after the last sample received."""
         return self._detector.heard
 
     @property
     def told(self) -> int:
-        """Up to where everything has been told: what is behind may still become, or belong to, a segment."""
+        """Position up to which all events have been returned; later audio may still become part of a segment."""
         if self._voice:
             return self._voice.start + self._voice.told // UPSAMPLING
         return min(self.heard, max(self._segmenter.earliest * TICK, self._claimed))
 
     @property
     def decided(self) -> int:
-        """Up to where it is known what is speech: `heard`, less what the voice detectors still wait for."""
+        """Position up to which speech is decided: `heard`, less the audio that VAD has not decided."""
         return self._decided
 
     @property
     def totals(self) -> ChannelTotals:
-        """The account of all that was heard; an open segment counts as silence until it is closed."""
+        """The accounts of all received samples; an open segment counts as silence until it is closed."""
         return ChannelTotals(
             transcribed=self._transcribed,
             silence=self.heard - self._transcribed - sum(self._lost.values()),
@@ -176,11 +177,11 @@ class ChannelSegmenter:
 
     @property
     def _decided(self) -> int:
-        """Where the segmenter stands."""
+        """Position of the endpointing."""
         return self._segmenter.now * TICK
 
     def _advance(self) -> None:
-        """Let the segmenter see what the detector has decided."""
+        """Pass the decided ticks to the endpointing."""
         for tick in self._detector.drain():
             self._meet_all(self._segmenter.feed(tick.voiced, tick.level))
 
@@ -200,7 +201,7 @@ class ChannelSegmenter:
         self._events.append(SegmentOpened(self._voice.number, start))
 
     def _close(self, tick: int, reason: Reason) -> None:
-        """End the open segment before `tick`; if that is the last, before the last sample heard."""
+        """End the open segment before `tick`, or after the last received sample if `tick` is the current one."""
         voice = self._voice
         if voice is None:
             raise RuntimeError("a segment was closed that was not open")
@@ -214,7 +215,7 @@ class ChannelSegmenter:
         self._transcribed += span.end - span.start - sum(_shared(span, x) for x in self._losses)
 
     def _grow(self, voice: "_Voice", end: int | None = None) -> None:
-        """Bring the segment up to `end`, or to what has been decided."""
+        """Extend the segment to `end`, or to the decided position."""
         end = self._decided if end is None else end
         pcm = self._source.cut(self._scale * voice.fed, self._scale * end)
         voice.fed = end
@@ -230,7 +231,7 @@ class ChannelSegmenter:
         self.feed(np.zeros(samples, dtype=np.int16))
 
     def _skip(self, samples: int) -> None:
-        """Silence to the end of the tick, then a leap over whole ticks, then silence for what is left."""
+        """Add silence to the end of the tick, skip whole ticks, then add silence for the rest."""
         tick = TICK * self._scale
         padding = -self._source.end % tick
         self._feed_silence(padding)
@@ -244,7 +245,7 @@ class ChannelSegmenter:
         self._feed_silence(rest)
 
     def _forget(self) -> None:
-        """Drop the audio and the losses that no segment to come can hold."""
+        """Drop the audio and the losses that no future segment can contain."""
         earliest = max(self._segmenter.earliest * TICK, self._claimed)
         self._source.forget(self._scale * earliest)
         needed = self._voice.start if self._voice else earliest
@@ -253,7 +254,7 @@ class ChannelSegmenter:
 
 
 class _Outlet(Protocol):
-    """The way of a segment's samples to the engine's rate."""
+    """Converts a segment's samples to the engine's rate."""
 
     def feed(self, pcm: Pcm) -> Pcm: ...
 
@@ -262,7 +263,7 @@ class _Outlet(Protocol):
 
 @dataclass(slots=True)
 class _Voice:
-    """The open segment: how much of it was fed, on the call clock, and how many engine samples were told."""
+    """The open segment.  `fed`: position on the call clock; `told`: samples at 16 kHz returned in events."""
 
     number: int
     start: int
@@ -275,10 +276,10 @@ class _Voice:
 
 
 class VadModel(Protocol):
-    """Whoever has a second opinion: Silero."""
+    """The interface of a batched voice activity model, for example Silero."""
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        """One opinion for each question, in order."""
+        """Return one result for each query, in order."""
         ...
 
 
@@ -286,10 +287,11 @@ def run_vad(
     segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, *, rounds: int = 32
 ) -> list[list[SoundEvent]]:
     """
-    What each ear has heard, in their order; one run of Silero a round serves all that ask.
+    Run voice activity detection; return the events of each segmenter, in order.
 
-    A round takes an ear 32 ms further (waking takes ten), so `rounds` bounds how long a flood on one
-    channel keeps the others waiting; an ear whose `question` is not None then goes on at the next call.
+    Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by 32 ms
+    (starting Silero takes ten rounds), so `rounds` limits how long much audio on one channel delays the others.  A
+    segmenter whose `query` is not None afterwards continues in the next call.
     """
     for _ in range(rounds):
         asking = [(segmenter, query) for segmenter in segmenters if (query := segmenter.query)]
@@ -306,7 +308,7 @@ def run_vad(
 def run_vad_single(
     segmenter: ChannelSegmenter, pcm: Pcm, silero: VadModel | None = None
 ) -> list[SoundEvent]:
-    """One ear, one piece of audio of any length: hear it and listen until nothing is left to ask."""
+    """Feed one segmenter with audio of any length and run until it has no query.  Returns the events."""
     segmenter.feed(pcm)
     events = run_vad([segmenter], silero)[0]
     while segmenter.query:
@@ -315,5 +317,5 @@ def run_vad_single(
 
 
 def _shared(one: Span, other: Span) -> int:
-    """Samples that lie in both."""
+    """Return the number of samples in both spans."""
     return max(0, min(one.end, other.end) - max(one.start, other.start))

@@ -1,8 +1,8 @@
 """
-Telephone keys heard in the audio: DTMF, ITU-T Q.23 and Q.24.
+Detects DTMF digits in audio (ITU-T Q.23 and Q.24).
 
-Two tones at once, one of four low and one of four high, for at least 40 ms.  Goertzel's filters are correlations
-with eight known tones, so they are done for several windows in one product of matrices.
+A digit is two tones at once, one of four low and one of four high, for at least 40 ms.  Goertzel filters are
+correlations with eight known tones, so one matrix product computes them for several windows.
 """
 
 from collections import deque
@@ -23,42 +23,43 @@ _KEYS = ("123A", "456B", "789C", "*0#D")
 _WINDOW_MS = 20
 _HOP_MS = 10
 _AT_A_TIME = 10
-"""Windows looked at together: a key is known 100 ms behind its beginning, which is soon enough."""
+"""Windows analysed together: a digit is known 100 ms after its start, which is early enough."""
 
 _NEEDED = 3
-"""Windows in a row: 40 ms of one key."""
+"""Consecutive windows that make a digit: 40 ms."""
 
 _SILENCE = 2
-"""Windows in a row without it, and the same key may be pressed again."""
+"""Consecutive windows without the digit that end it; then the same digit can occur again."""
 
 _PURE = 0.65
-"""Share of the power that must lie in the two tones; one that is 1.5 % off loses up to half of it."""
+"""Share of the power that must be in the two tones; a tone that is 1.5 % off loses up to half of its power."""
 
 _LOW_LOUDER_DB, _HIGH_LOUDER_DB = 6.0, 4.0
-"""How much louder one of the two may be: administrations ask for 4 to 10 (Q.24), and voices want little."""
+"""Allowed level difference (twist): administrations require 4 to 10 dB (Q.24); less rejects voices better."""
 
 _ALONE_DB = 6.0
-"""How much louder each tone must be than the others of its group."""
+"""Minimum level of each tone above the other tones of its group."""
 
 _FAINTEST = 32_768 * 10 ** (-40 / 20)
-"""Softer tones come from another line."""
+"""Minimum amplitude: -40 dBFS.  Weaker tones come from another line (crosstalk)."""
 
 _SAME_PRESS = from_ms(1_500)
-"""A key signalled and heard within such a time was pressed once."""
+"""A digit both signalled and detected within this time counts once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that was pressed; `at` is where its tone begins, in samples of the bridge."""
+    """A detected digit; `at` is where its tone begins, in samples at the detector's rate."""
 
     digit: str
     at: int
 
 
 class DtmfDetector:
-    """Hears the keys of one channel.  Memory: a fifth of a second of audio."""
+    """Detects the DTMF digits of one channel.  Keeps at most 200 ms of audio."""
 
     def __init__(self, rate: int = CALL_RATE) -> None:
+        """`rate`: sample rate of the audio, in Hz."""
         self._window = rate * _WINDOW_MS // 1_000
         self._hop = rate * _HOP_MS // 1_000
         self._tones = _tones(rate, self._window)
@@ -66,22 +67,26 @@ class DtmfDetector:
         self._length = 0
         self._start = 0
         self._heard = ""
-        """The key of the latest windows; empty for none."""
+        """The digit of the latest windows; empty for none."""
 
         self._run = 0
         self._down = ""
-        """The key that is being held."""
+        """The digit whose tone is present now; empty for none."""
 
     @property
     def held_samples(self) -> int:
-        """Audio in memory."""
+        """Number of samples in memory."""
         return sum(map(len, self._waiting))
 
     def feed(self, position: int, pcm: Pcm) -> list[Key]:
-        """Take in what comes at `position`, in samples of the bridge; the keys that have become known."""
+        """
+        Take audio: int16 `[n]`, whose first sample is at `position`, both at the detector's rate.
+
+        Returns the digits that are complete now.
+        """
         if position != self._start + self._length:
             self._waiting, self._length, self._start = [], 0, position
-        if len(pcm):  # empty ones would pile up
+        if len(pcm):  # empty pieces would accumulate
             self._waiting.append(pcm)
             self._length += len(pcm)
         if self._length < self._window + (_AT_A_TIME - 1) * self._hop:
@@ -104,7 +109,7 @@ class DtmfDetector:
         return keys
 
     def _meet(self, digit: str, at: int) -> Key | None:
-        """One window: a key goes down when it has been heard often enough, and up likewise."""
+        """Take one window; a digit starts and ends after enough consecutive windows."""
         self._run = self._run + 1 if digit == self._heard else 1
         self._heard = digit
         if digit == self._down or self._run < (_NEEDED if digit else _SILENCE):
@@ -113,7 +118,7 @@ class DtmfDetector:
         return Key(digit, at - (_NEEDED - 1) * self._hop) if digit else None
 
     def _digits(self, windows: Pcm) -> list[str]:
-        """The key in each window, empty for none."""
+        """Return the digit in each window, empty for none.  `windows`: int16 `[windows, samples]`."""
         waves = windows.astype(np.float32)
         power = np.einsum("ij,ij->i", waves, waves) * (self._window / 2)
         loud = power > _FAINTEST**2 * self._window**2 / 2
@@ -132,13 +137,17 @@ class DtmfDetector:
 
 
 class DtmfDeduplicator:
-    """Keys of one channel that are signalled by the bridge, heard in its audio, or both: each counts once."""
+    """Counts each digit of a channel once, whether the bridge signals it, its audio contains it, or both."""
 
     def __init__(self) -> None:
         self._single: deque[tuple[str, int, bool]] = deque(maxlen=64)
 
     def is_new(self, digit: str, at: int, *, signalled: bool) -> bool:
-        """Whether this key, at `at` on the call clock, has not come the other way already."""
+        """
+        Return whether a digit at `at`, on the call clock, has not been reported by the other source already.
+
+        `signalled`: reported by the bridge; otherwise detected in the audio.
+        """
         for known in self._single:
             if known[0] == digit and known[2] != signalled and abs(at - known[1]) < _SAME_PRESS:
                 self._single.remove(known)
@@ -148,13 +157,13 @@ class DtmfDeduplicator:
 
 
 def _tones(rate: int, window: int) -> Floats:
-    """Cosines and sines of the eight tones, [window, 16]."""
+    """Return cosines and sines of the eight tones: float32 `[window, 16]`."""
     at = np.arange(window)[:, None] * (2 * np.pi / rate) * np.array(_LOW_HZ + _HIGH_HZ)
     return np.concatenate([np.cos(at), np.sin(at)], axis=1).astype(np.float32)
 
 
 def _is_even(a: Floats, b: Floats) -> npt.NDArray[np.bool_]:
-    """Whether the low tone `a` and the high tone `b` may come from one telephone."""
+    """Return whether the level difference of low tone `a` and high tone `b` is within the allowed twist."""
     return (a < 10 ** (_LOW_LOUDER_DB / 10) * b) & (b < 10 ** (_HIGH_LOUDER_DB / 10) * a)
 
 

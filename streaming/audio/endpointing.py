@@ -1,7 +1,7 @@
 """
-Where segments begin and end: a pure machine, fed with one tick at a time.
+Endpointing: decides where segments begin and end.  Pure; takes one tick at a time.
 
-A tick is 20 ms of one channel.  The settings are milliseconds; inside, everything is ticks.
+A tick is 20 ms of one channel.  Settings are in milliseconds; all else is in ticks.
 """
 
 from collections import deque
@@ -17,40 +17,40 @@ TICK = CALL_RATE // 50
 """Samples of the call clock in a tick: 20 ms."""
 
 LONGEST_MS = 15_000
-"""No segment may be longer: beyond it small engines begin to loop, and padding spoils batches."""
+"""Upper limit of a segment in ms: beyond it small engines repeat words, and padding makes batches inefficient."""
 
 _SMOOTHING = 5
-"""Ticks over which the level is averaged before the quietest moment is sought: one soft tick is no pause."""
+"""Ticks over which the level is averaged before the quietest point is searched: one soft tick is not a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """When a segment begins and ends, in milliseconds; whole ticks are used, rounded up."""
+    """The settings of endpointing, in milliseconds; rounded up to whole ticks."""
 
     preroll_ms: int = 300
-    """Taken in before the first voiced tick: words begin softly, and detectors wake late."""
+    """Audio included before the first voiced tick: words begin softly, and detectors react late."""
 
     hangover_ms: int = 500
     """Silence that ends a segment."""
 
     afterroll_ms: int = 400
-    """Kept behind the last voiced tick: words end softly, and less cost words.  Never more than the hang-over."""
+    """Audio included after the last voiced tick, at most the hang-over: with less, soft word ends are lost."""
 
     start_voiced_ms: int = 60
     start_window_ms: int = 120
-    """So much voice within so much time is speech; less is a click."""
+    """`start_voiced_ms` of voice within `start_window_ms` is speech; less is a click."""
 
     minimum_ms: int = 400
-    """A segment is no shorter, unless the call ends: engines do badly on scraps."""
+    """Minimum length of a segment, unless the call ends: engines recognise very short audio badly."""
 
     maximum_ms: int = 12_000
-    """A segment is no longer, pre-roll included."""
+    """Maximum length of a segment, pre-roll included."""
 
     cut_window_ms: int = 3_000
-    """Where speech goes on past the maximum, the quietest moment of this stretch becomes the boundary."""
+    """If speech exceeds the maximum, the quietest point of the last `cut_window_ms` becomes the boundary."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be kept: ValueError says which setting and what would do."""
+        """Raise ValueError with the setting and its allowed values if a setting is out of range."""
         if not 100 <= self.hangover_ms <= 5_000:
             raise ValueError(f"hang-over of {self.hangover_ms} ms: choose 100 to 5000")
         if not 0 < self.start_voiced_ms <= self.start_window_ms <= 1_000:
@@ -67,19 +67,19 @@ class Endpointing:
             raise ValueError("minimum_ms must lie between 0 and 1000")
 
     def with_hangover(self, hangover_ms: int | None) -> Self:
-        """The same with the hang-over of one call; None changes nothing."""
+        """Return a copy with the hang-over of one call; None changes nothing."""
         return self if hangover_ms is None else replace(self, hangover_ms=hangover_ms)
 
 
 RECORDED = Endpointing(hangover_ms=2_000, maximum_ms=14_000, cut_window_ms=8_000)
 """
-Of recordings, where nobody waits for the words: pauses do not end a segment, so that it fills the engine's length
-and short pieces are not decoded alone; it is cut in the quietest moment of its last 8 s.
+Settings for recordings, where latency does not matter: short pauses do not end a segment, so that a segment fills
+the engine's length and short pieces are not decoded alone.  It is cut at the quietest point of its last 8 s.
 """
 
 
 class State(Enum):
-    """What the segmenter believes of the channel."""
+    """The state of a channel's endpointing."""
 
     SILENT = auto()
     SPEAKING = auto()
@@ -95,10 +95,10 @@ class Reason(StrEnum):
     PAUSE = "pause"
     LENGTH = "length"
     FINISHED = "finished"
-    """The call ended, or somebody asked for the words now."""
+    """The call ended, or the bridge requested finals now."""
 
     LOST = "lost"
-    """The audio behind it never came."""
+    """The audio after the segment was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The open segment ends; `tick` is the first that it does not hold."""
+    """The open segment ends; `tick` is the first tick after it."""
 
     tick: int
     reason: Reason
@@ -121,9 +121,9 @@ Boundary = Opened | Closed
 
 class Segmenter:
     """
-    Turn voiced and unvoiced ticks into segment boundaries.
+    Turns voiced and unvoiced ticks into segment boundaries.
 
-    Pure: no audio, no clock, no I/O.  Boundaries come in order; segments never overlap.
+    Pure: no audio, no clock, no I/O.  Boundaries are returned in order; segments never overlap.
     """
 
     def __init__(self, settings: Endpointing | None = None) -> None:
@@ -145,12 +145,12 @@ class Segmenter:
 
     @property
     def now(self) -> int:
-        """How many ticks have been fed."""
+        """Number of ticks received."""
         return self._now
 
     @property
     def earliest(self) -> int:
-        """No segment to come begins before this tick: older audio may be forgotten.  Never goes back."""
+        """No future segment begins before this tick, so older audio can be dropped.  Never decreases."""
         reach = self._window + self._preroll
         match self.state:
             case State.SILENT:
@@ -158,8 +158,8 @@ class Segmenter:
             case State.SPEAKING | State.ENDING:
                 return max(self._start, self._now - max(reach, len(self._levels)))
 
-    def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - it is what a tick is
-        """Advance one tick of mean power `level` (any scale); return the boundaries it revealed."""
+    def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - a tick has these two values
+        """Advance one tick of mean power `level` (any scale).  Returns the boundaries known now."""
         tick, self._now = self._now, self._now + 1
         self._levels.append(level)
         match self.state, voiced:
@@ -174,7 +174,7 @@ class Segmenter:
         return self._settle()
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:
-        """End the open segment here and now, if there is one.  Ticks may follow."""
+        """End the open segment at the current tick, if there is one.  More ticks may follow."""
         if self.state is State.SILENT:
             return []
         softly = max(self._voiced_until + self._afterroll, self._start + self._minimum)
@@ -184,7 +184,11 @@ class Segmenter:
         return [Closed(self._end, reason)]
 
     def skip(self, ticks: int) -> None:
-        """Advance over audio that does not exist: no segment reaches back over it.  Close the open one first."""
+        """
+        Advance over missing audio; no later segment begins before its end.
+
+        Raises RuntimeError if a segment is open: close it first.
+        """
         if self.state is not State.SILENT:
             raise RuntimeError("a segment is open: close it where the audio ends")
         self._now += ticks
@@ -193,7 +197,7 @@ class Segmenter:
         self._levels.clear()
 
     def _consider(self, tick: int) -> list[Boundary]:
-        """Open a segment if this voiced tick and those just before it are more than a click."""
+        """Open a segment if this tick and the ticks just before it contain enough voice."""
         self._candidates.append(tick)
         first = self._candidates[0]
         if len(self._candidates) < self._needed or tick - first >= self._window:
@@ -203,21 +207,21 @@ class Segmenter:
         return [Opened(self._start)]
 
     def _settle(self) -> list[Boundary]:
-        """Close what has paused or grown too long."""
+        """Close the open segment after a pause or at the maximum length."""
         if self._now - self._voiced_until >= self._hangover:
             return self.close(Reason.PAUSE)
         if self._now - self._start < self._maximum:
             return []
-        # In a pause there is nothing to cut through, and a segment of silence would help nobody.
+        # In a pause no speech has to be cut, and a following segment of silence would be useless.
         return self._cut() if self.state is State.SPEAKING else self.close(Reason.LENGTH)
 
     def _cut(self) -> list[Boundary]:
-        """Make the quietest recent moment the boundary between two segments."""
+        """Make the quietest recent point the boundary between two segments."""
         self._start = self._end = self._quietest()
         return [Closed(self._start, Reason.LENGTH), Opened(self._start)]
 
     def _quietest(self) -> int:
-        """The middle of the quietest 100 ms that a cut may use; the latest of equals."""
+        """Return the middle of the quietest 100 ms within the cut window; the latest if several are equal."""
         first = max(self._now - len(self._levels), self._start + self._minimum)
         levels = np.array(self._levels)[first - self._now :]
         smooth = np.convolve(levels, np.ones(_SMOOTHING), mode="valid")
@@ -226,5 +230,5 @@ class Segmenter:
 
 
 def _ticks(milliseconds: int) -> int:
-    """Whole ticks that cover `milliseconds`."""
+    """Convert milliseconds to ticks, rounded up."""
     return -(-milliseconds // 20)

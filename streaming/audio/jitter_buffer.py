@@ -1,7 +1,7 @@
 """
-One channel's samples in order: what came early, late, twice or never.
+The jitter buffer: puts one channel's frames in order and reports late, repeated and missing samples.
 
-Pure.  Positions and lengths are samples in the bridge's own rate.
+Pure.  Positions and lengths are samples at the bridge's rate.
 """
 
 from bisect import insort
@@ -11,18 +11,18 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE
 
 REORDER_MS = 200
-"""How much audio may come before a missing frame is given up."""
+"""Audio that may arrive after a missing frame before the frame counts as lost."""
 
 PATIENCE_MS = 1_000
-"""So much audio with unbelievable positions, one frame after the other, means that the bridge counts anew."""
+"""Consecutive audio with implausible positions after which the bridge counts as restarted (new positions)."""
 
 LONGEST_GAP_S = 3_600
-"""A jump forwards beyond this is a counter gone wrong, not a loss."""
+"""A larger jump forwards is a wrong counter, not a loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Samples that come next."""
+    """The next samples in order: int16 `[n]`, at `position`."""
 
     position: int
     pcm: Pcm = field(repr=False)
@@ -30,20 +30,20 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Samples that never came: whatever is placed next begins at `end`."""
+    """Missing samples: the next placed samples begin at `end`."""
 
     start: int
     end: int
 
     @property
     def samples(self) -> int:
-        """How many are missing."""
+        """Number of missing samples."""
         return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Samples dropped: their place was taken or given up already, or could not be believed."""
+    """Dropped samples: already received, already counted as lost, or with an implausible position."""
 
     samples: int
 
@@ -53,7 +53,7 @@ Placement = Placed | Gap | Late
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Early:
-    """A frame that waits for what comes before it."""
+    """A frame that waits for earlier frames."""
 
     position: int
     arrival: int
@@ -66,19 +66,19 @@ class _Early:
 
 class JitterBuffer:
     """
-    Put frames in order, drop what comes twice, say what is missing.
+    Puts frames in order, drops repeated frames, reports missing ones.
 
-    `Placed` and `Gap` together are contiguous from `start`.  A frame whose position lies in the past, or more
-    than an hour ahead, is refused; after a second of nothing but such frames the bridge is taken to count
-    anew, and they go on where the channel stands.  Holds 200 ms of early frames and a second of refused ones.
+    `Placed` and `Gap` together are contiguous from `start`.  A frame whose position is in the past, or more than an
+    hour ahead, is refused.  After one second of only such frames, the bridge counts as restarted, and the frames
+    continue at the current position.  Holds up to 200 ms of early frames and one second of refused frames.
     """
 
     def __init__(self, rate: int = CALL_RATE, *, start: int = 0) -> None:
         self.next = start
-        """Position of the sample that is due."""
+        """Position of the next sample in order."""
 
         self.restarts = 0
-        """How often the bridge was taken to count anew."""
+        """How often the bridge's positions restarted."""
 
         self._reorder = rate * REORDER_MS // 1_000
         self._patience = rate * PATIENCE_MS // 1_000
@@ -89,7 +89,11 @@ class JitterBuffer:
         self._refused: list[tuple[int, Pcm]] = []
 
     def place(self, position: int | None, pcm: Pcm) -> list[Placement]:
-        """Take in a frame; `position` as the bridge counts it, None where it does not count."""
+        """
+        Take a frame: int16 `[n]`.  Returns what is in order now.
+
+        `position`: of its first sample, as the bridge counts; None if the bridge sends no positions.
+        """
         if len(pcm) == 0:
             return []
         if position is None:
@@ -102,7 +106,7 @@ class JitterBuffer:
         return self._restart()
 
     def skip_to(self, position: int) -> list[Placement]:
-        """What comes next begins at `position`, unless that is past: what is missing before it is a gap."""
+        """Flush, then report a gap up to `position`, unless that is in the past."""
         placements = self.flush()
         if position > self.next:
             placements.append(Gap(self.next, position))
@@ -110,24 +114,24 @@ class JitterBuffer:
         return placements
 
     def flush(self) -> list[Placement]:
-        """Nothing more will come: give up what is missing, place the rest."""
+        """No more frames follow: report missing samples as gaps and place the waiting frames."""
         return self._pardon() + self._release(self._last)
 
     @property
     def _last(self) -> int:
-        """Behind everything that is known."""
+        """Position after the last sample of all frames held."""
         return max([self.next, *(early.end for early in self._early)])
 
     def _believable(self, position: int, length: int) -> bool:
         return position + length > self.next and position <= self.next + self._horizon
 
     def _pardon(self) -> list[Placement]:
-        """Drop the refused frames: a good one has come, so the count has not changed."""
+        """Drop the refused frames: a plausible frame has come, so the positions have not restarted."""
         dropped, self._refused = self._refused, []
         return [Late(len(pcm)) for _, pcm in dropped]
 
     def _restart(self) -> list[Placement]:
-        """Believe the refused frames: the first of them continues where the channel stands."""
+        """Accept the refused frames: the first of them continues at the current position."""
         refused, self._refused = self._refused, []
         placements = self._release(self._last)
         self._offset = self.next - refused[0][0]
@@ -143,21 +147,21 @@ class JitterBuffer:
         return repeats + self._release(self._last - self._reorder)
 
     def _drop_repeats(self, position: int) -> list[Placement]:
-        """Of waiting frames with the same position keep the longest: repeating one must not fill the memory."""
+        """Keep only the longest of waiting frames with the same position: repeats must not fill the memory."""
         same = [early for early in self._early if early.position == position]
         longest = max(same, key=lambda early: (len(early.pcm), -early.arrival))
         self._early = [e for e in self._early if e.position != position or e is longest]
         return [Late(len(early.pcm)) for early in same if early is not longest]
 
     def _release(self, given_up: int) -> list[Placement]:
-        """Place what is due; what is missing before `given_up` is a gap."""
+        """Place the frames in order; samples missing before `given_up` become gaps."""
         placements: list[Placement] = []
         while self._early and (self._early[0].position <= self.next or self.next < given_up):
             placements += self._settle(self._early.pop(0))
         return placements
 
     def _settle(self, frame: _Early) -> list[Placement]:
-        """Place one frame, behind a gap or without what is there already."""
+        """Place one frame, after a gap if needed, without samples that are placed already."""
         placements: list[Placement] = []
         if frame.position > self.next:
             placements.append(Gap(self.next, frame.position))

@@ -1,8 +1,8 @@
 """
-The audio of a channel that may not be in Redis yet.
+Keeps the audio of a channel that may not be in Redis yet.
 
-A gateway that another one took for dead has to hear it again when it takes its call back.  Pure; positions are
-samples of the internal rate (`resampler.internal_rate`), on the clock of the call.
+A gateway processes it again when it takes back a call that another gateway has adopted.  Pure; positions are
+samples at the internal rate (`resampler.internal_rate`), from the start of the call.
 """
 
 from collections import deque
@@ -13,56 +13,56 @@ from protocol.audio import Pcm
 from protocol.events import Account
 
 _MOST_SECONDS = 60
-"""More is not kept: the oldest goes first, and is counted as lost when the call is taken back."""
+"""Most seconds kept.  Older audio is dropped, and counts as lost when the call is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Samples that were heard."""
+    """Samples that were processed: int16 `[n]`, from `position`."""
 
     position: int
     pcm: Pcm = field(repr=False)
 
     @property
     def end(self) -> int:
-        """Where the next piece begins."""
+        """Position after the last sample."""
         return self.position + len(self.pcm)
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Samples that never came, or were not to be heard."""
+    """Samples that did not arrive, or must not be processed."""
 
     position: int
     end: int
     account: Account
     told: bool = True
-    """Whether an event of the call says so."""
+    """Whether the call has an event for this loss."""
 
 
 Piece = Heard | Lost
 
 
 class Replay:
-    """Contiguous pieces of one channel, the newest minute at most.  The owner says what may be forgotten."""
+    """Contiguous pieces of one channel: at most the last minute, less what the owner lets it forget."""
 
     def __init__(self, rate: int) -> None:
         self._most = _MOST_SECONDS * rate
         self._pieces: deque[Piece] = deque()
 
     def add(self, piece: Piece) -> None:
-        """What came next."""
+        """Append the next piece."""
         self._pieces.append(piece)
         while self._pieces[0].end < piece.end - self._most:
             self._pieces.popleft()
 
     def forget(self, before: int) -> None:
-        """Nobody will ask for what lies before a position."""
+        """Drop the pieces before a position."""
         while self._pieces and self._pieces[0].end <= before:
             self._pieces.popleft()
 
     def since(self, start: int, end: int) -> Iterator[Piece]:
-        """What came from `start` to `end`; what is not kept any more is lost, and nobody has been told."""
+        """Yield the pieces from `start` to `end`; audio that is not kept any more is `Lost` with `told=False`."""
         position = start
         for piece in self._pieces:
             if piece.end <= position:
@@ -77,7 +77,7 @@ class Replay:
 
 
 def _behind(piece: Piece, position: int) -> Piece:
-    """The part of a piece that begins at a position."""
+    """Return the part of a piece from a position on."""
     if isinstance(piece, Heard):
         return Heard(position, piece.pcm[position - piece.position :])
     return replace(piece, position=position)

@@ -1,8 +1,8 @@
 """
-From the telephone's rate to the engine's, and back for the voice detectors.
+Sample rate conversion: from the bridge's rate to the engine's, and to 8 kHz for voice activity detection.
 
-Upwards with soxr HQ: flat to 3.7 kHz, and no image of the telephone band gets past 4 kHz, so that an engine
-trained on wide-band speech hears a clean narrow band.  tests/streaming/audio/test_resampler.py measures it.
+Up-sampling uses soxr HQ: flat to 3.7 kHz, without images of the telephone band above 4 kHz, so that an engine
+trained on wide-band speech receives a clean narrow band.  tests/streaming/audio/test_resampler.py measures it.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ _EMPTY = np.zeros(0, dtype=np.int16)
 
 class Upsampler:
     """
-    8 to 16 kHz for one segment, in pieces.
+    Converts one segment from 8 to 16 kHz, in pieces.  All audio is int16 `[n]`.
 
-    soxr gives its output in bursts, 64 ms behind the input on average and 120 ms at most.
+    soxr returns its output in bursts, 64 ms behind the input on average and 120 ms at most.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Upsampler:
         self._given = 0
 
     def feed(self, pcm: Pcm) -> Pcm:
-        """Take in samples; give those that are ready."""
+        """Take samples at 8 kHz.  Returns the samples at 16 kHz that are ready."""
         self._fed += len(pcm)
         return self._give(self._stream.resample_chunk(pcm.astype(np.float32)))
 
     def flush(self) -> Pcm:
-        """The rest: all pieces together are twice as long as the input.  Nothing may be fed after it."""
+        """Return the rest: all output together is twice as long as the input.  Feed nothing afterwards."""
         rest = self._stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
         return self._give(rest[: UPSAMPLING * self._fed - self._given])
 
@@ -48,32 +48,32 @@ class Upsampler:
 
 
 class Untouched:
-    """16 kHz from the bridge goes to the engine as it is."""
+    """Passes audio at 16 kHz to the engine unchanged."""
 
     def feed(self, pcm: Pcm) -> Pcm:
-        """The same samples."""
+        """Return the same samples."""
         return pcm
 
     def flush(self) -> Pcm:
-        """Nothing is ever held back."""
+        """Return an empty array: no samples are held back."""
         return _EMPTY
 
 
 def internal_rate(rate: int) -> int:
-    """Hz at which audio that arrives at `rate` Hz is processed: the call clock's or the engine's."""
+    """Return the rate at which audio that arrives at `rate` Hz is processed: 8000 if `rate` is 8000, else 16000."""
     return CALL_RATE if rate == CALL_RATE else ENGINE_RATE
 
 
 class RateConverter:
     """
-    One channel's audio, from the bridge's rate to `internal_rate`, in pieces.
+    Converts one channel from the bridge's rate to `internal_rate`, in pieces.  All audio is int16 `[n]`.
 
-    Counts exactly: after `flush`, `n` samples of the bridge have become `n * internal_rate // rate` samples,
-    counted from the start of the channel.  soxr holds back up to 80 ms; 8 and 16 kHz pass at once, untouched.
+    The count is exact: after `flush`, `n` samples of the bridge have become `n * internal_rate // rate` samples,
+    counted from the start of the channel.  soxr holds back up to 80 ms; audio at 8 and 16 kHz passes unchanged.
     """
 
     def __init__(self, rate: int, start: int = 0) -> None:
-        """`rate` in Hz; `start`: position of the first sample, in samples of the bridge."""
+        """`rate`: of the bridge, in Hz; `start`: position of the first sample, at the bridge's rate."""
         self._rate = rate
         self._to = internal_rate(rate)
         self._fed = start
@@ -82,15 +82,15 @@ class RateConverter:
 
     @property
     def given(self) -> int:
-        """Position behind the last sample returned, in samples of the internal rate."""
+        """Position after the last sample returned, at the internal rate."""
         return self._given
 
     def position(self, sample: int) -> int:
-        """Where a sample of the bridge lies, in samples of the internal rate, rounded down."""
+        """Convert a position at the bridge's rate to the internal rate, rounded down."""
         return sample * self._to // self._rate
 
     def feed(self, pcm: Pcm) -> Pcm:
-        """Take in the samples that come next; return those that are ready."""
+        """Take the next samples at the bridge's rate.  Returns the converted samples that are ready."""
         self._fed += len(pcm)
         if self._rate == self._to:
             self._given += len(pcm)
@@ -100,7 +100,7 @@ class RateConverter:
         return self._give(self._stream.resample_chunk(pcm))
 
     def flush(self) -> Pcm:
-        """Return the rest: the next sample fed begins behind it, whatever its position."""
+        """Return the rest.  The next samples fed continue directly after it."""
         if self._stream is None:
             return _EMPTY
         rest = self._stream.resample_chunk(_EMPTY, last=True)
@@ -111,9 +111,9 @@ class RateConverter:
 
     def skip(self, samples: int) -> int:
         """
-        Advance over `samples` of the bridge that never came; return how many that is at the internal rate.
+        Advance over `samples`, at the bridge's rate, that did not arrive.  Call `flush` first.
 
-        `flush` first.
+        Returns the number of samples at the internal rate.
         """
         self._fed += samples
         skipped = self.position(self._fed) - self._given
@@ -127,9 +127,9 @@ class RateConverter:
 
 class Halver:
     """
-    16 to 8 kHz for the voice detectors only.
+    Converts 16 to 8 kHz, only for voice activity detection.
 
-    A half-band filter of 47 taps: 1.4 ms of delay, which is nothing to a tick of 20 ms, and no bursts.
+    A half-band filter of 47 taps: its delay of 1.4 ms is small against a tick of 20 ms; its output has no bursts.
     """
 
     def __init__(self) -> None:
@@ -137,14 +137,14 @@ class Halver:
         self._held = np.zeros(_HALF_BAND_TAPS - 1, dtype=np.float32)
 
     def feed(self, pcm: Pcm) -> Pcm:
-        """One sample for every two that came; an odd one waits for its neighbour."""
+        """Take int16 `[n]` at 16 kHz.  Returns one sample for every two; an odd sample waits for the next call."""
         samples = np.concatenate([self._held, pcm.astype(np.float32)])
         count = (len(samples) - _HALF_BAND_TAPS + 1) // 2
         if count == 0:
             self._held = samples
             return _EMPTY
         self._held = samples[2 * count :]
-        # Of a half-band filter every other tap is zero, but for the middle one.
+        # In a half-band filter every other tap is zero, except for the middle one.
         middle = _HALF_BAND_TAPS // 2
         sides = np.convolve(
             samples[: 2 * count + _HALF_BAND_TAPS - 2 : 2], self._taps[::2], "valid"
@@ -153,13 +153,13 @@ class Halver:
 
 
 def to_pcm(samples: Floats) -> Pcm:
-    """`samples` in 16-bit units, rounded and clipped."""
+    """Convert float samples in 16-bit units to int16, rounded and clipped."""
     rounded: Floats = np.rint(samples)
     return rounded.clip(-32_768, 32_767).astype(np.int16)
 
 
 def _half_band(taps: int) -> Floats:
-    """Low-pass at a quarter of the rate: a sinc under a Kaiser window, with a sum of one."""
+    """Return a low-pass filter at a quarter of the sample rate: a sinc with a Kaiser window; its sum is 1."""
     at = np.arange(taps) - taps // 2
     filtered: Floats = (np.sinc(at / 2) * np.kaiser(taps, 6.0)).astype(np.float32)
     filtered /= filtered.sum()

@@ -6,7 +6,7 @@ from protocol.audio import Pcm
 
 
 class SampleBuffer:
-    """The last stretch of a channel's audio, found by position; the owner says what may be forgotten."""
+    """Keeps a channel's most recent audio, addressed by position, until the owner calls `forget`."""
 
     def __init__(self) -> None:
         self._samples = bytearray()
@@ -19,15 +19,15 @@ class SampleBuffer:
 
     @property
     def end(self) -> int:
-        """Position behind the newest sample."""
+        """Position after the newest sample."""
         return self._start + len(self._samples) // 2
 
     def append(self, pcm: Pcm) -> None:
-        """Add what comes next."""
+        """Append the next samples: int16 `[n]`."""
         self._samples += pcm.astype(np.int16, copy=False).tobytes()
 
     def cut(self, start: int, end: int) -> Pcm:
-        """A copy of the samples from `start` to `end`; ValueError when some are not there."""
+        """Return a copy of the samples from `start` to `end`.  Raises ValueError if some are not kept."""
         if not self._start <= start <= end <= self.end:
             raise ValueError(
                 f"samples {start} to {end} of a track from {self._start} to {self.end}"
@@ -36,13 +36,13 @@ class SampleBuffer:
         return np.frombuffer(bytes(self._samples[first:last]), dtype=np.int16)
 
     def forget(self, before: int) -> None:
-        """Drop what lies before `before`, as far as there is anything."""
+        """Drop the samples before position `before`."""
         surplus = min(before, self.end) - self._start
         if surplus > 0:
             del self._samples[: 2 * surplus]
             self._start += surplus
 
     def jump(self, position: int) -> None:
-        """Drop everything and go on at `position`."""
+        """Drop all samples and continue at `position`."""
         self._samples.clear()
         self._start = position

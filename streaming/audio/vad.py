@@ -1,9 +1,9 @@
 """
-Whether a tick of one channel is voiced.
+Voice activity detection: decides whether a tick of one channel is voiced.
 
-webrtcvad costs next to nothing and hears every voice, but in loud noise it hears nothing else.  Silero knows
-speech from noise at twenty to fifty times the price.  So webrtcvad listens all the time, and only while it
-hears a voice is Silero asked for its opinion, for all channels in one run; a tick is voiced when both say so.
+webrtcvad costs very little and detects every voice, but classifies loud noise as voice too.  Silero distinguishes
+speech from noise at 20 to 50 times the cost.  So webrtcvad runs always, and Silero only while webrtcvad detects
+voice, for all channels in one run.  A tick is voiced if both detect voice.
 """
 
 from collections import deque
@@ -20,15 +20,15 @@ from .endpointing import TICK
 from .silero import SileroChannel, VadQuery, VadResult, silero_weights
 
 _QUIET_TICKS = 15
-"""Both must be quiet for so long before Silero is let go: about what it costs to wake it again."""
+"""Ticks without voice in both detectors before Silero is deactivated: about the cost of its next warm-up."""
 
 
 _MODE = 2
-"""webrtcvad's second strictest: the strictest swallows soft beginnings of words."""
+"""Aggressiveness of webrtcvad, 0 to 3: mode 3 cuts off soft beginnings of words."""
 
 
 class Vad(StrEnum):
-    """Who decides what is voiced."""
+    """Which detectors decide whether a tick is voiced."""
 
     BOTH = "webrtc+silero"
     WEBRTC = "webrtc"
@@ -36,13 +36,13 @@ class Vad(StrEnum):
 
 
 def available() -> frozenset[Vad]:
-    """The choices that this installation has; without Silero's weights that is webrtcvad alone."""
+    """Return the detectors of this installation; without Silero's weights only webrtcvad."""
     return frozenset(Vad) if silero_weights() else frozenset({Vad.WEBRTC})
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """20 ms of one channel: whether they are voiced, and their mean power."""
+    """20 ms of one channel: whether it is voiced, and its mean power (square of 16-bit units)."""
 
     voiced: bool
     level: float
@@ -50,11 +50,11 @@ class Tick:
 
 class Detector:
     """
-    The ticks of one channel, voiced or not.
+    Classifies the ticks of one channel as voiced or unvoiced.
 
-    `hear`, answer each `question` with `learn` until there is none, `drain`.  A tick is judged by the window that
-    holds its last sample, so its verdict comes at most 32 ms behind it.  The ticks do not depend on how the
-    audio was cut into pieces.
+    Call `feed`, answer each `query` by `apply` until there is none, then `drain`.  The Silero window with a tick's
+    last sample decides the tick, so the result comes at most 32 ms after it.  Ticks do not depend on how the audio
+    was cut into pieces.
     """
 
     def __init__(self, vad: Vad = Vad.BOTH) -> None:
@@ -68,16 +68,16 @@ class Detector:
 
     @property
     def heard(self) -> int:
-        """Position behind the last sample heard, on the call clock."""
+        """Position after the last sample received, on the call clock."""
         return self._position + TICK * len(self._undecided) + len(self._rest)
 
     @property
     def query(self) -> VadQuery | None:
-        """What this channel wants to know of Silero, if anything."""
+        """The next window that Silero must classify; None if there is none."""
         return self._second.query if self._second and self._undecided else None
 
     def feed(self, pcm: Pcm) -> None:
-        """Take in 8 kHz samples."""
+        """Take the next samples: int16 `[n]` at 8 kHz."""
         if self._second:
             self._second.feed(pcm)
         samples = np.concatenate([self._rest, pcm]) if len(self._rest) else pcm
@@ -88,26 +88,26 @@ class Detector:
         self._decide()
 
     def apply(self, result: VadResult) -> None:
-        """Silero's answer to `question`."""
+        """Take Silero's result for `query`.  Raises RuntimeError if Silero is not used."""
         if self._second is None:
             raise RuntimeError("an opinion that nobody asked for")
         self._second.apply(result)
         self._decide()
 
     def drain(self) -> list[Tick]:
-        """The ticks decided since the last call, in order."""
+        """Return the ticks decided since the last call, in order."""
         decided, self._decided = self._decided, []
         return decided
 
     def conclude(self) -> None:
-        """Decide every whole tick now, by Silero's latest word where its next one cannot be waited for."""
+        """Decide every whole tick now; use Silero's latest result for ticks that it has not classified."""
         while self._undecided:
             self._settle(
                 self._undecided[0].voiced and (self._second is None or self._second.speech)
             )
 
     def skip(self, ticks: int) -> None:
-        """Advance over audio that does not exist.  Only at the end of a tick, when all is decided."""
+        """Advance over missing audio.  Raises RuntimeError unless all ticks are decided and none is incomplete."""
         if self._undecided or len(self._rest):
             raise RuntimeError("audio is undecided: conclude first, at the end of a tick")
         self._position += ticks * TICK
@@ -120,7 +120,7 @@ class Detector:
         return Tick(voiced, float(power @ power) / TICK)
 
     def _decide(self) -> None:
-        """Settle ticks in order until one has to wait for an opinion."""
+        """Decide ticks in order until one has to wait for Silero."""
         while self._undecided:
             voiced = self._undecided[0].voiced
             if self._second is not None:
@@ -131,8 +131,8 @@ class Detector:
                 voiced = voiced and self._second.speech
             self._settle(voiced)
 
-    def _settle(self, voiced: bool) -> None:  # noqa: FBT001 - it is what a tick is
-        """Decide the oldest tick, and let Silero go when nobody has heard anything for a while."""
+    def _settle(self, voiced: bool) -> None:  # noqa: FBT001 - the value of a tick
+        """Decide the oldest tick, and deactivate Silero after a while without voice."""
         tick = self._undecided.popleft()
         self._decided.append(Tick(voiced, tick.level))
         self._position += TICK

@@ -1,9 +1,9 @@
 """
-All ears of the process, listened to together.
+Runs voice activity detection for all channels of the process in batches.
 
-Silero judges many channels in one run for little more than one.  Frames of many calls arrive in one turn of
-the event loop when it is busy, one by one when it is not: so whatever has arrived by the end of the turn is
-heard together, and nobody waits for anybody.
+For Silero, a run with many channels costs little more than a run with one.  All audio that arrives in one iteration
+of the event loop is processed together: many frames when the gateway is busy, single frames when it is not.  So no
+channel waits for another.
 """
 
 import asyncio
@@ -12,28 +12,28 @@ from collections.abc import Callable
 from .channel_segmenter import ChannelSegmenter, SoundEvent, VadModel, run_vad
 
 Deliver = Callable[[list[SoundEvent]], None]
-"""Who wants to know what an ear has made out; called in the event loop, must not block."""
+"""Called with the events of a segmenter, in the event loop; must not block."""
 
 
 class VadBatcher:
-    """Ears that have something new, until the end of this turn of the loop."""
+    """Collects the segmenters with new audio until the end of this iteration of the event loop."""
 
     def __init__(self, silero: VadModel | None) -> None:
         self._silero = silero
         self._waiting: dict[ChannelSegmenter, Deliver] = {}
 
     def soon(self, segmenter: ChannelSegmenter, deliver: Deliver) -> None:
-        """`ear` has heard something: say what, at the end of this turn."""
+        """Process the new audio of `segmenter` at the end of this iteration; pass its events to `deliver`."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._listen)
         self._waiting[segmenter] = deliver
 
     def forget(self, segmenter: ChannelSegmenter) -> None:
-        """Nobody wants to know any more what `ear` has heard."""
+        """Cancel the processing of `segmenter`."""
         self._waiting.pop(segmenter, None)
 
     def now(self, segmenter: ChannelSegmenter, deliver: Deliver) -> None:
-        """The same at once and to the last sample, because something else depends on it."""
+        """Process all audio of `segmenter` at once, because the next event depends on it."""
         self._waiting.pop(segmenter, None)
         deliver(run_vad([segmenter], self._silero)[0])
         while segmenter.query:
@@ -46,5 +46,5 @@ class VadBatcher:
             waiting[segmenter](events)
             if (
                 segmenter.query
-            ):  # a flood: the rest of it in the next turn, so that the others get theirs
+            ):  # much audio: the rest follows in the next iteration, after other channels
                 self.soon(segmenter, waiting[segmenter])

@@ -1,1 +1,1 @@
-"""The line passport: whether the audio of a call is what the bridge said it would be, and fit to be heard."""
+"""Audio quality: checks that audio has the declared encoding, rate and channels, and can be transcribed."""

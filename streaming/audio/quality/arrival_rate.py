@@ -1,4 +1,4 @@
-"""Whether audio arrives as fast as it was spoken."""
+"""Measures whether audio arrives in real time."""
 
 from collections import deque
 from itertools import pairwise
@@ -6,32 +6,32 @@ from itertools import pairwise
 from protocol.clock import CALL_RATE
 
 _STEP = 0.1
-"""Seconds between looks."""
+"""Seconds between measurements."""
 
 _LOOKS = 11
-"""Looks in a verdict: a second.  At half the rate no segment can be over before."""
+"""Measurements in a result: one second.  Even at half the rate, no segment can end earlier."""
 
 _STEADY = 1.5
-"""No step may be so many times faster or slower than the whole: bursts are no rate."""
+"""No step may be faster or slower than the whole by this factor: arrival in bursts shows no rate."""
 
 _WRONG = ((0.46, 0.54), (1.85, 2.15))
-"""Half and twice the declared rate.  Other paces are those of files, which are sent as fast as one likes."""
+"""Half and twice the declared rate.  Other speeds come from files, which a bridge may send at any speed."""
 
 _RIGHT = (0.85, 1.15)
 
 
 class ArrivalRate:
-    """How many samples of the call clock arrive in a second of the wall clock, when they come steadily."""
+    """Measures the speed of steadily arriving audio, relative to real time."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int]] = deque(maxlen=_LOOKS)
 
     def arrive(self, position: int, now: float) -> float | None:
         """
-        Audio up to `position` of the call clock is here at `now`, in seconds.
+        Take that audio up to `position`, on the call clock, has arrived at `now`, in seconds of any clock.
 
-        Times real time: 1.0 where it comes steadily as it should, what is steadily off by a factor of two;
-        None for anything else, which shows nothing.
+        Returns the speed relative to real time: 1.0 if the arrival is steady and correct, the measured speed if it
+        is steadily off by a factor of two, None for anything else, which proves nothing.
         """
         if self._looks and now - self._looks[-1][0] < _STEP:
             return None

@@ -1,9 +1,9 @@
 """
-A quarter of a second of one channel, measured.
+Measures blocks of 250 ms of one channel.
 
-Speech is smooth: read rightly, a sample lies near the last one; read wrongly (the other law of G.711, the other
-byte order), it does not.  So the same bytes are read both ways, and the smoother reading is the right one.  Over
-all the telephone speech that the project was tried with the sign of `law` has never been wrong (bench/passport.py).
+Speech is smooth: decoded correctly, a sample is close to the previous one; decoded with the other law of G.711 or
+the other byte order, it is not.  So the same bytes are decoded both ways, and the smoother result is the correct
+one.  In all telephone speech that the project was tested with, the sign of `law` was never wrong.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ BLOCK = CALL_RATE // 4
 FULL_SCALE = 32_768
 
 SILENT_DBFS = -120.0
-"""Stands for the level of digital silence."""
+"""The level used for digital silence."""
 
 _TICK = BLOCK // 12
-"""Samples over which levels are taken: about 20 ms."""
+"""Samples over which a level is measured: about 20 ms."""
 
 _CLIPPED = 31_000
-"""From here on a sample is at the end of the scale: the laws of G.711 end at 32 124 and 32 256."""
+"""From this value a sample counts as full scale: the laws of G.711 end at 32,124 and 32,256."""
 
 _FAINT = 64
-"""Where no sample is larger, the byte order cannot be told."""
+"""If no sample is larger, the byte order cannot be determined."""
 
 _LOUD_DBFS = -35.0
-"""Where no tick is louder, what is missing in the treble may only be too soft."""
+"""If no tick is louder, missing high frequencies may only be too soft."""
 
 _NEVER_DBFS = -40.0
-"""Where a tick is softer, there is no steady noise to be looked for."""
+"""If any tick is softer, there is no steady noise to check."""
 
 
 _BANDS = 40
 
 _SILENT_CODES = 8
-"""The smallest codes of both laws: silence, whichever of them it is read by."""
+"""The smallest codes of both laws: silence with either law."""
 
 _IDLE_COST = -1.0
 
@@ -50,11 +50,11 @@ Wave = npt.NDArray[np.floating]
 
 _OTHER = {Encoding.MULAW: Encoding.ALAW, Encoding.ALAW: Encoding.MULAW}
 _IDLE = {Encoding.MULAW: b"\xff", Encoding.ALAW: b"\xd5"}
-"""What each law writes for silence."""
+"""The code of each law for silence."""
 
 
 def _known(law: Encoding) -> npt.NDArray[np.bool_]:
-    """For each 16-bit value, seen as unsigned, whether `law` has a code for it."""
+    """Return, for each 16-bit value taken as unsigned, whether `law` has a code for it: bool `[65536]`."""
     known = np.zeros(65_536, dtype=np.bool_)
     known[decode(bytes(range(256)), law).view(np.uint16)] = True
     return known
@@ -65,97 +65,101 @@ _KNOWN = {law: _known(law) for law in _OTHER}
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The other reading of the same bytes, less the declared one: both negative, and it is the right one."""
+    """The other decoding of the same bytes minus the declared one.  If both are negative, the other is right."""
 
     roughness: float
-    """Bits to write the step from one sample to the next, on average."""
+    """Difference of the mean bits needed for the step from one sample to the next."""
 
     smoothness: float
-    """Correlation of neighbours, reversed so that it has the sign of `roughness`; -2 to 2."""
+    """Difference of the correlations of neighbouring samples, with the sign of `roughness`; -2 to 2."""
 
     @property
     def is_against(self) -> bool:
-        """Whether the declared reading is noise and the other one is not."""
+        """Whether the declared decoding gives noise and the other one does not."""
         return self.roughness < -0.3 and self.smoothness < -0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Where the power of a loud block lies, in dB relative to 80 to 3400 Hz and in Hz, by the declared rate."""
+    """
+    Spectral balance of a loud block, according to the declared rate.
+
+    `bass`, `high`: dB relative to 80 to 3400 Hz; `centroid`: Hz.
+    """
 
     bass: float
-    """80 to 250 Hz: the voice itself."""
+    """80 to 250 Hz: the fundamental frequencies of voices."""
 
     high: float
-    """4200 to 7600 Hz; nothing at 8 kHz."""
+    """4200 to 7600 Hz; empty at 8 kHz."""
 
     centroid: float
 
 
 _NO_CONTRAST = Contrast(0.0, 0.0)
-"""The declared reading is good: nobody needs to look at the other one."""
+"""The declared decoding is plausible, so the other one need not be checked."""
 
 _LIKELY = 0.4
-"""Neighbours that are so much alike are no misread samples."""
+"""Correlation of neighbouring samples above which they are not misread."""
 
 _STRANGERS = 0.3
 _KIN = 0.6
-"""Likeness of neighbours that are samples of two channels, and of those of one."""
+"""Upper correlation limit for samples of two different channels, and lower limit for samples of one channel."""
 
 _TONAL = 0.03
-"""Flatness below which there are tones, whose treble nobody would miss; speech has 0.2."""
+"""Flatness below which the block contains tones, whose high frequencies are not missing; speech has 0.2."""
 
 _NOISY = 0.15
-"""Flatness of what may be misread."""
+"""Flatness above which audio may be misread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What was found in 250 ms of a channel."""
+    """The measurements of 250 ms of a channel."""
 
     start: int
-    """On the call clock."""
+    """Position on the call clock."""
 
     idle: bool
-    """Every sample is the same: nobody speaks, nothing hums, no device is there."""
+    """Whether all samples are equal: no speech, no hum, no connected device."""
 
     loudest: float
-    """dBFS of the loudest and of the softest 20 ms."""
+    """Level of the loudest 20 ms, in dBFS; `softest`: of the softest."""
 
     softest: float
     offset: float
-    """Mean, as a share of full scale."""
+    """Mean of the samples, as a share of full scale."""
 
     clipped: float
-    """Share of the samples that stand side by side at the end of the scale."""
+    """Share of the samples that are next to each other at full scale."""
 
     law: float | None = None
-    """Bits a sample that the other law of G.711 would cost more; None where this cannot be told."""
+    """Additional bits per sample with the other law of G.711; None if unknown."""
 
     order: Contrast | None = None
-    """The other byte order; None where this cannot be told."""
+    """Comparison with the other byte order; None if unknown."""
 
     linear: Contrast | None = None
-    """The codes of G.711 read as 16-bit samples; None where this cannot be told."""
+    """Comparison with the G.711 codes decoded as 16-bit samples; None if unknown."""
 
     packed: float | None = None
-    """Bits a sample that two codes of G.711 would cost more than the 16 bits; None where this cannot be told."""
+    """Additional bits per sample when the 16 bits are decoded as two G.711 codes; None if unknown."""
 
     is_stereo: bool = False
-    """Samples of two channels take turns in what was declared as one."""
+    """Whether one declared channel contains the interleaved samples of two."""
 
     balance: Balance | None = None
-    """Only known where the block is loud."""
+    """Spectral balance; None unless the block is loud."""
 
     treble: float | None = None
-    """dB by which the upper half of the band lies below the lower; None where this cannot be told."""
+    """Level of the lower half of the band above the upper half, in dB; None if unknown."""
 
     flatness: float = 0.0
-    """Of the softest quarter: 1 for white noise, 0 for a tone; only known where every tick is loud."""
+    """Spectral flatness of the softest quarter: 1 for white noise, 0 for a tone; 0 unless every tick is loud."""
 
 
 def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
-    """What is found in `pcm`, BLOCK samples of the call clock at `rate` Hz."""
+    """Measure `pcm`: int16 `[n]` at `rate` Hz, 250 ms long, from position `start` on the call clock."""
     levels = _levels(pcm, _TICK * rate // CALL_RATE)
     softest, loudest = float(levels.min()), float(levels.max())
     code = _law_of(pcm)
@@ -185,7 +189,7 @@ def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
 
 
 def _levels(pcm: Pcm, tick: int) -> Wave:
-    """Level of each whole tick in dBFS, without direct current."""
+    """Return the level of each whole tick in dBFS, without DC."""
     whole = len(pcm) // tick * tick
     ticks = (pcm[:whole] - pcm.mean(dtype=np.float32)).reshape(-1, tick)
     power = np.einsum("ij,ij->i", ticks, ticks) / tick / FULL_SCALE**2
@@ -194,7 +198,7 @@ def _levels(pcm: Pcm, tick: int) -> Wave:
 
 
 def _softest(pcm: Pcm) -> Pcm:
-    """The softest quarter: what is there when nobody speaks."""
+    """Return the softest quarter of the block: the background without speech."""
     quarters = pcm.reshape(4, -1)
     waves = quarters.astype(np.float32)
     softest: Pcm = quarters[int(np.einsum("ij,ij->i", waves, waves).argmin())]
@@ -202,7 +206,7 @@ def _softest(pcm: Pcm) -> Pcm:
 
 
 def _law_of(pcm: Pcm) -> Encoding | None:
-    """The law of G.711 that all of `pcm` came out of, whoever decoded it; None for other audio."""
+    """Return the law of G.711 whose decoder can produce all samples of `pcm`; None for other audio."""
     seen = pcm.view(np.uint16)
     return next((law for law, known in _KNOWN.items() if known[seen].all()), None)
 
@@ -210,7 +214,7 @@ def _law_of(pcm: Pcm) -> Encoding | None:
 def _law(pcm: Pcm, law: Encoding) -> float | None:
     other = _OTHER[law]
     if (pcm == pcm[0]).all():
-        # What a bridge sends for a muted channel is one code, and no device hums at exactly its neighbour's.
+        # For a muted channel a bridge sends one code; no device produces exactly the idle code of the other law.
         return _IDLE_COST if abs(int(pcm[0])) == abs(int(decode(_IDLE[other], law)[0])) else None
     if int(np.abs(pcm.astype(np.int32)).max()) <= _SILENT_CODES:
         return None
@@ -222,14 +226,14 @@ def _order(pcm: Pcm) -> Contrast:
 
 
 def _linear(pcm: Pcm, law: Encoding) -> Contrast:
-    """A tone above the middle of the band seems a lower one when it is thinned out: only noise is doubted."""
+    """Check only noise: a tone above the middle of the band aliases to a lower one when samples are dropped."""
     if _neighbourhood(pcm) > _LIKELY or _flatness(_spectrum(pcm)) < _NOISY:
         return _NO_CONTRAST
     return _contrast(pcm, decode(encode(pcm, law), Encoding.L16))
 
 
 def _packed(pcm: Pcm, order: Contrast) -> float:
-    """Nothing where the other byte order explains the noise."""
+    """Return 0 if the other byte order explains the noise."""
     if order.is_against or _flatness(_spectrum(pcm)) < _NOISY:
         return 0.0
     declared = _roughness(pcm)
@@ -238,9 +242,10 @@ def _packed(pcm: Pcm, order: Contrast) -> float:
 
 def _is_stereo(pcm: Pcm) -> bool:
     """
-    Neighbours have nothing to do with each other, every other sample has: both, or that of the louder channel.
+    Return whether neighbouring samples are uncorrelated while every second sample is correlated.
 
-    No single tone is like that (cos 2w is negative where cos w is small), and no voice was.
+    The correlation must hold for both channels, or for the much louder one.  No single tone has this property
+    (cos 2w is negative where cos w is small), and no tested voice had it.
     """
     if abs(_neighbourhood(pcm)) > _STRANGERS:
         return False
@@ -278,7 +283,7 @@ def _roughness(pcm: Pcm) -> float:
 
 
 def _neighbourhood(pcm: Pcm) -> float:
-    """How much a sample is like the next one: -1 to 1."""
+    """Return the correlation of neighbouring samples: -1 to 1."""
     wave = pcm.astype(np.float32)
     wave -= wave.mean()
     power = float(wave @ wave)
@@ -291,7 +296,7 @@ def _clipped(pcm: Pcm) -> float:
 
 
 def _spectrum(pcm: Pcm) -> Wave:
-    """Power in bands of equal width."""
+    """Return the power in `_BANDS` bands of equal width."""
     wave = pcm.astype(np.float32) * np.hanning(len(pcm)).astype(np.float32)
     power = np.abs(fft.rfft(wave)) ** 2
     bands: Wave = power[: len(power) // _BANDS * _BANDS].reshape(_BANDS, -1).mean(axis=1) + 1e-3
@@ -299,7 +304,7 @@ def _spectrum(pcm: Pcm) -> Wave:
 
 
 def _treble(spectrum: Wave) -> float | None:
-    """The band above half of what the rate can carry against the one below; the edges belong to neither."""
+    """Return how far the band above half of the Nyquist frequency is below the one under it, in dB."""
     if _evenness(spectrum[_BANDS // 10 : _BANDS // 2]) < _TONAL:
         return None
     quarter = _BANDS // 4
@@ -308,7 +313,7 @@ def _treble(spectrum: Wave) -> float | None:
 
 
 def _flatness(spectrum: Wave) -> float:
-    """Geometric over arithmetic mean, in the telephone band."""
+    """Return the spectral flatness in the telephone band: geometric mean over arithmetic mean."""
     return _evenness(spectrum[_BANDS // 10 : _BANDS * 8 // 10])
 
 

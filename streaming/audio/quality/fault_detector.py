@@ -1,4 +1,4 @@
-"""One channel's recent blocks, and the faults they show."""
+"""Detects faults from the recent blocks of one channel."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,35 +10,35 @@ from protocol.events import Fault
 from .block_stats import Balance, Block, Contrast
 
 _BENT = 0.02
-"""Mean, as a share of full scale, beyond which it is no accident: telephones block direct current."""
+"""Mean, as a share of full scale, above which there is a DC offset: telephones block DC."""
 
 _CUT_OFF = 0.01
-"""Share of samples at the end of the scale; a loud but healthy call was seen with 0.002."""
+"""Share of samples at full scale that counts as clipping; a loud but good call had 0.002."""
 
 _SOFT_DBFS = -45.0
-"""Speech whose loudest tick in a second and a half stays below is too soft."""
+"""Speech is too soft if its loudest tick in 1.5 s is below this level."""
 
 _NOISE_DBFS = -38.0
-"""Where no tick in two and a half seconds is softer, and all of it is flat, there is noise."""
+"""There is noise if no tick in 2.5 s is softer than this level and the spectrum is flat."""
 
 _FLAT = 0.5
-"""Flatness from which on it is noise, not music or a tone."""
+"""Spectral flatness above which sound is noise, not music or a tone."""
 
 _MUFFLED_DB = 45.0
-"""Speech that falls off so steeply in the middle of its band was recorded at twice the rate."""
+"""Speech whose level falls by this much in the middle of its band was recorded at twice the declared rate."""
 
 
 _BRIGHT_DB, _THIN_DB, _BRIGHT_HZ = -35.0, -17.0, 900.0
-"""Speech of 8 kHz read at 16: power above 4.2 kHz, none below 250 Hz, or its middle beyond 900 Hz."""
+"""8 kHz speech read at 16 kHz: power above 4.2 kHz, and little below 250 Hz or a centroid above 900 Hz."""
 
 _ENOUGH_TREBLE = 3
 
 _PACKED_BITS = -1.0
-"""G.711 read as 16 bit costs 2 to 5 bits a sample more than it should; bench/misdeclared.py."""
+"""G.711 decoded as 16 bit costs 2 to 5 bits per sample more than it should; bench/misdeclared.py."""
 
 
 class Disguise(Enum):
-    """What audio is that was declared as another encoding."""
+    """The real encoding of audio that was declared as another one."""
 
     LINEAR = auto()
     """16-bit samples, declared as G.711."""
@@ -51,14 +51,14 @@ class Disguise(Enum):
 
 
 class FaultDetector:
-    """What a channel has shown of late; holds numbers of three seconds."""
+    """Detects the faults of one channel from the measurements of the last three seconds."""
 
     def __init__(self) -> None:
         self.ever = False
-        """Whether anything but digital silence has come."""
+        """Whether the channel ever had anything but digital silence."""
 
         self.loud = 0
-        """How many blocks carried more than faint noise."""
+        """Number of blocks louder than faint noise."""
 
         self._recent: deque[Block] = deque(maxlen=12)
         self._spoken: deque[Block] = deque(maxlen=6)
@@ -71,7 +71,7 @@ class FaultDetector:
         self._treble: deque[float] = deque(maxlen=8)
 
     def see(self, block: Block, *, speaking: bool) -> None:
-        """The next block; `speaking` when somebody speaks in it."""
+        """Take the next block.  `speaking`: whether it contains speech."""
         self.ever = self.ever or not block.idle
         self.loud += block.loudest > -50 and not block.idle
         if block.law is not None:
@@ -86,7 +86,7 @@ class FaultDetector:
             self._stereo.append(block.is_stereo)
         if block.balance is not None:
             self._balance.append(block.balance)
-        if self.is_doubtful:  # nothing else that it shows is true
+        if self.is_doubtful:  # the other measurements of misread audio are meaningless
             return
         self._recent.append(block)
         if speaking:
@@ -96,7 +96,7 @@ class FaultDetector:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the latest block seems misread; a few more will tell."""
+        """Whether the latest block seems misread; further blocks decide."""
         law = self._law and self._law[-1] < 0
         other = any(seen and seen[-1].is_against for seen in (self._order, self._linear))
         disguised = any(seen and seen[-1] for seen in (self._packed, self._stereo))
@@ -104,13 +104,17 @@ class FaultDetector:
 
     @property
     def disguise(self) -> Disguise:
-        """What `WRONG_ENCODING` is about."""
+        """The real encoding, if `WRONG_ENCODING` is detected."""
         if _against(self._linear) >= 3:
             return Disguise.LINEAR
         return Disguise.STEREO if sum(self._stereo) > sum(self._packed) else Disguise.PACKED
 
     def sounds_as_if_at(self, pace: float) -> bool:
-        """Whether voices sound as they do when audio that arrives at `pace` is read at the declared rate."""
+        """
+        Return whether the spectrum confirms a wrong declared rate.
+
+        `pace`: speed of arrival relative to real time, about 0.5 or 2.
+        """
         if not self._balance:
             return False
         bass = median(one.bass for one in self._balance)
@@ -121,7 +125,7 @@ class FaultDetector:
         return len(self._treble) >= _ENOUGH_TREBLE and median(self._treble) > _MUFFLED_DB
 
     def faults(self) -> Iterator[tuple[Fault, float]]:
-        """Each with what was measured.  Misread audio shows all kinds of faults: only the cause is told."""
+        """Yield each fault with its measurement.  Misread audio shows many faults: only the cause is reported."""
         misread = list(self._misread())
         if misread or self.is_doubtful:
             yield from misread
@@ -152,7 +156,7 @@ class FaultDetector:
         if len(latest) >= 6:
             offset = fmean(block.offset for block in latest)
             clipped = fmean(block.clipped for block in latest)
-            if clipped > _CUT_OFF:  # cut off unevenly it is bent too
+            if clipped > _CUT_OFF:  # asymmetric clipping causes a DC offset too
                 yield Fault.CLIPPING, 100 * clipped
             elif abs(offset) > _BENT:
                 yield Fault.DC_OFFSET, 100 * offset

@@ -1,8 +1,8 @@
 """
-The passport of a call's audio: pure, fed with what comes, giving warnings.
+Monitors the audio quality of a call and returns warnings.  Pure.
 
-Looks at every block in the first ten seconds, when things go wrong that were set up wrongly, then at one in
-eight; at every one again while what is heard cannot be what was said.
+It measures every block of the first ten seconds, when a wrong configuration shows, then one block in eight; while
+audio seems misread, every block again.
 """
 
 from collections import deque
@@ -21,35 +21,35 @@ from .fault_detector import FaultDetector
 from .remedies import ADVICE, CERTAIN, ENCODINGS, UNITS
 
 _FIRST = 10 * CALL_RATE
-"""Everything is looked at up to here."""
+"""Up to this position every block is measured."""
 
 _ONE_IN = 8
 
 _GONE = 10 * CALL_RATE
-"""A fault that has not been seen for so long has gone away."""
+"""A fault ends when it has not been seen for this time."""
 
 _SURE = 3 * CALL_RATE
-"""What is spoken so long after the last sign of misread audio is believed again."""
+"""Audio is trusted again after this time without a sign of misread audio."""
 
 _ALONE = 9
-"""Blocks in which one party speaks before the other's silence is strange."""
+"""Loud blocks of one channel after which digital silence on another is a fault."""
 
 _ALIKE = 0.98
 _ALIKE_BLOCKS = 4
-"""Blocks in a row that two channels must share."""
+"""Consecutive blocks that must be equal on two channels."""
 
 _LOSS_WINDOW = 3 * CALL_RATE
 _LOSSES = 3
 _LOST = 0.05
-"""So many gaps, and such a share of the window, are more than an accident."""
+"""Number of gaps, and lost share of the window, from which packet loss is reported."""
 
 _SHARED_BLOCKS = 4
-"""Blocks kept for comparison with the other channels, whose audio may come later."""
+"""Blocks kept for comparison with other channels, whose audio may arrive later."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """One channel: the block that is being filled, and all that is known."""
+    """One channel: the incomplete block and the detectors.  `size`: samples in a block, at the bridge's rate."""
 
     size: int
     watch: FaultDetector = field(default_factory=FaultDetector)
@@ -61,20 +61,20 @@ class _Line:
     alike: dict[int, int] = field(default_factory=dict)
     losses: deque[Span] = field(default_factory=lambda: deque(maxlen=256))
     arriving: float = 1.0
-    """Steady pace of arrival, in times real time, as last known."""
+    """Latest steady speed of arrival, relative to real time."""
 
     misrated: bool = False
-    """Whether pace and sound both say that the declared rate is wrong; until the pace is right."""
+    """Whether arrival speed and spectrum both showed a wrong declared rate; reset when the speed is right."""
 
     standing: dict[Fault, int] = field(default_factory=dict)
-    """When each fault was last seen."""
+    """Where each fault was last seen, on the call clock."""
 
     def fill(self, position: int, pcm: Pcm) -> list[tuple[int, Pcm]]:
-        """Whole blocks that begin at a multiple of their size, so that channels can be compared."""
+        """Return whole blocks that begin at a multiple of their size, so that channels can be compared."""
         if position != self.end:
             self.filling, self.start = [], position
         self.end = position + len(pcm)
-        if len(pcm):  # empty ones would pile up
+        if len(pcm):  # empty pieces would accumulate
             self.filling.append(pcm)
         first = -(-self.start // self.size) * self.size
         if self.end - first < self.size:
@@ -93,21 +93,23 @@ class _Line:
 
 class QualityMonitor:
     """
-    All channels of a call.
+    Monitors all channels of a call.
 
-    Every method gives the warnings that are new.  Memory is bounded: a block, four for comparison, and numbers.
+    Its methods return new warnings.  Memory per channel is bounded: one block, four for comparison, and numbers.
     """
 
     def __init__(self, channels: int, rate: int = CALL_RATE) -> None:
+        """`channels`: their number; `rate`: sample rate of the bridge, in Hz."""
         self._rate = rate
-        size = rate // 16 * 4  # a quarter of a second, in whole quarters of it
+        size = rate // 16 * 4  # 250 ms, a multiple of four samples
         self._lines = [_Line(size) for _ in range(channels)]
 
     def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
         """
-        Warnings that another gateway has given: none is given again at once where its fault is still there.
+        Note warnings of another gateway, so that a fault that continues is not reported again at once.
 
-        `begin`: where each channel goes on, on the call clock.  That audio was misread before proves nothing now.
+        `begin`: where each channel continues, on the call clock.  Earlier misread audio does not count as misread
+        now.
         """
         for one in warnings:
             self._lines[one.channel].standing[one.fault] = max(
@@ -115,7 +117,11 @@ class QualityMonitor:
             )
 
     def feed(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
-        """Audio in its order, at `position` in samples of the bridge; `speaking` as far as is known."""
+        """
+        Take audio in order: int16 `[n]` at the bridge's rate; `position` too.
+
+        `speaking`: whether it contains speech.
+        """
         line = self._lines[channel]
         warnings: list[LineWarning] = []
         for start, block in line.fill(position, pcm):
@@ -125,7 +131,7 @@ class QualityMonitor:
         return warnings
 
     def lose(self, channel: int, span: Span) -> list[LineWarning]:
-        """Audio that did not come, on the call clock."""
+        """Take a gap, on the call clock."""
         losses = self._lines[channel].losses
         losses.append(span)
         while losses and losses[0].end < span.end - _LOSS_WINDOW:
@@ -136,14 +142,18 @@ class QualityMonitor:
         return self._note(channel, Fault.PACKET_LOSS, 100 * min(1.0, lost), span.end)
 
     def arrive(self, channel: int, position: int, now: float) -> list[LineWarning]:
-        """Audio up to `position`, on the call clock, is here at `now`, in seconds of any clock."""
+        """Take that audio up to `position`, on the call clock, has arrived at `now`, in seconds of any clock."""
         line = self._lines[channel]
         line.arriving = line.pace.arrive(position, now) or line.arriving
         line.misrated = line.misrated and line.arriving != 1.0
         return self._check_rate(channel, position)
 
     def _check_rate(self, channel: int, at: int) -> list[LineWarning]:
-        """Pace alone shows nothing, for files come at any; sound alone neither, for lines are filtered."""
+        """
+        Report a wrong rate only if arrival speed and spectrum agree.
+
+        Speed alone proves nothing, because files arrive at any speed; nor does the spectrum, because lines filter.
+        """
         line = self._lines[channel]
         if line.arriving == 1.0 or line.watch.is_doubtful:
             return []
@@ -154,14 +164,14 @@ class QualityMonitor:
 
     @property
     def held_samples(self) -> int:
-        """Audio in memory, in samples of the bridge."""
+        """Number of samples in memory, at the bridge's rate."""
         return sum(
             sum(map(len, line.filling)) + sum(len(pcm) for _, pcm in line.kept)
             for line in self._lines
         )
 
     def misread(self, channel: int) -> Fault | None:
-        """Why what is heard on the channel now cannot be what was said; None while it can."""
+        """Return the fault because of which the channel's current audio is misread; None if it is not."""
         line = self._lines[channel]
         if line.misrated:
             return Fault.WRONG_RATE
@@ -192,7 +202,7 @@ class QualityMonitor:
         return warnings
 
     def _compare(self, channel: int, at: int, pcm: Pcm, *, loud: bool) -> list[LineWarning]:
-        """Whether this block stands on another channel too."""
+        """Report if this block is equal to the same block of another channel."""
         warnings: list[LineWarning] = []
         if loud:
             self._lines[channel].kept.append((at, pcm))
@@ -209,7 +219,7 @@ class QualityMonitor:
         return warnings
 
     def _who_is_alone(self, speaker: int, at: int) -> list[LineWarning]:
-        """Channels on which nothing has come yet, while `speaker` speaks."""
+        """Report channels that had only digital silence so far while channel `speaker` has speech."""
         if self._lines[speaker].watch.loud < _ALONE:
             return []
         seconds = at / CALL_RATE
@@ -221,7 +231,7 @@ class QualityMonitor:
         ]
 
     def _note(self, channel: int, fault: Fault, measured: float, at: int) -> list[LineWarning]:
-        """A warning, unless it has been said."""
+        """Return a warning, unless this fault is reported already."""
         standing = self._lines[channel].standing
         known = fault in standing and at - standing[fault] <= _GONE
         standing[fault] = at
@@ -233,7 +243,7 @@ class QualityMonitor:
 
 
 def _likeness(one: Pcm, other: Pcm) -> float:
-    """Correlation of two pieces of the same length, without delay."""
+    """Return the correlation of two pieces of the same length, without delay: -1 to 1."""
     a, b = one.astype(np.float32), other.astype(np.float32)
     a -= a.mean()
     b -= b.mean()
@@ -242,5 +252,5 @@ def _likeness(one: Pcm, other: Pcm) -> float:
 
 
 def reason(fault: Fault) -> str:
-    """Why a segment of misread audio is dropped, for people."""
+    """Return the text that explains why a segment of misread audio is dropped."""
     return f"{fault.value.replace('_', ' ')}: what is heard is not what was said"

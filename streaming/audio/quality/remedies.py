@@ -1,11 +1,11 @@
-"""What to look at, fault by fault: for whoever runs the bridge."""
+"""For each fault, what the operator of the bridge should check."""
 
 from protocol.events import Fault
 
 from .fault_detector import Disguise
 
 CERTAIN = (Fault.WRONG_LAW, Fault.WRONG_ENCODING, Fault.WRONG_BYTE_ORDER)
-"""What is heard is not what was said: an engine would only make words up."""
+"""Faults that prove misread audio: an engine would only invent words."""
 
 UNITS = {
     Fault.WRONG_LAW: "bits per sample",
@@ -20,7 +20,7 @@ UNITS = {
     Fault.TOO_QUIET: "dBFS",
     Fault.NOISE: "dBFS",
 }
-"""Of what was measured."""
+"""Unit of the measurement of each fault."""
 
 ADVICE = {
     Fault.WRONG_LAW: (
@@ -79,4 +79,4 @@ ENCODINGS = {
         "or have the bridge send one."
     ),
 }
-"""What to look at when the encoding is wrong, by what the audio really is."""
+"""What to check for a wrong encoding, by the real encoding."""
