@@ -1,7 +1,7 @@
 """
-The gateway's way to Redis: what it writes, each write in one atomic step that may be repeated.
+The gateway's writes to Redis for one call.  Each write is atomic and idempotent.
 
-Connection errors go through to the caller, who tries the same write again.
+Connection errors are raised to the caller, which repeats the same write.
 """
 
 import contextlib
@@ -44,28 +44,28 @@ from .call.ownership import Ownership
 from .call.recovery import RecoveredCall, UnsettledSegment, unended
 
 AUDIO_TTL = 900
-"""Seconds that audio may lie in Redis when everybody who cared for it is dead."""
+"""Seconds after which audio expires in Redis if no process renews it."""
 
 
 class LogLostError(Exception):
-    """Redis knows nothing of the call's log any more: begin it again and tell everything."""
+    """Redis has lost the call's event log: restore it and write everything again."""
 
 
 class SupersededError(Exception):
-    """The call has been taken over by a newer connection: leave it alone."""
+    """A newer connection owns the call: stop writing it."""
 
 
 class OverloadedError(Exception):
-    """The workers are too far behind, or Redis too full, to take a new call; one in progress may go on."""
+    """The workers are too far behind, or Redis too full, for a new call; calls in progress may continue."""
 
 
 class GoingAwayError(SupersededError):
-    """We leave the call on purpose: this gateway is going down, and another will take it."""
+    """This gateway stops and gives up the call on purpose, for another gateway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The write was refused: Redis has only `there` bytes of audio that it needs."""
+    """The write was refused: Redis has only the first `there` bytes of the audio that the write needs."""
 
     segment: SegmentId
     there: int
@@ -73,9 +73,9 @@ class Missing:
 
 class CallStore:
     """
-    The writes of one call by one owner of it.
+    The writes of one owner of a call.
 
-    `open` or `adopt` first: they say under which log the rest is done.
+    Call `open` or `adopt` first: they set the event log that the other methods write.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class CallStore:
         memory_share: float = 1.0,
     ) -> None:
         """
-        `keep_seconds`: how long the log of an ended call can still be read.
+        `keep_seconds`: how long the event log of an ended call can still be read.
 
-        `memory_share`: part (0 to 1) of the memory limit of Redis from which on no new call is begun.
+        `memory_share`: used share (0 to 1) of the memory limit of Redis above which no new call is opened.
         """
         self.keys = keys
         self.log = ""
@@ -109,29 +109,29 @@ class CallStore:
         self._retire = self._script(RETIRE)
         self._resend = self._script(RESEND)
 
-    # Whose call it is
+    # Ownership
 
     async def peek(self) -> Checkpoint | None:
-        """How far the call has come, if there is one; None for what cannot be read."""
+        """Return the call's checkpoint; None if there is no call or its checkpoint cannot be decoded."""
         payload: Any = await self._redis.hget(self.keys.meta, "checkpoint")
         return decode_checkpoint(payload) if payload else None
 
     async def in_progress(self) -> Checkpoint | None:
-        """The same, unless the call has ended."""
+        """Return the call's checkpoint like `peek`; None also if the call has ended."""
         ended = await self._redis.hexists(self.keys.settled, "ended")
         return None if ended else await self.peek()
 
     async def silent_seconds(self) -> float:
-        """How long ago the call's gateway gave its last sign of life, by the clock of Redis."""
+        """Return the seconds since the last heartbeat of the call's gateway, by the clock of Redis."""
         last_heartbeat = await self._redis.zscore(self.keys.partition.calls, self.keys.call_id)
         return await server_time(self._redis) - (last_heartbeat or 0.0)
 
     async def open(self, log: str, checkpoint: Checkpoint, *, back: bool = False) -> bool:
         """
-        Own the call; True when it is a new one, whose log is called `log`, False when it goes on.
+        Take ownership of the call.  Returns True for a new call with event log `log`, False for one in progress.
 
-        `back`: only if no bridge's connection has owned it since we did, else SupersededError.
-        OverloadedError when the memory of Redis has no room for a new one.
+        `back`: only if no bridge connection has owned it since this owner; otherwise raises SupersededError.
+        Raises OverloadedError if the memory of Redis has no room for a new call.
         """
         keys = self.keys
         name = await self._open(
@@ -156,10 +156,10 @@ class CallStore:
         self, log: str, checkpoint: Checkpoint, before: RecoveredCall
     ) -> tuple[RecoveredCall, bool]:
         """
-        Own the call again that another gateway has adopted: what is known of it, and whether it had ended.
+        Take ownership back from an adopter.  Returns the state of the call, and whether the call had ended.
 
-        One that had ended begins again, in a log that is called `log`; `before` is what was known until then, read
-        before the first try.  SupersededError when a bridge's newer connection has it.
+        A call that had ended starts again with event log `log`; its returned state is `before`, which the caller
+        read before the first try.  Raises SupersededError if a newer connection of a bridge owns the call.
         """
         if await self.open(log, checkpoint, back=True):
             return before, True
@@ -167,12 +167,16 @@ class CallStore:
 
     @property
     def ownership(self) -> Ownership:
-        """What the heartbeat has to know of the call."""
+        """The identification of the call for the heartbeat script."""
         keys = self.keys
         return Ownership(keys.partition.calls, keys.meta, self.log, self._owner, keys.call_id)
 
     async def adopt(self, silent_seconds: float) -> bool:
-        """Own the call if its gateway has been silent for so long, and nobody was faster."""
+        """
+        Take ownership if the call's gateway has sent no heartbeat for `silent_seconds`.
+
+        Returns False if another gateway was faster or the owner is alive.
+        """
         keys = self.keys
         name = await self._adopt(
             keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
@@ -182,7 +186,11 @@ class CallStore:
         return bool(self.log)
 
     async def heartbeat(self, checkpoint: Checkpoint) -> None:
-        """A sign of life.  LogLostError (also when the log is not whole), SupersededError."""
+        """
+        Write the checkpoint, as a heartbeat.
+
+        Raises LogLostError if the event log is lost or incomplete, SupersededError if the call has a new owner.
+        """
         keys = self.keys
         self._refuse(
             await self._heartbeat(
@@ -192,7 +200,7 @@ class CallStore:
         )
 
     async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
-        """Tell Redis what it lacks of the log.  SupersededError when the call has a new owner."""
+        """Write the entries that Redis lacks of the log.  Raises SupersededError if the call has a new owner."""
         keys = self.keys
         told = [part for event in known for part in (event.name, event.payload)]
         self._refuse(
@@ -216,7 +224,7 @@ class CallStore:
         )
 
     async def retire(self) -> None:
-        """The call has ended: let its log be read for a while, then go."""
+        """Let the event log of the ended call expire after `keep_seconds`."""
         keys = self.keys
         await self._retire(
             keys=[keys.partition.calls, keys.meta, keys.log, keys.settled],
@@ -224,15 +232,15 @@ class CallStore:
         )
 
     async def resend(self, known: Sequence[LogEvent]) -> None:
-        """Give the recorder the whole log (`known`) once more, whoever owns the call by now."""
+        """Write the whole log (`known`) to the outbox again, regardless of the owner of the call."""
         keys = self.keys
         told = [event.payload for event in known]
         await self._resend(keys=[keys.partition.outbox], args=[keys.call_id, self.log, *told])
 
-    # What is there
+    # Reading
 
     async def recovered(self, checkpoint: Checkpoint) -> RecoveredCall:
-        """All that Redis has of the call; `checkpoint` where its own cannot be read."""
+        """Read the state of the call from Redis.  `checkpoint`: used if the stored one cannot be decoded."""
         page: Any = await self._redis.xrange(self.keys.log)
         entries = tuple(
             decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page
@@ -258,10 +266,15 @@ class CallStore:
         end = _end_of(job or b"") or start + len(audio or b"") // (2 * UPSAMPLING)
         return UnsettledSegment(segment, Span(start, end), audio or b"", job or b"")
 
-    # What is written
+    # Writing
 
     async def perform(self, writes: Sequence[Write]) -> list[Missing | None]:
-        """Do `writes` in order, in one round trip; for each None when it is done.  LogLostError if not."""
+        """
+        Perform `writes` in order, in one round trip.
+
+        Returns None for each completed write, `Missing` for one that needs audio which Redis lacks.  Raises
+        LogLostError if the event log is lost, SupersededError if the call has a new owner.
+        """
         job_streams = sorted(
             {job_stream for write in writes if (job_stream := _stream_suffix(write))}
         )
@@ -360,13 +373,13 @@ def _span_of(entry: Entry, start: int) -> Span:
 
 
 def _queue_of(partition: Partition, write: Write, *, recorded: bool) -> str:
-    """The stream that a final is queued in."""
+    """Return the job stream in which a final is queued."""
     job_stream = _stream_suffix(write)
     return partition.recordings_in(job_stream) if recorded else partition.finals_in(job_stream)
 
 
 def _stream_suffix(write: Write) -> str | None:
-    """The lane of the job that is written; None for none, and for a job of another version."""
+    """Return the suffix of the job stream of a write; None if it has no job, or one of another version."""
     match write:
         case StoreAudio(partial=job) | QueueFinal(job=job) if job:
             with contextlib.suppress(JobError):
@@ -377,5 +390,5 @@ def _stream_suffix(write: Write) -> str | None:
 def _end_of(job: bytes) -> int | None:
     try:
         return decode_job(job).end if job else None
-    except JobError:  # of another version: what is stored will do
+    except JobError:  # a job of another version: the length of the stored audio is used
         return None

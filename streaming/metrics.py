@@ -1,4 +1,4 @@
-"""The figures of a gateway, for Prometheus.  Labels are few and known beforehand: never a call, never a number."""
+"""The Prometheus metrics of a gateway.  Labels have few, fixed values: never a call id, never a number."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,11 +18,11 @@ from protocol.events import (
 )
 
 _LATENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
-"""Seconds; finest where a reader begins to notice."""
+"""Histogram buckets in seconds; finest where a user begins to notice a delay."""
 
 
 class GatewayMeter:
-    """Counts what happens in one gateway; `registry` is where the figures are read."""
+    """Counts the events of one gateway.  `registry`: the Prometheus registry of the metrics."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -127,7 +127,7 @@ class GatewayMeter:
         held_bytes: Callable[[], int],
         heartbeat_age: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """All are asked whenever the figures are read."""
+        """Set the functions that are called when the metrics are read."""
         self._active.set_function(calls)
         self._level.set_function(level)
         self._unsettled.set_function(unsettled)
@@ -135,7 +135,7 @@ class GatewayMeter:
         self._heartbeat.set_function(heartbeat_age)
 
     def without_worker(self, calls: int) -> None:
-        """So many calls wait for a worker that can do what they need."""
+        """Set the number of calls for whose task there is no living worker."""
         self._without_worker.set(calls)
 
     def watch_stored(
@@ -144,13 +144,13 @@ class GatewayMeter:
         size: Callable[[], int],
         memory_share: Callable[[], float],
     ) -> None:
-        """Asked likewise: what is not stored yet, and how full Redis is."""
+        """Set further functions: number and bytes of unstored calls, and the used share of Redis' memory limit."""
         self._unstored_calls.set_function(calls)
         self._unstored_bytes.set_function(size)
         self._memory.set_function(memory_share)
 
     def let_go(self) -> None:
-        """A call that was not stored yet, for want of room."""
+        """Count an ended call whose log was dropped before storage because the limit was reached."""
         self._let_go.inc()
 
     def took(self, dialect: str, how: str) -> None:
@@ -158,19 +158,19 @@ class GatewayMeter:
         self._calls.labels(dialect, how).inc()
 
     def refused(self, reason: str) -> None:
-        """A connection, for a reason of ours: a word of the code, not of the peer's."""
+        """Count a refused connection.  `reason`: a fixed word of this program, never text of the peer."""
         self._refused.labels(reason).inc()
 
     def warned(self, dialect: str, code: str) -> None:
-        """Something that a bridge sent was ignored; `code` is a word of the code, not of the peer's."""
+        """Count ignored input of a bridge.  `code`: a fixed word of this program, never text of the peer."""
         self._warnings.labels(dialect, code).inc()
 
     def received(self, samples: int) -> None:
-        """Audio of a bridge."""
+        """Count received samples of a bridge."""
         self._bytes.inc(2 * samples)
 
     def learned(self, event: TranscriptEvent, delay: float | None) -> None:
-        """What the log says for the first time; `delay` is how long its reader had to wait, in seconds."""
+        """Count a new event of the event log.  `delay`: its latency in seconds; None if it answers no request."""
         match event:
             case Partial():
                 _observe(self._partials, delay)

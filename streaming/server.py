@@ -1,4 +1,4 @@
-"""The gateway process: sockets in, calls out.  Routes, admits, and keeps an eye on all calls."""
+"""The gateway process: accepts, authenticates and routes connections, and supervises all calls."""
 
 import asyncio
 import contextlib
@@ -57,21 +57,21 @@ from .session.joined_call import CallHandle
 from .settings import GatewaySettings
 
 _RESUMABLE = "/v1/calls"
-"""Where bridges connect that can come back."""
+"""Path of the native dialect, whose bridges can resume a call."""
 
 _BEAT = 2.0
-"""Seconds between looks at every call's log."""
+"""Seconds between two heartbeats with the checkpoint of every call."""
 
 _HANDSHAKE_SECONDS = 5.0
 
 _FIRST_SOUND_SECONDS = 3_600.0
-"""An AudioSocket call begins with its first sound, and Asterisk sends none while a caller waits in silence."""
+"""Time limit for the first audio of an AudioSocket call: Asterisk sends none while a caller waits in silence."""
 
 log = structlog.get_logger()
 
 
 class Gateway:
-    """Takes calls in over WebSockets, sends transcripts back."""
+    """Receives calls over WebSockets and sends transcripts back."""
 
     def __init__(
         self,
@@ -83,7 +83,11 @@ class Gateway:
         meter: GatewayMeter | None = None,
         connect: Callable[[], BlockingRedis] | None = None,
     ) -> None:
-        """`connect`: makes the connection of the heartbeat's thread; without one the event loop beats."""
+        """
+        `redis`: an open connection; `silero`: None if only webrtcvad is used; `now` returns Unix seconds.
+
+        `connect`: opens the connection of the heartbeat thread; without it, only the event loop sends heartbeats.
+        """
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -119,7 +123,7 @@ class Gateway:
         self._redis_answers = True
 
     async def run(self, listening: Callable[[int], None]) -> None:
-        """Serve until cancelled; `listening` is told the port.  Calls in progress are then heard to their end."""
+        """Serve until cancelled, then drain.  `listening` is called with the port."""
         heartbeating = (
             self._heartbeat.heartbeating() if self._heartbeat else contextlib.nullcontext()
         )
@@ -144,7 +148,7 @@ class Gateway:
                         task.cancel()
 
     def _serving(self) -> dict[str, Any]:
-        """How the server is to be run."""
+        """Return the arguments of `websockets.serve`."""
         settings = self._settings
         return {
             "host": settings.host,
@@ -152,9 +156,9 @@ class Gateway:
             "process_request": self._admit,
             "ssl": self._access.tls.context if self._access.tls else None,
             "select_subprotocol": _echo_subprotocol,
-            "compression": None,  # mu-law hardly shrinks, and every stream would cost 50 KB
+            "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB
             "max_size": settings.max_message_bytes,
-            "max_queue": 4,  # messages, each of up to max_size: so much a connection holds at most
+            "max_queue": 4,  # messages of up to max_size each: the most that a connection holds
             "open_timeout": _HANDSHAKE_SECONDS,
             **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if self._access.tls else {}),
             "create_connection": bounded_handshakes(lambda: self._meter.refused("evicted")),
@@ -164,7 +168,7 @@ class Gateway:
         }
 
     def _side_servers(self) -> AbstractAsyncContextManager[None]:
-        """AudioSocket and HTTP, where the settings ask for them."""
+        """Return the servers for AudioSocket and HTTP, as far as the settings configure them."""
         return side_servers(
             self._redis,
             self._partitions,
@@ -177,7 +181,7 @@ class Gateway:
         )
 
     async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
-        """Whoever announced the call answers for it; one that nobody had to announce is nobody's guest."""
+        """Run a call with the permit of its announcement; a call without announcement is not counted."""
         known = permit != EVERYTHING
         with self._access.inside(socket, permit, call=True) if known else contextlib.nullcontext():
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
@@ -190,7 +194,11 @@ class Gateway:
         return self._draining or len(self._sessions) >= self._settings.max_calls
 
     def _no_room_for(self, permit: Permit, match: Match) -> Refusal | None:
-        """Bridges that may come back to a call of theirs are asked which, however far behind we are."""
+        """
+        Return the refusal for lack of room; None if there is room.
+
+        The path of resumable bridges accepts connections at any load level, because they may continue a call.
+        """
         if match.call_id is not None:
             return self._access.room_for_listener(permit)
         if refusal := self._access.room_for(permit):
@@ -199,7 +207,7 @@ class Gateway:
         return None if takes else no_room("draining" if self._draining else "full")
 
     async def _drain(self, server: Server) -> None:
-        """No new calls; those in progress may end, then are closed or left to another gateway."""
+        """Accept no new calls; let calls end for `drain_seconds`, then end them or leave them to others."""
         self._draining = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_seconds):
@@ -212,7 +220,7 @@ class Gateway:
     # Connections
 
     async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
-        """Answer plain HTTP, refuse what cannot be served; None lets the WebSocket open."""
+        """Answer health checks, refuse invalid requests; None accepts the WebSocket."""
         if page := page_refused(self._access, socket, request):
             return self._refuse(socket, page)
         if answer := health(socket, path_of(request.path), self.obstacle):
@@ -236,7 +244,7 @@ class Gateway:
 
     @property
     def obstacle(self) -> str | None:
-        """What keeps it from taking calls, in words for an operator."""
+        """Why the gateway accepts no calls, as text for an operator; None if it accepts calls."""
         if self._draining:
             return "draining"
         if not self._redis_answers:
@@ -265,7 +273,7 @@ class Gateway:
     async def _notify(
         self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]
     ) -> None:
-        """Tell a listener all that it has not seen of a call, until the end."""
+        """Send a listener all events of a call that it has not seen, until the call's end."""
         after = int(text) if (text := query.get("after", "0")).isascii() and text.isdigit() else 0
         keys = self._calls.keys(permit.filed(call_id))
         log_reader, event_writer = await reading(
@@ -277,7 +285,7 @@ class Gateway:
     async def _converse(
         self, socket: Socket, dialect: Dialect, patience: float, permit: Permit = EVERYTHING
     ) -> None:
-        """`patience`: seconds until the bridge's first words."""
+        """`patience`: seconds to wait for the bridge's first message."""
         settings = self._settings
         session = Session(
             socket,
@@ -306,7 +314,7 @@ class Gateway:
     async def _begin(
         self, permit: Permit, opened: CallOpened, dialect: Dialect, notify: Callable[[Entry], None]
     ) -> CallHandle:
-        """A conversation for a call that a bridge has opened."""
+        """Open the call of a bridge.  Raises DialectError if the permit covers another call only."""
         call_id = opened.call_id or permit.call_id or new_call_id()
         if not permit.covers(call_id):
             raise DialectError("this token is good for another call only")
@@ -314,9 +322,9 @@ class Gateway:
 
     async def _watch_calls(self) -> None:
         """
-        Say every two seconds how far calls have come, find out what Redis has forgotten, adopt calls.
+        Every two seconds, write checkpoints, detect lost logs, update the load level and adopt orphaned calls.
 
-        Only a gateway that reached Redis and was on time for the last `lost_seconds` may take another for dead.
+        A gateway may adopt only if it reached Redis and its event loop was on time for the last `lost_seconds`.
         """
         well_since = time.monotonic()
         while True:
@@ -339,5 +347,5 @@ class Gateway:
 def _echo_subprotocol(
     _socket: ServerConnection, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    """Bridges that ask for a subprotocol expect to get it; which one does not matter to us."""
+    """Return the first offered subprotocol: bridges that offer any expect one, and the gateway uses none."""
     return offered[0] if offered else None

@@ -1,4 +1,4 @@
-"""What can be set of a gateway."""
+"""The settings of a gateway."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from .auth.settings import AuthSettings
 
 
 class GatewaySettings(AuthSettings):
-    """A gateway process: takes calls in, sends transcripts back."""
+    """A gateway process: receives calls and sends transcripts back."""
 
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
     http_port: int | None = Field(
