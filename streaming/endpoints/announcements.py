@@ -1,7 +1,7 @@
 """
-Calls that sites announce, because their bridge will have no place to say anything of them.
+Announcements: parameters that a site sends for a coming call whose bridge cannot send parameters itself.
 
-They stand in Redis, so that a call may come to another gateway than the one it was announced to.
+They are stored in Redis, so that the call can come to another gateway than the one that got the announcement.
 """
 
 from dataclasses import dataclass
@@ -27,55 +27,55 @@ from ..auth.http_middleware import Endpoint, permit_of
 from .uploads import BodyLimits, UploadError, read_body
 
 KEEP_SECONDS = 600
-"""How long an announced call is waited for."""
+"""Seconds after which an announcement expires."""
 
 _LONGEST_BODY = 65_536
 
 Parameters = tuple[tuple[str, str], ...]
-"""What a site says of a call: pairs as they might stand in a query string."""
+"""The parameters of a call: pairs of name and value, as in a query string."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What was said of a call, and by whom: it is that one's call, for the call itself shows no key."""
+    """The parameters of a call and the permit of its announcer.  The call gets this permit, as it sends no key."""
 
     parameters: Parameters
     permit: Permit
 
 
 class Announcements:
-    """What was said of each call that is to come, by the UUID under which it will come.  Good for one call."""
+    """Stores announcements by the UUID of the coming call.  Each is valid for one call."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def put(self, uuid: UUID, announcement: Announcement) -> None:
-        """A later one takes the place of an earlier one."""
+        """Store an announcement; it replaces an earlier one with the same UUID."""
         said = msgspec.msgpack.encode(announcement)
         await self._redis.set(announced(uuid), said, ex=KEEP_SECONDS)
 
     async def take(self, uuid: UUID) -> Announcement | None:
-        """None for a call that nobody has announced, or that has come already."""
+        """Remove and return an announcement; None if the call was not announced or has come already."""
         said: Any = await self._redis.getdel(announced(uuid))
         return None if said is None else msgspec.msgpack.decode(said, type=Announcement)
 
 
 class AnnouncementEndpoint:
-    """Answers `PUT` and `POST /v1/audiosocket/{uuid}`: a call will come under this UUID."""
+    """Answers `PUT` and `POST /v1/audiosocket/{uuid}`, which announce a call with this UUID."""
 
     def __init__(self, announcements: Announcements, slowest: float) -> None:
-        """`slowest`: bytes a second at which bodies must come."""
+        """`slowest`: minimum rate of request bodies, in bytes per second."""
         self._announcements = announcements
         self._limits = BodyLimits(_LONGEST_BODY, slowest)
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is to be served."""
+        """The route and the handler."""
         route = Route("/v1/audiosocket/{uuid}", Scope.INGEST, frozenset({"PUT", "POST"}))
         return Endpoint(route, self.answer)
 
     async def answer(self, request: HttpRequest) -> Response:
-        """201 with what was understood, 400 with what is wrong, 403 for the call of another."""
+        """Return 201 with the parsed parameters, 400 with the error, or 403 if the permit covers another call."""
         permit = permit_of(request)
         try:
             uuid = _uuid(request.path_params["uuid"])
@@ -100,7 +100,7 @@ class AnnouncementEndpoint:
         return JSONResponse(answer, 201)
 
     async def _said(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """What stands in the body."""
+        """Return the parameters in the body."""
         return _pairs(await read_body(request, self._limits))
 
 
@@ -112,7 +112,7 @@ def _uuid(text: str) -> UUID:
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
-    """A JSON object, or a form as Asterisk's CURL() sends it."""
+    """Parse a JSON object, or a form as Asterisk's CURL() sends it.  Raises DialectError for anything else."""
     if body.lstrip().startswith(b"{"):
         return call_parameters.strings(json_fields.parse(body))
     try:

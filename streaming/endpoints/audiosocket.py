@@ -1,4 +1,4 @@
-"""The gateway's door for Asterisk's AudioSocket: a TCP connection is a call, its UUID the letter of credence."""
+"""The server for Asterisk's AudioSocket: each TCP connection is a call, and its UUID is its credential."""
 
 import asyncio
 import contextlib
@@ -29,29 +29,29 @@ from ..session.bridge_socket import Socket
 from .announcements import Announcement, Announcements
 
 _CHUNK = 8_192
-"""Most bytes read at a time: a quarter of a second at the faster rate."""
+"""Most bytes read at a time: about 250 ms at the higher rate."""
 
 MOST_STRANGERS = 512
 MOST_STRANGERS_PER_ADDRESS = 64
-"""Connections that have not sent their UUID; the oldest is closed for a new one: Asterisk sends it at once."""
+"""Most connections that have not sent their UUID; a new one replaces the oldest: Asterisk sends it at once."""
 
 _GREETING_SECONDS = 3.0
-"""Longest time for the UUID; `first_message_seconds` may be shorter."""
+"""Upper limit of the time to wait for the UUID; `first_message_seconds` may be shorter."""
 
 _LOOKUP_SECONDS = 10.0
-"""For Redis to find the announcement."""
+"""Time limit for reading the announcement from Redis."""
 
 _QUIET_SECONDS = 1.0
-"""Asterisk's `AudioSocket()` ends a call after two seconds in which neither side has said anything."""
+"""Send silence after this time: Asterisk's `AudioSocket()` ends a call after 2 s without data in any direction."""
 
 log = structlog.get_logger()
 
 Converse = Callable[[Socket, AudioSocket, Permit], Awaitable[None]]
-"""Has a call with a bridge, until it is over; the permit is that of whoever announced it."""
+"""Runs a call with a bridge until it is over.  The permit is that of the announcer."""
 
 
 class TcpSocket:
-    """An AudioSocket connection in the manner of a WebSocket."""
+    """An AudioSocket connection with the interface of a WebSocket (`Socket`)."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -61,12 +61,16 @@ class TcpSocket:
 
     @property
     def transport(self) -> asyncio.Transport:
-        """To be aborted when the peer does not read."""
+        """The transport; the session aborts it when the peer does not read."""
         transport: asyncio.Transport = self._writer.transport  # type: ignore[assignment]  # a TCP socket's is
         return transport
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """One frame at a time, so that a wrong one costs none before it; ConnectionClosed when the line breaks."""
+        """
+        Yield one frame at a time, so that frames before an invalid one are not lost.
+
+        Raises ConnectionClosed when the connection is lost.
+        """
         while True:
             while self._whole:
                 yield bytes(self._whole.popleft())
@@ -79,7 +83,7 @@ class TcpSocket:
                     self._whole.extend(self._frames.receive(chunk))
 
     async def _read(self) -> bytes | None:
-        """What has come; nothing at the end, None while nothing is said."""
+        """Return the received bytes; empty at the end of the stream, None after a second without data."""
         try:
             async with asyncio.timeout(_QUIET_SECONDS):
                 return await self._reader.read(_CHUNK)
@@ -89,8 +93,8 @@ class TcpSocket:
             raise ConnectionClosed(None, None) from exc
 
     async def send(self, message: Message) -> None:
-        """Frames; ConnectionClosed when nobody is there any more."""
-        assert isinstance(message, bytes)  # the dialect has no words
+        """Send frames.  Raises ConnectionClosed if the connection is lost."""
+        assert isinstance(message, bytes)  # the dialect sends no text
         try:
             self._writer.write(message)
             await self._writer.drain()
@@ -98,7 +102,7 @@ class TcpSocket:
             raise ConnectionClosed(None, None) from exc
 
     async def close(self, code: int, reason: str) -> None:
-        """Hang up: Asterisk's dialplan goes on.  There is no place for a reason."""
+        """Hang up; Asterisk's dialplan continues.  The protocol has no field for a reason."""
         log.info("audiosocket_closed", code=code)
         with contextlib.suppress(OSError):
             self._writer.write(HANG_UP)
@@ -106,13 +110,13 @@ class TcpSocket:
             await self._writer.wait_closed()
 
     def _keep_alive(self) -> None:
-        """Say something, unless what was said before has not even been read."""
+        """Send silence, unless earlier data is still in the write buffer."""
         if self.transport.get_write_buffer_size() == 0:
             self._writer.write(SILENCE)
 
 
 class AudioSocketServer:
-    """Lets in the calls that were announced; all calls, where the site wants that."""
+    """Accepts announced calls, or all calls if `to_all` is set."""
 
     def __init__(
         self,
@@ -124,7 +128,11 @@ class AudioSocketServer:
         greeting_seconds: float,
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`greeting_seconds`: until the first frame.  `refused`: told the reason of each refusal, for metrics."""
+        """
+        `has_room` returns whether a call with this permit may be opened; `greeting_seconds`: wait for the UUID.
+
+        `refused` is called with the reason of each refusal, for metrics.
+        """
         self._announcements = announcements
         self._converse = converse
         self._has_room = has_room
@@ -136,12 +144,12 @@ class AudioSocketServer:
         )
 
     async def open(self, host: str, port: int) -> asyncio.Server:
-        """Listen; calls in progress go on when the server is closed."""
+        """Start to listen.  Calls in progress continue when the server is closed."""
         return await asyncio.start_server(self._rung, host, port, limit=2 * _CHUNK)
 
     async def _rung(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection: sockets.socket = writer.get_extra_info("socket")
-        # Asterisk may have nothing to say for minutes: a peer that is gone is found out all the same.
+        # Asterisk may send nothing for minutes: keep-alive detects a peer that is gone.
         connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
         socket = TcpSocket(reader, writer)
         try:
@@ -158,7 +166,7 @@ class AudioSocketServer:
     async def _greet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> tuple[AudioSocket, Permit] | None:
-        """The dialect of a call that may come in, and whose call it is."""
+        """Return the dialect and the permit of an accepted call; None if it is refused."""
         try:
             uuid = await self._uuid(reader, writer)
             async with asyncio.timeout(_LOOKUP_SECONDS):
@@ -174,7 +182,7 @@ class AudioSocketServer:
             return None
 
     async def _uuid(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> UUID:
-        """The UUID of a connection, which may be closed for a newer one until it has sent it."""
+        """Read the UUID.  Until it arrives, the connection may be closed in favour of a newer one."""
         peer = writer.get_extra_info("peername")
         if oldest := self._pending.add(writer, str(peer[0]) if peer else ""):
             self._refused("evicted")

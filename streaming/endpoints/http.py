@@ -1,7 +1,7 @@
 """
-The gateway's small HTTP server: for what no WebSocket server can do, which is to read bodies and to stream answers.
+The HTTP server of the gateway, for requests with bodies and streamed responses, which the WebSocket server lacks.
 
-It listens on a port of its own.  What is served there is said by `endpoints`.
+It listens on a port of its own and serves the given endpoints.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from ..auth.http_protocol import (
 from ..auth.pending import PendingConnections
 
 _LAST_SECONDS = 2
-"""How long answers in progress may take to end when the gateway stops."""
+"""Seconds that responses in progress have to end when the gateway stops."""
 
 _KEEP_ALIVE_SECONDS = 5
-"""Between an answer and the first byte of the next request."""
+"""Seconds between a response and the first byte of the next request."""
 
 
 @asynccontextmanager
@@ -41,9 +41,9 @@ async def http_server(
     refused: Callable[[str], None],
 ) -> AsyncIterator[int]:
     """
-    Serve while the context lasts; the port, which the system has chosen when `port` is 0.
+    Serve while the context is active.  Yields the port, which the system chooses if `port` is 0.
 
-    `refused`: told the reason of each refusal, for metrics.
+    `header_seconds`: time limit for request headers; `refused` is called with the reason of each refusal.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     pending = PendingConnections[BoundedHttp](MOST_PENDING, MOST_PENDING_PER_ADDRESS)
@@ -55,15 +55,17 @@ async def http_server(
             ws="none",  # WebSockets have a port of their own
             lifespan="off",
             log_config=None,
-            access_log=False,  # what stands in a query string is customer content
+            access_log=False,  # query strings contain customer content
             server_header=False,
-            proxy_headers=False,  # whoever reaches the port could say anything
+            proxy_headers=False,  # any client could send these headers
             h11_max_incomplete_event_size=LONGEST_HEAD,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_LAST_SECONDS,
         )
         config.load()
-        config.ssl = access.tls.context if access.tls else None  # one that may be renewed
+        config.ssl = (
+            access.tls.context if access.tls else None
+        )  # a context whose certificate can be renewed
         server = _Server(config)
         serving = asyncio.create_task(server.serve([listening]))
         try:
@@ -74,9 +76,9 @@ async def http_server(
 
 
 class _Server(uvicorn.Server):
-    """A server in a process that has its own way of stopping."""
+    """A uvicorn server that leaves signal handling to the process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None."""
+        """Capture no signals."""
         yield

@@ -1,8 +1,8 @@
 """
-Recordings over HTTP, in the form of Deepgram's pre-recorded API.
+Transcription of recordings over HTTP, in the form of Deepgram's pre-recorded API.
 
-A recording goes through the ring as a call does, only faster: it is queued, transcribed, stored and counted like
-any other, so there is one way from audio to words.
+A recording goes through the same pipeline as a call, only faster: it is queued, transcribed, stored and counted in
+the same way.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ from .uploads import BodyLimits, UploadError, Uploads, read_body
 PATH = "/v1/listen"
 
 _LONGEST_BODY = 32 * 1024 * 1024
-"""Bytes: half an hour of 16 bit at 8 kHz, more than an hour of mu-law."""
+"""Limit in bytes: half an hour of 16 bit at 8 kHz, more than an hour of mu-law."""
 
 _FASTEST = 20.0
-"""Times real time; a quick engine is not kept waiting, and calls beside it are not starved."""
+"""Most times real time: enough for a fast engine, and calls in progress still get their share."""
 
 _MOST_SEGMENTS = 8
-"""Segments in hand of one recording: a slow engine slows it down, and calls find room between them."""
+"""Most unsettled segments of one recording: a slow engine slows it down, and calls are processed in between."""
 
 _NO_ROOM = "no room for another recording; try again"
 _RATES = (8_000, 16_000)
@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 
 Converse = Callable[[Socket, Deepgram, Permit], Awaitable[None]]
-"""Has a call with a bridge, until it is over."""
+"""Runs a call with a bridge until it is over."""
 
 
 class Recordings:
@@ -69,9 +69,9 @@ class Recordings:
         uploads: Uploads,
     ) -> None:
         """
-        `pace`: times real time, 0 for as fast as is good.  `patience`: seconds for a slow engine to go on.
+        `pace`: speed relative to real time, 0 for the maximum; `patience`: seconds to wait for a slow engine.
 
-        `longest`: seconds of audio that one recording may hold.
+        `longest`: most seconds of audio in one recording.
         """
         self._converse = converse
         self._has_room = has_room
@@ -82,11 +82,11 @@ class Recordings:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is to be served."""
+        """The route and the handler."""
         return Endpoint(Route(PATH, Scope.INGEST, frozenset({"POST"})), self.answer)
 
     async def answer(self, request: HttpRequest) -> Response:
-        """200 with the transcript, 400 with what is wrong, 429 or 503 when it is to be tried again."""
+        """Return 200 with the transcript, 400 with the error, 429 or 503 if the client should try again."""
         permit = permit_of(request)
         try:
             with self._uploads.upload(permit.tenant) as grow:
@@ -127,12 +127,12 @@ class Recordings:
 
 
 class RecordingSocket:
-    """A recording that poses as a bridge's connection, and takes down what comes back."""
+    """A recording with the interface of a bridge's connection (`Socket`); collects the responses in a report."""
 
     def __init__(
         self, said: Iterator[Message], report: Report, pace: float, patience: float
     ) -> None:
-        self.transport = asyncio.Transport()  # for cutting off who does not read: it always reads
+        self.transport = asyncio.Transport()  # aborted if the peer does not read; a recording does
         self.code: int | None = None
         self._report = report
         self._pace = pace
@@ -141,16 +141,16 @@ class RecordingSocket:
         self._playing = self._play(said)
 
     def __aiter__(self) -> AsyncIterator[Message]:
-        """Goes on where it stands: a session reads in two places."""
+        """Continue at the current message: a session iterates in two places."""
         return self._playing
 
     async def send(self, message: Message) -> None:
-        """What the live API says."""
+        """Take a message of the live API."""
         self._report.apply(message)
         self._news.set()
 
     async def close(self, code: int, reason: str) -> None:
-        """The call is over."""
+        """Note the close code: the call is over."""
         self.code = code
 
     async def _play(self, said: Iterator[Message]) -> AsyncIterator[Message]:
@@ -164,7 +164,7 @@ class RecordingSocket:
                 yield message
 
     async def _let_the_engine_catch_up(self) -> None:
-        """It is waited for so long as it gets on: one that does not is the session's business."""
+        """Wait while the engine makes progress.  If it makes none, continue: the session's time limits apply."""
         while self._report.in_hand > _MOST_SEGMENTS:
             self._news.clear()
             try:
@@ -175,7 +175,7 @@ class RecordingSocket:
 
 
 def _seen_by_dialect(request: HttpRequest) -> Request:
-    """Without the token that let it in: that is no part of what it says of its call."""
+    """Return the request without the token in its query: a credential is not a parameter of the call."""
     query = (pair for pair in request.query_params.multi_items() if pair[0] != "token")
     headers = (("content-type", request.headers.get("content-type", "")),)
     return Request(PATH, tuple(query), headers)
@@ -183,7 +183,7 @@ def _seen_by_dialect(request: HttpRequest) -> Request:
 
 def messages(heard: Samples, rate: int) -> Iterator[Message]:
     """
-    A recording as a client of the live API sends it, at `rate` Hz: decoded and resampled piece by piece.
+    Yield the messages of a live API client for a recording, decoded and resampled to `rate` Hz in pieces.
 
     Holds one piece at a time, however long the recording is.
     """
@@ -204,7 +204,7 @@ def _resampled(pieces: Iterator[Pcm], heard: Samples, rate: int) -> Iterator[Pcm
 
 
 def _fault(status: int, code: str, message: str) -> Response:
-    """In Deepgram's form: https://developers.deepgram.com/docs/errors"""
+    """Return an error response in Deepgram's format: https://developers.deepgram.com/docs/errors"""
     retry = {"Retry-After": "2"} if status in (429, 503) else {}
     return JSONResponse({"err_code": code, "err_msg": message}, status, retry)
 

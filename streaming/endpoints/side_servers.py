@@ -1,4 +1,4 @@
-"""The doors of a gateway beside its WebSocket port: AudioSocket over TCP, and HTTP."""
+"""The servers of a gateway beside its WebSocket port: AudioSocket over TCP, and HTTP."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,9 +35,10 @@ async def side_servers(
     refused: Callable[[str], None],
 ) -> AsyncIterator[None]:
     """
-    Open those that the settings name, while the context lasts; the ports are logged.
+    Run the servers that the settings configure while the context is active.  Logs their ports.
 
-    `refused`: told the reason of each refused connection, for metrics.
+    `converse` runs a call; `has_room` returns whether a call with this permit may be opened; `refused` is called
+    with the reason of each refused connection, for metrics.
     """
     announcements = Announcements(redis)
     async with AsyncExitStack() as open_endpoints:

@@ -1,9 +1,9 @@
 """
-The events of a call as server-sent events: what a browser's EventSource or `curl -N` can read.
+The events of a call as server-sent events, for a browser's EventSource or `curl -N`.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
-Each event is one JSON object, the same that a subscriber's WebSocket carries; its `seq` is the event's id, so a
-reader who comes back is given what was missed.
+Each event is the same JSON object as on a listener's WebSocket; its `seq` is the event id, so a client that
+reconnects gets the events it has missed.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ _HEAD: Message = {
     "headers": [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),  # nginx would keep captions until it has a page of them
+        (b"x-accel-buffering", b"no"),  # otherwise nginx buffers events
     ],
 }
 _STILL_HERE = b": still here\n\n"
 _STILL_HERE_SECONDS = 15.0
-"""Proxies close what is silent for long, and a reader that is gone is found out by it."""
+"""Seconds between comments on a silent stream: proxies keep it open, and a lost client is detected."""
 
 _MOST_WAITING = 64
-"""Events read ahead for one reader; where one waits no partial is added, the rest stays in the log."""
+"""Most events queued for one client.  While an event waits, partials are left out; others stay in the log."""
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class EventStreamEndpoint:
     def __init__(
         self, redis: Redis, pubsub_hub: PubSubHub, partitions: int, send_limit: float
     ) -> None:
-        """`send_limit`: seconds that a reader may take to make room for the next event."""
+        """`send_limit`: seconds that a client may take to accept the next event."""
         self._redis = redis
         self._pubsub_hub = pubsub_hub
         self._partitions = partitions
@@ -62,16 +62,16 @@ class EventStreamEndpoint:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """End all answers: readers come back with what they have seen, and find another gateway."""
+        """End all responses: clients reconnect with their last event id, to another gateway."""
         self._closing.set()
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is to be served."""
+        """The route and the handler."""
         return Endpoint(Route("/v1/calls/{call_id}/events", Scope.READ), self.answer, listens=True)
 
     async def answer(self, request: Request) -> ASGIApp:
-        """How one request is to be answered."""
+        """Return the response to one request: the event stream, 204 after the end of the call, 400 or 503."""
         try:
             named = adapted_call_id(request.path_params["call_id"])
             keys = CallKeys.of(permit_of(request).filed(named), self._partitions)
@@ -82,7 +82,7 @@ class EventStreamEndpoint:
             return PlainTextResponse("Redis does not answer\n", 503, {"retry-after": "1"})
         after = _seen(request)
         if after == log_status.ended:
-            return Response(status_code=204)  # which tells an EventSource not to come back
+            return Response(status_code=204)  # an EventSource does not reconnect after 204
         log_reader = LogReader(self._redis, self._pubsub_hub, keys, after, log_status)
         return _Reading(
             log_reader, EventJsonWriter(named, log_status.roles), self._send_limit, self._closing
@@ -90,7 +90,7 @@ class EventStreamEndpoint:
 
 
 class _Reading:
-    """One reader's answer, until the call has ended or the reader leaves."""
+    """The event stream of one client, until the call has ended or the client disconnects."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class _Reading:
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """Send what comes.  One who does not read is cut off, and finds everything in the log next time."""
+        """Send events.  A client that does not read is disconnected; it finds all events in the log next time."""
         sending = asyncio.create_task(self._pass_on(send, scope["state"]["abort"]))
         leaving = asyncio.create_task(_left(receive))
         following = asyncio.create_task(self._follow())
@@ -129,7 +129,7 @@ class _Reading:
         await self._waiting.put(None)
 
     async def _end_when_closing(self) -> None:
-        """What waits is left in the log."""
+        """When the endpoint closes, end the stream; queued events stay in the event log."""
         await self._closing.wait()
         while not self._waiting.empty():
             self._waiting.get_nowait()
@@ -143,10 +143,10 @@ class _Reading:
             await self._send(send, _body(b"", more=False))
         except TimeoutError:
             log.warning("listener_does_not_read")
-            abort()  # what was written and not read would keep the connection
+            abort()  # unread data in the buffer would keep the connection open
 
     async def _next(self) -> bytes | None:
-        """What is to be sent next; None behind the last event."""
+        """Return the next bytes to send; None after the last event."""
         try:
             async with asyncio.timeout(_STILL_HERE_SECONDS):
                 return await self._waiting.get()
@@ -159,7 +159,7 @@ class _Reading:
 
 
 async def _left(receive: Receive) -> None:
-    """Returns when the reader has gone."""
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -173,7 +173,7 @@ def _body(written: bytes, *, more: bool) -> Message:
 
 
 def _written(entry: Entry, event_writer: EventJsonWriter) -> bytes:
-    """A partial has no id: whoever comes back is not to be given old ones."""
+    """Encode an entry.  A partial has no id: a client that reconnects must not get old partials."""
     line = _data(event_writer.write(entry))
     return line if entry.seq is None else f"id: {entry.seq}\n".encode() + line
 
@@ -183,6 +183,6 @@ def _data(text: str) -> bytes:
 
 
 def _seen(request: Request) -> int:
-    """The last event that the reader knows: what a browser says by itself, else `after`."""
+    """Return the client's last `seq`: from the header `Last-Event-ID`, else from the parameter `after`."""
     text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0

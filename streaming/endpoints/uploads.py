@@ -1,8 +1,8 @@
 """
-Bodies of requests: how slowly they may come, and how much of them may be in memory.
+Limits of request bodies: minimum rate, size, and bytes in memory.
 
-A recorder that posts a call while it lasts sends 8,000 bytes a second for as long as the call takes: what counts is
-the rate, not the time.
+A client may post a call while it lasts, with 8,000 bytes per second for the whole call.  So the rate is limited,
+not the time.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from starlette.requests import Request as HttpRequest
 from ..auth.settings import Share, UploadLimits
 
 _GRACE_SECONDS = 30.0
-"""Time that a body may be behind: pauses of a call, and what was lost on the way."""
+"""Time by which a body may be late, because of pauses of a call and packet loss."""
 
 
 class UploadError(Exception):
-    """A body is not read to its end; `status` and text are for the client."""
+    """A body was refused.  `status`: the HTTP status; `reason`: for the log; `text`: for the client."""
 
     def __init__(self, status: int, reason: str, text: str) -> None:
         super().__init__(text)
@@ -31,28 +31,33 @@ class UploadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """`longest` in bytes; `slowest` in bytes a second."""
+    """`longest`: most bytes of a body; `slowest`: minimum rate in bytes per second."""
 
     longest: int
     slowest: float
 
 
 class ArrivalDeadline:
-    """When the next byte of a body must be here. Pure: `now` is any clock in seconds."""
+    """The time by which the next byte of a body must arrive. Pure: `now` is any clock, in seconds."""
 
     def __init__(self, slowest: float, now: float) -> None:
         self._slowest = slowest
         self.at = now + _GRACE_SECONDS
 
     def received(self, size: int, now: float) -> None:
-        """Bytes earn time; what comes fast earns no more than the grace at the beginning."""
+        """Extend the deadline for `size` received bytes, at most to `_GRACE_SECONDS` from now."""
         self.at = min(now + _GRACE_SECONDS, self.at + size / self._slowest)
 
 
 async def read_body(
     request: HttpRequest, limits: BodyLimits, grow: Callable[[int], None] = lambda _: None
 ) -> bytes:
-    """The body; UploadError when it is too long, too slow or cut off, or when `grow` (told of each part) raises."""
+    """
+    Read the body of a request.
+
+    `grow` is called with the size of each part.  Raises UploadError if the body is too long, too slow or
+    incomplete, or if `grow` raises it.
+    """
     if _announced(request) > limits.longest:
         raise _too_long(limits)
     loop, body, stream = asyncio.get_running_loop(), bytearray(), request.stream()
@@ -76,7 +81,7 @@ async def read_body(
 
 
 def _announced(request: HttpRequest) -> int:
-    """`Content-Length`; 0 where there is none. The server has checked that it is a number."""
+    """Return `Content-Length`; 0 if there is none. The server has checked that it is a number."""
     text = request.headers.get("content-length", "0")
     return int(text) if text.isascii() and text.isdigit() else 0
 
@@ -86,7 +91,7 @@ def _too_long(limits: BodyLimits) -> UploadError:
 
 
 class Shares:
-    """What is in use of a `Share`, by tenant. Pure."""
+    """Counts how much of a `Share` each tenant uses. Pure."""
 
     def __init__(self, share: Share, what: str) -> None:
         self._share = share
@@ -94,7 +99,7 @@ class Shares:
         self._used: Counter[str] = Counter()
 
     def take(self, tenant: str, amount: int = 1) -> None:
-        """UploadError when there is not so much left; nothing is taken then."""
+        """Take an amount. Raises UploadError, and takes nothing, if there is not enough left."""
         if self._used[tenant] + amount > self._share.per_tenant:
             status = 429 if tenant else 503  # a site without tenants is full, not greedy
             raise UploadError(status, "tenant_full", f"as many {self._what} as may be; try again")
@@ -103,14 +108,14 @@ class Shares:
         self._used[tenant] += amount
 
     def give_back(self, tenant: str, amount: int = 1) -> None:
-        """What was taken."""
+        """Return an amount that was taken."""
         self._used[tenant] -= amount
         if not self._used[tenant]:
             del self._used[tenant]
 
     @contextmanager
     def held(self, tenant: str) -> Iterator[None]:
-        """One, while the context lasts; UploadError as from `take`."""
+        """Take one while the context is active. Raises UploadError like `take`."""
         self.take(tenant)
         try:
             yield
@@ -119,7 +124,7 @@ class Shares:
 
 
 class Uploads:
-    """What all uploads of a gateway have in use."""
+    """Counts the resources used by all uploads of a gateway."""
 
     def __init__(self, limits: UploadLimits) -> None:
         self.slowest = limits.slowest
@@ -129,7 +134,11 @@ class Uploads:
 
     @contextmanager
     def upload(self, tenant: str) -> Iterator[Callable[[int], None]]:
-        """While an upload is in memory; yields what is told of each part. UploadError when there is no room."""
+        """
+        Count an upload while the context is active.
+
+        Yields the function to call with the size of each part. Both raise UploadError if a limit is reached.
+        """
         size = 0
 
         def grow(amount: int) -> None:

@@ -1,4 +1,4 @@
-"""A listener that follows the events of one call."""
+"""A listener that receives the events of one call over a WebSocket."""
 
 import asyncio
 
@@ -21,18 +21,22 @@ log = structlog.get_logger()
 async def reading(
     redis: Redis, pubsub_hub: PubSubHub, keys: CallKeys, call_id: str, after: int
 ) -> tuple[LogReader | None, EventJsonWriter]:
-    """How to read a call behind the `seq` `after`; nothing to follow for who has seen its end."""
+    """
+    Return a reader of a call's events after the seq `after`, and the writer of their JSON.
+
+    The reader is None if `after` is the end of the call.
+    """
     try:
         log_status = await read_log_status(redis, keys)
     except (RedisError, OSError):
-        log_status = LogStatus((), 0, None)  # the follower waits until it answers
+        log_status = LogStatus((), 0, None)  # the log reader waits until Redis answers
     is_over = after == log_status.ended
     log_reader = None if is_over else LogReader(redis, pubsub_hub, keys, after, log_status)
     return log_reader, EventJsonWriter(call_id, log_status.roles)
 
 
 class Subscriber:
-    """Public events of a call, from a `seq` on, until it has ended or the listener leaves."""
+    """Sends the public events of a call until it has ended or the listener disconnects."""
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class Subscriber:
         self._send_limit = send_limit
 
     async def run(self) -> None:
-        """Send what comes.  One who does not read is cut off, and finds everything in the log next time."""
+        """Send events.  A listener that does not read is disconnected; it finds all events in the log next time."""
         leaving = asyncio.create_task(self._socket.wait_closed())
         following = asyncio.create_task(self._follow())
         await asyncio.wait({leaving, following}, return_when=asyncio.FIRST_COMPLETED)
@@ -63,7 +67,7 @@ class Subscriber:
             elif not (isinstance(entry.event, Partial) and self._is_behind()):
                 await self._send(
                     self._event_writer.write(entry)
-                )  # partials first: no final is left out
+                )  # partials are left out when behind, finals never
         await self._socket.close(1000)
 
     def _is_behind(self) -> bool:
