@@ -1,1 +1,1 @@
-"""Who is let in, and how much each may ask for."""
+"""Authentication, authorisation and limits of connections, requests and calls."""

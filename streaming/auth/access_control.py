@@ -1,4 +1,4 @@
-"""The guard of a gateway's doors: asks the gate, keeps a list of who is inside, shows out whose key was revoked."""
+"""Access control of a gateway: authenticates, counts connections, and closes those whose key was revoked."""
 
 import asyncio
 import time
@@ -21,34 +21,34 @@ from .key_file import KeyFile
 from .request_credentials import RequestCredentials
 
 REVOKED = 4401
-"""Close code: the key with which the connection was opened is no longer good."""
+"""Close code: the key with which the connection was opened is not valid any more."""
 
 _LOOK_SECONDS = 5.0
-"""Seconds between looks at the files: a revoked key is shown out well within a minute."""
+"""Seconds between checks of the files: connections of a revoked key are closed well within a minute."""
 
 _ANSWER_SECONDS = 0.25
-"""Strangers are answered after this long, whatever was wrong: how long it took tells them nothing."""
+"""Time after which failed authentication is answered, whatever the cause, so that the time reveals nothing."""
 
 log = structlog.get_logger()
 
 
 class AdmissionError(Exception):
-    """The gateway cannot guard its doors as its settings say: the operator must change something."""
+    """The configured keys or certificates cannot be used: the operator must correct them."""
 
 
 class Connection(Protocol):
-    """A connection that was let in."""
+    """An accepted connection."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye."""
+        """Close the connection.  `code`: a WebSocket close code."""
         ...
 
 
 class AccessController:
-    """One for all doors of a gateway."""
+    """Authenticates the requests of all ports of a gateway and counts its connections."""
 
     def __init__(self, settings: GatewaySettings, now: Callable[[], float] = time.time) -> None:
-        """AdmissionError when files are missing or wrong.  `now`: wall clock, seconds."""
+        """`now` returns Unix seconds.  Raises AdmissionError if files are missing or invalid."""
         self._now = now
         self._settings = settings
         self._web = settings.web_access
@@ -67,16 +67,21 @@ class AccessController:
 
     @property
     def tls(self) -> Certificates | None:
-        """What the doors are to be locked with; None where TLS ends elsewhere."""
+        """The TLS certificates; None if TLS is not configured."""
         return self._certificates
 
     @property
     def origins(self) -> list[str]:
-        """Origins of other servers whose pages may use this gateway."""
+        """Origins of other servers whose web pages may use this gateway."""
         return sorted(map(str, self._web.origins))
 
     def refuse_page(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
-        """What to answer a page that may not use this gateway, or a request under a name that is not ours."""
+        """
+        Check the origin and the host of a request.
+
+        `arrived_at`: local address of the connection; `secure`: it uses TLS.  Returns the refusal of a web page
+        that may not use this gateway or of an unknown host name; None if the request is allowed.
+        """
         refusal = self._web.check(headers, arrived_at, secure=secure)
         if refusal is not None:
             log.info("refused", status=int(refusal.status), reason=refusal.reason)
@@ -85,7 +90,12 @@ class AccessController:
     async def authenticate(
         self, credentials: RequestCredentials, wanted: Scope, call_id: str | None = None
     ) -> Permit | Refusal:
-        """Who may do that gets a permit.  Refusals of strangers all take the same time."""
+        """
+        Authenticate a request.  Returns its permit or a refusal.
+
+        `wanted`: the required scope; `call_id`: the requested call.  All refusals for invalid credentials take the
+        same time.
+        """
         began = time.monotonic()
         result = self._authenticator.authenticate(credentials, wanted, self._now(), call_id)
         if isinstance(result, Refusal):
@@ -95,13 +105,13 @@ class AccessController:
         return result
 
     def room_for(self, permit: Permit) -> Refusal | None:
-        """What to answer when the tenant has as many calls as it may."""
+        """Return the refusal if the tenant has reached its limit of calls; otherwise None."""
         if not permit.tenant or self._calls[permit.tenant] < self._settings.calls_per_tenant:
             return None
         return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "as many calls as this tenant may have\n", 5)
 
     def room_for_listener(self, permit: Permit) -> Refusal | None:
-        """What to answer when key, tenant or gateway have as many listeners as they may."""
+        """Return the refusal if key, tenant or gateway has reached its limit of listeners; otherwise None."""
         settings = self._settings
         if self._listeners.total() >= settings.max_listeners:
             return _TOO_MANY_LISTENERS
@@ -117,7 +127,7 @@ class AccessController:
     def inside(
         self, connection: Connection, permit: Permit, *, call: bool, listens: bool = False
     ) -> Iterator[None]:
-        """While a connection lasts; `call`: it brings one. `listens`: it counts as a listener."""
+        """Count a connection while the context is active, as a call (`call`) or as a listener (`listens`)."""
         counted = [(self._calls, permit.tenant)] if call else []
         if listens:
             counted += [(self._listeners, permit.tenant), (self._listeners_of_key, _key(permit))]
@@ -134,13 +144,13 @@ class AccessController:
                     del counter[name]
 
     async def run(self) -> None:
-        """Look after files and guests until cancelled."""
+        """Check files and connections periodically, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             await self.poll()
 
     async def poll(self) -> None:
-        """Take up files that have changed; show out whose permit is no longer good."""
+        """Load changed files, and close connections whose permit is not valid any more."""
         if self._certificates is not None:
             self._certificates.renew()
         if self._keys is not None and self._keys.renewed():
@@ -154,7 +164,7 @@ class AccessController:
         for connection in gone:
             log.info("shown_out", permit=self._connections[connection].name)
         goodbyes = [connection.close(REVOKED, "this key is no longer good") for connection in gone]
-        await asyncio.gather(*goodbyes, return_exceptions=True)  # whoever is gone already is gone
+        await asyncio.gather(*goodbyes, return_exceptions=True)  # a connection may be lost already
 
     @property
     def _keyring(self) -> Keyring | None:
@@ -162,7 +172,7 @@ class AccessController:
 
 
 def _key(permit: Permit) -> str:
-    """An issuer may sign for several tenants."""
+    """Return the name under which listeners of a key are counted: an issuer may sign for several tenants."""
     return f"{permit.name} {permit.tenant}"
 
 

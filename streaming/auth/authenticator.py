@@ -1,8 +1,8 @@
 """
-Who is let in.
+Authentication: decides which permit a request gets.
 
-Decides, and does nothing else: keys, time and request are given.  Every refusal of a stranger reads the same; how
-long it takes is the shell's business (guard.py).
+Pure: keys, time and request are arguments.  Every refusal of invalid credentials has the same text;
+`access_control.py` makes all of them take the same time.
 """
 
 import math
@@ -22,29 +22,29 @@ from .token_bucket import TokenBucket
 _TWILIO_PATH = "/twilio"
 _AUDIOHOOK_PATH = "/audiohook"
 _NONCE_SECONDS = 15.0
-"""A little longer than a signature of AudioHook is good for."""
+"""Seconds to remember a nonce: slightly longer than a signature of AudioHook is valid."""
 
 _MOST_NONCES = 50_000
-"""Of good signatures; when so many came within fifteen seconds, no more are believed."""
+"""Most nonces of valid signatures within 15 s; further signatures are refused."""
 
 _MOST_BUCKETS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is answered instead of opening the connection."""
+    """The response to a refused request."""
 
     status: HTTPStatus
     text: str
     retry_after: int | None = None
-    """Seconds; None when trying again is of no use."""
+    """Seconds after which the client may try again; None if a retry is useless."""
 
     about: str = ""
-    """A word for metrics; empty takes the name of the status."""
+    """Reason for the metrics; empty: the name of the status is used."""
 
     @property
     def reason(self) -> str:
-        """For metrics."""
+        """The reason, as a label for metrics."""
         return self.about or self.status.phrase.lower().replace(" ", "_")
 
 
@@ -53,12 +53,12 @@ FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "this key may not do that: see docs/se
 
 
 class Authenticator:
-    """Judges requests by the keys it was given.  Without a keyring everybody may do everything."""
+    """Authenticates requests with a keyring.  Without a keyring every request gets all rights."""
 
     def __init__(
         self, keyring: Keyring | None, public_url: str, connects_per_second: float
     ) -> None:
-        """`public_url`: how bridges dial us, such as `wss://calls.example.com`: what their signatures cover."""
+        """`public_url`: the URL that bridges use and sign, for example `wss://calls.example.com`."""
         self.keyring = keyring
         self._public = public_url.rstrip("/")
         self._rate = connects_per_second
@@ -68,7 +68,11 @@ class Authenticator:
     def authenticate(
         self, credentials: RequestCredentials, wanted: Scope, now: float, call_id: str | None = None
     ) -> Permit | Refusal:
-        """`call_id`: of the call that is asked for by name.  `now`: seconds since 1970."""
+        """
+        Return the permit of a request, or its refusal.
+
+        `wanted`: the required scope; `now`: Unix seconds; `call_id`: the call that the request names.
+        """
         permit = self.recognise(credentials, now)
         if permit is None:
             return STRANGER
@@ -79,11 +83,11 @@ class Authenticator:
         return permit
 
     def stands(self, permit: Permit, now: float) -> bool:
-        """Whether somebody who was let in may stay."""
+        """Return whether a permit is still valid."""
         return self.keyring is None or self.keyring.honours(permit, now)
 
     def recognise(self, credentials: RequestCredentials, now: float) -> Permit | None:
-        """Who it is; None for a stranger."""
+        """Return the permit of the request's credential; None if the credential is missing or invalid."""
         if self.keyring is None:
             return EVERYTHING
         if credentials.is_ambiguous:
@@ -138,7 +142,7 @@ class Authenticator:
         return self._is_new(f"{signer.name}:{nonce}", now)
 
     def _is_new(self, nonce: str, now: float) -> bool:
-        """Whether a good signature comes for the first time."""
+        """Return whether a valid signature is used for the first time."""
         while self._nonces and next(iter(self._nonces.values())) < now - _NONCE_SECONDS:
             self._nonces.popitem(last=False)
         if nonce in self._nonces or len(self._nonces) >= _MOST_NONCES:
@@ -147,7 +151,7 @@ class Authenticator:
         return True
 
     def _wait(self, permit: Permit, now: float) -> int | None:
-        """Seconds until this key may connect again; None when it may now."""
+        """Return the seconds until this key may connect again; None if it may connect now."""
         if permit is EVERYTHING:
             return None
         bucket = self._buckets.setdefault(

@@ -1,4 +1,4 @@
-"""How long, how fast and how silent a call may be."""
+"""Limits of a call: its duration, the rate of its audio, and the time without audio."""
 
 import asyncio
 import time
@@ -18,28 +18,28 @@ _LOOK_SECONDS = 1.0
 IDLE = 4408
 TOO_LONG = 4413
 TOO_FAST = 4429
-"""Close codes of ours, after those of HTTP that mean the same."""
+"""Close codes, named after the HTTP status with the same meaning (408, 413, 429)."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class LimitExceeded:
-    """A limit that a call has broken."""
+    """A limit that a call has exceeded."""
 
     code: int
     """Close code."""
 
     error: str
-    """For programs; stands in the call's log as the reason of its end."""
+    """Error code for programs; the end reason in the call's event log."""
 
     reason: str
-    """For people: what was wrong, and what to do."""
+    """Text for people: what was exceeded, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In seconds; `pace` in multiples of real time, 0 for any."""
+    """Limits in seconds; `pace` in multiples of real time, 0 for no limit."""
 
     pace: float
     burst: float
@@ -49,7 +49,11 @@ class Limits:
 
 
 class LimitWatch:
-    """One connection's account.  Pure: `now` is a monotonic clock, `heard` what has come since the call began."""
+    """
+    Checks the limits of one connection.  Pure.
+
+    `now`: a monotonic clock; `heard`: audio received since the start of the call.  All in seconds.
+    """
 
     def __init__(self, limits: Limits, heard: float, now: float) -> None:
         self._limits = limits
@@ -60,12 +64,12 @@ class LimitWatch:
         self._excused = 0.0
 
     def excuse(self, seconds: float) -> None:
-        """We stood still for so long: what the bridge said meanwhile waits to be read."""
+        """Ignore a time in which this gateway did not run: audio of that time waits to be read."""
         self._moved += seconds
         self._excused += seconds
 
     def poll(self, heard: float, now: float) -> LimitExceeded | None:
-        """The limit that is broken by now, if any."""
+        """Return the limit that is exceeded now; None if there is none."""
         limits, lasted, came = self._limits, now - self._began, heard - self._first
         if heard != self._last:
             self._last, self._moved = heard, now
@@ -87,24 +91,24 @@ class LimitWatch:
 class _Conversation(Protocol):
     @property
     def began(self) -> int:
-        """Where the call stood when this bridge took it up."""
+        """Position of the call when this bridge opened or continued it, on the call clock."""
         ...
 
     @property
     def heard(self) -> int:
-        """Samples on the call's clock."""
+        """End of the received audio, on the call clock."""
         ...
 
 
 class _Session(Protocol):
     @property
     def live_call(self) -> _Conversation | None:
-        """None until the call is opened."""
+        """The call; None until it is opened."""
         ...
 
     @property
     def pending_seconds(self) -> float:
-        """Audio that has come and is not decoded yet."""
+        """Received audio that is not decoded yet, in seconds."""
         ...
 
     def dismiss(self, code: int, error: str, reason: str) -> None:
@@ -113,7 +117,7 @@ class _Session(Protocol):
 
 
 class CallLimiter:
-    """Looks at a session every second, and dismisses it when it breaks a limit."""
+    """Checks a session every second, and dismisses it if it exceeds a limit."""
 
     def __init__(self, settings: AuthSettings) -> None:
         self._limits = Limits(
@@ -126,7 +130,7 @@ class CallLimiter:
 
     @asynccontextmanager
     async def watching(self, session: _Session) -> AsyncIterator[None]:
-        """While the context lasts."""
+        """Check the session while the context is active."""
         watching = asyncio.create_task(self._watch(session))
         try:
             yield

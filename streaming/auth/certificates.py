@@ -1,4 +1,4 @@
-"""TLS by certificate files, which may be renewed while calls go on."""
+"""TLS with certificate files that can be renewed while calls are in progress."""
 
 import ssl
 from pathlib import Path
@@ -9,18 +9,18 @@ log = structlog.get_logger()
 
 
 class CertificateError(Exception):
-    """Certificate, key or CA cannot be used; the text names the file."""
+    """A certificate, key or CA file cannot be used; the text names the file."""
 
 
 class Certificates:
     """
-    A context for a server.  A renewed certificate is used from the next connection on.
+    The TLS context of a server.  A renewed certificate is used from the next connection on.
 
-    With `client_ca`, clients may show a certificate that it has signed; without one they need a key.
+    With `client_ca`, clients may send a certificate signed by this CA; clients without one need another credential.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
-        """CertificateError when a file cannot be used."""
+        """Raises CertificateError if a file cannot be used."""
         self._files = (certificate, key)
         self._seen = self._stamp()
         self.context = self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
@@ -33,11 +33,11 @@ class Certificates:
             self.context.verify_mode = ssl.CERT_OPTIONAL
 
     def renew(self) -> None:
-        """Take up files that have changed; those that cannot be used are left, and logged."""
+        """Load changed files; if they cannot be used, keep the old certificate and log `certificate_unusable`."""
         try:
             if (stamp := self._stamp()) == self._seen:
                 return
-            # Tried first: a context that has taken a certificate and not its key would serve nobody.
+            # Tested first on a new context: a context with a certificate but without its key serves no client.
             self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
             self._load(self.context)
             self._seen = stamp
@@ -62,7 +62,7 @@ class Certificates:
 
 
 def common_name(tls: ssl.SSLObject | None) -> str | None:
-    """Of a client certificate that was shown and verified (RFC 5280, subject)."""
+    """Return the common name of a verified client certificate (RFC 5280, subject); None if there is none."""
     shown = tls.getpeercert() if tls is not None else None
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""Between the gate and WebSockets: what a handshake shows, and how one is refused."""
+"""Connects access control to WebSocket handshakes: reads credentials and builds refusals."""
 
 import secrets
 from http import HTTPStatus
@@ -19,11 +19,15 @@ from .request_credentials import RequestCredentials
 
 
 def health(socket: ServerConnection, path: str, obstacle: str | None) -> Response | None:
-    """What orchestrators are told; None for any other path.  `obstacle` keeps us from taking calls."""
+    """
+    Answer the health checks of orchestrators; None for any other path.
+
+    `obstacle`: why the gateway accepts no calls; None if it does.
+    """
     match path:
         case "/livez":
             return socket.respond(HTTPStatus.OK, "alive\n")
-        case "/startupz":  # nothing listens here before Redis was reached
+        case "/startupz":  # the port opens only after Redis was reached
             return socket.respond(HTTPStatus.OK, "started\n")
         case "/readyz" if obstacle:
             return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{obstacle}\n")
@@ -38,14 +42,14 @@ _ROUTES = (*(Route(path, Scope.INGEST) for path in registry.paths()), _EVENTS)
 
 
 def route_of(target: str) -> Match | None:
-    """What is asked for: a bridge's path, or the events of a call; None for any other."""
+    """Return the route of a request: a bridge's path or the events of a call; None for any other path."""
     return find(_ROUTES, target)
 
 
 def page_refused(
     access: AccessController, socket: ServerConnection, request: HttpRequest
 ) -> Refusal | None:
-    """What to answer a page that may not use this gateway."""
+    """Return the refusal of a web page that may not use this gateway; None if the request is allowed."""
     arrived_at = str((socket.transport.get_extra_info("sockname") or ("",))[0])
     secure = socket.transport.get_extra_info("ssl_object") is not None
     refusal = access.refuse_page(_headers(request), arrived_at, secure=secure)
@@ -53,13 +57,13 @@ def page_refused(
 
 
 def no_such_path() -> Refusal:
-    """Which paths there are is no secret."""
+    """Return the refusal of an unknown path, with the list of bridge paths, which is no secret."""
     text = f"no such path; bridges: {', '.join(registry.paths())}\n"
     return Refusal(HTTPStatus.NOT_FOUND, text, about="no_such_path")
 
 
 def credentials_of(socket: ServerConnection, request: HttpRequest) -> RequestCredentials:
-    """What the gate is to judge."""
+    """Return the credentials of a handshake, for the `Authenticator`."""
     tls = socket.transport.get_extra_info("ssl_object")
     return RequestCredentials(request.path, _headers(request), common_name(tls))
 
@@ -67,14 +71,14 @@ def credentials_of(socket: ServerConnection, request: HttpRequest) -> RequestCre
 def seen_by_dialect(
     path: str, query: tuple[tuple[str, str], ...], request: HttpRequest, permit: Permit
 ) -> Request:
-    """The request without the token that let its bridge in: that is no part of what it says of its call."""
+    """Return the request without the token in its query: a credential is not a parameter of the call."""
     if permit is not EVERYTHING:
         query = tuple(pair for pair in query if pair[0] != "token")
     return Request(path, query, _headers(request))
 
 
 def refused(socket: ServerConnection, refusal: Refusal) -> Response:
-    """The answer in HTTP."""
+    """Build the HTTP response of a refusal."""
     response = socket.respond(refusal.status, refusal.text)
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
@@ -85,9 +89,9 @@ def refused(socket: ServerConnection, refusal: Refusal) -> Response:
 
 def no_room(about: str) -> Refusal:
     """
-    For one more call; `about` for metrics.
+    Return the refusal for lack of room; `about`: the reason for metrics.
 
-    Those who are told so at the same moment come back at different ones.
+    Its retry time is random, so that clients refused at the same moment do not retry at the same moment.
     """
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,8 +1,8 @@
 """
 The access control of the HTTP port: the same rules, keys and answers as on the WebSocket port.
 
-Authorisation belongs to the endpoint that answers: the path is read once, and the result decides what a key must be
-good for and what is called. A request that matches no endpoint is answered with 404.
+The path is parsed once, and the matched route decides both the required scope and the endpoint that is called. A
+request that matches no endpoint is answered with 404.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ from .request_credentials import RequestCredentials
 
 MOST_HEADERS = 128
 LONGEST_LINE = 8_192
-"""The same as on the WebSocket port, where the library checks them."""
+"""The same limits as on the WebSocket port, where the library checks them."""
 
 _HEADERS_OF_PAGES = ("Authorization", "Content-Type", "X-API-Key", "Last-Event-ID")
-"""What pages of other origins may send, beside the headers that need no permission."""
+"""Headers that pages of other origins may send, beside those that CORS always allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route and what answers it. `listens`: an answer lasts as long as a call, and counts as a listener."""
+    """A route and its handler. `listens`: a response lasts as long as a call and counts as a listener."""
 
     route: Route
     answer: Callable[[Request], Awaitable[ASGIApp]]
@@ -40,7 +40,7 @@ class Endpoint:
 
 
 class HttpMiddleware:
-    """Answers requests of clients that may ask; endpoints find the permit by `permit_of`."""
+    """Passes authorised requests to the endpoints, which get the permit by `permit_of`; refuses others."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class HttpMiddleware:
         access: AccessController,
         refused: Callable[[str], None],
     ) -> None:
-        """`refused`: told the reason of each refusal, for metrics."""
+        """`refused` is called with the reason of each refusal, for metrics."""
         self._endpoints = {one.route: one for one in endpoints}
         self._access = access
         self._refused = refused
@@ -67,7 +67,7 @@ class HttpMiddleware:
         await answer(scope, receive, send)
 
     def _refuse_unread(self, scope: Connection) -> ASGIApp | None:
-        """What is refused whatever is asked for, and whoever asks; None for nothing."""
+        """Return the refusal that does not depend on path or credentials; None if the request is allowed."""
         headers = _headers(scope)
         if _is_too_large(scope, headers):
             return self._refuse(431, "headers", "a line is too long, or there are too many\n")
@@ -123,24 +123,24 @@ async def _run(endpoint: Endpoint, scope: Connection, receive: Receive, send: Se
 
 
 def permit_of(request: Request) -> Permit:
-    """What the guard has found out; everything, where there is none."""
+    """Return the permit that the middleware has set; all rights if there is no middleware."""
     permit: Permit = getattr(request.state, "permit", EVERYTHING)
     return permit
 
 
 class _Reader:
-    """Somebody who is being answered."""
+    """An HTTP request in progress, as a connection that can be closed."""
 
     def __init__(self, answering: "asyncio.Future[None]") -> None:
         self._answering = answering
 
     async def close(self, _code: int, _reason: str) -> None:
-        """HTTP has no words for it once the answer has begun."""
+        """Cancel the response; HTTP has no close code once the response has begun."""
         self._answering.cancel()
 
 
 def _target(scope: Connection) -> str:
-    """Path and query string as they came."""
+    """Return path and query string as received."""
     query = scope["query_string"].decode("latin-1")
     path: str = scope["raw_path"].decode("latin-1")
     return path + (f"?{query}" if query else "")

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on what a client may leave unfinished: headers, unread bodies, silence."""
+"""uvicorn's HTTP protocol with limits on incomplete requests: headers, unread bodies, idle connections."""
 
 import asyncio
 import sys
@@ -13,30 +13,30 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .pending import PendingConnections
 
 LONGEST_HEAD = 65_536
-"""Bytes of request line and headers together; more get 431 unread."""
+"""Most bytes of request line and headers together; more are refused with 431."""
 
 MOST_PENDING = 512
 MOST_PENDING_PER_ADDRESS = 128
-"""Connections without a whole request; proxies and bridges have one address, and send their requests at once."""
+"""Most connections without a complete request; proxies and bridges use one address, and send requests at once."""
 
 _LINGER_SECONDS = 10.0
-"""In which a client may read the answer to a request whose body was not read."""
+"""Time for a client to read the response to a request whose body was not read."""
 
 
 class _Phase(Enum):
     HEAD = auto()
-    """No request, or a part of its headers."""
+    """No request yet, or incomplete headers."""
 
     REQUEST = auto()
-    """A request is being answered; its endpoint bounds its body."""
+    """A request is being answered; its endpoint limits its body."""
 
     UNREAD_BODY = auto()
-    """A request was answered before its body came."""
+    """A request was answered before its body had arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpBounds:
-    """`head_seconds`: time for request line and headers. `evicted`: told of each connection that gave way."""
+    """`head_seconds`: time limit of request line and headers. `evicted` is called for each evicted connection."""
 
     pending: "PendingConnections[BoundedHttp]"
     head_seconds: float
@@ -44,7 +44,7 @@ class HttpBounds:
 
 
 class BoundedHttp(H11Protocol):
-    """One connection. `scope["state"]["abort"]` ends it at once, where an answer cannot be sent any more."""
+    """One connection. `scope["state"]["abort"]` ends it at once if a response cannot be sent any more."""
 
     def __init__(self, bounds: HttpBounds, **uvicorn: Any) -> None:  # noqa: ANN401  # uvicorn's own arguments
         super().__init__(**uvicorn)
@@ -69,18 +69,18 @@ class BoundedHttp(H11Protocol):
         self._follow()
 
     def on_response_complete(self) -> None:
-        """Called when an answer has been sent; a pipelined request may have begun."""
+        """Called when a response has been sent; a pipelined request may have begun."""
         super().on_response_complete()
         self._follow()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP; headers that are too long in all get 431."""
+        """Refuse invalid HTTP with 400, and headers that are too long in total with 431."""
         error = sys.exc_info()[1]
         too_long = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431
         self._refuse(431 if too_long else 400, msg)
 
     def give_way(self) -> None:
-        """End a connection that has not said what it wants: a newer one takes its place."""
+        """Evict this connection without a complete request in favour of a newer one."""
         self._bounds.evicted()
         self.transport.abort()
 

@@ -1,7 +1,7 @@
 """
 JSON Web Tokens (RFC 7519), for browsers: a site's own server signs one for each page.
 
-The algorithm is a property of who signs, never of the token: what a token says of its algorithm is only compared.
+The algorithm is configured for the issuer; the algorithm in the token's header must be equal to it.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from protocol.tenants import tenant
 
 _LONGEST = 4_096
 _LEEWAY_S = 30
-"""Seconds by which two clocks may differ."""
+"""Allowed clock difference in seconds."""
 
 _LONGEST_LIFE_S = 3_600
-"""A token that is good for longer should be a key, which can be revoked."""
+"""Longest validity of a token; for a longer time use a key, which can be revoked."""
 
 
 def read_token(keyring: Keyring, text: str, now: float) -> Permit | None:
-    """What a token permits; None for every wrong one.  `now`: seconds since 1970."""
+    """Return the permit of a token; None if the token is invalid.  `now`: Unix seconds."""
     if len(text) > _LONGEST or text.count(".") != 2:
         return None
     try:
@@ -35,7 +35,11 @@ def read_token(keyring: Keyring, text: str, now: float) -> Permit | None:
 
 
 def _verified(signer: Signer, text: str) -> Mapping[str, Any]:
-    """The claims, if the signature is right.  PyJWT reads a clock of its own: times are compared by us."""
+    """
+    Return the claims if the signature is valid.  Raises jwt.PyJWTError if it is not.
+
+    PyJWT reads the system clock, so `_check_times` checks the times instead.
+    """
     claims: Mapping[str, Any] = jwt.decode(
         text,
         signer.secret,

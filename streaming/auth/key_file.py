@@ -1,4 +1,4 @@
-"""The file of keys, read again when it has changed."""
+"""The key file, read again when it has changed."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ log = structlog.get_logger()
 
 
 class KeyFile:
-    """One file.  Whoever cannot use a new version of it goes on with the old one, and says so."""
+    """A key file.  If a new version of the file is invalid, keep the old keys and log `keys_unusable`."""
 
     def __init__(self, path: Path) -> None:
-        """KeyringError when the file cannot be used."""
+        """Raises KeyringError if the file cannot be used."""
         self._path = path
         self._seen = self._stamp()
         self.keyring = self._read()
 
     def renewed(self) -> bool:
-        """Whether there is another keyring than at the last look."""
+        """Load the file if it has changed.  Returns whether there is a new keyring since the last call."""
         try:
             stamp = self._stamp()
             if stamp == self._seen:
@@ -36,7 +36,7 @@ class KeyFile:
         return True
 
     def _stamp(self) -> tuple[int, int, int]:
-        """Different for each version: writers put a new file in the place of the old one."""
+        """Return a value that differs for each version of the file: writers replace the whole file."""
         try:
             status = self._path.stat()
         except OSError as exc:

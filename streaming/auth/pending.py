@@ -1,8 +1,8 @@
 """
-Connections that have not said yet what they want: a bounded number, of which the oldest gives way to a new one.
+Connections without a complete request: a bounded number; a new connection evicts the oldest.
 
-One flood cannot shut others out: an address that has too many loses its own oldest, and where there are too many in
-all, the address with the most loses its oldest.
+A flood from one address cannot block others: an address above its limit loses its own oldest connection; above the
+total limit, the address with the most connections loses its oldest.
 """
 
 import ipaddress
@@ -11,11 +11,11 @@ from typing import Generic, TypeVar
 _Connection = TypeVar("_Connection")
 
 _IPV6_NETWORK_BITS = 64
-"""A host may use any address of its network."""
+"""Length of the IPv6 prefix that counts as one address: a host may use any address of its network."""
 
 
 class PendingConnections(Generic[_Connection]):
-    """Pure: returns the connection that must be closed."""
+    """Tracks pending connections.  Pure: returns the connection that the caller must close."""
 
     def __init__(self, most: int, most_per_address: int) -> None:
         self._most = most
@@ -27,7 +27,7 @@ class PendingConnections(Generic[_Connection]):
         return len(self._address_of)
 
     def add(self, connection: _Connection, address: str) -> _Connection | None:
-        """Count a connection; returns the one that gives way to it, which is then no longer counted."""
+        """Add a connection.  Returns the evicted connection, which is not counted any more, or None."""
         evicted = self._gives_way(group(address))
         if evicted is not None:
             self.remove(evicted)
@@ -36,7 +36,7 @@ class PendingConnections(Generic[_Connection]):
         return evicted
 
     def remove(self, connection: _Connection) -> None:
-        """It has said what it wants, or is gone; may be called twice."""
+        """Remove a connection that has sent its request or is closed.  Idempotent."""
         address = self._address_of.pop(connection, None)
         if address is None:
             return
@@ -54,7 +54,7 @@ class PendingConnections(Generic[_Connection]):
 
 
 def group(address: str) -> str:
-    """Addresses that one host may have are counted together."""
+    """Return the group in which an address is counted: the /64 network for IPv6, the address itself for IPv4."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,8 +1,7 @@
 """
-What a request shows of itself: read out of its headers, judged elsewhere.
+The credentials of a request, read from its target and headers; `Authenticator` checks them.
 
-A request shows one credential.  Two at a time are none: whoever stands between two readers of a request could make
-them see different ones.
+A request may have one credential.  Two at a time are refused: a proxy and the gateway could use different ones.
 """
 
 import base64
@@ -14,24 +13,24 @@ from urllib.parse import parse_qsl
 from protocol.auth.http_routes import path_of
 
 _SCHEMES = ("bearer", "token")
-"""Of `Authorization`: `token` is what Deepgram's clients say."""
+"""Schemes of `Authorization`; Deepgram's clients use `token`."""
 
 _OFFERS = ("token", "bearer")
-"""A browser cannot set headers: Deepgram's offers the subprotocols `token` (or `bearer`) and the key itself."""
+"""A browser cannot set headers: Deepgram's client offers the subprotocol `token` (or `bearer`), then the key."""
 
 _OPENAI_OFFER = "openai-insecure-api-key."
-"""The same of OpenAI's: https://platform.openai.com/docs/guides/realtime-websocket"""
+"""The prefix of OpenAI's client: https://platform.openai.com/docs/guides/realtime-websocket"""
 
 _ONCE = ("authorization", "x-api-key", "x-twilio-signature", "signature", "signature-input", "host")
-"""Headers that may come once: of two, proxies and we might believe different ones."""
+"""Headers that may occur only once: a proxy and the gateway could use different ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCredentials:
-    """A request that wants in."""
+    """The parts of a request that can contain credentials."""
 
     target: str
-    """Path and query string, as they came."""
+    """Path and query string, as received."""
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Names in lower case."""
@@ -41,16 +40,16 @@ class RequestCredentials:
 
     @property
     def path(self) -> str:
-        """Without the query string, and without a slash at its end; read as routes are."""
+        """The path without query string and trailing slash, parsed like the routes."""
         return path_of(self.target)
 
     def header(self, name: str) -> str | None:
-        """The first of this name."""
+        """Return the first header with this name in lower case; None if there is none."""
         return next((value for key, value in self.headers if key == name), None)
 
     @property
     def is_ambiguous(self) -> bool:
-        """A header that may come once came twice, or two credentials were shown."""
+        """Whether a header that may occur only once is repeated, or there are two credentials."""
         names = [name for name, _ in self.headers]
         signed = (
             self.header("x-twilio-signature") is not None or self.header("signature") is not None
@@ -62,21 +61,21 @@ class RequestCredentials:
         return doubled or shown > 1 or both
 
     def secrets(self) -> list[str]:
-        """Keys or tokens that stand where only clients that mean it put them."""
+        """Return the keys or tokens in headers: `Authorization`, `X-API-Key`, or an offered subprotocol."""
         values = (self.header("authorization"), self.header("x-api-key"))
         shown = [_authorised(values[0]) if values[0] is not None else None, values[1]]
         return [one for one in (*shown, *_offered(self.headers)) if one is not None]
 
     @property
     def token(self) -> str | None:
-        """What stands in the URL: there only tokens that soon expire are taken, since URLs are logged."""
+        """The token in the URL.  Only short-lived tokens are accepted there, because URLs are logged."""
         query = parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
         tokens = [value for name, value in query if name == "token"]
         return ",".join(tokens) if tokens else None
 
 
 def _authorised(value: str) -> str:
-    """The key in an `Authorization` header; AssemblyAI's clients send it bare."""
+    """Return the key in an `Authorization` header; AssemblyAI's clients send it without a scheme."""
     scheme, _, rest = value.strip().partition(" ")
     if not rest:
         return scheme

@@ -1,4 +1,4 @@
-"""What can be set of a gateway's doors: who is let in, and how much each may ask for."""
+"""The settings of a gateway for authentication, TLS and limits."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ from protocol.settings import StatusSettings
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How much of something one tenant may have, and all together."""
+    """A limit for each tenant and for all tenants together."""
 
     per_tenant: int
     total: int
@@ -20,7 +20,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """Bounds of recordings: `uploads` that are being sent, `size` in bytes, `work` that is transcribed."""
+    """
+    Limits of recordings.
+
+    `slowest`: bytes per second; `uploads`: in progress; `size`: bytes in memory; `work`: being transcribed.
+    """
 
     slowest: float
     uploads: Share
@@ -132,7 +136,7 @@ class AuthSettings(StatusSettings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        """A gateway that others can reach has keys, and files of TLS come in pairs."""
+        """Require keys on an address that other machines can reach, and both TLS files or none."""
         where = self._published_host if self.published else self.host
         if not self.keys_file and not is_loopback(where):
             raise ValueError(
@@ -152,7 +156,7 @@ class AuthSettings(StatusSettings):
 
     @property
     def web_access(self) -> WebAccess:
-        """Which `Host` and `Origin` are answered, on every HTTP and WebSocket port of the gateway."""
+        """The accepted values of `Host` and `Origin`, for every HTTP and WebSocket port of the gateway."""
         public = urlsplit(self.public_url)
         hosts = bound_hosts(self.host, self._published_host, public.netloc)
         own = [f"{public.scheme}://{public.netloc}"] if public.netloc else []
@@ -164,7 +168,7 @@ class AuthSettings(StatusSettings):
 
     @property
     def upload_limits(self) -> UploadLimits:
-        """Bounds of what is posted."""
+        """The limits of uploaded recordings."""
         return UploadLimits(
             self.upload_bytes_per_second,
             uploads=Share(self.uploads_per_tenant, 4 * self.uploads_per_tenant),
@@ -174,5 +178,5 @@ class AuthSettings(StatusSettings):
 
 
 def _words(text: str) -> list[str]:
-    """The parts of a list that is separated by commas."""
+    """Split a list separated by commas."""
     return [word.strip() for word in text.split(",") if word.strip()]

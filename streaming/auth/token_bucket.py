@@ -1,11 +1,11 @@
-"""How much of something may come, over time."""
+"""Rate limiting with a token bucket."""
 
 
 class TokenBucket:
     """
-    A bucket that fills at `rate` a second up to `burst`; who takes more than is in it is told how long to wait.
+    Token bucket: refills at `rate` tokens/s up to `burst`.  `take` returns the seconds to wait.
 
-    Pure: `now` is any clock in seconds; one that goes backwards fills nothing.
+    Pure: `now` is any clock in seconds; a clock that goes backwards adds no tokens.
     """
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
@@ -15,7 +15,7 @@ class TokenBucket:
         self._seen = now
 
     def take(self, amount: float, now: float) -> float:
-        """0 when it was taken, else the seconds after which it could be: then nothing was taken."""
+        """Take `amount` tokens and return 0; if there are too few, take none and return the seconds to wait."""
         self._level = min(self._burst, self._level + self._rate * max(0.0, now - self._seen))
         self._seen = max(now, self._seen)
         if amount <= self._level:

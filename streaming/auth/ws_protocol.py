@@ -1,4 +1,4 @@
-"""websockets' server connection, counted until its request has come."""
+"""The server connection of `websockets`, counted as pending until its request is complete."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from .pending import PendingConnections
 
 _MOST_PENDING = 2_048
 _MOST_PENDING_PER_ADDRESS = 512
-"""Connections without a whole request; a PBX with all its calls has one address."""
+"""Most connections without a complete request; a PBX with all its calls uses one address."""
 
 
 class BoundedHandshake(ServerConnection):
-    """The oldest connection without a whole request gives way where there are too many."""
+    """A connection that evicts the oldest one without a complete request if there are too many."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class BoundedHandshake(ServerConnection):
         *given: Any,  # noqa: ANN401  # the library's own arguments
         **named: Any,  # noqa: ANN401
     ) -> None:
-        """`evicted`: told of each connection that gave way."""
+        """`evicted` is called for each evicted connection."""
         super().__init__(*given, **named)
         self._pending = pending
         self._evicted = evicted
@@ -43,12 +43,12 @@ class BoundedHandshake(ServerConnection):
         super().connection_lost(exc)
 
     def give_way(self) -> None:
-        """End a connection that has not said what it wants."""
+        """Evict this connection, which has no complete request."""
         self._evicted()
         self.transport.abort()
 
 
 def bounded_handshakes(evicted: Callable[[], None]) -> Callable[..., BoundedHandshake]:
-    """What makes the connections of one server."""
+    """Return the factory for the connections of one server."""
     pending = PendingConnections[BoundedHandshake](_MOST_PENDING, _MOST_PENDING_PER_ADDRESS)
     return partial(BoundedHandshake, pending, evicted)
