@@ -1,4 +1,8 @@
-"""An engine at work: utterances join, everybody gets on by a step, and who is finished leaves."""
+"""
+Adapters that give batch engines and continuous engines one interface: admit utterances, then step.
+
+`adapter_for` chooses the adapter for an engine.
+"""
 
 from collections.abc import Sequence
 from itertools import count
@@ -14,26 +18,30 @@ from .engines.base import (
 )
 
 Answer = Hypothesis | EngineError
-"""What became of an utterance: it was heard, or it is at fault."""
+"""The outcome of an utterance: its transcript, or the error that it caused."""
 
 
 class EngineAdapter(Protocol):
-    """What the worker asks of an engine of either kind; used in one thread at a time."""
+    """The interface that the executor needs of an engine of either kind.  Used from one thread at a time."""
 
     joins: bool
-    """Whether utterances may be admitted while others are being worked on."""
+    """Whether utterances may be admitted while others are being transcribed."""
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
-        """Take in utterances; one ticket for each, in order."""
+        """Add utterances.  Returns one ticket for each, in order."""
         ...
 
     def step(self) -> list[tuple[int, Answer]]:
-        """Get on; who is finished now.  Raises EngineBrokenError when the process has to go."""
+        """
+        Advance the engine by one step.  Returns the finished utterances as (ticket, outcome).
+
+        Raises EngineBrokenError when the process must be restarted.
+        """
         ...
 
 
 def adapter_for(engine: Engine) -> EngineAdapter:
-    """The desk that suits an engine; what is too short for words never reaches it."""
+    """Return the adapter for `engine`.  Utterances that are too short for words never reach the engine."""
     suited = (
         ContinuousAdapter(engine) if isinstance(engine, ContinuousEngine) else BatchAdapter(engine)
     )
@@ -41,19 +49,19 @@ def adapter_for(engine: Engine) -> EngineAdapter:
 
 
 class ScreeningAdapter:
-    """Answers utterances that are too short for words itself, at the next step; the others go to `desk`."""
+    """Answers utterances that are too short for words itself, at the next step; passes the others to `adapter`."""
 
     def __init__(self, adapter: EngineAdapter) -> None:
         self._adapter = adapter
         self.joins = adapter.joins
         self._tickets = count()
         self._asked: dict[int, int] = {}
-        """Our ticket for each of the desk's."""
+        """Our ticket by the ticket of the inner adapter."""
 
         self._screened: list[tuple[int, Answer]] = []
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
-        """See Desk."""
+        """See EngineAdapter."""
         admitted = [(next(self._tickets), one) for one in utterances]
         long = [(ticket, one) for ticket, one in admitted if not one.is_too_short]
         inner = self._adapter.admit([one for _, one in long]) if long else []
@@ -64,14 +72,14 @@ class ScreeningAdapter:
         return [ticket for ticket, _ in admitted]
 
     def step(self) -> list[tuple[int, Answer]]:
-        """See Desk."""
+        """See EngineAdapter."""
         screened, self._screened = self._screened, []
         answers = self._adapter.step() if self._asked else []
         return screened + [(self._asked.pop(ticket), answer) for ticket, answer in answers]
 
 
 class BatchAdapter:
-    """Of an engine that does whole batches: one step finishes all that was admitted."""
+    """Adapter for an engine that transcribes whole batches: one step finishes all admitted utterances."""
 
     joins = False
 
@@ -81,13 +89,13 @@ class BatchAdapter:
         self._admitted: list[tuple[int, Utterance]] = []
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
-        """See Desk."""
+        """See EngineAdapter."""
         admitted = [(next(self._tickets), one) for one in utterances]
         self._admitted += admitted
         return [ticket for ticket, _ in admitted]
 
     def step(self) -> list[tuple[int, Answer]]:
-        """See Desk.  When a batch fails its utterances are tried one by one."""
+        """See EngineAdapter.  If a batch fails, its utterances are tried one by one."""
         admitted, self._admitted = self._admitted, []
         if not admitted:
             return []
@@ -104,7 +112,7 @@ class BatchAdapter:
 
 
 class ContinuousAdapter:
-    """Of an engine that lets utterances join between its steps."""
+    """Adapter for an engine that accepts new utterances between its steps."""
 
     joins = True
 
@@ -114,7 +122,7 @@ class ContinuousAdapter:
         self._refused: list[tuple[int, Answer]] = []
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
-        """See Desk.  When one is at fault they are admitted one by one; the fault is its answer."""
+        """See EngineAdapter.  If the engine refuses, they are admitted one by one; the error is the outcome."""
         try:
             return self._engine.admit(utterances)
         except EngineError as exc:
@@ -125,6 +133,6 @@ class ContinuousAdapter:
         return [ticket for one in utterances for ticket in self.admit([one])]
 
     def step(self) -> list[tuple[int, Answer]]:
-        """See Desk."""
+        """See EngineAdapter."""
         refused, self._refused = self._refused, []
         return [*refused, *self._engine.step()]

@@ -1,4 +1,4 @@
-"""From what an engine heard to what the call's log says: values only."""
+"""Builds utterances from jobs, and the events of a call from hypotheses.  Pure."""
 
 from dataclasses import replace
 
@@ -14,7 +14,11 @@ _STABLE = "stable:"
 
 
 def utterance_of(job: Job, effort: Effort, samples: Samples, previous: str) -> Utterance:
-    """What the engine is to know of a job."""
+    """
+    The utterance of a job.
+
+    `samples`: audio as engines take it (see Samples); `previous`: text of the previous hypothesis.
+    """
     return Utterance(
         samples=samples,
         effort=effort,
@@ -27,7 +31,7 @@ def utterance_of(job: Job, effort: Effort, samples: Samples, previous: str) -> U
 
 
 def span_of(job: Job, samples: int) -> Span:
-    """The stretch of the call that `samples` engine samples of the job's audio cover."""
+    """Start and end of the job's audio on the call clock; `samples` at 16 kHz count only while it is open."""
     return Span(job.start, job.start + samples // UPSAMPLING if job.end is None else job.end)
 
 
@@ -49,13 +53,13 @@ def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
 
 
 def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partial:
-    """What an open segment sounds like so far."""
+    """The partial of an open segment."""
     words = tuple(Word(text) for text in heard.words)
     return Partial(job.segment, span, revision, words, heard.stable)
 
 
 def stable_in(heard: Hypothesis) -> int:
-    """How many words the engine itself vouches for: `stable:<count>` among the flags, else none."""
+    """Number of words that the engine itself declares stable: `stable:<count>` among the flags, else 0."""
     counts = [flag.removeprefix(_STABLE) for flag in heard.flags if flag.startswith(_STABLE)]
     return max((int(count) for count in counts if count.isdigit()), default=0)
 
@@ -66,7 +70,7 @@ def failure_of(job: Job, reason: str) -> SegmentFailed:
 
 
 def _placed(word: RecognisedWord, origin: int) -> Word:
-    """The word on the clock of the call."""
+    """The word with its times on the call clock; `origin`: start of the segment."""
     if word.start is None or word.end is None:
         return Word(word.text, confidence=word.confidence)
     start, end = (origin + position // UPSAMPLING for position in (word.start, word.end))

@@ -1,4 +1,4 @@
-"""Choose, fetch, step, settle: the way of a job from the hand through the engine."""
+"""The way of a claimed job through the engine: select, fetch the audio, step the engine, settle the result."""
 
 import asyncio
 import time
@@ -21,17 +21,17 @@ from .metrics import WorkerMeter
 from .throughput import Throughput
 
 BACK_OFF = 0.5
-"""Seconds before Redis is tried again."""
+"""Seconds to wait after a Redis error before the next try."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 _Turn = tuple[list[int], list[tuple[int, Answer]]]
-"""Tickets of who was admitted, and who is finished."""
+"""Tickets of the utterances that were admitted, and the finished utterances with their outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """A job that the engine has; when it was admitted, by the wall clock and by a steady one."""
+    """A job that the engine has.  `at` and `began` are its time of admission: wall clock and monotonic clock."""
 
     ready: PreparedJob
     at: float
@@ -40,9 +40,9 @@ class _Admitted:
 
 class EngineExecutor:
     """
-    Feeds one engine from the hand and settles what it answers, each as soon as it is there.
+    Feeds one engine from `inflight` and settles each result as soon as it is known.
 
-    Audio is fetched and results are settled while the engine is at its next step.
+    Audio is fetched and results are settled while the engine runs its next step.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class EngineExecutor:
         self._may_step = asyncio.Event()
         self._step_began: float | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self.pace = Throughput()
-        """What the engine got done lately."""
+        self.throughput = Throughput()
+        """Recent throughput of the engine."""
 
         self.steps = 0
-        """How many steps the engine has done."""
+        """Number of steps that the engine has completed."""
 
     @property
     def at_step_for(self) -> float | None:
-        """Seconds that the engine has been at its present step; None between two."""
+        """Seconds since the engine began its present step; None between two steps."""
         began = self._step_began
         return None if began is None else time.monotonic() - began
 
     async def run(self) -> None:
-        """Work until cancelled, or until `finish` and all that the engine has is settled."""
+        """Work until cancelled, or after `finish` until all jobs of the engine are settled."""
         try:
             async with asyncio.TaskGroup() as settling:
                 fetching = settling.create_task(self._fetch())
@@ -87,14 +87,14 @@ class EngineExecutor:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     def finish(self) -> None:
-        """Give the engine nothing new from now on; who was ready for it waits again."""
+        """Give the engine no new jobs from now on.  Prepared jobs go back to the waiting ones."""
         self._finishing = True
         self._inflight.put_back([one.claimed for one in self._ready])
         self._ready = []
         self._may_step.set()
 
     async def _fetch(self) -> None:
-        """Choose who runs next, and get their audio."""
+        """Select the jobs to run next, and fetch their audio."""
         while True:
             await self._inflight.has_news.wait()
             chosen = self._inflight.choose(self._now())
@@ -102,14 +102,14 @@ class EngineExecutor:
                 await self._job_io.drop(chosen.stale)
                 ready = await self._job_io.fetch(chosen.run)
             except (RedisError, OSError) as exc:
-                log.warning("redis_unavailable", error=type(exc).__name__)
+                logger.warning("redis_unavailable", error=type(exc).__name__)
                 await asyncio.sleep(BACK_OFF)
                 self._inflight.put_back(chosen.run)
             else:
                 self._take(chosen.run, ready)
 
     def _take(self, fetched: Sequence[Claimed], ready: Sequence[PreparedJob]) -> None:
-        """What was fetched is ready for the engine, or was settled on the way."""
+        """Queue the prepared jobs for the engine; the others of `fetched` were settled or dropped."""
         if not fetched:
             return
         kept = {one.claimed.key for one in ready}
@@ -132,7 +132,7 @@ class EngineExecutor:
                 await self._may_step.wait()
 
     async def _step(self) -> list[tuple[_Admitted, Answer]]:
-        """Admit who is ready, let the engine get on; who is finished."""
+        """Admit the prepared jobs and run one step of the engine.  Returns the finished jobs."""
         newcomers, self._ready = self._ready, []
         at, began = self._now(), time.monotonic()
         self._step_began = began
@@ -144,19 +144,19 @@ class EngineExecutor:
             self._admitted[ticket] = _Admitted(newcomer, at, began)
         finished = [(self._admitted.pop(ticket), answer) for ticket, answer in answers]
         speech, seconds = sum(map(_speech, finished)), time.monotonic() - began
-        self.pace = self.pace.observe(speech, seconds)
+        self.throughput = self.throughput.observe(speech, seconds)
         self._meter.stepped(len(self._admitted) + len(finished), speech, seconds)
         for one, _ in finished:
             self._inflight.answer(one.ready.claimed)
         return finished
 
     def _turn(self, newcomers: Sequence[PreparedJob]) -> _Turn:
-        """In the engine's thread."""
+        """Admit and step; runs in the engine's thread."""
         tickets = self._adapter.admit([one.utterance for one in newcomers]) if newcomers else []
         return tickets, self._adapter.step()
 
     async def _settle(self, one: _Admitted, answer: Answer) -> None:
-        """Report an answer; a final is tried again until Redis takes it, a partial is not worth it."""
+        """Report an outcome.  A final is retried until Redis accepts it; a partial is tried once."""
         job = one.ready.claimed.job
         waited_ms = max(0, round((one.at - job.queued_at) * 1_000))
         timing = Timing(waited_ms, round((time.monotonic() - one.began) * 1_000))
@@ -167,14 +167,14 @@ class EngineExecutor:
                 await self._job_io.report(one.ready, answer, timing)
                 reported = True
             except (RedisError, OSError) as exc:
-                log.warning("redis_unavailable", error=type(exc).__name__)
+                logger.warning("redis_unavailable", error=type(exc).__name__)
                 reported = one.ready.claimed.effort is Effort.PARTIAL
                 await asyncio.sleep(BACK_OFF)
         self._inflight.finish(one.ready.claimed)
 
 
 def _speech(finished: tuple[_Admitted, Answer]) -> float:
-    """Seconds of speech that are done with: partials will be heard again."""
+    """Seconds of speech that count as finished: only finals, because the audio of partials comes again."""
     one, answer = finished
     if one.ready.claimed.effort is Effort.PARTIAL or not isinstance(answer, Hypothesis):
         return 0.0

@@ -1,4 +1,4 @@
-"""What a worker has in hand: which jobs wait, which the engine has, which are answered but not settled."""
+"""The claimed jobs of a worker: which wait, which the engine has, and which are answered but not settled."""
 
 import asyncio
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from .scheduler import Limits, Running, Waiting, plan
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Jobs that are to be worked on next, together; and partials that came too late."""
+    """Jobs to run next, together, and partials to drop because they came too late."""
 
     run: tuple[Claimed, ...] = ()
     stale: tuple[Claimed, ...] = ()
@@ -23,13 +23,13 @@ class Selection:
 
 class InflightJobs:
     """
-    The claimed jobs of one worker, each in one place until it is finished.
+    The claimed jobs of one worker, each in exactly one state until it is finished.
 
-    Waiting jobs are chosen by the plan, chosen ones are worked on, answered ones are being settled.
+    The states: waiting, chosen (the scheduler selected it and the engine works on it), answered (being settled).
     """
 
     def __init__(self, limits: Limits, *, joins: bool) -> None:
-        """`joins` says whether jobs may be chosen while others are worked on."""
+        """`joins`: whether jobs may be chosen while the engine works on others."""
         self._limits = limits
         self._joins = joins
         self._waiting: dict[str, tuple[Claimed, Waiting]] = {}
@@ -45,28 +45,28 @@ class InflightJobs:
 
     @property
     def room(self) -> int:
-        """How many jobs more may be claimed: two batches are enough to choose from."""
+        """How many more jobs may be claimed.  Two batches of waiting jobs are enough to choose from."""
         return max(0, 2 * self._limits.max_batch - len(self._waiting))
 
     @property
     def waiting(self) -> list[Claimed]:
-        """Jobs that were not begun."""
+        """Jobs that the engine has not begun."""
         return [one for one, _ in self._waiting.values()]
 
     @property
     def begun(self) -> list[Claimed]:
-        """Jobs that were chosen and are not settled."""
+        """Jobs that were chosen and are not settled yet."""
         return [*(one for one, _ in self._chosen.values()), *self._answered.values()]
 
     def take(self, claimed: Iterable[Claimed], now: float) -> None:
-        """Take in what was claimed at `now`; what is in hand already stays where it is."""
+        """Add jobs claimed at `now` (wall clock, seconds).  Jobs that are present already keep their state."""
         for one in claimed:
             if one.key not in self._chosen and one.key not in self._answered:
                 self._waiting.setdefault(one.key, (one, _as_planned(one, now)))
         self._signal()
 
     def choose(self, now: float) -> Selection:
-        """Take who runs next out of those that wait; partials that came too late leave the hand."""
+        """Select the waiting jobs to run next, and remove the partials that came too late."""
         self.has_news.clear()
         if self._chosen and not self._joins:
             return Selection()
@@ -77,19 +77,19 @@ class InflightJobs:
         return Selection(tuple(self._chosen[key][0] for key in todo.run), stale)
 
     def put_back(self, chosen: Iterable[Claimed]) -> None:
-        """These were not begun after all."""
+        """Return chosen jobs to the waiting ones: the engine did not begin them."""
         for one in chosen:
             if one.key in self._chosen:
                 self._waiting[one.key] = self._chosen.pop(one.key)
         self._signal()
 
     def answer(self, one: Claimed) -> None:
-        """The engine is through with a job."""
+        """Mark a job as answered by the engine."""
         self._answered[one.key], _ = self._chosen.pop(one.key)
         self._signal()
 
     def finish(self, one: Claimed) -> None:
-        """A job is settled, dropped or handed back."""
+        """Remove a job that is settled, dropped or handed back."""
         for place in (self._waiting, self._chosen, self._answered):
             place.pop(one.key, None)
         self._signal()
@@ -111,7 +111,7 @@ class InflightJobs:
 
 
 def _as_planned(one: Claimed, now: float) -> Waiting:
-    """What the plan needs to know of a job that was claimed at `now`; a recording comes behind all that is live."""
+    """The scheduler's view of a job that was claimed at `now`.  Jobs of recordings come after all live jobs."""
     span = span_of(one.job, 0)
     return Waiting(
         entry=one.key,

@@ -1,4 +1,4 @@
-"""Between queue and engine: brings each job its audio, and each result to its call."""
+"""Input and output of jobs: fetches the audio of each job, and writes each result to its call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from .job_queue import Claimed, Outcome, WorkQueue
 from .metrics import WorkerMeter
 from .stabiliser import NOTHING, Stabilised
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A job with its audio, and with what was heard of it before."""
+    """A job with its audio and, for a partial, with the previous hypothesis of its segment."""
 
     claimed: Claimed
     utterance: Utterance
@@ -33,19 +33,19 @@ class PreparedJob:
 
 
 class JobIO:
-    """Fetches and reports for one engine.  What it cannot reach raises RedisError or OSError."""
+    """Fetches audio and reports results for one engine.  Raises RedisError or OSError if Redis does not answer."""
 
     def __init__(
         self, queue: WorkQueue, engine: str, max_deliveries: int, meter: WorkerMeter | None = None
     ) -> None:
-        """`engine` is the name that finals carry."""
+        """`engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up."""
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
         self._max_deliveries = max_deliveries
 
     async def fetch(self, batch: Sequence[Claimed]) -> list[PreparedJob]:
-        """Those of `batch` that can be transcribed; the others are settled or dropped here."""
+        """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
         partials = [one for one in batch if one.effort is Effort.PARTIAL]
         before = dict(
             zip(
@@ -63,7 +63,7 @@ class JobIO:
         return await self._worth_trying(ready)
 
     async def drop(self, partials: Sequence[Claimed]) -> None:
-        """Take partials off their lane; their segments may ask for others."""
+        """Remove partials from their job stream, so that their segments may ask for new ones."""
         await self._queue.poll(partials)
         self._meter.dropped(len(partials))
 
@@ -71,8 +71,8 @@ class JobIO:
         """
         Settle a final; publish a partial.
 
-        Nothing is published where the engine failed on it, or has no words and had none before: some engines have
-        no partials of some languages and of translations.
+        A partial is not published if the engine failed on it, or if it has no words and had none before: some
+        engines make no partials of some languages and of translations.
         """
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
@@ -83,14 +83,14 @@ class JobIO:
             final = final_of(one.claimed.job, heard, self._engine, timing)
             outcome = await self._queue.settle(one.claimed, encode_event(final))
             self._meter.settled(outcome)
-            _note(one, outcome, timing)
+            _log_settled(one, outcome, timing)
 
     async def _worth_trying(self, batch: Sequence[PreparedJob]) -> list[PreparedJob]:
         """
-        Without the finals that have killed enough workers to be given up.
+        Return `batch` without the finals that were tried too often; those are failed here.
 
-        Tries are counted, not deliveries: what lay in the hands of a worker that died of something else, or
-        that could not reach Redis, is innocent of it.
+        Tries by an engine are counted, not deliveries: a job that was only waiting when its worker died, or when
+        Redis could not be reached, is not suspected of killing the worker.
         """
         finals = [one.claimed for one in batch if one.claimed.effort is Effort.FINAL]
         tries = dict(zip(finals, await self._queue.begin(finals), strict=True))
@@ -103,7 +103,7 @@ class JobIO:
         return worth
 
     async def _no_audio(self, one: Claimed) -> None:
-        """Partials may come after their segment; a final without audio has outlived its time in Redis."""
+        """Fail a final whose audio has expired in Redis.  A partial may come after its segment and is ignored."""
         if one.effort is Effort.FINAL:
             await self._fail(one, "its audio is gone from Redis")
 
@@ -121,32 +121,32 @@ class JobIO:
     async def _fail(self, one: Claimed, reason: str) -> None:
         outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
         self._meter.gave_up(outcome)
-        log.error(
+        logger.error(
             "segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome
         )
 
 
 def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
     before = Stabilised.decode(hypothesis)
-    samples = _heard(one.job, audio).astype(np.float32) / np.float32(32_768)
+    samples = _segment_samples(one.job, audio).astype(np.float32) / np.float32(32_768)
     utterance = utterance_of(one.job, one.effort, samples, " ".join(before.words))
     return PreparedJob(one, utterance, revision, before)
 
 
-def _heard(job: Job, audio: bytes) -> Pcm:
+def _segment_samples(job: Job, audio: bytes) -> Pcm:
     """
-    Samples that belong to the segment.
+    Return the samples that belong to the segment: int16, `[n]`, at 16 kHz.
 
-    While it was open, more of the pause behind it may have been stored than turned out to be its own.
+    While a segment is open, more of the pause after it may be stored than belongs to the segment in the end.
     """
     end = None if job.end is None else UPSAMPLING * (job.end - job.start)
     return np.frombuffer(audio, dtype="<i2")[:end]
 
 
-def _note(one: PreparedJob, outcome: Outcome, timing: Timing) -> None:
+def _log_settled(one: PreparedJob, outcome: Outcome, timing: Timing) -> None:
     job = one.claimed.job
     span = span_of(job, 0)
-    log.info(
+    logger.info(
         "segment_settled",
         call_id=job.call_id,
         segment=str(job.segment),

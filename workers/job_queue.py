@@ -1,9 +1,9 @@
 """
-The worker's way to Redis: claim, fetch audio, settle.
+The job queue in Redis, as a worker uses it: claim jobs, fetch their audio, settle results.
 
-Finals are claimed by lease: this consumer's own pending entries first (at start and after every lost
-connection), then new ones, then those that another worker has handed back, then, one at a time, those whose lease
-has run out elsewhere.
+Finals are claimed by lease, in this order: this consumer's own pending entries (at start and after every lost
+connection), new entries, entries that another worker has handed back, and, one at a time, entries whose lease with
+another worker has expired.
 
 There is one job stream for each language pair (see broker/redis_keys.py).  A worker reads only the streams of tasks
 that its engine can do, and the streams without a task.  Jobs there that it cannot do are
@@ -36,47 +36,51 @@ from protocol.worker_capacity import FRESH_SECONDS, Task, WorkerCapacity, encode
 from .engines.base import Effort
 
 _STATE_TTL = 900
-"""Seconds that the state of a segment outlives the last partial."""
+"""Seconds that the state of a segment is kept after its last partial."""
 
 
 class UnseenLogError(RedisError):
-    """The call's gateway has yet to tell this server what it lacks of the log: as if there were no Redis yet."""
+    """
+    This Redis server lacks the call's event log, and the call's gateway has not restored it yet.
+
+    Try again later, as after any Redis error.
+    """
 
 
 class Outcome(StrEnum):
-    """What became of a result."""
+    """The outcome of committing a result."""
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
     """The segment had its terminal event already."""
 
     STALE = "stale"
-    """The call has another log now; its gateway queues the segment again."""
+    """The call has another event log now; its gateway queues the segment again."""
 
     LOST = "lost"
-    """The lease has gone to another worker."""
+    """Another worker holds the lease now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job in hand.  It must be settled (final) or looked at (partial), or its lease runs out."""
+    """A claimed job.  Settle a final, `poll` a partial; otherwise the lease expires."""
 
     entry: str
-    """Id in the stream."""
+    """Id of the entry in its stream."""
 
     partition: Partition
     effort: Effort
     job: Job
     deliveries: int = 1
     job_stream: str | None = None
-    """What the lane needs of a worker; None for the lane that all read."""
+    """Suffix of the job stream (its task, for example `de-en`); None for the stream that all workers read."""
 
     recorded: bool = False
-    """It is of a recording."""
+    """Whether the job belongs to a recording, not to a live call."""
 
     @property
     def stream(self) -> str:
-        """Where the entry lies."""
+        """Redis key of the stream that holds the entry."""
         if self.effort is Effort.PARTIAL:
             return self.partition.partials_in(self.job_stream)
         if self.recorded:
@@ -85,17 +89,21 @@ class Claimed:
 
     @property
     def keys(self) -> CallKeys:
-        """The keys of the job's call."""
+        """The Redis keys of the job's call."""
         return CallKeys(self.partition, self.job.call_id)
 
     @property
     def key(self) -> str:
-        """Names the job among all that the worker holds."""
+        """Identifies the job among all jobs of the worker."""
         return f"{self.stream}:{self.entry}"
 
 
 class WorkQueue:
-    """The lanes of some partitions, for one consumer."""
+    """
+    The job streams of some partitions, for one consumer.
+
+    Methods that talk to Redis raise RedisError or OSError if it does not answer.
+    """
 
     def __init__(self, redis: Redis, partitions: Sequence[Partition], consumer: str) -> None:
         self._redis = redis
@@ -114,21 +122,21 @@ class WorkQueue:
         self._poll = redis.register_script(POLL.source)
         self._suggest = redis.register_script(SUGGEST.source)
         self.unreadable = 0
-        """Jobs that were not ours to understand, since the start."""
+        """Number of jobs since the start that this version could not decode."""
 
     def serve(self, tasks: frozenset[Task]) -> None:
-        """Claim only what needs one of `tasks`; without this everything is claimed."""
+        """Claim only jobs of `tasks`.  Without this call, jobs of all tasks are claimed."""
         self._tasks = tasks
 
     async def prepare(self) -> None:
-        """Make the groups, where they are not there."""
+        """Create the consumer groups that do not exist yet."""
         for partition in self._partitions:
             await self._make_groups(partition, None)
             self._job_streams[partition] = ()
             await self._find_streams(partition)
 
     async def reclaim_own(self, partition: Partition) -> list[Claimed]:
-        """Finals that were delivered to this consumer and never settled."""
+        """Finals that were delivered to this consumer before and never settled."""
         job_streams = [None, *self._job_streams.get(partition, ())]
         streams: dict[Any, Any] = {
             partition.finals_in(job_stream): "0" for job_stream in job_streams
@@ -138,7 +146,7 @@ class WorkQueue:
         return await self._ours(self._claimed(partition, reply))
 
     async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
-        """About `room` new finals of all lanes, and partials; waits for the first at most `wait_ms`."""
+        """Claim about `room` new finals of all job streams, and partials; wait at most `wait_ms` for the first."""
         named = await self._find_streams(partition)
         job_streams = [None, *named]
         streams: dict[Any, Any] = {
@@ -152,7 +160,7 @@ class WorkQueue:
         return await self._ours(self._claimed(partition, reply))
 
     async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
-        """One segment of a recording, for an engine that has nothing else to do; without waiting for any."""
+        """Claim one segment of a recording, without waiting.  Called when the engine has nothing else to do."""
         job_streams = [None, *await self._find_streams(partition)]
         for job_stream in job_streams:
             streams: dict[Any, Any] = {partition.recordings_in(job_stream): ">"}
@@ -163,9 +171,9 @@ class WorkQueue:
 
     async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
         """
-        About `room` finals that were handed back, and of each lane at most one whose worker has gone silent.
+        Claim about `room` finals that were handed back, and of each job stream at most one with an expired lease.
 
-        One at a time, because it may be what killed that worker: its neighbours shall not be tried with it.
+        Only one at a time, because it may have killed its worker: no other job shall be tried together with it.
         """
         named = await self._find_streams(partition)
         return await self._take_over_of(partition, [None, *named], room, lease_ms, recorded=False)
@@ -201,9 +209,9 @@ class WorkQueue:
 
     async def hand_back(self, claimed: Iterable[Claimed], *, tried: bool = False) -> None:
         """
-        End the leases of these finals, so that another worker takes them at once; partials are dropped.
+        End the leases of these finals, so that another worker can claim them at once; partials are dropped.
 
-        Unless they were `tried`, it is as if they had never been delivered.
+        Unless `tried` is set, the delivery is not counted.
         """
         claimed = tuple(claimed)
         for stream, entries in _finals_of(claimed):
@@ -214,14 +222,14 @@ class WorkQueue:
         await self.poll([one for one in claimed if one.effort is Effort.PARTIAL])
 
     async def audio(self, claimed: Sequence[Claimed]) -> list[bytes]:
-        """The audio of each as it is now: 16-bit PCM at the engine's rate; empty when it is gone."""
+        """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in claimed:
                 pipe.get(one.keys.audio(one.job.segment))
             return [audio or b"" for audio in await pipe.execute()]
 
     async def begin(self, finals: Sequence[Claimed]) -> list[int]:
-        """How often each has been given to an engine, this time counted."""
+        """Count one more try by an engine for each final.  Returns the number of tries of each."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in finals:
                 await self._try(
@@ -230,7 +238,7 @@ class WorkQueue:
             return [int(tries) for tries in await pipe.execute()]
 
     async def poll(self, partials: Sequence[Claimed]) -> list[tuple[int, bytes]]:
-        """Take partials off their lane: the revision that each will have, and the hypothesis before it."""
+        """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""
         if not partials:
             return []
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -243,7 +251,7 @@ class WorkQueue:
             return [(int(revision), before) for revision, before in await pipe.execute()]
 
     async def suggest(self, one: Claimed, revision: int, hypothesis: bytes, event: bytes) -> bool:
-        """Publish a partial, unless it comes too late."""
+        """Publish a partial.  Returns False if it comes too late and was not published."""
         job, keys = one.job, one.keys
         answer = await self._suggest(
             keys=[keys.meta, keys.settled, keys.state(job.segment)],
@@ -253,9 +261,9 @@ class WorkQueue:
 
     async def settle(self, one: Claimed, event: bytes, dead: str = "") -> Outcome:
         """
-        Record the terminal event of a final; `dead` is the reason when it was given up.
+        Commit the terminal event of a final; `dead` is the reason if the final was given up.
 
-        UnseenLogError when that is for later.
+        Raises UnseenLogError when the caller must try again later.
         """
         job, keys = one.job, one.keys
         segment = job.segment
@@ -279,28 +287,28 @@ class WorkQueue:
         return Outcome(answer.decode())
 
     async def extend(self, claimed: Iterable[Claimed]) -> None:
-        """Start the leases of these finals anew."""
+        """Renew the leases of these finals."""
         for stream, entries in _finals_of(claimed):
             await self._extend(keys=[stream], args=[WORKERS, self._consumer, *entries])
 
-    async def report_capacity(self, told: WorkerCapacity) -> None:
-        """Let those who admit calls know what this worker gets done; words of workers that are gone go too."""
+    async def report_capacity(self, report: WorkerCapacity) -> None:
+        """Publish this worker's capacity for the gateways, and delete the reports of workers that have ended."""
         for partition in self._partitions:
             async with self._redis.pipeline() as pipe:
-                pipe.hset(partition.workers, self._consumer, encode_capacity(told))
+                pipe.hset(partition.workers, self._consumer, encode_capacity(report))
                 pipe.expire(partition.workers, round(FRESH_SECONDS))
                 pipe.hgetall(partition.workers)
-                *_, everybody = await pipe.execute()
-            if gone := [who for who, word in everybody.items() if is_stale(word, told.at)]:
+                *_, reports = await pipe.execute()
+            if gone := [worker for worker, one in reports.items() if is_stale(one, report.at)]:
                 await self._redis.hdel(partition.workers, *gone)
 
     async def forget_capacity(self) -> None:
-        """This worker does nothing any more."""
+        """Delete this worker's capacity report: the worker ends."""
         for partition in self._partitions:
             await self._redis.hdel(partition.workers, self._consumer)
 
     def _claimed(self, partition: Partition, reply: Any) -> list[Claimed]:  # noqa: ANN401  # as redis-py leaves it
-        """Jobs of a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
+        """Decode the jobs in a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
         claimed = []
         for stream, entries in reply or ():
             kind, _, job_stream = stream.decode().removeprefix(f"{partition.tag}:").partition(":")
@@ -314,7 +322,7 @@ class WorkQueue:
         return claimed
 
     async def _find_streams(self, partition: Partition) -> tuple[str, ...]:
-        """The lanes there are whose jobs we can do; their groups are made."""
+        """The existing job streams of our tasks; creates their consumer groups."""
         names: Any = await self._redis.smembers(partition.job_streams)
         job_streams = tuple(sorted(name.decode() for name in names if self._serves(name.decode())))
         for job_stream in job_streams:
@@ -324,7 +332,7 @@ class WorkQueue:
         return job_streams
 
     def _serves(self, job_stream: str) -> bool:
-        """Whether jobs of a lane are for us."""
+        """Whether this worker claims from a job stream."""
         task = task_of(job_stream)
         return task is not None and (self._tasks is None or task in self._tasks)
 
@@ -334,9 +342,9 @@ class WorkQueue:
 
     async def _ours(self, claimed: list[Claimed]) -> list[Claimed]:
         """
-        What we can do.  The rest is passed on to its lane, or dropped if it is a partial: another is asked for.
+        Keep the jobs of our tasks.  Move other finals to the job stream of their task; drop other partials.
 
-        A job of no language at all stays with us: the engine says what is wrong with it.
+        A dropped partial is requested again.  A job without a valid language is kept: the engine reports the error.
         """
         foreign = [one for one in claimed if not self._can(one)]
         if not foreign:
@@ -365,7 +373,7 @@ class WorkQueue:
         payload: bytes,
         deliveries: int = 1,
     ) -> list[Claimed]:
-        """A job of another version stays where it is, for the worker that knows it."""
+        """Decode a job.  A job of an unknown version stays in the stream, for a worker that can read it."""
         try:
             return [Claimed(entry, partition, effort, decode_job(payload), deliveries, job_stream)]
         except JobError:

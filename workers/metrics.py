@@ -1,4 +1,4 @@
-"""The figures of a worker, for Prometheus.  Labels are few and known beforehand: never a call, never a word."""
+"""Prometheus metrics of a worker.  The set of label values is small and fixed: no call ids, no text."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -12,7 +12,7 @@ _BATCHES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class WorkerMeter:
-    """Counts what happens in one worker; `registry` is where the figures are read."""
+    """The metrics of one worker, registered in `registry`; in a registry of its own if that is None."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -70,36 +70,36 @@ class WorkerMeter:
         )
 
     def claimed(self, deliveries: int) -> None:
-        """A final came into our hands for the `deliveries`-th time."""
+        """Count a final that was claimed for the `deliveries`-th time."""
         if deliveries > 1:
             self._retried.inc()
 
     def dropped(self, partials: int) -> None:
-        """Partials that nobody wants any more."""
+        """Count partials that were dropped because newer ones follow."""
         self._stale.inc(partials)
 
     def stepped(self, segments: int, speech: float, seconds: float) -> None:
-        """A step of the engine with so many segments; it finished `speech` seconds in `seconds`."""
+        """Record a step of the engine: `segments` in it, `speech` seconds of audio finished, `seconds` spent."""
         self._batch.observe(segments)
         self._busy.inc(seconds)
         self._speech.inc(speech)
 
     def answered(self, effort: Effort, timing: Timing) -> None:
-        """The engine is through with a segment."""
+        """Record the waiting time and engine time of a segment that the engine has finished."""
         job_stream = f"{effort}s"
         self._waited.labels(job_stream).observe(timing.waited_ms / 1_000)
         self._engine.labels(job_stream).observe(timing.engine_ms / 1_000)
 
     def settled(self, outcome: Outcome) -> None:
-        """A final has its terminal event, or has it already."""
+        """Count the outcome of committing the terminal event of a final."""
         self._results.labels(outcome.value).inc()
 
     def gave_up(self, outcome: Outcome) -> None:
-        """A final got an error for its terminal event."""
+        """Count a final whose terminal event is `segment.failed`."""
         if outcome is Outcome.RECORDED:
             self._dead.inc()
         self.settled(outcome)
 
     def is_at(self, capacity: float | None) -> None:
-        """What is told to those who admit calls."""
+        """Set the capacity that is reported to the gateways; None counts as 0."""
         self._capacity.set(capacity or 0.0)

@@ -1,4 +1,4 @@
-"""Which of the waiting segments run next: a function of values, without a queue, a clock or an engine."""
+"""The scheduler: chooses which waiting segments run next.  Pure: no queue, no clock, no engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,44 +7,44 @@ from .engines.base import Effort
 
 _PARTIALS_BETWEEN_STEPS = 4
 """
-While finals are being written, this part of a batch of partials goes in between two steps.
+While finals run, at most a batch divided by this number of partials runs between two steps.
 
-Reasoned: 16 open segments of 2 s are 8 ms on an H100 by the reference's arithmetic, about one decode step.
+Not measured but calculated: 16 open segments of 2 s take 8 ms on an H100, about one decode step.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What the plan needs to know of a claimed segment."""
+    """A claimed segment, as the scheduler sees it."""
 
     entry: str
     effort: Effort
     seconds: float
-    """Length of the audio as far as known."""
+    """Length of the audio, as far as it is known."""
 
     queued_at: float
-    """Wall clock in seconds: finals are due in this order."""
+    """Wall clock in seconds.  Segments run in this order."""
 
     claimed_at: float
     alone: bool = False
-    """A segment that was delivered before: it may be what killed a worker, so it takes nobody with it."""
+    """A segment that was delivered before.  It may have killed a worker, so it runs without others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one batch may hold."""
+    """Limits of one batch."""
 
     max_batch: int
     max_padded_seconds: float
-    """Batch size times the longest clip: what the padding costs."""
+    """Batch size times the longest clip, in seconds: bounds the cost of padding."""
 
     stale: float
-    """Seconds after which a claimed partial is not worth running: a newer one is on its way."""
+    """Seconds after which a claimed partial is dropped, because a newer one will follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Entries to run together, in this order, and partials to forget."""
+    """Entries to run together, in this order, and entries of partials to drop."""
 
     run: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -52,23 +52,25 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Who is being worked on already and may be joined."""
+    """The segments that the engine works on already.  New ones may join them."""
 
     finals: int = 0
     alone: bool = False
-    """One of them has to be left alone."""
+    """Whether one of them must run alone."""
 
 
-NOBODY = Running()
+NOTHING_RUNNING = Running()
 
 
-def plan(waiting: Sequence[Waiting], limits: Limits, now: float, running: Running = NOBODY) -> Plan:
+def plan(
+    waiting: Sequence[Waiting], limits: Limits, now: float, running: Running = NOTHING_RUNNING
+) -> Plan:
     """
-    Choose who runs next, or joins: finals before partials, oldest first, within the padding budget.
+    Choose the segments to run next: finals before partials, oldest first, within the padding budget.
 
-    Those chosen are of one effort: a final never waits for the partials beside it.  Partials take nobody's place,
-    so they join while finals that find no room wait; but only a few at a time, because every step of the running
-    finals waits for them.
+    `now`: wall clock in seconds.  All chosen segments have the same effort, so a final never waits for partials in
+    its batch.  Partials take no room from finals, so they may run while finals wait for room; but only a few at a
+    time, because every step of the running finals waits for them.
     """
     drop = tuple(
         one.entry
@@ -89,14 +91,14 @@ def plan(waiting: Sequence[Waiting], limits: Limits, now: float, running: Runnin
 
 
 def _joining(finals: Sequence[Waiting], limits: Limits, running: Running) -> tuple[str, ...]:
-    """The finals that may start now; one that runs alone waits until nobody runs, and those behind it with it."""
+    """The finals that may start now.  A final that must run alone waits, with those behind it, until none runs."""
     if running.finals and finals and finals[0].alone:
         return ()
     return _fit(finals, limits, limits.max_batch - running.finals)
 
 
 def _fit(due: Sequence[Waiting], limits: Limits, most: int) -> tuple[str, ...]:
-    """As many from the front as fit; the first always does, and one that runs alone runs alone."""
+    """As many from the front of `due` as fit.  The first always fits; one marked `alone` runs without others."""
     chosen: list[Waiting] = []
     longest = 0.0
     for one in due[: max(0, most)]:

@@ -1,4 +1,4 @@
-"""What can be set of a worker."""
+"""Settings of a worker process."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from protocol.settings import StatusSettings
 
 
 class WorkerSettings(StatusSettings):
-    """A worker process: one engine, fed from the queue."""
+    """Settings of a worker process: one engine, fed from the job queue."""
 
     engine: str = Field(
         "auto",

@@ -45,17 +45,17 @@ class Stabilised:
         return Stabilised(merged, stable)
 
     def encode(self) -> bytes:
-        """For the hash of the segment, where the next worker finds it."""
+        """Encode for the segment's state in Redis, where the worker of the next partial finds it."""
         return msgspec.msgpack.encode(self)
 
     @classmethod
     def decode(cls, payload: bytes) -> "Stabilised":
-        """The reverse; nothing is the beginning."""
+        """Decode the stored words; empty bytes give the state before the first hypothesis."""
         return msgspec.msgpack.decode(payload, type=cls) if payload else cls()
 
 
 NOTHING = Stabilised()
-"""Before the first hypothesis."""
+"""The state before the first hypothesis."""
 
 
 def _sure(confidence: Sequence[float | None], start: int, end: int) -> int:
@@ -70,9 +70,9 @@ def _sure(confidence: Sequence[float | None], start: int, end: int) -> int:
 
 def _agreed(earlier: Sequence[str], later: Sequence[str]) -> int:
     """
-    How many words at the beginning both have in common, written alike but for case and closing signs.
+    Number of leading words that both have in common, without regard to case and final punctuation.
 
-    The last word of the earlier one does not count: it may have been cut off in the middle.
+    The last word of `earlier` does not count: the audio may have ended in the middle of it.
     """
     count = 0
     for one, other in zip(earlier[:-1], later, strict=False):

@@ -1,26 +1,26 @@
-"""How much speech a worker gets done: a measurement, as a value."""
+"""Throughput of a worker, as a value: seconds of speech per second of engine time."""
 
 import math
 from dataclasses import dataclass
 
 _MEMORY = 30.0
-"""Seconds of engine time after which a measurement counts for a third: some dozens of batches."""
+"""Seconds of engine time after which the weight of a measurement has fallen to 1/e: some dozens of batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
     """
-    Seconds of speech finished for each second that the engine worked, lately.
+    Seconds of speech finished per second of engine time, exponentially averaged over recent engine time.
 
-    Engine time is all of it, that of partials too; idle time is none.  Both sums fade with engine time, so long
-    steps weigh more than short ones and a worker that rests forgets nothing.
+    Engine time includes that of partials; idle time does not count.  Both sums decay with engine time, so long
+    steps have more weight than short ones, and an idle worker keeps its measurement.
     """
 
     speech: float = 0.0
     engine: float = 0.0
 
     def observe(self, speech: float, engine: float) -> "Throughput":
-        """Take in a step of the engine that took `engine` seconds and finished `speech` seconds of audio."""
+        """Add a step of the engine that took `engine` seconds and finished `speech` seconds of audio."""
         left = math.exp(-engine / _MEMORY)
         return Throughput(self.speech * left + speech, self.engine * left + engine)
 

@@ -1,4 +1,4 @@
-"""Claims jobs, keeps their leases, tells how it gets on, and hands back what it will not do."""
+"""The worker: claims jobs, extends their leases, reports its capacity, and hands back unfinished jobs."""
 
 import asyncio
 import time
@@ -22,24 +22,26 @@ from .settings import WorkerSettings
 
 _CLAIM_WAIT_MS = 250
 """
-How long a claim waits in Redis for new jobs: so long may what was handed back lie before an idle worker sees it.
+How long a claim waits in Redis for new jobs.  An idle worker sees handed-back jobs after at most this time.
 
-With more partitions longer, so that idle workers do not keep a cluster busy, up to what clients allow for.
+The wait grows with the number of partitions, so that idle workers do not load a cluster, up to the longest wait
+that the client's timeouts allow.
 """
 
 _LONGEST_CLAIM_WAIT_MS = 1_000
 
-_FAREWELL_SECONDS = 2.0
-"""How long the last words to Redis may take."""
+_SHUTDOWN_SECONDS = 2.0
+"""How long the last commands to Redis may take at shutdown."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Worker:
     """
-    One engine and the jobs in its hand.
+    One engine and its claimed jobs.
 
-    `run` until cancelled: then nothing more is claimed, what the engine has is finished, the rest is handed back.
+    `run` works until it is cancelled.  Then it claims no more jobs, finishes those that the engine has, and hands
+    back the rest.
     """
 
     def __init__(
@@ -52,7 +54,12 @@ class Worker:
         heartbeat: Callable[[], None] = lambda: None,
         meter: WorkerMeter | None = None,
     ) -> None:
-        """`beat` is called again and again as long as the engine gets on, or has nothing to do."""
+        """
+        Store the parts; `run` starts the work.
+
+        `now` returns the wall clock in seconds.  `heartbeat` is called again and again while the engine completes
+        steps or is idle, at most once a second.
+        """
         self._queue = queue
         self._partitions = partitions
         self._settings = settings
@@ -69,14 +76,14 @@ class Worker:
         adapter = adapter_for(engine)
         self._inflight = InflightJobs(limits, joins=adapter.joins)
         job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter)
-        self._bench = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
+        self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:
-        """Work until cancelled.  EngineBrokenError means that the process has to be started anew."""
+        """Work until cancelled.  Raises EngineBrokenError when the process must be restarted."""
         tried = False
         try:
             async with asyncio.TaskGroup() as working:
-                recognising = working.create_task(self._bench.run())
+                recognising = working.create_task(self._executor.run())
                 for loop in (self._keep_leases, self._report_capacity, self._report_alive):
                     working.create_task(loop())
                 try:
@@ -88,7 +95,7 @@ class Worker:
             tried = True
             raise
         finally:
-            await _in_time(self._leave(tried=tried))
+            await _bounded(self._leave(tried=tried))
 
     # Claiming
 
@@ -98,7 +105,7 @@ class Worker:
                 claiming.create_task(self._claim(partition))
 
     async def _claim(self, partition: Partition) -> None:
-        """Keep the hand filled from one partition; after a lost connection begin from the beginning."""
+        """Claim jobs of one partition while there is room; after a lost connection, start again with `prepare`."""
         while True:
             try:
                 await self._queue.prepare()
@@ -107,7 +114,7 @@ class Worker:
                     await self._inflight.has_room.wait()
                     await self._claim_once(partition)
             except (RedisError, OSError) as exc:
-                log.warning("redis_unavailable", error=type(exc).__name__)
+                logger.warning("redis_unavailable", error=type(exc).__name__)
                 await asyncio.sleep(BACK_OFF)
 
     async def _claim_once(self, partition: Partition) -> None:
@@ -123,76 +130,78 @@ class Worker:
             self._inflight.take(recorded, self._now())
 
     async def _keep_leases(self) -> None:
-        """Extend the leases of what is in hand, as long as the engine gets on."""
+        """Extend the leases of all claimed jobs.  Raises EngineBrokenError when one step exceeds its time limit."""
         while True:
             await asyncio.sleep(self._settings.lease_ms / 5_000)
-            if (self._bench.at_step_for or 0.0) > self._settings.step_limit_seconds:
+            if (self._executor.at_step_for or 0.0) > self._settings.step_limit_seconds:
                 raise EngineBrokenError("the engine has been at one step for longer than the limit")
             try:
                 await self._queue.extend([*self._inflight.waiting, *self._inflight.begun])
             except (RedisError, OSError) as exc:
-                log.warning("leases_not_extended", error=type(exc).__name__)
+                logger.warning("leases_not_extended", error=type(exc).__name__)
 
-    # Telling
+    # Reporting
 
     async def _report_alive(self) -> None:
-        """Beat for every step of the engine, or while it has none to do.  Nothing here waits for Redis."""
-        told = -1
+        """Send a heartbeat after each step of the engine, and while it is idle.  Nothing here waits for Redis."""
+        reported = -1
         while True:
-            if self._bench.at_step_for is None or self._bench.steps != told:
-                told = self._bench.steps
+            if self._executor.at_step_for is None or self._executor.steps != reported:
+                reported = self._executor.steps
                 self._heartbeat()
             await asyncio.sleep(min(1.0, self._settings.step_limit_seconds / 5))
 
     async def _report_capacity(self) -> None:
-        """Let those who admit calls know what this worker gets done."""
+        """Report the measured capacity to the gateways, which admit calls by it."""
         while True:
             most = self._can.max_keywords if self._can.keywords else 0
-            told = WorkerCapacity(self._now(), self._bench.pace.capacity, self._tasks, most)
-            self._meter.is_at(told.capacity)
+            report = WorkerCapacity(
+                self._now(), self._executor.throughput.capacity, self._tasks, most
+            )
+            self._meter.is_at(report.capacity)
             try:
-                await self._queue.report_capacity(told)
+                await self._queue.report_capacity(report)
             except (RedisError, OSError) as exc:
-                log.warning("capacity_not_told", error=type(exc).__name__)
+                logger.warning("capacity_not_told", error=type(exc).__name__)
             await asyncio.sleep(TELL_SECONDS)
 
     # Ending
 
     async def _drain(self, recognising: asyncio.Task[None]) -> None:
-        """Finish what the engine has, in the time given; let the others have the rest meanwhile."""
-        self._bench.finish()
-        await _in_time(self._hand_back(self._inflight.waiting, tried=False))
+        """Hand back the waiting jobs, then let the engine finish its own within `drain_seconds`."""
+        self._executor.finish()
+        await _bounded(self._hand_back(self._inflight.waiting, tried=False))
         await asyncio.wait({recognising}, timeout=self._settings.drain_seconds)
         if begun := self._inflight.begun:
-            log.warning("batch_abandoned", segments=len(begun))
+            logger.warning("batch_abandoned", segments=len(begun))
 
     async def _leave(self, *, tried: bool) -> None:
-        """Hand everything back; `tried` says that the engine may have died of what it had."""
+        """Hand back all jobs.  `tried`: the jobs that the engine had may have broken it, so they count as tries."""
         await self._hand_back(self._inflight.waiting, tried=False)
         await self._hand_back(self._inflight.begun, tried=tried)
         try:
             await self._queue.forget_capacity()
         except (RedisError, OSError) as exc:
-            log.warning("capacity_not_told", error=type(exc).__name__)
+            logger.warning("capacity_not_told", error=type(exc).__name__)
 
     async def _hand_back(self, jobs: Sequence[Claimed], *, tried: bool) -> None:
-        """What cannot be handed back stays in hand until its lease runs out."""
+        """Hand back `jobs`.  If Redis does not answer, they stay claimed until their leases expire."""
         try:
             await self._queue.hand_back(jobs, tried=tried)
         except (RedisError, OSError) as exc:
-            log.warning("leases_not_handed_back", error=type(exc).__name__)
+            logger.warning("leases_not_handed_back", error=type(exc).__name__)
             return
         for one in jobs:
             self._inflight.finish(one)
 
 
-async def _in_time(last_words: Coroutine[object, object, None]) -> None:
+async def _bounded(commands: Coroutine[object, object, None]) -> None:
     """
-    Run to its end, though not for ever, in a task of its own.
+    Run `commands` in a task of its own, for at most `_SHUTDOWN_SECONDS`.
 
-    Ours is cancelled, and its commands to Redis would be too.
+    The calling task is cancelled, so commands to Redis that it sent itself would be cancelled too.
     """
-    task = asyncio.ensure_future(last_words)
-    _, late = await asyncio.wait({task}, timeout=_FAREWELL_SECONDS)
+    task = asyncio.ensure_future(commands)
+    _, late = await asyncio.wait({task}, timeout=_SHUTDOWN_SECONDS)
     for one in late:
         one.cancel()
