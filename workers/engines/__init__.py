@@ -1,1 +1,1 @@
-"""The recognisers.  Each file or folder is one; importing this package loads none of them."""
+"""The speech recognition engines, and what they share.  Importing this package loads no engine."""

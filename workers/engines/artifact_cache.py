@@ -1,8 +1,8 @@
 """
-Folders that are made once and then only read.
+Cache of folders that are built once and then only read.
 
-A start that is interrupted leaves nothing half-made, two processes that start at once make it once, and a folder
-that was damaged since is made anew.
+An interrupted build leaves no incomplete folder, two processes that start at once build it once, and a folder that
+was damaged later is built again.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ import msgspec
 MANIFEST = "manifest.json"
 
 Make = Callable[[Path], None]
-"""Writes its files into the empty folder that it is given."""
+"""Builds the files in the empty folder that is its argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class CachedFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a finished folder holds: written last, so its presence means that all the rest is there."""
+    """The content of a finished folder.  Written last, so its presence shows that the folder is complete."""
 
     files: tuple[CachedFile, ...]
 
 
 def build_once(folder: Path, make: Make) -> Path:
     """
-    `folder`, intact, made by `make` if need be.
+    Return `folder` intact; build it with `make` if it is missing or damaged.
 
-    OSError when the disk is full or the parent cannot be written; whatever `make` raises goes through, and
-    leaves no trace.
+    Raises OSError when the disk is full or the parent folder is not writable.  Errors of `make` are passed on, and
+    no incomplete folder remains.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_name(folder.name + ".lock")):
@@ -54,7 +54,7 @@ def build_once(folder: Path, make: Make) -> Path:
 
 
 def intact(folder: Path) -> bool:
-    """Whether every file is there just as it was when the folder was finished."""
+    """Whether every file still has the size and hash that it had when the folder was finished."""
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
         return all(_listed(folder / file.name) == file for file in manifest.files)
@@ -63,13 +63,13 @@ def intact(folder: Path) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
+    """SHA-256 digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _replace(folder: Path, make: Make) -> None:
-    """Make beside `folder`, then take its place in one step.  Clears away what a killed process left behind."""
+    """Build next to `folder`, then rename.  Also deletes what a killed process left behind."""
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
     build_dir = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -89,13 +89,13 @@ def _listed(path: Path) -> CachedFile:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Alone in this block among all processes of the machine; a lock dies with its process."""
+    """Hold a lock against all other processes of the machine; it is released if the process dies."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def default_cache() -> Path:
-    """Where this user keeps what can be made again (XDG Base Directory Specification 0.8)."""
+    """The cache folder of this user (XDG Base Directory Specification 0.8)."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "trunkline"

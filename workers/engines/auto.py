@@ -1,4 +1,4 @@
-"""Which engine `auto` takes on this machine, and why."""
+"""Chooses the engine for the setting `auto` on this machine, and gives the reason."""
 
 import shutil
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from .granite import GraniteSettings, obstacle
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine of the registry, and the reason in words for an operator."""
+    """An engine of the registry, and the reason for the choice, for an operator."""
 
     engine: str
     reason: str
@@ -24,9 +24,9 @@ def choose(
     has_program: Callable[[str], bool] = lambda name: shutil.which(name) is not None,
 ) -> Choice:
     """
-    The engine that was asked for; for `auto` granite where there is a GPU for it, else the CPU engine.
+    Return the engine `wanted`; for `auto` granite if the machine has a GPU and the model, else moonshine.
 
-    `granite` gives its settings; asked only where there is a GPU.
+    `granite` returns the settings of granite; it is called only if there is a GPU.
     """
     if wanted != "auto":
         return Choice(wanted, "asked for")

@@ -1,7 +1,7 @@
 """
-What a worker asks of a recogniser.
+The interface between a worker and a speech recognition engine.
 
-An engine knows utterances, not calls.  It is used from one thread at a time.
+An engine receives utterances and knows no calls.  It is used from one thread at a time.
 """
 
 from collections.abc import Sequence
@@ -16,49 +16,54 @@ from protocol.events import Withheld
 from protocol.worker_capacity import Task
 
 Samples = npt.NDArray[np.float32]
-"""Mono, 16 kHz, in [-1, 1]."""
+"""Audio of one channel: float32, `[n]`, at 16 kHz, values in [-1, 1]."""
 
 SHORTEST = 1_600
-"""Samples: a tenth of a second.  No word is shorter, and engines make words of such clicks."""
+"""Samples (0.1 s).  No word is shorter, and engines turn such clicks into words."""
 
 
 class Effort(StrEnum):
-    """How good the text has to be."""
+    """How much work the engine shall spend on a text."""
 
     PARTIAL = "partial"
-    """Quick and revisable: the speaker is still talking."""
+    """Fast and revisable: the speaker is still talking."""
 
     FINAL = "final"
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One stretch of speech and all that an engine may know of it."""
+    """One stretch of speech, with all that an engine may know of it."""
 
     samples: Samples = field(repr=False)
     effort: Effort = Effort.FINAL
     language: str = "en"
-    """ISO 639 code of what is spoken."""
+    """ISO 639 code of the language spoken."""
 
     translate_to: str | None = None
-    """ISO 639 code of the language to write; None transcribes."""
+    """ISO 639 code of the language to write; None: transcribe."""
 
     keywords: tuple[str, ...] = ()
     previous: str = ""
-    """Text of the last hypothesis for the beginning of the same utterance, if there was one."""
+    """Text of the previous hypothesis for the beginning of the same utterance; empty if there was none."""
 
     key: str = ""
-    """The same for all hypotheses of one utterance: engines may keep state by it, for a while."""
+    """Identifies the utterance in all its hypotheses, so that an engine can keep state for it for a while."""
 
     @property
     def is_too_short(self) -> bool:
-        """Whether it is shorter than any word: an engine is not to be asked."""
+        """Whether it is shorter than any word, so that no engine shall transcribe it."""
         return len(self.samples) < SHORTEST
 
 
 @dataclass(frozen=True, slots=True)
 class RecognisedWord:
-    """A word as written; `start` and `end` in samples of the utterance, where the engine knows them."""
+    """
+    A word as written.
+
+    `start` and `end`: samples from the start of the utterance, at 16 kHz; `confidence`: 0 to 1.  None where the
+    engine does not know.
+    """
 
     text: str
     start: int | None = None
@@ -70,12 +75,12 @@ class RecognisedWord:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What an engine heard.  No speech is no words."""
+    """The text that an engine recognised.  Without speech it has no words."""
 
     words: tuple[RecognisedWord, ...] = ()
     flags: tuple[str, ...] = ()
     """
-    What the reader should know: `loop_cut`, `length_cut`, `keyword_suspect:<term>`,
+    Remarks on the text: `loop_cut`, `length_cut`, `keyword_suspect:<term>`,
     `keywords_dropped:<count>`, `withheld:<reason>` ...
     """
 
@@ -86,63 +91,64 @@ class Hypothesis:
 
 
 WITHHELD_TOO_SHORT = Hypothesis(flags=(Withheld.TOO_SHORT.flag,))
-"""What is said of an utterance that is too short for words."""
+"""The hypothesis for an utterance that is too short for words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can do.  What is not declared is not asked of it."""
+    """What an engine can do.  Workers request nothing else of it."""
 
     name: str
-    """Model and revision, for people and for the transcript: `moonshine-base-en/int8`."""
+    """Model and revision, for operators and for the transcript: `moonshine-base-en/int8`."""
 
     languages: frozenset[str]
     translations: frozenset[tuple[str, str]] = frozenset()
-    """Pairs (spoken, written)."""
+    """Pairs (language spoken, language written), ISO 639."""
 
     keywords: bool = False
     max_keywords: int | None = None
-    """Most keywords that it is given for one utterance, the likeliest of longer lists; None: no limit."""
+    """Most keywords used for one utterance: of a longer list the likeliest ones; None: no limit."""
 
     partials: bool = True
     word_times: str | None = None
-    """How the times of words are found, `ctc-alignment` for instance; None where there are none."""
+    """How word times are found, for example `ctc-alignment`; None: the engine gives no word times."""
 
     confidence: str | None = None
-    """What the confidence of a word is, `token-probability` for instance; None where there is none."""
+    """What the confidence of a word means, for example `token-probability`; None: the engine gives none."""
 
     max_batch: int = 1
     max_seconds: float = 15.0
-    """Longest utterance in seconds; longer ones are cut before they get here."""
+    """Longest utterance in seconds.  Longer segments are cut before they reach the engine."""
 
     @property
     def tasks(self) -> frozenset[Task]:
-        """Language spoken and language written: what may be asked of it."""
+        """The tasks of the engine: pairs of language spoken and language written."""
         return frozenset((spoken, spoken) for spoken in self.languages) | self.translations
 
 
 class EngineError(Exception):
-    """The engine cannot do this utterance, now or ever: trying again is useless.  The text is for operators."""
+    """The engine cannot transcribe this utterance, and a retry would not help.  The text is for operators."""
 
 
 class EngineBrokenError(Exception):
-    """The engine cannot do anything any more: the process must end and be started anew."""
+    """The engine no longer works at all: the process must be restarted."""
 
 
 class Engine(Protocol):
-    """A recogniser, loaded and warm."""
+    """A speech recogniser, loaded and warmed up."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do; constant."""
+        """What the engine can do; constant."""
         ...
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """
-        One hypothesis for each utterance, in order; the same whatever else is in the batch.
+        Transcribe `batch`.  Returns one hypothesis for each utterance, in order.
 
-        Raises EngineError when an utterance is at fault (the caller then tries them one by one), and
-        EngineBrokenError when the process has to go.  Blocks: call it off the event loop.
+        A hypothesis does not depend on the rest of the batch.  Raises EngineError when an utterance is at fault
+        (the caller then tries them one by one), and EngineBrokenError when the process must be restarted.  Blocks:
+        call it outside the event loop.
         """
         ...
 
@@ -150,23 +156,24 @@ class Engine(Protocol):
 @runtime_checkable
 class ContinuousEngine(Engine, Protocol):
     """
-    An engine whose utterances join while others are being written.
+    An engine that accepts utterances while it decodes others.
 
-    Having these verbs is the declaration: whoever has them is never asked for whole batches by a worker.
+    An engine declares this by having these methods.  A worker then never calls its `transcribe`.
     """
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """
-        Take in utterances; one ticket for each, in order.
+        Add utterances.  Returns one ticket for each, in order.
 
-        Raises EngineError, and takes in none, when one of them is at fault.
+        Raises EngineError, and adds none, when one of them is at fault.
         """
         ...
 
     def step(self) -> list[tuple[int, Hypothesis]]:
         """
-        Get on a little with everybody, a token for instance; who is finished now, with the ticket.
+        Advance all admitted utterances a little, for example by one token.
 
-        Raises EngineBrokenError when the process has to go.  Blocks: call it off the event loop.
+        Returns the finished ones as (ticket, hypothesis).  Raises EngineBrokenError when the process must be
+        restarted.  Blocks: call it outside the event loop.
         """
         ...

@@ -1,11 +1,11 @@
 """
-Search for the best row of tokens, greedily or with a beam that leans towards keywords.
+Search for the best sequence of tokens: greedy, or beam search with a bias towards keywords.
 
-Pure: a search says which tokens to try next (`tokens`) and which of the earlier rows each of them continues
-(`parents`); whoever owns the model answers with the log-probabilities of what may follow (`observe`).
+Pure: a search gives the tokens to try next (`tokens`) and the index of the earlier row that each continues
+(`parents`).  The owner of the model passes back the log-probabilities of the next tokens (`observe`).
 
-Keywords by shallow fusion (Zhao et al., "Shallow-Fusion End-to-End Contextual Biasing", Interspeech 2019): every
-token that spells a keyword on gets a bonus, which is taken back as soon as the keyword breaks off.
+Keyword biasing by shallow fusion (Zhao et al., "Shallow-Fusion End-to-End Contextual Biasing", Interspeech 2019):
+every token that continues a keyword gets a bonus, which is taken back if the keyword is not completed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,44 +15,44 @@ import numpy as np
 import numpy.typing as npt
 
 LogProbs = npt.NDArray[np.float32]
-"""One row for each of a search's `tokens`, one column for each token of the vocabulary."""
+"""float32, `[rows, vocabulary]`: one row for each of a search's `tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a search starts and must stop."""
+    """Start token, end token and limits of a search."""
 
     start: int
     end: int
     most: int
-    """Tokens after which it stops, whether it has come to an end or not."""
+    """Number of tokens after which the search stops, even without the end token."""
 
     sure_of_nothing: float = 0.998
     """
-    The end may only come first, with no words at all, when it is at least this probable.
+    The end token may come first, so that there are no words, only with at least this probability.
 
-    Below, what follows is looked at as well and tells more: the end was first with up to 0.98 before card numbers
-    that were read out clearly, each of whose digits was then almost certain.
+    Below that, the search looks at the next tokens too.  Before card numbers that were read out clearly, the end
+    token had a probability of up to 0.98, and yet each digit after it was almost certain.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The best row."""
+    """The best sequence of tokens."""
 
     tokens: tuple[int, ...]
     log_probs: tuple[float, ...]
-    """By the model alone, without any bonus."""
+    """Of the model, without any keyword bonus."""
 
     nothing: float
     """Probability, before the first token, that there are no words at all."""
 
     complete: bool
-    """Whether the row came to its end, rather than to the most that was allowed."""
+    """Whether the search found the end token before its limit of tokens."""
 
 
 class Greedy:
-    """Always the likeliest token: the cheapest search."""
+    """Greedy search: always the likeliest token.  The cheapest search."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -65,11 +65,11 @@ class Greedy:
 
     @property
     def tokens(self) -> Sequence[int]:
-        """The one to try next."""
+        """The token to try next."""
         return (self._next,)
 
     def observe(self, log_probs: LogProbs) -> None:
-        """Take the likeliest of what may follow."""
+        """Add the likeliest next token."""
         row = log_probs[0]
         if not self._row:
             self._nothing = float(np.exp(row[self._limits.end]))
@@ -84,14 +84,14 @@ class Greedy:
         self.finished = len(self._row) >= self._limits.most
 
     def found(self) -> Found:
-        """What it has come to."""
+        """The result so far."""
         complete = len(self._row) < self._limits.most
         return Found(tuple(self._row), tuple(self._log_probs), self._nothing, complete)
 
 
 @dataclass(slots=True)
 class _Node:
-    """A place inside one or more keywords.  Written while the trie grows, only read afterwards."""
+    """A node of the keyword trie.  Changed while the trie is built, only read afterwards."""
 
     follows: dict[int, "_Node"] = field(default_factory=dict)
     whole: bool = False
@@ -99,14 +99,14 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
-    """How far a row has come into a keyword, and the bonus it would owe if the keyword broke off here."""
+    """The keyword state of a row: its node in the trie, and the bonus to take back if the keyword ends here."""
 
     node: _Node = field(repr=False)
     owed: float = 0.0
 
 
 class Bias:
-    """The keywords as a trie of tokens.  Constant once made."""
+    """The keywords as a trie of tokens.  Constant once built."""
 
     def __init__(self, spellings: Iterable[Sequence[int]], bonus: float) -> None:
         self._root = _Node()
@@ -118,7 +118,7 @@ class Bias:
             node.whole = node is not self._root
 
     def start(self) -> Leaning:
-        """Outside any keyword."""
+        """The state outside any keyword."""
         return Leaning(self._root)
 
     def inside(self, tokens: Sequence[int]) -> frozenset[int]:
@@ -136,12 +136,12 @@ class Bias:
         return frozenset(found)
 
     def leads(self, leaning: Leaning) -> dict[int, float]:
-        """The tokens that spell a keyword on, or begin one, with what each adds to a row's score."""
+        """The tokens that continue or begin a keyword, each with its change of a row's score."""
         begin = dict.fromkeys(self._root.follows, self._bonus - leaning.owed)
         return begin | dict.fromkeys(leaning.node.follows, self._bonus)
 
     def follow(self, leaning: Leaning, token: int) -> tuple[Leaning, float]:
-        """Where `token` leads, and what it adds to the row's score."""
+        """The state after `token`, and the change of the row's score."""
         if (node := leaning.node.follows.get(token)) is not None:
             owed, gain = leaning.owed + self._bonus, self._bonus
         elif (node := self._root.follows.get(token)) is not None:
@@ -149,7 +149,7 @@ class Bias:
         else:
             return self.start(), -leaning.owed
         if node.whole:
-            # Earned for good; a longer keyword may go on from here.
+            # The keyword is complete and keeps its bonus; a longer keyword may continue from here.
             owed = 0.0
         return Leaning(node, owed), gain
 
@@ -171,7 +171,7 @@ class _Candidate:
 
 
 class Beam:
-    """The `width` best rows side by side, leaning towards keywords."""
+    """Beam search over the `width` best rows, with a bias towards keywords."""
 
     def __init__(self, limits: Limits, bias: Bias, width: int) -> None:
         self._limits, self._bias, self._width = limits, bias, width
@@ -183,11 +183,11 @@ class Beam:
 
     @property
     def tokens(self) -> Sequence[int]:
-        """One for each row: the last it has come to."""
+        """The last token of each row."""
         return [row.tokens[-1] if row.tokens else self._limits.start for row in self._rows]
 
     def observe(self, log_probs: LogProbs) -> None:
-        """Go on with the best of all that may follow all rows."""
+        """Continue with the best of all continuations of all rows."""
         if not self._rows[0].tokens:
             self._nothing = float(np.exp(log_probs[0, self._limits.end]))
             log_probs = without_early_end(log_probs, self._limits)
@@ -200,13 +200,13 @@ class Beam:
         self.finished = not going or self._settled()
 
     def found(self) -> Found:
-        """The best row that came to its end, or else the best of those that did not."""
+        """The best row that has ended, or else the best of those that have not."""
         complete = bool(self._ended)
         best = max(self._ended or self._rows, key=lambda row: row.score)
         return Found(best.tokens, best.log_probs, self._nothing, complete)
 
     def _candidates(self, log_probs: LogProbs) -> list[_Candidate]:
-        """For each row its likeliest tokens and all that spell a keyword, scored."""
+        """For each row its likeliest next tokens, and the best of those that spell a keyword, with scores."""
         found: list[_Candidate] = []
         for parent, (row, following) in enumerate(zip(self._rows, log_probs, strict=True)):
             likeliest = np.argpartition(following, -self._width)[-self._width :]
@@ -217,7 +217,7 @@ class Beam:
         return found
 
     def _promising(self, row: _Row, following: LogProbs) -> list[int]:
-        """Of the tokens that spell a keyword, the few that come out best."""
+        """The few best-scored of the tokens that spell a keyword."""
         leads = self._bias.leads(row.leaning)
         scored = sorted(leads, key=lambda token: -(leads[token] + float(following[token])))
         return scored[: self._width]
@@ -234,7 +234,7 @@ class Beam:
         return _Row(row.tokens, row.log_probs, candidate.score, candidate.leaning)
 
     def _settled(self) -> bool:
-        """Whether nothing better can be expected: scores fall with every token but a keyword's."""
+        """Whether no better row is possible: scores fall with every token except those of keywords."""
         longest = len(self._rows[0].tokens)
         best = max((row.score for row in self._ended), default=-np.inf)
         return longest >= self._limits.most or best >= max(row.score for row in self._rows)
@@ -242,7 +242,7 @@ class Beam:
 
 def without_early_end(log_probs: LogProbs, limits: Limits) -> LogProbs:
     """
-    The same, with an end that would come first ruled out unless it is quite sure.
+    Rule out the end token as the first token, unless it is nearly certain.
 
     Moonshine sometimes ends at once on real speech.
     """

@@ -1,4 +1,4 @@
-"""Fetch one file whose content is known beforehand."""
+"""Download one file whose SHA-256 hash is pinned."""
 
 import hashlib
 import urllib.request
@@ -9,7 +9,7 @@ from pathlib import Path
 from .base import EngineError
 
 Progress = Callable[[str, float], None]
-"""Told what is being done and how much of it: 0 to 1."""
+"""Called with a description of the present work and its progress, 0 to 1."""
 
 _CHUNK = 1 << 20
 _SILENCE_SECONDS = 30.0
@@ -17,10 +17,10 @@ _SILENCE_SECONDS = 30.0
 
 def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
     """
-    Bring `url` to `target`, which appears complete and checked or not at all.
+    Download `url` to `target`.  `target` appears only when it is complete and its hash is right.
 
-    EngineError when the server cannot be reached or sends something else.  Plain http is allowed, for a mirror
-    inside a site: it is the hash that is trusted, not the way.
+    Raises EngineError when the server cannot be reached or sends other content.  Plain http is allowed, for a
+    mirror inside a site: the hash is trusted, not the connection.
     """
     if not url.startswith(("https://", "http://")):
         raise EngineError(f"weights come from https or http addresses, not from {url}")
@@ -37,7 +37,7 @@ def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
 
 
 def _copy(url: str, part: Path, progress: Progress) -> str:
-    """Stream to `part`; the digest of what came.  A connection that breaks off early is an OSError."""
+    """Stream `url` to `part`.  Returns the SHA-256 of the content.  Raises OSError when the connection breaks."""
     digest, done = hashlib.sha256(), 0
     name = url.rpartition("/")[2]
     with (

@@ -1,9 +1,10 @@
 """
-What a recogniser must not be believed: loops, and words made of no speech.
+Filters against hallucinated text: repetition loops, and words where there is no speech.
 
-Every guard needs two witnesses, because what it takes away is gone: that a phrase comes round again and again is
-one, people read out numbers; that the audio cannot hold it, or that the recogniser was not sure of it, is another.
-Pure.  Thresholds were measured on telephone prompts, numbers read out, one real call and made sounds; see each.
+Each filter needs two independent criteria, because removed words are lost.  A repeated phrase is only one
+criterion, because people read out numbers; the second is that the audio is too short for it, or that the recogniser
+was unsure.  Pure.  The thresholds were measured on telephone prompts, numbers read out, one real call and synthetic
+sounds.
 """
 
 import re
@@ -24,48 +25,48 @@ _DOUBTFUL, _UNLIKELY = 0.3, -1.0
 _NOTHING, _LIKELY = 0.65, -0.75
 
 _NO_SENSE = -2.0
-"""Mean log-probability under which words need no mention: nobody would take them for speech."""
+"""Mean log-probability below which withheld words get no flag: they are certainly not speech."""
 
 _QUIET, _SILENT = -45.0, -70.0
-"""dBFS.  Crosstalk of the other party lies under the first; under the second a 16-bit line has hardly a word."""
+"""dBFS.  Crosstalk of the other party lies below the first value; below the second, 16-bit audio holds no words."""
 
 _SURE = -0.6
-"""Mean log-probability from which words on a quiet line stand: crosstalk lay under it."""
+"""Mean log-probability above which words on a quiet line are kept: crosstalk was below it."""
 
 _TIMES_SAID = 5
-"""In half a minute nobody says a name more often; a recogniser prompted with it has said it 79 times."""
+"""Nobody says a name more often in half a minute; a recogniser with the name in its prompt wrote it 79 times."""
 
 _MOSTLY_LISTED = 0.5
-"""Share of a longer text that names may make up."""
+"""Largest share of a longer text that keywords may have."""
 
 _ALLOWED = ((1, 8), (2, 5), (3, 3))
-"""How often a phrase may be said in a row before it is suspect, by its number of words; longer ones as of three."""
+"""(words in a phrase, allowed repetitions in a row).  Longer phrases are treated like phrases of three words."""
 
 _ALLOWED_IN_WORD = ((1, 8), (2, 5), (3, 4))
-"""The same for signs inside one word: `1,000,000,000,000` is a number that people say."""
+"""The same for characters inside one word: `1,000,000,000,000` is a number that people say."""
 
 _LONGEST_UNIT = 12
-"""Signs that are looked at as the unit of a loop inside a word."""
+"""Longest unit of a loop inside a word, in characters."""
 
 _SECONDS_A_DIGIT, _SECONDS_A_LETTER, _SECONDS_A_WORD = 0.12, 0.03, 0.08
-"""Nobody speaks faster: quick speech has 6 syllables a second, a quick reader 6 digits."""
+"""Shortest durations: fast speech has 6 syllables a second, a fast reader says 6 digits a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A word as an engine wrote it, and what the engine knows of it."""
+    """A word as an engine wrote it, with its probability and duration."""
 
     text: str
     log_prob: float = 0.0
     """Mean over its tokens."""
 
     seconds: float | None = None
-    """How long it lasts in the audio, where the engine knows."""
+    """Duration of the word in the audio; None where the engine does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopCut:
-    """What is left of a text: for each word its place among those that were said, and how it is written now."""
+    """A text after loops were cut: for each word its index among the input words, and its new spelling."""
 
     words: tuple[tuple[int, str], ...]
     looped: bool
@@ -73,7 +74,7 @@ class LoopCut:
 
 @dataclass(frozen=True, slots=True)
 class _Loop:
-    """`rounds` times the `length` words from `start` on."""
+    """A phrase of `length` words that begins at index `start` and is said `rounds` times."""
 
     start: int
     length: int
@@ -86,10 +87,10 @@ class _Loop:
 
 def without_loops(words: Sequence[Said], seconds: float, *, complete: bool) -> LoopCut:
     """
-    `words` less all rounds but the first of every loop; what lies behind a loop is kept.
+    Remove all repetitions but the first of every loop; words after a loop are kept.
 
-    `seconds`: length of the audio.  `complete`: the text came to its end by itself, and not to the longest that
-    the audio can hold.
+    `seconds`: length of the audio.  `complete`: the engine ended the text itself, rather than at the limit of
+    length.
     """
     kept: list[tuple[int, str]] = []
     looped, place = False, 0
@@ -110,12 +111,12 @@ def without_loops(words: Sequence[Said], seconds: float, *, complete: bool) -> L
 
 
 def is_looping(words: Sequence[str]) -> bool:
-    """Whether a phrase comes round more often than people say it, by the text alone: one witness."""
+    """Whether a phrase is repeated more often than people do, by the text alone: this is one criterion."""
     return next(_loops([_bare(word) for word in words]), None) is not None
 
 
 def carried_away(words: Sequence[str], keywords: Sequence[str]) -> bool:
-    """Whether being told of `keywords` made a recogniser loop, say one over and over, or read the list out."""
+    """Whether `keywords` in the prompt made a recogniser loop, repeat one of them, or write out the list."""
     text = " ".join(words).casefold()
     listed = {part for term in keywords for part in term.casefold().split()}
     share = fmean(_bare(word) in listed for word in words) if len(words) > _TIMES_SAID else 0.0
@@ -125,11 +126,11 @@ def carried_away(words: Sequence[str], keywords: Sequence[str]) -> bool:
 
 def believable(nothing: float, log_probs: Sequence[float], *, complete: bool = True) -> bool:
     """
-    Whether words stand, although the model gave `nothing` (0 to 1) to there being none.
+    Whether words are kept, given the model's probability `nothing` (0 to 1) that there are none.
 
-    Measured on telephone audio: in most speech `nothing` stays under 0.3, and words of real speech above that had
-    a mean log-probability over -0.6; words drawn out of music, tones and crosstalk lay under -0.9, and those of a
-    tone that lay higher never came to an end.  Numbers read out have `nothing` of up to 0.98.
+    Measured on telephone audio: for most speech `nothing` is below 0.3; above that, words of real speech had a mean
+    log-probability above -0.6.  Words invented from music, tones and crosstalk were below -0.9, except for a tone
+    whose text did not end.  Numbers read out have `nothing` of up to 0.98.
     """
     if nothing < _DOUBTFUL or not log_probs:
         return True
@@ -143,9 +144,9 @@ def withheld(
     level: float, nothing: float, log_probs: Sequence[float], *, complete: bool = True
 ) -> Withheld | None:
     """
-    Why words do not stand, if they do not.  `level` is that of the audio in dBFS, see `loudness`.
+    The reason to withhold the words, or None.  `level`: level of the audio in dBFS, see `loudness`.
 
-    A quiet line alone takes no words away: they have to be unsure as well.
+    A quiet line alone is not enough to withhold words: their probability must be low too.
     """
     if log_probs and level < _QUIET and (level < _SILENT or fmean(log_probs) < _SURE):
         return Withheld.TOO_QUIET
@@ -155,12 +156,12 @@ def withheld(
 
 
 def is_worth_a_flag(nothing: float, log_probs: Sequence[float]) -> bool:
-    """Whether withheld words could have been speech: where the model is sure of nothing and unsure of them, not."""
+    """Whether withheld words may have been speech: not if the model finds neither speech nor likely words."""
     return nothing < _NOTHING or fmean(log_probs) > _NO_SENSE
 
 
 def loudness(samples: Samples) -> float:
-    """Level of the loudest fifth of a second, in dB below full scale; silence is -120."""
+    """Level of the loudest 0.2 s in dBFS; silence is -120."""
     frames = len(samples) // _FRAME
     if not frames:
         return _decibels(float(np.mean(np.square(samples)))) if len(samples) else -120.0
@@ -170,7 +171,7 @@ def loudness(samples: Samples) -> float:
 
 
 def least_seconds(text: str) -> float:
-    """How long saying `text` takes at least."""
+    """The shortest time in which `text` can be said, in seconds."""
     return sum(
         max(
             _SECONDS_A_WORD,
@@ -182,7 +183,7 @@ def least_seconds(text: str) -> float:
 
 
 def _is_doubtful(loop: _Loop, words: Sequence[Said], seconds: float, *, complete: bool) -> bool:
-    """The second witness against a loop: it has no end, no place in the audio, or no likelihood."""
+    """The second criterion for a loop: it has no end, the audio is too short for it, or it is improbable."""
     said = words[loop.start : loop.end]
     endless = not complete and _is_round_begun(words[loop.end :], said[: loop.length])
     room = seconds
@@ -193,7 +194,7 @@ def _is_doubtful(loop: _Loop, words: Sequence[Said], seconds: float, *, complete
 
 
 def _is_round_begun(behind: Sequence[Said], phrase: Sequence[Said]) -> bool:
-    """Whether `behind`, all that follows a loop, is only the beginning of one more round."""
+    """Whether `behind`, all words after a loop, is only the beginning of one more repetition."""
     if len(behind) >= len(phrase):
         return not behind
     pairs = list(zip(behind, phrase, strict=False))
@@ -202,7 +203,7 @@ def _is_round_begun(behind: Sequence[Said], phrase: Sequence[Said]) -> bool:
 
 
 def _loops(said: Sequence[str]) -> Iterator[_Loop]:
-    """The stretches in which a phrase comes round once too often, from left to right."""
+    """The loops in a text, from left to right: phrases that are repeated more often than allowed."""
     at = 0
     while at < len(said):
         found = next(
@@ -219,7 +220,7 @@ def _loops(said: Sequence[str]) -> Iterator[_Loop]:
 
 
 def _without_loop_inside(text: str, seconds: float, *, complete: bool) -> str:
-    """A word less all but the first round of a loop of signs that the audio cannot hold."""
+    """A word with only the first repetition of a loop of characters for which the audio is too short."""
     for unit in range(1, min(_LONGEST_UNIT, len(text) // 2) + 1):
         most = _allowed(_ALLOWED_IN_WORD, unit)
         for found in re.finditer(rf"(.{{{unit}}})\1{{{most},}}", text):
@@ -232,7 +233,7 @@ def _without_loop_inside(text: str, seconds: float, *, complete: bool) -> str:
 
 
 def _whole_group(text: str, cut: int, unit: str) -> int:
-    """`cut`, moved to the end of a group of digits where signs part them: `100,000` and not `100,0`."""
+    """`cut`, moved to the end of a group of digits if commas separate them: `100,000` and not `100,0`."""
     if unit.isalnum():
         return cut
     if not text[cut - 1].isalnum():
@@ -247,7 +248,7 @@ def _bare(word: str) -> str:
 
 
 def _rounds(said: Sequence[str], at: int, length: int) -> int:
-    """How often the `length` words at `at` are said in a row."""
+    """How often the phrase of `length` words at index `at` is repeated in a row."""
     phrase, rounds = said[at : at + length], 1
     while said[at + rounds * length : at + (rounds + 1) * length] == phrase:
         rounds += 1

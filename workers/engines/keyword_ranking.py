@@ -1,8 +1,8 @@
 """
-Which keywords of a long list an engine is given for one segment: those that sound most like what was said.
+Ranks the keywords of a long list by how much they sound like the speech in one segment.
 
-Pure.  The text of a first, unbiased pass is compared with every term, by letters and by a coarse key of its sound:
-a name that the engine does not know is written in another way, but seldom with other sounds.
+Pure.  The text of a first, unbiased pass is compared with every term, by letters and by a coarse phonetic key: an
+engine writes a name that it does not know with other letters, but seldom with other sounds.
 """
 
 import re
@@ -13,18 +13,20 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 _MOST_WORDS = 200
-"""Words of a text that are compared: more than anybody says in the longest segment."""
+"""Words of a text that are compared: more than the longest segment can hold."""
 
 _LONGEST_WINDOW = 4
-"""Words in a row that may be one term, misheard."""
+"""Longest sequence of words that may be a misrecognised term."""
 
 _LETTERS = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
 )
-"""Letters that Unicode does not take apart into a plain one and an accent."""
+"""Letters that Unicode does not decompose into a plain letter and an accent."""
 
 _SOUND_ALONE = 0.95
-"""What the likeness of sounds counts for beside that of letters: of two terms, the one that is written so wins."""
+"""
+Weight of phonetic similarity relative to that of letters: of two terms that sound alike, the spelling decides.
+"""
 
 _NO_LETTER = re.compile(r"[\W_]+")
 _SOUNDS = tuple(
@@ -35,14 +37,14 @@ _SOUNDS = tuple(
         (r"[aeiouyj]+", "a"), (r"(.)\1+", r"\1"),
     )
 )  # fmt: skip
-"""Spellings that sound alike to an engine, in the order in which they are replaced; vowels are one."""
+"""Spellings that sound alike to an engine, in the order in which they are replaced; all vowels count as one."""
 
 
 def by_sound(terms: Sequence[str], heard: str) -> tuple[str, ...]:
     """
-    `terms`, those first that sound most like some words of `heard`; what is equally like keeps its order.
+    Sort `terms`: first those that sound most like some words of `heard`; equal ones keep their order.
 
-    The work is bounded: terms times 800 comparisons of a few letters, about 30 ms for 500 terms and half a minute
+    The work is bounded: 800 comparisons of a few letters for each term, about 30 ms for 500 terms and half a minute
     of speech.
     """
     windows = _windows(heard)
@@ -58,13 +60,13 @@ def by_sound(terms: Sequence[str], heard: str) -> tuple[str, ...]:
 
 
 def in_order(chosen: Sequence[str], terms: Sequence[str]) -> tuple[str, ...]:
-    """The `chosen` of `terms` in the order of `terms`."""
+    """The `chosen` ones of `terms`, in the order of `terms`."""
     wanted = set(chosen)
     return tuple(term for term in terms if term in wanted)
 
 
 def _windows(heard: str) -> list[str]:
-    """All rows of up to four words of a text, without spaces."""
+    """All sequences of up to four words of a text, without spaces."""
     words = [letters for word in heard.split()[:_MOST_WORDS] if (letters := _letters(word))]
     rows = {
         "".join(words[start : start + length])
@@ -77,7 +79,7 @@ def _windows(heard: str) -> list[str]:
 def _likeness(
     keys: Sequence[str], windows: Sequence[str]
 ) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """For each key how like it the likest window is, up to 100: what is short has to be more alike."""
+    """For each key its similarity to the most similar window, at most 100; short keys must match more closely."""
     best = process.cdist(keys, windows, scorer=fuzz.ratio).max(axis=1).astype(np.float64)
     lengths = np.array([max(1, len(key)) for key in keys])
     likeness: np.ndarray[tuple[int], np.dtype[np.float64]] = best - (100.0 - best) * 2.0 / lengths
@@ -85,13 +87,13 @@ def _likeness(
 
 
 def _letters(text: str) -> str:
-    """Letters and digits alone, in one case, without accents."""
+    """Only the letters and digits of a text, case folded, without accents."""
     split = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
     return _NO_LETTER.sub("", "".join(sign for sign in split if not unicodedata.combining(sign)))
 
 
 def _sound(text: str) -> str:
-    """A coarse key of how a text sounds; scripts without such rules keep their letters."""
+    """A coarse phonetic key of a text; scripts without such rules keep their letters."""
     key = _letters(text)
     for pattern, sound in _SOUNDS:
         key = pattern.sub(sound, key)

@@ -1,7 +1,7 @@
 """
 The engines by name.
 
-Naming one imports nothing: each module comes in only when it is asked for, with whatever it needs.
+Importing this module imports no engine: `load` imports the engine's module and its dependencies.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +16,14 @@ from .settings import EngineSettings, WhisperSettings
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where an engine's loader lives and what has to be installed for it."""
+    """The module of an engine's loader, and the package that must be installed for it."""
 
     module: str
     needs: str = "trunkline"
-    """What to give to pip."""
+    """The argument for `pip install`."""
 
     settings: type[EngineSettings] = EngineSettings
-    """What a site may choose; `options` of it are the arguments of the loader."""
+    """The engine's settings; their `options()` are the arguments of its loader."""
 
 
 ENGINES: Mapping[str, Entry] = {
@@ -31,7 +31,7 @@ ENGINES: Mapping[str, Entry] = {
     "moonshine": Entry("moonshine.engine"),
     "whisper": Entry("whisper", "trunkline[whisper]", WhisperSettings),
 }
-"""Each module has a `load` that gives a warm engine; its parameters are the engine's own."""
+"""Each module has a function `load` that returns a warm engine; its parameters differ between engines."""
 
 DEFAULT = "moonshine"
 
@@ -43,18 +43,18 @@ SETTINGS: Mapping[str, type[EngineSettings]] = {
 
 def settings_of(name: str) -> type[EngineSettings]:
     """
-    What a site may choose about the engine of that name.
+    The settings class of the engine called `name`.
 
-    EngineError when there is none of that name.
+    Raises EngineError when no engine has this name.
     """
     return _entry(name).settings
 
 
 def load(name: str, **options: object) -> Engine:
     """
-    The engine of that name, loaded and warm; `options` go to its `load` as they are.
+    Load and warm up the engine called `name`; `options` are passed to its `load` unchanged.
 
-    EngineError when there is none of that name, or something it needs is not installed.
+    Raises EngineError when no engine has this name, or when a package that it needs is not installed.
     """
     return loader(name, _entry(name))(**options)
 
@@ -66,7 +66,7 @@ def _entry(name: str) -> Entry:
 
 
 def loader(name: str, entry: Entry) -> Callable[..., Engine]:
-    """The `load` of an engine's module."""
+    """The `load` function of an engine's module.  Raises EngineError when the module cannot be imported."""
     try:
         module = import_module(f".{entry.module}", __package__)
     except ImportError as exc:

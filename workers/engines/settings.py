@@ -1,4 +1,4 @@
-"""What a site may choose about each engine: one settings class per engine, each a section of the configuration."""
+"""Settings of the engines: one class for each engine, each a section of the configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class EngineSettings(BaseModel):
-    """An engine without settings of its own."""
+    """Base of the engines' settings; used as it is for an engine without settings of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, values: Any) -> Any:  # noqa: ANN401  # before validation it may be anything
-        """Compose files pass `${NAME:-}`: an empty text leaves the default."""
+        """An empty text leaves the default, because Compose files pass `${NAME:-}`."""
         if not isinstance(values, dict):
             return values
         return {name: value for name, value in values.items() if value != ""}
@@ -25,7 +25,7 @@ class EngineSettings(BaseModel):
 
 
 class WhisperSettings(EngineSettings):
-    """The Whisper engine: other languages on a processor."""
+    """Settings of the Whisper engine: other languages than English on a CPU."""
 
     model: Path | None = Field(
         default=None,

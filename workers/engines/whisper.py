@@ -1,9 +1,9 @@
 """
-Whisper on the processor, by faster-whisper: many languages, word times, translation into English.
+Whisper on the CPU, by faster-whisper: many languages, word times, translation into English.
 
-Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (arXiv 2212.04356).  It hears 30
-seconds at a time however short the utterance is: half a second of work or more for a single word, so it is
-an engine for finals.  The weights are CTranslate2's own plain format: tensors, no code.
+Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (arXiv 2212.04356).  Whisper always
+encodes 30 seconds, however short the utterance is.  A single word takes half a second or more, so this is an engine
+for finals.  The weights are in CTranslate2's own plain format: tensors, no code.
 """
 
 import math
@@ -30,32 +30,32 @@ from .keyword_ranking import by_sound, in_order
 
 HUB = "Systran/faster-whisper-base"
 REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
-"""Pinned, so that the same words come out tomorrow."""
+"""Pinned, so that results stay reproducible."""
 
 _RATE = 16_000
 _MAX_SECONDS = 30.0
 _SILENT = -70.0
-"""dBFS.  Whisper scales what it hears: it needs no level, only that there is something."""
+"""dBFS.  Whisper normalises its input, so the level does not matter as long as there is a signal."""
 
 _NO_SPEECH, _UNLIKELY, _LONGEST_TEXT = 0.3, -0.8, 4.0
 """
-Whisper's own probability of no speech, the mean log-probability of a text, and how far it can be compressed.
+Limits: Whisper's own probability of no speech, mean log-probability of a text, compression ratio of a text.
 
-Measured with base: telephone prompts have a probability of no speech under 0.2, numbers read out up to 0.41; hiss,
-tones and music over 0.55, and over 0.38 when it had been told of keywords.  What was made of those had a mean
-log-probability under -1.0, or was one phrase over and over: it could be compressed to a thirteenth.
-Numbers read out had one over -0.6, and could be compressed to 2.6.
+Measured with whisper-base.  Probability of no speech: telephone prompts under 0.2, numbers read out up to 0.41;
+hiss, tones and music over 0.55, and over 0.38 with keywords in the prompt.  The text of hiss, tones and music had a
+mean log-probability under -1.0, or repeated one phrase, with a compression ratio of 13.  Numbers read out had a
+mean log-probability over -0.6 and a compression ratio of up to 2.6.
 """
 
 _LOOP_CUT = "loop_cut"
 
 _MOST_TERMS, _MOST_TOKENS = 20, 64
-"""Long prompts make small Whispers loop, or drop the first terms without a word."""
+"""Long prompts make small Whisper models loop, or ignore the first terms silently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The keywords that Whisper is told of, and how many there was no room for."""
+    """The keywords in Whisper's prompt, and the number of keywords that did not fit."""
 
     terms: tuple[str, ...] = ()
     dropped: int = 0
@@ -65,9 +65,9 @@ def load(
     folder: Path | None = None, hub: str = HUB, revision: str = REVISION, threads: int = 2
 ) -> "Whisper":
     """
-    A warm engine from a `folder` in CTranslate2's format, or else from the Hugging Face hub.
+    Load the engine from a `folder` in CTranslate2's format, or else from the Hugging Face hub.
 
-    EngineError when there is no model in the folder or the hub cannot be reached.
+    Raises EngineError when the folder holds no model or the hub cannot be reached.
     """
     if folder is not None and not (folder / "model.bin").is_file():
         raise EngineError(
@@ -87,7 +87,7 @@ def load(
 
 
 class Whisper:
-    """The engine: guards around faster-whisper."""
+    """The engine: faster-whisper with filters against hallucinated text."""
 
     def __init__(self, model: WhisperModel, name: str) -> None:
         self._model = model
@@ -95,7 +95,7 @@ class Whisper:
 
     @property
     def capabilities(self) -> Capabilities:
-        """As the weights have it: one language or a hundred."""
+        """What the loaded weights can do: one language or about a hundred."""
         languages = frozenset(self._model.supported_languages)
         return Capabilities(
             name=self._name,
@@ -110,7 +110,7 @@ class Whisper:
         )
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """One hypothesis for each; EngineError when one is too long or asks for what the weights lack."""
+        """See Engine.  Raises EngineError when an utterance is too long or needs a task that the weights lack."""
         for utterance in batch:
             self._check(utterance)
         return [self._feed(utterance) for utterance in batch]
@@ -133,9 +133,9 @@ class Whisper:
 
     def _decode(self, utterance: Utterance, terms: Sequence[str], level: float) -> Hypothesis:
         """
-        What Whisper writes, less what two witnesses speak against.
+        Transcribe, and remove the words that two independent criteria call false.
 
-        Never by chance: a temperature would give other words each time.
+        The temperature is 0, so that the result is reproducible.
         """
         final = utterance.effort is Effort.FINAL
         segments, _ = self._model.transcribe(
@@ -171,9 +171,9 @@ class Whisper:
 
     def _likeliest(self, utterance: Utterance, level: float) -> Prompt:
         """
-        Of a list that is too long, the terms that sound most like what was said.
+        Choose the terms of a too long list that sound most like the utterance.
 
-        What that is a quick pass without keywords says; for a partial the one before it.
+        They are compared with the text of a fast pass without keywords; for a partial, with the previous partial.
         """
         heard = utterance.previous
         if utterance.effort is Effort.FINAL:
@@ -183,7 +183,7 @@ class Whisper:
         return replace(found, terms=in_order(found.terms, utterance.keywords))
 
     def _prompt(self, keywords: Iterable[str]) -> Prompt:
-        """As many of the first keywords as there is room for."""
+        """As many of the first keywords as the limits allow."""
         terms, tokens, offered = [], 0, tuple(keywords)
         for term in offered[:_MOST_TERMS]:
             tokens += len(
@@ -198,7 +198,7 @@ class Whisper:
         return utterance.translate_to or utterance.language
 
     def _check(self, utterance: Utterance) -> None:
-        """EngineError, whose text names no content, for what these weights cannot do."""
+        """Raise EngineError for an utterance that these weights cannot do.  Its text contains no call content."""
         can, written = self.capabilities, self._written(utterance)
         if utterance.language not in can.languages:
             raise EngineError(f"{can.name} does not know the language {utterance.language!r}")
@@ -220,7 +220,7 @@ def _is_carried_away(heard: Hypothesis, terms: Sequence[str]) -> bool:
 
 
 def _withheld(segment: Segment, level: float) -> Withheld | None:
-    """Why the words of a segment do not stand, if they do not: always for two reasons."""
+    """The reason to withhold the words of a segment, or None.  Two criteria must agree."""
     log_probs = [segment.avg_logprob] if segment.text.strip() else []
     reason = hallucination.withheld(level, 0.0, log_probs)
     doubtful = segment.avg_logprob < _UNLIKELY or segment.compression_ratio > _LONGEST_TEXT
@@ -238,10 +238,10 @@ def _said(word: RecognisedWord) -> hallucination.Said:
 
 def _words(segment: Segment, length: int) -> list[RecognisedWord]:
     """
-    The words of a segment, with times inside the `length` samples where it has any.
+    The words of a segment, with times, if it has any, inside the `length` samples of the utterance.
 
-    A piece without a leading space belongs to the word before it: `high` and `-quality` are one.  Where writing
-    has no spaces, as in Japanese, a segment is one word.
+    A piece without a leading space belongs to the word before it: `high` and `-quality` are one word.  In a script
+    without spaces, as in Japanese, a segment is one word.
     """
     if segment.words is None:
         return [RecognisedWord(text) for text in segment.text.split()]
@@ -260,6 +260,6 @@ def _timed(piece: Word, length: int) -> RecognisedWord:
 
 
 def _joined(one: RecognisedWord, other: RecognisedWord) -> RecognisedWord:
-    """Both as one word, as sure as the less sure of them."""
+    """Both as one word, with the lower confidence."""
     sure = min(one.confidence or 0.0, other.confidence or 0.0)
     return RecognisedWord(one.text + other.text, one.start, other.end, sure)
