@@ -1,1 +1,1 @@
-"""Moonshine base on CPU."""
+"""The Moonshine engine: Moonshine base-en on the CPU."""

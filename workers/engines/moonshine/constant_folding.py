@@ -1,10 +1,10 @@
 """
-Fold Moonshine's published weights once, so that they run seven to eight times faster.
+Constant folding of Moonshine's published graphs, done once, so that they run seven to eight times faster.
 
-The published graphs keep every weight as 8-bit integers and turn it back into floats (Cast, Mul, Add, Transpose) at
-every step of the decoder: nine tenths of the time.  Here that arithmetic is done once, the merged decoder is
-parted into what runs once for a clip (`cross.onnx`) and once for a token (`step.onnx`), and the matrix products
-are quantised the way onnxruntime runs fast.
+The published graphs keep every weight as 8-bit integers and convert it to floats (Cast, Mul, Add, Transpose) at
+every step of the decoder, which takes nine tenths of the time.  This module does that arithmetic once, splits the
+merged decoder into a graph that runs once for an utterance (`cross.onnx`) and a graph that runs once for a token
+(`step.onnx`), and quantises the matrix products in the form that onnxruntime runs fast.
 """
 
 import logging
@@ -31,7 +31,7 @@ Values = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph in pieces: what is computed, what is known, what comes in and goes out."""
+    """A graph in parts: nodes, known values (initializers), inputs, outputs, operator sets."""
 
     nodes: tuple[onnx.NodeProto, ...]
     values: Values
@@ -41,7 +41,7 @@ class Graph:
 
 
 def main(folder: Path) -> None:
-    """Fold the vendor's files in `folder` beside them; on stdout, line by line, how much is done."""
+    """Fold the vendor's files in `folder` and write the results there; print the progress, 0 to 1, to stdout."""
 
     def notify(_: str, part: float) -> None:
         sys.stdout.write(f"{part}\n")
@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
 
 
 def fold(encoder: Path, decoder: Path, target: Path, progress: Progress) -> None:
-    """Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes half a minute and 2 GB."""
+    """Write `encoder.onnx`, `cross.onnx` and `step.onnx` into `target`.  Takes 30 s and 2 GB of memory."""
     with tempfile.TemporaryDirectory() as name, _quiet():
         build_dir = Path(name)
         progress("folding the weights", 0.0)
@@ -67,7 +67,7 @@ def fold(encoder: Path, decoder: Path, target: Path, progress: Progress) -> None
 
 
 def folded(graph: Graph) -> Graph:
-    """The same with every Cast, Mul, Add and Transpose of known values done."""
+    """The same graph with every Cast, Mul, Add and Transpose of known values computed."""
     values, nodes = dict(graph.values), list(graph.nodes)
     left = -1
     while left != len(nodes):
@@ -78,10 +78,10 @@ def folded(graph: Graph) -> Graph:
 
 def with_known_shapes(graph: Graph) -> Graph:
     """
-    The same with each computed target shape of a Reshape written down: `[batch, -1, 8, 52]` as `[0, -1, 8, 52]`.
+    The same graph with constant target shapes of Reshape: `[batch, -1, 8, 52]` becomes `[0, -1, 8, 52]`.
 
-    Zero copies a dimension of the input.  Moonshine's reshapes only part or join the last dimension, so the
-    others stand where they stood; computing them is most of the nodes, and drags the decoder into `cross.onnx`.
+    Zero copies a dimension of the input.  Moonshine's reshapes only split or join the last dimension, so the others
+    keep their place.  Computing the shapes is most of the nodes, and would pull the decoder into `cross.onnx`.
     """
     made = {name: node for node in graph.nodes for name in node.output}
     values, nodes = dict(graph.values), []
@@ -99,7 +99,7 @@ def with_known_shapes(graph: Graph) -> Graph:
 
 
 def _known(node: onnx.NodeProto, values: dict[str, npt.NDArray[Any]]) -> bool:
-    """Whether the outcome of `node` is known beforehand; if so it joins `values`."""
+    """Whether the result of `node` is constant; if so, add it to `values`."""
     if not node.input or not all(name in values for name in node.input):
         return False
     outcome = _compute(node, [values[name] for name in node.input])
@@ -110,7 +110,7 @@ def _known(node: onnx.NodeProto, values: dict[str, npt.NDArray[Any]]) -> bool:
 
 
 def _compute(node: onnx.NodeProto, operands: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any] | None:
-    """What `node` gives, or None for an operation that stays in the graph."""
+    """The result of `node`, or None for an operation that stays in the graph."""
     attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
     match node.op_type:
         case "Cast" if attributes["to"] == onnx.TensorProto.FLOAT:
@@ -126,7 +126,7 @@ def _compute(node: onnx.NodeProto, operands: Sequence[npt.NDArray[Any]]) -> npt.
 
 
 def _shape(name: str, made: Mapping[str, onnx.NodeProto], values: Values) -> list[int] | None:
-    """The numbers that a Concat joins, 0 for single ones that are computed; None for any other shape."""
+    """The shape that a Concat builds, with 0 for each computed dimension; None for any other node."""
     concat = made.get(name)
     if concat is None or concat.op_type != "Concat":
         return None
@@ -138,9 +138,9 @@ def _shape(name: str, made: Mapping[str, onnx.NodeProto], values: Values) -> lis
 
 def _branch(graph: Graph, name: str, wanted: Callable[[str], bool]) -> Graph:
     """
-    One branch of the decoder's only If, as a graph of its own with the `wanted` outputs of the whole.
+    One branch of the decoder's only If, as a separate graph with the `wanted` outputs of the whole graph.
 
-    Inside a branch names may shadow those outside: all that it computes is renamed.
+    Names inside a branch may shadow names outside, so all computed names are renamed.
     """
     choice = next(node for node in graph.nodes if node.op_type == "If")
     body = next(each.g for each in choice.attribute if each.name == name)
@@ -167,7 +167,7 @@ def _renamed(node: onnx.NodeProto, names: set[str]) -> onnx.NodeProto:
 
 
 def _read(path: Path, build_dir: Path) -> Graph:
-    """An .ort file, which only onnxruntime can read, by way of onnxruntime."""
+    """Read an .ort file; only onnxruntime can read this format, so it converts the file to ONNX."""
     plain = build_dir / "plain.onnx"
     options = _options(onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL, plain)
     options.add_session_config_entry("session.save_model_format", "ONNX")
@@ -181,7 +181,7 @@ def _read(path: Path, build_dir: Path) -> Graph:
 
 
 def _write(graph: Graph, target: Path, build_dir: Path) -> None:
-    """What the outputs need, simplified by onnxruntime, with 8-bit matrix products."""
+    """Write the nodes that the outputs need, simplified by onnxruntime, with 8-bit matrix products."""
     nodes, needed = _needed(graph)
     known = [
         numpy_helper.from_array(value, name)
@@ -190,7 +190,7 @@ def _write(graph: Graph, target: Path, build_dir: Path) -> None:
     ]
     inputs = [each for each in graph.inputs if each.name in needed]
     body = helper.make_graph(nodes, target.stem, inputs, list(graph.outputs), known)
-    # IR version 9 is what the oldest onnxruntime that we allow reads.
+    # The oldest supported onnxruntime reads IR version 9.
     model = helper.make_model(body, opset_imports=graph.opsets, ir_version=9)
     onnx.save(model, build_dir / "pruned.onnx")
     simple = build_dir / "simple.onnx"
@@ -231,7 +231,7 @@ def _options(level: onnxruntime.GraphOptimizationLevel, target: Path) -> onnxrun
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the root logger's advice of `quantize_dynamic` to pre-process, which has been done."""
+    """Suppress the advice of `quantize_dynamic` to pre-process the graph: that has been done."""
     root = logging.getLogger()
 
     def advice(record: logging.LogRecord) -> bool:

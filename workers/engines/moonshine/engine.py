@@ -1,8 +1,9 @@
 """
-Moonshine base-en on the processor: the engine of laptops, tests and the first five minutes.
+Moonshine base-en on the CPU: the default engine on machines without a GPU, and the engine of the tests.
 
-English, up to 15 seconds, no word times.  One thread: more gain nothing, and processes scale better.  Utterances
-are run one by one, because the model has no mask: a neighbour's length would change the text.
+English, up to 15 seconds, no word times.  One thread: more threads gain nothing, and processes scale better.
+Utterances run one by one, because the model has no attention mask: padding to a longer neighbour would change the
+text.
 """
 
 import math
@@ -41,33 +42,33 @@ _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 _KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
 _SILENT = -70.0
-"""dBFS.  The model hears as well at -55 as at -15; what is softer than this is hardly one step of G.711."""
+"""dBFS.  The model works as well at -55 as at -15; audio below this limit is hardly one step of G.711."""
 
 _TOKENS_PER_SECOND, _TOKENS_MORE = 12.0, 8
 """
-Bounds a loop.  The quickest talk on a real call came to 8.7 tokens a second for a second and a half; six digits a
-second, each with its comma, come to twelve.
+Limit of the text's length, which bounds a loop.  The fastest speech on a real call had 8.7 tokens a second for 1.5
+s; six digits a second, each with its comma, make twelve.
 """
 
-_WRITTEN = tuple(
+_DECODED = tuple(
     f"past_key_values.{layer}.decoder.{half}"
     for layer in range(_LAYERS)
     for half in ("key", "value")
 )
-_HEARD = tuple(name.replace("decoder", "encoder") for name in _WRITTEN)
+_ENCODED = tuple(name.replace("decoder", "encoder") for name in _DECODED)
 
 
 class Net(Protocol):
-    """What is used of onnxruntime's InferenceSession."""
+    """The part of onnxruntime's InferenceSession that is used here."""
 
     def run(self, outputs: None, feed: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
-        """All outputs, in order, for the inputs by name."""
+        """Run the graph on inputs by name.  Returns all outputs in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The three graphs that the fold makes."""
+    """The three graphs that `constant_folding` makes."""
 
     encoder: Net
     cross: Net
@@ -81,11 +82,11 @@ def load(
     width: int = 4,
 ) -> "Moonshine":
     """
-    A warm engine.  The first start on a machine prepares the weights in `cache` (half a minute, 150 MB).
+    Load and warm up the engine.  The first start on a machine prepares the weights in `cache` (30 s, 150 MB).
 
-    EngineError says what is missing.  `cache` None is the user's own cache folder.  `width` is that of the beam
-    that finds finals, keywords or not: 4 makes a fifth fewer errors on telephone prompts than 1, for half as
-    much time again, and keywords need it.
+    `cache`: None is the user's own cache folder.  `width`: beam width for finals, with or without keywords; a width
+    of 4 makes a fifth fewer errors on telephone prompts than 1, takes half as much time again, and is needed for
+    keywords.  Raises EngineError when weights or packages are missing.
     """
     folder = weights.ready(cache, progress, vendor_url)
     sessions = Sessions(
@@ -97,7 +98,7 @@ def load(
 
 
 class Moonshine:
-    """The engine: guards around a search around three graphs."""
+    """The engine: a search over three graphs, with filters against hallucinated text."""
 
     capabilities = Capabilities(
         name="moonshine-base-en/int8",
@@ -116,7 +117,7 @@ class Moonshine:
         self._bias = lru_cache(_BIASES_KEPT)(self._make_bias)
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """One hypothesis for each; EngineError when one is too long or in a language other than English."""
+        """See Engine.  Raises EngineError when an utterance is too long or not in English."""
         for utterance in batch:
             _check(utterance)
         return [self._feed(utterance) for utterance in batch]
@@ -160,7 +161,7 @@ class Moonshine:
 
     def _found(self, utterance: Utterance) -> Found:
         search = self._search(utterance)
-        decoder = self._listen(utterance.samples)
+        decoder = self._encode(utterance.samples)
         while not search.finished:
             search.observe(decoder.follow(search.tokens, search.parents))
         return search.found()
@@ -186,38 +187,38 @@ class Moonshine:
         """Whether a name in lower case is one token: leaning would give capitals to an ordinary word."""
         return name != name.lower() and len(self._vocabulary.tokens(name.lower())) == 1
 
-    def _listen(self, samples: Samples) -> "_Decoder":
+    def _encode(self, samples: Samples) -> "_Decoder":
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
         return _Decoder(self._sessions.step, heard)
 
 
 class _Decoder:
-    """The writing half of the model, at one utterance: what it heard, and the rows it has written so far."""
+    """The decoder at one utterance: the encoder's keys and values, and those of the rows decoded so far."""
 
     def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
         self._step = step
         self._heard = heard
         self._rows = 1
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
-        self._written: Sequence[Floats] = [empty] * len(_WRITTEN)
+        self._written: Sequence[Floats] = [empty] * len(_DECODED)
 
     def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
-        """Log-probabilities of what follows each of `tokens`, which continue the rows `parents`."""
+        """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
         if list(parents) != list(range(self._rows)):
             self._written = [each[list(parents)] for each in self._written]
         if len(parents) != self._rows:
             self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
             self._rows = len(parents)
-        feed: dict[str, npt.NDArray[Any]] = dict(zip(_WRITTEN, self._written, strict=True))
-        feed |= zip(_HEARD, self._heard, strict=True)
+        feed: dict[str, npt.NDArray[Any]] = dict(zip(_DECODED, self._written, strict=True))
+        feed |= zip(_ENCODED, self._heard, strict=True)
         feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
         logits, *self._written = self._step.run(None, feed)
         return log_softmax(logits[:, -1])
 
 
 def _check(utterance: Utterance) -> None:
-    """EngineError, whose text names no content, for what this model cannot do."""
+    """Raise EngineError for an utterance that this model cannot do.  Its text contains no call content."""
     if utterance.language != "en":
         raise EngineError(f"moonshine-base-en knows English only, not {utterance.language!r}")
     if utterance.translate_to not in (None, "en"):
@@ -233,7 +234,7 @@ def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
 
 
 def _spellings(term: str) -> set[str]:
-    """The ways in which the model may write a keyword."""
+    """The spellings in which the model may write a keyword."""
     return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
 
 
@@ -241,9 +242,9 @@ def _session(path: Path) -> Net:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # A spinning thread takes the core that the next worker needs: on a busy machine twice as slow.
+    # A spinning thread occupies the core that another worker needs: on a busy machine twice as slow.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Processors without VNNI add 8-bit products in 16 bits, where they saturate: other words than elsewhere.
+    # CPUs without VNNI add 8-bit products in 16 bits, where they saturate: the words would differ by machine.
     options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

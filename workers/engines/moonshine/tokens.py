@@ -1,4 +1,4 @@
-"""Moonshine's 32,000 pieces of text, and words made of them."""
+"""Moonshine's vocabulary of 32,000 tokens: from tokens to words, and from text to tokens."""
 
 import math
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from pathlib import Path
 START, END = 1, 2
 _SPACE = "▁".encode()
 _FIRST_BYTE, _FIRST_PIECE = 3, 259
-"""Tokens 0 to 2 are control signs, then come the 256 bytes, then pieces in the order of their merging."""
+"""Tokens 0 to 2 are control tokens; then come the 256 bytes, then pieces in the order of their merging."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A word and how sure the model was of it."""
+    """A word and its probability."""
 
     text: str
     probability: float
@@ -37,11 +37,15 @@ class Spelled:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The bytes of each token; a word begins with `▁` (SentencePiece, Kudo and Richardson 2018)."""
+    """The bytes of each token.  A word begins with `▁` (SentencePiece, Kudo and Richardson 2018)."""
 
     pieces: tuple[bytes, ...] = field(repr=False)
     ranks: dict[bytes, int] = field(repr=False)
-    """Token of each piece but the bytes; of two possible merges the one of the lower token comes first."""
+    """
+    The token of each piece except the bytes.
+
+    Of two possible merges, the one with the lower token comes first.
+    """
 
     def spell(self, tokens: Sequence[int], probabilities: Sequence[float]) -> tuple[Spelled, ...]:
         """The words that `tokens` write."""
@@ -60,20 +64,20 @@ class Vocabulary:
         return tuple(word for word in spelled if word.text)
 
     def tokens(self, text: str) -> tuple[int, ...]:
-        """The tokens that the model would write for `text` inside a sentence: with a space before it."""
+        """The tokens that the model writes for `text` inside a sentence, that is with a space before it."""
         pieces = [sign.encode() for sign in "▁" + text.strip().replace(" ", "▁")]
         while (at := self._next_merge(pieces)) is not None:
             pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
         return tuple(token for piece in pieces for token in self._as_tokens(piece))
 
     def _next_merge(self, pieces: Sequence[bytes]) -> int | None:
-        """Where byte pair encoding joins two pieces next, or None when it is done."""
+        """The index at which byte pair encoding joins two pieces next, or None at its end."""
         pairs = [left + right for left, right in pairwise(pieces)]
         ranked = [(self.ranks[pair], at) for at, pair in enumerate(pairs) if pair in self.ranks]
         return min(ranked)[1] if ranked else None
 
     def _as_tokens(self, piece: bytes) -> list[int]:
-        """The token of a piece; byte by byte where it has none."""
+        """The token of a piece, or the tokens of its bytes if the piece has none."""
         if piece in self.ranks:
             return [self.ranks[piece]]
         return [_FIRST_BYTE + byte for byte in piece]
@@ -81,9 +85,9 @@ class Vocabulary:
 
 def read_vocabulary(path: Path) -> Vocabulary:
     """
-    The vendor's `tokenizer.bin`: for each token its length, then its bytes.
+    Read the vendor's `tokenizer.bin`: for each token its length, then its bytes.
 
-    A length from 128 on takes two bytes: the first less 128, plus 128 times the second.
+    A length of 128 or more takes two bytes: the first minus 128, plus 128 times the second.
     """
     content, at = path.read_bytes(), 0
     pieces: list[bytes] = []

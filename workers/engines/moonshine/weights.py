@@ -1,5 +1,5 @@
 """
-Where Moonshine's weights come from, and the folder in which they lie ready to run.
+The source of Moonshine's weights, and the folder that holds them ready to run.
 
 Moonshine base-en (Jeffries et al., "Moonshine: Speech Recognition for Live Transcription and Voice Commands",
 arXiv 2410.15608): 62 million parameters, English, code and English weights under MIT.
@@ -19,14 +19,14 @@ from ..base import EngineError
 from ..download import Progress, fetch
 
 PACKAGE = "moonshine_cpp"
-"""Carries the files inside; found, never imported: importing it loads a second onnxruntime."""
+"""Contains the model files.  Located but never imported, because importing it loads a second onnxruntime."""
 
 VENDOR_URL = "https://download.moonshine.ai/model/base-en/quantized/base-en"
 """
-The vendor's own download, for machines that PyPI has no wheel for (Apple Silicon, ARM Linux).
+The vendor's own download, for machines without a wheel on PyPI (Apple Silicon, ARM Linux).
 
-The address could not be tried where this was written; the files are checked against the same hashes as those
-of the package, so a moved or changed file is an error that says so, never another model.
+The address could not be tested where this was written.  The files are checked against the same hashes as those of
+the package, so a moved or changed file causes an error, never another model.
 """
 
 
@@ -49,28 +49,29 @@ SOURCES = (
 )
 
 _FOLD_REVISION = 1
-"""Rises when the fold writes something else for the same sources: old caches are then left alone."""
+"""Increase it when `constant_folding` writes other files for the same sources: old caches are then not used."""
 
 
 def ready(cache: Path | None, progress: Progress, vendor_url: str = VENDOR_URL) -> Path:
     """
-    The folder to run from: `encoder.onnx`, `cross.onnx`, `step.onnx` and the tokenizer.
+    Return the folder with `encoder.onnx`, `cross.onnx`, `step.onnx` and the tokenizer.
 
-    Made at the first start (a quarter to half a minute), then only checked.  EngineError when the weights are
-    neither installed nor to be had from the vendor, or when `onnx`, which makes the folder, is not installed.
+    It is built at the first start (15 to 30 s), later only checked.  Raises EngineError when the weights are
+    neither installed nor available from the vendor, or when the package `onnx`, which builds the folder, is not
+    installed.
     """
     return build_once(folder(cache), lambda build_dir: _make(build_dir, progress, vendor_url))
 
 
 def folder(cache: Path | None) -> Path:
-    """Where `ready` puts it, whether it is there or not."""
+    """The path that `ready` uses, whether it exists or not.  `cache`: None is the user's own cache folder."""
     return (cache or default_cache()) / f"moonshine-base-en-{_key()}"
 
 
 def gather(
     target: Path, sources: tuple[Source, ...], installed: Path | None, url: str, progress: Progress
 ) -> None:
-    """Put `sources` into `target`: from the `installed` folder if there is one, else from below `url`."""
+    """Copy `sources` to `target` from the `installed` folder; if that is None, download them from below `url`."""
     for source in sources:
         if installed is None:
             fetch(f"{url}/{source.name}", source.sha256, target / source.name, progress)
@@ -83,7 +84,7 @@ def gather(
 
 
 def installed_folder() -> Path | None:
-    """Where the package keeps its model, or None where it is not installed."""
+    """The folder of the model in the installed package, or None if it is not installed."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -99,7 +100,7 @@ def _make(build_dir: Path, progress: Progress, vendor_url: str) -> None:
 
 
 def _fold_apart(build_dir: Path, progress: Progress) -> None:
-    """In a process of its own: folding takes 2 GB for a moment, which this one would not give back."""
+    """Fold in a separate process: it needs 2 GB for a moment, which this process would not release."""
     if importlib.util.find_spec("onnx") is None:
         raise EngineError("the first start of moonshine needs the package onnx: pip install onnx")
     command = [sys.executable, "-m", f"{__package__}.constant_folding", str(build_dir)]
@@ -119,6 +120,6 @@ def _fold_apart(build_dir: Path, progress: Progress) -> None:
 
 
 def _key() -> str:
-    """Stands for the sources and the way they are folded."""
+    """Identifies the source files and the revision of the folding."""
     parts = [*(source.sha256 for source in SOURCES), str(_FOLD_REVISION)]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
