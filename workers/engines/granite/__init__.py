@@ -1,8 +1,8 @@
 """
-IBM Granite Speech: live partials from its encoder, keyword-biased finals from its language model.
+The IBM Granite Speech engine: partials from its encoder, keyword-biased finals from its language model.
 
-`load(GraniteSettings(...))` needs the optional extra `granite` (torch, transformers, safetensors); importing this
-package does not.
+`load(GraniteSettings(...))` needs the optional extra `granite` (torch, transformers, safetensors).  Importing this
+package does not need it.
 """
 
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ __all__ = ["CheckpointError", "Drafts", "GraniteSettings", "load", "obstacle"]
 
 def load(settings: GraniteSettings | None = None, **options: object) -> "GraniteEngine":
     """
-    The engine, warm: as `settings` say, or else `options` (their fields).  Reads no environment.
+    Load and warm up the engine with `settings`, or else with `options` (fields of GraniteSettings).
 
-    CheckpointError says in one line why the model cannot be taken.
+    Reads no environment variables.  Raises CheckpointError, with one line of text, when the model cannot be used.
     """
     try:
         import torch  # noqa: F401, PLC0415 - the optional extra
@@ -37,7 +37,7 @@ def load(settings: GraniteSettings | None = None, **options: object) -> "Granite
 
 
 def _chosen(options: dict[str, object]) -> GraniteSettings:
-    """Settings from `model=...`; CheckpointError names the one that cannot be."""
+    """Settings from keyword arguments.  Raises CheckpointError, which names the first invalid setting."""
     texts = {name: str(one) if name == "model" else one for name, one in options.items()}
     try:
         return GraniteSettings.model_validate(texts)

@@ -1,9 +1,9 @@
 """
-Which files a model is read from, and why they may be trusted that far.
+Finds the files of a model and checks that they are safe to load.
 
-A checkpoint comes from outside.  Everything here happens before torch or transformers is imported, and nothing in
-the folder is ever imported at all: weights are safetensors, the rest is JSON.  What could make a library run code
-or fetch more from elsewhere is refused with one line.
+A checkpoint comes from outside and is not trusted.  All checks run before torch or transformers is imported, and no
+code in the folder is ever imported: weights are safetensors, the rest is JSON.  Anything that could make a library
+run code or download more files is refused, with one line of text.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from typing import Any
 from ..base import EngineError
 
 LONGEST_JSON = 64 * 1024 * 1024
-"""Bytes; the largest, the tokenizer's, has about 8 MB."""
+"""Bytes.  The largest file, that of the tokenizer, has about 8 MB."""
 
 LONGEST_HEADER = 16 * 1024 * 1024
-"""Bytes of a safetensors header; a true one has about 100 kB."""
+"""Bytes of a safetensors header.  A real one has about 100 kB."""
 
 MOST_LAYERS = 512
 LARGEST_SIZE = 1 << 20
-"""Bounds on what a config may ask for: modules are built before weights are compared with them."""
+"""Limits on the sizes in a config, because modules are built before the weights are compared with them."""
 
 FETCHED = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "vocab.json")
-"""All that is ever asked of the hub."""
+"""File patterns that may be downloaded from the hub."""
 
 _NEEDED = ("config.json", "tokenizer.json")
 _RUNS_CODE = frozenset(
@@ -73,37 +73,38 @@ _KINDS_OF_PARTS = {
     "encoder_config": "granite_speech_encoder",
     "projector_config": "blip_2_qformer",
 }
-"""What the parts of a model may be: transformers would build any other kind that it knows."""
+"""Allowed types of the parts of a model: transformers would build any other type that it knows."""
 
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class CheckpointError(EngineError):
-    """The model cannot be taken from there; one line, for the operator, saying which file and why."""
+    """The model cannot be used.  One line for the operator, which names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A folder that has been looked through."""
+    """A model folder that has passed the checks."""
 
     folder: Path
     config: dict[str, Any] = field(repr=False)
     files: frozenset[str] = frozenset()
-    """Names of the files at its top."""
+    """Names of the files at the top of the folder."""
 
     @property
     def tokenizer(self) -> Path:
-        """The file of the tokenizer."""
+        """Path of the tokenizer file."""
         return self.folder / "tokenizer.json"
 
 
 def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple[Path, Path]:
     """
-    The folder of `model` and the folder that its links may lead into.
+    Return the folder of `model`, and the folder inside which its links must stay.
 
-    A local folder is taken as it is; anything else is a hub id, fetched at exactly `revision` (a commit of 40
-    hexadecimal digits: a branch or a tag can be moved by whoever owns it).  Raises CheckpointError.
+    A local folder is used as it is.  Anything else is a hub id, downloaded at exactly `revision`: a commit of 40
+    hexadecimal digits, because the owner of a branch or tag can move it.  `cache`: None is the hub client's own
+    folder.  Raises CheckpointError.
     """
     if local := _local(model):
         return local.resolve(), local.resolve()
@@ -118,7 +119,7 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
 
 
 def obstacle(model: str, revision: str | None) -> str | None:
-    """Why `model` cannot even be tried, or None: for whoever chooses between engines.  Asks no network."""
+    """The reason why `model` cannot be loaded, or None if it may be tried.  Uses no network."""
     if _local(model):
         return None
     if not _HUB_ID.fullmatch(model):
@@ -129,14 +130,14 @@ def obstacle(model: str, revision: str | None) -> str | None:
 
 
 def _local(model: str) -> Path | None:
-    """The folder that `model` names; None when it names none, or one that we may not look into."""
+    """The folder that `model` names; None if it names no folder, or one without permission to read."""
     try:
         folder = Path(model).expanduser()
         return folder if folder.is_dir() else None
     except (
         OSError,
         RuntimeError,
-    ):  # too long for a path, not ours to read, the home of an unknown user
+    ):  # too long for a path, no permission, the home of an unknown user
         return None
 
 
@@ -145,10 +146,10 @@ def inspect(
     model_type: str = "granite_speech",
 ) -> Checkpoint:  # fmt: skip
     """
-    Look through `folder`; links may stay within `root` only.
+    Check the files in `folder`; links must stay within `root`.
 
-    `manifest` is what `sha256sum *` prints: then every file must stand in it, with its own hash.  Raises
-    CheckpointError for anything hostile, damaged or missing.
+    `manifest`: a file with the output of `sha256sum *`, in which every file must be listed with its hash.  Raises
+    CheckpointError for anything unsafe, damaged or missing.
     """
     try:
         return _inspect(folder, root, manifest, model_type)
@@ -193,7 +194,7 @@ def _fetch(model: str, revision: str, cache: Path | None) -> Path:
 
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
-    """The files at the top of `folder` by name.  Folders in it are never read, but what they hold is looked at."""
+    """The files at the top of `folder` by name.  Files in subfolders are checked too, but never read."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder")
     for path in sorted(folder.rglob("*")):
@@ -216,7 +217,7 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`."""
+    """Read the JSON object in `path`.  Raises CheckpointError when it is too large or damaged."""
     if path.stat().st_size > LONGEST_JSON:
         raise CheckpointError(f"{path} is too large to be what its name says")
     try:
@@ -230,9 +231,9 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _refuse_keys(path: Path, document: object) -> None:
     """
-    No key that makes transformers import code or fetch kernels.
+    Refuse keys that make transformers import code or download kernels.
 
-    `_attn_implementation_autoset` is a harmless flag that older versions wrote; all its relatives name code.
+    `_attn_implementation_autoset` is a harmless flag of older versions; all similar keys name code.
     """
     waiting: list[object] = [document]
     while waiting:
@@ -240,7 +241,7 @@ def _refuse_keys(path: Path, document: object) -> None:
             case dict() as mapping:
                 for key, value in mapping.items():
                     tame = key == "_attn_implementation_autoset" and isinstance(value, bool)
-                    # Old files hold an explicit "no", which is what we would say ourselves.
+                    # Old files contain an explicit "no", which is our own value too.
                     empty = value is None or value is False
                     if not (tame or empty) and (
                         key in _FORBIDDEN_KEYS or str(key).startswith("_attn_implementation")
@@ -252,7 +253,7 @@ def _refuse_keys(path: Path, document: object) -> None:
 
 
 def _measure(path: Path, name: str) -> None:
-    """A safetensors file whose header and length agree: no half download, no foreign format under the name."""
+    """Check that header and length of a safetensors file agree: no partial download, no other format."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -270,7 +271,7 @@ def _measure(path: Path, name: str) -> None:
 
 
 def _check_index(folder: Path, index: dict[str, Any] | None, names: set[str]) -> None:
-    """The shards that the index names stand in the folder itself."""
+    """Check that all shards that the index names are in the folder."""
     shards = {} if index is None else index.get("weight_map")
     if not isinstance(shards, dict):
         raise CheckpointError(f"{folder}: model.safetensors.index.json has no weight_map")
@@ -282,7 +283,7 @@ def _check_index(folder: Path, index: dict[str, Any] | None, names: set[str]) ->
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
-    """Hashes by name from lines such as `<64 hex digits>  <name>`."""
+    """Hashes by file name, from lines such as `<64 hex digits>  <name>`."""
     hashes = {}
     for line in path.read_text("utf-8").splitlines():
         digest, _, name = line.strip().partition(" ")
@@ -292,7 +293,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
 
 
 def _check_hashes(files: dict[str, Path], expected: dict[str, str]) -> None:
-    """All files that may be read stand in the manifest, and all that stand in it are there and whole."""
+    """Check that the manifest lists all files that may be read, and that all listed files have the right hash."""
     if missing := set(expected) - set(files):
         raise CheckpointError(f"{min(missing)} stands in the manifest and is not in the folder")
     for name, path in files.items():
@@ -308,7 +309,7 @@ def _hash(path: Path) -> str:
 
 
 def _check_config(folder: Path, config: dict[str, Any], model_type: str) -> None:
-    """The kind of model that this engine runs, complete in itself."""
+    """Check that the config describes the expected type of model, without adapters, within the size limits."""
     if config.get("model_type") != model_type:
         raise CheckpointError(f"{folder}: config.json is not of the kind {model_type}")
     _check_parts(folder, config if model_type == "granite_speech" else {})
@@ -325,7 +326,7 @@ def _check_config(folder: Path, config: dict[str, Any], model_type: str) -> None
 
 
 def _check_parts(folder: Path, config: dict[str, Any]) -> None:
-    """The parts of the model are of the kinds that this engine runs."""
+    """Check that the parts of the model have the types that this engine runs."""
     for part, kind in _KINDS_OF_PARTS.items():
         inner = config.get(part, {})
         if not isinstance(inner, dict):
@@ -335,7 +336,7 @@ def _check_parts(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Whole numbers of a config and of the configs in it, by their keys."""
+    """All integers in a config and in its nested configs, with their keys."""
     for key, value in document.items():
         if isinstance(value, dict):
             yield from _numbers(value)

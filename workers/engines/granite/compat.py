@@ -1,8 +1,8 @@
 """
-Where the parts of a loaded model are: transformers has moved them.
+Finds the parts of a loaded model, which differ between versions of transformers.
 
-Up to 5.3 or so the encoder and a whole causal model hang on the class itself; later a body holds encoder, projector
-and decoder, and the head stands beside it.  Everything else asks here.
+Up to about 5.3, the encoder and a whole causal model are attributes of the class itself.  In later versions a body
+holds encoder, projector and decoder, and the head is next to it.  All other modules use this one.
 """
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
@@ -26,7 +26,7 @@ class Anatomy:
 
 
 def anatomy_of(model: Any) -> Anatomy:
-    """The parts of `model`, wherever this version of transformers keeps them."""
+    """The parts of `model`, for every supported version of transformers."""
     if hasattr(model, "lm_head"):
         return Anatomy(model.model, model.model.language_model, model.lm_head, model.config)
     whole = model.language_model

@@ -1,4 +1,4 @@
-"""What the GPU does to a process, in words that say what to do about it."""
+"""Choice of the device, and translation of GPU errors into errors that name the remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from ..base import EngineBrokenError, EngineError
 
 
 def device_named(name: str) -> torch.device:
-    """The device to run on; `auto` takes a GPU where there is one.  EngineError when there is none of that name."""
+    """The device called `name`; `auto` takes a GPU if there is one.  Raises EngineError for an unknown device."""
     found = torch.cuda.is_available()
     if name == "auto":
         return torch.device("cuda" if found else "cpu")
@@ -23,12 +23,12 @@ def device_named(name: str) -> torch.device:
 
 
 @contextmanager
-def blaming_the_device() -> Iterator[None]:
+def translate_device_errors() -> Iterator[None]:
     """
-    Errors of the device become EngineBrokenError, ours stay what they are.
+    Translate errors of the device into EngineBrokenError; pass on all other errors.
 
-    A CUDA error sticks to its process: everything after it fails too, so the process has to end.  Out of memory
-    is met where a batch can be halved; what gets here is more than that.
+    After a CUDA error every later call of the process fails too, so the process must end.  The engine handles out
+    of memory by halving its batch; such an error arrives here only when that did not help.
     """
     try:
         yield

@@ -1,7 +1,8 @@
 """
 The Granite engine: partials from the encoder's CTC head, finals from the language model.
 
-Two ways in: `transcribe(batch)`, and `admit` with `step`, by which utterances join while others are being written.
+It has two interfaces: `transcribe(batch)`, and `admit` with `step`, which accepts utterances while others are
+decoded.
 """
 
 from collections import deque
@@ -22,15 +23,15 @@ from ..base import (
 )
 from ..keyword_ranking import by_sound, in_order
 from .acoustic.mel import RATE
-from .device import blaming_the_device
-from .finals.alignment import Conclusions
+from .device import translate_device_errors
+from .finals.alignment import AlignmentQueue
 from .finals.utterance import Session, SuspectKeyword
 from .interfaces import Encoder, EngineOptions, OtherPartials, PromptBuilder, TextDecoder
 from .text.decode import Row
 from .text.prompts import UntrainedTaskError, refuse_untrained
 
 SECONDS_AT_ONCE = 320.0
-"""Audio in one pass of the encoder: enough to fill a GPU, little enough that nobody waits long behind it."""
+"""Audio in one pass of the encoder: enough to use a GPU fully, short enough that running segments wait little."""
 
 
 class GraniteEngine:
@@ -38,40 +39,45 @@ class GraniteEngine:
 
     def __init__(
         self, capabilities: Capabilities, rules: EngineOptions, frontend: Encoder,
-        prompts: PromptBuilder, pen: TextDecoder,
+        prompts: PromptBuilder, decoder: TextDecoder,
         others: OtherPartials | None = None,
     ) -> None:  # fmt: skip
         self._capabilities, self._rules = capabilities, rules
-        self._frontend, self._prompts, self._pen, self._others = frontend, prompts, pen, others
+        self._frontend, self._prompts, self._decoder, self._others = (
+            frontend,
+            prompts,
+            decoder,
+            others,
+        )
         self._rows = rules.max_rows
         self._next = 0
         self._waiting: deque[Session] = deque()
         self._writing: dict[int, Session] = {}
-        self._conclusions = Conclusions(
+        self._alignments = AlignmentQueue(
             prompts.tokens, rules.least_support, cut_loops=rules.cut_loops
         )
         self._done: list[tuple[int, Hypothesis]] = []
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
+        """See Engine."""
         return self._capabilities
 
     @property
     def rows(self) -> int:
-        """Utterances that are handled at once: halved, for good, whenever the GPU had no memory for more."""
+        """Largest number of utterances processed at once.  Halved permanently whenever GPU memory runs out."""
         return self._rows
 
     @property
     def pending(self) -> int:
-        """Utterances that have been admitted and not been handed back."""
-        return len(self._waiting) + len(self._writing) + len(self._conclusions) + len(self._done)
+        """Number of utterances that were admitted and not returned yet."""
+        return len(self._waiting) + len(self._writing) + len(self._alignments) + len(self._done)
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """
-        Take in utterances; one ticket for each, in order.
+        Add utterances.  Returns one ticket for each, in order.
 
-        Raises EngineError, and takes in none, when one of them is at fault.
+        Raises EngineError, and adds none, when one of them is at fault.
         """
         sessions = [self._session(utterance) for utterance in utterances]
         for session in sessions:
@@ -81,21 +87,21 @@ class GraniteEngine:
 
     def step(self) -> list[tuple[int, Hypothesis]]:
         """
-        Let in who waits, write one token more for everybody; what is finished, with its ticket.
+        Start waiting utterances and decode one more token for each running one.
 
-        Words are placed in the audio beside it, so a final comes a step or two behind its last token.
-
-        Raises EngineBrokenError when the process has to go.
+        Returns the finished ones as (ticket, hypothesis).  Words are aligned to the audio in another thread, so a
+        final follows a step or two after its last token.  Raises EngineBrokenError when the process must be
+        restarted.
         """
-        with blaming_the_device():
-            self._let_in()
-            self._write()
-            self._conclude()
+        with translate_device_errors():
+            self._start_waiting()
+            self._decode()
+            self._collect()
         finished, self._done = self._done, []
         return finished
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """See Engine.  Utterances admitted otherwise go on meanwhile; `step` hands them back later."""
+        """See Engine.  Utterances from `admit` continue meanwhile; `step` returns them later."""
         tickets = self.admit(batch)
         missing, found, others = set(tickets), {}, []
         while missing:
@@ -109,7 +115,7 @@ class GraniteEngine:
         return [found[ticket] for ticket in tickets]
 
     def _session(self, utterance: Utterance) -> Session:
-        """A checked utterance with its keywords cut to size; EngineError when it cannot be done."""
+        """Check an utterance and fit its keywords into the prompt.  Raises EngineError when it is invalid."""
         samples = utterance.samples
         if samples.ndim != 1 or samples.dtype != np.float32:
             raise EngineError("samples must be one channel of 32-bit floats")
@@ -124,8 +130,8 @@ class GraniteEngine:
         wanted = utterance.keywords if utterance.effort is Effort.FINAL else ()
         return Session(-1, utterance, self._prompts.tokens.fit(wanted, self._rules.keyword_tokens))
 
-    def _let_in(self) -> None:
-        """Hear who waits, answer partials and silence at once, and let the others join the running."""
+    def _start_waiting(self) -> None:
+        """Encode waiting utterances; answer partials and silence at once, and start decoding the others."""
         admitted = self._group()
         short = [one for one in admitted if one.utterance.is_too_short]
         self._finish_all((one, WITHHELD_TOO_SHORT) for one in short)
@@ -136,9 +142,9 @@ class GraniteEngine:
             self._answer_partials([one for one in group if one.is_partial])
             speaking = self._start_finals([one for one in group if not one.is_partial])
             if speaking:
-                rows = self._pen.running + len(speaking)
+                rows = self._decoder.running + len(speaking)
                 drafted = rows <= self._rules.draft_rows()
-                self._pen.admit([self._row(one, drafted=drafted) for one in speaking])
+                self._decoder.admit([self._row(one, drafted=drafted) for one in speaking])
         except torch.OutOfMemoryError as exc:
             self._halve([one for one in group if not self._answered(one)], exc)
             return
@@ -146,13 +152,13 @@ class GraniteEngine:
 
     def _group(self) -> list[Session]:
         """
-        Who goes through the encoder together: first come first served, as far as rows and seconds reach.
+        Take the utterances for one encoder pass: oldest first, within the limits of rows and seconds.
 
-        Partials need no place among the running, so they pass by finals that wait for one.
+        Partials need no row of the decoder, so they overtake finals that wait for one.
         """
         group: list[Session] = []
         passed: list[Session] = []
-        room = min(self._rows - self._pen.running, self._pen.free)
+        room = min(self._rows - self._decoder.running, self._decoder.free)
         seconds = SECONDS_AT_ONCE
         while self._waiting and len(group) < self._rows and seconds > 0:
             one = self._waiting.popleft()
@@ -185,7 +191,7 @@ class GraniteEngine:
             )
 
     def _start_finals(self, group: Sequence[Session]) -> list[Session]:
-        """Encode those that were not encoded before; who says nothing is finished, the others are returned."""
+        """Encode the new ones of `group`, finish those without speech, and return the others."""
         new = [one for one in group if one.heard is None]
         if new:
             for one, heard in zip(
@@ -209,7 +215,7 @@ class GraniteEngine:
         return speaking
 
     def _choose_keywords(self, session: Session) -> None:
-        """Of a list that is too long for the prompt, the terms that sound most like what the CTC head spells."""
+        """If the list is too long for the prompt, keep the terms that sound most like the CTC text."""
         if not session.keywords.dropped:
             return
         tokens, budget = self._prompts.tokens, self._rules.keyword_tokens
@@ -235,25 +241,25 @@ class GraniteEngine:
         prompt = self._prompts.prompt(session.audio, asked, terms)
         return Row(session.ticket, prompt, most, draft[: most - 1])
 
-    def _write(self) -> None:
+    def _decode(self) -> None:
         try:
-            written = self._pen.step()
+            written = self._decoder.step()
         except torch.OutOfMemoryError as exc:
-            stopped = self._pen.withdraw()
+            stopped = self._decoder.withdraw()
             for row, tokens in stopped:
                 self._writing[
                     row.ticket
-                ].draft = tokens  # read back in one pass: nothing is written twice
+                ].draft = tokens  # verified in one pass later: no token is decoded twice
             self._halve([self._writing.pop(row.ticket) for row, _ in stopped], exc)
             return
         for text in written:
             self._rules.drafted(text.drafted, text.accepted)
-            self._conclusions.begin(self._writing.pop(text.ticket), text)
+            self._alignments.begin(self._writing.pop(text.ticket), text)
 
-    def _conclude(self) -> None:
-        """Publish texts whose words are placed; have those written once more in which a keyword was not heard."""
+    def _collect(self) -> None:
+        """Finish texts whose words are aligned; decode a text again if it holds a keyword without support."""
         nothing_else = not (self._waiting or self._writing or self._done)
-        for session, written, verdict in self._conclusions.ended(patient=nothing_else):
+        for session, written, verdict in self._alignments.finished(wait_for_one=nothing_else):
             if isinstance(verdict, SuspectKeyword):
                 session.doubted = verdict.keywords
                 session.with_list, session.draft = written, written.tokens
@@ -268,9 +274,9 @@ class GraniteEngine:
         return any(ticket == session.ticket for ticket, _ in self._done)
 
     def _halve(self, group: Sequence[Session], cause: BaseException) -> None:
-        """Try again with half the rows, now and from here on."""
+        """Return `group` to the waiting ones and halve the rows permanently."""
         self._waiting.extendleft(reversed(group))
-        tried = max(len(group), self._pen.running, 1)
+        tried = max(len(group), self._decoder.running, 1)
         if tried == 1:
             raise EngineBrokenError("out of GPU memory with a single utterance") from cause
         self._rows = max(1, min(self._rows, tried) // 2)

@@ -1,6 +1,6 @@
-"""What the engine asks of its parts, and how it is told to behave."""
+"""The interfaces that the engine needs of its parts, and its options."""
 
-# ruff: noqa: D102 - the parts themselves say what their methods do
+# ruff: noqa: D102 - the methods are documented in the implementing classes
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .text.tokenizer import Tokens
 
 
 class Encoder(Protocol):
-    """What the engine asks of the encoder: see Ears."""
+    """The encoder; implemented by AcousticFrontend."""
 
     def whole(self, samples: Samples) -> torch.Tensor: ...
     def window(self, key: str, samples: Samples) -> Window: ...
@@ -29,7 +29,7 @@ class Encoder(Protocol):
 
 
 class TextDecoder(Protocol):
-    """What the engine asks of the language model: see Decoder."""
+    """The language model; implemented by Decoder."""
 
     @property
     def running(self) -> int: ...
@@ -41,7 +41,7 @@ class TextDecoder(Protocol):
 
 
 class OtherPartials(Protocol):
-    """Another model that makes partials, for the languages it knows."""
+    """Another model that makes the partials of its languages; implemented by TurboPartials."""
 
     languages: frozenset[str]
 
@@ -49,7 +49,7 @@ class OtherPartials(Protocol):
 
 
 class PromptBuilder(Protocol):
-    """What the engine asks of tokenizer and embedding: see Prompts."""
+    """Tokenizer and embedding; implemented by Prompts."""
 
     @property
     def tokens(self) -> Tokens: ...
@@ -61,7 +61,7 @@ class PromptBuilder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How the engine behaves, besides what the model is."""
+    """Options of the engine that do not depend on the model."""
 
     table: PromptTable
     max_rows: int
@@ -69,13 +69,13 @@ class EngineOptions:
     keyword_tokens: int
     least_support: float
     draft_rows: Callable[[], int]
-    """Up to so many segments at once, drafts are verified."""
+    """Returns the largest number of simultaneous segments at which drafts are verified."""
 
     drafted: Callable[[int, int], None] = lambda _drafted, _accepted: None
-    """Told of every draft: its length, and how much of it was accepted."""
+    """Called for every finished text: length of its draft, and number of accepted tokens."""
 
     most: Callable[[int], int] = most_tokens
-    """Longest text of so many samples, in tokens."""
+    """Returns the longest text for a number of samples at 16 kHz, in tokens."""
 
     cut_loops: bool = True
-    """Whether phrases that come round again and again, and have no place in the audio, are cut."""
+    """Whether to cut repeated phrases for which the audio is too short."""

@@ -1,4 +1,4 @@
-"""From settings to a warm engine: the one place that puts all parts together."""
+"""Loads the engine: from settings to a warm engine.  Only this module assembles the parts."""
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
 
@@ -17,7 +17,7 @@ from .acoustic.mel import RATE, frames_in
 from .acoustic.turbo_ctc import load_turbo
 from .checkpoint import Checkpoint, CheckpointError, inspect, locate
 from .compat import anatomy_of
-from .device import blaming_the_device, device_named
+from .device import device_named, translate_device_errors
 from .engine import GraniteEngine
 from .finals.finals import CONFIDENCE, WORD_TIMES
 from .interfaces import EngineOptions, OtherPartials
@@ -31,27 +31,28 @@ from .text.tokenizer import Tokens
 from .warmup import measure, run_canary
 
 PROMPT_TOKENS = 32
-"""Template and instruction; the longest trained one has 22."""
+"""Room for template and instruction, in tokens; the longest trained one has 22."""
 
 _GPU_ROWS, _CPU_ROWS = 64, 8
 
 _TOKENS_OF_A_TERM = 4
-"""What a name and its comma come to on the average: how many terms there is room for is said by this."""
+"""Average length of a name and its comma, in tokens: gives the number of keywords that fit."""
 
 
 def load(
     settings: GraniteSettings | None = None, *, clock: Callable[[], float] = time.perf_counter
 ) -> GraniteEngine:
     """
-    The engine, warm and proven on a canary.
+    Load and warm up the engine, and test it with a canary segment.
 
-    Raises CheckpointError when the model cannot be taken, EngineBrokenError when it does not work.
+    `clock`: returns a monotonic time in seconds.  Raises CheckpointError when the model cannot be used, and
+    EngineBrokenError when it does not work.
     """
     chosen = settings or GraniteSettings()
     folder, root = locate(chosen.model, chosen.revision, chosen.cache)
     checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
     device = device_named(chosen.device)
-    with blaming_the_device(), _blaming(folder):
+    with translate_device_errors(), _translate_load_errors(folder):
         parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
         others = None
         if chosen.partial_model is not None:
@@ -61,8 +62,8 @@ def load(
 
 
 @contextmanager
-def _blaming(folder: Path) -> Iterator[None]:
-    """What fails while a model is put together is the fault of its files: one line that names the folder."""
+def _translate_load_errors(folder: Path) -> Iterator[None]:
+    """Translate errors while a model is assembled into a CheckpointError that names the folder."""
     try:
         yield
     except (EngineError, EngineBrokenError, torch.OutOfMemoryError):
@@ -83,7 +84,11 @@ def _tokens(checkpoint: Checkpoint) -> Tokens:
 
 
 def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
-    """The model with its weights: bf16 on a GPU with batch norm in fp32, fp32 on a CPU."""
+    """
+    Load the model with its weights: on a GPU bf16 with batch norm in fp32, on a CPU fp32.
+
+    Raises CheckpointError when the weights are damaged or do not fit the config.
+    """
     from transformers import GraniteSpeechForConditionalGeneration, logging  # noqa: PLC0415 - seconds to import
 
     logging.disable_progress_bar()
@@ -107,7 +112,7 @@ def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
 
 
 def prepared(model: Any, device: torch.device) -> Any:
-    """The model on its device, for listening only."""
+    """Move the model to `device`, for inference only."""
     model.eval().requires_grad_(requires_grad=False)
     for layer in anatomy_of(model).listener.encoder.layers:
         layer.conv.batch_norm.float()
@@ -115,7 +120,7 @@ def prepared(model: Any, device: torch.device) -> Any:
 
 
 def take_apart(model: Any, tokens: Tokens) -> LoadedModel:
-    """The pieces of a loaded model; CheckpointError when tokenizer and model do not belong together."""
+    """Divide a loaded model into its parts.  Raises CheckpointError when tokenizer and model do not match."""
     anatomy = anatomy_of(model)
     llm = LanguageModel(anatomy)
     if max(tokens.special, default=0) >= int(model.config.text_config.vocab_size):
@@ -130,7 +135,12 @@ def assemble(
     parts: LoadedModel, settings: GraniteSettings, table: PromptTable = GRANITE_4_0, *,
     clock: Callable[[], float] = time.perf_counter, others: OtherPartials | None = None,
 ) -> GraniteEngine:  # fmt: skip
-    """An engine of loaded parts, warmed up as the settings say; `table` is that of its weights."""
+    """
+    Build the engine from loaded parts and warm it up.
+
+    `table`: the prompt table of the weights, unless the settings name one; `clock`: a monotonic time in seconds;
+    `others`: another model for partials.  Raises CheckpointError when segment and keywords do not fit the context.
+    """
     table = settings.prompts or table
     on_gpu = parts.llm.device.type == "cuda"
     rows = settings.max_batch or (_GPU_ROWS if on_gpu else _CPU_ROWS)
@@ -158,7 +168,7 @@ def assemble(
 
 
 def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
-    """What an engine with these settings can do."""
+    """The capabilities of an engine with these settings; `rows`: segments decoded at once."""
     pinned = f"@{settings.revision[:12]}" if settings.revision else ""
     return Capabilities(
         name=f"{settings.model.rstrip('/').rsplit('/', 1)[-1]}{pinned}",
@@ -175,14 +185,18 @@ def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
 
 
 def longest(seconds: float, keyword_tokens: int, prompt_tokens: int = PROMPT_TOKENS) -> int:
-    """Tokens of the longest segment: prompt, audio, keywords and text; what a slot of the cache must hold."""
+    """
+    Tokens of the longest segment: prompt, audio, keywords and text.  A slot of the cache must hold them.
+
+    `seconds`: length of the audio; `keyword_tokens` and `prompt_tokens`: room for keywords and for the template.
+    """
     samples = round(seconds * RATE)
     audio = -(-frames_in(samples) // 15) * 3
     return prompt_tokens + audio + keyword_tokens + most_tokens(samples) + 1
 
 
 def _longest_prompt(tokens: Tokens, table: PromptTable) -> int:
-    """Template and instruction of the longest task, in tokens, without keywords."""
+    """Length of template and instruction of the longest task, in tokens, without keywords."""
     tasks: list[tuple[str, str | None]] = [*TRANSLATIONS, ("en", None)]
     instructions = [
         table.instruction(spoken, to, keywords=keywords)

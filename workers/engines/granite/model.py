@@ -1,4 +1,4 @@
-"""A loaded model in the pieces that the engine and the bench put together."""
+"""A loaded model, divided into the parts that the engine and the benchmark use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from .text.tokenizer import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """Prompts as the language model reads them."""
+    """Builds prompts as embeddings for the language model."""
 
     tokens: Tokens
     model: LanguageModel = field(repr=False)
@@ -22,7 +22,11 @@ class Prompts:
     def prompt(
         self, audio: torch.Tensor, instruction: str, keywords: Sequence[str]
     ) -> torch.Tensor:
-        """Template, audio, instruction and keywords as embeddings [tokens, hidden]."""
+        """
+        Template, audio, instruction and keywords as embeddings [tokens, hidden].
+
+        `audio`: output of `AcousticFrontend.audio_tokens` for one clip.
+        """
         with torch.inference_mode():
             before = self.model.embed(self.tokens.before_audio())
             behind = self.model.embed(self.tokens.behind_audio(instruction, keywords))
@@ -31,17 +35,17 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A loaded model, in the pieces that the engine and the bench put together."""
+    """A loaded model, divided into the parts that the engine and the benchmark use."""
 
     frontend: AcousticFrontend
     llm: LanguageModel = field(repr=False)
     prompts: Prompts = field(repr=False)
     end: frozenset[int]
     context: int
-    """Most tokens of one segment."""
+    """Most tokens of one segment: prompt, audio and text."""
 
     def decoder_factory(self, rows: int, capacity: int, *, graphs: bool) -> "DecoderFactory":
-        """Room for `rows` segments of `capacity` tokens, with the stepper that fits the device."""
+        """Allocate a cache for `rows` segments of `capacity` tokens, with the stepper for the device."""
         cache = self.llm.cache(rows, min(capacity, self.context))
         if graphs and self.llm.device.type == "cuda":
             recorded = GraphStepper(self.llm, cache)
@@ -52,7 +56,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class DecoderFactory:
-    """The cache and how one writes into it; decoders can share a desk as long as only one runs."""
+    """A cache with its stepper.  Several decoders may share it as long as only one of them runs."""
 
     llm: LanguageModel = field(repr=False)
     cache: KeyValues = field(repr=False)
@@ -63,5 +67,5 @@ class DecoderFactory:
         return Decoder(self.llm, self.cache, self.stepper, end, cut_loops=cut_loops)
 
     def endless(self) -> Decoder:
-        """A decoder that writes as much as it is let: to measure, and to see whether numbers come out."""
+        """A decoder without end tokens, which writes up to the limit of each row: for timing and for the canary."""
         return self.decoder(frozenset(), cut_loops=False)

@@ -1,4 +1,4 @@
-"""What a site may choose about the Granite engine."""
+"""Settings of the Granite engine."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,17 +13,17 @@ DEFAULT_MODEL = "ibm-granite/granite-4.0-1b-speech"
 
 
 class Drafts(StrEnum):
-    """When the CTC text is verified as a draft.  The text is the same in all cases."""
+    """When the CTC text is verified as a draft.  The final text is the same in all cases."""
 
     MEASURED = "measured"
-    """Where this machine has shown, during warm-up, that it pays."""
+    """Only where the measurement at warm-up showed that it saves time."""
 
     NEVER = "never"
     ALWAYS = "always"
 
 
 def _table(value: object) -> object:
-    """A prompt table by its name; ValueError says which there are."""
+    """A prompt table by its name.  Raises ValueError, with the known names, for another text."""
     if not isinstance(value, str):
         return value
     if value not in TABLES:
@@ -32,7 +32,7 @@ def _table(value: object) -> object:
 
 
 class GraniteSettings(EngineSettings):
-    """The Granite engine: IBM Granite Speech on a GPU."""
+    """Settings of the Granite engine: IBM Granite Speech on a GPU."""
 
     model: str = Field(default=DEFAULT_MODEL, description="a folder, or a hub id")
     revision: str | None = Field(

@@ -1,4 +1,4 @@
-"""What happens between loading and readiness: measuring, and a canary."""
+"""Warm-up between loading and readiness: timing of drafts, and a canary segment."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,15 @@ from .text.prompts import GRANITE_4_0
 from .text.speculative import Cost
 
 DRAFT_SAMPLE = 24
-"""Tokens of the drafts that are timed: about 7 s of speech."""
+"""Length of the timed drafts in tokens: about 7 s of speech."""
 
 
 def measure(parts: LoadedModel, decoder: Decoder, rows: int, clock: Callable[[], float]) -> Cost:
-    """Time a prefill with and without drafts, and a step, with `rows` segments of 5 s."""
+    """
+    Time a decode step, and a prefill with and without drafts, for `rows` segments of 5 s.
+
+    `clock`: returns a monotonic time in seconds.
+    """
     heard = parts.frontend.encode([parts.frontend.whole(_canary_audio(5.0))])
     prompt = parts.prompts.prompt(parts.frontend.audio_tokens(heard)[0], GRANITE_4_0.transcribe, ())
     words = tuple(parts.prompts.tokens.encode(" one two three" * 12)[:DRAFT_SAMPLE])
@@ -44,9 +48,9 @@ def measure(parts: LoadedModel, decoder: Decoder, rows: int, clock: Callable[[],
 
 def run_canary(parts: LoadedModel, decoder: Decoder) -> None:
     """
-    The canary: one made-up segment goes through every part, and what comes out are numbers.
+    Run one synthetic segment through every part, and check that all results are finite numbers.
 
-    Raises EngineBrokenError otherwise.
+    Raises EngineBrokenError if they are not.
     """
     heard = parts.frontend.encode([parts.frontend.whole(_canary_audio(2.0))])
     prompt = parts.prompts.prompt(
@@ -66,7 +70,7 @@ def run_canary(parts: LoadedModel, decoder: Decoder) -> None:
 
 
 def _canary_audio(seconds: float) -> Samples:
-    """A voice-like sound: harmonics of a gliding pitch, four syllables a second."""
+    """A voice-like sound: harmonics of a varying pitch, four syllables a second; float32, `[n]`, at 16 kHz."""
     time_line = np.arange(round(seconds * RATE)) / RATE
     turns = 2 * np.pi * np.cumsum(140 + 40 * np.sin(2 * np.pi * time_line)) / RATE
     voice = sum(np.sin(turns * harmonic) / harmonic for harmonic in range(1, 12))

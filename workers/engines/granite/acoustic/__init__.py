@@ -1,1 +1,1 @@
-"""Granite's acoustic side: features, encoder, CTC."""
+"""Granite's acoustic model: features, encoder, CTC."""

@@ -1,10 +1,11 @@
 """
-Partials of a growing utterance, without hearing its beginning again.
+Partials of a growing utterance, without encoding its beginning again.
 
-The encoder attends in blocks of 4 s that do not overlap; only the convolutions look over their edges.  So a
-partial hears the last finished block and the open one, and takes what stands before from the partials before.
-A finished block is heard once more together with the one before it (every 4 s, three blocks instead of two): its
-first frames need what is left of them.  What stays is the error that freezing makes; a test measures it.
+The encoder attends within blocks of 4 s that do not overlap; only the convolutions cross their edges.  So for a
+partial the encoder runs on the last finished block and the open one; earlier labels come from earlier partials.  A
+finished block is encoded once more together with the block before it (every 4 s, three blocks instead of two),
+because its first frames need the frames to their left.  A small error from the frozen labels remains; a test
+measures it.
 """
 
 from collections import OrderedDict
@@ -20,40 +21,40 @@ from .ctc import Labels, emissions, words_of
 from .mel import FRAME, HOP, Mel, frames_in, padded, stacked
 
 EDGE = 32
-"""Frames at the head of a window that miss what is left of them: there the earlier hearing stands."""
+"""Frames at the head of a window without their left context: their labels come from the earlier pass."""
 
 _SETTLED_TAIL = 2
-"""Mel frames at the end of the audio that change when more of it arrives."""
+"""Mel frames at the end of the audio that change when more audio arrives."""
 
 _MARK = 64
-"""Samples kept to notice that the same key came back with other audio."""
+"""Samples that are kept to detect a key that is used again with other audio."""
 
 Probabilities = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is remembered of one utterance between two partials."""
+    """The cached state of one utterance between two partials."""
 
     frames: int
     sound: int
-    """Frames before this one were heard in a finished block with the block before it."""
+    """Frames before this one were encoded in a finished block together with the block before it."""
 
     peak: float
-    """Loudest log power so far: the floor of the features hangs on it."""
+    """Highest log power so far, which sets the floor of the features."""
 
     labels: Labels = field(repr=False)
     probabilities: Probabilities = field(repr=False)
     samples: int
     mark: Samples = field(repr=False)
-    """The last of `samples`."""
+    """The last samples of the audio."""
 
     words: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What has to be heard for one partial."""
+    """The part of an utterance that must be encoded for one partial."""
 
     key: str
     features: torch.Tensor = field(repr=False)
@@ -61,7 +62,7 @@ class Window:
     """First frame of the window."""
 
     keep: int
-    """Frames before this one are taken from the earlier partials."""
+    """Labels of frames before this one are taken from the earlier partials."""
 
     peak: float
     samples: int
@@ -70,7 +71,7 @@ class Window:
 
 
 class BlockCache:
-    """The utterances that are open just now; the one that was quiet longest is forgotten first."""
+    """The cached states of open utterances, at most `most`; the least recently used one is dropped first."""
 
     def __init__(self, mel: Mel, device: torch.device, context: int, most: int = 4_096) -> None:
         self._mel, self._device, self._context, self._most = mel, device, context, most
@@ -80,7 +81,7 @@ class BlockCache:
         return len(self._heard)
 
     def window(self, key: str, samples: Samples) -> Window:
-        """The part of `samples`, all that was said so far, that has to be heard."""
+        """The part of `samples`, which is the whole utterance so far, that must be encoded."""
         before = self._recall(key, samples)
         frames = frames_in(len(samples))
         start, keep = _from_where(frames, before, self._context)
@@ -94,7 +95,7 @@ class BlockCache:
         )  # fmt: skip
 
     def apply(self, window: Window, labels: Labels, probabilities: Probabilities) -> Hypothesis:
-        """Take in what was heard in `window` (the best label of each frame); the partial that comes of it."""
+        """Add the encoded `window`: the best label of each frame and its probability.  Returns the partial."""
         before = window.before
         if before is not None and window.keep:
             fresh = window.keep - window.start
@@ -119,11 +120,11 @@ class BlockCache:
         return Hypothesis(found, (f"stable:{stable}",))
 
     def forget(self, key: str) -> None:
-        """The utterance is over."""
+        """Drop the state of an utterance that has ended."""
         self._heard.pop(key, None)
 
     def _recall(self, key: str, samples: Samples) -> Heard | None:
-        """What is known of `key`, unless these samples are not its continuation."""
+        """The cached state of `key`; None if there is none or if `samples` do not continue its audio."""
         before = self._heard.get(key)
         if before is None:
             return None
@@ -142,18 +143,18 @@ class BlockCache:
 
 
 def _from_where(frames: int, before: Heard | None, context: int) -> tuple[int, int]:
-    """First frame to hear, and first frame whose label is taken from that hearing."""
+    """First frame to encode, and first frame whose label is taken from that pass."""
     last_finished = max(0, frames // context - 1)
     if before is None or last_finished == 0:
         return 0, 0
-    # A block is only begun anew at its head when a hearing with its left neighbour is remembered.
+    # A window may begin at a block only if that block was already encoded with its left neighbour.
     known = max(0, before.sound // context - 1)
     start = min(last_finished, known)
     return start * context, start * context + EDGE if start else 0
 
 
 def agreed(words: Sequence[str], earlier: Sequence[str]) -> int:
-    """How many words at the beginning are the same in both."""
+    """Number of leading words that are the same in both."""
     count = 0
     for one, other in zip(words, earlier, strict=False):
         if one != other:

@@ -1,8 +1,8 @@
 """
-What the encoder's own CTC head says: text, times, and whether anybody spoke.
+Evaluation of the encoder's CTC head: text, alignment, and detection of speech.
 
 Labels: 0 is blank, 1 to 255 are the characters of Latin-1, 256 to 347 phonetic units of Japanese.  One frame is
-20 ms.  Pure functions over numpy arrays of log probabilities [frames, labels].
+20 ms.  Pure functions over numpy arrays of log-probabilities [frames, labels].
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ CHARACTERS = 256
 FRAME_SAMPLES = 320
 
 HEARD_POSTERIOR = 0.02
-"""A letter that reaches this somewhere in its place was heard, if faintly; what was not said stays far below."""
+"""A letter whose posterior reaches this value in its place counts as spoken; letters not spoken stay far below."""
 
 DIGITS = 3
-"""Of a confidence: what lies behind depends on the size of the batch."""
+"""Decimal places of a confidence: further digits depend on the size of the batch."""
 
 LogProbs = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """One label of the greedy path: its first frame, the frame behind its last, and its best probability."""
+    """One label of the greedy path: its first frame, the frame after its last, and its highest probability."""
 
     label: int
     first: int
@@ -41,17 +41,17 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Where a label of a given text stands, and how sure the head is of it there."""
+    """The frames of one label of a given text, and its highest probability there."""
 
     first: int
     last: int
-    """The frame behind its last one."""
+    """The frame after its last one."""
 
     probability: float
 
 
 def emissions(labels: Labels, probabilities: npt.NDArray[np.float32]) -> tuple[Emission, ...]:
-    """The greedy path without blanks and repetitions; `labels` and `probabilities` are the best of each frame."""
+    """The greedy path without blanks and repetitions.  Arguments: the best of each frame, each [frames]."""
     if not len(labels):
         return ()
     starts = np.flatnonzero(np.diff(labels, prepend=-1))
@@ -64,17 +64,17 @@ def emissions(labels: Labels, probabilities: npt.NDArray[np.float32]) -> tuple[E
 
 
 def has_speech(labels: Labels) -> bool:
-    """Whether any frame holds something that is neither blank nor a space."""
+    """Whether the label of any frame is neither blank nor space."""
     return bool(np.any((labels != BLANK) & (labels != SPACE)))
 
 
 def text_of(path: Sequence[Emission]) -> str:
-    """The characters of a greedy path; phonetic units have no fixed spelling and are left out."""
+    """The characters of a greedy path.  Phonetic units have no fixed spelling and are omitted."""
     return "".join(chr(one.label) for one in path if one.label < CHARACTERS).strip()
 
 
 def words_of(path: Sequence[Emission], samples: int) -> tuple[RecognisedWord, ...]:
-    """The words of a greedy path over `samples`; their confidence is the mean of the letters' probabilities."""
+    """The words of a greedy path over `samples` samples; the confidence is the mean probability of the letters."""
     words: list[list[Emission]] = [[]]
     for one in path:
         if one.label == SPACE:
@@ -94,15 +94,15 @@ def words_of(path: Sequence[Emission], samples: int) -> tuple[RecognisedWord, ..
 
 
 def letters(word: str) -> list[int]:
-    """The labels that spell `word`, as far as the head can: lower case, no signs, Latin-1."""
+    """The labels that spell `word`, as far as the CTC head can: lower case, letters and digits, Latin-1."""
     return [ord(sign) for sign in word.lower() if sign.isalnum() and ord(sign) < CHARACTERS]
 
 
 def place(words: Sequence[str], log_probs: LogProbs) -> list[list[Aligned]]:
     """
-    The letters of each word along the audio, by the likeliest path through exactly these words.
+    Align the letters of each word to the audio, by the likeliest CTC path through exactly these words.
 
-    A word without letters that the head knows gets an empty list; all are empty when the audio is too short.
+    A word without letters that the CTC head knows gets an empty list.  All are empty when the audio is too short.
     """
     spelt = [letters(word) for word in words]
     labels: list[int] = []
@@ -120,7 +120,7 @@ def place(words: Sequence[str], log_probs: LogProbs) -> list[list[Aligned]]:
 
 
 def align(labels: Sequence[int], log_probs: LogProbs) -> list[Aligned] | None:
-    """Viterbi over CTC paths that spell `labels`; None when they do not fit into the frames."""
+    """Viterbi alignment over the CTC paths that spell `labels`; None when there are too few frames."""
     repeats = sum(one == other for one, other in pairwise(labels))
     if not labels or len(labels) + repeats > len(log_probs):
         return None
@@ -139,9 +139,9 @@ def align(labels: Sequence[int], log_probs: LogProbs) -> list[Aligned] | None:
 
 def spans(placed: Sequence[Sequence[Aligned]], samples: int) -> list[tuple[int, int] | None]:
     """
-    Start and end of each word in an utterance of `samples`.
+    Start and end of each word, in samples at 16 kHz, in an utterance of `samples` samples.
 
-    A word that could not be placed stands between its neighbours; without any neighbour nobody knows.
+    A word that was not aligned gets the time between its neighbours.  If no word was aligned, all are None.
     """
     if not any(placed):
         return [None] * len(placed)
@@ -157,9 +157,9 @@ def spans(placed: Sequence[Sequence[Aligned]], samples: int) -> list[tuple[int, 
 
 def support(placed: Sequence[Aligned]) -> float | None:
     """
-    The share of letters that were heard, if faintly, where they ought to stand: 1 said, 0 made up.
+    Share of letters that the audio supports in their aligned place: 1 spoken, 0 invented.
 
-    Names are spelt otherwise than they sound, so a third is a lot.  None when there are no letters to ask for.
+    Names are often spelt differently from their sound, so one third is much.  None when there are no letters.
     """
     if not placed:
         return None
@@ -167,11 +167,11 @@ def support(placed: Sequence[Aligned]) -> float | None:
 
 
 def _best_path(states: npt.NDArray[np.int64], scores: LogProbs) -> npt.NDArray[np.int64]:
-    """The state of each frame; from a state one may stay, go on by one, or leap a blank between two labels."""
+    """The state of each frame.  A path may stay, advance by one, or skip the blank between two different labels."""
     frames, count = scores.shape
     leap = np.full(count, -np.inf, np.float32)
     leap[2:][(states[2:] != BLANK) & (states[2:] != states[:-2])] = 0.0
-    total = np.full(count + 2, -np.inf, np.float32)  # two places in front, from where nobody comes
+    total = np.full(count + 2, -np.inf, np.float32)  # two impossible states in front
     total[2:4] = scores[0, :2]
     stayed, went = total[2:], total[1:-1]
     on, over = np.zeros((frames, count), np.bool_), np.zeros((frames, count), np.bool_)

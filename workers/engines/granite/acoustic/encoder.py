@@ -1,10 +1,10 @@
 """
-The conformer and the projector over clips of different lengths, each as if it were alone.
+The conformer encoder and the projector for clips of different lengths, without effects of padding.
 
-The stock forward pads a batch to its longest clip and lets the padding leak into the others.  Here the frames of
-all clips lie packed behind one another: whatever works frame by frame (most of the arithmetic) sees no padding
-at all, attention gets blocks with a mask, and the convolution a line with gaps of zeros between the clips.
-The modules and the weights are the model's own.
+The standard forward pass pads a batch to its longest clip, and the padding changes the results of shorter clips.
+Here the frames of all clips are packed one after another.  Frame-wise layers, which are most of the computation,
+see no padding; attention gets blocks with a mask; the convolution gets a line with gaps of zeros between the clips.
+Modules and weights are those of the model.
 """
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their modules have no types here
@@ -21,28 +21,28 @@ from ..compat import Anatomy
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the packed frames of a batch stand in blocks and on the line."""
+    """The positions of the packed frames of a batch in the attention blocks and on the convolution line."""
 
     frames: int
-    """Packed frames: those of all clips together."""
+    """Number of packed frames: those of all clips together."""
 
     context: int
     """Frames of one attention block."""
 
     in_blocks: torch.Tensor
-    """[frames]: place of each frame among `blocks * context`."""
+    """[frames]: index of each frame among `blocks * context`."""
 
     real: torch.Tensor
     """[blocks, context]: False where a block holds no frame."""
 
     on_line: torch.Tensor
-    """[frames]: place of each frame on the line with gaps."""
+    """[frames]: index of each frame on the line with gaps."""
 
     line: int
 
     @classmethod
     def of(cls, lengths: Sequence[int], context: int, gap: int, device: torch.device) -> "Layout":
-        """The layout of clips of `lengths` frames; blocks are no longer than the longest clip."""
+        """The layout of clips of `lengths` frames; a block is at most as long as the longest clip."""
         context = min(context, max(lengths))
         in_blocks, on_line, blocks, line = [], [], 0, 0
         for length in lengths:
@@ -75,19 +75,19 @@ class RaggedEncoder:
         return dtype
 
     def hidden(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Features [frames, 160] of each clip to hidden states [frames, hidden] of each."""
+        """Encode the features [frames, 160] of each clip to hidden states [frames, hidden]."""
         lengths = [len(clip) for clip in features]
         packed = torch.cat(list(features)).to(self._dtype)
         layout = Layout.of(lengths, self.context, self._gap, packed.device)
         return list(self._conform(packed, layout).split(lengths))
 
     def posteriors(self, hidden: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Log probabilities [frames, labels] of the CTC head, for each clip."""
+        """Log-probabilities [frames, labels] of the CTC head for each clip."""
         packed = self._encoder.out(torch.cat(list(hidden))).float().log_softmax(-1)
         return list(packed.split([len(clip) for clip in hidden]))
 
     def audio_tokens(self, hidden: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """What the language model hears of each clip: [tokens, LLM hidden], three for 15 frames."""
+        """The audio tokens of each clip for the language model: [tokens, LLM hidden], three for 15 frames."""
         window = int(self._projector.window_size)
         windows = [-(-len(clip) // window) for clip in hidden]
         whole = [
@@ -121,7 +121,7 @@ class RaggedEncoder:
 def _attend(
     attention: Any, hidden: torch.Tensor, distances: torch.Tensor, layout: Layout
 ) -> torch.Tensor:
-    """Attention inside each block, with Shaw's relative positions, past frames that are not there."""
+    """Attention inside each block, with relative positions (Shaw et al.), with missing frames masked."""
     normed = attention.pre_norm(hidden)
     keys, values = attention.to_kv(normed).chunk(2, dim=-1)
     query, key, value = (
@@ -139,7 +139,7 @@ def _attend(
 
 
 def _in_blocks(packed: torch.Tensor, layout: Layout, heads: int) -> torch.Tensor:
-    """[frames, heads * d] to [blocks, heads, context, d], zeros where there is no frame."""
+    """Reshape [frames, heads * d] to [blocks, heads, context, d], with zeros where there is no frame."""
     blocks = packed.new_zeros(layout.real.numel(), packed.shape[-1])
     blocks[layout.in_blocks] = packed
     return blocks.view(*layout.real.shape, heads, -1).transpose(1, 2)
@@ -147,10 +147,10 @@ def _in_blocks(packed: torch.Tensor, layout: Layout, heads: int) -> torch.Tensor
 
 def _convolve(module: Any, hidden: torch.Tensor, layout: Layout) -> torch.Tensor:
     """
-    The convolution module; the point-wise ones are matrix products over the packed frames.
+    The convolution module.  Its point-wise convolutions are matrix products over the packed frames.
 
-    Batch norm runs in fp32 whatever the rest does: running variances of trained weights are so small that bf16
-    rounding would differ with the size of the batch.
+    Batch norm always runs in fp32: running variances of trained weights are so small that bf16 rounding would
+    depend on the size of the batch.
     """
     opened = functional.linear(
         module.norm(hidden), module.up_conv.weight.squeeze(-1), module.up_conv.bias

@@ -1,4 +1,4 @@
-"""From samples to what the CTC head and the language model make of them."""
+"""The acoustic frontend: from samples to CTC outputs and to the audio tokens of the language model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,28 +16,32 @@ from .mel import Mel
 
 @dataclass(frozen=True, slots=True)
 class EncoderOutput:
-    """What the encoder made of one clip."""
+    """
+    The encoder's output for one clip.
+
+    `hidden`: [frames, hidden]; `log_probs`: CTC log-probabilities [frames, labels].  One frame is 20 ms.
+    """
 
     hidden: torch.Tensor = field(repr=False)
     log_probs: torch.Tensor = field(repr=False)
     best: Labels = field(repr=False)
-    """The likeliest label of each frame."""
+    """The likeliest label of each frame, [frames]."""
 
     probabilities: npt.NDArray[np.float32] = field(repr=False)
-    """Its probability."""
+    """The probability of the likeliest label, [frames]."""
 
     @property
     def speech(self) -> bool:
-        """False when all is blank: then nobody said anything."""
+        """Whether there is speech: False if all labels are blanks or spaces."""
         return has_speech(self.best)
 
     def posteriors(self) -> LogProbs:
-        """All labels of all frames, fetched from the device."""
+        """CTC log-probabilities, float32 [frames, labels], copied from the device."""
         return np.asarray(self.log_probs.float().cpu().numpy(), dtype=np.float32)
 
 
 class AcousticFrontend:
-    """Features, encoder, CTC head and projector of one model; whole clips and windows of growing ones alike."""
+    """Features, encoder, CTC head and projector of one model, for whole clips and for windows of growing clips."""
 
     def __init__(self, encoder: RaggedEncoder, device: torch.device) -> None:
         self._encoder, self._device = encoder, device
@@ -45,23 +49,23 @@ class AcousticFrontend:
         self._open = BlockCache(self._mel, device, encoder.context)
 
     def whole(self, samples: Samples) -> torch.Tensor:
-        """The features of a clip that is complete."""
+        """The features of a complete clip (see Samples): [frames, 160]."""
         return self._mel.features(torch.from_numpy(samples).to(self._device))
 
     def window(self, key: str, samples: Samples) -> Window:
-        """The part of a growing clip that has to be heard for its next partial."""
+        """The part of a growing clip that must be encoded for its next partial; `key`: that of the utterance."""
         return self._open.window(key, samples)
 
     def partial(self, window: Window, heard: EncoderOutput) -> Hypothesis:
-        """The partial that a heard window makes."""
+        """The partial from an encoded window."""
         return self._open.apply(window, heard.best, heard.probabilities)
 
     def close(self, key: str) -> None:
-        """No more partials for `key`."""
+        """Forget the utterance `key`: no more partials follow."""
         self._open.forget(key)
 
     def encode(self, features: Sequence[torch.Tensor]) -> list[EncoderOutput]:
-        """One pass of the encoder over all clips; each comes out as if it were alone."""
+        """Encode all clips, each [frames, 160], in one pass.  A result does not depend on the other clips."""
         with torch.inference_mode():
             hidden = self._encoder.hidden(features)
             log_probs = self._encoder.posteriors(hidden)
@@ -76,6 +80,6 @@ class AcousticFrontend:
         ]
 
     def audio_tokens(self, heard: Sequence[EncoderOutput]) -> list[torch.Tensor]:
-        """What the language model is to hear of each clip."""
+        """The audio tokens of each clip for the language model, [tokens, LLM hidden]."""
         with torch.inference_mode():
             return self._encoder.audio_tokens([one.hidden for one in heard])

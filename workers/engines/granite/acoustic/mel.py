@@ -1,9 +1,9 @@
 """
-The features that Granite Speech hears, made without torchaudio.
+Log mel features for Granite Speech, computed without torchaudio.
 
-The vendor's extractor needs torchaudio for one transform, and the last torchaudio on PyPI does not load
-beside a CPU torch.  The arithmetic here is the same: power spectrum, HTK mel filters, log10 with a floor
-80 dB below the loudest frame of the clip, two frames in one.
+The vendor's extractor needs torchaudio for one transform, and the last torchaudio on PyPI does not load together
+with a CPU build of torch.  The computation here is the same: power spectrum, HTK mel filters, log10 with a floor
+80 dB below the loudest frame of the clip, two mel frames stacked.
 """
 
 import math
@@ -20,20 +20,20 @@ FRAME = 2 * HOP
 """Samples of one encoder frame: 20 ms."""
 
 LEAST_SAMPLES = 4_800
-"""0.3 s, one window of the projector: shorter clips are padded with zeros up to it."""
+"""0.3 s, one window of the projector.  Shorter clips are padded with zeros to this length."""
 
 _SMALLEST_POWER = 1e-10
 _DECADES_KEPT = 8.0
 
 
 def frames_in(samples: int) -> int:
-    """Encoder frames in a clip of `samples`, once it has been padded to the least."""
+    """Number of encoder frames in a clip of `samples` samples, after padding to LEAST_SAMPLES."""
     return (max(samples, LEAST_SAMPLES) // HOP + 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Mel:
-    """The transform and its two constant tables, on one device."""
+    """The mel transform with its two constant tables, on one device."""
 
     window: torch.Tensor
     filters: torch.Tensor
@@ -45,7 +45,7 @@ class Mel:
         return cls(window.to(device), _filters().to(device))
 
     def log_power(self, samples: torch.Tensor) -> torch.Tensor:
-        """Log10 mel power of one clip [n], without the floor: [1 + n // 160, 80].  Takes 257 samples or more."""
+        """Log10 mel power of one clip [n], without the floor: [1 + n // 160, 80].  Needs at least 257 samples."""
         spectrum = torch.stft(
             samples.float(), TRANSFORM, HOP, WINDOW, self.window, center=True, pad_mode="reflect",
             normalized=False, onesided=True, return_complex=True,
@@ -60,20 +60,20 @@ class Mel:
 
 
 def padded(samples: torch.Tensor) -> torch.Tensor:
-    """`samples`, filled up with zeros to the least that the model takes."""
+    """`samples` [n], padded with zeros to LEAST_SAMPLES."""
     missing = LEAST_SAMPLES - samples.shape[0]
     return torch.nn.functional.pad(samples, (0, missing)) if missing > 0 else samples
 
 
 def stacked(log_power: torch.Tensor, peak: float) -> torch.Tensor:
-    """Floor below `peak`, scale, and put two mel frames in one; an odd last one is dropped."""
+    """Apply the floor below `peak` (log10 power), scale, and stack two mel frames; an odd last frame is dropped."""
     scaled = torch.clamp(log_power, min=peak - _DECADES_KEPT) / 4 + 1
     even = scaled[: scaled.shape[0] // 2 * 2]
     return even.reshape(-1, 2 * BANDS)
 
 
 def _filters() -> torch.Tensor:
-    """Triangles on the HTK mel scale from 0 to 8 kHz, not normalised: [257, 80]."""
+    """Triangular filters on the HTK mel scale from 0 to 8 kHz, not normalised: [257, 80]."""
     bins = torch.linspace(0, RATE // 2, TRANSFORM // 2 + 1)
     marks = torch.linspace(0.0, _mel(RATE / 2), BANDS + 2)
     corners = 700.0 * (10.0 ** (marks / 2595.0) - 1.0)

@@ -1,8 +1,8 @@
 """
-Partials from another model: Granite Speech 5.0 TurboCTC, English, a third of the arithmetic.
+Partials from another model: Granite Speech 5.0 TurboCTC, English, with a third of the computation.
 
-It hears the whole open segment each time (its blocks are 10 s long, nothing would be saved by keeping them), and
-its tokens are pieces of words, so partials have no word times.  Finals still come from the large model.
+It encodes the whole open segment each time: its blocks are 10 s long, so a cache would save nothing.  Its tokens
+are pieces of words, so partials have no word times.  Finals still come from the large model.
 """
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
@@ -33,7 +33,7 @@ class TurboPartials:
     languages = LANGUAGES
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        """A loaded GraniteSpeech5ForCTC, and the tokenizers library's own tokenizer."""
+        """`model`: a loaded GraniteSpeech5ForCTC; `tokenizer`: a Tokenizer of the tokenizers library."""
         self._model, self._tokenizer = model, tokenizer
         self._device = model.ctc_head.weight.device
         self._blank = int(model.config.pad_token_id)
@@ -41,7 +41,7 @@ class TurboPartials:
         self._last: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def encode(self, utterances: Sequence[Utterance]) -> list[Hypothesis]:
-        """One partial for each, in order; each as if it were alone."""
+        """One partial for each utterance, in order.  A result does not depend on the other utterances."""
         return [
             self._partial(one.key, text)
             for one, text in zip(
@@ -50,7 +50,7 @@ class TurboPartials:
         ]
 
     def texts(self, clips: Sequence[Samples]) -> list[str]:
-        """What is said in each clip, by the greedy path."""
+        """The text of each clip, by the greedy path."""
         with torch.inference_mode():
             features = [self.features(torch.from_numpy(clip).to(self._device)) for clip in clips]
             lengths = torch.tensor([len(clip) for clip in features])
@@ -60,7 +60,7 @@ class TurboPartials:
         return [self._spelt(torch.unique_consecutive(row).tolist()) for row in ids]
 
     def features(self, samples: torch.Tensor) -> torch.Tensor:
-        """Log mel power with its slope, two frames in one: [frames, 320]."""
+        """Log mel power and its slope, two mel frames stacked: [frames, 320]."""
         samples = padded(samples)
         frames = 2 * -(-(len(samples) // HOP) // 2)
         missing = max(0, (frames - 1) * HOP + 1 - len(samples))
@@ -86,7 +86,7 @@ class TurboPartials:
 def load_turbo(
     model: str, revision: str | None, cache: Path | None, device: torch.device
 ) -> TurboPartials:
-    """The other model, looked through and loaded as the large one is.  Raises CheckpointError."""
+    """Check and load the model for partials, like the large one.  Raises CheckpointError."""
     folder, root = locate(model, revision, cache)
     checkpoint = inspect(folder, root=root, model_type=MODEL_TYPE)
     try:

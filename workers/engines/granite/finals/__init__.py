@@ -1,1 +1,1 @@
-"""From decoded tokens to final segments."""
+"""From decoded tokens to finals: words, times, confidence, keyword checks."""

@@ -1,8 +1,8 @@
 """
-From finished texts to finals, beside the decode loop.
+Builds finals from finished texts in a separate thread.
 
-Aligning the words of half a minute takes as long as several decode steps, and everybody who is being written would
-wait for it: so it has a thread of its own.
+Aligning the words of half a minute takes as long as several decode steps.  In the engine's thread, all running
+segments would wait for it.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from ...base import Hypothesis
 from ..text.decode import Written
 from ..text.tokenizer import Tokens
-from .utterance import Session, SuspectKeyword, concluded
+from .utterance import Session, SuspectKeyword, conclude
 
 Verdict = Hypothesis | SuspectKeyword
 
 
-class Conclusions:
-    """Texts whose words are being placed.  Used from the engine's thread; the work is done in another."""
+class AlignmentQueue:
+    """Texts whose words are being aligned.  Called from the engine's thread; works in a thread of its own."""
 
     def __init__(self, tokens: Tokens, least_support: float, *, cut_loops: bool = True) -> None:
         self._tokens, self._least_support, self._cut_loops = tokens, least_support, cut_loops
@@ -28,16 +28,16 @@ class Conclusions:
         return len(self._begun)
 
     def begin(self, session: Session, written: Written) -> None:
-        """Have the words of a text placed; only the thread that calls this ever touches the device."""
+        """Start to align the words of a text.  Only the calling thread uses the device."""
         future = self._thread.submit(
-            concluded, session, written, session.posteriors(), self._tokens, self._least_support,
+            conclude, session, written, session.posteriors(), self._tokens, self._least_support,
             cut_loops=self._cut_loops,
         )  # fmt: skip
         self._begun[future] = session, written
 
-    def ended(self, *, patient: bool) -> Iterator[tuple[Session, Written, Verdict]]:
-        """Those that are ready; when `patient`, at least one, if there is any."""
-        if patient and self._begun:
+    def finished(self, *, wait_for_one: bool) -> Iterator[tuple[Session, Written, Verdict]]:
+        """The texts that are ready.  `wait_for_one`: block until at least one is ready, if any was begun."""
+        if wait_for_one and self._begun:
             wait(self._begun, return_when=FIRST_COMPLETED)
         for future in [one for one in self._begun if one.done()]:
             session, written = self._begun.pop(future)

@@ -1,8 +1,8 @@
 """
 From the tokens that the model wrote to the words of a final.
 
-Pure.  Times come from aligning the text to the CTC posteriors, confidence from the probabilities of the tokens;
-and a keyword that nobody can be heard saying is found out here.
+Pure.  Word times come from aligning the text to the CTC posteriors, confidence from the token probabilities.
+Keywords that the audio does not support are detected here.
 """
 
 import math
@@ -21,21 +21,25 @@ WORD_TIMES = "ctc-alignment"
 CONFIDENCE = "token-probability"
 
 MOST_TERMS_NAMED = 16
-"""Flags stand on every final of the call: long lists are counted, only their first terms named."""
+"""Every final of a call carries the flags, so of a long list only the first terms are named; all are counted."""
 
 _SIGNS = ".,;:!?\"'()[]«»¿¡…-"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One word with the mean log probability of its tokens."""
+    """A word with the mean log-probability of its tokens."""
 
     text: str
     log_prob: float
 
 
 def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[Piece]:
-    """Put tokens together to words; a token that reaches over a space counts for both sides."""
+    """
+    Join tokens to words; a token that contains a space counts for the words on both sides.
+
+    `pieces`: the bytes of each token (UTF-8 when joined); `log_probs`: one for each token.
+    """
     words: list[tuple[bytearray, list[float]]] = []
     open_word = False
     for piece, score in zip(pieces, log_probs, strict=True):
@@ -58,7 +62,11 @@ def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[Piece]
 def hypothesis(
     pieces: Sequence[Piece], placed: Sequence[Sequence[Aligned]], samples: int, flags: Sequence[str]
 ) -> Hypothesis:
-    """The words with what is known of them; `placed` is empty where times make no sense."""
+    """
+    Build the hypothesis from words and their alignment.
+
+    `placed`: the aligned letters of each word, empty for translations; `samples`: length of the audio at 16 kHz.
+    """
     times = spans(placed, samples) if placed else [None] * len(pieces)
     words = tuple(
         RecognisedWord(piece.text, start, end, round(math.exp(piece.log_prob), DIGITS))
@@ -70,14 +78,14 @@ def hypothesis(
 
 
 def aligned(pieces: Sequence[Piece], log_probs: LogProbs) -> list[list[Aligned]]:
-    """Where the letters of each word stand."""
+    """The alignment of the letters of each word; `log_probs`: CTC posteriors [frames, labels]."""
     return place([piece.text for piece in pieces], log_probs)
 
 
 def without_loops(
     pieces: Sequence[Piece], samples: int, ending: StoppingRule
 ) -> tuple[list[Piece], bool]:
-    """`pieces` less all but the first round of loops that the audio does not bear out; whether there were any."""
+    """`pieces` without loops for which the audio is too short, and whether there were any (see hallucination)."""
     said = [hallucination.Said(piece.text, piece.log_prob) for piece in pieces]
     kept = hallucination.without_loops(said, samples / RATE, complete=ending is StoppingRule.SAID)
     return [Piece(text, pieces[place].log_prob) for place, text in kept.words], kept.looped
@@ -86,7 +94,7 @@ def without_loops(
 def unsupported(
     terms: Sequence[str], words: Sequence[str], placed: Sequence[Sequence[Aligned]], least: float
 ) -> tuple[str, ...]:
-    """The `terms` that stand among `words` in a place where less than `least` of their letters were heard."""
+    """The `terms` that occur in `words` where the audio supports less than the share `least` of the letters."""
     plain = [_plain(word) for word in words]
     suspects = []
     for term in terms:
@@ -101,13 +109,13 @@ def unsupported(
 
 
 def contain_all(words: Sequence[str], terms: Sequence[str]) -> bool:
-    """Whether all of `terms` stand among `words`."""
+    """Whether all of `terms` occur in `words`."""
     plain = [_plain(word) for word in words]
     return all(_found([_plain(part) for part in term.split()], plain) for term in terms)
 
 
 def list_flags(keywords: FittedKeywords) -> list[str]:
-    """What became of the keywords that are not in the prompt."""
+    """Flags for the keywords that are not in the prompt."""
     flags = []
     if keywords.dropped:
         flags.append(f"keywords_dropped:{len(keywords.dropped)}")
@@ -118,14 +126,14 @@ def list_flags(keywords: FittedKeywords) -> list[str]:
 
 
 def ending_flags(ending: StoppingRule) -> list[str]:
-    """What the reader should know of the end of the text."""
+    """The flag for a text that did not end by itself."""
     return [] if ending is StoppingRule.SAID else [ending.value]
 
 
 def suspicion_flags(
     suspects: Sequence[str], with_list: Sequence[str], without: Sequence[str]
 ) -> list[str]:
-    """Which keywords were in doubt, and where the two texts differ: `heard with the list -> without`."""
+    """Flags for suspect keywords and for differences between the two texts: `with the list -> without`."""
     flags = [f"keyword_suspect:{term}" for term in suspects]
     matcher = SequenceMatcher(a=list(with_list), b=list(without), autojunk=False)
     for kind, first, last, other_first, other_last in matcher.get_opcodes():
@@ -140,7 +148,7 @@ def _plain(word: str) -> str:
 
 
 def _found(looked_for: Sequence[str], words: Sequence[str]) -> list[int]:
-    """Where the words of a term stand in a row."""
+    """The indexes at which the words of a term occur in a row."""
     size = len(looked_for)
     return [
         start

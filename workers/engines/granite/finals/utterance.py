@@ -1,4 +1,4 @@
-"""One utterance on its way through the engine, and what became of it."""
+"""The state of one utterance inside the engine, and the decision about its final."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from .finals import Piece
 
 @dataclass(slots=True)
 class Session:
-    """One utterance on its way through the engine."""
+    """The state of one utterance inside the engine."""
 
     ticket: int
     utterance: Utterance
@@ -26,7 +26,7 @@ class Session:
     audio: torch.Tensor | None = field(default=None, repr=False)
     draft: tuple[int, ...] = field(default=(), repr=False)
     doubted: tuple[str, ...] = ()
-    """Keywords that were found without support: this is the second pass, without any."""
+    """Keywords that the audio did not support.  If there are any, this is the second pass, without keywords."""
 
     with_list: Written | None = field(default=None, repr=False)
 
@@ -37,39 +37,39 @@ class Session:
 
     @property
     def unreadable(self) -> bool:
-        """The CTC head spells what is spoken, in letters: no translations, and Japanese only by its sound."""
+        """Whether the CTC text is unusable as a text: it has no translations, and Japanese only phonetically."""
         return self.utterance.translate_to is not None or self.utterance.language == "ja"
 
     def draft_text(self) -> str:
-        """The CTC text; or the last hypothesis, where the text is not what the CTC head spells."""
+        """The text of the draft: the CTC text, or the previous hypothesis if the CTC text is unusable."""
         if self.heard is None or self.unreadable:
             return self.utterance.previous
         return self.spelled()
 
     def spelled(self) -> str:
-        """What the CTC head spells, in any language: as it sounds."""
+        """The CTC text, which in any language spells the sounds."""
         if self.heard is None:
             return ""
         return text_of(emissions(self.heard.best, self.heard.probabilities))
 
     def posteriors(self) -> LogProbs | None:
-        """What the words are placed by, fetched from the device; None for translations: they have no places."""
+        """CTC log-probabilities [frames, labels] for the alignment; None for translations: no word times."""
         if self.heard is None or self.utterance.translate_to is not None:
             return None
         return self.heard.posteriors()
 
     def silent(self) -> Hypothesis:
-        """Nobody said anything."""
+        """The hypothesis for an utterance without speech."""
         return Hypothesis(flags=tuple(finals.list_flags(self.keywords)))
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """The text of one pass over a session, with what is known of its words."""
+    """The text of one decoding pass, with the alignment of its words."""
 
     pieces: list[Piece]
     placed: list[list[Aligned]]
-    """Empty for translations: their words do not stand in the audio."""
+    """The aligned letters of each word.  Empty for translations, whose words are not in the audio."""
 
     flags: list[str]
 
@@ -83,7 +83,7 @@ class DecodedText:
         *,
         cut_loops: bool = True,
     ) -> "DecodedText":
-        """Words from tokens, less their loops, and their places in the `samples` of the audio."""
+        """Words from tokens, without loops, aligned to the audio of `samples` samples at 16 kHz."""
         pieces = finals.in_words(tokens.pieces(written.tokens), written.log_probs)
         flags = finals.ending_flags(written.ending)
         if cut_loops:
@@ -98,35 +98,35 @@ class DecodedText:
         return [piece.text for piece in self.pieces]
 
     def doubtful(self, terms: Sequence[str], least: float) -> tuple[str, ...]:
-        """The keywords among the words that nobody can be heard saying."""
+        """The `terms` in the text of which the audio supports less than the share `least` of the letters."""
         return finals.unsupported(terms, self.words, self.placed, least) if self.placed else ()
 
 
 @dataclass(frozen=True, slots=True)
 class SuspectKeyword:
-    """Keywords stand in a text that nobody can be heard saying: it is to be written again without any."""
+    """A text holds keywords that the audio does not support: decode it again without keywords."""
 
     keywords: tuple[str, ...]
 
 
-def concluded(
+def conclude(
     session: Session, written: Written, posteriors: LogProbs | None, tokens: Tokens, least: float,
     *, cut_loops: bool = True,
 ) -> Hypothesis | SuspectKeyword:  # fmt: skip
     """
-    What becomes of a session whose last pass was `written`.  Changes nothing: safe beside the decode loop.
+    Decide about an utterance after the pass `written`.  Changes nothing, so it may run beside the decode loop.
 
-    After a second pass, the text without keywords stands; unless it holds the doubted keywords all the same: then
-    it was not the list that put them there.
+    Returns the hypothesis, or SuspectKeyword if a second pass without keywords is needed.  After that pass its text
+    is used, unless it holds the doubted keywords too: then the list did not cause them, and the first text is used.
     """
     samples = len(session.utterance.samples)
-    draught = DecodedText.of(written, posteriors, tokens, samples, cut_loops=cut_loops)
+    decoded = DecodedText.of(written, posteriors, tokens, samples, cut_loops=cut_loops)
     flags = finals.list_flags(session.keywords)
     if session.with_list is not None:
         first = DecodedText.of(session.with_list, posteriors, tokens, samples, cut_loops=cut_loops)
-        flags += finals.suspicion_flags(session.doubted, first.words, draught.words)
-        if finals.contain_all(draught.words, session.doubted):
-            draught = first
-    elif doubted := draught.doubtful(session.keywords.kept, least):
+        flags += finals.suspicion_flags(session.doubted, first.words, decoded.words)
+        if finals.contain_all(decoded.words, session.doubted):
+            decoded = first
+    elif doubted := decoded.doubtful(session.keywords.kept, least):
         return SuspectKeyword(doubted)
-    return finals.hypothesis(draught.pieces, draught.placed, samples, [*flags, *draught.flags])
+    return finals.hypothesis(decoded.pieces, decoded.placed, samples, [*flags, *decoded.flags])

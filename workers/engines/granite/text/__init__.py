@@ -1,1 +1,1 @@
-"""Granite's language model: prompts, tokens, decoding."""
+"""Granite's language model: prompts, tokenizer, decoding."""

@@ -1,11 +1,11 @@
 """
 Decode steps as CUDA graphs.
 
-An eager step starts about 400 small kernels one after another, and the GPU waits for the next start most of the
-time.  A graph starts them all at once, but only for the sizes it was recorded with: so rows and columns are
-rounded up to a few sizes, and the rows that are too many work on column 0 of slots that nobody uses.
+An eager step launches about 400 small kernels one after another, and the GPU waits most of the time for the next
+launch.  A graph launches them all at once, but only for the sizes with which it was recorded.  So rows and columns
+are rounded up to a few sizes, and the surplus rows work on column 0 of unused slots.
 
-**No GPU has run `capture` yet.**  All the rest is tested on a CPU with another way of recording.
+**`capture` has not run on a GPU yet.**  Everything else is tested on a CPU with another way of recording.
 """
 
 from bisect import bisect_left
@@ -21,18 +21,18 @@ WIDTHS = (128, 256, 512, 1_024, 2_048, 4_096)
 
 
 def bucket(size: int, sizes: Sequence[int], most: int) -> int:
-    """The smallest of `sizes` that holds `size`, never more than `most`."""
+    """The smallest of `sizes` that is at least `size`, but at most `most`."""
     place = bisect_left(sizes, size)
     return min(sizes[place] if place < len(sizes) else most, most)
 
 
 Chosen = tuple[torch.Tensor, torch.Tensor]
-"""Tokens and their log probabilities, one of each for every row."""
+"""Tokens and their log-probabilities, each [rows]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A step of fixed size: fill `tokens` and `positions`, replay, read `chosen`."""
+    """A recorded step of fixed size: fill `tokens` and `positions`, call `replay`, read `chosen`."""
 
     tokens: torch.Tensor
     positions: torch.Tensor
@@ -41,11 +41,11 @@ class Recorded:
 
 
 Capture = Callable[[Callable[[], Chosen], torch.device], tuple[Callable[[], None], Chosen]]
-"""Record a function without arguments: how to run it again, and where its results will stand."""
+"""Records a function without arguments.  Returns a function that replays it, and the tensors of its results."""
 
 
 class Graphs:
-    """CUDA graphs that share one pool of memory: they never run at the same time."""
+    """CUDA graphs that share one memory pool, because they never run at the same time."""
 
     def __init__(self) -> None:
         self._pool: object | None = None
@@ -53,7 +53,7 @@ class Graphs:
     def capture(
         self, act: Callable[[], Chosen], device: torch.device
     ) -> tuple[Callable[[], None], Chosen]:
-        """See Capture.  Runs `act` twice beforehand, on a stream of its own, as recording demands."""
+        """See Capture.  Runs `act` twice before recording, on a separate stream, as CUDA requires."""
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):
@@ -68,7 +68,7 @@ class Graphs:
 
 
 class GraphStepper:
-    """Steps by replaying graphs; one is recorded for each size when it is first met, best during warm-up."""
+    """Steps by replaying graphs.  A graph is recorded when its size is first needed, preferably at warm-up."""
 
     def __init__(
         self, model: LanguageModel, cache: KeyValues, capture: Capture | None = None
@@ -94,9 +94,9 @@ class GraphStepper:
 
     def record_all(self, rows: int) -> None:
         """
-        Record every size up to `rows` rows, before anybody waits for it.
+        Record every size up to `rows` rows, at warm-up.
 
-        The largest first, so that the others find room in its memory.
+        The largest is recorded first, so that the others fit into its memory.
         """
         widths = {bucket(size, WIDTHS, self._cache.capacity) for size in WIDTHS}
         counts = {bucket(size, ROWS, rows) for size in ROWS}
@@ -107,8 +107,8 @@ class GraphStepper:
 
     def _record(self, rows: int, width: int) -> Recorded:
         device = self._model.device
-        # A size first met in mid-decode is recorded while segments run, and recording writes to the cache: to the
-        # last column of the width, where no running text has got yet.
+        # A size first needed during decoding is recorded while segments run.  Recording writes to the cache, so it
+        # uses the last column of the width, which no running text has reached.
         with torch.inference_mode():
             tokens = torch.zeros(rows, dtype=torch.long, device=device)
             positions = torch.full((rows,), width - 1, dtype=torch.long, device=device)

@@ -1,9 +1,9 @@
 """
-Greedy decoding with continuous admission.
+Greedy decoding with continuous batching.
 
-A segment joins the running ones between two steps and leaves as soon as its text is finished.  A draft is
-verified in the same pass that reads the prompt: the tokens that greedy decoding would have chosen anyway are
-accepted, so the text is the same with and without.
+A segment joins the running ones between two steps and leaves as soon as its text is finished.  A draft is verified
+in the prefill of the prompt.  Only tokens that greedy decoding would choose too are accepted, so the text is the
+same with and without a draft.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from .stopping import StoppingRule, stop_reason
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A segment that is to be written down."""
+    """A segment to decode."""
 
     ticket: int
     prompt: torch.Tensor = field(repr=False)
     """[tokens, hidden]: template, audio, instruction and keywords."""
 
     most: int
-    """Cap on the tokens of its text."""
+    """Longest text in tokens."""
 
     draft: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The finished text of a segment."""
+    """The finished text of a segment, with the length of its draft and the number of accepted tokens."""
 
     ticket: int
     tokens: tuple[int, ...]
@@ -52,7 +52,7 @@ class _Running:
 
     @property
     def position(self) -> int:
-        """Column of the newest token, which is not in the cache yet."""
+        """Cache column of the newest token, which is not in the cache yet."""
         return len(self.row.prompt) + len(self.tokens) - 1
 
 
@@ -62,12 +62,12 @@ class Stepper(Protocol):
     def step(
         self, tokens: Sequence[int], positions: Sequence[int]
     ) -> tuple[list[int], list[float]]:
-        """The next token of each row and its log probability."""
+        """The next token of each row, and its log-probability."""
         ...
 
 
 class EagerStepper:
-    """Steps by calling the model: exact sizes, one kernel after another."""
+    """Steps by calling the model directly: exact sizes, one kernel after another."""
 
     def __init__(self, model: LanguageModel, cache: KeyValues) -> None:
         self._model, self._cache = model, cache
@@ -98,16 +98,16 @@ class Decoder:
 
     @property
     def running(self) -> int:
-        """Segments that are being written."""
+        """Number of segments that are being decoded."""
         return len(self._running)
 
     @property
     def free(self) -> int:
-        """Segments that could join."""
+        """Number of segments that can join."""
         return self._cache.slots - len(self._running)
 
     def admit(self, rows: Sequence[Row]) -> None:
-        """Read the prompts of `rows`, verify their drafts and let them join; not more than `free`."""
+        """Prefill the prompts of `rows` (at most `free`), verify their drafts, and start decoding them."""
         slots = range(len(self._running), len(self._running) + len(rows))
         with torch.inference_mode():
             starts = [self._start(row) for row in rows]
@@ -125,7 +125,7 @@ class Decoder:
             self._retire(slot, since=1)
 
     def step(self) -> list[Written]:
-        """One token more for everybody who runs; the texts that are finished now."""
+        """Decode one more token for all running segments.  Returns the texts that are finished now."""
         if self._running:
             tokens, log_probs = self._stepper.step(
                 [one.tokens[-1] for one in self._running], [one.position for one in self._running]
@@ -139,7 +139,7 @@ class Decoder:
         return finished
 
     def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]:
-        """Stop everybody: rows with the tokens that they have so far, the oldest first."""
+        """Stop all running segments.  Returns their rows with the tokens so far, in the order of their slots."""
         stopped = [(one.row, tuple(one.tokens)) for one in self._running]
         self._running.clear()
         return stopped
@@ -150,7 +150,7 @@ class Decoder:
         return torch.cat([row.prompt, self._model.embed(row.draft).to(row.prompt.dtype)])
 
     def _retire(self, slot: int, since: int) -> None:
-        """Take the segment in `slot` out if one of its tokens from the `since`-th on ended it."""
+        """Remove the segment in `slot` if one of its tokens, from the `since`-th on, ends its text."""
         one = self._running[slot]
         for count in range(since, len(one.tokens) + 1):
             verdict = stop_reason(
@@ -172,7 +172,7 @@ class Decoder:
                 return
 
     def _close_gap(self, slot: int) -> None:
-        """The last of the running takes over a slot that has become free."""
+        """Move the last running segment to a slot that has become free."""
         last = self._running.pop()
         if slot < len(self._running):
             self._cache.move(len(self._running), slot, last.position)
@@ -180,7 +180,7 @@ class Decoder:
 
 
 def _begun(row: Row, chosen: Sequence[int], log_probs: Sequence[float]) -> _Running:
-    """What greedy decoding agrees with in the draft, and the token that it puts behind."""
+    """Start a segment with the accepted tokens of its draft and the next token of greedy decoding."""
     accepted = 0
     while accepted < len(row.draft) and chosen[accepted] == row.draft[accepted]:
         accepted += 1

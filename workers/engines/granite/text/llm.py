@@ -1,10 +1,10 @@
 """
-The language model over a cache with one slot for each running segment.
+The language model over a key-value cache with one slot for each running segment.
 
-Rows of the cache keep their own lengths, so a segment joins or leaves without touching the others.  Prompts of
-different lengths lie packed behind one another and are padded only inside attention, at the right: behind a
-causal mask nobody looks there.  (Left padding, which `generate()` needs, would buy nothing here: positions are
-per row.)  The modules and the weights are the model's own.
+Each row of the cache has its own length, so a segment joins or leaves without a change to the others.  Prompts of
+different lengths are packed one after another and padded only inside attention, on the right, where the causal mask
+hides the padding.  (Left padding, which `generate()` needs, has no use here, because each row has its own
+positions.)  Modules and weights are those of the model.
 """
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their modules have no types here
@@ -21,14 +21,14 @@ from ..compat import Anatomy
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """Static cache: [layers, slots, heads, capacity, head size], twice."""
+    """Static cache: keys and values, each [layers, slots, heads, capacity, head size]."""
 
     keys: torch.Tensor
     values: torch.Tensor
 
     @property
     def slots(self) -> int:
-        """How many segments can run at once."""
+        """Number of segments that can run at once."""
         return int(self.keys.shape[1])
 
     @property
@@ -43,26 +43,30 @@ class KeyValues:
 
 
 class LanguageModel:
-    """Prefill and single steps; stateless but for the cache that it is given."""
+    """Prefill and single decode steps.  Its only state is the cache that the caller passes."""
 
     def __init__(self, model: Anatomy) -> None:
         self._body = model.decoder
         self._head = model.head
         text = model.config.text_config
         self.logits_scaling = float(text.logits_scaling)
-        """transformers does not divide by it in this class; probabilities are wrong without."""
+        """
+        Divisor of the logits.
+
+        transformers does not apply it in this class; probabilities are wrong without it.
+        """
         self.positions = int(text.max_position_embeddings)
         self._text = text
         self._audio = int(model.config.audio_token_id)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         device: torch.device = self._head.weight.device
         return device
 
     def cache(self, slots: int, capacity: int) -> KeyValues:
-        """An empty cache."""
+        """Allocate an empty cache for `slots` segments of `capacity` tokens."""
         attention = self._body.layers[0].self_attn
         shape = (
             len(self._body.layers), slots, int(self._text.num_key_value_heads), capacity, int(attention.head_dim),
@@ -73,13 +77,21 @@ class LanguageModel:
         return KeyValues(keys, values)
 
     def embed(self, ids: Sequence[int]) -> torch.Tensor:
-        """[tokens, hidden], without the embedding multiplier: audio gets the same one later."""
+        """
+        Embed token ids: [tokens, hidden].
+
+        `prefill` applies the embedding multiplier, to text and audio alike.
+        """
         return self._embedded(torch.tensor(list(ids), dtype=torch.long, device=self.device))
 
     def prefill(
         self, rows: Sequence[torch.Tensor], slots: Sequence[int], cache: KeyValues
     ) -> list[torch.Tensor]:
-        """Write `rows` [tokens, hidden] into `slots`, from the first column on; last hidden states of each."""
+        """
+        Run the prompts `rows`, each [tokens, hidden], and write them into `slots` of the cache from column 0.
+
+        Returns the final hidden states of each row, [tokens, hidden].
+        """
         lengths = [len(row) for row in rows]
         hidden = torch.cat(list(rows)) * self._body.embedding_multiplier
         columns = torch.cat([torch.arange(length) for length in lengths])
@@ -98,7 +110,12 @@ class LanguageModel:
     def step(
         self, tokens: torch.Tensor, positions: torch.Tensor, cache: KeyValues, width: int
     ) -> torch.Tensor:
-        """One token [rows] at `positions` [rows] for the first slots; hidden states.  Looks at `width` columns."""
+        """
+        Run one token for each of the first rows of the cache.
+
+        `tokens`, `positions`: [rows]; `width`: number of cache columns to attend to.  Returns hidden states
+        [rows, hidden].
+        """
         rows = tokens.shape[0]
         hidden = self._embedded(tokens) * self._body.embedding_multiplier
         turn = self._body.rotary_emb(hidden, positions.unsqueeze(0))
@@ -115,11 +132,11 @@ class LanguageModel:
         return self._body.norm(hidden)
 
     def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
-        """As the vendor embeds: the mark for audio, should the model ever write it, reads as token 0."""
+        """Embed as the vendor does: the audio token, if the model ever writes it, becomes token 0."""
         return self._body.embed_tokens(tokens.masked_fill(tokens == self._audio, 0))
 
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The likeliest token for each hidden state and its log probability."""
+        """The likeliest token for each hidden state, and its log-probability."""
         logits = self._head(hidden).float()
         best, token = logits.max(-1)
         total = torch.logsumexp(logits / self.logits_scaling, -1)
@@ -129,7 +146,7 @@ class LanguageModel:
 def _project(
     layer: Any, hidden: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Query, key and value [tokens, heads, d], turned to their positions."""
+    """Query, key and value [tokens, heads, d], query and key with rotary position embedding."""
     attention = layer.self_attn
     normed = layer.input_layernorm(hidden)
     query, key, value = (
@@ -140,7 +157,7 @@ def _project(
 
 
 def _turned(heads: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Rotary position embedding, the half-split kind."""
+    """Apply rotary position embedding (half-split form)."""
     cos, sin = (half[0].unsqueeze(-2) for half in turn)
     first, second = heads.chunk(2, dim=-1)
     return heads * cos + torch.cat((-second, first), dim=-1) * sin
@@ -152,7 +169,7 @@ def _attend_prompt(
     rows: int,
     places: tuple[torch.Tensor, torch.Tensor, int],
 ) -> torch.Tensor:
-    """Causal attention of each prompt over itself, packed in and out."""
+    """Causal self-attention of each prompt; input and output are packed."""
     owners, columns, longest = places
     query, key, value = packed
     groups = query.shape[1] // key.shape[1]
@@ -174,10 +191,10 @@ def _attend_step(
     seen: torch.Tensor,
 ) -> torch.Tensor:
     """
-    One query for each row over its own columns.
+    Attention of one query for each row over the columns of its row.
 
-    The query heads that share a key head stand where a sequence of queries would: so nothing of the cache is
-    copied to widen it.
+    Query heads that share a key head are passed as if they were a sequence of queries, so that the cache need not
+    be copied.
     """
     keys, values = window
     grouped = query.view(query.shape[0], keys.shape[1], -1, query.shape[-1])
@@ -188,7 +205,7 @@ def _attend_step(
 
 
 def _finish(layer: Any, hidden: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-    """Both residuals of a layer, behind its attention."""
+    """The rest of a layer after attention: both residual connections and the MLP."""
     hidden = hidden + layer.self_attn.o_proj(heard) * layer.residual_multiplier
     thought = layer.mlp(layer.post_attention_layernorm(hidden))
     return hidden + thought * layer.residual_multiplier

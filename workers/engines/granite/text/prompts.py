@@ -1,15 +1,15 @@
 """
-The sentences that Granite Speech was trained to be asked with.
+The prompts with which Granite Speech was trained.
 
-Sources: the model cards of ibm-granite/granite-4.0-1b-speech and ibm-granite/granite-speech-4.1-2b.  A prompt
-that is off by a space still gets an answer, only a worse one; so each is a table entry and tested to the byte.
+Sources: the model cards of ibm-granite/granite-4.0-1b-speech and ibm-granite/granite-speech-4.1-2b.  A prompt with
+one wrong space still works, but worse; so each prompt is an entry of a table and tested byte by byte.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 LANGUAGES = frozenset({"en", "fr", "de", "es", "pt", "ja"})
-"""What both models were trained to transcribe."""
+"""Languages that both models were trained to transcribe."""
 
 TRANSLATIONS = frozenset(
     pair for other in LANGUAGES - {"en"} for pair in ((other, "en"), ("en", other))
@@ -22,33 +22,34 @@ NAMES = {
 
 BEFORE_AUDIO = "USER: "
 BEHIND_TURN = "\n ASSISTANT:"
-"""The chat template's own words around the user's turn; it knows no system turn."""
+"""The text of the chat template around the user's turn.  It has no system turn."""
 
 
 class UntrainedTaskError(Exception):
-    """Nobody taught the model this language or translation; the text says which it knows."""
+    """The model was not trained for this language or translation.  The text names those that it knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptTable:
-    """How one generation of the model is asked."""
+    """The prompts of one generation of the model."""
 
     name: str
     transcribe: str
     transcribe_with_keywords: str
-    """Ends where the list begins."""
+    """The keyword list follows at its end."""
 
     translate: str
-    """`{language}` stands for the English name of the language to write."""
+    """`{language}` is replaced by the English name of the language to write."""
 
     translate_with_keywords: str = "translate the speech to {language}. Keywords: "
-    """Ends where the list begins.  All generations were trained with these words."""
+    """The keyword list follows at its end.  All generations were trained with these words."""
 
     def instruction(self, language: str, translate_to: str | None, *, keywords: bool) -> str:
         """
-        The user's words behind the audio, up to the place where keywords are written.
+        The user's text after the audio, up to the place of the keywords.
 
-        Raises UntrainedTaskError.
+        `language`, `translate_to`: ISO 639 codes; `keywords`: whether a list of keywords follows.  Raises
+        UntrainedTaskError.
         """
         refuse_untrained(language, translate_to)
         if translate_to is None:
@@ -82,7 +83,7 @@ TABLES = {table.name: table for table in (GRANITE_4_0, GRANITE_4_1, GRANITE_4_1_
 
 
 MARK_OF_4_1 = "out_llm.safetensors"
-"""The CTC head over the tokenizer's own tokens, which the maker ships with 4.1 and not with 4.0."""
+"""File of the CTC head over the tokenizer's own tokens, which the vendor ships with 4.1 but not with 4.0."""
 
 _REVISIONS_OF_4_1 = frozenset(
     {"de575db64086f84fdc79da4932d1076e965bc546", "8f4bb5f31ae98971bd218169f00065a041d20058"}
@@ -93,10 +94,10 @@ def table_of(
     files: Collection[str], config: Mapping[str, object], revision: str | None = None
 ) -> PromptTable:
     """
-    The table of a checkpoint, by what came with its weights; what has no mark is asked as 4.0 is.
+    The prompt table of a checkpoint, chosen by its files, config or revision; without a sign of 4.1, that of 4.0.
 
-    `files`: names in the checkpoint; `config`: its `config.json`; `revision`: the pinned commit, if it was fetched
-    by one.  The name of the folder says nothing: a site may rename it.
+    `files`: names in the checkpoint; `config`: its `config.json`; `revision`: the pinned commit, if it was
+    downloaded by one.  The name of the folder is not used, because a site may rename it.
     """
     made_of = str(config.get("_name_or_path") or "")
     is_4_1 = MARK_OF_4_1 in files or revision in _REVISIONS_OF_4_1 or "speech-4.1-2b" in made_of
@@ -104,7 +105,7 @@ def table_of(
 
 
 def refuse_untrained(language: str, translate_to: str | None) -> None:
-    """Raises UntrainedTaskError unless the models were trained to write `translate_to` from `language`."""
+    """Raise UntrainedTaskError unless the models were trained for this task (ISO 639 codes)."""
     if translate_to is None and language not in LANGUAGES:
         known = ", ".join(sorted(LANGUAGES))
         raise UntrainedTaskError(f"cannot transcribe {language!r}: the model knows {known}")
@@ -116,5 +117,5 @@ def refuse_untrained(language: str, translate_to: str | None) -> None:
 
 
 def written(instruction: str, keywords: tuple[str, ...]) -> str:
-    """The whole prompt with one mark for the audio, for people and for tests; the engine encodes its parts."""
+    """The whole prompt as text, with one token for the audio.  For tests: the engine encodes its parts."""
     return f"{BEFORE_AUDIO}<|audio|>{instruction}{', '.join(keywords)}{BEHIND_TURN}"

@@ -1,9 +1,9 @@
 """
-Whether a draft is worth verifying.
+Speculative decoding: whether verifying a draft saves time.
 
-Verifying puts the draft's tokens behind the prompt, in a pass that is made anyway; each accepted token saves its
-row one decode step.  A lone row saves a whole step; among many rows that step is shared, and the saving shrinks
-while the cost does not.  Both are measured on the machine; nothing here is guessed.
+Verification appends the draft's tokens to the prompt, in a prefill that runs anyway.  Each accepted token saves its
+row one decode step.  With a single row that saves a whole step; with many rows the step is shared, so the saving
+shrinks but the cost does not.  Both are measured on the machine at warm-up.
 """
 
 from collections.abc import Sequence
@@ -12,43 +12,43 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What warm-up measured with `rows` segments at once, in seconds."""
+    """Times measured at warm-up with `rows` segments at once, in seconds."""
 
     rows: int
     step: float
-    """One decode step of all rows."""
+    """Duration of one decode step of all rows."""
 
     verify: float
-    """What one more token behind each prompt adds to the prefill of all rows."""
+    """Additional duration of the prefill of all rows for one more token after each prompt."""
 
 
 def pays(cost: Cost, acceptance: float) -> bool:
-    """Whether accepted drafts save more time than the rejected ones cost; `acceptance` from 0 to 1."""
+    """Whether drafts save more time than they cost; `acceptance`: share of accepted tokens, 0 to 1."""
     return acceptance * cost.step > cost.verify
 
 
 class DraftLedger:
-    """The measured costs, and how much of the drafts is accepted lately."""
+    """The measured costs, and the recent share of accepted draft tokens."""
 
     FORGETTING = 0.02
-    """Weight of one segment: the last fifty or so count."""
+    """Weight of one segment in the average: about the last fifty count."""
 
     def __init__(self, acceptance: float = 0.5) -> None:
         self.acceptance = acceptance
         self._costs: tuple[Cost, ...] = ()
 
     def measured(self, costs: Sequence[Cost]) -> None:
-        """Take in what warm-up found."""
+        """Set the costs measured at warm-up."""
         self._costs = tuple(sorted(costs, key=lambda cost: cost.rows))
 
     def settle(self, drafted: int, accepted: int) -> None:
-        """Take in how one draft fared."""
+        """Add the result of one draft: its length, and the number of accepted tokens."""
         if drafted:
             self.acceptance += self.FORGETTING * (accepted / drafted - self.acceptance)
 
     @property
     def most_rows(self) -> int:
-        """Up to so many rows a draft pays; 0 before anything has been measured."""
+        """Largest number of rows at which drafts save time; 0 before the measurement."""
         most = 0
         for cost in self._costs:
             if not pays(cost, self.acceptance):

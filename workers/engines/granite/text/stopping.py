@@ -1,4 +1,4 @@
-"""When a text is finished: the model said so, the audio cannot hold more, or it goes round in circles."""
+"""Stopping rules: a text ends by an end token, at its greatest length for the audio, or in a repetition loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from enum import Enum
 
 TOKENS_PER_SECOND = 8
 TOKENS_TO_SPARE = 16
-"""Fast speech has about 5 tokens a second; numbers and names that fall apart into pieces have more."""
+"""Fast speech has about 5 tokens a second; numbers and names that are split into many tokens have more."""
 
 LONGEST_UNIT = 16
 LEAST_REPEATED = 12
-"""Tokens that a loop covers before it is one: `no no no no` and `thank you, thank you` are speech."""
+"""Least length of a loop in tokens: `no no no no` and `thank you, thank you` are speech."""
 
 MOST_REPEATED = 0.75
 """
-Share of the longest text that a loop must cover to end it.
+Share of the longest allowed text that a loop must cover before decoding stops.
 
-People read out `5555 5555 5555`: that it comes round again is not enough, the audio must not be able to hold it.
-Shorter loops are looked at when the text is whole, with what is known of its words: see `guards.without_loops`.
+People read out `5555 5555 5555`, so repetition alone is not enough: the audio must be too short for it.  Shorter
+loops are cut when the text is complete and the words are known: see `hallucination.without_loops`.
 """
 
 
@@ -31,14 +31,14 @@ class StoppingRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StopReason:
-    """The end of a text: why, and how many of its tokens stand."""
+    """The end of a text: the rule, and the number of tokens that are kept."""
 
     ending: StoppingRule
     kept: int
 
 
 def most_tokens(samples: int, rate: int = 16_000) -> int:
-    """The longest text that so much audio can hold, in tokens."""
+    """The longest text for audio of `samples` samples at `rate` Hz, in tokens."""
     return -(-TOKENS_PER_SECOND * samples // rate) + TOKENS_TO_SPARE
 
 
@@ -46,9 +46,10 @@ def stop_reason(
     tokens: Sequence[int], end: frozenset[int], most: int, *, cut_loops: bool
 ) -> StopReason | None:
     """
-    Whether the last of `tokens` ended the text.
+    The reason why the last of `tokens` ends the text, or None.
 
-    The token that says so is not kept; of a loop the first round stays.
+    `end`: ids of end tokens, which are not kept; `most`: longest text in tokens.  Of a loop the first repetition is
+    kept.
     """
     if tokens[-1] in end:
         return StopReason(StoppingRule.SAID, len(tokens) - 1)
@@ -62,7 +63,7 @@ def stop_reason(
 
 
 def looping(tokens: Sequence[int]) -> int:
-    """Length of the unit that the end of `tokens` repeats, or 0: at least four rounds and twelve tokens."""
+    """Length of the unit repeated at the end of `tokens`: at least four times and over twelve tokens; else 0."""
     for unit in range(1, LONGEST_UNIT + 1):
         span = max(4 * unit, LEAST_REPEATED)
         if span > len(tokens):
@@ -73,7 +74,7 @@ def looping(tokens: Sequence[int]) -> int:
 
 
 def _loop_start(tokens: Sequence[int], unit: int) -> int:
-    """Where the first round of the loop at the end of `tokens` begins."""
+    """The index at which the loop at the end of `tokens` begins; `unit`: its length in tokens."""
     start = len(tokens) - unit
     while start > 0 and tokens[start - 1] == tokens[start - 1 + unit]:
         start -= 1

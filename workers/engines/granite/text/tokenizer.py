@@ -1,9 +1,9 @@
 """
-Text to tokens and back.
+Tokenizer: text to tokens and back.
 
-Only the `tokenizer.json` of the checkpoint is read, by the tokenizers library: no code of the checkpoint, no class
-chosen by it.  What people wrote (keywords, drafts) is encoded with special tokens switched off: a keyword called
-`<|audio|>` is nine characters.
+Only the `tokenizer.json` of the checkpoint is read, by the tokenizers library: no code of the checkpoint, and no
+class that it names.  Text from outside (keywords, drafts) is encoded with special tokens switched off: a keyword
+`<|audio|>` is just nine characters.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ SEPARATOR = ", "
 
 @dataclass(frozen=True, slots=True)
 class FittedKeywords:
-    """The terms that stand in the prompt, and those that do not."""
+    """The keywords that are in the prompt, and those that are not."""
 
     kept: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    """Fine in themselves, but the list was too long: what came last goes first."""
+    """Valid terms for which the prompt had no room: the last of the list."""
 
     refused: int = 0
-    """How many were not keywords at all: control characters, angle brackets, nothing but signs ..."""
+    """Number of invalid keywords: control characters, angle brackets, only punctuation ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Tokens:
 
     raw: Any = field(repr=False)
     special: frozenset[int]
-    """Ids that never come from what people wrote, nor go into the text."""
+    """Ids of special tokens.  They never result from text, and never become text."""
 
     @classmethod
     def read(cls, path: Path) -> "Tokens":
-        """The tokenizer in `tokenizer.json`; ValueError when it is not one that can be read back byte by byte."""
+        """Read `tokenizer.json`.  Raises ValueError when it is not a byte-level tokenizer."""
         from tokenizers import Tokenizer  # noqa: PLC0415 - the engine is an optional extra
 
         raw = Tokenizer.from_file(str(path))
@@ -53,31 +53,31 @@ class Tokens:
         return tokens
 
     def id_of(self, token: str) -> int | None:
-        """The id of one token by its exact name."""
+        """The id of a token by its exact name, or None."""
         found = self.raw.token_to_id(token)
         return None if found is None else int(found)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, in which nothing is special."""
+        """Ids of `text`, without special tokens."""
         return list(self.raw.encode(text, add_special_tokens=False).ids)
 
     def pieces(self, ids: Sequence[int]) -> list[bytes]:
-        """The bytes that each token writes; special ones write none."""
+        """The bytes of each token; empty for special tokens."""
         return [
             b"" if token in self.special else _bytes_of(self.raw.id_to_token(token) or "")
             for token in ids
         ]
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of `ids`; bytes that are no UTF-8 become the replacement character."""
+        """The text of `ids`; bytes that are not UTF-8 become the replacement character."""
         return b"".join(self.pieces(ids)).decode("utf-8", errors="replace")
 
     def before_audio(self) -> list[int]:
-        """The words of the template in front of the audio."""
+        """Ids of the template before the audio."""
         return self.encode(BEFORE_AUDIO)
 
     def behind_audio(self, instruction: str, keywords: Sequence[str]) -> list[int]:
-        """Instruction, keywords and the end of the turn, as one text: that is how the model was trained."""
+        """Ids of instruction, keywords and end of the turn, encoded as one text: the model was trained so."""
         ids = self.encode(instruction + SEPARATOR.join(keywords) + BEHIND_TURN)
         if not self.special.isdisjoint(ids):
             raise ValueError("a special token got into the prompt")
@@ -101,12 +101,12 @@ def _without_roles(keywords: Sequence[str]) -> list[str]:
 
 
 def _bytes_of(piece: str) -> bytes:
-    """The bytes behind the printable signs in which byte-level BPE writes them."""
+    """The bytes that the printable characters of byte-level BPE stand for."""
     return bytes(_BYTE_OF_SIGN[sign] for sign in piece if sign in _BYTE_OF_SIGN)
 
 
 def _byte_of_sign() -> dict[str, int]:
-    """GPT-2's table: printable bytes stand for themselves, the others follow from U+0100 on."""
+    """GPT-2's table: printable bytes stand for themselves, the others are mapped to U+0100 and up."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]
     table = {chr(byte): byte for byte in plain}
