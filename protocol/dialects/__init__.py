@@ -1,1 +1,1 @@
-"""The languages of the bridges: one pure file each, listed in `registry`."""
+"""The dialects: the message formats of bridges, each a pure module or folder, listed in `registry`."""

@@ -1,8 +1,8 @@
 """
-AssemblyAI's Universal Streaming, version 3, as existing clients speak it.
+AssemblyAI's Universal Streaming API, version 3, as existing clients use it.
 
 https://www.assemblyai.com/docs/api-reference/streaming-api/streaming-api
-`Begin` is said before the client says anything; one segment is one turn.  Milliseconds on the wire.
+The gateway sends `Begin` before the first message of the client.  One segment is one turn.  Times are milliseconds.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ _ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
 _MOST_WARNINGS = 32
 
 _NEVER = 4_102_444_800
-"""Seconds since 1970 when a session expires: none does, and clients want a date."""
+"""Expiry of a session in seconds since 1970.  Sessions do not expire, but clients need a date."""
 
 
 class AssemblyAI:
@@ -76,7 +76,7 @@ class AssemblyAI:
         self._audio = Interleaved(audio)
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say."""
+        """See Dialect."""
         if self.objection is not None:
             raise self.objection
         if self._closed:
@@ -86,7 +86,7 @@ class AssemblyAI:
         return [opened, *events] if opened else events
 
     def report_error(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed; what was wrong with the URL was said at once."""
+        """Send an `Error` before the connection is closed; errors in the URL were sent at the start."""
         if self.objection is not None:
             return
         self._say(
@@ -94,10 +94,10 @@ class AssemblyAI:
         )
 
     def opened(self, call_id: str) -> None:
-        """The id was said in `Begin`."""
+        """Do nothing: `Begin` has the id."""
 
     def notify(self, entry: Entry) -> None:
-        """Turns, and the end of the session."""
+        """Send turns, and the end of the session."""
         match entry.event:
             case SpeechStarted(_, start):
                 self._say({"type": "SpeechStarted", "timestamp": to_ms(start)})
@@ -106,7 +106,7 @@ class AssemblyAI:
             case Final(segment, span, words) if words or segment in self._orders:
                 self._turn(segment, span, words, None)
             case SegmentFailed(segment, span) | SegmentDropped(segment, span):
-                if segment in self._orders:  # text that was shown is taken back
+                if segment in self._orders:  # the text of earlier partials is withdrawn
                     self._turn(segment, span, (), None)
             case KeywordsApplied(_, _, rejected):
                 for reason in rejected[:_MOST_WARNINGS]:
@@ -129,12 +129,12 @@ class AssemblyAI:
                 pass
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         out, self._out = self._out, []
         return out
 
     def _warn(self, text: str) -> None:
-        """Told with the turns that come next, and all together at the end; a flood of them stays small."""
+        """Add a warning, which the next turns and the end of the session carry; their number is limited."""
         if len(self._warnings) < _MOST_WARNINGS:
             self._warnings.append(text)
 
@@ -150,11 +150,11 @@ class AssemblyAI:
             case "Terminate":
                 self._closed = True
                 return [CallClosed()]
-            case _:  # KeepAlive, and whatever is added next year
+            case _:  # KeepAlive, and types that may be added later
                 return []
 
     def _configure(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        """Of all that may be changed, keyterms make a difference here."""
+        """Change keyterms; other options have no effect here."""
         if body.get("keyterms_prompt") is None:
             return []
         asked = Options(body)
@@ -166,7 +166,7 @@ class AssemblyAI:
     def _turn(
         self, segment: SegmentId, span: Span, words: tuple[Word, ...], stable: int | None
     ) -> None:
-        """A turn so far, or, where nothing is stable any more but final, its end."""
+        """Send a turn.  `stable`: number of stable words of a partial; None for the end of the turn."""
         if segment not in self._orders:
             self._orders[segment] = self._turns
             self._turns += 1
@@ -205,7 +205,7 @@ def _words(spread: tuple[TimedWord, ...], stable: int) -> list[dict[str, Any]]:
 
 
 def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
-    """What the query string asks for; what is unknown is ignored."""
+    """Audio format and call from the query string; unknown parameters are ignored.  Raises DialectError."""
     if (request.first("redact_pii") or "false").lower() == "true":
         raise DialectError("redact_pii is not supported: nothing would be left out")
     said = dict(request.query)

@@ -1,9 +1,9 @@
 """
-Asterisk's chan_websocket: we only listen, and send nothing, for whatever we sent would be warned about.
+Asterisk's chan_websocket: the gateway only receives.  It sends nothing, because Asterisk would log warnings.
 
-https://docs.asterisk.org/Configuration/Channel-Drivers/WebSocket/
-MEDIA_START comes first, as words or as JSON (`f(json)`); parameters stand in the URL (`v(...)`) or, in JSON
-mode, in channel variables, which win.  Nothing is sent while a channel is silent, and nothing counts the frames.
+https://docs.asterisk.org/Configuration/Channel-Drivers/WebSocket/ MEDIA_START comes first, as plain text or as JSON
+(`f(json)`).  Parameters are in the URL (`v(...)`) or, in JSON mode, in channel variables, which take precedence.
+Asterisk sends nothing while a channel is silent, and frames have no sequence number.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Asterisk:
         self._audio: Interleaved | Compressed | None = None
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What Asterisk means; DialectError for what it may not say."""
+        """See Dialect."""
         if isinstance(message, bytes):
             if self._audio is None:
                 raise EarlyError("audio before MEDIA_START")
@@ -57,17 +57,17 @@ class Asterisk:
                 if self._audio is None:
                     raise EarlyError("DTMF_END before MEDIA_START")
                 return [DtmfReceived(0, json_fields.digit(body))]
-            case _:  # STATUS, MEDIA_XON and others speak of what we might play
+            case _:  # STATUS, MEDIA_XON and others concern playback, which is not used
                 return []
 
     def opened(self, call_id: str) -> None:
-        """Asterisk named the call itself."""
+        """Do nothing: Asterisk chose the id of the call."""
 
     def notify(self, entry: Entry) -> None:
-        """There is no place for text; subscribers read it elsewhere."""
+        """Do nothing: the protocol carries no text; listeners read the call's events from the gateway."""
 
     def outbox(self) -> list[Message]:
-        """Nothing."""
+        """Return nothing."""
         return []
 
     def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
@@ -81,10 +81,10 @@ class Asterisk:
             )
         asked = Options(body)
         variables = asked.read("channel_variables", options.object_of, {})
-        # Asterisk (22.10 for one) keeps the last v(...) of a client: the URL may speak of the call before this one.
+        # Asterisk (22.10, for example) keeps the last v(...) of a client: the URL may describe the previous call.
         parameters = [*self._request.query, *call_parameters.strings(variables)]
         call_params = call_parameters.parse_parameters(parameters)
-        # connection_id is the name of a client in a configuration file: the same for all its calls.
+        # connection_id is the name of a client in a configuration file, the same for all its calls.
         named = call_params.call_id or json_fields.call_id(body, "channel_id")
         own = replace(
             call_params, call_id=named if call_params.joins else _of_its_own(named, parameters)
@@ -102,14 +102,14 @@ class Asterisk:
 
 
 def _of_its_own(call_id: str | None, parameters: list[tuple[str, str]]) -> str | None:
-    """Taps that do not join say the call's id and a `leg` or `track`: they must not take it from each other."""
+    """The id of a stream that does not join others: `leg` or `track` is added, so that streams do not collide."""
     said = dict(parameters)
     tap = said.get("leg") or said.get("track")
     return call_parameters.extended(call_id, tap) if call_id and tap else call_id
 
 
 def _words(message: str) -> Mapping[str, Any]:
-    """`EVENT name:value name:value`, or the same as JSON."""
+    """The fields of a message `EVENT name:value name:value`, or of the same as JSON."""
     if message.startswith("{"):
         return json_fields.parse(message)
     event, *pairs = message.split()[:64] or [""]

@@ -1,10 +1,10 @@
 """
-Asterisk's AudioSocket: frames over TCP, one connection for each call; we only listen.
+Asterisk's AudioSocket: frames over TCP, one connection for each call; the gateway only receives.
 
-https://docs.asterisk.org/Configuration/Channel-Drivers/AudioSocket/
-A frame is its kind, the length of what follows as two bytes, the higher first, and what follows.  The first one
-has a UUID; what a site says of its call was said before, under that UUID.  Any kind that Asterisk does not know
-ends the call, so we send hang-ups and silence only.
+https://docs.asterisk.org/Configuration/Channel-Drivers/AudioSocket/ A frame has a kind (one byte), the length of
+its payload (two bytes, big-endian) and the payload.  The first frame holds a UUID, under which the site has
+registered the call's parameters before.  Asterisk ends the call on a frame of an unknown kind, so the gateway sends
+only hang-ups and silence.
 """
 
 from dataclasses import dataclass
@@ -35,15 +35,15 @@ _OTHER_RATES = (0x17, 0x18)
 
 _HEAD = 3
 GREETING = _HEAD + 16
-"""Bytes of the first frame."""
+"""Length of the first frame in bytes."""
 
 _MOST_KEYS = 64
-"""Telephone keys that are kept before the first sound; more is no caller."""
+"""DTMF digits that are kept before the first audio frame; more do not come from a caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame, whatever its kind."""
+    """One frame of any kind."""
 
     kind: int
     payload: bytes = b""
@@ -53,20 +53,20 @@ class Frame:
 
 
 HANG_UP = bytes(Frame(_HANG_UP))
-"""Ends the call on our side: the dialplan goes on behind `AudioSocket()`."""
+"""Ends the connection: the dialplan continues after `AudioSocket()`."""
 
 SILENCE = bytes(Frame(0x10, bytes(320)))
-"""20 ms: `AudioSocket()` gives up when nothing is said for two seconds in either direction."""
+"""20 ms of silence: `AudioSocket()` ends when no frame passes for two seconds in either direction."""
 
 
 class Frames:
-    """Cut a stream of bytes into frames, wherever the network has cut it; holds less than one frame."""
+    """Splits a byte stream, in pieces of any size, into frames; buffers less than one frame."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def receive(self, chunk: bytes) -> list[Frame]:
-        """What is whole by now."""
+        """Add a piece of the stream.  Returns the frames that are complete now."""
         self._rest += chunk
         frames: list[Frame] = []
         at = 0
@@ -77,14 +77,14 @@ class Frames:
         return frames
 
     def _end_of_frame(self, at: int) -> int | None:
-        """Where the frame that begins at `at` ends; None when that has not come yet."""
+        """The end of the frame that begins at `at`; None if it is not complete."""
         head = self._rest[at : at + _HEAD]
         end = at + _HEAD + int.from_bytes(head[1:])
         return end if len(head) == _HEAD and end <= len(self._rest) else None
 
 
 def greeting(first: bytes) -> UUID:
-    """The UUID in the first frame; DialectError when that is something else."""
+    """The UUID in the first frame.  Raises DialectError for any other frame."""
     match Frames().receive(first):
         case [Frame(kind, payload)] if kind == _UUID and len(payload) == 16:
             return UUID(bytes=payload)
@@ -96,15 +96,15 @@ def greeting(first: bytes) -> UUID:
 
 class AudioSocket:
     """
-    One connection behind its greeting; `request` has what was registered for its UUID.
+    One connection after its greeting; `request` holds the parameters that were registered for its UUID.
 
-    The call is opened by its first sound, which says how fast it comes.
+    The first audio frame opens the call, because its kind gives the sample rate.
     """
 
     name: ClassVar[str] = "audiosocket"
 
     def __init__(self, uuid: UUID, request: Request) -> None:
-        """What cannot be understood of the registration is ignored."""
+        """Parameters of the registration that are not understood are ignored."""
         self._call_params = call_parameters.parse_parameters(request.query)
         self._role = call_parameters.role_of(request.query)
         self._own_id = str(uuid)
@@ -115,21 +115,21 @@ class AudioSocket:
 
     @property
     def call_id(self) -> str:
-        """Under which listeners will find the call: what was registered, else the UUID."""
+        """The id of the call: the registered one, else the UUID."""
         return self._call_params.call_id or self._own_id
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of the registration was ignored, in sentences."""
+        """Messages about parameters of the registration that were ignored."""
         return tuple(one.message for one in self._call_params.warnings)
 
     @property
     def rejected_keywords(self) -> tuple[str, ...]:
-        """Each with its reason."""
+        """The rejected keywords, each with its reason."""
         return self._call_params.rejected_keywords
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What a piece of the stream means, cut anywhere; DialectError for what may not stand in it."""
+        """Translate a piece of the stream, of any size, into events.  Raises DialectError for invalid frames."""
         if isinstance(message, str):
             raise DialectError("an AudioSocket carries bytes")
         return [
@@ -137,13 +137,13 @@ class AudioSocket:
         ]
 
     def opened(self, call_id: str) -> None:
-        """There is no place for an answer."""
+        """Do nothing: the protocol has no answer."""
 
     def notify(self, entry: Entry) -> None:
-        """There is no place for text; subscribers read it elsewhere."""
+        """Do nothing: the protocol carries no text; listeners read the call's events from the gateway."""
 
     def outbox(self) -> list[Message]:
-        """Nothing."""
+        """Return nothing: the protocol has no messages for Asterisk here."""
         return []
 
     def _understand(self, frame: Frame) -> list[BridgeEvent]:
@@ -162,7 +162,7 @@ class AudioSocket:
                 return self._end()
             case kind if kind == _UUID:
                 raise DialectError("a second UUID: one connection carries one call")
-            case _:  # what Asterisk adds next year
+            case _:  # kinds that Asterisk may add later
                 return []
 
     def _feed(self, rate: int, payload: bytes) -> list[BridgeEvent]:
@@ -178,7 +178,7 @@ class AudioSocket:
         return [self._call_params.open(self.call_id, (self._role,), rate), *pressed]
 
     def _press(self, payload: bytes) -> list[BridgeEvent]:
-        """Keys before the first sound wait for it: nobody knows yet how their call counts."""
+        """A DTMF digit.  Digits before the first audio frame are kept until the call is open."""
         pressed = DtmfReceived(0, json_fields.digit({"digit": payload.decode("latin-1")}))
         if self._audio:
             return [pressed]
@@ -188,6 +188,6 @@ class AudioSocket:
         return []
 
     def _end(self) -> list[BridgeEvent]:
-        """A call in which nobody was heard is one all the same."""
+        """End of the call; a connection without audio is opened as an empty call first."""
         self._over = True
         return [*([] if self._audio else self._open(8_000)), CallClosed()]

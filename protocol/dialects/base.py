@@ -1,4 +1,4 @@
-"""What a dialect is: a pure object between a bridge's messages and our events."""
+"""The interfaces of a dialect: a pure object that translates between a bridge's messages and our events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,24 +18,25 @@ class Request:
 
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    """Pairs in their order; a name may come more than once."""
+    """Name and value of each parameter, in order; a name may occur more than once."""
 
     headers: tuple[tuple[str, str], ...] = ()
     """Names in lower case."""
 
     languages: tuple[str, ...] = ()
-    """ISO 639 codes of what the workers can write down now; empty while none is known."""
+    """ISO 639 codes of the languages that the workers can transcribe now; empty while none is known."""
 
     def first(self, name: str) -> str | None:
-        """The first value of a query parameter."""
+        """The first value of a query parameter, or None."""
         return next((value for key, value in self.query if key == name), None)
 
     @property
     def own_id(self) -> str:
         """
-        A UUID that belongs to this connection alone, for dialects that must name it before the call begins.
+        A UUID of this connection, for dialects that must send an id before the call begins.
 
-        Made of the key that every WebSocket client draws by lot (RFC 6455, 4.1), so that nothing is drawn here.
+        It is derived from the random key of the WebSocket client (RFC 6455, section 4.1), so that no random number
+        is needed here.
         """
         key = next((value for name, value in self.headers if name == "sec-websocket-key"), "")
         return str(uuid5(NAMESPACE_URL, f"trunkline:{self.path}:{key}"))
@@ -43,89 +44,90 @@ class Request:
 
 class Dialect(Protocol):
     """
-    One connection's worth of a bridge's language.
+    The message format of one bridge, on one connection.
 
-    Pure and short-lived: it knows where its conversation stands, and nothing of sockets or time.
+    Pure, one object for each connection.  It holds the state of the conversation and knows no sockets and no time.
     """
 
     @property
     def name(self) -> str:
-        """Stands in the call's log."""
+        """The dialect's name in the event log of the call."""
         ...
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """
-        What the bridge means.  DialectError, and nothing else, for whatever it may not say.
+        Translate a message of the bridge into events.
 
-        UnreadableError for what means nothing, EarlyError for what means something only once the call is opened;
-        any other DialectError before that refuses the call.  Nothing has changed when one was raised.
+        Raises only DialectError: UnreadableError for a message without a meaning, EarlyError for a message that is
+        valid only after the call is opened.  Any other DialectError before that refuses the call.  The state is
+        unchanged after an error.
         """
         ...
 
     def opened(self, call_id: str) -> None:
-        """The call that `receive` opened has begun under this id."""
+        """Notify the dialect that the call that `receive` opened has begun under this id."""
         ...
 
     def notify(self, entry: Entry) -> None:
-        """Something happened in the call; what the bridge is to know of it comes out of `outbox`."""
+        """Pass an event of the call; messages for the bridge then appear in `outbox`."""
         ...
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now, in order; asking empties it."""
+        """Return the messages to send now, in order, and empty the outbox."""
         ...
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A dialect whose bridges can come back after a broken connection."""
+    """A dialect whose bridges can resume a call after a broken connection."""
 
     def resumed(self, token: str, heard: Sequence[int]) -> None:
-        """What the bridge must show to come back, and where each channel stands, on the call clock."""
+        """`token`: what the bridge shows to resume; `heard`: position of each channel, on the call clock."""
         ...
 
 
 @runtime_checkable
 class Continuing(Protocol):
-    """A dialect whose words depend on what was in the call before its connection."""
+    """A dialect whose messages depend on events of the call before this connection."""
 
     def continued(self, past: Sequence[Entry], position: int) -> None:
-        """`past` stands in the log already and is not to be told; audio begins at `position`, on the call clock."""
+        """`past`: events that are not sent again; `position`: start of the audio, in samples of the call clock."""
         ...
 
 
 @runtime_checkable
 class LateOpening(Protocol):
-    """A dialect whose opening message may not come at all: until it does, audio is an EarlyError."""
+    """A dialect whose opening message may be absent; until it comes, audio is an EarlyError."""
 
     def open_late(self) -> list[BridgeEvent]:
-        """Open the call without that message.  DialectError when what is known already cannot be taken."""
+        """Open the call without that message.  Raises DialectError when the request itself is invalid."""
         ...
 
 
 @runtime_checkable
 class OpenedByUrl(Protocol):
-    """A dialect that answers the URL alone, before the client has said anything."""
+    """A dialect that answers the URL alone, before the first message of the client."""
 
     @property
     def objection(self) -> DialectError | None:
-        """Why the call is refused, which the client has been told; None when it is not."""
+        """The reason why the call is refused, which was sent to the client; None if it is not refused."""
         ...
 
 
 @runtime_checkable
 class Parting(Protocol):
-    """A dialect whose bridges answer a refusal, and wait for an answer to that."""
+    """A dialect with a closing handshake: its bridges answer a refusal and wait for our reply."""
 
     @property
     def has_parted(self) -> bool:
-        """Whether `receive` has seen the bridge's answer, and `outbox` has ours."""
+        """Whether `receive` has got the bridge's answer and `outbox` holds our reply."""
         ...
 
 
 @runtime_checkable
 class ErrorReporting(Protocol):
-    """A dialect that has words for a limit of ours that its bridge has broken."""
+    """A dialect that can report an error to its bridge in-band."""
 
     def report_error(self, error: str, reason: str) -> None:
-        """`error` is for programs, `reason` for people.  The connection is closed behind it, for good."""
+        """Report an error before the connection is closed for good.  `error`: a code; `reason`: a text."""
         ...

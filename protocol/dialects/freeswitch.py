@@ -2,9 +2,9 @@
 FreeSWITCH's mod_audio_fork and mod_audio_stream, and the `listen` verb of jambonz.
 
 https://github.com/drachtio/drachtio-freeswitch-modules  https://github.com/amigniter/mod_audio_stream
-One text message of metadata, if there is any, then 16-bit samples; rate and channels are not announced, so they
-stand in the URL or in the metadata.  Transcripts go back as `{"type":"transcription","data":{...}}`, which both
-modules hand to the dialplan as an event.
+The module sends one text message of metadata, if there is any, then 16-bit samples.  It does not announce rate and
+channels, so they must be in the URL or in the metadata.  The gateway sends transcripts as
+`{"type":"transcription","data":{...}}`, which both modules pass to the dialplan as an event.
 """
 
 import re
@@ -30,7 +30,7 @@ from .common import call_parameters, json_fields
 from .common.deinterleave import Interleaved
 
 _SIDES = {"read": Role.CUSTOMER, "write": Role.AGENT}
-"""In stereo: the leg that is tapped, and what it hears."""
+"""Channels in stereo: audio from the tapped leg (`read`), and audio to it (`write`)."""
 
 _MIXES = ("mono", "mixed", "stereo")
 _RATE = re.compile(r"(\d{1,6})(k|kHz)?", re.ASCII | re.IGNORECASE)
@@ -39,7 +39,7 @@ _CALL_IDS = ("uuid", "callSid", "callUuid", "x-call-id")
 
 
 class FreeSwitch:
-    """One tapped leg."""
+    """One connection: the audio of one tapped leg."""
 
     name: ClassVar[str] = "freeswitch"
 
@@ -55,44 +55,46 @@ class FreeSwitch:
         self._call_ids = _CALL_IDS if self._listens else ("callSid", *_CALL_IDS)
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the module means; DialectError for what it may not say."""
+        """See Dialect."""
         if self._closed:
             return []
         if isinstance(message, str):
             return self._text(message)
         if self._audio is None:
             raise EarlyError("audio before metadata")
-        if not message:  # `graceful-shutdown`: it waits for our last words, and for us to close
+        if (
+            not message
+        ):  # `graceful-shutdown`: the module waits for the last transcripts and for us to close
             self._closed = True
             return [CallClosed()]
         return [*self._audio.receive(message)]
 
     def open_late(self) -> list[BridgeEvent]:
-        """There may be no metadata at all: the URL and the headers say what is known."""
+        """Open the call without metadata, with the parameters in URL and headers."""
         self._is_unnamed = True
         return self._open({})
 
     def opened(self, call_id: str) -> None:
-        """The id stands in all that is sent."""
+        """Set the call id, which all sent events carry."""
         self._event_writer = EventJsonWriter(call_id)
 
     def notify(self, entry: Entry) -> None:
-        """Everything goes back as a public event, but to jambonz, whose `listen` knows no such message."""
+        """Send every event in its public form; nothing to jambonz, whose `listen` has no such message."""
         if self._listens:
             event = self._event_writer.write(entry)
             self._out.append('{"type":"transcription","data":' + event + "}")
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         out, self._out = self._out, []
         return out
 
     def _text(self, message: str) -> list[BridgeEvent]:
-        """Metadata first; later whatever the application sends, of which we understand keys."""
+        """The first text is metadata; of later texts only DTMF digits are understood."""
         try:
             body = dict(json_fields.parse(message))
         except DialectError:
-            body = {"metadata": message}  # sent along verbatim: any words will do
+            body = {"metadata": message}  # the module sends metadata verbatim: it may be any text
         if self._audio is None:
             return self._open(body)
         if body.get("event") == "dtmf":
@@ -100,7 +102,7 @@ class FreeSwitch:
         return self._late(body) if self._is_unnamed else []
 
     def _late(self, metadata: dict[str, Any]) -> list[BridgeEvent]:
-        """Metadata that came when the call had begun without: its keywords count from here on."""
+        """Metadata that came after the call was opened without it: only its keywords are used, from now on."""
         self._is_unnamed = False
         call_params = call_parameters.parse_parameters(
             call_parameters.strings(jambonz.sites_own(metadata))

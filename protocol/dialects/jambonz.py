@@ -1,9 +1,9 @@
 """
-jambonz: we are its speech vendor, for `gather` and `transcribe`.
+jambonz: the gateway is its custom speech vendor, for `gather` and `transcribe`.
 
-https://docs.jambonz.org/guides/features/speech/custom-stt
-JSON `start`, binary samples, `stop`; transcriptions back; then we close.  Two channels are not announced: the
-application says `channels` in the vendor's options.
+https://docs.jambonz.org/guides/features/speech/custom-stt jambonz sends a JSON `start`, binary samples and `stop`.
+The gateway sends transcriptions, then closes.  jambonz does not announce two channels: the application sets
+`channels` in the vendor's options.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ from .common.options import Options
 from .common.turns import mean_confidence, timed
 
 _SIDES = {"1": Role.CUSTOMER, "2": Role.AGENT}
-"""Channels count from 1: the caller's, and what the caller hears."""
+"""Channels count from 1: audio from the caller, and audio to the caller."""
 
 
 class Jambonz:
-    """One recognition."""
+    """One connection: one recognition."""
 
     name: ClassVar[str] = "jambonz"
 
@@ -37,18 +37,18 @@ class Jambonz:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What jambonz means; DialectError for what it may not say."""
+        """See Dialect."""
         return [] if self._closed else self._understand(message)
 
     def report_error(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed."""
+        """Send an `error` message before the connection is closed."""
         self._say({"type": "error", "error": reason})
 
     def opened(self, call_id: str) -> None:
-        """Nothing sent carries it."""
+        """Do nothing: no message carries the id."""
 
     def notify(self, entry: Entry) -> None:
-        """Texts only: there is no message for anything else."""
+        """Send partials and finals; the protocol has no other messages."""
         match entry.event:
             case Partial(segment=segment, span=span, words=words) if words:
                 self._transcribe(segment, span, words, is_final=False)
@@ -58,7 +58,7 @@ class Jambonz:
                 pass
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         out, self._out = self._out, []
         return out
 
@@ -125,7 +125,7 @@ class Jambonz:
 
 
 def sites_own(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What the site says, without jambonz's `callId`: that is the Call-ID of SIP, jambonz's own id is `callSid`."""
+    """The site's parameters without jambonz's `callId`, which is the SIP Call-ID; jambonz's own id is `callSid`."""
     return {
         name: value for name, value in said.items() if name != "callId" or "callSid" not in said
     }

@@ -1,7 +1,7 @@
 """
-Trunkline's own dialect: documented in docs/native-protocol.md.
+Trunkline's own dialect, documented in docs/native-protocol.md.
 
-JSON `start`, audio in binary frames or base64, public events back.
+The bridge sends a JSON `start`, then audio in binary frames or base64, and receives the public events.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,14 +47,14 @@ _ENCODINGS = {
 }
 _MOST_CHANNELS = 8
 _PASSING = frozenset({"overloaded"})
-"""Errors that may be gone when the same is tried again."""
+"""Errors that are temporary: the bridge may retry."""
 
 _COUNTS = [[str(count)] for count in range(1, _MOST_CHANNELS + 1)]
-"""How a count looks in a query string."""
+"""A number of channels, as it is split from a query string."""
 
 
 class Native:
-    """A connection that speaks Trunkline's own language; a `start` may also stand in the query string."""
+    """One connection of the native protocol.  The fields of `start` may also be in the query string."""
 
     name: ClassVar[str] = "native"
 
@@ -68,11 +68,11 @@ class Native:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the bridge means; DialectError for what it may not say."""
+        """See Dialect."""
         return self._understand(message)
 
     def report_error(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed."""
+        """Send an `error` message before the connection is closed."""
         self._out.append(_error(reason, error, retryable=error in _PASSING))
 
     def _understand(self, message: Message) -> list[BridgeEvent]:
@@ -91,12 +91,12 @@ class Native:
         return _UNDERSTOOD[kind](self, body)
 
     def opened(self, call_id: str) -> None:
-        """The id stands in all that is sent."""
+        """Set the call id, which all sent events carry."""
         self._event_writer = EventJsonWriter(call_id, self._call.roles if self._call else ())
         self._call_id = call_id
 
     def resumed(self, token: str, heard: Sequence[int]) -> None:
-        """The first thing that a bridge hears which wants to come back after a broken connection."""
+        """Send `ready`: the first message to a bridge that asked for resumption."""
         assert self._call is not None  # it has been opened
         ready = {
             "type": "ready",
@@ -107,11 +107,11 @@ class Native:
         self._out.append(msgspec.json.encode(ready).decode())
 
     def notify(self, entry: Entry) -> None:
-        """Everything goes back, in the public form."""
+        """Send every event, in its public form."""
         self._out.append(self._event_writer.write(entry))
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         out, self._out = self._out, []
         return out
 
@@ -135,14 +135,14 @@ class Native:
         return [opened]
 
     def _unknown(self, kind: str) -> list[BridgeEvent]:
-        """A message of a type that is added some day, or of another's language."""
+        """A message of an unknown type: ignored with a warning in a call, refused before its start."""
         text = f"unknown type {kind[:32]!r}: send start, {', '.join(_UNDERSTOOD)}"
         if self._audio_in is None:
             raise UnreadableError(text)
         return [BridgeWarning(WarningCode.BAD_MESSAGE, text)]
 
     def _binary(self, frame: bytes) -> list[BridgeEvent]:
-        """Interleaved samples of all channels; without a start before it, the query string is the start."""
+        """Interleaved samples of all channels.  Without a `start` before them, the query string is the start."""
         opened: list[BridgeEvent] = []
         if self._audio_in is None:
             if not self._query.query:
@@ -210,7 +210,7 @@ _UNDERSTOOD: dict[str, Callable[[Native, Mapping[str, Any]], list[BridgeEvent]]]
 
 
 def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> CallOpened:
-    """DialectError when a field that cannot be ignored is wrong."""
+    """The call of a `start`; `rate` in Hz.  Raises DialectError for a wrong field that cannot be ignored."""
     asked = Options(body)
     cleaned = clean(asked.terms("keywords"))
     config = CallConfig(
@@ -248,7 +248,7 @@ class _ResumeRequest(TypedDict):
 
 
 def _resumption(body: Mapping[str, Any], asked: Options) -> _ResumeRequest:
-    """What a bridge says that wants to come back, or comes back.  An `after` that is none is the beginning."""
+    """The fields of a bridge that will resume or resumes a call.  An invalid `after` means the beginning."""
     token = json_fields.text(body, "token", "") if body.get("token") is not None else ""
     if token and "call_id" not in body:
         raise DialectError("a token without call_id: send the id that ready named")
@@ -260,7 +260,7 @@ def _resumption(body: Mapping[str, Any], asked: Options) -> _ResumeRequest:
 
 
 def _roles(channels: object) -> tuple[Role, ...]:
-    """A count, or one role for each channel."""
+    """The roles from a number of channels, or from a list with one role for each channel."""
     if (
         isinstance(channels, int)
         and not isinstance(channels, bool)
@@ -282,7 +282,7 @@ def _encoding(name: str) -> Encoding:
 
 
 def _from_query(request: Request) -> Mapping[str, Any]:
-    """The fields of a start, from a query string."""
+    """The fields of a `start`, from a query string."""
     body: dict[str, Any] = {"type": "start", **dict(request.query)}
     if "channels" in body:
         channels = split(body["channels"])
@@ -295,6 +295,6 @@ def _from_query(request: Request) -> Mapping[str, Any]:
 
 
 def _error(message: str, code: str = "bad_message", *, retryable: bool = False) -> str:
-    """Said before the connection is closed; the close reason has room for 120 bytes only."""
+    """The `error` message before the connection is closed: a close reason has room for 120 bytes only."""
     error = {"type": "error", "code": code, "message": message, "retryable": retryable}
     return msgspec.json.encode(error).decode()

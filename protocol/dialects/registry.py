@@ -1,4 +1,4 @@
-"""Which dialect is spoken where.  A new bridge is one line here."""
+"""The dialect of each URL path.  A new dialect is one line here."""
 
 from collections.abc import Callable
 
@@ -34,15 +34,15 @@ _DIALECTS: dict[str, Callable[[Request], Dialect]] = {
 
 
 def paths() -> tuple[str, ...]:
-    """Where bridges may connect."""
+    """The paths at which bridges may connect."""
     return tuple(_DIALECTS)
 
 
 def serves(path: str) -> bool:
-    """Whether a bridge may connect there; a slash at the end does not matter."""
+    """Whether a bridge may connect at `path`; a slash at the end is ignored."""
     return path.rstrip("/") in _DIALECTS
 
 
 def open_dialect(request: Request) -> Dialect:
-    """A dialect for one connection.  KeyError when nothing is served there."""
+    """Create the dialect for one connection.  Raises KeyError when no dialect has this path."""
     return _DIALECTS[request.path.rstrip("/")](request)

@@ -1,9 +1,9 @@
 """
-Vonage Voice: a WebSocket as one leg of a call; we only listen.
+Vonage Voice: a WebSocket as one leg of a call; the gateway only receives.
 
 https://developer.vonage.com/en/voice/voice-api/concepts/websockets
-A first text message with the headers of the NCCO, then 16-bit samples of the mixed call, or of what `canHear`
-lets through.
+The first text message has the headers of the NCCO.  Then come 16-bit samples of the mixed call, or of the legs that
+`canHear` selects.
 """
 
 from typing import ClassVar
@@ -18,7 +18,7 @@ from .common.track_audio import encoding_of
 
 
 class Vonage:
-    """One leg."""
+    """One connection: one leg of a call."""
 
     name: ClassVar[str] = "vonage"
 
@@ -27,7 +27,7 @@ class Vonage:
         self._audio: Interleaved | None = None
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What Vonage means; DialectError for what it may not say."""
+        """See Dialect."""
         if isinstance(message, bytes):
             if self._audio is None:
                 raise EarlyError("audio before websocket:connected")
@@ -40,17 +40,17 @@ class Vonage:
                 if self._audio is None:
                     raise EarlyError("websocket:dtmf before websocket:connected")
                 return [DtmfReceived(0, json_fields.digit(body))]
-            case _:  # cleared and notify speak of what we might play
+            case _:  # cleared and notify concern playback, which is not used
                 return []
 
     def opened(self, call_id: str) -> None:
-        """Nothing is sent."""
+        """Do nothing: nothing is sent to Vonage."""
 
     def notify(self, entry: Entry) -> None:
-        """There is no place for text; subscribers read it elsewhere."""
+        """Do nothing: the protocol carries no text; listeners read the call's events from the gateway."""
 
     def outbox(self) -> list[Message]:
-        """Nothing."""
+        """Return nothing."""
         return []
 
     def _start(self, body: dict[str, object]) -> list[BridgeEvent]:
@@ -68,7 +68,7 @@ class Vonage:
             raise DialectError(str(exc)) from exc
         parameters = [*self._request.query, *call_parameters.strings(body)]
         call_params = call_parameters.parse_parameters(parameters)
-        # The leg's own id, where the site passes it on; that of the conversation names all legs at once.
+        # Prefer the id of the leg, if the site passes it; the id of the conversation is shared by all legs.
         named = json_fields.call_id(body, "uuid") or json_fields.call_id(body, "conversation_uuid")
         opened = call_params.open(named, (call_parameters.role_of(parameters),), rate)
         self._audio = Interleaved(audio)

@@ -1,1 +1,1 @@
-"""What several dialects share: call parameters, JSON fields, timestamps, channel de-interleaving."""
+"""Modules shared by several dialects: call parameters, JSON fields, timestamps, channel de-interleaving."""

@@ -1,9 +1,9 @@
 """
-What a site says of a call in its bridge's place for custom values.
+Parameters of a call that a site sets in the custom values of its bridge.
 
-Every bridge has such a place (parameters, headers, variables, a query string) and all take the same names,
-in any spelling: `call_id`, `callId` and `__CALL_ID` are one.  A value that cannot be understood is ignored and
-reported; it never refuses the call.
+Every bridge can carry custom values (parameters, headers, variables, a query string).  All dialects accept the same
+names, in any spelling: `call_id`, `callId` and `__CALL_ID` are the same.  An invalid value is ignored and reported;
+it never refuses the call.
 """
 
 import re
@@ -24,20 +24,20 @@ _MOST = 32
 
 @dataclass(frozen=True, slots=True)
 class CallParameters:
-    """What was asked for, as far as it was understood."""
+    """The parameters of a call, as far as they were understood."""
 
     call_id: str | None
     roles: Mapping[str, Role]
-    """By the bridge's own name of a track."""
+    """The role of each track, by the bridge's name of the track."""
 
     config: CallConfig
     rejected_keywords: tuple[str, ...]
     metadata: tuple[tuple[str, str], ...]
     joins: tuple[Role, ...] = ()
-    """The roles of all streams of the call; empty for a stream that is a call of its own."""
+    """The roles of all streams of a joined call; empty for a stream that is a call by itself."""
 
     is_apart: bool = False
-    """It was to join others and cannot: it must not take the call from them."""
+    """Whether the stream should join others but cannot, so that it must not use their call id."""
 
     warnings: tuple[BridgeWarning, ...] = ()
 
@@ -51,9 +51,10 @@ class CallParameters:
         expected: str = "",
     ) -> CallOpened:
         """
-        A call under the id that the site chose, else under the bridge's.
+        Build the event that opens the call, with the id that the site chose, else with the bridge's `call_id`.
 
-        `expected`: the platform's name for its id, where a bridge always has one.
+        `roles`: one for each channel; `rate`: in Hz; `warnings`: earlier ones; `expected`: the platform's name of
+        its call id if it always sends one, so that a missing id causes a warning.
         """
         named, told = self.call_id or call_id, [*warnings, *self.warnings]
         joins, is_apart = self.joins, self.is_apart
@@ -78,7 +79,11 @@ class CallParameters:
 def parse_parameters(
     parameters: Iterable[tuple[str, str]], roles: Mapping[str, Role] | None = None
 ) -> CallParameters:
-    """Of parameters with the same name the last one counts."""
+    """
+    Parse the parameters of a call.  Of parameters with the same name the last one counts.
+
+    `roles`: the bridge's tracks with their default roles.
+    """
     pairs = tuple(parameters)
     said = _normalised(pairs)
     asked = Options(said)
@@ -110,7 +115,7 @@ def _normalised(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _joins(text: str, call_id: str | None) -> tuple[Role, ...]:
-    """`customer-agent`: the roles of a call whose streams come one by one; any sign may stand between."""
+    """The roles in a text such as `customer-agent`, with any separator: those of all streams of a joined call."""
     names = re.findall(r"[a-z]+", text.lower())
     if not names or len(names) != len(set(names)) or not set(names) <= set(Role):
         raise ValueError(f"join names the roles of all streams, each once, of {', '.join(Role)}")
@@ -125,17 +130,17 @@ def extended(call_id: str, part: str) -> str:
 
 
 def kept(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """As much of what was said as is kept with the call."""
+    """The parameters that are stored with the call, limited in number and length."""
     return options.metadata(pairs, _MOST, _LONGEST)
 
 
 def strings(values: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The values of a JSON object as pairs; what is nested stays JSON."""
+    """The values of a JSON object as pairs of texts; nested values stay JSON."""
     return options.texts(values)
 
 
 def _roles(asked: Options, defaults: Mapping[str, Role]) -> Mapping[str, Role]:
-    """`inbound:agent,outbound:customer`; what is not said, or not understood, keeps its default."""
+    """The roles of tracks from `inbound:agent,outbound:customer`; missing and invalid ones keep their default."""
     roles = dict(defaults)
     for track, role in asked.read("roles", _pairs, []):
         if track in roles and role in set(Role):
@@ -157,7 +162,7 @@ def _pairs(value: object) -> list[tuple[str, str]]:
 
 
 def role_of(parameters: Iterable[tuple[str, str]]) -> Role:
-    """Who is heard on a bridge's only channel: parameter `role`, or `leg` or `track` where they name a role."""
+    """The role of a bridge's only channel: the parameter `role`, or `leg` or `track` if it names a role."""
     said = {name: value.lower() for name, value in _normalised(parameters).items()}
     named = (said.get(name) for name in ("role", "leg", "track"))
     return next((Role(role) for role in named if role in set(Role)), Role.MIXED)

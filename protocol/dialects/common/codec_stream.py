@@ -1,4 +1,4 @@
-"""Binary frames of G.722 or Opus, taken like `Interleaved` takes samples; the session decodes them."""
+"""Binary frames of G.722 or Opus, with the same interface as `Interleaved`; the session decodes them."""
 
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import DialectError, EncodedAudioReceived
@@ -7,10 +7,10 @@ from ...codecs.frames import Frames, duration
 
 
 class Compressed:
-    """Frames of all channels, to be decoded at 16 kHz; of Opus each frame is a packet, or all together are Ogg."""
+    """Frames of all channels, to be decoded at 16 kHz.  With Opus, each frame is a packet, or the stream is Ogg."""
 
     def __init__(self, codec: Codec, channels: int = 1) -> None:
-        """DialectError when this cannot be had; it says whose fault that is."""
+        """Raise DialectError when the codec is not available; the text says who must act."""
         self.format = AudioFormat(Encoding.L16, RATE, channels)
         self._codec = codec
         try:
@@ -20,13 +20,13 @@ class Compressed:
 
     @property
     def heard(self) -> int:
-        """Samples of each channel that were decoded so far."""
+        """Samples of each channel decoded so far, at 16 kHz."""
         return self._frames.heard
 
     def receive(self, frame: bytes) -> list[EncodedAudioReceived]:
-        """One event for all channels, or none."""
+        """Return one event for all channels; none for an empty frame."""
         return [EncodedAudioReceived(frame, self._frames)] if frame else []
 
     def duration(self, packet: bytes) -> int:
-        """Samples of each channel that a packet stands for; of Ogg it cannot be told from outside."""
+        """Length of a packet in samples of each channel, at 16 kHz; it cannot be determined for Ogg."""
         return duration(self._codec, packet) if packet else 0

@@ -1,4 +1,4 @@
-"""Binary frames that carry the samples of all channels in turn."""
+"""Splits binary frames with interleaved samples into channels."""
 
 import numpy as np
 
@@ -6,30 +6,30 @@ from ...audio import AudioFormat, Encoding, Pcm
 from ...bridge_events import AudioReceived
 
 _CLEARLY = 2.0
-"""How much smaller the steps between samples must be before a piece of a sample is dropped."""
+"""Factor by which the steps between samples must be smaller before a partial sample is dropped."""
 
 _ENOUGH = 64
-"""Samples that show which reading is right; behind shorter frames the stream goes on."""
+"""Least frame length, in samples, for that decision; shorter frames continue the stream."""
 
 
 class Interleaved:
     """
-    Part frames into channels.
+    Split frames with interleaved samples into channels.
 
-    A frame may end inside a sample.  A client that cuts a stream of bytes anywhere goes on with the rest of the
-    sample; one that has sent a byte too much or too few begins the next frame with a whole sample.  Of linear
-    audio the reading with the smaller steps between samples is the right one; otherwise the stream goes on.
+    A frame may end inside a sample.  If the client cuts a byte stream at any place, the next frame continues the
+    sample; if it sent a byte too many or too few, the next frame begins with a whole sample.  For linear audio the
+    alternative with smaller steps between samples is used; for other encodings the stream continues.
     """
 
     def __init__(self, audio: AudioFormat) -> None:
         self.format = audio
         self.heard = 0
-        """Samples of each channel so far."""
+        """Samples of each channel received so far, at the format's rate."""
 
         self._rest = b""
 
     def receive(self, frame: bytes) -> list[AudioReceived]:
-        """What is whole by now: one event for each channel, or none."""
+        """Add a frame.  Returns the complete samples: one event for each channel, or none."""
         audio = frame if self._begins_anew(frame) else self._rest + frame
         whole = len(audio) - len(audio) % self.format.frame_width
         self._rest = audio[whole:]
@@ -42,7 +42,7 @@ class Interleaved:
         ]
 
     def _begins_anew(self, frame: bytes) -> bool:
-        """Whether the rest of the last frame belongs to no sample."""
+        """Whether `frame` begins with a whole sample, so that the rest of the last frame is dropped."""
         is_linear = self.format.encoding is Encoding.L16
         if not (self._rest and is_linear and len(frame) >= _ENOUGH * self.format.frame_width):
             return False
@@ -50,7 +50,7 @@ class Interleaved:
         return anew * _CLEARLY < going_on
 
     def _roughness(self, audio: bytes) -> float:
-        """Mean step from one sample to the next, over all channels."""
+        """Mean step from one sample to the next, of the channel where it is largest."""
         whole = len(audio) - len(audio) % self.format.frame_width
         channels = self.format.decode(audio[:whole])
         return max(map(_step, channels), default=0.0)

@@ -1,8 +1,8 @@
 """
-Reading fields of foreign JSON.
+Reads required fields of a bridge's JSON messages.
 
-Bridges send numbers as strings and leave fields out; each function takes what is meant and refuses the rest
-with a sentence that names the field.
+Bridges send numbers as strings and omit fields.  Each function accepts the usual forms of a value, and raises
+DialectError, whose text names the field, for all others.
 """
 
 import base64
@@ -17,13 +17,13 @@ from ... import call
 from ...bridge_events import DialectError, UnreadableError
 
 _LONGEST_CONTROL = 65_536
-"""Bytes.  A control message in a binary frame has a few hundred; a list of keywords some thousands."""
+"""Bytes.  A control message in a binary frame has a few hundred bytes; a list of keywords some thousands."""
 
 _DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
 
 def parse(message: str | bytes) -> Mapping[str, Any]:
-    """The JSON object in a message.  Half a surrogate pair, which nobody could write down again, is refused."""
+    """The JSON object in a message.  Raises UnreadableError for anything else, also for a lone surrogate."""
     try:
         body = msgspec.json.decode(message)
     except (ValueError, RecursionError) as exc:
@@ -34,7 +34,7 @@ def parse(message: str | bytes) -> Mapping[str, Any]:
 
 
 def kind(body: Mapping[str, Any], name: str) -> str:
-    """The field that says what kind of message it is; UnreadableError when it says nothing."""
+    """The type of a message, from its field `name`.  Raises UnreadableError when it is not a string."""
     value = body.get(name)
     if not isinstance(value, str):
         raise UnreadableError(f"{name} must be a string")
@@ -43,10 +43,10 @@ def kind(body: Mapping[str, Any], name: str) -> str:
 
 def control(message: str | bytes) -> str | bytes:
     """
-    The text of a control message that its client has sent in a binary frame; any other message as it is.
+    The text of a control message that a client sent in a binary frame; any other message unchanged.
 
-    A frame is a control message if all of it is one JSON object with a `type` or an `event`: audio that looks
-    like this by chance does not exist.
+    A frame is a control message if it consists of one JSON object with a `type` or an `event`.  Audio does not look
+    like this by chance.
     """
     if isinstance(message, str) or len(message) > _LONGEST_CONTROL:
         return message
@@ -62,7 +62,7 @@ def control(message: str | bytes) -> str | bytes:
 
 
 def member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object inside an object."""
+    """The JSON object in the field `name`."""
     value = body.get(name)
     if not isinstance(value, dict):
         raise DialectError(f"{name} must be an object")
@@ -70,7 +70,7 @@ def member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def text(body: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    """A string."""
+    """The string in the field `name`, or `default` if the field is missing."""
     value = body.get(name, default)
     if not isinstance(value, str):
         raise DialectError(f"{name} must be a string")
@@ -78,7 +78,7 @@ def text(body: Mapping[str, Any], name: str, default: str | None = None) -> str:
 
 
 def whole(body: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    """A whole number of at most fifteen digits, also when it is written as a string."""
+    """The integer in the field `name`: 0 or more, at most 15 digits, also written as a string."""
     value = body.get(name, default)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
@@ -88,7 +88,7 @@ def whole(body: Mapping[str, Any], name: str, default: int | None = None) -> int
 
 
 def boolean(body: Mapping[str, Any], name: str, default: bool) -> bool:  # noqa: FBT001  # a value of a field
-    """True or false, also when it is written as a string."""
+    """The boolean in the field `name`, also written as a string."""
     value = body.get(name, default)
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
@@ -98,7 +98,7 @@ def boolean(body: Mapping[str, Any], name: str, default: bool) -> bool:  # noqa:
 
 
 def strings(body: Mapping[str, Any], name: str) -> list[str]:
-    """A list of strings; nothing is an empty one."""
+    """The list of strings in the field `name`; empty if the field is missing."""
     value = body.get(name, [])
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise DialectError(f"{name} must be a list of strings")
@@ -106,7 +106,7 @@ def strings(body: Mapping[str, Any], name: str) -> list[str]:
 
 
 def payload(body: Mapping[str, Any], name: str = "payload") -> bytes:
-    """Bytes in base64."""
+    """The bytes in the field `name`, in base64."""
     try:
         return base64.b64decode(text(body, name), validate=True)
     except (binascii.Error, ValueError) as exc:
@@ -114,7 +114,7 @@ def payload(body: Mapping[str, Any], name: str = "payload") -> bytes:
 
 
 def digit(body: Mapping[str, Any], name: str = "digit") -> str:
-    """A telephone key."""
+    """The DTMF digit in the field `name`: 0 to 9, `*`, `#`, A to D."""
     value = text(body, name).upper()
     if not _DIGIT.fullmatch(value):
         raise DialectError(f"{name} must be one of 0 to 9, *, #, A to D")
@@ -122,7 +122,7 @@ def digit(body: Mapping[str, Any], name: str = "digit") -> str:
 
 
 def call_id(body: Mapping[str, Any], name: str) -> str | None:
-    """The bridge's own id of the call, in the form under which it is filed; None when there is none."""
+    """The bridge's id of the call in the field `name`, as a valid call id; None if there is none."""
     value = body.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         return None

@@ -1,4 +1,4 @@
-"""Language tags with a region, for platforms that take no others (BCP 47: https://www.rfc-editor.org/rfc/rfc5646)."""
+"""Language tags with a region, for platforms that need them (BCP 47: https://www.rfc-editor.org/rfc/rfc5646)."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ _SAME_AS_LANGUAGE = frozenset(
     {"bg", "fi", "hr", "hu", "id", "is", "it", "lt", "lv", "mt", "pl", "ro", "ru", "sk", "th", "tr"}
 )
 _UNKNOWN = "ZZ"
-"""The region of CLDR for one that is not known."""
+"""CLDR's code for an unknown region."""
 
 
 def tags(codes: Iterable[str]) -> list[str]:
-    """Tags such as `en-US` for ISO 639 codes, the most usual region of each first."""
+    """Tags such as `en-US` for ISO 639 codes, for each language the most usual region first."""
     return [f"{code}-{region}" for code in codes for region in _regions(code)]
 
 

@@ -1,7 +1,7 @@
 """
-Optional fields: understood in every shape that is known, else ignored and reported.
+Reads optional fields: every known form of a value is accepted; any other value is ignored and reported.
 
-An option that cannot be understood is never a reason to refuse a call.
+An invalid option never refuses a call.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,28 +23,28 @@ LONGEST_HANGOVER_MS = 5_000
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _TERM_FIELDS = ("phrase", "term", "keyword", "keyterm", "word", "text", "value", "content", "hint")
-"""Of an object in a list of keywords: vendors give each a boost or a weight, which changes nothing here."""
+"""Names of the text in an object of a keyword list.  A boost or weight in it has no effect here."""
 
 _LIST_FIELDS = ("phrases", "terms", "keywords", "keyterms", "hints", "words")
 _MOST_ITEMS = 2_000
 _SHOWN = 48
-"""Characters of a name or value that a warning quotes."""
+"""Longest quotation of a name or value in a warning, in characters."""
 
 
 class Options:
-    """Reads options one by one; `warnings` has those that were ignored."""
+    """Reads options one by one; `warnings` collects those that were ignored."""
 
     def __init__(self, said: Mapping[str, object]) -> None:
-        """`said`: JSON values by name; null and an empty text are not said."""
+        """`said`: JSON values by name; null and an empty text count as missing."""
         self._said = said
         self.warnings: list[BridgeWarning] = []
 
     def says(self, name: str) -> bool:
-        """Whether there is a value; an empty list is one."""
+        """Whether the option has a value; an empty list is a value."""
         return self._said.get(name) not in (None, "")
 
     def read(self, name: str, parse: Callable[[object], T], default: D) -> T | D:
-        """What `parse` makes of the value; the default where that raises ValueError or DialectError."""
+        """The value parsed by `parse`; `default` if it is missing or `parse` raises ValueError or DialectError."""
         value = self._said.get(name)
         if value is None or value == "":
             return default
@@ -55,7 +55,7 @@ class Options:
             return default
 
     def terms(self, *names: str) -> list[str]:
-        """The terms under the first of `names` that is said; items that are none are ignored one by one."""
+        """The keywords of the first option of `names` that has a value; invalid items are ignored one by one."""
         name = next((one for one in names if self._said.get(one) not in (None, "")), None)
         if name is None:
             return []
@@ -65,17 +65,17 @@ class Options:
         return [term for term in found if term is not None]
 
     def ignore(self, name: str, reason: str) -> None:
-        """Report an option that was not understood."""
+        """Add a warning for an option that is ignored."""
         self.warnings.append(ignored(name, reason))
 
 
 def ignored(name: str, reason: str) -> BridgeWarning:
-    """The warning for an option that was not understood."""
+    """The warning for an option that is ignored."""
     return BridgeWarning(WarningCode.OPTION_IGNORED, f"{name[:_SHOWN]} was ignored: {reason}")
 
 
 def items_of(value: object) -> list[object]:
-    """The items of a list of keywords in any known shape; ValueError for any other."""
+    """The items of a keyword list in any known form.  Raises ValueError for any other value."""
     match value:
         case str() if value.lstrip()[:1] in ("[", "{"):
             return _items_of_json(value)
@@ -98,7 +98,7 @@ def _items_of_json(text: str) -> list[object]:
 
 
 def _listed(value: dict[str, object]) -> list[object]:
-    """`{"phrases": [...]}`, one term as an object, or terms as names with a boost each."""
+    """The items of an object: `{"phrases": [...]}`, one term, or terms as names with a boost each."""
     for name in _LIST_FIELDS:
         if isinstance(inner := value.get(name), list):
             return [*inner]
@@ -109,7 +109,7 @@ def _listed(value: dict[str, object]) -> list[object]:
 
 
 def term_of(item: object) -> str | None:
-    """A term as text, as a number, or as an object that has it under one of the known names."""
+    """A term given as text, as a number, or as an object with one of the known names; else None."""
     match item:
         case str():
             return item
@@ -125,7 +125,7 @@ def term_of(item: object) -> str | None:
 
 
 def boolean(value: object) -> bool:
-    """True or false in any spelling; ValueError for the rest."""
+    """A boolean in any usual spelling.  Raises ValueError for other values."""
     text = str(value).strip().lower()
     if isinstance(value, bool | int | str) and text in _TRUE | _FALSE:
         return text in _TRUE
@@ -133,7 +133,7 @@ def boolean(value: object) -> bool:
 
 
 def language(value: object) -> str:
-    """ISO 639 code of a language tag, or of the first in a list; ValueError for the rest."""
+    """ISO 639 code of a language tag, or of the first tag in a list.  Raises ValueError for other values."""
     listed = items_of(value) if isinstance(value, list | str) else []
     first = listed[0] if listed else None
     if not isinstance(first, str):
@@ -142,7 +142,7 @@ def language(value: object) -> str:
 
 
 def whole(value: object) -> int:
-    """A whole number that is not negative, also written as text or with a fraction of 0."""
+    """An integer of 0 or more, also as text or as a float without fraction.  Raises ValueError for other values."""
     match value:
         case bool():
             pass
@@ -158,7 +158,7 @@ def whole(value: object) -> int:
 
 
 def whole_or_none(value: object) -> int | None:
-    """A whole number, or None for the rest."""
+    """The same as `whole`, but None for other values."""
     try:
         return whole(value)
     except ValueError:
@@ -166,22 +166,22 @@ def whole_or_none(value: object) -> int | None:
 
 
 def hangover(value: object) -> int:
-    """Milliseconds of silence that end a segment: what is too short or too long becomes the nearest that is not."""
+    """Milliseconds of silence that end a segment, clamped to the allowed range.  Raises ValueError."""
     return min(max(whole(value), SHORTEST_HANGOVER_MS), LONGEST_HANGOVER_MS)
 
 
 def texts(values: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The values of a JSON object as pairs of texts; lists and objects stay JSON, null is left out."""
+    """The values of a JSON object as pairs of texts; lists and objects stay JSON, null is omitted."""
     return [(name, as_text(value)) for name, value in values.items() if value is not None]
 
 
 def as_text(value: object) -> str:
-    """A text as it is; anything else as JSON."""
+    """A text unchanged; any other value as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def object_of(value: object) -> dict[str, object]:
-    """A JSON object, also written as text; ValueError for the rest."""
+    """A JSON object, also given as text.  Raises ValueError for other values."""
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
@@ -195,5 +195,5 @@ def object_of(value: object) -> dict[str, object]:
 def metadata(
     pairs: Iterable[tuple[str, str]], most: int, longest: int
 ) -> tuple[tuple[str, str], ...]:
-    """As much of what was said as is kept with the call."""
+    """The first `most` pairs, with names and values cut to `longest` characters."""
     return tuple((name[:longest], value[:longest]) for name, value in islice(pairs, most))

@@ -1,4 +1,4 @@
-"""One track's audio out of payloads that a vendor packs into messages, in whatever encoding it declares."""
+"""Decodes the audio of one track from the payloads of a vendor's messages, in the declared encoding."""
 
 import re
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from .deinterleave import Interleaved
 _PARAMETERS = re.compile(r"[;@/]\s*(?:rate=)?(\d{4,6})h?\b.*", re.ASCII)
 
 _SURE = 25
-"""Payloads in a row that agree on a byte order before it is taken for that of the stream."""
+"""Number of payloads in a row that must agree on a byte order before it is fixed for the stream."""
 
 
 def encoding_of(declared: str) -> tuple[str, int | None]:
     """
-    Name and rate in Hz of an encoding as vendors write it.
+    Name and rate in Hz of an encoding in a vendor's spelling; the rate is None if it is not declared.
 
-    `audio/x-l16;rate=16000`, `audio/L16; rate=16000`, `L16@16000h` and `L16` are one name, `l16`.
+    `audio/x-l16;rate=16000`, `audio/L16; rate=16000`, `L16@16000h` and `L16` all have the name `l16`.
     """
     text = declared.strip().lower()
     rate = _PARAMETERS.search(text)
@@ -32,23 +32,27 @@ def encoding_of(declared: str) -> tuple[str, int | None]:
 
 class TrackAudio:
     """
-    Decode the payloads of one track, in order.
+    Decodes the payloads of one track, in order.
 
-    `network_order`: 16-bit samples may come in network byte order (RFC 3551), as an RTP payload, and the vendor
-    does not say whether they do: the order in which neighbouring samples are alike is taken.
+    `network_order`: 16-bit samples may be in network byte order (RFC 3551), as in an RTP payload, but the vendor
+    does not document it.  Then the byte order with smaller steps between neighbouring samples is used.
     """
 
     def __init__(
         self, encoding: Encoding | Codec, rate: int, *, network_order: bool = False
     ) -> None:
-        """ValueError or DialectError when this cannot be decoded; `rate` in Hz is not that of compressed audio."""
+        """
+        `rate`: in Hz, ignored for compressed audio.
+
+        Raises ValueError or DialectError when it cannot be decoded.
+        """
         self._audio: Interleaved | Compressed = (
             Compressed(encoding)
             if isinstance(encoding, Codec)
             else Interleaved(AudioFormat(encoding, rate))
         )
         self._due = 0
-        """Where the next frame begins if it follows the one before."""
+        """Position of the next frame if it follows the previous one without a gap."""
 
         self._undecided = network_order and encoding is Encoding.L16
         self._is_swapped = False
@@ -56,17 +60,17 @@ class TrackAudio:
 
     @property
     def format(self) -> AudioFormat:
-        """Of the samples that come out."""
+        """The format of the decoded samples."""
         return self._audio.format
 
     def receive(
         self, payload: bytes, channel: int, place: Callable[[int], int]
     ) -> list[BridgeEvent]:
         """
-        The samples of `channel` that are whole by now; `place` tells where so many samples begin.
+        Add a payload of `channel`.  Returns the complete samples; `place(n)` gives the position of `n` samples.
 
-        Compressed audio is not decoded here, and may come out a few samples shorter than it says: what follows
-        without a gap has no position.
+        Compressed audio is not decoded here, and may decode to a few samples less than its declared duration.  So a
+        frame that follows without a gap gets no position.
         """
         if isinstance(self._audio, Compressed):
             samples = self._audio.duration(payload)
@@ -85,7 +89,7 @@ class TrackAudio:
         return pcm.byteswap() if self._is_swapped else pcm
 
     def _compare(self, pcm: Pcm) -> None:
-        """Which byte order reads smoother; silence reads the same in both."""
+        """Compare both byte orders: the smoother one is right; silence is the same in both."""
         little, big = _roughness(pcm), _roughness(pcm.byteswap())
         if little == big:
             return

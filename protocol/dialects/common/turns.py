@@ -1,4 +1,4 @@
-"""What clients of other transcribers want to know of a segment: times of every word, and whether a turn is over."""
+"""Data of a segment that clients of other vendors' APIs need: times of every word, and the end of a turn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ...events import (
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word with times, be they known or spread; samples of the call clock."""
+    """A word with times, measured or estimated, in samples of the call clock."""
 
     text: str
     start: int
@@ -26,11 +26,11 @@ class TimedWord:
 
 
 CERTAIN = 1.0
-"""Said for words of engines that declare no confidence: clients throw away what is below a limit of theirs."""
+"""Confidence of words from engines that give none: clients discard words below a limit of their own."""
 
 
 def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
-    """Known times as they are; if any is missing, all words share the span in proportion to their letters."""
+    """Words with times.  If any time is missing, all words share `span` in proportion to their letters."""
     if all(word.start is not None and word.end is not None for word in words):
         return tuple(
             TimedWord(word.text, word.start or 0, word.end or 0, _confidence(word))
@@ -47,7 +47,7 @@ def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
 
 
 def mean_confidence(words: Sequence[TimedWord]) -> float:
-    """Of a whole segment."""
+    """Mean confidence of a segment, 0 to 1."""
     return sum(word.confidence for word in words) / len(words) if words else 0.0
 
 
@@ -56,13 +56,13 @@ def _confidence(word: Word) -> float:
 
 
 class Turns:
-    """The segments that have begun and have no terminal event yet, as far as the log has told."""
+    """The open segments of a call: those that have begun and have no terminal event in the event log yet."""
 
     def __init__(self) -> None:
         self._open: dict[SegmentId, int] = {}
 
     def apply(self, event: TranscriptEvent) -> None:
-        """Take in what the log says."""
+        """Apply an event of the event log."""
         match event:
             case SpeechStarted(segment, start):
                 self._open[segment] = start
@@ -72,12 +72,12 @@ class Turns:
                 pass
 
     def latest(self, channel: int) -> SegmentId | None:
-        """The newest of a channel."""
+        """The newest open segment of a channel, or None."""
         numbers = [segment.number for segment in self._open if segment.channel == channel]
         return SegmentId(channel, max(numbers)) if numbers else None
 
     def goes_on(self, final: Final) -> bool:
-        """Whether speech goes on right behind a final: then it was cut for its length, and no turn is over."""
+        """Whether speech continues right after a final: then the segment was cut for its length, inside a turn."""
         channel = final.segment.channel
         return any(
             segment.channel == channel and start <= final.span.end

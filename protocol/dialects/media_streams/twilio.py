@@ -1,9 +1,9 @@
 """
-Media Streams, as Twilio speaks it and its relatives after it: we only listen.
+Media Streams, as Twilio and the vendors of similar formats send it; the gateway only receives.
 
 https://www.twilio.com/docs/voice/media-streams/websocket-messages
-Numbers come as strings; each track counts milliseconds of stream time.  What differs between the relatives
-stands in the table of `vendors`.
+Numbers come as strings.  Each track counts milliseconds of stream time.  The differences between the vendors are in
+`vendors`.
 """
 
 import re
@@ -33,7 +33,11 @@ _PAIR = re.compile(r"([^=;,\s]+)=([^;,]*)")
 
 
 class MediaStreams:
-    """One stream.  Keywords, language, call id and roles come as custom parameters, or in the query string."""
+    """
+    One connection: one stream.
+
+    Keywords, language, call id and roles come as custom parameters or in the query string.
+    """
 
     def __init__(self, request: Request, vendor: Vendor = TWILIO) -> None:
         self._request = request
@@ -45,11 +49,11 @@ class MediaStreams:
 
     @property
     def name(self) -> str:
-        """The vendor."""
+        """The name of the vendor."""
         return self._vendor.name
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the bridge means; DialectError for what it may not say."""
+        """See Dialect."""
         if self._ended:
             return []
         body = json_fields.parse(message)
@@ -66,17 +70,17 @@ class MediaStreams:
             case "stop":
                 self._ended = True
                 return [CallClosed()] if self._tracks else []
-            case _:  # connected, and whatever is added next year
+            case _:  # connected, and events that may be added later
                 return []
 
     def opened(self, call_id: str) -> None:
-        """The bridge named the call itself."""
+        """Do nothing: the bridge chose the id of the call."""
 
     def notify(self, entry: Entry) -> None:
-        """Media Streams has no place for text; subscribers read it elsewhere."""
+        """Do nothing: Media Streams carries no text; listeners read the call's events from the gateway."""
 
     def outbox(self) -> list[Message]:
-        """Nothing may be sent on a one-way stream (Twilio's error 31924)."""
+        """Return nothing: a one-way stream accepts no messages (Twilio's error 31924)."""
         return []
 
     def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
@@ -114,7 +118,7 @@ class MediaStreams:
         return tracks or self._vendor.assumed
 
     def _parameters(self, asked: Options) -> list[tuple[str, str]]:
-        """What a site says of the call: the nearer to the call, the later, for the last one counts."""
+        """The site's parameters: URL, then headers, then custom parameters; the last value of a name counts."""
         said = asked.read(self._vendor.parameters, options.object_of, {})
         beside = asked.read("extra_headers", _headers, []) if self._vendor.extra_headers else []
         return [*self._request.query, *beside, *call_parameters.strings(said)]
@@ -136,7 +140,7 @@ class MediaStreams:
         return [MarkReceived(json_fields.text(mark, "name")[:128])]
 
     def _channel(self, body: Mapping[str, Any], kind: str = "dtmf") -> int:
-        """`media` says inbound, `dtmf` says inbound_track, some say nothing."""
+        """The channel of a track: `media` has `inbound`, `dtmf` has `inbound_track`, some vendors name none."""
         self._require_start(kind)
         track = json_fields.text(body, "track", self._tracks[0]).removesuffix("_track")
         if track not in self._tracks:
@@ -148,7 +152,7 @@ class MediaStreams:
             raise EarlyError(f"{kind} before start")
 
     def _track_audio(self, start: Mapping[str, Any], parameters: Mapping[str, str]) -> TrackAudio:
-        """What `start` declares for each track; a rate may also stand in the encoding or in the URL."""
+        """The audio format that `start` declares; the rate may also be in the encoding or in the URL."""
         vendor = self._vendor
         declared = start.get(vendor.media_format)
         declared = declared if isinstance(declared, dict) else {}
@@ -167,7 +171,7 @@ class MediaStreams:
 
 
 def _headers(value: object) -> list[tuple[str, str]]:
-    """`a=1;b=2`, or a JSON object."""
+    """Parameters written `a=1;b=2` or as a JSON object.  Raises ValueError for other values."""
     if isinstance(value, dict) or str(value).lstrip().startswith("{"):
         return options.texts(options.object_of(value))
     if not isinstance(value, str):

@@ -1,7 +1,7 @@
 """
-Who speaks Twilio's language, and with which accent.
+The vendors with a variant of Twilio's Media Streams, and their differences.
 
-Sources: the vendors' pages on media streaming, named at each entry.
+Sources: the vendors' pages on media streaming, linked at each entry.
 """
 
 from collections.abc import Mapping
@@ -12,44 +12,46 @@ from ...call import Role
 from ...codecs.decoder import Codec
 
 _INBOUND_OUTBOUND = {"inbound": Role.CUSTOMER, "outbound": Role.AGENT}
-"""Inbound is what the platform receives from the leg that is tapped: usually the customer's."""
+"""Inbound is the audio that the platform receives from the tapped leg, usually the customer's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """One accent: where things stand in `start`, and what the numbers mean."""
+    """One variant: the names of the fields in `start`, and the meaning of timestamps and tracks."""
 
     name: str
     call_id: str = "callSid"
-    """Field of `start`."""
+    """Field of `start` with the id of the call."""
 
     media_format: str = "mediaFormat"
     sample_rate: str = "sampleRate"
-    """Field of the media format, in Hz."""
+    """Field of the media format with the sample rate in Hz."""
 
     parameters: str = "customParameters"
     extra_headers: bool = False
-    """Whether parameters may also stand beside `start`, written `a=1;b=2`."""
+    """Whether parameters may also be in a field `extra_headers`, written `a=1;b=2`."""
 
     encodings: Mapping[str, Encoding | Codec] = field(
         default_factory=lambda: {"mulaw": Encoding.MULAW}
     )
-    """By name, as `encoding_of` reads it; the first one is taken where none is said."""
+    """By name, as `encoding_of` returns it; the first one is the default."""
 
     network_order: bool = False
-    """Whether 16-bit samples may be in network byte order: they are an RTP payload, and no page tells."""
+    """
+    Whether 16-bit samples may be in network byte order: they are an RTP payload, and the documents do not say.
+    """
 
     roles: Mapping[str, Role] = field(default_factory=lambda: dict(_INBOUND_OUTBOUND))
-    """Of all tracks that there can be."""
+    """The role of each possible track."""
 
     assumed: tuple[str, ...] = ("inbound", "outbound")
-    """The tracks of a stream that does not announce them; a parameter `tracks` says otherwise."""
+    """The tracks of a stream that does not announce them; the parameter `tracks` overrides this."""
 
     tolerance_ms: int = 10
-    """Half of the shortest frame: a timestamp that misses its place by less is rounded, not a loss."""
+    """Half of the shortest frame.  A smaller deviation of a timestamp is a rounding error, not a loss."""
 
     wall_clock: bool = False
-    """Timestamps are the time of day, not of the stream."""
+    """Whether timestamps are wall-clock time, not stream time."""
 
 
 TWILIO = Vendor("twilio")
@@ -85,14 +87,14 @@ TELNYX = Vendor(
     },
     network_order=True,
 )
-"""https://developers.telnyx.com/docs/voice/programmable-voice/media-streaming  Frames may change places."""
+"""https://developers.telnyx.com/docs/voice/programmable-voice/media-streaming  Frames may arrive out of order."""
 
 PLIVO = Vendor(
     "plivo",
     call_id="callId",
     extra_headers=True,
     encodings={"l16": Encoding.L16, "mulaw": Encoding.MULAW},
-    tolerance_ms=100,  # read off a clock when the frame is sent: late by as much as the sender is
+    tolerance_ms=100,  # taken from a clock when the frame is sent: it includes the delay of the sender
     wall_clock=True,
 )
 """https://www.plivo.com/docs/voice-agents/audio-streaming/concepts/audio-streaming-reference"""
