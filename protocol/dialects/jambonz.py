@@ -132,7 +132,7 @@ def sites_own(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag(value: object) -> str:
-    """A language tag that is understood, as it was said."""
+    """A valid language tag, unchanged."""
     options.language(value)
     return value if isinstance(value, str) else options.language(value)
 

@@ -1,1 +1,1 @@
-"""Genesys Cloud AudioHook."""
+"""Genesys Cloud AudioHook: the dialect and its messages."""

@@ -1,9 +1,9 @@
 """
 Genesys Cloud AudioHook, protocol version 2.
 
-https://developer.genesys.cloud/devapps/audiohook/protocol-reference
-The client opens and closes; we answer, number our messages without holes, and send transcripts as events.
-Positions are what was delivered plus what was discarded on the way.
+https://developer.genesys.cloud/devapps/audiohook/protocol-reference The client opens and closes the session.  The
+gateway answers, numbers its messages without gaps, and sends transcripts as events.  A position is the amount of
+delivered audio plus the amount of discarded audio.
 """
 
 import contextlib
@@ -35,30 +35,30 @@ from ..common.options import Options
 from .messages import Envelope, samples_of, transcript
 
 _ROLES = {"external": Role.CUSTOMER, "internal": Role.AGENT}
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_NULL_ID = "00000000-0000-0000-0000-000000000000"
 
 _Parameters = Mapping[str, Any]
 
 
 class State(Enum):
-    """Where the session stands; owned by `AudioHook`."""
+    """State of the session; owned by `AudioHook`."""
 
     NEW = auto()
     OPEN = auto()
     PROBED = auto()
-    """Somebody tests the connection: everything is answered, nothing is heard."""
+    """The client tests the connection: all messages are answered, audio is ignored."""
 
     CLOSING = auto()
-    """The last words are awaited; then `closed` is said."""
+    """The gateway waits for the last finals, then sends `closed`."""
 
     REFUSED = auto()
-    """The client has been asked to disconnect; its `close` is awaited."""
+    """The gateway has sent `disconnect` and waits for the client's `close`."""
 
     CLOSED = auto()
 
 
 class AudioHook:
-    """One session: a call, heard from both sides."""
+    """One connection: one session, with one or both sides of a call."""
 
     name: ClassVar[str] = "audiohook"
 
@@ -74,7 +74,7 @@ class AudioHook:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say."""
+        """See Dialect."""
         if self._state is State.REFUSED:
             self._part(message)
         if self._state in (State.CLOSING, State.CLOSED, State.REFUSED):
@@ -83,20 +83,20 @@ class AudioHook:
 
     @property
     def has_parted(self) -> bool:
-        """Whether the client has answered a refusal with `close`, and was answered `closed`."""
+        """Whether the client has answered a refusal with `close`, and `closed` was sent."""
         return self._state is State.CLOSED
 
     def report_error(self, error: str, reason: str) -> None:
-        """The client is asked to disconnect: it says `close` then, and waits ten seconds for `closed`."""
+        """Send `disconnect`: the client then sends `close`, and waits ten seconds for `closed`."""
         self._state = State.REFUSED
         info = reason if error == "bad_message" else f"{error}: {reason}"
         self._say("disconnect", {"reason": "error", "info": info})
 
     def opened(self, call_id: str) -> None:
-        """The conversation was named by the client."""
+        """Do nothing: the client chose the id of the conversation."""
 
     def notify(self, entry: Entry) -> None:
-        """Transcripts, and the end."""
+        """Send transcripts, and the end of the session."""
         match entry.event:
             case Partial(segment=segment, words=words) if words and self._partials:
                 self._shown.add(str(segment))
@@ -111,7 +111,7 @@ class AudioHook:
                 pass
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         out, self._out = self._out, []
         return out
 
@@ -129,7 +129,7 @@ class AudioHook:
         return [*warnings, *events] if self._state is State.OPEN else events
 
     def _part(self, message: Message) -> None:
-        """After a refusal one message counts, and its envelope may be anything."""
+        """After a refusal only `close` is answered; errors in its envelope are ignored."""
         if not isinstance(message, bytes) and json_fields.parse(message).get("type") == "close":
             with contextlib.suppress(DialectError):
                 self._envelope.opens(json_fields.parse(message))
@@ -153,7 +153,7 @@ class AudioHook:
         asked = Options(parameters)
         conversation = json_fields.call_id(parameters, "conversationId")
         participant = asked.read("participant", options.object_of, {})
-        if conversation == _NOBODY and participant.get("id") == _NOBODY:
+        if conversation == _NULL_ID and participant.get("id") == _NULL_ID:
             self._state = State.PROBED
             self._say("opened", {"media": [], **self._languages(asked)})
             return []
@@ -165,7 +165,7 @@ class AudioHook:
         return [opened]
 
     def _languages(self, asked: Options) -> dict[str, list[str]]:
-        """The languages that can be transcribed now, for a client that asks for them."""
+        """The languages that can be transcribed now, if the client asks for them."""
         if not asked.read("supportedLanguages", options.boolean, default=False):
             return {}
         return {"supportedLanguages": locales.tags(self._known) or locales.tags(["en"])}
@@ -187,7 +187,7 @@ class AudioHook:
         return []
 
     def _update(self, parameters: _Parameters) -> list[BridgeEvent]:
-        """A new language: what is being said is cut here."""
+        """A new language: the open segments are cut here."""
         asked = Options(parameters)
         before, self._language = self._language, asked.read("language", _tag, self._language)
         self._say("updated", {})
@@ -200,11 +200,11 @@ class AudioHook:
         return [FinalizeRequested()] if self._state is State.OPEN else []
 
     def _discarded(self, parameters: _Parameters) -> list[BridgeEvent]:
-        """Audio that will never come: the clock goes on without it."""
+        """Audio that the bridge has discarded: the call clock advances without it."""
         return self._skip(parameters, Account.LOST_UPSTREAM, "discarded by the bridge")
 
     def _resumed(self, parameters: _Parameters) -> list[BridgeEvent]:
-        """The end of a pause, whose audio was not to be heard."""
+        """The end of a pause, whose audio was not sent."""
         return self._skip(parameters, Account.PAUSED, "paused by the bridge")
 
     def _skip(self, parameters: _Parameters, account: Account, reason: str) -> list[BridgeEvent]:
@@ -246,13 +246,13 @@ def _parameters(body: Mapping[str, Any]) -> _Parameters:
 
 
 def _tag(value: object) -> str:
-    """A language tag that is understood, as it was said."""
+    """A valid language tag, unchanged."""
     options.language(value)
     return value if isinstance(value, str) else options.language(value)
 
 
 def _choice(offered: object) -> dict[str, Any]:
-    """The entry with most channels of those that are mu-law, unchanged, as the protocol wants it back."""
+    """The mu-law entry of `offered` with the most channels, unchanged, as the protocol requires in the answer."""
     if not isinstance(offered, list):
         raise DialectError("media must be a list")
     usable = [media for media in offered if isinstance(media, dict) and _is_usable(media)]

@@ -18,19 +18,23 @@ _DURATION = re.compile(r"PT(\d{1,7}(?:\.\d{1,9})?)S", re.ASCII)
 
 
 class Envelope:
-    """Both directions count their messages from 1, without holes, and say how far they have heard the other."""
+    """
+    The message envelopes of one session.
+
+    Both sides number their messages from 1 without gaps, and acknowledge the last number of the other side.
+    """
 
     def __init__(self, session: str) -> None:
-        """`session` as the request's header names it; empty takes the id of the first message."""
+        """`session`: id from the request's header; if empty, the id of the first message is used."""
         self.session = session
         self._heard = 0
         self._said = 0
 
     def opens(self, body: Mapping[str, Any]) -> tuple[str, tuple[BridgeWarning, ...]]:
         """
-        The type of a message, and a warning when messages before it are missing, for it counts all the same.
+        Open an envelope.  Returns the type of the message, and a warning if messages before it are missing.
 
-        UnreadableError when the envelope is not of this protocol or this session.
+        Raises UnreadableError when the envelope is not of this protocol or this session.
         """
         if body.get("version") != _VERSION:
             raise UnreadableError(f"version must be {_VERSION!r}")
@@ -45,7 +49,7 @@ class Envelope:
         return kind, (BridgeWarning(WarningCode.BAD_MESSAGE, text),)
 
     def seal(self, kind: str, parameters: Mapping[str, Any]) -> str:
-        """Our next message."""
+        """Our next message of type `kind`, as JSON."""
         self._said += 1
         message = {
             "version": _VERSION,
@@ -59,7 +63,7 @@ class Envelope:
 
 
 def samples_of(duration: str) -> int:
-    """Samples of the call clock in a duration such as `PT1.25S`."""
+    """Samples of the call clock in a duration such as `PT1.25S`.  Raises DialectError for any other text."""
     said = _DURATION.fullmatch(duration)
     if said is None:
         raise DialectError("a duration is written like PT1.25S")
@@ -67,14 +71,14 @@ def samples_of(duration: str) -> int:
 
 
 def duration_of(samples: int) -> str:
-    """The reverse, in whole milliseconds."""
+    """The duration of `samples` samples of the call clock, such as `PT1.25S`, in whole milliseconds."""
     seconds, milliseconds = divmod(to_ms(samples), 1_000)
     fraction = f".{milliseconds:03}".rstrip("0") if milliseconds else ""
     return f"PT{seconds}{fraction}S"
 
 
 def transcript(session: str, language: str, event: Partial | Final) -> dict[str, Any]:
-    """One utterance so far, or for good; all its versions have one id."""
+    """The transcript entity of a partial or final; all versions of a segment have the same id."""
     words = timed(event.words, event.span)
     confidence = round(mean_confidence(words), 4)
     text = " ".join(word.text for word in words)

@@ -1,1 +1,1 @@
-"""The Deepgram API: live streams and recordings."""
+"""Deepgram's API: live streams and recordings."""

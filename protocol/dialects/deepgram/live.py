@@ -1,8 +1,8 @@
 """
-Deepgram's live API, as existing clients speak it: they change one URL.
+Deepgram's live API, for existing clients, which need to change only the URL.
 
 https://developers.deepgram.com/reference/speech-to-text/listen-streaming
-The call begins with the first message; everything about it stands in the query string.
+The call begins with the first message.  All its parameters are in the query string.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from .responses import Answer, Answers
 
 
 class _Stream:
-    """What there is once the query string is understood."""
+    """The state of a connection after its query string was parsed."""
 
     def __init__(self, listening: Listening) -> None:
         self.listening = listening
@@ -48,7 +48,7 @@ class _Stream:
         self.answers = Answers(listening)
         self.sha256 = hashlib.sha256()
         self.began = 0
-        """Where the call stood when this connection took it up, on its clock."""
+        """Position of the call, on the call clock, when this connection took it over."""
 
     @property
     def channels(self) -> int:
@@ -56,11 +56,11 @@ class _Stream:
 
     @property
     def position(self) -> int:
-        """Samples of the call clock so far."""
+        """Position of the audio in samples of the call clock."""
         return self.began + self.audio.heard * CALL_RATE // self.audio.format.rate
 
     def feed(self, frame: bytes) -> list[BridgeEvent]:
-        """Channels that the client does not want apart are mixed."""
+        """Add a frame of audio; channels are mixed unless the client asked for separate ones."""
         self.sha256.update(frame)
         apart = self.channels == self.audio.format.channels
         if isinstance(self.audio, Compressed):
@@ -73,12 +73,12 @@ class _Stream:
 
 
 class Deepgram:
-    """One live transcription."""
+    """One connection: one live transcription."""
 
     name: ClassVar[str] = "deepgram"
 
     def __init__(self, request: Request, *, recorded: bool = False) -> None:
-        """`recorded`: it is no client that talks, but a recording that is played."""
+        """`recorded`: the audio is a recording that the gateway plays, not a live stream."""
         self._request = request
         self._recorded = recorded
         self._opened: _Stream | None = None
@@ -86,7 +86,7 @@ class Deepgram:
         self._out: list[Message] = []
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say."""
+        """See Dialect."""
         if self._closed:
             return []
         if self._opened is not None:
@@ -99,23 +99,23 @@ class Deepgram:
         return [replace(opened, config=config), *events]
 
     def report_error(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed."""
+        """Send an `Error` message before the connection is closed."""
         variant = "BadRequest" if error == "bad_message" else error.upper()
         self._say({"type": "Error", "variant": variant, "description": reason})
 
     def opened(self, call_id: str) -> None:
-        """The id of the call is that of the request."""
+        """Use the call id as Deepgram's `request_id`."""
         if self._opened is not None:
             self._opened.answers.request_id = call_id
 
     def continued(self, past: Sequence[Entry], position: int) -> None:
-        """What the closing `Metadata` and the ends of utterances refer to."""
+        """Take over the earlier state of the call, for the closing `Metadata` and for `UtteranceEnd`."""
         if self._opened is not None:
             self._opened.began = position
             self._opened.answers.recall(past)
 
     def notify(self, entry: Entry) -> None:
-        """Results, and what goes with them."""
+        """Send results, and the messages that belong to them."""
         if self._opened is None:
             return
         match entry.event:
@@ -130,7 +130,7 @@ class Deepgram:
         self._check_clock(self._opened)
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         out, self._out = self._out, []
         return out
 
@@ -161,7 +161,7 @@ class Deepgram:
                 return []
 
     def _audio(self, stream: _Stream, frame: bytes) -> list[BridgeEvent]:
-        """An empty message is no end: it asks for what is there, as a short pause of the sender would."""
+        """A frame of audio.  An empty frame is not the end: it requests finals for the audio so far."""
         if not frame:
             return [FinalizeRequested()]
         heard = stream.feed(frame)
@@ -175,7 +175,7 @@ class Deepgram:
         return [FinalizeRequested(channel), MarkReceived(stream.answers.finalize(channel))]
 
     def _configure(self, stream: _Stream, body: Mapping[str, Any]) -> list[BridgeEvent]:
-        """Answered exactly once: with failure at once, with success when the new list is in effect."""
+        """Answer a Configure exactly once: a failure at once, a success when the new list is in effect."""
         answers = stream.answers
         if body.get("keyterms") is None:
             self._say(answers.configured())

@@ -1,5 +1,5 @@
 """
-Deepgram's API for recordings, on top of the live one: what is audio in a request, and what is answered.
+Deepgram's API for recordings, built on the live API: reads the audio of a request and builds the answer.
 
 https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded
 """
@@ -24,19 +24,19 @@ _RAW_TYPES = {
     "audio/pcma": Encoding.ALAW,
     "audio/x-alaw": Encoding.ALAW,
 }
-"""Media types that say all there is to say: 8 kHz, one channel, unless the query says otherwise."""
+"""Media types that define the format: 8 kHz, one channel, unless the query string says otherwise."""
 
 _OF_THE_FORM = frozenset(
     {"encoding", "sample_rate", "channels", "interim_results", "vad_events", "utterance_end_ms", "utterances"}
 )  # fmt: skip
-"""Parameters that the live dialect is told by us."""
+"""Parameters that the gateway sets itself for the live dialect."""
 
 
 def recording(request: Request, body: bytes) -> Samples:
     """
-    The audio in a request, not decoded yet.
+    The audio in the `body` of a request, not decoded yet.
 
-    DialectError when there is none that can be read, and what to send instead.
+    Raises DialectError when it cannot be read; the text says what to send instead.
     """
     media_type = _media_type(request)
     if media_type == "application/json" or request.first("url"):
@@ -51,24 +51,24 @@ def recording(request: Request, body: bytes) -> Samples:
 
 
 def as_live(request: Request, rate: int, channels: int) -> Request:
-    """What the live API would have been asked for, with 16 bit PCM of so many channels at `rate` Hz."""
+    """The same request for the live API, with 16-bit PCM of `channels` channels at `rate` Hz."""
     kept = (pair for pair in request.query if pair[0] not in _OF_THE_FORM)
     form = {
         "encoding": "linear16",
         "sample_rate": str(rate),
         "channels": str(channels),
-        "vad_events": "true",  # tells how many segments are in hand
+        "vad_events": "true",  # gives the number of open segments
     }
     return replace(request, query=(*kept, *form.items()))
 
 
 class Report:
-    """Collects what the live dialect says of a recording, and makes one answer of it."""
+    """Collects the messages of the live dialect for a recording, and builds one answer."""
 
     def __init__(self, request: Request, sha256: str) -> None:
         """`sha256`: of the body, in hexadecimal."""
         self.fault: str | None = None
-        """What was wrong with the request."""
+        """The error in the request, if there was one."""
 
         self._utterances = (request.first("utterances") or "").lower() == "true"
         self._sha256 = sha256
@@ -78,16 +78,16 @@ class Report:
 
     @property
     def in_hand(self) -> int:
-        """Segments that have begun and have no final yet."""
+        """Number of segments that have begun and have no final yet."""
         return max(0, self._begun - len(self._finals))
 
     @property
     def complete(self) -> bool:
-        """Whether all was said."""
+        """Whether the live dialect has sent its last message."""
         return self._metadata is not None
 
     def apply(self, message: Message) -> None:
-        """One message of the live API."""
+        """Add one message of the live dialect."""
         said: dict[str, Any] = msgspec.json.decode(message)
         match said["type"]:
             case "SpeechStarted":
@@ -102,7 +102,7 @@ class Report:
                 pass
 
     def answer(self) -> dict[str, Any]:
-        """The whole of it, once it is complete."""
+        """The whole answer.  Call it only when `complete`."""
         assert self._metadata is not None  # it is complete
         channels = range(self._metadata["channels"])
         results: dict[str, Any] = {
@@ -147,7 +147,7 @@ def _media_type(request: Request) -> str:
 
 
 def _raw(request: Request, media_type: str, body: bytes) -> Samples:
-    """ValueError when the request does not say what its bytes mean."""
+    """Raw audio in the format that the request declares.  Raises ValueError when it declares none."""
     name = (request.first("encoding") or "").lower()
     encoding = _RAW.get(name) if name else _RAW_TYPES.get(media_type)
     if encoding is None:

@@ -1,4 +1,4 @@
-"""What the query string of a Deepgram client asks for."""
+"""Parses the query string of a Deepgram client."""
 
 import re
 from dataclasses import dataclass, replace
@@ -16,24 +16,24 @@ from ..common import call_parameters, options
 from ..common.options import Options
 
 _CODECS = {"opus": Codec.OPUS, "ogg-opus": Codec.OPUS, "g722": Codec.G722}
-"""Decoded to linear audio at 16 kHz, whatever `sample_rate` says: the packets know better."""
+"""Codecs that are decoded to linear audio at 16 kHz; `sample_rate` is ignored, because the packets define it."""
 
 _ENCODINGS = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encoding.L16}
 
 _PACKED = frozenset({"flac", "speex", "amr-nb", "amr-wb", "g729"})
-"""What Deepgram decodes and we do not."""
+"""Encodings that Deepgram decodes and Trunkline does not."""
 
 _REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
 
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
-"""What is left in a keyterm that was escaped twice, as `credit%2520card`."""
+"""Escapes that remain in a keyterm that was escaped twice, such as `credit%2520card`."""
 
 _MOST_NOTICES = 32
 
 _SHORTEST_ENDPOINT_MS = 300
 """
-Clients ask for 10 or 25 ms, because their transcriber remembers what was before an endpoint.  Here an endpoint
-ends the segment and its context.
+Lower limit for `endpointing`.  Clients ask for 10 or 25 ms, because Deepgram keeps the context before an endpoint.
+Here an endpoint ends the segment and its context.
 """
 
 _LONGEST_ENDPOINT_MS = 5_000
@@ -54,7 +54,7 @@ _KNOWN = frozenset(
         "alternatives", "callback_method", "extra_model", "eot_threshold", "eot_timeout_ms",
     }
 )  # fmt: skip
-"""Deepgram's own, which change nothing here."""
+"""Deepgram's parameters that have no effect here."""
 
 _REFUSED = {
     "callback": "callback is not supported: results come back on this socket",
@@ -63,7 +63,7 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A parameter that does not do what its sender may think."""
+    """A warning about a parameter that does not have the effect that the client may expect."""
 
     parameter: str
     kind: str
@@ -72,29 +72,33 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The query string, understood."""
+    """The parsed query string."""
 
     opened: CallOpened
     audio: AudioFormat
     codec: Codec | None
-    """What the audio must be decoded from, if that is not `audio` itself."""
+    """The codec of the received audio; None if it comes in the format `audio`."""
 
     interim_results: bool
     vad_events: bool
     utterance_end_ms: int | None
     diarize: bool
-    """Words are to say who spoke them: their channel."""
+    """Whether words carry a speaker, which is their channel."""
 
     redact: frozenset[Redact]
     tags: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
-    """What the client wants to find again in the metadata."""
+    """Pairs that are returned in the metadata."""
 
     notices: tuple[Notice, ...]
 
 
 def understand(request: Request) -> Listening:
-    """DialectError says which parameter is wrong; one that is unknown is ignored, as clients send many."""
+    """
+    Parse the query string.
+
+    Raises DialectError for a wrong parameter; unknown ones are ignored with a notice.
+    """
     for name, objection in _REFUSED.items():
         if request.first(name) not in (None, "", "false"):
             raise DialectError(objection)
@@ -123,12 +127,12 @@ def understand(request: Request) -> Listening:
 
 
 def terms(texts: list[str]) -> list[str]:
-    """Legacy keywords carry a boost, `Acme:2.5`; nobody needs it."""
+    """Remove the boost of legacy keywords, such as `Acme:2.5`: it has no effect here."""
     return [text.rsplit(":", 1)[0] if _is_boosted(text) else text for text in texts]
 
 
 def _keyterms(request: Request) -> list[str]:
-    """One term in each parameter, or a whole list as JSON."""
+    """The keyterms: one in each parameter, or a whole list as JSON."""
     return [
         term
         for name, value in request.query
@@ -138,7 +142,7 @@ def _keyterms(request: Request) -> list[str]:
 
 
 def _terms_of(value: str, *, boosted: bool) -> list[str]:
-    """Only those of the older `keywords` carry a boost."""
+    """The terms in a parameter; `boosted`: it is the older `keywords`, whose terms carry a boost."""
     items = options.items_of(value) if value.lstrip().startswith("[") else [value]
     found = [term for item in items if (term := options.term_of(item)) is not None]
     plain = terms(found) if boosted else found
@@ -150,7 +154,7 @@ def _is_boosted(text: str) -> bool:
 
 
 def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOpened, Options]:
-    """The call, and what was asked for it: with the options that were ignored so far."""
+    """The event that opens the call, and the options, with the warnings so far."""
     cleaned = clean(_keyterms(request))
     extra = _extra(request)
     tags = ",".join(value for name, value in request.query if name == "tag")
@@ -180,7 +184,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
 
 
 def _milliseconds(value: object) -> int:
-    """As many as make sense: 10 minutes."""
+    """Milliseconds, at most 10 minutes."""
     return min(options.whole(value), 600_000)
 
 
@@ -189,13 +193,13 @@ def _ignored(warning: BridgeWarning) -> Notice:
 
 
 def _extra(request: Request) -> dict[str, str]:
-    """`extra=name:value`, as often as one likes."""
+    """The pairs of all parameters `extra=name:value`."""
     pairs = (value.partition(":") for name, value in request.query if name == "extra")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _roles(text: str, channels: int) -> tuple[Role, ...]:
-    """`agent,customer`; two channels are these two, in this order, unless it is said otherwise."""
+    """The roles from `agent,customer`.  Without a text, two channels are agent and customer, in this order."""
     named = split(text)
     if not named:
         return (Role.AGENT, Role.CUSTOMER) if channels == 2 else (Role.MIXED,) * channels
@@ -213,7 +217,7 @@ def _hangover(endpointing: str | None) -> int | None:
 
 
 def _audio(request: Request, codec: Codec | None) -> AudioFormat:
-    """What is heard once it is decoded."""
+    """The format of the audio after decoding."""
     channels = _whole(request, "channels", 1)
     if codec is not None:
         return AudioFormat(Encoding.L16, RATE, channels)
@@ -221,7 +225,11 @@ def _audio(request: Request, codec: Codec | None) -> AudioFormat:
 
 
 def _redact(request: Request) -> frozenset[Redact]:
-    """https://developers.deepgram.com/docs/redaction  Nothing that is asked for may be left in silently."""
+    """
+    The kinds of data to redact (https://developers.deepgram.com/docs/redaction).
+
+    Raises DialectError for an unknown kind: it must not stay in the text silently.
+    """
     said = [value for name, value in request.query if name == "redact"]
     asked = {_REDACT_ALIASES.get(one, one) for value in said for one in split(value.lower())}
     asked -= {"false"}
@@ -259,7 +267,7 @@ def _truth(request: Request, name: str) -> bool:
 
 
 def _notices(request: Request) -> tuple[Notice, ...]:
-    """Each parameter once; so many at most that a flood of them stays small."""
+    """Notices about parameters, each parameter once, limited in number."""
     names = sorted(
         {name[:32] for name, value in request.query if name not in _UNDERSTOOD and value}
     )

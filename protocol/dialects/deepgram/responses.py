@@ -1,9 +1,9 @@
 """
-What a Deepgram client is told.
+The messages to a Deepgram client.
 
 https://developers.deepgram.com/docs/live-streaming-results
-A final is `is_final` always, and `speech_final` unless speech goes on right behind it.  What has no place in
-Deepgram's messages stands under the key `x`.
+A final always has `is_final`, and `speech_final` unless speech continues right after it.  Data that has no place in
+Deepgram's messages is under the key `x`.
 """
 
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ Answer = dict[str, Any]
 _MOST_WARNINGS = 64
 
 _MOST_TERMS_NAMED = 32
-"""Terms named in one warning, of those accepted and of those rejected."""
+"""Most terms named in warnings, of the accepted and of the rejected ones."""
 
 
 class Answers:
-    """Turns what the log says into Deepgram's messages.  `request_id` stands in all of them."""
+    """Converts events of the event log to Deepgram's messages.  All of them carry `request_id`."""
 
     def __init__(self, listening: Listening) -> None:
         self.request_id = ""
@@ -53,12 +53,16 @@ class Answers:
         self._last_word: dict[int, int] = {}
         self._configuring = False
         self._warnings: list[Notice] = []
-        """What the call has shown, besides what the query string has."""
+        """Warnings that arose during the call; those about the query string are in `Listening`."""
 
-    # What follows from what the client says
+    # Messages of the client
 
     def finalize(self, channel: int | None) -> str:
-        """Everything said so far is wanted; the name of a mark that has to come back when it is settled."""
+        """
+        Begin a Finalize.
+
+        Returns the name of a mark, which must be reached when all earlier speech is settled.
+        """
         channels = range(self._channels) if channel is None else (channel,)
         self._finalizes += 1
         name = f"finalize:{self._finalizes}"
@@ -66,17 +70,17 @@ class Answers:
         return name
 
     def configure(self) -> bool:
-        """Whether a new list of keyterms may be set: one at a time."""
+        """Begin a Configure.  Returns False if another one is still unanswered."""
         free, self._configuring = not self._configuring, True
         return free
 
     def configured(self, keyterms: Sequence[str] | None = None) -> Answer:
-        """Acknowledge a Configure; `keyterms` are those in effect, if they were replaced."""
+        """The answer to a successful Configure; `keyterms`: the list in effect, if it was replaced."""
         replaced = {} if keyterms is None else {"keyterms": keyterms}
         return {"type": "ConfigureSuccess", "request_id": self.request_id} | replaced
 
     def refused(self, code: str, description: str) -> Answer:
-        """A Configure that changes nothing."""
+        """The answer to a Configure that failed."""
         return {
             "type": "ConfigureFailure",
             "request_id": self.request_id,
@@ -85,7 +89,7 @@ class Answers:
         }
 
     def heard(self, position: int) -> list[Answer]:
-        """So many samples of the call clock have come: silence may have lasted long enough by now."""
+        """`UtteranceEnd` messages that are due at `position`, in samples of the call clock."""
         wait = self._listening.utterance_end_ms
         if wait is None:
             return []
@@ -104,13 +108,13 @@ class Answers:
         ]
 
     def recall(self, past: Sequence[Entry]) -> None:
-        """What the log said before this connection: known, and not told again."""
+        """Apply events from before this connection; they are not sent again."""
         for entry in past:
             self._turns.apply(entry.event)
             if isinstance(entry.event, CallStarted):
                 self._created = entry.event.started_at
 
-    # What the log says
+    # Events of the event log
 
     def notify(self, entry: Entry) -> list[Answer]:
         """The messages for an event of the call."""
@@ -143,7 +147,7 @@ class Answers:
                 return []
 
     def _keywords(self, applied: KeywordsApplied) -> list[Answer]:
-        """Revision 0 is the list that the call began with: no answer to a Configure."""
+        """Keywords in effect.  Revision 0 is the list at the start of the call and answers no Configure."""
         for notice in keyterm_notices(applied):
             self._warn(notice)
         if not self._configuring or applied.revision == 0:
@@ -153,12 +157,12 @@ class Answers:
         return [self.configured(applied.accepted) | rejected]
 
     def _warn(self, notice: Notice) -> None:
-        """Told at the end; a flood of them stays small."""
+        """Add a warning for the closing `Metadata`; their number is limited."""
         if len(self._warnings) < _MOST_WARNINGS:
             self._warnings.append(notice)
 
     def _partial(self, partial: Partial) -> Answer:
-        """A number that still grows may be one that must not be read."""
+        """A partial, redacted: an incomplete number may become one that must be redacted."""
         words = redacted(partial.words, self._listening.redact, growing=True)
         stable = partial.stable if words == partial.words else 0
         extra = {"segment_id": str(partial.segment), "stable": stable}
@@ -187,7 +191,7 @@ class Answers:
         )
 
     def _was_awaited(self, segment: SegmentId) -> bool:
-        """Whether a Finalize waits for this very segment; then it is answered for this channel."""
+        """Whether a Finalize waits for this segment; if so, mark it as answered for this channel."""
         for awaited in self._finalizing.values():
             if awaited.get(segment.channel) == segment:
                 del awaited[segment.channel]
@@ -195,7 +199,7 @@ class Answers:
         return False
 
     def _finalized(self, unanswered: dict[int, SegmentId | None]) -> list[Answer]:
-        """All is settled: whoever waits for `from_finalize` gets it, also when there was nothing to say."""
+        """Empty results with `from_finalize` for the channels that had no speech to settle."""
         return [
             self._results(
                 SegmentId(channel, 0),
@@ -236,7 +240,7 @@ class Answers:
         }
 
     def _speaker(self, segment: SegmentId) -> Answer:
-        """Who spoke, for those who ask: each channel is one speaker."""
+        """The speaker, if `diarize` was requested: each channel is one speaker."""
         return {"speaker": segment.channel} if self._listening.diarize else {}
 
     def _about(self, engine: str) -> Answer:
@@ -248,7 +252,7 @@ class Answers:
         }
 
     def _labels(self) -> Answer:
-        """What the client wants to find again, as it said it."""
+        """The client's own tags and extra values, unchanged."""
         tags = {"tags": self._listening.tags} if self._listening.tags else {}
         return tags | ({"extra": dict(self._listening.extra)} if self._listening.extra else {})
 
@@ -270,7 +274,7 @@ class Answers:
 
 
 def keyterm_notices(applied: KeywordsApplied) -> list[Notice]:
-    """What was rejected, each term with its reason, and then what is in use all the same."""
+    """Notices about rejected terms, each with its reason, and a summary of the terms in use."""
     if not applied.rejected:
         return []
     rejected = [
@@ -282,7 +286,7 @@ def keyterm_notices(applied: KeywordsApplied) -> list[Notice]:
 
 
 def line_notice(warning: LineWarning) -> Notice:
-    """What is wrong with a channel's audio, and what to look at."""
+    """The notice about a fault in a channel's audio, and what to check."""
     return Notice(
         "audio",
         warning.fault.value,
@@ -291,7 +295,7 @@ def line_notice(warning: LineWarning) -> Notice:
 
 
 def _warning(notice: Notice) -> Answer:
-    """In the form of Deepgram's own warnings on pre-recorded audio."""
+    """A notice in the form of Deepgram's own warnings on pre-recorded audio."""
     return {"parameter": notice.parameter, "type": notice.kind, "message": notice.message}
 
 
@@ -319,5 +323,5 @@ def _seconds(samples: int) -> float:
 
 
 def _bare(word: str) -> str:
-    """A word as Deepgram's `word` has it: small letters, no punctuation around it."""
+    """A word as in Deepgram's field `word`: lower case, without punctuation around it."""
     return word.strip('.,;:!?¿¡"“”()[]…').lower() or word

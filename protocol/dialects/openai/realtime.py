@@ -1,9 +1,9 @@
 """
-OpenAI's realtime transcription, as existing clients speak it.
+OpenAI's realtime transcription API, for existing clients.
 
-https://developers.openai.com/api/docs/guides/realtime-transcription
-`session.created` is said before the client says anything.  Deltas are added up by clients and never taken back,
-so they carry stable words only; `completed` has the text that counts.  One track.
+https://developers.openai.com/api/docs/guides/realtime-transcription The gateway sends `session.created` before the
+first message of the client.  Clients concatenate deltas, which cannot be withdrawn, so deltas carry only stable
+words; `completed` has the final text.  One channel.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from .session import PCM, Wish, wish_of
 
 
 class OpenAI:
-    """One transcription session."""
+    """One connection: one transcription session."""
 
     name: ClassVar[str] = "openai"
 
@@ -43,7 +43,7 @@ class OpenAI:
         self._answers.session("session.created", {})
 
     def receive(self, message: Message) -> list[BridgeEvent]:
-        """What the client means; DialectError for what it may not say, which it is also told in-band."""
+        """See Dialect.  Errors of the client are also reported in-band."""
         try:
             return self._understand(message)
         except EarlyError:
@@ -53,19 +53,19 @@ class OpenAI:
             raise
 
     def report_error(self, error: str, reason: str) -> None:
-        """Said in-band before the connection is closed; a bad message was answered when it came."""
+        """Send an `error` before the connection is closed; a bad message was answered when it came."""
         if error != "bad_message":
             self._answers.error(reason, error)
 
     def opened(self, call_id: str) -> None:
-        """The session has an id of its own, and had it before."""
+        """Do nothing: the session has an id of its own."""
 
     def notify(self, entry: Entry) -> None:
-        """Items and their transcripts."""
+        """Send items and their transcripts."""
         self._answers.notify(entry)
 
     def outbox(self) -> list[Message]:
-        """What is to be sent now."""
+        """See Dialect."""
         return [*self._answers.take()]
 
     def _understand(self, message: Message) -> list[BridgeEvent]:
@@ -85,7 +85,7 @@ class OpenAI:
                 return []
 
     def _update(self, session: Mapping[str, Any]) -> list[BridgeEvent]:
-        """The first update opens the call, later ones may change keywords and who ends an utterance."""
+        """The first update opens the call; later ones may change keywords and turn detection."""
         kind = session.get("type")
         if isinstance(kind, str) and kind not in ("", "transcription"):
             raise DialectError("only sessions of type transcription are served")
@@ -136,7 +136,7 @@ class OpenAI:
         return [*self._audio.receive(payload)]
 
     def open_late(self) -> list[BridgeEvent]:
-        """A client may send no update at all: then everything has its default."""
+        """Open the call with default values, for a client that sends no update."""
         return self._open(Wish())
 
     def _commit(self) -> list[BridgeEvent]:

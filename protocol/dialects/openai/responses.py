@@ -1,8 +1,8 @@
 """
-What an OpenAI client is told of a transcription.
+The messages to an OpenAI client.
 
-With turn detection every segment is an item.  Without it the client commits, and whatever was said since the
-last commit is one item, complete when all of it is settled.
+With turn detection, every segment is an item.  Without it the client commits: all speech since the last commit is
+one item, which is complete when all its segments are settled.
 """
 
 from collections.abc import Sequence
@@ -35,15 +35,15 @@ _BUFFER = "input_audio_buffer"
 
 @dataclass(slots=True)
 class _Item:
-    """Something said that becomes one transcript."""
+    """A stretch of speech that becomes one transcript."""
 
     id: str
     sent: list[str] = field(default_factory=list)
-    """Words that deltas have given away: they cannot be taken back."""
+    """Words that were sent in deltas and cannot be withdrawn."""
 
 
 class Answers:
-    """Turns what the log says into server events; `session` is the id of the session."""
+    """Converts events of the event log to OpenAI's server events; `session`: the id of the session."""
 
     def __init__(self, session: str) -> None:
         self.manual = False
@@ -60,40 +60,44 @@ class Answers:
         self._out: list[str] = []
 
     def take(self) -> list[str]:
-        """What is to be sent now."""
+        """Return the messages to send now, and empty the list."""
         out, self._out = self._out, []
         return out
 
-    # What follows from what the client says
+    # Messages of the client
 
     def session(self, kind: str, session: dict[str, Any]) -> None:
-        """`session.created` or `session.updated`; what there is to warn of stands under `x`."""
+        """Send `session.created` or `session.updated`; warnings are under `x`."""
         self._about = session
         x = {"x": {"warnings": self._warnings}} if self._warnings else {}
         said = {"id": self._session, "object": "realtime.session", "type": "transcription"}
         self._say(kind, session=said | session, **x)
 
     def error(self, message: str, code: str) -> None:
-        """The client has made a mistake; the session goes on unless it is closed."""
+        """Send an `error` of the client; the session continues unless it is closed."""
         about = {"type": "invalid_request_error", "code": code, "message": message, "param": None}
         self._say("error", error=about | {"event_id": None})
 
     def cleared(self) -> None:
-        """The buffer holds nothing: audio is transcribed as it comes."""
+        """Answer a `clear`.  The buffer is always empty, because audio is transcribed as it arrives."""
         self._say(f"{_BUFFER}.cleared")
 
     def committed(self) -> str:
-        """The client has ended an utterance; the name of a mark that has to come back when it is settled."""
+        """
+        Answer a commit.
+
+        Returns the name of a mark, which must be reached when all earlier speech is settled.
+        """
         self._committed += 1
         item = f"item_{self._session[:8]}_c{self._committed}"
         self._commits.append(item)
         self._commit(item)
         return f"commit:{item}"
 
-    # What the log says
+    # Events of the event log
 
     def notify(self, entry: Entry) -> None:
-        """Take in an event of the call."""
+        """Apply an event of the call."""
         match entry.event:
             case CallWarning(_, code, message) if code != WarningCode.BAD_MESSAGE:
                 self.error(message, code)  # bad messages were answered when they came
@@ -120,9 +124,9 @@ class Answers:
 
     def _warn(self, texts: Sequence[str]) -> None:
         """
-        Say `session.updated` again, with all warnings so far; a flood of them stays small.
+        Send `session.updated` again, with all warnings so far, which are limited in number.
 
-        An `error` would end the session of many clients, and they do not know other kinds of events.
+        An `error` would end the session of many clients, and they do not know other types of events.
         """
         room = _MOST_WARNINGS - len(self._warnings)
         if room > 0:
@@ -133,7 +137,7 @@ class Answers:
         return self._items.setdefault(segment, _Item(f"item_{self._session[:8]}_{segment}"))
 
     def _delta(self, item: _Item, words: Sequence[Word]) -> None:
-        """Words that have become stable, if they go on where earlier deltas ended."""
+        """Send the words that have become stable, if they continue the earlier deltas."""
         texts = [word.text for word in words]
         given = [_bare(text) for text in item.sent]
         if len(texts) <= len(given) or [_bare(text) for text in texts[: len(given)]] != given:
@@ -157,7 +161,7 @@ class Answers:
         self._completed(item.id, final.text, final.span.end - final.span.start)
 
     def _complete_commit(self, item: str) -> None:
-        """Everything said before the commit is settled."""
+        """Complete the item of a commit: all speech before it is settled."""
         self._commits.remove(item)
         text, spoken = " ".join(self._said), self._spoken
         self._said, self._spoken = [], 0
@@ -192,5 +196,5 @@ class Answers:
 
 
 def _bare(word: str) -> str:
-    """A word without what a final only adds to it: signs and capitals."""
+    """A word without punctuation and capitals, which often appear only in the final."""
     return word.strip(".,;:!?").casefold()

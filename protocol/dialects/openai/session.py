@@ -1,4 +1,4 @@
-"""What an OpenAI client wishes of a session: today's form of `session.update`, and the one before it."""
+"""Parses the session settings of an OpenAI client: the present form of `session.update`, and the older one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ..common import json_fields, options
 from ..common.options import Options
 
 PCM = AudioFormat(Encoding.L16, 24_000)
-"""`audio/pcm`, whose rate clients may leave out."""
+"""`audio/pcm`, whose rate clients may omit."""
 
 _FORMATS = {
     "audio/pcm": PCM,
@@ -23,25 +23,25 @@ _FORMATS = {
 }
 
 _LONGEST_HINT = 4
-"""Words: a piece of a prompt that is longer is a sentence, not a name."""
+"""Words.  A longer part of a prompt is a sentence, not a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One session update, understood; None is what it says nothing of."""
+    """A parsed session update.  None: the update does not set this."""
 
     format: AudioFormat | None = None
     language: str | None = None
     keywords: CleanKeywords | None = None
     manual: bool | None = None
-    """Whether the client itself says where an utterance ends, by commit."""
+    """Whether the client ends utterances itself, by commit."""
 
     warnings: tuple[BridgeWarning, ...] = ()
-    """What was ignored of it."""
+    """Warnings about ignored options."""
 
 
 def wish_of(session: Mapping[str, Any]) -> Wish:
-    """DialectError when the audio format is wrong; what else is wrong is ignored."""
+    """Parse a session update.  Raises DialectError for a wrong audio format; other invalid options are ignored."""
     asked = Options(session)
     if "input_audio_format" in session or "input_audio_transcription" in session:
         source = _older(session)
@@ -63,7 +63,7 @@ def wish_of(session: Mapping[str, Any]) -> Wish:
 
 
 def _older(session: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of `transcription_session.update`, under today's names."""
+    """The fields of `transcription_session.update`, under their present names."""
     names = {
         "input_audio_format": "format",
         "input_audio_transcription": "transcription",
@@ -86,7 +86,7 @@ def _format(value: object) -> AudioFormat:
 
 
 def _keywords(transcription: Options) -> CleanKeywords | None:
-    """`keywords`, or a prompt that is a list of names; sentences are instructions, and not followed."""
+    """The option `keywords`, or a prompt that is a list of names; sentences are instructions and are ignored."""
     if terms := transcription.terms("keywords"):
         return clean(terms)
     if transcription.says("keywords"):
