@@ -1,9 +1,9 @@
 """
-Human speech streamed through the whole ring, and the words counted.
+Word error rate of human speech that is streamed through the whole pipeline.
 
-Takes the folder of recordings that lies beside the project (`../shared/audio`, or --audio): a hundred telephone
-prompts with their texts, some read speech, and a real call of two parties without a text.  The same prompts
-are given whole to the engine alone: cutting calls into segments must not cost words (1 point at most).
+Uses the folder of recordings next to the project (`../shared/audio`, or --audio): a hundred telephone prompts with
+their texts, some read speech, and a real call of two parties without a text.  The engine also transcribes the same
+prompts directly, each as a whole: cutting a call into segments may raise the error rate by at most one point.
 """
 
 import argparse
@@ -41,15 +41,15 @@ from workers.engines.base import Engine, Utterance
 
 _SILENCE = np.zeros(9_600, dtype=np.int16)
 _MOST = 12.0
-"""Seconds of a clip that is given whole to the engine; longer ones are left out of the comparison."""
+"""Longest clip in seconds that the engine transcribes as a whole; longer ones are not compared."""
 
 _LONG_MS = 2_000
-"""A segment that is longer, pre-roll and after-roll included, must have had a partial."""
+"""A longer segment, pre-roll and after-roll included, must have had a partial."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A recording with its text."""
+    """A recording at 8 kHz with its text."""
 
     name: str
     pcm: Pcm
@@ -57,14 +57,14 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return len(self.pcm) / 8_000
 
 
 async def through_the_pipeline(
     engine: Engine, channels: Sequence[Pcm], pace: float, *, partials: bool
 ) -> Listener:
-    """One call, at `pace` times real time; what was heard of it."""
+    """Stream one call at `pace` times real time.  Returns the events of the call."""
     with tempfile.TemporaryDirectory() as folder:
         async with embedded_valkey() as url:
             redis = connect(RedisSettings(url=url))
@@ -82,13 +82,13 @@ async def through_the_pipeline(
 
 
 def errors_alone(engine: Engine, clip: Clip) -> WordErrors:
-    """Of one clip given whole to the engine."""
+    """Word errors of a clip that the engine transcribes directly, as a whole."""
     wide = soxr.resample(clip.pcm.astype(np.float32) / 32_768, 8_000, 16_000, quality="HQ")
     return word_errors(clip.text, engine.transcribe([Utterance(wide.astype(np.float32))])[0].text)
 
 
 def errors_cut(clips: Sequence[Clip], heard: Listener) -> WordErrors:
-    """Of the clips behind one another: each final belongs to the clip in which its middle lies."""
+    """Word errors of the clips streamed as one call: a final belongs to the clip that contains its middle."""
     texts: list[list[str]] = [[] for _ in clips]
     ends = np.cumsum([len(clip.pcm) + len(_SILENCE) for clip in clips]) // 8
     for final in heard.of("segment.final"):
@@ -101,7 +101,11 @@ def errors_cut(clips: Sequence[Clip], heard: Listener) -> WordErrors:
 
 
 async def prompts(engine: Engine, clips: Sequence[Clip], pace: float) -> bool:
-    """The prompts as one call, against the engine alone; whether cutting cost no words."""
+    """
+    Compare the prompts as one call with the engine alone.
+
+    Returns whether the error rate is within the limit.
+    """
     audio = np.concatenate([part for clip in clips for part in (clip.pcm, _SILENCE)])
     heard = await through_the_pipeline(engine, [audio], pace, partials=False)
     cut = errors_cut(clips, heard)
@@ -113,7 +117,7 @@ async def prompts(engine: Engine, clips: Sequence[Clip], pace: float) -> bool:
 
 
 async def real_call(engine: Engine, path: Path, pace: float) -> bool:
-    """A real call: order, account and repetition, since there is no text to compare with."""
+    """Stream a real call and check order, accounts and partials, because there is no text to compare with."""
     channels = read_recording(path).channels
     heard = await through_the_pipeline(engine, channels, pace, partials=True)
     finals, ended = heard.of("segment.final"), heard.of("call.ended")[0]
@@ -147,7 +151,7 @@ def _in_order(finals: Sequence[Event]) -> bool:
 
 
 def _was_early(heard: Listener, final: Event) -> bool:
-    """Whether a partial of the segment came, and covered less than all of it."""
+    """Whether a partial of the segment came before the segment ended."""
     return any(
         event["segment_id"] == final["segment_id"] and event["end_ms"] < final["end_ms"]
         for event in heard.of("segment.partial")
@@ -155,7 +159,7 @@ def _was_early(heard: Listener, final: Event) -> bool:
 
 
 def read_clips(folder: Path, prefix: str) -> list[Clip]:
-    """The English recordings with a text below `prefix`."""
+    """The English recordings with a text whose path begins with `prefix`."""
     lines: list[dict[str, Any]] = [
         json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()
     ]
@@ -167,7 +171,7 @@ def read_clips(folder: Path, prefix: str) -> list[Clip]:
 
 
 async def measure(options: argparse.Namespace) -> bool:
-    """All of it."""
+    """Run all selected measurements.  Returns whether they passed."""
     engine = engine_loaded(argparse.Namespace(config=None), options.engine)
     print(recipe())
     print(f"engine {engine.capabilities.name}, pace {options.pace}")
@@ -185,7 +189,7 @@ async def measure(options: argparse.Namespace) -> bool:
 
 
 def main() -> int:
-    """0 when cutting cost no words and the real call's account is right, or when there is nothing to stream."""
+    """Run and print.  Returns 0 if all measurements passed, or if there are no recordings."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,11 +1,11 @@
 """
 Speed of the Granite engine at true size, with random weights.
 
-    python bench/granite.py                       # a GPU at hand: true size
-    python bench/granite.py --size tiny           # anywhere: shows that all of it runs, says nothing of speed
+    python bench/granite.py                       # with a GPU: true size
+    python bench/granite.py --size tiny           # on any machine: shows that everything runs, not the speed
 
-Weights do not change speed, lengths do: each text is exactly 3.5 tokens per second of speech, which is what English
-talk comes to.  Plain `generate()` of transformers runs beside it on the same weights, lengths and machine.
+Speed depends on lengths, not on weights: each text has exactly 3.5 tokens per second of speech, as English speech
+has. For comparison, `generate()` of transformers runs with the same weights, lengths and machine.
 """
 
 import argparse
@@ -34,13 +34,13 @@ KEYWORDS = tuple(f"Name {letter}" for letter in "ABCDEFGHIJKLMNOPQRST")
 
 
 def noise(seconds: float, seed: int) -> Samples:
-    """Audio of any kind: only its length counts."""
+    """Random audio, float32, `[n]`, at 16 kHz: only its length matters."""
     made = np.random.default_rng(seed).standard_normal(round(seconds * RATE))
     return (0.1 * made).astype(np.float32)
 
 
 def timed(act: Callable[[], object], repeats: int) -> float:
-    """The median of `repeats` runs, in seconds, after one that does not count."""
+    """Median duration of `repeats` runs, in seconds, after one run that is not counted."""
     act()
     spent = []
     for _ in range(repeats):
@@ -53,14 +53,14 @@ def timed(act: Callable[[], object], repeats: int) -> float:
 def finals(
     bench: Bench, decoder_factory: DecoderFactory, batch: int, seconds: float, repeats: int
 ) -> float:
-    """Seconds for `batch` finals of `seconds` each, with keywords."""
+    """Duration, in seconds, of `batch` finals of `seconds` each, with keywords."""
     engine = bench.engine(decoder_factory, seconds)
     utterances = [Utterance(noise(seconds, seed), keywords=KEYWORDS) for seed in range(batch)]
     return timed(lambda: engine.transcribe(utterances), repeats)
 
 
 def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> float:
-    """The same by transformers' own `generate()`, with clips of one length, so without any padding."""
+    """The same with `generate()` of transformers; all clips have one length, so there is no padding."""
     model, device = bench.model, bench.parts.llm.device
     tokens = bench.parts.prompts.tokens
     audio = tokens.id_of("<|audio|>")
@@ -80,7 +80,7 @@ def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> fl
             max_new_tokens=most, min_new_tokens=most, do_sample=False, num_beams=1,
         ).cpu()  # fmt: skip
 
-    # The vendor's forward knows no fp32 batch norm in a bf16 model: autocast puts the types right.
+    # The vendor's forward pass does not support fp32 batch norm in a bf16 model: autocast converts the types.
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         return timed(run, repeats)
 
@@ -88,7 +88,7 @@ def plain_generate(bench: Bench, batch: int, seconds: float, repeats: int) -> fl
 def partials(
     bench: Bench, decoder_factory: DecoderFactory, batch: int, seconds: float, repeats: int
 ) -> float:
-    """Seconds for one partial of each of `batch` open segments, `seconds` long and heard before."""
+    """Duration, in seconds, of one partial for each of `batch` open segments of `seconds` with earlier partials."""
     engine = bench.engine(decoder_factory, max(seconds + 60.0, 90.0))
     length = round(seconds * RATE)
     clips = [noise(seconds + 2, seed) for seed in range(batch)]
@@ -106,22 +106,23 @@ def partials(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Due:
-    """Something that a voice wants at a moment of the load test."""
+    """A request of one voice at one moment of the load test."""
 
     at: float
     voice: int
     segment: int
     seconds: float
-    """How much of the segment has been spoken."""
+    """Length of the segment so far."""
 
     final: bool
 
 
 def timetable(voices: int, span: float) -> list[Due]:
     """
-    Finals and partials of `voices` that talk without a pause: 1 to 15 s a segment, 5 s on average.
+    Finals and partials of `voices` speakers without pauses, for `span` seconds.
 
-    Lengths are exponential and the voices begin at random, so finals come as a Poisson process.
+    Segments have 1 to 15 s, 5 s on average.  Lengths are exponential and speakers begin at random, so finals form a
+    Poisson process.
     """
     dice = np.random.default_rng(1)
     due = []
@@ -140,9 +141,9 @@ def load_test(
     bench: Bench, decoder_factory: DecoderFactory, voices: int, span: float
 ) -> tuple[list[float], int, int]:
     """
-    Seconds from a segment's end to its text; and how many partials were made and how many fell away.
+    Run the load test.  Returns the latency of each final in seconds, and the numbers of made and dropped partials.
 
-    A voice has one partial in the engine at most: while that waits, newer ones fall away.
+    A voice has at most one partial in the engine; newer ones are dropped while it waits.
     """
     engine = bench.engine(decoder_factory, 30.0)
     clips = [noise(15.0, seed) for seed in range(8)]
@@ -190,11 +191,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{accelerator}, torch {torch.__version__}, size {chosen.size}, random weights; {recipe()}"
     )
     print(f"command: python bench/granite.py {shlex.join(arguments or sys.argv[1:])}\n")
-    tell_finals(bench, decoder_factory, batches, chosen)
-    tell_partials(bench, decoder_factory, batches, chosen.repeats)
-    tell_drafts(bench, decoder_factory, batches)
+    print_finals(bench, decoder_factory, batches, chosen)
+    print_partials(bench, decoder_factory, batches, chosen.repeats)
+    print_drafts(bench, decoder_factory, batches)
     for streams in [int(one) for one in chosen.streams.split(",") if one]:
-        tell_load(bench, decoder_factory, streams, chosen.span)
+        print_load(bench, decoder_factory, streams, chosen.span)
 
 
 def _grammar() -> argparse.ArgumentParser:
@@ -217,13 +218,13 @@ def _grammar() -> argparse.ArgumentParser:
     return parser
 
 
-def tell_finals(
+def print_finals(
     bench: Bench,
     decoder_factory: DecoderFactory,
     batches: Sequence[int],
     chosen: argparse.Namespace,
 ) -> None:
-    """A table of finals, with plain `generate()` beside them unless that is not wanted."""
+    """Print a table of finals, compared with `generate()` unless `--no-generate` is given."""
     seconds = chosen.seconds
     print(f"Finals of {seconds:g} s, {text_length(round(seconds * RATE))} tokens, 20 keywords\n")
     print("| batch | engine, s | engine, RTFx | generate(), s | generate(), RTFx | ratio |")
@@ -237,10 +238,10 @@ def tell_finals(
         print(line, flush=True)
 
 
-def tell_partials(
+def print_partials(
     bench: Bench, decoder_factory: DecoderFactory, batches: Sequence[int], repeats: int
 ) -> None:
-    """A table of partials, and how many streams they are enough for."""
+    """Print a table of partials, with the number of streams that they allow."""
     print("\nPartials of segments 6 s long\n")
     print("| batch | each, ms | streams at one per 0.5 s, nothing else running |")
     print("|---|---|---|")
@@ -249,8 +250,8 @@ def tell_partials(
         print(f"| {batch} | {1_000 * each:.2f} | {PARTIAL_EVERY / each:.0f} |", flush=True)
 
 
-def tell_drafts(bench: Bench, decoder_factory: DecoderFactory, batches: Sequence[int]) -> None:
-    """A table of when drafts pay."""
+def print_drafts(bench: Bench, decoder_factory: DecoderFactory, batches: Sequence[int]) -> None:
+    """Print a table of the acceptance at which drafts save time."""
     print("\nDrafts: share that must be accepted for a draft to pay\n")
     print("| rows | step, ms | one more token in the prefill, ms | break-even |")
     print("|---|---|---|---|")
@@ -262,8 +263,8 @@ def tell_drafts(bench: Bench, decoder_factory: DecoderFactory, batches: Sequence
         )
 
 
-def tell_load(bench: Bench, decoder_factory: DecoderFactory, streams: int, span: float) -> None:
-    """One line: how long finals of so many voices are waited for."""
+def print_load(bench: Bench, decoder_factory: DecoderFactory, streams: int, span: float) -> None:
+    """Print the latency of finals at a load of `streams` voices, in one line."""
     waits, made, fallen = load_test(bench, decoder_factory, streams, span)
     p50, p95, p99 = (1e3 * percentile(waits, share) for share in (0.50, 0.95, 0.99))
     print(

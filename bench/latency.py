@@ -1,13 +1,13 @@
 """
-How long after the end of speech a final arrives, and how much of that is not the engine's.
+Latency of finals: the time from the end of speech to the final, and the part of it outside the engine.
 
-Two runs, both through a real gateway process, Valkey and sockets, at real-time pace, times taken from the
-audio's own timeline (never from when a frame was really sent):
+Two runs, both through a real gateway process, Valkey and sockets, in real time.  Times refer to the timeline of the
+audio, never to the moment when a frame was really sent:
 
-1. `--calls` calls at once with an engine that costs nothing: all that is left is Trunkline's own.
-2. one call with the real CPU engine: what a person sees.
+1. `--calls` simultaneous calls with an engine that takes no time: the latency of Trunkline itself.
+2. One call with the real CPU engine: the latency that a user sees.
 
-The hang-over (silence that ends a segment) is waited for on purpose: it is printed, and not counted.
+The hang-over (the silence that ends a segment) is intended: it is printed, but not counted.
 """
 
 import argparse
@@ -45,32 +45,32 @@ _ENDPOINTING = Endpointing()
 
 
 class Free:
-    """An engine that costs nothing."""
+    """An engine that takes no time."""
 
     capabilities = Capabilities("free", frozenset({"en"}), max_batch=64)
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """One word for each."""
+        """Return one word for each utterance."""
         return [Hypothesis((RecognisedWord("word"),)) for _ in batch]
 
 
 @dataclass(slots=True)
 class Lags:
-    """Milliseconds, one for each event."""
+    """Latencies in milliseconds, one for each event."""
 
     final: list[float] = field(default_factory=list)
-    """From the decision that speech has ended (its last tick plus the hang-over) to the final's arrival."""
+    """From the end of the segment (its last voiced tick plus the hang-over) to the arrival of the final."""
 
     not_engine: list[float] = field(default_factory=list)
-    """The same without the time in the engine and waiting for it."""
+    """The same without the time in the engine and the time waiting for it."""
 
     partial: list[float] = field(default_factory=list)
-    """From the last sample that a partial covers to its arrival."""
+    """From the last sample that a partial covers to the arrival of the partial."""
 
 
 @contextlib.asynccontextmanager
 async def running(engine: Engine) -> AsyncIterator[str]:
-    """A gateway in a process of its own, a worker in this one; the gateway's URL."""
+    """Run a gateway as a process and a worker in this process.  Yields the gateway's URL."""
     async with embedded_valkey() as redis_url:
         redis = connect(RedisSettings(url=redis_url))
         partitions = [Partition(0)]
@@ -90,7 +90,7 @@ async def running(engine: Engine) -> AsyncIterator[str]:
 
 
 async def one_call(url: str, audio: bytes, delay: float, lags: Lags) -> None:
-    """Play `audio` after `delay` seconds and take down when what came back."""
+    """Play `audio` (mu-law, 8 kHz) after `delay` seconds, and record the latencies."""
     loop = asyncio.get_running_loop()
     async with connect_socket(url, compression=None) as socket:
         await asyncio.sleep(delay)
@@ -126,7 +126,7 @@ def _take(event: dict[str, object], now_ms: float, lags: Lags) -> None:
 
 
 async def measure(engine: Engine, calls: int, seconds: float) -> Lags:
-    """`calls` at once, each with the prompts in another order, begun at random times within a second."""
+    """Run `calls` simultaneous calls, each with the prompts in another order, started at random within a second."""
     random = np.random.default_rng(7)
     prompts = [read_recording(path).channels[0] for path in sorted(_PROMPTS.glob("*.wav"))]
     lags = Lags()
@@ -140,7 +140,7 @@ async def measure(engine: Engine, calls: int, seconds: float) -> Lags:
 
 
 def report(title: str, lags: Lags) -> None:
-    """A table."""
+    """Print a table."""
     print(f"\n{title}")
     for name, values in (
         ("end of speech (hang-over over) to final", lags.final),
@@ -152,7 +152,7 @@ def report(title: str, lags: Lags) -> None:
 
 
 def main() -> None:
-    """Both runs."""
+    """Run both measurements and print."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20)

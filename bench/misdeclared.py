@@ -1,9 +1,9 @@
 """
-How often audio that is what it says is taken for something else, and the reverse.
+False positives and detections of the quality monitor for audio with a wrong declared format.
 
-`python -m bench.misdeclared FOLDER`: every WAV file below FOLDER, in each right and each wrong declaration,
-through the line monitor as a channel feeds it.  A right declaration that is taken for a wrong one loses words, so
-there must be none.  Prints a table: files, and in how many channels the audio would not have been transcribed.
+`python -m bench.misdeclared FOLDER`: feeds every WAV file below FOLDER, with each right and each wrong declaration,
+to the quality monitor as a channel does.  A right declaration that is taken for a wrong one loses words, so there
+must be none.  Prints a table: files, and the number of channels whose audio would not have been transcribed.
 """
 
 import sys
@@ -21,7 +21,7 @@ _SECONDS = 30
 _RNG = np.random.default_rng(1)
 
 Declared = tuple[Pcm, int, float]
-"""Samples as they are read, the declared rate in Hz, and the pace at which they come."""
+"""Samples decoded as declared (int16), the declared rate in Hz, and the arrival rate as a multiple of real time."""
 
 
 def _noisy(pcm: Pcm, rate: int, decibels: float) -> Pcm:
@@ -75,7 +75,7 @@ WRONG: dict[str, Callable[[Pcm], Declared]] = {
 
 
 def doubted(declared: Declared) -> bool:
-    """Whether any of the audio would not be transcribed; 20 ms frames."""
+    """Whether any of the audio would not be transcribed, fed in frames of 20 ms."""
     pcm, rate, pace = declared
     quality_monitor, size = QualityMonitor(1, rate), rate // 50
     for number, start in enumerate(range(0, len(pcm), size)):
@@ -89,7 +89,7 @@ def doubted(declared: Declared) -> bool:
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure and print the table."""
     paths = sorted(Path(sys.argv[1]).rglob("*.wav"))
     for title, cases in (("right", RIGHT), ("wrong", WRONG)):
         for name, declare in cases.items():

@@ -1,4 +1,4 @@
-"""A Granite model of random weights, at true size or tiny: what it costs is what trained weights cost."""
+"""A Granite model with random weights, at true size or tiny; it is as fast as one with trained weights."""
 
 import json
 import tempfile
@@ -59,17 +59,17 @@ TINY: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A model of random weights, and engines over it."""
+    """A model with random weights, and engines that use it."""
 
     model: Any
     parts: LoadedModel
 
     def decoder_factory(self, rows: int, seconds: float, *, graphs: bool) -> DecoderFactory:
-        """Room for `rows` segments."""
+        """Allocate room for `rows` segments of `seconds`."""
         return self.parts.decoder_factory(rows, longest(seconds, 200), graphs=graphs)
 
     def engine(self, decoder_factory: DecoderFactory, seconds: float) -> GraniteEngine:
-        """An engine whose texts have the fixed length: nothing ends them earlier, nothing is doubted."""
+        """An engine whose texts have a fixed length: no end tokens, no check of keywords."""
         rows = decoder_factory.cache.slots
         rules = EngineOptions(GRANITE_4_0, rows, seconds, 200, 0.0, lambda: 0, most=text_length)
         can = capabilities(GraniteSettings(model="random", max_seconds=seconds), rows)
@@ -79,12 +79,12 @@ class Bench:
 
 
 def text_length(samples: int) -> int:
-    """Tokens of the text of so much speech."""
+    """Length of the text, in tokens, for `samples` samples at 16 kHz."""
     return max(1, round(TOKENS_PER_SECOND * samples / RATE))
 
 
 def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
-    """Random weights at `sizes`, in the type that the engine uses on `device`."""
+    """A model with random weights of `sizes`, in the data type that the engine uses on `device`."""
     text = GraniteConfig(**sizes["text"], bos_token_id=1, eos_token_id=1, pad_token_id=0)
     config = GraniteSpeechConfig(
         text_config=text, encoder_config=GraniteSpeechEncoderConfig(**sizes["encoder"]),
@@ -98,13 +98,13 @@ def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
     torch.set_default_dtype(torch.float32)
     anatomy_of(model).listener.encoder.out.bias.data[
         0
-    ] = -1e4  # never blank: noise must be taken for speech here
+    ] = -1e4  # never blank: the noise must count as speech here
     model = prepared(model, device)
     return Bench(model, take_apart(model, tokens_of(text.vocab_size)))
 
 
 def tokens_of(size: int) -> Tokens:
-    """A tokenizer of `size` made-up words, so that texts have words to align."""
+    """A tokenizer of `size` invented words, so that texts have words to align."""
     dice = np.random.default_rng(0)
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     signs = [chr(byte) for byte in plain]

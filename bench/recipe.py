@@ -1,4 +1,4 @@
-"""What every figure needs beside it: machine, commit, command."""
+"""The recipe of a measurement: machine, commit, command; and percentiles."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from cli.processor import instruction_sets
 
 
 def recipe() -> str:
-    """One line that says where and how a figure was made."""
+    """One line with the machine, the commit and the command of this measurement."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         capture_output=True,
@@ -40,6 +40,6 @@ def _processor() -> str:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` of the values lie; nan where there is none."""
+    """The value below which `share` (0 to 1) of the values lie; nan if there are no values."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else float("nan")

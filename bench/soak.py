@@ -1,12 +1,13 @@
 """
-A call of hours in minutes: is it as good at its end as at its beginning?
+Soak test: a call of hours, played in minutes; checks that its end is as good as its beginning.
 
-The clock of a call is its samples, so a long call can be sent faster than it was spoken.  Numbers that can be told
-from the samples (bench/spoken.py) are spoken now and then, with 100 keywords set and silence of minutes between.
-Gateway, worker and recorder are real processes whose memory is looked at from outside.
+The call clock counts samples, so a long call can be sent faster than real time.  The call has spoken numbers that
+can be recognised from the samples (bench/spoken.py), with silence of minutes between them, and 100 keywords.
+Gateway, worker and recorder are real processes, whose memory is measured from outside.
 
-Right or wrong are the times of words (to 1 ms, from the first to the last hour), the texts and the account; memory
-must not grow by more than `--allowance` MB from the first quarter to the last.  Latency is told, not judged.
+The test checks the times of words (to 1 ms, from the first to the last hour), the texts and the accounts; memory
+must not grow by more than `--allowance` MB from the first quarter to the last.  Latency is printed, not
+checked.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from protocol.audio import Encoding, encode
 from runtime.process import run_loop
 
 _FRAME = 800
-"""Samples in a message: 100 ms."""
+"""Samples in a message: 100 ms at 8 kHz."""
 
 _DIGITS = 4
 _KEYWORDS = [f"Produkt {first}{second}" for first in "ABCDEFGHIJ" for second in "KLMNOPQRST"]
@@ -40,28 +41,28 @@ _KEYWORDS = [f"Produkt {first}{second}" for first in "ABCDEFGHIJ" for second in 
 
 @dataclass(slots=True)
 class Findings:
-    """What was seen."""
+    """The observations of a run."""
 
     spoken: list[tuple[int, str]] = field(default_factory=list)
-    """Every digit, and the sample at which it begins."""
+    """Every digit, with the sample at which it begins."""
 
     heard: list[tuple[int, str]] = field(default_factory=list)
-    """Every word of every final, and the millisecond at which it begins."""
+    """Every word of every final, with the millisecond at which it begins."""
 
     sent: list[float] = field(default_factory=list)
-    """When each second of the call was sent, in seconds of the loop's clock."""
+    """Time at which each second of the call was sent, in seconds of the event loop's clock."""
 
     latencies: list[tuple[int, float]] = field(default_factory=list)
-    """End of a segment in ms, and seconds from its last sample's being sent to its final's arrival."""
+    """End of a segment in ms, and seconds from sending its last sample to the arrival of its final."""
 
     memory: dict[str, list[float]] = field(default_factory=dict)
-    """MB of each process, at equal distances of the call."""
+    """Resident memory of each process in MB, at equal intervals."""
 
     ended: dict[str, object] = field(default_factory=dict)
 
 
 def audio(hours: float, findings: Findings, dice: random.Random) -> Iterator[bytes]:
-    """The call in messages: a number every few seconds, and a silence of many minutes in each half hour."""
+    """The messages of the call: a number every few seconds, and a silence of many minutes about every half hour."""
     said = syllables()
     total, position = int(hours * 3_600 * 8_000), 0
     while position < total:
@@ -77,7 +78,7 @@ def audio(hours: float, findings: Findings, dice: random.Random) -> Iterator[byt
 
 
 async def call(url: str, hours: float, pace: float, seed: int, it: Rig) -> Findings:
-    """Play the call and take everything down."""
+    """Play the call and record the observations."""
     findings = Findings(memory={process.name: [] for process in _watched(it)})
     loop = asyncio.get_running_loop()
     async with connect(f"{url}/v1/calls", compression=None) as socket:
@@ -102,7 +103,7 @@ def _watched(it: Rig) -> list:
 
 
 def _megabytes(process: asyncio.subprocess.Process | None) -> float:
-    """Resident memory, as Linux counts it."""
+    """Resident memory of a process in MB (VmRSS of Linux)."""
     assert process is not None
     status = Path(f"/proc/{process.pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
@@ -122,7 +123,7 @@ async def _listen(socket: ClientConnection, findings: Findings) -> None:
 
 
 def report(findings: Findings, hours: float, allowance: float) -> bool:
-    """Print what was found; whether it is right."""
+    """Print the observations.  Returns whether they are right."""
     off = [
         abs(at - position / 8)
         for (position, digit), (at, word) in zip(findings.spoken, findings.heard, strict=False)
@@ -154,7 +155,7 @@ def report(findings: Findings, hours: float, allowance: float) -> bool:
 
 
 async def soak(options: argparse.Namespace) -> bool:
-    """The whole run."""
+    """Run the test.  Returns whether it passed."""
     with tempfile.TemporaryDirectory(prefix="trunkline-soak-") as folder:
         it = rig(Path(folder), free_ports(1), durable=False)
         del it.workers[1:]
@@ -166,7 +167,7 @@ async def soak(options: argparse.Namespace) -> bool:
 
 
 def main() -> int:
-    """0 when everything is as it should be."""
+    """Run and print.  Returns 0 if the test passed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

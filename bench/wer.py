@@ -1,11 +1,11 @@
 """
-Word errors of any engine, and what a keyword list does to them.
+Word error rate of any engine, with and without a keyword list.
 
     python bench/wer.py MANIFEST --engine moonshine [--keywords terms.txt] [--option model=/models/granite]
 
-MANIFEST has one JSON object a line: `file` (WAV, mono counts, relative to the manifest), `text`, `language`, and
-perhaps `keywords`, a list of terms that matter in that clip, said or not.  Lines without `text` are passed over.
-English is normalised as Whisper's authors do, other languages by their plain normaliser.
+MANIFEST has one JSON object on each line: `file` (WAV, mixed to mono, relative to the manifest), `text`,
+`language`, and optionally `keywords`, a list of terms for that clip, spoken or not.  Lines without `text` are
+skipped.  English is normalised with Whisper's English normaliser, other languages with its basic normaliser.
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Word errors over many clips; errors are counted before they are divided."""
+    """Word errors over many clips: errors and words are summed before the division."""
 
     words: int = 0
     substituted: int = 0
@@ -62,26 +62,26 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Spotted:
-    """How the terms of the lists fared."""
+    """Counts of keywords over many clips."""
 
     said: int = 0
     found: int = 0
     inserted: int = 0
-    """Terms that stand in the text and were not said, each occurrence."""
+    """Occurrences of terms in the text that were not spoken."""
 
     @property
     def recall(self) -> float:
-        """Share of what was said that was found; 1 when nothing was said."""
+        """Share of spoken terms that were found; 1 if none was spoken."""
         return self.found / self.said if self.said else 1.0
 
 
 def normalised(text: str, language: str) -> str:
-    """`text` as words that can be compared."""
+    """`text`, normalised for comparison."""
     return str((_ENGLISH if language == "en" else _OTHERS)(text)).strip()
 
 
 def word_errors(pairs: Iterable[tuple[str, str]]) -> Errors:
-    """Errors of (reference, heard), both normalised; clips whose reference is empty count insertions only."""
+    """Word errors of pairs (reference, recognised), both normalised; an empty reference counts only insertions."""
     words = substituted = deleted = inserted = 0
     for reference, heard in pairs:
         if not reference:
@@ -96,7 +96,7 @@ def word_errors(pairs: Iterable[tuple[str, str]]) -> Errors:
 
 
 def spotted(triples: Iterable[tuple[str, str, Sequence[str]]]) -> Spotted:
-    """Recall and false insertions of terms in (reference, heard, terms), all normalised."""
+    """Found and falsely inserted terms in (reference, recognised, terms), all normalised."""
     said = found = inserted = 0
     for reference, heard, terms in triples:
         for term in terms:
@@ -121,7 +121,7 @@ def read_manifest(path: Path, extra: Sequence[str]) -> list[Clip]:
 
 
 def read_samples(path: Path) -> Samples:
-    """All channels of a WAV file in one, at the rate of the engines; 16-bit PCM or G.711."""
+    """A WAV file (16-bit PCM or G.711), mixed to mono and resampled to 16 kHz."""
     raw = path.read_bytes()
     chunks = dict(_chunks(raw))
     form, channels, rate = (
@@ -137,7 +137,7 @@ def read_samples(path: Path) -> Samples:
 
 
 def pieces(samples: Samples, longest: int) -> Iterator[Samples]:
-    """`samples` cut where it is quietest, so that no piece is longer than `longest`."""
+    """`samples`, cut at quiet places, so that no piece is longer than `longest` samples."""
     while len(samples) > longest:
         energy = np.convolve(samples[:longest] ** 2, np.ones(1_600), "same")
         cut = longest // 2 + int(energy[longest // 2 :].argmin())
@@ -147,7 +147,7 @@ def pieces(samples: Samples, longest: int) -> Iterator[Samples]:
 
 
 def transcribe(engine: Engine, clips: Sequence[Clip], *, with_list: bool) -> list[str]:
-    """What the engine hears in each clip."""
+    """The text of each clip by `engine`; `with_list`: with the keywords of the clip."""
     can = engine.capabilities
     jobs: list[tuple[int, Utterance]] = []
     for number, clip in enumerate(clips):
@@ -165,7 +165,7 @@ def transcribe(engine: Engine, clips: Sequence[Clip], *, with_list: bool) -> lis
 
 
 def report(clips: Sequence[Clip], heard: Sequence[str], title: str, seconds: float) -> str:
-    """One line of the table for all clips, and one for each language."""
+    """Lines of the table: one for all clips and, if there are several languages, one for each."""
     lines = []
     languages = sorted({clip.language for clip in clips})
     for group in [languages] if len(languages) == 1 else [languages, *([one] for one in languages)]:
@@ -189,7 +189,7 @@ def report(clips: Sequence[Clip], heard: Sequence[str], title: str, seconds: flo
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -237,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _count(term: str, text: str) -> int:
-    """How often the words of `term` stand in a row in `text`."""
+    """Number of occurrences of `term` in `text`, as whole words."""
     words, sought = text.split(), term.split()
     if not sought:
         return 0
@@ -245,7 +245,7 @@ def _count(term: str, text: str) -> int:
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a RIFF file."""
+    """The chunks of a RIFF file: (id, content)."""
     at = 12
     while at + 8 <= len(raw):
         size = int.from_bytes(raw[at + 4 : at + 8], "little")
