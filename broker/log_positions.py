@@ -12,7 +12,7 @@ from protocol.event_codec import decode_entry
 from protocol.events import CallEnded, CallStarted
 
 from .lua import load
-from .redis_keys import CallKeys
+from .redis_keys import CallKeys, parse_entry_id
 
 _AT_ONCE = 250
 """Calls in one command; limits how long the command blocks Redis."""
@@ -68,7 +68,7 @@ async def read_log_status(redis: Redis, keys: CallKeys) -> LogStatus:
     first: Any = await redis.xrange(keys.log, count=1)
     last: Any = await redis.xrevrange(keys.log, count=1)
     opening, closing = (
-        [decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page]
+        [decode_entry(parse_entry_id(entry_id)[0], fields[b"e"]) for entry_id, fields in page]
         for page in (first, last)
     )
     return LogStatus(

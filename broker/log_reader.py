@@ -15,8 +15,8 @@ from protocol.event_codec import decode_entry
 from protocol.events import CallEnded, Entry
 
 from .log_positions import LogStatus
-from .pubsub import _CATCH_UP, _POSITION, News, PubSubHub
-from .redis_keys import CallKeys
+from .pubsub import CATCH_UP, POSITION, News, PubSubHub
+from .redis_keys import CallKeys, parse_entry_id
 
 _PAGE = 256
 """Entries read from a log at a time."""
@@ -77,12 +77,12 @@ class LogReader:
 
     async def _next(self, news: News) -> AsyncIterator[Entry]:
         try:
-            async with asyncio.timeout(_CATCH_UP if self._is_unread else None):
+            async with asyncio.timeout(CATCH_UP if self._is_unread else None):
                 message = await news.get()
         except TimeoutError:
             message = b""
         head, _, payload = message.partition(b" ")
-        if head == _POSITION:
+        if head == POSITION:
             seq, _, log = payload.partition(b" ")
             if log == self._log and int(seq) <= self._seq:
                 return
@@ -106,7 +106,7 @@ class LogReader:
                 return
             self._is_unread = False
             for entry_id, fields in page:
-                self._seq = int(entry_id.split(b"-")[0])
+                self._seq, _ = parse_entry_id(entry_id)
                 yield decode_entry(self._seq, fields[b"e"])
             if len(page) < _PAGE:
                 return

@@ -12,13 +12,13 @@ from redis.exceptions import RedisError
 
 from .log_positions import LogPosition, LogPositions
 
-_CATCH_UP = 5.0
+CATCH_UP = 5.0
 """
 Seconds between checks of all followed calls for messages that were missed, and before a failed read of a log is
 repeated.
 """
 
-_POSITION = b"="
+POSITION = b"="
 """First word of a message with the position of a log: its last seq and its name."""
 
 _BACK_OFF = 0.2
@@ -78,7 +78,7 @@ class PubSubHub:
 
     async def _check_repeatedly(self) -> None:
         while True:
-            await asyncio.sleep(_CATCH_UP)
+            await asyncio.sleep(CATCH_UP)
             with contextlib.suppress(RedisError, OSError):
                 await self.check()
 
@@ -93,7 +93,7 @@ class PubSubHub:
             channel = followed[meta]
             if position != channel.position:
                 channel.position = position
-                message = b"%b %d %b" % (_POSITION, position.seq, position.log)
+                message = b"%b %d %b" % (POSITION, position.seq, position.log)
                 for news in channel.readers:
                     _offer(news, message)
 

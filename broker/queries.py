@@ -11,7 +11,7 @@ from protocol.fleet import Fleet, QueueDepth
 from protocol.jobs import task_of
 from protocol.worker_capacity import CapacityError, WorkerCapacity, decode_capacity
 
-from .redis_keys import RECORDER, Partition
+from .redis_keys import RECORDER, Partition, parse_entry_id
 from .scripts import PROBE
 
 EntryId = tuple[int, int]
@@ -48,7 +48,7 @@ async def fleet(redis: Redis, partition: Partition, now: float) -> Fleet:
 
 
 def _depth(segments: int, oldest: Any, now: float) -> QueueDepth:  # noqa: ANN401  # as redis-py leaves it
-    since = int(oldest[0][0].split(b"-")[0]) / 1_000 if oldest else now
+    since = parse_entry_id(oldest[0][0])[0] / 1_000 if oldest else now
     return QueueDepth(segments, max(0.0, now - since))
 
 
@@ -85,14 +85,8 @@ async def probe(redis: Redis, partition: Partition) -> Probe:
     life, used, limit, oldest, newest, added = await redis.register_script(PROBE.source)(
         keys=[partition.outbox], args=[RECORDER]
     )
-    first = entry_id(oldest) if oldest else None
-    return Probe(life.decode(), used, limit, first, entry_id(newest), added)
-
-
-def entry_id(text: bytes) -> EntryId:
-    """Parse the id of a stream entry into a form that can be compared."""
-    milliseconds, _, number = text.partition(b"-")
-    return int(milliseconds), int(number)
+    first = parse_entry_id(oldest) if oldest else None
+    return Probe(life.decode(), used, limit, first, parse_entry_id(newest), added)
 
 
 def _readable(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:

@@ -46,6 +46,16 @@ WORKERS = "workers"
 RECORDER = "recorder"
 
 
+def parse_entry_id(entry_id: bytes) -> tuple[int, int]:
+    """
+    Split the id of a stream entry (`first-second`) into a pair that can be compared.
+
+    In an event log, `first` is the seq. In other streams the server sets it: milliseconds since 1970 by its clock.
+    """
+    first, _, second = entry_id.partition(b"-")
+    return int(first), int(second)
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
     """A share of the calls, whose keys are on the same Redis node."""

@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from redis.asyncio import Redis
 
-from broker.redis_keys import Partition
+from broker.redis_keys import Partition, parse_entry_id
 from protocol.jobs import task_of
 
 _LOOK_SECONDS = 0.02
@@ -132,10 +132,5 @@ class QueueMeter:
                 pipe.xlen(stream)
                 pipe.xrange(stream, count=1)
             answers = await pipe.execute()
-        oldest = [_moment(entries[0][0]) for entries in answers[1::2] if entries]
+        oldest = [parse_entry_id(entries[0][0])[0] / 1_000 for entries in answers[1::2] if entries]
         return sum(answers[::2]), max(0.0, self._now() - min(oldest)) if oldest else 0.0
-
-
-def _moment(entry: bytes) -> float:
-    """Return when an entry was written, in seconds since 1970, from its id (clock of Redis)."""
-    return int(entry.partition(b"-")[0]) / 1_000

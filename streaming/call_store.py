@@ -15,7 +15,7 @@ from redis.commands.core import AsyncScript
 
 from broker.leases import REGISTER_STREAMS
 from broker.queries import server_time
-from broker.redis_keys import WORKERS, CallKeys, Partition
+from broker.redis_keys import WORKERS, CallKeys, parse_entry_id
 from broker.scripts import (
     ADOPT,
     APPEND,
@@ -243,7 +243,7 @@ class CallStore:
         """Read the state of the call from Redis.  `checkpoint`: used if the stored one cannot be decoded."""
         page: Any = await self._redis.xrange(self.keys.log)
         entries = tuple(
-            decode_entry(int(entry_id.split(b"-")[0]), fields[b"e"]) for entry_id, fields in page
+            decode_entry(parse_entry_id(entry_id)[0], fields[b"e"]) for entry_id, fields in page
         )
         unsettled_segments = [
             await self._unsettled_segment(segment, start)
@@ -275,20 +275,20 @@ class CallStore:
         Returns None for each completed write, `Missing` for one that needs audio which Redis lacks.  Raises
         LogLostError if the event log is lost, SupersededError if the call has a new owner.
         """
-        job_streams = sorted(
-            {job_stream for write in writes if (job_stream := _stream_suffix(write))}
-        )
+        suffixes = [_stream_suffix(write) for write in writes]
+        job_streams = sorted({suffix for suffix in suffixes if suffix})
         async with self._redis.pipeline(transaction=False) as pipe:
             if job_streams:
                 await self._register_streams(
                     keys=[self.keys.partition.job_streams], args=job_streams, client=pipe
                 )
-            for write in writes:
-                await self._add(write, pipe)
+            for write, suffix in zip(writes, suffixes, strict=True):
+                await self._add(write, suffix, pipe)
             answers = (await pipe.execute())[bool(job_streams) :]
         return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
 
-    async def _add(self, write: Write, pipe: Pipeline) -> None:
+    async def _add(self, write: Write, suffix: str | None, pipe: Pipeline) -> None:
+        """`suffix`: of the job stream of the write."""
         keys, call, ours = self.keys, self.keys.call_id, [self.log, self._owner]
         match write:
             case LogEvent(name, payload):
@@ -303,18 +303,19 @@ class CallStore:
                         keys.meta,
                         keys.audio(segment),
                         keys.state(segment),
-                        keys.partition.partials_in(_stream_suffix(write)),
+                        keys.partition.partials_in(suffix),
                     ],
                     args=[*ours, offset, audio, AUDIO_TTL, partial],
                     client=pipe,
                 )
             case QueueFinal(segment, job, size, recorded):
+                queue_in = keys.partition.recordings_in if recorded else keys.partition.finals_in
                 await self._submit(
                     keys=[
                         keys.meta,
                         keys.settled,
                         keys.state(segment),
-                        _queue_of(keys.partition, write, recorded=recorded),
+                        queue_in(suffix),
                         keys.audio(segment),
                     ],
                     args=[*ours, str(segment), AUDIO_TTL, job, size],
@@ -370,12 +371,6 @@ def _span_of(entry: Entry, start: int) -> Span:
             return span
         case _:
             return Span(start, start)
-
-
-def _queue_of(partition: Partition, write: Write, *, recorded: bool) -> str:
-    """Return the job stream in which a final is queued."""
-    job_stream = _stream_suffix(write)
-    return partition.recordings_in(job_stream) if recorded else partition.finals_in(job_stream)
 
 
 def _stream_suffix(write: Write) -> str | None:
