@@ -66,7 +66,7 @@ class _CancellablePipeline(Pipeline):
 
 
 class _CancellablePubSub(PubSub):
-    """A subscription whose connection was closed by another task's failure is a ConnectionError, as any other."""
+    """Raises ConnectionError also if another task has just closed the connection of the subscription."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
         with _out_of_reach():
@@ -114,10 +114,10 @@ class CancellableCluster(RedisCluster):
 class _CancellableClusterPipeline(ClusterPipeline):
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
         """
-        Put a command into the pipeline.
+        Add a command to the pipeline. Raises ConnectionError while the client looks for the nodes of the cluster.
 
-        In a transaction redis-py looks for the nodes here if they are not known, in an event loop of its own, which
-        fails while the client does the same: then the cluster is out of reach for the moment.
+        In a transaction, redis-py looks for unknown nodes here, in an event loop of its own. This fails with a
+        RuntimeError while the client does the same in ours.
         """
         try:
             return super().execute_command(*args, **options)
@@ -130,20 +130,14 @@ class _CancellableClusterPipeline(ClusterPipeline):
         return answers
 
 
-class _CancellableClusterPubSub(ClusterPubSub):
-    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        with _out_of_reach():
-            return _unless_cancelled(await super().execute_command(*args, **options))
-
-    async def get_message(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        with _out_of_reach():
-            return _unless_cancelled(await super().get_message(*args, **options))
+class _CancellableClusterPubSub(_CancellablePubSub, ClusterPubSub):
+    """The same on a node of a cluster."""
 
 
 @contextmanager
 def _out_of_reach() -> Iterator[None]:
     """
-    Raise ConnectionError where redis-py raises another error for a cluster that cannot be reached.
+    Raise ConnectionError where redis-py raises another error for a server or cluster that cannot be reached.
 
     redis-py raises RedisClusterException (not a RedisError) if no node answers or no node has the keys, and
     AttributeError if a command uses a connection that was closed by the failure of another command.

@@ -47,6 +47,10 @@ class Span:
     start: int
     end: int
 
+    def shared(self, other: "Span") -> int:
+        """Return the number of samples in both spans."""
+        return max(0, min(self.end, other.end) - max(self.start, other.start))
+
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:

@@ -23,6 +23,9 @@ from .vad import Detector, Vad
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""
 
+_LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
+"""Accounts of audio that did not arrive or was not processed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentOpened:
@@ -105,8 +108,11 @@ class ChannelSegmenter:
         Advance over `samples`, at the internal rate, that did not arrive or must not be processed.
 
         Up to one second is replaced by silence; more ends the open segment where the loss begins.  Call `run_vad`
-        first: ticks that Silero has not classified are decided by its last result.
+        first: ticks that Silero has not classified are decided by its last result.  Raises ValueError for an
+        account that does not count lost audio.
         """
+        if account not in _LOSSES:
+            raise ValueError(f"audio cannot be lost as {account}")
         lost = Span(self.heard, (self._source.end + samples) // self._scale)
         self._losses.append(lost)
         self._lost[account] += lost.end - lost.start
@@ -212,7 +218,7 @@ class ChannelSegmenter:
         self._notify(voice, voice.outlet.flush()[: max(0, samples - voice.told)])
         self._events.append(SegmentClosed(voice.number, span, samples, reason))
         self._voice, self._claimed = None, span.end
-        self._transcribed += span.end - span.start - sum(_shared(span, x) for x in self._losses)
+        self._transcribed += span.end - span.start - sum(span.shared(x) for x in self._losses)
 
     def _grow(self, voice: "_Voice", end: int | None = None) -> None:
         """Extend the segment to `end`, or to the decided position."""
@@ -314,8 +320,3 @@ def run_vad_single(
     while segmenter.query:
         events += run_vad([segmenter], silero)[0]
     return events
-
-
-def _shared(one: Span, other: Span) -> int:
-    """Return the number of samples in both spans."""
-    return max(0, min(one.end, other.end) - max(one.start, other.start))

@@ -137,11 +137,4 @@ def unended(entries: Sequence[Entry]) -> dict[SegmentId, int]:
 
 def _without(spans: Sequence[Span], gaps: Sequence[AudioGap]) -> int:
     """Return the number of samples of `spans` that are in no gap."""
-    return sum(
-        span.end - span.start - sum(_shared(span, gap.span) for gap in gaps) for span in spans
-    )
-
-
-def _shared(one: Span, other: Span) -> int:
-    """Return the number of samples in both spans."""
-    return max(0, min(one.end, other.end) - max(one.start, other.start))
+    return sum(span.end - span.start - sum(span.shared(gap.span) for gap in gaps) for span in spans)

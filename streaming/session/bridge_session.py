@@ -17,6 +17,7 @@ from protocol.dialects.base import Dialect, ErrorReporting, Message, Parting
 from protocol.dialects.common import json_fields
 from protocol.events import Entry
 
+from ..auth.call_limits import IDLE
 from ..call.bad_messages import BadMessages, Tolerance
 from ..call_store import GoingAwayError, OverloadedError, SupersededError
 from .bridge_socket import Socket  # endpoints import it from here
@@ -36,7 +37,6 @@ TRY_AGAIN = 1013
 RESTARTING = 1012
 """Close code "Service Restart" (IANA registry of RFC 6455): the bridge should connect again."""
 
-IDLE = 4408
 """Close code: no call was opened in time."""
 
 _CLOSING_SECONDS = 1.0

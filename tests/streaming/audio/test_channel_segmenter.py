@@ -390,6 +390,16 @@ def test_a_long_loss_ends_the_segment_and_costs_nothing(rate: int) -> None:
     assert len(predict.runs) < 200
 
 
+@pytest.mark.parametrize("account", [Account.TRANSCRIBED, Account.SILENCE, Account.WITHHELD])
+def test_audio_is_not_lost_under_an_account_that_would_not_count_it(account: Account) -> None:
+    segmenter = ChannelSegmenter(vad=Vad.WEBRTC)
+
+    with pytest.raises(ValueError, match=account):
+        segmenter.lose(160, account)
+
+    assert segmenter.heard == 0
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     st.lists(
