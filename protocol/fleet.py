@@ -1,7 +1,7 @@
 """
 The live workers of a partition, their tasks, and the expected waiting time of a job.
 
-Pure. A `Fleet` is a snapshot of one partition; `TaskLoads` keeps a load level for each task over time.
+Pure. A `Fleet` is a snapshot of one partition.
 """
 
 from collections.abc import Iterable, Mapping

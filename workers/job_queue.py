@@ -6,8 +6,8 @@ connection), new entries, entries that another worker has handed back, and, one 
 another worker has expired.
 
 There is one job stream for each language pair (see broker/redis_keys.py).  A worker reads only the streams of tasks
-that its engine can do, and the streams without a task.  Jobs there that it cannot do are
-moved to the stream of their task.
+that its engine can do, and the streams without a task.  Jobs there that it cannot do are moved to the stream of
+their task.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -18,6 +18,10 @@ from .prompts import BEFORE_AUDIO, BEHIND_TURN
 SEPARATOR = ", "
 
 
+_ROLE_END = ":"
+"""Ends the name of a role in the prompt (`USER:`, `ASSISTANT:`): a keyword must not contain it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FittedKeywords:
     """The keywords that are in the prompt, and those that are not."""
@@ -85,19 +89,16 @@ class Tokens:
 
     def fit(self, keywords: Sequence[str], budget: int) -> FittedKeywords:
         """As many of the cleaned `keywords`, first come first kept, as `budget` tokens hold."""
-        cleaned = clean(_without_roles(keywords))
+        harmless = [keyword for keyword in keywords if _ROLE_END not in keyword]
+        cleaned = clean(harmless)
+        refused = len(keywords) - len(harmless) + len(cleaned.rejected)
         spent, kept = 0, 0
         for term in cleaned.terms:
             spent += len(self.encode((SEPARATOR if kept else "") + term))
             if spent > budget or not self.special.isdisjoint(self.encode(term)):
                 break
             kept += 1
-        return FittedKeywords(cleaned.terms[:kept], cleaned.terms[kept:], len(cleaned.rejected))
-
-
-def _without_roles(keywords: Sequence[str]) -> list[str]:
-    """Colons end the name of a role in the prompt (`USER:`, `ASSISTANT:`): a keyword must not bring one."""
-    return [keyword.replace(":", "\N{REPLACEMENT CHARACTER}") for keyword in keywords]
+        return FittedKeywords(cleaned.terms[:kept], cleaned.terms[kept:], refused)
 
 
 def _bytes_of(piece: str) -> bytes:
