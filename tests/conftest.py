@@ -1,5 +1,6 @@
 """Shared fixtures: a real Valkey, the real CPU engine, and the import path of tests/support."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from hypothesis import settings
 from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Tests talk to servers on this machine. Clients that obey `http_proxy` would go through the developer's proxy.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
 from support.valkey import ValkeyServer
 
