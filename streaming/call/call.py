@@ -133,7 +133,7 @@ class Call:
             self._remember(entry)
         self.recalled = recovered.last_seq
         for unsettled_segment in recovered.unsettled_segments:
-            self._inherit(unsettled_segment)
+            self._inherit(unsettled_segment, recovered)
         if not recovered.entries:
             self.start(recovered.checkpoint.rejected_keywords)
 
@@ -202,16 +202,20 @@ class Call:
         if final.is_withheld:
             self._withheld[final.segment.channel] += final.span.end - final.span.start
 
-    def _inherit(self, unsettled_segment: UnsettledSegment) -> None:
+    def _inherit(self, unsettled_segment: UnsettledSegment, recovered: RecoveredCall) -> None:
         segment, span = unsettled_segment.segment, unsettled_segment.span
-        if unsettled_segment.audio:
+        if unsettled_segment.is_lost:
+            self._drop_lost(segment, recovered.lost_span(unsettled_segment), settled=False)
+        elif unsettled_segment.settled:
+            self._drop_lost(segment, span, settled=True)
+        else:
             job = unsettled_segment.job or self._job(segment, span.start, span.end)
-            self.ledger.inherit(
-                segment, span, unsettled_segment.audio, job, queued=bool(unsettled_segment.job)
-            )
-            return
+            queued = bool(unsettled_segment.job)
+            self.ledger.inherit(segment, span, unsettled_segment.audio, job, queued=queued)
+
+    def _drop_lost(self, segment: SegmentId, span: Span, *, settled: bool) -> None:
         lost = SegmentDropped(segment, span, "its audio was lost with its gateway")
-        self.ledger.drop(segment, span.end, encode_event(lost), queued=unsettled_segment.settled)
+        self.ledger.drop(segment, span.end, encode_event(lost), queued=settled)
 
     def change_keywords(self, terms: tuple[str, ...], rejected: tuple[str, ...]) -> None:
         """Use `terms` as keywords for every segment that closes from now on."""

@@ -45,6 +45,11 @@ class UnsettledSegment:
     settled: bool = False
     """Whether its terminal event exists, and only waits for its turn in the event log."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether Redis has nothing of it: neither audio nor a terminal event."""
+        return not (self.audio or self.settled)
+
 
 @dataclass(frozen=True, slots=True)
 class RecoveredCall:
@@ -90,7 +95,11 @@ class RecoveredCall:
         return sum(one.segment.channel == channel for one in self._of(SpeechStarted))
 
     def heard(self, channel: int) -> int:
-        """Return the position up to which a channel's audio is accounted for."""
+        """
+        Return the position up to which a channel's audio is accounted for.
+
+        Lost segments do not count: a bridge that reconnects sends their audio again.
+        """
         told = self.checkpoint.heard
         gaps = [gap.span for gap in self._of(AudioGap) if gap.channel == channel]
         ends = [span.end for span in (*self._spoken(channel), *gaps)]
@@ -104,11 +113,22 @@ class RecoveredCall:
             for account in (Account.PAUSED, Account.LOST_UPSTREAM, Account.SHED)
         }
         dropped = [one.span for one in self._of(SegmentDropped) if one.segment.channel == channel]
-        shed = _without(dropped, gaps)
-        lost[Account.SHED] += shed
-        transcribed = _without(self._spoken(channel), gaps) - shed
+        transcribed = _without(self._spoken(channel), gaps) - _without(dropped, gaps)
+        lost[Account.SHED] += _without(dropped + self._lost(channel), gaps)
         silence = self.heard(channel) - transcribed - sum(lost.values())
         return ChannelTotals(transcribed, silence, *lost.values())
+
+    def lost_span(self, lost: UnsettledSegment) -> Span:
+        """Return the part of a lost segment that a reconnecting bridge does not send again; it may be empty."""
+        heard = self.heard(lost.segment.channel)
+        return Span(min(lost.span.start, heard), min(lost.span.end, heard))
+
+    def _lost(self, channel: int) -> list[Span]:
+        return [
+            self.lost_span(one)
+            for one in self.unsettled_segments
+            if one.segment.channel == channel and one.is_lost
+        ]
 
     def _spoken(self, channel: int) -> list[Span]:
         ended = [
@@ -117,7 +137,9 @@ class RecoveredCall:
             if isinstance(entry.event, Terminal) and entry.event.segment.channel == channel
         ]
         return ended + [
-            one.span for one in self.unsettled_segments if one.segment.channel == channel
+            one.span
+            for one in self.unsettled_segments
+            if one.segment.channel == channel and not one.is_lost
         ]
 
     def _of(self, kind: type[_Event]) -> Iterator[_Event]:

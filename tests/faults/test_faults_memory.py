@@ -6,6 +6,7 @@ So comes a server with its file after a power cut, and a replica that was behind
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,13 @@ from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from streaming.call_store import LogLostError
+from broker.redis_keys import CallKeys, Partition
+from protocol.call import CallConfig, Role
+from protocol.event_codec import encode_event
+from protocol.events import SegmentId, Span, SpeechStarted
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import Ledger, LogEvent
+from streaming.call_store import CallStore, LogLostError
 from workers.job_queue import Outcome, UnseenLogError, WorkQueue
 
 BEFORE = 13 * 8_000
@@ -96,3 +103,33 @@ async def test_nothing_is_queued_before_the_owner_of_the_call_has_looked(
     await job_stream.queue(0, speech(5))
 
     assert await redis.xlen(P0.finals_in("en-en")) == 1
+
+
+async def test_audio_that_a_new_redis_was_not_given_is_asked_of_the_bridge_again(
+    redis: Redis,
+) -> None:
+    """A gateway that dies behind the restore of a log and before it has written the audio of waiting segments."""
+    ledger, keys = Ledger(piece=1_600), CallKeys(Partition(0), "c1")
+    start = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
+    first = CallStore(redis, keys, "first")
+    await first.open("log-a", start)
+    for number in range(3):
+        segment, span = SegmentId(0, number), Span(8_000 * number + 4_000, 8_000 * number + 8_000)
+        ledger.open(segment, span.start)
+        ledger.log(f"speech:{segment}", encode_event(SpeechStarted(segment, span.start)))
+        ledger.feed(segment, bytes(4 * 4_000))
+        ledger.close(segment, span, 4 * 4_000, b"job")
+    for write in [one for one in ledger.due() if isinstance(one, LogEvent)]:
+        ledger.apply(write.name, write.payload)
+
+    await redis.flushall()
+    ledger.lost()
+    place = ledger.safe(0)
+    assert place is not None
+    await first.restore(ledger.known, replace(start, heard=(place,)))
+    second = CallStore(redis, keys, "second")
+    assert not await second.open("log-b", start)
+    recovered = await second.recovered(start)
+
+    assert (place, recovered.heard(0)) == (4_000, 4_000)
+    assert [one.is_lost for one in recovered.unsettled_segments] == [True] * 3

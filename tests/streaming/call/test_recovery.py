@@ -1,11 +1,12 @@
 """A call taken over from another gateway: the recovered state, and no repeated events."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import msgspec
 import pytest
 
 from protocol.call import CallConfig, Keywords, Role
+from protocol.event_codec import decode_entry
 from protocol.events import (
     AudioGap,
     CallStarted,
@@ -140,6 +141,53 @@ def test_a_segment_whose_audio_is_gone_is_given_up_unless_its_end_only_waits_for
     given_up = [write.segment for write in call.ledger.due() if isinstance(write, GiveUp)]
 
     assert given_up == [THIRD]
+
+
+WAITING = (
+    UnsettledSegment(SECOND, Span(26_000, 26_000)),
+    UnsettledSegment(THIRD, Span(36_000, 36_000)),
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "waiting", "heard", "dropped"),
+    [
+        (25_000, WAITING, 25_000, [Span(25_000, 25_000)] * 2),
+        (30_000, WAITING, 30_000, [Span(26_000, 26_000), Span(30_000, 30_000)]),
+        (
+            25_000,
+            (replace(WAITING[0], span=Span(26_000, 34_000), audio=b"x"), WAITING[1]),
+            34_000,
+            [Span(34_000, 34_000)],
+        ),
+        (
+            25_000,
+            (WAITING[0], replace(WAITING[1], span=Span(36_000, 39_000), settled=True)),
+            39_000,
+            [Span(26_000, 26_000)],
+        ),
+        (
+            30_000,
+            (replace(WAITING[0], span=Span(26_000, 34_000), job=b"job"), WAITING[1]),
+            30_000,
+            [Span(26_000, 30_000), Span(30_000, 30_000)],
+        ),
+    ],
+)
+def test_a_bridge_sends_again_from_the_first_segment_that_redis_has_no_audio_of(
+    told: int, waiting: tuple[UnsettledSegment, ...], heard: int, dropped: list[Span]
+) -> None:
+    it = replace(recovered(*waiting), checkpoint=replace(CHECKPOINT, heard=(told,)))
+
+    drops = [
+        decode_entry(None, write.payload).event
+        for write in recalled(it).ledger.due()
+        if isinstance(write, GiveUp)
+    ]
+
+    assert it.heard(0) == heard
+    assert [one.span for one in drops if isinstance(one, SegmentDropped)] == dropped
+    assert sum(astuple(it.totals(0))) == heard
 
 
 def test_events_of_the_past_are_not_logged_again_and_numbers_go_on() -> None:
