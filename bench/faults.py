@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bridge import Bridge
+from bench.one_way import OneWayBridge
 from bench.rig import LEASE_MS, LOST_SECONDS, Process, Rig, listens, valkey_answers
 from broker.connection import connect
 from broker.redis_keys import CallKeys, Partition
@@ -214,8 +215,13 @@ class Chaos:
         await self._all_settled()
 
     async def _all_settled(self) -> None:
-        """Until what was open now has its text: before that, its audio may be with its gateway alone."""
-        waiting = [(bridge, bridge.open_segments) for bridge in self._bridges]
+        """
+        Wait until the segments that are open now in calls whose bridge cannot reconnect have their text.
+
+        Before that, only their gateway may have their audio.  A bridge that can reconnect sends it again.
+        """
+        one_way = [bridge for bridge in self._bridges if isinstance(bridge, OneWayBridge)]
+        waiting = [(bridge, bridge.open_segments) for bridge in one_way]
         async with asyncio.timeout(_SETTLED):
             for bridge, segments in waiting:
                 while bridge.is_talking and segments & bridge.open_segments:  # noqa: ASYNC110  # the bridge is told
