@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from protocol.event_codec import EventJsonWriter
+from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
-    Entry,
     Final,
     KeywordsApplied,
     LineWarning,
@@ -62,7 +61,7 @@ def rows_of(found: Transcript) -> Rows:
         CallEnded(call.ended_reason, call.duration, len(found.segments), call.channels),
     ]
     event_writer = EventJsonWriter(call.call_id, roles)
-    return rows_in(json.loads(event_writer.write(Entry(event, None))) for event in events)
+    return rows_in(json.loads(event_writer.write(entry_of(event, None))) for event in events)
 
 
 def without_latency(rows: Rows) -> Rows:

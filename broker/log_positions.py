@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from protocol.call import Role
 from protocol.event_codec import decode_entry
-from protocol.events import CallEnded, CallStarted
+from protocol.events import CallStarted, Entry, LogEntry
 
 from .lua import load
 from .redis_keys import CallKeys, parse_entry_id
@@ -67,15 +67,26 @@ async def read_log_status(redis: Redis, keys: CallKeys) -> LogStatus:
     """Read the state of a call. Raises the errors of redis-py."""
     first: Any = await redis.xrange(keys.log, count=1)
     last: Any = await redis.xrevrange(keys.log, count=1)
-    opening, closing = (
-        [decode_entry(parse_entry_id(entry_id)[0], fields[b"e"]) for entry_id, fields in page]
-        for page in (first, last)
-    )
+    opening, closing = ([entry_from(one) for one in page] for page in (first, last))
     return LogStatus(
-        next((one.event.roles for one in opening if isinstance(one.event, CallStarted)), ()),
+        next(map(_roles, opening), ()),
         next((one.seq or 0 for one in closing), 0),
-        next((one.seq for one in closing if isinstance(one.event, CallEnded)), None),
+        next((one.seq for one in closing if one.is_last), None),
     )
+
+
+def entry_from(stored: tuple[bytes, dict[bytes, bytes]]) -> LogEntry:
+    """Decode an entry of an event log as redis-py returns it: its id and its fields."""
+    entry_id, fields = stored
+    return decode_entry(parse_entry_id(entry_id)[0], fields.get(b"e", b""))
+
+
+def _roles(entry: LogEntry) -> tuple[Role, ...]:
+    match entry:
+        case Entry(CallStarted(roles)):
+            return roles
+        case _:
+            return ()
 
 
 def _batches(metas: Iterable[str]) -> Iterator[list[str]]:

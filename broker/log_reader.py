@@ -8,18 +8,21 @@ takes an event from the channel if its `seq` is the next one, and reads the log 
 import asyncio
 from collections.abc import AsyncIterator
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from protocol.event_codec import decode_entry
-from protocol.events import CallEnded, Entry
+from protocol.events import Entry, LogEntry, UnreadEntry
 
-from .log_positions import LogStatus
+from .log_positions import LogStatus, entry_from
 from .pubsub import CATCH_UP, POSITION, News, PubSubHub
-from .redis_keys import CallKeys, parse_entry_id
+from .redis_keys import CallKeys
 
 _PAGE = 256
 """Entries read from a log at a time."""
+
+logger = structlog.get_logger()
 
 
 class LogReplacedError(Exception):
@@ -47,6 +50,7 @@ class LogReader:
         self._keys = keys
         self._seq = after
         self._log: bytes | None = None
+        self._unread_kinds: set[str] = set()
         self._is_unread = False
         self._is_another = log_status is not None and 0 < log_status.last < after
 
@@ -55,10 +59,11 @@ class LogReader:
         """The last seq that was delivered."""
         return self._seq
 
-    async def entries(self) -> AsyncIterator[Entry]:
+    async def entries(self) -> AsyncIterator[LogEntry]:
         """
         Entries as they arrive, until `call.ended`. Waits for a call that has not begun yet.
 
+        An entry that this version cannot read is an `UnreadEntry`, because it has a place in the log.
         Raises LogReplacedError if another log has begun. The next call of `entries` reads that log from its start.
         """
         if self._is_another:
@@ -67,15 +72,15 @@ class LogReader:
         async with self._pubsub_hub.listen(self._keys.live, self._keys.meta) as news:
             async for entry in self._behind():
                 yield entry
-                if isinstance(entry.event, CallEnded):
+                if entry.is_last:
                     return
             while True:
                 async for entry in self._next(news):
                     yield entry
-                    if isinstance(entry.event, CallEnded):
+                    if entry.is_last:
                         return
 
-    async def _next(self, news: News) -> AsyncIterator[Entry]:
+    async def _next(self, news: News) -> AsyncIterator[LogEntry]:
         try:
             async with asyncio.timeout(CATCH_UP if self._is_unread else None):
                 message = await news.get()
@@ -83,20 +88,35 @@ class LogReader:
             message = b""
         head, _, payload = message.partition(b" ")
         if head == POSITION:
-            seq, _, log = payload.partition(b" ")
-            if log == self._log and int(seq) <= self._seq:
+            position, _, log = payload.partition(b" ")
+            if log == self._log and int(position) <= self._seq:
                 return
             head = b""
+        seq = int(head) if head.isdigit() else None
         if head == b"-":
-            yield decode_entry(None, payload)
-        elif head and int(head) == self._seq + 1:
+            if isinstance(partial := self._noted(decode_entry(None, payload)), Entry):
+                yield partial
+        elif seq == self._seq + 1:
             self._seq += 1
-            yield decode_entry(self._seq, payload)
-        elif not head or int(head) > self._seq or int(head) == 1:
+            yield self._noted(decode_entry(self._seq, payload))
+        elif not head or (seq is not None and (seq > self._seq or seq == 1)):
             async for entry in self._behind():
                 yield entry
 
-    async def _behind(self) -> AsyncIterator[Entry]:
+    def _noted(self, entry: LogEntry) -> LogEntry:
+        """Log an entry that cannot be read: once for each type of event, because a newer worker sends many."""
+        if isinstance(entry, UnreadEntry) and entry.kind not in self._unread_kinds:
+            self._unread_kinds.add(entry.kind)
+            logger.warning(
+                "event_not_read",
+                call_id=self._keys.call_id,
+                name=entry.kind,
+                entry=entry.seq,
+                remedy="written by another version of Trunkline: update this part",
+            )
+        return entry
+
+    async def _behind(self) -> AsyncIterator[LogEntry]:
         """Entries of the log after the last seq; none while Redis cannot be reached."""
         while True:
             try:
@@ -105,9 +125,9 @@ class LogReader:
                 self._is_unread = True
                 return
             self._is_unread = False
-            for entry_id, fields in page:
-                self._seq, _ = parse_entry_id(entry_id)
-                yield decode_entry(self._seq, fields[b"e"])
+            for entry in map(entry_from, page):
+                self._seq = entry.seq or self._seq
+                yield self._noted(entry)
             if len(page) < _PAGE:
                 return
 
@@ -127,11 +147,16 @@ class LogReader:
 
 
 async def read_across_logs(log_reader: LogReader) -> AsyncIterator[Entry | None]:
-    """Entries as a listener receives them; None where another log has replaced the one that was read."""
+    """
+    Entries as a listener receives them; None where another log has replaced the one that was read.
+
+    Entries that this version cannot read are left out.
+    """
     while True:
         try:
             async for entry in log_reader.entries():
-                yield entry
+                if isinstance(entry, Entry):
+                    yield entry
         except LogReplacedError:
             yield None
         else:

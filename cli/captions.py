@@ -34,6 +34,7 @@ class Captions:
         self._open: dict[str, tuple[str, Text]] = {}
         self._settled: set[str] = set()
         self._status = ""
+        self._has_unread = False
         self.lags: list[float] = []
         """For each final: milliseconds from the end of its segment to its arrival."""
 
@@ -41,7 +42,22 @@ class Captions:
         """The event `call.ended`, once received."""
 
     def take(self, event: Mapping[str, Any], played_ms: float) -> Said | None:
-        """Apply an event received when `played_ms` of the call had been sent.  Returns a line to print, if any."""
+        """
+        Apply an event received when `played_ms` of the call had been sent.  Returns a line to print, if any.
+
+        An event that cannot be read changes nothing; the first one returns a line that says so.
+        """
+        try:
+            return self._apply(event, played_ms)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return self._note_unread()
+
+    def _note_unread(self) -> Said | None:
+        noted, self._has_unread = self._has_unread, True
+        text = "  (an event of the gateway cannot be read: update this program)"
+        return None if noted else Said(Text(text, style="red"))
+
+    def _apply(self, event: Mapping[str, Any], played_ms: float) -> Said | None:
         match event["type"]:
             case "speech.started":
                 self._feed(event, Text("…", style="dim"))

@@ -232,13 +232,22 @@ async def _send(
 
 async def _feed(socket: ClientConnection, heard: Heard) -> bool:
     """Receive events.  Returns whether `call.ended` arrived before the connection closed."""
-    kind = ""
+    kind = None
     with contextlib.suppress(ConnectionClosed):
         async for message in socket:
-            event = json.loads(message)
+            event = _event(message)
             heard(event)
-            kind = event["type"]
+            kind = event.get("type")
     return kind == "call.ended"
+
+
+def _event(message: str | bytes) -> dict[str, Any]:
+    """Parse a message of the gateway; empty if it is not a JSON object."""
+    try:
+        event = json.loads(message)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 async def _drain(socket: ClientConnection) -> None:
@@ -262,10 +271,10 @@ async def _subscribe(playback: Playback, heard: Heard) -> bool:
                 asked, additional_headers=playback.headers, proxy=_proxy(asked)
             ) as socket:
                 async for message in socket:
-                    event = json.loads(message)
+                    event = _event(message)
                     after, attempts = event.get("seq", after), 0
                     heard(event)
-                    if event["type"] == "call.ended":
+                    if event.get("type") == "call.ended":
                         return True
         except (OSError, ConnectionClosed, InvalidHandshake):
             pass

@@ -2,12 +2,15 @@
 Encodes and decodes transcript events, in two forms.
 
 The internal form is stored in Redis and read by our own processes: MessagePack with times in samples, after a
-version number; a script adds the `seq`. Clients read the public form: JSON with times in integer milliseconds,
-documented in docs/native-protocol.md. The public form only changes by additions.
+version number; a script adds the `seq`. An entry keeps the bytes that were read: fields that this version does not
+know stay in them, and an event that it cannot read becomes an `UnreadEntry`.
+
+Clients read the public form: JSON with times in integer milliseconds, documented in docs/native-protocol.md. The
+public form only changes by additions.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, assert_never, get_args
 
 import msgspec
@@ -26,6 +29,7 @@ from .events import (
     KeywordsApplied,
     LineWarning,
     LoadChanged,
+    LogEntry,
     MarkReached,
     Partial,
     SegmentDropped,
@@ -33,7 +37,9 @@ from .events import (
     SegmentId,
     Span,
     SpeechStarted,
+    Terminal,
     TranscriptEvent,
+    UnreadEntry,
     Word,
 )
 
@@ -66,8 +72,16 @@ RoleOf = Callable[[int], str]
 """Returns the role of a channel number."""
 
 
-class WireError(ValueError):
-    """The bytes are not an event of a version that this program knows."""
+@dataclass(frozen=True, slots=True)
+class _SegmentOnly:
+    """The only field of a terminal event that must be readable, whatever else has changed."""
+
+    segment: SegmentId
+
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_TERMINAL = frozenset(kind.__name__ for kind in get_args(Terminal))
+_LONGEST_KIND = 40
 
 
 def encode_event(event: TranscriptEvent) -> bytes:
@@ -75,17 +89,46 @@ def encode_event(event: TranscriptEvent) -> bytes:
     return msgspec.msgpack.encode((VERSION, type(event).__name__, event))
 
 
-def decode_entry(seq: int | None, payload: bytes) -> Entry:
-    """Decode the internal form. `seq`: None for a partial. Raises WireError."""
+def entry_of(event: TranscriptEvent, seq: int | None) -> Entry:
+    """Return an event of this version as an entry. `seq`: None for a partial."""
+    return Entry(event, seq, encode_event(event))
+
+
+def decode_entry(seq: int | None, payload: bytes) -> LogEntry:
+    """Decode the internal form. `seq`: None for a partial. Never raises: see `UnreadEntry`."""
     try:
-        version, kind, body = msgspec.msgpack.decode(payload, type=tuple[int, str, msgspec.Raw])
-        if version != VERSION or kind not in _KINDS:
-            raise WireError(
-                f"an event {kind} of version {version}: written by a newer Trunkline; update"
-            )
-        return Entry(msgspec.msgpack.decode(body, type=_KINDS[kind]), seq)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-        raise WireError("not an event") from exc
+        version, kind, body = _parts(payload)
+    except _UNREADABLE:
+        return UnreadEntry("", seq, payload)
+    try:
+        if version == VERSION and kind in _KINDS:
+            return Entry(msgspec.msgpack.decode(body, type=_KINDS[kind]), seq, payload)
+    except _UNREADABLE:
+        pass
+    return UnreadEntry(_name(kind), seq, payload, _segment_ended(kind, body))
+
+
+def _parts(payload: bytes) -> tuple[int, str, msgspec.Raw]:
+    """Version, type and body. A newer version may append further parts."""
+    parts: list[msgspec.Raw] = msgspec.msgpack.decode(payload, type=list[msgspec.Raw])
+    if len(parts) < 3:
+        raise msgspec.ValidationError("not an event")
+    version, kind, body = parts[:3]
+    return msgspec.msgpack.decode(version, type=int), msgspec.msgpack.decode(kind, type=str), body
+
+
+def _name(kind: str) -> str:
+    """The type's name, if it looks like one: it appears in logs."""
+    return kind if kind.isidentifier() and len(kind) <= _LONGEST_KIND else ""
+
+
+def _segment_ended(kind: str, body: msgspec.Raw) -> SegmentId | None:
+    if kind not in _TERMINAL:
+        return None
+    try:
+        return msgspec.msgpack.decode(body, type=_SegmentOnly).segment
+    except _UNREADABLE:
+        return None
 
 
 class EventJsonWriter:

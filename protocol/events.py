@@ -5,7 +5,7 @@ Every event except `Partial` is in the event log of the call, under a `seq` with
 Positions are samples of the call clock (8 kHz).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from .call import Role
@@ -340,3 +340,43 @@ class Entry:
 
     event: TranscriptEvent
     seq: int | None
+    payload: bytes = field(repr=False)
+    """The bytes of the event as they were written. They may hold fields that this version does not know."""
+
+    @property
+    def ends(self) -> SegmentId | None:
+        """The segment whose terminal event this is."""
+        return self.event.segment if isinstance(self.event, Terminal) else None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this is `call.ended`."""
+        return isinstance(self.event, CallEnded)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadEntry:
+    """
+    An entry whose event this version cannot read: its type is unknown, or its values are of another version.
+
+    It keeps its place in the log and is never sent to a bridge or a listener.
+    """
+
+    kind: str
+    """Name of the event's type; empty if the bytes are not an event."""
+
+    seq: int | None
+    payload: bytes = field(repr=False)
+    """The bytes of the event as they were written."""
+
+    ends: SegmentId | None = None
+    """The segment, if the type is one of the terminal events. A type of a newer version never ends a segment."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this is a `call.ended`."""
+        return self.kind == CallEnded.__name__
+
+
+LogEntry = Entry | UnreadEntry
+"""What a reader finds in an event log."""

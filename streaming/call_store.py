@@ -14,8 +14,9 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
 from broker.leases import REGISTER_STREAMS
+from broker.log_positions import entry_from
 from broker.queries import server_time
-from broker.redis_keys import WORKERS, CallKeys, parse_entry_id
+from broker.redis_keys import WORKERS, CallKeys
 from broker.scripts import (
     ADOPT,
     APPEND,
@@ -35,7 +36,15 @@ from broker.scripts import (
 )
 from protocol.clock import UPSAMPLING
 from protocol.event_codec import decode_entry
-from protocol.events import Entry, Final, SegmentDropped, SegmentFailed, SegmentId, Span
+from protocol.events import (
+    Entry,
+    Final,
+    LogEntry,
+    SegmentDropped,
+    SegmentFailed,
+    SegmentId,
+    Span,
+)
 from protocol.jobs import JobError, decode_job, stream_suffix
 
 from .call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
@@ -242,9 +251,7 @@ class CallStore:
     async def recovered(self, checkpoint: Checkpoint) -> RecoveredCall:
         """Read the state of the call from Redis.  `checkpoint`: used if the stored one cannot be decoded."""
         page: Any = await self._redis.xrange(self.keys.log)
-        entries = tuple(
-            decode_entry(parse_entry_id(entry_id)[0], fields[b"e"]) for entry_id, fields in page
-        )
+        entries = tuple(map(entry_from, page))
         unsettled_segments = [
             await self._unsettled_segment(segment, start)
             for segment, start in unended(entries).items()
@@ -365,9 +372,9 @@ class CallStore:
         return self._redis.register_script(script.source)
 
 
-def _span_of(entry: Entry, start: int) -> Span:
-    match entry.event:
-        case Final(span=span) | SegmentFailed(span=span) | SegmentDropped(span=span):
+def _span_of(entry: LogEntry, start: int) -> Span:
+    match entry:
+        case Entry(Final(span=span) | SegmentFailed(span=span) | SegmentDropped(span=span)):
             return span
         case _:
             return Span(start, start)

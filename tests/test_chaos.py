@@ -17,12 +17,11 @@ import pytest
 from bench.bridge import script
 from bench.rows import rows_in, rows_of
 from bench.spoken import SYLLABLE
-from protocol.event_codec import EventJsonWriter
+from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import (
     CallEnded,
     CallStarted,
     ChannelTotals,
-    Entry,
     Final,
     Role,
     SegmentId,
@@ -110,7 +109,7 @@ SEGMENT = StoredSegment(
 TOTALS = (ChannelTotals(transcribed=3_200, silence=4_800),)
 CALL = CallSummary("c1", ("mixed",), "en", "twilio", 12.5, "completed", 8_000, TOTALS)
 LOG = [
-    json.loads(EventJsonWriter("c1", (Role.MIXED,)).write(Entry(event, seq)))
+    json.loads(EventJsonWriter("c1", (Role.MIXED,)).write(entry_of(event, seq)))
     for seq, event in enumerate(
         [
             CallStarted((Role.MIXED,), "en", "twilio", 12.5),

@@ -14,8 +14,8 @@ import pytest
 from protocol.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
-from protocol.event_codec import EventJsonWriter
-from protocol.events import Entry, Partial, TranscriptEvent
+from protocol.event_codec import EventJsonWriter, entry_of
+from protocol.events import Partial, TranscriptEvent
 from workers.engines.registry import ENGINES
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +79,7 @@ def smallest(kind: Any) -> Any:
 
 @pytest.mark.parametrize("kind", get_args(TranscriptEvent), ids=lambda kind: kind.__name__)
 def test_an_event_type_is_in_the_native_protocol(kind: type) -> None:
-    entry = Entry(smallest(kind), None if kind is Partial else 1)
+    entry = entry_of(smallest(kind), None if kind is Partial else 1)
     public = json.loads(EventJsonWriter("c", [Role.AGENT]).write(entry))["type"]
 
     assert any(

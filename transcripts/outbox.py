@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.event_codec import decode_entry
-from protocol.events import Entry
+from protocol.events import Entry, UnreadEntry
 from protocol.tenants import checked
 
 _LARGEST = 2**63 - 1
@@ -67,11 +67,10 @@ def read(arrival: Arrival) -> Recorded:
     """Decode an entry for the store.  Raises UnreadableError if this version cannot read it."""
     if not arrival.call_id or arrival.seq is None:
         raise UnreadableError("no call id or no seq: not written by Trunkline")
-    try:
-        entry = decode_entry(arrival.seq, arrival.payload)
-        return Recorded(arrival.call_id, entry, arrival.log)
-    except (ValueError, RecursionError) as exc:  # a WireError, or text that is no UTF-8
-        raise UnreadableError("an event of another version of Trunkline, or none") from exc
+    entry = decode_entry(arrival.seq, arrival.payload)
+    if isinstance(entry, UnreadEntry):
+        raise UnreadableError("an event of another version of Trunkline, or none")
+    return Recorded(arrival.call_id, entry, arrival.log)
 
 
 def _call_id(name: bytes) -> str:

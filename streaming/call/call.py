@@ -29,6 +29,7 @@ from protocol.events import (
     LineWarning,
     LoadChanged,
     LoadLevel,
+    LogEntry,
     LoggedEvent,
     MarkReached,
     Partial,
@@ -38,13 +39,14 @@ from protocol.events import (
     Span,
     SpeechStarted,
     TranscriptEvent,
+    UnreadEntry,
 )
 from protocol.jobs import Job, encode_job
 from protocol.worker_capacity import Task
 
 from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .bridge_warnings import BridgeWarnings
-from .event_keys import name_of
+from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
 from .ledger import Ledger
 from .marks import Marks
@@ -147,10 +149,10 @@ class Call:
         said = {event.name for event in self.ledger.known}
         answers: list[str] = []
         for unsaid in former.ledger.pending:
-            match decode_entry(None, unsaid.payload).event:
-                case MarkReached(name):
+            match decode_entry(None, unsaid.payload):
+                case Entry(MarkReached(name)):
                     answers.append(name)
-                case KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning():
+                case Entry(KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning()):
                     if unsaid.name not in said:
                         self.ledger.log(unsaid.name, unsaid.payload)
                 case _:
@@ -158,12 +160,12 @@ class Call:
         self.set_load_level(former._level)  # private access: the same class
         return (*answers, *former.marks)
 
-    def is_of_another(self, entry: Entry) -> bool:
+    def is_of_another(self, entry: LogEntry) -> bool:
         """Return whether a log entry shows that another gateway has continued the call differently."""
-        match entry.event:
-            case CallEnded():
-                return self.phase not in (Phase.ENDED, Phase.OVER)
-            case (
+        if entry.is_last:
+            return self.phase not in (Phase.ENDED, Phase.OVER)
+        match entry:
+            case Entry(
                 Final(segment, span) | SegmentFailed(segment, span) | SegmentDropped(segment, span)
             ):
                 return self.is_news(entry) and self.ledger.ends_early(segment, span.end)
@@ -180,23 +182,28 @@ class Call:
         """Why the call ended; None while it is live."""
         return self._last_word.reason if self._last_word else None
 
-    def _remember(self, entry: Entry) -> None:
-        if isinstance(entry.event, Partial):
-            return
-        self.ledger.apply(self._name_of(entry.event), encode_event(entry.event))
-        match entry.event:
-            case SpeechStarted():
+    def _remember(self, entry: LogEntry) -> None:
+        self._keep(entry)
+        match entry:
+            case Entry(SpeechStarted()):
                 self._segments += 1
-            case MarkReached():
+            case Entry(MarkReached()):
                 self._marks.recall()
-            case LoadChanged(number, level, reason):
+            case Entry(LoadChanged(number, level, reason)):
                 self._levels, self._level, self._lack = number + 1, level, reason
-            case CallWarning() as logged:
+            case Entry(CallWarning() as logged):
                 self._warnings.recall(logged)
-            case Final():
-                self._count_withheld(entry.event)
             case _:
                 pass
+
+    def _keep(self, entry: LogEntry) -> None:
+        """Keep the bytes of an entry as they were written, for a Redis that loses its data."""
+        if isinstance(entry, UnreadEntry):
+            self.ledger.apply(name_of_unread(entry), entry.payload)
+        elif not isinstance(entry.event, Partial):
+            self.ledger.apply(self._name_of(entry.event), entry.payload)
+            if isinstance(entry.event, Final):
+                self._count_withheld(entry.event)
 
     def _count_withheld(self, final: Final) -> None:
         if final.is_withheld:
@@ -293,7 +300,7 @@ class Call:
         self._last_word = CallEnded(reason, duration, self._segments, tuple(totals))
         self._end_if_settled()
 
-    def is_news(self, entry: Entry) -> bool:
+    def is_news(self, entry: LogEntry) -> bool:
         """Return whether the entry is newer than the entries that `recall` has processed."""
         return entry.seq is None or entry.seq > self.recalled
 
@@ -301,27 +308,20 @@ class Call:
         """Return the latency of `event` in seconds, once; None if `event` answers no request."""
         return self._latency.stop(event, self._now())
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: LogEntry) -> None:
         """Take an entry of the event log, or a partial."""
         if not self.is_news(entry):
             return
-        if isinstance(entry.event, Partial):
-            self._open.answered(entry.event.segment)
-            return
-        self.ledger.apply(self._name_of(entry.event), encode_event(entry.event))
-        if isinstance(entry.event, Final):
-            self._count_withheld(entry.event)
-        match entry.event:
-            case (
-                Final(segment=segment)
-                | SegmentFailed(segment=segment)
-                | SegmentDropped(segment=segment)
-            ):
-                self._settled(segment)
-            case MarkReached():
+        self._keep(entry)
+        if entry.is_last:
+            self.phase = Phase.OVER
+        if entry.ends:
+            self._settled(entry.ends)
+        match entry:
+            case Entry(Partial(segment)):
+                self._open.answered(segment)
+            case Entry(MarkReached()):
                 self._marks.apply()
-            case CallEnded():
-                self.phase = Phase.OVER
             case _:
                 pass
 

@@ -17,6 +17,7 @@ from protocol.events import (
     SegmentDropped,
     SegmentFailed,
     SpeechStarted,
+    UnreadEntry,
 )
 
 
@@ -55,3 +56,8 @@ def name_of(event: LoggedEvent, marks: int) -> str:
             return str(segment)
         case _:
             assert_never(event)
+
+
+def name_of_unread(entry: UnreadEntry) -> str:
+    """Return the key of an event that this version cannot read: its segment if it ends one, else its place."""
+    return str(entry.ends) if entry.ends else f"unread:{entry.seq}"

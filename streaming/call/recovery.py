@@ -12,11 +12,11 @@ from protocol.call import CallConfig, Keywords
 from protocol.events import (
     Account,
     AudioGap,
-    CallEnded,
     ChannelTotals,
     Entry,
     KeywordsApplied,
     LineWarning,
+    LogEntry,
     MarkReached,
     SegmentDropped,
     SegmentId,
@@ -57,13 +57,18 @@ class RecoveredCall:
 
     log: str
     checkpoint: Checkpoint
-    entries: tuple[Entry, ...]
+    entries: tuple[LogEntry, ...]
     unsettled_segments: tuple[UnsettledSegment, ...] = ()
+
+    @property
+    def readable(self) -> tuple[Entry, ...]:
+        """The entries that this version can read."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Entry))
 
     @property
     def has_ended(self) -> bool:
         """Whether the event log ends with `call.ended`."""
-        return bool(self.entries) and isinstance(self.entries[-1].event, CallEnded)
+        return bool(self.entries) and self.entries[-1].is_last
 
     @property
     def last_seq(self) -> int:
@@ -91,8 +96,10 @@ class RecoveredCall:
         return tuple(self._of(LineWarning))
 
     def opened(self, channel: int) -> int:
-        """Return the number of segments that were opened on a channel."""
-        return sum(one.segment.channel == channel for one in self._of(SpeechStarted))
+        """Return the number of segments that were opened on a channel, which is the number of the next one."""
+        segments = {one.segment for one in self._of(SpeechStarted)}
+        segments |= {entry.ends for entry in self.entries if entry.ends}
+        return 1 + max((one.number for one in segments if one.channel == channel), default=-1)
 
     def heard(self, channel: int) -> int:
         """
@@ -133,7 +140,7 @@ class RecoveredCall:
     def _spoken(self, channel: int) -> list[Span]:
         ended = [
             entry.event.span
-            for entry in self.entries
+            for entry in self.readable
             if isinstance(entry.event, Terminal) and entry.event.segment.channel == channel
         ]
         return ended + [
@@ -143,16 +150,16 @@ class RecoveredCall:
         ]
 
     def _of(self, kind: type[_Event]) -> Iterator[_Event]:
-        return (entry.event for entry in self.entries if isinstance(entry.event, kind))
+        return (entry.event for entry in self.readable if isinstance(entry.event, kind))
 
 
-def unended(entries: Sequence[Entry]) -> dict[SegmentId, int]:
+def unended(entries: Sequence[LogEntry]) -> dict[SegmentId, int]:
     """Return the segments that have no terminal event in the log, and where each begins."""
-    ended = {entry.event.segment for entry in entries if isinstance(entry.event, Terminal)}
+    ended = {entry.ends for entry in entries}
     begun = {
         entry.event.segment: entry.event.start
         for entry in entries
-        if isinstance(entry.event, SpeechStarted)
+        if isinstance(entry, Entry) and isinstance(entry.event, SpeechStarted)
     }
     return {segment: start for segment, start in begun.items() if segment not in ended}
 

@@ -148,7 +148,7 @@ class CallRegistry:
             recovered = await queue.recovered(checkpoint)
             live_call = self._call_factory.go_on(queue, opened, recovered, token, notify)
             if isinstance(dialect, Continuing):
-                dialect.continued(recovered.entries, live_call.heard)
+                dialect.continued(recovered.readable, live_call.heard)
         self._calls[call_id] = live_call
         live_call.serves = self._serves
         live_call.set_load_level(self._level_of(opened.config.task))

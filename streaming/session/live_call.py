@@ -29,7 +29,7 @@ from protocol.bridge_events import (
     LanguageChanged,
     MarkReceived,
 )
-from protocol.events import Entry, LoadLevel
+from protocol.events import Entry, LoadLevel, LogEntry
 from protocol.worker_capacity import Task
 
 from ..call.call import Call, Phase
@@ -340,7 +340,12 @@ class LiveCall:
     async def _hear_the_end(self, renewal: Renewal) -> None:
         """Pass the entries that another gateway wrote up to the end of the call to the bridge."""
         async for entry in renewal.log_reader(self._log_reader.seq).entries():
-            self.call.apply(entry)
+            self._apply(entry)
+
+    def _apply(self, entry: LogEntry) -> None:
+        self.call.apply(entry)
+        self._due.set()
+        if isinstance(entry, Entry):  # a bridge gets nothing that this version cannot read
             self._notify(entry)
 
     async def run_on(self) -> None:
@@ -385,11 +390,9 @@ class LiveCall:
             async for entry in self._log_reader.entries():
                 if self.call.is_of_another(entry):
                     raise SupersededError
-                if self.call.is_news(entry):
+                if isinstance(entry, Entry) and self.call.is_news(entry):
                     self._meter.learned(entry.event, self.call.waited_for(entry.event))
-                self.call.apply(entry)
-                self._due.set()
-                self._notify(entry)
+                self._apply(entry)
         except LogReplacedError as exc:  # only the owner of the call starts a log
             raise SupersededError from exc
 

@@ -9,10 +9,9 @@ from rich.console import Console, RenderableType
 
 from cli.captions import Captions
 from protocol.call import Role
-from protocol.event_codec import EventJsonWriter
+from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import (
     CallEnded,
-    Entry,
     Final,
     KeywordsApplied,
     Partial,
@@ -31,7 +30,7 @@ AGENT, CUSTOMER = 0, 1
 def public(event: TranscriptEvent) -> dict[str, Any]:
     """The event as a gateway sends it."""
     event_writer = EventJsonWriter("call-1", (Role.AGENT, Role.CUSTOMER))
-    decoded: dict[str, Any] = json.loads(event_writer.write(Entry(event, None)))
+    decoded: dict[str, Any] = json.loads(event_writer.write(entry_of(event, None)))
     return decoded
 
 
@@ -236,3 +235,25 @@ def test_the_status_stands_below() -> None:
     captions.say("12 of 96 s")
 
     assert shown(captions)[-1] == "12 of 96 s"
+
+
+def test_an_event_type_of_a_newer_gateway_changes_nothing() -> None:
+    captions = Captions()
+
+    assert captions.take({"type": "speaker.changed", "v": 1}, 0) is None
+    assert shown(captions) == [""]
+
+
+def test_events_that_cannot_be_read_are_told_once_and_end_nothing() -> None:
+    captions = Captions()
+    broken = [
+        {},
+        {"type": "segment.final"},
+        final("hello") | {"text": None},
+        final("hello") | {"role": []},
+    ]
+
+    lines = [captions.take(event, 0) for event in broken]
+
+    assert [line is not None for line in lines] == [True, False, False, False]
+    assert captions.take(final("hello"), 0)

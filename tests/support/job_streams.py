@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from broker.redis_keys import WORKERS, CallKeys, Partition
 from protocol.call import CallConfig, Role
 from protocol.event_codec import decode_entry
-from protocol.events import Final, Partial, SegmentFailed, SegmentId
+from protocol.events import Entry, Final, Partial, SegmentFailed, SegmentId
 from protocol.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import QueueFinal, StoreAudio
@@ -69,9 +69,9 @@ class Lane:
             reply = await self._redis.xread({CALL.log: self._read}, count=1, block=1_000)
             for _, entries in reply:
                 ((self._read, fields),) = entries
-                event = decode_entry(0, fields[b"e"]).event
-                if isinstance(event, Final | SegmentFailed):
-                    return event
+                entry = decode_entry(0, fields[b"e"])
+                if isinstance(entry, Entry) and isinstance(entry.event, Final | SegmentFailed):
+                    return entry.event
 
     @asynccontextmanager
     async def partials(self) -> AsyncIterator[AsyncIterator[Partial]]:
@@ -108,9 +108,10 @@ async def working(
 async def _partials_in(messages: AsyncIterator[dict[str, Any]]) -> AsyncIterator[Partial]:
     async for message in messages:
         if message["data"].startswith(b"- "):
-            event = decode_entry(None, message["data"][2:]).event
-            assert isinstance(event, Partial)
-            yield event
+            entry = decode_entry(None, message["data"][2:])
+            assert isinstance(entry, Entry)
+            assert isinstance(entry.event, Partial)
+            yield entry.event
 
 
 def speech(tenths: int) -> Samples:

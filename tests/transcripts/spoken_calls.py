@@ -1,13 +1,12 @@
 """Builders for calls to store."""
 
 from protocol.call import Role
-from protocol.event_codec import encode_event
+from protocol.event_codec import encode_event, entry_of
 from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
     ChannelTotals,
-    Entry,
     Final,
     KeywordsApplied,
     LoggedEvent,
@@ -71,7 +70,7 @@ CALL: list[LoggedEvent] = [
 
 def recorded(call_id: str, *events: LoggedEvent) -> list[Recorded]:
     """Entries of a call's log, from seq 1."""
-    return [Recorded(call_id, Entry(event, seq)) for seq, event in enumerate(events, 1)]
+    return [Recorded(call_id, entry_of(event, seq)) for seq, event in enumerate(events, 1)]
 
 
 def fields(call_id: str, seq: int, event: LoggedEvent) -> dict[bytes | str, bytes | int | str]:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spoken_calls import CALL, recorded
 
-from protocol.event_codec import encode_event
-from protocol.events import Entry, LoggedEvent
+from protocol.event_codec import encode_event, entry_of
+from protocol.events import LoggedEvent
 from transcripts.outbox import Recorded, UnreadableError, arrival, read
 
 GOOD = {b"c": b"c1", b"s": b"1", b"e": encode_event(CALL[0])}
@@ -16,7 +16,7 @@ GOOD = {b"c": b"c1", b"s": b"1", b"e": encode_event(CALL[0])}
 def test_what_the_queue_wrote_is_read_as_it_was(event: LoggedEvent) -> None:
     came = arrival("outbox", b"5-0", {b"c": b"c1", b"s": b"12", b"e": encode_event(event)})
 
-    assert read(came) == Recorded("c1", Entry(event, 12))
+    assert read(came) == Recorded("c1", entry_of(event, 12))
     assert (came.outbox, came.entry_id) == ("outbox", "5-0")
 
 

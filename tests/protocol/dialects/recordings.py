@@ -23,6 +23,7 @@ from protocol import events
 from protocol.bridge_events import BridgeEvent, CallOpened
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Request
+from protocol.event_codec import entry_of
 from protocol.events import Entry, Partial
 
 FOLDER = Path(__file__).parent / "recorded"
@@ -78,7 +79,7 @@ def load(name: str) -> Recording:
             case {"log": kind, "event": event}:
                 made = msgspec.convert(event, getattr(events, kind))
                 seq += not isinstance(made, Partial)
-                turn = Turn(Entry(made, None if isinstance(made, Partial) else seq))
+                turn = Turn(entry_of(made, None if isinstance(made, Partial) else seq))
         recording.turns.append(turn)
     return recording
 

@@ -16,10 +16,10 @@ from protocol.bridge_events import (
 )
 from protocol.call import Role
 from protocol.dialects.assemblyai import AssemblyAI
+from protocol.event_codec import entry_of
 from protocol.events import (
     CallEnded,
     CallWarning,
-    Entry,
     Fault,
     Final,
     KeywordsApplied,
@@ -43,7 +43,7 @@ def assemblyai(query: str = "sample_rate=8000") -> AssemblyAI:
 def told(dialect: AssemblyAI, *events: TranscriptEvent) -> list[Any]:
     dialect.outbox()
     for event in events:
-        dialect.notify(Entry(event, None if isinstance(event, Partial) else 1))
+        dialect.notify(entry_of(event, None if isinstance(event, Partial) else 1))
     return [json.loads(message) for message in dialect.outbox()]
 
 

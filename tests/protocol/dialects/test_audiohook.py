@@ -25,6 +25,7 @@ from protocol.bridge_events import (
 from protocol.call import Role
 from protocol.dialects.audiohook.dialect import AudioHook
 from protocol.dialects.audiohook.messages import duration_of, samples_of
+from protocol.event_codec import entry_of
 from protocol.events import Account, CallEnded, Entry, Final, Partial, SegmentId, Span, Timing, Word
 
 SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
@@ -61,14 +62,14 @@ class Client:
 
 def final(text: str) -> Entry:
     words = tuple(Word(word) for word in text.split())
-    return Entry(
+    return entry_of(
         Final(SegmentId(0, 0), Span(0, 8_000), words, "en", 0, (), "e", Timing(1, 2), ()), 1
     )
 
 
 def partial(text: str) -> Entry:
     words = tuple(Word(word) for word in text.split())
-    return Entry(Partial(SegmentId(0, 0), Span(0, 8_000), 1, words, 0), None)
+    return entry_of(Partial(SegmentId(0, 0), Span(0, 8_000), 1, words, 0), None)
 
 
 def test_a_recorded_conversation() -> None:
@@ -139,7 +140,7 @@ def test_closed_is_said_when_the_last_words_are_out() -> None:
     client.says("close", reason="end")
     before = client.hears()
     client.hook.notify(final("Goodbye."))
-    client.hook.notify(Entry(CallEnded("completed", 8_000, 1, ()), 2))
+    client.hook.notify(entry_of(CallEnded("completed", 8_000, 1, ()), 2))
 
     assert before == []
     assert [answer["type"] for answer in client.hears()] == ["event", "closed"]

@@ -24,14 +24,13 @@ from protocol.bridge_events import (
 from protocol.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
-from protocol.event_codec import encode_event
+from protocol.event_codec import encode_event, entry_of
 from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
     ChannelTotals,
     DtmfPressed,
-    Entry,
     Final,
     KeywordsApplied,
     MarkReached,
@@ -195,7 +194,7 @@ class AnyOrder(RuleBasedStateMachine):
     def is_told(self, event: Any) -> None:
         if self.opened:
             self.seq += 1
-            self.dialect.notify(Entry(event, None if isinstance(event, Partial) else self.seq))
+            self.dialect.notify(entry_of(event, None if isinstance(event, Partial) else self.seq))
 
     def feed(self, message: str | bytes) -> None:
         try:

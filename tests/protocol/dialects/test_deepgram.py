@@ -20,10 +20,10 @@ from protocol.bridge_events import (
 from protocol.call import Role
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.query import terms
+from protocol.event_codec import entry_of
 from protocol.events import (
     CallEnded,
     CallStarted,
-    Entry,
     Fault,
     Final,
     KeywordsApplied,
@@ -57,7 +57,7 @@ def say(dialect: Deepgram, *messages: Any) -> list[BridgeEvent]:
 
 def told(dialect: Deepgram, *events: TranscriptEvent) -> list[Any]:
     for event in events:
-        dialect.notify(Entry(event, None if isinstance(event, Partial) else 1))
+        dialect.notify(entry_of(event, None if isinstance(event, Partial) else 1))
     return [json.loads(message) for message in dialect.outbox()]
 
 
@@ -323,7 +323,7 @@ def test_a_connection_that_goes_on_with_a_call_knows_when_the_call_began_and_whe
     say(dialect, b"\x00" * 320)
     dialect.opened("c1")
     began = CallStarted((Role.MIXED,), "en", "deepgram", 1_700_000_000.25)
-    dialect.continued([Entry(began, 1), Entry(started(3, 16_000), 2)], 80_000)
+    dialect.continued([entry_of(began, 1), entry_of(started(3, 16_000), 2)], 80_000)
 
     before = told(dialect)
     word = Word("Hello", 70_000, 79_000, 0.9)
@@ -411,7 +411,7 @@ def test_rejected_keyterms_and_line_warnings_stand_in_the_closing_metadata() -> 
         warning,
         CallEnded("completed", 8_000, 0, ()),
     ):
-        dialect.notify(Entry(event, 1))
+        dialect.notify(entry_of(event, 1))
     (closing,) = [json.loads(message) for message in dialect.outbox()]
 
     told = [(one["parameter"], one["type"], one["message"]) for one in closing["x"]["warnings"]]

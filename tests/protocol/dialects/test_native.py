@@ -22,7 +22,8 @@ from protocol.bridge_events import (
 from protocol.call import Role
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
-from protocol.events import Entry, MarkReached
+from protocol.event_codec import entry_of
+from protocol.events import MarkReached
 
 RECORDED = load("native").messages
 
@@ -114,7 +115,7 @@ def test_everything_goes_back_under_the_calls_id() -> None:
     say(dialect, {"type": "start"})
 
     dialect.opened("call-made-up")
-    dialect.notify(Entry(MarkReached("m1"), 4))
+    dialect.notify(entry_of(MarkReached("m1"), 4))
 
     (message,) = dialect.outbox()
     assert json.loads(message) == {

@@ -19,9 +19,9 @@ from protocol.bridge_events import (
     MarkReceived,
 )
 from protocol.dialects.openai.realtime import OpenAI
+from protocol.event_codec import entry_of
 from protocol.events import (
     CallWarning,
-    Entry,
     Fault,
     Final,
     KeywordsApplied,
@@ -58,7 +58,7 @@ def say(dialect: OpenAI, *messages: dict[str, Any]) -> list[BridgeEvent]:
 def told(dialect: OpenAI, *events: TranscriptEvent) -> list[Any]:
     dialect.outbox()
     for event in events:
-        dialect.notify(Entry(event, None if isinstance(event, Partial) else 1))
+        dialect.notify(entry_of(event, None if isinstance(event, Partial) else 1))
     return [json.loads(message) for message in dialect.outbox()]
 
 

@@ -21,7 +21,8 @@ from protocol.call import Role
 from protocol.dialects.base import Request
 from protocol.dialects.media_streams.twilio import MediaStreams
 from protocol.dialects.media_streams.vendors import TELNYX
-from protocol.events import Entry, MarkReached
+from protocol.event_codec import entry_of
+from protocol.events import MarkReached
 
 RECORDED = [json.loads(message) for message in load("twilio").messages]
 
@@ -75,7 +76,7 @@ def test_nothing_is_ever_sent_back() -> None:
     dialect = twilio()
     say(dialect, *RECORDED)
 
-    dialect.notify(Entry(MarkReached("m1"), 1))
+    dialect.notify(entry_of(MarkReached("m1"), 1))
 
     assert dialect.outbox() == []
 

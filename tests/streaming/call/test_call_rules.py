@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from protocol.call import CallConfig, Keywords, Role
-from protocol.event_codec import decode_entry
+from protocol.event_codec import decode_entry, entry_of
 from protocol.events import (
     CallEnded,
     ChannelTotals,
-    Entry,
     Final,
     KeywordsApplied,
     LoggedEvent,
@@ -60,7 +59,7 @@ class Redis:
             self.subject.ledger.wrote(write)
 
     def notify(self, event: LoggedEvent) -> None:
-        self.subject.apply(Entry(event, 1))
+        self.subject.apply(entry_of(event, 1))
         self.write()
 
     def of(self, kind: type) -> list[LoggedEvent]:
@@ -99,7 +98,7 @@ def test_an_open_segment_is_looked_at_every_so_often() -> None:
     speak(subject)
     redis.write()
 
-    subject.apply(Entry(Partial(ONE, Span(0, 4_000), 1, (), 0), None))
+    subject.apply(entry_of(Partial(ONE, Span(0, 4_000), 1, (), 0), None))
     subject.sound(0, SegmentGrew(0, HALF_A_SECOND))
     redis.write()
 
@@ -239,7 +238,7 @@ def test_events_known_before_a_loss_are_restored_to_redis(lost_after: int) -> No
     redis.write()
     came_back = list(redis.events)[:lost_after]
     for event in came_back:
-        subject.apply(Entry(event, 1))
+        subject.apply(entry_of(event, 1))
 
     subject.ledger.lost()
     again = Redis(subject)

@@ -6,12 +6,11 @@ import msgspec
 import pytest
 
 from protocol.call import CallConfig, Keywords, Role
-from protocol.event_codec import decode_entry
+from protocol.event_codec import decode_entry, entry_of
 from protocol.events import (
     AudioGap,
     CallStarted,
     ChannelTotals,
-    Entry,
     Fault,
     Final,
     KeywordsApplied,
@@ -55,7 +54,7 @@ LOG: tuple[LoggedEvent, ...] = (
 
 
 def recovered(*unsettled_segments: UnsettledSegment) -> RecoveredCall:
-    entries = tuple(Entry(event, seq) for seq, event in enumerate(LOG, 1))
+    entries = tuple(entry_of(event, seq) for seq, event in enumerate(LOG, 1))
     return RecoveredCall("log-a", CHECKPOINT, entries, unsettled_segments)
 
 
@@ -84,7 +83,7 @@ def test_the_account_of_what_is_known_adds_up() -> None:
 def test_what_was_dropped_is_not_accounted_as_transcribed() -> None:
     log = (*LOG, SegmentDropped(SECOND, Span(26_000, 34_000), "wrong law"))
     it = RecoveredCall(
-        "log-a", CHECKPOINT, tuple(Entry(event, seq) for seq, event in enumerate(log, 1))
+        "log-a", CHECKPOINT, tuple(entry_of(event, seq) for seq, event in enumerate(log, 1))
     )
 
     assert it.totals(0) == ChannelTotals(
@@ -194,7 +193,7 @@ def test_events_of_the_past_are_not_logged_again_and_numbers_go_on() -> None:
     call = recalled(recovered())
 
     call.mark("m2")
-    call.apply(Entry(LOG[3], 4))
+    call.apply(entry_of(LOG[3], 4))
 
     assert [event.name for event in call.ledger.known] == [
         "started",
