@@ -37,6 +37,7 @@ from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 from runtime.process import run_loop
 from transcripts.wer import WordErrors, word_errors
+from workers.engines import registry
 from workers.engines.base import Engine, Utterance
 
 _SILENCE = np.zeros(9_600, dtype=np.int16)
@@ -194,7 +195,7 @@ def main() -> int:
     beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
-    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--only", nargs="+", default=["prompts", "read", "calls"])
     parser.add_argument(
         "--pace", type=float, default=8.0, help="times real time, for the recordings"

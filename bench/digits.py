@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.recipe import recipe
 from cli.common import engine_loaded
 from cli.recording import read_recording
+from workers.engines import registry
 from workers.engines.base import Engine, Hypothesis, Samples, Utterance
 
 _NAMES = {
@@ -119,7 +120,7 @@ def _wide(path: Path) -> Samples:
 def main() -> int:
     """0 when no more digits are wrong than `--most` says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--most", type=float, default=5.0, help="percent of digits")
     options = parser.parse_args()
     print(recipe())

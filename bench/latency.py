@@ -165,7 +165,7 @@ def main() -> None:
     )
     free = run_loop(measure(Free(), options.calls, options.seconds))
     report(f"{options.calls} calls, an engine that costs nothing", free)
-    real = run_loop(measure(registry.load("moonshine"), 1, options.seconds))
+    real = run_loop(measure(registry.load(registry.DEFAULT), 1, options.seconds))
     report("1 call, the CPU engine (Moonshine)", real)
 
 

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
 from cli.common import engine_loaded
+from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
 from workers.event_builder import stable_in
 from workers.stabiliser import NOTHING
@@ -130,7 +131,7 @@ def main() -> int:
         default=[here.parent / "shared" / "audio", here / "tests" / "speech"],
         help="folders with manifest.jsonl; of recordings with the same name the first counts",
     )
-    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--every", type=float, default=0.5, help="seconds between partials")
     parser.add_argument("--most", type=float, default=1.0, help="percent of promises broken")
     options = parser.parse_args()

@@ -28,8 +28,8 @@ from whisper_normalizer.english import EnglishTextNormalizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from protocol.audio import Encoding, decode
+from workers.engines import registry
 from workers.engines.base import Engine, Samples, Utterance
-from workers.engines.registry import load
 
 RATE = 16_000
 _ENGLISH, _OTHERS = EnglishTextNormalizer(), BasicTextNormalizer()
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("manifest", type=Path)
     parser.add_argument(
-        "--engine", default="moonshine", help="a name of workers/engines/registry.py"
+        "--engine", default=registry.DEFAULT, help="a name of workers/engines/registry.py"
     )
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="for the engine's load"
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     extra = chosen.keywords.read_text("utf-8").split("\n") if chosen.keywords else []
     clips = read_manifest(chosen.manifest, [term.strip() for term in extra if term.strip()])
     clips = [clip for clip in clips if chosen.language in (None, clip.language)]
-    engine = load(chosen.engine, **dict(option.split("=", 1) for option in chosen.option))
+    engine = registry.load(chosen.engine, **dict(option.split("=", 1) for option in chosen.option))
     spoken = {clip.language for clip in clips} - engine.capabilities.languages
     left_out = [clip for clip in clips if clip.language in spoken]
     clips = [clip for clip in clips if clip.language not in spoken]

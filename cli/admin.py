@@ -10,6 +10,7 @@ from rich.console import Console
 from protocol.auth.credentials import Kind, Scope, Signer
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
+from workers.engines import registry
 
 from . import doctor as doctors
 from . import keys as key_file
@@ -18,14 +19,12 @@ from .common import configuration_of, data_folder, settings_of
 
 def doctor(options: argparse.Namespace) -> int:
     """Check this machine and report what is missing."""
-    from workers.engines.moonshine import weights
-
     configuration = configuration_of(options)
     shared = configuration.section("redis", RedisSettings)
     checks = doctors.examine(
         shared.url if configuration.says("redis", "url") else None,
         configuration.section("gateway", GatewaySettings).port,
-        weights.folder(None),
+        registry.folders(),
     )
     Console().print(doctors.render(checks))
     return 0 if doctors.healthy(checks) else 1

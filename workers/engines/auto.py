@@ -3,9 +3,15 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 
-from .granite import GraniteSettings, obstacle
+from . import registry
+from .base import EngineError
+from .declaration import Installed
+from .settings import EngineSettings
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,27 +22,38 @@ class Choice:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The Python packages and programs of this machine, of those that engines declare to need."""
+
+    modules: frozenset[str]
+    programs: frozenset[str]
+
+
+def inspect_environment() -> Environment:
+    """Look for what the engines declare to need.  Imports none of it."""
+    return Environment(
+        frozenset(name for name in registry.modules() if find_spec(name)),
+        frozenset(name for name in registry.programs() if shutil.which(name)),
+    )
+
+
 def choose(
-    wanted: str,
-    granite: Callable[[], GraniteSettings] = GraniteSettings,
-    *,
-    has_module: Callable[[str], bool] = lambda name: find_spec(name) is not None,
-    has_program: Callable[[str], bool] = lambda name: shutil.which(name) is not None,
+    wanted: str, settings: Callable[[str], EngineSettings], installed: Installed | None = None
 ) -> Choice:
     """
-    Return the engine `wanted`; for `auto` granite if the machine has a GPU and the model, else moonshine.
+    Return the engine `wanted`; for `auto` the first of the registry that declares that it can run here.
 
-    `granite` returns the settings of granite; it is called only if there is a GPU.
+    `settings` returns the settings of an engine by name; `installed`: None looks at this machine.  Raises
+    EngineError when no engine can run.
     """
-    if wanted != "auto":
+    if wanted != AUTO:
         return Choice(wanted, "asked for")
-    if not has_program("nvidia-smi"):
-        return Choice("moonshine", "no NVIDIA GPU here")
-    if not (has_module("torch") and has_module("transformers")):
-        return Choice(
-            "moonshine", "a GPU, but the extra is missing: pip install 'trunkline[granite]'"
-        )
-    settings = granite()
-    if hindrance := obstacle(settings.model, settings.revision):
-        return Choice("moonshine", f"a GPU, but {hindrance}")
-    return Choice("granite", "an NVIDIA GPU")
+    installed = installed or inspect_environment()
+    obstacles: list[str] = []
+    for name, automatic in registry.automatic().items():
+        obstacle = automatic.obstacle(installed, partial(settings, name))
+        if obstacle is None:
+            return Choice(name, "; ".join(obstacles) or automatic.reason)
+        obstacles.append(obstacle)
+    raise EngineError(f"no engine can run here: {'; '.join(obstacles)}")

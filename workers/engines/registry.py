@@ -5,38 +5,30 @@ Importing this module imports no engine: `load` imports the engine's module and 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 
 from .base import Engine, EngineError
-from .granite.settings import GraniteSettings
-from .settings import EngineSettings, WhisperSettings
+from .declaration import Automatic, Check, Declaration, Host
+from .download import Progress
+from .granite.declaration import GRANITE
+from .moonshine.declaration import MOONSHINE
+from .moonshine.declaration import NAME as DEFAULT
+from .settings import EngineSettings
+from .whisper.declaration import WHISPER
 
+__all__ = ["DEFAULT", "ENGINES"]
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """The module of an engine's loader, and the package that must be installed for it."""
-
-    module: str
-    needs: str = "trunkline"
-    """The argument for `pip install`."""
-
-    settings: type[EngineSettings] = EngineSettings
-    """The engine's settings; their `options()` are the arguments of its loader."""
-
-
-ENGINES: Mapping[str, Entry] = {
-    "granite": Entry("granite", "trunkline[granite]", GraniteSettings),
-    "moonshine": Entry("moonshine.engine"),
-    "whisper": Entry("whisper", "trunkline[whisper]", WhisperSettings),
+ENGINES: Mapping[str, Declaration] = {
+    "granite": GRANITE,
+    "moonshine": MOONSHINE,
+    "whisper": WHISPER,
 }
-"""Each module has a function `load` that returns a warm engine; its parameters differ between engines."""
-
-DEFAULT = "moonshine"
+"""The setting `auto` chooses the first that can run; one that can always run comes last."""
 
 SETTINGS: Mapping[str, type[EngineSettings]] = {
-    name: entry.settings for name, entry in ENGINES.items() if entry.settings.model_fields
+    name: engine.settings for name, engine in ENGINES.items() if engine.settings.model_fields
 }
 """The settings of the engines that have any, by name: sections of the configuration."""
 
@@ -47,7 +39,45 @@ def settings_of(name: str) -> type[EngineSettings]:
 
     Raises EngineError when no engine has this name.
     """
-    return _entry(name).settings
+    return _declared(name).settings
+
+
+def accepts(name: str) -> str:
+    """What the engine accepts as its model; empty if it has one only.  Raises EngineError like `settings_of`."""
+    return _declared(name).accepts
+
+
+def automatic() -> Mapping[str, Automatic]:
+    """The engines that `auto` may choose, in order of preference."""
+    return {name: engine.automatic for name, engine in ENGINES.items() if engine.automatic}
+
+
+def modules() -> frozenset[str]:
+    """The Python packages that the engines ask for."""
+    return frozenset[str]().union(*(engine.modules for engine in ENGINES.values()))
+
+
+def programs() -> frozenset[str]:
+    """The programs that the engines ask for."""
+    return frozenset[str]().union(*(engine.programs for engine in ENGINES.values()))
+
+
+def checks(host: Host) -> list[Check]:
+    """What the facts about a machine mean for each engine.  Pure."""
+    return [engine.check(host) for engine in ENGINES.values()]
+
+
+def folders() -> Mapping[str, Path]:
+    """The folder of the prepared files of each engine that has any, whether it exists or not."""
+    return {
+        name: engine.preparation.folder() for name, engine in ENGINES.items() if engine.preparation
+    }
+
+
+def prepare(name: str, progress: Progress) -> None:
+    """Make the files of an engine before its first start.  Blocks, up to minutes.  Raises EngineError."""
+    if preparation := _declared(name).preparation:
+        preparation.run(progress)
 
 
 def load(name: str, **options: object) -> Engine:
@@ -56,21 +86,21 @@ def load(name: str, **options: object) -> Engine:
 
     Raises EngineError when no engine has this name, or when a package that it needs is not installed.
     """
-    return loader(name, _entry(name))(**options)
+    return loader(name, _declared(name))(**options)
 
 
-def _entry(name: str) -> Entry:
-    if entry := ENGINES.get(name):
-        return entry
-    raise EngineError(f"no engine is called {name!r}: there are {', '.join(sorted(ENGINES))}")
-
-
-def loader(name: str, entry: Entry) -> Callable[..., Engine]:
+def loader(name: str, declared: Declaration) -> Callable[..., Engine]:
     """The `load` function of an engine's module.  Raises EngineError when the module cannot be imported."""
     try:
-        module = import_module(f".{entry.module}", __package__)
+        module = import_module(f".{declared.module}", __package__)
     except ImportError as exc:
         raise EngineError(
-            f"the engine {name!r} needs `pip install {entry.needs!r}`: {exc}"
+            f"the engine {name!r} needs `pip install {declared.needs!r}`: {exc}"
         ) from exc
     return cast("Callable[..., Engine]", module.load)
+
+
+def _declared(name: str) -> Declaration:
+    if declared := ENGINES.get(name):
+        return declared
+    raise EngineError(f"no engine is called {name!r}: there are {', '.join(sorted(ENGINES))}")

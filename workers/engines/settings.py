@@ -1,9 +1,8 @@
-"""Settings of the engines: one class for each engine, each a section of the configuration."""
+"""The base of the engines' settings: each engine's class is a section of the configuration."""
 
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class EngineSettings(BaseModel):
@@ -22,16 +21,3 @@ class EngineSettings(BaseModel):
     def options(self) -> dict[str, object]:
         """The keyword arguments for the engine's `load`."""
         return {}
-
-
-class WhisperSettings(EngineSettings):
-    """Settings of the Whisper engine: other languages than English on a CPU."""
-
-    model: Path | None = Field(
-        default=None,
-        description="a folder with weights in CTranslate2's format; unset fetches whisper-base",
-    )
-
-    def options(self) -> dict[str, object]:
-        """See EngineSettings."""
-        return {"folder": self.model}

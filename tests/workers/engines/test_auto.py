@@ -2,8 +2,9 @@
 
 import pytest
 
-from workers.engines.auto import Choice, choose
+from workers.engines.auto import Choice, Environment, choose
 from workers.engines.granite import GraniteSettings
+from workers.engines.settings import EngineSettings
 
 PINNED = GraniteSettings(revision="0" * 40)
 
@@ -18,18 +19,18 @@ PINNED = GraniteSettings(revision="0" * 40)
     ],
 )
 def test_auto(gpu: bool, extra: bool, granite: GraniteSettings, engine: str, reason: str) -> None:
-    choice = choose(
-        "auto",
-        lambda: granite,
-        has_module=lambda _: extra,
-        has_program=lambda _: gpu,
+    installed = Environment(
+        frozenset({"torch", "transformers"} if extra else ()),
+        frozenset({"nvidia-smi"} if gpu else ()),
     )
+
+    choice = choose("auto", lambda _: granite, installed)
 
     assert choice.engine == engine
     assert reason in choice.reason
 
 
 def test_what_is_asked_for_is_taken_without_question() -> None:
-    choice = choose("whisper", has_module=lambda _: False, has_program=lambda _: False)
+    choice = choose("whisper", lambda _: EngineSettings(), Environment(frozenset(), frozenset()))
 
     assert choice == Choice("whisper", "asked for")

@@ -16,8 +16,8 @@ from faster_whisper.transcribe import Segment, Word
 
 from protocol.events import Withheld
 
-from . import hallucination
-from .base import (
+from .. import hallucination
+from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
@@ -26,7 +26,7 @@ from .base import (
     RecognisedWord,
     Utterance,
 )
-from .keyword_ranking import by_sound, in_order
+from ..keyword_ranking import by_sound, in_order
 
 HUB = "Systran/faster-whisper-base"
 REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"

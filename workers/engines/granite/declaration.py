@@ -1,0 +1,53 @@
+"""What the Granite engine declares."""
+
+from collections.abc import Callable
+
+from ..declaration import Automatic, Check, Declaration, Host, Installed, State
+from ..settings import EngineSettings
+from .checkpoint import obstacle
+from .settings import GraniteSettings
+
+_EXTRA = "trunkline[granite]"
+_MODULES, _DRIVER = frozenset({"torch", "transformers"}), "nvidia-smi"
+
+
+def unsuited(installed: Installed, settings: Callable[[], EngineSettings]) -> str | None:
+    """See Automatic.  Without a GPU the engine is too slow for live captions."""
+    if _DRIVER not in installed.programs:
+        return "no NVIDIA GPU here"
+    if not installed.modules >= _MODULES:
+        return f"a GPU, but the extra is missing: pip install '{_EXTRA}'"
+    chosen = settings()
+    assert isinstance(chosen, GraniteSettings)
+    hindrance = obstacle(chosen.model, chosen.revision)
+    return f"a GPU, but {hindrance}" if hindrance else None
+
+
+def check(host: Host) -> Check:
+    """See Declaration."""
+    name, instead = "Granite engine", "the CPU engine is used: English only"
+    if not host.modules >= _MODULES:
+        remedy = f"pip install '{_EXTRA}' on a machine with an NVIDIA GPU"
+        return Check(name, State.SUBSTITUTE, "extra not installed", instead, remedy)
+    if _DRIVER not in host.programs:
+        remedy = "run the worker on a machine with an NVIDIA GPU"
+        return Check(name, State.SUBSTITUTE, "no GPU", instead, remedy)
+    if host.gpu is None:
+        slow = "Granite is taken and runs on the processor, too slow for live captions"
+        remedy = (
+            "mend the driver or install a CUDA build of torch, or TRUNKLINE_WORKER_ENGINE=moonshine"
+        )
+        return Check(name, State.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
+    return Check(name, State.OK, host.gpu)
+
+
+GRANITE = Declaration(
+    "granite",
+    check,
+    needs=_EXTRA,
+    settings=GraniteSettings,
+    accepts="a folder, or a hub id with a pinned revision",
+    automatic=Automatic("an NVIDIA GPU", unsuited),
+    modules=_MODULES,
+    programs=frozenset({_DRIVER}),
+)

@@ -1,0 +1,1 @@
+"""The Whisper engine: other languages than English on the CPU, by faster-whisper."""
