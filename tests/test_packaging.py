@@ -67,7 +67,16 @@ def test_the_wheel_holds_all_parts_and_the_demo_and_nothing_else(wheel: zipfile.
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
     assert {name.split("/")[0].removesuffix(".py") for name in names} == set(OURS)
-    assert {"cli/demo/call.wav", "cli/demo/script.json", "protocol/py.typed"} <= names
+    assert {"cli/demo/call.wav", "cli/demo/script.json"} <= names
+
+
+def test_the_wheel_marks_every_package_as_typed(wheel: zipfile.ZipFile) -> None:
+    """https://typing.python.org/en/latest/spec/distributing.html: one marker in each top-level package."""
+    names = set(wheel.namelist())
+    packages = {name.partition("/")[0] for name in names if name.endswith("/__init__.py")}
+
+    assert packages
+    assert {f"{package}/py.typed" for package in packages} <= names
 
 
 def test_the_wheel_carries_every_lua_file(wheel: zipfile.ZipFile) -> None:
