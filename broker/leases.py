@@ -1,5 +1,6 @@
 """
-Redis scripts for leases of jobs; each one works on a single job stream. See scripts.py for the conventions.
+Redis scripts for consumer groups and the leases of their entries; each one works on a single stream. See scripts.py
+for the conventions.
 
 A job belongs to its consumer as long as the lease is extended in time. After that another worker may take it over.
 """

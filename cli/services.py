@@ -38,7 +38,7 @@ from workers.settings import WorkerSettings
 
 from .common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
 
-_FAREWELL_SECONDS = 10.0
+_EXIT_SECONDS = 10.0
 """Seconds that a worker may take to end, in addition to its drain time."""
 
 _BROKEN = 70
@@ -90,7 +90,7 @@ def worker(options: argparse.Namespace) -> None:
     if not is_watched():
         log_as_json("worker-supervisor")
         part = worker_part(options, settings, {})
-        stop_seconds = settings.drain_seconds + _FAREWELL_SECONDS
+        stop_seconds = settings.drain_seconds + _EXIT_SECONDS
         run_loop(until_told_to_stop(supervise(part, stop_seconds, say_ready)))
         return
     try:

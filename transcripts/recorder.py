@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
+from broker.leases import JOIN
 from broker.redis_keys import RECORDER
 
 from .ingest import take_in, try_again
@@ -70,6 +71,7 @@ class Recorder:
         self._store = store
         self._outboxes = tuple(outboxes)
         self._consumer = consumer
+        self._join = redis.register_script(JOIN.source)
         self._settings = settings or RecorderSettings()
         self._meter = meter or RecorderMeter()
 
@@ -97,7 +99,7 @@ class Recorder:
         failures = 0
         while True:
             try:
-                await self._make_group(outbox)
+                await self._join(keys=[outbox], args=[RECORDER])
                 while mine := await self._read(outbox, "0"):
                     await self._settle(outbox, mine, thread)
                 failures = 0
@@ -111,16 +113,6 @@ class Recorder:
                 log.warning("redis_unavailable", outbox=outbox, error=type(exc).__name__)
             failures += 1
             await asyncio.sleep(pause(failures, random.random()))
-
-    async def _make_group(self, outbox: str) -> None:
-        """Create the consumer group at id 0: to a Redis that restarted empty, gateways write all entries again."""
-        try:
-            await self._redis.xgroup_create(outbox, RECORDER, id="0", mkstream=True)
-        except ResponseError as exc:
-            # The group exists, or Redis is full: then a gateway has created it.
-            is_full = isinstance(exc, OutOfMemoryError)
-            if not (is_full or str(exc).startswith("BUSYGROUP")):
-                raise
 
     async def _read(self, outbox: str, after: str) -> list[Any]:
         """Read entries: `after` is `0` for our own unacknowledged ones, `>` for new ones."""
