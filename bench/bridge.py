@@ -28,7 +28,7 @@ Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class CallScript:
     """What is said in a call: G.711 mu-law, and where each digit lies, in samples."""
 
     call_id: str
@@ -41,14 +41,14 @@ class Script:
 
     language: str = "en"
 
-    def rest(self, call_id: str, position: int) -> "Script | None":
+    def rest(self, call_id: str, position: int) -> "CallScript | None":
         """The numbers from `position` on, as the script of another call; None when there are none."""
         starts = [at for at, _ in self.digits[::_DIGITS] if at >= position]
         if not starts:
             return None
         offset = starts[0] - _PAUSE
         digits = tuple((at - offset, word) for at, word in self.digits if at >= starts[0])
-        return Script(call_id, self.audio[offset:], digits, None, self.language)
+        return CallScript(call_id, self.audio[offset:], digits, None, self.language)
 
 
 def script(
@@ -58,7 +58,7 @@ def script(
     *,
     poisoned: bool,
     language: str = "en",
-) -> Script:
+) -> CallScript:
     """So many numbers with pauses between them, one of them poison if the call is to have some."""
     said = syllables()
     silence = np.zeros(_PAUSE, np.int16)
@@ -72,7 +72,7 @@ def script(
         position += SYLLABLE * _DIGITS + _PAUSE
     start = digits[_DIGITS * poison][0] if poisoned else None
     audio = encode(np.concatenate(parts), Encoding.MULAW)
-    return Script(call_id, audio, tuple(digits), start, language)
+    return CallScript(call_id, audio, tuple(digits), start, language)
 
 
 def _harmless(chance: np.random.Generator) -> str:
@@ -85,7 +85,7 @@ def _harmless(chance: np.random.Generator) -> str:
 class Bridge:
     """Streams a script at `pace` times real time, to whichever gateway is there."""
 
-    def __init__(self, said: Script, urls: list[str], pace: float, dice: random.Random) -> None:
+    def __init__(self, said: CallScript, urls: list[str], pace: float, dice: random.Random) -> None:
         self.script = said
         self.call_id = said.call_id
         self.log: list[Event] = []

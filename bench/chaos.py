@@ -35,8 +35,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.bridge import Bridge, Script, script
-from bench.faults import Chaos, Plan, stored
+from bench.bridge import Bridge, CallScript, script
+from bench.faults import Chaos, FaultPlan, stored
 from bench.one_way import OneWayBridge
 from bench.recipe import recipe
 from bench.rig import LOST_SECONDS, Rig, free_ports, rig, running
@@ -51,7 +51,7 @@ _TURNS_PER_CALL = 150.0
 """Turns of the measuring loop of one core that one call at real time takes, with room for the busy loops."""
 
 
-async def play(scripts: list[Script], seed: int, plan: Plan) -> Verdict:
+async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> Verdict:
     """All calls at once under faults; what came of it.  `plan.keep` leaves the logs of all processes there."""
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="trunkline-chaos-") as name:
@@ -89,7 +89,7 @@ async def play(scripts: list[Script], seed: int, plan: Plan) -> Verdict:
                 store.close()
 
 
-def _bridge(said: Script, urls: list[str], pace: float, dice: random.Random) -> Bridge:
+def _bridge(said: CallScript, urls: list[str], pace: float, dice: random.Random) -> Bridge:
     """Calls named `t...` come over bridges that cannot come back."""
     kind = OneWayBridge if said.call_id.startswith("t") else Bridge
     return kind(said, urls, pace, random.Random(dice.random()))
@@ -164,7 +164,7 @@ def main() -> int:
     failed = 0
     for run in range(options.runs):
         seed = options.seed + run
-        plan = Plan(
+        plan = FaultPlan(
             pace=options.pace,
             durable=bool(run % 2),
             busy=options.busy,
@@ -184,7 +184,7 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def scripts_of(calls: int, numbers: int, poison: int, seed: int) -> list[Script]:
+def scripts_of(calls: int, numbers: int, poison: int, seed: int) -> list[CallScript]:
     """Every second call in the other language, every third over a bridge that cannot come back."""
     chance = np.random.default_rng(seed)
     poisonable = [number for number in range(calls) if number % 3 != 2][:poison]

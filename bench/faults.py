@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.bridge import Bridge
 from bench.one_way import OneWayBridge
-from bench.rig import LEASE_MS, LOST_SECONDS, Process, Rig, listens, valkey_answers
+from bench.rig import LEASE_MS, LOST_SECONDS, Rig, RigProcess, listens, valkey_answers
 from broker.connection import connect
 from broker.redis_keys import CallKeys, Partition
 from protocol.settings import RedisSettings
@@ -26,7 +26,7 @@ _SETTLED = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FaultPlan:
     """What a run is to be."""
 
     pace: float = 1.0
@@ -53,7 +53,9 @@ class Plan:
 class Chaos:
     """Faults in an order that the seed decides."""
 
-    def __init__(self, it: Rig, bridges: list[Bridge], dice: random.Random, plan: Plan) -> None:
+    def __init__(
+        self, it: Rig, bridges: list[Bridge], dice: random.Random, plan: FaultPlan
+    ) -> None:
         self._rig = it
         self._bridges = bridges
         self._dice = dice
@@ -117,7 +119,7 @@ class Chaos:
     async def _freeze_both(self) -> None:
         await self._freeze([self._dice.choice(self._rig.gateways), *self._rig.workers])
 
-    async def _freeze(self, processes: Sequence[Process]) -> None:
+    async def _freeze(self, processes: Sequence[RigProcess]) -> None:
         """For less than what makes a gateway dead: nothing may come of it."""
         for process in processes:
             process.signal(signal.SIGSTOP)

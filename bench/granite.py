@@ -105,7 +105,7 @@ def partials(
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Due:
+class TimedRequest:
     """A request of one voice at one moment of the load test."""
 
     at: float
@@ -117,7 +117,7 @@ class Due:
     final: bool
 
 
-def timetable(voices: int, span: float) -> list[Due]:
+def timetable(voices: int, span: float) -> list[TimedRequest]:
     """
     Finals and partials of `voices` speakers without pauses, for `span` seconds.
 
@@ -131,8 +131,11 @@ def timetable(voices: int, span: float) -> list[Due]:
         while begun < span:
             length = float(np.clip(dice.exponential(5.0), 1.0, 15.0))
             moments = np.arange(PARTIAL_EVERY, length, PARTIAL_EVERY)
-            due += [Due(begun + float(t), voice, segment, float(t), final=False) for t in moments]
-            due.append(Due(begun + length, voice, segment, length, final=True))
+            due += [
+                TimedRequest(begun + float(t), voice, segment, float(t), final=False)
+                for t in moments
+            ]
+            due.append(TimedRequest(begun + length, voice, segment, length, final=True))
             begun, segment = begun + length, segment + 1
     return sorted(one for one in due if 0 <= one.at < span)
 

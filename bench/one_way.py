@@ -9,7 +9,7 @@ import random
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from bench.bridge import Bridge, Script
+from bench.bridge import Bridge, CallScript
 
 _FRAME = 160
 _MARGIN = 16_000
@@ -24,7 +24,7 @@ _TROUBLE = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError)
 class OneWayBridge(Bridge):
     """Streams a script once; what is left when its connection breaks is for another call."""
 
-    def __init__(self, said: Script, urls: list[str], pace: float, dice: random.Random) -> None:
+    def __init__(self, said: CallScript, urls: list[str], pace: float, dice: random.Random) -> None:
         super().__init__(said, urls, pace, dice)
         self.silent = asyncio.Event()
         """Set when it says nothing more: all is said, or its connection is gone."""
@@ -36,11 +36,11 @@ class OneWayBridge(Bridge):
         """Whether its connection broke before anything of it need have been heard, and nothing was."""
         return not self.heard and not self.log
 
-    def rest(self, call_id: str) -> Script | None:
+    def rest(self, call_id: str) -> CallScript | None:
         """What is left to say, for another call."""
         return self.script.rest(call_id, self._sent)
 
-    def followed_by(self, said: Script, dice: random.Random) -> "OneWayBridge":
+    def followed_by(self, said: CallScript, dice: random.Random) -> "OneWayBridge":
         """Another call to the same gateways."""
         return OneWayBridge(said, self._urls, self._pace, dice)
 

@@ -36,7 +36,7 @@ def _die_with(parent: int) -> None:
 
 
 @dataclass(slots=True)
-class Process:
+class RigProcess:
     """One process of the ring, which can be killed and started again."""
 
     name: str
@@ -80,12 +80,12 @@ class Rig:
     """All processes, and where they are."""
 
     folder: Path
-    valkey: Process
-    gateways: list[Process]
-    workers: list[Process]
-    recorder: Process
+    valkey: RigProcess
+    gateways: list[RigProcess]
+    workers: list[RigProcess]
+    recorder: RigProcess
     ports: list[int]
-    busy: list[Process] = field(default_factory=list)
+    busy: list[RigProcess] = field(default_factory=list)
     """Loops that do nothing but take the processor."""
 
     lost_seconds: float = LOST_SECONDS
@@ -153,10 +153,10 @@ def rig(
         "OMP_NUM_THREADS": "1",
     }
 
-    def part(name: str, *command: str) -> Process:
-        return Process(name, [sys.executable, *command], folder / f"{name}.log", environment)
+    def part(name: str, *command: str) -> RigProcess:
+        return RigProcess(name, [sys.executable, *command], folder / f"{name}.log", environment)
 
-    valkey = Process(
+    valkey = RigProcess(
         "valkey",
         [
             *(str(binary), "--port", "0", "--unixsocket", str(unix_socket), "--dir", str(folder)),
@@ -186,7 +186,7 @@ def rig(
         ],
         part("recorder", "-m", "trunkline", "recorder"),
         ports,
-        [Process(f"busy-{n}", list(_BUSY), folder / f"busy-{n}.log") for n in range(busy)],
+        [RigProcess(f"busy-{n}", list(_BUSY), folder / f"busy-{n}.log") for n in range(busy)],
         lost_seconds,
     )
 

@@ -36,7 +36,7 @@ _ENGLISH, _OTHERS = EnglishTextNormalizer(), BasicTextNormalizer()
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ManifestClip:
     """One line of the manifest."""
 
     file: Path
@@ -107,11 +107,11 @@ def spotted(triples: Iterable[tuple[str, str, Sequence[str]]]) -> Spotted:
     return Spotted(said, found, inserted)
 
 
-def read_manifest(path: Path, extra: Sequence[str]) -> list[Clip]:
+def read_manifest(path: Path, extra: Sequence[str]) -> list[ManifestClip]:
     """The clips that have a reference; `extra` are keywords for all of them."""
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
     return [
-        Clip(
+        ManifestClip(
             path.parent / line["file"], line["text"], line.get("language", "en"),
             tuple(dict.fromkeys([*line.get("keywords", []), *extra])),
         )
@@ -146,7 +146,7 @@ def pieces(samples: Samples, longest: int) -> Iterator[Samples]:
     yield samples
 
 
-def transcribe(engine: Engine, clips: Sequence[Clip], *, with_list: bool) -> list[str]:
+def transcribe(engine: Engine, clips: Sequence[ManifestClip], *, with_list: bool) -> list[str]:
     """The text of each clip by `engine`; `with_list`: with the keywords of the clip."""
     can = engine.capabilities
     jobs: list[tuple[int, Utterance]] = []
@@ -164,7 +164,7 @@ def transcribe(engine: Engine, clips: Sequence[Clip], *, with_list: bool) -> lis
     return [" ".join(parts) for parts in texts]
 
 
-def report(clips: Sequence[Clip], heard: Sequence[str], title: str, seconds: float) -> str:
+def report(clips: Sequence[ManifestClip], heard: Sequence[str], title: str, seconds: float) -> str:
     """Lines of the table: one for all clips and, if there are several languages, one for each."""
     lines = []
     languages = sorted({clip.language for clip in clips})

@@ -20,7 +20,7 @@ _KEYWORD = "bold black on bright_yellow"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CaptionLine:
     """A line to print: a final, or why a segment or keyword was not used."""
 
     text: Text
@@ -41,7 +41,7 @@ class Captions:
         self.ended: Mapping[str, Any] | None = None
         """The event `call.ended`, once received."""
 
-    def take(self, event: Mapping[str, Any], played_ms: float) -> Said | None:
+    def take(self, event: Mapping[str, Any], played_ms: float) -> CaptionLine | None:
         """
         Apply an event received when `played_ms` of the call had been sent.  Returns a line to print, if any.
 
@@ -52,12 +52,12 @@ class Captions:
         except (LookupError, TypeError, ValueError, AttributeError):
             return self._note_unread()
 
-    def _note_unread(self) -> Said | None:
+    def _note_unread(self) -> CaptionLine | None:
         noted, self._has_unread = self._has_unread, True
         text = "  (an event of the gateway cannot be read: update this program)"
-        return None if noted else Said(Text(text, style="red"))
+        return None if noted else CaptionLine(Text(text, style="red"))
 
-    def _apply(self, event: Mapping[str, Any], played_ms: float) -> Said | None:
+    def _apply(self, event: Mapping[str, Any], played_ms: float) -> CaptionLine | None:
         match event["type"]:
             case "speech.started":
                 self._feed(event, Text("…", style="dim"))
@@ -68,10 +68,12 @@ class Captions:
                 return self._final(event, played_ms) if event["text"] else None
             case "segment.failed" | "segment.dropped":
                 self._settle(event)
-                return Said(Text(f"  ({event['role']}: {plain(event['reason'])})", style="red"))
+                return CaptionLine(
+                    Text(f"  ({event['role']}: {plain(event['reason'])})", style="red")
+                )
             case "keywords.applied" if event["rejected"]:
                 refused = plain(", ".join(event["rejected"]))
-                return Said(Text(f"  (keywords not used: {refused})", style="red"))
+                return CaptionLine(Text(f"  (keywords not used: {refused})", style="red"))
             case "call.ended":
                 self.ended = event
             case _:  # events that captions do not show
@@ -106,11 +108,11 @@ class Captions:
             text.append(plain(word["w"]), style="" if word["stable"] else "dim italic").append(" ")
         return self._marked(text).append("…", style="dim")
 
-    def _final(self, event: Mapping[str, Any], played_ms: float) -> Said:
+    def _final(self, event: Mapping[str, Any], played_ms: float) -> CaptionLine:
         lag = max(0.0, played_ms - event["end_ms"])
         self.lags.append(lag)
         minutes, seconds = divmod(event["start_ms"] // 1_000, 60)
-        return Said(
+        return CaptionLine(
             Text.assemble(
                 (f"{minutes:02d}:{seconds:02d} ", "dim"),
                 _label(event["role"]),

@@ -16,7 +16,7 @@ from typing import IO
 from protocol.clock import CALL_RATE
 from protocol.wav import MOST_CHANNELS
 
-from .container_child import FAULTS, LONGEST_SECONDS, Fault
+from .container_child import FAULTS, LONGEST_SECONDS, FileFault
 
 _LONGEST_RUN = 900.0
 """Seconds: 4 hours of audio take about half a minute."""
@@ -48,7 +48,7 @@ def decode_container(file: IO[bytes]) -> Decoded:
         try:
             assert child.stdout is not None
             decoded = _read(child.stdout)
-            status = FAULTS[Fault.TOO_LONG] if decoded is None else child.wait()
+            status = FAULTS[FileFault.TOO_LONG] if decoded is None else child.wait()
         finally:
             watch.cancel()
             child.kill()
@@ -70,10 +70,12 @@ def _read(pipe: IO[bytes]) -> Decoded | None:
 
 
 _TOLD = {
-    FAULTS[Fault.STRANGE]: "its sample rate or its count of channels is not that of a recording",
-    FAULTS[Fault.TOO_LONG]: f"it is longer than {LONGEST_SECONDS // 3_600} hours: cut it",
     FAULTS[
-        Fault.NO_LIBRARY
+        FileFault.STRANGE
+    ]: "its sample rate or its count of channels is not that of a recording",
+    FAULTS[FileFault.TOO_LONG]: f"it is longer than {LONGEST_SECONDS // 3_600} hours: cut it",
+    FAULTS[
+        FileFault.NO_LIBRARY
     ]: "it takes PyAV to read this: pip install av, or convert the file to WAV",
 }
 

@@ -31,7 +31,7 @@ _MEMORY = 2 << 30
 _CPU_SECONDS = 600
 
 
-class Fault(Enum):
+class FileFault(Enum):
     """Why a file cannot be read."""
 
     NO_AUDIO = auto()
@@ -40,7 +40,12 @@ class Fault(Enum):
     NO_LIBRARY = auto()
 
 
-FAULTS = {Fault.NO_AUDIO: 3, Fault.STRANGE: 4, Fault.TOO_LONG: 5, Fault.NO_LIBRARY: 6}
+FAULTS = {
+    FileFault.NO_AUDIO: 3,
+    FileFault.STRANGE: 4,
+    FileFault.TOO_LONG: 5,
+    FileFault.NO_LIBRARY: 6,
+}
 """Exit statuses."""
 
 
@@ -50,14 +55,14 @@ def main() -> int:
     try:
         import av
     except ImportError:
-        return FAULTS[Fault.NO_LIBRARY]
+        return FAULTS[FileFault.NO_LIBRARY]
     av.logging.set_level(None)
     _load_everything()
     _confine()
     try:
         return _decode(sys.stdin.buffer, sys.stdout.buffer)
     except (av.error.FFmpegError, ValueError, MemoryError):
-        return FAULTS[Fault.NO_AUDIO]
+        return FAULTS[FileFault.NO_AUDIO]
 
 
 def _load_everything() -> None:
@@ -89,18 +94,18 @@ def _decode(file: IO[bytes], out: IO[bytes]) -> int:
     allowed = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     with av.open(file, options=allowed) as container:
         if not container.streams.audio:
-            return FAULTS[Fault.NO_AUDIO]
+            return FAULTS[FileFault.NO_AUDIO]
         stream = container.streams.audio[0]
         stream.codec_context.thread_count = 1
         rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
         if rate not in RATES or not 1 <= channels <= MOST_CHANNELS:
-            return FAULTS[Fault.STRANGE]
+            return FAULTS[FileFault.STRANGE]
         out.write(bytes([channels]))
         left = LONGEST_SECONDS * CALL_RATE
         for samples in _at_call_rate(_frames(container, stream), rate, channels):
             left -= len(samples)
             if left < 0:
-                return FAULTS[Fault.TOO_LONG]
+                return FAULTS[FileFault.TOO_LONG]
             out.write(samples.astype("<i2").tobytes())
         out.flush()
     return 0

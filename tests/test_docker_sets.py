@@ -40,7 +40,7 @@ torch_too = pytest.mark.skipif(
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledImage:
     """An image's packages, and ours, in an environment of their own."""
 
     image: str
@@ -100,24 +100,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def install(image: str, folder: Path, wheel: Path, lock: Path | None = None) -> Installed:
+def install(image: str, folder: Path, wheel: Path, lock: Path | None = None) -> InstalledImage:
     environment(folder, lock or ROOT / "docker" / f"{image}.lock")
     uv("pip", "install", "--python", folder, "--no-deps", wheel)
-    return Installed(image, folder)
+    return InstalledImage(image, folder)
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
+def gateway(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> InstalledImage:
     return install("gateway", tmp_path_factory.mktemp("gateway") / "v", wheel)
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
+def worker(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> InstalledImage:
     return install("worker", tmp_path_factory.mktemp("worker") / "v", wheel)
 
 
 @dataclass(slots=True)
-class Process:
+class ImageProcess:
     """A part that runs as its image would run it."""
 
     process: subprocess.Popen[str]
@@ -155,8 +155,8 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(
-    installed: Installed, part: str, redis: str, data: Path, **more: str
-) -> Iterator[Process]:
+    installed: InstalledImage, part: str, redis: str, data: Path, **more: str
+) -> Iterator[ImageProcess]:
     """`part` with the image's own environment, but for addresses, and folders in place of volumes."""
     port, status_port = free_port(), free_port()
     cache = os.environ.get("XDG_CACHE_HOME") or str(
@@ -181,7 +181,7 @@ def running(
         [binaries / program, *arguments, part], env=settings | more, cwd=data, text=True
     )
     try:
-        yield Process(process, [str(binaries / check[0]), *check[1:]], status_port, port)
+        yield ImageProcess(process, [str(binaries / check[0]), *check[1:]], status_port, port)
     finally:
         process.terminate()  # an init passes it on; killed, it would leave what it runs behind
         process.wait(timeout=60)
@@ -197,7 +197,7 @@ def trunkline(*arguments: str) -> str:
 
 
 def test_the_images_carry_a_call_together(
-    gateway: Installed, worker: Installed, valkey: ValkeyServer, tmp_path: Path
+    gateway: InstalledImage, worker: InstalledImage, valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     """Bridge, gateway image, worker image, recorder in the gateway's image, transcript on its volume."""
     with (
@@ -228,7 +228,7 @@ def test_the_images_carry_a_call_together(
 
 
 def test_without_redis_a_gateway_ends_and_is_not_healthy(
-    gateway: Installed, tmp_path: Path
+    gateway: InstalledImage, tmp_path: Path
 ) -> None:
     """No Redis at start: it ends with a sentence, and the container is started again."""
     with running(gateway, "gateway", f"unix://{tmp_path}/absent.sock", tmp_path) as lonely:
@@ -237,7 +237,7 @@ def test_without_redis_a_gateway_ends_and_is_not_healthy(
 
 
 def test_a_gateway_whose_redis_dies_is_healthy_and_not_ready(
-    gateway: Installed, valkey: ValkeyServer, tmp_path: Path
+    gateway: InstalledImage, valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     with running(gateway, "gateway", valkey.url, tmp_path) as taking:
         taking.wait_until_ready()
@@ -255,7 +255,7 @@ def test_a_gateway_whose_redis_dies_is_healthy_and_not_ready(
 
 
 def test_a_process_writes_nothing_where_it_is_installed(
-    gateway: Installed, valkey: ValkeyServer, tmp_path: Path
+    gateway: InstalledImage, valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     """The root of its file system is read-only."""
     before = gateway.files()
@@ -268,12 +268,12 @@ def test_a_process_writes_nothing_where_it_is_installed(
 
 
 @pytest.mark.parametrize("absent", ["torch", "transformers", "onnx", "moonshine_cpp"])
-def test_the_gateway_has_no_model_on_board(gateway: Installed, absent: str) -> None:
+def test_the_gateway_has_no_model_on_board(gateway: InstalledImage, absent: str) -> None:
     assert gateway.run("python", "-c", f"import {absent}").returncode == 1
 
 
 @pytest.mark.parametrize("needed", ["onnx", "moonshine_cpp", "faster_whisper"])
-def test_the_worker_has_what_its_engines_need(worker: Installed, needed: str) -> None:
+def test_the_worker_has_what_its_engines_need(worker: InstalledImage, needed: str) -> None:
     found = worker.run(
         "python", "-c", f"import importlib.util as u; print(u.find_spec('{needed}'))"
     )

@@ -33,7 +33,7 @@ HEADERS = {"Audiohook-Session-Id": SESSION, "Audiohook-Organization-Id": SESSION
 
 
 @dataclass(frozen=True)
-class Bridge:
+class VendorBridge:
     """What one vendor's bridge sends for a call with one voice in it."""
 
     path: str
@@ -92,60 +92,60 @@ MEDIA = {"type": "audio", "format": "PCMU", "channels": ["external", "internal"]
 STOP: list[dict[str, Any] | str] = [{"event": "stop", "stop": {}}]
 
 BRIDGES = {
-    "signalwire": Bridge(
+    "signalwire": VendorBridge(
         "/signalwire",
         [{"event": "connected"}, start(callSid=CALL, tracks=["inbound"], mediaFormat=L16_AT_8)],
         media={"track": "inbound"},
         after=STOP,
     ),
-    "telnyx": Bridge(
+    "telnyx": VendorBridge(
         "/telnyx?tracks=inbound",
         [start(call_control_id=CALL, media_format={"encoding": "PCMA", "sample_rate": 8000})],
         Encoding.ALAW,
         media={"track": "inbound"},
         after=STOP,
     ),
-    "plivo": Bridge(
+    "plivo": VendorBridge(
         "/plivo",
         [start(callId=CALL, tracks=["inbound"], mediaFormat=L16_AT_8)],
         media={"track": "inbound", "timestamp": "1795382670000"},
     ),
-    "exotel": Bridge(
+    "exotel": VendorBridge(
         "/exotel",
         [start(call_sid=CALL, media_format={"encoding": "base64", "sample_rate": "8000"})],
         media={},
         after=STOP,
     ),
-    "exotel at 24 kHz": Bridge(
+    "exotel at 24 kHz": VendorBridge(
         "/exotel?sample-rate=24000",
         [start(call_sid=CALL, media_format={"encoding": "raw", "sample_rate": "24000"})],
         media={},
         after=STOP,
         rate=24_000,
     ),
-    "telnyx with L16": Bridge(
+    "telnyx with L16": VendorBridge(
         "/telnyx?tracks=inbound",
         [start(call_control_id=CALL, media_format={"encoding": "L16", "sample_rate": 16000})],
         media={"track": "inbound"},
         after=STOP,
         rate=16_000,
     ),
-    "asterisk at 44.1 kHz": Bridge(
+    "asterisk at 44.1 kHz": VendorBridge(
         f"/asterisk?callid={CALL}&role=customer",
         ["MEDIA_START connection_id:a channel:W channel_id:1.2 format:slin44"],
         rate=44_100,
     ),
-    "asterisk": Bridge(
+    "asterisk": VendorBridge(
         f"/asterisk?callid={CALL}&role=customer",
         ["MEDIA_START connection_id:a channel:W channel_id:1.2 format:ulaw optimal_frame_size:160"],
         Encoding.MULAW,
     ),
-    "freeswitch": Bridge(
+    "freeswitch": VendorBridge(
         "/freeswitch?rate=8k&mix=stereo",
         [{"call_id": CALL}],
         roles=("customer", "agent"),
     ),
-    "jambonz": Bridge(
+    "jambonz": VendorBridge(
         "/jambonz",
         [
             {
@@ -160,7 +160,7 @@ BRIDGES = {
         ],
         after=[{"type": "stop"}],
     ),
-    "audiohook": Bridge(
+    "audiohook": VendorBridge(
         "/audiohook",
         [
             audiohook(
@@ -176,7 +176,7 @@ BRIDGES = {
         after=[audiohook(2, "close", reason="end")],
         roles=("customer", "agent"),
     ),
-    "vonage": Bridge(
+    "vonage": VendorBridge(
         f"/vonage?call_id={CALL}",
         [
             {

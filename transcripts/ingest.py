@@ -7,7 +7,7 @@ when the next recorder starts.
 
 from collections.abc import Sequence
 
-from .outbox import Arrival, Quarantined, Recorded, UnreadableError, read
+from .outbox import Arrival, Quarantined, Recorded, UnreadableEntryError, read
 from .store import RefusedError, Store
 
 _Readable = Sequence[tuple[Arrival, Recorded]]
@@ -20,7 +20,7 @@ def take_in(store: Store, arrivals: Sequence[Arrival]) -> list[Quarantined]:
     for arrival in arrivals:
         try:
             readable.append((arrival, read(arrival)))
-        except UnreadableError as exc:
+        except UnreadableEntryError as exc:
             aside.append(Quarantined(arrival, str(exc)))
     aside += _store(store, readable)
     if aside:
@@ -34,7 +34,7 @@ def try_again(store: Store) -> int:
     for one in store.quarantined():
         try:
             store.record([read(one.arrival)])
-        except (UnreadableError, RefusedError):
+        except (UnreadableEntryError, RefusedError):
             continue
         store.release(one.arrival)
         released += 1

@@ -13,7 +13,7 @@ _LARGEST = 2**63 - 1
 _LONGEST_NAME = 64
 
 
-class UnreadableError(Exception):
+class UnreadableEntryError(Exception):
     """This version cannot read the entry.  The text gives the reason and quotes no content."""
 
 
@@ -66,10 +66,10 @@ def arrival(outbox: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arri
 def read(arrival: Arrival) -> Recorded:
     """Decode an entry for the store.  Raises UnreadableError if this version cannot read it."""
     if not arrival.call_id or arrival.seq is None:
-        raise UnreadableError("no call id or no seq: not written by Trunkline")
+        raise UnreadableEntryError("no call id or no seq: not written by Trunkline")
     entry = decode_entry(arrival.seq, arrival.payload)
     if isinstance(entry, UnreadEntry):
-        raise UnreadableError("an event of another version of Trunkline, or none")
+        raise UnreadableEntryError("an event of another version of Trunkline, or none")
     return Recorded(arrival.call_id, entry, arrival.log)
 
 

@@ -16,7 +16,7 @@ _SHORTEST = from_ms(1)
 
 
 @dataclass(frozen=True, slots=True)
-class TimedWord:
+class CueWord:
     """A word without surrounding white space; `start`, `end`: samples of the call clock, known or estimated."""
 
     text: str
@@ -45,7 +45,7 @@ def cues(transcript: Transcript, width: int) -> list[Cue]:
     return sorted(found, key=lambda cue: cue.start)
 
 
-def timed_words(one: StoredSegment) -> list[TimedWord]:
+def timed_words(one: StoredSegment) -> list[CueWord]:
     """Return the words with times.  Missing times are estimated from the lengths of the words."""
     letters = sum(len(word.text) for word in one.words)
     length = one.span.end - one.span.start
@@ -57,25 +57,25 @@ def timed_words(one: StoredSegment) -> list[TimedWord]:
         if word.start is not None and word.end is not None:
             start, end = word.start, word.end
         if text := plain(word.text):
-            timed.append(TimedWord(text, start, end, word.confidence))
+            timed.append(CueWord(text, start, end, word.confidence))
     return timed
 
 
-def _cue(block: Sequence[Sequence[TimedWord]], role: str) -> Cue:
+def _cue(block: Sequence[Sequence[CueWord]], role: str) -> Cue:
     first, last = block[0][0], block[-1][-1]
     lines = tuple(" ".join(word.text for word in line) for line in block)
     return Cue(first.start, max(last.end, first.start + _SHORTEST), role, lines)
 
 
-def _blocks(words: Sequence[TimedWord], width: int) -> Iterator[list[list[TimedWord]]]:
+def _blocks(words: Sequence[CueWord], width: int) -> Iterator[list[list[CueWord]]]:
     lines = _lines(words, width)
     for start in range(0, len(lines), _LINES):
         yield lines[start : start + _LINES]
 
 
-def _lines(words: Sequence[TimedWord], width: int) -> list[list[TimedWord]]:
+def _lines(words: Sequence[CueWord], width: int) -> list[list[CueWord]]:
     """Put as many words in each line as fit, at least one."""
-    lines: list[list[TimedWord]] = []
+    lines: list[list[CueWord]] = []
     room = 0
     for word in words:
         if len(word.text) < room:

@@ -10,7 +10,7 @@ from protocol.clock import to_seconds
 from .engines.base import Effort
 from .event_builder import span_of
 from .job_queue import Claimed
-from .scheduler import Limits, Running, Waiting, plan
+from .scheduler import BatchLimits, Running, Waiting, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class InflightJobs:
     The states: waiting, chosen (the scheduler selected it and the engine works on it), answered (being settled).
     """
 
-    def __init__(self, limits: Limits, *, joins: bool) -> None:
+    def __init__(self, limits: BatchLimits, *, joins: bool) -> None:
         """`joins`: whether jobs may be chosen while the engine works on others."""
         self._limits = limits
         self._joins = joins

@@ -31,7 +31,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BatchLimits:
     """Limits of one batch."""
 
     max_batch: int
@@ -63,7 +63,7 @@ NOTHING_RUNNING = Running()
 
 
 def plan(
-    waiting: Sequence[Waiting], limits: Limits, now: float, running: Running = NOTHING_RUNNING
+    waiting: Sequence[Waiting], limits: BatchLimits, now: float, running: Running = NOTHING_RUNNING
 ) -> Plan:
     """
     Choose the segments to run next: finals before partials, oldest first, within the padding budget.
@@ -90,14 +90,14 @@ def plan(
     return Plan(_fit(partials, limits, most), drop)
 
 
-def _joining(finals: Sequence[Waiting], limits: Limits, running: Running) -> tuple[str, ...]:
+def _joining(finals: Sequence[Waiting], limits: BatchLimits, running: Running) -> tuple[str, ...]:
     """The finals that may start now.  A final that must run alone waits, with those behind it, until none runs."""
     if running.finals and finals and finals[0].alone:
         return ()
     return _fit(finals, limits, limits.max_batch - running.finals)
 
 
-def _fit(due: Sequence[Waiting], limits: Limits, most: int) -> tuple[str, ...]:
+def _fit(due: Sequence[Waiting], limits: BatchLimits, most: int) -> tuple[str, ...]:
     """As many from the front of `due` as fit.  The first always fits; one marked `alone` runs without others."""
     chosen: list[Waiting] = []
     longest = 0.0

@@ -17,7 +17,7 @@ from .inflight import InflightJobs
 from .job_io import JobIO
 from .job_queue import Claimed, WorkQueue
 from .metrics import WorkerMeter
-from .scheduler import Limits
+from .scheduler import BatchLimits
 from .settings import WorkerSettings
 
 _CLAIM_WAIT_MS = 250
@@ -70,7 +70,7 @@ class Worker:
         self._can = can
         self._tasks = can.tasks
         queue.serve(self._tasks)
-        limits = Limits(
+        limits = BatchLimits(
             can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
         )
         adapter = adapter_for(engine)

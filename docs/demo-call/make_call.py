@@ -123,7 +123,7 @@ def _trim(sound: Sound, threshold: float = 0.01) -> Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedTurn:
     """A turn in the call; `start`: samples at LINE_RATE."""
 
     turn: Turn
@@ -136,13 +136,13 @@ class Placed:
         return self.start + len(self.sound)
 
 
-def place(turns: Iterable[Turn], kokoro: Kokoro) -> Iterator[Placed]:
+def place(turns: Iterable[Turn], kokoro: Kokoro) -> Iterator[PlacedTurn]:
     """Place the turns one after the other, with their pauses."""
     heard = 0
     for turn in turns:
         wide = kokoro.speak(turn.text, VOICES[turn.speaker], turn.speed)
         sound = at_level(telephone_band(soxr.resample(wide, VOICE_RATE, LINE_RATE, "VHQ")))
-        placed = Placed(turn, heard + round(turn.pause * LINE_RATE), sound)
+        placed = PlacedTurn(turn, heard + round(turn.pause * LINE_RATE), sound)
         yield placed
         heard = placed.end
 
@@ -164,7 +164,7 @@ def at_level(sound: Sound, dbfs: float = SPEECH_DBFS) -> Sound:
     return np.clip(sound * gain, -0.98, 0.98).astype(np.float32)
 
 
-def channel(placed: Iterable[Placed], length: int, seed: int) -> Sound:
+def channel(placed: Iterable[PlacedTurn], length: int, seed: int) -> Sound:
     """Return one channel of the call: its turns, with line noise."""
     noise = np.random.default_rng(seed).standard_normal(length).astype(np.float32)
     line = telephone_band(noise)
@@ -203,7 +203,7 @@ def _chunk(name: bytes, payload: bytes) -> bytes:
     return name + struct.pack("<I", len(payload)) + payload + b"\0" * (len(payload) % 2)
 
 
-def script(placed: list[Placed], length: int) -> dict[str, Any]:
+def script(placed: list[PlacedTurn], length: int) -> dict[str, Any]:
     """`script.json`: who says what and when, in seconds."""
     return {
         "title": "Support call about a Zelvo Dock",
@@ -226,7 +226,7 @@ def script(placed: list[Placed], length: int) -> dict[str, Any]:
     }
 
 
-def _line(one: Placed) -> dict[str, Any]:
+def _line(one: PlacedTurn) -> dict[str, Any]:
     """One turn of `script.json`."""
     return {
         "channel": list(Speaker).index(one.turn.speaker),

@@ -81,7 +81,7 @@ EVERYTHING = Permit("open")
 """Permit of every request to a gateway without keys, which listens on this machine only."""
 
 
-class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An API key as stored, without its secret. Times are seconds since 1970."""
 
     id: str
@@ -131,7 +131,7 @@ class Signer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
-    keys: tuple[Key, ...] = ()
+    keys: tuple[ApiKey, ...] = ()
     signers: tuple[Signer, ...] = ()
 
 
@@ -141,7 +141,7 @@ _ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 class Keyring:
     """All keys and signers of an installation. Immutable: a change makes a new keyring."""
 
-    def __init__(self, keys: Iterable[Key] = (), signers: Iterable[Signer] = ()) -> None:
+    def __init__(self, keys: Iterable[ApiKey] = (), signers: Iterable[Signer] = ()) -> None:
         self.keys = tuple(keys)
         self.signers = tuple(signers)
         self._by_id = {key.id: key for key in self.keys}
@@ -204,7 +204,7 @@ def key_text(key_id: str, randomness: bytes) -> str:
     return text
 
 
-def _check_key(key: Key) -> None:
+def _check_key(key: ApiKey) -> None:
     try:
         tenant(key.tenant)
     except ValueError as exc:

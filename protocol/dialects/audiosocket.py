@@ -59,7 +59,7 @@ SILENCE = bytes(Frame(0x10, bytes(320)))
 """20 ms of silence: `AudioSocket()` ends when no frame passes for two seconds in either direction."""
 
 
-class Frames:
+class FrameSplitter:
     """Splits a byte stream, in pieces of any size, into frames; buffers less than one frame."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Frames:
 
 def greeting(first: bytes) -> UUID:
     """The UUID in the first frame.  Raises DialectError for any other frame."""
-    match Frames().receive(first):
+    match FrameSplitter().receive(first):
         case [Frame(kind, payload)] if kind == _UUID and len(payload) == 16:
             return UUID(bytes=payload)
         case _:
@@ -108,7 +108,7 @@ class AudioSocket:
         self._call_params = call_parameters.parse_parameters(request.query)
         self._role = call_parameters.role_of(request.query)
         self._own_id = str(uuid)
-        self._frames = Frames()
+        self._frames = FrameSplitter()
         self._audio: Interleaved | None = None
         self._keys: list[BridgeEvent] = []
         self._over = False

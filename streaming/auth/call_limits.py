@@ -38,7 +38,7 @@ class LimitExceeded:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """Limits in seconds; `pace` in multiples of real time, 0 for no limit."""
 
     pace: float
@@ -55,7 +55,7 @@ class LimitWatch:
     `now`: a monotonic clock; `heard`: audio received since the start of the call.  All in seconds.
     """
 
-    def __init__(self, limits: Limits, heard: float, now: float) -> None:
+    def __init__(self, limits: CallLimits, heard: float, now: float) -> None:
         self._limits = limits
         self._began = now
         self._first = heard
@@ -120,7 +120,7 @@ class CallLimiter:
     """Checks a session every second, and dismisses it if it exceeds a limit."""
 
     def __init__(self, settings: AuthSettings) -> None:
-        self._limits = Limits(
+        self._limits = CallLimits(
             pace=settings.audio_pace,
             burst=settings.audio_burst_seconds,
             first_audio=settings.first_audio_seconds,

@@ -19,7 +19,7 @@ from protocol.dialects.audiosocket import (
     SILENCE,
     AudioSocket,
     Frame,
-    Frames,
+    FrameSplitter,
     greeting,
 )
 from protocol.dialects.base import Message, Request
@@ -56,7 +56,7 @@ class TcpSocket:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._frames = Frames()
+        self._frames = FrameSplitter()
         self._whole: deque[Frame] = deque()
 
     @property

@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.doctor import evaluate, healthy, render
 from cli.host_info import Machine
 from cli.processor import instruction_sets_in
-from workers.engines.declaration import Check, State
+from workers.engines.declaration import Check, CheckState
 
 GIB = 1 << 30
 
@@ -49,7 +49,7 @@ def check(machine: Machine, name: str) -> Check:
 def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
     checks = evaluate(COMPLETE)
 
-    assert {check.state for check in checks} == {State.OK}
+    assert {check.state for check in checks} == {CheckState.OK}
     assert not any(check.remedy for check in checks)
     assert healthy(checks)
 
@@ -76,9 +76,9 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
 def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, name: str) -> None:
     checks = evaluate(machine)
 
-    [wanting] = [check for check in checks if check.state is not State.OK]
+    [wanting] = [check for check in checks if check.state is not CheckState.OK]
     assert wanting.name == name
-    assert wanting.state is State.SUBSTITUTE
+    assert wanting.state is CheckState.SUBSTITUTE
     assert wanting.consequence
     assert healthy(checks), "a call could still be transcribed"
 
@@ -96,7 +96,7 @@ def test_without_what_no_call_can_be_transcribed_the_verdict_is_bad_and_says_a_r
 ) -> None:
     checks = evaluate(machine)
 
-    [missing] = [check for check in checks if check.state is State.MISSING]
+    [missing] = [check for check in checks if check.state is CheckState.MISSING]
     assert missing.name == name
     assert missing.remedy
     assert not healthy(checks)
@@ -111,13 +111,13 @@ def test_without_what_no_call_can_be_transcribed_the_verdict_is_bad_and_says_a_r
     ],
 )
 def test_what_is_not_needed_is_not_missed(machine: Machine) -> None:
-    assert {check.state for check in evaluate(machine)} == {State.OK}
+    assert {check.state for check in evaluate(machine)} == {CheckState.OK}
 
 
 def test_weights_that_are_still_to_be_prepared_are_announced() -> None:
     announced = check(replace(COMPLETE, prepared=frozenset()), "CPU engine")
 
-    assert announced.state is State.OK
+    assert announced.state is CheckState.OK
     assert "first start" in announced.consequence
 
 

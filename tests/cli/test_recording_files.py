@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.container_child import FAULTS, Fault
+from cli.container_child import FAULTS, FileFault
 from cli.recording import RecordingError, read_recording
 from protocol.audio import Pcm
 
@@ -227,7 +227,7 @@ def test_an_hour_of_silence_in_a_small_file_is_cut_off_at_what_a_recording_may_l
         done = subprocess.run(command, stdin=file, capture_output=True, check=False)
 
     assert small.stat().st_size < 2_000_000
-    assert done.returncode == FAULTS[Fault.TOO_LONG]
+    assert done.returncode == FAULTS[FileFault.TOO_LONG]
     assert len(done.stdout) <= 1 + 60 * 8_000 * 2 * 2
 
 

@@ -28,7 +28,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Stack:
+class GatewayPorts:
     """Where the gateway's two ports are, and what opens them."""
 
     ws: str

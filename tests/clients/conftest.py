@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients_installed import BIN, LONG, ROOT, Clients, Prompt, Stack
+from clients_installed import BIN, LONG, ROOT, Clients, GatewayPorts, Prompt
 from support.servers import until
 
-from protocol.auth.credentials import Key, Keyring, Kind, Scope, Signer, digest, key_text
+from protocol.auth.credentials import ApiKey, Keyring, Kind, Scope, Signer, digest, key_text
 
 SPEECH = ROOT / "tests" / "speech"
 PUBLIC = "wss://calls.example.com"
@@ -34,7 +34,7 @@ def other_prompt() -> Prompt:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayPorts]:
     """`trunkline up` with the CPU engine, on free ports, for those who have its key."""
     folder = tmp_path_factory.mktemp("clients")
     key, token = _keys(folder / "keys.json")
@@ -53,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )  # fmt: skip
     assert process.stdout is not None
     try:
-        yield Stack(_url(process.stdout), _http(folder / "log"), key, token, PUBLIC)
+        yield GatewayPorts(_url(process.stdout), _http(folder / "log"), key, token, PUBLIC)
     finally:
         process.terminate()
         process.wait(timeout=LONG)
@@ -62,7 +62,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def _keys(path: Path) -> tuple[str, str]:
     """A key of the tenant `acme` that may do everything, and its Twilio token; both in a file of keys."""
     text, token = key_text("clients0", secrets.token_bytes(32)), secrets.token_hex(16)
-    key = Key("clients0", digest(text), "acme", (Scope.ADMIN,), created=0.0)
+    key = ApiKey("clients0", digest(text), "acme", (Scope.ADMIN,), created=0.0)
     signer = Signer(Kind.TWILIO, "ours", "acme", (Scope.INGEST,), token)
     path.write_bytes(Keyring([key], [signer]).encoded())
     path.chmod(0o600)

@@ -32,7 +32,7 @@ class Service(DeepgramSTTService):
         self.confirmed.set()
 
 
-class Listener(FrameProcessor):
+class ServiceListener(FrameProcessor):
     """What comes out of the service."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Listener(FrameProcessor):
 
 async def main(url: str, path: str) -> None:
     service = Service(api_key=KEY, base_url=url, encoding="linear16", sample_rate=8_000)
-    listener = Listener()
+    listener = ServiceListener()
     task = PipelineTask(
         Pipeline([service, listener]), params=PipelineParams(audio_in_sample_rate=8_000)
     )

@@ -1,9 +1,11 @@
 """AssemblyAI's own SDK against the whole stack."""
 
-from clients_installed import Clients, Prompt, Stack, said
+from clients_installed import Clients, GatewayPorts, Prompt, said
 
 
-def test_assemblyais_sdk_gets_the_words(stack: Stack, clients: Clients, prompt: Prompt) -> None:
+def test_assemblyais_sdk_gets_the_words(
+    stack: GatewayPorts, clients: Clients, prompt: Prompt
+) -> None:
     lines = clients.speak("speak_assemblyai", stack.ws, prompt.path, key=stack.key)
 
     errors = prompt.errors(said(lines))

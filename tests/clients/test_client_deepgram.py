@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from clients_installed import Clients, Prompt, Stack, said
+from clients_installed import Clients, GatewayPorts, Prompt, said
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
@@ -15,7 +15,7 @@ def bodies(lines: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def live(stack: Stack, clients: Clients, prompt: Prompt) -> list[dict[str, Any]]:
+def live(stack: GatewayPorts, clients: Clients, prompt: Prompt) -> list[dict[str, Any]]:
     """One call with everything that the SDK can ask for."""
     options = (
         "tag=ci",
@@ -77,7 +77,7 @@ def test_deepgrams_sdk_sees_partials_before_finals_and_words_in_order(
 
 @pytest.mark.parametrize("script", ["speak_livekit", "speak_pipecat"])
 def test_other_peoples_deepgram_services_get_the_words(
-    script: str, stack: Stack, clients: Clients, prompt: Prompt
+    script: str, stack: GatewayPorts, clients: Clients, prompt: Prompt
 ) -> None:
     lines = clients.speak(script, stack.ws, prompt.path, key=stack.key)
 
@@ -86,7 +86,7 @@ def test_other_peoples_deepgram_services_get_the_words(
 
 
 def test_deepgrams_sdk_gets_the_words_of_a_recording(
-    stack: Stack, clients: Clients, prompt: Prompt
+    stack: GatewayPorts, clients: Clients, prompt: Prompt
 ) -> None:
     (line,) = clients.speak("speak_deepgram_file", stack.http, prompt.path, key=stack.key)
 
@@ -96,7 +96,7 @@ def test_deepgrams_sdk_gets_the_words_of_a_recording(
     assert abs(line["body"]["metadata"]["duration"] - prompt.seconds) < 0.2
 
 
-async def test_a_browser_shows_deepgrams_key_as_a_subprotocol(stack: Stack) -> None:
+async def test_a_browser_shows_deepgrams_key_as_a_subprotocol(stack: GatewayPorts) -> None:
     url = f"{stack.ws}/v1/listen?encoding=linear16"
 
     async with connect(url, subprotocols=[Subprotocol("token"), Subprotocol(stack.key)]) as call:
@@ -109,7 +109,7 @@ async def test_a_browser_shows_deepgrams_key_as_a_subprotocol(stack: Stack) -> N
 
 
 async def test_a_wrong_key_of_deepgrams_is_refused_before_the_connection_opens(
-    stack: Stack,
+    stack: GatewayPorts,
 ) -> None:
     url = f"{stack.ws}/v1/listen?encoding=linear16"
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from clients_installed import Clients, Prompt, Stack
+from clients_installed import Clients, GatewayPorts, Prompt
 from support.pipeline import Listener
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -18,7 +18,7 @@ from protocol.auth.signatures import twilio_signature
 
 
 async def test_a_simulated_twilio_call_is_transcribed_on_both_tracks(
-    stack: Stack, clients: Clients, prompt: Prompt, other_prompt: Prompt
+    stack: GatewayPorts, clients: Clients, prompt: Prompt, other_prompt: Prompt
 ) -> None:
     call = f"CA{secrets.token_hex(16)}"
     shown = {"Authorization": f"Bearer {stack.key}"}
@@ -56,7 +56,7 @@ def media_streams(call: str, pcm: Pcm) -> Iterator[str]:
 
 
 async def test_a_call_that_twilios_library_has_signed_is_let_in_without_a_key_and_transcribed(
-    stack: Stack, clients: Clients, prompt: Prompt
+    stack: GatewayPorts, clients: Clients, prompt: Prompt
 ) -> None:
     call = f"CA{secrets.token_hex(16)}"
     shown = {"Authorization": f"Bearer {stack.key}"}
@@ -78,7 +78,7 @@ async def test_a_call_that_twilios_library_has_signed_is_let_in_without_a_key_an
 
 
 async def test_a_signature_with_another_token_is_refused_before_the_connection_opens(
-    stack: Stack, clients: Clients
+    stack: GatewayPorts, clients: Clients
 ) -> None:
     url = f"{stack.public}/twilio"
     (signed,) = await asyncio.to_thread(clients.speak, "speak_twilio", secrets.token_hex(16), url)

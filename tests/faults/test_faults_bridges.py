@@ -17,7 +17,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import Event, Listener, calling, gateway, pipeline, stream
-from support.proxy import Line, proxied
+from support.proxy import LineState, proxied
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from websockets.asyncio.client import ClientConnection, connect
@@ -80,7 +80,7 @@ async def test_c4_a_bridge_of_which_nothing_more_is_heard_is_given_up_with_its_l
         ):
             await stream(bridge, AUDIO[: len(AUDIO) // 2], frame=FRAME, pace=20)
             await heard.until("segment.final")
-            line.become(Line.BLACK_HOLE)
+            line.become(LineState.BLACK_HOLE)
             stored = await stored_call(it.store, "c1")
 
     assert stored.call.ended_reason == "idle"

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import Listener, calling, pipeline, stream
-from support.proxy import Line, Proxy, proxied
+from support.proxy import LineState, Proxy, proxied
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
@@ -62,8 +62,8 @@ async def test_b3_a_redis_that_cannot_be_reached_for_a_while_costs_nothing(
         heard = await a_call(
             redis,
             tmp_path,
-            lambda: proxy.become(Line.REFUSING),
-            lambda: proxy.become(Line.GOOD),
+            lambda: proxy.become(LineState.REFUSING),
+            lambda: proxy.become(LineState.GOOD),
         )
 
     assert_whole(heard)
@@ -77,8 +77,8 @@ async def test_b5_a_line_that_swallows_everything_is_noticed_and_given_up(
         heard = await a_call(
             redis,
             tmp_path,
-            lambda: proxy.become(Line.BLACK_HOLE),
-            lambda: proxy.become(Line.GOOD),
+            lambda: proxy.become(LineState.BLACK_HOLE),
+            lambda: proxy.become(LineState.GOOD),
         )
 
     assert_whole(heard)

@@ -18,7 +18,7 @@ from support.pipeline import Event, Listener, pipeline
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
 
-from bench.bridge import Script, script
+from bench.bridge import CallScript, script
 from bench.spoken import SYLLABLE, Reader
 from broker.redis_keys import CallKeys
 from streaming.settings import GatewaySettings
@@ -96,7 +96,7 @@ def finals(events: Sequence[Event]) -> list[Event]:
     return [event for event in events if event["type"] == "segment.final"]
 
 
-def misheard(said: Script, events: Sequence[Event]) -> list[int]:
+def misheard(said: CallScript, events: Sequence[Event]) -> list[int]:
     """Where digits begin that do not stand there once."""
     words = [(word["s"] * 8, word["w"]) for event in finals(events) for word in event["words"]]
     heard = {

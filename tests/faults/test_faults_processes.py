@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sizes of pipes 
 
 
 @dataclass(frozen=True)
-class Process:
+class LoggedGateway:
     """A gateway, and the end of the pipe that its log goes into."""
 
     url: str
@@ -52,7 +52,7 @@ class Process:
 @asynccontextmanager
 async def gateway_process(
     valkey: ValkeyServer, first: Callable[[], None] = lambda: None, **settings: str
-) -> AsyncIterator[Process]:
+) -> AsyncIterator[LoggedGateway]:
     """`trunkline gateway` on a free port; `first` runs in the child before it."""
     ready, notify = os.pipe()
     log, write_log = os.pipe()
@@ -73,7 +73,7 @@ async def gateway_process(
     with os.fdopen(ready) as said:
         port = (await asyncio.to_thread(said.readline)).strip()
     try:
-        yield Process(f"ws://127.0.0.1:{port}", process, log)
+        yield LoggedGateway(f"ws://127.0.0.1:{port}", process, log)
     finally:
         if process.returncode is None:
             process.kill()

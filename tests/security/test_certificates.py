@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from support.certificates import Authority, authority
+from support.certificates import CertificateAuthority, authority
 from support.credentials import bearer, site
 from support.pipeline import gateway
 from websockets.asyncio.client import connect
@@ -17,12 +17,12 @@ from streaming.settings import GatewaySettings
 
 
 @pytest.fixture
-def ca() -> Authority:
+def ca() -> CertificateAuthority:
     return authority("the site's CA")
 
 
 @pytest.fixture
-async def url(redis: Redis, tmp_path: Path, ca: Authority) -> AsyncIterator[str]:
+async def url(redis: Redis, tmp_path: Path, ca: CertificateAuthority) -> AsyncIterator[str]:
     certificate, key = ca.issue(tmp_path, "gateway")
     settings = GatewaySettings(
         keys_file=str(site(tmp_path).file),
@@ -35,7 +35,9 @@ async def url(redis: Redis, tmp_path: Path, ca: Authority) -> AsyncIterator[str]
         yield address.replace("ws://127.0.0.1", "wss://localhost")
 
 
-def client(folder: Path, ca: Authority, shows: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+def client(
+    folder: Path, ca: CertificateAuthority, shows: tuple[Path, Path] | None = None
+) -> ssl.SSLContext:
     """A client that believes the CA, and shows a certificate if it has one."""
     context = ssl.create_default_context(cafile=str(ca.own(folder)))
     if shows is not None:
@@ -44,7 +46,7 @@ def client(folder: Path, ca: Authority, shows: tuple[Path, Path] | None = None) 
 
 
 async def test_a_client_certificate_counts_as_a_key(
-    url: str, tmp_path: Path, ca: Authority
+    url: str, tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     context = client(tmp_path, ca, ca.issue(tmp_path, "pbx.acme.example"))
 
@@ -54,7 +56,7 @@ async def test_a_client_certificate_counts_as_a_key(
 
 
 async def test_without_a_certificate_a_key_is_asked_for(
-    url: str, tmp_path: Path, ca: Authority
+    url: str, tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(f"{url}/v1/calls", ssl=client(tmp_path, ca))
@@ -68,7 +70,7 @@ async def test_without_a_certificate_a_key_is_asked_for(
 
 
 async def test_a_certificate_of_an_unknown_name_opens_nothing(
-    url: str, tmp_path: Path, ca: Authority
+    url: str, tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     context = client(tmp_path, ca, ca.issue(tmp_path, "pbx.evil.example"))
 
@@ -79,7 +81,7 @@ async def test_a_certificate_of_an_unknown_name_opens_nothing(
 
 
 async def test_certificates_that_tls_does_not_believe_open_nothing(
-    url: str, tmp_path: Path, ca: Authority
+    url: str, tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     expired = ca.issue(tmp_path, "pbx.acme.example", days=-1)
     strangers = tmp_path / "strangers"
@@ -92,7 +94,7 @@ async def test_certificates_that_tls_does_not_believe_open_nothing(
 
 
 def test_a_renewed_certificate_is_taken_up_and_a_broken_one_left(
-    tmp_path: Path, ca: Authority
+    tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     certificate, key = ca.issue(tmp_path, "gateway")
     certificates = Certificates(certificate, key)

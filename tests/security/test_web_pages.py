@@ -29,7 +29,7 @@ UUID = "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d"
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class GatewayAddress:
     """Where a gateway listens."""
 
     ws: int
@@ -47,9 +47,9 @@ class Process:
 
 
 @contextmanager
-def started(valkey: ValkeyServer, *flags: str) -> Iterator[Process]:
+def started(valkey: ValkeyServer, *flags: str) -> Iterator[GatewayAddress]:
     """`trunkline gateway`, until it is ready."""
-    where = Process(free_port(), free_port(), free_port())
+    where = GatewayAddress(free_port(), free_port(), free_port())
     ready, told = os.pipe()
     ports = ("--port", where.ws, "--http-port", where.http, "--metrics-port", where.metrics)
     process = subprocess.Popen(
@@ -78,7 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="module")
-def keyless(server: ValkeyServer) -> Iterator[Process]:
+def keyless(server: ValkeyServer) -> Iterator[GatewayAddress]:
     with started(server, "--allowed-origins", ALLOWED, "--header-seconds", "1") as process:
         yield process
 
@@ -89,7 +89,7 @@ def keyed_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def keyed(server: ValkeyServer, keyed_site: Site) -> Iterator[Process]:
+def keyed(server: ValkeyServer, keyed_site: Site) -> Iterator[GatewayAddress]:
     with started(server, "--keys-file", str(keyed_site.file)) as process:
         yield process
 
@@ -98,7 +98,7 @@ def keyed(server: ValkeyServer, keyed_site: Site) -> Iterator[Process]:
 
 
 @pytest.mark.parametrize("path", ["/v1/calls", EVENTS, "/v1/listen", "/twilio"])
-async def test_pages_of_other_sites_open_no_websocket(keyless: Process, path: str) -> None:
+async def test_pages_of_other_sites_open_no_websocket(keyless: GatewayAddress, path: str) -> None:
     own = f"http://127.0.0.1:{keyless.ws}"
 
     assert await keyless.status(path, Origin=EVIL) == 403
@@ -108,7 +108,7 @@ async def test_pages_of_other_sites_open_no_websocket(keyless: Process, path: st
     assert await keyless.status(path) == 101
 
 
-async def test_a_rebound_name_reads_and_posts_nothing(keyless: Process) -> None:
+async def test_a_rebound_name_reads_and_posts_nothing(keyless: GatewayAddress) -> None:
     rebound = {"Host": f"rebind.evil.example:{keyless.http}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{keyless.http}") as client:
         answers = [
@@ -124,7 +124,7 @@ async def test_a_rebound_name_reads_and_posts_nothing(keyless: Process) -> None:
     assert all("access-control-allow-origin" not in answer.headers for answer in answers)
 
 
-async def test_every_port_looks_at_host_and_origin(keyless: Process) -> None:
+async def test_every_port_looks_at_host_and_origin(keyless: GatewayAddress) -> None:
     async with httpx.AsyncClient() as client:
         for port, path in [
             (keyless.ws, "/livez"), (keyless.ws, "/readyz"), (keyless.http, EVENTS),
@@ -137,7 +137,7 @@ async def test_every_port_looks_at_host_and_origin(keyless: Process) -> None:
             assert (await client.get(f"http://localhost:{port}/livez")).status_code == 200
 
 
-async def test_pages_of_allowed_origins_may_read_answers(keyless: Process) -> None:
+async def test_pages_of_allowed_origins_may_read_answers(keyless: GatewayAddress) -> None:
     asks = {
         "Origin": ALLOWED,
         "Access-Control-Request-Method": "POST",
@@ -156,7 +156,7 @@ async def test_pages_of_allowed_origins_may_read_answers(keyless: Process) -> No
 
 
 async def test_a_key_does_not_open_the_gateway_to_pages_of_other_sites(
-    keyed: Process, keyed_site: Site
+    keyed: GatewayAddress, keyed_site: Site
 ) -> None:
     key = bearer(keyed_site.acme)
 
@@ -222,7 +222,7 @@ async def raw_status(port: int, method: str, target: str, key: str) -> int:
 
 
 async def test_no_spelling_gives_a_key_more_than_the_path_itself(
-    keyed: Process, keyed_site: Site
+    keyed: GatewayAddress, keyed_site: Site
 ) -> None:
     """A bridge's key reads no events, a reader's brings no call, a token of one call reads no other."""
     wrong = {
@@ -244,7 +244,7 @@ async def test_no_spelling_gives_a_key_more_than_the_path_itself(
     assert [one for one in heard if one[-1] not in (400, 403, 404, 405)] == []
 
 
-async def test_a_reader_gets_the_events_of_the_call_it_may_read_only(keyed: Process) -> None:
+async def test_a_reader_gets_the_events_of_the_call_it_may_read_only(keyed: GatewayAddress) -> None:
     mine = token(call="c-1", scope="read")
 
     assert await raw_status(keyed.ws, "GET", EVENTS, mine) == 101
@@ -262,7 +262,9 @@ async def opened() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
-async def test_half_sent_requests_shut_nobody_out(keyless: Process, opened: AsyncExitStack) -> None:
+async def test_half_sent_requests_shut_nobody_out(
+    keyless: GatewayAddress, opened: AsyncExitStack
+) -> None:
     slow = []
     for _ in range(1_000):
         reader, writer = await asyncio.open_connection("127.0.0.1", keyless.http)
@@ -294,7 +296,7 @@ async def test_half_sent_requests_shut_nobody_out(keyless: Process, opened: Asyn
     ],
 )
 async def test_headers_have_the_documented_limits_on_the_http_port(
-    keyless: Process, opened: AsyncExitStack, head: bytes, status: int
+    keyless: GatewayAddress, opened: AsyncExitStack, head: bytes, status: int
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", keyless.http)
     opened.callback(writer.close)
@@ -306,7 +308,7 @@ async def test_headers_have_the_documented_limits_on_the_http_port(
 
 
 async def test_trickled_uploads_of_a_site_take_no_place_of_work(
-    keyless: Process, opened: AsyncExitStack
+    keyless: GatewayAddress, opened: AsyncExitStack
 ) -> None:
     for _ in range(8):
         _, writer = await asyncio.open_connection("127.0.0.1", keyless.http)

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class CertificateAuthority:
     """A certificate authority."""
 
     name: x509.Name
@@ -66,5 +66,5 @@ def _written(
     return files
 
 
-def authority(name: str) -> Authority:
-    return Authority(_named(name), ec.generate_private_key(ec.SECP256R1()))
+def authority(name: str) -> CertificateAuthority:
+    return CertificateAuthority(_named(name), ec.generate_private_key(ec.SECP256R1()))

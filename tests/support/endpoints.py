@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 
 from protocol.audio import Encoding, Pcm, encode
-from protocol.dialects.audiosocket import Frame, Frames
+from protocol.dialects.audiosocket import Frame, FrameSplitter
 from tests.support.pipeline import Event
 
 
@@ -47,7 +47,7 @@ class Caller:
 
     async def hears(self) -> list[Frame]:
         """All that is said to it until the other side closes."""
-        return Frames().receive(await self.reader.read())
+        return FrameSplitter().receive(await self.reader.read())
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 _CHUNK = 65_536
 
 
-class Line(Enum):
+class LineState(Enum):
     """State of the line: how connections and data are treated."""
 
     GOOD = auto()
@@ -33,7 +33,7 @@ class Proxy:
     """A proxy for one line whose faults can be changed at any time."""
 
     port: int = 0
-    line: Line = Line.GOOD
+    line: LineState = LineState.GOOD
     latency: float = 0.0
     """Delay in seconds of every chunk of a reply."""
 
@@ -48,10 +48,10 @@ class Proxy:
         """URL for Redis clients."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def become(self, line: Line) -> None:
+    def become(self, line: LineState) -> None:
         """Set the state of the line.  When it refuses connections, open ones are reset."""
         self.line = line
-        if line is Line.REFUSING:
+        if line is LineState.REFUSING:
             self.cut()
 
     def cut(self) -> None:
@@ -67,7 +67,7 @@ class Proxy:
         self, client: asyncio.StreamReader, back: asyncio.StreamWriter, upstream: Path | int
     ) -> None:
         """Serve one connection until either side closes it."""
-        if self.line is Line.REFUSING:
+        if self.line is LineState.REFUSING:
             _reset(back)
             return
         if isinstance(upstream, Path):
@@ -94,7 +94,7 @@ class Proxy:
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, said: list[bytes]
     ) -> None:
         while data := await source.read(_CHUNK):
-            if self.line is Line.BLACK_HOLE:
+            if self.line is LineState.BLACK_HOLE:
                 continue
             said[0] = data
             sink.write(data)
@@ -106,7 +106,7 @@ class Proxy:
         while data := await source.read(_CHUNK):
             if self.latency:
                 await asyncio.sleep(self.latency)
-            if self.line is Line.BLACK_HOLE:
+            if self.line is LineState.BLACK_HOLE:
                 continue
             if self._losing and self._losing(said[0], data):
                 self._losing, self.lost = None, self.lost + 1

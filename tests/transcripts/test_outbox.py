@@ -7,7 +7,7 @@ from spoken_calls import CALL, recorded
 
 from protocol.event_codec import encode_event, entry_of
 from protocol.events import LoggedEvent
-from transcripts.outbox import Recorded, UnreadableError, arrival, read
+from transcripts.outbox import Recorded, UnreadableEntryError, arrival, read
 
 GOOD = {b"c": b"c1", b"s": b"1", b"e": encode_event(CALL[0])}
 
@@ -38,7 +38,7 @@ def test_what_the_queue_wrote_is_read_as_it_was(event: LoggedEvent) -> None:
     ],
 )
 def test_a_field_that_makes_no_sense_is_refused(spoilt: dict[bytes, bytes]) -> None:
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableEntryError):
         read(arrival("outbox", b"5-0", GOOD | spoilt))
 
 
@@ -46,7 +46,7 @@ def test_a_field_that_makes_no_sense_is_refused(spoilt: dict[bytes, bytes]) -> N
 def test_nothing_in_an_outbox_brings_more_than_a_refusal(fields: dict[bytes, bytes]) -> None:
     came = arrival("outbox", b"5-0", fields)
 
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableEntryError):
         read(came)
     assert came.payload == fields.get(b"e", b"")
 
@@ -54,7 +54,7 @@ def test_nothing_in_an_outbox_brings_more_than_a_refusal(fields: dict[bytes, byt
 def test_neither_form_shows_what_was_said() -> None:
     came = arrival("outbox", b"5-0", GOOD | {b"e": b"the payload"})
 
-    with pytest.raises(UnreadableError) as refused:
+    with pytest.raises(UnreadableEntryError) as refused:
         read(came)
 
     assert "payload" not in repr(came)

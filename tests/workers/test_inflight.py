@@ -10,9 +10,9 @@ from protocol.jobs import Job
 from workers.engines.base import Effort
 from workers.inflight import InflightJobs, Selection
 from workers.job_queue import Claimed
-from workers.scheduler import Limits
+from workers.scheduler import BatchLimits
 
-LIMITS = Limits(max_batch=2, max_padded_seconds=240.0, stale=1.0)
+LIMITS = BatchLimits(max_batch=2, max_padded_seconds=240.0, stale=1.0)
 
 
 def final(number: int, deliveries: int = 1) -> Claimed:

@@ -3,9 +3,9 @@
 import pytest
 
 from workers.engines.base import Effort
-from workers.scheduler import Limits, Plan, Running, Waiting, plan
+from workers.scheduler import BatchLimits, Plan, Running, Waiting, plan
 
-LIMITS = Limits(max_batch=3, max_padded_seconds=20.0, stale=1.0)
+LIMITS = BatchLimits(max_batch=3, max_padded_seconds=20.0, stale=1.0)
 
 
 def waiting(entry: str, **changes: object) -> Waiting:

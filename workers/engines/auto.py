@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from . import registry
 from .base import EngineError
-from .declaration import Installed
+from .declaration import InstalledSoftware
 from .settings import EngineSettings
 
 AUTO = "auto"
@@ -39,7 +39,9 @@ def inspect_environment() -> Environment:
 
 
 def choose(
-    wanted: str, settings: Callable[[str], EngineSettings], installed: Installed | None = None
+    wanted: str,
+    settings: Callable[[str], EngineSettings],
+    installed: InstalledSoftware | None = None,
 ) -> Choice:
     """
     Return the engine `wanted`; for `auto` the first of the registry that declares that it can run here.

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
 from protocol.worker_capacity import Task
 
@@ -128,6 +129,20 @@ class Capabilities:
 
 class EngineError(Exception):
     """The engine cannot transcribe this utterance, and a retry would not help.  The text is for operators."""
+
+
+def check(utterance: Utterance, can: Capabilities) -> None:
+    """Raise EngineError for an utterance that an engine cannot do.  The error's text contains no call content."""
+    written = utterance.translate_to or utterance.language
+    if utterance.language not in can.languages:
+        raise EngineError(f"{can.name} does not know the language {utterance.language!r}")
+    if (utterance.language, written) not in can.tasks:
+        raise EngineError(f"{can.name} does not translate {utterance.language!r} into {written!r}")
+    seconds = len(utterance.samples) / ENGINE_RATE
+    if seconds > can.max_seconds:
+        raise EngineError(
+            f"{seconds:.1f} s at once: {can.name} takes {can.max_seconds:.0f} s at most"
+        )
 
 
 class EngineBrokenError(Exception):

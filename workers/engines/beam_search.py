@@ -19,7 +19,7 @@ LogProbs = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SearchLimits:
     """Start token, end token and limits of a search."""
 
     start: int
@@ -54,7 +54,7 @@ class Found:
 class Greedy:
     """Greedy search: always the likeliest token.  The cheapest search."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SearchLimits) -> None:
         self._limits = limits
         self._row: list[int] = []
         self._log_probs: list[float] = []
@@ -173,7 +173,7 @@ class _Candidate:
 class Beam:
     """Beam search over the `width` best rows, with a bias towards keywords."""
 
-    def __init__(self, limits: Limits, bias: Bias, width: int) -> None:
+    def __init__(self, limits: SearchLimits, bias: Bias, width: int) -> None:
         self._limits, self._bias, self._width = limits, bias, width
         self._rows = [_Row((), (), 0.0, bias.start())]
         self._ended: list[_Row] = []
@@ -240,7 +240,7 @@ class Beam:
         return longest >= self._limits.most or best >= max(row.score for row in self._rows)
 
 
-def without_early_end(log_probs: LogProbs, limits: Limits) -> LogProbs:
+def without_early_end(log_probs: LogProbs, limits: SearchLimits) -> LogProbs:
     """
     Rule out the end token as the first token, unless it is nearly certain.
 

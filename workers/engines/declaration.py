@@ -14,7 +14,7 @@ from .download import Progress
 from .settings import EngineSettings
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """Result of a check of `trunkline doctor`."""
 
     OK = "ok"
@@ -30,7 +30,7 @@ class Check:
     """One check of `trunkline doctor`."""
 
     name: str
-    state: State
+    state: CheckState
     found: str
     consequence: str = ""
     """What is used instead, or what does not work."""
@@ -38,7 +38,7 @@ class Check:
     remedy: str = ""
 
 
-class Installed(Protocol):
+class InstalledSoftware(Protocol):
     """What is installed on a machine, of all that engines declare to need."""
 
     @property
@@ -52,7 +52,7 @@ class Installed(Protocol):
         ...
 
 
-class Host(Installed, Protocol):
+class Host(InstalledSoftware, Protocol):
     """The facts about a machine that an engine's check may use."""
 
     @property
@@ -89,7 +89,9 @@ class Automatic:
     reason: str
     """Why the engine is chosen if nothing prevents it."""
 
-    obstacle: Callable[[Installed, Callable[[], EngineSettings]], str | None] = lambda _, __: None
+    obstacle: Callable[[InstalledSoftware, Callable[[], EngineSettings]], str | None] = (
+        lambda _, __: None
+    )
     """Returns why the engine cannot run here, or None.  Calls the second argument, its settings, only if needed."""
 
 

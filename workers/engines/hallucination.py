@@ -53,7 +53,7 @@ _SECONDS_A_DIGIT, _SECONDS_A_LETTER, _SECONDS_A_WORD = 0.12, 0.03, 0.08
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class WordEvidence:
     """A word as an engine wrote it, with its probability and duration."""
 
     text: str
@@ -85,7 +85,7 @@ class _Loop:
         return self.start + self.length * self.rounds
 
 
-def without_loops(words: Sequence[Said], seconds: float, *, complete: bool) -> LoopCut:
+def without_loops(words: Sequence[WordEvidence], seconds: float, *, complete: bool) -> LoopCut:
     """
     Remove all repetitions but the first of every loop; words after a loop are kept.
 
@@ -182,7 +182,9 @@ def least_seconds(text: str) -> float:
     )
 
 
-def _is_doubtful(loop: _Loop, words: Sequence[Said], seconds: float, *, complete: bool) -> bool:
+def _is_doubtful(
+    loop: _Loop, words: Sequence[WordEvidence], seconds: float, *, complete: bool
+) -> bool:
     """The second criterion for a loop: it has no end, the audio is too short for it, or it is improbable."""
     said = words[loop.start : loop.end]
     endless = not complete and _is_round_begun(words[loop.end :], said[: loop.length])
@@ -193,7 +195,7 @@ def _is_doubtful(loop: _Loop, words: Sequence[Said], seconds: float, *, complete
     return endless or too_long or fmean(word.log_prob for word in said) < _UNLIKELY
 
 
-def _is_round_begun(behind: Sequence[Said], phrase: Sequence[Said]) -> bool:
+def _is_round_begun(behind: Sequence[WordEvidence], phrase: Sequence[WordEvidence]) -> bool:
     """Whether `behind`, all words after a loop, is only the beginning of one more repetition."""
     if len(behind) >= len(phrase):
         return not behind

@@ -40,7 +40,7 @@ _NULL_ID = "00000000-0000-0000-0000-000000000000"
 _Parameters = Mapping[str, Any]
 
 
-class State(Enum):
+class SessionState(Enum):
     """State of the session; owned by `AudioHook`."""
 
     NEW = auto()
@@ -63,7 +63,7 @@ class AudioHook:
     name: ClassVar[str] = "audiohook"
 
     def __init__(self, request: Request) -> None:
-        self._state = State.NEW
+        self._state = SessionState.NEW
         self._envelope = Envelope(dict(request.headers).get("audiohook-session-id", ""))
         self._audio = Interleaved(AudioFormat())
         self._skipped = 0
@@ -75,20 +75,20 @@ class AudioHook:
 
     def receive(self, message: Message) -> list[BridgeEvent]:
         """See Dialect."""
-        if self._state is State.REFUSED:
+        if self._state is SessionState.REFUSED:
             self._part(message)
-        if self._state in (State.CLOSING, State.CLOSED, State.REFUSED):
+        if self._state in (SessionState.CLOSING, SessionState.CLOSED, SessionState.REFUSED):
             return []
         return self._understand(message)
 
     @property
     def has_parted(self) -> bool:
         """Whether the client has answered a refusal with `close`, and `closed` was sent."""
-        return self._state is State.CLOSED
+        return self._state is SessionState.CLOSED
 
     def report_error(self, error: str, reason: str) -> None:
         """Send `disconnect`: the client then sends `close`, and waits ten seconds for `closed`."""
-        self._state = State.REFUSED
+        self._state = SessionState.REFUSED
         info = reason if error == "bad_message" else f"{error}: {reason}"
         self._say("disconnect", {"reason": "error", "info": info})
 
@@ -104,8 +104,8 @@ class AudioHook:
             case Final(segment=segment, words=words) if words or str(segment) in self._shown:
                 self._shown.discard(str(segment))
                 self._transcribe(entry.event)
-            case CallEnded() if self._state is State.CLOSING:
-                self._state = State.CLOSED
+            case CallEnded() if self._state is SessionState.CLOSING:
+                self._state = SessionState.CLOSED
                 self._say("closed", {})
             case _:
                 pass
@@ -120,26 +120,26 @@ class AudioHook:
             return self._feed(message)
         body = json_fields.parse(message)
         kind, warnings = self._envelope.opens(body)
-        if self._state is State.NEW and kind != "open":
+        if self._state is SessionState.NEW and kind != "open":
             raise UnreadableError(f"{kind[:32]} before open")
         understood = _UNDERSTOOD.get(kind)
         events = understood(self, _parameters(body)) if understood else []
         if events and isinstance(events[0], CallOpened):
             return [replace(events[0], warnings=(*warnings, *events[0].warnings)), *events[1:]]
-        return [*warnings, *events] if self._state is State.OPEN else events
+        return [*warnings, *events] if self._state is SessionState.OPEN else events
 
     def _part(self, message: Message) -> None:
         """After a refusal only `close` is answered; errors in its envelope are ignored."""
         if not isinstance(message, bytes) and json_fields.parse(message).get("type") == "close":
             with contextlib.suppress(DialectError):
                 self._envelope.opens(json_fields.parse(message))
-            self._state = State.CLOSED
+            self._state = SessionState.CLOSED
             self._say("closed", {})
 
     def _feed(self, frame: bytes) -> list[BridgeEvent]:
-        if self._state is State.NEW:
+        if self._state is SessionState.NEW:
             raise EarlyError("audio before open")
-        if self._state is not State.OPEN:
+        if self._state is not SessionState.OPEN:
             return []
         position = self._audio.heard + self._skipped
         return [
@@ -148,19 +148,19 @@ class AudioHook:
         ]
 
     def _open(self, parameters: _Parameters) -> list[BridgeEvent]:
-        if self._state is not State.NEW:
+        if self._state is not SessionState.NEW:
             raise DialectError("a second open: one connection carries one session")
         asked = Options(parameters)
         conversation = json_fields.call_id(parameters, "conversationId")
         participant = asked.read("participant", options.object_of, {})
         if conversation == _NULL_ID and participant.get("id") == _NULL_ID:
-            self._state = State.PROBED
+            self._state = SessionState.PROBED
             self._say("opened", {"media": [], **self._languages(asked)})
             return []
         media = _choice(parameters.get("media"))
         opened = self._call(asked, conversation, media["channels"])
         self._audio = Interleaved(AudioFormat(channels=len(media["channels"])))
-        self._state = State.OPEN
+        self._state = SessionState.OPEN
         self._say("opened", {"media": [media], **self._languages(asked)})
         return [opened]
 
@@ -192,12 +192,12 @@ class AudioHook:
         before, self._language = self._language, asked.read("language", _tag, self._language)
         self._say("updated", {})
         cut = [*self._cut(parameters), *asked.warnings]
-        if self._state is not State.OPEN or before == self._language:
+        if self._state is not SessionState.OPEN or before == self._language:
             return cut
         return [*cut, LanguageChanged(call.language(self._language))]
 
     def _cut(self, _: _Parameters) -> list[BridgeEvent]:
-        return [FinalizeRequested()] if self._state is State.OPEN else []
+        return [FinalizeRequested()] if self._state is SessionState.OPEN else []
 
     def _discarded(self, parameters: _Parameters) -> list[BridgeEvent]:
         """Audio that the bridge has discarded: the call clock advances without it."""
@@ -209,17 +209,17 @@ class AudioHook:
 
     def _skip(self, parameters: _Parameters, account: Account, reason: str) -> list[BridgeEvent]:
         samples = samples_of(json_fields.text(parameters, "discarded"))
-        if self._state is not State.OPEN or not samples:
+        if self._state is not SessionState.OPEN or not samples:
             return []
         self._skipped += samples
         return [AudioSkipped(samples, account, reason)]
 
     def _close(self, _: _Parameters) -> list[BridgeEvent]:
-        if self._state is State.PROBED:
-            self._state = State.CLOSED
+        if self._state is SessionState.PROBED:
+            self._state = SessionState.CLOSED
             self._say("closed", {})
             return []
-        self._state = State.CLOSING
+        self._state = SessionState.CLOSING
         return [CallClosed()]
 
     def _transcribe(self, event: Partial | Final) -> None:

@@ -32,7 +32,7 @@ from ..common.codec_stream import Compressed
 from ..common.deinterleave import Interleaved
 from ..common.options import Options
 from .query import Listening, understand
-from .responses import Answer, Answers
+from .responses import Answer, DeepgramResponses
 
 
 class _Stream:
@@ -45,7 +45,7 @@ class _Stream:
             if listening.codec is None
             else Compressed(listening.codec, listening.audio.channels)
         )
-        self.answers = Answers(listening)
+        self.answers = DeepgramResponses(listening)
         self.sha256 = hashlib.sha256()
         self.began = 0
         """Position of the call, on the call clock, when this connection took it over."""

@@ -39,7 +39,7 @@ _MOST_TERMS_NAMED = 32
 """Most terms named in warnings, of the accepted and of the rejected ones."""
 
 
-class Answers:
+class DeepgramResponses:
     """Converts events of the event log to Deepgram's messages.  All of them carry `request_id`."""
 
     def __init__(self, listening: Listening) -> None:

@@ -25,7 +25,7 @@ from ...keywords import CleanKeywords
 from ..base import Message, Request
 from ..common import call_parameters, json_fields
 from ..common.deinterleave import Interleaved
-from .responses import Answers
+from .responses import OpenAIResponses
 from .session import PCM, Wish, wish_of
 
 
@@ -39,7 +39,7 @@ class OpenAI:
         self._audio: Interleaved | None = None
         self._is_early = False
         self._keywords: CleanKeywords | None = None
-        self._answers = Answers(request.own_id)
+        self._answers = OpenAIResponses(request.own_id)
         self._answers.session("session.created", {})
 
     def receive(self, message: Message) -> list[BridgeEvent]:

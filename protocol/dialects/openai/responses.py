@@ -42,7 +42,7 @@ class _Item:
     """Words that were sent in deltas and cannot be withdrawn."""
 
 
-class Answers:
+class OpenAIResponses:
     """Converts events of the event log to OpenAI's server events; `session`: the id of the session."""
 
     def __init__(self, session: str) -> None:

@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent / "recorded"
 
 
 @dataclass
-class Turn:
+class RecordedTurn:
     """Something happens; `answers` are the JSON messages that go out at once."""
 
     happens: str | bytes | Entry
@@ -38,9 +38,9 @@ class Turn:
 
 
 @dataclass
-class Recording:
+class DialectRecording:
     request: Request
-    turns: list[Turn]
+    turns: list[RecordedTurn]
     greeting: list[Any] = field(default_factory=list)
     """What we say before anything else."""
 
@@ -58,11 +58,11 @@ def request(target: str, headers: dict[str, str] | None = None) -> Request:
     return Request(url.path, query, tuple((headers or {}).items()))
 
 
-def load(name: str) -> Recording:
+def load(name: str) -> DialectRecording:
     first, *rest = (
         json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()
     )
-    recording = Recording(request(first["request"], first.get("headers")), [])
+    recording = DialectRecording(request(first["request"], first.get("headers")), [])
     seq = 0
     for line in rest:
         match line:
@@ -71,15 +71,15 @@ def load(name: str) -> Recording:
                 said.append(answer)
                 continue
             case {"bridge": message}:
-                turn = Turn(json.dumps(message))
+                turn = RecordedTurn(json.dumps(message))
             case {"bridge_plain": message}:
-                turn = Turn(message)
+                turn = RecordedTurn(message)
             case {"bridge_binary": message}:
-                turn = Turn(base64.b64decode(message))
+                turn = RecordedTurn(base64.b64decode(message))
             case {"log": kind, "event": event}:
                 made = msgspec.convert(event, getattr(events, kind))
                 seq += not isinstance(made, Partial)
-                turn = Turn(entry_of(made, None if isinstance(made, Partial) else seq))
+                turn = RecordedTurn(entry_of(made, None if isinstance(made, Partial) else seq))
         recording.turns.append(turn)
     return recording
 
@@ -89,11 +89,13 @@ def names() -> Iterator[str]:
     yield from sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 
 
-def replay(recording: Recording) -> tuple[list[BridgeEvent], list[tuple[Turn, list[Any]]]]:
+def replay(
+    recording: DialectRecording,
+) -> tuple[list[BridgeEvent], list[tuple[RecordedTurn, list[Any]]]]:
     """All that the dialect makes of it: what the bridge means, and what is answered at each turn."""
     dialect = recording.open()
     heard: list[BridgeEvent] = []
-    greeting = Turn("", recording.greeting)
+    greeting = RecordedTurn("", recording.greeting)
     answered = [(greeting, [json.loads(message) for message in dialect.outbox()])]
     for turn in recording.turns:
         if isinstance(turn.happens, Entry):

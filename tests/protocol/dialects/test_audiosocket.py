@@ -17,7 +17,7 @@ from protocol.dialects.audiosocket import (
     SILENCE,
     AudioSocket,
     Frame,
-    Frames,
+    FrameSplitter,
     greeting,
 )
 from protocol.dialects.base import Request
@@ -61,7 +61,7 @@ def test_frames_come_out_whole_wherever_the_network_cuts_them(
 ) -> None:
     stream = b"".join(map(bytes, frames))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
-    cutter = Frames()
+    cutter = FrameSplitter()
 
     found = [
         frame
@@ -73,7 +73,7 @@ def test_frames_come_out_whole_wherever_the_network_cuts_them(
 
 
 def test_what_we_say_is_what_asterisk_understands() -> None:
-    hang_up, silence = Frames().receive(HANG_UP + SILENCE)
+    hang_up, silence = FrameSplitter().receive(HANG_UP + SILENCE)
 
     assert (hang_up.kind, hang_up.payload) == (0x00, b"")
     assert (silence.kind, len(silence.payload)) == (0x10, 320)  # 20 ms

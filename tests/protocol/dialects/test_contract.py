@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from recordings import Recording, load, names, replay
+from recordings import DialectRecording, load, names, replay
 
 from protocol.bridge_events import (
     AudioReceived,
@@ -108,7 +108,7 @@ def replaced(value: Any, path: tuple[Any, ...], new: object) -> Any:
     return copy
 
 
-def parsed(recording: Recording) -> list[Any]:
+def parsed(recording: DialectRecording) -> list[Any]:
     found = []
     for message in recording.messages:
         try:
@@ -159,7 +159,7 @@ LOGGED = st.one_of(
 class AnyOrder(RuleBasedStateMachine):
     """A bridge that has lost its mind, and a log that says whatever a log may say."""
 
-    recording: Recording
+    recording: DialectRecording
 
     @initialize()
     def connect(self) -> None:

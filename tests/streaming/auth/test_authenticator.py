@@ -12,7 +12,7 @@ from support.credentials import AUDIOHOOK_SECRET, PUBLIC_URL, TWILIO_TOKEN, keyr
 from protocol.auth.credentials import EVERYTHING, Keyring, Permit, Scope
 from protocol.auth.signatures import twilio_signature
 from streaming.auth.authenticator import STRANGER, Authenticator, Refusal
-from streaming.auth.call_limits import IDLE, TOO_FAST, TOO_LONG, Limits, LimitWatch
+from streaming.auth.call_limits import IDLE, TOO_FAST, TOO_LONG, CallLimits, LimitWatch
 from streaming.auth.request_credentials import RequestCredentials
 from streaming.auth.token_bucket import TokenBucket
 from streaming.settings import GatewaySettings
@@ -241,9 +241,9 @@ def test_what_a_container_publishes_is_what_counts(published: str) -> None:
 # Limits
 
 
-def limits(**changed: float) -> Limits:
+def limits(**changed: float) -> CallLimits:
     return replace(
-        Limits(pace=1.25, burst=10, first_audio=120, idle=3_600, longest=43_200), **changed
+        CallLimits(pace=1.25, burst=10, first_audio=120, idle=3_600, longest=43_200), **changed
     )
 
 

@@ -19,17 +19,17 @@ from websockets.asyncio.client import connect
 from broker.redis_keys import CallKeys
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from protocol.auth.credentials import Key, Keyring, Scope, digest, key_text
-from protocol.dialects.audiosocket import HANG_UP, SILENCE, Frame, Frames
+from protocol.auth.credentials import ApiKey, Keyring, Scope, digest, key_text
+from protocol.dialects.audiosocket import HANG_UP, SILENCE, Frame, FrameSplitter
 from streaming.endpoints.audiosocket import MOST_STRANGERS_PER_ADDRESS
 from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parents[2] / "speech" / "prompts" / "agent-alreadyon.wav"
-HANGS_UP = Frames().receive(HANG_UP)
+HANGS_UP = FrameSplitter().receive(HANG_UP)
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class GatewayAddresses:
     """Where the gateway can be reached."""
 
     ws: str
@@ -50,13 +50,13 @@ class Doors:
 
 
 @asynccontextmanager
-async def gateway(redis: Redis, folder: Path, **said: object) -> AsyncIterator[Doors]:
+async def gateway(redis: Redis, folder: Path, **said: object) -> AsyncIterator[GatewayAddresses]:
     http_port, audiosocket_port = free_port(), free_port()
     settings = GatewaySettings.model_validate(
         {"http_port": http_port, "audiosocket_port": audiosocket_port, "drain_seconds": 0, **said}
     )
     async with pipeline(redis, folder, LengthTeller(), gateway=settings) as it:
-        yield Doors(it.url, f"http://127.0.0.1:{http_port}", audiosocket_port)
+        yield GatewayAddresses(it.url, f"http://127.0.0.1:{http_port}", audiosocket_port)
 
 
 def speech() -> Pcm:
@@ -161,7 +161,7 @@ async def test_a_stranger_does_not_touch_the_calls_of_others(redis: Redis, tmp_p
             await caller.speak(speech()[:8_000])
             reader, writer = await asyncio.open_connection("127.0.0.1", endpoints.audiosocket)
             writer.write(b"GET /v1/calls HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert Frames().receive(await reader.read()) == HANGS_UP
+            assert FrameSplitter().receive(await reader.read()) == HANGS_UP
             await caller.speak(speech()[8_000:])
             await caller.say(Frame(0x00))
             ended = await heard.until("call.ended")
@@ -224,7 +224,7 @@ def keys_file(folder: Path, **tenants: Scope) -> tuple[Path, dict[str, str]]:
     """A file with a key for each tenant, and the headers that show it."""
     texts = {name: key_text(f"{name}00000", name.encode().ljust(32)) for name in tenants}
     keys = [
-        Key(f"{name}00000", digest(texts[name]), name, (scope,), created=0.0)
+        ApiKey(f"{name}00000", digest(texts[name]), name, (scope,), created=0.0)
         for name, scope in tenants.items()
     ]
     path = folder / "keys.json"

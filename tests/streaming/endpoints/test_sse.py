@@ -22,7 +22,7 @@ PROMPT = Path(__file__).parents[2] / "speech" / "prompts" / "agent-alreadyon.wav
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class GatewayUrls:
     ws: str
     http: str
 
@@ -31,14 +31,14 @@ class Doors:
 
 
 @asynccontextmanager
-async def gateway(redis: Redis, folder: Path) -> AsyncIterator[Doors]:
+async def gateway(redis: Redis, folder: Path) -> AsyncIterator[GatewayUrls]:
     http = free_port()
     settings = GatewaySettings(http_port=http, drain_seconds=0)
     async with pipeline(redis, folder, LengthTeller(), gateway=settings) as it:
-        yield Doors(it.url, f"http://127.0.0.1:{http}")
+        yield GatewayUrls(it.url, f"http://127.0.0.1:{http}")
 
 
-async def call(endpoints: Doors, call_id: str) -> list[dict[str, object]]:
+async def call(endpoints: GatewayUrls, call_id: str) -> list[dict[str, object]]:
     """A call of one prompt, from start to end; what its bridge was told."""
     audio = encode(read_recording(PROMPT).channels[0], Encoding.MULAW)
     async with calling(endpoints.ws, call_id=call_id, channels=["customer"]) as (bridge, heard):

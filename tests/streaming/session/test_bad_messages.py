@@ -48,7 +48,7 @@ def hook(kind: str, seq: int, **parameters: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Bridge:
+class SampleMessages:
     """What one says of the call `c-1` with keyword Acme; `sound` is a frame of 20 ms."""
 
     path: str
@@ -64,7 +64,7 @@ class Bridge:
         )
 
 
-def twilio_like(path: str, call_id: str, media_format: str, parameters: str) -> Bridge:
+def twilio_like(path: str, call_id: str, media_format: str, parameters: str) -> SampleMessages:
     start = {
         call_id: "c-1",
         media_format: {"encoding": "audio/x-mulaw"},
@@ -73,7 +73,7 @@ def twilio_like(path: str, call_id: str, media_format: str, parameters: str) -> 
     if path == "/telnyx":
         start[media_format] = {"encoding": "PCMU"}
     media = {"track": "inbound", "timestamp": "STAMP", "payload": encoded(b"\xff" * 160)}
-    return Bridge(
+    return SampleMessages(
         path,
         json.dumps({"event": "start", "start": start | {"tracks": ["inbound"]}}),
         json.dumps({"event": "media", "media": media}),
@@ -85,17 +85,17 @@ BRIDGES = {
     "twilio": twilio_like("/twilio", "callSid", "mediaFormat", "customParameters"),
     "telnyx": twilio_like("/telnyx", "call_control_id", "media_format", "custom_parameters"),
     "exotel": twilio_like("/exotel", "call_sid", "media_format", "custom_parameters"),
-    "asterisk": Bridge("/asterisk?callid=c-1&keywords=Acme", "MEDIA_START channel_id:1.2 format:ulaw", b"\xff" * 160),
-    "vonage": Bridge(
+    "asterisk": SampleMessages("/asterisk?callid=c-1&keywords=Acme", "MEDIA_START channel_id:1.2 format:ulaw", b"\xff" * 160),
+    "vonage": SampleMessages(
         "/vonage",
         '{"event":"websocket:connected","content-type":"audio/l16;rate=8000","call_id":"c-1","keywords":"Acme"}',
         bytes(320),
     ),
-    "jambonz": Bridge(
+    "jambonz": SampleMessages(
         "/jambonz", '{"type":"start","options":{"callSid":"c-1","hints":["Acme"]}}', bytes(320), '{"type":"stop"}'
     ),
-    "freeswitch": Bridge("/freeswitch", '{"uuid":"c-1","keywords":"Acme"}', bytes(320), b""),
-    "audiohook": Bridge(
+    "freeswitch": SampleMessages("/freeswitch", '{"uuid":"c-1","keywords":"Acme"}', bytes(320), b""),
+    "audiohook": SampleMessages(
         "/audiohook",
         hook(
             "open", 1, conversationId="c-1", participant={}, customConfig={"keywords": "Acme"},
@@ -104,16 +104,16 @@ BRIDGES = {
         b"\xff" * 160,
         hook("close", 2),
     ),
-    "native": Bridge(
+    "native": SampleMessages(
         "/v1/calls", '{"type":"start","call_id":"c-1","keywords":["Acme"]}', b"\xff" * 160, '{"type":"stop"}'
     ),
-    "native as JSON": Bridge(
+    "native as JSON": SampleMessages(
         "/v1/calls",
         '{"type":"start","call_id":"c-1","keywords":["Acme"]}',
         json.dumps({"type": "audio", "payload": encoded(b"\xff" * 160)}),
         '{"type":"stop"}',
     ),
-    "openai": Bridge(
+    "openai": SampleMessages(
         "/v1/realtime?call_id=c-1",
         '{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcmu"},"transcription":{"keywords":["Acme"]}}}}}',
         json.dumps({"type": "input_audio_buffer.append", "audio": encoded(b"\xff" * 160)}),
@@ -131,7 +131,7 @@ async def drained(bridge: ClientConnection) -> None:
         pass
 
 
-async def play(url: str, bridge: Bridge, *messages: str | bytes) -> None:
+async def play(url: str, bridge: SampleMessages, *messages: str | bytes) -> None:
     async with connect(url + bridge.path, compression=None) as socket:
         for message in messages:
             await socket.send(message)

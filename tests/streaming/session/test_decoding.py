@@ -29,7 +29,7 @@ def audio(length: int, channel: int = 0, position: int | None = None) -> AudioRe
 
 
 @dataclass
-class Second:
+class CountingDecoder:
     """A decoder whose every frame is so many pieces of a second; remembers who asked."""
 
     pieces_in_a_frame: int
@@ -94,7 +94,7 @@ def test_channels_that_come_together_go_on_together_and_keep_their_positions() -
 
 @pytest.mark.parametrize(
     "events",
-    [[audio(2**20)], [audio(2**17, channel) for channel in range(8)], [EncodedAudioReceived(b"", Second(20))]],
+    [[audio(2**20)], [audio(2**17, channel) for channel in range(8)], [EncodedAudioReceived(b"", CountingDecoder(20))]],
     ids=["1 MiB of mu-law", "eight channels", "compressed"],
 )  # fmt: skip
 async def test_between_two_steps_everybody_else_gets_a_turn(events: list[BridgeEvent]) -> None:
@@ -119,7 +119,7 @@ async def test_between_two_steps_everybody_else_gets_a_turn(events: list[BridgeE
 
 
 async def test_nothing_is_decoded_on_the_event_loop_and_everything_in_order() -> None:
-    decoder = Second(3)
+    decoder = CountingDecoder(3)
 
     heard = [
         one
@@ -141,7 +141,7 @@ async def test_nothing_is_decoded_on_the_event_loop_and_everything_in_order() ->
 
 async def test_a_piece_is_decoded_when_the_one_before_it_was_heard() -> None:
     """Back-pressure: a slow call does not make its decoder run ahead."""
-    decoder = Second(10)
+    decoder = CountingDecoder(10)
 
     async for _ in steps([EncodedAudioReceived(b"", decoder)], 8_000):
         break
@@ -151,5 +151,5 @@ async def test_a_piece_is_decoded_when_the_one_before_it_was_heard() -> None:
 
 async def test_what_is_no_audio_is_the_fault_of_the_peer() -> None:
     with pytest.raises(DialectError, match="not opus"):
-        async for _ in steps([EncodedAudioReceived(b"broken", Second(1))], 8_000):
+        async for _ in steps([EncodedAudioReceived(b"broken", CountingDecoder(1))], 8_000):
             pass

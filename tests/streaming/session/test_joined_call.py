@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.call import Role
-from protocol.dialects.audiosocket import HANG_UP, Frame, Frames
+from protocol.dialects.audiosocket import HANG_UP, Frame, FrameSplitter
 from protocol.dialects.common import call_parameters
 from streaming.settings import GatewaySettings
 from transcripts.store import Store
@@ -30,7 +30,7 @@ GOODBYE = Frame(0x00)
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class TappedCall:
     """Taps of the parties of a call `c1`, each an AudioSocket of its own."""
 
     ws: str
@@ -58,11 +58,11 @@ class Office:
 
 
 @asynccontextmanager
-async def office(redis: Redis, folder: Path) -> AsyncIterator[Office]:
+async def office(redis: Redis, folder: Path) -> AsyncIterator[TappedCall]:
     http, audiosocket = free_port(), free_port()
     settings = GatewaySettings(http_port=http, audiosocket_port=audiosocket, drain_seconds=0)
     async with pipeline(redis, folder, LengthTeller(), gateway=settings) as it:
-        yield Office(it.url, f"http://127.0.0.1:{http}", audiosocket, it.store)
+        yield TappedCall(it.url, f"http://127.0.0.1:{http}", audiosocket, it.store)
 
 
 def speech() -> Pcm:
@@ -98,7 +98,7 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
             async with it.tap("agent") as agent:
                 await agent.speak(speech())
                 await agent.say(GOODBYE)
-                assert await agent.hears() == Frames().receive(HANG_UP)
+                assert await agent.hears() == FrameSplitter().receive(HANG_UP)
                 await customer.say(GOODBYE)
                 ended = await heard.until("call.ended")
         stored = await stored_call(it.store, "c1")
@@ -135,7 +135,7 @@ async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_p
             await heard.until("call.started")
             async with it.tap("customer") as second:
                 await second.speak(speech()[8_000:])
-                assert await first.hears() == Frames().receive(HANG_UP)
+                assert await first.hears() == FrameSplitter().receive(HANG_UP)
                 await second.say(GOODBYE)
                 ended = await heard.until("call.ended")
 
@@ -153,7 +153,7 @@ async def test_who_joins_otherwise_than_the_first_is_refused_and_the_call_goes_o
             await heard.until("call.started")
             async with it.tap("agent", join) as stranger:
                 await stranger.speak(speech()[:160])
-                assert await stranger.hears() == Frames().receive(HANG_UP)
+                assert await stranger.hears() == FrameSplitter().receive(HANG_UP)
             await customer.speak(speech()[8_000:])
             await customer.say(GOODBYE)
             ended = await heard.until("call.ended")

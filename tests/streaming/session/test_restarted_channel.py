@@ -19,7 +19,7 @@ from streaming.session.channel import Channel, Origin
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
 
 
-class Listener(ChannelSegmenter):
+class RememberingSegmenter(ChannelSegmenter):
     """An ear that remembers what it was given."""
 
     def __init__(self, rate: int) -> None:
@@ -47,7 +47,7 @@ def noise(seconds: float, rate: int) -> Pcm:
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("position", [0, 1, 7_999, 12_000])
 async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, position: int) -> None:
-    first, second = Listener(rate), Listener(rate)
+    first, second = RememberingSegmenter(rate), RememberingSegmenter(rate)
     channel = Channel(
         0, rate, first, VadBatcher(None), account(), Origin(), QualityMonitor(1, rate)
     )
@@ -70,13 +70,19 @@ async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, pos
 @pytest.mark.parametrize("rate", RATES)
 async def test_a_loss_comes_again_at_its_place(rate: int) -> None:
     channel = Channel(
-        0, rate, Listener(rate), VadBatcher(None), account(), Origin(), QualityMonitor(1, rate)
+        0,
+        rate,
+        RememberingSegmenter(rate),
+        VadBatcher(None),
+        account(),
+        Origin(),
+        QualityMonitor(1, rate),
     )
     channel.receive(None, noise(1.0, rate), lambda: None)
     channel.skip(2 * rate, "paused", Account.PAUSED)
     channel.receive(None, noise(1.0, rate), lambda: None)
 
-    channel.restart(Listener(rate), account(), Origin(4_000), lambda: None)
+    channel.restart(RememberingSegmenter(rate), account(), Origin(4_000), lambda: None)
     channel.finish()
 
     assert channel.heard == 4 * 8_000

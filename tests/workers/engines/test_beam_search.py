@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.engines.beam_search import Beam, Bias, Found, Greedy, Limits, log_softmax
+from workers.engines.beam_search import Beam, Bias, Found, Greedy, SearchLimits, log_softmax
 
 START, END, A, B, C, D = range(6)
 Table = Mapping[Sequence[int], Mapping[int, float]]
@@ -29,8 +29,8 @@ def follows(table: Table, row: tuple[int, ...]) -> list[float]:
     return [given.get(token, max(rest, 1e-6)) for token in range(6)]
 
 
-def limits(most: int = 10) -> Limits:
-    return Limits(START, END, most)
+def limits(most: int = 10) -> SearchLimits:
+    return SearchLimits(START, END, most)
 
 
 def bias(*spellings: Sequence[int]) -> Bias:

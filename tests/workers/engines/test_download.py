@@ -13,7 +13,7 @@ CONTENT = bytes(range(256)) * 8_192
 PINNED = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Vendor(BaseHTTPRequestHandler):
+class FileServer(BaseHTTPRequestHandler):
     """Serves one file whole, one broken off, and nothing else."""
 
     def do_GET(self) -> None:
@@ -31,7 +31,7 @@ class Vendor(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def vendor() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Vendor) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), FileServer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from protocol.events import Withheld
 from workers.engines.hallucination import (
-    Said,
+    WordEvidence,
     believable,
     carried_away,
     loudness,
@@ -19,7 +19,7 @@ LONG = 60.0
 
 def kept(text: str, seconds: float = LONG, *, log_prob: float = -0.1, complete: bool = True) -> str:
     """What is left of a text that came out of so much audio."""
-    words = [Said(word, log_prob) for word in text.split()]
+    words = [WordEvidence(word, log_prob) for word in text.split()]
     outcome = without_loops(words, seconds, complete=complete)
     left = " ".join(written for _, written in outcome.words)
     assert outcome.looped == (left != " ".join(text.split()))
@@ -83,7 +83,7 @@ def test_what_lies_behind_a_loop_is_kept() -> None:
 
 def test_a_word_that_has_no_place_in_the_audio_was_not_said() -> None:
     """Whisper gives the words of a loop no length."""
-    words = [Said(word, -0.1, 0.0) for word in ["so", *["no"] * 20]]
+    words = [WordEvidence(word, -0.1, 0.0) for word in ["so", *["no"] * 20]]
 
     assert [text for _, text in without_loops(words, 20.0, complete=True).words] == ["so", "no"]
 
@@ -96,7 +96,7 @@ def test_a_word_that_has_no_place_in_the_audio_was_not_said() -> None:
 def test_words_keep_their_order_and_none_is_made_up(
     said: list[str], seconds: float, complete: bool
 ) -> None:
-    outcome = without_loops([Said(word) for word in said], seconds, complete=complete)
+    outcome = without_loops([WordEvidence(word) for word in said], seconds, complete=complete)
 
     places = [place for place, _ in outcome.words]
     assert places == sorted(set(places))

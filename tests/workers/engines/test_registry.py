@@ -9,11 +9,11 @@ import pytest
 
 from workers.engines.auto import Environment
 from workers.engines.base import EngineError
-from workers.engines.declaration import Check, Declaration, State
+from workers.engines.declaration import Check, CheckState, Declaration
 from workers.engines.registry import DEFAULT, ENGINES, automatic, load, loader
 from workers.engines.settings import EngineSettings
 
-MUMBLE = Declaration("mumble", lambda _: Check("Mumble", State.OK, "present"))
+MUMBLE = Declaration("mumble", lambda _: Check("Mumble", CheckState.OK, "present"))
 REPOSITORY = Path(__file__).parents[3]
 PACKAGES = (
     "broker",

@@ -84,7 +84,7 @@ class CheckpointError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class ModelCheckpoint:
     """A model folder that has passed the checks."""
 
     folder: Path
@@ -144,7 +144,7 @@ def _local(model: str) -> Path | None:
 def inspect(
     folder: Path, *, root: Path | None = None, manifest: Path | None = None,
     model_type: str = "granite_speech",
-) -> Checkpoint:  # fmt: skip
+) -> ModelCheckpoint:  # fmt: skip
     """
     Check the files in `folder`; links must stay within `root`.
 
@@ -158,7 +158,9 @@ def inspect(
         raise CheckpointError(f"{named} cannot be read ({type(exc).__name__})") from exc
 
 
-def _inspect(folder: Path, root: Path | None, manifest: Path | None, model_type: str) -> Checkpoint:
+def _inspect(
+    folder: Path, root: Path | None, manifest: Path | None, model_type: str
+) -> ModelCheckpoint:
     files = dict(_files(folder, (root or folder).resolve()))
     for name in _NEEDED:
         if name not in files:
@@ -176,7 +178,7 @@ def _inspect(folder: Path, root: Path | None, manifest: Path | None, model_type:
         _check_hashes(files, _read_manifest(manifest))
     config = documents["config.json"]
     _check_config(folder, config, model_type)
-    return Checkpoint(folder, config, frozenset(files))
+    return ModelCheckpoint(folder, config, frozenset(files))
 
 
 def _fetch(model: str, revision: str, cache: Path | None) -> Path:

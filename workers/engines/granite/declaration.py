@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..declaration import Automatic, Check, Declaration, Host, Installed, State
+from ..declaration import Automatic, Check, CheckState, Declaration, Host, InstalledSoftware
 from ..settings import EngineSettings
 from .checkpoint import obstacle
 from .settings import GraniteSettings
@@ -11,7 +11,7 @@ _EXTRA = "trunkline[granite]"
 _MODULES, _DRIVER = frozenset({"torch", "transformers"}), "nvidia-smi"
 
 
-def unsuited(installed: Installed, settings: Callable[[], EngineSettings]) -> str | None:
+def unsuited(installed: InstalledSoftware, settings: Callable[[], EngineSettings]) -> str | None:
     """See Automatic.  Without a GPU the engine is too slow for live captions."""
     if _DRIVER not in installed.programs:
         return "no NVIDIA GPU here"
@@ -28,17 +28,17 @@ def check(host: Host) -> Check:
     name, instead = "Granite engine", "the CPU engine is used: English only"
     if not host.modules >= _MODULES:
         remedy = f"pip install '{_EXTRA}' on a machine with an NVIDIA GPU"
-        return Check(name, State.SUBSTITUTE, "extra not installed", instead, remedy)
+        return Check(name, CheckState.SUBSTITUTE, "extra not installed", instead, remedy)
     if _DRIVER not in host.programs:
         remedy = "run the worker on a machine with an NVIDIA GPU"
-        return Check(name, State.SUBSTITUTE, "no GPU", instead, remedy)
+        return Check(name, CheckState.SUBSTITUTE, "no GPU", instead, remedy)
     if host.gpu is None:
         slow = "Granite is taken and runs on the processor, too slow for live captions"
         remedy = (
             "mend the driver or install a CUDA build of torch, or TRUNKLINE_WORKER_ENGINE=moonshine"
         )
-        return Check(name, State.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
-    return Check(name, State.OK, host.gpu)
+        return Check(name, CheckState.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
+    return Check(name, CheckState.OK, host.gpu)
 
 
 GRANITE = Declaration(

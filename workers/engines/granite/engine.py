@@ -25,7 +25,7 @@ from ..keyword_ranking import by_sound, in_order
 from .acoustic.mel import RATE
 from .device import translate_device_errors
 from .finals.alignment import AlignmentQueue
-from .finals.utterance import Session, SuspectKeyword
+from .finals.utterance import SuspectKeyword, UtteranceState
 from .interfaces import Encoder, EngineOptions, OtherPartials, PromptBuilder, TextDecoder
 from .text.decode import Row
 from .text.prompts import UntrainedTaskError, refuse_untrained
@@ -51,8 +51,8 @@ class GraniteEngine:
         )
         self._rows = rules.max_rows
         self._next = 0
-        self._waiting: deque[Session] = deque()
-        self._writing: dict[int, Session] = {}
+        self._waiting: deque[UtteranceState] = deque()
+        self._writing: dict[int, UtteranceState] = {}
         self._alignments = AlignmentQueue(
             prompts.tokens, rules.least_support, cut_loops=rules.cut_loops
         )
@@ -114,7 +114,7 @@ class GraniteEngine:
         self._done = others + self._done
         return [found[ticket] for ticket in tickets]
 
-    def _session(self, utterance: Utterance) -> Session:
+    def _session(self, utterance: Utterance) -> UtteranceState:
         """Check an utterance and fit its keywords into the prompt.  Raises EngineError when it is invalid."""
         samples = utterance.samples
         if samples.ndim != 1 or samples.dtype != np.float32:
@@ -128,7 +128,9 @@ class GraniteEngine:
         except UntrainedTaskError as exc:
             raise EngineError(str(exc)) from exc
         wanted = utterance.keywords if utterance.effort is Effort.FINAL else ()
-        return Session(-1, utterance, self._prompts.tokens.fit(wanted, self._rules.keyword_tokens))
+        return UtteranceState(
+            -1, utterance, self._prompts.tokens.fit(wanted, self._rules.keyword_tokens)
+        )
 
     def _start_waiting(self) -> None:
         """Encode waiting utterances; answer partials and silence at once, and start decoding the others."""
@@ -150,14 +152,14 @@ class GraniteEngine:
             return
         self._writing |= {one.ticket: one for one in speaking}
 
-    def _group(self) -> list[Session]:
+    def _group(self) -> list[UtteranceState]:
         """
         Take the utterances for one encoder pass: oldest first, within the limits of rows and seconds.
 
         Partials need no row of the decoder, so they overtake finals that wait for one.
         """
-        group: list[Session] = []
-        passed: list[Session] = []
+        group: list[UtteranceState] = []
+        passed: list[UtteranceState] = []
         room = min(self._rows - self._decoder.running, self._decoder.free)
         seconds = SECONDS_AT_ONCE
         while self._waiting and len(group) < self._rows and seconds > 0:
@@ -171,7 +173,7 @@ class GraniteEngine:
         self._waiting.extendleft(reversed(passed))
         return group
 
-    def _answer_partials(self, group: Sequence[Session]) -> None:
+    def _answer_partials(self, group: Sequence[UtteranceState]) -> None:
         self._finish_all((one, Hypothesis()) for one in group if one.unreadable)
         group = [one for one in group if not one.unreadable]
         if self._others is not None:
@@ -190,7 +192,7 @@ class GraniteEngine:
                 for one, window, what in zip(group, windows, heard, strict=True)
             )
 
-    def _start_finals(self, group: Sequence[Session]) -> list[Session]:
+    def _start_finals(self, group: Sequence[UtteranceState]) -> list[UtteranceState]:
         """Encode the new ones of `group`, finish those without speech, and return the others."""
         new = [one for one in group if one.heard is None]
         if new:
@@ -214,7 +216,7 @@ class GraniteEngine:
                 one.audio = audio
         return speaking
 
-    def _choose_keywords(self, session: Session) -> None:
+    def _choose_keywords(self, session: UtteranceState) -> None:
         """If the list is too long for the prompt, keep the terms that sound most like the CTC text."""
         if not session.keywords.dropped:
             return
@@ -227,7 +229,7 @@ class GraniteEngine:
             dropped=tuple(term for term in terms if term not in set(kept)),
         )
 
-    def _row(self, session: Session, *, drafted: bool) -> Row:
+    def _row(self, session: UtteranceState, *, drafted: bool) -> Row:
         utterance = session.utterance
         assert session.audio is not None
         terms = () if session.doubted else session.keywords.kept
@@ -267,13 +269,13 @@ class GraniteEngine:
             else:
                 self._done.append((session.ticket, verdict))
 
-    def _finish_all(self, made: Iterable[tuple[Session, Hypothesis]]) -> None:
+    def _finish_all(self, made: Iterable[tuple[UtteranceState, Hypothesis]]) -> None:
         self._done += [(session.ticket, hypothesis) for session, hypothesis in made]
 
-    def _answered(self, session: Session) -> bool:
+    def _answered(self, session: UtteranceState) -> bool:
         return any(ticket == session.ticket for ticket, _ in self._done)
 
-    def _halve(self, group: Sequence[Session], cause: BaseException) -> None:
+    def _halve(self, group: Sequence[UtteranceState], cause: BaseException) -> None:
         """Return `group` to the waiting ones and halve the rows permanently."""
         self._waiting.extendleft(reversed(group))
         tried = max(len(group), self._decoder.running, 1)

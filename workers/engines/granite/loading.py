@@ -15,7 +15,7 @@ from .acoustic.encoder import RaggedEncoder
 from .acoustic.frontend import AcousticFrontend
 from .acoustic.mel import RATE, frames_in
 from .acoustic.turbo_ctc import load_turbo
-from .checkpoint import Checkpoint, CheckpointError, inspect, locate
+from .checkpoint import CheckpointError, ModelCheckpoint, inspect, locate
 from .compat import anatomy_of
 from .device import device_named, translate_device_errors
 from .engine import GraniteEngine
@@ -76,14 +76,14 @@ def _translate_load_errors(folder: Path) -> Iterator[None]:
         ) from exc
 
 
-def _tokens(checkpoint: Checkpoint) -> Tokens:
+def _tokens(checkpoint: ModelCheckpoint) -> Tokens:
     try:
         return Tokens.read(checkpoint.tokenizer)
     except Exception as exc:  # the tokenizers library raises nothing more special
         raise CheckpointError(f"{checkpoint.tokenizer} is damaged or not byte-level BPE") from exc
 
 
-def weights(checkpoint: Checkpoint, device: torch.device) -> Any:
+def weights(checkpoint: ModelCheckpoint, device: torch.device) -> Any:
     """
     Load the model with its weights: on a GPU bf16 with batch norm in fp32, on a CPU fp32.
 

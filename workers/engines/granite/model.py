@@ -7,7 +7,7 @@ import torch
 
 from .acoustic.frontend import AcousticFrontend
 from .text.cuda_graphs import GraphStepper
-from .text.decode import Decoder, EagerStepper, Stepper
+from .text.decode import BatchDecoder, EagerStepper, Stepper
 from .text.llm import KeyValues, LanguageModel
 from .text.tokenizer import Tokens
 
@@ -62,10 +62,10 @@ class DecoderFactory:
     cache: KeyValues = field(repr=False)
     stepper: Stepper
 
-    def decoder(self, end: frozenset[int], *, cut_loops: bool) -> Decoder:
+    def decoder(self, end: frozenset[int], *, cut_loops: bool) -> BatchDecoder:
         """A decoder that stops at the tokens in `end`."""
-        return Decoder(self.llm, self.cache, self.stepper, end, cut_loops=cut_loops)
+        return BatchDecoder(self.llm, self.cache, self.stepper, end, cut_loops=cut_loops)
 
-    def endless(self) -> Decoder:
+    def endless(self) -> BatchDecoder:
         """A decoder without end tokens, which writes up to the limit of each row: for timing and for the canary."""
         return self.decoder(frozenset(), cut_loops=False)

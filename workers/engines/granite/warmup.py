@@ -8,7 +8,7 @@ import torch
 from ..base import EngineBrokenError, Samples
 from .acoustic.mel import RATE
 from .model import LoadedModel
-from .text.decode import Decoder, Row
+from .text.decode import BatchDecoder, Row
 from .text.prompts import GRANITE_4_0
 from .text.speculative import Cost
 
@@ -16,7 +16,9 @@ DRAFT_SAMPLE = 24
 """Length of the timed drafts in tokens: about 7 s of speech."""
 
 
-def measure(parts: LoadedModel, decoder: Decoder, rows: int, clock: Callable[[], float]) -> Cost:
+def measure(
+    parts: LoadedModel, decoder: BatchDecoder, rows: int, clock: Callable[[], float]
+) -> Cost:
     """
     Time a decode step, and a prefill with and without drafts, for `rows` segments of 5 s.
 
@@ -46,7 +48,7 @@ def measure(parts: LoadedModel, decoder: Decoder, rows: int, clock: Callable[[],
     return Cost(rows, min(steps), max(0.0, drafted - plain) / len(words))
 
 
-def run_canary(parts: LoadedModel, decoder: Decoder) -> None:
+def run_canary(parts: LoadedModel, decoder: BatchDecoder) -> None:
     """
     Run one synthetic segment through every part, and check that all results are finite numbers.
 

@@ -1,6 +1,6 @@
 """What the Moonshine engine declares."""
 
-from ..declaration import Automatic, Check, Declaration, Host, Preparation, State
+from ..declaration import Automatic, Check, CheckState, Declaration, Host, Preparation
 from . import weights
 
 NAME = "moonshine"
@@ -10,16 +10,16 @@ _CHECK = "CPU engine"
 def check(host: Host) -> Check:
     """See Declaration."""
     if NAME in host.prepared:
-        return Check(_CHECK, State.OK, "Moonshine, weights prepared")
+        return Check(_CHECK, CheckState.OK, "Moonshine, weights prepared")
     if "onnx" not in host.modules:
         follows = "the first start cannot prepare the weights"
-        return Check(_CHECK, State.MISSING, "no onnx", follows, "pip install onnx")
+        return Check(_CHECK, CheckState.MISSING, "no onnx", follows, "pip install onnx")
     if weights.PACKAGE in host.modules:
         later = "prepared at the first start: half a minute"
-        return Check(_CHECK, State.OK, "Moonshine, weights in moonshine-cpp", later)
+        return Check(_CHECK, CheckState.OK, "Moonshine, weights in moonshine-cpp", later)
     return Check(
         _CHECK,
-        State.SUBSTITUTE,
+        CheckState.SUBSTITUTE,
         f"no package with weights for {host.system}",
         "fetched from the vendor at the first start",
         "none needed; without network copy the cache folder of another machine",

@@ -17,25 +17,26 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from protocol.clock import ENGINE_RATE
+
 from .. import hallucination
 from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
-    EngineError,
     Hypothesis,
     RecognisedWord,
     Samples,
     Utterance,
+    check,
 )
-from ..beam_search import Beam, Bias, Found, Greedy, Limits, LogProbs, log_softmax
+from ..beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..download import Progress
 from . import weights
 from .tokens import END, START, Vocabulary, read_vocabulary
 
 Floats = npt.NDArray[np.float32]
 
-_RATE = 16_000
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
@@ -93,7 +94,7 @@ def load(
         *(_session(folder / f"{name}.onnx") for name in ("encoder", "cross", "step"))
     )
     engine = Moonshine(sessions, read_vocabulary(folder / weights.TOKENIZER), width)
-    engine.transcribe([Utterance(np.zeros(_RATE, dtype=np.float32))])
+    engine.transcribe([Utterance(np.zeros(ENGINE_RATE, dtype=np.float32))])
     return engine
 
 
@@ -119,7 +120,7 @@ class Moonshine:
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
         for utterance in batch:
-            _check(utterance)
+            check(utterance, self.capabilities)
         return [self._feed(utterance) for utterance in batch]
 
     def _feed(self, utterance: Utterance) -> Hypothesis:
@@ -139,10 +140,10 @@ class Moonshine:
 
     def _written(self, found: Found, utterance: Utterance) -> Hypothesis:
         """The words of a row, less its loops."""
-        seconds, leaned = len(utterance.samples) / _RATE, self._leaned(found, utterance)
+        seconds, leaned = len(utterance.samples) / ENGINE_RATE, self._leaned(found, utterance)
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
-        said = [hallucination.Said(word.text, word.log_prob) for word in spelled]
+        said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
         kept = hallucination.without_loops(said, seconds, complete=found.complete)
         words = tuple(
             RecognisedWord(
@@ -167,8 +168,8 @@ class Moonshine:
         return search.found()
 
     def _search(self, utterance: Utterance) -> Greedy | Beam:
-        seconds = len(utterance.samples) / _RATE
-        limits = Limits(START, END, most=round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE)
+        seconds = len(utterance.samples) / ENGINE_RATE
+        limits = SearchLimits(START, END, most=round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE)
         if utterance.effort is Effort.PARTIAL:
             return Greedy(limits)
         return Beam(limits, self._bias(utterance.keywords), self._width)
@@ -215,17 +216,6 @@ class _Decoder:
         feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
         logits, *self._written = self._step.run(None, feed)
         return log_softmax(logits[:, -1])
-
-
-def _check(utterance: Utterance) -> None:
-    """Raise EngineError for an utterance that this model cannot do.  Its text contains no call content."""
-    if utterance.language != "en":
-        raise EngineError(f"moonshine-base-en knows English only, not {utterance.language!r}")
-    if utterance.translate_to not in (None, "en"):
-        raise EngineError("moonshine-base-en does not translate")
-    if len(utterance.samples) > _MAX_SECONDS * _RATE:
-        seconds = len(utterance.samples) / _RATE
-        raise EngineError(f"{seconds:.1f} s at once: moonshine takes {_MAX_SECONDS:.0f} s at most")
 
 
 def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What the Whisper engine declares."""
 
-from ..declaration import Check, Declaration, Host, State
+from ..declaration import Check, CheckState, Declaration, Host
 from .settings import WhisperSettings
 
 _MODULE, _EXTRA = "faster_whisper", "trunkline[whisper]"
@@ -9,9 +9,9 @@ _MODULE, _EXTRA = "faster_whisper", "trunkline[whisper]"
 def check(host: Host) -> Check:
     """See Declaration."""
     if _MODULE in host.modules:
-        return Check("Whisper engine", State.OK, "faster-whisper")
+        return Check("Whisper engine", CheckState.OK, "faster-whisper")
     found, follows = "extra not installed", "on a CPU English only"
-    return Check("Whisper engine", State.SUBSTITUTE, found, follows, f"pip install '{_EXTRA}'")
+    return Check("Whisper engine", CheckState.SUBSTITUTE, found, follows, f"pip install '{_EXTRA}'")
 
 
 WHISPER = Declaration(

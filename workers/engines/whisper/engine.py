@@ -14,6 +14,7 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
+from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
 
 from .. import hallucination
@@ -25,6 +26,7 @@ from ..base import (
     Hypothesis,
     RecognisedWord,
     Utterance,
+    check,
 )
 from ..keyword_ranking import by_sound, in_order
 
@@ -32,7 +34,6 @@ HUB = "Systran/faster-whisper-base"
 REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
 """Pinned, so that results stay reproducible."""
 
-_RATE = 16_000
 _MAX_SECONDS = 30.0
 _SILENT = -70.0
 """dBFS.  Whisper normalises its input, so the level does not matter as long as there is a signal."""
@@ -54,7 +55,7 @@ _MOST_TERMS, _MOST_TOKENS = 20, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class KeywordPrompt:
     """The keywords in Whisper's prompt, and the number of keywords that did not fit."""
 
     terms: tuple[str, ...] = ()
@@ -111,8 +112,9 @@ class Whisper:
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or needs a task that the weights lack."""
+        can = self.capabilities
         for utterance in batch:
-            self._check(utterance)
+            check(utterance, can)
         return [self._feed(utterance) for utterance in batch]
 
     def _feed(self, utterance: Utterance) -> Hypothesis:
@@ -161,7 +163,7 @@ class Whisper:
             for word in _words(segment, length)
         ]
         kept = hallucination.without_loops(
-            [_said(word) for word in words], length / _RATE, complete=True
+            [_said(word) for word in words], length / ENGINE_RATE, complete=True
         )
         flags = [reason.flag for reason in dict.fromkeys(reasons) if reason is not None]
         return Hypothesis(
@@ -169,7 +171,7 @@ class Whisper:
             tuple(flags + [_LOOP_CUT] * kept.looped),
         )
 
-    def _likeliest(self, utterance: Utterance, level: float) -> Prompt:
+    def _likeliest(self, utterance: Utterance, level: float) -> KeywordPrompt:
         """
         Choose the terms of a too long list that sound most like the utterance.
 
@@ -182,7 +184,7 @@ class Whisper:
         found = self._prompt(by_sound(utterance.keywords, heard))
         return replace(found, terms=in_order(found.terms, utterance.keywords))
 
-    def _prompt(self, keywords: Iterable[str]) -> Prompt:
+    def _prompt(self, keywords: Iterable[str]) -> KeywordPrompt:
         """As many of the first keywords as the limits allow."""
         terms, tokens, offered = [], 0, tuple(keywords)
         for term in offered[:_MOST_TERMS]:
@@ -192,25 +194,10 @@ class Whisper:
             if tokens > _MOST_TOKENS:
                 break
             terms.append(term)
-        return Prompt(tuple(terms), len(offered) - len(terms))
+        return KeywordPrompt(tuple(terms), len(offered) - len(terms))
 
     def _written(self, utterance: Utterance) -> str:
         return utterance.translate_to or utterance.language
-
-    def _check(self, utterance: Utterance) -> None:
-        """Raise EngineError for an utterance that these weights cannot do.  Its text contains no call content."""
-        can, written = self.capabilities, self._written(utterance)
-        if utterance.language not in can.languages:
-            raise EngineError(f"{can.name} does not know the language {utterance.language!r}")
-        if written != utterance.language and (utterance.language, written) not in can.translations:
-            raise EngineError(
-                f"{can.name} does not translate {utterance.language!r} into {written!r}"
-            )
-        if len(utterance.samples) > _MAX_SECONDS * _RATE:
-            seconds = len(utterance.samples) / _RATE
-            raise EngineError(
-                f"{seconds:.1f} s at once: Whisper takes {_MAX_SECONDS:.0f} s at most"
-            )
 
 
 def _is_carried_away(heard: Hypothesis, terms: Sequence[str]) -> bool:
@@ -229,11 +216,11 @@ def _withheld(segment: Segment, level: float) -> Withheld | None:
     return reason
 
 
-def _said(word: RecognisedWord) -> hallucination.Said:
+def _said(word: RecognisedWord) -> hallucination.WordEvidence:
     sure = math.log(max(word.confidence or 1.0, 1e-12))
     if word.start is None or word.end is None:
-        return hallucination.Said(word.text, sure)
-    return hallucination.Said(word.text, sure, (word.end - word.start) / _RATE)
+        return hallucination.WordEvidence(word.text, sure)
+    return hallucination.WordEvidence(word.text, sure, (word.end - word.start) / ENGINE_RATE)
 
 
 def _words(segment: Segment, length: int) -> list[RecognisedWord]:
@@ -255,7 +242,7 @@ def _words(segment: Segment, length: int) -> list[RecognisedWord]:
 
 
 def _timed(piece: Word, length: int) -> RecognisedWord:
-    start, end = (min(length, round(at * _RATE)) for at in (piece.start, piece.end))
+    start, end = (min(length, round(at * ENGINE_RATE)) for at in (piece.start, piece.end))
     return RecognisedWord(piece.word.strip(), start, end, float(piece.probability))
 
 

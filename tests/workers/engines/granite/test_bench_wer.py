@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.wer import (
-    Clip,
+    ManifestClip,
     normalised,
     pieces,
     read_manifest,
@@ -127,7 +127,7 @@ def test_clips_go_through_an_engine_with_and_without_their_lists(tmp_path: Path)
     biased = transcribe(Parrot(), clips, with_list=True)
 
     # then: 1.5 s are two utterances of an engine that takes 1 s
-    assert clips == [Clip(tmp_path / "a.wav", "Ann nothing", "en", ("Ann", "Eve"))]
+    assert clips == [ManifestClip(tmp_path / "a.wav", "Ann nothing", "en", ("Ann", "Eve"))]
     assert plain == ["nothing nothing"]
     assert biased == ["Ann Eve Ann Eve"]
     assert "| 1/1 (100.0%) | 3 |" in report(clips, biased, "with", 1.0)

@@ -35,7 +35,7 @@ def partial(samples: Any, key: str = "") -> Utterance:
     return Utterance(samples, effort=Effort.PARTIAL, key=key)
 
 
-class Outcome:
+class UtteranceOutcome:
     """What an utterance became, without the noise of the last digits."""
 
     def __init__(self, heard: Hypothesis) -> None:
@@ -43,7 +43,7 @@ class Outcome:
         self.times = [(word.start, word.end) for word in heard.words]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Outcome) and vars(self) == vars(other)
+        return isinstance(other, UtteranceOutcome) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -67,7 +67,9 @@ class TestContract:
         together = engine.transcribe(batch)
 
         one_by_one = [engine.transcribe([replace(one, key="")])[0] for one in batch]
-        assert [Outcome(one) for one in together] == [Outcome(one) for one in one_by_one]
+        assert [UtteranceOutcome(one) for one in together] == [
+            UtteranceOutcome(one) for one in one_by_one
+        ]
         assert together[1].words == ()
         assert together[2].text == "one garden"
         assert all(together[place].words for place in (0, 3, 5, 6))
@@ -214,7 +216,9 @@ def test_nobody_who_is_being_written_waits_for_the_words_of_another_to_be_placed
         found |= engine.step()
 
     assert meanwhile == [[]] * 5
-    assert [Outcome(found[ticket]) for ticket in tickets] == [Outcome(one) for one in alone]
+    assert [UtteranceOutcome(found[ticket]) for ticket in tickets] == [
+        UtteranceOutcome(one) for one in alone
+    ]
 
 
 def test_dropped_and_refused_keywords_are_reported(parts: Any) -> None:
@@ -374,29 +378,29 @@ def batch() -> list[Utterance]:
 
 
 @pytest.fixture(scope="module")
-def expected(parts: Any, batch: list[Utterance]) -> list[Outcome]:
-    return [Outcome(one) for one in troubled(parts)[0].transcribe(batch)]
+def expected(parts: Any, batch: list[Utterance]) -> list[UtteranceOutcome]:
+    return [UtteranceOutcome(one) for one in troubled(parts)[0].transcribe(batch)]
 
 
 class TestTrouble:
     """What the device does to us."""
 
     def test_out_of_memory_halves_the_batch_and_is_remembered(
-        self, parts: Any, batch: list[Utterance], expected: list[Outcome]
+        self, parts: Any, batch: list[Utterance], expected: list[UtteranceOutcome]
     ) -> None:
         engine, frontend = troubled(parts, room=3)
 
-        assert [Outcome(one) for one in engine.transcribe(batch)] == expected
+        assert [UtteranceOutcome(one) for one in engine.transcribe(batch)] == expected
         assert (engine.rows, frontend.refused) == (2, 2)
         engine.transcribe(batch)
         assert frontend.refused == 2
 
     def test_out_of_memory_in_mid_decode_loses_nothing(
-        self, parts: Any, batch: list[Utterance], expected: list[Outcome]
+        self, parts: Any, batch: list[Utterance], expected: list[UtteranceOutcome]
     ) -> None:
         engine, _ = troubled(parts, failing=9, reason=torch.OutOfMemoryError("CUDA out of memory"))
 
-        assert [Outcome(one) for one in engine.transcribe(batch)] == expected
+        assert [UtteranceOutcome(one) for one in engine.transcribe(batch)] == expected
         assert engine.rows < 8
 
     def test_out_of_memory_with_one_utterance_ends_the_process(

@@ -16,7 +16,7 @@ from workers.engines.granite.engine import GraniteEngine  # noqa: E402
 from workers.engines.granite.interfaces import EngineOptions  # noqa: E402
 from workers.engines.granite.loading import capabilities, longest  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
-from workers.engines.granite.text.decode import Decoder, Row, Written  # noqa: E402 - needs the optional extra
+from workers.engines.granite.text.decode import BatchDecoder, Row, Written  # noqa: E402 - needs the optional extra
 from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1, PromptTable  # noqa: E402
 from workers.engines.granite.text.stopping import StoppingRule, most_tokens  # noqa: E402
 
@@ -49,10 +49,10 @@ class Case:
     expected: tuple[int, ...]
 
 
-class Recording:
+class RecordingDecoder:
     """A decoder that notes every text it hands out."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: BatchDecoder) -> None:
         self._decoder = decoder
         self.texts: dict[int, Written] = {}
         self.joined_in_mid_decode = 0
@@ -116,9 +116,9 @@ def cases(parts: Any, vendor: Any) -> list[Case]:
 
 def engine_of(
     parts: Any, table: PromptTable, rows: int, draft_rows: int
-) -> tuple[GraniteEngine, Recording]:
+) -> tuple[GraniteEngine, RecordingDecoder]:
     decoder_factory = parts.decoder_factory(rows, longest(30.0, 200), graphs=False)
-    pen = Recording(decoder_factory.decoder(parts.end, cut_loops=False))
+    pen = RecordingDecoder(decoder_factory.decoder(parts.end, cut_loops=False))
     rules = EngineOptions(
         table, rows, 30.0, 200, least_support=0.0, draft_rows=lambda: draft_rows
     )  # no doubts here: a second pass would write another text

@@ -6,7 +6,7 @@ import pytest
 
 from workers.engines.granite.acoustic.ctc import Aligned
 from workers.engines.granite.finals.finals import (
-    Piece,
+    ScoredWord,
     contain_all,
     ending_flags,
     hypothesis,
@@ -108,7 +108,9 @@ def test_terms_are_found_whatever_their_case_and_signs() -> None:
 
 
 def test_words_keep_their_places() -> None:
-    made = hypothesis([Piece("hi", 0.0)], [[Aligned(2, 3, 0.9), Aligned(5, 7, 0.8)]], 50_000, ["x"])
+    made = hypothesis(
+        [ScoredWord("hi", 0.0)], [[Aligned(2, 3, 0.9), Aligned(5, 7, 0.8)]], 50_000, ["x"]
+    )
 
     assert (made.words[0].start, made.words[0].end) == (640, 2_240)
     assert made.flags == ("x",)
@@ -130,7 +132,7 @@ def test_words_keep_their_places() -> None:
 def test_only_loops_that_the_audio_does_not_bear_out_are_cut(
     text: str, ending: StoppingRule, left: str
 ) -> None:
-    pieces = [Piece(word, -0.1) for word in text.split()]
+    pieces = [ScoredWord(word, -0.1) for word in text.split()]
 
     kept, looped = without_loops(pieces, 4 * 16_000, ending)
 

@@ -21,7 +21,7 @@ MOVED = 0.02
 LONG = [4.0, 4.1, 8.3, 12.0, 17.7, 24.9]
 
 
-class Listener:
+class CountingFrontend:
     """Ears with a memory of their own, and of how much they had to hear."""
 
     def __init__(self, parts: Any) -> None:
@@ -38,15 +38,15 @@ class Listener:
 
 
 @pytest.fixture
-def listener(parts: Any) -> Listener:
-    return Listener(parts)
+def listener(parts: Any) -> CountingFrontend:
+    return CountingFrontend(parts)
 
 
 def whole(parts: Any, samples: Any) -> Any:
     return parts.frontend.encode([parts.frontend.whole(samples)])[0]
 
 
-def grown(listener: Listener, samples: Any, key: str, every: int) -> Hypothesis:
+def grown(listener: CountingFrontend, samples: Any, key: str, every: int) -> Hypothesis:
     made = Hypothesis()
     for end in [*range(every, len(samples), every), len(samples)]:
         made = listener.partial(key, samples[:end])
@@ -56,7 +56,7 @@ def grown(listener: Listener, samples: Any, key: str, every: int) -> Hypothesis:
 @pytest.mark.parametrize("seconds", LONG)
 @pytest.mark.parametrize("every", [8_000, 4_960], ids=["each-0.5s", "each-0.31s"])
 def test_the_last_partial_is_the_text_of_the_whole_segment(
-    parts: Any, listener: Listener, seconds: float, every: int
+    parts: Any, listener: CountingFrontend, seconds: float, every: int
 ) -> None:
     samples = tiny_granite.babble(seconds, round(seconds * 10))
 
@@ -66,7 +66,9 @@ def test_the_last_partial_is_the_text_of_the_whole_segment(
     assert partial.text.split() == text_of(emissions(expected.best, expected.probabilities)).split()
 
 
-def test_the_error_of_block_caching_is_small_and_bounded(parts: Any, listener: Listener) -> None:
+def test_the_error_of_block_caching_is_small_and_bounded(
+    parts: Any, listener: CountingFrontend
+) -> None:
     """
     Measured over a minute of babble: which frames say something else, and how far probabilities move.
 
@@ -88,7 +90,9 @@ def test_the_error_of_block_caching_is_small_and_bounded(parts: Any, listener: L
     assert moved < MOVED
 
 
-def test_a_window_without_its_left_neighbour_would_be_worse(parts: Any, listener: Listener) -> None:
+def test_a_window_without_its_left_neighbour_would_be_worse(
+    parts: Any, listener: CountingFrontend
+) -> None:
     """Guards the guard: hearing only the open block moves what is heard at its head by far more."""
     samples = tiny_granite.babble(8.0, 3)
     head = slice(200, 220)
@@ -101,7 +105,9 @@ def test_a_window_without_its_left_neighbour_would_be_worse(parts: Any, listener
     assert np.abs(alone - expected).mean() > 5 * np.abs(cached - expected).mean()
 
 
-def test_a_partial_hears_two_blocks_and_three_once_in_each_block(listener: Listener) -> None:
+def test_a_partial_hears_two_blocks_and_three_once_in_each_block(
+    listener: CountingFrontend,
+) -> None:
     samples = tiny_granite.babble(28.0, 9)
 
     grown(listener, samples, "a", 8_000)
@@ -111,7 +117,9 @@ def test_a_partial_hears_two_blocks_and_three_once_in_each_block(listener: Liste
     assert sum(count > 400 for count in late) <= len(late) // 8 + 1
 
 
-def test_partials_may_come_rarely_or_not_at_all_for_a_while(parts: Any, listener: Listener) -> None:
+def test_partials_may_come_rarely_or_not_at_all_for_a_while(
+    parts: Any, listener: CountingFrontend
+) -> None:
     samples = tiny_granite.babble(20.0, 4)
 
     for end in (16_000, 240_000, len(samples)):
@@ -124,7 +132,7 @@ def test_partials_may_come_rarely_or_not_at_all_for_a_while(parts: Any, listener
     )
 
 
-def test_words_agreed_by_two_successive_partials_are_stable(listener: Listener) -> None:
+def test_words_agreed_by_two_successive_partials_are_stable(listener: CountingFrontend) -> None:
     samples = tiny_granite.spoken("go on big storm is near", 2)
 
     first = listener.partial("a", samples[:32_000])
@@ -136,7 +144,7 @@ def test_words_agreed_by_two_successive_partials_are_stable(listener: Listener) 
     assert [w.text for w in second.words[:stable]] == [w.text for w in first.words[:stable]]
 
 
-def test_the_same_key_with_other_audio_begins_anew(parts: Any, listener: Listener) -> None:
+def test_the_same_key_with_other_audio_begins_anew(parts: Any, listener: CountingFrontend) -> None:
     grown(listener, tiny_granite.babble(10.0, 1), "a", 8_000)
     other = tiny_granite.babble(9.0, 2)
 
@@ -160,7 +168,7 @@ def test_memory_is_bounded(parts: Any) -> None:
     assert len(cache) == 3
 
 
-def test_louder_audio_later_lowers_no_floor_unseen(parts: Any, listener: Listener) -> None:
+def test_louder_audio_later_lowers_no_floor_unseen(parts: Any, listener: CountingFrontend) -> None:
     """The floor of the features hangs on the loudest moment so far, also when that has been heard long ago."""
     loud = tiny_granite.babble(4.5, 5) * 8
     quiet = tiny_granite.babble(9.0, 6) * 0.003

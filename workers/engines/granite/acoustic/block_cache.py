@@ -33,7 +33,7 @@ Probabilities = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CachedUtterance:
     """The cached state of one utterance between two partials."""
 
     frames: int
@@ -67,7 +67,7 @@ class Window:
     peak: float
     samples: int
     mark: Samples = field(repr=False)
-    before: Heard | None
+    before: CachedUtterance | None
 
 
 class BlockCache:
@@ -75,7 +75,7 @@ class BlockCache:
 
     def __init__(self, mel: Mel, device: torch.device, context: int, most: int = 4_096) -> None:
         self._mel, self._device, self._context, self._most = mel, device, context, most
-        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._heard: OrderedDict[str, CachedUtterance] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._heard)
@@ -106,7 +106,7 @@ class BlockCache:
         texts = tuple(word.text for word in found)
         stable = agreed(texts, before.words) if before else 0
         sound = len(labels) // self._context * self._context
-        heard = Heard(
+        heard = CachedUtterance(
             len(labels),
             sound,
             window.peak,
@@ -123,7 +123,7 @@ class BlockCache:
         """Drop the state of an utterance that has ended."""
         self._heard.pop(key, None)
 
-    def _recall(self, key: str, samples: Samples) -> Heard | None:
+    def _recall(self, key: str, samples: Samples) -> CachedUtterance | None:
         """The cached state of `key`; None if there is none or if `samples` do not continue its audio."""
         before = self._heard.get(key)
         if before is None:
@@ -133,7 +133,7 @@ class BlockCache:
         self.forget(key)
         return None
 
-    def _remember(self, key: str, heard: Heard) -> None:
+    def _remember(self, key: str, heard: CachedUtterance) -> None:
         if not key:
             return
         self._heard[key] = heard
@@ -142,7 +142,7 @@ class BlockCache:
             self._heard.popitem(last=False)
 
 
-def _from_where(frames: int, before: Heard | None, context: int) -> tuple[int, int]:
+def _from_where(frames: int, before: CachedUtterance | None, context: int) -> tuple[int, int]:
     """First frame to encode, and first frame whose label is taken from that pass."""
     last_finished = max(0, frames // context - 1)
     if before is None or last_finished == 0:

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from ...base import Hypothesis
 from ..text.decode import Written
 from ..text.tokenizer import Tokens
-from .utterance import Session, SuspectKeyword, conclude
+from .utterance import SuspectKeyword, UtteranceState, conclude
 
 Verdict = Hypothesis | SuspectKeyword
 
@@ -22,12 +22,12 @@ class AlignmentQueue:
     def __init__(self, tokens: Tokens, least_support: float, *, cut_loops: bool = True) -> None:
         self._tokens, self._least_support, self._cut_loops = tokens, least_support, cut_loops
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="alignment")
-        self._begun: dict[Future[Verdict], tuple[Session, Written]] = {}
+        self._begun: dict[Future[Verdict], tuple[UtteranceState, Written]] = {}
 
     def __len__(self) -> int:
         return len(self._begun)
 
-    def begin(self, session: Session, written: Written) -> None:
+    def begin(self, session: UtteranceState, written: Written) -> None:
         """Start to align the words of a text.  Only the calling thread uses the device."""
         future = self._thread.submit(
             conclude, session, written, session.posteriors(), self._tokens, self._least_support,
@@ -35,7 +35,7 @@ class AlignmentQueue:
         )  # fmt: skip
         self._begun[future] = session, written
 
-    def finished(self, *, wait_for_one: bool) -> Iterator[tuple[Session, Written, Verdict]]:
+    def finished(self, *, wait_for_one: bool) -> Iterator[tuple[UtteranceState, Written, Verdict]]:
         """The texts that are ready.  `wait_for_one`: block until at least one is ready, if any was begun."""
         if wait_for_one and self._begun:
             wait(self._begun, return_when=FIRST_COMPLETED)

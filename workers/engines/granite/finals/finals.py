@@ -27,14 +27,14 @@ _SIGNS = ".,;:!?\"'()[]«»¿¡…-"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ScoredWord:
     """A word with the mean log-probability of its tokens."""
 
     text: str
     log_prob: float
 
 
-def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[Piece]:
+def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[ScoredWord]:
     """
     Join tokens to words; a token that contains a space counts for the words on both sides.
 
@@ -54,13 +54,16 @@ def in_words(pieces: Sequence[bytes], log_probs: Sequence[float]) -> list[Piece]
             words[-1][0].extend(part)
             words[-1][1].append(score)
     return [
-        Piece(text.decode("utf-8", errors="replace"), sum(scores) / len(scores))
+        ScoredWord(text.decode("utf-8", errors="replace"), sum(scores) / len(scores))
         for text, scores in words
     ]
 
 
 def hypothesis(
-    pieces: Sequence[Piece], placed: Sequence[Sequence[Aligned]], samples: int, flags: Sequence[str]
+    pieces: Sequence[ScoredWord],
+    placed: Sequence[Sequence[Aligned]],
+    samples: int,
+    flags: Sequence[str],
 ) -> Hypothesis:
     """
     Build the hypothesis from words and their alignment.
@@ -77,18 +80,18 @@ def hypothesis(
     return Hypothesis(words, tuple(flags))
 
 
-def aligned(pieces: Sequence[Piece], log_probs: LogProbs) -> list[list[Aligned]]:
+def aligned(pieces: Sequence[ScoredWord], log_probs: LogProbs) -> list[list[Aligned]]:
     """The alignment of the letters of each word; `log_probs`: CTC posteriors [frames, labels]."""
     return place([piece.text for piece in pieces], log_probs)
 
 
 def without_loops(
-    pieces: Sequence[Piece], samples: int, ending: StoppingRule
-) -> tuple[list[Piece], bool]:
+    pieces: Sequence[ScoredWord], samples: int, ending: StoppingRule
+) -> tuple[list[ScoredWord], bool]:
     """`pieces` without loops for which the audio is too short, and whether there were any (see hallucination)."""
-    said = [hallucination.Said(piece.text, piece.log_prob) for piece in pieces]
+    said = [hallucination.WordEvidence(piece.text, piece.log_prob) for piece in pieces]
     kept = hallucination.without_loops(said, samples / RATE, complete=ending is StoppingRule.SAID)
-    return [Piece(text, pieces[place].log_prob) for place, text in kept.words], kept.looped
+    return [ScoredWord(text, pieces[place].log_prob) for place, text in kept.words], kept.looped
 
 
 def unsupported(

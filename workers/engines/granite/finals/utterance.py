@@ -12,11 +12,11 @@ from ..text.decode import Written
 from ..text.stopping import StoppingRule
 from ..text.tokenizer import FittedKeywords, Tokens
 from . import finals
-from .finals import Piece
+from .finals import ScoredWord
 
 
 @dataclass(slots=True)
-class Session:
+class UtteranceState:
     """The state of one utterance inside the engine."""
 
     ticket: int
@@ -67,7 +67,7 @@ class Session:
 class DecodedText:
     """The text of one decoding pass, with the alignment of its words."""
 
-    pieces: list[Piece]
+    pieces: list[ScoredWord]
     placed: list[list[Aligned]]
     """The aligned letters of each word.  Empty for translations, whose words are not in the audio."""
 
@@ -110,7 +110,7 @@ class SuspectKeyword:
 
 
 def conclude(
-    session: Session, written: Written, posteriors: LogProbs | None, tokens: Tokens, least: float,
+    session: UtteranceState, written: Written, posteriors: LogProbs | None, tokens: Tokens, least: float,
     *, cut_loops: bool = True,
 ) -> Hypothesis | SuspectKeyword:  # fmt: skip
     """

@@ -31,7 +31,7 @@ Chosen = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class CapturedStep:
     """A recorded step of fixed size: fill `tokens` and `positions`, call `replay`, read `chosen`."""
 
     tokens: torch.Tensor
@@ -75,7 +75,7 @@ class GraphStepper:
     ) -> None:
         self._model, self._cache = model, cache
         self._capture = capture or Graphs().capture
-        self._recorded: dict[tuple[int, int], Recorded] = {}
+        self._recorded: dict[tuple[int, int], CapturedStep] = {}
 
     def step(
         self, tokens: Sequence[int], positions: Sequence[int]
@@ -105,7 +105,7 @@ class GraphStepper:
                 if (count, width) not in self._recorded:
                     self._record(count, width)
 
-    def _record(self, rows: int, width: int) -> Recorded:
+    def _record(self, rows: int, width: int) -> CapturedStep:
         device = self._model.device
         # A size first needed during decoding is recorded while segments run.  Recording writes to the cache, so it
         # uses the last column of the width, which no running text has reached.
@@ -118,6 +118,6 @@ class GraphStepper:
                 return self._model.choose(hidden)
 
             replay, chosen = self._capture(once, device)
-        recorded = Recorded(tokens, positions, replay, chosen)
+        recorded = CapturedStep(tokens, positions, replay, chosen)
         self._recorded[rows, width] = recorded
         return recorded

@@ -84,7 +84,7 @@ class EagerStepper:
         return chosen.tolist(), log_probs.tolist()
 
 
-class Decoder:
+class BatchDecoder:
     """The running segments, in the first slots of the cache."""
 
     def __init__(
