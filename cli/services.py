@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -61,10 +62,8 @@ def gateway(options: argparse.Namespace) -> None:
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
 
-    async def serve(
-        redis: Redis, shared: RedisSettings, health: Health, metrics: CollectorRegistry
-    ) -> None:
-        meter = GatewayMeter(metrics)
+    async def serve(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
+        meter = GatewayMeter(meters.registry)
         taking = Gateway(
             redis,
             shared.partitions,
@@ -73,6 +72,8 @@ def gateway(options: argparse.Namespace) -> None:
             meter=meter,
             connect=lambda: connect_blocking(shared),
         )
+
+        meters.loop.report_to(taking.observe_loop)
 
         def listening(port: int) -> None:
             health.at_work(lambda: taking.obstacle)
@@ -109,9 +110,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
 
     chosen = engine_chosen(options)
 
-    async def work(
-        redis: Redis, shared: RedisSettings, health: Health, metrics: CollectorRegistry
-    ) -> None:
+    async def work(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
         log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
         partitions = [Partition(number) for number in range(shared.partitions)]
@@ -119,7 +118,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
         await queue.prepare()
         health.at_work()
         say_ready(engine.capabilities.name)
-        meter = WorkerMeter(metrics)
+        meter = WorkerMeter(meters.registry)
         await Worker(queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter).run()
 
     _run_part(options, "worker", settings, work)
@@ -132,30 +131,37 @@ def recorder(options: argparse.Namespace) -> None:
 
     settings = settings_of(options, "recorder", RecorderSettings)
 
-    async def record(
-        redis: Redis, shared: RedisSettings, health: Health, metrics: CollectorRegistry
-    ) -> None:
+    async def record(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
         outboxes = [Partition(number).outbox for number in range(shared.partitions)]
         with contextlib.closing(Store.open(store_url(settings))) as store:
             health.at_work()
             say_ready("recorder")
-            meter = RecorderMeter(metrics)
+            meter = RecorderMeter(meters.registry)
             await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
 
     _run_part(options, "recorder", settings, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """The registry of a process's metrics, and the measurement of its event loop."""
+
+    registry: CollectorRegistry
+    loop: LoopMeter
 
 
 def _run_part(
     options: argparse.Namespace,
     name: str,
     settings: StatusSettings,
-    part: Callable[[Redis, RedisSettings, Health, CollectorRegistry], Coroutine[Any, Any, None]],
+    part: Callable[[Redis, RedisSettings, Health, Meters], Coroutine[Any, Any, None]],
 ) -> None:
     """Run one part until it is stopped; it finishes its open work first."""
     shared = settings_of(options, "redis", RedisSettings)
     log_as_json(name)
     take_all_files()
     health, metrics = Health(), registry()
+    meters = Meters(metrics, LoopMeter(metrics))
     queue = QueueMeter(metrics, [Partition(number) for number in range(shared.partitions)])
 
     async def run() -> None:
@@ -163,10 +169,10 @@ def _run_part(
         try:
             await check(redis, shared.url)
             async with (
-                watched(redis, health, queue, LoopMeter(metrics)),
+                watched(redis, health, queue, meters.loop),
                 status(settings.metrics_host, settings.metrics_port, health, metrics),
             ):
-                await until_told_to_stop(part(redis, shared, health, metrics))
+                await until_told_to_stop(part(redis, shared, health, meters))
         finally:
             await redis.aclose()
 

@@ -16,7 +16,11 @@ _LOOK_SECONDS = 0.02
 
 
 class LoopMeter:
-    """Lag of the event loop: the delay that every audio frame of every call has to wait."""
+    """
+    Lag of the event loop: the delay that every audio frame of every call has to wait.
+
+    The only measurement of it in a process; parts that depend on the lag get it by `report_to`.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
@@ -26,6 +30,7 @@ class LoopMeter:
             registry=registry,
         )
         self._longest = 0.0
+        self._observers: list[Callable[[float], None]] = []
         longest = Gauge(
             "trunkline_loop_longest_step_seconds",
             "The longest that the event loop kept a task waiting since the figures were last read",
@@ -37,6 +42,10 @@ class LoopMeter:
         longest, self._longest = self._longest, 0.0
         return longest
 
+    def report_to(self, observer: Callable[[float], None]) -> None:
+        """Call `observer` with each measured lag in seconds, fifty times a second.  It must not block."""
+        self._observers.append(observer)
+
     async def run(self) -> None:
         """Measure until cancelled."""
         loop = asyncio.get_running_loop()
@@ -46,6 +55,8 @@ class LoopMeter:
             late = max(0.0, loop.time() - due)
             self._lag.observe(late)
             self._longest = max(self._longest, late)
+            for observer in self._observers:
+                observer(late)
 
 
 class QueueMeter:

@@ -100,7 +100,7 @@ class Gateway:
         self._calls = CallRegistry(
             redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
         )
-        self._loop = LoopWatch()
+        self._loop = LoopWatch(self._calls.observe_lag)
         self._heartbeat = connect and Heartbeat(
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
@@ -122,6 +122,14 @@ class Gateway:
         self._draining = False
         self._redis_answers = True
 
+    def observe_loop(self, seconds: float) -> None:
+        """
+        Take a measured delay of the event loop, in seconds.  Call it from the loop, several times a second.
+
+        Without it, the load level does not depend on the loop, and the heartbeat thread takes the loop for hung.
+        """
+        self._loop.observe(seconds)
+
     async def run(self, listening: Callable[[int], None]) -> None:
         """Serve until cancelled, then drain.  `listening` is called with the port."""
         heartbeating = (
@@ -135,7 +143,6 @@ class Gateway:
             background = [
                 tasks.create_task(self._pubsub_hub.run()),
                 tasks.create_task(self._watch_calls()),
-                tasks.create_task(self._loop.run(self._calls.observe_lag)),
                 tasks.create_task(self._access.run()),
             ]
             async with serve(self._connected, **self._serving()) as server, self._side_servers():

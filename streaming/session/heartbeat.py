@@ -6,7 +6,6 @@ heartbeats; a gateway whose event loop hangs must not.  So the thread sends none
 `limit` seconds.  A stopped process (SIGSTOP) sends none either, and starts again when it continues.
 """
 
-import asyncio
 import contextlib
 import threading
 import time
@@ -25,8 +24,8 @@ from ..call.ownership import Ownership
 _EVERY = 1.0
 """Seconds between two heartbeats."""
 
-_TURN = 0.25
-"""Seconds between two measurements of the event loop's delay."""
+_LOAD_SECONDS = 0.25
+"""Seconds between two delays of the event loop that count for the load level."""
 
 _AT_A_TIME = 128
 """Most calls in one script, so that Redis serves other clients in between."""
@@ -35,24 +34,31 @@ log = structlog.get_logger()
 
 
 class LoopWatch:
-    """When the event loop last ran, by a monotonic clock.  Written by the loop, read by the heartbeat thread."""
+    """
+    When the event loop last ran, by a monotonic clock.  Written by the loop, read by the heartbeat thread.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    The process measures the delay of its event loop in one place, and reports each measurement by `observe`.
+    """
+
+    def __init__(
+        self, late: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`late` is called with a delay of the loop in seconds, at most four times a second."""
+        self._late = late
         self._clock = clock
-        self._turned = clock()
+        self._turned = self._told = clock()
 
     @property
     def silent_seconds(self) -> float:
         """Seconds since the event loop last ran."""
         return self._clock() - self._turned
 
-    async def run(self, late: Callable[[float], None]) -> None:
-        """Measure until cancelled.  `late` is called with the delay of each measurement, in seconds."""
-        while True:
-            due = self._clock() + _TURN
-            await asyncio.sleep(_TURN)
-            self._turned = self._clock()
-            late(max(0.0, self._turned - due))
+    def observe(self, seconds: float) -> None:
+        """Take a measured delay of the event loop, in seconds.  Call it from the loop, several times a second."""
+        self._turned = self._clock()
+        if self._turned - self._told >= _LOAD_SECONDS:
+            self._told = self._turned
+            self._late(seconds)
 
 
 class Heartbeat:

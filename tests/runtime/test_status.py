@@ -157,7 +157,9 @@ async def test_what_waits_in_the_queue_is_a_figure(redis: Redis) -> None:
 
 async def test_whoever_holds_up_the_event_loop_is_seen() -> None:
     metrics = CollectorRegistry()
-    looking = asyncio.ensure_future(LoopMeter(metrics).run())
+    meter, reported = LoopMeter(metrics), list[float]()
+    meter.report_to(reported.append)
+    looking = asyncio.ensure_future(meter.run())
     await asyncio.sleep(0)  # it asks for its next turn
 
     time.sleep(0.6)  # noqa: ASYNC251  # the fault
@@ -166,6 +168,8 @@ async def test_whoever_holds_up_the_event_loop_is_seen() -> None:
     looking.cancel()
 
     assert metrics.get_sample_value("trunkline_loop_lag_seconds_count") == 1
+    assert len(reported) == 1
+    assert reported[0] > 0.5
     assert metrics.get_sample_value("trunkline_loop_lag_seconds_bucket", {"le": "0.25"}) == 0
     assert (metrics.get_sample_value("trunkline_loop_longest_step_seconds") or 0) > 0.5
     assert metrics.get_sample_value("trunkline_loop_longest_step_seconds") == 0, "told once"

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.measured import run_measured
 
 from broker.blocking_connection import connect_blocking
 from broker.connection import connect
@@ -51,7 +54,7 @@ async def serve(redis_url: str, file: Path) -> None:
         SlowJudge(Silero(weights), file),
         connect=lambda: connect_blocking(shared),
     )
-    await gateway.run(lambda port: say_ready(str(port)))
+    await run_measured(gateway, lambda port: say_ready(str(port)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from support.measured import run_measured
 from websockets.asyncio.client import ClientConnection, connect
 
 from broker.redis_keys import Partition
@@ -54,7 +55,7 @@ async def pipeline(
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
     running = [
-        _gateway(redis, gateway, metrics, shares).run(port.set_result),
+        run_measured(_gateway(redis, gateway, metrics, shares), port.set_result),
         Recorder(
             redis,
             store,
@@ -85,7 +86,7 @@ async def pipeline(
 async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> AsyncIterator[str]:
     """Run another gateway on a free port while the context lasts; yields its URL."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = asyncio.ensure_future(_gateway(redis, settings).run(port.set_result))
+    serving = asyncio.ensure_future(run_measured(_gateway(redis, settings), port.set_result))
     try:
         yield f"ws://127.0.0.1:{await port}"
     finally:

@@ -75,7 +75,10 @@ async def test_a_call_is_beaten_for_wherever_it_lies(
         queue = await owned(redis)
         await forget(redis)
         heartbeat = Heartbeat(
-            lambda: connect_blocking(settings), lambda: [queue.ownership], LoopWatch(), limit=60
+            lambda: connect_blocking(settings),
+            lambda: [queue.ownership],
+            LoopWatch(lambda _: None),
+            limit=60,
         )
         with heartbeat.heartbeating():
             await until(lambda: is_beaten_for(redis))
@@ -108,7 +111,7 @@ async def test_a_loop_that_does_not_turn_any_more_is_not_beaten_for(
 ) -> None:
     """The watch is not run, and its clock says that an hour has gone by."""
     times = iter([0.0])
-    watch = LoopWatch(lambda: next(times, 3_600.0))
+    watch = LoopWatch(lambda _: None, lambda: next(times, 3_600.0))
     queue = await owned(redis)
     heartbeat = Heartbeat(
         lambda: connect_blocking(RedisSettings(url=valkey.url)),
@@ -121,3 +124,17 @@ async def test_a_loop_that_does_not_turn_any_more_is_not_beaten_for(
         await until(lambda: asyncio.sleep(0, heartbeat.age_seconds > 2.5))
 
     assert not await is_beaten_for(redis)
+
+
+def test_of_many_measurements_of_the_loop_four_a_second_count_for_the_load() -> None:
+    now, told = [0.0], list[float]()
+    watch = LoopWatch(told.append, lambda: now[0])
+
+    for step in range(100):
+        now[0] += 0.02
+        watch.observe(step / 1_000)
+
+    assert len(told) == 7, "in two seconds, each after at least 0.25 s"
+    assert watch.silent_seconds == 0
+    now[0] += 3
+    assert watch.silent_seconds == pytest.approx(3)
