@@ -106,6 +106,9 @@ class CallStore:
         self._owner = owner
         self._keep_seconds = keep_seconds
         self._memory_share = memory_share
+        self._registered: set[str] = set()
+        """Suffixes of the job streams that Redis lists for the workers, as far as this owner knows."""
+
         self._open = self._script(OPEN)
         self._adopt = self._script(ADOPT)
         self._heartbeat = self._script(WRITE_CHECKPOINT)
@@ -283,16 +286,21 @@ class CallStore:
         LogLostError if the event log is lost, SupersededError if the call has a new owner.
         """
         suffixes = [_stream_suffix(write) for write in writes]
-        job_streams = sorted({suffix for suffix in suffixes if suffix})
+        new = sorted({suffix for suffix in suffixes if suffix} - self._registered)
         async with self._redis.pipeline(transaction=False) as pipe:
-            if job_streams:
+            if new:
                 await self._register_streams(
-                    keys=[self.keys.partition.job_streams], args=job_streams, client=pipe
+                    keys=[self.keys.partition.job_streams], args=new, client=pipe
                 )
             for write, suffix in zip(writes, suffixes, strict=True):
                 await self._add(write, suffix, pipe)
-            answers = (await pipe.execute())[bool(job_streams) :]
+            answers = (await pipe.execute())[bool(new) :]
+        self._registered.update(new)
         return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
+
+    def doubt(self) -> None:
+        """Register the job streams again with the next jobs, because Redis may have lost the list of them."""
+        self._registered.clear()
 
     async def _add(self, write: Write, suffix: str | None, pipe: Pipeline) -> None:
         """`suffix`: of the job stream of the write."""
@@ -354,6 +362,7 @@ class CallStore:
 
     def _refuse(self, answer: int | bytes) -> None:
         if answer in (LOG_LOST, b"stale", b"unseen"):
+            self.doubt()
             raise LogLostError
         if answer in (NOT_OWNER, b"lost"):
             raise SupersededError

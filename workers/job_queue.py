@@ -111,6 +111,9 @@ class WorkQueue:
         self._consumer = consumer
         self._tasks: frozenset[Task] | None = None
         self._job_streams: dict[Partition, tuple[str, ...]] = {}
+        self._looked: set[Partition] = set()
+        """Partitions whose job streams were looked up since `prepare`."""
+
         self._register_streams = redis.register_script(REGISTER_STREAMS.source)
         self._pass_on = redis.register_script(PASS_ON.source)
         self._settle = redis.register_script(SETTLE.source)
@@ -134,6 +137,7 @@ class WorkQueue:
             await self._make_groups(partition, None)
             self._job_streams[partition] = ()
             await self._find_streams(partition)
+            self._looked.discard(partition)
 
     async def reclaim_own(self, partition: Partition) -> list[Claimed]:
         """Finals that were delivered to this consumer before and never settled."""
@@ -160,52 +164,69 @@ class WorkQueue:
         return await self._ours(self._claimed(partition, reply))
 
     async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
-        """Claim one segment of a recording, without waiting.  Called when the engine has nothing else to do."""
-        job_streams = [None, *await self._find_streams(partition)]
+        """
+        Claim at most one segment of a recording, without waiting: a live final may come at any moment.
+
+        Called when the engine has nothing else to do.  Looks into the job streams that the last `claim` found.
+        """
+        job_streams = await self._streams_of(partition)
         for job_stream in job_streams:
             streams: dict[Any, Any] = {partition.recordings_in(job_stream): ">"}
             reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=1)
             if claimed := await self._ours(self._claimed(partition, reply)):
                 return claimed
-        return await self._take_over_of(partition, job_streams, 1, lease_ms, recorded=True)
+        for job_stream in job_streams:
+            if claimed := await self._take_over_recorded(partition, job_stream, lease_ms):
+                return claimed
+        return []
 
     async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
         """
         Claim about `room` finals that were handed back, and of each job stream at most one with an expired lease.
 
         Only one at a time, because it may have killed its worker: no other job shall be tried together with it.
+        Looks into the job streams that the last `claim` found.
         """
-        named = await self._find_streams(partition)
-        return await self._take_over_of(partition, [None, *named], room, lease_ms, recorded=False)
-
-    async def _take_over_of(
-        self,
-        partition: Partition,
-        job_streams: Sequence[str | None],
-        room: int,
-        lease_ms: int,
-        *,
-        recorded: bool,
-    ) -> list[Claimed]:
+        job_streams = await self._streams_of(partition)
         share = max(1, room // max(1, len(job_streams) - 1))
-        stream_of = partition.recordings_in if recorded else partition.finals_in
         async with self._redis.pipeline(transaction=False) as pipe:
             for job_stream in job_streams:
                 await self._take_over(
-                    keys=[stream_of(job_stream)],
-                    args=[WORKERS, self._consumer, HANDED_BACK_MS, share, lease_ms, 1],
+                    keys=[partition.finals_in(job_stream)],
+                    args=self._expired(share + 1, share, lease_ms),
                     client=pipe,
                 )
             answers = await pipe.execute()
         taken = [
-            replace(one, recorded=recorded)
+            one
             for job_stream, answer in zip(job_streams, answers, strict=True)
+            for one in self._taken(partition, job_stream, answer)
+        ]
+        return await self._ours(taken)
+
+    async def _take_over_recorded(
+        self, partition: Partition, job_stream: str | None, lease_ms: int
+    ) -> list[Claimed]:
+        """At most one segment of one job stream that was handed back or whose lease has expired."""
+        answer = await self._take_over(
+            keys=[partition.recordings_in(job_stream)], args=self._expired(1, 1, lease_ms)
+        )
+        taken = self._taken(partition, job_stream, answer)
+        return await self._ours([replace(one, recorded=True) for one in taken])
+
+    def _expired(self, most: int, handed_back: int, lease_ms: int) -> list[str | int]:
+        """Arguments of TAKE_OVER: `handed_back` jobs that were handed back, then one with an expired lease."""
+        return [WORKERS, self._consumer, most, HANDED_BACK_MS, handed_back, lease_ms, 1]
+
+    def _taken(self, partition: Partition, job_stream: str | None, answer: Any) -> list[Claimed]:  # noqa: ANN401
+        """Decode the jobs in an answer of TAKE_OVER."""
+        return [
+            one
             for entry, deliveries, (_, payload) in answer
             for one in self._read(
                 partition, Effort.FINAL, job_stream, entry.decode(), payload, deliveries
             )
         ]
-        return await self._ours(taken)
 
     async def hand_back(self, claimed: Iterable[Claimed], *, tried: bool = False) -> None:
         """
@@ -329,7 +350,14 @@ class WorkQueue:
             if job_stream not in self._job_streams.get(partition, ()):
                 await self._make_groups(partition, job_stream)
         self._job_streams[partition] = job_streams
+        self._looked.add(partition)
         return job_streams
+
+    async def _streams_of(self, partition: Partition) -> list[str | None]:
+        """The job streams of our tasks as the last `claim` found them, and the one of all workers."""
+        if partition not in self._looked:
+            await self._find_streams(partition)
+        return [None, *self._job_streams[partition]]
 
     def _serves(self, job_stream: str) -> bool:
         """Whether this worker claims from a job stream."""

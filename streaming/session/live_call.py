@@ -375,6 +375,7 @@ class LiveCall:
         self._heartbeats += 1
         if self._heartbeats % _DOUBT_EVERY == 0:
             self.call.ledger.doubt()
+            self._queue.doubt()
             self._due.set()
 
     async def _sign(self) -> None:

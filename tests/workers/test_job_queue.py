@@ -454,3 +454,76 @@ async def test_the_outbox_gets_a_copy_of_everything_that_enters_the_log(
     assert len(logged) == 4
     assert copies == logged
     assert await whole_log(redis) == await outbox(redis) == logged
+
+
+async def calls_of(redis: Redis, command: str) -> int:
+    """How often the server has run a command, in scripts too."""
+    found = await redis.info("commandstats")
+    return int(found.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+async def test_a_job_stream_is_registered_once_and_again_after_a_loss(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await queue_final(gateway, SegmentId(0, 0))
+    await queue_final(gateway, SegmentId(0, 1))
+    once = await calls_of(redis, "sadd")
+
+    await redis.flushall()
+    with pytest.raises(LogLostError):
+        await queue_final(gateway, SegmentId(0, 2))
+    await gateway.restore([], CHECKPOINT)
+    await queue_final(gateway, SegmentId(0, 2))
+
+    assert once == 1
+    assert await redis.smembers(P0.job_streams) == {b"en-en"}
+
+
+async def test_a_list_of_job_streams_that_was_deleted_is_written_again(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await queue_final(gateway, SegmentId(0, 0))
+    await redis.delete(P0.job_streams)
+
+    gateway.doubt()
+    await queue_final(gateway, SegmentId(0, 1))
+
+    assert await redis.smembers(P0.job_streams) == {b"en-en"}
+
+
+async def test_a_round_of_claims_asks_once_for_the_job_streams(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
+    before = await calls_of(redis, "smembers")
+
+    await work.claim(P0, room=1, wait_ms=1)
+    await work.take_over(P0, lease_ms=60_000)
+    await work.claim_recorded(P0, lease_ms=60_000)
+
+    assert await calls_of(redis, "smembers") == before + 1
+
+
+async def test_one_segment_of_a_recording_is_taken_over_at_a_time(
+    redis: Redis, gateway: CallStore
+) -> None:
+    """Of two job streams, each with a segment that was handed back and one whose lease has expired."""
+    leaving, heir = await worker(redis, "leaving"), await worker(redis, "heir")
+    for number, language in enumerate(("en", "en", "de", "de")):
+        segment = SegmentId(0, number)
+        one = encode_job(Job("call-1", "log-a", segment, 0, 0.0, language, end=8))
+        stored, queued = (
+            StoreAudio(segment, 0, b"audio!"),
+            QueueFinal(segment, one, 6, recorded=True),
+        )
+        await gateway.perform([stored, queued])
+    claimed = [one for _ in range(4) for one in await leaving.claim_recorded(P0, lease_ms=60_000)]
+    await leaving.hand_back(claimed[::2])
+
+    numbers = []
+    for _ in range(4):
+        (taken,) = await heir.claim_recorded(P0, lease_ms=0)
+        numbers.append(taken.job.segment.number)
+        await heir.settle(taken, final(taken.job.segment, "text"))
+
+    assert sorted(numbers) == [0, 1, 2, 3]
