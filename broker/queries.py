@@ -11,7 +11,7 @@ from protocol.fleet import Fleet, QueueDepth
 from protocol.jobs import task_of
 from protocol.worker_capacity import CapacityError, WorkerCapacity, decode_capacity
 
-from .redis_keys import RECORDER, Partition, parse_entry_id
+from .redis_keys import Partition, parse_entry_id
 from .scripts import PROBE
 
 EntryId = tuple[int, int]
@@ -81,9 +81,9 @@ class Probe:
 
 
 async def probe(redis: Redis, partition: Partition) -> Probe:
-    """Query the server of a partition. Creates its outbox if it is missing."""
+    """Query the server of a partition. Changes nothing."""
     life, used, limit, oldest, newest, added = await redis.register_script(PROBE.source)(
-        keys=[partition.outbox], args=[RECORDER]
+        keys=[partition.outbox]
     )
     first = parse_entry_id(oldest) if oldest else None
     return Probe(life.decode(), used, limit, first, parse_entry_id(newest), added)
