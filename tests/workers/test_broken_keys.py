@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from support.entries import event_of
 from support.valkey import ValkeyServer
 
 from broker.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
@@ -32,7 +33,7 @@ from broker.scripts import (
     WRITE_CHECKPOINT,
 )
 from protocol.call import CallConfig, Role
-from protocol.event_codec import decode_entry, encode_event
+from protocol.event_codec import encode_event
 from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
@@ -205,7 +206,7 @@ async def spoil(redis: Redis, key: str) -> None:
 
 async def texts(redis: Redis) -> list[str]:
     entries = await redis.xrange(CALL.log)
-    read = [decode_entry(0, fields[b"e"]).event for _, fields in entries]
+    read = [event_of(fields[b"e"]) for _, fields in entries]
     return [one.text for one in read if isinstance(one, Final)]
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 from redis.asyncio import Redis
+from support.entries import event_of
 
 from broker.queries import fleet
 from broker.redis_keys import CallKeys, Partition
 from protocol.call import CallConfig, Role
-from protocol.event_codec import decode_entry, encode_event
+from protocol.event_codec import encode_event
 from protocol.events import Final, SegmentId, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
@@ -55,8 +56,8 @@ async def claim_one(work: WorkQueue) -> Claimed:
 
 async def log_texts(redis: Redis) -> list[tuple[int, str]]:
     entries = await redis.xrange(CALL.log)
-    read = [decode_entry(int(key.split(b"-")[0]), fields[b"e"]) for key, fields in entries]
-    return [(entry.seq or 0, entry.event.text) for entry in read if isinstance(entry.event, Final)]
+    read = [(int(key.split(b"-")[0]), event_of(fields[b"e"])) for key, fields in entries]
+    return [(seq, event.text) for seq, event in read if isinstance(event, Final)]
 
 
 async def test_a_result_is_recorded_once_and_everything_of_the_job_is_gone(

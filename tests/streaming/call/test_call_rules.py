@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from support.entries import event_of
 
 from protocol.call import CallConfig, Keywords, Role
-from protocol.event_codec import decode_entry, entry_of
+from protocol.event_codec import entry_of
 from protocol.events import (
     CallEnded,
     ChannelTotals,
@@ -47,7 +48,7 @@ class Redis:
         for write in list(self.subject.ledger.due()):
             match write:
                 case LogEvent(_, payload):
-                    event = decode_entry(None, payload).event
+                    event = event_of(payload)
                     assert not isinstance(event, Partial)
                     self.events.append(event)
                 case StoreAudio(partial=job) if job:
@@ -244,7 +245,7 @@ def test_events_known_before_a_loss_are_restored_to_redis(lost_after: int) -> No
     again = Redis(subject)
     again.write()
 
-    known = [decode_entry(None, event.payload).event for event in subject.ledger.known]
+    known = [event_of(event.payload) for event in subject.ledger.known]
     assert [*known, *again.events] == redis.events
     assert again.finals == redis.finals
 

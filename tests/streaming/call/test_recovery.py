@@ -4,9 +4,10 @@ from dataclasses import astuple, replace
 
 import msgspec
 import pytest
+from support.entries import event_of
 
 from protocol.call import CallConfig, Keywords, Role
-from protocol.event_codec import decode_entry, entry_of
+from protocol.event_codec import entry_of
 from protocol.events import (
     AudioGap,
     CallStarted,
@@ -179,9 +180,7 @@ def test_a_bridge_sends_again_from_the_first_segment_that_redis_has_no_audio_of(
     it = replace(recovered(*waiting), checkpoint=replace(CHECKPOINT, heard=(told,)))
 
     drops = [
-        decode_entry(None, write.payload).event
-        for write in recalled(it).ledger.due()
-        if isinstance(write, GiveUp)
+        event_of(write.payload) for write in recalled(it).ledger.due() if isinstance(write, GiveUp)
     ]
 
     assert it.heard(0) == heard
