@@ -60,6 +60,7 @@ def lock(name: str, wanted: Sequence[Requirement]) -> None:
     """Resolve the versions with uv and write them with the hashes of their files."""
     command = [
         *(sys.executable, "-m", "uv", "pip", "compile", "-", *_TARGET, "--only-binary", ":all:"),
+        "--system-certs",  # as pip does: a proxy may bring a certificate authority of its own
         *("--generate-hashes", "--no-annotate", "--no-header", "--quiet"),
         *("--constraint", str(ROOT / "constraints.txt")),
     ]

@@ -57,7 +57,9 @@ class InstalledImage:
 
 
 def uv(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *map(str, arguments)], check=True)
+    """Run uv with the machine's certificate authorities, as pip does: a proxy may bring one of its own."""
+    command = [sys.executable, "-m", "uv", "--quiet", "--system-certs", *map(str, arguments)]
+    subprocess.run(command, check=True)
 
 
 def environment(folder: Path, lock: Path) -> Path:
