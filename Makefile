@@ -8,7 +8,7 @@ ASTERISK := $(VENV)/asterisk
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test test-fast asterisk-test check format lint types contracts accuracy bench chaos mutants soak locks images clean
+.PHONY: fuzz help install clients demo up test test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -29,8 +29,15 @@ demo: install  ## play a call through the whole pipeline and show its captions
 up: install  ## run gateway, worker, recorder and an embedded Valkey
 	$(BIN)/trunkline up
 
+# With `make asterisk` before it, the calls through Asterisk are among them; they take a minute alone, of mere waiting.
+PYTEST := TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
 test: install clients $(WHISPER)/model.bin  ## run the tests
-	TRUNKLINE_TEST_WHISPER=$(WHISPER) $(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report=term:skip-covered
+	$(PYTEST)
+
+coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # Folders of pure code and of small servers, without engines: under 90 seconds on two cores.
 FAST := tests/protocol tests/streaming/audio tests/streaming/call tests/transcripts tests/test_docs.py
@@ -51,11 +58,14 @@ $(WHISPER)/model.bin: $(STAMP)
 	$(BIN)/python tests/support/whisper_weights.py $(WHISPER)
 
 # Debian's Asterisk in a folder of its own; where it cannot be had, that is said and nothing is tested.
-asterisk-test: install  ## let telephones call a real Asterisk that streams to Trunkline
+asterisk: install
 	@$(BIN)/python tests/asterisk/install.py $(ASTERISK) || test $$? -eq 3
-	@test ! -e $(ASTERISK)/version || TRUNKLINE_TEST_ASTERISK=$(ASTERISK) $(BIN)/python -m pytest tests/asterisk
 
-check: lint types contracts test asterisk-test  ## what CI runs
+asterisk-test: asterisk  ## let telephones call a real Asterisk that streams to Trunkline
+	@test ! -e $(ASTERISK)/version || TRUNKLINE_TEST_ASTERISK=$(ASTERISK)/version $(BIN)/python -m pytest tests/asterisk
+
+check: lint types contracts asterisk  ## what CI runs
+	$(MAKE) test
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .
