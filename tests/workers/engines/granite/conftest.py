@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.once import once
+
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -12,7 +14,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support import tiny_granite
 
     tiny_granite.torch.set_num_threads(1)
-    return tiny_granite.build(tmp_path_factory.mktemp("tiny-granite"))
+    return once(tmp_path_factory, "tiny-granite", tiny_granite.build)
 
 
 @pytest.fixture(scope="session")
