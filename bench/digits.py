@@ -114,7 +114,8 @@ def _notify(number: ReadOut, heard: Hypothesis) -> None:
 
 def _wide(path: Path) -> Samples:
     narrow = read_recording(path).channels[0].astype(np.float32) / 32_768
-    return soxr.resample(narrow, 8_000, 16_000, quality="HQ").astype(np.float32)
+    wide: Samples = soxr.resample(narrow, 8_000, 16_000, quality="HQ").astype(np.float32)
+    return wide
 
 
 def main() -> int:

@@ -36,7 +36,8 @@ def _banded(pcm: Pcm, low: float, high: float, rate: int) -> Pcm:
 
 
 def _wide(pcm: Pcm) -> Pcm:
-    return soxr.resample(pcm, 8_000, 16_000)
+    wide: Pcm = soxr.resample(pcm, 8_000, 16_000)
+    return wide
 
 
 def _bytes_as(encoding: Encoding, pcm: Pcm) -> Pcm:

@@ -106,7 +106,7 @@ class Rig:
         """Where a Valkey that writes down what it knows does it, and how many bytes are there."""
         files = (self.folder / "appendonlydir").glob("*.incr.aof")  # <name>.<number>.incr.aof
         newest = max(files, key=lambda file: int(file.name.split(".")[-3]), default=None)
-        return newest and (newest, newest.stat().st_size)
+        return (newest, newest.stat().st_size) if newest else None
 
     async def start_who_is_missing(self) -> None:
         """The last fault may have been cut short between a death and a new life."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from protocol.call import Role
 from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import (
     AudioGap,
@@ -12,7 +13,6 @@ from protocol.events import (
     Final,
     KeywordsApplied,
     LineWarning,
-    Role,
     SegmentDropped,
     SegmentFailed,
     Terminal,

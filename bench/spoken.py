@@ -59,7 +59,8 @@ def _loudest(pcm: Pcm) -> Pcm:
     start = int(np.argmax(_energy(signal)))
     cut = signal[start : start + SYLLABLE]
     fade = np.minimum(1.0, np.minimum(np.arange(SYLLABLE), np.arange(SYLLABLE)[::-1]) / 80)
-    return (cut * fade * 12_000 / np.abs(cut).max()).astype(np.int16)
+    faded: Pcm = (cut * fade * 12_000 / np.abs(cut).max()).astype(np.int16)
+    return faded
 
 
 class Reader:
@@ -111,7 +112,9 @@ class Reader:
 
 def _energy(signal: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Of every stretch as long as a syllable."""
-    summed = np.cumsum(np.concatenate([[0.0], signal.astype(np.float64) ** 2]))
+    summed: npt.NDArray[np.float64] = np.cumsum(
+        np.concatenate([[0.0], signal.astype(np.float64) ** 2])
+    )
     return summed[SYLLABLE:] - summed[:-SYLLABLE]
 
 

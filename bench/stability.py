@@ -113,7 +113,8 @@ def measure(engine: Engine, clips: Sequence[Clip], every: float) -> Kept:
 def wide(clip: Clip) -> Samples:
     """At the engine's rate."""
     narrow = clip.pcm.astype(np.float32) / 32_768
-    return soxr.resample(narrow, 8_000, _RATE, quality="HQ").astype(np.float32)
+    resampled: Samples = soxr.resample(narrow, 8_000, _RATE, quality="HQ").astype(np.float32)
+    return resampled
 
 
 def _plain(word: str) -> str:

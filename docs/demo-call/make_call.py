@@ -161,7 +161,8 @@ def at_level(sound: Sound, dbfs: float = SPEECH_DBFS) -> Sound:
     power = np.mean(np.square(frames), axis=1)
     active = power[power > power.max() / 1000]
     gain = 10 ** (dbfs / 20) / np.sqrt(active.mean())
-    return np.clip(sound * gain, -0.98, 0.98).astype(np.float32)
+    limited: Sound = np.clip(sound * gain, -0.98, 0.98).astype(np.float32)
+    return limited
 
 
 def channel(placed: Iterable[PlacedTurn], length: int, seed: int) -> Sound:
