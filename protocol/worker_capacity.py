@@ -23,7 +23,7 @@ class WorkerCapacity:
     """
 
     at: float
-    """Time of the report, in seconds since 1970."""
+    """Time of the report, in seconds since 1970 by the clock of Redis."""
 
     capacity: float | None
     """Seconds of speech finished per second of work; None: not measured yet."""

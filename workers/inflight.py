@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
+from broker.redis_keys import parse_entry_id
 from protocol.clock import to_seconds
 
 from .engines.base import Effort
@@ -117,7 +118,7 @@ def _as_planned(one: Claimed, now: float) -> Waiting:
         entry=one.key,
         effort=one.effort,
         seconds=to_seconds(span.end - span.start),
-        queued_at=inf if one.recorded else one.job.queued_at,
+        queued_at=inf if one.recorded else parse_entry_id(one.entry.encode())[0] / 1_000,
         claimed_at=now,
         alone=one.deliveries > 1,
     )

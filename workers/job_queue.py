@@ -28,6 +28,7 @@ from broker.leases import (
     REGISTER_STREAMS,
     TAKE_OVER,
 )
+from broker.queries import server_time
 from broker.redis_keys import WORKERS, CallKeys, Partition
 from broker.scripts import SETTLE, SUGGEST, TRY
 from protocol.jobs import Job, JobError, decode_job, stream_suffix, task_of
@@ -312,8 +313,16 @@ class WorkQueue:
         for stream, entries in _finals_of(claimed):
             await self._extend(keys=[stream], args=[WORKERS, self._consumer, *entries])
 
+    async def now(self) -> float:
+        """Seconds since 1970 by the clock of Redis, which all workers and gateways share."""
+        return await server_time(self._redis)
+
     async def report_capacity(self, report: WorkerCapacity) -> None:
-        """Publish this worker's capacity for the gateways, and delete the reports of workers that have ended."""
+        """
+        Publish this worker's capacity for the gateways, and delete the reports of workers that have ended.
+
+        `report.at` must come from `now`: by the clock of one machine, the reports of others would seem to be old.
+        """
         for partition in self._partitions:
             async with self._redis.pipeline() as pipe:
                 pipe.hset(partition.workers, self._consumer, encode_capacity(report))

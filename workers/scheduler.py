@@ -23,7 +23,7 @@ class Waiting:
     """Length of the audio, as far as it is known."""
 
     queued_at: float
-    """Wall clock in seconds.  Segments run in this order."""
+    """Seconds by the clock of Redis, because the clocks of gateways differ.  Segments run in this order."""
 
     claimed_at: float
     alone: bool = False

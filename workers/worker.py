@@ -155,11 +155,11 @@ class Worker:
         """Report the measured capacity to the gateways, which admit calls by it."""
         while True:
             most = self._can.max_keywords if self._can.keywords else 0
-            report = WorkerCapacity(
-                self._now(), self._executor.throughput.capacity, self._tasks, most
-            )
-            self._meter.is_at(report.capacity)
+            capacity = self._executor.throughput.capacity
+            self._meter.is_at(capacity)
             try:
+                at = await self._queue.now()
+                report = WorkerCapacity(at, capacity, self._tasks, most)
                 await self._queue.report_capacity(report)
             except (RedisError, OSError) as exc:
                 logger.warning("capacity_not_told", error=type(exc).__name__)

@@ -105,10 +105,11 @@ class CallFactory:
         opened: CallOpened,
         recovered: RecoveredCall,
         token: str,
+        now: float,
         notify: Callable[[Entry], None],
     ) -> LiveCall:
         """
-        Build a live call for a call in progress that another connection owned before.
+        Build a live call for a call in progress that another connection owned before.  `now`: clock of Redis.
 
         With a `token` of the bridge, audio continues at the recovered position.  Without one, the bridge's clock
         has continued meanwhile: the channels skip to the present.
@@ -130,7 +131,7 @@ class CallFactory:
             for mark in recovered.unanswered:
                 call.mark(mark)
         else:
-            clock = from_seconds(max(0.0, self._now() - checkpoint.started_at))
+            clock = from_seconds(max(0.0, now - checkpoint.started_at))
             position = max(clock, *(origin.position for origin in origins))
             for channel in channels:
                 channel.skip_to(position)

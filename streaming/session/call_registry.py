@@ -66,11 +66,10 @@ class CallRegistry:
         now: Callable[[], float] = time.time,
         meter: GatewayMeter | None = None,
     ) -> None:
-        """`now` returns the wall-clock time, in Unix seconds."""
+        """`now` returns Unix seconds by the clock of this machine; used for metrics, never for decisions."""
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
-        self._now = now
         self._meter = meter or GatewayMeter()
         self._call_factory = CallFactory(
             redis, partitions, settings, vad_batcher, pubsub_hub, now, self._meter
@@ -132,10 +131,13 @@ class CallRegistry:
         if older := self._calls.pop(call_id, None):
             await older.leave(SupersededError())
         token = opened.token or (secrets.token_urlsafe(24) if opened.resumable else "")
+        now = await server_time(
+            self._redis
+        )  # the call may continue at a gateway with another clock
         checkpoint = Checkpoint(
             roles=opened.roles,
             dialect=dialect.name,
-            started_at=self._now(),
+            started_at=now,
             config=opened.config,
             heard=(0,) * len(opened.roles),
             token=hashed(token) if token else b"",
@@ -146,7 +148,7 @@ class CallRegistry:
             live_call = self._call_factory.begin(queue, opened, checkpoint, notify)
         else:
             recovered = await queue.recovered(checkpoint)
-            live_call = self._call_factory.go_on(queue, opened, recovered, token, notify)
+            live_call = self._call_factory.go_on(queue, opened, recovered, token, now, notify)
             if isinstance(dialect, Continuing):
                 dialect.continued(recovered.readable, live_call.heard)
         self._calls[call_id] = live_call

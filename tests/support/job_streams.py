@@ -1,7 +1,8 @@
 """For tests of workers: queue the segments of one call as a gateway does, and read its log as a client does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -93,11 +94,16 @@ class Lane:
 
 @asynccontextmanager
 async def working(
-    redis: Redis, engine: Engine, settings: WorkerSettings | None = None, name: str = "worker-1"
+    redis: Redis,
+    engine: Engine,
+    settings: WorkerSettings | None = None,
+    name: str = "worker-1",
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a worker while the context lasts; yields its task."""
     queue = WorkQueue(redis, [P0], name)
-    task = asyncio.ensure_future(Worker(queue, [P0], engine, settings or WorkerSettings()).run())
+    settings = settings or WorkerSettings()
+    task = asyncio.ensure_future(Worker(queue, [P0], engine, settings, clock).run())
     try:
         yield task
     finally:

