@@ -22,17 +22,20 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.recipe import recipe
 
 _ROOT = Path(__file__).parent.parent
-_SCRIPTS = ("broker/lua.py", "broker/scripts.py", "broker/leases.py")
+_SCRIPTS = sorted(str(one.relative_to(_ROOT)) for one in (_ROOT / "broker/lua").glob("*.lua"))
 _TESTS = (
+    "tests/broker/test_script_rules.py",
     "tests/workers/test_job_queue.py",
     "tests/workers/test_broken_keys.py",
     "tests/workers/test_leases.py",
+    "tests/workers/test_routing.py",
 )
 _SECONDS = 120
 """A mutant that keeps the tests waiting for so long is dead."""
 
 _WRITES = re.compile(
-    r"^\s*(redis\.p?call\(|replace_broken\(|alive\(|append\(|release\(|if .* then return .* end$)"
+    r"^\s*(redis\.p?call\(|replace_broken\(|alive\(|append\(|release\("
+    r"|if .* then .* end$|for .* do .* end$)"
 )
 _TURNED = {"==": "~=", "~=": "==", "<": ">=", ">=": "<", ">": "<="}
 _COMPARISON = re.compile(r" (==|~=|<=|>=|<|>) ")

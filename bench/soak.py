@@ -159,6 +159,8 @@ async def soak(options: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory(prefix="trunkline-soak-") as folder:
         it = rig(Path(folder), free_ports(1), durable=False)
         del it.workers[1:]
+        longest = str(options.hours * 3_600 + 600)
+        it.gateways[0].environment["TRUNKLINE_GATEWAY_MAX_CALL_SECONDS"] = longest
         async with running(it):
             began = time.monotonic()
             findings = await call(it.urls[0], options.hours, options.pace, options.seed, it)

@@ -1,0 +1,450 @@
+"""
+The rules of the scripts in broker/lua, one by one, on a real Valkey.
+
+`bench/script_mutants.py` breaks the scripts one line at a time; each test here is there because a broken script
+passed all others.
+"""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from support.valkey import ValkeyServer
+
+from broker.leases import PASS_ON
+from broker.queries import fleet, probe
+from broker.redis_keys import RECORDER, WORKERS, CallKeys, Partition
+from broker.scripts import HEARTBEAT
+from protocol.call import CallConfig, Role
+from protocol.event_codec import encode_event
+from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
+from protocol.jobs import Job, encode_job
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
+from streaming.call_store import CallStore, LogLostError, OverloadedError, SupersededError
+from workers.job_queue import Claimed, Outcome, WorkQueue
+
+P0 = Partition(0)
+CALL = CallKeys(P0, "call-1")
+CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
+ZERO, ONE = SegmentId(0, 0), SegmentId(0, 1)
+FINALS, PARTIALS = P0.finals_in("en-en"), P0.partials_in("en-en")
+LONG = 3_600_000
+"""Milliseconds that no lease lasts."""
+
+
+def job(segment: SegmentId = ZERO) -> bytes:
+    return encode_job(Job("call-1", "log-a", segment, start=0, end=8, queued_at=0.0, language="en"))
+
+
+def final(segment: SegmentId = ZERO) -> bytes:
+    word = Word(f"text of {segment}")
+    return encode_event(Final(segment, Span(0, 8), (word,), "en", 0, (), "engine", Timing(0, 0)))
+
+
+STARTED = LogEvent("started", encode_event(MarkReached("a mark")))
+AUDIO, QUEUED = StoreAudio(ZERO, 0, b"audio!"), QueueFinal(ZERO, job(), 6)
+ASKED = StoreAudio(ZERO, 0, b"audio!", job())
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One server for all tests, emptied for each."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "valkey.sock") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+async def _empty(redis: Redis) -> None:
+    await redis.flushall()
+
+
+def store(redis: Redis, owner: str, **settings: Any) -> CallStore:
+    return CallStore(redis, CALL, owner, **settings)
+
+
+@pytest.fixture
+async def gateway(redis: Redis, _empty: None) -> CallStore:
+    opened = store(redis, "owner-a")
+    await opened.open("log-a", CHECKPOINT)
+    return opened
+
+
+async def worker(redis: Redis, name: str = "worker-1") -> WorkQueue:
+    queue = WorkQueue(redis, [P0], name)
+    await queue.prepare()
+    return queue
+
+
+async def claimed(work: WorkQueue) -> Claimed:
+    (one,) = await work.claim(P0, room=1, wait_ms=1_000)
+    return one
+
+
+async def everything(redis: Redis) -> dict[bytes, bytes]:
+    return {key: await redis.dump(key) for key in await redis.keys()}
+
+
+async def silence(redis: Redis) -> None:
+    """The last heartbeat of the call is an hour old."""
+    await redis.zincrby(P0.calls, -3_600, CALL.call_id)
+
+
+async def is_alive(redis: Redis) -> bool:
+    beaten = await redis.zscore(P0.calls, CALL.call_id)
+    return bool(beaten and (await redis.time())[0] - beaten < 1_800)
+
+
+# Ownership
+
+Act = Callable[[CallStore], Awaitable[object]]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda it: it.perform([STARTED]), id="event"),
+        pytest.param(lambda it: it.perform([AUDIO]), id="audio"),
+        pytest.param(lambda it: it.perform([ASKED]), id="partial"),
+        pytest.param(lambda it: it.perform([QUEUED]), id="final"),
+        pytest.param(lambda it: it.perform([GiveUp(ZERO, final())]), id="give up"),
+        pytest.param(lambda it: it.heartbeat(CHECKPOINT), id="checkpoint"),
+        pytest.param(lambda it: it.restore([STARTED], CHECKPOINT), id="restore"),
+        pytest.param(lambda it: it.retire(), id="retire"),
+    ],
+)
+async def test_a_superseded_owner_changes_nothing(
+    redis: Redis, gateway: CallStore, act: Act
+) -> None:
+    newer = store(redis, "owner-b")
+    await newer.open("log-b", CHECKPOINT)
+    await newer.perform([StoreAudio(ZERO, 0, b"audio!")])
+    await redis.sadd(P0.job_streams, "en-en")  # names of streams belong to no call
+    before = await everything(redis)
+
+    with contextlib.suppress(SupersededError):
+        await act(gateway)
+
+    assert await everything(redis) == before
+
+
+@pytest.mark.parametrize(
+    ("whose", "is_theirs"),
+    [
+        (("log-a", "owner-a", None), True),
+        (("log-b", "owner-a", None), False),
+        (("log-a", "owner-b", None), False),
+        (("log-a", "owner-a", "another server"), False),
+    ],
+)
+async def test_the_heartbeat_of_many_calls_counts_only_for_the_calls_of_the_sender(
+    redis: Redis, gateway: CallStore, whose: tuple[str, str, str | None], *, is_theirs: bool
+) -> None:
+    del gateway
+    log, owner, server = whose
+    if server:
+        await redis.hset(CALL.meta, "server", server)
+    await silence(redis)
+    no_call = CallKeys(P0, "call-2").meta
+
+    owned = await redis.eval(
+        HEARTBEAT.source,
+        3,
+        *(P0.calls, no_call, CALL.meta, "log-a", "owner-a", "call-2", log, owner, CALL.call_id),
+    )
+
+    assert (owned, await is_alive(redis)) == (is_theirs, is_theirs)
+
+
+async def test_an_adopted_call_remembers_the_owner_whose_bridge_may_still_live(
+    redis: Redis, gateway: CallStore
+) -> None:
+    first, second = store(redis, "owner-b"), store(redis, "owner-c")
+    for adopter in (first, second):
+        await silence(redis)
+        assert await adopter.adopt(60)
+    stranger = store(redis, "owner-d")
+    with pytest.raises(SupersededError):
+        await stranger.open("log-d", CHECKPOINT, back=True)
+
+    assert await redis.hget(CALL.meta, "adopted") == b"owner-a"
+    assert not await gateway.open("log-e", CHECKPOINT, back=True)
+    assert not await gateway.open("log-f", CHECKPOINT, back=True)  # its answer was lost
+    assert await redis.hget(CALL.meta, "owner") == b"owner-a"
+
+
+async def test_a_newer_connection_of_the_bridge_wins_against_the_owner_before_the_adoption(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await silence(redis)
+    await store(redis, "owner-b").adopt(60)
+    await silence(redis)
+    await store(redis, "owner-c").open("log-c", CHECKPOINT)
+
+    with pytest.raises(SupersededError):
+        await gateway.open("log-d", CHECKPOINT, back=True)
+
+    assert await redis.hget(CALL.meta, "owner") == b"owner-c"
+    assert await is_alive(redis)
+
+
+async def test_a_call_that_is_not_there_is_not_adopted_again_and_again(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await redis.delete(CALL.meta)
+    await silence(redis)
+
+    assert not await store(redis, "owner-b").adopt(60)
+    assert await redis.zcard(P0.calls) == 0
+    del gateway
+
+
+async def test_only_new_calls_are_refused_when_the_memory_is_short(
+    redis: Redis, gateway: CallStore
+) -> None:
+    other = CallStore(redis, CallKeys(P0, "call-2"), "owner-b", memory_share=0.5)
+    await redis.config_set("maxmemory", "1gb")
+    try:
+        assert await other.open("log-b", CHECKPOINT)
+        await redis.config_set("maxmemory", "1mb")
+        with pytest.raises(OverloadedError):
+            await CallStore(redis, CallKeys(P0, "call-3"), "owner-c").open("log-c", CHECKPOINT)
+        assert not await gateway.open("log-d", CHECKPOINT)
+        await gateway.perform([LogEvent("ended", b"the end")])
+        assert await gateway.open("log-e", CHECKPOINT, back=True)
+    finally:
+        await redis.config_set("maxmemory", "0")
+
+
+# Restoring
+
+
+@pytest.mark.parametrize("spoilt", [P0.outbox, P0.calls])
+async def test_a_log_is_not_half_restored(redis: Redis, gateway: CallStore, spoilt: str) -> None:
+    await redis.flushall()
+    await redis.set(spoilt, "spoilt")
+    before = await everything(redis)
+
+    with pytest.raises(RedisError):
+        await gateway.restore([STARTED], CHECKPOINT)
+
+    assert await everything(redis) == before
+
+
+async def test_a_restored_call_is_alive(redis: Redis, gateway: CallStore) -> None:
+    await redis.flushall()
+
+    await gateway.restore([STARTED], CHECKPOINT)
+
+    assert await is_alive(redis)
+
+
+async def test_a_log_goes_into_a_lost_outbox_again_in_its_order(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await gateway.resend([STARTED, LogEvent("0-0", b"the first"), LogEvent("ended", b"the end")])
+
+    entries = [fields for _, fields in await redis.xrange(P0.outbox)]
+    assert [(one[b"s"], one[b"e"]) for one in entries] == [
+        (b"1", STARTED.payload),
+        (b"2", b"the first"),
+        (b"3", b"the end"),
+    ]
+    assert {(one[b"c"], one[b"l"]) for one in entries} == {(b"call-1", b"log-a")}
+
+
+async def test_a_probe_creates_the_outbox_and_counts_its_entries(redis: Redis) -> None:
+    empty = await probe(redis, P0)
+    groups = await redis.xinfo_groups(P0.outbox)
+    ids = [await redis.xadd(P0.outbox, {"e": "event"}) for _ in range(2)]
+    await redis.xdel(P0.outbox, ids[0])
+    found = await probe(redis, P0)
+
+    assert (empty.oldest, empty.added, found.added) == (None, 0, 2)
+    assert [one["name"] for one in groups] == [RECORDER.encode()]
+    last = tuple(map(int, ids[1].split(b"-")))
+    assert (found.oldest, found.newest) == (last, last)
+
+
+# Audio, partials, jobs
+
+
+async def expire_never(redis: Redis) -> None:
+    for key in (CALL.audio(ZERO), CALL.state(ZERO)):
+        await redis.persist(key)
+
+
+async def expiring(redis: Redis) -> list[bool]:
+    return [await redis.ttl(key) > 0 for key in (CALL.audio(ZERO), CALL.state(ZERO))]
+
+
+async def test_every_step_of_a_segment_lets_its_keys_expire(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([ASKED])
+    seen = [await expiring(redis)]
+    partial = await claimed(work)
+    await expire_never(redis)
+    await work.poll([partial])
+    seen.append(await expiring(redis))
+    await expire_never(redis)
+    await gateway.perform([QUEUED])
+    seen.append(await expiring(redis))
+    await expire_never(redis)
+    await work.begin([await claimed(work)])
+    seen.append(await expiring(redis))
+
+    assert seen == [[True, True], [False, True], [True, True], [False, True]]
+
+
+async def test_a_partial_that_was_taken_leaves_room_for_the_next_one(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([ASKED])
+    await work.poll([await claimed(work)])
+    pending = await redis.xpending(PARTIALS, WORKERS)
+
+    await gateway.perform([ASKED])
+
+    assert pending["pending"] == 0
+    assert (await claimed(work)).job.segment == ZERO
+
+
+async def test_partials_are_for_the_log_that_is_read_and_rise(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([ASKED])
+    partial = await claimed(work)
+    async with redis.pubsub() as told:
+        await told.subscribe(CALL.live)
+        await told.get_message(timeout=10)  # subscribed
+        answers = [
+            await work.suggest(partial, number, b"hypothesis", b"event") for number in (2, 2, 1, 3)
+        ]
+        await gateway.perform([STARTED])
+        said = [await told.get_message(timeout=10) for _ in range(3)]
+    await redis.hset(CALL.meta, "log", "log-b")
+
+    assert answers == [True, False, False, True]
+    assert [one and one["data"] for one in said] == [
+        b"- event",
+        b"- event",
+        b"1 " + STARTED.payload,
+    ]
+    assert not await work.suggest(partial, 9, b"hypothesis", b"event")
+    assert await work.poll([partial]) == [(1, b"hypothesis")]
+
+
+async def test_a_settled_segment_is_not_queued_again(redis: Redis, gateway: CallStore) -> None:
+    await gateway.perform([AUDIO, GiveUp(ZERO, final())])
+
+    await gateway.perform([AUDIO, QUEUED])
+
+    assert await redis.xlen(FINALS) == 0
+
+
+async def test_what_was_written_down_waits_nowhere_else(redis: Redis, gateway: CallStore) -> None:
+    await gateway.perform([GiveUp(ONE, final(ONE))])
+    waiting = await redis.hgetall(CALL.settled)
+    await gateway.perform([GiveUp(ZERO, final())])
+
+    assert waiting == {b"0-1": final(ONE)}
+    assert await redis.hgetall(CALL.settled) == {b"0-0": b"", b"0-1": b""}
+
+
+@pytest.mark.parametrize(("reason", "dead"), [("", []), ("a reason", [(b"0-0", b"a reason")])])
+async def test_a_job_that_was_given_up_is_kept_for_the_operator(
+    redis: Redis, gateway: CallStore, reason: str, dead: list[tuple[bytes, bytes]]
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([AUDIO, QUEUED])
+
+    assert await work.settle(await claimed(work), final(), reason) is Outcome.RECORDED
+
+    kept = [(fields[b"s"], fields[b"r"]) for _, fields in await redis.xrange(P0.dead)]
+    assert kept == dead
+
+
+# Leases
+
+
+async def leases(redis: Redis) -> list[tuple[bytes, bool]]:
+    """Consumer of each pending final, and whether its lease is fresh."""
+    pending = await redis.xpending_range(FINALS, WORKERS, "-", "+", 9)
+    return [(one["consumer"], one["time_since_delivered"] < LONG // 2) for one in pending]
+
+
+async def test_only_the_holder_of_a_lease_extends_it(redis: Redis, gateway: CallStore) -> None:
+    work, other = await worker(redis), await worker(redis, "worker-2")
+    await gateway.perform([AUDIO, QUEUED])
+    one = await claimed(work)
+    await redis.xclaim(FINALS, WORKERS, "worker-1", 0, [one.entry], idle=LONG, justid=True)
+
+    await other.extend([one])
+    by_the_other = await leases(redis)
+    await work.extend([one])
+
+    assert by_the_other == [(b"worker-1", False)]
+    assert await leases(redis) == [(b"worker-1", True)]
+
+
+async def test_a_job_that_is_settled_has_no_lease_to_extend_or_to_hand_back(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([AUDIO, QUEUED])
+    one = await claimed(work)
+    await work.settle(one, final())
+
+    await work.extend([one])
+    await work.hand_back([one])
+
+    assert await leases(redis) == []
+
+
+@pytest.mark.parametrize(
+    ("consumer", "is_deleted", "passed"),
+    [("worker-1", False, 1), ("worker-2", False, 0), ("worker-1", True, 0)],
+)
+async def test_only_the_holder_of_a_job_passes_it_on(
+    redis: Redis, gateway: CallStore, consumer: str, passed: int, *, is_deleted: bool
+) -> None:
+    await gateway.perform([AUDIO, QUEUED])
+    one = await claimed(await worker(redis))
+    if is_deleted:
+        await redis.xdel(FINALS, one.entry)
+    left = await redis.xlen(FINALS)
+
+    answer = await redis.eval(
+        PASS_ON.source, 2, FINALS, P0.finals_in("de-de"), WORKERS, consumer, one.entry
+    )
+
+    moved = [fields for _, fields in await redis.xrange(P0.finals_in("de-de"))]
+    assert (answer, moved) == (passed, [{b"j": job()}] * passed)
+    assert await redis.xlen(FINALS) == left - passed
+    assert len(await leases(redis)) == 1 - passed
+
+
+async def test_a_lost_log_is_told_to_a_gateway_with_another_one(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await redis.hset(CALL.meta, "log", "log-b")
+
+    with pytest.raises(LogLostError):
+        await gateway.perform([STARTED])
+
+
+async def test_the_streams_of_jobs_are_announced_before_their_jobs(
+    redis: Redis, gateway: CallStore
+) -> None:
+    await gateway.perform([AUDIO, QUEUED])
+
+    found = await fleet(redis, P0, 0.0)
+
+    assert {task: one.segments for task, one in found.waiting.items()} == {("en", "en"): 1}
