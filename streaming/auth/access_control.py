@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -26,7 +26,7 @@ REVOKED = 4401
 _LOOK_SECONDS = 5.0
 """Seconds between checks of the files: connections of a revoked key are closed well within a minute."""
 
-_ANSWER_SECONDS = 0.25
+ANSWER_SECONDS = 0.25
 """Time after which failed authentication is answered, whatever the cause, so that the time reveals nothing."""
 
 log = structlog.get_logger()
@@ -47,9 +47,21 @@ class Connection(Protocol):
 class AccessController:
     """Authenticates the requests of all ports of a gateway and counts its connections."""
 
-    def __init__(self, settings: GatewaySettings, now: Callable[[], float] = time.time) -> None:
-        """`now` returns Unix seconds.  Raises AdmissionError if files are missing or invalid."""
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """
+        `now` returns Unix seconds; `clock` and `sleep` (seconds) time the answers to invalid credentials.
+
+        Raises AdmissionError if files are missing or invalid.
+        """
         self._now = now
+        self._clock = clock
+        self._sleep = sleep
         self._settings = settings
         self._web = settings.web_access
         try:
@@ -96,12 +108,12 @@ class AccessController:
         `wanted`: the required scope; `call_id`: the requested call.  All refusals for invalid credentials take the
         same time.
         """
-        began = time.monotonic()
+        began = self._clock()
         result = self._authenticator.authenticate(credentials, wanted, self._now(), call_id)
         if isinstance(result, Refusal):
             log.info("refused", status=int(result.status))
             if result.retry_after is None:
-                await asyncio.sleep(began + _ANSWER_SECONDS - time.monotonic())
+                await self._sleep(began + ANSWER_SECONDS - self._clock())
         return result
 
     def room_for(self, permit: Permit) -> Refusal | None:
