@@ -1,5 +1,5 @@
 """
-A Redis that comes back with part of what it knew: B11 and B13 of docs/reliability.md.
+A Redis that comes back with part of what it knew: B11, B12 and B13 of docs/reliability.md.
 
 So comes a server with its file after a power cut, and a replica that was behind its master.
 """
@@ -14,14 +14,18 @@ from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.job_streams import P0, Lane, speech
 from support.pipeline import calling, pipeline, stream
+from support.proxy import proxied
+from support.servers import client, free_port, server, until
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
+from broker.connection import connect
 from broker.redis_keys import CallKeys, Partition
 from protocol.call import CallConfig, Role
 from protocol.event_codec import encode_event
 from protocol.events import SegmentId, Span, SpeechStarted
+from protocol.settings import RedisSettings
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger, LogEvent
 from streaming.call_store import CallStore, LogLostError
@@ -58,6 +62,47 @@ async def test_b13_finals_lost_by_redis_are_restored(
             async with asyncio.timeout(30):
                 await heard.until("call.ended")
         stored = await stored_call(it.store, "c1")
+
+    assert_whole(heard)
+    told = {event["segment_id"]: event["text"] for event in heard.of("segment.final")}
+    assert {str(one.segment): one.text for one in stored.segments} == told
+
+
+@pytest.mark.parametrize("missed", [1, 2])
+async def test_b12_what_only_the_cut_off_master_knows_is_written_to_the_promoted_one(
+    tmp_path: Path, missed: int
+) -> None:
+    """
+    The replica is promoted behind the back of everybody: the gateway, the worker and the recorder go on with the old
+    master, which accepts `missed` more finals.  Then they meet the replica, whose data end before these.
+    """
+    old, new = free_port(), free_port()
+    follow = ("--replicaof", "127.0.0.1", str(old))
+    with (
+        server(tmp_path / "old", old, "--save", ""),
+        server(tmp_path / "new", new, "--save", "", *follow),
+    ):
+        until(lambda: client(new).info("replication")["master_link_status"] == "up")
+        async with proxied(old) as line:
+            redis = connect(RedisSettings(url=line.url))
+            async with (
+                pipeline(redis, tmp_path, LengthTeller()) as it,
+                calling(it.url, call_id="c1", channels=1) as (bridge, heard),
+            ):
+                sending = asyncio.ensure_future(stream(bridge, AUDIO[:BEFORE], frame=160, pace=20))
+                if missed < 2:
+                    await heard.until("segment.final", 2 - missed)
+                client(new).replicaof("NO", "ONE")
+                await sending
+                await heard.until("segment.final", 2)
+                line.upstream = new
+                line.cut()
+                await stream(bridge, AUDIO[BEFORE:], frame=160, pace=20)
+                await bridge.send('{"type":"stop"}')
+                async with asyncio.timeout(60):
+                    await heard.until("call.ended")
+                stored = await stored_call(it.store, "c1")
+            await redis.aclose()
 
     assert_whole(heard)
     told = {event["segment_id"]: event["text"] for event in heard.of("segment.final")}

@@ -32,6 +32,9 @@ class LineState(Enum):
 class Proxy:
     """A proxy for one line whose faults can be changed at any time."""
 
+    upstream: Path | int
+    """Unix socket or local port of the real server; a change takes effect for new connections."""
+
     port: int = 0
     line: LineState = LineState.GOOD
     latency: float = 0.0
@@ -63,17 +66,15 @@ class Proxy:
         """Drop the next reply for which `when(request, reply)` is true, and its connection.  The command is executed."""
         self._losing = when
 
-    async def serve(
-        self, client: asyncio.StreamReader, back: asyncio.StreamWriter, upstream: Path | int
-    ) -> None:
+    async def serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """Serve one connection until either side closes it."""
         if self.line is LineState.REFUSING:
             _reset(back)
             return
-        if isinstance(upstream, Path):
-            reader, writer = await asyncio.open_unix_connection(str(upstream))
+        if isinstance(self.upstream, Path):
+            reader, writer = await asyncio.open_unix_connection(str(self.upstream))
         else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", upstream)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         self._links |= {back, writer}
         said: list[bytes] = [b""]
         ways = [
@@ -119,11 +120,11 @@ class Proxy:
 @asynccontextmanager
 async def proxied(upstream: Path | int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
     """Run a proxy on a free TCP port, optionally with TLS, for a unix socket or local port."""
-    proxy = Proxy()
+    proxy = Proxy(upstream)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            await proxy.serve(reader, writer, upstream)
+            await proxy.serve(reader, writer)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
