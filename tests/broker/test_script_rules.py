@@ -371,6 +371,30 @@ async def test_a_job_that_was_given_up_is_kept_for_the_operator(
     assert kept == dead
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda it, work, one: work.begin([one]), id="try"),
+        pytest.param(lambda it, work, one: it.perform([QUEUED]), id="submit"),
+        pytest.param(lambda it, work, one: work.suggest(one, 1, b"text", b"event"), id="suggest"),
+    ],
+)
+async def test_a_spoilt_state_of_a_segment_is_only_a_copy_and_is_replaced(
+    redis: Redis,
+    gateway: CallStore,
+    act: Callable[[CallStore, WorkQueue, Claimed], Awaitable[object]],
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([AUDIO, QUEUED])
+    one = await claimed(work)
+    await redis.delete(CALL.state(ZERO))
+    await redis.set(CALL.state(ZERO), "spoilt")
+
+    await act(gateway, work, one)
+
+    assert await redis.type(CALL.state(ZERO)) == b"hash"
+
+
 # Leases
 
 
