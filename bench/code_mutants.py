@@ -119,14 +119,16 @@ def main() -> int:
     parser.add_argument("--cosmic-ray", default="cosmic-ray", help="the program")
     parser.add_argument("--sample", type=int, default=120, help="so many mutants; 0: all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="modules whose path begins so")
     options = parser.parse_args()
+    modules = [module for module in _TESTS if module.startswith(options.only)]
     with tempfile.TemporaryDirectory(prefix="trunkline-mutants-") as folder:
         copy = Path(folder) / "tree"
         skipped = shutil.ignore_patterns(".venv*", ".git", "__pycache__", ".mypy_cache")
         shutil.copytree(_ROOT, copy, ignore=skipped, symlinks=True)
         sessions: dict[str, Path] = {}
         every: list[tuple[str, str]] = []
-        for module in _TESTS:
+        for module in modules:
             session = Path(folder) / f"{module.replace('/', '-')}.sqlite"
             session.with_suffix(".toml").write_text(configuration(module))
             cosmic_ray(
