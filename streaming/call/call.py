@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
-from protocol.bridge_events import BridgeWarning
+from protocol.bridge_events import BridgeWarning, WarningCode
 from protocol.call import CallConfig, Role
 from protocol.clock import UPSAMPLING, to_seconds
 from protocol.event_codec import decode_entry, encode_event
@@ -49,7 +49,7 @@ from .bridge_warnings import BridgeWarnings
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
 from .ledger import Ledger
-from .marks import Marks
+from .marks import MOST_WAITING, Marks
 from .partial_schedule import PartialSchedule
 from .recovery import RecoveredCall, UnsettledSegment
 
@@ -272,8 +272,14 @@ class Call:
         self.ledger.drop(segment, span.end, drop_event, queued=False)
 
     def mark(self, name: str) -> None:
-        """Take a mark.  It is answered when every segment that is unsettled now has its terminal event."""
-        self._marks.ask(name, self.ledger.unsettled)
+        """
+        Take a mark.  It is answered when every segment that is unsettled now has its terminal event.
+
+        A mark is ignored, with a warning, if `MOST_WAITING` are waiting already.
+        """
+        if not self._marks.ask(name, self.ledger.unsettled):
+            ignored = f"mark ignored: {MOST_WAITING} marks are waiting for their answers"
+            self.warn_of(BridgeWarning(WarningCode.BAD_MESSAGE, ignored))
         self._answer_marks()
 
     def sound(self, channel: int, event: SoundEvent) -> None:

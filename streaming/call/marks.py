@@ -2,6 +2,9 @@
 
 from protocol.events import SegmentId
 
+MOST_WAITING = 1_000
+"""Marks of one call that may wait for their answers; each one is also in the call's checkpoint."""
+
 
 class Marks:
     """Answers marks in order of arrival, each when all segments before it are settled."""
@@ -27,9 +30,12 @@ class Marks:
         """Names of the marks that are not answered, in order."""
         return tuple(name for name, _ in self._waiting)
 
-    def ask(self, name: str, unsettled: frozenset[SegmentId]) -> None:
-        """Add a mark that waits for the segments in `unsettled`."""
+    def ask(self, name: str, unsettled: frozenset[SegmentId]) -> bool:
+        """Add a mark that waits for the segments in `unsettled`.  Returns False if too many are waiting already."""
+        if len(self._waiting) >= MOST_WAITING:
+            return False
         self._waiting.append((name, unsettled))
+        return True
 
     def due(self, unsettled: frozenset[SegmentId]) -> list[tuple[int, str]]:
         """Remove and return the marks that can be answered now, each with its number."""

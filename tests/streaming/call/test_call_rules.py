@@ -8,6 +8,7 @@ from protocol.call import CallConfig, Keywords, Role
 from protocol.event_codec import entry_of
 from protocol.events import (
     CallEnded,
+    CallWarning,
     ChannelTotals,
     Final,
     KeywordsApplied,
@@ -24,6 +25,7 @@ from streaming.audio.channel_segmenter import SegmentClosed, SegmentGrew, Segmen
 from streaming.audio.endpointing import Reason
 from streaming.call.call import Call, Identity, Phase
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
+from streaming.call.marks import MOST_WAITING
 
 ONE = SegmentId(0, 0)
 HALF_A_SECOND = np.ones(8_000, dtype=np.int16)
@@ -213,6 +215,20 @@ def test_the_same_mark_twice_is_answered_twice() -> None:
     redis.write()
 
     assert redis.of(MarkReached) == [MarkReached("m"), MarkReached("m")]
+
+
+def test_marks_that_wait_are_bounded_and_the_bridge_is_told_once() -> None:
+    subject = call()
+    redis = Redis(subject)
+    speak(subject)
+    for number in range(MOST_WAITING + 3):
+        subject.mark(str(number))
+    redis.write()
+    redis.notify(final(ONE))
+
+    answered = [event.name for event in redis.of(MarkReached) if isinstance(event, MarkReached)]
+    assert answered == [str(number) for number in range(MOST_WAITING)]
+    assert len(redis.of(CallWarning)) == 1
 
 
 def test_new_keywords_are_acknowledged_under_a_new_revision() -> None:
