@@ -1,8 +1,10 @@
 """The ledger: received audio, and the part that Redis has stored."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
 
@@ -123,3 +125,91 @@ def test_whatever_fails_on_the_way_the_audio_arrives_whole(
             there = there[: write.offset] + write.audio
 
     assert there == whole
+
+
+BYTES = 2 * UPSAMPLING
+"""Of engine audio in a sample of the call clock."""
+
+
+def opened(start: int, samples: int, segment: SegmentId = SEGMENT) -> Ledger:
+    """A ledger with an open segment of `samples` of the call clock, not written yet."""
+    ledger = Ledger(piece=1)
+    ledger.open(segment, start)
+    ledger.feed(segment, bytes(samples * BYTES))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("stored", "safe"),
+    [(0, 100), (3, 103), (9, 109), (10, None)],
+)
+def test_redis_has_a_channel_up_to_the_audio_that_it_confirmed(
+    stored: int, safe: int | None
+) -> None:
+    ledger = opened(start=100, samples=10)
+    audio = StoreAudio(SEGMENT, 0, bytes(stored * BYTES))
+
+    ledger.wrote(audio)
+
+    assert ledger.safe(0) == safe
+    assert ledger.safe(1) is None
+
+
+def test_redis_has_all_of_a_segment_without_audio() -> None:
+    ledger = Ledger(piece=1)
+    ledger.drop(SEGMENT, 100, b"dropped", queued=False)
+
+    assert ledger.safe(0) is None
+
+
+def test_a_segment_that_has_just_opened_is_not_safe() -> None:
+    assert opened(start=100, samples=0).safe(0) == 100
+
+
+def test_confirmed_audio_is_counted_from_its_place() -> None:
+    """Confirmations may come again and in any order."""
+    ledger = opened(start=0, samples=10)
+    for offset, length in ((0, 2), (2, 3), (0, 1)):
+        ledger.wrote(StoreAudio(SEGMENT, offset * BYTES, bytes(length * BYTES)))
+
+    assert list(ledger.due()) == [StoreAudio(SEGMENT, 5 * BYTES, bytes(5 * BYTES))]
+    ledger.missing(SEGMENT, 3 * BYTES)
+    assert list(ledger.due()) == [StoreAudio(SEGMENT, 3 * BYTES, bytes(7 * BYTES))]
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "position", "reaches"),
+    [(False, 109, True), (False, 110, False), (True, 107, True), (True, 108, False)],
+)
+def test_unsettled_speech_reaches_as_far_as_its_audio_or_its_end(
+    position: int, *, is_closed: bool, reaches: bool
+) -> None:
+    ledger = opened(start=100, samples=10)
+    if is_closed:
+        ledger.close(SEGMENT, Span(100, 108), 8 * BYTES, b"job")
+
+    assert ledger.reaches(0, position) is reaches
+    assert not ledger.reaches(1, position)
+
+
+@pytest.mark.parametrize(("end", "is_early"), [(107, True), (108, False), (109, False)])
+def test_a_terminal_event_before_the_end_of_its_segment_is_early(
+    end: int, *, is_early: bool
+) -> None:
+    ledger = opened(start=100, samples=10)
+    while_open = ledger.ends_early(SEGMENT, 200)
+    ledger.close(SEGMENT, Span(100, 108), 8 * BYTES, b"job")
+
+    assert while_open
+    assert ledger.ends_early(SEGMENT, end) is is_early
+    assert not ledger.ends_early(SegmentId(0, 1), end)
+
+
+def test_the_audio_that_is_held_is_counted_until_its_segment_is_settled() -> None:
+    ledger = opened(start=100, samples=10)
+    held = [ledger.held_bytes]
+    ledger.close(SEGMENT, Span(100, 108), 8 * BYTES, b"job")
+    held.append(ledger.held_bytes)
+    ledger.settle(SEGMENT)
+
+    assert [*held, ledger.held_bytes] == [10 * BYTES, 8 * BYTES, 0]
