@@ -9,7 +9,9 @@ from support.entries import event_of
 from protocol.call import CallConfig, Keywords, Role
 from protocol.event_codec import entry_of
 from protocol.events import (
+    Account,
     AudioGap,
+    CallEnded,
     CallStarted,
     ChannelTotals,
     Fault,
@@ -243,3 +245,45 @@ def test_a_checkpoint_of_an_older_gateway_is_read_with_defaults(
     assert back is not None
     assert getattr(back, missing) == value
     assert back.config == CHECKPOINT.config
+
+
+def test_each_of_two_channels_has_its_own_account() -> None:
+    other = SegmentId(1, 0)
+    events: tuple[LoggedEvent, ...] = (
+        CallStarted((Role.AGENT, Role.CUSTOMER), "en", "native", 100.0),
+        SpeechStarted(FIRST, 1_000),
+        final(FIRST, Span(1_000, 3_000)),
+        AudioGap(0, Span(4_000, 4_500), "lost upstream"),
+        SegmentDropped(SECOND, Span(5_000, 5_100), "overload"),
+        SpeechStarted(other, 2_000),
+        final(other, Span(2_000, 9_000)),
+        AudioGap(1, Span(9_500, 9_600), "paused", Account.PAUSED),
+        SegmentDropped(SegmentId(1, 1), Span(9_700, 9_701), "overload"),
+        SpeechStarted(THIRD, 6_000),
+    )
+    it = RecoveredCall(
+        "log-a",
+        replace(CHECKPOINT, roles=(Role.AGENT, Role.CUSTOMER), heard=(8_000, 9_000)),
+        tuple(Entry(event, seq) for seq, event in enumerate(events, 1)),
+        (
+            UnsettledSegment(THIRD, Span(6_000, 8_500), b"x"),
+            UnsettledSegment(SegmentId(1, 2), Span(9_800, 9_900), b"y"),
+        ),
+    )
+
+    assert [it.opened(channel) for channel in (0, 1)] == [2, 1]
+    assert [it.heard(channel) for channel in (0, 1)] == [8_500, 9_900]
+    assert it.totals(0) == ChannelTotals(
+        transcribed=4_500, silence=3_400, lost_upstream=500, shed=100
+    )
+    assert it.totals(1) == ChannelTotals(transcribed=7_100, silence=2_699, paused=100, shed=1)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_call_has_ended_if_its_log_says_so(*, has_ended: bool) -> None:
+    ended = CallEnded("completed", 8_000, 3, (ChannelTotals(silence=8_000),))
+    it = recovered()
+    it = replace(it, entries=(*it.entries, *[Entry(ended, len(LOG) + 1)] * has_ended))
+
+    assert it.has_ended is has_ended
+    assert not replace(it, entries=()).has_ended
