@@ -132,6 +132,7 @@ async def measure(it: Rig, http_port: int, options: argparse.Namespace) -> bool:
     ]
     await asyncio.gather(*(one.opened.wait() for one in listeners))
     opening = time.monotonic() - started
+    print(f"  opened in                   {opening:.1f} s", flush=True)
     await asyncio.gather(*(one.listen(*doors[n % 2], began) for n, one in enumerate(extra)))
     idle = _megabytes(gateway.running), _cpu_seconds(gateway)
     await asyncio.sleep(10)
@@ -139,6 +140,7 @@ async def measure(it: Rig, http_port: int, options: argparse.Namespace) -> bool:
     dice = random.Random(options.seed)
     numbers = ["".join(str(dice.randrange(BASE - 1)) for _ in range(4)) for _ in range(12)]
     words, waits, ended = await call(it.urls[0], numbers)
+    print(f"  the call had ended          {ended > 0}", flush=True)
     async with asyncio.timeout(300):
         await asyncio.gather(*tasks)
     statuses = Counter(one.status for one in listeners)
@@ -147,13 +149,15 @@ async def measure(it: Rig, http_port: int, options: argparse.Namespace) -> bool:
     peak = _megabytes(gateway.running)
     print(f"{options.listeners} listeners of one call: statuses {dict(statuses)}")
     print(f"  further listeners           {dict(refused)}")
-    print(f"  opened in                   {opening:.1f} s, {idle[1] - alone[1]:.1f} s of CPU")
+    print(f"  CPU of opening them         {idle[1] - alone[1]:.1f} s")
     print(f"  memory of the gateway       {alone[0]:.0f} MB ... {idle[0]:.0f} MB ... {peak:.0f} MB")
     print(f"  CPU while nothing happens   {100 * at_rest:.1f} % of a core")
     print(
         f"  finals behind the speech    p50 {percentile(waits, 0.5):.2f} s, max {max(waits):.2f} s"
     )
-    print(f"  end of the call received by {len(late)}, the last {max(late):.2f} s after the bridge")
+    print(
+        f"  end of the call received by {len(late)}, the last {max(late, default=0):.2f} s after the bridge"
+    )
     right = words == "".join(numbers)
     print(f"  digits of the call right    {'yes' if right else 'NO'}")
     return (
