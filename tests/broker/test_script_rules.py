@@ -7,6 +7,7 @@ passed all others.
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -217,6 +218,18 @@ async def test_only_new_calls_are_refused_when_the_memory_is_short(
         assert await gateway.open("log-e", CHECKPOINT, back=True)
     finally:
         await redis.config_set("maxmemory", "0")
+
+
+async def test_a_checkpoint_replaces_the_one_before_and_is_a_heartbeat(
+    redis: Redis, gateway: CallStore
+) -> None:
+    later = replace(CHECKPOINT, heard=(8_000,))
+    await silence(redis)
+
+    await gateway.heartbeat(later)
+
+    assert await gateway.peek() == later
+    assert await is_alive(redis)
 
 
 # Restoring
