@@ -190,6 +190,7 @@ def test_unsettled_speech_reaches_as_far_as_its_audio_or_its_end(
 
     assert ledger.reaches(0, position) is reaches
     assert not ledger.reaches(1, position)
+    assert not opened(100, 10, SegmentId(1, 0)).reaches(0, 0)
 
 
 @pytest.mark.parametrize(("end", "is_early"), [(107, True), (108, False), (109, False)])
