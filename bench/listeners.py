@@ -27,7 +27,7 @@ from websockets.uri import parse_uri
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import percentile, recipe
-from bench.rig import Process, Rig, free_ports, rig, running
+from bench.rig import Rig, RigProcess, free_ports, rig, running
 from bench.soak import _megabytes
 from bench.spoken import BASE, speak, syllables
 from protocol.audio import Encoding, encode
@@ -110,7 +110,7 @@ async def call(url: str, numbers: list[str]) -> tuple[str, list[float], float]:
     return "".join(words), waits, ended
 
 
-def _cpu_seconds(process: Process) -> float:
+def _cpu_seconds(process: RigProcess) -> float:
     """CPU time of a process, user and system."""
     assert process.running is not None
     fields = Path(f"/proc/{process.running.pid}/stat").read_text().rpartition(")")[2].split()

@@ -27,7 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import percentile, recipe
-from bench.rig import Process, Rig, free_ports, rig, running
+from bench.rig import Rig, RigProcess, free_ports, rig, running
 from bench.spoken import BASE, SYLLABLE, speak, syllables
 from protocol.audio import Encoding, encode
 from runtime.process import run_loop
@@ -98,7 +98,7 @@ async def call(url: str, hours: float, pace: float, seed: int, it: Rig) -> Findi
     return findings
 
 
-def _watched(it: Rig) -> list[Process]:
+def _watched(it: Rig) -> list[RigProcess]:
     return [it.gateways[0], it.workers[0], it.recorder, it.valkey]
 
 

@@ -264,7 +264,7 @@ def test_each_of_two_channels_has_its_own_account() -> None:
     it = RecoveredCall(
         "log-a",
         replace(CHECKPOINT, roles=(Role.AGENT, Role.CUSTOMER), heard=(8_000, 9_000)),
-        tuple(Entry(event, seq) for seq, event in enumerate(events, 1)),
+        tuple(entry_of(event, seq) for seq, event in enumerate(events, 1)),
         (
             UnsettledSegment(THIRD, Span(6_000, 8_500), b"x"),
             UnsettledSegment(SegmentId(1, 2), Span(9_800, 9_900), b"y"),
@@ -283,7 +283,7 @@ def test_each_of_two_channels_has_its_own_account() -> None:
 def test_a_call_has_ended_if_its_log_says_so(*, has_ended: bool) -> None:
     ended = CallEnded("completed", 8_000, 3, (ChannelTotals(silence=8_000),))
     it = recovered()
-    it = replace(it, entries=(*it.entries, *[Entry(ended, len(LOG) + 1)] * has_ended))
+    it = replace(it, entries=(*it.entries, *[entry_of(ended, len(LOG) + 1)] * has_ended))
 
     assert it.has_ended is has_ended
     assert not replace(it, entries=()).has_ended
