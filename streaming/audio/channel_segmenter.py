@@ -15,6 +15,7 @@ from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
 from protocol.events import Account, ChannelTotals, Span
 
 from .endpointing import TICK, Boundary, Closed, Endpointing, Opened, Reason, Segmenter, State
+from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
 from .silero import VadQuery, VadResult
@@ -78,6 +79,7 @@ class ChannelSegmenter:
             raise ValueError(f"sample rate {rate} is not supported: 8000 or 16000")
         self._scale = rate // CALL_RATE
         self._halver = Halver() if rate == ENGINE_RATE else None
+        self._leveller = Leveller(rate)
         self._detector = Detector(vad)
         self._segmenter = Segmenter(endpointing)
         self._source = SampleBuffer()
@@ -100,6 +102,7 @@ class ChannelSegmenter:
 
     def feed(self, pcm: Pcm) -> None:
         """Take the next samples: int16 `[n]` at the internal rate."""
+        pcm = self._leveller.feed(pcm)
         self._source.append(pcm)
         self._detector.feed(self._halver.feed(pcm) if self._halver else pcm)
 
