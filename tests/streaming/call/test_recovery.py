@@ -271,7 +271,7 @@ def test_each_of_two_channels_has_its_own_account() -> None:
         ),
     )
 
-    assert [it.opened(channel) for channel in (0, 1)] == [2, 1]
+    assert [it.opened(channel) for channel in (0, 1)] == [3, 2]
     assert [it.heard(channel) for channel in (0, 1)] == [8_500, 9_900]
     assert it.totals(0) == ChannelTotals(
         transcribed=4_500, silence=3_400, lost_upstream=500, shed=100

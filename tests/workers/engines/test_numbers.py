@@ -2,10 +2,19 @@
 
 import pytest
 
-from bench.digits import digit_errors, digits_in, errors_of, read_numbers
+from bench.digits import (
+    HUMAN,
+    digit_errors,
+    digits_in,
+    errors_by_kind,
+    errors_of,
+    human_numbers,
+    read_numbers,
+)
 from workers.engines.moonshine.engine import Moonshine
 
 SOME = {"visa-pairs-agent.wav", "amex-customer.wav", "phone-uk-agent.wav", "order-zeros-agent.wav"}
+SOME_HUMAN = {"amex-human", "phone-uk-human"}
 
 
 def test_numbers_are_heard_digit_by_digit(moonshine: Moonshine) -> None:
@@ -34,3 +43,22 @@ def test_digits_of_a_text(text: str, digits: str) -> None:
 )
 def test_digit_errors(said: str, heard: str, wrong: int) -> None:
     assert digit_errors(said, heard).wrong == wrong
+
+
+def test_numbers_of_a_human_voice_hold_the_digits_that_they_name() -> None:
+    spliced = human_numbers()
+
+    assert {number.kind for number in spliced} == {"card", "telephone", "order", "IBAN", "date"}
+    assert {number.voice for number in spliced} == {HUMAN}
+    # A digit lasts 0.2 to 0.8 s: none is missing and none is empty.
+    for number in spliced:
+        assert 0.2 < len(number.samples) / 16_000 / len(number.digits) < 1.2, number.name
+
+
+def test_a_number_of_a_human_voice_is_heard_digit_by_digit(moonshine: Moonshine) -> None:
+    numbers = [number for number in human_numbers() if number.name in SOME_HUMAN]
+
+    errors = errors_by_kind(moonshine, numbers)
+
+    assert set(errors) == {("card", HUMAN), ("telephone", HUMAN)}
+    assert sum(each.wrong for each in errors.values()) <= 1
