@@ -7,7 +7,8 @@ of words; case and signs do not count.  Also told: how many words were promised 
 
 The rule of the promise was chosen on the prompts and the read speech.  `--held-out` measures recordings that took
 no part in that: both parties of the real call (`calls/`) and the English recordings of `languages/`, as the
-gateway's segmenter cuts them.  No reference text is needed.
+gateway's segmenter cuts them.  `--others FOLDER` measures the files of a folder that no manifest names, for
+example the rest of Debian's `asterisk-core-sounds-en-wav`.  No reference text is needed.
 """
 
 import argparse
@@ -36,14 +37,13 @@ from streaming.audio.channel_segmenter import (
     run_vad_single,
 )
 from streaming.audio.silero import Silero, silero_weights
-from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
 from workers.event_builder import stable_in
 from workers.stabiliser import NOTHING
 
 _RATE = 16_000
-_MOST = 12.0
-"""Seconds: a segment is no longer than the engine takes at once."""
+_LEAST, _MOST = 2.0, 12.0
+"""Seconds: shorter ones have hardly a partial; a segment is no longer than the engine takes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,19 @@ def held_out(folder: Path) -> list[Samples]:
     ]
 
 
+def others(folder: Path, known: Sequence[Path]) -> list[Samples]:
+    """The recordings of 2 to 12 s in `folder` whose names are in no manifest of the folders `known`."""
+    names = {
+        clip.name.rpartition("/")[2] for each in known for clip in read_clips(each, "prompts/")
+    }
+    found = [
+        Clip(path.name, read_recording(path).channels[0], "")
+        for path in sorted(folder.glob("*.wav"))
+        if path.name not in names
+    ]
+    return [wide(clip) for clip in found if _LEAST <= clip.seconds <= _MOST]
+
+
 def segments_of(pcm: Pcm, silero: Silero) -> list[Samples]:
     """The segments of a channel at 8 kHz, at the engine's rate."""
     segmenter, found, grown = ChannelSegmenter(), list[Samples](), list[Pcm]()
@@ -181,14 +194,22 @@ def main() -> int:
         help="folders with manifest.jsonl; of recordings with the same name the first counts",
     )
     parser.add_argument("--held-out", action="store_true", help="recordings not used for tuning")
-    parser.add_argument("--engine", default=registry.DEFAULT)
+    parser.add_argument(
+        "--others",
+        type=Path,
+        help="measure the WAV files in this folder, without those of the manifests",
+    )
+    parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--every", type=float, default=0.5, help="seconds between partials")
     parser.add_argument("--most", type=float, default=1.0, help="percent of promises broken")
     options = parser.parse_args()
     folders = [each for each in options.audio if (each / "manifest.jsonl").is_file()]
     print(recipe())
     engine = engine_loaded(argparse.Namespace(config=None), options.engine)
-    recordings = held_out(folders[0]) if options.held_out else tuned_on(folders)
+    if options.others:
+        recordings = others(options.others, folders)
+    else:
+        recordings = held_out(folders[0]) if options.held_out else tuned_on(folders)
     total = measure(engine, recordings, options.every)
     print(f"{len(recordings)} recordings: {total}")
     return 0 if 100 * total.changed <= options.most * total.promised else 1
