@@ -199,7 +199,7 @@ def main() -> int:
         type=Path,
         help="measure the WAV files in this folder, without those of the manifests",
     )
-    parser.add_argument("--engine", default="moonshine")
+    parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--every", type=float, default=0.5, help="seconds between partials")
     parser.add_argument("--most", type=float, default=1.0, help="percent of promises broken")
     options = parser.parse_args()
