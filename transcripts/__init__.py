@@ -8,10 +8,7 @@ Modules
     recorder.py     reads the outboxes of all partitions and fills the store
     ingest.py       stores a batch of entries and quarantines those that cannot be stored
     store.py        calls, segments and words in a database
-    database.py     opens a database and updates its schema
-    schema.py       the tables
-    writes.py       events into rows
-    queries.py      rows into values
+    database/       the tables, their migrations and the full-text index
     export.py       a transcript as txt, json, srt, vtt, csv or ctm
     subtitles.py    a transcript as subtitle cues
     render.py       a transcript for a terminal

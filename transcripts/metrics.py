@@ -1,6 +1,6 @@
 """Prometheus metrics of a recorder."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -21,6 +21,11 @@ class RecorderMeter:
         self._failed = Counter(
             "trunkline_store_failures", "Times that the store did not answer", registry=registry
         )
+        self._behind = Gauge(
+            "trunkline_recorder_behind_seconds",
+            "Age of the oldest event that was stored last",
+            registry=registry,
+        )
         self._batch = Histogram(
             "trunkline_store_seconds",
             "One transaction of the store",
@@ -33,6 +38,10 @@ class RecorderMeter:
         self._stored.inc(events - aside)
         self._aside.inc(aside)
         self._batch.observe(seconds)
+
+    def behind(self, seconds: float) -> None:
+        """Set the age of the oldest event of a batch, in seconds; 0 when the outbox is empty."""
+        self._behind.set(seconds)
 
     def failed(self) -> None:
         """Count a failure of the store; the batch is tried again."""

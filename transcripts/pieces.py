@@ -5,23 +5,15 @@ A bridge may stop its stream and start a new one under the same call id (hold, a
 is stored as `CALL~2`.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, replace
 
 from protocol.clock import from_seconds
 from protocol.events import Account, AudioGap, ChannelTotals, KeywordsApplied, LineWarning, Span
 
-from .transcript import CallSummary, Piece, StoredSegment, Transcript
+from .transcript import CallSummary, Piece, StoredSegment, Transcript, number_of
 
-_PIECE = re.compile(r"(.+)~(\d+)")
 _REASON = "the stream was stopped and begun again"
-
-
-def number_of(call_id: str) -> int:
-    """Return the number of the stream that `call_id` names; 1 for the first, which has the id of the call."""
-    piece = _PIECE.fullmatch(call_id)
-    return int(piece[2]) if piece else 1
 
 
 def joined(pieces: Sequence[Transcript]) -> Transcript:

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from broker.leases import JOIN
-from broker.redis_keys import RECORDER
+from broker.redis_keys import RECORDER, parse_entry_id
 
 from .ingest import take_in, try_again
 from .metrics import RecorderMeter
@@ -136,7 +136,10 @@ class Recorder:
     ) -> None:
         """Store and acknowledge the entries.  Completes even if the task is cancelled meanwhile."""
         if not entries:
+            self._meter.behind(0)
             return
+        written = parse_entry_id(entries[0][0])[0] / 1_000  # by the clock of Redis
+        self._meter.behind(max(0.0, time.time() - written))
         settling = asyncio.ensure_future(self._store_and_let_go(outbox, entries, thread))
         try:
             await asyncio.shield(settling)

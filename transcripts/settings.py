@@ -13,7 +13,7 @@ class RecorderSettings(StatusSettings):
         description="SQLAlchemy URL of the database; empty is a SQLite file in the user's data folder",
     )
     batch: int = Field(
-        default=256,
+        default=1_000,
         ge=1,
         le=10_000,
         description="most events stored in one transaction; one transaction costs a disk sync",

@@ -4,7 +4,8 @@ Calls, segments and words in a database: SQLite by default, PostgreSQL in produc
 Recording is idempotent: the same event twice changes nothing, and events may come in any order.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -12,13 +13,14 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from . import queries
-from .database import StoreError, code, open_database
+from .database import annotations, call_list, deletion, queries
+from .database.opening import StoreError, code, open_database
+from .database.schema import quarantine
+from .database.writes import ConflictError, write
+from .listing import Cursor, Filters, Page
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
-from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
-from .transcript import CallSummary, Transcript
-from .writes import ConflictError, write
+from .transcript import CallSummary, Changes, Transcript
 
 __all__ = ["RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
@@ -34,8 +36,10 @@ class RefusedError(Exception):
 class Store:
     """The stored calls.  All methods block: call them off the event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, now: Callable[[], float] = time.time) -> None:
+        """`now` returns Unix seconds."""
         self._engine = engine
+        self._now = now
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -55,8 +59,12 @@ class Store:
 
     def _record(self, batch: Sequence[Recorded]) -> None:
         with self._transaction() as connection:
-            for one in batch:
-                write(connection, one)
+            write(connection, batch, self._now())
+
+    def page(self, filters: Filters, limit: int = 50, cursor: Cursor | None = None) -> Page:
+        """Return the calls that fulfil `filters`, at most `limit`, from `cursor` on."""
+        with self._transaction() as connection:
+            return call_list.page(connection, filters, limit, cursor)
 
     def calls(self, limit: int = 50) -> list[CallSummary]:
         """Return the latest calls, newest first."""
@@ -80,6 +88,11 @@ class Store:
         pieces = [one for one in found if one is not None]
         return joined(pieces) if pieces else None
 
+    def describe(self, call_id: str, changes: Changes) -> bool:
+        """Change agent, notes, tags or legal hold of a call.  Returns whether the call is stored."""
+        with self._transaction() as connection:
+            return annotations.describe(connection, call_id, changes)
+
     def delete(self, call_id: str) -> bool:
         """
         Delete a call with all its streams and its quarantined entries.  Returns whether anything was deleted.
@@ -88,21 +101,10 @@ class Store:
         """
         with self._transaction() as connection:
             names = {call_id, *queries.piece_ids(connection, call_id)}
-            gone = [
-                connection.execute(delete(table).where(table.c.call_id.in_(names))).rowcount
-                for table in (
-                    words,
-                    segments,
-                    gaps,
-                    keyword_lists,
-                    line_warnings,
-                    quarantine,
-                    calls,
-                )
-            ]
-        if self._engine.dialect.name == "sqlite":
-            self._empty_wal()
-        return any(gone)
+            gone = deletion.delete_calls(connection, names)
+        if gone:
+            deletion.erase_traces(self._engine)
+        return gone
 
     def set_aside(self, ones: Sequence[Quarantined]) -> None:
         """Quarantine entries, unchanged.  Idempotent."""
@@ -139,11 +141,6 @@ class Store:
             raise RefusedError(f"the database refuses it ({code(exc)})") from exc
         except OverflowError as exc:  # SQLite's driver: a number of more than 64 bits
             raise RefusedError("a number is too large for the database") from exc
-
-    def _empty_wal(self) -> None:
-        """Truncate the write-ahead log: it still contains deleted rows (https://www.sqlite.org/wal.html#ckpt)."""
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _is_aside(connection: Connection, arrival: Arrival) -> bool:

@@ -1,5 +1,6 @@
 """A stored call as a value.  Positions are samples of the call clock."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,20 @@ from protocol.events import (
     Timing,
     Word,
 )
+
+_PIECE = re.compile(r"(.+)~(\d+)")
+
+
+def number_of(call_id: str) -> int:
+    """Return the number of the stream that `call_id` names; 1 for the first, which has the id of the call."""
+    piece = _PIECE.fullmatch(call_id)
+    return int(piece[2]) if piece else 1
+
+
+def root_of(call_id: str) -> str:
+    """Return the id of the first stream of the call that `call_id` names, which has the id of the call."""
+    piece = _PIECE.fullmatch(call_id)
+    return piece[1] if piece else call_id
 
 
 class Ending(StrEnum):
@@ -69,11 +84,32 @@ class CallSummary:
     duration: int = 0
     channels: tuple[ChannelTotals, ...] = ()
     tenant: str = ""
-    """Tenant of the call.  Not set yet."""
+    agent: str = ""
+    """Who spoke for the site, as its own systems name them."""
+
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    legal_hold: bool = False
+    """Whether the call must not be deleted."""
+
+    @property
+    def root(self) -> str:
+        """Id of the first stream of the call: the id of the call itself."""
+        return root_of(self.call_id)
 
     def role(self, channel: int) -> str:
         """Return the role of the party on a channel."""
         return self.roles[channel] if channel < len(self.roles) else "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """New values of what the site adds to a call; None: unchanged."""
+
+    agent: str | None = None
+    notes: str | None = None
+    tags: tuple[str, ...] | None = None
+    legal_hold: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

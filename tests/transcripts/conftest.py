@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from transcripts.schema import metadata
 from transcripts.store import Store
 
 
@@ -18,7 +17,8 @@ def store_url(tmp_path: Path) -> str:
     if shared is None:
         return f"sqlite:///{tmp_path / 'store.db'}"
     engine = create_engine(shared)
-    metadata.drop_all(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     engine.dispose()
     return shared
 

@@ -233,13 +233,13 @@ def test_a_database_failure_is_distinguished_from_a_bad_event(store: Store, stor
     batch = recorded("c1", final("hello"))
     operator = create_engine(store_url)
     with operator.begin() as connection:
-        connection.execute(text("ALTER TABLE words RENAME TO elsewhere"))
+        connection.execute(text("ALTER TABLE segments RENAME TO elsewhere"))
 
     trouble = RefusedError if store_url.startswith("postgresql") else StoreUnavailableError
     with pytest.raises(trouble) as raised:
         store.record(batch)
     with operator.begin() as connection:
-        connection.execute(text("ALTER TABLE elsewhere RENAME TO words"))
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO segments"))
     store.record(batch)
 
     found = store.transcript("c1")

@@ -1,8 +1,9 @@
 """Read rows from the database as values."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
 from protocol.events import (
     Account,
@@ -17,16 +18,35 @@ from protocol.events import (
     Word,
 )
 
-from .outbox import Arrival, Quarantined
-from .pieces import number_of
-from .schema import calls, gaps, keyword_lists, line_warnings, quarantine, segments, words
-from .transcript import CallSummary, Ending, StoredSegment, Transcript
+from ..outbox import Arrival, Quarantined
+from ..transcript import (
+    CallSummary,
+    Ending,
+    StoredSegment,
+    Transcript,
+    number_of,
+    root_of,
+)
+from .schema import calls, gaps, keys_of, keyword_lists, line_warnings, quarantine, segments, tags
 
 
 def latest_calls(connection: Connection, limit: int) -> list[CallSummary]:
     """Return at most `limit` calls, newest first."""
-    query = select(calls).order_by(calls.c.started_at.desc(), calls.c.call_id).limit(limit)
+    query = select(calls).order_by(calls.c.started_at.desc(), calls.c.id.desc()).limit(limit)
     return [_summary(row) for row in _rows(connection, query)]
+
+
+def summaries(
+    connection: Connection, wanted: Sequence[int] | Sequence[str], *, by_id: bool = True
+) -> dict[int, CallSummary]:
+    """Return calls by number; `wanted`: their numbers, or their call ids if not `by_id`."""
+    column: ColumnElement[Any] = calls.c.id if by_id else calls.c.call_id
+    rows = _rows(connection, select(calls).where(column.in_(wanted)))
+    tagged: dict[int, list[str]] = {row["id"]: [] for row in rows}
+    query = select(tags).where(tags.c.call.in_(list(tagged))).order_by(tags.c.tag)
+    for row in _rows(connection, query):
+        tagged[row["call"]].append(row["tag"])
+    return {row["id"]: _summary(row, tuple(tagged[row["id"]])) for row in rows}
 
 
 def transcript(connection: Connection, call_id: str) -> Transcript | None:
@@ -34,22 +54,21 @@ def transcript(connection: Connection, call_id: str) -> Transcript | None:
     row = connection.execute(select(calls).where(calls.c.call_id == call_id)).mappings().first()
     if row is None:
         return None
-    # Segments before words: a segment stored in between then adds unused words, not a segment without words.
-    found = list(_rows(connection, select(segments).where(segments.c.call_id == call_id)))
-    said = _words(connection, call_id)
+    first, last = keys_of(row["id"])
+    found = _rows(connection, select(segments).where(segments.c.id.between(first, last)))
     return Transcript.of(
-        _summary(row),
-        [_segment(one, said) for one in found],
-        gaps=_gaps(connection, call_id),
-        keyword_lists=_keyword_lists(connection, call_id),
-        line_warnings=_line_warnings(connection, call_id),
+        _summary(row, _tags(connection, row["id"])),
+        map(_segment, found),
+        gaps=_gaps(connection, row["id"]),
+        keyword_lists=_keyword_lists(connection, row["id"]),
+        line_warnings=_line_warnings(connection, row["id"]),
     )
 
 
 def piece_ids(connection: Connection, call_id: str) -> list[str]:
     """Return the ids of the stored streams of a call, in order; for the id of a later stream, that id."""
-    later = calls.c.call_id.startswith(f"{call_id}~", autoescape=True)
-    query = select(calls.c.call_id).where((calls.c.call_id == call_id) | later)
+    column = calls.c.root if root_of(call_id) == call_id else calls.c.call_id
+    query = select(calls.c.call_id).where(column == call_id)
     return sorted(connection.execute(query).scalars(), key=number_of)
 
 
@@ -76,7 +95,7 @@ def _rows(connection: Connection, query: Select[Any]) -> list[RowMapping]:
     return list(connection.execute(query).mappings())
 
 
-def _summary(row: RowMapping) -> CallSummary:
+def _summary(row: RowMapping, tagged: tuple[str, ...] = ()) -> CallSummary:
     return CallSummary(
         call_id=row["call_id"],
         roles=tuple(row["roles"]),
@@ -87,16 +106,24 @@ def _summary(row: RowMapping) -> CallSummary:
         duration=row["duration"],
         channels=tuple(ChannelTotals(**totals) for totals in row["channels"]),
         tenant=row["tenant"],
+        agent=row["agent"],
+        notes=row["notes"],
+        tags=tagged,
+        legal_hold=row["legal_hold"],
     )
 
 
-def _segment(row: RowMapping, said: dict[SegmentId, list[Word]]) -> StoredSegment:
-    segment = SegmentId(row["channel"], row["number"])
+def _tags(connection: Connection, call: int) -> tuple[str, ...]:
+    query = select(tags.c.tag).where(tags.c.call == call).order_by(tags.c.tag)
+    return tuple(connection.execute(query).scalars())
+
+
+def _segment(row: RowMapping) -> StoredSegment:
     return StoredSegment(
-        segment=segment,
+        segment=SegmentId(row["channel"], row["number"]),
         span=Span(row["start"], row["end"]),
         ending=Ending(row["ending"]),
-        words=tuple(said.get(segment, ())),
+        words=tuple(Word(*word) for word in row["words"]),
         reason=row["reason"],
         language=row["language"],
         keywords_revision=row["keywords_revision"],
@@ -114,18 +141,8 @@ def _timing(row: RowMapping) -> Timing | None:
     return Timing(row["waited_ms"], row["engine_ms"])
 
 
-def _words(connection: Connection, call_id: str) -> dict[SegmentId, list[Word]]:
-    query = select(words).where(words.c.call_id == call_id)
-    query = query.order_by(words.c.channel, words.c.number, words.c.place)
-    said: dict[SegmentId, list[Word]] = {}
-    for row in _rows(connection, query):
-        word = Word(row["text"], row["start"], row["end"], row["confidence"])
-        said.setdefault(SegmentId(row["channel"], row["number"]), []).append(word)
-    return said
-
-
-def _gaps(connection: Connection, call_id: str) -> list[AudioGap]:
-    query = select(gaps).where(gaps.c.call_id == call_id)
+def _gaps(connection: Connection, call: int) -> list[AudioGap]:
+    query = select(gaps).where(gaps.c.call == call)
     query = query.order_by(gaps.c.start, gaps.c.channel)
     return [
         AudioGap(
@@ -138,8 +155,8 @@ def _gaps(connection: Connection, call_id: str) -> list[AudioGap]:
     ]
 
 
-def _line_warnings(connection: Connection, call_id: str) -> list[LineWarning]:
-    query = select(line_warnings).where(line_warnings.c.call_id == call_id)
+def _line_warnings(connection: Connection, call: int) -> list[LineWarning]:
+    query = select(line_warnings).where(line_warnings.c.call == call)
     query = query.order_by(line_warnings.c.at, line_warnings.c.channel, line_warnings.c.fault)
     return [
         LineWarning(
@@ -154,8 +171,8 @@ def _line_warnings(connection: Connection, call_id: str) -> list[LineWarning]:
     ]
 
 
-def _keyword_lists(connection: Connection, call_id: str) -> list[KeywordsApplied]:
-    query = select(keyword_lists).where(keyword_lists.c.call_id == call_id)
+def _keyword_lists(connection: Connection, call: int) -> list[KeywordsApplied]:
+    query = select(keyword_lists).where(keyword_lists.c.call == call)
     query = query.order_by(keyword_lists.c.revision)
     return [
         KeywordsApplied(row["revision"], tuple(row["accepted"]), tuple(row["rejected"]))

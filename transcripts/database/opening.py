@@ -8,15 +8,19 @@ SQLite runs in WAL mode with `synchronous=FULL`: a power cut loses no committed 
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy import update as change
+import msgspec
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from .schema import UPGRADES, VERSION, metadata, schema_version
+from .upgrade import NewerError, bring_up_to_date, is_current
 
 _ATTEMPTS = 3
 """Attempts to create the tables: processes that start at the same time can conflict."""
+
+
+_INCREMENTAL = 2
+"""Value of `PRAGMA auto_vacuum`."""
 
 
 class StoreError(Exception):
@@ -78,7 +82,13 @@ def _make_file(place: URL) -> None:
 
 def _engine(place: URL) -> Engine:
     # Parameters contain transcripts: errors must not quote them.
-    engine = create_engine(place, hide_parameters=True, pool_pre_ping=not _is_sqlite(place))
+    engine = create_engine(
+        place,
+        hide_parameters=True,
+        pool_pre_ping=not _is_sqlite(place),
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+    )
     if _is_sqlite(place):
         event.listen(engine, "connect", _configure_sqlite)
     return engine
@@ -87,6 +97,7 @@ def _engine(place: URL) -> Engine:
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  # any DBAPI's connection
     for pragma in (
         "busy_timeout=5000",
+        "auto_vacuum=INCREMENTAL",  # of a new file: deleted pages can be given back
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -98,42 +109,36 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
 def _prepare(engine: Engine) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            with engine.begin() as connection:
-                if _version(connection) != VERSION:
-                    _bring_up_to_date(connection)
+            _prepare_once(engine)
         except DBAPIError:
             if attempt == _ATTEMPTS:
                 raise
+        except NewerError as exc:
+            raise StoreError(
+                f"the store has schema {exc}, this program knows an earlier one: update Trunkline"
+            ) from exc
         else:
             return
 
 
-def _version(connection: Connection) -> int:
-    """Return the schema version of the tables; 0 if there are none.  Raises StoreError if it is newer than ours."""
-    if not inspect(connection).has_table(schema_version.name):
-        return 0
-    found = connection.execute(select(schema_version.c.version)).scalar() or 0
-    if found > VERSION:
-        raise StoreError(
-            f"the store has schema {found}, this program knows {VERSION}: update Trunkline"
-        )
-    return found
+def _prepare_once(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if is_current(connection):
+            return
+    with engine.begin() as connection:
+        bring_up_to_date(connection)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            _release_pages(connection.connection.dbapi_connection)
 
 
-def _bring_up_to_date(connection: Connection) -> None:
-    """Create or alter the tables in one transaction.  SQLite does not begin one by itself before DDL."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    found = _version(connection)  # again: another process may have updated it meanwhile
-    there = set(inspect(connection).get_table_names())
-    metadata.create_all(connection)
-    if not found:
-        connection.execute(insert(schema_version).values(version=VERSION))
-        return
-    for version in range(found, VERSION):
-        for table, alteration in UPGRADES[version]:
-            if table in there and not (
-                connection.dialect.name == "sqlite" and alteration.startswith("ALTER COLUMN")
-            ):
-                connection.exec_driver_sql(f"ALTER TABLE {table} {alteration}")
-    connection.execute(change(schema_version).values(version=VERSION))
+def _release_pages(connection: Any) -> None:  # noqa: ANN401  # any DBAPI's connection
+    """
+    Let deleted rows shrink the file later (https://www.sqlite.org/pragma.html#pragma_auto_vacuum).
+
+    A file with tables takes up this setting by a VACUUM, which also shrinks it after a migration.
+    """
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,0 +1,197 @@
+"""
+Lists of calls, by indexes that begin with the tenant: the cost depends on the calls of the tenant only.
+
+With a query, the full-text index gives matching segments in order of their calls, and the other filters are applied
+to these calls.  A page is then cut after `_MOST_READ` segments, even if it is not full.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+
+from protocol.events import SegmentId, Span
+
+from ..listing import MOST_HITS, Cursor, Filters, Hit, ListedCall, Order, Page, Status, excerpt
+from ..search_terms import Query, marks
+from . import search_index
+from .queries import summaries
+from .schema import CALL_SHIFT, call_of, calls, found_keywords, keys_of, segments, tags
+
+_AT_ONCE = 400
+"""Keys of matching segments that are read at a time."""
+
+_MOST_READ = 8_000
+
+_LARGEST = (1 << 63) - 1
+
+
+def page(connection: Connection, filters: Filters, limit: int, cursor: Cursor | None) -> Page:
+    """Return at most `limit` calls after `cursor`."""
+    if filters.query is None:
+        return _by_time(connection, filters, limit, cursor)
+    return _by_text(connection, filters, filters.query, limit, cursor)
+
+
+def _by_time(connection: Connection, filters: Filters, limit: int, cursor: Cursor | None) -> Page:
+    value: ColumnElement[Any] = calls.c.started_at
+    if filters.order is Order.LONGEST:
+        value = calls.c.duration
+    query = select(calls.c.id, value.label("value")).where(
+        *_conditions(filters), calls.c.call_id == calls.c.root
+    )
+    is_rising = filters.order is Order.OLDEST
+    if cursor is not None:
+        query = query.where(_after(value, cursor, is_rising=is_rising))
+    order = (value, calls.c.id) if is_rising else (value.desc(), calls.c.id.desc())
+    rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
+    shown = rows[:limit]
+    listed = summaries(connection, [row.id for row in shown])
+    more = Cursor(float(shown[-1].value), shown[-1].id) if len(rows) > limit else None
+    return Page(tuple(ListedCall(listed[row.id]) for row in shown if row.id in listed), more)
+
+
+def _after(value: ColumnElement[Any], cursor: Cursor, *, is_rising: bool) -> ColumnElement[bool]:
+    if is_rising:
+        return and_(value >= cursor.value, or_(value > cursor.value, calls.c.id > cursor.call))
+    return and_(value <= cursor.value, or_(value < cursor.value, calls.c.id < cursor.call))
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [calls.c.tenant == filters.tenant]
+    add: Callable[[ColumnElement[bool]], None] = found.append
+    if filters.only is not None:
+        add(calls.c.root == filters.only)
+    if filters.since is not None:
+        add(calls.c.started_at >= filters.since)
+    if filters.before is not None:
+        add(calls.c.started_at < filters.before)
+    if filters.status is not None:
+        is_live = calls.c.ended_reason == ""
+        add(is_live if filters.status is Status.LIVE else ~is_live)
+    if filters.min_duration is not None:
+        add(calls.c.duration >= filters.min_duration)
+    for column, wanted in (
+        (calls.c.language, filters.language),
+        (calls.c.dialect, filters.dialect),
+        (calls.c.agent, filters.agent),
+    ):
+        if wanted is not None:
+            add(column == wanted)
+    if filters.keyword is not None:
+        add(_has(found_keywords.c.keyword == filters.keyword.casefold(), found_keywords.c.call))
+    if filters.tag is not None:
+        add(_has(tags.c.tag == filters.tag, tags.c.call))
+    if filters.role is not None and filters.query is None:
+        first, last = calls.c.id.op("<<")(CALL_SHIFT), (calls.c.id + 1).op("<<")(CALL_SHIFT)
+        inside = and_(segments.c.id >= first, segments.c.id < last)
+        add(exists().where(inside, segments.c.role == filters.role))
+    return found
+
+
+def _has(condition: ColumnElement[bool], call: ColumnElement[int]) -> ColumnElement[bool]:
+    return exists().where(condition, call == calls.c.id)
+
+
+def _by_text(
+    connection: Connection, filters: Filters, query: Query, limit: int, cursor: Cursor | None
+) -> Page:
+    newest = filters.order is not Order.OLDEST
+    keys = _key_range(connection, filters, cursor, newest=newest)
+    found: dict[int, list[int]] = {}
+    read, last_read, is_whole = 0, 0, keys is None
+    while keys is not None and len(found) <= limit and read < _MOST_READ:
+        some = search_index.matches(
+            connection, filters.tenant, query, keys, _AT_ONCE, newest=newest
+        )
+        read += len(some)
+        _take(connection, filters, some, found)
+        if len(some) < _AT_ONCE:
+            is_whole = True
+            break
+        keys = (keys[0], some[-1] - 1) if newest else (some[-1] + 1, keys[1])
+        last_read = call_of(some[-1])
+    ids = list(found)
+    shown = {call: found[call] for call in ids[:limit]}
+    more: Cursor | None = None
+    if len(ids) > limit:
+        more = Cursor(0, ids[limit - 1])
+    elif not is_whole:
+        more = Cursor(0, last_read)
+    return Page(_listed(connection, shown, query), more)
+
+
+def _key_range(
+    connection: Connection, filters: Filters, cursor: Cursor | None, *, newest: bool
+) -> tuple[int, int] | None:
+    """Return the keys of segments between which matches can be; None if there is no call."""
+    first, last = 0, _LARGEST
+    if filters.since is not None or filters.before is not None:
+        timed = Filters(filters.tenant, since=filters.since, before=filters.before)
+        ends = select(func.min(calls.c.id), func.max(calls.c.id)).where(*_conditions(timed))
+        low, high = connection.execute(ends).one()
+        if low is None:
+            return None
+        first, last = keys_of(low)[0], keys_of(high)[1]
+    if cursor is not None and newest:
+        last = min(last, keys_of(cursor.call)[0] - 1)
+    elif cursor is not None:
+        first = max(first, keys_of(cursor.call)[1] + 1)
+    return first, last
+
+
+def _take(
+    connection: Connection, filters: Filters, keys: Sequence[int], found: dict[int, list[int]]
+) -> None:
+    """Add matching segments to `found`, by call, if their calls fulfil the other filters."""
+    asked = {call_of(key) for key in keys}
+    wanted = select(calls.c.id).where(calls.c.id.in_(asked), *_conditions(filters))
+    good = set(connection.execute(wanted).scalars())
+    fitting = [key for key in keys if call_of(key) in good]
+    if filters.role is not None:
+        spoken = select(segments.c.id).where(
+            segments.c.id.in_(fitting), segments.c.role == filters.role
+        )
+        by_role = set(connection.execute(spoken).scalars())
+        fitting = [key for key in fitting if key in by_role]
+    for key in fitting:
+        found.setdefault(call_of(key), []).append(key)
+
+
+def _listed(
+    connection: Connection, found: dict[int, list[int]], query: Query
+) -> tuple[ListedCall, ...]:
+    """Return the calls with their first hits.  A later stream is listed as its call."""
+    own = summaries(connection, list(found))
+    roots = dict.fromkeys(own[call].root for call in found if call in own)
+    whole = {one.call_id: one for one in summaries(connection, list(roots), by_id=False).values()}
+    hits: dict[str, list[Hit]] = {root: [] for root in roots if root in whole}
+    for call, hit in _hits(
+        connection, {call: one.call_id for call, one in own.items()}, found, query
+    ):
+        hits.get(own[call].root, []).append(hit)
+    return tuple(
+        ListedCall(whole[root], tuple(sorted(some, key=_place)[:MOST_HITS]))
+        for root, some in hits.items()
+    )
+
+
+def _place(hit: Hit) -> tuple[str, int]:
+    return hit.call_id, hit.span.start
+
+
+def _hits(
+    connection: Connection, names: dict[int, str], found: dict[int, list[int]], query: Query
+) -> Iterator[tuple[int, Hit]]:
+    columns = (
+        segments.c[name] for name in ("id", "channel", "number", "role", "start", "end", "text")
+    )
+    wanted = select(*columns).where(
+        segments.c.id.in_([key for some in found.values() for key in some])
+    )
+    for row in connection.execute(wanted):
+        call = call_of(row.id)
+        if call in names:
+            shown, marked = excerpt(row.text, marks(row.text, query))
+            segment, span = SegmentId(row.channel, row.number), Span(row.start, row.end)
+            yield call, Hit(names[call], segment, row.role, span, shown, marked)

@@ -1,0 +1,194 @@
+"""
+The tables.  Lists that no query searches are in JSON columns.
+
+Positions and durations are samples of the call clock.  A change of a table needs a migration (see `upgrade.py`).
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from protocol.events import Account
+
+LONGEST_CALL_ID = 1_024
+"""Most characters of a stored id: tenant, an id of 255 bytes that are all escaped, and a stream number."""
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits; SQLite generates keys only for a column of the type INTEGER."""
+
+metadata = MetaData()
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", BIG, primary_key=True),
+    Column("call_id", String(LONGEST_CALL_ID), nullable=False, unique=True),
+    Column("root", String(LONGEST_CALL_ID), nullable=False, index=True),
+    Column("tenant", String(64), nullable=False),
+    Column("log", String(64), nullable=False, default=""),
+    Column("roles", JSON, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("dialect", String(32), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_reason", Text, nullable=False, default=""),
+    Column("duration", BigInteger, nullable=False, default=0),
+    Column("channels", JSON, nullable=False, default=list),
+    Column("started_seq", BigInteger),
+    Column("ended_seq", BigInteger),
+    Column("agent", Text, nullable=False, default=""),
+    Column("notes", Text, nullable=False, default=""),
+    Column("legal_hold", Boolean, nullable=False, default=False),
+    Index("calls_by_time", "tenant", "started_at", "id"),
+    Index("calls_by_duration", "tenant", "duration", "id"),
+    Index("calls_by_age", "started_at"),
+)
+"""
+One row for each stream.  `root`: id of the first stream of the call, which has the id of the call itself.
+
+`started_at` is the time at which the row was made until `call.started` is stored; `dialect` is empty until then.
+"""
+
+
+def _of_a_call() -> Column[int]:
+    return Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", BIG, primary_key=True, autoincrement=False),
+    Column("channel", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("seq", BigInteger),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("ending", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("words", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("keywords_revision", Integer, nullable=False),
+    Column("keywords_found", JSON, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("flags", JSON, nullable=False),
+    Column("waited_ms", Integer),
+    Column("engine_ms", Integer),
+)
+"""
+`id` is made of call, channel and number (see `segment_key`), so that the rows of a call lie together.
+
+`words`: a list of `[text, start, end, confidence]`.
+"""
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("account", String(16), nullable=False, default=Account.LOST_UPSTREAM),
+    Column("seq", BigInteger),
+)
+
+line_warnings = Table(
+    "line_warnings",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("fault", String(32), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("check", Text, nullable=False),
+    Column("measured", Float, nullable=False),
+    Column("unit", String(32), nullable=False),
+    Column("seq", BigInteger),
+)
+
+keyword_lists = Table(
+    "keyword_lists",
+    metadata,
+    _of_a_call(),
+    Column("revision", Integer, primary_key=True),
+    Column("accepted", JSON, nullable=False),
+    Column("rejected", JSON, nullable=False),
+    Column("seq", BigInteger),
+)
+
+found_keywords = Table(
+    "found_keywords",
+    metadata,
+    _of_a_call(),
+    Column("keyword", Text, primary_key=True),
+)
+"""Keywords that finals contain, case-folded, to find calls by them."""
+
+tags = Table(
+    "tags",
+    metadata,
+    _of_a_call(),
+    Column("tag", String(64), primary_key=True),
+    Index("tags_by_name", "tag", "call"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("outbox", String(128), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("call_id", String(LONGEST_CALL_ID), nullable=False, index=True),
+    Column("seq", BigInteger),
+    Column("payload", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("log", String(64), nullable=False, default=""),
+)
+"""Entries that could not be stored, unchanged.  No foreign key: their call may not be in `calls`."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BIG, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("call_id", String(LONGEST_CALL_ID), nullable=False),
+)
+"""Who read, changed or deleted which call, and when.  No foreign key: it outlives the call."""
+
+OF_A_CALL = (gaps, line_warnings, keyword_lists, found_keywords, tags)
+"""Tables whose rows belong to a row of `calls`, beside `segments`."""
+
+_NUMBER_BITS = 21
+_CHANNEL_BITS = 3
+CALL_SHIFT = _NUMBER_BITS + _CHANNEL_BITS
+
+
+def segment_key(call: int, channel: int, number: int) -> int | None:
+    """Return the key of a segment in `segments` and in the full-text index; None if the numbers are too large."""
+    if not (0 <= channel < 1 << _CHANNEL_BITS and 0 <= number < 1 << _NUMBER_BITS):
+        return None
+    return call << CALL_SHIFT | channel << _NUMBER_BITS | number
+
+
+def call_of(key: int) -> int:
+    """Return the number of the call to which a segment key belongs."""
+    return key >> CALL_SHIFT
+
+
+def keys_of(call: int) -> tuple[int, int]:
+    """Return the first and the last possible segment key of a call."""
+    return call << CALL_SHIFT, (call + 1 << CALL_SHIFT) - 1

@@ -1,0 +1,260 @@
+"""
+Write a batch of events as rows, with a few statements for the whole batch.
+
+Writing is idempotent: the first event for a key is kept, a repeated one changes nothing, and events may come in
+any order.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, TypeVar, assert_never
+
+from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from protocol.events import (
+    AudioGap,
+    CallEnded,
+    CallStarted,
+    CallWarning,
+    DtmfPressed,
+    Final,
+    KeywordsApplied,
+    LineWarning,
+    LoadChanged,
+    MarkReached,
+    Partial,
+    SegmentDropped,
+    SegmentFailed,
+    Span,
+    SpeechStarted,
+    Terminal,
+)
+
+from ..outbox import Recorded
+from ..transcript import Ending
+from . import search_index
+from .call_rows import CallRow, CallRows
+from .schema import (
+    calls,
+    found_keywords,
+    gaps,
+    keys_of,
+    keyword_lists,
+    line_warnings,
+    segment_key,
+    segments,
+)
+
+_TRANSIENT = (DtmfPressed, Partial, SpeechStarted, MarkReached, LoadChanged, CallWarning)
+"""Not stored.  DTMF may be card numbers and PINs."""
+
+_AT_ONCE = 500
+"""Most parameters of one `IN`."""
+
+_Row = dict[str, Any]
+_One = TypeVar("_One")
+
+
+class ConflictError(Exception):
+    """Different speech is already stored under the number of the segment, or the number is not possible."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of a batch, by table.  Of rows with the same key, the first is kept."""
+
+    segments: dict[int, tuple[_Row, CallRow]] = field(default_factory=dict)
+    others: dict[str, tuple[Table, list[_Row]]] = field(default_factory=dict)
+    started: dict[int, _Row] = field(default_factory=dict)
+    late: dict[int, list[str]] = field(default_factory=dict)
+    """Roles of calls of which segments may be stored already."""
+
+    ended: dict[int, _Row] = field(default_factory=dict)
+
+    def add(self, table: Table, row: _Row) -> None:
+        self.others.setdefault(table.name, (table, []))[1].append(row)
+
+
+def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None:
+    """
+    Write events, in the transaction of `connection`.  Raises ConflictError.
+
+    `now`: Unix seconds, the start of calls whose `call.started` has not come yet.
+    """
+    stored = [one for one in batch if not isinstance(one.entry.event, _TRANSIENT)]
+    if not stored:
+        return
+    call_rows = CallRows(connection, stored, now)
+    rows = _Rows()
+    for one in stored:
+        _collect(rows, call_rows.row_of(one), one)
+    _write_calls(connection, rows)
+    _write_segments(connection, rows)
+    for table, found in rows.others.values():
+        _insert_new(connection, table, found)
+
+
+def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
+    event, seq = one.entry.event, one.entry.seq
+    match event:
+        case CallStarted():
+            rows.started.setdefault(call.id, _started(call, event, seq))
+            if not call.is_new:
+                rows.late.setdefault(call.id, list(event.roles))
+        case CallEnded():
+            rows.ended.setdefault(call.id, _ended(call, event, seq))
+        case Final() | SegmentFailed() | SegmentDropped():
+            _collect_segment(rows, call, event, seq)
+        case AudioGap(channel, span, reason, account):
+            row = {"channel": channel, "start": span.start, "end": span.end, "reason": reason}
+            rows.add(gaps, row | {"call": call.id, "account": account, "seq": seq})
+        case LineWarning():
+            rows.add(line_warnings, asdict(event) | {"call": call.id, "seq": seq})
+        case KeywordsApplied(revision, accepted, rejected):
+            lists = {"accepted": list(accepted), "rejected": list(rejected)}
+            rows.add(keyword_lists, lists | {"call": call.id, "revision": revision, "seq": seq})
+        case SpeechStarted() | Partial() | DtmfPressed() | MarkReached() | LoadChanged():
+            pass
+        case CallWarning():
+            pass
+        case _ as never:
+            assert_never(never)
+
+
+def _started(call: CallRow, event: CallStarted, seq: int | None) -> _Row:
+    call.roles = call.roles or tuple(event.roles)
+    return {
+        "of": call.id,
+        "roles": list(event.roles),
+        "language": event.language,
+        "dialect": event.dialect,
+        "started_at": event.started_at,
+        "started_seq": seq,
+    }
+
+
+def _ended(call: CallRow, event: CallEnded, seq: int | None) -> _Row:
+    call.ended_reason = call.ended_reason or event.reason
+    return {
+        "of": call.id,
+        "ended_reason": event.reason,
+        "duration": event.duration,
+        "channels": [asdict(totals) for totals in event.channels],
+        "ended_seq": seq,
+    }
+
+
+def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | None) -> None:
+    segment = terminal.segment
+    key = segment_key(call.id, segment.channel, segment.number)
+    if key is None:
+        raise ConflictError
+    if key in rows.segments:
+        before = rows.segments[key][0]
+        if Span(before["start"], before["end"]) != terminal.span:
+            raise ConflictError
+        return
+    row = {"id": key, "channel": segment.channel, "number": segment.number}
+    rows.segments[key] = (row | {"seq": seq} | _segment_values(terminal), call)
+
+
+def _segment_values(terminal: Terminal) -> _Row:
+    values: _Row = {
+        "start": terminal.span.start,
+        "end": terminal.span.end,
+        "ending": Ending.DROPPED if isinstance(terminal, SegmentDropped) else Ending.FAILED,
+        "text": "",
+        "words": [],
+        "reason": "",
+        "language": "",
+        "keywords_revision": 0,
+        "keywords_found": [],
+        "engine": "",
+        "flags": [],
+        "waited_ms": None,
+        "engine_ms": None,
+    }
+    if not isinstance(terminal, Final):
+        return values | {"reason": terminal.reason}
+    return values | {
+        "ending": Ending.FINAL,
+        "text": terminal.text,
+        "words": [[one.text, one.start, one.end, one.confidence] for one in terminal.words],
+        "language": terminal.language,
+        "keywords_revision": terminal.keywords_revision,
+        "keywords_found": list(terminal.keywords_found),
+        "engine": terminal.engine,
+        "flags": list(terminal.flags),
+        "waited_ms": terminal.timing.waited_ms,
+        "engine_ms": terminal.timing.engine_ms,
+    }
+
+
+def _write_calls(connection: Connection, rows: _Rows) -> None:
+    """Fill in what `call.started` and `call.ended` say, unless a former event has said it."""
+    same = calls.c.id == bindparam("of")
+    for found, unsaid in ((rows.started, calls.c.dialect), (rows.ended, calls.c.ended_reason)):
+        if found:
+            some = next(iter(found.values()))
+            values: _Row = {name: bindparam(name) for name in some if name != "of"}
+            connection.execute(
+                update(calls).where(same, unsaid == "").values(values), list(found.values())
+            )
+    for call, roles in rows.late.items():
+        for channel, role in enumerate(roles):
+            late = (
+                segments.c.id.between(*keys_of(call)),
+                segments.c.channel == channel,
+                segments.c.role == "",
+            )
+            connection.execute(update(segments).where(*late).values(role=role))
+
+
+def _write_segments(connection: Connection, rows: _Rows) -> None:
+    """
+    Write the segments that are not stored yet, and their terms.
+
+    An event repeated after a loss may have other words, but has the same span.  A different span is different
+    speech: the call id has been used twice, and ConflictError is raised.
+    """
+    there = _spans(connection, rows.segments)
+    for key, span in there.items():
+        row = rows.segments[key][0]
+        if Span(row["start"], row["end"]) != span:
+            raise ConflictError
+    new = [one for key, one in rows.segments.items() if key not in there]
+    if not new:
+        return
+    for row, call in new:
+        row["role"] = call.role(row["channel"])
+    connection.execute(segments.insert(), [row for row, _ in new])
+    search_index.insert(connection, [(row["id"], call.tenant, row["text"]) for row, call in new])
+    for row, call in new:
+        for word in row["keywords_found"]:
+            rows.add(found_keywords, {"call": call.id, "keyword": word.casefold()})
+
+
+def _spans(connection: Connection, keys: Iterable[int]) -> dict[int, Span]:
+    query = select(segments.c.id, segments.c.start, segments.c.end)
+    return {
+        row.id: Span(row.start, row.end)
+        for some in in_parts(keys)
+        for row in connection.execute(query.where(segments.c.id.in_(some)))
+    }
+
+
+def _insert_new(connection: Connection, table: Table, rows: list[_Row]) -> None:
+    """Insert rows; those whose key exists are left out."""
+    make: Callable[[Table], Any] = (
+        sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    )
+    connection.execute(make(table).on_conflict_do_nothing(), rows)
+
+
+def in_parts(many: Iterable[_One], size: int = _AT_ONCE) -> Iterator[list[_One]]:
+    """Split into lists of at most `size`."""
+    rest = iter(many)
+    while some := list(islice(rest, size)):
+        yield some
