@@ -22,6 +22,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from broker.pubsub import PubSubHub
+from protocol.auth.authenticator import Refusal
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.auth.http_routes import Match, path_of
 from protocol.bridge_events import CallOpened, DialectError
@@ -32,7 +33,6 @@ from protocol.events import Entry, LoadLevel
 from .audio.channel_segmenter import VadModel
 from .audio.vad_batcher import VadBatcher
 from .auth.access_control import AccessController
-from .auth.authenticator import Refusal
 from .auth.call_limits import CallLimiter
 from .auth.handshake import (
     credentials_of,

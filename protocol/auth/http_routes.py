@@ -47,12 +47,14 @@ def find(routes: Iterable[Route], target: str) -> Match | None:
     `target`: path and query string as in the request line. Fixed parts must match exactly. Parameters are
     percent-decoded once, and must be printable and without a slash. `call_id` is adapted (see `adapted_call_id`).
     """
+    return next(iter(find_all(routes, target)), None)
+
+
+def find_all(routes: Iterable[Route], target: str) -> list[Match]:
+    """All routes of a path, which differ in their methods; as `find` otherwise."""
     path = path_of(target)
-    for route in routes:
-        values = _read(route.path, path)
-        if values is not None:
-            return Match(route, values)
-    return None
+    read = ((route, _read(route.path, path)) for route in routes)
+    return [Match(route, values) for route, values in read if values is not None]
 
 
 def path_of(target: str) -> str:

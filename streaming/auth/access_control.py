@@ -11,14 +11,14 @@ from typing import Protocol
 
 import structlog
 
+from broker.http.certificates import CertificateError, Certificates
+from broker.key_file import KeyFile
+from protocol.auth.authenticator import Authenticator, Refusal
 from protocol.auth.credentials import EVERYTHING, Keyring, KeyringError, Permit, Scope
+from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebRefusal
 
 from ..settings import GatewaySettings
-from .authenticator import Authenticator, Refusal
-from .certificates import CertificateError, Certificates
-from .key_file import KeyFile
-from .request_credentials import RequestCredentials
 
 REVOKED = 4401
 """Close code: the key with which the connection was opened is not valid any more."""

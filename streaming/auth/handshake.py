@@ -7,15 +7,15 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 
+from broker.http.certificates import common_name
+from protocol.auth.authenticator import Refusal
 from protocol.auth.credentials import EVERYTHING, Permit, Scope
 from protocol.auth.http_routes import Match, Route, find
+from protocol.auth.request_credentials import RequestCredentials
 from protocol.dialects import registry
 from protocol.dialects.base import Request
 
 from .access_control import AccessController
-from .authenticator import Refusal
-from .certificates import common_name
-from .request_credentials import RequestCredentials
 
 
 def health(socket: ServerConnection, path: str, obstacle: str | None) -> Response | None:

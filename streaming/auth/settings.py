@@ -1,35 +1,13 @@
 """The settings of a gateway for authentication, TLS and limits."""
 
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from broker.http.limits import Share, UploadLimits
 from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback, read_hosts, read_origins
 from protocol.settings import StatusSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A limit for each tenant and for all tenants together."""
-
-    per_tenant: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class UploadLimits:
-    """
-    Limits of recordings.
-
-    `slowest`: bytes per second; `uploads`: in progress; `size`: bytes in memory; `work`: being transcribed.
-    """
-
-    slowest: float
-    uploads: Share
-    size: Share
-    work: Share
 
 
 class AuthSettings(StatusSettings):

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 
-from .pending import PendingConnections
+from broker.http.pending import PendingConnections
 
 _MOST_PENDING = 2_048
 _MOST_PENDING_PER_ADDRESS = 512

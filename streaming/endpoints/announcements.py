@@ -15,6 +15,8 @@ from redis.exceptions import RedisError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from broker.http.middleware import Endpoint, permit_of
+from broker.http.uploads import BodyLimits, UploadError, read_body
 from broker.redis_keys import announced
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
@@ -22,9 +24,6 @@ from protocol.bridge_events import DialectError
 from protocol.dialects.audiosocket import AudioSocket
 from protocol.dialects.base import Request
 from protocol.dialects.common import call_parameters, json_fields
-
-from ..auth.http_middleware import Endpoint, permit_of
-from .uploads import BodyLimits, UploadError, read_body
 
 KEEP_SECONDS = 600
 """Seconds after which an announcement expires."""

@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
+from broker.http.pending import PendingConnections
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import DialectError
 from protocol.dialects.audiosocket import (
@@ -24,7 +25,6 @@ from protocol.dialects.audiosocket import (
 )
 from protocol.dialects.base import Message, Request
 
-from ..auth.pending import PendingConnections
 from ..session.bridge_socket import Socket
 from .announcements import Announcement, Announcements
 

@@ -18,6 +18,8 @@ import structlog
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
+from broker.http.middleware import Endpoint, permit_of
+from broker.http.uploads import BodyLimits, UploadError, Uploads, read_body
 from protocol.audio import Pcm
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
@@ -28,10 +30,8 @@ from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
 from protocol.wav import Samples
 
 from ..audio.resampler import to_pcm
-from ..auth.http_middleware import Endpoint, permit_of
 from ..session.bridge_socket import Socket
 from ..session.decoding import elsewhere
-from .uploads import BodyLimits, UploadError, Uploads, read_body
 
 PATH = "/v1/listen"
 

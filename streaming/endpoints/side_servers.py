@@ -6,6 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from redis.asyncio import Redis
 
+from broker.http.event_stream import EventStreamEndpoint
+from broker.http.middleware import HttpMiddleware
+from broker.http.server import http_server
+from broker.http.uploads import Uploads
 from broker.pubsub import PubSubHub
 from protocol.auth.credentials import Permit
 from protocol.dialects.base import Dialect
@@ -15,10 +19,7 @@ from ..session.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer
-from .http import http_server
 from .recordings import Recordings
-from .sse import EventStreamEndpoint
-from .uploads import Uploads
 
 log = structlog.get_logger()
 
@@ -53,13 +54,14 @@ async def side_servers(
                 uploads=Uploads(settings.upload_limits),
             )
             reception = AnnouncementEndpoint(announcements, settings.upload_bytes_per_second)
+            endpoints = [feed.endpoint, reception.endpoint, recordings.endpoint]
             serving = http_server(
-                [feed.endpoint, reception.endpoint, recordings.endpoint],
+                HttpMiddleware(endpoints, access, refused),
                 settings.host,
                 settings.http_port,
-                access,
+                access.tls,
                 settings.header_seconds,
-                refused,
+                lambda: refused("evicted"),
             )
             port = await open_endpoints.enter_async_context(serving)
             open_endpoints.callback(feed.close)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from broker.key_file import KeyFile
 from cli import keys
 from protocol.auth.credentials import Keyring, KeyringError, Kind, Scope, Signer
-from streaming.auth.key_file import KeyFile
 from trunkline import main
 
 NOW = 1_800_000_000.0

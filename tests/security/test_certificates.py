@@ -12,7 +12,7 @@ from support.pipeline import gateway
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
-from streaming.auth.certificates import CertificateError, Certificates
+from broker.http.certificates import CertificateError, Certificates
 from streaming.settings import GatewaySettings
 
 

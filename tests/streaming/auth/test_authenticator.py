@@ -9,12 +9,12 @@ from http import HTTPStatus
 import pytest
 from support.credentials import AUDIOHOOK_SECRET, PUBLIC_URL, TWILIO_TOKEN, keyring
 
+from protocol.auth.authenticator import STRANGER, Authenticator, Refusal
 from protocol.auth.credentials import EVERYTHING, Keyring, Permit, Scope
+from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.signatures import twilio_signature
-from streaming.auth.authenticator import STRANGER, Authenticator, Refusal
+from protocol.auth.token_bucket import TokenBucket
 from streaming.auth.call_limits import IDLE, TOO_FAST, TOO_LONG, CallLimits, LimitWatch
-from streaming.auth.request_credentials import RequestCredentials
-from streaming.auth.token_bucket import TokenBucket
 from streaming.settings import GatewaySettings
 
 NOW = 1_800_000_000.0

@@ -1,28 +1,24 @@
-"""
-The HTTP server of the gateway, for requests with bodies and streamed responses, which the WebSocket server lacks.
-
-It listens on a port of its own and serves the given endpoints.
-"""
+"""An HTTP server with bounds on unfinished requests: uvicorn, which also takes bodies and streams responses."""
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from ..auth.access_control import AccessController
-from ..auth.http_middleware import Endpoint, HttpMiddleware
-from ..auth.http_protocol import (
+from .bounded_protocol import (
     LONGEST_HEAD,
     MOST_PENDING,
     MOST_PENDING_PER_ADDRESS,
     BoundedHttp,
     HttpBounds,
 )
-from ..auth.pending import PendingConnections
+from .certificates import Certificates
+from .pending import PendingConnections
 
 _LAST_SECONDS = 2
 """Seconds that responses in progress have to end when the gateway stops."""
@@ -33,24 +29,25 @@ _KEEP_ALIVE_SECONDS = 5
 
 @asynccontextmanager
 async def http_server(
-    endpoints: Sequence[Endpoint],
+    app: ASGIApp,
     host: str,
     port: int,
-    access: AccessController,
+    tls: Certificates | None,
     header_seconds: float,
-    refused: Callable[[str], None],
+    evicted: Callable[[], None],
 ) -> AsyncIterator[int]:
     """
     Serve while the context is active.  Yields the port, which the system chooses if `port` is 0.
 
-    `header_seconds`: time limit for request headers; `refused` is called with the reason of each refusal.
+    `header_seconds`: time limit for request headers; `evicted` is called for each unfinished request
+    that gives way to a newer one.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     pending = PendingConnections[BoundedHttp](MOST_PENDING, MOST_PENDING_PER_ADDRESS)
-    bounds = HttpBounds(pending, header_seconds, lambda: refused("evicted"))
+    bounds = HttpBounds(pending, header_seconds, evicted)
     with socket.create_server((host, port), family=family) as listening:
         config = uvicorn.Config(
-            HttpMiddleware(endpoints, access, refused),
+            app,
             http=partial(BoundedHttp, bounds),  # type: ignore[arg-type]  # called like the class
             ws="none",  # WebSockets have a port of their own
             lifespan="off",
@@ -63,9 +60,7 @@ async def http_server(
             timeout_graceful_shutdown=_LAST_SECONDS,
         )
         config.load()
-        config.ssl = (
-            access.tls.context if access.tls else None
-        )  # a context whose certificate can be renewed
+        config.ssl = tls.context if tls else None  # a context whose certificate can be renewed
         server = _Server(config)
         serving = asyncio.create_task(server.serve([listening]))
         try:

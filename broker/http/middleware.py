@@ -1,5 +1,5 @@
 """
-The access control of the HTTP port: the same rules, keys and answers as on the WebSocket port.
+The access control of an HTTP port: the same rules and keys as on the WebSocket port of the gateway.
 
 The path is parsed once, and the matched route decides both the required scope and the endpoint that is called. A
 request that matches no endpoint is answered with 404.
@@ -7,20 +7,22 @@ request that matches no endpoint is answered with 404.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from protocol.auth.credentials import EVERYTHING, Permit
-from protocol.auth.http_routes import Match, Route, find
-
-from .access_control import AccessController
-from .authenticator import Refusal
-from .request_credentials import RequestCredentials
+from protocol.auth.authenticator import Refusal
+from protocol.auth.credentials import EVERYTHING, Permit, Scope
+from protocol.auth.http_routes import Match, Route, find_all
+from protocol.auth.request_credentials import RequestCredentials
+from protocol.auth.web_access import Headers, WebRefusal
 
 MOST_HEADERS = 128
 LONGEST_LINE = 8_192
@@ -39,16 +41,64 @@ class Endpoint:
     listens: bool = False
 
 
+class Reader(Protocol):
+    """A request in progress."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """End it."""
+        ...
+
+
+class Access(Protocol):
+    """What decides who may do what, as the middleware needs it."""
+
+    @property
+    def origins(self) -> list[str]:
+        """Origins of other servers whose web pages may use this port."""
+        ...
+
+    def refuse_page(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
+        """Return the refusal of a web page or an unknown host name; None if the request is allowed."""
+        ...
+
+    async def authenticate(
+        self, credentials: RequestCredentials, wanted: Scope, call_id: str | None = None
+    ) -> Permit | Refusal:
+        """Return the permit of a request, or its refusal."""
+        ...
+
+    def room_for_listener(self, permit: Permit) -> Refusal | None:
+        """Return the refusal if there are too many listeners."""
+        ...
+
+    def inside(
+        self, connection: Reader, permit: Permit, *, call: bool, listens: bool = False
+    ) -> AbstractContextManager[None]:
+        """Count a request while the context is active, and close it if its key is revoked."""
+        ...
+
+
+Refuse = Callable[[int, str, str], Response]
+"""Makes the response of a refusal from status, reason and text."""
+
+
+def plain_refusal(status: int, _reason: str, text: str) -> Response:
+    """Return a refusal as text."""
+    return PlainTextResponse(text, status)
+
+
 class HttpMiddleware:
     """Passes authorised requests to the endpoints, which get the permit by `permit_of`; refuses others."""
 
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
-        access: AccessController,
+        access: Access,
         refused: Callable[[str], None],
+        refuse: Refuse = plain_refusal,
     ) -> None:
-        """`refused` is called with the reason of each refusal, for metrics."""
+        """`refused` is called with the reason of each refusal, for metrics; `refuse` makes its response."""
+        self._response = refuse
         self._endpoints = {one.route: one for one in endpoints}
         self._access = access
         self._refused = refused
@@ -78,14 +128,16 @@ class HttpMiddleware:
         return self._refuse(refusal.status, refusal.reason, refusal.text)
 
     async def _answer(self, scope: Connection, receive: Receive, send: Send) -> None:
-        match = find(self._endpoints, _target(scope))
-        if match is not None and scope["method"] in match.route.methods:
-            await self._authorised(match, scope, receive, send)
-            return
+        matches = find_all(self._endpoints, _target(scope))
+        for match in matches:
+            if scope["method"] in match.route.methods:
+                await self._authorised(match, scope, receive, send)
+                return
         answer = self._refuse(404, "no_such_path", "no such path\n")
-        if match is not None:
+        if matches:
             answer = self._refuse(405, "no_such_method", "method not allowed\n")
-            answer.headers["Allow"] = ", ".join(sorted(match.route.methods))
+            allowed = {name for match in matches for name in match.route.methods}
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
         await answer(scope, receive, send)
 
     async def _authorised(
@@ -98,7 +150,7 @@ class HttpMiddleware:
             result = self._access.room_for_listener(result) or result
         if isinstance(result, Refusal):
             self._refused(result.reason)
-            await _refusal(result)(scope, receive, send)
+            await self._refusal(result)(scope, receive, send)
             return
         scope.setdefault("state", {})["permit"] = result
         scope["path_params"] = dict(match.values)
@@ -112,9 +164,17 @@ class HttpMiddleware:
             if not answering.cancelled():
                 answering.result()
 
-    def _refuse(self, status: int, reason: str, text: str) -> PlainTextResponse:
+    def _refuse(self, status: int, reason: str, text: str) -> Response:
         self._refused(reason)
-        return PlainTextResponse(text, status)
+        return self._response(status, reason, text)
+
+    def _refusal(self, refusal: Refusal) -> Response:
+        answer = self._response(int(refusal.status), refusal.reason, refusal.text)
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        if refusal.retry_after is not None:
+            answer.headers["Retry-After"] = str(refusal.retry_after)
+        return answer
 
 
 async def _run(endpoint: Endpoint, scope: Connection, receive: Receive, send: Send) -> None:
@@ -156,10 +216,3 @@ def _headers(scope: Connection) -> tuple[tuple[str, str], ...]:
 def _is_too_large(scope: Connection, headers: Sequence[tuple[str, str]]) -> bool:
     longest = max([len(_target(scope)), *(len(name) + len(value) + 2 for name, value in headers)])
     return longest > LONGEST_LINE or len(headers) > MOST_HEADERS
-
-
-def _refusal(refusal: Refusal) -> PlainTextResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
-    if refusal.retry_after is not None:
-        headers["Retry-After"] = str(refusal.retry_after)
-    return PlainTextResponse(refusal.text, refusal.status, headers)

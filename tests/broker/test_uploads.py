@@ -2,8 +2,8 @@
 
 import pytest
 
-from streaming.auth.settings import Share, UploadLimits
-from streaming.endpoints.uploads import ArrivalDeadline, Shares, UploadError, Uploads
+from broker.http.limits import Share, UploadLimits
+from broker.http.uploads import ArrivalDeadline, Shares, UploadError, Uploads
 
 
 def arrives(seconds: int, every: float, size: int, slowest: float = 1_000) -> bool:

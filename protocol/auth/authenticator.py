@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from protocol.auth.credentials import EVERYTHING, Keyring, Kind, Permit, Scope, Signer
-from protocol.auth.signatures import SignatureError, Signed, check_audiohook, is_from_twilio
-
+from .credentials import EVERYTHING, Keyring, Kind, Permit, Scope, Signer
 from .jwt_tokens import read_token
 from .request_credentials import RequestCredentials
+from .signatures import SignatureError, Signed, check_audiohook, is_from_twilio
 from .token_bucket import TokenBucket
 
 _TWILIO_PATH = "/twilio"

@@ -9,9 +9,9 @@ from typing import Any
 
 import jwt
 
-from protocol.auth.credentials import ANY_TENANT, Keyring, Kind, Permit, Scope, Signer
-from protocol.call import adapted_call_id
-from protocol.tenants import tenant
+from ..call import adapted_call_id
+from ..tenants import tenant
+from .credentials import ANY_TENANT, Keyring, Kind, Permit, Scope, Signer
 
 _LONGEST = 4_096
 _LEEWAY_S = 30

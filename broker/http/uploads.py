@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 
-from ..auth.settings import Share, UploadLimits
+from .limits import Share, UploadLimits
 
 _GRACE_SECONDS = 30.0
 """Time by which a body may be late, because of pauses of a call and packet loss."""

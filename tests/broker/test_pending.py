@@ -1,6 +1,6 @@
 """Which connection is closed when too many have not sent their request."""
 
-from streaming.auth.pending import PendingConnections, group
+from broker.http.pending import PendingConnections, group
 
 
 def test_the_oldest_of_an_address_gives_way_to_its_newest() -> None:

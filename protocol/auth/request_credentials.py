@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from protocol.auth.http_routes import path_of
+from .http_routes import path_of
 
 _SCHEMES = ("bearer", "token")
 """Schemes of `Authorization`; Deepgram's clients use `token`."""

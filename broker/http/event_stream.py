@@ -17,17 +17,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from broker.log_positions import read_log_status
-from broker.log_reader import LogReader, read_across_logs
-from broker.pubsub import PubSubHub
-from broker.redis_keys import CallKeys
 from protocol.auth.credentials import Scope
 from protocol.auth.http_routes import Route
 from protocol.call import adapted_call_id
 from protocol.event_codec import EventJsonWriter
 from protocol.events import Entry, Partial
 
-from ..auth.http_middleware import Endpoint, permit_of
+from ..log_positions import read_log_status
+from ..log_reader import LogReader, read_across_logs
+from ..pubsub import PubSubHub
+from ..redis_keys import CallKeys
+from .middleware import Endpoint, permit_of
 
 _HEAD: Message = {
     "type": "http.response.start",
