@@ -10,13 +10,14 @@ from cli.calls import call, show, transcribe
 from cli.common import PARTS, SECTIONS
 from cli.configuration import ConfigurationError
 from cli.recording import RecordingError
-from cli.services import gateway, recorder, worker
+from cli.services import api, gateway, recorder, worker
 from cli.simulated_bridge import PlaybackError
 from cli.up import demo, up
 from protocol.auth.credentials import KeyringError
 from runtime.local_stack import StackError
 from runtime.status import StatusError
 from streaming.auth.access_control import AdmissionError
+from transcripts.api.server import ApiSetupError
 from transcripts.export import FORMS
 from transcripts.store import StoreError
 from workers.engines import registry
@@ -24,6 +25,7 @@ from workers.engines.base import EngineError
 
 _OUR_FAULTS_OR_YOURS = (
     AdmissionError,
+    ApiSetupError,
     ConfigurationError,
     EngineError,
     KeyringError,
@@ -41,7 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.  Returns 0: success, 1: a call or check failed, 2: a user error, 130: Ctrl-C."""
     commands = {
         command.__name__: command
-        for command in (demo, up, call, show, transcribe, doctor, keys, gateway, worker, recorder)
+        for command in (
+            demo,
+            up,
+            call,
+            show,
+            transcribe,
+            doctor,
+            keys,
+            gateway,
+            worker,
+            recorder,
+            api,
+        )
     }
     options = grammar(commands, PARTS, FORMS, registry.SETTINGS).parse_args(arguments)
     try:

@@ -16,6 +16,8 @@ Per partition
     dead        stream: references to finals that were given up; no audio, no text
     workers     hash: the capacity of each worker (worker_capacity.py); expires soon after the last report
     calls       sorted set: calls in progress, scored by the last heartbeat of their gateway
+    commands    pub/sub channel: commands to calls in progress, which every gateway reads
+    reply:<random>  list: the reply to one command; expires after some seconds
 
 Per call
     meta        hash: `log` (name of the log), `owner` (the connection or gateway that may write), `adopted` (the
@@ -118,6 +120,11 @@ class Partition:
     def calls(self) -> str:
         """Sorted set of calls in progress."""
         return f"{self.tag}:calls"
+
+    @property
+    def commands(self) -> str:
+        """Pub/sub channel of commands to calls in progress."""
+        return f"{self.tag}:commands"
 
 
 @dataclass(frozen=True, slots=True)

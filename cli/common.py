@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
+from transcripts.api.settings import SHARED, ApiSettings
 from transcripts.settings import RecorderSettings
 from workers.engines import auto, registry
 from workers.engines.base import Engine
@@ -26,6 +27,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "gateway": GatewaySettings,
     "worker": WorkerSettings,
     "recorder": RecorderSettings,
+    "api": ApiSettings,
 }
 SECTIONS: dict[str, type[BaseModel]] = {**PARTS, **registry.SETTINGS}
 """All sections of the configuration: the parts, and the engines that have settings."""
@@ -39,14 +41,19 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
     if path := options.config or os.environ.get("TRUNKLINE_CONFIG"):
         configuration.read_file(Path(path))
     configuration.read_environment(os.environ)
+    is_api = getattr(getattr(options, "run", None), "__name__", "") == "api"
     for section, settings in PARTS.items():
-        said = {field: getattr(options, field, None) for field in settings.model_fields}
-        configuration.read_flags(section, said)
+        if is_api or section != "api":  # `--port` of `up` is the port of the gateway
+            said = {field: getattr(options, field, None) for field in settings.model_fields}
+            configuration.read_flags(section, said)
     for engine, settings in registry.SETTINGS.items():
         said = {
             field: getattr(options, f"{engine}_{field}", None) for field in settings.model_fields
         }
         configuration.read_flags(engine, said, f"{engine}_")
+    for field in SHARED:
+        configuration.carry_over(("gateway", field), ("api", field))
+    configuration.carry_over(("recorder", "store"), ("api", "store"))
     return configuration
 
 
@@ -115,7 +122,7 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda part: bar.update(task, completed=part)
 
 
-def store_url(settings: RecorderSettings) -> str:
+def store_url(settings: RecorderSettings | ApiSettings) -> str:
     """Return the URL of the store: the setting, or else a file in the data folder of the user."""
     return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
 

@@ -32,6 +32,7 @@ from runtime.process import (
 from runtime.status import registry, status, watched
 from runtime.supervisor import supervise
 from streaming.settings import GatewaySettings
+from transcripts.api.settings import ApiSettings
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store
 from workers.engines.base import EngineBrokenError
@@ -140,6 +141,27 @@ def recorder(options: argparse.Namespace) -> None:
             await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
 
     _run_part(options, "recorder", settings, record)
+
+
+def api(options: argparse.Namespace) -> None:
+    """Run the HTTP API: list, search, read and delete calls."""
+    from transcripts.api.metrics import ApiMeter
+    from transcripts.api.server import Api
+
+    settings = settings_of(options, "api", ApiSettings)
+
+    async def serve(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
+        with contextlib.closing(Store.open(store_url(settings))) as store:
+            serving = Api(redis, shared.partitions, store, settings, ApiMeter(meters.registry))
+
+            def listening(port: int) -> None:
+                health.at_work()
+                log.info("listening", host=settings.host, port=port)
+                say_ready(str(port))
+
+            await serving.run(listening)
+
+    _run_part(options, "api", settings, serve)
 
 
 @dataclass(frozen=True, slots=True)

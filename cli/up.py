@@ -5,6 +5,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from runtime.local_stack import ChildProcess, Stack, embedded_valkey
 from runtime.process import on_interrupt, run_loop
 from streaming.audio.endpointing import Endpointing
 from streaming.settings import GatewaySettings
+from transcripts.api.settings import ApiSettings
 from transcripts.render import render
 from transcripts.settings import RecorderSettings
 from transcripts.transcript import Transcript
@@ -42,16 +44,20 @@ def up(options: argparse.Namespace) -> None:
     async def run() -> None:
         hang_up = on_interrupt()
         endpoints = _side_servers(configuration_of(options))
-        async with _pipeline(options, None, endpoints) as url:
+        async with (
+            _pipeline(options, None, endpoints) as running,
+            _api(options, running) as api,
+        ):
+            url = running.url
             http = f"{url.rpartition(':')[0].replace('ws', 'http', 1)}:{endpoints['http_port']}"
-            print(_invitation(url, http, endpoints["audiosocket_port"]), flush=True)
+            print(_invitation(url, http, endpoints["audiosocket_port"], api), flush=True)
             await hang_up.wait()
             print("\nStopping: calls in progress are heard to their end.", flush=True)
 
     run_loop(run())
 
 
-def _invitation(url: str, http: str, audiosocket_port: int) -> str:
+def _invitation(url: str, http: str, audiosocket_port: int, api: str) -> str:
     """Return the text with the addresses for bridges and subscribers."""
     others = [path for path in dialects.paths() if path not in ("/v1/calls", "/twilio")]
     return f"""
@@ -69,6 +75,11 @@ and read along at
     {url}/v1/calls/CALL_ID/events
     {http}/v1/calls/CALL_ID/events (server-sent events)
 
+Calls are listed, searched, exported and deleted at
+
+    {api}/v1/calls
+    {api}/docs (all requests; docs/api.md is a tutorial)
+
 Ctrl-C ends it."""
 
 
@@ -83,11 +94,36 @@ def _side_servers(configuration: Configuration) -> dict[str, int]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The parts that run: URL of the gateway, the stack, and the environment of its parts."""
+
+    url: str
+    stack: Stack
+    environment: Mapping[str, str]
+
+
+@contextlib.asynccontextmanager
+async def _api(options: argparse.Namespace, running: _Running) -> AsyncIterator[str]:
+    """Start the HTTP API; yields its URL."""
+    configuration = configuration_of(options)
+    settings = configuration.section("api", ApiSettings)
+    environment = {**running.environment}
+    if not configuration.says("api", "port"):
+        environment["TRUNKLINE_API_PORT"] = str(usable_port(settings.port))
+    if store := configuration.section("recorder", RecorderSettings).store:
+        environment.setdefault("TRUNKLINE_API_STORE", store)
+    if options.config:
+        environment["TRUNKLINE_CONFIG"] = options.config
+    port = await running.stack.start(ChildProcess("api", (), environment))
+    yield f"{'https' if settings.tls_certificate else 'http'}://{settings.host}:{port}"
+
+
 @contextlib.asynccontextmanager
 async def _pipeline(
     options: argparse.Namespace, log_file: Path | None, endpoints: Mapping[str, int] | None = None
-) -> AsyncIterator[str]:
-    """Start all parts in order of dependency; yields the URL of the gateway."""
+) -> AsyncIterator[_Running]:
+    """Start all parts in order of dependency; yields them."""
     configuration = configuration_of(options)
     shared = configuration.section("redis", RedisSettings)
     settings = configuration.section("gateway", GatewaySettings)
@@ -107,7 +143,8 @@ async def _pipeline(
             port = await stack.start(
                 ChildProcess("gateway", flags_of(options, "gateway"), environment)
             )
-            yield f"{'wss' if settings.tls_certificate else 'ws'}://{settings.host}:{port}"
+            scheme = "wss" if settings.tls_certificate else "ws"
+            yield _Running(f"{scheme}://{settings.host}:{port}", stack, environment)
         finally:
             await stack.stop()
 
@@ -128,8 +165,10 @@ def demo(options: argparse.Namespace) -> int:
     async def run() -> Captions:
         hang_up = on_interrupt()
         log_file = data_folder() / "demo.log"
-        async with _pipeline(options, log_file) as url:
-            return await play_with_captions(Playback(url, "twilio", recording, plan), hang_up)
+        async with _pipeline(options, log_file) as running:
+            return await play_with_captions(
+                Playback(running.url, "twilio", recording, plan), hang_up
+            )
 
     captions = run_loop(run())
     transcript = stored(options, plan.call_id)

@@ -53,6 +53,9 @@ class CallConfig:
     recorded: bool = False
     """The audio is a recording: live calls are transcribed first."""
 
+    paused: bool = False
+    """The audio is not processed for now, because the site said so over the API."""
+
     @property
     def task(self) -> tuple[str, str]:
         """Language spoken and language written; a worker for this call must support this task."""

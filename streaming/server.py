@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 
 from broker.pubsub import PubSubHub
 from protocol.auth.authenticator import Refusal
-from protocol.auth.credentials import EVERYTHING, Permit
+from protocol.auth.credentials import EVERYTHING, Permit, Scope
 from protocol.auth.http_routes import Match, path_of
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
@@ -52,6 +52,7 @@ from .metrics import GatewayMeter
 from .session.bridge_session import RESTARTING, Session, new_call_id
 from .session.bridge_socket import Socket
 from .session.call_registry import CallRegistry
+from .session.command_listener import CommandListener
 from .session.heartbeat import Heartbeat, LoopWatch
 from .session.joined_call import CallHandle
 from .settings import GatewaySettings
@@ -101,6 +102,7 @@ class Gateway:
             redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
         )
         self._loop = LoopWatch(self._calls.observe_lag)
+        self._commands = CommandListener(redis, self._pubsub_hub, partitions, self._calls.find)
         self._heartbeat = connect and Heartbeat(
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
@@ -144,6 +146,7 @@ class Gateway:
                 tasks.create_task(self._pubsub_hub.run()),
                 tasks.create_task(self._watch_calls()),
                 tasks.create_task(self._access.run()),
+                tasks.create_task(self._commands.run()),
             ]
             async with serve(self._connected, **self._serving()) as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
@@ -236,7 +239,7 @@ class Gateway:
         if match is None:
             return self._refuse(socket, no_such_path())
         permit = await self._access.authenticate(
-            credentials_of(socket, request), match.route.scope, match.call_id
+            credentials_of(socket, request), match.route.scope or Scope.ADMIN, match.call_id
         )
         if isinstance(permit, Refusal):
             return self._refuse(socket, permit)

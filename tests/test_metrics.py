@@ -23,6 +23,7 @@ from protocol.auth.credentials import Scope
 from runtime.metrics import LoopMeter, QueueMeter
 from streaming.metrics import GatewayMeter
 from streaming.settings import GatewaySettings
+from transcripts.api.metrics import ApiMeter
 from transcripts.metrics import RecorderMeter
 from workers.metrics import WorkerMeter
 from workers.settings import WorkerSettings
@@ -190,7 +191,7 @@ async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) ->
 
 def test_every_figure_has_its_place_in_the_documents_and_no_other_is_named_there() -> None:
     metrics = CollectorRegistry()
-    for meter in (GatewayMeter, WorkerMeter, RecorderMeter):
+    for meter in (GatewayMeter, WorkerMeter, RecorderMeter, ApiMeter):
         meter(metrics)
     LoopMeter(metrics)
     QueueMeter(metrics, [])

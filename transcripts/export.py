@@ -1,4 +1,4 @@
-"""Export a transcript as txt, json, srt, vtt, csv or ctm.  Pure: transcript in, text out."""
+"""Export a transcript as txt, json, srt, vtt, csv, ctm, stm or md.  Pure: transcript in, text out."""
 
 import csv
 import io
@@ -12,6 +12,8 @@ from protocol.event_codec import totals_in_ms
 from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
 from protocol.plain_text import json_plain, plain, visible, without_arrow
 
+from .markdown import write_markdown
+from .stm import write_stm
 from .subtitles import cues, timed_words
 from .transcript import Ending, Piece, StoredSegment, Transcript
 
@@ -230,6 +232,8 @@ _WRITERS: dict[str, Callable[[Transcript], str]] = {
     "vtt": _vtt,
     "csv": _csv,
     "ctm": _ctm,
+    "stm": write_stm,
+    "md": write_markdown,
 }
 
 FORMS = tuple(_WRITERS)

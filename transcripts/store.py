@@ -13,7 +13,11 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from .database import annotations, call_list, deletion, queries
+from protocol.events import Entry
+
+from .database import annotations, audit_log, call_list, deletion, queries, stored_events
+from .database.audit_log import AuditEntry, AuditLine
+from .database.deletion import LegalHoldError
 from .database.opening import StoreError, code, open_database
 from .database.schema import quarantine
 from .database.writes import ConflictError, write
@@ -22,7 +26,7 @@ from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .transcript import CallSummary, Changes, Transcript
 
-__all__ = ["RefusedError", "Store", "StoreError", "StoreUnavailableError"]
+__all__ = ["LegalHoldError", "RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
 
 class StoreUnavailableError(StoreError):
@@ -93,13 +97,31 @@ class Store:
         with self._transaction() as connection:
             return annotations.describe(connection, call_id, changes)
 
-    def delete(self, call_id: str) -> bool:
+    def events(self, call_id: str) -> list[Entry] | None:
+        """Return the stored events of a stream in order of their `seq`; None if it is not stored."""
+        with self._transaction() as connection:
+            return stored_events.entries(connection, call_id)
+
+    def audit(self, line: AuditLine) -> None:
+        """Write a line of the audit log."""
+        with self._transaction() as connection:
+            audit_log.write(connection, line, self._now())
+
+    def audited(self, limit: int = 100, call_id: str | None = None) -> list[AuditEntry]:
+        """Return the latest lines of the audit log, newest first; of one call, if `call_id` is given."""
+        with self._transaction() as connection:
+            return audit_log.read(connection, limit, call_id)
+
+    def delete(self, call_id: str, line: AuditLine | None = None) -> bool:
         """
         Delete a call with all its streams and its quarantined entries.  Returns whether anything was deleted.
 
-        The id of a later stream deletes that stream alone.  Events that arrive later are stored again.
+        The id of a later stream deletes that stream alone.  Events of its event log that arrive later are not
+        stored.  `line` is written to the audit log in the same transaction.  Raises LegalHoldError.
         """
         with self._transaction() as connection:
+            if line is not None:
+                audit_log.write(connection, line, self._now())
             names = {call_id, *queries.piece_ids(connection, call_id)}
             gone = deletion.delete_calls(connection, names)
         if gone:

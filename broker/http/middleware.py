@@ -144,6 +144,9 @@ class HttpMiddleware:
         self, match: Match, scope: Connection, receive: Receive, send: Send
     ) -> None:
         endpoint = self._endpoints[match.route]
+        if match.route.scope is None:
+            await _run(endpoint, scope, receive, send)
+            return
         credentials = RequestCredentials(_target(scope), _headers(scope))
         result = await self._access.authenticate(credentials, match.route.scope, match.call_id)
         if not isinstance(result, Refusal) and endpoint.listens:

@@ -23,7 +23,9 @@ class Route:
     """A path with parameters, such as `/v1/calls/{call_id}/events`, and the scope that it requires."""
 
     path: str
-    scope: Scope
+    scope: Scope | None
+    """None: open to everybody, because the response contains nothing of any call."""
+
     methods: frozenset[str] = field(default=frozenset({"GET"}))
 
 

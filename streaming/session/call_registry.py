@@ -159,6 +159,10 @@ class CallRegistry:
             dialect.resumed(token, live_call.checkpoint.heard)
         return live_call
 
+    def find(self, call_id: str) -> LiveCall | None:
+        """Return the call in progress of this gateway with a filed id; None if there is none."""
+        return self._calls.get(call_id)
+
     def __len__(self) -> int:
         """Return the number of calls in progress on this gateway."""
         return len(self._calls)

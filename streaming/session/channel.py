@@ -95,6 +95,10 @@ class Channel:
         self._replay = Replay(internal_rate(rate))
         self._dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
+        self._is_withheld = call.config.paused
+        self._withheld: Span | None = None
+        """Audio dropped in a pause and not reported yet, at the bridge's rate."""
+
         self.late = 0
         """Samples dropped because they arrived too late or twice, at the bridge's rate."""
 
@@ -179,6 +183,19 @@ class Channel:
         if self._dtmf_dedup.is_new(digit, self.heard, signalled=True):
             self._call.press(self._number, digit, self.heard)
 
+    def withhold(self, *, paused: bool) -> None:
+        """Drop all audio from now on; with `paused` false, report it as one gap and process audio again."""
+        if not paused:
+            self._place(self._jitter_buffer.flush())  # late frames are of the pause
+            self._report_withheld()
+        self._is_withheld = paused
+
+    def _report_withheld(self) -> None:
+        """Report the audio that was dropped since the last report."""
+        if self._withheld is not None:
+            span, self._withheld = self._withheld, None
+            self._lose(span.start, span.end, "paused by the site", Account.PAUSED)
+
     def begin_at(self, position: int) -> None:
         """
         Place the next frame at `position`, on the call clock.
@@ -217,6 +234,7 @@ class Channel:
     def finish(self) -> None:
         """No more audio follows: process frames that waited for earlier ones, and close the open segment."""
         self._place(self._jitter_buffer.flush())
+        self._report_withheld()
         self.finalize()
 
     def _place(
@@ -227,6 +245,10 @@ class Channel:
     ) -> None:
         for placement in placements:
             match placement:
+                case Placed(start, pcm) if self._is_withheld:
+                    self._drop(start, start + len(pcm))
+                case Gap(start, end) if self._is_withheld:
+                    self._drop(start, end)
                 case Placed(start, pcm):
                     self._feed(start, pcm)
                 case Gap(start, end):
@@ -235,6 +257,11 @@ class Channel:
                     self.late += samples
                 case _:
                     assert_never(placement)
+
+    def _drop(self, start: int, end: int) -> None:
+        """Drop audio of a pause, at the bridge's rate.  It follows what was dropped before."""
+        first = start if self._withheld is None else self._withheld.start
+        self._withheld = Span(first, end)
 
     def _feed(self, start: int, pcm: Pcm) -> None:
         self._unjudged.append((start, pcm))

@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from broker.log_reader import LogReader, LogReplacedError
+from protocol import keywords
 from protocol.bridge_events import (
     AudioReceived,
     AudioSkipped,
@@ -29,7 +30,7 @@ from protocol.bridge_events import (
     LanguageChanged,
     MarkReceived,
 )
-from protocol.events import Entry, LoadLevel, LogEntry
+from protocol.events import Entry, KeywordsApplied, LoadLevel, LogEntry
 from protocol.worker_capacity import Task
 
 from ..call.call import Call, Phase
@@ -164,7 +165,8 @@ class LiveCall:
                 self._channels_now()
                 self.call.change_keywords(terms, rejected)
             case DtmfReceived(channel, digit):
-                self._channel(channel).press(digit)
+                if not self.call.config.paused:
+                    self._channel(channel).press(digit)
             case MarkReceived(name):
                 self._channels_now()
                 self.call.mark(name)
@@ -179,6 +181,31 @@ class LiveCall:
                 self.hang_up("completed")
             case CallOpened():
                 raise DialectError("this call has been started already")
+        self._due.set()
+
+    def replace_keywords(self, terms: Sequence[str]) -> KeywordsApplied:
+        """Replace the keyword list, as the bridge would.  Returns what now applies."""
+        clean = keywords.clean(terms)
+        self.feed(KeywordsChanged(clean.terms, clean.rejected))
+        revision = self.call.config.keywords.revision
+        return KeywordsApplied(revision, clean.terms, clean.rejected)
+
+    def withhold(self) -> None:
+        """Process no audio and no DTMF from now on, also if another gateway continues the call.  Idempotent."""
+        if self._is_ours and not self.call.config.paused:
+            self.pause()
+            self._set_withheld(paused=True)
+
+    def stop_withholding(self) -> None:
+        """Process audio again.  What arrived meanwhile is one gap, counted as paused.  Idempotent."""
+        if self._is_ours and self.call.config.paused:
+            self._set_withheld(paused=False)
+
+    def _set_withheld(self, *, paused: bool) -> None:
+        self.call.config = replace(self.call.config, paused=paused)
+        for channel in self._channels:
+            channel.withhold(paused=paused)
+        self._is_changed = True
         self._due.set()
 
     def hang_up(self, reason: str) -> None:

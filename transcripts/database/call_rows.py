@@ -1,6 +1,6 @@
 """The rows of the calls in a batch: found, or made if an event is the first one of its call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
@@ -9,7 +9,7 @@ from protocol.tenants import parted
 
 from ..outbox import Recorded
 from ..transcript import number_of, root_of
-from .schema import calls
+from .schema import calls, erased
 
 _AT_ONCE = 500
 
@@ -46,14 +46,19 @@ class CallRows:
         named = list(dict.fromkeys(one.call_id for one in batch))
         for first in range(0, len(named), _AT_ONCE):
             self._load(calls.c.call_id.in_(named[first : first + _AT_ONCE]))
+        self._erased = self._erased_logs(one for one in batch if not self._is_stored(one))
 
-    def row_of(self, one: Recorded) -> CallRow:
+    def row_of(self, one: Recorded) -> CallRow | None:
         """
-        Return the row of the call of an entry.  It is made if `call.started` has not come yet.
+        Return the row of the call of an entry; None if this call was deleted.
+
+        The row is made if `call.started` has not come yet.
 
         If an earlier call had the same id, the call is stored as `<id>~2`, `<id>~3` and so on.
         """
         name = one.call_id, one.log
+        if name in self._erased:
+            return None
         if name not in self._resolved:
             self._resolved[name] = self._resolve(*name)
         return self._resolved[name]
@@ -75,6 +80,20 @@ class CallRows:
             if row.log == log:
                 return row
         return self._new(f"{call_id}~{1 + max(number_of(row.call_id) for row in later)}", log)
+
+    def _is_stored(self, one: Recorded) -> bool:
+        return one.call_id in self._rows and self._rows[one.call_id].log == one.log
+
+    def _erased_logs(self, unknown: Iterable[Recorded]) -> set[tuple[str, str]]:
+        """Return which logs belong to deleted calls, among entries of calls that have no row yet."""
+        names = list({one.call_id for one in unknown})
+        return {
+            (row.call_id, row.log)
+            for first in range(0, len(names), _AT_ONCE)
+            for row in self._connection.execute(
+                select(erased).where(erased.c.call_id.in_(names[first : first + _AT_ONCE]))
+            )
+        }
 
     def _load(self, condition: ColumnElement[bool]) -> None:
         columns = (

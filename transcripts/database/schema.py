@@ -157,6 +157,14 @@ quarantine = Table(
 )
 """Entries that could not be stored, unchanged.  No foreign key: their call may not be in `calls`."""
 
+erased = Table(
+    "erased",
+    metadata,
+    Column("call_id", String(LONGEST_CALL_ID), primary_key=True),
+    Column("log", String(64), primary_key=True),
+)
+"""Event logs of deleted calls.  An entry of such a log that comes later is not stored."""
+
 audit = Table(
     "audit",
     metadata,

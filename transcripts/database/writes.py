@@ -89,7 +89,8 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None
     call_rows = CallRows(connection, stored, now)
     rows = _Rows()
     for one in stored:
-        _collect(rows, call_rows.row_of(one), one)
+        if (call := call_rows.row_of(one)) is not None:
+            _collect(rows, call, one)
     _write_calls(connection, rows)
     _write_segments(connection, rows)
     for table, found in rows.others.values():

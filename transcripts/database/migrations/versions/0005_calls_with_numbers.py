@@ -142,6 +142,12 @@ Table(
     Index("tags_by_name", "tag", "call"),
 )
 Table(
+    "erased",
+    _metadata,
+    Column("call_id", String(1_024), primary_key=True),
+    Column("log", String(64), primary_key=True),
+)
+Table(
     "audit",
     _metadata,
     Column("id", _BIG, primary_key=True),

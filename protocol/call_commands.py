@@ -1,0 +1,68 @@
+"""
+Commands to a call in progress, which another process sends to its gateway, and the replies.  Pure.
+
+They travel over a pub/sub channel of the partition, as MessagePack.  The reply goes to a list that the command
+names.
+"""
+
+import msgspec
+
+
+class SetKeywords(msgspec.Struct, frozen=True, tag="keywords"):
+    """Replace the keyword list."""
+
+    terms: tuple[str, ...]
+
+
+class Pause(msgspec.Struct, frozen=True, tag="pause"):
+    """Process no audio and no DTMF from now on."""
+
+
+class Resume(msgspec.Struct, frozen=True, tag="resume"):
+    """Process audio again."""
+
+
+Command = SetKeywords | Pause | Resume
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A command to one call.  `call_id`: filed id; `reply_to`: key of the list for the reply."""
+
+    call_id: str
+    reply_to: str
+    command: Command
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The state after the command; `refused`: why it was not done, empty if it was."""
+
+    refused: str = ""
+    revision: int = 0
+    accepted: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    paused: bool = False
+
+
+class CommandError(ValueError):
+    """The bytes are not of a version that this program knows."""
+
+
+def encode(value: Request | Reply) -> bytes:
+    """Encode a request or a reply."""
+    return msgspec.msgpack.encode(value)
+
+
+def decode_request(payload: bytes) -> Request:
+    """Decode a request.  Raises CommandError."""
+    try:
+        return msgspec.msgpack.decode(payload, type=Request)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise CommandError("a command of another version of Trunkline") from exc
+
+
+def decode_reply(payload: bytes) -> Reply:
+    """Decode a reply.  Raises CommandError."""
+    try:
+        return msgspec.msgpack.decode(payload, type=Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise CommandError("a reply of another version of Trunkline") from exc

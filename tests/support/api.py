@@ -1,0 +1,39 @@
+"""The HTTP API on a free port, over a store and a Valkey of the test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from redis.asyncio import Redis
+
+from transcripts.api.server import Api
+from transcripts.api.settings import ApiSettings
+from transcripts.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RunningApi:
+    """The API, its URL, and a client without a key."""
+
+    api: Api
+    url: str
+    client: httpx.AsyncClient
+
+
+@asynccontextmanager
+async def running_api(
+    redis: Redis, store: Store, settings: ApiSettings | None = None
+) -> AsyncIterator[RunningApi]:
+    """Serve while the context lasts."""
+    free = (settings or ApiSettings()).model_copy(update={"port": 0})
+    api = Api(redis, 1, store, free)
+    async with api.serving() as port:
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            yield RunningApi(api, url, client)
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"authorization": f"Bearer {key}"}

@@ -1,0 +1,116 @@
+"""The API process: serves the operations on one port."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broker.http.certificates import CertificateError
+from broker.http.event_stream import EventStreamEndpoint
+from broker.http.middleware import Endpoint, HttpMiddleware
+from broker.http.server import http_server
+from broker.pubsub import PubSubHub
+from protocol.auth.credentials import KeyringError
+from protocol.auth.http_routes import Route
+
+from ..store import Store
+from .access import ApiAccess
+from .call_routes import CallRoutes
+from .errors import error_response
+from .event_routes import EventRoutes
+from .live_routes import LiveRoutes
+from .metrics import ApiMeter
+from .openapi import document
+from .operations import Operation
+from .reference_page import reference_page
+from .settings import ApiSettings
+from .threads import StoreThreads
+
+
+class ApiSetupError(Exception):
+    """The API cannot start: the operator must correct the settings.  The text says which."""
+
+
+class Api:
+    """Answers HTTP requests about calls."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        partitions: int,
+        store: Store,
+        settings: ApiSettings,
+        meter: ApiMeter | None = None,
+    ) -> None:
+        """`redis` must return bytes.  Raises ApiSetupError if keys or certificates cannot be used."""
+        self._settings = settings
+        self._meter = meter or ApiMeter()
+        self._threads = StoreThreads(store, settings.threads, settings.waiting)
+        self._pubsub_hub = PubSubHub(redis)
+        self._live = EventStreamEndpoint(redis, self._pubsub_hub, partitions, settings.send_seconds)
+        try:
+            self._access = ApiAccess(settings)
+        except (KeyringError, CertificateError) as exc:
+            raise ApiSetupError(str(exc)) from exc
+        self.operations: list[Operation] = [
+            *CallRoutes(self._threads, redis, partitions).operations(),
+            *EventRoutes(self._threads, redis, partitions, self._live).operations(),
+            *LiveRoutes(self._threads, redis, partitions).operations(),
+        ]
+
+    async def run(self, listening: Callable[[int], None]) -> None:
+        """Serve until cancelled.  `listening` is called with the port."""
+        async with self.serving() as port:
+            listening(port)
+            await asyncio.get_running_loop().create_future()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """Serve while the context is active.  Yields the port."""
+        settings = self._settings
+        endpoints = [*(one.endpoint for one in self.operations), *_documents(self.operations)]
+        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+        watching = [
+            asyncio.create_task(work) for work in (self._pubsub_hub.run(), self._access.run())
+        ]
+        try:
+            async with http_server(
+                app,
+                settings.host,
+                settings.port,
+                self._access.tls,
+                settings.header_seconds,
+                lambda: self._meter.refused("evicted"),
+            ) as port:
+                yield port
+                self._live.close()
+        finally:
+            self._live.close()
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.to_thread(self._threads.close)
+
+
+def _documents(operations: list[Operation]) -> list[Endpoint]:
+    """Return the endpoints of the OpenAPI document and of the page that shows it."""
+    content = msgspec.json.encode(described(operations))
+
+    async def openapi(_: Request) -> Response:
+        return Response(content, media_type="application/json")
+
+    return [
+        Endpoint(Route("/openapi.json", None), openapi),
+        Endpoint(Route("/docs", None), reference_page),
+    ]
+
+
+def described(operations: list[Operation]) -> dict[str, Any]:
+    """Return the OpenAPI document of `operations`."""
+    return document(operations, version("trunkline"))

@@ -1,0 +1,97 @@
+"""Settings of the API process."""
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback, read_hosts, read_origins
+from protocol.settings import StatusSettings
+
+SHARED = (
+    "keys_file",
+    "public_url",
+    "tls_certificate",
+    "tls_key",
+    "allowed_origins",
+    "allowed_hosts",
+    "published",
+)
+"""Settings whose default is the setting of the gateway with the same name."""
+
+
+class ApiSettings(StatusSettings):
+    """An API process: lists, searches, exports and deletes calls over HTTP."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="address to listen on; other than a loopback one it takes keys_file",
+    )
+    port: int = Field(8083, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    published: str = Field(
+        "",
+        description="in a container: address and port under which its host publishes it; judged instead of host",
+    )
+    store: str = Field("", description="SQLAlchemy URL of the database; default: the recorder's")
+    keys_file: str = Field("", description="file of keys; default: the gateway's")
+    public_url: str = Field(
+        "",
+        description="how clients reach the API; default: the gateway's; its host name is accepted",
+    )
+    tls_certificate: str = Field(
+        "", description="PEM file with certificate and chain; default: the gateway's"
+    )
+    tls_key: str = Field(
+        "", description="PEM file with the certificate's key; default: the gateway's"
+    )
+    allowed_origins: str = Field(
+        "", description="origins whose pages may use the API from a browser; default: the gateway's"
+    )
+    allowed_hosts: str = Field(
+        "", description="names under which the API is reached; default: the gateway's"
+    )
+    requests_per_second: float = Field(
+        50.0, gt=0, description="requests that one key may send a second; more get 429"
+    )
+    max_listeners: int = Field(
+        2_000,
+        ge=1,
+        description="event streams at a time; more get 503, a tenant gets a half of them",
+    )
+    header_seconds: float = Field(
+        10.0, gt=0, description="a request whose headers take longer is closed"
+    )
+    threads: int = Field(4, ge=1, le=64, description="requests that use the database at a time")
+    waiting: int = Field(64, ge=1, description="requests that wait for a thread; more get 503")
+    send_seconds: float = Field(
+        5.0, gt=0, description="a reader of events that takes longer for one is disconnected"
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        """Require keys on an address that other machines can reach, and both TLS files or none."""
+        where = self.published.rpartition(":")[0] if self.published else self.host
+        if not self.keys_file and not is_loopback(where):
+            raise ValueError(
+                f"{self.published or self.host} can be reached from other machines and there is no"
+                " authentication: set keys_file (see `trunkline keys create`), or listen on 127.0.0.1"
+            )
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together: set both or none")
+        _ = self.web_access  # ValueError when a host or an origin in it is none
+        return self
+
+    @property
+    def web_access(self) -> WebAccess:
+        """The accepted values of `Host` and `Origin`."""
+        public = urlsplit(self.public_url)
+        hosts = bound_hosts(self.host, self.published.rpartition(":")[0], public.netloc)
+        return WebAccess(
+            hosts | read_hosts(_words(self.allowed_hosts)),
+            read_origins(_words(self.allowed_origins)),
+            strict=not self.keys_file,
+        )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
