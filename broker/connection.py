@@ -25,6 +25,7 @@ from redis.exceptions import (
     RedisError,
 )
 
+from protocol.operator_error import OperatorError
 from protocol.settings import RedisSettings
 
 _CONNECT_SECONDS = 1.0
@@ -32,7 +33,7 @@ _REPLY_SECONDS = 4.0
 """Longer than any blocking read (1 s), so that only a dead server causes this timeout."""
 
 
-class UnusableRedisError(Exception):
+class UnusableRedisError(OperatorError):
     """Redis cannot be used with its present configuration. The text says what the operator must change."""
 
 

@@ -1,27 +1,29 @@
-"""Grammar of the command line.  The commands themselves are passed in by `trunkline.py`."""
+"""
+Grammar of the command line.
+
+Only the command that is called gets its flags, because the settings classes with their descriptions take long to
+import.
+"""
 
 import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from .commands import COMMANDS
 
-from protocol.auth.credentials import Kind, Scope
-
-from .simulated_bridge import PATHS
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _MODEL = "model folder or hub id, for engines that have a choice"
 
-Command = Callable[[argparse.Namespace], int | None]
+_WITH_ENGINE = ("up", "demo", "worker", "transcribe")
 
 
-def grammar(
-    commands: Mapping[str, Command], sections: Mapping[str, type[BaseModel]], forms: Sequence[str],
-    engines: Mapping[str, type[BaseModel]],
-) -> argparse.ArgumentParser:  # fmt: skip
+def grammar(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """
-    Return a parser; `run` of its result is the command.
+    Return a parser for `arguments`; `command` of its result is the name of the command.
 
     Each part has its settings as flags, named like the fields of its settings class.  Commands that run an engine
     also have the settings of the engines, prefixed with the name of the engine.
@@ -30,40 +32,53 @@ def grammar(
         prog="trunkline", description="Live transcription of phone calls, self-hosted."
     )
     parser.add_argument("--config", help="TOML file with settings (or TRUNKLINE_CONFIG)")
-    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    made = {
-        name: _verb(verbs, name, command, sections.get(name)) for name, command in commands.items()
-    }
-    for name in ("up", "demo"):
-        made[name].add_argument("--workers", type=int, default=1, help="worker processes")
-        made[name].add_argument("--engine", help="engine of the workers")
-        made[name].add_argument("--model", help=_MODEL)
-        made[name].add_argument("--port", type=int, help="port of the gateway")
-    for name in ("up", "demo", "worker", "transcribe"):
-        _engines(made[name], engines)
-    _call(made["call"])
-    _transcribe(made["transcribe"], forms)
-    _show(made["show"], forms)
-    _keys(made["keys"])
+    verbs = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
+    called = _called(arguments)
+    for name, command in COMMANDS.items():
+        verb = verbs.add_parser(name, help=command.text, description=command.text)
+        if name == called:
+            _fill(verb, name)
     return parser
 
 
-def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    command: Command,
-    settings: type[BaseModel] | None,
-) -> argparse.ArgumentParser:
-    text = (command.__doc__ or "").split("\n")[0]
-    verb = verbs.add_parser(name, help=text, description=text)
-    verb.set_defaults(run=command)
-    for field, about in (settings.model_fields if settings else {}).items():
+def _called(arguments: Sequence[str]) -> str | None:
+    """Return the first argument that is neither a flag nor the value of `--config`."""
+    rest = iter(arguments)
+    for one in rest:
+        if one == "--config":
+            next(rest, None)
+        elif not one.startswith("-"):
+            return one
+    return None
+
+
+def _fill(verb: argparse.ArgumentParser, name: str) -> None:
+    from .common import PARTS
+
+    if name in PARTS:
+        _settings(verb, PARTS[name])
+    if name in ("up", "demo"):
+        verb.add_argument("--workers", type=int, default=1, help="worker processes")
+        verb.add_argument("--engine", help="engine of the workers")
+        verb.add_argument("--model", help=_MODEL)
+        verb.add_argument("--port", type=int, help="port of the gateway")
+    if name in _WITH_ENGINE:
+        from workers.engines import registry
+
+        _engines(verb, registry.SETTINGS)
+    if fill := _FILL.get(name):
+        fill(verb)
+
+
+def _settings(verb: argparse.ArgumentParser, settings: "type[BaseModel]") -> None:
+    for field, about in settings.model_fields.items():
         flag = f"--{field.replace('_', '-')}"
         verb.add_argument(flag, help=(about.description or "").replace("%", "%%"))
-    return verb
 
 
-def _engines(verb: argparse.ArgumentParser, engines: Mapping[str, type[BaseModel]]) -> None:
+def _engines(verb: argparse.ArgumentParser, engines: "Mapping[str, type[BaseModel]]") -> None:
     for engine, settings in engines.items():
         group = verb.add_argument_group(f"engine {engine}")
         for field, about in settings.model_fields.items():
@@ -72,6 +87,8 @@ def _engines(verb: argparse.ArgumentParser, engines: Mapping[str, type[BaseModel
 
 
 def _call(verb: argparse.ArgumentParser) -> None:
+    from .simulated_bridge import PATHS
+
     verb.add_argument("file", help="audio file; of a stereo file the left channel is the agent")
     verb.add_argument(
         "--dialect", choices=sorted(PATHS), default="native", help="which bridge to be"
@@ -104,9 +121,9 @@ def _pace(text: str) -> float:
     return pace
 
 
-def _transcribe(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:
+def _transcribe(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", help="audio file")
-    verb.add_argument("--format", choices=forms, default="txt")
+    _form(verb)
     verb.add_argument("--output", help="file to write; default: standard output")
     verb.add_argument("--engine", help="engine to use")
     verb.add_argument("--model", help=_MODEL)
@@ -118,14 +135,71 @@ def _said(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--language", default="en", help="what is spoken")
 
 
-def _show(verb: argparse.ArgumentParser, forms: Sequence[str]) -> None:
+def _form(verb: argparse.ArgumentParser) -> None:
+    from transcripts.export import FORMS
+
+    verb.add_argument("--format", choices=FORMS, default="txt")
+
+
+def _show(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("call", nargs="?", help="call id; without one the latest calls are listed")
-    verb.add_argument("--format", choices=forms, default="txt")
+    _form(verb)
     verb.add_argument("--limit", type=int, default=20, help="how many calls to list")
+    _stored(verb)
+
+
+def _stored(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--store", help="SQLAlchemy URL of the store")
+    verb.add_argument("--json", action="store_true", help="print JSON, as the HTTP API does")
+
+
+def _listed(verb: argparse.ArgumentParser) -> None:
+    """Add the filters of a list of calls, which have the names and values of the HTTP API."""
+    verb.add_argument(
+        "--from", dest="since", help="calls from this time on: ISO 8601, or Unix seconds"
+    )
+    verb.add_argument("--to", help="calls before this time")
+    for name in ("status", "role", "keyword", "language", "tag", "dialect", "agent"):
+        verb.add_argument(f"--{name}", help=f"calls with this {name}")
+    verb.add_argument("--min-duration", help="least duration in seconds")
+    verb.add_argument("--order", help="newest, oldest or longest")
+    verb.add_argument(
+        "--tenant", default="", help="whose calls; default: of a site without tenants"
+    )
+    verb.add_argument("--limit", default="20", help="how many calls, at most 200")
+    verb.add_argument("--cursor", help="next_cursor of the page before")
+    _stored(verb)
+
+
+def _search(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("q", help='words, "a phrase" in quotation marks, or begin*')
+    _listed(verb)
+
+
+def _export(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("call", help="call id")
+    _form(verb)
+    verb.add_argument("--output", help="file to write; default: standard output")
     verb.add_argument("--store", help="SQLAlchemy URL of the store")
 
 
+def _tag(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("call", help="call id")
+    verb.add_argument("tags", nargs="*", help="tags to add; with a - before it, a tag is removed")
+    verb.add_argument("--agent", help="who spoke for the site")
+    verb.add_argument("--notes", help="notes, which replace those before")
+    verb.add_argument("--legal-hold", choices=["on", "off"], help="whether it must not be deleted")
+    _stored(verb)
+
+
+def _delete(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("call", nargs="+", help="call ids")
+    _stored(verb)
+
+
 def _keys(verb: argparse.ArgumentParser) -> None:
+    from protocol.auth.credentials import Kind, Scope
+
     actions = verb.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="a new key, shown once")
     create.add_argument("--days", type=float, help="it expires after so many; default: never")
@@ -155,3 +229,16 @@ def _keys(verb: argparse.ArgumentParser) -> None:
         )
     for one in (create, revoke, trust, actions.choices["list"]):
         one.add_argument("--keys-file", help="default: the gateway's, else in the data folder")
+
+
+_FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "call": _call,
+    "calls": _listed,
+    "show": _show,
+    "search": _search,
+    "export": _export,
+    "tag": _tag,
+    "delete": _delete,
+    "transcribe": _transcribe,
+    "keys": _keys,
+}

@@ -1,26 +1,13 @@
 """Commands for calls and recordings: `call`, `show` and `transcribe`."""
 
 import argparse
-import contextlib
 import re
 import secrets
-import sys
-import time
 from pathlib import Path
 
-from rich.console import Console
-
 from protocol import keywords
-from protocol.call import adapted_call_id
-from protocol.clock import to_seconds
-from protocol.plain_text import plain
-from protocol.tenants import filed, parted
 from runtime.process import on_interrupt, run_loop
 from transcripts.export import export
-from transcripts.render import render
-from transcripts.settings import RecorderSettings
-from transcripts.store import Store, StoreError
-from transcripts.transcript import Transcript
 
 from .captions import Captions
 from .common import (
@@ -28,8 +15,6 @@ from .common import (
     engine_loaded,
     prepare_weights,
     progress_bar,
-    settings_of,
-    store_url,
 )
 from .live_view import play_with_captions
 from .recording import RecordingError, read_recording
@@ -55,26 +40,6 @@ def call(options: argparse.Namespace) -> int:
     return 0 if run_loop(run()).ended else 1
 
 
-def show(options: argparse.Namespace) -> int:
-    """Print a stored call, or list the stored calls."""
-    if options.call:
-        transcript = stored(options, options.call)
-        if options.format == "txt" and sys.stdout.isatty():
-            Console(highlight=False).print(render(transcript))
-        else:
-            print(export(transcript, options.format), end="")
-        return 0
-    with contextlib.closing(
-        Store.open(store_url(settings_of(options, "recorder", RecorderSettings)))
-    ) as store:
-        for one in store.calls(options.limit):
-            began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started_at))
-            print(
-                f"{began}  {to_seconds(one.duration):7.1f} s  {plain(one.dialect):8}  {plain(one.call_id)}"
-            )
-    return 0
-
-
 def transcribe(options: argparse.Namespace) -> int:
     """Transcribe a recording in this process, without gateway and queue."""
     from .offline import transcribe_recording
@@ -98,28 +63,6 @@ def transcribe(options: argparse.Namespace) -> int:
     return 0
 
 
-def stored(options: argparse.Namespace, call_id: str) -> Transcript:
-    """Return a stored call with all its streams.  Raises StoreError if it is not stored."""
-    with contextlib.closing(
-        Store.open(store_url(settings_of(options, "recorder", RecorderSettings)))
-    ) as store:
-        found = (store.whole(one) for one in _filed(call_id))
-        transcript = next((one for one in found if one is not None), None)
-    if transcript is None:
-        raise StoreError(f"no call {call_id} is stored; `trunkline show` lists the calls")
-    return transcript
-
-
 def _plain(name: str) -> str:
     """Turn a file name into the prefix of a call id."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:64] or "call"
-
-
-def _filed(named: str) -> list[str]:
-    """Return the ids under which the call `named` may be stored: unchanged, or adapted."""
-    owner, bare = parted(named)
-    return list(
-        dict.fromkeys(
-            [named, adapted_call_id(named), filed(owner, adapted_call_id(bare)) if bare else named]
-        )
-    )

@@ -5,22 +5,23 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
-from rich.console import Console
-from rich.progress import Progress
 
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 from transcripts.api.settings import SHARED, ApiSettings
 from transcripts.settings import RecorderSettings
-from workers.engines import auto, registry
-from workers.engines.base import Engine
+from workers.engines import registry
 from workers.engines.settings import EngineSettings
 from workers.settings import WorkerSettings
 
 from .configuration import Configuration, ConfigurationError
+
+if TYPE_CHECKING:
+    from workers.engines.auto import Choice
+    from workers.engines.base import Engine
 
 PARTS: dict[str, type[BaseModel]] = {
     "redis": RedisSettings,
@@ -41,7 +42,7 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
     if path := options.config or os.environ.get("TRUNKLINE_CONFIG"):
         configuration.read_file(Path(path))
     configuration.read_environment(os.environ)
-    is_api = getattr(getattr(options, "run", None), "__name__", "") == "api"
+    is_api = getattr(options, "command", "") == "api"
     for section, settings in PARTS.items():
         if is_api or section != "api":  # `--port` of `up` is the port of the gateway
             said = {field: getattr(options, field, None) for field in settings.model_fields}
@@ -81,8 +82,10 @@ def fields_of(engine: str) -> tuple[str, ...]:
     return tuple(registry.settings_of(engine).model_fields)
 
 
-def engine_chosen(options: argparse.Namespace) -> auto.Choice:
+def engine_chosen(options: argparse.Namespace) -> "Choice":
     """Return the engine that workers use, and the reason."""
+    from workers.engines import auto
+
     configuration = configuration_of(options)
     wanted = configuration.section("worker", WorkerSettings).engine
     return auto.choose(wanted, lambda name: _engine_settings(configuration, name))
@@ -98,7 +101,7 @@ def _engine_settings(configuration: Configuration, name: str) -> EngineSettings:
     return configuration.section(name, settings)
 
 
-def engine_loaded(options: argparse.Namespace, name: str) -> Engine:
+def engine_loaded(options: argparse.Namespace, name: str) -> "Engine":
     """Load and warm up the engine `name` with its settings.  Raises ConfigurationError."""
     configuration = configuration_of(options)
     if configuration.section("worker", WorkerSettings).model and not registry.accepts(name):
@@ -117,6 +120,9 @@ def prepare_weights(options: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
     """Show a progress bar on standard error; yields a function that sets the progress, 0 to 1."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda part: bar.update(task, completed=part)

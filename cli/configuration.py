@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from protocol.operator_error import OperatorError
+
 PREFIX = "TRUNKLINE_"
 _FILE, _ENVIRONMENT, _FLAG = range(3)
 _NOT_SETTINGS = (
@@ -42,7 +44,7 @@ _SHORT = {"TRUNKLINE_KEYS": "TRUNKLINE_GATEWAY_KEYS_FILE"}
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(OperatorError):
     """A setting is unknown or invalid, and the operator must change it.  The text names it."""
 
 

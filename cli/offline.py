@@ -24,7 +24,7 @@ from streaming.audio.channel_segmenter import (
 )
 from streaming.audio.endpointing import RECORDED
 from streaming.audio.silero import Silero, silero_weights
-from streaming.audio.vad import Vad
+from streaming.audio.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engines.base import Engine, Utterance
 from workers.event_builder import final_of

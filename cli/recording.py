@@ -18,6 +18,7 @@ import soxr
 
 from protocol.audio import Encoding, Pcm
 from protocol.clock import CALL_RATE, to_seconds
+from protocol.operator_error import OperatorError
 from protocol.wav import Samples, WavError, parse_wav, samples
 
 from .container import ContainerError, decode_container
@@ -27,7 +28,7 @@ _LARGEST_FILE = 5 << 30
 """Bytes: more than 4 hours of stereo in 24 bit at 48 kHz."""
 
 
-class RecordingError(Exception):
+class RecordingError(OperatorError):
     """The file cannot be played.  The text says why and what the user must do."""
 
 

@@ -52,7 +52,8 @@ log = structlog.get_logger()
 def gateway(options: argparse.Namespace) -> None:
     """Run the gateway: take calls from bridges over WebSockets."""
     from streaming.audio.silero import Silero, silero_weights
-    from streaming.audio.vad import Vad, available
+    from streaming.audio.vad import available
+    from streaming.audio.vad_choice import Vad
     from streaming.metrics import GatewayMeter
     from streaming.server import Gateway
 

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from protocol.audio import Encoding, encode
 from protocol.clock import CALL_RATE, to_seconds
+from protocol.operator_error import OperatorError
 
 from .recording import Recording
 
@@ -34,7 +35,7 @@ _ATTEMPTS = 20
 """Most attempts in a row."""
 
 
-class PlaybackError(Exception):
+class PlaybackError(OperatorError):
     """The gateway is unreachable, refused the call or closed the connection.  The text says which."""
 
 

@@ -24,7 +24,6 @@ from transcripts.transcript import Transcript
 from transcripts.wer import WordErrors, word_errors
 from workers.settings import WorkerSettings
 
-from .calls import stored
 from .captions import Captions
 from .common import configuration_of, data_folder, flags_of, prepare_weights, settings_of, store_url
 from .configuration import Configuration
@@ -33,6 +32,7 @@ from .live_view import play_with_captions
 from .recording import read_recording
 from .services import worker_part
 from .simulated_bridge import CallPlan, Playback
+from .stored_calls import stored
 
 _DEMO = Path(__file__).parent / "demo"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from trunkline import SECTIONS
+from cli.common import SECTIONS
 
 _HEAD = """# Settings
 

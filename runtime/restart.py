@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from protocol.operator_error import OperatorError
+
 PAUSES = (0.2, 1.0, 3.0, 10.0)
 """Seconds before the first, second, ... restart; the last value is repeated."""
 
@@ -16,7 +18,7 @@ LATELY_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-class StackError(Exception):
+class StackError(OperatorError):
     """A process cannot be started or keeps crashing.  The text says why and what the operator must do."""
 
 

@@ -18,6 +18,7 @@ from websockets.http11 import Request, Response
 
 from protocol.auth.http_routes import path_of
 from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback
+from protocol.operator_error import OperatorError
 
 from .health import Health, answer
 from .metrics import LoopMeter, QueueMeter
@@ -26,7 +27,7 @@ _BEAT = 2.0
 """Seconds between two checks of Redis."""
 
 
-class StatusError(Exception):
+class StatusError(OperatorError):
     """The port cannot be opened.  The text says what the operator must do."""
 
 

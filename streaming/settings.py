@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from .audio.vad import Vad
+from .audio.vad_choice import Vad
 from .auth.settings import AuthSettings
 
 

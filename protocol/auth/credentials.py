@@ -17,6 +17,7 @@ from enum import StrEnum
 
 import msgspec
 
+from ..operator_error import OperatorError
 from ..tenants import filed, tenant
 
 VERSION = 1
@@ -35,7 +36,7 @@ _SHORTEST_HMAC = 32
 """Shortest HS256 secret in bytes: 256 bits (RFC 7518, 3.2)."""
 
 
-class KeyringError(ValueError):
+class KeyringError(OperatorError, ValueError):
     """The key file is invalid. The text says why and never quotes a secret."""
 
 

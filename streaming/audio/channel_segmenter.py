@@ -19,7 +19,8 @@ from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
 from .silero import VadQuery, VadResult
-from .vad import Detector, Vad
+from .vad import Detector
+from .vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""

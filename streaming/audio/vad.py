@@ -8,7 +8,6 @@ voice, for all channels in one run.  A tick is voiced if both detect voice.
 
 from collections import deque
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import webrtcvad
@@ -18,6 +17,7 @@ from protocol.clock import CALL_RATE
 
 from .endpointing import TICK
 from .silero import SileroChannel, VadQuery, VadResult, silero_weights
+from .vad_choice import Vad
 
 _QUIET_TICKS = 15
 """Ticks without voice in both detectors before Silero is deactivated: about the cost of its next warm-up."""
@@ -25,14 +25,6 @@ _QUIET_TICKS = 15
 
 _MODE = 2
 """Aggressiveness of webrtcvad, 0 to 3: mode 3 cuts off soft beginnings of words."""
-
-
-class Vad(StrEnum):
-    """Which detectors decide whether a tick is voiced."""
-
-    BOTH = "webrtc+silero"
-    WEBRTC = "webrtc"
-    SILERO = "silero"
 
 
 def available() -> frozenset[Vad]:

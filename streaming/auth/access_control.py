@@ -17,6 +17,7 @@ from protocol.auth.authenticator import Authenticator, Refusal
 from protocol.auth.credentials import EVERYTHING, Keyring, KeyringError, Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebRefusal
+from protocol.operator_error import OperatorError
 
 from ..settings import GatewaySettings
 
@@ -32,7 +33,7 @@ ANSWER_SECONDS = 0.25
 log = structlog.get_logger()
 
 
-class AdmissionError(Exception):
+class AdmissionError(OperatorError):
     """The configured keys or certificates cannot be used: the operator must correct them."""
 
 

@@ -22,7 +22,7 @@ from broker.connection import connect
 from protocol.settings import RedisSettings
 from runtime.process import say_ready
 from streaming.audio.silero import Silero, VadQuery, VadResult, silero_weights
-from streaming.audio.vad import Vad
+from streaming.audio.vad_choice import Vad
 from streaming.server import Gateway
 from streaming.settings import GatewaySettings
 

@@ -20,8 +20,9 @@ from ..store import LegalHoldError, Store
 from ..transcript import Changes, Transcript
 from .bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
 from .errors import NO_CALL, ApiError
-from .operations import Answer, Operation, Parameter, json_response, read_json
+from .operations import Answer, Operation, Parameter, read_json
 from .parameters import read_list, single
+from .responses import json_response
 from .threads import StoreThreads
 
 CALL = "/v1/calls/{call_id}"

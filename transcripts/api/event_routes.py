@@ -24,8 +24,9 @@ from ..listing import Status
 from .bodies import EventsBody
 from .call_routes import CALL
 from .errors import NO_CALL
-from .operations import Answer, Operation, Parameter, json_response
+from .operations import Answer, Operation, Parameter
 from .parameters import single, whole
+from .responses import json_response
 from .threads import StoreThreads
 
 _MOST = 1_000

@@ -17,8 +17,9 @@ from ..database.audit_log import AuditLine
 from .bodies import KeywordListBody, KeywordsBody, NewKeywords, PausedBody, keywords_body
 from .call_routes import CALL
 from .errors import NO_CALL, ApiError
-from .operations import Answer, Operation, json_response, read_json
+from .operations import Answer, Operation, read_json
 from .parameters import single
+from .responses import json_response
 from .threads import StoreThreads
 
 _REPLY_SECONDS = 3.0

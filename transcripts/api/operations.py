@@ -8,7 +8,6 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from broker.http.middleware import Endpoint
@@ -16,7 +15,8 @@ from broker.http.uploads import BodyLimits, UploadError, read_body
 from protocol.auth.credentials import Scope
 from protocol.auth.http_routes import Route
 
-from .errors import ApiError, error_response
+from .errors import ApiError
+from .responses import error_response
 
 _LONGEST_BODY = 256 * 1024
 _SLOWEST = 1_000.0
@@ -81,12 +81,6 @@ class Operation:
         except (RedisError, OSError) as exc:
             log.warning("redis_unavailable", error=type(exc).__name__)
             return error_response(503, "redis_unavailable", "Redis does not answer; try again")
-
-
-def json_response(body: object, status: int = 200) -> Response:
-    """Return a response of JSON."""
-    headers = {"content-type": "application/json", "cache-control": "no-store"}
-    return Response(msgspec.json.encode(body), status, headers)
 
 
 async def read_json(request: Request, kind: type[_Body]) -> _Body:

@@ -18,22 +18,23 @@ from broker.http.server import http_server
 from broker.pubsub import PubSubHub
 from protocol.auth.credentials import KeyringError
 from protocol.auth.http_routes import Route
+from protocol.operator_error import OperatorError
 
 from ..store import Store
 from .access import ApiAccess
 from .call_routes import CallRoutes
-from .errors import error_response
 from .event_routes import EventRoutes
 from .live_routes import LiveRoutes
 from .metrics import ApiMeter
 from .openapi import document
 from .operations import Operation
 from .reference_page import reference_page
+from .responses import error_response
 from .settings import ApiSettings
 from .threads import StoreThreads
 
 
-class ApiSetupError(Exception):
+class ApiSetupError(OperatorError):
     """The API cannot start: the operator must correct the settings.  The text says which."""
 
 

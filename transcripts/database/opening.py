@@ -13,6 +13,8 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from protocol.operator_error import OperatorError
+
 from .upgrade import NewerError, bring_up_to_date, is_current
 
 _ATTEMPTS = 3
@@ -23,7 +25,7 @@ _INCREMENTAL = 2
 """Value of `PRAGMA auto_vacuum`."""
 
 
-class StoreError(Exception):
+class StoreError(OperatorError):
     """The database cannot be used in its present state.  The text says what the operator must do."""
 
 

@@ -7,11 +7,11 @@ any order.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar, assert_never
 
 from sqlalchemy import Connection, Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from protocol.events import (
     AudioGap,
@@ -248,9 +248,10 @@ def _spans(connection: Connection, keys: Iterable[int]) -> dict[int, Span]:
 
 def _insert_new(connection: Connection, table: Table, rows: list[_Row]) -> None:
     """Insert rows; those whose key exists are left out."""
-    make: Callable[[Table], Any] = (
-        sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    )
+    # Only the dialect in use is imported: commands that read must start quickly.
+    make: Callable[[Table], Any] = import_module(
+        f"sqlalchemy.dialects.{connection.dialect.name}"
+    ).insert
     connection.execute(make(table).on_conflict_do_nothing(), rows)
 
 

@@ -16,6 +16,8 @@ from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
 from protocol.worker_capacity import Task
 
+from .errors import EngineError as EngineError  # noqa: PLC0414  # engines look for it here
+
 Samples = npt.NDArray[np.float32]
 """Audio of one channel: float32, `[n]`, at 16 kHz, values in [-1, 1]."""
 
@@ -125,10 +127,6 @@ class Capabilities:
     def tasks(self) -> frozenset[Task]:
         """The tasks of the engine: pairs of language spoken and language written."""
         return frozenset((spoken, spoken) for spoken in self.languages) | self.translations
-
-
-class EngineError(Exception):
-    """The engine cannot transcribe this utterance, and a retry would not help.  The text is for operators."""
 
 
 def check(utterance: Utterance, can: Capabilities) -> None:

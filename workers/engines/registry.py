@@ -7,16 +7,19 @@ Importing this module imports no engine: `load` imports the engine's module and 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from .base import Engine, EngineError
 from .declaration import Automatic, Check, Declaration, Host
 from .download import Progress
+from .errors import EngineError
 from .granite.declaration import GRANITE
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
 from .settings import EngineSettings
 from .whisper.declaration import WHISPER
+
+if TYPE_CHECKING:
+    from .base import Engine
 
 __all__ = ["DEFAULT", "ENGINES"]
 
@@ -80,7 +83,7 @@ def prepare(name: str, progress: Progress) -> None:
         preparation.run(progress)
 
 
-def load(name: str, **options: object) -> Engine:
+def load(name: str, **options: object) -> "Engine":
     """
     Load and warm up the engine called `name`; `options` are passed to its `load` unchanged.
 
@@ -89,7 +92,7 @@ def load(name: str, **options: object) -> Engine:
     return loader(name, _declared(name))(**options)
 
 
-def loader(name: str, declared: Declaration) -> Callable[..., Engine]:
+def loader(name: str, declared: Declaration) -> "Callable[..., Engine]":
     """The `load` function of an engine's module.  Raises EngineError when the module cannot be imported."""
     try:
         module = import_module(f".{declared.module}", __package__)

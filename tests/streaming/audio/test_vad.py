@@ -5,7 +5,8 @@ import pytest
 
 from protocol.audio import Pcm
 from streaming.audio.silero import CONTEXT, WINDOW, Silero, VadQuery, VadResult, silero_weights
-from streaming.audio.vad import Detector, Tick, Vad, available
+from streaming.audio.vad import Detector, Tick, available
+from streaming.audio.vad_choice import Vad
 
 TICK = 160
 

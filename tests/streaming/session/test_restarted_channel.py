@@ -10,8 +10,8 @@ from protocol.events import Account
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.resampler import internal_rate
-from streaming.audio.vad import Vad
 from streaming.audio.vad_batcher import VadBatcher
+from streaming.audio.vad_choice import Vad
 from streaming.call.call import Call, Identity
 from streaming.call.ledger import Ledger
 from streaming.session.channel import Channel, Origin

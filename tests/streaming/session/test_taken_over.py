@@ -25,8 +25,8 @@ from protocol.call import CallConfig, Keywords, Role
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
 from protocol.events import Account, LoadLevel
-from streaming.audio.vad import Vad
 from streaming.audio.vad_batcher import VadBatcher
+from streaming.audio.vad_choice import Vad
 from streaming.call_store import OverloadedError, SupersededError
 from streaming.session.call_registry import CallRegistry
 from streaming.session.joined_call import StreamHandle

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..base import EngineError
+from ..errors import EngineError
 
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes.  The largest file, that of the tokenizer, has about 8 MB."""

@@ -1,0 +1,36 @@
+"""
+The commands by name.
+
+Importing this module imports no command: `--help` must answer at once.  The function of a command has its name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The module of a command, and its purpose in one line."""
+
+    module: str
+    text: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "demo": Command("up", "Play a synthetic call through the whole pipeline, with captions."),
+    "up": Command("up", "Run the whole pipeline on this machine, until Ctrl-C."),
+    "call": Command("calls", "Act as a bridge: play an audio file into a gateway."),
+    "calls": Command("stored_calls", "List stored calls."),
+    "show": Command("stored_calls", "Print a stored call, or list the stored calls."),
+    "search": Command("stored_calls", "Search what was said in stored calls."),
+    "export": Command("stored_calls", "Write the transcript of a stored call to a file."),
+    "tag": Command("stored_calls", "Change tags, agent, notes or legal hold of a stored call."),
+    "delete": Command("stored_calls", "Delete stored calls with everything that is kept of them."),
+    "transcribe": Command("calls", "Transcribe a recording in this process, without gateway."),
+    "doctor": Command("admin", "Check this machine and report what is missing."),
+    "keys": Command("admin", "Create, list and revoke keys."),
+    "gateway": Command("services", "Run the gateway: take calls from bridges over WebSockets."),
+    "worker": Command("services", "Run a worker: transcribe queued jobs with one engine."),
+    "recorder": Command("services", "Run the recorder: store transcripts."),
+    "api": Command("services", "Run the HTTP API: list, search, read and delete calls."),
+}

@@ -1,0 +1,7 @@
+"""The error of engines, for modules that must not import numpy."""
+
+from protocol.operator_error import OperatorError
+
+
+class EngineError(OperatorError):
+    """The engine cannot transcribe this utterance, and a retry would not help.  The text is for operators."""
