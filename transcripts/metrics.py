@@ -21,6 +21,11 @@ class RecorderMeter:
         self._failed = Counter(
             "trunkline_store_failures", "Times that the store did not answer", registry=registry
         )
+        self._expired = Counter(
+            "trunkline_expired_calls",
+            "Calls deleted because they were older than they may be",
+            registry=registry,
+        )
         self._behind = Gauge(
             "trunkline_recorder_behind_seconds",
             "Age of the oldest event that was stored last",
@@ -42,6 +47,10 @@ class RecorderMeter:
     def behind(self, seconds: float) -> None:
         """Set the age of the oldest event of a batch, in seconds; 0 when the outbox is empty."""
         self._behind.set(seconds)
+
+    def expired(self, calls: int) -> None:
+        """Count calls that were deleted because they had expired."""
+        self._expired.inc(calls)
 
     def failed(self) -> None:
         """Count a failure of the store; the batch is tried again."""

@@ -33,6 +33,9 @@ Milliseconds after which an entry that a recorder has not acknowledged is claime
 Short, because storing is idempotent, and because an unstored entry is only in Redis if its gateway is gone.
 """
 
+_EXPIRE_SECONDS = 300.0
+"""Seconds between two searches for expired calls."""
+
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 
@@ -83,6 +86,28 @@ class Recorder:
             async with asyncio.TaskGroup() as tasks:
                 for outbox in self._outboxes:
                     tasks.create_task(self._follow(outbox, thread))
+                if self._settings.retention.is_set:
+                    tasks.create_task(self._expire_repeatedly(thread))
+
+    async def _expire_repeatedly(self, thread: ThreadPoolExecutor) -> None:
+        """Delete expired calls now, also those that expired while no recorder ran, and every few minutes."""
+        while True:
+            try:
+                await self._expire(thread)
+            except StoreError as exc:
+                self._meter.failed()
+                log.error("store_unavailable", remedy=str(exc))
+            await asyncio.sleep(_EXPIRE_SECONDS)
+
+    async def _expire(self, thread: ThreadPoolExecutor) -> None:
+        """Delete expired calls in small transactions, between which batches are stored."""
+        retention, expired = self._settings.retention, 0
+        while count := await _in(thread, lambda: self._store.expire(retention)):
+            expired += count
+        if expired:
+            await asyncio.to_thread(self._store.erase_traces)
+            self._meter.expired(expired)
+            log.info("calls_expired", entries=expired)
 
     async def _try_quarantine_again(self, thread: ThreadPoolExecutor) -> None:
         """Store quarantined entries again: a newer version of the program may be able to read them."""

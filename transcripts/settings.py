@@ -1,8 +1,12 @@
 """Settings of a recorder."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from protocol.settings import StatusSettings
+
+from .retention import Retention, read_tags
 
 
 class RecorderSettings(StatusSettings):
@@ -24,3 +28,23 @@ class RecorderSettings(StatusSettings):
         le=3_000,  # below the reply timeout of 4 s, or an idle read would look like a dead server
         description="how long to wait for news in one read, in milliseconds",
     )
+    retention_days: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        description="days after which a call is deleted, counted from its start; 0 keeps it",
+    )
+    retention_tags: str = Field(
+        default="",
+        description="days for calls with a tag, such as vip=3650, test=1; of several tags the longest counts",
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        _ = self.retention  # ValueError when it cannot be read
+        return self
+
+    @property
+    def retention(self) -> Retention:
+        """How long calls are kept."""
+        return Retention(self.retention_days or None, read_tags(self.retention_tags))

@@ -14,8 +14,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from protocol.events import Entry
+from protocol.tenants import parted
 
-from .database import annotations, audit_log, call_list, deletion, queries, stored_events
+from .database import annotations, audit_log, call_list, deletion, expiry, queries, stored_events
 from .database.audit_log import AuditEntry, AuditLine
 from .database.deletion import LegalHoldError
 from .database.opening import StoreError, code, open_database
@@ -24,6 +25,7 @@ from .database.writes import ConflictError, write
 from .listing import Cursor, Filters, Page
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
+from .retention import DAY_SECONDS, Retention
 from .transcript import CallSummary, Changes, Transcript
 
 __all__ = ["LegalHoldError", "RefusedError", "Store", "StoreError", "StoreUnavailableError"]
@@ -127,6 +129,27 @@ class Store:
         if gone:
             deletion.erase_traces(self._engine)
         return gone
+
+    def expire(self, retention: Retention, limit: int = 20) -> int:
+        """
+        Delete at most `limit` calls that have expired, with a line in the audit log for each.  Returns how many.
+
+        `erase_traces` must follow.
+        """
+        now = self._now()
+        with self._transaction() as connection:
+            names = expiry.expired(connection, retention, now, limit)
+            for name in names:
+                line = AuditLine("retention", parted(name)[0], "delete", name)
+                audit_log.write(connection, line, now)
+                deletion.delete_calls(connection, set(queries.piece_ids(connection, name)))
+            if retention.days is not None:
+                expiry.delete_quarantined(connection, now - retention.days * DAY_SECONDS)
+        return len(names)
+
+    def erase_traces(self) -> None:
+        """Overwrite what deleted rows have left in the files of the database."""
+        deletion.erase_traces(self._engine)
 
     def set_aside(self, ones: Sequence[Quarantined]) -> None:
         """Quarantine entries, unchanged.  Idempotent."""

@@ -1,7 +1,8 @@
 """A store of the test's own: SQLite, or the database that TRUNKLINE_TEST_STORE names, emptied first."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,15 @@ def store(store_url: str) -> Iterator[Store]:
     opened = Store.open(store_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Wait for something that nobody tells us of."""
+
+    async def wait(done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(120):
+            while not await asyncio.to_thread(done):
+                pass
+
+    return wait
