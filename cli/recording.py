@@ -20,9 +20,8 @@ from protocol.audio import Encoding, Pcm
 from protocol.clock import CALL_RATE, to_seconds
 from protocol.operator_error import OperatorError
 from protocol.wav import Samples, WavError, parse_wav, samples
-
-from .container import ContainerError, decode_container
-from .container_child import LONGEST_SECONDS
+from streaming.audio.container import ContainerError, decode_container
+from streaming.audio.container_child import LONGEST_SECONDS
 
 _LARGEST_FILE = 5 << 30
 """Bytes: more than 4 hours of stereo in 24 bit at 48 kHz."""

@@ -110,7 +110,8 @@ async def _api(options: argparse.Namespace, running: _Running) -> AsyncIterator[
     settings = configuration.section("api", ApiSettings)
     environment = {**running.environment}
     if not configuration.says("api", "port"):
-        environment["TRUNKLINE_API_PORT"] = str(usable_port(settings.port))
+        is_free = usable_port(settings.port) == settings.port
+        environment["TRUNKLINE_API_PORT"] = str(settings.port if is_free else 0)
     if store := configuration.section("recorder", RecorderSettings).store:
         environment.setdefault("TRUNKLINE_API_STORE", store)
     if options.config:

@@ -24,7 +24,7 @@ REFERENCE = {
 def environment(tmp_path: Path) -> dict[str, str]:
     """A user without settings, whose data folder is the test's own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
-    return clean | {"XDG_DATA_HOME": str(tmp_path)}
+    return clean | {"XDG_DATA_HOME": str(tmp_path), "TRUNKLINE_API_PORT": "0"}
 
 
 def trunkline(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -29,6 +29,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "TRUNKLINE_WORKER_ENGINE": "moonshine",
         "TRUNKLINE_GATEWAY_HTTP_PORT": "0",
         "TRUNKLINE_GATEWAY_AUDIOSOCKET_PORT": "0",
+        "TRUNKLINE_API_PORT": "0",
         "TRUNKLINE_WORKER_STEP_LIMIT_SECONDS": "2",
     }
 

@@ -7,7 +7,7 @@ not the time.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -58,20 +58,31 @@ async def read_body(
     `grow` is called with the size of each part.  Raises UploadError if the body is too long, too slow or
     incomplete, or if `grow` raises it.
     """
+    body = bytearray()
+    async for chunk in body_parts(request, limits, grow):
+        body += chunk
+    return bytes(body)
+
+
+async def body_parts(
+    request: HttpRequest, limits: BodyLimits, grow: Callable[[int], None] = lambda _: None
+) -> AsyncIterator[bytes]:
+    """Yield the parts of a body as they arrive; otherwise as `read_body`."""
     if _announced(request) > limits.longest:
         raise _too_long(limits)
-    loop, body, stream = asyncio.get_running_loop(), bytearray(), request.stream()
+    loop, size, stream = asyncio.get_running_loop(), 0, request.stream()
     deadline = ArrivalDeadline(limits.slowest, loop.time())
     try:
         while True:
             async with asyncio.timeout_at(deadline.at):
                 chunk = await anext(stream, None)
             if chunk is None:
-                return bytes(body)
-            if len(body) + len(chunk) > limits.longest:
+                return
+            size += len(chunk)
+            if size > limits.longest:
                 raise _too_long(limits)
             grow(len(chunk))
-            body += chunk
+            yield chunk
             deadline.received(len(chunk), loop.time())
     except TimeoutError as exc:
         text = f"the body came more slowly than {limits.slowest:g} bytes a second"

@@ -8,9 +8,11 @@ the same way.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from itertools import islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 import soxr
@@ -29,6 +31,7 @@ from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
 from protocol.wav import Samples
 
+from ..audio.container import ContainerError, ContainerStream
 from ..audio.resampler import to_pcm
 from ..session.bridge_socket import Socket
 from ..session.decoding import elsewhere
@@ -38,17 +41,27 @@ PATH = "/v1/listen"
 _LONGEST_BODY = 32 * 1024 * 1024
 """Limit in bytes: half an hour of 16 bit at 8 kHz, more than an hour of mu-law."""
 
-_FASTEST = 20.0
+FASTEST = 20.0
 """Most times real time: enough for a fast engine, and calls in progress still get their share."""
 
 _MOST_SEGMENTS = 8
 """Most unsettled segments of one recording: a slow engine slows it down, and calls are processed in between."""
 
-_NO_ROOM = "no room for another recording; try again"
+NO_ROOM = "no room for another recording; try again"
 _RATES = (8_000, 16_000)
 _MESSAGES_PER_SECOND = 10
 
+_FILES = ThreadPoolExecutor(4, thread_name_prefix="files")
+"""Threads that wait for the child processes which decode files; calls never wait for them."""
+
+_Result = TypeVar("_Result")
+
 log = structlog.get_logger()
+
+
+async def file_thread(work: Callable[[], _Result]) -> _Result:
+    """Run `work`, which waits for the decoding of a file, in a thread.  Returns its result."""
+    return await asyncio.get_running_loop().run_in_executor(_FILES, work)
 
 
 Converse = Callable[[Socket, Deepgram, Permit], Awaitable[None]]
@@ -75,7 +88,7 @@ class Recordings:
         """
         self._converse = converse
         self._has_room = has_room
-        self._pace = min(pace or _FASTEST, _FASTEST)
+        self._pace = min(pace or FASTEST, FASTEST)
         self._patience = patience
         self._longest = longest
         self._uploads = uploads
@@ -91,13 +104,13 @@ class Recordings:
         try:
             with self._uploads.upload(permit.tenant) as grow:
                 if not self._has_room(permit):
-                    return _busy(_NO_ROOM)
+                    return _busy(NO_ROOM)
                 body = await read_body(
                     request, BodyLimits(_LONGEST_BODY, self._uploads.slowest), grow
                 )
                 with self._uploads.work.held(permit.tenant):
                     if not self._has_room(permit):
-                        return _busy(_NO_ROOM)
+                        return _busy(NO_ROOM)
                     return await self._transcribe(_seen_by_dialect(request), body, permit)
         except DialectError as exc:
             return _fault(400, "Bad Request", str(exc))
@@ -106,15 +119,38 @@ class Recordings:
             return _fault(exc.status, HTTPStatus(exc.status).phrase, str(exc))
 
     async def _transcribe(self, request: Request, body: bytes, permit: Permit) -> Response:
-        heard = await elsewhere(partial(recording, request, body))
+        try:
+            heard = await elsewhere(partial(recording, request, body))
+        except DialectError as exc:
+            return await self._transcribe_container(request, body, permit, exc)
         if heard.seconds > self._longest:
             raise DialectError(
                 f"a recording may last {self._longest:g} s, and this one lasts {heard.seconds:.0f} s"
             )
+        return await self._play(request, body, permit, heard)
+
+    async def _transcribe_container(
+        self, request: Request, body: bytes, permit: Permit, refused: DialectError
+    ) -> Response:
+        """Transcribe a file of another format, such as mp3.  Raises `refused` if it is none."""
+        if request.first("encoding") or request.first("url") or not body:
+            raise refused
+        try:
+            heard = await file_thread(partial(ContainerStream, body))
+        except ContainerError as exc:
+            raise DialectError(f"{refused}; of other formats: {exc}") from exc
+        with heard:
+            answer = await self._play(request, body, permit, heard)
+            return answer if heard.fault is None else _fault(400, "Bad Request", heard.fault)
+
+    async def _play(
+        self, request: Request, body: bytes, permit: Permit, heard: Samples | ContainerStream
+    ) -> Response:
         rate = heard.rate if heard.rate in _RATES else _RATES[-1]
         sha256 = await elsewhere(lambda: hashlib.sha256(body).hexdigest())
         report = Report(request, sha256)
-        played = RecordingSocket(messages(heard, rate), report, self._pace, self._patience)
+        read = elsewhere if isinstance(heard, Samples) else file_thread
+        played = RecordingSocket(messages(heard, rate), report, self._pace, self._patience, read)
         await self._converse(
             played, Deepgram(as_live(request, rate, heard.channels), recorded=True), permit
         )
@@ -126,12 +162,32 @@ class Recordings:
         return await elsewhere(lambda: JSONResponse(report.answer()))
 
 
+class Collector(Protocol):
+    """Takes the messages of the live API for a recording."""
+
+    @property
+    def in_hand(self) -> int:
+        """Number of segments that have begun and have no final yet."""
+        ...
+
+    def apply(self, message: Message) -> None:
+        """Take one message."""
+        ...
+
+
 class RecordingSocket:
     """A recording with the interface of a bridge's connection (`Socket`); collects the responses in a report."""
 
     def __init__(
-        self, said: Iterator[Message], report: Report, pace: float, patience: float
+        self,
+        said: Iterator[Message],
+        report: Collector,
+        pace: float,
+        patience: float,
+        read: "Callable[[Callable[[], list[Message]]], Awaitable[list[Message]]]" = elsewhere,
     ) -> None:
+        """`read` runs the reading of `said`, which blocks, in a thread."""
+        self._read = read
         self.transport = asyncio.Transport()  # aborted if the peer does not read; a recording does
         self.code: int | None = None
         self._report = report
@@ -156,7 +212,7 @@ class RecordingSocket:
     async def _play(self, said: Iterator[Message]) -> AsyncIterator[Message]:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while some := await elsewhere(lambda: list(islice(said, _MESSAGES_PER_SECOND))):
+        while some := await self._read(lambda: list(islice(said, _MESSAGES_PER_SECOND))):
             for message in some:
                 await self._let_the_engine_catch_up()
                 due = max(due + 1 / (_MESSAGES_PER_SECOND * self._pace), loop.time() - 1)
@@ -181,7 +237,7 @@ def _seen_by_dialect(request: HttpRequest) -> Request:
     return Request(PATH, tuple(query), headers)
 
 
-def messages(heard: Samples, rate: int) -> Iterator[Message]:
+def messages(heard: Samples | ContainerStream, rate: int) -> Iterator[Message]:
     """
     Yield the messages of a live API client for a recording, decoded and resampled to `rate` Hz in pieces.
 
@@ -195,7 +251,7 @@ def messages(heard: Samples, rate: int) -> Iterator[Message]:
     yield '{"type":"CloseStream"}'
 
 
-def _resampled(pieces: Iterator[Pcm], heard: Samples, rate: int) -> Iterator[Pcm]:
+def _resampled(pieces: Iterator[Pcm], heard: Samples | ContainerStream, rate: int) -> Iterator[Pcm]:
     stream = soxr.ResampleStream(heard.rate, rate, heard.channels, dtype="float32", quality=soxr.HQ)
     for pcm in pieces:
         yield to_pcm(stream.resample_chunk(pcm.astype(np.float32)))

@@ -19,7 +19,8 @@ from ..session.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer
-from .recordings import Recordings
+from .recordings import FASTEST, Recordings
+from .transcriptions import Transcriptions
 
 log = structlog.get_logger()
 
@@ -45,16 +46,29 @@ async def side_servers(
     async with AsyncExitStack() as open_endpoints:
         if settings.http_port is not None:
             feed = EventStreamEndpoint(redis, pubsub_hub, partitions, settings.send_seconds)
+            uploads = Uploads(settings.upload_limits)
             recordings = Recordings(
                 converse,
                 has_room,
                 pace=settings.audio_pace,
                 patience=settings.hold_seconds,
                 longest=settings.max_call_seconds,
-                uploads=Uploads(settings.upload_limits),
+                uploads=uploads,
+            )
+            transcriptions = Transcriptions(
+                converse,
+                has_room,
+                pace=min(settings.audio_pace or FASTEST, FASTEST),
+                patience=settings.hold_seconds,
+                uploads=uploads,
             )
             reception = AnnouncementEndpoint(announcements, settings.upload_bytes_per_second)
-            endpoints = [feed.endpoint, reception.endpoint, recordings.endpoint]
+            endpoints = [
+                feed.endpoint,
+                reception.endpoint,
+                recordings.endpoint,
+                transcriptions.endpoint,
+            ]
             serving = http_server(
                 HttpMiddleware(endpoints, access, refused),
                 settings.host,

@@ -43,6 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayPorts]:
         "XDG_DATA_HOME": str(folder),
         "TRUNKLINE_GATEWAY_HTTP_PORT": "0",
         "TRUNKLINE_GATEWAY_AUDIOSOCKET_PORT": "0",
+        "TRUNKLINE_API_PORT": "0",
         "TRUNKLINE_GATEWAY_KEYS_FILE": str(folder / "keys.json"),
         "TRUNKLINE_GATEWAY_PUBLIC_URL": PUBLIC,
     }

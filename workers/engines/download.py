@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 
-from .base import EngineError
+from .errors import EngineError
 
 Progress = Callable[[str, float], None]
 """Called with a description of the present work and its progress, 0 to 1."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 from ..artifact_cache import build_once, default_cache, sha256_of
-from ..base import EngineError
+from ..errors import EngineError
 from ..download import Progress, fetch
 
 PACKAGE = "moonshine_cpp"

@@ -1,0 +1,243 @@
+"""
+OpenAI's API for recordings: the fields of a request, and the answer in each form.
+
+https://platform.openai.com/docs/api-reference/audio/createTranscription
+A recording is played into Deepgram's live dialect; `Collected` takes its messages.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ...bridge_events import DialectError
+from ...call import language as language_code
+from ...keywords import split
+from ...plain_text import plain, without_arrow
+from ..base import Message, Request
+
+_FORMS = ("json", "text", "srt", "vtt", "verbose_json")
+_LONGEST_FIELD = 16_384
+_MOST_TERMS = 500
+
+_NAMES = {
+    "en": "english",
+    "de": "german",
+    "fr": "french",
+    "es": "spanish",
+    "pt": "portuguese",
+    "ja": "japanese",
+}
+"""Names that `verbose_json` has for languages; others are given as their code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The fields of a request.  `model`, `temperature` and unknown fields change nothing."""
+
+    form: str = "json"
+    language: str = "en"
+    keywords: tuple[str, ...] = ()
+    """From `prompt`: names, separated by commas."""
+
+    streamed: bool = False
+    with_words: bool = False
+    call_id: str | None = None
+
+    def as_live(self, rate: int, channels: int) -> Request:
+        """The request of the live dialect for 16-bit PCM of `channels` channels at `rate` Hz."""
+        query = [
+            ("encoding", "linear16"),
+            ("sample_rate", str(rate)),
+            ("channels", str(channels)),
+            ("multichannel", "true"),
+            ("vad_events", "true"),  # gives the number of open segments
+            ("language", self.language),
+            *(("keyterm", term) for term in self.keywords),
+            *([("call_id", self.call_id)] if self.call_id else []),
+        ]
+        return Request("/v1/listen", tuple(query))
+
+
+def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
+    """Parse the fields of the form.  Raises DialectError."""
+    said = dict(fields)
+    if any(len(value) > _LONGEST_FIELD for value in said.values()):
+        raise DialectError(f"a field has at most {_LONGEST_FIELD} characters")
+    form = said.get("response_format", "json")
+    if form not in _FORMS:
+        raise DialectError(f"response_format is one of {', '.join(_FORMS)}")
+    try:
+        language = language_code(said.get("language") or "en")
+    except ValueError as exc:
+        raise DialectError(str(exc)) from exc
+    granularity = said.get("timestamp_granularities[]", said.get("timestamp_granularities", ""))
+    return Wanted(
+        form=form,
+        language=language,
+        keywords=tuple(split(said.get("prompt", ""))[:_MOST_TERMS]),
+        streamed=said.get("stream", "").lower() in ("true", "1"),
+        with_words="word" in granularity,
+        call_id=said.get("call_id") or None,
+    )
+
+
+class Collected:
+    """Collects the messages of the live dialect for a recording."""
+
+    def __init__(self) -> None:
+        self.fault: str | None = None
+        """The error in the request, if there was one."""
+
+        self._begun = 0
+        self._finals: list[dict[str, Any]] = []
+        self._metadata: dict[str, Any] | None = None
+        self._told = 0
+
+    @property
+    def in_hand(self) -> int:
+        """Number of segments that have begun and have no final yet."""
+        return max(0, self._begun - len(self._finals))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the live dialect has sent its last message."""
+        return self._metadata is not None
+
+    def apply(self, message: Message) -> None:
+        """Add one message of the live dialect."""
+        said: dict[str, Any] = msgspec.json.decode(message)
+        match said["type"]:
+            case "SpeechStarted":
+                self._begun += 1
+            case "Results" if said["is_final"]:
+                self._finals.append(said)
+            case "Metadata":
+                self._metadata = said
+            case "Error":
+                self.fault = said["description"]
+            case _:
+                pass
+
+    def deltas(self) -> list[str]:
+        """The texts of the finals that have come since the last call, each with a space behind it."""
+        new, self._told = self._finals[self._told :], len(self._finals)
+        return [f"{text} " for text in map(_text, new) if text]
+
+    def answer(self, wanted: Wanted) -> tuple[str, str]:
+        """The whole answer and its content type.  Call it only when `complete`."""
+        spoken = sorted(filter(_text, self._finals), key=lambda one: float(one["start"]))
+        match wanted.form:
+            case "text":
+                return f"{_joined(spoken)}\n", "text/plain; charset=utf-8"
+            case "srt":
+                return _srt(spoken), "application/x-subrip; charset=utf-8"
+            case "vtt":
+                return _vtt(spoken), "text/vtt; charset=utf-8"
+            case "verbose_json":
+                return _encoded(self._verbose(spoken, wanted)), "application/json"
+            case _:
+                return _encoded({"text": _joined(spoken)}), "application/json"
+
+    @property
+    def text(self) -> str:
+        """All words, in order of time."""
+        return _joined(sorted(filter(_text, self._finals), key=lambda one: float(one["start"])))
+
+    def _verbose(self, spoken: list[dict[str, Any]], wanted: Wanted) -> dict[str, Any]:
+        assert self._metadata is not None  # it is complete
+        body: dict[str, Any] = {
+            "task": "transcribe",
+            "language": _NAMES.get(wanted.language, wanted.language),
+            "duration": self._metadata["duration"],
+            "text": _joined(spoken),
+            "segments": [_segment(number, one) for number, one in enumerate(spoken)],
+        }
+        if wanted.with_words:
+            body["words"] = [
+                {"word": word["word"], "start": word["start"], "end": word["end"]}
+                for one in spoken
+                for word in _best(one)["words"]
+            ]
+        return body
+
+
+def delta_event(text: str) -> str:
+    """An event of a streamed answer: more text."""
+    return _encoded({"type": "transcript.text.delta", "delta": text, "logprobs": []})
+
+
+def done_event(text: str) -> str:
+    """The last event of a streamed answer: the whole text."""
+    return _encoded({"type": "transcript.text.done", "text": text, "logprobs": []})
+
+
+def error_body(message: str, kind: str = "invalid_request_error") -> dict[str, Any]:
+    """An error, as OpenAI's clients read it."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+
+def _segment(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
+    best = _best(one)
+    return {
+        "id": number,
+        "seek": 0,
+        "start": one["start"],
+        "end": round(one["start"] + one["duration"], 3),
+        "text": best["transcript"],
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": 0.0,
+        "compression_ratio": 0.0,
+        "no_speech_prob": 0.0,
+        "channel": one["channel_index"][0],
+    }
+
+
+def _srt(spoken: list[dict[str, Any]]) -> str:
+    return "".join(
+        f"{number}\n{_times(one, ',')}\n{_caption(one)}\n\n" for number, one in enumerate(spoken, 1)
+    )
+
+
+def _vtt(spoken: list[dict[str, Any]]) -> str:
+    cues = (f"{_times(one, '.')}\n{_escaped(_caption(one))}\n\n" for one in spoken)
+    return "WEBVTT\n\n" + "".join(cues)
+
+
+def _times(one: Mapping[str, Any], point: str) -> str:
+    end = max(one["start"] + one["duration"], one["start"] + 0.001)
+    return f"{_stamp(one['start'], point)} --> {_stamp(end, point)}"
+
+
+def _stamp(seconds: float, point: str) -> str:
+    hours, rest = divmod(round(1_000 * seconds), 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    whole, milliseconds = divmod(rest, 1_000)
+    return f"{hours:02d}:{minutes:02d}:{whole:02d}{point}{milliseconds:03d}"
+
+
+def _caption(one: Mapping[str, Any]) -> str:
+    return without_arrow(plain(_text(one)))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _joined(spoken: Iterable[Mapping[str, Any]]) -> str:
+    return " ".join(_text(one) for one in spoken)
+
+
+def _best(one: Mapping[str, Any]) -> dict[str, Any]:
+    best: dict[str, Any] = one["channel"]["alternatives"][0]
+    return best
+
+
+def _text(one: Mapping[str, Any]) -> str:
+    return str(_best(one)["transcript"])
+
+
+def _encoded(body: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(body).decode()

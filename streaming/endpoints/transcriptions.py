@@ -1,0 +1,208 @@
+"""
+Transcription of recordings over HTTP, in the form of OpenAI's API.
+
+A recording is played into the pipeline like one that comes in Deepgram's form: through the lane of recordings,
+which live calls overtake, with the same limits, and stored as a call.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from broker.http.middleware import Endpoint, permit_of
+from broker.http.uploads import BodyLimits, UploadError, Uploads, body_parts
+from protocol.auth.credentials import Permit, Scope
+from protocol.auth.http_routes import Route
+from protocol.bridge_events import DialectError
+from protocol.dialects.base import Message
+from protocol.dialects.deepgram.live import Deepgram
+from protocol.dialects.openai.transcriptions import (
+    Collected,
+    Wanted,
+    delta_event,
+    done_event,
+    error_body,
+    read_fields,
+)
+
+from ..audio.container import ContainerError, ContainerStream
+from .recordings import NO_ROOM, Converse, RecordingSocket, file_thread, messages
+
+PATH = "/v1/audio/transcriptions"
+
+_LONGEST_BODY = 100 * 1024 * 1024
+"""Limit in bytes: three hours of mp3 at 64 kbit/s and a bit more.  The whole body is held in memory."""
+
+_MOST_FIELDS = 64
+_LONGEST_PART = 65_536
+
+log = structlog.get_logger()
+
+
+class _InMemory(MultiPartParser):
+    """A parser of forms that writes no part to a disk."""
+
+    spool_max_size = 2 * _LONGEST_BODY
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A recording, being played."""
+
+    heard: ContainerStream
+    wanted: Wanted
+    collected: Collected
+    permit: Permit
+
+
+class Transcriptions:
+    """Answers `POST /v1/audio/transcriptions`."""
+
+    def __init__(
+        self,
+        converse: Converse,
+        has_room: Callable[[Permit], bool],
+        *,
+        pace: float,
+        patience: float,
+        uploads: Uploads,
+    ) -> None:
+        """`pace`: speed relative to real time; `patience`: seconds to wait for a slow engine."""
+        self._converse = converse
+        self._has_room = has_room
+        self._pace = pace
+        self._patience = patience
+        self._uploads = uploads
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The route and the handler."""
+        return Endpoint(Route(PATH, Scope.INGEST, frozenset({"POST"})), self.answer)
+
+    async def answer(self, request: HttpRequest) -> ASGIApp:
+        """Return 200 with the transcript or its stream, 400 with the error, 429 or 503 to try again."""
+        permit = permit_of(request)
+        held = ExitStack()
+        try:
+            grow = held.enter_context(self._uploads.upload(permit.tenant))
+            if not self._has_room(permit):
+                raise UploadError(503, "full", NO_ROOM)
+            wanted, content = await self._read(request, grow)
+            held.enter_context(self._uploads.work.held(permit.tenant))
+            heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
+            del content  # the child process has it
+            played = Played(heard, wanted, Collected(), permit)
+            if wanted.streamed:
+                return _Streamed(self._play, played, held.pop_all())
+            await self._play(played)
+            return _whole(played)
+        except (DialectError, ContainerError) as exc:
+            return JSONResponse(error_body(str(exc)), 400)
+        except UploadError as exc:
+            log.info("upload_refused", status=exc.status, reason=exc.reason)
+            return _refused(exc.status, str(exc))
+        finally:
+            held.close()
+
+    async def _read(
+        self, request: HttpRequest, grow: Callable[[int], None]
+    ) -> tuple[Wanted, bytes]:
+        """Return the fields of the form and the content of its file."""
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise DialectError("send a form (multipart/form-data) with the recording as its file")
+        limits = BodyLimits(_LONGEST_BODY, self._uploads.slowest)
+        parser = _InMemory(
+            request.headers,
+            body_parts(request, limits, grow),  # type: ignore[arg-type]  # an AsyncIterator is enough
+            max_files=1,
+            max_fields=_MOST_FIELDS,
+            max_part_size=_LONGEST_PART,
+        )
+        try:
+            form = await parser.parse()
+        except (MultiPartException, KeyError) as exc:
+            raise DialectError("the form cannot be read") from exc
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise DialectError("there is no file in the form")
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        return read_fields(fields), await file.read()
+
+    async def _play(self, played: Played) -> None:
+        heard = played.heard
+        live = played.wanted.as_live(heard.rate, heard.channels)
+        said = messages(heard, heard.rate)
+        socket = RecordingSocket(said, played.collected, self._pace, self._patience, file_thread)
+        await self._converse(socket, Deepgram(live, recorded=True), played.permit)
+
+
+def _whole(played: Played) -> Response:
+    if fault := played.collected.fault or played.heard.fault:
+        return JSONResponse(error_body(fault), 400)
+    if not played.collected.complete:
+        log.warning("recording_not_transcribed")
+        return _refused(503, "the recording could not be transcribed now; try again")
+    text, media = played.collected.answer(played.wanted)
+    return Response(text, headers={"cache-control": "no-store"}, media_type=media)
+
+
+def _refused(status: int, text: str) -> Response:
+    retry = {"Retry-After": "2"} if status in (429, 503) else {}
+    kind = "server_error" if status == 503 else "invalid_request_error"
+    return JSONResponse(error_body(text, kind), status, retry)
+
+
+class _Streamed:
+    """An answer as server-sent events, while the recording is played."""
+
+    def __init__(
+        self, play: Callable[[Played], Coroutine[Any, Any, None]], played: Played, held: ExitStack
+    ) -> None:
+        """`held`: what the request uses, given back at its end."""
+        self._play = play
+        self._played = played
+        self._held = held
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        with self._held:
+            playing = asyncio.ensure_future(self._play(self._played))
+            try:
+                answer = StreamingResponse(
+                    self._events(playing),
+                    headers={"cache-control": "no-store"},
+                    media_type="text/event-stream",
+                )
+                await answer(scope, receive, send)
+            finally:
+                playing.cancel()
+                await asyncio.gather(playing, return_exceptions=True)
+
+    async def _events(self, playing: "asyncio.Future[None]") -> AsyncIterator[Message]:
+        collected = self._played.collected
+        while True:
+            await asyncio.wait({playing}, timeout=0.1)
+            for delta in collected.deltas():
+                yield f"data: {delta_event(delta)}\n\n"
+            if playing.done():
+                break
+        fault = collected.fault or self._played.heard.fault
+        if collected.complete and fault is None:
+            yield f"data: {done_event(collected.text)}\n\n"
+        else:
+            fault = fault or "the recording could not be transcribed now; try again"
+            yield f"data: {_encoded_error(fault)}\n\n"
+
+
+def _encoded_error(text: str) -> str:
+    return bytes(JSONResponse(error_body(text, "server_error")).body).decode()

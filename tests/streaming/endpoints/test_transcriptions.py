@@ -1,0 +1,160 @@
+"""`POST /v1/audio/transcriptions` over real sockets, through the whole pipeline."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from support.containers import CONTAINERS, packed
+from support.endpoints import free_port
+from support.engines import LengthTeller
+from support.pipeline import Pipeline, pipeline
+
+from cli.recording import read_recording
+from protocol.audio import Pcm
+from streaming.settings import GatewaySettings
+
+SPEECH = Path(__file__).parents[2] / "speech" / "prompts"
+PATH = "/v1/audio/transcriptions"
+
+
+def speech() -> Pcm:
+    pcm = read_recording(SPEECH / "cannot-complete-as-dialed.wav").channels[0]
+    return np.concatenate([pcm, np.zeros(6_000, np.int16)])
+
+
+@pytest.fixture
+async def site(redis: Redis, tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Pipeline]]:
+    port = free_port()
+    settings = GatewaySettings(http_port=port, drain_seconds=0)
+    async with (
+        pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
+    ):
+        yield client, it
+
+
+async def post(client: httpx.AsyncClient, content: bytes, **fields: str) -> httpx.Response:
+    return await client.post(
+        PATH, files={"file": ("call.bin", content)}, data={"model": "whisper-1", **fields}
+    )
+
+
+async def test_every_container_gives_the_same_words(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, _ = site
+    texts = {}
+    for name in CONTAINERS:
+        answer = await post(client, packed(speech(), name))
+        assert answer.status_code == 200, (name, answer.text)
+        texts[name] = [int(word) for word in answer.json()["text"].split() if word.isdigit()]
+
+    lengths = {name: sum(found) for name, found in texts.items()}
+    assert all(abs(one - lengths["wav"]) <= 3 for one in lengths.values()), lengths
+
+
+async def test_every_form_of_the_answer_holds_the_words_and_keywords(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, it = site
+    content = packed(speech(), "wav")
+    said = {
+        form: (await post(client, content, response_format=form, prompt="Acme, Orvanta")).text
+        for form in ("json", "text", "srt", "vtt", "verbose_json")
+    }
+    verbose = json.loads(said["verbose_json"])
+
+    assert all("tenths" in text and "Acme" in text and "Orvanta" in text for text in said.values())
+    assert json.loads(said["json"])["text"] == said["text"].strip() == verbose["text"]
+    assert said["vtt"].startswith("WEBVTT\n\n00:00:")
+    assert verbose["segments"][0]["end"] <= verbose["duration"]
+    assert len(it.store.calls()) == 5
+
+
+async def test_words_have_times_if_they_are_asked_for(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, _ = site
+    content = packed(speech(), "wav")
+    fields = {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
+
+    body = (await post(client, content, **fields)).json()
+
+    assert [word["word"] for word in body["words"]] == body["text"].split()
+    assert all(word["start"] <= word["end"] for word in body["words"])
+
+
+async def test_the_channels_of_a_stereo_file_are_transcribed_apart(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, _ = site
+    pcm = speech()
+    both = np.stack([pcm, np.roll(pcm, 3_000)], axis=1)
+
+    answer = await post(client, packed(both, "flac", "stereo"), response_format="verbose_json")
+
+    assert {one["channel"] for one in answer.json()["segments"]} == {0, 1}
+
+
+async def test_an_answer_can_be_streamed(site: tuple[httpx.AsyncClient, Pipeline]) -> None:
+    client, _ = site
+    pcm = np.concatenate([speech(), speech()])
+
+    answer = await post(client, packed(pcm, "mp3"), stream="true")
+
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line]
+    assert [one["type"] for one in events[:-1]] == ["transcript.text.delta"] * (len(events) - 1)
+    assert events[-1]["type"] == "transcript.text.done"
+    assert "".join(one["delta"] for one in events[:-1]).strip() == events[-1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "complaint"),
+    [
+        (b"", {}, "no audio"),
+        (b"ID3 nothing", {}, "no audio"),
+        (b"#EXTM3U\nhttp://127.0.0.1:1/x.ts\n", {}, "no audio"),
+        (b"RIFF", {"response_format": "diarized"}, "response_format is one of"),
+        (b"RIFF", {"language": "!"}, "a language is a code"),
+        (b"RIFF", {"prompt": "x" * 20_000}, "at most 16384"),
+    ],
+)
+async def test_what_cannot_be_transcribed_is_refused_in_openais_form(
+    site: tuple[httpx.AsyncClient, Pipeline], content: bytes, fields: dict, complaint: str
+) -> None:
+    client, _ = site
+
+    answer = await post(client, content, **fields)
+
+    assert answer.status_code == 400
+    assert complaint in answer.json()["error"]["message"]
+
+
+async def test_a_body_that_is_no_form_is_refused(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, _ = site
+    plain = await client.post(PATH, content=b"audio")
+    broken = await client.post(
+        PATH, content=b"audio", headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    without = await client.post(PATH, data={"model": "m"}, files={"other": b"x"})
+
+    assert {one.status_code for one in (plain, broken, without)} == {400}
+
+
+async def test_deepgrams_form_takes_the_same_files(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, _ = site
+
+    answer = await client.post("/v1/listen", content=packed(speech(), "mp3"))
+    raw = await client.post("/v1/listen", content=b"nothing at all")
+
+    assert "tenths" in answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"]
+    assert raw.status_code == 400
+    assert "send a WAV file" in raw.json()["err_msg"]
