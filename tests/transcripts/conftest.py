@@ -1,4 +1,8 @@
-"""A store of the test's own: SQLite, or the database that TRUNKLINE_TEST_STORE names, emptied first."""
+"""
+A store of the test's own: SQLite, and for the modules in `_BOTH` PostgreSQL too.
+
+TRUNKLINE_TEST_STORE names a database for all of them instead; it is emptied first.
+"""
 
 import asyncio
 import os
@@ -6,21 +10,45 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from support.postgres import emptied, postgres, programs
 
 from transcripts.store import Store
 
+_BOTH = ("test_store", "test_call_list", "test_retention")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of SQL on both databases."""
+    name = metafunc.module.__name__.rpartition(".")[2]
+    if "database" in metafunc.fixturenames and name in _BOTH:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL of the session."""
+    if programs() is None:
+        pytest.skip("no PostgreSQL here, and no way to install it")
+    with postgres() as url:
+        yield url
+
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of the database."""
+    kind: str = getattr(request, "param", "sqlite")
+    return kind
+
+
+@pytest.fixture
+def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address where nothing is yet."""
     shared = os.environ.get("TRUNKLINE_TEST_STORE")
+    if shared is None and database == "postgresql":
+        shared = request.getfixturevalue("postgres_url")
     if shared is None:
         return f"sqlite:///{tmp_path / 'store.db'}"
-    engine = create_engine(shared)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    engine.dispose()
+    emptied(shared)
     return shared
 
 

@@ -9,9 +9,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from spoken_calls import CALL, final, recorded
+from sqlalchemy import create_engine, insert, select
+from support.postgres import emptied
 
+from transcripts.database import legacy
 from transcripts.database.schema import metadata
 from transcripts.database.upgrade import HEAD
+from transcripts.listing import Filters
+from transcripts.search_terms import read_query
 from transcripts.store import Store, StoreError
 
 FIRST_VERSION = """
@@ -130,6 +135,34 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
 
     assert different == []
     store.close()
+
+
+def test_a_store_in_postgresql_is_upgraded_too(postgres_url: str, tmp_path: Path) -> None:
+    emptied(postgres_url)
+    old, new = create_engine(f"sqlite:///{tmp_path / 'old.db'}"), create_engine(postgres_url)
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.executescript(FOURTH_VERSION)
+    with old.connect() as source, new.begin() as target:
+        legacy.metadata.create_all(target)
+        for table in legacy.metadata.sorted_tables:
+            if rows := [dict(row) for row in source.execute(select(table)).mappings()]:
+                target.execute(insert(table), rows)
+        target.exec_driver_sql("CREATE TABLE schema_version (version INTEGER)")
+        target.exec_driver_sql("INSERT INTO schema_version VALUES (4)")
+
+    store, fresh = Store.open(postgres_url), Store.open(f"sqlite:///{tmp_path / 'fresh.db'}")
+    fresh.record(recorded("c1", *CALL))
+
+    assert store.transcript("c1") == fresh.transcript("c1")
+    found = store.page(Filters("acme", query=read_query("overdue invoice"))).calls
+    assert [one.call.call_id for one in found] == ["acme/c1"]
+    with new.connect() as connection:
+        migration = MigrationContext.configure(connection, opts={"include_name": _is_ours})
+        assert compare_metadata(migration, metadata) == []
+    for opened in (store, fresh):
+        opened.close()
+    for engine in (old, new):
+        engine.dispose()
 
 
 def _is_ours(name: str | None, kind: str, _parents: object) -> bool:

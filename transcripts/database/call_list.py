@@ -25,6 +25,9 @@ _MOST_READ = 8_000
 
 _LARGEST = (1 << 63) - 1
 
+_KEYS = 1 << CALL_SHIFT
+"""Keys of segments that one call may have."""
+
 
 def page(connection: Connection, filters: Filters, limit: int, cursor: Cursor | None) -> Page:
     """Return at most `limit` calls after `cursor`."""
@@ -83,7 +86,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.tag is not None:
         add(_has(tags.c.tag == filters.tag, tags.c.call))
     if filters.role is not None and filters.query is None:
-        first, last = calls.c.id.op("<<")(CALL_SHIFT), (calls.c.id + 1).op("<<")(CALL_SHIFT)
+        first, last = calls.c.id * _KEYS, (calls.c.id + 1) * _KEYS
         inside = and_(segments.c.id >= first, segments.c.id < last)
         add(exists().where(inside, segments.c.role == filters.role))
     return found
