@@ -15,7 +15,7 @@ from .transcript import CallSummary
 MOST_CALLS = 200
 """Most calls on one page."""
 
-MOST_HITS = 5
+MOST_HITS = 3
 """Most hits that are shown for one call."""
 
 _BEFORE, _AFTER = 60, 100

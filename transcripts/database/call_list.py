@@ -8,15 +8,16 @@ to these calls.  A page is then cut after `_MOST_READ` segments, even if it is n
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from protocol.events import SegmentId, Span
 
 from ..listing import MOST_HITS, Cursor, Filters, Hit, ListedCall, Order, Page, Status, excerpt
 from ..search_terms import Query, marks
+from ..transcript import number_of
 from . import search_index
 from .queries import summaries
-from .schema import CALL_SHIFT, call_of, calls, found_keywords, keys_of, segments, tags
+from .schema import CALL_SHIFT, call_of, calls, channel_of, found_keywords, keys_of, segments, tags
 
 _AT_ONCE = 400
 """Keys of matching segments that are read at a time."""
@@ -168,33 +169,28 @@ def _listed(
     own = summaries(connection, list(found))
     roots = dict.fromkeys(own[call].root for call in found if call in own)
     whole = {one.call_id: one for one in summaries(connection, list(roots), by_id=False).values()}
-    hits: dict[str, list[Hit]] = {root: [] for root in roots if root in whole}
-    for call, hit in _hits(
-        connection, {call: one.call_id for call, one in own.items()}, found, query
-    ):
-        hits.get(own[call].root, []).append(hit)
-    return tuple(
-        ListedCall(whole[root], tuple(sorted(some, key=_place)[:MOST_HITS]))
-        for root, some in hits.items()
-    )
+    rows: dict[str, list[tuple[str, Row[Any]]]] = {root: [] for root in roots if root in whole}
+    for row in connection.execute(_first_matches(found)):
+        if (call := call_of(row.id)) in own:
+            rows.get(own[call].root, []).append((own[call].call_id, row))
+    return tuple(ListedCall(whole[root], tuple(_hits(some, query))) for root, some in rows.items())
 
 
-def _place(hit: Hit) -> tuple[str, int]:
-    return hit.call_id, hit.span.start
+def _first_matches(found: dict[int, list[int]]) -> Select[Any]:
+    """Select the first matching segments of each channel: among them are the first ones of the call."""
+    keys = []
+    for some in found.values():
+        channels: dict[int, list[int]] = {}
+        for key in sorted(some):
+            channels.setdefault(channel_of(key), []).append(key)
+        keys += [key for ones in channels.values() for key in ones[:MOST_HITS]]
+    names = ("id", "channel", "number", "role", "start", "end", "text")
+    return select(*(segments.c[name] for name in names)).where(segments.c.id.in_(keys))
 
 
-def _hits(
-    connection: Connection, names: dict[int, str], found: dict[int, list[int]], query: Query
-) -> Iterator[tuple[int, Hit]]:
-    columns = (
-        segments.c[name] for name in ("id", "channel", "number", "role", "start", "end", "text")
-    )
-    wanted = select(*columns).where(
-        segments.c.id.in_([key for some in found.values() for key in some])
-    )
-    for row in connection.execute(wanted):
-        call = call_of(row.id)
-        if call in names:
-            shown, marked = excerpt(row.text, marks(row.text, query))
-            segment, span = SegmentId(row.channel, row.number), Span(row.start, row.end)
-            yield call, Hit(names[call], segment, row.role, span, shown, marked)
+def _hits(rows: list[tuple[str, "Row[Any]"]], query: Query) -> Iterator[Hit]:
+    ordered = sorted(rows, key=lambda one: (number_of(one[0]), one[1].start))
+    for call_id, row in ordered[:MOST_HITS]:
+        shown, marked = excerpt(row.text, marks(row.text, query))
+        segment, span = SegmentId(row.channel, row.number), Span(row.start, row.end)
+        yield Hit(call_id, segment, row.role, span, shown, marked)

@@ -197,6 +197,11 @@ def call_of(key: int) -> int:
     return key >> CALL_SHIFT
 
 
+def channel_of(key: int) -> int:
+    """Return the channel to which a segment key belongs."""
+    return key >> _NUMBER_BITS & (1 << _CHANNEL_BITS) - 1
+
+
 def keys_of(call: int) -> tuple[int, int]:
     """Return the first and the last possible segment key of a call."""
     return call << CALL_SHIFT, (call + 1 << CALL_SHIFT) - 1

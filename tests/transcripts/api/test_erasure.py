@@ -1,0 +1,66 @@
+"""After DELETE, the words of a call are in no file, no key and no line of the log."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from support.api import running_api
+from support.engines import LengthTeller
+from support.pipeline import calling, pipeline, stream
+from support.stored import stored_call
+
+from cli.recording import read_recording
+from protocol.audio import Encoding, encode
+
+PROMPT = sorted((Path(__file__).parents[2] / "speech" / "prompts").glob("*.wav"))[0]
+
+
+async def everything(redis: Redis) -> bytes:
+    """The content of all keys."""
+    read = {
+        b"string": redis.get,
+        b"hash": redis.hgetall,
+        b"stream": redis.xrange,
+        b"set": redis.smembers,
+        b"zset": lambda key: redis.zrange(key, 0, -1),
+        b"list": lambda key: redis.lrange(key, 0, -1),
+    }
+    keys = await redis.keys("*")
+    return repr([(key, await read[await redis.type(key)](key)) for key in keys]).encode()
+
+
+async def test_a_deleted_call_leaves_no_word_anywhere(
+    redis: Redis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio = encode(
+        np.concatenate([read_recording(PROMPT).channels[0], np.zeros(8_000, np.int16)]),
+        Encoding.MULAW,
+    )
+    async with pipeline(redis, tmp_path, LengthTeller()) as it, running_api(redis, it.store) as api:
+        for name, word in (("c1", "Rhododendron"), ("c2", "Gladiolus")):
+            async with calling(it.url, call_id=name, keywords=[word]) as (bridge, heard):
+                await stream(bridge, audio, frame=160, pace=20)
+                await bridge.send('{"type":"stop"}')
+                await heard.until("call.ended")
+            await stored_call(it.store, name)
+        await api.client.get("/v1/calls", params={"q": "rhododendron"})
+        before = _in_files(tmp_path, b"rhododendron"), b"Rhododendron" in await everything(redis)
+
+        answer = await api.client.delete("/v1/calls/c1")
+
+        left = await everything(redis)
+        found = await api.client.get("/v1/calls", params={"q": "gladiolus"})
+        gone = await api.client.get("/v1/calls", params={"q": "rhododendron"})
+    printed = capsys.readouterr()
+
+    assert (before, answer.status_code) == ((True, True), 204)
+    assert not _in_files(tmp_path, b"rhododendron")
+    assert b"rhododendron" not in left.lower()
+    assert "rhododendron" not in (printed.out + printed.err).lower()
+    assert [one["call_id"] for one in found.json()["calls"]] == ["c2"]
+    assert gone.json()["calls"] == []
+
+
+def _in_files(folder: Path, word: bytes) -> bool:
+    return any(word in one.read_bytes().lower() for one in folder.rglob("*") if one.is_file())
