@@ -28,6 +28,7 @@ Per call
     settled     hash: events that may be logged only once. `<channel>-<number>` holds the terminal event of a
                 segment until its turn in the log, then an empty value; other fields name events of the gateway
     live        pub/sub channel: `<seq> <event>` for a logged event, `- <event>` for a partial
+    job         string: the state of a recording that is transcribed in the background; expires
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
@@ -158,6 +159,11 @@ class CallKeys:
     def live(self) -> str:
         """Pub/sub channel of new events and partials."""
         return self._key("live")
+
+    @property
+    def job(self) -> str:
+        """String: the state of a recording that is transcribed in the background."""
+        return self._key("job")
 
     def audio(self, segment: SegmentId) -> str:
         """String: the audio of a segment."""

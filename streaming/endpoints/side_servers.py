@@ -19,6 +19,7 @@ from ..session.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer
+from .recording_jobs import RecordingJobs
 from .recordings import FASTEST, Recordings
 from .transcriptions import Transcriptions
 
@@ -55,12 +56,15 @@ async def side_servers(
                 longest=settings.max_call_seconds,
                 uploads=uploads,
             )
+            jobs = RecordingJobs(redis, partitions)
+            open_endpoints.push_async_callback(jobs.close)
             transcriptions = Transcriptions(
                 converse,
                 has_room,
                 pace=min(settings.audio_pace or FASTEST, FASTEST),
                 patience=settings.hold_seconds,
                 uploads=uploads,
+                jobs=jobs,
             )
             reception = AnnouncementEndpoint(announcements, settings.upload_bytes_per_second)
             endpoints = [
@@ -68,6 +72,7 @@ async def side_servers(
                 reception.endpoint,
                 recordings.endpoint,
                 transcriptions.endpoint,
+                jobs.endpoint,
             ]
             serving = http_server(
                 HttpMiddleware(endpoints, access, refused),

@@ -6,13 +6,15 @@ which live calls overtake, with the same limits, and stored as a call.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
@@ -25,6 +27,7 @@ from broker.http.uploads import BodyLimits, UploadError, Uploads, body_parts
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
+from protocol.call import adapted_call_id
 from protocol.dialects.base import Message
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.openai.transcriptions import (
@@ -37,6 +40,7 @@ from protocol.dialects.openai.transcriptions import (
 )
 
 from ..audio.container import ContainerError, ContainerStream
+from .recording_jobs import Counted, RecordingJobs, accepted
 from .recordings import NO_ROOM, Converse, RecordingSocket, file_thread, messages
 
 PATH = "/v1/audio/transcriptions"
@@ -46,6 +50,8 @@ _LONGEST_BODY = 100 * 1024 * 1024
 
 _MOST_FIELDS = 64
 _LONGEST_PART = 65_536
+
+_NOT_NOW = "the recording could not be transcribed now; try again"
 
 log = structlog.get_logger()
 
@@ -77,8 +83,10 @@ class Transcriptions:
         pace: float,
         patience: float,
         uploads: Uploads,
+        jobs: RecordingJobs,
     ) -> None:
         """`pace`: speed relative to real time; `patience`: seconds to wait for a slow engine."""
+        self._jobs = jobs
         self._converse = converse
         self._has_room = has_room
         self._pace = pace
@@ -103,6 +111,8 @@ class Transcriptions:
             heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
             del content  # the child process has it
             played = Played(heard, wanted, Collected(), permit)
+            if wanted.in_background:
+                return await self._in_background(played, held.pop_all())
             if wanted.streamed:
                 return _Streamed(self._play, played, held.pop_all())
             await self._play(played)
@@ -139,20 +149,45 @@ class Transcriptions:
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         return read_fields(fields), await file.read()
 
-    async def _play(self, played: Played) -> None:
+    async def _in_background(self, played: Played, held: ExitStack) -> Response:
+        """Play the recording in the background, and answer with the id of its job and call."""
+        named = played.wanted.call_id
+        call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
+        if not played.permit.covers(call_id):
+            held.close()
+            raise DialectError("this token is good for another call only")
+        played = replace(played, wanted=replace(played.wanted, call_id=call_id))
+        said = Counted(messages(played.heard, played.heard.rate))
+        play = self._play(played, said)
+        filed_id = played.permit.filed(call_id)
+        try:
+            await self._jobs.start(filed_id, said, play, lambda: _fault(played), held)
+        except (RedisError, OSError) as exc:
+            raise UploadError(503, "redis", "Redis does not answer; try again") from exc
+        return accepted(call_id)
+
+    async def _play(self, played: Played, said: Iterator[Message] | None = None) -> None:
         heard = played.heard
         live = played.wanted.as_live(heard.rate, heard.channels)
-        said = messages(heard, heard.rate)
+        said = said or messages(heard, heard.rate)
         socket = RecordingSocket(said, played.collected, self._pace, self._patience, file_thread)
         await self._converse(socket, Deepgram(live, recorded=True), played.permit)
 
 
-def _whole(played: Played) -> Response:
+def _fault(played: Played) -> str | None:
+    """Return why a recording has no transcript, after it was played; None if it has one."""
     if fault := played.collected.fault or played.heard.fault:
-        return JSONResponse(error_body(fault), 400)
-    if not played.collected.complete:
+        return fault
+    return None if played.collected.complete else _NOT_NOW
+
+
+def _whole(played: Played) -> Response:
+    fault = _fault(played)
+    if fault == _NOT_NOW:
         log.warning("recording_not_transcribed")
-        return _refused(503, "the recording could not be transcribed now; try again")
+        return _refused(503, fault)
+    if fault is not None:
+        return JSONResponse(error_body(fault), 400)
     text, media = played.collected.answer(played.wanted)
     return Response(text, headers={"cache-control": "no-store"}, media_type=media)
 
@@ -196,11 +231,10 @@ class _Streamed:
                 yield f"data: {delta_event(delta)}\n\n"
             if playing.done():
                 break
-        fault = collected.fault or self._played.heard.fault
-        if collected.complete and fault is None:
+        fault = _fault(self._played)
+        if fault is None:
             yield f"data: {done_event(collected.text)}\n\n"
         else:
-            fault = fault or "the recording could not be transcribed now; try again"
             yield f"data: {_encoded_error(fault)}\n\n"
 
 

@@ -43,6 +43,9 @@ class Wanted:
 
     streamed: bool = False
     with_words: bool = False
+    in_background: bool = False
+    """Answer at once; the transcript is that of the stored call."""
+
     call_id: str | None = None
 
     def as_live(self, rate: int, channels: int) -> Request:
@@ -79,6 +82,7 @@ def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
         keywords=tuple(split(said.get("prompt", ""))[:_MOST_TERMS]),
         streamed=said.get("stream", "").lower() in ("true", "1"),
         with_words="word" in granularity,
+        in_background=said.get("background", "").lower() in ("true", "1"),
         call_id=said.get("call_id") or None,
     )
 

@@ -1,5 +1,6 @@
 """`POST /v1/audio/transcriptions` over real sockets, through the whole pipeline."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from support.containers import CONTAINERS, packed
 from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import Pipeline, pipeline
+from support.stored import stored_call
 
 from cli.recording import read_recording
 from protocol.audio import Pcm
@@ -158,3 +160,39 @@ async def test_deepgrams_form_takes_the_same_files(
     assert "tenths" in answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"]
     assert raw.status_code == 400
     assert "send a WAV file" in raw.json()["err_msg"]
+
+
+async def test_a_long_recording_is_a_job_whose_transcript_is_stored(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, it = site
+    pcm = np.concatenate([speech()] * 3)
+
+    started = await post(client, packed(pcm, "mp3"), background="true", call_id="long one")
+    url = started.headers["location"]
+    async with asyncio.timeout(60):
+        while (job := (await client.get(url)).json())["status"] == "running":
+            pass
+    stored = await stored_call(it.store, job["call_id"])
+
+    assert (started.status_code, started.json()["status"]) == (202, "running")
+    assert (job["status"], job["id"]) == ("done", "long=20one")
+    assert abs(job["played_ms"] - len(pcm) // 8) < 1_000
+    assert "tenths" in stored.text_of(0)
+
+
+async def test_a_job_that_fails_says_why(redis: Redis, tmp_path: Path) -> None:
+    port = free_port()
+    settings = GatewaySettings(http_port=port, drain_seconds=0, hold_seconds=0.5)
+    async with (
+        pipeline(redis, tmp_path, None, gateway=settings),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
+        started = await post(client, packed(speech(), "wav"), background="true")
+        async with asyncio.timeout(60):
+            while (job := (await client.get(started.headers["location"])).json())["status"] == "running":  # fmt: skip
+                pass
+        unknown = await client.get("/v1/jobs/nobody")
+
+    assert (job["status"], "try again" in job["error"]) == ("failed", True)
+    assert unknown.status_code == 404
