@@ -10,6 +10,7 @@ import pytest
 import redis as sync_redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from support.api import running_api
 from support.certificates import authority
 from support.engines import LengthTeller
 from support.pipeline import calling, gateway, stream
@@ -28,7 +29,7 @@ from workers.settings import WorkerSettings
 from workers.worker import Worker
 
 USERS = Path(__file__).parent.parent.parent / "docker" / "users.acl"
-PARTS = ("gateway", "worker", "recorder")
+PARTS = ("gateway", "worker", "recorder", "api")
 
 
 @pytest.fixture
@@ -85,12 +86,23 @@ async def test_a_call_goes_through_with_what_each_part_may_do(
                 Recorder(redis["recorder"], store, [Partition(0).outbox], "recorder-1").run(),
             )
         ]
-        async with gateway(redis["gateway"]) as url:
+        async with gateway(redis["gateway"]) as url, running_api(redis["api"], store) as api:
             async with calling(url, call_id="c1", resumable=True) as (bridge, heard):
+                await heard.until("call.started")
+                for method, path, body in (
+                    ("PUT", "keywords", {"keywords": ["Acme"]}),
+                    ("POST", "pause", None),
+                    ("POST", "resume", None),
+                ):
+                    done = await api.client.request(method, f"/v1/calls/c1/{path}", json=body)
+                    assert done.status_code == 200, done.text
                 await stream(bridge, AUDIO, frame=160, pace=20)
                 await bridge.send('{"type":"stop"}')
                 await heard.until("call.ended")
             await stored_call(store, "c1")
+            events = await api.client.get("/v1/calls/c1/events")
+            deleted = await api.client.delete("/v1/calls/c1")
+        assert (events.json()["status"], deleted.status_code) == ("ended", 204)
         for part in parts:
             part.cancel()
         await asyncio.gather(*parts, return_exceptions=True)
@@ -117,6 +129,10 @@ FORBIDDEN = [
     ("recorder", "XRANGE trunkline:{p0}:call:c1:log - +"),
     ("recorder", "EVAL return(1) 0"),
     ("recorder", "PUBLISH trunkline:{p0}:call:c1:live x"),
+    ("api", "GET trunkline:{p0}:call:c1:audio:0-0"),
+    ("api", "XADD trunkline:{p0}:finals * a b"),
+    ("api", "SET trunkline:{p0}:call:c1:meta x"),
+    ("api", "FLUSHALL"),
 ]
 
 
