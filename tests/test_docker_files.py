@@ -71,7 +71,13 @@ def test_hadolint_has_nothing_to_say() -> None:
 
 @pytest.mark.parametrize(("profile", "worker"), [("cpu", "worker"), ("gpu", "worker-gpu")])
 def test_a_profile_is_the_whole_pipeline_with_one_kind_of_worker(profile: str, worker: str) -> None:
-    assert set(compose(profile)["services"]) == {"valkey", "gateway", "recorder", worker}
+    assert set(compose(profile)["services"]) == {
+        "valkey",
+        "gateway",
+        "recorder",
+        "api",
+        worker,
+    }
 
 
 def test_bases_are_pinned_by_digest() -> None:
@@ -96,7 +102,10 @@ def test_an_image_runs_as_nobody_under_an_init_and_is_watched(image: str) -> Non
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_is_set_up_by_settings_that_exist(image: str) -> None:
     configuration = Configuration(SECTIONS)
-    published = {"TRUNKLINE_GATEWAY_PUBLISHED": "127.0.0.1:8080"}
+    published = {
+        "TRUNKLINE_GATEWAY_PUBLISHED": "127.0.0.1:8080",
+        "TRUNKLINE_API_PUBLISHED": "127.0.0.1:8083",
+    }
 
     configuration.read_environment(STAGES[image].environment(STAGES) | published)
 
@@ -157,7 +166,10 @@ def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
         if "ports" in service
     }
 
-    assert published == {"gateway": [("127.0.0.1", 8080), ("127.0.0.1", 8081)]}
+    assert published == {
+        "gateway": [("127.0.0.1", 8080), ("127.0.0.1", 8081)],
+        "api": [("127.0.0.1", 8083)],
+    }
 
 
 def test_the_queue_is_reached_from_inside_only() -> None:
@@ -176,6 +188,7 @@ def test_only_transcripts_weights_and_keys_are_kept() -> None:
     assert kept == {
         "gateway": [("keys", "/keys")],
         "recorder": [("transcripts", "/var/lib/trunkline")],
+        "api": [("transcripts", "/var/lib/trunkline"), ("keys", "/keys")],
         "worker": weights,
         "worker-gpu": weights,
     }
