@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from redis.asyncio import Redis
 
 from protocol.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
 from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import Partial, TranscriptEvent
+from transcripts.api.server import Api
+from transcripts.api.settings import ApiSettings
+from transcripts.store import Store
 from workers.engines.registry import ENGINES
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +55,19 @@ def test_a_registered_dialect_is_recorded_and_documented(path: str) -> None:
         f"The dialect {name!r} is in no row of the table of bridges in README.md: add it "
         "(docs/contributing/dialect.md, step 7)."
     )
+
+
+async def test_every_operation_of_the_api_has_its_row(redis: Redis, tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    rows = " ".join(row for row in table_rows("docs/api.md"))
+    for one in Api(redis, 1, store, ApiSettings()).operations:
+        path = re.sub(r"transcript\.\w+", "transcript.{form}", one.path)
+        shown = path.replace("{call_id}", "{id}")
+        ending = f"`/{shown.rpartition('/')[2]}`"
+        assert f"`{one.method} {shown}" in rows or ending in rows, (
+            f"{one.method} {shown} has no row in docs/api.md (docs/contributing/api-operation.md, step 5)."
+        )
+    store.close()
 
 
 @pytest.mark.parametrize("name", ENGINES)
