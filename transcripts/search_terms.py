@@ -21,6 +21,8 @@ _PART = re.compile(r'"([^"]*)"|(\S+)')
 
 LONGEST_QUERY = 500
 MOST_TERMS = 32
+_SHORTEST_PREFIX = 2
+"""A shorter beginning fits a large part of all words, and costs accordingly."""
 
 
 class QueryError(ValueError):
@@ -67,8 +69,11 @@ def read_query(text: str) -> Query:
     phrases = []
     for quoted, single in _PART.findall(text):
         words = tuple(words_of(quoted or single))
+        is_prefix = single.endswith("*")
+        if is_prefix and words and len(words[-1]) < _SHORTEST_PREFIX:
+            raise QueryError(f"a beginning has at least {_SHORTEST_PREFIX} characters before the *")
         if words:
-            phrases.append(Phrase(words, single.endswith("*")))
+            phrases.append(Phrase(words, is_prefix))
     if not phrases:
         raise QueryError("q has no words")
     if sum(len(one.words) for one in phrases) > MOST_TERMS:

@@ -63,8 +63,7 @@ class CallRoutes:
     async def read_call(self, request: Request) -> Response:
         """Return the report of a call."""
         single(request.query_params.multi_items(), ())
-        transcript = await self._read(request, "read")
-        return json_response(detail_body(transcript))
+        return await self._detail(await self._read(request, "read"))
 
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
@@ -84,8 +83,7 @@ class CallRoutes:
         changes = Changes(body.agent, body.notes, tags, body.legal_hold)
         if not await self.store.run(lambda store: store.describe(call_id, changes)):
             raise NO_CALL
-        transcript = await self._read(request, "change")
-        return json_response(detail_body(transcript))
+        return await self._detail(await self._read(request, "change"))
 
     async def delete_call(self, request: Request) -> Response:
         """Delete a call from the store and from Redis."""
@@ -105,6 +103,10 @@ class CallRoutes:
             raise ApiError(409, "legal_hold", text) from exc
         await erase_call(self.redis, keys, {one.segment for one in transcript.segments})
         return Response(status_code=204)
+
+    async def _detail(self, transcript: Transcript) -> Response:
+        """Return the report of a call.  Of a long one it takes more than the event loop may be held up."""
+        return await self.store.run(lambda _: json_response(detail_body(transcript)))
 
     async def _read(self, request: Request, action: str) -> Transcript:
         """Return a call of the tenant, and write a line of the audit log.  Raises ApiError."""

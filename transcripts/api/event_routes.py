@@ -1,6 +1,7 @@
 """Routes of the events of a call: pages of JSON, and server-sent events; from Redis or from the store."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from broker.log_positions import read_log_status
 from broker.redis_keys import CallKeys, parse_entry_id
 from protocol.auth.credentials import Scope
 from protocol.call import Role
-from protocol.event_codec import EventJsonWriter, decode_entry
+from protocol.event_codec import EventJsonWriter, WireError, decode_entry
 from protocol.events import CallEnded, CallStarted, Entry
 
 from ..database.audit_log import AuditLine
@@ -62,7 +63,8 @@ class EventRoutes:
         found = await self._logged(request, first, limit)
         if found is None:
             raise NO_CALL
-        return json_response(_body(request.path_params["call_id"], found, first))
+        call_id = request.path_params["call_id"]
+        return await self.store.run(lambda _: json_response(_body(call_id, found, first)))
 
     async def _stream(self, request: Request) -> ASGIApp:
         """Stream from Redis while the log is there, also of a call that has not begun; else from the store."""
@@ -96,10 +98,8 @@ class EventRoutes:
         line = AuditLine(permit.name, permit.tenant, "read events", call_id)
         if status.last:
             found: Any = await self.redis.xrange(keys.log, f"{first}-0", "+", count=limit)
-            entries = [
-                decode_entry(parse_entry_id(name)[0], fields[b"e"]) for name, fields in found
-            ]
             await self.store.run(lambda store: store.audit(line))
+            entries = await self.store.run(lambda _: list(_readable(found)))
             return _Logged(entries, status.roles, status.ended is not None)
         stored = await self.store.run(lambda store: store.events(call_id))
         if stored is None:
@@ -153,6 +153,13 @@ def _body(call_id: str, found: _Logged, first: int) -> EventsBody:
     last = max((entry.seq or 0 for entry in found.entries), default=first - 1)
     status = Status.ENDED if found.has_ended else Status.LIVE
     return EventsBody(call_id, status, events, last + 1)
+
+
+def _readable(found: Any) -> Iterator[Entry]:  # noqa: ANN401  # as redis-py leaves it
+    """Yield the entries that this version can read; another version may have written others."""
+    for name, fields in found:
+        with contextlib.suppress(WireError):
+            yield decode_entry(parse_entry_id(name)[0], fields[b"e"])
 
 
 def _roles(entries: list[Entry]) -> tuple[Role, ...]:
