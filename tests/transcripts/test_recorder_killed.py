@@ -15,7 +15,8 @@ from transcripts.settings import RecorderSettings
 from transcripts.store import Store
 
 OUTBOX = Partition(0).outbox
-WORDS = [f"word{number}" for number in range(300)]
+WORDS = [f"word{number}" for number in range(2_000)]
+"""So many that a recorder is not done with them before it is killed."""
 
 PATIENCE = 120
 """Seconds after which a test gives up: only a hang lasts so long, however slow the disk."""
@@ -43,8 +44,10 @@ def texts(store: Store) -> list[str]:
 
 
 async def put_words(redis: Redis) -> None:
-    for number, word in enumerate(WORDS):
-        await redis.xadd(OUTBOX, fields("c1", number + 1, final(word, number=number)))
+    async with redis.pipeline(transaction=False) as pipe:
+        for number, word in enumerate(WORDS):
+            pipe.xadd(OUTBOX, fields("c1", number + 1, final(word, number=number)))
+        await pipe.execute()
 
 
 async def empty(redis: Redis) -> None:
