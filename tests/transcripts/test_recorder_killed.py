@@ -15,7 +15,7 @@ from transcripts.settings import RecorderSettings
 from transcripts.store import Store
 
 OUTBOX = Partition(0).outbox
-WORDS = [f"word{number}" for number in range(2_000)]
+WORDS = [f"word{number}" for number in range(1_000)]
 """So many that a recorder is not done with them before it is killed."""
 
 PATIENCE = 120
