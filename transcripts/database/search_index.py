@@ -19,8 +19,13 @@ _SQLITE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(terms, tokenize = \"ascii to
 
 _POSTGRESQL = (
     f"CREATE TABLE {TABLE} (id BIGINT PRIMARY KEY, terms TSVECTOR NOT NULL)",
-    f"CREATE INDEX {TABLE}_by_term ON {TABLE} USING GIN (terms)",
+    f"CREATE INDEX {TABLE}_by_term ON {TABLE} USING GIN (terms) WITH (fastupdate = off)",
+    f"ALTER TABLE {TABLE} ALTER COLUMN terms SET STATISTICS 1000",
 )
+"""
+No pending list, because each search would read it.  The statistics tell frequent terms, for which the key's order
+is read, from rare ones, for which the index is.
+"""
 
 _LONGEST_TERM = 2_000
 """Characters of a term in PostgreSQL, whose limit is 2,046 bytes; longer ones are cut."""
