@@ -57,7 +57,7 @@ def finals_of(events: Sequence[SoundEvent], engine: Engine) -> list[tuple[int, s
             case SegmentGrew(pcm=pcm):
                 grown.append(pcm)
             case SegmentClosed(span=span, samples=samples):
-                heard = np.concatenate(grown)[:samples].astype(np.float32) / 32_768
+                heard = (np.concatenate(grown)[:samples] / 32_768).astype(np.float32)
                 text = engine.transcribe([Utterance(heard)])[0].text
                 finals.append(((span.start + span.end) // 2, text))
                 grown = []

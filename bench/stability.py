@@ -37,6 +37,7 @@ from streaming.audio.channel_segmenter import (
     run_vad_single,
 )
 from streaming.audio.silero import Silero, silero_weights
+from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
 from workers.event_builder import stable_in
 from workers.stabiliser import NOTHING
@@ -158,7 +159,7 @@ def segments_of(pcm: Pcm, silero: Silero) -> list[Samples]:
             case SegmentGrew(pcm=piece):
                 grown.append(piece)
             case SegmentClosed(samples=samples):
-                found.append(np.concatenate(grown)[:samples].astype(np.float32) / 32_768)
+                found.append((np.concatenate(grown)[:samples] / 32_768).astype(np.float32))
                 grown = []
             case _:
                 pass

@@ -24,12 +24,11 @@ from bench.recipe import percentile, recipe
 from broker.connection import connect
 from broker.redis_keys import Partition
 from protocol.call import Role
-from protocol.event_codec import encode_event
+from protocol.event_codec import encode_event, entry_of
 from protocol.events import (
     CallEnded,
     CallStarted,
     ChannelTotals,
-    Entry,
     Final,
     LoggedEvent,
     SegmentId,
@@ -90,7 +89,7 @@ def fill(store: Store, calls: range) -> None:
     for number in calls:
         name = f"acme/call-{number}" if number % 2 else f"call-{number}"
         events = call_events(number)
-        batch += [Recorded(name, Entry(event, seq), "a1") for seq, event in enumerate(events, 1)]
+        batch += [Recorded(name, entry_of(event, seq), "a1") for seq, event in enumerate(events, 1)]
         if len(batch) > 20_000:
             store.record(batch)
             batch = []

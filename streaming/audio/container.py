@@ -146,7 +146,9 @@ def _read(pipe: IO[bytes]) -> Decoded | None:
 
 
 _TOLD = {
-    FAULTS[FileFault.STRANGE]: "its sample rate or its count of channels is not that of a recording",
+    FAULTS[
+        FileFault.STRANGE
+    ]: "its sample rate or its count of channels is not that of a recording",
     FAULTS[FileFault.TOO_LONG]: f"it is longer than {LONGEST_SECONDS // 3_600} hours: cut it",
     FAULTS[
         FileFault.NO_LIBRARY

@@ -1,6 +1,5 @@
 """Routes of the events of a call: pages of JSON, and server-sent events; from Redis or from the store."""
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from broker.log_positions import read_log_status
 from broker.redis_keys import CallKeys, parse_entry_id
 from protocol.auth.credentials import Scope
 from protocol.call import Role
-from protocol.event_codec import EventJsonWriter, WireError, decode_entry
+from protocol.event_codec import EventJsonWriter, decode_entry
 from protocol.events import CallEnded, CallStarted, Entry
 
 from ..database.audit_log import AuditLine
@@ -158,8 +157,9 @@ def _body(call_id: str, found: _Logged, first: int) -> EventsBody:
 def _readable(found: Any) -> Iterator[Entry]:  # noqa: ANN401  # as redis-py leaves it
     """Yield the entries that this version can read; another version may have written others."""
     for name, fields in found:
-        with contextlib.suppress(WireError):
-            yield decode_entry(parse_entry_id(name)[0], fields[b"e"])
+        entry = decode_entry(parse_entry_id(name)[0], fields[b"e"])
+        if isinstance(entry, Entry):
+            yield entry
 
 
 def _roles(entries: list[Entry]) -> tuple[Role, ...]:

@@ -14,7 +14,6 @@ from broker.http.middleware import Endpoint
 from broker.http.uploads import BodyLimits, UploadError, read_body
 from protocol.auth.credentials import Scope
 from protocol.auth.http_routes import Route
-from protocol.event_codec import WireError
 
 from .errors import ApiError
 from .responses import error_response
@@ -79,9 +78,6 @@ class Operation:
             return error_response(exc.status, exc.code, str(exc))
         except UploadError as exc:
             return error_response(exc.status, exc.reason, str(exc))
-        except WireError as exc:
-            log.error("event_unreadable", error=type(exc).__name__)
-            return error_response(503, "event_unreadable", "written by a newer version: update")
         except (RedisError, OSError) as exc:
             log.warning("redis_unavailable", error=type(exc).__name__)
             return error_response(503, "redis_unavailable", "Redis does not answer; try again")

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select
 
 from protocol.call import Role
+from protocol.event_codec import entry_of
 from protocol.events import (
     Account,
     AudioGap,
@@ -52,9 +53,9 @@ def entries(connection: Connection, call_id: str) -> list[Entry] | None:
     ]
     if all(seq is not None for seq, _, _ in found):
         ordered = sorted(found, key=lambda one: one[0] or 0)
-        return [Entry(event, seq) for seq, _, event in ordered]
+        return [entry_of(event, seq) for seq, _, event in ordered]
     ordered = sorted(found, key=lambda one: one[1])
-    return [Entry(event, seq) for seq, (_, _, event) in zip(count(1), ordered, strict=False)]
+    return [entry_of(event, seq) for seq, (_, _, event) in zip(count(1), ordered, strict=False)]
 
 
 def _ends(connection: Connection, row: RowMapping) -> list[_Found]:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streaming.auth.authenticator import FORBIDDEN, STRANGER, Refusal
+from streaming.auth.request_credentials import RequestCredentials
 from support.credentials import Site, site
 
 from protocol.auth.credentials import Permit, Scope
 from streaming.auth.access_control import ANSWER_SECONDS, AccessController
-from streaming.auth.authenticator import FORBIDDEN, STRANGER, Refusal
-from streaming.auth.request_credentials import RequestCredentials
 from streaming.settings import GatewaySettings
 
 CHECKING = 0.125

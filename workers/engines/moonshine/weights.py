@@ -15,8 +15,8 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 from ..artifact_cache import build_once, default_cache, sha256_of
-from ..errors import EngineError
 from ..download import Progress, fetch
+from ..errors import EngineError
 
 PACKAGE = "moonshine_cpp"
 """Contains the model files.  Located but never imported, because importing it loads a second onnxruntime."""
