@@ -117,6 +117,21 @@ _WITHHELD = "withheld:"
 
 
 @dataclass(frozen=True, slots=True)
+class Redaction:
+    """Words of a final that are not shown. A tag stands in their place."""
+
+    kind: str
+    """The kind of data, such as `card_number` (see `protocol/redaction/policy.py`)."""
+
+    place: int
+    """Index of the tag among the words."""
+
+    start: int | None = None
+    end: int | None = None
+    """Position of the words on the call clock; None unless the engine declares word times."""
+
+
+@dataclass(frozen=True, slots=True)
 class Final:
     """The transcript of a whole segment. It repeats nothing of earlier finals."""
 
@@ -132,6 +147,9 @@ class Final:
     timing: Timing
     flags: tuple[str, ...] = ()
     """Notes about the text, for example `loop_cut` or `withheld:too_quiet`."""
+
+    redactions: tuple[Redaction, ...] = ()
+    """What was left out of the words, in order."""
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ from ...bridge_events import BridgeWarning, CallOpened, DialectError
 from ...call import CallConfig, Keywords, Role
 from ...codecs.decoder import RATE, Codec
 from ...keywords import clean, split
-from ...redaction import Redact
+from ...redaction.client_redaction import Redact
 from ..base import Request
 from ..common import call_parameters, options
 from ..common.options import Options

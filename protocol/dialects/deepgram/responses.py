@@ -27,7 +27,7 @@ from ...events import (
     SpeechStarted,
     Word,
 )
-from ...redaction import redacted
+from ...redaction.client_redaction import redacted
 from ..common.turns import Turns, mean_confidence, timed
 from .query import Listening, Notice
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .events import Word
+from ..events import Word
 
 _UNITS = frozenset(
     {

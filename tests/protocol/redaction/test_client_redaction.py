@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.events import Word
-from protocol.redaction import Redact, redacted
+from protocol.redaction.client_redaction import Redact, redacted
 
 PCI, NUMBERS, SSN = frozenset({Redact.PCI}), frozenset({Redact.NUMBERS}), frozenset({Redact.SSN})
 

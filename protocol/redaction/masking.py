@@ -1,0 +1,82 @@
+"""Puts tags in the place of masked words, and holds back what a partial must not show."""
+
+from collections.abc import Iterable, Sequence
+
+from ..events import Redaction, Word
+from .call_state import CallState
+from .judgement import is_about_something_else
+from .numbers_said import Said, numbers_of
+from .policy import CARD_DATA, Policy
+from .redactor import Heard, Mask, redact
+
+HIDDEN = "•"
+"""Stands for each masked word in the stored hypothesis of a partial."""
+
+_SIGNS_AFTER = ".,;:!?…"
+
+
+def apply(
+    words: Sequence[Word], masks: Iterable[Mask], policy: Policy
+) -> tuple[tuple[Word, ...], tuple[Redaction, ...]]:
+    """
+    Replace the words of each mask by one tag with the times of the words.
+
+    `masks`: in order, without overlap. Returns the shown words, and the redactions with the indices of their tags.
+    """
+    shown: list[Word] = []
+    redactions: list[Redaction] = []
+    position = 0
+    for mask in masks:
+        shown += words[position : mask.first]
+        hidden = words[mask.first : mask.last + 1]
+        redactions.append(Redaction(mask.kind, len(shown), hidden[0].start, hidden[-1].end))
+        shown += _tags(hidden, mask, policy)
+        position = mask.last + 1
+    return (*shown, *words[position:]), tuple(redactions)
+
+
+def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:
+    sure = [word.confidence for word in hidden if word.confidence is not None]
+    last = hidden[-1].text
+    sign = last[-1] if last[-1:] in _SIGNS_AFTER else ""
+    confidence = min(sure) if sure else None
+    texts = [policy.tag(mask.kind), mask.keep] if mask.keep else [policy.tag(mask.kind)]
+    texts[-1] += sign
+    return [Word(text, hidden[0].start, hidden[-1].end, confidence) for text in texts]
+
+
+def hide(state: CallState, heard: Heard, policy: Policy) -> list[str]:
+    """
+    The words of an open segment that may be kept and shown; `HIDDEN` for each masked word.
+
+    A number at the end is left out while it may grow, unless a cue says that it is no card data.
+    """
+    words = list(heard.words)
+    if not policy.kinds:
+        return words
+    for mask in redact(state, heard, policy).masks:
+        words[mask.first : mask.last + 1] = [HIDDEN] * (mask.last + 1 - mask.first)
+    numbers = numbers_of(heard.words, heard.language).numbers
+    if numbers and numbers[-1].is_trail and _may_become_more(numbers[-1], state, heard, policy):
+        del words[numbers[-1].first :]
+    return words
+
+
+def _may_become_more(said: Said, state: CallState, heard: Heard, policy: Policy) -> bool:
+    """Whether the last number of an open segment may become data that is redacted."""
+    topic = said.topic or state.topic(heard.span.start)
+    return bool(policy.kinds - CARD_DATA) or not is_about_something_else(topic)
+
+
+def collapsed(words: Sequence[str], stable: int, tag: str) -> tuple[tuple[str, ...], int]:
+    """The words with one tag for hidden words that follow each other, and the number of stable ones among them."""
+    shown: list[str] = []
+    shown_stable = 0
+    for place, word in enumerate(words):
+        if word != HIDDEN:
+            shown.append(word)
+        elif not (place and words[place - 1] == HIDDEN):
+            shown.append(tag)
+        if place < stable:
+            shown_stable = len(shown)
+    return tuple(shown), shown_stable

@@ -1,0 +1,170 @@
+"""The numbers of one segment, each with its place, its grouping and the cue that is nearest to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..numbers.runs import Run, is_glue, runs
+from ..numbers.tokens import Token
+from .card_numbers import LONGEST, SHORTEST, is_card_number, may_begin
+from .cues import Cue, Topic, cues
+from .months import BEFORE_YEAR, MONTHS
+
+_REACH_BACK = 30
+"""Most words between a cue and a later number that it is about."""
+
+_REACH_AHEAD = 7
+"""Most words between a number and a later cue that is about it."""
+
+_MOST_DIGITS = 200
+"""Digits of a run that are searched for card numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One run of a segment. `first` and `last`: indices of its words, both included."""
+
+    run: Run
+    first: int
+    last: int
+    is_lead: bool
+    """Nothing but fillers are before it in the segment: it may continue an earlier segment."""
+
+    is_trail: bool
+    """Nothing but fillers are after it in the segment: a later segment may continue it."""
+
+    topic: Topic | None
+    """The topic of the nearest cue in the segment."""
+
+    distance: int
+    """Words between that cue and the run; 0 without a cue."""
+
+    in_fours: bool
+    """Spoken in groups of four, as cards are; the last group may be shorter."""
+
+    count: int
+    """Number of digits."""
+
+    begins_card: bool
+    """A card number may begin with its digits."""
+
+    month: int | None
+    """Index of the word with the name of a month right before it."""
+
+    is_card: bool
+    """It contains a card number: length, issuer range and check digit fit in one of its readings."""
+
+    @property
+    def is_whole(self) -> bool:
+        """The segment has nothing else than this run."""
+        return self.is_lead and self.is_trail
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentNumbers:
+    """What a segment says about numbers."""
+
+    tokens: tuple[Token, ...]
+    numbers: tuple[Said, ...]
+    cues: tuple[Cue, ...]
+    is_silent: bool
+    """It has no words but fillers, so that a number may go on after it."""
+
+    other_words: int
+    """Words that belong to no number and are no fillers."""
+
+
+def numbers_of(words: Sequence[str], language: str) -> SegmentNumbers:
+    """Find the numbers of a segment. `language`: ISO 639 of the words."""
+    found, tokens = runs(words, language)
+    phrases = [cue for cue in cues(tokens) if not _inside(cue, found)]
+    numbers = tuple(_said(run, tokens, phrases, language) for run in found)
+    silent = not found and is_glue(tokens, language)
+    others = _other_words(found, tokens, language)
+    return SegmentNumbers(tuple(tokens), numbers, tuple(phrases), silent, others)
+
+
+def _other_words(found: Sequence[Run], tokens: Sequence[Token], language: str) -> int:
+    inside = {place for run in found for place in range(run.first, run.last + 1)}
+    return sum(
+        place not in inside and not is_glue((token,), language)
+        for place, token in enumerate(tokens)
+    )
+
+
+def _inside(cue: Cue, found: Sequence[Run]) -> bool:
+    return any(run.first <= cue.first and cue.last <= run.last for run in found)
+
+
+def _said(run: Run, tokens: Sequence[Token], phrases: Sequence[Cue], language: str) -> Said:
+    topic, distance = _nearest(run, tokens, phrases)
+    digits = run.digits
+    return Said(
+        run,
+        tokens[run.first].word,
+        tokens[run.last].word,
+        is_glue(tokens[: run.first], language),
+        is_glue(tokens[run.last + 1 :], language),
+        topic,
+        distance,
+        _in_fours(run, tokens),
+        len(digits),
+        may_begin(digits[:6]),
+        _month(run, tokens),
+        _has_card(run),
+    )
+
+
+def _month(run: Run, tokens: Sequence[Token]) -> int | None:
+    place = run.first - 1
+    while place >= 0 and (tokens[place].is_sign or tokens[place].text in BEFORE_YEAR):
+        place -= 1
+    return tokens[place].word if place >= 0 and tokens[place].text in MONTHS else None
+
+
+def _nearest(run: Run, tokens: Sequence[Token], phrases: Sequence[Cue]) -> tuple[Topic | None, int]:
+    """The cue that says what the run is: a unit right behind it, else the last one before it, else the next one."""
+    before = [cue for cue in phrases if cue.last < run.first]
+    after = [cue for cue in phrases if cue.first > run.last]
+    ahead = _spoken(tokens, run.last + 1, after[0].first) if after else _REACH_AHEAD + 1
+    if after and after[0].topic is Topic.OTHER and ahead == 0:
+        return Topic.OTHER, 0
+    if before and (back := _spoken(tokens, before[-1].last + 1, run.first)) <= _REACH_BACK:
+        return before[-1].topic, back
+    return (after[0].topic, ahead) if ahead <= _REACH_AHEAD else (None, 0)
+
+
+def _spoken(tokens: Sequence[Token], start: int, end: int) -> int:
+    return sum(not token.is_sign for token in tokens[start:end])
+
+
+def _in_fours(run: Run, tokens: Sequence[Token]) -> bool:
+    """Whether all groups have four digits, the last at most four. Single digits in a row are one group."""
+    groups, former = list[int](), None
+    for atom in run.atoms:
+        size = len(atom.digits)
+        if former and size == 1 and len(former.digits) == 1 and former.last + 1 == atom.first:
+            groups[-1] += 1
+        else:
+            groups.append(size)
+        former = atom
+    return all(size == 4 for size in groups[:-1]) and groups[-1] <= 4 and not run.has_weak
+
+
+def _has_card(run: Run) -> bool:
+    if len(run.digits) < SHORTEST:
+        return False
+    return any(map(is_card_number, run.readings())) or _has_window(run)
+
+
+def _has_window(run: Run) -> bool:
+    """Whether some of its numbers in a row are a card number: an expiry date may follow without a pause."""
+    edges = [0]
+    for atom in run.atoms:
+        edges.append(edges[-1] + len(atom.digits))
+    digits = run.digits[:_MOST_DIGITS]
+    return any(
+        is_card_number(digits[start:end])
+        for start in edges
+        for end in edges
+        if SHORTEST <= end - start <= LONGEST and end <= len(digits)
+    )

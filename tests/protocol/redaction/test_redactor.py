@@ -1,0 +1,152 @@
+"""Redaction of card data and other numbers, over segments, channels and corrections."""
+
+from itertools import permutations
+
+import pytest
+from redacted_calls import shown
+
+from protocol.events import SegmentId, Span
+from protocol.redaction.call_state import CallState
+from protocol.redaction.masking import HIDDEN, collapsed, hide
+from protocol.redaction.policy import CARD_DATA, CARD_DATA_POLICY, NO_REDACTION, DataKind, Policy
+from protocol.redaction.redactor import Heard, redact
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "left"),
+    [
+        ("en", "my card is 4111 1111 1111 1111, thanks", "my card is [CARD_NUMBER], thanks"),
+        ("en", "it's four one one one one one one one one one one one one one one one", "it's [CARD_NUMBER]"),
+        ("en", "forty one eleven double one eleven eleven eleven eleven eleven", "[CARD_NUMBER]"),
+        ("en", "4111 1111 1121 1111 no one not two", "[CARD_NUMBER]"),
+        ("en", "my card number is four", "my card number is [CARD_NUMBER]"),
+        ("de", "vier eins eins eins, elf elf elf elf elf elf", "[CARD_NUMBER]"),
+        ("fr", "quarante et un onze onze onze onze onze onze onze", "[CARD_NUMBER]"),
+        ("es", "mi tarjeta es cuatro uno uno uno uno uno uno uno", "mi tarjeta es [CARD_NUMBER]"),
+        ("en", "the security code is one two three", "the security code is [SECURITY_CODE]"),
+        ("en", "one two three on the back", "[SECURITY_CODE] on the back"),
+        ("en", "it expires 09/27", "it expires [EXPIRY]"),
+        ("en", "it expires in September twenty seven", "it expires in [EXPIRY]"),
+        ("fr", "elle expire en septembre vingt-sept", "elle expire en [EXPIRY]"),
+        ("en", "order number 4711 2233 from 2019", "order number 4711 2233 from 2019"),
+        ("en", "call me on 415 555 0123", "call me on 415 555 0123"),
+        ("en", "the card ending in 4242", "the card ending in 4242"),
+        ("en", "I got the card in 2019 and I have two cards", "I got the card in 2019 and I have two cards"),
+        ("en", "press one or two", "press one or two"),
+        ("ja", "4111 1111 1111 1111", "[CARD_NUMBER]"),
+    ],
+)  # fmt: skip
+def test_card_data_is_masked_and_other_numbers_stay(language: str, said: str, left: str) -> None:
+    assert shown([(0, said)], language) == [left]
+
+
+def test_a_card_number_over_three_segments_leaves_no_digit() -> None:
+    lines = [
+        (1, "could I have the card number please"),
+        (0, "four one one one"),
+        (1, "okay"),
+        (0, "one one one one one one"),
+        (0, "one one one one one one"),
+        (1, "and the security code on the back"),
+        (0, "one two three"),
+        (1, "and your phone number"),
+        (0, "415 555 0123"),
+    ]
+
+    assert shown(lines) == [
+        "could I have the card number please",
+        "[CARD_NUMBER]",
+        "okay",
+        "[CARD_NUMBER]",
+        "[CARD_NUMBER]",
+        "and the security code on the back",
+        "[SECURITY_CODE]",
+        "and your phone number",
+        "415 555 0123",
+    ]
+
+
+def test_without_any_cue_earlier_segments_are_revised() -> None:
+    lines = [(0, "it is 4111"), (1, "mhm"), (0, "1111"), (0, "uh"), (0, "1111 1111")]
+
+    assert shown(lines) == ["it is [CARD_NUMBER]", "mhm", "[CARD_NUMBER]", "uh", "[CARD_NUMBER]"]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_in_which_workers_finish_does_not_matter(order: tuple[int, ...]) -> None:
+    lines = [(0, "that is 4111 1111"), (0, "1111"), (0, "1111 okay")]
+
+    assert shown(lines, order=order) == [
+        "that is [CARD_NUMBER]",
+        "[CARD_NUMBER]",
+        "[CARD_NUMBER] okay",
+    ]
+
+
+def test_the_agent_who_repeats_the_number_is_masked_too() -> None:
+    lines = [(0, "my card is 4111 1111 1111 1111"), (1, "so that is 4111 1111"), (1, "1111 1111")]
+
+    assert shown(lines)[1:] == ["so that is [CARD_NUMBER]", "[CARD_NUMBER]"]
+
+
+def test_a_segment_that_is_done_twice_gives_the_same() -> None:
+    heard = Heard(SegmentId(0, 0), Span(0, 8_000), ("4111", "1111", "1111", "1111"), "en")
+    once = redact(CallState(), heard, CARD_DATA_POLICY)
+
+    assert redact(once.state, heard, CARD_DATA_POLICY) == once
+
+
+def test_the_state_holds_no_digits() -> None:
+    heard = Heard(SegmentId(0, 0), Span(0, 8_000), ("it", "is", "8391", "7264"), "en")
+
+    state = redact(CallState(), heard, CARD_DATA_POLICY).state.encode()
+
+    assert b"8391" not in state and b"7264" not in state
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said", "left"),
+    [
+        ({DataKind.NUMBER}, "ticket two hundred and five", "ticket [NUMBER]"),
+        ({DataKind.NUMBER}, "room 12 on floor 3", "room 12 on floor 3"),
+        ({DataKind.SSN}, "my number is 123-45-6789", "my number is [SSN]"),
+        ({DataKind.SSN}, "the last four of my social are six seven eight nine", "the last four of my social are [SSN]"),
+        ({DataKind.IBAN}, "it is DE89 3704 0044 0532 0130 00 okay", "it is [IBAN] okay"),
+        ({DataKind.IBAN}, "delta echo eight nine 3704 0044 0532 0130 00", "[IBAN]"),
+        ({DataKind.TELEPHONE}, "call me on 415 555 0123", "call me on [TELEPHONE]"),
+        ({DataKind.DATE_OF_BIRTH}, "I was born on March 12 1980", "I was born on [DATE_OF_BIRTH]"),
+        (set(), "4111 1111 1111 1111", "4111 1111 1111 1111"),
+    ],
+)  # fmt: skip
+def test_a_policy_decides_the_kinds(kinds: set[DataKind], said: str, left: str) -> None:
+    assert shown([(0, said)], policy=Policy(frozenset(kinds))) == [left]
+
+
+def test_the_last_four_are_kept_if_the_policy_says_so() -> None:
+    policy = Policy(CARD_DATA, keep_last_four=True, tags=((DataKind.CARD_NUMBER, "[CARD]"),))
+
+    assert shown([(0, "it is 4242 4242 4242 4242.")], policy=policy) == ["it is [CARD] 4242."]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("my number is four two", "my number is"),
+        ("my number is four two four two uh", "my number is"),
+        ("order number 47", "order number 47"),
+        ("4111 1111 1111 1111 and I think", f"{HIDDEN} {HIDDEN} {HIDDEN} {HIDDEN} and I think"),
+        ("press four now", "press four now"),
+    ],
+)
+def test_a_partial_holds_back_a_number_that_may_grow(said: str, kept: str) -> None:
+    heard = Heard(SegmentId(0, 0), Span(0, 8_000), tuple(said.split()), "en")
+
+    assert " ".join(hide(CallState(), heard, CARD_DATA_POLICY)) == kept
+    assert hide(CallState(), heard, NO_REDACTION) == said.split()
+
+
+def test_hidden_words_become_one_tag_and_stable_words_are_counted() -> None:
+    words = ["it", HIDDEN, HIDDEN, "ok"]
+
+    assert collapsed(words, 3, "[X]") == (("it", "[X]", "ok"), 2)
+    assert collapsed(words, 4, "[X]") == (("it", "[X]", "ok"), 3)
