@@ -7,7 +7,7 @@ A card number, a telephone number or an order number is one run, however the spe
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import islice, product
+from itertools import combinations, islice, product
 
 from .atoms import Atom, atoms
 from .languages import lexicon_of
@@ -129,9 +129,14 @@ def _readings(numbers: Sequence[Atom], marks: Sequence[Mark | None]) -> Iterator
         corrected = sum(mark is Mark.CORRECTED for mark in marks) or 1
         for replaced in product(range(1, _MOST_REPLACED + 1), repeat=min(3, corrected)):
             yield _corrected(numbers, marks, replaced)
-    options = [(atom.digits, atom.other) if atom.other else (atom.digits,) for atom in numbers]
-    for chosen in islice(product(*options), 16):
-        yield "".join(chosen)
+    said = [atom.digits for atom in numbers]
+    yield "".join(said)
+    unsure = [place for place, atom in enumerate(numbers) if atom.other]
+    for count in (1, 2):
+        for places in combinations(unsure, count):
+            yield "".join(
+                numbers[at].other if at in places else digits for at, digits in enumerate(said)
+            )
 
 
 def _corrected(

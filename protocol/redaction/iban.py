@@ -20,8 +20,8 @@ _LENGTHS = {
 _SPELLED = {
     "alfa": "A", "alpha": "A", "bravo": "B", "charlie": "C", "delta": "D", "echo": "E", "foxtrot": "F", "golf": "G",
     "hotel": "H", "india": "I", "kilo": "K", "lima": "L", "mike": "M", "november": "N",
-    "oscar": "O", "papa": "P", "juliett": "J", "juliet": "J", "quebec": "Q", "romeo": "R", "sierra": "S", "tango": "T", "uniform": "U",
-    "victor": "V", "whiskey": "W", "xray": "X", "yankee": "Y", "zulu": "Z",
+    "oscar": "O", "papa": "P", "quebec": "Q", "romeo": "R", "sierra": "S", "tango": "T", "uniform": "U",
+    "victor": "V", "whiskey": "W", "xray": "X", "yankee": "Y", "zulu": "Z", "juliett": "J", "juliet": "J",
 }  # fmt: skip
 """The ICAO spelling alphabet."""
 

@@ -45,7 +45,7 @@ class Said:
     """Number of digits."""
 
     begins_card: bool
-    """A card number may begin with its digits."""
+    """A card number may begin with its digits, or they are uncertain (`two thousand and twenty eight thousand`)."""
 
     month: int | None
     """Index of the word with the name of a month right before it."""
@@ -108,7 +108,7 @@ def _said(run: Run, tokens: Sequence[Token], phrases: Sequence[Cue], language: s
         distance,
         _in_fours(run, tokens),
         len(digits),
-        may_begin(digits[:6]),
+        may_begin(digits[:6]) or (run.atoms[0].value or 0) >= 100,
         _month(run, tokens),
         _has_card(run),
     )
@@ -151,7 +151,7 @@ def _in_fours(run: Run, tokens: Sequence[Token]) -> bool:
 
 
 def _has_card(run: Run) -> bool:
-    if len(run.digits) < SHORTEST:
+    if len(run.digits) + sum(bool(atom.other) for atom in run.atoms) < SHORTEST:
         return False
     return any(map(is_card_number, run.readings())) or _has_window(run)
 

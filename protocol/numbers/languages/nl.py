@@ -5,7 +5,7 @@ from ..lexicon import Lexicon, morphemes, numbered, words
 LEXICON = Lexicon(
     "nl",
     morphemes(
-        units="nul eens twee drie vier vijf zes zeven acht negen",
+        units="nul een/eens twee drie vier vijf zes zeven acht negen",
         teens="tien elf twaalf dertien veertien vijftien zestien zeventien achttien negentien",
         tens="twintig dertig veertig vijftig zestig zeventig tachtig negentig",
         hundred="honderd",
@@ -13,7 +13,7 @@ LEXICON = Lexicon(
         million="miljoen",
         joiner="en",
     ),
-    weak=numbered("o een"),
+    weak=numbered("o"),
     compound=True,
     units_first=True,
     repeats={"dubbel": 2, "dubbele": 2, "tweemaal": 2, "driemaal": 3, "driedubbel": 3, "viermaal": 4},
