@@ -23,6 +23,7 @@ Per call
     meta        hash: `log` (name of the log), `owner` (the connection or gateway that may write), `adopted` (the
                 owner before a gateway adopted the orphaned call), `checkpoint` (state for another gateway), `seq`
                 (the last one given), `next:<channel>` (the segment whose terminal event comes next in the log),
+                `redaction` (what is known of the numbers of recent segments, without their digits),
                 `server` (run_id of the server process on which the owner has checked the log)
     log         stream: the events, each with the id `<seq>-0`
     settled     hash: events that may be logged only once. `<channel>-<number>` holds the terminal event of a

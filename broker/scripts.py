@@ -46,6 +46,7 @@ __all__ = [
     "RESEND",
     "RESTORE",
     "RETIRE",
+    "REVISE",
     "SETTLE",
     "SUBMIT",
     "SUGGEST",
@@ -159,6 +160,16 @@ SETTLE = script(
     APPENDING,
     RELEASING,
     load("settle"),
+)
+
+REVISE = script(
+    "revise",
+    ("hash", "stream", "hash", "stream"),
+    SAME_LOG,
+    SEEN,
+    WHOLE,
+    APPENDING,
+    load("revise"),
 )
 
 RETIRE = script(

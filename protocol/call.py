@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from .redaction.policy import CARD_DATA_POLICY, DataKind, Policy
+
 _LONGEST_ID = 255
 """Most bytes of a call id before escaping: the length that SIP servers accept for a Call-ID."""
 
@@ -55,6 +57,11 @@ class CallConfig:
 
     paused: bool = False
     """The audio is not processed for now, because the site said so over the API."""
+    redact: frozenset[DataKind] = frozenset()
+    """Kinds of data that the client asks to redact, beside those of the site's policy."""
+
+    redaction: Policy = CARD_DATA_POLICY
+    """What is redacted: the policy of the site and tenant, with the kinds in `redact`. The gateway sets it."""
 
     @property
     def task(self) -> tuple[str, str]:

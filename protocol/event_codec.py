@@ -35,6 +35,7 @@ from .events import (
     SegmentDropped,
     SegmentFailed,
     SegmentId,
+    SegmentRevised,
     Span,
     SpeechStarted,
     Terminal,
@@ -55,6 +56,7 @@ _KINDS: dict[str, type] = {
         Final,
         SegmentFailed,
         SegmentDropped,
+        SegmentRevised,
         AudioGap,
         KeywordsApplied,
         DtmfPressed,
@@ -168,6 +170,8 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
     match event:
         case Final():
             return _final(event, role)
+        case SegmentRevised(final):
+            return _final(final, role) | {"type": "segment.revised"}
         case Partial():
             return _segment("segment.partial", event.segment, event.span, role) | {
                 "rev": event.revision,
@@ -218,16 +222,29 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
 
 
 def _final(event: Final, role: RoleOf) -> dict[str, Any]:
-    return _segment("segment.final", event.segment, event.span, role) | {
-        "text": event.text,
-        "words": [_word(word) for word in event.words],
-        "language": event.language,
-        "keywords_rev": event.keywords_revision,
-        "keywords": event.keywords_found,
-        "engine": event.engine,
-        "latency": {"queue_ms": event.timing.waited_ms, "engine_ms": event.timing.engine_ms},
-        "flags": event.flags,
-    }
+    return (
+        _segment("segment.final", event.segment, event.span, role)
+        | {
+            "text": event.text,
+            "words": [_word(word) for word in event.words],
+            "language": event.language,
+            "keywords_rev": event.keywords_revision,
+            "keywords": event.keywords_found,
+            "engine": event.engine,
+            "latency": {"queue_ms": event.timing.waited_ms, "engine_ms": event.timing.engine_ms},
+            "flags": event.flags,
+        }
+        | _redactions(event)
+    )
+
+
+def _redactions(event: Final) -> dict[str, Any]:
+    """What was left out of a final; nothing if its words are all there."""
+    listed = [
+        {"kind": one.kind, "word": one.place} | _times(one.start, one.end)
+        for one in event.redactions
+    ]
+    return {"redactions": listed} if listed else {}
 
 
 def _line_warning(event: LineWarning, role: RoleOf) -> dict[str, Any]:
@@ -278,10 +295,15 @@ def _span(span: Span) -> dict[str, int]:
     return {"start_ms": to_ms(span.start), "end_ms": to_ms(span.end)}
 
 
+def _times(start: int | None, end: int | None) -> dict[str, int]:
+    if start is None or end is None:
+        return {}
+    return {"s": to_ms(start), "e": to_ms(end)}
+
+
 def _word(word: Word) -> dict[str, Any]:
     written: dict[str, Any] = {"w": word.text}
-    if word.start is not None and word.end is not None:
-        written |= {"s": to_ms(word.start), "e": to_ms(word.end)}
+    written |= _times(word.start, word.end)
     if word.confidence is not None:
         written["c"] = round(word.confidence, 3)
     return written

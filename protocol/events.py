@@ -104,6 +104,9 @@ class Withheld(StrEnum):
     TOO_QUIET = "too_quiet"
     """Too quiet for speech, even after gain was applied."""
 
+    REDACTION_FAILED = "redaction_failed"
+    """The words could not be checked for data that must not be shown."""
+
     IMPROBABLE = "improbable"
     """The engine reported probable non-speech and low confidence in the words."""
 
@@ -160,6 +163,14 @@ class Final:
     def is_withheld(self) -> bool:
         """True if all words of the segment were withheld: its audio counts as withheld, not as transcribed."""
         return not self.words and any(flag.startswith(_WITHHELD) for flag in self.flags)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRevised:
+    """A final that shows less than before: a later segment completed a number that must not be shown."""
+
+    final: Final
+    """The final as it is shown from now on. It replaces the earlier one everywhere, in the event log too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +349,7 @@ LoggedEvent = (
     CallStarted
     | SpeechStarted
     | Terminal
+    | SegmentRevised
     | AudioGap
     | KeywordsApplied
     | LoadChanged

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from .events import SegmentId
+from .redaction.policy import CARD_DATA_POLICY, Policy
 from .worker_capacity import Task
 
 VERSION = 1
@@ -34,6 +35,9 @@ class Job:
     keywords_revision: int = 0
     end: int | None = None
     """End of the segment, in samples of the call clock; None while it is open."""
+
+    redaction: Policy = CARD_DATA_POLICY
+    """What the worker leaves out of the words. A job of an older gateway gets the default."""
 
     @property
     def task(self) -> Task:

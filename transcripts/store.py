@@ -13,10 +13,19 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from protocol.events import Entry
+from protocol.events import Entry, SegmentRevised
 from protocol.tenants import parted
 
-from .database import annotations, audit_log, call_list, deletion, expiry, queries, stored_events
+from .database import (
+    annotations,
+    audit_log,
+    call_list,
+    deletion,
+    expiry,
+    queries,
+    search_index,
+    stored_events,
+)
 from .database.audit_log import AuditEntry, AuditLine
 from .database.deletion import LegalHoldError
 from .database.opening import StoreError, code, open_database
@@ -66,6 +75,9 @@ class Store:
     def _record(self, batch: Sequence[Recorded]) -> None:
         with self._transaction() as connection:
             write(connection, batch, self._now())
+        is_revised = any(isinstance(one.entry.event, SegmentRevised) for one in batch)
+        if is_revised and not search_index.IS_DELETED_AT_ONCE:
+            deletion.erase_traces(self._engine)
 
     def page(self, filters: Filters, limit: int = 50, cursor: Cursor | None = None) -> Page:
         """Return the calls that fulfil `filters`, at most `limit`, from `cursor` on."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
 from protocol.jobs import Job
+from protocol.redaction.masking import collapsed
 
 from .engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .keyword_match import keywords_in, written_as_listed
@@ -54,8 +55,8 @@ def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
 
 def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partial:
     """The partial of an open segment."""
-    words = tuple(Word(text) for text in heard.words)
-    return Partial(job.segment, span, revision, words, heard.stable)
+    shown, stable = collapsed(heard.words, heard.stable, job.redaction)
+    return Partial(job.segment, span, revision, tuple(Word(text) for text in shown), stable)
 
 
 def stable_in(heard: Hypothesis) -> int:

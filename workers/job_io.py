@@ -8,15 +8,18 @@ import structlog
 
 from protocol.audio import Pcm
 from protocol.clock import UPSAMPLING, to_seconds
-from protocol.event_codec import encode_event
-from protocol.events import Timing
+from protocol.event_codec import decode_entry, encode_event
+from protocol.events import Final, Timing
 from protocol.jobs import Job
+from protocol.redaction.masking import revised
+from protocol.redaction.redactor import Revision
 
 from .engine_adapter import Answer
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
 from .event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .job_queue import Claimed, Outcome, WorkQueue
 from .metrics import WorkerMeter
+from .redaction import hidden, redacted_final
 from .stabiliser import NOTHING, Stabilised
 
 logger = structlog.get_logger()
@@ -81,9 +84,35 @@ class JobIO:
             await self._fail(one.claimed, str(heard))
         else:
             final = final_of(one.claimed.job, heard, self._engine, timing)
-            outcome = await self._queue.settle(one.claimed, encode_event(final))
+            outcome = await self._commit(one.claimed, final)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
+
+    async def _commit(self, one: Claimed, final: Final) -> Outcome:
+        """Redact a final and commit it: again if another segment of its call was committed meanwhile."""
+        policy = one.job.redaction
+        if not policy.kinds:
+            return await self._queue.settle(one, encode_event(final))
+        while True:
+            state = await self._queue.redaction_state(one)
+            redacted = redacted_final(final, policy, state)
+            for revision in redacted.revisions:
+                await self._revise(one, revision)
+            states = (state, redacted.state or state)
+            outcome = await self._queue.settle(one, encode_event(redacted.final), states=states)
+            if outcome is not Outcome.MOVED:
+                return outcome
+
+    async def _revise(self, one: Claimed, revision: Revision) -> None:
+        """Mask words of an earlier final, which this one has shown to be a part of a number."""
+        old = await self._queue.logged_final(one, revision.segment)
+        if not old:
+            return
+        final = decode_entry(None, old).event
+        if isinstance(final, Final):
+            masked = revised(final, revision.mask, one.job.redaction)
+            if masked != final:
+                await self._queue.revise(one, old, masked)
 
     async def _worth_trying(self, batch: Sequence[PreparedJob]) -> list[PreparedJob]:
         """
@@ -109,12 +138,11 @@ class JobIO:
 
     async def _suggest(self, one: PreparedJob, heard: Hypothesis) -> None:
         job = one.claimed.job
-        words, sure = (
-            [word.text for word in heard.words],
-            [word.confidence for word in heard.words],
-        )
-        now = one.before.observe(words, stable_in(heard), sure)
         span = span_of(job, len(one.utterance.samples))
+        state = await self._queue.redaction_state(one.claimed) if job.redaction.kinds else b""
+        words = hidden(job, span, [word.text for word in heard.words], state)
+        sure = [word.confidence for word in heard.words]
+        now = one.before.observe(words, stable_in(heard), sure)
         event = encode_event(partial_of(job, span, one.revision, now))
         await self._queue.suggest(one.claimed, one.revision, now.encode(), event)
 
@@ -129,7 +157,7 @@ class JobIO:
 def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
     before = Stabilised.decode(hypothesis)
     samples = _segment_samples(one.job, audio).astype(np.float32) / np.float32(32_768)
-    utterance = utterance_of(one.job, one.effort, samples, " ".join(before.words))
+    utterance = utterance_of(one.job, one.effort, samples, before.text)
     return PreparedJob(one, utterance, revision, before)
 
 

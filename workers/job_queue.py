@@ -30,7 +30,9 @@ from broker.leases import (
 )
 from broker.queries import server_time
 from broker.redis_keys import WORKERS, CallKeys, Partition
-from broker.scripts import SETTLE, SUGGEST, TRY
+from broker.scripts import REVISE, SETTLE, SUGGEST, TRY
+from protocol.event_codec import WireError, decode_entry, encode_event
+from protocol.events import Final, SegmentId, SegmentRevised
 from protocol.jobs import Job, JobError, decode_job, stream_suffix, task_of
 from protocol.worker_capacity import FRESH_SECONDS, Task, WorkerCapacity, encode_capacity, is_stale
 
@@ -38,6 +40,10 @@ from .engines.base import Effort
 
 _STATE_TTL = 900
 """Seconds that the state of a segment is kept after its last partial."""
+
+
+_RECENT = 1_024
+"""Newest entries of a log among which the final of a recent segment is."""
 
 
 class UnseenLogError(RedisError):
@@ -57,6 +63,9 @@ class Outcome(StrEnum):
 
     STALE = "stale"
     """The call has another event log now; its gateway queues the segment again."""
+
+    MOVED = "moved"
+    """Another segment of the call was committed since the state of redaction was read: redact again."""
 
     LOST = "lost"
     """Another worker holds the lease now."""
@@ -125,6 +134,7 @@ class WorkQueue:
         self._try = redis.register_script(TRY.source)
         self._poll = redis.register_script(POLL.source)
         self._suggest = redis.register_script(SUGGEST.source)
+        self._revise = redis.register_script(REVISE.source)
         self.unreadable = 0
         """Number of jobs since the start that this version could not decode."""
 
@@ -281,9 +291,45 @@ class WorkQueue:
         )
         return int(answer) == 1
 
-    async def settle(self, one: Claimed, event: bytes, dead: str = "") -> Outcome:
+    async def redaction_state(self, one: Claimed) -> bytes:
+        """The state of redaction of the job's call; empty at its start."""
+        state: Any = await self._redis.hget(one.keys.meta, "redaction")
+        return state or b""
+
+    async def logged_final(self, one: Claimed, segment: SegmentId) -> bytes:
+        """The final of a recent segment of the job's call; empty if there is none."""
+        waiting: Any = await self._redis.hget(one.keys.settled, str(segment))
+        if waiting:
+            return bytes(waiting)
+        recent: Any = await self._redis.xrevrange(one.keys.log, count=_RECENT)
+        return next(
+            (fields[b"e"] for _, fields in recent if _is_final_of(segment, fields[b"e"])), b""
+        )
+
+    async def revise(self, one: Claimed, old: bytes, final: Final) -> bool:
+        """Replace the final `old` by `final`, which shows less.  Returns False if `old` is not there any more."""
+        job, keys = one.job, one.keys
+        answer = await self._revise(
+            keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
+            args=[
+                job.log,
+                job.call_id,
+                keys.live,
+                str(final.segment),
+                old,
+                encode_event(final),
+                encode_event(SegmentRevised(final)),
+            ],
+        )
+        return int(answer) == 1
+
+    async def settle(
+        self, one: Claimed, event: bytes, dead: str = "", states: tuple[bytes, bytes] | None = None
+    ) -> Outcome:
         """
         Commit the terminal event of a final; `dead` is the reason if the final was given up.
+
+        `states`: the state of redaction that the event was made with, and the one after it.
 
         Raises UnseenLogError when the caller must try again later.
         """
@@ -302,6 +348,7 @@ class WorkQueue:
                 segment.number,
                 event,
                 dead,
+                *(states or ()),
             ],
         )
         if answer == b"unseen":
@@ -416,6 +463,14 @@ class WorkQueue:
         except JobError:
             self.unreadable += 1
             return []
+
+
+def _is_final_of(segment: SegmentId, payload: bytes) -> bool:
+    try:
+        event = decode_entry(None, payload).event
+    except WireError:  # written by a newer version
+        return False
+    return isinstance(event, Final) and event.segment == segment
 
 
 def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[str, list[str]]]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from protocol.redaction.masking import HIDDEN
+
 _SURE = 0.85
 """
 Confidence from which a word may be promised; docs/benchmarks.md, "Promised words".
@@ -43,6 +45,11 @@ class Stabilised:
         agreed = min(_agreed(self.words, merged), _sure(confidence, self.stable, len(merged)))
         stable = max(self.stable, min(vouched, len(merged)), agreed)
         return Stabilised(merged, stable)
+
+    @property
+    def text(self) -> str:
+        """The words that are not hidden, joined."""
+        return " ".join(word for word in self.words if not word.startswith(HIDDEN))
 
     def encode(self) -> bytes:
         """Encode for the segment's state in Redis, where the worker of the next partial finds it."""

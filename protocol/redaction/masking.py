@@ -1,16 +1,17 @@
 """Puts tags in the place of masked words, and holds back what a partial must not show."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from ..events import Redaction, Word
+from ..events import Final, Redaction, Word
 from .call_state import CallState
 from .judgement import is_about_something_else
 from .numbers_said import Said, numbers_of
-from .policy import CARD_DATA, Policy
+from .policy import CARD_DATA, DataKind, Policy
 from .redactor import Heard, Mask, redact
 
 HIDDEN = "•"
-"""Stands for each masked word in the stored hypothesis of a partial."""
+"""Begins the text that stands for each masked word in the stored hypothesis of a partial; its kind follows."""
 
 _SIGNS_AFTER = ".,;:!?…"
 
@@ -47,7 +48,7 @@ def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:
 
 def hide(state: CallState, heard: Heard, policy: Policy) -> list[str]:
     """
-    The words of an open segment that may be kept and shown; `HIDDEN` for each masked word.
+    The words of an open segment that may be kept and shown; `HIDDEN` and its kind for each masked word.
 
     A number at the end is left out while it may grow, unless a cue says that it is no card data.
     """
@@ -55,7 +56,7 @@ def hide(state: CallState, heard: Heard, policy: Policy) -> list[str]:
     if not policy.kinds:
         return words
     for mask in redact(state, heard, policy).masks:
-        words[mask.first : mask.last + 1] = [HIDDEN] * (mask.last + 1 - mask.first)
+        words[mask.first : mask.last + 1] = [HIDDEN + mask.kind] * (mask.last + 1 - mask.first)
     numbers = numbers_of(heard.words, heard.language).numbers
     if numbers and numbers[-1].is_trail and _may_become_more(numbers[-1], state, heard, policy):
         del words[numbers[-1].first :]
@@ -68,15 +69,31 @@ def _may_become_more(said: Said, state: CallState, heard: Heard, policy: Policy)
     return bool(policy.kinds - CARD_DATA) or not is_about_something_else(topic)
 
 
-def collapsed(words: Sequence[str], stable: int, tag: str) -> tuple[tuple[str, ...], int]:
-    """The words with one tag for hidden words that follow each other, and the number of stable ones among them."""
+def collapsed(words: Sequence[str], stable: int, policy: Policy) -> tuple[tuple[str, ...], int]:
+    """The words with one tag for hidden words of a kind that follow each other, and how many of them are stable."""
     shown: list[str] = []
     shown_stable = 0
     for place, word in enumerate(words):
-        if word != HIDDEN:
+        if not word.startswith(HIDDEN):
             shown.append(word)
-        elif not (place and words[place - 1] == HIDDEN):
-            shown.append(tag)
+        elif place == 0 or words[place - 1] != word:
+            shown.append(policy.tag(DataKind(word.removeprefix(HIDDEN))))
         if place < stable:
             shown_stable = len(shown)
     return tuple(shown), shown_stable
+
+
+def revised(final: Final, mask: Mask, policy: Policy) -> Final:
+    """A final with one more mask on its shown words. The same again if the mask was applied before."""
+    if any(one.place == mask.first and one.kind == mask.kind for one in final.redactions):
+        return final
+    if mask.last >= len(final.words):
+        return final
+    words, (added,) = apply(final.words, [mask], policy)
+    moved = len(final.words) - len(words)
+    kept = [
+        replace(one, place=one.place - moved) if one.place > mask.first else one
+        for one in final.redactions
+    ]
+    redactions = tuple(sorted([*kept, added], key=lambda one: one.place))
+    return replace(final, words=words, redactions=redactions)

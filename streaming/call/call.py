@@ -36,6 +36,7 @@ from protocol.events import (
     SegmentDropped,
     SegmentFailed,
     SegmentId,
+    SegmentRevised,
     Span,
     SpeechStarted,
     TranscriptEvent,
@@ -204,6 +205,8 @@ class Call:
             self.ledger.apply(self._name_of(entry.event), entry.payload)
             if isinstance(entry.event, Final):
                 self._count_withheld(entry.event)
+            if isinstance(entry.event, SegmentRevised):
+                self.ledger.replace(str(entry.event.final.segment), encode_event(entry.event.final))
 
     def _count_withheld(self, final: Final) -> None:
         if final.is_withheld:
@@ -398,6 +401,7 @@ class Call:
                 translate_to=config.translate_to,
                 keywords=config.keywords.terms,
                 keywords_revision=config.keywords.revision,
+                redaction=config.redaction,
             )
         )
 

@@ -16,6 +16,7 @@ from protocol.events import (
     MarkReached,
     SegmentDropped,
     SegmentFailed,
+    SegmentRevised,
     SpeechStarted,
     UnreadEntry,
 )
@@ -48,6 +49,8 @@ def name_of(event: LoggedEvent, marks: int) -> str:
             return f"load:{number}"
         case MarkReached():
             return f"mark:{marks}"
+        case SegmentRevised(final):
+            return f"revised:{final.segment}:{len(final.redactions)}"
         case (
             Final(segment=segment)
             | SegmentFailed(segment=segment)

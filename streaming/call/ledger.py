@@ -117,6 +117,12 @@ class Ledger:
         self._events.pop(name, None)
         self._sent.discard(name)
 
+    def replace(self, name: str, payload: bytes) -> None:
+        """Replace an entry that was read back from the event log: its segment was revised."""
+        self._known = [
+            LogEvent(name, payload) if event.name == name else event for event in self._known
+        ]
+
     @property
     def known(self) -> tuple[LogEvent, ...]:
         """All entries read back from the event log; written first to a Redis that lost its data."""

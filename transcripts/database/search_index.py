@@ -5,6 +5,7 @@ Its rows have the keys of `segments`.  The terms are prefixed with the tenant (s
 https://www.sqlite.org/fts5.html, https://www.postgresql.org/docs/current/textsearch.html
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,13 @@ from sqlalchemy import Connection, text
 from ..search_terms import Phrase, Query, terms_of
 
 TABLE = "segment_terms"
+
+IS_DELETED_AT_ONCE = sqlite3.sqlite_version_info >= (3, 42)
+"""
+Whether this SQLite can remove the terms of a deleted row from its files at once.
+
+https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
+"""
 
 _SQLITE = f"CREATE VIRTUAL TABLE {TABLE} USING fts5(terms, tokenize = \"ascii tokenchars ':-'\")"
 """`ascii` separates at ASCII signs only: the terms are lower case already, and words of any script stay whole."""
@@ -69,6 +77,24 @@ def insert(connection: Connection, rows: Iterable[tuple[int, str, str]]) -> None
             " ON CONFLICT DO NOTHING"
         )
         connection.execute(text(statement), values)
+
+
+def replace(connection: Connection, key: int, tenant: str, said: str) -> None:
+    """
+    Index a segment anew.
+
+    Its former terms leave the files of SQLite at once if `IS_DELETED_AT_ONCE`, else with the next full merge.
+    """
+    _set_secure_delete(connection, on=True)
+    delete(connection, key, key)
+    _set_secure_delete(connection, on=False)
+    insert(connection, [(key, tenant, said)])
+
+
+def _set_secure_delete(connection: Connection, *, on: bool) -> None:
+    if _is_sqlite(connection) and IS_DELETED_AT_ONCE:
+        statement = f"INSERT INTO {TABLE} ({TABLE}, rank) VALUES ('secure-delete', {int(on)})"  # noqa: S608
+        connection.exec_driver_sql(statement)
 
 
 def delete(connection: Connection, first: int, last: int) -> None:

@@ -27,6 +27,7 @@ from protocol.events import (
     Partial,
     SegmentDropped,
     SegmentFailed,
+    SegmentRevised,
     Span,
     SpeechStarted,
     Terminal,
@@ -66,6 +67,7 @@ class _Rows:
     """The rows of a batch, by table.  Of rows with the same key, the first is kept."""
 
     segments: dict[int, tuple[_Row, CallRow]] = field(default_factory=dict)
+    revised: list[tuple[Final, CallRow]] = field(default_factory=list)
     others: dict[str, tuple[Table, list[_Row]]] = field(default_factory=dict)
     started: dict[int, _Row] = field(default_factory=dict)
     late: dict[int, list[str]] = field(default_factory=dict)
@@ -93,6 +95,8 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None
             _collect(rows, call, one)
     _write_calls(connection, rows)
     _write_segments(connection, rows)
+    for final, call in rows.revised:
+        _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
 
@@ -108,6 +112,9 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             rows.ended.setdefault(call.id, _ended(call, event, seq))
         case Final() | SegmentFailed() | SegmentDropped():
             _collect_segment(rows, call, event, seq)
+        case SegmentRevised(final):
+            _collect_segment(rows, call, final, None)
+            rows.revised.append((final, call))
         case AudioGap(channel, span, reason, account):
             row = {"channel": channel, "start": span.start, "end": span.end, "reason": reason}
             rows.add(gaps, row | {"call": call.id, "account": account, "seq": seq})
@@ -235,6 +242,19 @@ def _write_segments(connection: Connection, rows: _Rows) -> None:
     for row, call in new:
         for word in row["keywords_found"]:
             rows.add(found_keywords, {"call": call.id, "keyword": word.casefold()})
+
+
+def _revise(connection: Connection, final: Final, call: CallRow) -> None:
+    """Replace the words of a segment and its terms.  Of revisions in the wrong order, the one that shows less stays."""
+    key = segment_key(call.id, final.segment.channel, final.segment.number)
+    assert key is not None  # `_collect_segment` has refused it
+    stored = connection.execute(select(segments.c.words).where(segments.c.id == key)).scalar_one()
+    if len(stored) < len(final.words):
+        return
+    values = _segment_values(final)
+    shown = {name: values[name] for name in ("text", "words", "keywords_found", "flags")}
+    connection.execute(update(segments).where(segments.c.id == key).values(shown))
+    search_index.replace(connection, key, call.tenant, final.text)
 
 
 def _spans(connection: Connection, keys: Iterable[int]) -> dict[int, Span]:

@@ -1,0 +1,259 @@
+"""Card data that is spoken over several segments never reaches Redis, a listener or the store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from redis.asyncio import Redis
+from support.job_streams import CALL, P0, working
+
+from protocol.call import CallConfig, Role
+from protocol.event_codec import EventJsonWriter, decode_entry
+from protocol.events import Entry, Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
+from protocol.jobs import Job, encode_job
+from protocol.redaction.policy import NO_REDACTION, Policy
+from streaming.call.checkpoint import Checkpoint
+from streaming.call.ledger import QueueFinal, StoreAudio
+from streaming.call_store import CallStore
+from transcripts.ingest import take_in
+from transcripts.outbox import arrival
+from transcripts.store import Store
+from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
+from workers.redaction import hidden, redacted_final
+
+_CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
+
+
+class Reader:
+    """Recognises audio by its length: `texts` by tenths of a second."""
+
+    def __init__(self, texts: Mapping[int, str]) -> None:
+        self._texts = texts
+        self.capabilities = Capabilities(name="reader", languages=frozenset({"en"}), max_batch=4)
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        return [self._heard(one) for one in batch]
+
+    def _heard(self, one: Utterance) -> Hypothesis:
+        text = self._texts[round(len(one.samples) / 1_600)]
+        return Hypothesis(tuple(map(RecognisedWord, text.split())))
+
+
+class SpokenCall:
+    """A call on one channel. Segment n has a length of 10 + n tenths of a second."""
+
+    def __init__(self, redis: Redis, texts: Sequence[str], policy: Policy) -> None:
+        self._redis = redis
+        self._gateway = CallStore(redis, CALL, "owner")
+        self._policy = policy
+        self._read = b"0"
+        self.engine = Reader({10 + number: text for number, text in enumerate(texts)})
+
+    async def begin(self) -> None:
+        await self._gateway.open("log-a", _CHECKPOINT)
+
+    async def say(self, number: int) -> None:
+        await self._write(number, final=True)
+        async with asyncio.timeout(60):
+            while not any(
+                isinstance(event, Final) and event.segment.number == number
+                for event in await self._next_events()
+            ):
+                pass
+
+    async def _next_events(self) -> list[object]:
+        reply = await self._redis.xread({CALL.log: self._read}, block=1_000)
+        entries = [entry for _, entries in reply for entry in entries]
+        self._read = entries[-1][0] if entries else self._read
+        return [decode_entry(None, fields[b"e"]).event for _, fields in entries]
+
+    async def begin_to_say(self, number: int) -> None:
+        await self._write(number, final=False)
+
+    async def _write(self, number: int, *, final: bool) -> None:
+        segment, start = SegmentId(0, number), number * 24_000
+        audio = b"\x00\x40" * (1_600 * (10 + number))
+        end = start + len(audio) // 4 if final else None
+        job = Job("call-1", "log-a", segment, start, 0.0, "en", end=end, redaction=self._policy)
+        stored = StoreAudio(segment, 0, audio, b"" if final else encode_job(job))
+        queued = [QueueFinal(segment, encode_job(job), len(audio))] if final else []
+        await self._gateway.perform([stored, *queued])
+
+    async def events(self) -> list[object]:
+        return [
+            decode_entry(None, fields[b"e"]).event
+            for _, fields in await self._redis.xrange(CALL.log)
+        ]
+
+    async def shown(self) -> list[str]:
+        return [event.text for event in await self.events() if isinstance(event, Final)]
+
+
+@asynccontextmanager
+async def spoken(
+    redis: Redis, texts: Sequence[str], policy: Policy | None = None
+) -> AsyncIterator[SpokenCall]:
+    call = SpokenCall(redis, texts, policy or Policy())
+    await call.begin()
+    async with working(redis, call.engine):
+        yield call
+
+
+@asynccontextmanager
+async def monitored(redis: Redis) -> AsyncIterator[list[str]]:
+    """Every command that the server executes while the context lasts, those of scripts too."""
+    commands: list[str] = []
+    over = asyncio.Event()
+    async with redis.monitor() as monitor:
+
+        async def listen() -> None:
+            async for command in monitor.listen():
+                commands.append(command["command"])
+                if "the last command" in command["command"]:
+                    over.set()
+
+        task = asyncio.ensure_future(listen())
+        yield commands
+        await redis.echo("the last command")
+        async with asyncio.timeout(60):
+            await over.wait()
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def everything_in(redis: Redis) -> bytes:
+    """All keys and values of the server, uncompressed."""
+    await redis.config_set("rdbcompression", "no")
+    return b"".join([key + (await redis.dump(key) or b"") async for key in redis.scan_iter("*")])
+
+
+def stored(path: Path, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> tuple[str, bytes]:
+    """The text of the call after the recorder has stored `entries`, and the bytes of its database."""
+    path = path / "store"
+    path.mkdir()
+    store = Store.open(f"sqlite:///{path / 'calls.db'}")
+    take_in(store, [arrival("outbox", entry_id, fields) for entry_id, fields in entries])
+    transcript = store.transcript("call-1")
+    assert transcript is not None
+    store.close()
+    files = b"".join(file.read_bytes() for file in path.iterdir())
+    return " / ".join(segment.text for segment in transcript.segments), files
+
+
+CARD = [
+    "so my card number is four seven three eight",
+    "two nine one six zero five",
+    "uh six three seven four eight and it expires oh nine thirty one",
+    "the code on the back is eight two seven",
+    "and my order number is 5521",
+]
+
+
+async def test_a_card_number_over_three_segments_leaves_no_digit_anywhere(
+    redis: Redis, tmp_path: Path
+) -> None:
+    secret = ("seven three eight", "two nine one six", "six three seven", "oh nine", "eight two")
+    async with spoken(redis, CARD) as call, monitored(redis) as commands:
+        for number in range(len(CARD)):
+            await call.begin_to_say(number)
+            await call.say(number)
+
+    assert await call.shown() == [
+        "so my card number is [CARD_NUMBER]",
+        "[CARD_NUMBER]",
+        "uh [CARD_NUMBER] and it expires [EXPIRY]",
+        "the code on the back is [SECURITY_CODE]",
+        "and my order number is 5521",
+    ]
+    text, database = stored(tmp_path, await redis.xrange(P0.outbox))
+    left = (await everything_in(redis)).decode(errors="replace")
+    assert "5521" in left and b"5521" in database and any("5521" in one for one in commands)
+    for words in secret:
+        for word in words.split():  # single digits, in text and in lists of words
+            assert f" {word} " not in f" {text} "
+        assert words not in left
+        assert words.encode() not in database
+        assert not any(words in command for command in commands)
+    assert "seven" not in left
+    assert b"seven" not in database
+    assert not any("seven" in command for command in commands)
+
+
+async def test_an_earlier_segment_is_revised_in_log_outbox_and_store(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with spoken(redis, ["it is 4738", "2916", "0563 7481"]) as call:
+        await call.say(0)
+        before = await redis.xrange(P0.outbox)
+        for number in (1, 2):
+            await call.say(number)
+
+    events = await call.events()
+    assert [event.text for event in events if isinstance(event, Final)] == [
+        "it is [CARD_NUMBER]",
+        "[CARD_NUMBER]",
+        "[CARD_NUMBER]",
+    ]
+    revised = [event.final for event in events if isinstance(event, SegmentRevised)]
+    assert [final.text for final in revised] == ["it is [CARD_NUMBER]"]
+    ids = [entry_id for entry_id, _ in await redis.xrange(CALL.log)]
+    assert ids == [b"%d-0" % seq for seq in range(1, len(ids) + 1)]
+    assert b"4738" not in await everything_in(redis)
+    # The recorder may have stored the first form already.
+    text, database = stored(tmp_path, [*before, *await redis.xrange(P0.outbox)])
+    assert text == "it is [CARD_NUMBER] / [CARD_NUMBER] / [CARD_NUMBER]"
+    assert b"4738" not in database
+
+
+async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
+    texts = ["my card is 4738 2916 0563 7481 and now", "it is 4738"]
+    async with spoken(redis, texts) as call, redis.pubsub() as told:
+        await told.subscribe(CALL.live)
+        messages = told.listen()
+        await anext(messages)
+        shown = []
+        for number in range(2):
+            await call.begin_to_say(number)
+            event = decode_entry(None, (await anext(messages))["data"][2:]).event
+            assert isinstance(event, Partial)
+            shown.append(" ".join(word.text for word in event.words))
+
+    assert shown == ["my card is [CARD_NUMBER] and now", "it is"]
+    assert b"4738" not in await everything_in(redis)
+
+
+async def test_a_site_may_switch_redaction_off(redis: Redis) -> None:
+    async with spoken(redis, ["it is 4738 2916 0563 7481"], NO_REDACTION) as call:
+        await call.say(0)
+
+    assert await call.shown() == ["it is 4738 2916 0563 7481"]
+
+
+def final_of(*texts: str) -> Final:
+    words = tuple(map(Word, texts))
+    return Final(SegmentId(0, 0), Span(0, 8_000), words, "en", 0, (), "engine", Timing(0, 0))
+
+
+def test_a_state_that_cannot_be_read_counts_as_none() -> None:
+    final = final_of("4738", "2916", "0563", "7481")
+
+    assert redacted_final(final, Policy(), b"rubbish").final.text == "[CARD_NUMBER]"
+
+
+def test_words_that_cannot_be_checked_are_withheld_with_a_flag() -> None:
+    broken = 4738  # no engine makes words of numbers
+    final = redacted_final(final_of("it", broken), Policy(), b"").final  # type: ignore[arg-type]
+    job = Job("call-1", "log-a", SegmentId(0, 0), 0, 0.0, "en")
+
+    assert (final.words, final.flags) == ((), ("withheld:redaction_failed",))
+    assert final.is_withheld
+    assert hidden(job, Span(0, 8_000), ["it", broken], b"") == []  # type: ignore[list-item]
+
+
+def test_a_redacted_final_says_kind_and_place_to_clients() -> None:
+    shown = redacted_final(final_of("it", "is", "4738", "2916", "0563", "7481"), Policy(), b"")
+
+    line = EventJsonWriter("call-1").write(Entry(shown.final, 1))
+
+    assert '"redactions":[{"kind":"card_number","word":2}]' in line

@@ -1,0 +1,63 @@
+"""
+Redacts finals and partials before anything else sees their words. Pure.
+
+The state of the call stands in Redis beside its event log, without digits (see `protocol.redaction.call_state`). A
+final is committed only together with the state that it led to.
+"""
+
+from dataclasses import dataclass, replace
+
+from protocol.events import Final, Span, Withheld
+from protocol.jobs import Job
+from protocol.redaction.call_state import CallState
+from protocol.redaction.masking import apply, hide
+from protocol.redaction.policy import Policy
+from protocol.redaction.redactor import Heard, Revision, redact
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedFinal:
+    """A final that may be logged, masks for earlier finals, and the state of the call after it."""
+
+    final: Final
+    revisions: tuple[Revision, ...] = ()
+    state: bytes = b""
+    """Empty: the state stays as it is."""
+
+
+def redacted_final(final: Final, policy: Policy, state: bytes) -> RedactedFinal:
+    """
+    Redact a final. `state`: the state of its call in Redis.
+
+    If the redaction fails, all words are withheld, with the flag `withheld:redaction_failed`.
+    """
+    if not policy.kinds:
+        return RedactedFinal(final)
+    texts = tuple(word.text for word in final.words)
+    heard = Heard(final.segment, final.span, texts, final.language)
+    try:
+        result = redact(CallState.decode(state), heard, policy)
+        words, redactions = apply(final.words, result.masks, policy)
+    except Exception:  # noqa: BLE001  # whatever the fault is, words that were not checked are never shown
+        return RedactedFinal(withheld(final))
+    shown = replace(final, words=words, redactions=redactions)
+    return RedactedFinal(shown, result.revisions, result.state.encode())
+
+
+def withheld(final: Final) -> Final:
+    """The final without any of its words."""
+    flags = (*final.flags, Withheld.REDACTION_FAILED.flag)
+    return replace(final, words=(), keywords_found=(), redactions=(), flags=flags)
+
+
+def hidden(job: Job, span: Span, words: list[str], state: bytes) -> list[str]:
+    """
+    The words of a partial that may be kept and shown (see `protocol.redaction.masking.hide`).
+
+    None of them if the redaction fails.
+    """
+    try:
+        heard = Heard(job.segment, span, tuple(words), job.translate_to or job.language)
+        return hide(CallState.decode(state), heard, job.redaction)
+    except Exception:  # noqa: BLE001  # as above
+        return []
