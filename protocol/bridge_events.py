@@ -37,6 +37,9 @@ class WarningCode(StrEnum):
     OPTION_IGNORED = "option_ignored"
     """An optional field could not be understood; its default value is used."""
 
+    REDACTION_LIMITED = "redaction_limited"
+    """Number words of the call's language are not known: only digits are redacted."""
+
     CALL_ID_MISSING = "call_id_missing"
     """The bridge sent no call id: the gateway generated one."""
 

@@ -1,6 +1,10 @@
 """The settings of a gateway."""
 
-from pydantic import Field
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from protocol.redaction.policy import SitePolicies, read_policies
 
 from .audio.vad_choice import Vad
 from .auth.settings import AuthSettings
@@ -45,6 +49,11 @@ class GatewaySettings(AuthSettings):
     )
     audio_every_ms: int = Field(
         200, ge=20, le=250, description="how much audio is put into Redis at a time"
+    )
+    redaction_policy: Path | None = Field(
+        None,
+        description="file (TOML) that says which data is left out of the text, for the site and for tenants; unset:"
+        " card data, on every call; read at start",
     )
     max_calls: int = Field(500, ge=1, description="calls at a time; more are refused with 503")
     max_message_bytes: int = Field(
@@ -103,3 +112,22 @@ class GatewaySettings(AuthSettings):
         le=1,
         description="part of the memory limit of Redis (maxmemory) from which on new calls are refused",
     )
+
+    @field_validator("redaction_policy")
+    @classmethod
+    def _check_policy(cls, path: Path | None) -> Path | None:
+        """Raises ValueError if the file is missing or invalid: calls must not go on without their policy."""
+        _policies_in(path)
+        return path
+
+    @property
+    def redaction_policies(self) -> SitePolicies:
+        """The policies in the file; the default without a file."""
+        return _policies_in(self.redaction_policy)
+
+
+def _policies_in(path: Path | None) -> SitePolicies:
+    try:
+        return read_policies(path.read_text(encoding="utf-8")) if path else SitePolicies()
+    except OSError as exc:
+        raise ValueError(f"the redaction policy cannot be read: {exc.strerror}") from exc

@@ -71,13 +71,36 @@ CARD_DATA_POLICY = Policy()
 NO_REDACTION = Policy(frozenset())
 
 
-def read_policy(text: str) -> tuple[Policy, tuple[PolicyTest, ...]]:
-    """Read a policy file (TOML). Returns the policy and its tests. Raises PolicyError."""
+@dataclass(frozen=True, slots=True)
+class SitePolicies:
+    """The policy of a site, and those of tenants that have their own."""
+
+    site: Policy = CARD_DATA_POLICY
+    tenants: tuple[tuple[str, Policy], ...] = ()
+    tests: tuple[PolicyTest, ...] = ()
+
+    def of(self, tenant: str) -> Policy:
+        """The policy for calls of `tenant`."""
+        return dict(self.tenants).get(tenant, self.site)
+
+
+def read_policies(text: str) -> SitePolicies:
+    """Read a policy file (TOML): the policy of the site, `[tenants.NAME]`, and `[[tests]]`. Raises PolicyError."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise PolicyError(f"the policy is not TOML: {exc}") from exc
-    if unknown := set(content) - {"kinds", "keep_last_four", "tags", "tests"}:
+    tenants = content.pop("tenants", {})
+    tests = tuple(_test(one) for one in _list(content, "tests"))
+    content.pop("tests", None)
+    if not isinstance(tenants, dict) or not all(isinstance(one, dict) for one in tenants.values()):
+        raise PolicyError("tenants must be tables: [tenants.NAME]")
+    named = tuple((name, _policy(table)) for name, table in sorted(tenants.items()))
+    return SitePolicies(_policy(content), named, tests)
+
+
+def _policy(content: dict[str, Any]) -> Policy:
+    if unknown := set(content) - {"kinds", "keep_last_four", "tags"}:
         raise PolicyError(f"the policy has an unknown key {min(unknown)!r}")
     keep = content.get("keep_last_four", False)
     if not isinstance(keep, bool):
@@ -85,8 +108,7 @@ def read_policy(text: str) -> tuple[Policy, tuple[PolicyTest, ...]]:
     kinds = CARD_DATA
     if "kinds" in content:
         kinds = frozenset(_kind(name) for name in _list(content, "kinds"))
-    policy = Policy(kinds, keep, _tags(content.get("tags", {})))
-    return policy, tuple(_test(one) for one in _list(content, "tests"))
+    return Policy(kinds, keep, _tags(content.get("tags", {})))
 
 
 def _list(content: dict[str, Any], key: str) -> list[Any]:

@@ -11,10 +11,12 @@ from redis.asyncio import Redis
 from broker.log_reader import LogReader
 from broker.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
-from protocol.bridge_events import CallOpened
+from protocol.bridge_events import BridgeWarning, CallOpened, WarningCode
 from protocol.call import CallConfig
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
+from protocol.numbers.languages import SUPPORTED
+from protocol.tenants import parted
 from protocol.worker_capacity import Task
 
 from ..audio.channel_segmenter import ChannelSegmenter
@@ -57,6 +59,7 @@ class CallFactory:
         self._pubsub_hub = pubsub_hub
         self._now = now
         self._meter = meter
+        self._policies = settings.redaction_policies
         self.keyword_limit: Callable[[Task], int | None] = lambda _: None
         """Returns the most keywords that all workers of a task can use in one segment; None: no limit."""
 
@@ -88,6 +91,8 @@ class CallFactory:
         """
         call = self._call(queue, checkpoint)
         call.start(opened.rejected_keywords)
+        if warning := _redaction_warning(call.config):
+            call.warn_of(warning)
         channels = self._channels(opened, call, [Origin()] * len(opened.roles))
         log.info(
             "call_started",
@@ -116,7 +121,7 @@ class CallFactory:
         """
         checkpoint = replace(
             recovered.checkpoint,
-            config=recovered.config,
+            config=replace(recovered.config, redact=recovered.config.redact | opened.config.redact),
             token=hashed(token) if token else b"",
             marks=(),
         )
@@ -188,7 +193,14 @@ class CallFactory:
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
         ledger = Ledger(piece, recorded=checkpoint.config.recorded)
         every = self._settings.partial_every_ms
-        return Call(identity, checkpoint.config, ledger, every, self._now, self.keyword_limit)
+        config = self._redacting(checkpoint.config, queue.keys.call_id)
+        return Call(identity, config, ledger, every, self._now, self.keyword_limit)
+
+    def _redacting(self, config: CallConfig, call_id: str) -> CallConfig:
+        """The configuration with the policy of the call's tenant, and with what the client asks for beside it."""
+        tenant, _ = parted(call_id)
+        policy = self._policies.of(tenant).widened(config.redact)
+        return replace(config, redaction=policy)
 
     def _channels(
         self,
@@ -226,3 +238,12 @@ class CallFactory:
 def _completed(said: CallConfig, known: CallConfig) -> CallConfig:
     """Return the configuration `said` by a reconnecting bridge, with options that it omits taken from `known`."""
     return said if said.hangover_ms else replace(said, hangover_ms=known.hangover_ms)
+
+
+def _redaction_warning(config: CallConfig) -> BridgeWarning | None:
+    """The warning that card data in this language is found only where the engine writes digits."""
+    _, written = config.task
+    if not config.redaction.kinds or written in SUPPORTED:
+        return None
+    message = f"number words in {written} are not known: only digits are redacted"
+    return BridgeWarning(WarningCode.REDACTION_LIMITED, message)

@@ -10,7 +10,8 @@ from ...bridge_events import BridgeWarning, CallOpened, DialectError
 from ...call import CallConfig, Keywords, Role
 from ...codecs.decoder import RATE, Codec
 from ...keywords import clean, split
-from ...redaction.client_redaction import Redact
+from ...numbers.languages import SUPPORTED
+from ...redaction.policy import CARD_DATA, DataKind
 from ..base import Request
 from ..common import call_parameters, options
 from ..common.options import Options
@@ -23,7 +24,15 @@ _ENCODINGS = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encodi
 _PACKED = frozenset({"flac", "speex", "amr-nb", "amr-wb", "g729"})
 """Encodings that Deepgram decodes and Trunkline does not."""
 
-_REDACT_ALIASES = {"true": "numbers", "aggressive_numbers": "numbers"}
+_REDACT = {
+    "pci": CARD_DATA,
+    "numbers": frozenset({DataKind.NUMBER}),
+    "ssn": frozenset({DataKind.SSN}),
+    "true": frozenset({DataKind.NUMBER}),
+    "aggressive_numbers": frozenset({DataKind.NUMBER}),
+    "false": frozenset[DataKind](),
+}
+"""The kinds of data that Deepgram's names stand for."""
 
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 """Escapes that remain in a keyterm that was escaped twice, such as `credit%2520card`."""
@@ -85,7 +94,6 @@ class Listening:
     diarize: bool
     """Whether words carry a speaker, which is their channel."""
 
-    redact: frozenset[Redact]
     tags: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
     """Pairs that are returned in the metadata."""
@@ -119,7 +127,6 @@ def understand(request: Request) -> Listening:
         vad_events=_truth(request, "vad_events"),
         utterance_end_ms=utterance_end or None,
         diarize=_truth(request, "diarize"),
-        redact=_redact(request),
         tags=tuple(value for name, value in request.query if name == "tag"),
         extra=tuple(_extra(request).items()),
         notices=(*(_ignored(one) for one in asked.warnings), *_notices(request))[:_MOST_NOTICES],
@@ -167,12 +174,14 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
             "utterance_end_ms": request.first("utterance_end_ms"),
         }
     )
+    spoken = asked.read("language", options.language, "en")
     opened = CallOpened(
         call_id=call.adapted_call_id(named) if named else None,
         roles=asked.read("roles", lambda text: _roles(str(text), channels), _roles("", channels)),
         rate=audio.rate,
         config=CallConfig(
-            language=asked.read("language", options.language, "en"),
+            language=spoken,
+            redact=_redact(request, spoken),
             keywords=Keywords(cleaned.terms),
             partials=_truth(request, "interim_results"),
             hangover_ms=_hangover(request.first("endpointing")),
@@ -224,20 +233,22 @@ def _audio(request: Request, codec: Codec | None) -> AudioFormat:
     return AudioFormat(_encoding(request), _whole(request, "sample_rate", 8_000), channels)
 
 
-def _redact(request: Request) -> frozenset[Redact]:
+def _redact(request: Request, language: str) -> frozenset[DataKind]:
     """
-    The kinds of data to redact (https://developers.deepgram.com/docs/redaction).
+    The kinds of data to redact beside those of the site (https://developers.deepgram.com/docs/redaction).
 
-    Raises DialectError for an unknown kind: it must not stay in the text silently.
+    Raises DialectError for what would stay in the text silently: an unknown kind, or another language.
     """
     said = [value for name, value in request.query if name == "redact"]
-    asked = {_REDACT_ALIASES.get(one, one) for value in said for one in split(value.lower())}
-    asked -= {"false"}
-    if unknown := asked - set(Redact):
+    asked = {one for value in said for one in split(value.lower())}
+    if unknown := asked - set(_REDACT):
         raise DialectError(
-            f"redact must be {', '.join(Redact)}, and not {min(unknown)[:32]!r}, which would stay in the text"
+            f"redact must be pci, numbers, ssn, and not {min(unknown)[:32]!r}, which would stay in the text"
         )
-    return frozenset(Redact(one) for one in asked)
+    kinds = frozenset(kind for one in asked for kind in _REDACT[one])
+    if kinds and language not in SUPPORTED:
+        raise DialectError(f"redact knows {', '.join(sorted(SUPPORTED))}, and not {language}")
+    return kinds
 
 
 def _encoding(request: Request) -> Encoding:
@@ -276,11 +287,6 @@ def _notices(request: Request) -> tuple[Notice, ...]:
         notices.append(Notice("language", "ignored", "multi is not followed: en is assumed"))
     if any(name == "keywords" for name, _ in request.query):
         notices.append(Notice("keywords", "legacy", "taken as keyterm; boosts change nothing"))
-    if _redact(request):
-        where = (
-            "for what comes back to this client; the stored transcript and other listeners have all"
-        )
-        notices.append(Notice("redact", "scope", where))
     return tuple(notices[:_MOST_NOTICES])
 
 

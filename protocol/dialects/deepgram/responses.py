@@ -27,7 +27,6 @@ from ...events import (
     SpeechStarted,
     Word,
 )
-from ...redaction.client_redaction import redacted
 from ..common.turns import Turns, mean_confidence, timed
 from .query import Listening, Notice
 
@@ -162,11 +161,8 @@ class DeepgramResponses:
             self._warnings.append(notice)
 
     def _partial(self, partial: Partial) -> Answer:
-        """A partial, redacted: an incomplete number may become one that must be redacted."""
-        words = redacted(partial.words, self._listening.redact, growing=True)
-        stable = partial.stable if words == partial.words else 0
-        extra = {"segment_id": str(partial.segment), "stable": stable}
-        return self._results(partial.segment, partial.span, words, extra)
+        extra = {"segment_id": str(partial.segment), "stable": partial.stable}
+        return self._results(partial.segment, partial.span, partial.words, extra)
 
     def _final(self, final: Final, seq: int | None) -> Answer:
         segment = final.segment
@@ -182,7 +178,7 @@ class DeepgramResponses:
         return self._results(
             segment,
             final.span,
-            redacted(final.words, self._listening.redact),
+            final.words,
             extra,
             is_final=True,
             speech_final=not self._turns.goes_on(final),

@@ -38,6 +38,7 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
+from protocol.redaction.policy import CARD_DATA, DataKind
 
 RAW = "encoding=linear16&sample_rate=8000"
 WORDS = (Word("Hello", 0, 4_000, 0.9), Word("you", 4_000, 8_000, 0.7))
@@ -238,26 +239,21 @@ def test_old_keywords_lose_their_boost() -> None:
     ]
 
 
-def test_numbers_that_are_to_be_redacted_reach_this_client_neither_as_partial_nor_as_final() -> (
-    None
-):
-    dialect = deepgram(RAW + "&redact=pci&interim_results=true")
-    say(dialect, b"\x00\x00")
-    card = tuple(Word(word) for word in ("card", "four", "one", "one", "one"))
+@pytest.mark.parametrize(
+    ("query", "kinds"),
+    [
+        ("", frozenset()),
+        ("&redact=false", frozenset()),
+        ("&redact=pci", CARD_DATA),
+        ("&redact=ssn&redact=numbers", {DataKind.SSN, DataKind.NUMBER}),
+        ("&redact=true&language=de", {DataKind.NUMBER}),
+    ],
+)
+def test_a_client_may_ask_for_more_redaction(query: str, kinds: frozenset[DataKind]) -> None:
+    (opened,) = deepgram(RAW + query).receive(b"\x00\x00")[:1]
 
-    shown = told(
-        dialect,
-        started(),
-        Partial(SegmentId(0, 0), Span(0, 800), 1, card[:2], 2),
-        final(words=card),
-    )
-
-    transcripts = [one["channel"]["alternatives"][0]["transcript"] for one in shown]
-    assert transcripts == ["card [CREDIT_CARD]", "card [CREDIT_CARD]"]
-    (metadata,) = told(dialect, CallEnded("completed", 1, 1, ()))
-    assert [(one["parameter"], one["type"]) for one in metadata["x"]["warnings"]] == [
-        ("redact", "scope")
-    ]
+    assert isinstance(opened, CallOpened)
+    assert opened.config.redact == kinds
 
 
 def test_a_configure_is_acknowledged_once_and_not_by_the_list_that_the_call_began_with() -> None:
@@ -384,6 +380,7 @@ def test_each_encoding_is_heard_as_what_it_says(encoding: str, frame: bytes, hea
         ("encoding=mulaw&sample_rate=8k", "sample_rate must be a whole number"),
         ("encoding=mulaw&channels=9", "send 1 to 8"),
         ("encoding=mulaw&redact=pii", "redact must be pci, numbers, ssn"),
+        ("encoding=mulaw&redact=pci&language=ja", "redact knows de, en"),
         ("encoding=mulaw&callback=http://x", "callback is not supported"),
     ],
 )
