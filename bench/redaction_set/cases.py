@@ -26,6 +26,8 @@ class Line:
     channel: int
     words: tuple[str, ...]
     secret: tuple[int, int] | None = None
+    unsure: int | None = None
+    """A word of the secret that a recogniser has made of a digit, and that need not be masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,29 @@ def cards(language: str, count: int, random: Random) -> Iterator[Case]:
         sentence = random.choice(phrases.CARD[language])
         lines = _STYLES[style](card_number(random), sentence, language, random)
         yield Case("card", style, language, tuple(lines))
+
+
+def misheard(case: Case, random: Random) -> Case:
+    """The case with one error of a recogniser in its number: a word is lost, wrong, or sounds alike."""
+    place = random.choice([place for place, line in enumerate(case.lines) if line.secret])
+    line = case.lines[place]
+    assert line.secret is not None  # chosen so
+    start, end = line.secret
+    at = random.randrange(start, end)
+    digit = str(random.randrange(10))
+    alike = phrases.ALIKE[case.language].get(line.words[at], spell(int(digit), case.language))
+    if line.words[at][0].isdigit():
+        cut = random.randrange(len(line.words[at]))
+        alike = line.words[at][:cut] + random.choice((digit, "")) + line.words[at][cut + 1 :]
+    replaced = [] if random.random() < 0.4 and end - start > 1 else [alike]
+    words = (*line.words[:at], *replaced, *line.words[at + 1 :])
+    unsure = at if replaced and replaced[0] in phrases.NO_DIGITS else None
+    end += len(replaced) - 1
+    while words[end - 1] in phrases.JOINERS:
+        end -= 1
+    changed = Line(line.channel, words, (start, end), unsure)
+    lines = (*case.lines[:place], changed, *case.lines[place + 1 :])
+    return Case("card_misheard", case.style, case.language, lines)
 
 
 def codes(language: str, count: int, random: Random) -> Iterator[Case]:
@@ -86,11 +111,13 @@ def near_misses(language: str, count: int, random: Random) -> Iterator[Case]:
 
 
 def all_cases(seed: int = 14, each: int = 500, misses: int = 2_002) -> Iterator[Case]:
-    """The whole set. `each`: card numbers for each language; a fifth as many codes."""
+    """The whole set. `each`: card numbers for each language; half as many misheard ones."""
     for language in LANGUAGES:
         random = Random(f"{seed}:{language}")
         yield from cards(language, each, random)
         yield from codes(language, each // 5, random)
+        heard = cards(language, each // 2, random)
+        yield from (misheard(case, random) for case in heard)
         yield from near_misses(language, misses // len(LANGUAGES), random)
 
 

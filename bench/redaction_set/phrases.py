@@ -51,6 +51,20 @@ DOUBLE = {
     "en": "double", "de": "doppel", "fr": "double", "es": "doble", "it": "doppio", "pt": "duplo", "nl": "dubbel",
 }  # fmt: skip
 
+ALIKE = {
+    "en": {"four": "for", "two": "to", "one": "won", "eight": "ate", "zero": "oh"},
+    "de": {"zwei": "zwo", "eins": "ein", "drei": "zwei"},
+    "fr": {"six": "dix", "sept": "cet", "un": "hein"},
+    "es": {"seis": "siete", "dos": "doce"},
+    "it": {"sei": "sette", "tre": "tra"},
+    "pt": {"seis": "meia", "três": "treze"},
+    "nl": {"zeven": "negen", "een": "eens"},
+}
+"""Words that recognisers confuse with a digit."""
+
+NO_DIGITS = frozenset({"for", "to", "won", "ate", "ein", "cet", "hein", "tra"})
+JOINERS = frozenset({"and", "y", "e", "et", *DOUBLE.values()})
+
 NEAR_MISSES = {
     "order": {
         "en": "my order number is {}", "de": "meine Bestellnummer ist {}", "fr": "mon numéro de commande est le {}",

@@ -112,10 +112,11 @@ def _unit(parts: Parts) -> int | None:
 def _weak(
     tokens: Sequence[Token], found: Mapping[int, Atom], weak: Mapping[str, int]
 ) -> dict[int, Atom]:
-    """Homophones directly between two numbers."""
+    """Homophones between two numbers, with nothing but signs around them."""
     ends = {one.last for one in found.values()}
+    spoken = [at for at, token in enumerate(tokens) if not token.is_sign]
     return {
-        at: Atom(str(weak[token.text]), at, at, is_weak=True)
-        for at, token in enumerate(tokens)
-        if token.text in weak and at - 1 in ends and at + 1 in found
+        at: Atom(str(weak[tokens[at].text]), at, at, is_weak=True)
+        for before, at, after in zip(spoken, spoken[1:], spoken[2:], strict=False)
+        if tokens[at].text in weak and before in ends and after in found
     }

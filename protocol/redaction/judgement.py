@@ -12,6 +12,9 @@ _YEARS = range(1_900, 2_060)
 _LONGEST_CODE = 6
 """Digits of the longest PIN."""
 
+_SURELY_LONG = 13
+"""Digits of a number without any cue that is masked whatever it begins with: the first digit may be misheard."""
+
 _AN_ANSWER = 3
 """Most other words of a segment that is an answer to a question for a number."""
 
@@ -106,12 +109,14 @@ def _is_card_by_call(said: Said, around: Around, total: int) -> bool:
         if total >= 8 or (around.topic is Topic.CARD and _is_answer(said, around)):
             return True
         return said.count >= 4 and not _is_year(said) and around.topic in CARD_TOPICS
+    if total >= _SURELY_LONG:
+        return True
     begins = around.begins_card if around.before else said.begins_card
     if not begins:
         return False
     if around.in_fours and said.in_fours:
-        return total >= 13 or (total >= 8 and said.is_trail)
-    return total >= 13
+        return total >= 11 or (total >= 8 and said.is_trail)
+    return False
 
 
 def _is_answer(said: Said, around: Around) -> bool:

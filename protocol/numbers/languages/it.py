@@ -13,7 +13,7 @@ LEXICON = Lexicon(
         thousand="mille mila",
         million="milione milioni",
     ),
-    weak=numbered("o un/una"),
+    weak=numbered("o un/una duo/du tra/tre' quatro cinqui sai/lei set/sete oto move/nuove"),
     compound=True,
     repeats={"doppio": 2, "doppia": 2, "triplo": 3, "tripla": 3},
     times=words("volte"),

@@ -17,8 +17,15 @@ def test_all_card_numbers_and_codes_of_the_sample_are_masked(kind: str) -> None:
     assert missed == []
 
 
+def test_nearly_all_card_numbers_with_an_error_of_a_recogniser_are_masked() -> None:
+    misheard = [case for case in SAMPLE if case.kind == "card_misheard"]
+    missed = [case for case in misheard if not is_found(case, ours(case))]
+
+    assert len(missed) <= 0.05 * len(misheard)  # 2 % on the whole set: docs/redaction.md
+
+
 def test_at_most_two_percent_of_other_numbers_are_masked() -> None:
-    others = [case for case in SAMPLE if case.kind not in ("card", "code")]
+    others = [case for case in SAMPLE if not case.kind.startswith(("card", "code"))]
     masked = [case for case in others if any(ours(case))]
 
     assert len(masked) <= 0.02 * len(others)
