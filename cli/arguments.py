@@ -197,6 +197,18 @@ def _delete(verb: argparse.ArgumentParser) -> None:
     _stored(verb)
 
 
+def _redact(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("what", nargs="?", help="a text file with one segment a line, or a call id")
+    verb.add_argument("--policy", help="TOML file with the policy; default: card data")
+    verb.add_argument("--tenant", default="", help="tenant whose policy applies")
+    verb.add_argument("--language", default="en", help="language of a text file")
+    verb.add_argument(
+        "--dry-run", action="store_true", help="only print what would be left out; change nothing"
+    )
+    verb.add_argument("--check", action="store_true", help="run the tests in the policy file")
+    verb.add_argument("--store", help="SQLAlchemy URL of the store")
+
+
 def _keys(verb: argparse.ArgumentParser) -> None:
     from protocol.auth.credentials import Kind, Scope
 
@@ -241,4 +253,5 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "delete": _delete,
     "transcribe": _transcribe,
     "keys": _keys,
+    "redact": _redact,
 }

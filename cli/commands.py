@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Command] = {
     "tag": Command("stored_calls", "Change tags, agent, notes or legal hold of a stored call."),
     "delete": Command("stored_calls", "Delete stored calls with everything that is kept of them."),
     "transcribe": Command("calls", "Transcribe a recording in this process, without gateway."),
+    "redact": Command("redaction", "Redact a text or a stored call by a policy, or test a policy."),
     "doctor": Command("admin", "Check this machine and report what is missing."),
     "keys": Command("admin", "Create, list and revoke keys."),
     "gateway": Command("services", "Run the gateway: take calls from bridges over WebSockets."),

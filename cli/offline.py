@@ -14,6 +14,8 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE
 from protocol.events import Final, SegmentId, Span, Timing
 from protocol.jobs import Job
+from protocol.redaction.policy import CARD_DATA_POLICY, Policy
+from protocol.redaction.whole_call import redacted_call
 from streaming.audio.channel_segmenter import (
     ChannelSegmenter,
     SegmentClosed,
@@ -51,12 +53,17 @@ def transcribe_recording(
     language: str = "en",
     keywords: tuple[str, ...] = (),
     progress: Callable[[float], None] = lambda _: None,
+    policy: Policy = CARD_DATA_POLICY,
 ) -> Transcript:
-    """Transcribe `channels` (int16 at 8 kHz).  Calls `progress` with the completed part, 0 to 1."""
+    """
+    Transcribe `channels` (int16 at 8 kHz), and redact the words by `policy`.
+
+    Calls `progress` with the completed part, 0 to 1.
+    """
     longest = engine.capabilities.max_seconds
     cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
     total = sum(cut.span.end - cut.span.start for cut in cuts)
-    segments, done = [], 0
+    finals, done = list[Final](), 0
     for cut in cuts:
         samples = cut.pcm.astype(np.float32) / np.float32(32_768)
         heard = engine.transcribe([Utterance(samples, language=language, keywords=keywords)])[0]
@@ -64,9 +71,10 @@ def transcribe_recording(
             "recording", "", cut.segment, cut.span.start, 0.0, language,
             keywords=keywords, end=cut.span.end,
         )  # fmt: skip
-        segments.append(_stored(final_of(job, heard, engine.capabilities.name, Timing(0, 0))))
+        finals.append(final_of(job, heard, engine.capabilities.name, Timing(0, 0)))
         done += cut.span.end - cut.span.start
         progress(done / total)
+    segments = [_stored(final) for final in redacted_call(finals, policy)]
     segments.sort(key=lambda one: (one.span.start, one.segment.channel))
     roles = ("agent", "customer") if len(channels) == 2 else ("mixed",) * len(channels)
     duration = max(len(pcm) for pcm in channels)

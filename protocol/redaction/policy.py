@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from ..operator_error import OperatorError
+
 
 class DataKind(StrEnum):
     """Kinds of data that can be redacted."""
@@ -32,7 +34,7 @@ class DataKind(StrEnum):
 CARD_DATA = frozenset({DataKind.CARD_NUMBER, DataKind.SECURITY_CODE, DataKind.EXPIRY})
 
 
-class PolicyError(ValueError):
+class PolicyError(OperatorError, ValueError):
     """The policy file is invalid. The text says what to change."""
 
 

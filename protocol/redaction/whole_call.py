@@ -1,0 +1,27 @@
+"""Redacts a call that is complete: a recording, or a call in the store."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..events import Final, SegmentId
+from .call_state import CallState
+from .masking import apply, revised
+from .policy import Policy
+from .redactor import Heard, redact
+
+
+def redacted_call(finals: Sequence[Final], policy: Policy) -> list[Final]:
+    """The finals of a call, redacted. `finals`: all of the call, in any order; the result has the same order."""
+    state = CallState()
+    shown: dict[SegmentId, Final] = {}
+    for final in sorted(finals, key=lambda one: (one.span.end, one.segment.channel)):
+        words = tuple(word.text for word in final.words)
+        heard = Heard(final.segment, final.span, words, final.language)
+        result = redact(state, heard, policy)
+        state = result.state
+        left, redactions = apply(final.words, result.masks, policy)
+        shown[final.segment] = replace(final, words=left, redactions=redactions)
+        for revision in result.revisions:
+            earlier = shown[revision.segment]
+            shown[revision.segment] = revised(earlier, revision.mask, policy)
+    return [shown[final.segment] for final in finals]
