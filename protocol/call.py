@@ -63,6 +63,9 @@ class CallConfig:
     redaction: Policy = CARD_DATA_POLICY
     """What is redacted: the policy of the site and tenant, with the kinds in `redact`. The gateway sets it."""
 
+    formatted: bool = False
+    """Whether finals are formatted: numbers as digits, addresses as such."""
+
     @property
     def task(self) -> tuple[str, str]:
         """Language spoken and language written; a worker for this call must support this task."""

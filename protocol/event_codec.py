@@ -234,8 +234,15 @@ def _final(event: Final, role: RoleOf) -> dict[str, Any]:
             "latency": {"queue_ms": event.timing.waited_ms, "engine_ms": event.timing.engine_ms},
             "flags": event.flags,
         }
+        | _lexical(event)
         | _redactions(event)
     )
+
+
+def _lexical(event: Final) -> dict[str, str]:
+    """What was said, of a final whose words are formatted."""
+    said = " ".join(word.text for word in event.lexical)
+    return {"lexical": said} if said else {}
 
 
 def _redactions(event: Final) -> dict[str, Any]:

@@ -154,6 +154,9 @@ class Final:
     redactions: tuple[Redaction, ...] = ()
     """What was left out of the words, in order."""
 
+    lexical: tuple[Word, ...] = ()
+    """The words as they were said, redacted, if `words` are formatted; else empty."""
+
     @property
     def text(self) -> str:
         """The words, joined by spaces."""

@@ -39,6 +39,9 @@ class Job:
     redaction: Policy = CARD_DATA_POLICY
     """What the worker leaves out of the words. A job of an older gateway gets the default."""
 
+    formatted: bool = False
+    """Whether the words of the final are formatted: numbers as digits."""
+
     @property
     def task(self) -> Task:
         """The task that a worker must support."""

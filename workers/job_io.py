@@ -10,6 +10,7 @@ from protocol.audio import Pcm
 from protocol.clock import UPSAMPLING, to_seconds
 from protocol.event_codec import decode_entry, encode_event
 from protocol.events import Final, Timing
+from protocol.formatting.formatter import formatted, unformatted
 from protocol.jobs import Job
 from protocol.redaction.masking import revised
 from protocol.redaction.redactor import Revision
@@ -92,14 +93,15 @@ class JobIO:
         """Redact a final and commit it: again if another segment of its call was committed meanwhile."""
         policy = one.job.redaction
         if not policy.kinds:
-            return await self._queue.settle(one, encode_event(final))
+            return await self._queue.settle(one, encode_event(_shown(final, one.job)))
         while True:
             state = await self._queue.redaction_state(one)
             redacted = redacted_final(final, policy, state)
             for revision in redacted.revisions:
                 await self._revise(one, revision)
             states = (state, redacted.state or state)
-            outcome = await self._queue.settle(one, encode_event(redacted.final), states=states)
+            event = encode_event(_shown(redacted.final, one.job))
+            outcome = await self._queue.settle(one, event, states=states)
             if outcome is not Outcome.MOVED:
                 return outcome
 
@@ -110,7 +112,8 @@ class JobIO:
             return
         final = decode_entry(None, old).event
         if isinstance(final, Final):
-            masked = revised(final, revision.mask, one.job.redaction)
+            masked = revised(unformatted(final), revision.mask, one.job.redaction)
+            masked = formatted(masked) if final.lexical else masked
             if masked != final:
                 await self._queue.revise(one, old, masked)
 
@@ -152,6 +155,16 @@ class JobIO:
         logger.error(
             "segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome
         )
+
+
+def _shown(final: Final, job: Job) -> Final:
+    """A redacted final as it is shown. A fault in formatting leaves the words as they were said."""
+    if not job.formatted:
+        return final
+    try:
+        return formatted(final)
+    except Exception:  # noqa: BLE001  # the words count, their form is an extra
+        return final
 
 
 def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:

@@ -218,6 +218,7 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
         translate_to=asked.read("translate_to", options.language, None),
         keywords=Keywords(cleaned.terms),
         partials=asked.read("partials", options.boolean, default=True),
+        formatted=asked.read("format", options.boolean, default=False),
         hangover_ms=asked.read("endpointing_ms", options.hangover, None),
     )
     metadata = options.texts(asked.read("metadata", options.object_of, {}))

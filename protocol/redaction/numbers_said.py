@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..numbers.months import BEFORE_YEAR, MONTHS
 from ..numbers.runs import Run, is_glue, runs
 from ..numbers.tokens import Token
 from .card_numbers import LONGEST, SHORTEST, is_card_number, may_begin
 from .cues import Cue, Topic, cues
-from .months import BEFORE_YEAR, MONTHS
 
 _REACH_BACK = 30
 """Most words between a cue and a later number that it is about."""
@@ -77,10 +77,11 @@ def numbers_of(words: Sequence[str], language: str) -> SegmentNumbers:
     """Find the numbers of a segment. `language`: ISO 639 of the words."""
     found, tokens = runs(words, language)
     phrases = [cue for cue in cues(tokens) if not _inside(cue, found)]
-    numbers = tuple(_said(run, tokens, phrases, language) for run in found)
+    named = _without_units(phrases, found, tokens)
+    numbers = tuple(_said(run, tokens, phrases, named, language) for run in found)
     silent = not found and is_glue(tokens, language)
     others = _other_words(found, tokens, language)
-    return SegmentNumbers(tuple(tokens), numbers, tuple(phrases), silent, others)
+    return SegmentNumbers(tuple(tokens), numbers, tuple(named), silent, others)
 
 
 def _other_words(found: Sequence[Run], tokens: Sequence[Token], language: str) -> int:
@@ -91,12 +92,32 @@ def _other_words(found: Sequence[Run], tokens: Sequence[Token], language: str) -
     )
 
 
+def _without_units(
+    phrases: Sequence[Cue], found: Sequence[Run], tokens: Sequence[Token]
+) -> list[Cue]:
+    """The cues without units behind numbers: the dollars in `five dollars and 4738` say nothing of 4738."""
+    ends = [run.last + 1 for run in found]
+    return [cue for cue in phrases if not _is_unit(cue, ends, tokens)]
+
+
+def _is_unit(cue: Cue, ends: Sequence[int], tokens: Sequence[Token]) -> bool:
+    return cue.topic is Topic.OTHER and any(
+        end <= cue.first and _spoken(tokens, end, cue.first) == 0 for end in ends
+    )
+
+
 def _inside(cue: Cue, found: Sequence[Run]) -> bool:
     return any(run.first <= cue.first and cue.last <= run.last for run in found)
 
 
-def _said(run: Run, tokens: Sequence[Token], phrases: Sequence[Cue], language: str) -> Said:
-    topic, distance = _nearest(run, tokens, phrases)
+def _said(
+    run: Run,
+    tokens: Sequence[Token],
+    phrases: Sequence[Cue],
+    named: Sequence[Cue],
+    language: str,
+) -> Said:
+    topic, distance = _nearest(run, tokens, phrases, named)
     digits = run.digits
     return Said(
         run,
@@ -121,9 +142,11 @@ def _month(run: Run, tokens: Sequence[Token]) -> int | None:
     return tokens[place].word if place >= 0 and tokens[place].text in MONTHS else None
 
 
-def _nearest(run: Run, tokens: Sequence[Token], phrases: Sequence[Cue]) -> tuple[Topic | None, int]:
+def _nearest(
+    run: Run, tokens: Sequence[Token], phrases: Sequence[Cue], named: Sequence[Cue]
+) -> tuple[Topic | None, int]:
     """The cue that says what the run is: a unit right behind it, else the last one before it, else the next one."""
-    before = [cue for cue in phrases if cue.last < run.first]
+    before = [cue for cue in named if cue.last < run.first]
     after = [cue for cue in phrases if cue.first > run.last]
     ahead = _spoken(tokens, run.last + 1, after[0].first) if after else _REACH_AHEAD + 1
     if after and after[0].topic is Topic.OTHER and ahead == 0:

@@ -54,7 +54,7 @@ def test_deepgrams_sdk_is_told_what_was_asked_for_and_cannot_be_had(
     assert metadata["tags"] == ["ci"]
     assert metadata["extra"] == {"call_id": "sdk-1", "ticket": "7"}
     warned = {warning["parameter"]: warning["type"] for warning in metadata["x"]["warnings"]}
-    assert warned == {"model": "ignored", "smart_format": "ignored"}
+    assert warned == {"model": "ignored"}
 
 
 def test_deepgrams_sdk_sees_partials_before_finals_and_words_in_order(

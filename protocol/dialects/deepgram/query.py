@@ -51,13 +51,13 @@ _UNDERSTOOD = frozenset(
     {
         "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
         "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
-        "vad_events", "redact", "diarize", "callback",
+        "vad_events", "redact", "diarize", "callback", "smart_format", "numerals",
     }
 )  # fmt: skip
 
 _KNOWN = frozenset(
     {
-        "model", "version", "punctuate", "smart_format", "numerals", "no_delay", "filler_words", "profanity_filter",
+        "model", "version", "punctuate", "no_delay", "filler_words", "profanity_filter",
         "dictation", "measurements", "paragraphs", "utterances", "utt_split", "mip_opt_out", "diarize_version",
         "replace", "search", "detect_language", "detect_entities", "sentiment", "topics", "intents", "summarize",
         "alternatives", "callback_method", "extra_model", "eot_threshold", "eot_timeout_ms",
@@ -182,6 +182,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
         config=CallConfig(
             language=spoken,
             redact=_redact(request, spoken),
+            formatted=_truth(request, "smart_format") or _truth(request, "numerals"),
             keywords=Keywords(cleaned.terms),
             partials=_truth(request, "interim_results"),
             hangover_ms=_hangover(request.first("endpointing")),

@@ -240,6 +240,22 @@ def test_old_keywords_lose_their_boost() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "is_formatted"),
+    [
+        ("", False),
+        ("&smart_format=true", True),
+        ("&numerals=true", True),
+        ("&numerals=false", False),
+    ],
+)
+def test_a_client_may_ask_for_digits(query: str, is_formatted: bool) -> None:
+    (opened,) = deepgram(RAW + query).receive(b"\x00\x00")[:1]
+
+    assert isinstance(opened, CallOpened)
+    assert opened.config.formatted is is_formatted
+
+
+@pytest.mark.parametrize(
     ("query", "kinds"),
     [
         ("", frozenset()),

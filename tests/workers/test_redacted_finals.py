@@ -43,10 +43,13 @@ class Reader:
 class SpokenCall:
     """A call on one channel. Segment n has a length of 10 + n tenths of a second."""
 
-    def __init__(self, redis: Redis, texts: Sequence[str], policy: Policy) -> None:
+    def __init__(
+        self, redis: Redis, texts: Sequence[str], policy: Policy, *, formatted: bool = False
+    ) -> None:
         self._redis = redis
         self._gateway = CallStore(redis, CALL, "owner")
         self._policy = policy
+        self._formatted = formatted
         self._read = b"0"
         self.engine = Reader({10 + number: text for number, text in enumerate(texts)})
 
@@ -75,7 +78,17 @@ class SpokenCall:
         segment, start = SegmentId(0, number), number * 24_000
         audio = b"\x00\x40" * (1_600 * (10 + number))
         end = start + len(audio) // 4 if final else None
-        job = Job("call-1", "log-a", segment, start, 0.0, "en", end=end, redaction=self._policy)
+        job = Job(
+            "call-1",
+            "log-a",
+            segment,
+            start,
+            0.0,
+            "en",
+            end=end,
+            redaction=self._policy,
+            formatted=self._formatted,
+        )
         stored = StoreAudio(segment, 0, audio, b"" if final else encode_job(job))
         queued = [QueueFinal(segment, encode_job(job), len(audio))] if final else []
         await self._gateway.perform([stored, *queued])
@@ -92,9 +105,9 @@ class SpokenCall:
 
 @asynccontextmanager
 async def spoken(
-    redis: Redis, texts: Sequence[str], policy: Policy | None = None
+    redis: Redis, texts: Sequence[str], policy: Policy | None = None, *, formatted: bool = False
 ) -> AsyncIterator[SpokenCall]:
-    call = SpokenCall(redis, texts, policy or Policy())
+    call = SpokenCall(redis, texts, policy or Policy(), formatted=formatted)
     await call.begin()
     async with working(redis, call.engine):
         yield call
@@ -221,6 +234,29 @@ async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
 
     assert shown == ["my card is [CARD_NUMBER] and now", "it is"]
     assert b"4738" not in await everything_in(redis)
+
+
+async def test_a_formatted_final_is_redacted_and_revised_in_both_forms(redis: Redis) -> None:
+    texts = ["twenty five dollars and four seven three eight", "2916", "0563 7481"]
+    async with spoken(redis, texts, formatted=True) as call:
+        await call.say(0)
+        before = await call.shown()
+        for number in (1, 2):
+            await call.say(number)
+
+    assert before == ["$25 and 4738"]
+    first = next(event for event in await call.events() if isinstance(event, Final))
+    assert first.text == "$25 and [CARD_NUMBER]"
+    assert [word.text for word in first.lexical] == [
+        "twenty",
+        "five",
+        "dollars",
+        "and",
+        "[CARD_NUMBER]",
+    ]
+    assert [(one.kind, one.place) for one in first.redactions] == [("card_number", 2)]
+    left = await everything_in(redis)
+    assert b"4738" not in left and b"seven" not in left
 
 
 async def test_a_site_may_switch_redaction_off(redis: Redis) -> None:

@@ -1,6 +1,6 @@
 """Names of months, folded, in all languages at once: an expiry date may be `September twenty seven`."""
 
-from ..numbers.lexicon import words
+from .lexicon import words
 
 MONTHS = words(
     """
