@@ -89,7 +89,7 @@ def _date(said: Said, group: Sequence[Number]) -> list[Item]:
     day = group[0].value
     if said.word(first - 1) in MONTHS and said.language == "en" and 1 <= day <= 31:
         items = [_item(said, str(day), first, group[0].last)]
-        return items + (_year(said, group[1:]) if len(group) > 1 else [])
+        return items + (shown(said, group[1:]) if len(group) > 1 else [])
     if said.word(last + 1) in MONTHS and len(group) == 1 and 1 <= day <= 31:
         return [_item(said, str(day), first, last)]
     return _year(said, group) if said.word(first - 1) in MONTHS else []

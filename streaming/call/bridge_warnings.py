@@ -1,7 +1,9 @@
 """Decides which warnings about a bridge's messages and options go into the event log of its call.  Pure."""
 
 from protocol.bridge_events import BridgeWarning, WarningCode
+from protocol.call import CallConfig
 from protocol.events import CallWarning
+from protocol.numbers.languages import SUPPORTED
 
 _MOST = 32
 """Most warnings in the event log of one call; further ones are only counted in the metrics."""
@@ -24,6 +26,15 @@ class BridgeWarnings:
     def recall(self, logged: CallWarning) -> None:
         """Note a warning that another gateway has logged."""
         self._known.add(_kind(logged.code, logged.message))
+
+
+def redaction_warning(config: CallConfig) -> BridgeWarning | None:
+    """Return a warning if number words of the written language are not known; None if all is well."""
+    _, written = config.task
+    if not config.redaction.kinds or written in SUPPORTED:
+        return None
+    message = f"number words in {written} are not known: only digits are redacted"
+    return BridgeWarning(WarningCode.REDACTION_LIMITED, message)
 
 
 def _kind(code: str, message: str) -> str:

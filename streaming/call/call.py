@@ -46,7 +46,7 @@ from protocol.jobs import Job, encode_job
 from protocol.worker_capacity import Task
 
 from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
-from .bridge_warnings import BridgeWarnings
+from .bridge_warnings import BridgeWarnings, redaction_warning
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
 from .ledger import Ledger
@@ -129,6 +129,7 @@ class Call:
         self._log(started)
         if self.config.keywords.terms or rejected_keywords:
             self._acknowledge_keywords(rejected_keywords)
+        self._warn_of_language()
 
     def recall(self, recovered: RecoveredCall) -> None:
         """Continue the call of another gateway, including its unsettled segments."""
@@ -235,6 +236,7 @@ class Call:
     def change_language(self, language: str) -> None:
         """Use `language` (ISO 639) for every segment that closes from now on."""
         self.config = replace(self.config, language=language)
+        self._warn_of_language()
 
     def set_load_level(self, level: LoadLevel, reason: str = "") -> bool:
         """
@@ -267,6 +269,10 @@ class Call:
         """Log that input of the bridge was ignored, unless the log has a warning of this kind."""
         if logged := self._warnings.note(warning):
             self._log(logged)
+
+    def _warn_of_language(self) -> None:
+        if warning := redaction_warning(self.config):
+            self.warn_of(warning)
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """End an open segment on purpose without a transcript, with `segment.dropped`."""

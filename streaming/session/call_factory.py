@@ -11,11 +11,10 @@ from redis.asyncio import Redis
 from broker.log_reader import LogReader
 from broker.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
-from protocol.bridge_events import BridgeWarning, CallOpened, WarningCode
+from protocol.bridge_events import CallOpened
 from protocol.call import CallConfig
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
-from protocol.numbers.languages import SUPPORTED
 from protocol.tenants import parted
 from protocol.worker_capacity import Task
 
@@ -91,8 +90,6 @@ class CallFactory:
         """
         call = self._call(queue, checkpoint)
         call.start(opened.rejected_keywords)
-        if warning := _redaction_warning(call.config):
-            call.warn_of(warning)
         channels = self._channels(opened, call, [Origin()] * len(opened.roles))
         log.info(
             "call_started",
@@ -238,12 +235,3 @@ class CallFactory:
 def _completed(said: CallConfig, known: CallConfig) -> CallConfig:
     """Return the configuration `said` by a reconnecting bridge, with options that it omits taken from `known`."""
     return said if said.hangover_ms else replace(said, hangover_ms=known.hangover_ms)
-
-
-def _redaction_warning(config: CallConfig) -> BridgeWarning | None:
-    """The warning that card data in this language is found only where the engine writes digits."""
-    _, written = config.task
-    if not config.redaction.kinds or written in SUPPORTED:
-        return None
-    message = f"number words in {written} are not known: only digits are redacted"
-    return BridgeWarning(WarningCode.REDACTION_LIMITED, message)

@@ -61,7 +61,8 @@ WORDS = st.sampled_from(sorted(LEXICONS)).flatmap(
         st.just(language),
         st.lists(
             st.sampled_from(
-                [*lexicon_of(language).morphemes, "the", "march", "euros", "percent", "at", "dot", "com", "pm", "point"]
+                [*lexicon_of(language).morphemes, "the", "march", "euros", "percent", "at", "dot", "com", "pm", "point",
+                 "7", "12", "uhr", "heures", "per", "por", "pour", "komma", "first", "cents", "okay,", "ja."]
             ),
             max_size=25,
         ),

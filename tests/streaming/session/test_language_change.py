@@ -8,6 +8,8 @@ from broker.pubsub import PubSubHub
 from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import LanguageChanged
 from protocol.call import CallConfig, Role
+from protocol.event_codec import decode_entry
+from protocol.events import CallWarning
 from streaming.call.call import Call, Identity
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger
@@ -31,3 +33,22 @@ def test_a_language_that_no_worker_hears_is_not_changed_to(language: str, then: 
     live_call.feed(LanguageChanged(language))
 
     assert call.config.language == then
+
+
+def test_a_change_to_a_language_without_number_words_is_told() -> None:
+    call = Call(
+        Identity("c1", "log", (Role.MIXED,), "native", 0.0),
+        CallConfig(),
+        Ledger(1),
+        500,
+        lambda: 0.0,
+    )
+    call.start()
+    call.change_language("de")
+    assert len(call.ledger.pending) == 1
+
+    call.change_language("ja")
+
+    _, warning = [decode_entry(None, event.payload).event for event in call.ledger.pending]
+    assert isinstance(warning, CallWarning)
+    assert warning.code == "redaction_limited"
