@@ -12,7 +12,7 @@ import msgspec
 
 from ..clock import from_seconds
 from ..events import SegmentId, Span
-from .cues import Topic
+from .cues import CARD_TOPICS, Topic
 
 _PAUSE = from_seconds(20.0)
 """Longest pause, in samples, after which a number goes on in the next segment of its channel."""
@@ -129,18 +129,25 @@ class CallState:
             if not fact.is_whole:
                 return
 
-    def topic(self, start: int) -> Topic | None:
-        """What was spoken of last before `start`, in any channel. A card number answers the question for it."""
+    def topic(self, start: int) -> tuple[Topic | None, int]:
+        """
+        What was spoken of last before `start`, in any channel, and where on the call clock.
+
+        A card number answers the question for it. A thing that may be paid by card keeps an earlier topic.
+        """
+        weak: tuple[Topic | None, int] = (None, 0)
         for fact in reversed(self.facts):
             if fact.span.start > start:
                 continue
             if start - fact.span.end > _MEMORY:
-                return None
-            if fact.topic is not None and not (fact.has_card and _is_answered(fact.topic)):
-                return fact.topic
+                break
+            if fact.topic is Topic.OTHER_WEAK:
+                weak = weak if weak[0] else (fact.topic, fact.span.end)
+            elif fact.topic is not None and not (fact.has_card and fact.topic in CARD_TOPICS):
+                return fact.topic, fact.span.end
             if fact.has_card:
-                return None
-        return None
+                break
+        return weak
 
     def is_after_card(self, start: int) -> bool:
         """Whether a card number ended shortly before `start`, in any channel."""
@@ -148,10 +155,6 @@ class CallState:
             fact.has_card and fact.span.start <= start and start - fact.span.end <= _MEMORY
             for fact in self.facts
         )
-
-
-def _is_answered(topic: Topic) -> bool:
-    return topic in (Topic.CARD, Topic.CARD_WEAK)
 
 
 def masked(fact: Fact, edge: Edge, kind: str) -> Fact:

@@ -32,8 +32,14 @@ class Topic(StrEnum):
     PHONE = "phone"
     BIRTH = "birth"
     OTHER = "other"
-    """Something that is no card: an order, a price, an address."""
+    """A number that is no card: `order number`, `post code`."""
 
+    OTHER_WEAK = "other_weak"
+    """Something that is no card, but may be paid by card: an order, a booking, a price."""
+
+
+CARD_TOPICS = frozenset({Topic.CARD, Topic.CARD_WEAK})
+CARD_DATA_TOPICS = CARD_TOPICS | {Topic.CODE, Topic.EXPIRY}
 
 _PHRASES: dict[Topic, str] = {
     Topic.CARD: """
@@ -55,7 +61,8 @@ _PHRASES: dict[Topic, str] = {
         card, visa, mastercard, master card, amex, american express, maestro, diners, plastic, karte, carte,
         cb, tarjeta, cartao, carta, kaart""",
     Topic.CODE: """
-        security code, security number, cvv, cvc, cvv2, cvc2, cv2, csc, c v v, c v c, c v 2, cvv code, cvc
+        security code, three numbers, drei zahlen, drei nummern, trois numeros, tre numeri, drie nummers,
+        hinten, security number, cvv, cvc, cvv2, cvc2, cv2, csc, c v v, c v c, c v 2, cvv code, cvc
         code, card verification, verification code, three digits, three digit, last three digits, four
         digits on the front, on the back, back of the card, back of your card, pin, pin code, pin number,
         pincode, prufziffer, kartenprufnummer, prufnummer, prufzahl, sicherheitscode, sicherheitsnummer,
@@ -76,7 +83,8 @@ _PHRASES: dict[Topic, str] = {
         scadenza, data di scadenza, scade, valida fino, fino al, vervaldatum, verloopdatum, verloopt, geldig
         tot, vervalt, vervaldata""",
     Topic.LAST_FOUR: """
-        last four, last 4, last four digits, ending in, ends in, ending with, ends with, letzten vier,
+        last four, ending, ends, card ending, endend, terminant, terminata, terminada, last 4, last four
+        digits, ending in, ends in, ending with, ends with, letzten vier,
         letzten 4, endet auf, endend auf, endet mit, quatre derniers, derniers chiffres, se termine par,
         finit par, terminant par, ultimos cuatro, ultimos 4, termina en, terminada en, acaba en, ultimos
         quatro, termina em, final, ultime quattro, ultime 4, finisce con, finisce per, termina con, laatste
@@ -170,11 +178,27 @@ def _table() -> Mapping[str, tuple[tuple[tuple[str, ...], Topic], ...]]:
     for topic, text in _PHRASES.items():
         for phrase in text.split(","):
             words = tuple(phrase.split())
-            table.setdefault(words[0], {}).setdefault(words, topic)
+            table.setdefault(words[0], {}).setdefault(words, _strength(topic, words))
     return {
         word: tuple(sorted(phrases.items(), key=lambda one: -len(one[0])))
         for word, phrases in table.items()
     }
+
+
+_NAMES_A_NUMBER = (
+    "number", "nummer", "numero", "referen", "code", "plz", "cep", "extension", "durchwahl", "aktenzeichen",
+    "kenmerk", "tracking", "serial", "imei", "ticket", "id", "leitzahl", "seguimiento", "tracciamento", "rastre",
+    "suivi", "expediente", "dossier", "pratica", "protocol", "processo", "compteur", "zahler", "interno", "ramal",
+)  # fmt: skip
+"""Parts of phrases that ask for a number of their own kind."""
+
+
+def _strength(topic: Topic, phrase: tuple[str, ...]) -> Topic:
+    """`OTHER_WEAK` for a phrase that names a thing, but not its number."""
+    if topic is not Topic.OTHER:
+        return topic
+    is_named = any(part in word for word in phrase for part in _NAMES_A_NUMBER)
+    return Topic.OTHER if is_named else Topic.OTHER_WEAK
 
 
 _TABLE = _table()

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from .cues import Topic
+from .cues import CARD_DATA_TOPICS, CARD_TOPICS, Topic
 from .numbers_said import Said
 from .policy import DataKind
 
-CARD_TOPICS = frozenset({Topic.CARD, Topic.CARD_WEAK})
-_CARD_DATA_TOPICS = CARD_TOPICS | {Topic.CODE, Topic.EXPIRY}
 _YEARS = range(1_900, 2_060)
 _LONGEST_CODE = 6
 """Digits of the longest PIN."""
 
 _SURELY_LONG = 13
 """Digits of a number without any cue that is masked whatever it begins with: the first digit may be misheard."""
+
+_SHORTEST_USUAL = 15
 
 _AN_ANSWER = 3
 """Most other words of a segment that is an answer to a question for a number."""
@@ -51,7 +51,11 @@ ALONE = Around()
 
 def is_about_something_else(topic: Topic | None) -> bool:
     """Whether a number with this cue is known to be no card data."""
-    return topic is not None and topic not in _CARD_DATA_TOPICS
+    return topic is not None and topic not in CARD_DATA_TOPICS
+
+
+def _may_be_paid_by_card(topic: Topic | None) -> bool:
+    return topic is None or topic is Topic.OTHER_WEAK
 
 
 def kinds_of(said: Said, around: Around) -> list[DataKind]:
@@ -78,11 +82,20 @@ def _is_card(said: Said, around: Around) -> bool:
         return said.count >= 15 or not is_about_something_else(said.topic)
     if around.joins_card and said.topic is not Topic.OTHER:
         return True
-    if said.topic is None:
+    if _is_whole_in_fours(said, around, total):
+        return True
+    if _may_be_paid_by_card(said.topic):
         return _is_card_by_call(said, around, total)
     if said.topic in CARD_TOPICS:
         return _is_card_by_cue(said, total)
-    return total >= 15 and said.topic in _CARD_DATA_TOPICS
+    return total >= 15 and said.topic in CARD_DATA_TOPICS
+
+
+def _is_whole_in_fours(said: Said, around: Around, total: int) -> bool:
+    """Groups of four over several segments that may be a whole card number, whatever was asked for."""
+    is_long = around.before + around.after > 0 and total >= _SHORTEST_USUAL
+    begins = around.begins_card if around.before else said.begins_card
+    return is_long and begins and around.in_fours and said.in_fours
 
 
 def _is_card_by_cue(said: Said, total: int) -> bool:
@@ -103,9 +116,12 @@ def _is_card_by_cue(said: Said, total: int) -> bool:
 
 def _is_card_by_call(said: Said, around: Around, total: int) -> bool:
     """A number without a cue in its segment."""
-    if is_about_something_else(around.topic):
+    topic = said.topic or around.topic
+    if is_about_something_else(topic) and not (
+        total >= _SURELY_LONG and _may_be_paid_by_card(topic)
+    ):
         return False
-    if around.topic in _CARD_DATA_TOPICS or around.after_card:
+    if around.topic in CARD_DATA_TOPICS or around.after_card:
         if total >= 8 or (around.topic is Topic.CARD and _is_answer(said, around)):
             return True
         return said.count >= 4 and not _is_year(said) and around.topic in CARD_TOPICS
@@ -146,10 +162,8 @@ def _is_expiry(said: Said, around: Around) -> bool:
     if topic is Topic.EXPIRY:
         named = said.topic is not None or _is_answer(said, around)
         return named and (fits or (said.is_trail and said.count <= 2))
-    is_asked = around.topic is not Topic.CODE
-    return (
-        said.topic is None and is_asked and around.after_card and fits and _is_answer(said, around)
-    )
+    is_asked = around.topic is not Topic.CODE and not is_about_something_else(around.topic)
+    return said.topic is None and is_asked and around.after_card and fits and said.is_whole
 
 
 def _is_year_of_month(said: Said) -> bool:

@@ -65,7 +65,7 @@ def hide(state: CallState, heard: Heard, policy: Policy) -> list[str]:
 
 def _may_become_more(said: Said, state: CallState, heard: Heard, policy: Policy) -> bool:
     """Whether the last number of an open segment may become data that is redacted."""
-    topic = said.topic or state.topic(heard.span.start)
+    topic = said.topic or state.topic(heard.span.start)[0]
     return bool(policy.kinds - CARD_DATA) or not is_about_something_else(topic)
 
 

@@ -101,7 +101,7 @@ def _without_units(
 
 
 def _is_unit(cue: Cue, ends: Sequence[int], tokens: Sequence[Token]) -> bool:
-    return cue.topic is Topic.OTHER and any(
+    return cue.topic in (Topic.OTHER, Topic.OTHER_WEAK) and any(
         end <= cue.first and _spoken(tokens, end, cue.first) == 0 for end in ends
     )
 
@@ -149,11 +149,24 @@ def _nearest(
     before = [cue for cue in named if cue.last < run.first]
     after = [cue for cue in phrases if cue.first > run.last]
     ahead = _spoken(tokens, run.last + 1, after[0].first) if after else _REACH_AHEAD + 1
-    if after and after[0].topic is Topic.OTHER and ahead == 0:
+    if after and after[0].topic in (Topic.OTHER, Topic.OTHER_WEAK) and ahead == 0:
         return Topic.OTHER, 0
+    before = [cue] if (cue := _strongest(before)) else []
     if before and (back := _spoken(tokens, before[-1].last + 1, run.first)) <= _REACH_BACK:
         return before[-1].topic, back
     return (after[0].topic, ahead) if ahead <= _REACH_AHEAD else (None, 0)
+
+
+def _strongest(before: Sequence[Cue]) -> Cue | None:
+    """The last cue; a thing that may be paid by card does not count if another cue is before it."""
+    strong = (cue for cue in reversed(before) if cue.topic is not Topic.OTHER_WEAK)
+    return next(strong, before[-1] if before else None)
+
+
+def topic_of(phrases: Sequence[Cue]) -> Topic | None:
+    """What a segment leaves as the topic for the next one."""
+    cue = _strongest(phrases)
+    return cue.topic if cue else None
 
 
 def _spoken(tokens: Sequence[Token], start: int, end: int) -> int:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from ..events import SegmentId, Span
 from .call_state import CallState, Edge, Fact, masked
 from .card_numbers import SHORTEST, is_card_number
+from .cues import CARD_TOPICS, Topic
 from .iban import ibans
-from .judgement import CARD_TOPICS, Around, is_about_something_else, kinds_of
-from .numbers_said import Said, numbers_of
+from .judgement import Around, is_about_something_else, kinds_of
+from .numbers_said import Said, numbers_of, topic_of
 from .policy import DataKind, Policy
 
 _CARD_DATA = frozenset({DataKind.CARD_NUMBER, DataKind.SECURITY_CODE, DataKind.EXPIRY})
@@ -72,10 +73,11 @@ class _Segment:
         self._heard = heard
         self._policy = policy
         self._said = numbers_of(heard.words, heard.language)
-        self._topic = state.topic(heard.span.start)
-        asked_anew = self._topic is not None and self._topic not in CARD_TOPICS
-        before = () if asked_anew else state.before(heard.segment, heard.span.start)
-        self._before = tuple(before)
+        self._topic, asked_at = state.topic(heard.span.start)
+        before = tuple(state.before(heard.segment, heard.span.start))
+        is_new = bool(before) and before[0].span.end < asked_at
+        asked_anew = is_new and self._topic not in (*CARD_TOPICS, Topic.OTHER_WEAK)
+        self._before = () if asked_anew else before
         self._after = tuple(state.after(heard.segment, heard.span.end))
         self._after_card = state.is_after_card(heard.span.start)
 
@@ -151,7 +153,7 @@ class _Segment:
             self._edge(last, shown) if last and last.said.is_trail else None,
             bool(first and first.said.is_whole),
             self._said.is_silent,
-            self._said.cues[-1].topic if self._said.cues else None,
+            topic_of(self._said.cues),
             any(one.kind is DataKind.CARD_NUMBER and self._is_complete(one.said) for one in judged),
         )
 

@@ -85,6 +85,79 @@ def test_the_order_in_which_workers_finish_does_not_matter(order: tuple[int, ...
     ]
 
 
+def test_a_whole_call_in_english() -> None:
+    lines = [
+        (1, "how can I help"),
+        (0, "I want to book a table for two at eight thirty on the fifteenth"),
+        (1, "and a phone number"),
+        (0, "oh seven seven double oh nine hundred one two three"),
+        (1, "I need a card to hold the booking"),
+        (0, "okay it is five five double five"),
+        (0, "five five five five five five"),
+        (1, "yes"),
+        (0, "five five five five four four"),
+        (1, "the expiry date"),
+        (0, "eleven twenty eight"),
+        (1, "and the three numbers on the back"),
+        (0, "seven three seven"),
+        (1, "lovely we will charge twenty five pounds"),
+        (1, "your booking reference is seven four one nine two two"),
+        (0, "seven four one nine two two"),
+        (0, "and there will be four of us"),
+        (1, "okay four people at eight thirty"),
+    ]
+    masked = {
+        5: "okay it is [CARD_NUMBER]",
+        6: "[CARD_NUMBER]",
+        8: "[CARD_NUMBER]",
+        10: "[EXPIRY]",
+        12: "[SECURITY_CODE]",
+    }
+
+    assert shown(lines) == [masked.get(at, text) for at, (_, text) in enumerate(lines)]
+
+
+def test_a_whole_call_in_german() -> None:
+    lines = [
+        (1, "Ihre Kundennummer bitte"),
+        (0, "vier sieben eins eins null acht"),
+        (1, "und die Kreditkarte"),
+        (0, "ja einen Moment"),
+        (0, "also fünf vier eins drei drei drei"),
+        (0, "null null acht neun"),
+        (0, "null null zwei null eins eins"),
+        (1, "gültig bis"),
+        (0, "null acht neunundzwanzig"),
+        (1, "und hinten die drei Zahlen"),
+        (0, "sieben drei sieben"),
+        (1, "Rückruf unter welcher Nummer"),
+        (0, "null eins sieben zwei vier vier fünf sechs sieben acht neun"),
+    ]
+    masked = {
+        4: "also [CARD_NUMBER]",
+        5: "[CARD_NUMBER]",
+        6: "[CARD_NUMBER]",
+        8: "[EXPIRY]",
+        10: "[SECURITY_CODE]",
+    }
+
+    assert shown(lines, "de") == [masked.get(at, text) for at, (_, text) in enumerate(lines)]
+
+
+def test_a_call_about_a_card_in_which_none_is_said() -> None:
+    lines = [
+        (0, "my card was declined for 250 dollars on the 3rd of march"),
+        (1, "is that the card ending 4242"),
+        (0, "yes I got it in 2021 and I called 3 times"),
+        (1, "your limit is 5000 dollars"),
+        (0, "send it to 1600 Pennsylvania Avenue"),
+        (1, "account number please"),
+        (0, "12345678"),
+    ]
+
+    assert shown(lines) == [text for _, text in lines]
+
+
 def test_the_agent_who_repeats_the_number_is_masked_too() -> None:
     lines = [(0, "my card is 4111 1111 1111 1111"), (1, "so that is 4111 1111"), (1, "1111 1111")]
 
