@@ -101,6 +101,7 @@ class CallState:
         """The segments whose last number goes on in a segment that begins with one, the nearest first."""
         channel = [one for one in self.facts if one.segment.channel == segment.channel]
         earlier = [one for one in channel if one.segment.number < segment.number]
+        kind = ""
         for fact in sorted(earlier, key=lambda one: -one.segment.number):
             if start - fact.span.end > _PAUSE:
                 return
@@ -109,6 +110,9 @@ class CallState:
                 continue
             if fact.trail is None or fact.trail.is_other:
                 return
+            if kind and fact.trail.kind not in ("", kind):
+                return
+            kind = kind or fact.trail.kind
             yield fact
             if not fact.is_whole:
                 return

@@ -140,6 +140,11 @@ def _is_answer(said: Said, around: Around) -> bool:
     return said.is_trail and around.other_words <= _AN_ANSWER
 
 
+def _is_asked_for(said: Said, around: Around) -> bool:
+    """Whether the segment names nothing itself and says little else than numbers."""
+    return said.topic is None and around.other_words <= _AN_ANSWER
+
+
 def _is_year(said: Said) -> bool:
     return len(said.run.atoms) <= 2 and said.count == 4 and int(said.run.digits) in _YEARS
 
@@ -160,8 +165,9 @@ def _is_expiry(said: Said, around: Around) -> bool:
     topic = said.topic or around.topic
     fits = _is_year_of_month(said) or is_month_and_year(said.run.digits)
     if topic is Topic.EXPIRY:
-        named = said.topic is not None or _is_answer(said, around)
-        return named and (fits or (said.is_trail and said.count <= 2))
+        named = said.topic is not None or _is_asked_for(said, around)
+        is_part = said.count <= 2 and (said.is_trail or _is_asked_for(said, around))
+        return named and (fits or is_part)
     is_asked = around.topic is not Topic.CODE and not is_about_something_else(around.topic)
     return said.topic is None and is_asked and around.after_card and fits and said.is_whole
 

@@ -144,6 +144,19 @@ def test_a_whole_call_in_german() -> None:
     assert shown(lines, "de") == [masked.get(at, text) for at, (_, text) in enumerate(lines)]
 
 
+def test_answers_in_parts() -> None:
+    lines = [
+        (1, "and the expiry"),
+        (0, "nine of thirty one"),
+        (1, "security code"),
+        (0, "eight"),
+        (0, "two seven"),
+    ]
+
+    assert shown(lines)[1::2] == ["[EXPIRY] of [EXPIRY]", "[SECURITY_CODE]"]
+    assert shown(lines)[4] == "[SECURITY_CODE]"
+
+
 def test_a_call_about_a_card_in_which_none_is_said() -> None:
     lines = [
         (0, "my card was declined for 250 dollars on the 3rd of march"),
