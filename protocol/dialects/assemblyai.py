@@ -226,7 +226,9 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
     config = CallConfig(
-        asked.read(spoken, options.language, "en"), keywords=Keywords(cleaned.terms)
+        asked.read(spoken, options.language, "en"),
+        keywords=Keywords(cleaned.terms),
+        formatted=said.get("format_turns", "").lower() == "true",
     )
     opened = CallOpened(
         call_id=named,

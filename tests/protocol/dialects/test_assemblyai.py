@@ -144,3 +144,12 @@ def test_what_there_is_to_warn_of_stands_in_turns_and_in_the_termination() -> No
         "language_code was ignored: why",
     ]
     assert turn["x"]["warnings"] == over["x"]["warnings"] == expected
+
+
+@pytest.mark.parametrize(("query", "is_formatted"), [("", False), ("&format_turns=True", True)])
+def test_a_client_may_ask_for_digits(query: str, is_formatted: bool) -> None:
+    dialect = assemblyai("sample_rate=8000" + query)
+
+    (opened,) = [one for one in dialect.receive(b"\x00\x00" * 400) if isinstance(one, CallOpened)]
+
+    assert opened.config.formatted is is_formatted
