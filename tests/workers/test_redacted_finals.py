@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from support.job_streams import CALL, P0, working
 
 from protocol.call import CallConfig, Role
-from protocol.event_codec import EventJsonWriter, decode_entry
+from protocol.event_codec import EventJsonWriter, decode_entry, encode_event
 from protocol.events import Entry, Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from protocol.redaction.policy import NO_REDACTION, Policy
@@ -20,6 +20,7 @@ from transcripts.ingest import take_in
 from transcripts.outbox import arrival
 from transcripts.store import Store
 from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
+from workers.job_queue import Outcome, WorkQueue
 from workers.redaction import hidden, redacted_final
 
 _CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
@@ -70,6 +71,15 @@ class SpokenCall:
         entries = [entry for _, entries in reply for entry in entries]
         self._read = entries[-1][0] if entries else self._read
         return [decode_entry(None, fields[b"e"]).event for _, fields in entries]
+
+    async def queue(self, number: int) -> None:
+        await self._write(number, final=True)
+
+    async def until(self, finals: int) -> None:
+        """Wait until the log has so many finals."""
+        async with asyncio.timeout(60):
+            while len(await self.shown()) < finals:
+                await self._next_events()
 
     async def begin_to_say(self, number: int) -> None:
         await self._write(number, final=False)
@@ -217,6 +227,39 @@ async def test_an_earlier_segment_is_revised_in_log_outbox_and_store(
     text, database = stored(tmp_path, [*before, *await redis.xrange(P0.outbox)])
     assert text == "it is [CARD_NUMBER] / [CARD_NUMBER] / [CARD_NUMBER]"
     assert b"4738" not in database
+
+
+async def test_a_final_with_an_outdated_state_is_not_committed(redis: Redis) -> None:
+    call = SpokenCall(redis, ["it is 4738"], Policy())
+    await call.begin()
+    await call.queue(0)
+    queue = WorkQueue(redis, [P0], "worker-1")
+    await queue.prepare()
+    (one,) = await queue.claim(P0, 1, 1_000)
+    event = encode_event(final_of("it", "is", "4738"))
+
+    await redis.hset(CALL.meta, "redaction", b"of another worker")
+    outcomes = [
+        await queue.settle(one, event, states=states)
+        for states in [(b"", b"mine"), (b"of another worker", b"mine"), (b"mine", b"again")]
+    ]
+
+    assert outcomes == [Outcome.MOVED, Outcome.RECORDED, Outcome.LOST]
+    assert await queue.redaction_state(one) == b"mine"
+
+
+async def test_two_workers_on_one_call_leave_no_digit(redis: Redis) -> None:
+    texts = ["it is 4738", "2916", "0563", "7481 okay"] * 3
+    call = SpokenCall(redis, texts, Policy())
+    await call.begin()
+    async with working(redis, call.engine), working(redis, call.engine, name="worker-2"):
+        for number in range(len(texts)):
+            await call.queue(number)
+        await call.until(len(texts))
+
+    assert all("CARD_NUMBER" in text for text in await call.shown())
+    left = await everything_in(redis)
+    assert not any(digits in left for digits in (b"4738", b"2916", b"0563", b"7481"))
 
 
 async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
