@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from redis.asyncio import Redis
-from support.gateways import ROOT, gateway_process, twilio_call, working
+from support.gateways import NO_REDACTION, ROOT, gateway_process, twilio_call, working
 from support.pipeline import Event, Listener, pipeline
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import connect
@@ -29,8 +29,12 @@ NUMBER = 4 * SYLLABLE + 4_000
 HALF = 4_000 + 6 * NUMBER + 2 * SYLLABLE
 """Samples up to the middle of the seventh number."""
 
-ADOPTER = GatewaySettings(drain_seconds=0, lost_seconds=6, vad="webrtc")
-PATIENT = GatewaySettings(drain_seconds=0, resume_seconds=6, vad="webrtc")
+ADOPTER = GatewaySettings(
+    drain_seconds=0, lost_seconds=6, vad="webrtc", redaction_policy=NO_REDACTION
+)
+PATIENT = GatewaySettings(
+    drain_seconds=0, resume_seconds=6, vad="webrtc", redaction_policy=NO_REDACTION
+)
 
 
 async def until(happens: Callable[[], Awaitable[bool]]) -> None:

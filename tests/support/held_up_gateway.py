@@ -25,6 +25,7 @@ from streaming.audio.silero import Silero, VadQuery, VadResult, silero_weights
 from streaming.audio.vad_choice import Vad
 from streaming.server import Gateway
 from streaming.settings import GatewaySettings
+from tests.support.gateways import NO_REDACTION
 
 
 class SlowJudge:
@@ -50,7 +51,7 @@ async def serve(redis_url: str, file: Path) -> None:
     gateway = Gateway(
         connect(shared),
         1,
-        GatewaySettings(port=0, vad=Vad.BOTH, lost_seconds=6),
+        GatewaySettings(port=0, vad=Vad.BOTH, lost_seconds=6, redaction_policy=NO_REDACTION),
         SlowJudge(Silero(weights), file),
         connect=lambda: connect_blocking(shared),
     )
