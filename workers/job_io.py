@@ -9,7 +9,7 @@ import structlog
 from protocol.audio import Pcm
 from protocol.clock import UPSAMPLING, to_seconds
 from protocol.event_codec import decode_entry, encode_event
-from protocol.events import Final, Timing
+from protocol.events import Entry, Final, Timing
 from protocol.formatting.formatter import formatted, unformatted
 from protocol.jobs import Job
 from protocol.redaction.masking import revised
@@ -110,12 +110,14 @@ class JobIO:
         old = await self._queue.logged_final(one, revision.segment)
         if not old:
             return
-        final = decode_entry(None, old).event
-        if isinstance(final, Final):
-            masked = revised(unformatted(final), revision.mask, one.job.redaction)
-            masked = formatted(masked) if final.lexical else masked
-            if masked != final:
-                await self._queue.revise(one, old, masked)
+        match decode_entry(None, old):
+            case Entry(Final() as final):
+                masked = revised(unformatted(final), revision.mask, one.job.redaction)
+                masked = formatted(masked) if final.lexical else masked
+                if masked != final:
+                    await self._queue.revise(one, old, masked)
+            case _:  # written by a newer version
+                pass
 
     async def _worth_trying(self, batch: Sequence[PreparedJob]) -> list[PreparedJob]:
         """

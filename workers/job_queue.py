@@ -31,8 +31,8 @@ from broker.leases import (
 from broker.queries import server_time
 from broker.redis_keys import WORKERS, CallKeys, Partition
 from broker.scripts import REVISE, SETTLE, SUGGEST, TRY
-from protocol.event_codec import WireError, decode_entry, encode_event
-from protocol.events import Final, SegmentId, SegmentRevised
+from protocol.event_codec import decode_entry, encode_event
+from protocol.events import Entry, Final, SegmentId, SegmentRevised
 from protocol.jobs import Job, JobError, decode_job, stream_suffix, task_of
 from protocol.worker_capacity import FRESH_SECONDS, Task, WorkerCapacity, encode_capacity, is_stale
 
@@ -466,11 +466,11 @@ class WorkQueue:
 
 
 def _is_final_of(segment: SegmentId, payload: bytes) -> bool:
-    try:
-        event = decode_entry(None, payload).event
-    except WireError:  # written by a newer version
-        return False
-    return isinstance(event, Final) and event.segment == segment
+    match decode_entry(None, payload):
+        case Entry(Final(segment=found)):
+            return found == segment
+        case _:
+            return False
 
 
 def _finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[str, list[str]]]:

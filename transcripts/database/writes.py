@@ -245,7 +245,7 @@ def _write_segments(connection: Connection, rows: _Rows) -> None:
 
 
 def _revise(connection: Connection, final: Final, call: CallRow) -> None:
-    """Replace the words of a segment and its terms.  Of revisions in the wrong order, the one that shows less stays."""
+    """Replace the words of a segment and its terms.  Of two revisions, the one that shows less stays."""
     key = segment_key(call.id, final.segment.channel, final.segment.number)
     assert key is not None  # `_collect_segment` has refused it
     stored = connection.execute(select(segments.c.words).where(segments.c.id == key)).scalar_one()
