@@ -1,0 +1,38 @@
+"""A server that reads WebSocket messages and drops them: the price of the socket itself.  Prints its port."""
+
+import argparse
+
+import uvloop
+from websockets.asyncio.server import ServerConnection, serve
+
+
+async def with_websockets() -> None:
+    """`websockets`, with the settings of the gateway."""
+
+    async def drop(socket: ServerConnection) -> None:
+        async for _ in socket:
+            pass
+
+    async with serve(drop, "127.0.0.1", 0, compression=None, max_queue=4) as server:
+        print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        await server.serve_forever()
+
+
+async def with_picows() -> None:
+    """`picows`, where it is installed."""
+    import picows  # noqa: PLC0415  # not a dependency
+
+    class Drop(picows.WSListener):  # type: ignore[misc]
+        def on_ws_frame(self, transport: object, frame: object) -> None:
+            pass
+
+    server = await picows.ws_create_server(lambda _: Drop(), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("library", choices=["websockets", "picows"])
+    chosen = {"websockets": with_websockets, "picows": with_picows}
+    uvloop.run(chosen[parser.parse_args().library]())
