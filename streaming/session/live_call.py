@@ -29,6 +29,7 @@ from protocol.bridge_events import (
     LanguageChanged,
     MarkReceived,
 )
+from protocol.clock import CALL_RATE
 from protocol.events import Entry, LoadLevel
 from protocol.worker_capacity import Task
 
@@ -92,6 +93,12 @@ class LiveCall:
 
         self._due = asyncio.Event()
         self._due.set()
+        self._is_curious = False
+        """Whether `_is_more_heard` waits for audio."""
+
+        self._uncounted = 0
+        for channel in channels:
+            channel.attach(self._due.set)
         self.began = self.heard
         """Position of the call when this bridge opened or continued it, on the call clock."""
 
@@ -150,8 +157,8 @@ class LiveCall:
             return
         match event:
             case AudioReceived(channel, pcm, position):
-                self._channel(channel).receive(position, pcm, self._due.set)
-                self._meter.received(len(pcm))
+                self._channel(channel).receive(position, pcm)
+                self._count(len(pcm))
                 return
             case AudioSkipped(samples, account, reason):
                 for one in self._channels:
@@ -181,6 +188,15 @@ class LiveCall:
                 raise DialectError("this call has been started already")
         self._due.set()
 
+    def _count(self, samples: int) -> None:
+        """Count received samples in the metrics, a second at a time."""
+        self._uncounted += samples
+        if self._uncounted >= CALL_RATE or not samples:
+            self._meter.received(self._uncounted)
+            self._uncounted = 0
+        if self._is_curious:
+            self._due.set()
+
     def hang_up(self, reason: str) -> None:
         """End the audio of the call and close its open segments.  Idempotent."""
         if not self._is_ours:
@@ -207,6 +223,7 @@ class LiveCall:
     def pause(self, channels: Sequence[int] | None = None) -> None:
         """No audio arrives for now on `channels`, or on all if None: close their open segments."""
         if self.call.phase is Phase.LIVE:
+            self._count(0)
             for number in range(len(self._channels)) if channels is None else channels:
                 self._channels[number].finish()
             self._due.set()
@@ -310,7 +327,7 @@ class LiveCall:
         self._log_reader = renewal.log_reader(0 if anew else self._log_reader.seq)
         self._left, self._is_forgotten = None, False
         marks = self.call.carry_over(former)
-        renewal.restart(self._channels, self.call, origins, self._due.set)
+        renewal.restart(self._channels, self.call, origins)
         for mark in marks:
             self.call.mark(mark)
         if marks or former.end_reason:
@@ -335,6 +352,7 @@ class LiveCall:
             if not self.is_live:
                 return False
             self._due.clear()
+            self._is_curious = True
             await self._due.wait()
 
     async def _hear_the_end(self, renewal: Renewal) -> None:

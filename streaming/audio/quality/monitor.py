@@ -101,8 +101,10 @@ class QualityMonitor:
     def __init__(self, channels: int, rate: int = CALL_RATE) -> None:
         """`channels`: their number; `rate`: sample rate of the bridge, in Hz."""
         self._rate = rate
-        size = rate // 16 * 4  # 250 ms, a multiple of four samples
-        self._lines = [_Line(size) for _ in range(channels)]
+        self.block = rate // 16 * 4  # 250 ms, a multiple of four samples
+        """Samples of a block, at the bridge's rate."""
+
+        self._lines = [_Line(self.block) for _ in range(channels)]
 
     def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
         """
