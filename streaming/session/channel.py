@@ -19,14 +19,13 @@ from ..audio.channel_segmenter import (
     SegmentOpened,
     SoundEvent,
 )
-from ..audio.dtmf import DtmfDeduplicator, DtmfDetector
+from ..audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from ..audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from ..audio.quality.monitor import QualityMonitor, reason
 from ..audio.replay import Heard, Lost, Replay
 from ..audio.resampler import RateConverter, internal_rate
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Call
-
 
 _LOOK_EVERY = 0.1
 """Seconds between two measurements of the speed of arrival."""
@@ -117,7 +116,7 @@ class Channel:
         self._quality_monitor = quality_monitor
         self._clock = clock
         self._replay = Replay(internal_rate(rate))
-        self._dtmf_detector = DtmfDetector(internal_rate(rate))
+        self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
         self.late = 0
         """Samples dropped because they arrived too late or twice, at the bridge's rate."""
@@ -290,12 +289,16 @@ class Channel:
             return
         start = self._converter.given - len(pcm)
         self._replay.add(Heard(start, pcm))
-        for key in self._dtmf_detector.feed(start, pcm):
+        self.dtmf_detector.add(start, pcm)
+        self.segmenter.feed(pcm)
+
+    def pressed(self, keys: Sequence[Key]) -> None:
+        """Pass digits that were detected in the audio to the call."""
+        for key in keys:
             at = key.at // self._scale
             if self._dtmf_dedup.is_new(key.digit, at, signalled=False):
                 self._call.press(self._number, key.digit, at)
                 self._wake()
-        self.segmenter.feed(pcm)
 
     def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
@@ -343,7 +346,7 @@ class Channel:
             self._judge(decided, spans)
 
     def _judge(self, decided: int, spans: list[Span]) -> None:
-        """Pass the frames before `decided`, on the call clock, to the `QualityMonitor`; `spans`: closed segments."""
+        """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
         while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
             start, pcm = self._unjudged.popleft()
             at = from_rate(start, self._rate)
