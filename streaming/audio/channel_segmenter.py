@@ -304,8 +304,9 @@ def run_vad(
     """
     if fresh := [one.detector for one in segmenters if one.detector.has_ticks]:
         classify(fresh)
+    busy = segmenters
     for _ in range(rounds):
-        asking = [(segmenter, query) for segmenter in segmenters if (query := segmenter.query)]
+        asking = [(segmenter, query) for segmenter in busy if (query := segmenter.query)]
         if not asking:
             break
         if silero is None:
@@ -313,6 +314,7 @@ def run_vad(
         results = silero.predict([query for _, query in asking])
         for (segmenter, _), result in zip(asking, results, strict=True):
             segmenter.apply(result)
+        busy = [segmenter for segmenter, _ in asking]
     return [segmenter.drain() for segmenter in segmenters]
 
 

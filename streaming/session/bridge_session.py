@@ -228,6 +228,7 @@ class Session:
             if is_plain(events, self._rate):
                 for event in events:
                     live_call.feed(event)
+                events = []
             else:
                 await self._take_in(live_call, events)
         except DialectError as exc:

@@ -155,11 +155,11 @@ class LiveCall:
         """Take an event of the bridge.  Raises DialectError if the event is not allowed now."""
         if not self._is_ours:
             return
+        if isinstance(event, AudioReceived):
+            self._channel(event.channel).receive(event.position, event.pcm)
+            self._count(len(event.pcm))
+            return
         match event:
-            case AudioReceived(channel, pcm, position):
-                self._channel(channel).receive(position, pcm)
-                self._count(len(pcm))
-                return
             case AudioSkipped(samples, account, reason):
                 for one in self._channels:
                     one.skip(samples, reason, account)
