@@ -30,6 +30,9 @@ _AT_A_TIME = 10
 _FULL_MS = 300
 """Audio after which a detector must not wait for the others."""
 
+_ROWS = 256
+"""Windows in one matrix product: OpenBLAS uses several threads for larger ones, which costs more than it gains."""
+
 _NEEDED = 3
 """Consecutive windows that make a digit: 40 ms."""
 
@@ -159,7 +162,10 @@ def detect(detectors: Sequence[DtmfDetector]) -> list[list[Key]]:
         if (windows := detector.windows()) is not None:
             by_rate[detector.rate].append((place, windows))
     for rate, waiting in by_rate.items():
-        digits = _digits(np.concatenate([windows for _, windows in waiting]), rate)
+        stacked = np.concatenate([windows for _, windows in waiting])
+        digits: list[str] = []
+        for at in range(0, len(stacked), _ROWS):
+            digits += _digits(stacked[at : at + _ROWS], rate)
         start = 0
         for place, windows in waiting:
             keys[place] = detectors[place].take(digits[start : start + len(windows)])

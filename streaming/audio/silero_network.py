@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnx import numpy_helper
+
+from .onnx_weights import read_constants
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,19 +31,8 @@ _LAYERS = ((4, 1), (4, 2), (2, 2), (1, 1))
 
 def load_weights(file: Path) -> dict[str, Floats]:
     """Read the weights of the 8 kHz network from Silero's model file, by their names."""
-    model = onnx.load(str(file))
-    branches = [
-        attribute.g
-        for node in model.graph.node
-        if node.op_type == "If"
-        for attribute in node.attribute
-        if attribute.name == "else_branch"
-    ]
-    return {
-        node.output[0].removeprefix(_BRANCH): numpy_helper.to_array(node.attribute[0].t)
-        for node in branches[0].node
-        if node.op_type == "Constant"
-    }
+    constants = read_constants(file.read_bytes(), "else_branch")
+    return {name.removeprefix(_BRANCH): values for name, values in constants.items()}
 
 
 class SileroNetwork:
