@@ -256,7 +256,7 @@ class ChannelSegmenter:
     def _forget(self) -> None:
         """Drop the audio and the losses that no future segment can contain."""
         earliest = max(self._segmenter.earliest * TICK, self._claimed)
-        self._source.forget(self._scale * earliest)
+        self._source.forget_soon(self._scale * earliest)
         needed = self._voice.start if self._voice else earliest
         if self._losses:
             self._losses = [lost for lost in self._losses if lost.end > needed]

@@ -161,7 +161,7 @@ class SileroChannel:
 
     def forget(self, before: int) -> None:
         """Drop audio that is not needed for ticks from sample `before` on."""
-        self._audio.forget(before - _WARM_UP - CONTEXT)
+        self._audio.forget_soon(before - _WARM_UP - CONTEXT)
 
     def jump(self, position: int) -> None:
         """Continue at `position` after missing audio, with Silero inactive."""

@@ -89,9 +89,11 @@ class Detector:
     @property
     def query(self) -> VadQuery | None:
         """The next window that Silero must classify; None if there is none."""
-        if self.has_ticks:
+        if self._fed_samples >= TICK:
             classify([self])
-        return self._second.query if self._second and self._undecided else None
+        if self._second is None or not self._undecided:
+            return None
+        return self._second.query
 
     def feed(self, pcm: Pcm) -> None:
         """Take the next samples: int16 `[n]` at 8 kHz."""

@@ -349,9 +349,9 @@ class Channel:
         """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
         while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
             start, pcm = self._unjudged.popleft()
-            at = from_rate(start, self._rate)
-            speaking = self._is_speech(at, spans)
-            self._warn(self._quality_monitor.feed(self._number, start, pcm, speaking=speaking))
+            speaking = self._is_speech(from_rate(start, self._rate), spans)
+            if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
+                self._warn(found)
         judged = self._unjudged[0][0] if self._unjudged else self._position
         block = self._quality_monitor.block
         self._judge_at = from_rate((judged // block + 1) * block, self._rate)
