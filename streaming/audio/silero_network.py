@@ -112,5 +112,8 @@ def _layer(
 
 
 def _sigmoid(values: Floats) -> Floats:
-    opened: Floats = np.reciprocal(1 + np.exp(-values))
+    """By the hyperbolic tangent, which does not overflow."""
+    opened: Floats = np.tanh(values * np.float32(0.5))
+    opened *= np.float32(0.5)
+    opened += np.float32(0.5)
     return opened
