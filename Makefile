@@ -85,8 +85,9 @@ accuracy: install  ## stream human speech through the whole pipeline and count w
 	$(BIN)/python bench/accuracy.py
 	$(BIN)/python bench/digits.py
 
-bench: install  ## measure latency; prints machine, commit and command
+bench: install  ## measure latency and the gateway's cost per frame; prints machine, commit and command
 	$(BIN)/python bench/latency.py
+	$(BIN)/python bench/gateway_cost.py --silence
 
 fuzz: install  ## send 100,000 broken messages to each dialect
 	TRUNKLINE_TEST_FUZZ=100000 $(BIN)/python -m pytest tests/security/test_fuzzed_dialects.py --timeout 1800

@@ -159,6 +159,7 @@ async def measure(
         for command, count in after.commands.items()
         if count > before.commands.get(command, 0)
     }
+    lag_p50, lag_p99 = (round(one, 2) for one in figures["lag_ms"])
     return Row(
         name,
         load.dialect,
@@ -166,7 +167,8 @@ async def measure(
         load.calls,
         round(1e6 * busy / frames, 1),
         round(busy / (after.wall - before.wall), 3),
-        *(round(one, 2) for one in figures["lag_ms"]),
+        lag_p50,
+        lag_p99,
         round(figures["lateness_ms"][1], 2),
         round(resident, 1),
         round(empty, 1),

@@ -21,6 +21,7 @@ from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004  # as redis-py has it
     NoPermissionError,
+    NoScriptError,
     RedisClusterException,
     RedisError,
 )
@@ -61,8 +62,30 @@ class CancellableRedis(Redis):
 
 
 class _CancellablePipeline(Pipeline):
+    """
+    Sends scripts by their hash only, in one round trip.
+
+    redis-py asks with each pipeline whether the server knows its scripts.  Here NOSCRIPT is the exception: then the
+    scripts are loaded and the whole pipeline is repeated.  Our scripts may be repeated.
+    """
+
+    async def load_scripts(self) -> None:
+        """Do nothing: see the class."""
+
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
-        answers: list[Any] = _unless_cancelled(await super().execute(raise_on_error))
+        commands, scripts = list(self.command_stack), set(self.scripts)
+        answers: list[Any]
+        try:
+            answers = _unless_cancelled(await super().execute(raise_on_error))
+        except NoScriptError:
+            pass
+        else:
+            if not any(isinstance(answer, NoScriptError) for answer in answers):
+                return answers
+        for script in scripts:
+            await self.immediate_execute_command("SCRIPT LOAD", script.script)  # type: ignore[no-untyped-call]
+        self.command_stack, self.scripts = commands, scripts
+        answers = _unless_cancelled(await super().execute(raise_on_error))
         return answers
 
 

@@ -64,7 +64,7 @@ class AudioFormat:
         interleaved = decode(payload, self.encoding)
         if self.channels == 1:
             return [interleaved]
-        return [np.ascontiguousarray(interleaved[i :: self.channels]) for i in range(self.channels)]
+        return list(np.ascontiguousarray(interleaved.reshape(-1, self.channels).T))
 
 
 def decode(payload: bytes, encoding: Encoding) -> Pcm:

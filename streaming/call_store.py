@@ -34,6 +34,7 @@ from broker.scripts import (
     WRITE_CHECKPOINT,
     Script,
 )
+from broker.shared_pipeline import SharedPipeline
 from protocol.clock import UPSAMPLING
 from protocol.event_codec import decode_entry
 from protocol.events import (
@@ -94,13 +95,16 @@ class CallStore:
         owner: str,
         keep_seconds: int = 900,
         memory_share: float = 1.0,
+        pipeline: SharedPipeline | None = None,
     ) -> None:
         """
         `keep_seconds`: how long the event log of an ended call can still be read.
 
         `memory_share`: used share (0 to 1) of the memory limit of Redis above which no new call is opened.
+        `pipeline`: shared with the other calls of the partition.
         """
         self.keys = keys
+        self._pipeline = pipeline or SharedPipeline(redis)
         self.log = ""
         self._redis = redis
         self._owner = owner
@@ -204,12 +208,15 @@ class CallStore:
         Raises LogLostError if the event log is lost or incomplete, SupersededError if the call has a new owner.
         """
         keys = self.keys
-        self._refuse(
+
+        async def add(pipe: Pipeline) -> None:
             await self._heartbeat(
                 keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
-                args=[self.log, self._owner, self.keys.call_id, encode_checkpoint(checkpoint)],
+                args=[self.log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
+                client=pipe,
             )
-        )
+
+        self._refuse((await self._pipeline.run(add))[0])
 
     async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
         """Write the entries that Redis lacks of the log.  Raises SupersededError if the call has a new owner."""
@@ -287,14 +294,16 @@ class CallStore:
         """
         suffixes = [_stream_suffix(write) for write in writes]
         new = sorted({suffix for suffix in suffixes if suffix} - self._registered)
-        async with self._redis.pipeline(transaction=False) as pipe:
+
+        async def add(pipe: Pipeline) -> None:
             if new:
                 await self._register_streams(
                     keys=[self.keys.partition.job_streams], args=new, client=pipe
                 )
             for write, suffix in zip(writes, suffixes, strict=True):
                 await self._add(write, suffix, pipe)
-            answers = (await pipe.execute())[bool(new) :]
+
+        answers = (await self._pipeline.run(add))[bool(new) :]
         self._registered.update(new)
         return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
 

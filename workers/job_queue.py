@@ -36,6 +36,7 @@ from protocol.events import Entry, Final, SegmentId, SegmentRevised
 from protocol.jobs import Job, JobError, decode_job, stream_suffix, task_of
 from protocol.worker_capacity import FRESH_SECONDS, Task, WorkerCapacity, encode_capacity, is_stale
 
+from .audio_cache import AudioCache
 from .engines.base import Effort
 
 _STATE_TTL = 900
@@ -119,6 +120,7 @@ class WorkQueue:
         self._redis = redis
         self._partitions = tuple(partitions)
         self._consumer = consumer
+        self._audio_cache = AudioCache()
         self._tasks: frozenset[Task] | None = None
         self._job_streams: dict[Partition, tuple[str, ...]] = {}
         self._looked: set[Partition] = set()
@@ -255,10 +257,23 @@ class WorkQueue:
 
     async def audio(self, claimed: Sequence[Claimed]) -> list[bytes]:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
+        offsets = [self._audio_cache.offset(one.job) for one in claimed]
+        fetched = await self._fetch(claimed, offsets)
+        found = [
+            self._audio_cache.join(one.job, offset, audio)
+            for one, offset, audio in zip(claimed, offsets, fetched, strict=True)
+        ]
+        if lacking := [one for one, audio in zip(claimed, found, strict=True) if audio is None]:
+            whole = iter(await self._fetch(lacking, [0] * len(lacking)))
+            found = [next(whole) if audio is None else audio for audio in found]
+        return [audio or b"" for audio in found]
+
+    async def _fetch(self, claimed: Sequence[Claimed], offsets: Sequence[int]) -> list[bytes]:
+        """The stored audio of each job from a byte on; empty when there is none."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for one in claimed:
-                pipe.get(one.keys.audio(one.job.segment))
-            return [audio or b"" for audio in await pipe.execute()]
+            for one, offset in zip(claimed, offsets, strict=True):
+                pipe.getrange(one.keys.audio(one.job.segment), offset, -1)
+            return await pipe.execute()
 
     async def begin(self, finals: Sequence[Claimed]) -> list[int]:
         """Count one more try by an engine for each final.  Returns the number of tries of each."""

@@ -1,7 +1,7 @@
 -- KEYS meta audio state partials   ARGV log owner offset audio ttl job
 -- Append audio at `offset` bytes. With a job, request a partial unless a request is already waiting.
 -- Returns the number of bytes stored. If it is less than `offset`, the sender must send again from there.
-local no = broken(4) or refusal(1, ARGV[1], ARGV[2])
+local no = broken(4) or refusal_of_audio(1, ARGV[1], ARGV[2])
 if no then return no end
 replace_broken(2, 3)
 local there = redis.call('STRLEN', KEYS[2])

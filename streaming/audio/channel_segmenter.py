@@ -19,11 +19,14 @@ from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
 from .silero import VadQuery, VadResult
-from .vad import Detector
+from .vad import Detector, classify
 from .vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""
+
+_PIECE = 4 * TICK
+"""Samples by which an open segment grows at a time.  soxr returns its output in bursts of 64 ms anyway."""
 
 _LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
 """Accounts of audio that did not arrive or was not processed."""
@@ -81,7 +84,7 @@ class ChannelSegmenter:
         self._scale = rate // CALL_RATE
         self._halver = Halver() if rate == ENGINE_RATE else None
         self._leveller = Leveller(rate)
-        self._detector = Detector(vad)
+        self.detector = Detector(vad)
         self._segmenter = Segmenter(endpointing)
         self._source = SampleBuffer()
         self._events: list[SoundEvent] = []
@@ -95,17 +98,17 @@ class ChannelSegmenter:
     @property
     def query(self) -> VadQuery | None:
         """The next window that Silero must classify before the segmenter can continue; None if there is none."""
-        return self._detector.query
+        return self.detector.query
 
     def apply(self, result: VadResult) -> None:
         """Take Silero's result for `query`."""
-        self._detector.apply(result)
+        self.detector.apply(result)
 
     def feed(self, pcm: Pcm) -> None:
         """Take the next samples: int16 `[n]` at the internal rate."""
         pcm = self._leveller.feed(pcm)
         self._source.append(pcm)
-        self._detector.feed(self._halver.feed(pcm) if self._halver else pcm)
+        self.detector.feed(self._halver.feed(pcm) if self._halver else pcm)
 
     def lose(self, samples: int, account: Account = Account.LOST_UPSTREAM) -> None:
         """
@@ -138,7 +141,7 @@ class ChannelSegmenter:
         More audio may follow.  Call `run_vad` first: ticks that Silero has not classified are decided by its last
         result.  Returns the events since the last `drain`.
         """
-        self._detector.conclude()
+        self.detector.conclude()
         self._advance()
         self._meet_all(self._segmenter.close())
         return self.drain()
@@ -146,7 +149,7 @@ class ChannelSegmenter:
     def drain(self) -> list[SoundEvent]:
         """Return the events since the last call, in order."""
         self._advance()
-        if self._voice:
+        if self._voice and self._decided - self._voice.fed >= _PIECE:
             self._grow(self._voice)
         self._forget()
         events, self._events = self._events, []
@@ -160,7 +163,7 @@ class ChannelSegmenter:
     @property
     def heard(self) -> int:
         """Position after the last sample received."""
-        return self._detector.heard
+        return self.detector.heard
 
     @property
     def told(self) -> int:
@@ -192,7 +195,7 @@ class ChannelSegmenter:
 
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
-        for tick in self._detector.drain():
+        for tick in self.detector.drain():
             self._meet_all(self._segmenter.feed(tick.voiced, tick.level))
 
     def _meet_all(self, boundaries: Sequence[Boundary]) -> None:
@@ -245,19 +248,19 @@ class ChannelSegmenter:
         tick = TICK * self._scale
         padding = -self._source.end % tick
         self._feed_silence(padding)
-        self._detector.conclude()
+        self.detector.conclude()
         self._advance()
         ticks, rest = divmod(samples - padding, tick)
         self._meet_all(self._segmenter.close(Reason.LOST))
         self._segmenter.skip(ticks)
-        self._detector.skip(ticks)
+        self.detector.skip(ticks)
         self._source.jump(self._source.end + ticks * tick)
         self._feed_silence(rest)
 
     def _forget(self) -> None:
         """Drop the audio and the losses that no future segment can contain."""
         earliest = max(self._segmenter.earliest * TICK, self._claimed)
-        self._source.forget(self._scale * earliest)
+        self._source.forget_soon(self._scale * earliest)
         needed = self._voice.start if self._voice else earliest
         if self._losses:
             self._losses = [lost for lost in self._losses if lost.end > needed]
@@ -303,8 +306,11 @@ def run_vad(
     (starting Silero takes ten rounds), so `rounds` limits how long much audio on one channel delays the others.  A
     segmenter whose `query` is not None afterwards continues in the next call.
     """
+    if fresh := [one.detector for one in segmenters if one.detector.has_ticks]:
+        classify(fresh)
+    busy = segmenters
     for _ in range(rounds):
-        asking = [(segmenter, query) for segmenter in segmenters if (query := segmenter.query)]
+        asking = [(segmenter, query) for segmenter in busy if (query := segmenter.query)]
         if not asking:
             break
         if silero is None:
@@ -312,6 +318,7 @@ def run_vad(
         results = silero.predict([query for _, query in asking])
         for (segmenter, _), result in zip(asking, results, strict=True):
             segmenter.apply(result)
+        busy = [segmenter for segmenter, _ in asking]
     return [segmenter.drain() for segmenter in segmenters]
 
 

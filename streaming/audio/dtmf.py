@@ -5,8 +5,10 @@ A digit is two tones at once, one of four low and one of four high, for at least
 correlations with eight known tones, so one matrix product computes them for several windows.
 """
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,13 @@ _KEYS = ("123A", "456B", "789C", "*0#D")
 _WINDOW_MS = 20
 _HOP_MS = 10
 _AT_A_TIME = 10
-"""Windows analysed together: a digit is known 100 ms after its start, which is early enough."""
+"""Windows that `feed` analyses together: a digit is known 100 ms after its start, which is early enough."""
+
+_FULL_MS = 300
+"""Audio after which a detector must not wait for the others."""
+
+_ROWS = 256
+"""Windows in one matrix product: OpenBLAS uses several threads for larger ones, which costs more than it gains."""
 
 _NEEDED = 3
 """Consecutive windows that make a digit: 40 ms."""
@@ -56,13 +64,19 @@ class Key:
 
 
 class DtmfDetector:
-    """Detects the DTMF digits of one channel.  Keeps at most 200 ms of audio."""
+    """
+    Detects the DTMF digits of one channel.
+
+    Either `feed` audio, or `add` audio to many detectors and analyse them together by `detect`.  `feed` keeps at
+    most 200 ms of audio.
+    """
 
     def __init__(self, rate: int = CALL_RATE) -> None:
         """`rate`: sample rate of the audio, in Hz."""
+        self.rate = rate
+        self._full = rate * _FULL_MS // 1_000
         self._window = rate * _WINDOW_MS // 1_000
         self._hop = rate * _HOP_MS // 1_000
-        self._tones = _tones(rate, self._window)
         self._waiting: list[Pcm] = []
         self._length = 0
         self._start = 0
@@ -84,27 +98,49 @@ class DtmfDetector:
 
         Returns the digits that are complete now.
         """
+        self.add(position, pcm)
+        if self._length < self._window + (_AT_A_TIME - 1) * self._hop:
+            return []
+        return detect([self])[0]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether much audio waits to be analysed."""
+        return self._length >= self._full
+
+    def add(self, position: int, pcm: Pcm) -> None:
+        """Keep audio, with the arguments of `feed`, until `detect` analyses it."""
         if position != self._start + self._length:
             self._waiting, self._length, self._start = [], 0, position
         if len(pcm):  # empty pieces would accumulate
             self._waiting.append(pcm)
             self._length += len(pcm)
-        if self._length < self._window + (_AT_A_TIME - 1) * self._hop:
-            return []
-        return self._poll(np.concatenate(self._waiting))
 
-    def _poll(self, audio: Pcm) -> list[Key]:
+    def windows(self) -> Pcm | None:
+        """Return the whole windows of the kept audio: int16 `[windows, samples]`; None if there are none."""
+        if self._length < self._window:
+            return None
+        audio = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
+        self._waiting = [audio]
         count = (len(audio) - self._window) // self._hop + 1
-        digits = self._digits(
-            np.lib.stride_tricks.sliding_window_view(audio, self._window)[:: self._hop]
+        step = audio.strides[0]
+        return np.lib.stride_tricks.as_strided(
+            audio, (count, self._window), (step * self._hop, step), writeable=False
         )
-        keys = [
-            key
-            for number, digit in enumerate(digits)
-            if (key := self._meet(digit, self._start + number * self._hop))
-        ]
-        self._start += count * self._hop
-        rest = audio[count * self._hop :].copy()
+
+    def take(self, digits: Sequence[str]) -> list[Key]:
+        """Take the digit in each of `windows`, empty for none, and drop their audio.  Returns complete digits."""
+        keys = []
+        if self._heard or self._down or any(digits):
+            keys = [
+                key
+                for number, digit in enumerate(digits)
+                if (key := self._meet(digit, self._start + number * self._hop))
+            ]
+        else:
+            self._run += len(digits)
+        self._start += len(digits) * self._hop
+        rest = self._waiting[0][len(digits) * self._hop :].copy()
         self._waiting, self._length = [rest], len(rest)
         return keys
 
@@ -117,23 +153,48 @@ class DtmfDetector:
         self._down = digit
         return Key(digit, at - (_NEEDED - 1) * self._hop) if digit else None
 
-    def _digits(self, windows: Pcm) -> list[str]:
-        """Return the digit in each window, empty for none.  `windows`: int16 `[windows, samples]`."""
-        waves = windows.astype(np.float32)
-        power = np.einsum("ij,ij->i", waves, waves) * (self._window / 2)
-        loud = power > _FAINTEST**2 * self._window**2 / 2
-        if not loud.any():
-            return [""] * len(waves)
-        parts = waves @ self._tones
-        tones = parts[:, :8] ** 2 + parts[:, 8:] ** 2
-        low, high = tones[:, :4], tones[:, 4:]
-        row, column = low.argmax(axis=1), high.argmax(axis=1)
-        a, b = low.max(axis=1), high.max(axis=1)
-        found = loud & (a + b > _PURE * power) & _is_even(a, b) & _is_alone(low) & _is_alone(high)
-        return [
-            _KEYS[row[number]][column[number]] if pressed else ""
-            for number, pressed in enumerate(found)
-        ]
+
+def detect(detectors: Sequence[DtmfDetector]) -> list[list[Key]]:
+    """Analyse the kept audio of all `detectors` at once.  Returns the complete digits of each."""
+    keys: list[list[Key]] = [[] for _ in detectors]
+    by_rate: dict[int, list[tuple[int, Pcm]]] = defaultdict(list)
+    for place, detector in enumerate(detectors):
+        if (windows := detector.windows()) is not None:
+            by_rate[detector.rate].append((place, windows))
+    for rate, waiting in by_rate.items():
+        stacked = np.concatenate([windows for _, windows in waiting])
+        digits: list[str] = []
+        for at in range(0, len(stacked), _ROWS):
+            digits += _digits(stacked[at : at + _ROWS], rate)
+        start = 0
+        for place, windows in waiting:
+            keys[place] = detectors[place].take(digits[start : start + len(windows)])
+            start += len(windows)
+    return keys
+
+
+def _digits(windows: Pcm, rate: int) -> list[str]:
+    """Return the digit in each window, empty for none.  `windows`: int16 `[windows, samples]` at `rate` Hz."""
+    found = [""] * len(windows)
+    length = windows.shape[1]
+    waves = windows.astype(np.float32)
+    power = np.einsum("ij,ij->i", waves, waves) * (length / 2)
+    (loud,) = np.nonzero(power > _FAINTEST**2 * length**2 / 2)
+    if not len(loud):
+        return found
+    parts = np.square(waves[loud] @ _tones(rate, length))
+    tones = parts[:, :8] + parts[:, 8:]
+    low, high = tones[:, :4], tones[:, 4:]
+    a, b = low.max(axis=1), high.max(axis=1)
+    (pure,) = np.nonzero(a + b > _PURE * power[loud])
+    if not len(pure):
+        return found
+    low, high, a, b = low[pure], high[pure], a[pure], b[pure]
+    pressed = _is_even(a, b) & _is_alone(low) & _is_alone(high)
+    rows, columns = low.argmax(axis=1), high.argmax(axis=1)
+    for one in np.nonzero(pressed)[0]:
+        found[int(loud[pure[one]])] = _KEYS[rows[one]][columns[one]]
+    return found
 
 
 class DtmfDeduplicator:
@@ -156,6 +217,7 @@ class DtmfDeduplicator:
         return True
 
 
+@cache
 def _tones(rate: int, window: int) -> Floats:
     """Return cosines and sines of the eight tones: float32 `[window, 16]`."""
     at = np.arange(window)[:, None] * (2 * np.pi / rate) * np.array(_LOW_HZ + _HIGH_HZ)

@@ -88,6 +88,19 @@ class JitterBuffer:
         self._early: list[_Early] = []
         self._refused: list[tuple[int, Pcm]] = []
 
+    def advance(self, position: int | None, samples: int) -> bool:
+        """
+        Take a frame of `samples` that is the next in order, while no other frame waits.
+
+        Returns False, without any change, for any other frame: `place` takes it.
+        """
+        if self._early or self._refused or not samples:
+            return False
+        if position is not None and position + self._offset != self.next:
+            return False
+        self.next += samples
+        return True
+
     def place(self, position: int | None, pcm: Pcm) -> list[Placement]:
         """
         Take a frame: int16 `[n]`.  Returns what is in order now.

@@ -4,6 +4,8 @@ import numpy as np
 
 from protocol.audio import Pcm
 
+_SLACK = 1_600
+
 
 class SampleBuffer:
     """Keeps a channel's most recent audio, addressed by position, until the owner calls `forget`."""
@@ -41,6 +43,11 @@ class SampleBuffer:
         if surplus > 0:
             del self._samples[: 2 * surplus]
             self._start += surplus
+
+    def forget_soon(self, before: int) -> None:
+        """Like `forget`, once 1,600 samples can be dropped: dropping a few at every tick costs more."""
+        if before - self._start > _SLACK:
+            self.forget(before)
 
     def jump(self, position: int) -> None:
         """Drop all samples and continue at `position`."""

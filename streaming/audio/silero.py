@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE
 
 from .sample_buffer import SampleBuffer
+from .silero_network import SileroNetwork, load_weights
 
 Floats = npt.NDArray[np.float32]
 
@@ -43,6 +42,10 @@ _SPEECH, _NO_SPEECH = 0.5, 0.35
 
 
 _FULL_SCALE = np.float32(1 / 32_768)
+
+
+_AT_ONCE = 6
+"""Windows in one run: numpy's OpenBLAS uses several threads for larger matrices, which costs more than it gains."""
 
 
 @cache
@@ -76,27 +79,26 @@ class Silero:
     """Silero VAD at 8 kHz, for many channels at once.  Runs in the caller's thread only."""
 
     def __init__(self, weights: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # A spinning thread would take CPU time from the sockets.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(weights), options, providers=["CPUExecutionProvider"]
-        )
-        self._rate = np.array(CALL_RATE, dtype=np.int64)
+        """`weights`: Silero's model file."""
+        self._network = SileroNetwork(load_weights(weights))
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        """Return one result for each query, in order, from one run of the model."""
-        if not queries:
-            return []
-        asked = {
-            "input": np.stack([query.window for query in queries]),
-            "state": np.stack([query.memory for query in queries], axis=1),
-            "sr": self._rate,
-        }
-        probabilities, memories = self._session.run(None, asked)
-        return [VadResult(float(probabilities[i, 0]), memories[:, i]) for i in range(len(queries))]
+        """Return one result for each query, in order."""
+        results: list[VadResult] = []
+        for start in range(0, len(queries), _AT_ONCE):
+            results += self._predict(queries[start : start + _AT_ONCE])
+        return results
+
+    def _predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
+        windows = np.empty((len(queries), CONTEXT + WINDOW), dtype=np.float32)
+        memory = np.empty((2, len(queries), 128), dtype=np.float32)
+        for place, query in enumerate(queries):
+            windows[place], memory[:, place] = query.window, query.memory
+        probabilities, memories = self._network.run(windows, memory)
+        return [
+            VadResult(probability, memories[:, place])
+            for place, probability in enumerate(probabilities.tolist())
+        ]
 
 
 class SileroChannel:
@@ -159,7 +161,7 @@ class SileroChannel:
 
     def forget(self, before: int) -> None:
         """Drop audio that is not needed for ticks from sample `before` on."""
-        self._audio.forget(before - _WARM_UP - CONTEXT)
+        self._audio.forget_soon(before - _WARM_UP - CONTEXT)
 
     def jump(self, position: int) -> None:
         """Continue at `position` after missing audio, with Silero inactive."""

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from broker.log_reader import LogReader
 from broker.pubsub import PubSubHub
-from broker.redis_keys import CallKeys
+from broker.redis_keys import CallKeys, Partition
+from broker.shared_pipeline import SharedPipeline
 from protocol.bridge_events import CallOpened
 from protocol.call import CallConfig
 from protocol.clock import ENGINE_RATE, from_seconds
@@ -59,6 +60,7 @@ class CallFactory:
         self._now = now
         self._meter = meter
         self._policies = settings.redaction_policies
+        self._pipelines: dict[Partition, SharedPipeline] = {}
         self.keyword_limit: Callable[[Task], int | None] = lambda _: None
         """Returns the most keywords that all workers of a task can use in one segment; None: no limit."""
 
@@ -68,12 +70,14 @@ class CallFactory:
 
     def queue(self, call_id: str) -> CallStore:
         """Return a store for a call that this gateway does not own yet, with a new random owner name."""
+        keys = self.keys(call_id)
         return CallStore(
             self._redis,
-            self.keys(call_id),
+            keys,
             secrets.token_hex(8),
             self._settings.log_keep_seconds,
             self._settings.memory_share,
+            self._pipelines.setdefault(keys.partition, SharedPipeline(self._redis)),
         )
 
     def begin(

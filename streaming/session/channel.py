@@ -2,9 +2,11 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import assert_never
+
+import numpy as np
 
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, at_rate, from_rate
@@ -17,13 +19,16 @@ from ..audio.channel_segmenter import (
     SegmentOpened,
     SoundEvent,
 )
-from ..audio.dtmf import DtmfDeduplicator, DtmfDetector
+from ..audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from ..audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from ..audio.quality.monitor import QualityMonitor, reason
 from ..audio.replay import Heard, Lost, Replay
 from ..audio.resampler import RateConverter, internal_rate
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Call
+
+_LOOK_EVERY = 0.1
+"""Seconds between two measurements of the speed of arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,14 @@ class Origin:
     segments: int = 0
     totals: ChannelTotals = field(default_factory=ChannelTotals)
 
+    def place_all(self, events: Sequence[SoundEvent]) -> Sequence[SoundEvent]:
+        """Convert events of a `ChannelSegmenter` to the segment numbers and the clock of the whole call."""
+        if not self.position and not self.segments:
+            return events
+        return [self.place(event) for event in events]
+
     def place(self, event: SoundEvent) -> SoundEvent:
-        """Convert an event of a `ChannelSegmenter` to the segment numbers and the clock of the whole call."""
+        """Convert one event."""
         number = event.number + self.segments
         match event:
             case SegmentOpened(start=start):
@@ -84,16 +95,28 @@ class Channel:
         speech.  Each with its first sample, at the bridge's rate.
         """
 
+        self._judge_at = 0
+        """Position, on the call clock, at which the next block of the `QualityMonitor` is complete."""
+
+        self._arrived: list[Pcm] = []
+        """Frames in order that the next tick processes."""
+
+        self._arrived_samples = 0
+        self._position = self._jitter_buffer.next
+        """Position of the first of these samples, at the bridge's rate."""
+
+        self._looked = -_LOOK_EVERY
+        self._wake: Callable[[], None] = lambda: None
         self._speech_from: int | None = None
         """Start of the open segment, on the call clock; None while no segment is open."""
 
-        self._segmenter = segmenter
+        self.segmenter = segmenter
         self._vad_batcher = vad_batcher
         self._call = call
         self._quality_monitor = quality_monitor
         self._clock = clock
         self._replay = Replay(internal_rate(rate))
-        self._dtmf_detector = DtmfDetector(internal_rate(rate))
+        self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
         self._is_withheld = call.config.paused
         self._withheld: Span | None = None
@@ -105,12 +128,17 @@ class Channel:
     @property
     def heard(self) -> int:
         """End of the audio that the segmenter has received, on the call clock."""
-        return self._origin.position + self._segmenter.heard
+        return self._origin.position + self.segmenter.heard + self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """Samples that have arrived in order and wait for the next tick, on the call clock."""
+        return from_rate(self._arrived_samples, self._rate)
 
     @property
     def told(self) -> int:
         """End of the audio whose events have been passed to the call, on the call clock."""
-        return self._origin.position + self._segmenter.told
+        return self._origin.position + self.segmenter.told
 
     @property
     def arrived(self) -> int:
@@ -120,35 +148,56 @@ class Channel:
     @property
     def totals(self) -> ChannelTotals:
         """How many samples of the channel went to each account."""
-        before, since = astuple(self._origin.totals), astuple(self._segmenter.totals)
+        before, since = astuple(self._origin.totals), astuple(self.segmenter.totals)
         return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
 
-    def receive(self, position: int | None, pcm: Pcm, deliver: Callable[[], None]) -> None:
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Set the function that is called when the call has something to write."""
+        self._wake = wake
+
+    def receive(self, position: int | None, pcm: Pcm) -> None:
         """
         Take a frame: `pcm` is int16 `[n]` at the bridge's rate.
 
-        `position`: its first sample, at the bridge's rate; None: it follows the previous frame.  `deliver` is
-        called after the events of the frame have been passed to the call.
+        `position`: its first sample, at the bridge's rate; None: it follows the previous frame.
         """
-        self._place(self._jitter_buffer.place(position, pcm))
-        self._warn(self._quality_monitor.arrive(self._number, self.arrived, self._clock()))
-        self._listen_soon(deliver)
+        start = self._jitter_buffer.next
+        if self._jitter_buffer.advance(position, len(pcm)):
+            self._take(start, pcm)
+        else:
+            self._place(self._jitter_buffer.place(position, pcm))
+        if (now := self._clock()) - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            self._warn(self._quality_monitor.arrive(self._number, self.arrived, now))
+        self._vad_batcher.soon(self)
+
+    def catch_up(self) -> None:
+        """Pass the frames that have arrived to the segmenter, without running voice activity detection."""
+        if not self._arrived:
+            return
+        frames, self._arrived = self._arrived, []
+        self._arrived_samples = 0
+        for pcm in frames:
+            self._unjudged.append((self._position, pcm))
+            self._position += len(pcm)
+        whole = frames[0] if len(frames) == 1 else np.concatenate(frames)
+        self._listen_to(self._converter.feed(whole))
 
     def keep_from(self, position: int) -> None:
         """Redis has everything before `position`, on the call clock: forget the replay audio before it."""
         self._replay.forget(self._internal(position))
 
-    def restart(
-        self, segmenter: ChannelSegmenter, call: Call, origin: Origin, deliver: Callable[[], None]
-    ) -> None:
+    def restart(self, segmenter: ChannelSegmenter, call: Call, origin: Origin) -> None:
         """
         Continue with a new `Call` object, which knows the channel up to `origin`.
 
         Audio after that position is processed again by the new `segmenter`.  Warnings and DTMF digits are not
         repeated.
         """
-        self._vad_batcher.forget(self._segmenter)
-        self._segmenter, self._call, self._origin = segmenter, call, origin
+        self._call = call
+        self.catch_up()
+        self._vad_batcher.forget(self)
+        self.segmenter, self._origin = segmenter, origin
         self._speech_from = None
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
@@ -158,11 +207,11 @@ class Channel:
                     self._lose_again(piece)
                 case _:
                     assert_never(piece)
-        self._listen_soon(deliver)
+        self._vad_batcher.soon(self)
 
     def _lose_again(self, lost: Lost) -> None:
-        self._vad_batcher.now(self._segmenter, self._notify)
-        self._segmenter.lose(lost.end - lost.position, lost.account)
+        self._vad_batcher.now(self)
+        self.segmenter.lose(lost.end - lost.position, lost.account)
         if not lost.told:
             span = Span(lost.position // self._scale, lost.end // self._scale)
             self._call.miss(self._number, span, "lost with its gateway", lost.account)
@@ -171,17 +220,12 @@ class Channel:
         """Convert `position` on the call clock to a sample at the internal rate."""
         return self._converter.position(at_rate(position, self._rate))
 
-    def _listen_soon(self, deliver: Callable[[], None]) -> None:
-        def told(events: list[SoundEvent]) -> None:
-            self._notify(events)
-            deliver()
-
-        self._vad_batcher.soon(self._segmenter, told)
-
     def press(self, digit: str) -> None:
         """The bridge signals a DTMF digit at the current position."""
+        self.catch_up()
         if self._dtmf_dedup.is_new(digit, self.heard, signalled=True):
             self._call.press(self._number, digit, self.heard)
+            self._wake()
 
     def withhold(self, *, paused: bool) -> None:
         """Drop all audio from now on; with `paused` false, report it as one gap and process audio again."""
@@ -203,7 +247,7 @@ class Channel:
         Before the first audio of the channel this reports no gap.
         """
         start = at_rate(position, self._rate)
-        if self._segmenter.heard or self._jitter_buffer.next != at_rate(
+        if self.segmenter.heard or self._jitter_buffer.next != at_rate(
             self._origin.position, self._rate
         ):
             self.skip_to(position)
@@ -211,6 +255,7 @@ class Channel:
             self._origin = replace(self._origin, position=position)
             self._jitter_buffer = JitterBuffer(self._rate, start=start)
             self._converter = RateConverter(self._rate, start)
+            self._position = start
 
     def skip_to(self, position: int) -> None:
         """Report a gap from the current position to `position`, on the call clock."""
@@ -223,13 +268,14 @@ class Channel:
 
     def listen_now(self) -> None:
         """Process all audio that has arrived, because the next event refers to it."""
+        self.catch_up()
         self._listen_to(self._converter.flush())
-        self._vad_batcher.now(self._segmenter, self._notify)
+        self._vad_batcher.now(self)
 
     def finalize(self) -> None:
         """Close the open segment at the current position; the channel continues."""
         self.listen_now()
-        self._notify(self._segmenter.finish())
+        self.notify(self.segmenter.finish())
 
     def finish(self) -> None:
         """No more audio follows: process frames that waited for earlier ones, and close the open segment."""
@@ -245,12 +291,10 @@ class Channel:
     ) -> None:
         for placement in placements:
             match placement:
-                case Placed(start, pcm) if self._is_withheld:
-                    self._drop(start, start + len(pcm))
+                case Placed(start, pcm):
+                    self._take(start, pcm)
                 case Gap(start, end) if self._is_withheld:
                     self._drop(start, end)
-                case Placed(start, pcm):
-                    self._feed(start, pcm)
                 case Gap(start, end):
                     self._lose(start, end, reason, account)
                 case Late(samples):
@@ -258,14 +302,18 @@ class Channel:
                 case _:
                     assert_never(placement)
 
+    def _take(self, start: int, pcm: Pcm) -> None:
+        """Take a frame in order, from `start` at the bridge's rate: it waits for the next tick."""
+        if self._is_withheld:
+            self._drop(start, start + len(pcm))
+            return
+        self._arrived.append(pcm)
+        self._arrived_samples += len(pcm)
+
     def _drop(self, start: int, end: int) -> None:
         """Drop audio of a pause, at the bridge's rate.  It follows what was dropped before."""
         first = start if self._withheld is None else self._withheld.start
         self._withheld = Span(first, end)
-
-    def _feed(self, start: int, pcm: Pcm) -> None:
-        self._unjudged.append((start, pcm))
-        self._listen_to(self._converter.feed(pcm))
 
     def _listen_to(self, pcm: Pcm) -> None:
         """Process the next samples: int16 `[n]` at the internal rate."""
@@ -273,26 +321,37 @@ class Channel:
             return
         start = self._converter.given - len(pcm)
         self._replay.add(Heard(start, pcm))
-        for key in self._dtmf_detector.feed(start, pcm):
+        self.dtmf_detector.add(start, pcm)
+        self.segmenter.feed(pcm)
+
+    def pressed(self, keys: Sequence[Key]) -> None:
+        """Pass digits that were detected in the audio to the call."""
+        for key in keys:
             at = key.at // self._scale
             if self._dtmf_dedup.is_new(key.digit, at, signalled=False):
                 self._call.press(self._number, key.digit, at)
-        self._segmenter.feed(pcm)
+                self._wake()
 
     def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
+        self._position = end
         at = self._converter.given
         samples = self._converter.skip(end - start)
         self._replay.add(Lost(at, at + samples, account))
-        self._segmenter.lose(samples, account)
+        self.segmenter.lose(samples, account)
         span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
         self._call.miss(self._number, span, reason, account)
+        self._wake()
         if account is Account.LOST_UPSTREAM:
             self._warn(self._quality_monitor.lose(self._number, span))
 
-    def _notify(self, events: list[SoundEvent]) -> None:
-        placed = [self._origin.place(event) for event in events]
+    def notify(self, events: Sequence[SoundEvent]) -> None:
+        """Pass events of the segmenter to the call."""
+        placed = self._origin.place_all(events)
         self._check_quality(placed)
+        if not placed:
+            return
+        self._wake()
         fault = self._quality_monitor.misread(self._number)
         for event in placed:
             if fault is None:
@@ -300,7 +359,7 @@ class Channel:
             else:
                 self._give_up(event, fault)
 
-    def _check_quality(self, events: list[SoundEvent]) -> None:
+    def _check_quality(self, events: Sequence[SoundEvent]) -> None:
         """Pass frames to the `QualityMonitor` once the segmenter has decided whether they contain speech."""
         spans = []
         for event in events:
@@ -314,12 +373,20 @@ class Channel:
                     pass
                 case _:
                     assert_never(event)
-        decided = self._origin.position + self._segmenter.decided
+        decided = self._origin.position + self.segmenter.decided
+        if decided >= self._judge_at:
+            self._judge(decided, spans)
+
+    def _judge(self, decided: int, spans: list[Span]) -> None:
+        """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
         while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
             start, pcm = self._unjudged.popleft()
-            at = from_rate(start, self._rate)
-            speaking = self._is_speech(at, spans)
-            self._warn(self._quality_monitor.feed(self._number, start, pcm, speaking=speaking))
+            speaking = self._is_speech(from_rate(start, self._rate), spans)
+            if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
+                self._warn(found)
+        judged = self._unjudged[0][0] if self._unjudged else self._position
+        block = self._quality_monitor.block
+        self._judge_at = from_rate((judged // block + 1) * block, self._rate)
 
     def _end_of(self, frame: tuple[int, Pcm]) -> int:
         return from_rate(frame[0] + len(frame[1]), self._rate)
@@ -333,7 +400,7 @@ class Channel:
         """Drop the segments of a channel with misread audio: they get no partial and no final."""
         match event:
             case SegmentClosed(number, span):
-                self._segmenter.shed(span.end - span.start)
+                self.segmenter.shed(span.end - span.start)
                 self._call.drop(SegmentId(self._number, number), span, reason(fault))
             case SegmentGrew():
                 self._call.sound(self._number, replace(event, speaking=False))
@@ -345,3 +412,4 @@ class Channel:
     def _warn(self, warnings: list[LineWarning]) -> None:
         for warning in warnings:
             self._call.warn(warning)
+            self._wake()

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from protocol.bridge_events import AudioReceived, BridgeEvent, DecodedEvent, EncodedAudioReceived
 
@@ -45,6 +45,15 @@ async def steps(events: Sequence[BridgeEvent], rate: int) -> AsyncIterator[list[
                 await asyncio.sleep(0)
             is_first = False
             yield step
+
+
+def is_plain(events: Sequence[BridgeEvent], rate: int) -> TypeGuard[Sequence[AudioReceived]]:
+    """Return whether `events` are one step of audio that needs no decoding.  `rate`: as in `steps`."""
+    size = rate * STEP_MS // 1_000
+    for one in events:  # noqa: SIM110  # once per frame: a generator costs more than the test
+        if not isinstance(one, AudioReceived) or len(one.pcm) > size:
+            return False
+    return True
 
 
 def cut(events: Sequence[DecodedEvent], rate: int) -> Iterator[list[DecodedEvent]]:

@@ -30,6 +30,7 @@ from protocol.bridge_events import (
     LanguageChanged,
     MarkReceived,
 )
+from protocol.clock import CALL_RATE
 from protocol.events import Entry, KeywordsApplied, LoadLevel, LogEntry
 from protocol.worker_capacity import Task
 
@@ -93,6 +94,12 @@ class LiveCall:
 
         self._due = asyncio.Event()
         self._due.set()
+        self._is_curious = False
+        """Whether `_is_more_heard` waits for audio."""
+
+        self._uncounted = 0
+        for channel in channels:
+            channel.attach(self._due.set)
         self.began = self.heard
         """Position of the call when this bridge opened or continued it, on the call clock."""
 
@@ -149,11 +156,11 @@ class LiveCall:
         """Take an event of the bridge.  Raises DialectError if the event is not allowed now."""
         if not self._is_ours:
             return
+        if isinstance(event, AudioReceived):
+            self._channel(event.channel).receive(event.position, event.pcm)
+            self._count(len(event.pcm))
+            return
         match event:
-            case AudioReceived(channel, pcm, position):
-                self._channel(channel).receive(position, pcm, self._due.set)
-                self._meter.received(len(pcm))
-                return
             case AudioSkipped(samples, account, reason):
                 for one in self._channels:
                     one.skip(samples, reason, account)
@@ -208,6 +215,15 @@ class LiveCall:
         self._is_changed = True
         self._due.set()
 
+    def _count(self, samples: int) -> None:
+        """Count received samples in the metrics, a second at a time."""
+        self._uncounted += samples
+        if self._uncounted >= CALL_RATE or not samples:
+            self._meter.received(self._uncounted)
+            self._uncounted = 0
+        if self._is_curious:
+            self._due.set()
+
     def hang_up(self, reason: str) -> None:
         """End the audio of the call and close its open segments.  Idempotent."""
         if not self._is_ours:
@@ -234,6 +250,7 @@ class LiveCall:
     def pause(self, channels: Sequence[int] | None = None) -> None:
         """No audio arrives for now on `channels`, or on all if None: close their open segments."""
         if self.call.phase is Phase.LIVE:
+            self._count(0)
             for number in range(len(self._channels)) if channels is None else channels:
                 self._channels[number].finish()
             self._due.set()
@@ -337,7 +354,7 @@ class LiveCall:
         self._log_reader = renewal.log_reader(0 if anew else self._log_reader.seq)
         self._left, self._is_forgotten = None, False
         marks = self.call.carry_over(former)
-        renewal.restart(self._channels, self.call, origins, self._due.set)
+        renewal.restart(self._channels, self.call, origins)
         for mark in marks:
             self.call.mark(mark)
         if marks or former.end_reason:
@@ -362,6 +379,7 @@ class LiveCall:
             if not self.is_live:
                 return False
             self._due.clear()
+            self._is_curious = True
             await self._due.wait()
 
     async def _hear_the_end(self, renewal: Renewal) -> None:

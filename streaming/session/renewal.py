@@ -49,11 +49,10 @@ class Renewal:
         channels: Sequence[Channel],
         call: Call,
         origins: Sequence[Origin],
-        deliver: Callable[[], None],
     ) -> None:
         """Restart every channel, so that audio which `call` does not know is processed again."""
         for channel, origin in zip(channels, origins, strict=True):
-            channel.restart(self.segmenter(), call, origin, deliver)
+            channel.restart(self.segmenter(), call, origin)
 
 
 def origin_of(past: RecoveredCall, channel: int) -> Origin:

@@ -44,3 +44,23 @@ async def test_a_server_that_is_not_there_is_named_without_its_password() -> Non
 
     assert "127.0.0.1:1/0" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+async def test_a_pipeline_loads_its_scripts_only_where_the_server_lacks_them(redis: Redis) -> None:
+    script = redis.register_script("return redis.call('SET', KEYS[1], ARGV[1])")
+
+    async def write(value: str) -> None:
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.ping()
+            await script(keys=["k"], args=[value], client=pipe)
+            assert (await pipe.execute())[-1] == b"OK"
+
+    await redis.script_flush()
+    await write("1")
+    await redis.config_resetstat()
+    await write("2")
+    counted = await redis.info("commandstats")
+
+    assert await redis.get("k") == b"2"
+    assert counted["cmdstat_evalsha"]["calls"] == 1
+    assert not {name for name in counted if name.startswith("cmdstat_script")}

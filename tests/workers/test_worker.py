@@ -250,7 +250,9 @@ class TestBreaking:
         queue = WorkQueue(redis, [P0], "worker-0")
         await queue.prepare()
         taken = await queue.claim(P0, 1, 1_000)
-        await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-get"])
+        await redis.acl_setuser(
+            "default", enabled=True, nopass=True, commands=["+@all", "-getrange"]
+        )
         for _ in range(5):
             with pytest.raises(NoPermissionError):
                 await JobIO(queue, "length-teller", max_deliveries=3).fetch(taken)

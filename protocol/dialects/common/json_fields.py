@@ -19,6 +19,9 @@ from ...bridge_events import DialectError, UnreadableError
 _LONGEST_CONTROL = 65_536
 """Bytes.  A control message in a binary frame has a few hundred bytes; a list of keywords some thousands."""
 
+_FIRST_BYTES = (b"{", b" ", b"\t", b"\n", b"\r", b"\v", b"\f")
+"""A JSON object, or white space before it."""
+
 _DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
 
@@ -49,6 +52,8 @@ def control(message: str | bytes) -> str | bytes:
     like this by chance.
     """
     if isinstance(message, str) or len(message) > _LONGEST_CONTROL:
+        return message
+    if message[:1] not in _FIRST_BYTES:
         return message
     trimmed = message.strip()
     if not (trimmed.startswith(b"{") and trimmed.endswith(b"}")):

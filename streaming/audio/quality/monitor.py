@@ -69,6 +69,15 @@ class _Line:
     standing: dict[Fault, int] = field(default_factory=dict)
     """Where each fault was last seen, on the call clock."""
 
+    def keep(self, position: int, pcm: Pcm) -> bool:
+        """Keep audio that follows and completes no block.  Returns False for other audio: `fill` takes it."""
+        end = position + len(pcm)
+        if position != self.end or not len(pcm) or end // self.size > self.end // self.size:
+            return False
+        self.filling.append(pcm)
+        self.end = end
+        return True
+
     def fill(self, position: int, pcm: Pcm) -> list[tuple[int, Pcm]]:
         """Return whole blocks that begin at a multiple of their size, so that channels can be compared."""
         if position != self.end:
@@ -101,8 +110,10 @@ class QualityMonitor:
     def __init__(self, channels: int, rate: int = CALL_RATE) -> None:
         """`channels`: their number; `rate`: sample rate of the bridge, in Hz."""
         self._rate = rate
-        size = rate // 16 * 4  # 250 ms, a multiple of four samples
-        self._lines = [_Line(size) for _ in range(channels)]
+        self.block = rate // 16 * 4  # 250 ms, a multiple of four samples
+        """Samples of a block, at the bridge's rate."""
+
+        self._lines = [_Line(self.block) for _ in range(channels)]
 
     def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
         """
@@ -123,6 +134,8 @@ class QualityMonitor:
         `speaking`: whether it contains speech.
         """
         line = self._lines[channel]
+        if line.keep(position, pcm):
+            return []
         warnings: list[LineWarning] = []
         for start, block in line.fill(position, pcm):
             at = from_rate(start, self._rate)

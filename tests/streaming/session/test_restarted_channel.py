@@ -53,12 +53,13 @@ async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, pos
     )
     pcm = noise(3.0, rate)
     for start in range(0, 2 * rate, rate // 25):
-        channel.receive(None, pcm[start : start + rate // 25], lambda: None)
+        channel.receive(None, pcm[start : start + rate // 25])
+    channel.catch_up()
     before = len(first.audio)
 
-    channel.restart(second, account(), Origin(position), lambda: None)
+    channel.restart(second, account(), Origin(position))
     for start in range(2 * rate, 3 * rate, rate // 25):
-        channel.receive(None, pcm[start : start + rate // 25], lambda: None)
+        channel.receive(None, pcm[start : start + rate // 25])
     channel.finish()
 
     skipped = at_rate(position, rate) * internal_rate(rate) // rate
@@ -78,11 +79,11 @@ async def test_a_loss_comes_again_at_its_place(rate: int) -> None:
         Origin(),
         QualityMonitor(1, rate),
     )
-    channel.receive(None, noise(1.0, rate), lambda: None)
+    channel.receive(None, noise(1.0, rate))
     channel.skip(2 * rate, "paused", Account.PAUSED)
-    channel.receive(None, noise(1.0, rate), lambda: None)
+    channel.receive(None, noise(1.0, rate))
 
-    channel.restart(RememberingSegmenter(rate), account(), Origin(4_000), lambda: None)
+    channel.restart(RememberingSegmenter(rate), account(), Origin(4_000))
     channel.finish()
 
     assert channel.heard == 4 * 8_000
