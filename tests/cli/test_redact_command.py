@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.events import CallStarted, Entry, Final, SegmentId, Span, Timing, Word
+from protocol.event_codec import entry_of
+from protocol.events import CallStarted, Final, SegmentId, Span, Timing, Word
 from transcripts.outbox import Recorded
 from transcripts.store import Store
 from trunkline import main
@@ -64,7 +65,7 @@ def test_a_stored_call_is_redacted(tmp_path: Path, capsys: pytest.CaptureFixture
     words = tuple(map(Word, ("it", "is", "4738", "2916", "0563", "7481")))
     final = Final(SegmentId(0, 0), Span(0, 8_000), words, "en", 0, (), "engine", Timing(0, 0))
     started = CallStarted((), "en", "native", 0.0)
-    store.record([Recorded("c1", Entry(started, 1)), Recorded("c1", Entry(final, 2))])
+    store.record([Recorded("c1", entry_of(started, 1)), Recorded("c1", entry_of(final, 2))])
 
     assert main(["redact", "c1", "--store", url, "--dry-run"]) == 0
     before = store.transcript("c1")

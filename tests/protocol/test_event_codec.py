@@ -36,6 +36,7 @@ from protocol.events import (
     SegmentDropped,
     SegmentFailed,
     SegmentId,
+    SegmentRevised,
     Span,
     SpeechStarted,
     Terminal,
@@ -85,6 +86,7 @@ FIRST_FIELDS: dict[type, set[str]] = {
     Final: {
         "segment", "span", "words", "language", "keywords_revision", "keywords_found", "engine", "timing",
     },
+    SegmentRevised: {"final"},
     SegmentFailed: {"segment", "span", "reason"},
     SegmentDropped: {"segment", "span", "reason"},
     AudioGap: {"channel", "span", "reason"},

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from support.job_streams import CALL, P0, working
 
 from protocol.call import CallConfig, Role
-from protocol.event_codec import EventJsonWriter, decode_entry, encode_event
-from protocol.events import Entry, Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
+from protocol.event_codec import EventJsonWriter, decode_entry, encode_event, entry_of
+from protocol.events import Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from protocol.redaction.policy import NO_REDACTION, Policy
 from streaming.call.checkpoint import Checkpoint
@@ -333,6 +333,6 @@ def test_words_that_cannot_be_checked_are_withheld_with_a_flag() -> None:
 def test_a_redacted_final_says_kind_and_place_to_clients() -> None:
     shown = redacted_final(final_of("it", "is", "4738", "2916", "0563", "7481"), Policy(), b"")
 
-    line = EventJsonWriter("call-1").write(Entry(shown.final, 1))
+    line = EventJsonWriter("call-1").write(entry_of(shown.final, 1))
 
     assert '"redactions":[{"kind":"card_number","word":2}]' in line

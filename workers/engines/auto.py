@@ -7,7 +7,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from . import registry
-from .base import EngineError
+from .errors import EngineError
 from .declaration import InstalledSoftware
 from .settings import EngineSettings
 

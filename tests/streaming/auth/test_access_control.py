@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from streaming.auth.authenticator import FORBIDDEN, STRANGER, Refusal
-from streaming.auth.request_credentials import RequestCredentials
 from support.credentials import Site, site
 
+from protocol.auth.authenticator import FORBIDDEN, STRANGER, Refusal
 from protocol.auth.credentials import Permit, Scope
+from protocol.auth.request_credentials import RequestCredentials
 from streaming.auth.access_control import ANSWER_SECONDS, AccessController
 from streaming.settings import GatewaySettings
 
