@@ -7,8 +7,8 @@ from functools import partial
 from importlib.util import find_spec
 
 from . import registry
-from .errors import EngineError
 from .declaration import InstalledSoftware
+from .errors import EngineError
 from .settings import EngineSettings
 
 AUTO = "auto"
