@@ -28,6 +28,9 @@ TEMPLATE = (
 )
 """What ships with granite-4.0-1b-speech."""
 
+SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+"""Pattern of the real tokenizer: that of GPT-4 (tiktoken's cl100k_base)."""
+
 SOUNDS = "abdegilmnorst "
 """The letters that the tiny CTC head knows, each a band of noise; the space is one of them."""
 
@@ -73,19 +76,43 @@ def build(folder: Path, seed: int = 0) -> Path:
     _teach(model, seed)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    named = folder / "tokenizer_config.json"
+    real = json.loads(named.read_text()) | {"tokenizer_class": "GPT2Tokenizer"}
+    named.write_text(json.dumps(real))
     return folder
 
 
 def reference(folder: Path) -> tuple[Any, Any]:
-    """The vendor's own processor and model, loaded from `folder` without a network."""
-    borrow_torchaudio()
-    from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
+    """
+    The vendor's own processor and model, loaded from `folder` without a network.
 
-    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    Its tokenizer reads `tokenizer.json` as it is.  The class that `tokenizer_config.json` names would replace the
+    pre-tokenizer by that of GPT-2 (transformers 5): see `stock_tokenizer`.
+    """
+    borrow_torchaudio()
+    from transformers import (
+        AutoModelForSpeechSeq2Seq,
+        GraniteSpeechFeatureExtractor,
+        GraniteSpeechProcessor,
+        PreTrainedTokenizerFast,
+    )
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), padding_side="left", pad_token="<|pad|>"
+    )
+    extractor = GraniteSpeechFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    processor = GraniteSpeechProcessor(extractor, tokenizer, chat_template=TEMPLATE)
     model = AutoModelForSpeechSeq2Seq.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True
     )
     return processor, model.eval()
+
+
+def stock_tokenizer(folder: Path) -> Any:
+    """The tokenizer that transformers makes of the folder: of the class that `tokenizer_config.json` names."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def generated(parts: tuple[Any, Any], samples: Samples, content: str, most: int) -> list[int]:
@@ -229,30 +256,41 @@ def _sound(letter: str, noise: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def _tokenizer() -> Any:
-    """Byte-level BPE of the real family, learnt from a few lines; every text goes through and back."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import GPT2Tokenizer
+    """
+    Byte-level BPE with the pre-tokenizer of the real family, learnt from a few lines.
 
-    raw = Tokenizer(models.BPE())
-    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    A `Split` by the pattern of GPT-4 stands before `ByteLevel`: digits in groups of one to three, line feeds
+    joined to the signs before them.  `format?\\n` therefore ends in one token, as in the vendor's notebook.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE(unk_token="<|unk|>"))
+    raw.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated", invert=False),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     raw.decoder = decoders.ByteLevel()
     lines = [
         "USER: can you transcribe the speech into a written format? Keywords: Acme, refund\n ASSISTANT:",
-        "transcribe the speech to text. Keywords: account number, ticket. translate the speech to French.",
-        "transcribe the speech with proper punctuation and capitalization.",
-        "hello thank you for calling how can i help you today my order number is one two three four",
+        "can you transcribe the speech into a written format?\n ASSISTANT:",
+        "transcribe the speech to text. Keywords: account number, ticket. translate the speech to French.\n",
+        "transcribe the speech with proper punctuation and capitalization.\n",
+        "hello thank you for calling how can i help you today my order number is one two three four 123 4567",
     ]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     raw.train_from_iterator(
         lines * 4,
         trainers.BpeTrainer(vocab_size=508, show_progress=False, initial_alphabet=alphabet),
     )
-    learnt = json.loads(raw.to_str())["model"]
-    tokenizer = GPT2Tokenizer(
-        vocab=learnt["vocab"], merges=[tuple(pair) for pair in learnt["merges"]], unk_token="<|unk|>",
+    raw.add_special_tokens(["<|unk|>", "<|end_of_text|>", "<|pad|>", AUDIO])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, unk_token="<|unk|>",
         bos_token="<|end_of_text|>", eos_token="<|end_of_text|>", pad_token="<|pad|>", padding_side="left",
+        additional_special_tokens=[AUDIO],
     )  # fmt: skip
-    tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     tokenizer.chat_template = TEMPLATE
     return tokenizer
 

@@ -109,6 +109,26 @@ class TestOverTheTokenizer:
         assert mine == vendor[0].tokenizer(text)["input_ids"]
         assert text == written(asked, terms)
 
+    def test_the_file_is_read_as_it_is_and_not_as_the_stock_class_reads_it(
+        self, tokens: Any, tiny: Path
+    ) -> None:
+        """
+        The maker's notebook has `?` and the line feed in one token, as the `Split` of the file says.
+
+        transformers 5 replaces the pre-tokenizer of the class GPT2Tokenizer by its own pattern, so that its
+        AutoProcessor gives the model another prompt than it was trained with.
+        """
+        from tests.support.tiny_granite import stock_tokenizer
+
+        end = "format?\n ASSISTANT:"
+
+        assert tokens.pieces(tokens.encode(end))[-3:] == [b"?\n", b" ASSISTANT", b":"]
+        assert len(stock_tokenizer(tiny)(end)["input_ids"]) == len(tokens.encode(end)) + 1
+
+    def test_digits_are_in_groups_of_three(self, tokens: Any) -> None:
+        assert tokens.pieces(tokens.encode("1234567"))[0] in (b"1", b"12", b"123")
+        assert all(len(piece) <= 3 for piece in tokens.pieces(tokens.encode("1234567")))
+
     @pytest.mark.parametrize(
         "attack",
         [
