@@ -1,4 +1,4 @@
-"""Commands for administrators: `doctor` and `keys`."""
+"""Commands for administrators: `doctor`, `fetch` and `keys`."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from workers.engines import registry
 
 from . import doctor as doctors
 from . import keys as key_file
-from .common import configuration_of, data_folder, settings_of
+from .common import configuration_of, data_folder, fetch_model, settings_of
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -28,6 +28,12 @@ def doctor(options: argparse.Namespace) -> int:
     )
     Console().print(doctors.render(checks))
     return 0 if doctors.healthy(checks) else 1
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Download the model of an engine, with progress bars, and check its files."""
+    folder = fetch_model(options, options.engine)
+    print(folder or f"the engine {options.engine} has nothing to download")
 
 
 def keys(options: argparse.Namespace) -> None:

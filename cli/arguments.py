@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MODEL = "model folder or hub id, for engines that have a choice"
 
-_WITH_ENGINE = ("up", "demo", "worker", "transcribe")
+_WITH_ENGINE = ("up", "demo", "worker", "transcribe", "fetch")
 
 
 def grammar(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -209,6 +209,11 @@ def _redact(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--store", help="SQLAlchemy URL of the store")
 
 
+def _fetch(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("engine", help="engine whose model is downloaded, for example granite")
+    verb.add_argument("--model", help=_MODEL)
+
+
 def _keys(verb: argparse.ArgumentParser) -> None:
     from protocol.auth.credentials import Kind, Scope
 
@@ -254,4 +259,5 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "transcribe": _transcribe,
     "keys": _keys,
     "redact": _redact,
+    "fetch": _fetch,
 }

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Command] = {
     "transcribe": Command("calls", "Transcribe a recording in this process, without gateway."),
     "redact": Command("redaction", "Redact a text or a stored call by a policy, or test a policy."),
     "doctor": Command("admin", "Check this machine and report what is missing."),
+    "fetch": Command("admin", "Download and check the model of an engine."),
     "keys": Command("admin", "Create, list and revoke keys."),
     "gateway": Command("services", "Run the gateway: take calls from bridges over WebSockets."),
     "worker": Command("services", "Run a worker: transcribe queued jobs with one engine."),

@@ -109,6 +109,11 @@ def engine_loaded(options: argparse.Namespace, name: str) -> "Engine":
     return registry.load(name, **_engine_settings(configuration, name).options())
 
 
+def fetch_model(options: argparse.Namespace, name: str) -> Path | None:
+    """Download and check the model of the engine `name`.  Returns its folder; None if it needs none."""
+    return registry.fetch(name, _engine_settings(configuration_of(options), name))
+
+
 def prepare_weights(options: argparse.Namespace) -> None:
     """Prepare the weights of the engine, with a progress bar.  Needed only before the first start."""
     engine = engine_chosen(options).engine

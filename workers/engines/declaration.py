@@ -117,6 +117,13 @@ class Declaration:
     """What the engine accepts as its model, for operators; empty if it has one model only."""
 
     preparation: Preparation | None = None
+    fetch: Callable[[EngineSettings], Path] | None = None
+    """
+    Downloads the model that the settings name, if it is not here, and checks its files.  Returns its folder.
+
+    Continues an interrupted download.  Raises EngineError.  Unset: there is nothing to download.
+    """
+
     automatic: Automatic | None = None
     """Unset: `auto` never chooses the engine."""
 

@@ -83,6 +83,16 @@ def prepare(name: str, progress: Progress) -> None:
         preparation.run(progress)
 
 
+def fetch(name: str, settings: EngineSettings) -> Path | None:
+    """
+    Download and check the model of an engine.  Blocks, up to hours.  Returns its folder; None if there is none.
+
+    Raises EngineError.
+    """
+    download = _declared(name).fetch
+    return download(settings) if download else None
+
+
 def load(name: str, **options: object) -> "Engine":
     """
     Load and warm up the engine called `name`; `options` are passed to its `load` unchanged.

@@ -10,12 +10,13 @@ import hashlib
 import json
 import operator
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import EngineError
+from .pins import FETCHED, NOT_FETCHED, hashes_of, parsed, revision_of
 
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes.  The largest file, that of the tokenizer, has about 8 MB."""
@@ -26,9 +27,6 @@ LONGEST_HEADER = 16 * 1024 * 1024
 MOST_LAYERS = 512
 LARGEST_SIZE = 1 << 20
 """Limits on the sizes in a config, because modules are built before the weights are compared with them."""
-
-FETCHED = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "vocab.json")
-"""File patterns that may be downloaded from the hub."""
 
 _NEEDED = ("config.json", "tokenizer.json")
 _RUNS_CODE = frozenset(
@@ -92,10 +90,31 @@ class ModelCheckpoint:
     files: frozenset[str] = frozenset()
     """Names of the files at the top of the folder."""
 
+    source: str = ""
+    """Hub id and commit, `owner/name@<40 digits>`, of a fetched model; empty for a folder of the site."""
+
     @property
     def tokenizer(self) -> Path:
         """Path of the tokenizer file."""
         return self.folder / "tokenizer.json"
+
+
+def fetched(
+    model: str, revision: str | None, cache: Path | None = None, manifest: Path | None = None,
+    *, model_type: str = "granite_speech",
+) -> ModelCheckpoint:  # fmt: skip
+    """
+    Return the checked checkpoint of `model`: a folder, or a hub id that is downloaded if it is not in the cache.
+
+    An interrupted download continues where it stopped.  The files of a hub id whose hashes are known are compared
+    with them.  Raises CheckpointError.
+    """
+    folder, root = locate(model, revision, cache)
+    if is_local(model):
+        return inspect(folder, root=root, manifest=manifest, model_type=model_type)
+    hashes = hashes_of(model, revision)
+    checkpoint = inspect(folder, root=root, manifest=manifest, hashes=hashes, model_type=model_type)
+    return replace(checkpoint, source=f"{model}@{revision_of(model, revision)}")
 
 
 def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple[Path, Path]:
@@ -103,15 +122,16 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
     Return the folder of `model`, and the folder inside which its links must stay.
 
     A local folder is used as it is.  Anything else is a hub id, downloaded at exactly `revision`: a commit of 40
-    hexadecimal digits, because the owner of a branch or tag can move it.  `cache`: None is the hub client's own
-    folder.  Raises CheckpointError.
+    hexadecimal digits, because the owner of a branch or tag can move it; None is the pinned commit of a known
+    model.  `cache`: None is the hub client's own folder.  Raises CheckpointError.
     """
     if local := _local(model):
         return local.resolve(), local.resolve()
     if reason := obstacle(model, revision):
         raise CheckpointError(reason)
-    assert revision is not None
-    folder = _fetch(model, revision, cache)
+    pinned = revision_of(model, revision)
+    assert pinned is not None
+    folder = _fetch(model, pinned, cache)
     return (
         folder,
         folder.parent.parent,
@@ -120,13 +140,19 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
 
 def obstacle(model: str, revision: str | None) -> str | None:
     """The reason why `model` cannot be loaded, or None if it may be tried.  Uses no network."""
-    if _local(model):
+    if is_local(model):
         return None
+    revision = revision_of(model, revision)
     if not _HUB_ID.fullmatch(model):
         return f"{model!r} is neither a folder nor a hub id such as owner/name"
     if revision is not None and _REVISION.fullmatch(revision):
         return None
     return f"{model} needs a pinned revision: the 40 hexadecimal digits of a commit, not a branch"
+
+
+def is_local(model: str) -> bool:
+    """Whether `model` names a folder on this machine."""
+    return _local(model) is not None
 
 
 def _local(model: str) -> Path | None:
@@ -143,23 +169,24 @@ def _local(model: str) -> Path | None:
 
 def inspect(
     folder: Path, *, root: Path | None = None, manifest: Path | None = None,
-    model_type: str = "granite_speech",
+    hashes: Mapping[str, str] | None = None, model_type: str = "granite_speech",
 ) -> ModelCheckpoint:  # fmt: skip
     """
     Check the files in `folder`; links must stay within `root`.
 
-    `manifest`: a file with the output of `sha256sum *`, in which every file must be listed with its hash.  Raises
-    CheckpointError for anything unsafe, damaged or missing.
+    `manifest`: a file with the output of `sha256sum *`, in which every file must be listed with its hash; `hashes`:
+    the same by file name, used without a manifest.  Raises CheckpointError for anything unsafe, damaged or missing.
     """
     try:
-        return _inspect(folder, root, manifest, model_type)
+        expected = _read_manifest(manifest) if manifest else hashes
+        return _inspect(folder, root, expected, model_type)
     except (OSError, RecursionError, RuntimeError, UnicodeDecodeError) as exc:
         named = getattr(exc, "filename", None) or folder
         raise CheckpointError(f"{named} cannot be read ({type(exc).__name__})") from exc
 
 
 def _inspect(
-    folder: Path, root: Path | None, manifest: Path | None, model_type: str
+    folder: Path, root: Path | None, hashes: Mapping[str, str] | None, model_type: str
 ) -> ModelCheckpoint:
     files = dict(_files(folder, (root or folder).resolve()))
     for name in _NEEDED:
@@ -174,8 +201,8 @@ def _inspect(
         if path.suffix == ".safetensors":
             _measure(path, name)
     _check_index(folder, documents.get("model.safetensors.index.json"), set(files))
-    if manifest is not None:
-        _check_hashes(files, _read_manifest(manifest))
+    if hashes is not None:
+        _check_hashes(files, hashes)
     config = documents["config.json"]
     _check_config(folder, config, model_type)
     return ModelCheckpoint(folder, config, frozenset(files))
@@ -186,13 +213,18 @@ def _fetch(model: str, revision: str, cache: Path | None) -> Path:
 
     try:
         fetched = snapshot_download(
-            model, revision=revision, cache_dir=cache, allow_patterns=list(FETCHED)
-        )
+            model, revision=revision, cache_dir=cache,
+            allow_patterns=list(FETCHED), ignore_patterns=list(NOT_FETCHED),
+        )  # fmt: skip
     except Exception as exc:
         raise CheckpointError(
-            f"{model} at {revision[:12]} is not in the cache and cannot be fetched ({type(exc).__name__})"
+            f"{model} at {revision[:12]} is not in the cache and cannot be fetched: {_first_line(exc)}"
         ) from exc
     return Path(fetched)
+
+
+def _first_line(exc: BaseException) -> str:
+    return next(iter(str(exc).splitlines()), "") or type(exc).__name__
 
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
@@ -285,16 +317,13 @@ def _check_index(folder: Path, index: dict[str, Any] | None, names: set[str]) ->
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
-    """Hashes by file name, from lines such as `<64 hex digits>  <name>`."""
-    hashes = {}
-    for line in path.read_text("utf-8").splitlines():
-        digest, _, name = line.strip().partition(" ")
-        if digest:
-            hashes[name.strip().lstrip("*").removeprefix("./")] = digest.lower()
-    return hashes
+    """Hashes by file name.  Raises CheckpointError if the file lists none."""
+    if hashes := parsed(path.read_text("utf-8")):
+        return hashes
+    raise CheckpointError(f"{path} lists no hashes: it must be as `sha256sum *` prints it")
 
 
-def _check_hashes(files: dict[str, Path], expected: dict[str, str]) -> None:
+def _check_hashes(files: dict[str, Path], expected: Mapping[str, str]) -> None:
     """Check that the manifest lists all files that may be read, and that all listed files have the right hash."""
     if missing := set(expected) - set(files):
         raise CheckpointError(f"{min(missing)} stands in the manifest and is not in the folder")
@@ -302,7 +331,9 @@ def _check_hashes(files: dict[str, Path], expected: dict[str, str]) -> None:
         if name not in expected and path.suffix in {".json", ".safetensors", ".jinja", ".txt"}:
             raise CheckpointError(f"{path} does not stand in the manifest")
         if name in expected and _hash(path) != expected[name]:
-            raise CheckpointError(f"{path} is not the file that the manifest describes")
+            raise CheckpointError(
+                f"{path} is not the file that the manifest describes: delete it and fetch it again"
+            )
 
 
 def _hash(path: Path) -> str:

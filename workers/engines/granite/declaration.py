@@ -1,10 +1,11 @@
 """What the Granite engine declares."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ..declaration import Automatic, Check, CheckState, Declaration, Host, InstalledSoftware
 from ..settings import EngineSettings
-from .checkpoint import obstacle
+from .checkpoint import fetched, obstacle
 from .settings import GraniteSettings
 
 _EXTRA = "trunkline[granite]"
@@ -41,12 +42,20 @@ def check(host: Host) -> Check:
     return Check(name, CheckState.OK, host.gpu)
 
 
+def fetch(settings: EngineSettings) -> Path:
+    """See Declaration."""
+    assert isinstance(settings, GraniteSettings)
+    chosen = settings
+    return fetched(chosen.model, chosen.revision, chosen.cache, chosen.manifest).folder
+
+
 GRANITE = Declaration(
     "granite",
     check,
     needs=_EXTRA,
     settings=GraniteSettings,
-    accepts="a folder, or a hub id with a pinned revision",
+    accepts="a folder, or a hub id; those of IBM have a pinned revision",
+    fetch=fetch,
     automatic=Automatic("an NVIDIA GPU", unsuited),
     modules=_MODULES,
     programs=frozenset({_DRIVER}),

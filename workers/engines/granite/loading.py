@@ -15,13 +15,14 @@ from .acoustic.encoder import RaggedEncoder
 from .acoustic.frontend import AcousticFrontend
 from .acoustic.mel import RATE, frames_in
 from .acoustic.turbo_ctc import load_turbo
-from .checkpoint import CheckpointError, ModelCheckpoint, inspect, locate
+from .checkpoint import CheckpointError, ModelCheckpoint, fetched, is_local
 from .compat import anatomy_of
 from .device import device_named, translate_device_errors
 from .engine import GraniteEngine
 from .finals.finals import CONFIDENCE, WORD_TIMES
 from .interfaces import EngineOptions, OtherPartials
 from .model import LoadedModel, Prompts
+from .pins import revision_of
 from .settings import Drafts, GraniteSettings
 from .text.llm import LanguageModel
 from .text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
@@ -49,15 +50,15 @@ def load(
     EngineBrokenError when it does not work.
     """
     chosen = settings or GraniteSettings()
-    folder, root = locate(chosen.model, chosen.revision, chosen.cache)
-    checkpoint = inspect(folder, root=root, manifest=chosen.manifest)
+    checkpoint = fetched(chosen.model, chosen.revision, chosen.cache, chosen.manifest)
+    folder = checkpoint.folder
     device = device_named(chosen.device)
     with translate_device_errors(), _translate_load_errors(folder):
         parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
         others = None
         if chosen.partial_model is not None:
             others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
-        table = table_of(checkpoint.files, checkpoint.config, chosen.revision)
+        table = table_of(checkpoint.files, checkpoint.config, checkpoint.source)
         return assemble(parts, chosen, table, clock=clock, others=others)
 
 
@@ -169,7 +170,8 @@ def assemble(
 
 def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
     """The capabilities of an engine with these settings; `rows`: segments decoded at once."""
-    pinned = f"@{settings.revision[:12]}" if settings.revision else ""
+    revision = None if is_local(settings.model) else revision_of(settings.model, settings.revision)
+    pinned = f"@{revision[:12]}" if revision else ""
     return Capabilities(
         name=f"{settings.model.rstrip('/').rsplit('/', 1)[-1]}{pinned}",
         languages=LANGUAGES,

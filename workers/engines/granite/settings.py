@@ -37,13 +37,13 @@ class GraniteSettings(EngineSettings):
     model: str = Field(default=DEFAULT_MODEL, description="a folder, or a hub id")
     revision: str | None = Field(
         default=None,
-        description="the commit of a hub id, 40 hexadecimal digits; required there, because the owner of a name can"
-        " move branches and tags",
+        description="the commit of a hub id, 40 hexadecimal digits; unset is the pinned commit of a model of IBM,"
+        " other hub ids need it, because the owner of a name can move branches and tags",
     )
     manifest: Path | None = Field(
         default=None,
         description="a file as `sha256sum *` prints it: every file that may be read must stand in it; unset trusts"
-        " the folder or the pinned commit",
+        " a folder, and compares the pinned 4.0 model with the hashes that come with Trunkline",
     )
     cache: Path | None = Field(
         default=None,
@@ -51,8 +51,8 @@ class GraniteSettings(EngineSettings):
     )
     prompts: Annotated[PromptTable | None, BeforeValidator(_table)] = Field(
         default=None,
-        description="`granite-4.0`, `granite-4.1` (punctuated) or `granite-4.1-raw`; unset goes by the model's own"
-        " files",
+        description="`granite-4.0`, `granite-4.1` (punctuated), `granite-4.1-raw` or `granite-5.0`; unset goes by"
+        " the model's own files",
     )
     device: str = Field(
         default="auto",

@@ -9,6 +9,7 @@ from workers.engines.granite.text.prompts import (
     GRANITE_4_0,
     GRANITE_4_1,
     GRANITE_4_1_RAW,
+    GRANITE_5_0,
     LANGUAGES,
     NAMES,
     TRANSLATIONS,
@@ -44,6 +45,10 @@ TERMS = ("Ann", "Łódź", "O'Brien & Sons")
          b"USER: <|audio|>can you transcribe the speech into a written format?\n ASSISTANT:"),
         (GRANITE_4_1_RAW, None, ("Ann",),
          b"USER: <|audio|>transcribe the speech to text. Keywords: Ann\n ASSISTANT:"),
+        (GRANITE_5_0, None, TERMS,
+         b"USER: <|audio|>The speech is in English. Transcribe it exactly; do not translate. transcribe the speech"
+         b" with proper punctuation and capitalization. Keywords: Ann, \xc5\x81\xc3\xb3d\xc5\xba, O'Brien & Sons"
+         b"\n ASSISTANT:"),
         (GRANITE_4_1_RAW, "it", (), b"USER: <|audio|>translate the speech to Italian.\n ASSISTANT:"),
     ],
 )  # fmt: skip
@@ -56,20 +61,28 @@ def test_the_prompt_is_the_trained_one_to_the_byte(
 
 
 @pytest.mark.parametrize(
-    ("files", "config", "revision", "table"),
+    ("files", "config", "source", "table"),
     [
-        ({"model.safetensors"}, {}, None, GRANITE_4_0),
-        ({"model.safetensors", "out_llm.safetensors"}, {}, None, GRANITE_4_1),
-        (set(), {"_name_or_path": "ibm-granite/granite-speech-4.1-2b"}, None, GRANITE_4_1),
-        (set(), {"_name_or_path": 7}, "0" * 40, GRANITE_4_0),
-        (set(), {}, "de575db64086f84fdc79da4932d1076e965bc546", GRANITE_4_1),
-        (set(), {}, "bd87ab862416353633ea431fe49b1614003623c5", GRANITE_4_0),
+        ({"model.safetensors"}, {}, "", GRANITE_4_0),
+        ({"model.safetensors", "out_llm.safetensors"}, {}, "", GRANITE_4_1),
+        (set(), {"_name_or_path": "ibm-granite/granite-speech-4.1-2b"}, "", GRANITE_4_1),
+        (set(), {"_name_or_path": 7}, "a/b@" + "0" * 40, GRANITE_4_0),
+        (set(), {}, "a/mirror@de575db64086f84fdc79da4932d1076e965bc546", GRANITE_4_1),
+        (set(), {}, "ibm-granite/granite-speech-4.1-2b@" + "0" * 40, GRANITE_4_1),
+        (set(), {}, "a/mirror@bd87ab862416353633ea431fe49b1614003623c5", GRANITE_4_0),
+        (set(), {}, "ibm-granite/granite-speech-5.0-2b@" + "0" * 40, GRANITE_5_0),
+        (
+            {"out_llm.safetensors"},
+            {"text_config": {"rope_parameters": {"rope_type": "yarn", "factor": 4}}},
+            "",
+            GRANITE_5_0,
+        ),
     ],
 )
 def test_the_table_goes_by_what_came_with_the_weights(
-    files: set[str], config: dict[str, object], revision: str | None, table: PromptTable
+    files: set[str], config: dict[str, object], source: str, table: PromptTable
 ) -> None:
-    assert table_of(files, config, revision) is table
+    assert table_of(files, config, source) is table
 
 
 def test_every_trained_task_has_a_prompt_and_no_other_has() -> None:

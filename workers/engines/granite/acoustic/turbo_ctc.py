@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from ...base import Hypothesis, RecognisedWord, Samples, Utterance
-from ..checkpoint import CheckpointError, inspect, locate
+from ..checkpoint import CheckpointError, fetched
 from .block_cache import agreed
 from .mel import HOP, Mel, padded
 
@@ -87,8 +87,8 @@ def load_turbo(
     model: str, revision: str | None, cache: Path | None, device: torch.device
 ) -> TurboPartials:
     """Check and load the model for partials, like the large one.  Raises CheckpointError."""
-    folder, root = locate(model, revision, cache)
-    checkpoint = inspect(folder, root=root, model_type=MODEL_TYPE)
+    checkpoint = fetched(model, revision, cache, model_type=MODEL_TYPE)
+    folder = checkpoint.folder
     try:
         from transformers import GraniteSpeech5ForCTC  # noqa: PLC0415 - only newer versions have it
     except ImportError as exc:

@@ -44,6 +44,9 @@ class PromptTable:
     translate_with_keywords: str = "translate the speech to {language}. Keywords: "
     """The keyword list follows at its end.  All generations were trained with these words."""
 
+    spoken: str = ""
+    """Stands before a transcription; `{language}` is replaced by the English name of the spoken language."""
+
     def instruction(self, language: str, translate_to: str | None, *, keywords: bool) -> str:
         """
         The user's text after the audio, up to the place of the keywords.
@@ -53,7 +56,8 @@ class PromptTable:
         """
         refuse_untrained(language, translate_to)
         if translate_to is None:
-            return self.transcribe_with_keywords if keywords else self.transcribe
+            asked = self.transcribe_with_keywords if keywords else self.transcribe
+            return self.spoken.format(language=NAMES[language]) + asked
         asked = self.translate_with_keywords if keywords else self.translate
         return asked.format(language=NAMES[translate_to])
 
@@ -79,29 +83,48 @@ GRANITE_4_1_RAW = PromptTable(
     translate="translate the speech to {language}.",
 )
 
-TABLES = {table.name: table for table in (GRANITE_4_0, GRANITE_4_1, GRANITE_4_1_RAW)}
+GRANITE_5_0 = PromptTable(
+    name="granite-5.0",
+    transcribe="transcribe the speech with proper punctuation and capitalization.",
+    transcribe_with_keywords="transcribe the speech with proper punctuation and capitalization. Keywords: ",
+    translate="translate the speech to {language} with proper punctuation and capitalization.",
+    spoken="The speech is in {language}. Transcribe it exactly; do not translate. ",
+)
+"""Second-hand: from the mlx-audio 0.6.2 package, not from a model card.  Never the default."""
+
+TABLES = {table.name: table for table in (GRANITE_4_0, GRANITE_4_1, GRANITE_4_1_RAW, GRANITE_5_0)}
 
 
 MARK_OF_4_1 = "out_llm.safetensors"
-"""File of the CTC head over the tokenizer's own tokens, which the vendor ships with 4.1 but not with 4.0."""
+"""The CTC head over the tokenizer's own tokens, which the vendor ships with 4.1 and 5.0 but not with 4.0."""
 
 _REVISIONS_OF_4_1 = frozenset(
     {"de575db64086f84fdc79da4932d1076e965bc546", "8f4bb5f31ae98971bd218169f00065a041d20058"}
 )
 
 
-def table_of(
-    files: Collection[str], config: Mapping[str, object], revision: str | None = None
-) -> PromptTable:
+def table_of(files: Collection[str], config: Mapping[str, object], source: str = "") -> PromptTable:
     """
-    The prompt table of a checkpoint, chosen by its files, config or revision; without a sign of 4.1, that of 4.0.
+    The prompt table of a checkpoint, chosen by its files, config or source; without a sign of 4.1, that of 4.0.
 
-    `files`: names in the checkpoint; `config`: its `config.json`; `revision`: the pinned commit, if it was
-    downloaded by one.  The name of the folder is not used, because a site may rename it.
+    `files`: names in the checkpoint; `config`: its `config.json`; `source`: hub id and commit of a downloaded
+    model, `owner/name@commit`.  The name of a folder is not used, because a site may rename it.
     """
-    made_of = str(config.get("_name_or_path") or "")
+    model, _, revision = source.partition("@")
+    made_of = f"{config.get('_name_or_path') or ''} {model}"
+    if "speech-5.0-2b" in made_of or _has_long_context(config):
+        return GRANITE_5_0
     is_4_1 = MARK_OF_4_1 in files or revision in _REVISIONS_OF_4_1 or "speech-4.1-2b" in made_of
     return GRANITE_4_1 if is_4_1 else GRANITE_4_0
+
+
+def _has_long_context(config: Mapping[str, object]) -> bool:
+    """Whether positions are extended by YaRN, as in 5.0 only."""
+    text = config.get("text_config")
+    rope = (
+        text.get("rope_parameters") or text.get("rope_scaling") if isinstance(text, dict) else None
+    )
+    return isinstance(rope, dict) and "yarn" in (rope.get("rope_type"), rope.get("type"))
 
 
 def refuse_untrained(language: str, translate_to: str | None) -> None:

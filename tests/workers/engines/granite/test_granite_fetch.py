@@ -1,0 +1,86 @@
+"""The model of the Granite engine is fetched at a pinned commit, and its files are compared with known hashes."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.hub import hub
+from support.shell import ROOT, clean
+
+from workers.engines.granite.pins import PINS, hashes_of, parsed, revision_of
+from workers.engines.granite.settings import DEFAULT_MODEL
+
+PIN = PINS[DEFAULT_MODEL]
+
+
+def fetch(url: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **clean(),
+        "HF_ENDPOINT": url,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRUNKLINE_GRANITE_CACHE": str(folder),
+        **{f"TRUNKLINE_GRANITE_{name}": value for name, value in settings.items()},
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "trunkline", "fetch", "granite"],
+        env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def manifest(tiny: Path, tmp_path: Path) -> Path:
+    """The hashes of the tiny checkpoint, as `sha256sum` prints them."""
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in tiny.iterdir()
+    ]
+    path = tmp_path / "sums"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_a_model_is_fetched_at_its_pinned_commit_without_a_setting(
+    tiny: Path, tmp_path: Path, manifest: Path
+) -> None:
+    with hub(DEFAULT_MODEL, PIN.revision, tiny) as url:
+        done = fetch(url, tmp_path / "cache", MANIFEST=str(manifest))
+
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    assert folder.name == PIN.revision
+    assert {one.name for one in folder.iterdir()} == {one.name for one in tiny.iterdir()}
+
+
+def test_other_files_than_the_pinned_ones_are_refused_by_name(tiny: Path, tmp_path: Path) -> None:
+    with hub(DEFAULT_MODEL, PIN.revision, tiny) as url:
+        done = fetch(url, tmp_path / "cache")
+
+    assert done.returncode == 2
+    (line,) = [one for one in done.stderr.splitlines() if one.startswith("trunkline: ")]
+    assert any(name in line for name in hashes_of(DEFAULT_MODEL, None) or ())
+
+
+def test_the_hashes_hold_for_the_pinned_commit_only() -> None:
+    known = hashes_of(DEFAULT_MODEL, None)
+
+    assert known == hashes_of(DEFAULT_MODEL, PIN.revision)
+    assert known is not None
+    assert {"config.json", "tokenizer.json", "multilingual_sample.wav"} <= known.keys()
+    assert {"README.md", ".gitattributes"}.isdisjoint(known)
+    assert all(len(digest) == 64 for digest in known.values())
+    assert hashes_of(DEFAULT_MODEL, "0" * 40) is None
+    assert hashes_of("somebody/else", None) is None
+
+
+def test_a_revision_that_is_set_wins_and_other_models_have_none() -> None:
+    assert revision_of(DEFAULT_MODEL, None) == PIN.revision
+    assert revision_of(DEFAULT_MODEL, "0" * 40) == "0" * 40
+    assert revision_of("somebody/else", None) is None
+
+
+def test_a_manifest_is_read_as_sha256sum_prints_it() -> None:
+    assert parsed("# a comment\nAB  one.json\ncd *./two.json\n\n") == {
+        "one.json": "ab",
+        "two.json": "cd",
+    }
