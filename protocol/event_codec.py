@@ -81,7 +81,7 @@ def decode_entry(seq: int | None, payload: bytes) -> Entry:
         version, kind, body = msgspec.msgpack.decode(payload, type=tuple[int, str, msgspec.Raw])
         if version != VERSION or kind not in _KINDS:
             raise WireError(
-                f"an event {kind} of version {version}: written by a newer Trunkline; update"
+                f"an event {kind} of version {version}: written by a newer Trunkline; update this one"
             )
         return Entry(msgspec.msgpack.decode(body, type=_KINDS[kind]), seq)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:

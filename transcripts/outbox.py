@@ -71,7 +71,7 @@ def read(arrival: Arrival) -> Recorded:
         entry = decode_entry(arrival.seq, arrival.payload)
         return Recorded(arrival.call_id, entry, arrival.log)
     except (ValueError, RecursionError) as exc:  # a WireError, or text that is no UTF-8
-        raise UnreadableError("an event of another version of Trunkline, or none") from exc
+        raise UnreadableError("not an event, or an event of another version of Trunkline") from exc
 
 
 def _call_id(name: bytes) -> str:

@@ -15,7 +15,7 @@ from protocol.events import Account, AudioGap, ChannelTotals, KeywordsApplied, L
 from .transcript import CallSummary, Piece, StoredSegment, Transcript
 
 _PIECE = re.compile(r"(.+)~(\d+)")
-_REASON = "the stream was stopped and begun again"
+_REASON = "the stream was stopped and started again"
 
 
 def number_of(call_id: str) -> int:

@@ -207,7 +207,7 @@ def _words(spread: tuple[TimedWord, ...], stable: int) -> list[dict[str, Any]]:
 def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     """Audio format and call from the query string; unknown parameters are ignored.  Raises DialectError."""
     if (request.first("redact_pii") or "false").lower() == "true":
-        raise DialectError("redact_pii is not supported: nothing would be left out")
+        raise DialectError("redact_pii is not supported, the text would stay as it is: remove it")
     said = dict(request.query)
     encoding = said.get("encoding", "pcm_s16le")
     if encoding not in _ENCODINGS:

@@ -90,7 +90,7 @@ class Detector:
     def apply(self, result: VadResult) -> None:
         """Take Silero's result for `query`.  Raises RuntimeError if Silero is not used."""
         if self._second is None:
-            raise RuntimeError("an opinion that nobody asked for")
+            raise RuntimeError("a Silero result without a request")
         self._second.apply(result)
         self._decide()
 
@@ -109,7 +109,9 @@ class Detector:
     def skip(self, ticks: int) -> None:
         """Advance over missing audio.  Raises RuntimeError unless all ticks are decided and none is incomplete."""
         if self._undecided or len(self._rest):
-            raise RuntimeError("audio is undecided: conclude first, at the end of a tick")
+            raise RuntimeError(
+                "some ticks have no decision yet: call conclude first, at the end of a tick"
+            )
         self._position += ticks * TICK
         if self._second:
             self._second.jump(self._position)

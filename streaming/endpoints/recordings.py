@@ -44,7 +44,7 @@ _FASTEST = 20.0
 _MOST_SEGMENTS = 8
 """Most unsettled segments of one recording: a slow engine slows it down, and calls are processed in between."""
 
-_NO_ROOM = "no room for another recording; try again"
+_NO_ROOM = "all recording slots are in use: try again later"
 _RATES = (8_000, 16_000)
 _MESSAGES_PER_SECOND = 10
 
@@ -109,7 +109,7 @@ class Recordings:
         heard = await elsewhere(partial(recording, request, body))
         if heard.seconds > self._longest:
             raise DialectError(
-                f"a recording may last {self._longest:g} s, and this one lasts {heard.seconds:.0f} s"
+                f"a recording may last at most {self._longest:g} s, this one lasts {heard.seconds:.0f} s"
             )
         rate = heard.rate if heard.rate in _RATES else _RATES[-1]
         sha256 = await elsewhere(lambda: hashlib.sha256(body).hexdigest())
@@ -122,7 +122,7 @@ class Recordings:
             return _fault(400, "Bad Request", report.fault)
         if not report.complete:
             log.warning("recording_not_transcribed", code=played.code)
-            return _busy("the recording could not be transcribed now; try again")
+            return _busy("the recording could not be transcribed: try again")
         return await elsewhere(lambda: JSONResponse(report.answer()))
 
 

@@ -31,10 +31,11 @@ def choose(
     if wanted != "auto":
         return Choice(wanted, "asked for")
     if not has_program("nvidia-smi"):
-        return Choice("moonshine", "no NVIDIA GPU here")
+        return Choice("moonshine", "this machine has no NVIDIA GPU")
     if not (has_module("torch") and has_module("transformers")):
         return Choice(
-            "moonshine", "a GPU, but the extra is missing: pip install 'trunkline[granite]'"
+            "moonshine",
+            "an NVIDIA GPU, but the extra is not installed: pip install 'trunkline[granite]'",
         )
     settings = granite()
     if hindrance := obstacle(settings.model, settings.revision):

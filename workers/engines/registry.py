@@ -62,7 +62,7 @@ def load(name: str, **options: object) -> Engine:
 def _entry(name: str) -> Entry:
     if entry := ENGINES.get(name):
         return entry
-    raise EngineError(f"no engine is called {name!r}: there are {', '.join(sorted(ENGINES))}")
+    raise EngineError(f"there is no engine {name!r}: choose one of {', '.join(sorted(ENGINES))}")
 
 
 def loader(name: str, entry: Entry) -> Callable[..., Engine]:

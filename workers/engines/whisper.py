@@ -71,7 +71,7 @@ def load(
     """
     if folder is not None and not (folder / "model.bin").is_file():
         raise EngineError(
-            f"{folder} holds no Whisper in CTranslate2's format: model.bin is missing"
+            f"{folder} contains no Whisper model in CTranslate2 format: model.bin is missing"
         )
     try:
         model = WhisperModel(
@@ -209,7 +209,7 @@ class Whisper:
         if len(utterance.samples) > _MAX_SECONDS * _RATE:
             seconds = len(utterance.samples) / _RATE
             raise EngineError(
-                f"{seconds:.1f} s at once: Whisper takes {_MAX_SECONDS:.0f} s at most"
+                f"{seconds:.1f} s in one segment: Whisper accepts {_MAX_SECONDS:.0f} s at most"
             )
 
 

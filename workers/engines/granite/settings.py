@@ -37,64 +37,77 @@ class GraniteSettings(EngineSettings):
     model: str = Field(default=DEFAULT_MODEL, description="a folder, or a hub id")
     revision: str | None = Field(
         default=None,
-        description="the commit of a hub id, 40 hexadecimal digits; required there, because the owner of a name can"
-        " move branches and tags",
+        description=(
+            "commit of a hub id, 40 hexadecimal digits; required with a hub id, because its owner"
+            " can move branches and tags"
+        ),
     )
     manifest: Path | None = Field(
         default=None,
-        description="a file as `sha256sum *` prints it: every file that may be read must stand in it; unset trusts"
-        " the folder or the pinned commit",
+        description=(
+            "manifest in the format of `sha256sum *`, with every file that may be read; unset:"
+            " the folder or the pinned commit is trusted"
+        ),
     )
     cache: Path | None = Field(
         default=None,
-        description="where fetched models are kept; unset is the hub client's own place",
+        description="folder for downloaded models; unset: the cache of the hub client",
     )
     prompts: Annotated[PromptTable | None, BeforeValidator(_table)] = Field(
         default=None,
-        description="`granite-4.0`, `granite-4.1` (punctuated) or `granite-4.1-raw`; unset goes by the model's own"
-        " files",
+        description=(
+            "`granite-4.0`, `granite-4.1` (punctuated) or `granite-4.1-raw`; unset: read from the"
+            " files of the model"
+        ),
     )
     device: str = Field(
         default="auto",
-        description="`cpu`, `cuda`, `cuda:1` ...; auto takes the first GPU if there is one",
+        description="`cpu`, `cuda`, `cuda:1` ...; auto uses the first GPU, or the CPU if there is none",
     )
     max_batch: int | None = Field(
         default=None,
         ge=1,
-        description="segments that are written at once; unset is 64 on a GPU and 8 on a processor. Each takes about"
+        description="segments decoded at the same time; unset: 64 on a GPU and 8 on a CPU. Each takes about"
         " 60 MB of GPU memory",
     )
     max_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="longest segment: what the model was trained on, and half of what its context holds",
+        description="longest segment: the length the model was trained on, and half of what its context holds",
     )
     keyword_tokens: int = Field(
         default=200,
         ge=1,
-        description="room for keywords in the prompt, in tokens; longer lists cost time and insert names that were"
-        " not said",
+        description="most keyword tokens in the prompt; longer lists cost time and insert names that were not said",
     )
     drafts: Drafts = Field(
         default=Drafts.MEASURED,
-        description="`measured`, `always` or `never`: whether CTC text is verified as a draft; the text is the"
-        " same",
+        description=(
+            "`measured`, `always` or `never`: whether CTC text is used as a draft for speculative"
+            " decoding; the transcript is the same"
+        ),
     )
-    cut_loops: bool = Field(default=True, description="cut repetition loops")
+    cut_loops: bool = Field(default=True, description="cut repetition loops out of the text")
     least_support: float = Field(
         default=1 / 3,
         ge=0,
         le=1,
-        description="share of a keyword's letters that the CTC head must have heard; below it the keyword is"
-        " suspect",
+        description=(
+            "share of the letters of a keyword that the CTC head must have recognised; below it"
+            " the keyword is suspect"
+        ),
     )
     graphs: bool = Field(default=True, description="CUDA graphs for the decode steps")
     partial_model: str | None = Field(
         default=None,
-        description="another model for English partials: a folder or hub id of granite-speech-5.0-470m-turboctc",
+        description="separate model for English partials: a folder or hub id of granite-speech-5.0-470m-turboctc",
     )
-    partial_revision: str | None = Field(default=None, description="the commit of its hub id")
-    canary: bool = Field(default=True, description="decode a made-up segment before saying ready")
+    partial_revision: str | None = Field(
+        default=None, description="commit of the hub id of turbo_ctc"
+    )
+    canary: bool = Field(
+        default=True, description="decode a synthetic segment before the worker reports ready"
+    )
 
     def options(self) -> dict[str, object]:
         """See EngineSettings."""

@@ -225,7 +225,9 @@ def _check(utterance: Utterance) -> None:
         raise EngineError("moonshine-base-en does not translate")
     if len(utterance.samples) > _MAX_SECONDS * _RATE:
         seconds = len(utterance.samples) / _RATE
-        raise EngineError(f"{seconds:.1f} s at once: moonshine takes {_MAX_SECONDS:.0f} s at most")
+        raise EngineError(
+            f"{seconds:.1f} s in one segment: moonshine accepts {_MAX_SECONDS:.0f} s at most"
+        )
 
 
 def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
