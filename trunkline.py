@@ -20,7 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"trunkline: {exc}", file=sys.stderr)
         return 2
     except ConnectionRefusedError as exc:
-        print(f"trunkline: nobody answers: {exc.strerror}; is the gateway up?", file=sys.stderr)
+        print(
+            f"trunkline: cannot connect: {exc.strerror}; start the gateway, or check its address",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         return 130

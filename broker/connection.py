@@ -198,7 +198,7 @@ def connect(settings: RedisSettings, connections: int = 64) -> Redis:
         return _client(settings.url, connections)
     except (TypeError, ValueError) as exc:  # redis-py does not know an option
         raise UnusableRedisError(
-            f"{_without_password(settings.url)} is no address of a Redis: {exc}"
+            f"{_without_password(settings.url)} is not a Redis address:  {exc}"
         ) from exc
 
 
@@ -235,7 +235,7 @@ def _behind_sentinels(url: str, connections: int) -> Redis:
     """A client of the master that the sentinels name: `redis+sentinel://user:password@host:26379,host:26379/mymaster`."""
     servers, service, options = several(url)
     if not service:
-        raise ValueError("behind the sentinels stands the name of the service, such as /mymaster")
+        raise ValueError("give the service name after the sentinels, for example /mymaster")
     brief = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _CONNECT_SECONDS}
     sentinels = Sentinel(servers, sentinel_kwargs=brief)  # type: ignore[no-untyped-call]
     client: Redis = sentinels.master_for(
@@ -283,16 +283,16 @@ async def check(redis: Redis, url: str) -> None:
         facts = await redis.info()
     except (AuthenticationError, NoPermissionError) as exc:
         raise UnusableRedisError(
-            f"the Redis at {_without_password(url)} does not let us in: check user and password in"
+            f"the Redis at {_without_password(url)} refused the login: check the user name and the password in"
             " TRUNKLINE_REDIS_URL; the user must at least be allowed what docker/users.acl gives it"
         ) from exc
     except (RedisError, OSError) as exc:
         raise UnusableRedisError(
-            f"no Redis answers at {_without_password(url)}: start one there, or set TRUNKLINE_REDIS_URL"
+            f"no Redis server answers at {_without_password(url)}: start one there, or set TRUNKLINE_REDIS_URL"
         ) from exc
     except TypeError as exc:  # redis-py does not know an option in the address
         raise UnusableRedisError(
-            f"{_without_password(url)} is no address of a Redis: {exc}"
+            f"{_without_password(url)} is not a Redis address:  {exc}"
         ) from exc
     version = str(facts["redis_version"])
     if int(version.split(".", maxsplit=1)[0]) < 7:

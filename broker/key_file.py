@@ -30,7 +30,7 @@ class KeyFile:
             self._seen = stamp
             self.keyring = self._read()
         except KeyringError as exc:
-            log.error("keys_unusable", reason=str(exc), instead="the keys as they were before")
+            log.error("keys_unusable", reason=str(exc), instead="the previous keys")
             return False
         log.info("keys_read", keys=len(self.keyring.keys), signers=len(self.keyring.signers))
         return True
@@ -51,7 +51,9 @@ class KeyFile:
         except OSError as exc:
             raise KeyringError(f"{self._path}: {exc.strerror}") from exc
         if mode & (_OTHERS_MAY_READ | _OTHERS_MAY_WRITE):
-            raise KeyringError(f"{self._path}: others may read or write it; chmod 600 {self._path}")
+            raise KeyringError(
+                f"{self._path}: other users can read or write it: chmod 600 {self._path}"
+            )
         try:
             return Keyring.decoded(content)
         except KeyringError as exc:

@@ -53,7 +53,7 @@ def keys(options: argparse.Namespace) -> None:
                     now=now,
                 )
             )
-            print(f"Shown this once; kept, as a hash, in {path}", file=sys.stderr)
+            print(f"The key is shown only now. Its hash is stored in {path}", file=sys.stderr)
             if not named:
                 print(f"For the gateway: export TRUNKLINE_KEYS={path}", file=sys.stderr)
         case "revoke":

@@ -16,7 +16,7 @@ from .commands import COMMANDS
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_MODEL = "model folder or hub id, for engines that have a choice"
+_MODEL = "model folder or hub id, for engines with several models"
 
 _WITH_ENGINE = ("up", "demo", "worker", "transcribe", "fetch")
 
@@ -91,16 +91,20 @@ def _call(verb: argparse.ArgumentParser) -> None:
 
     verb.add_argument("file", help="audio file; of a stereo file the left channel is the agent")
     verb.add_argument(
-        "--dialect", choices=sorted(PATHS), default="native", help="which bridge to be"
+        "--dialect", choices=sorted(PATHS), default="native", help="dialect to simulate"
     )
-    verb.add_argument("--url", default="ws://127.0.0.1:8080", help="the gateway")
-    verb.add_argument("--pace", type=_pace, default=1.0, help="1 is real time, 2 twice as fast")
-    verb.add_argument("--call-id", help="default: made of the file's name")
+    verb.add_argument("--url", default="ws://127.0.0.1:8080", help="URL of the gateway")
     verb.add_argument(
-        "--key", type=_key, default="", help="key of the gateway, or @FILE that holds it"
+        "--pace", type=_pace, default=1.0, help="sending speed: 1 is real time, 2 is twice as fast"
+    )
+    verb.add_argument("--call-id", help="default: derived from the file name")
+    verb.add_argument(
+        "--key", type=_key, default="", help="key for the gateway, or @FILE to read it from a file"
     )
     _said(verb)
-    verb.add_argument("--translate-to", help="language to write; default: the one that is spoken")
+    verb.add_argument(
+        "--translate-to", help="language of the transcript; default: the spoken language"
+    )
 
 
 def _key(text: str) -> str:
@@ -117,7 +121,9 @@ def _pace(text: str) -> float:
     """Parse a factor above 0.  argparse prints the text of its error."""
     pace = float(text)
     if not 0 < pace < math.inf:
-        raise argparse.ArgumentTypeError("a pace is above 0: 1 is real time, 2 twice as fast")
+        raise argparse.ArgumentTypeError(
+            "the pace must be greater than 0: 1 is real time, 2 is twice as fast"
+        )
     return pace
 
 
@@ -131,8 +137,10 @@ def _transcribe(verb: argparse.ArgumentParser) -> None:
 
 
 def _said(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--keywords", default="", help='names that matter: "Acme, Priya Raman"')
-    verb.add_argument("--language", default="en", help="what is spoken")
+    verb.add_argument(
+        "--keywords", default="", help='names and terms to recognise: "Acme, Priya Raman"'
+    )
+    verb.add_argument("--language", default="en", help="spoken language")
 
 
 def _form(verb: argparse.ArgumentParser) -> None:
@@ -218,31 +226,30 @@ def _keys(verb: argparse.ArgumentParser) -> None:
     from protocol.auth.credentials import Kind, Scope
 
     actions = verb.add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="a new key, shown once")
-    create.add_argument("--days", type=float, help="it expires after so many; default: never")
-    create.add_argument("--note", default="", help="what it is for")
-    actions.add_parser("list", help="all keys, without what would open anything")
-    revoke = actions.add_parser(
-        "revoke", help="a key is good no longer; its connections are closed"
-    )
-    revoke.add_argument("name", help="id of a key, or KIND:NAME of a signer, as `list` shows them")
+    create = actions.add_parser("create", help="create a key; it is shown once")
+    create.add_argument("--days", type=float, help="days until the key expires; default: never")
+    create.add_argument("--note", default="", help="note about the use of the key")
+    actions.add_parser("list", help="list all keys and signers, without their secrets")
+    revoke = actions.add_parser("revoke", help="revoke a key or signer and close its connections")
+    revoke.add_argument("name", help="id of a key, or KIND:NAME of a signer, as shown by `list`")
     trust = actions.add_parser(
         "trust",
-        help="let in what somebody signs; reads the secret or public key from standard input",
+        help=(
+            "accept requests signed with a secret or private key; reads"
+            " the secret or the public key from standard input"
+        ),
     )
     trust.add_argument("kind", choices=[str(kind) for kind in Kind])
     trust.add_argument("name", help="issuer, AudioHook API key, or common name of a certificate")
     trust.add_argument("--algorithm", default="", help="of tokens: HS256, RS256, ES256 or EdDSA")
-    trust.add_argument("--audience", default="", help="of tokens: what must stand in aud")
+    trust.add_argument("--audience", default="", help="for tokens: required value of the aud claim")
     for one in (create, trust):
-        one.add_argument(
-            "--tenant", default="", help="whose calls; default: of a site without tenants"
-        )
+        one.add_argument("--tenant", default="", help="tenant of the key; default: no tenant")
         one.add_argument(
             "--scope",
             action="append",
             choices=[str(scope) for scope in Scope],
-            help="may be said more than once; default: ingest and read",
+            help="scope of the key, may be repeated; default: ingest and read",
         )
     for one in (create, revoke, trust, actions.choices["list"]):
         one.add_argument("--keys-file", help="default: the gateway's, else in the data folder")

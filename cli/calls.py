@@ -28,7 +28,7 @@ def call(options: argparse.Namespace) -> int:
     roles = {1: ("mixed",), 2: ("agent", "customer")}.get(len(recording.channels))
     if roles is None:
         raise RecordingError(
-            f"{options.file} has {len(recording.channels)} channels: one or two can be played"
+            f"{options.file} has {len(recording.channels)} channels: only one or two can be played"
         )
     terms = tuple(keywords.split(options.keywords))
     plan = CallPlan(call_id, roles, options.language, terms, options.translate_to)

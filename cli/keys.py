@@ -92,7 +92,9 @@ def _read(path: Path) -> Keyring:
     try:
         return Keyring.decoded(path.read_bytes())
     except OSError as exc:
-        raise KeyringError(f"{path}: {exc.strerror}; `trunkline keys create` makes it") from exc
+        raise KeyringError(
+            f"{path}: {exc.strerror}; create it with `trunkline keys create`"
+        ) from exc
     except KeyringError as exc:
         raise KeyringError(f"{path}: {exc}") from exc
 

@@ -56,13 +56,15 @@ def read_recording(path: Path) -> Recording:
     except OSError as exc:
         raise RecordingError(f"{path}: {exc.strerror}") from exc
     except WavError as exc:
-        raise RecordingError(f"{path}: {exc}; is the file damaged?") from exc
+        raise RecordingError(f"{path}: {exc}; the file may be damaged") from exc
     except (ContainerError, RecordingError) as exc:
         raise RecordingError(f"{path}: {exc}") from exc
     if not found.frames:
-        raise RecordingError(f"{path}: there is no audio in it")
+        raise RecordingError(f"{path}: the file contains no audio")
     if found.seconds > LONGEST_SECONDS:
-        raise RecordingError(f"{path}: it is longer than {LONGEST_SECONDS // 3_600} hours: cut it")
+        raise RecordingError(
+            f"{path}: it is longer than {LONGEST_SECONDS // 3_600} hours: split it"
+        )
     return Recording(tuple(np.ascontiguousarray(channel) for channel in _at_call_rate(found).T))
 
 
@@ -74,7 +76,7 @@ def _read(file: IO[bytes]) -> Samples:
     if not status.st_size:
         raise RecordingError("the file is empty")
     if status.st_size > _LARGEST_FILE:
-        raise RecordingError(f"the file is larger than {_LARGEST_FILE >> 30} GiB: cut it")
+        raise RecordingError(f"the file is larger than {_LARGEST_FILE >> 30} GiB: split it")
     head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         content = head + file.read()

@@ -178,12 +178,14 @@ async def play(
     except InvalidStatus as exc:
         raise PlaybackError(_refusal(url, exc)) from exc
     except InvalidURI as exc:
-        raise PlaybackError(f"{playback.url} is no address of a gateway") from exc
+        raise PlaybackError(f"{playback.url} is not the address of a gateway") from exc
     except (OSError, InvalidHandshake) as exc:
-        raise PlaybackError(f"no gateway answers at {url} ({exc}): is it up?") from exc
+        raise PlaybackError(
+            f"no gateway answers at {url} ({exc}): start it, or check the address"
+        ) from exc
     if not ended:
         reason = f"{socket.close_reason or 'no reason given'}, code {socket.close_code}"
-        raise PlaybackError(f"the gateway left before the call had ended ({reason})")
+        raise PlaybackError(f"the gateway closed the connection before the call ended ({reason})")
 
 
 async def _converse(
@@ -210,7 +212,7 @@ def _refusal(url: str, refused: InvalidStatus) -> str:
     later = response.headers.get("Retry-After")
     said = (response.body or b"").decode(errors="replace").strip()
     again = f"; try again in {later} s" if later else ""
-    return f"{url} refuses the call with HTTP {response.status_code}{again}: {said}"
+    return f"{url} refused the call with HTTP {response.status_code}{again}: {said}"
 
 
 async def _send(

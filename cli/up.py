@@ -52,7 +52,7 @@ def up(options: argparse.Namespace) -> None:
             http = f"{url.rpartition(':')[0].replace('ws', 'http', 1)}:{endpoints['http_port']}"
             print(_invitation(url, http, endpoints["audiosocket_port"], api), flush=True)
             await hang_up.wait()
-            print("\nStopping: calls in progress are heard to their end.", flush=True)
+            print("\nStopping: calls in progress are finished first.", flush=True)
 
     run_loop(run())
 
@@ -66,11 +66,11 @@ Trunkline is up.  Point a bridge at
     Twilio       {url}/twilio
     native       {url}/v1/calls
     Deepgram     {url}/v1/listen (live), {http}/v1/listen (recordings)
-    AudioSocket  port {audiosocket_port}, announced to {http}
+    AudioSocket  port {audiosocket_port}, announce calls at {http}
     others       {" ".join(others)}
-                 (docs/bridges.md has a snippet for each)
+                 (docs/bridges.md shows how to configure each)
 
-and read along at
+and read the captions at
 
     {url}/v1/calls/CALL_ID/events
     {http}/v1/calls/CALL_ID/events (server-sent events)
@@ -156,7 +156,8 @@ def demo(options: argparse.Namespace) -> int:
     recording = read_recording(_DEMO / "call.wav")
     prepare_weights(options)
     print(
-        f"{script['notice']}\n{recording.seconds:.0f} s go in as Twilio would send them: 8 kHz mu-law, two tracks,"
+        f"{script['notice']}\n{recording.seconds:.0f} s of audio are"
+        " sent in the format of Twilio: 8 kHz mu-law, two tracks,"
         f" real time.\nKeywords: {', '.join(script['keywords'])}\n"
     )
     plan = CallPlan(
@@ -179,11 +180,11 @@ def demo(options: argparse.Namespace) -> int:
     if lags := sorted(captions.lags):
         middle = lags[len(lags) // 2]
         print(
-            f"Finals came {middle:.0f} ms behind the end of their segment, which lies"
-            f" {Endpointing().afterroll_ms} ms behind its last sound (median of {len(lags)})."
+            f"Finals arrived {middle:.0f} ms after the end of their segment, which is"
+            f" {Endpointing().afterroll_ms} ms after its last speech (median of {len(lags)})."
         )
     print(f"Stored in {store_url(settings_of(options, 'recorder', RecorderSettings))}")
-    print(f"Read it again: trunkline show {plan.call_id}")
+    print(f"Show it again: trunkline show {plan.call_id}")
     return 0
 
 

@@ -58,7 +58,7 @@ class AudioFormat:
         """Decode to one array per channel: int16, `[n]`, at `rate`. Raises ValueError for an incomplete sample."""
         if len(payload) % self.frame_width:
             raise ValueError(
-                f"{len(payload)} bytes are no whole number of {self.frame_width}-byte samples "
+                f"{len(payload)} bytes are not a whole number of {self.frame_width}-byte samples "
                 f"({self.channels} x {self.encoding})"
             )
         interleaved = decode(payload, self.encoding)

@@ -84,7 +84,7 @@ def call_id(text: str) -> str:
     """
     if not (_PLAIN_ID.fullmatch(text) or _is_adapted(text)):
         raise ValueError(
-            f"a call id is 1 to {_LONGEST_ID} of A-Z a-z 0-9 . _ : - and starts with a letter or digit"
+            f"a call id is 1 to {_LONGEST_ID} characters A-Z a-z 0-9 . _ : - and starts with a letter or digit"
         )
     return text
 

@@ -60,9 +60,9 @@ def _objection(term: str) -> str | None:
     if len(term) > LONGEST_TERM:
         return f"longer than {LONGEST_TERM} characters"
     if not all(sign in _SIGNS or unicodedata.category(sign)[0] in "LNM" for sign in term):
-        return "only letters, digits, spaces and - ' . : & / + # ! @ ( ) may stand in a keyword"
+        return "only letters, digits, spaces and - ' . : & / + # ! @ ( ) are allowed in a keyword"
     if not any(sign.isalnum() for sign in term):
-        return "has neither letter nor digit"
+        return "contains neither a letter nor a digit"
     return None
 
 

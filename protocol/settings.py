@@ -9,7 +9,7 @@ class StatusSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     metrics_host: str = Field(
-        default="127.0.0.1", description="address for the figures; whoever reaches it may read them"
+        default="127.0.0.1", description="address for the metrics; they are readable without a key"
     )
     metrics_port: int = Field(
         default=0,
@@ -26,13 +26,13 @@ class RedisSettings(BaseModel):
 
     url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="address of a Redis >= 7.0 or Valkey >= 7.2: redis://, rediss:// (TLS), unix://;"
+        description="address of Redis >= 7.0 or Valkey >= 7.2: redis://, rediss:// (TLS), unix://;"
         " redis+sentinel://host:26379,host:26379/SERVICE; redis+cluster://host:6379,host:6379",
     )
     partitions: int = Field(
         1,
         ge=1,
         le=256,
-        description="shares the calls are spread over; the same number everywhere; more than 1 pays on a"
-        " cluster only",
+        description="number of partitions over which the calls are spread; equal in all processes;"
+        " more than 1 helps only on a cluster",
     )

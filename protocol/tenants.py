@@ -15,7 +15,7 @@ _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 def tenant(text: str) -> str:
     """Return `text` if it is a valid tenant, else raise ValueError. The empty name: a site without tenants."""
     if text and not _TENANT.fullmatch(text):
-        raise ValueError("a tenant is 1 to 32 of a-z 0-9 - and does not start with a -")
+        raise ValueError("a tenant is 1 to 32 characters a-z 0-9 - and does not start with -")
     return text
 
 
@@ -39,5 +39,5 @@ def checked(filed_id: str) -> str:
     """Return `filed_id` if it is a valid filed id, else raise ValueError."""
     owner, bare_id = parted(filed_id)
     if filed(tenant(owner), call_id(bare_id)) != filed_id:
-        raise ValueError("a slash with no tenant before it")
+        raise ValueError("a slash without a tenant before it")
     return filed_id

@@ -55,7 +55,9 @@ class Samples:
 def samples(encoding: Encoding, rate: int, channels: int, body: bytes | memoryview) -> Samples:
     """Samples of `body`, up to the last whole frame. Raises WavError for an unsupported rate or channel count."""
     if rate not in RATES:
-        raise WavError(f"{rate} Hz is no sample rate: send {RATES.start} to {RATES.stop - 1}")
+        raise WavError(
+            f"{rate} Hz is not a supported sample rate: send {RATES.start} to {RATES.stop - 1}"
+        )
     if not 1 <= channels <= MOST_CHANNELS:
         raise WavError(f"{channels} channels are not supported: send 1 to {MOST_CHANNELS}")
     whole = len(body) - len(body) % (encoding.width * channels)
@@ -98,7 +100,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
     is_finished = struct.unpack("<I", content[4:8])[0] + 8 == len(content)
     while position + 8 <= len(content):
         if (count := count + 1) > _MOST_CHUNKS:
-            raise WavError(f"more than {_MOST_CHUNKS} chunks: is the file damaged?")
+            raise WavError(f"more than {_MOST_CHUNKS} chunks: the file may be damaged")
         name, size = struct.unpack("<4sI", content[position : position + 8])
         if name == b"data" and size == 0 and not is_finished:
             size = len(content)

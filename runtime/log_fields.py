@@ -53,11 +53,11 @@ def refuse_others(_logger: object, _method: str, line: Line) -> Line:
     """Structlog processor for tests: raise FieldNotAllowedError for fields that are not in `FIELDS`."""
     if strange := sorted(set(line) - FIELDS):
         raise FieldNotAllowedError(
-            f"{', '.join(strange)}: no field of a log line; see runtime/log_fields.py before you add one"
+            f"{', '.join(strange)}: not a permitted log field; see runtime/log_fields.py before you add it"
         )
     if not _is_event(line):
         raise FieldNotAllowedError(
-            "an event is a constant name in lower case: content goes nowhere"
+            "a log event must be a constant name in lower case, never call content"
         )
     return line
 

@@ -25,7 +25,7 @@ class LoopMeter:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
             "trunkline_loop_lag_seconds",
-            "How late the event loop was, fifty times a second",
+            "Delay of the event loop, measured fifty times a second",
             buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
             registry=registry,
         )
@@ -33,7 +33,7 @@ class LoopMeter:
         self._observers: list[Callable[[float], None]] = []
         longest = Gauge(
             "trunkline_loop_longest_step_seconds",
-            "The longest that the event loop kept a task waiting since the figures were last read",
+            "Longest delay of the event loop since the metrics were last read",
             registry=registry,
         )
         longest.set_function(self._take_longest)
@@ -82,29 +82,31 @@ class QueueMeter:
         self._partitions = tuple(partitions)
         self._now = now
         self._up = Gauge(
-            "trunkline_redis_up", "Whether Redis answered last time", registry=registry
+            "trunkline_redis_up",
+            "1 if the last request to Redis was answered, else 0",
+            registry=registry,
         )
         self._depth = Gauge(
             "trunkline_queue_depth",
-            "Entries of a lane that are not settled; of `dead` those that were given up",
+            "Entries of a stream that are not settled; for `dead`: jobs that were given up",
             ["lane"],
             registry=registry,
         )
         self._age = Gauge(
             "trunkline_queue_age_seconds",
-            "Age of the oldest entry of a lane",
+            "Age of the oldest entry of a stream",
             ["lane"],
             registry=registry,
         )
         self._task_depth = Gauge(
             "trunkline_task_queue_depth",
-            "Finals that are not settled, by what they need of a worker: `de-en` is German written in English",
+            "Finals that are not settled, by task: `de-en` is German speech written in English",
             ["task"],
             registry=registry,
         )
         self._task_age = Gauge(
             "trunkline_task_queue_age_seconds",
-            "Age of the oldest final, by what it needs of a worker",
+            "Age of the oldest final that is not settled, by task",
             ["task"],
             registry=registry,
         )

@@ -133,7 +133,7 @@ def log_as_json(part: str) -> None:
     If standard error is not read, lines are discarded and counted.
     """
     pen = LogWriter(sys.stderr.fileno())
-    pen.complain_by(lambda lines: log.warning("log_lines_left_out", entries=lines))
+    pen.complain_by(lambda lines: log.warning("log_lines_dropped", entries=lines))
     _at_end.callback(pen.finish)
     logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
     sys.excepthook = crashed

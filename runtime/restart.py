@@ -90,7 +90,8 @@ class RestartingProcess:
             deaths = deaths.another(loop.time())
             if self._most and len(deaths.at) >= self._most:
                 raise StackError(
-                    f"the {self._name} died {self._most} times within {LATELY_SECONDS:.0f} s, at last with status"
+                    f"the {self._name} died {self._most} times within"
+                    f" {LATELY_SECONDS:.0f} s, the last time with status"
                     f" {status}: it is not started again; its last lines say why"
                 )
             log.error("process_died", name=self._name, status=status, again_in_seconds=deaths.pause)

@@ -75,8 +75,9 @@ async def listening(
         server = await serve(_nobody, host, port, process_request=respond, open_timeout=5)
     except OSError as exc:
         raise StatusError(
-            f"metrics_port {port} on {host} cannot be had ({exc.strerror}): is another process of Trunkline"
-            " there?  Give each its own, or 0 for none"
+            f"metrics_port {port} on {host} is not available"
+            f" ({exc.strerror}): another Trunkline process may use it. Set a different port for"
+            " each process, or 0 for none"
         ) from exc
     try:
         yield next(iter(server.sockets)).getsockname()[1]

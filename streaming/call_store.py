@@ -162,7 +162,7 @@ class CallStore:
             ],
         )
         if name == NO_ROOM:
-            raise OverloadedError("the memory of the queue is full: try again later")
+            raise OverloadedError("Redis has no free memory: try again later")
         if not name:
             raise SupersededError
         self.log = name.decode()

@@ -29,32 +29,32 @@ class GatewayMeter:
         self._active = Gauge("trunkline_active_calls", "Calls in progress", registry=registry)
         self._level = Gauge(
             "trunkline_degrade_level",
-            "What is left out: 0 nothing, 1 every other partial, 2 partials, 3 new calls",
+            "Load level, what is left out: 0 nothing, 1 every other partial, 2 partials, 3 new calls",
             registry=registry,
         )
         self._without_worker = Gauge(
             "trunkline_calls_without_worker",
-            "Calls in progress whose language or translation no living worker can do",
+            "Calls in progress whose task no running worker supports",
             registry=registry,
         )
         self._unsettled = Gauge(
             "trunkline_unsettled_segments",
-            "Segments that were heard and have no terminal event yet",
+            "Segments that have no terminal event yet",
             registry=registry,
         )
         self._held = Gauge(
             "trunkline_held_audio_bytes",
-            "Audio kept in memory until its terminal event is back",
+            "Audio kept in memory until the terminal event of its segment arrives",
             registry=registry,
         )
         self._heartbeat = Gauge(
             "trunkline_heartbeat_age_seconds",
-            "Since Redis last took the heartbeat; at lost_seconds another gateway adopts the calls",
+            "Seconds since Redis last accepted the heartbeat; at lost_seconds another gateway adopts the calls",
             registry=registry,
         )
         self._unstored_calls = Gauge(
             "trunkline_unstored_calls",
-            "Calls that are over, held in memory until they are stored",
+            "Ended calls whose log is kept in memory until they are stored",
             registry=registry,
         )
         self._unstored_bytes = Gauge(
@@ -62,23 +62,23 @@ class GatewayMeter:
         )
         self._let_go = Counter(
             "trunkline_calls_let_go_unstored",
-            "Calls let go before they were stored, for want of room (unstored_bytes)",
+            "Ended calls dropped from memory before they were stored (limit unstored_bytes)",
             registry=registry,
         )
         self._memory = Gauge(
             "trunkline_redis_memory_share",
-            "Part of the memory limit of Redis that is in use; 0 without a limit",
+            "Share of the memory limit of Redis that is in use; 0 without a limit",
             registry=registry,
         )
         self._calls = Counter(
             "trunkline_calls",
-            "Calls taken: begun, continued, finished for a gateway that died, taken back from an adopter",
+            "Calls taken: begun, continued, finished for a failed gateway, taken back from an adopter",
             ["dialect", "how"],
             registry=registry,
         )
         self._refused = Counter(
             "trunkline_connections_rejected",
-            "Connections refused before they were opened",
+            "Connections refused before the WebSocket or call was opened",
             ["reason"],
             registry=registry,
         )
@@ -89,23 +89,23 @@ class GatewayMeter:
             registry=registry,
         )
         self._segments = Counter(
-            "trunkline_segments", "Segments that ended, by how", ["outcome"], registry=registry
+            "trunkline_segments", "Segments that ended, by outcome", ["outcome"], registry=registry
         )
         self._finals = Histogram(
             "trunkline_final_latency_seconds",
-            "From the end of a segment's speech to its final's standing in the log",
+            "Time from the end of the speech of a segment to its final in the event log",
             registry=registry,
             buckets=_LATENCIES,
         )
         self._partials = Histogram(
             "trunkline_partial_latency_seconds",
-            "From asking for the text of an open segment to having it",
+            "Time from the request for a partial to its arrival",
             registry=registry,
             buckets=_LATENCIES,
         )
         self._audio = Counter(
             "trunkline_audio_seconds",
-            "Audio of calls that ended, by the account in which it stands",
+            "Audio of ended calls, by account",
             ["bucket"],
             registry=registry,
         )
@@ -114,7 +114,7 @@ class GatewayMeter:
         )
         self._gaps = Counter(
             "trunkline_audio_gap_seconds",
-            "Audio that should have been heard and was not",
+            "Audio that was not transcribed although it may have held speech",
             ["account"],
             registry=registry,
         )

@@ -259,7 +259,7 @@ class Gateway:
             return "draining"
         if not self._redis_answers:
             return "Redis does not answer"
-        return None if self._has_room() else "no room for another call"
+        return None if self._has_room() else "this gateway has reached its limit of calls"
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request
@@ -327,7 +327,7 @@ class Gateway:
         """Open the call of a bridge.  Raises DialectError if the permit covers another call only."""
         call_id = opened.call_id or permit.call_id or new_call_id()
         if not permit.covers(call_id):
-            raise DialectError("this token is good for another call only")
+            raise DialectError("this token is valid for another call only")
         return await self._calls.open(opened, permit.filed(call_id), dialect, notify)
 
     async def _watch_calls(self) -> None:

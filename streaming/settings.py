@@ -29,88 +29,105 @@ class GatewaySettings(AuthSettings):
     )
     audiosocket_open: bool = Field(
         False,  # noqa: FBT003  # the default of a field
-        description="take AudioSocket calls that were not announced; their UUID is the call id",
+        description="accept AudioSocket calls that were not announced; their UUID is the call id",
     )
     vad: Vad = Field(
         Vad.BOTH,
-        description="who decides what is speech: webrtc+silero, webrtc or silero",
+        description="voice activity detector: webrtc+silero, webrtc or silero",
     )
     hangover_ms: int = Field(
         500,
         ge=100,
         le=5_000,
-        description="silence that ends a segment, unless the call says otherwise",
+        description="silence that ends a segment, unless the call sets its own value",
     )
     max_segment_ms: int = Field(
         12_000, ge=2_000, le=14_000, description="a longer segment is cut at its quietest moment"
     )
     partial_every_ms: int = Field(
-        500, ge=100, description="how often the text of an open segment is asked for"
+        500, ge=100, description="interval at which a partial of an open segment is requested"
     )
     audio_every_ms: int = Field(
-        200, ge=20, le=250, description="how much audio is put into Redis at a time"
+        200, ge=20, le=250, description="amount of audio written to Redis at a time"
+    )
+    max_calls: int = Field(
+        500, ge=1, description="most simultaneous calls; more are refused with 503"
     )
     redaction_policy: Path | None = Field(
         None,
         description="file (TOML) that says which data is left out of the text, for the site and for tenants; unset:"
         " card data, on every call; read at start",
     )
-    max_calls: int = Field(500, ge=1, description="calls at a time; more are refused with 503")
     max_message_bytes: int = Field(
         1_048_576, ge=1_024, description="longest message of a bridge; five may wait in memory"
     )
     max_bad_messages: int = Field(
         100,
         ge=1,
-        description="messages in a row that cannot be understood until a call is ended; fewer are ignored and told",
+        description=(
+            "invalid messages in a row after which a call is ended; up to"
+            " then each one is ignored with a warning"
+        ),
     )
     strict_messages: bool = Field(
         False,  # noqa: FBT003  # the default of a field
-        description="end the connection at the first message or option that cannot be understood: to test a bridge",
+        description="end the connection at the first invalid message or option; for the test of a bridge",
     )
     first_message_seconds: float = Field(
-        10.0, gt=0, description="a connection that says nothing for so long is closed"
+        10.0,
+        gt=0,
+        description="time within which a connection must send its first message; later it is closed",
     )
     send_seconds: float = Field(
-        3.0, gt=0, description="a reader that takes longer to read one message is cut off"
+        3.0,
+        gt=0,
+        description="longest time to send one message to a bridge or listener; a slower one is disconnected",
     )
     hold_seconds: float = Field(
         60.0,
         gt=0,
-        description="how long the last finals of a call are waited for when it has ended",
+        description="longest wait for the last finals after the end of a call",
     )
     resume_seconds: float = Field(
         15.0,
         ge=6,
-        description="a call is kept open for so long for a bridge that is gone",
+        description="time for which a call stays open after its bridge has disconnected",
     )
     lost_seconds: float = Field(
         45.0,
         ge=6,
-        description="a gateway whose heartbeat stops for so long is taken for dead: another one ends its calls; the"
-        " heartbeat stops when the event loop has not turned for so long",
+        description=(
+            "time without heartbeat after which a gateway counts as"
+            " failed and another gateway ends its calls; the heartbeat stops when the event loop"
+            " is blocked for this time"
+        ),
     )
     drain_seconds: float = Field(
-        20.0, ge=0, description="how long calls may go on when the gateway is told to stop"
+        20.0,
+        ge=0,
+        description="longest time for which calls continue after the gateway was told to stop",
     )
     log_keep_seconds: int = Field(
-        900, ge=1, description="how long the log of an ended call can still be read"
+        900, ge=1, description="time for which the log of an ended call can still be read"
     )
     unstored_bytes: int = Field(
         64_000_000,
         ge=0,
-        description="logs of ended calls kept in memory until they are stored; beyond it the oldest goes first",
+        description=(
+            "logs of ended calls kept in memory until they are stored;"
+            " above this size the oldest log is dropped first"
+        ),
     )
     store_wait_seconds: float = Field(
         5.0,
         ge=0,
-        description="how long a gateway that is told to stop waits for the recorder to store calls that have ended",
+        description="longest wait of a stopping gateway for the recorder to store calls that have ended",
     )
     memory_share: float = Field(
         0.8,
         gt=0,
         le=1,
-        description="part of the memory limit of Redis (maxmemory) from which on new calls are refused",
+        description="share of the memory limit of Redis (maxmemory) above which new calls are refused",
     )
 
     @field_validator("redaction_policy")

@@ -217,7 +217,7 @@ def test_every_line_that_logs_uses_fields_of_the_list() -> None:
         if keyword.arg not in FIELDS
     }
 
-    assert strange == {}, "see runtime/log_fields.py before you add one"
+    assert strange == {}, "see runtime/log_fields.py before you add it"
 
 
 def test_every_event_is_a_constant() -> None:

@@ -116,7 +116,7 @@ async def test_a_cluster_that_is_not_there_is_no_redis() -> None:
 
     with pytest.raises(RedisError):
         await redis.ping()
-    with pytest.raises(UnusableRedisError, match="no Redis answers"):
+    with pytest.raises(UnusableRedisError, match="no Redis server answers"):
         await check(redis, url)
     await redis.aclose()
 

@@ -47,7 +47,7 @@ def _interruptions(transcript: Transcript, place: int) -> list[str]:
 
 def interruption(piece: Piece) -> str:
     """Return the text that marks the beginning of a later stream of a call."""
-    return f"the stream was stopped; it begins again as {plain(piece.call_id)}"
+    return f"the stream was stopped; it continues as {plain(piece.call_id)}"
 
 
 def _said(one: StoredSegment) -> str:

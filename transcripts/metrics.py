@@ -15,11 +15,11 @@ class RecorderMeter:
         )
         self._aside = Counter(
             "trunkline_quarantined_events",
-            "Events that could not be read or stored, and were set aside",
+            "Events that could not be read or stored, moved to the quarantine",
             registry=registry,
         )
         self._failed = Counter(
-            "trunkline_store_failures", "Times that the store did not answer", registry=registry
+            "trunkline_store_failures", "Failed attempts to reach the store", registry=registry
         )
         self._expired = Counter(
             "trunkline_expired_calls",
@@ -33,7 +33,7 @@ class RecorderMeter:
         )
         self._batch = Histogram(
             "trunkline_store_seconds",
-            "One transaction of the store",
+            "Duration of one transaction of the store",
             registry=registry,
             buckets=_SECONDS,
         )

@@ -114,7 +114,7 @@ class Recorder:
         try:
             released = await _in(thread, lambda: try_again(self._store))
         except StoreError as exc:  # the next start tries again
-            log.warning("quarantine_not_tried", error=type(exc).__name__)
+            log.warning("quarantine_retry_failed", error=type(exc).__name__)
             return
         if released:
             log.info("quarantine_released", entries=released)

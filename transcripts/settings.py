@@ -26,7 +26,7 @@ class RecorderSettings(StatusSettings):
         default=1_000,
         ge=10,
         le=3_000,  # below the reply timeout of 4 s, or an idle read would look like a dead server
-        description="how long to wait for news in one read, in milliseconds",
+        description="longest wait for new entries in one read, in milliseconds",
     )
     retention_days: float = Field(
         default=0.0,

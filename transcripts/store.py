@@ -188,14 +188,14 @@ class Store:
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeoutError) as exc:
             raise StoreUnavailableError(
-                f"the database does not do its work ({code(exc)}): is it there, full or locked?"
+                f"the database failed ({code(exc)}): check that it is running, not full and not locked"
             ) from exc
         except ConflictError as exc:
             raise RefusedError(
-                "other speech is stored under its number: call id used twice"
+                "another segment with this number is stored already: the call id was used twice"
             ) from exc
         except SQLAlchemyError as exc:
-            raise RefusedError(f"the database refuses it ({code(exc)})") from exc
+            raise RefusedError(f"the database refused the event ({code(exc)})") from exc
         except OverflowError as exc:  # SQLite's driver: a number of more than 64 bits
             raise RefusedError("a number is too large for the database") from exc
 

@@ -131,7 +131,7 @@ class JobIO:
         worth = []
         for one in batch:
             if tries.get(one.claimed, 0) > self._max_deliveries:
-                await self._fail(one.claimed, "tried too often without a result")
+                await self._fail(one.claimed, "delivered too often without a result")
             else:
                 worth.append(one)
         return worth
@@ -139,7 +139,7 @@ class JobIO:
     async def _no_audio(self, one: Claimed) -> None:
         """Fail a final whose audio has expired in Redis.  A partial may come after its segment and is ignored."""
         if one.effort is Effort.FINAL:
-            await self._fail(one, "its audio is gone from Redis")
+            await self._fail(one, "its audio is no longer in Redis")
 
     async def _suggest(self, one: PreparedJob, heard: Hypothesis) -> None:
         job = one.claimed.job

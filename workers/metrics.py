@@ -18,54 +18,54 @@ class WorkerMeter:
         registry = registry or CollectorRegistry()
         self._results = Counter(
             "trunkline_results",
-            "Finals that were settled, by what became of them",
+            "Finals that were settled, by outcome",
             ["outcome"],
             registry=registry,
         )
         self._dead = Counter(
             "trunkline_dead_letters",
-            "Finals that were given up, with an error event in their call",
+            "Finals that were given up; their call gets segment.failed",
             registry=registry,
         )
         self._retried = Counter(
             "trunkline_segments_retried",
-            "Finals taken over after a worker had gone silent",
+            "Finals taken over after another worker stopped extending its lease",
             registry=registry,
         )
         self._stale = Counter(
             "trunkline_partials_dropped",
-            "Partials dropped unheard, because a newer one was coming",
+            "Partials dropped before transcription, because a newer one followed",
             registry=registry,
         )
         self._waited = Histogram(
             "trunkline_queue_seconds",
-            "From a job's being queued to its reaching the engine",
+            "Time from the queueing of a job to its start in the engine",
             ["lane"],
             registry=registry,
             buckets=_SECONDS,
         )
         self._engine = Histogram(
             "trunkline_engine_seconds",
-            "In the engine, for one segment",
+            "Time in the engine, for one segment",
             ["lane"],
             registry=registry,
             buckets=_SECONDS,
         )
         self._batch = Histogram(
             "trunkline_batch_segments",
-            "Segments in the engine at one step",
+            "Segments in one step of the engine",
             registry=registry,
             buckets=_BATCHES,
         )
         self._busy = Counter(
-            "trunkline_engine_busy_seconds", "Time that the engine worked", registry=registry
+            "trunkline_engine_busy_seconds", "Time in which the engine worked", registry=registry
         )
         self._speech = Counter(
-            "trunkline_speech_seconds", "Speech that was transcribed", registry=registry
+            "trunkline_speech_seconds", "Duration of speech that was transcribed", registry=registry
         )
         self._capacity = Gauge(
             "trunkline_capacity",
-            "Seconds of speech transcribed for each second that the engine works, lately",
+            "Recent seconds of speech transcribed per second of engine time",
             registry=registry,
         )
 

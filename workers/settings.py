@@ -26,27 +26,36 @@ class WorkerSettings(StatusSettings):
     lease_ms: int = Field(
         5_000,
         ge=500,
-        description="a final not extended for so long is taken over by another worker",
+        description="time without lease extension after which another worker takes over a final",
     )
     max_deliveries: int = Field(
         3,
         ge=1,
-        description="a final that an engine was given so often and never settled is given up",
+        description="deliveries of a final to an engine without a result, after which it is given up",
     )
     stale_partial_ms: int = Field(
-        1_000, ge=50, description="a partial that waited longer is dropped: a newer one is coming"
+        1_000,
+        ge=50,
+        description="a partial that waited longer is dropped, because a newer one follows",
     )
     max_padded_seconds: float = Field(
-        240.0, gt=0, description="batch size times longest clip: bounds what padding may cost"
+        240.0,
+        gt=0,
+        description="limit of batch size times longest clip, which bounds the cost of padding",
     )
     step_limit_seconds: float = Field(
         60.0,
         gt=0,
-        description="an engine that shows no progress for so long hangs: its process is killed and started anew",
+        description=(
+            "time without progress after which an engine counts as"
+            " hanging: its process is killed and restarted"
+        ),
     )
     drain_seconds: float = Field(
         20.0,
         ge=0,
-        description="a worker that is told to stop finishes what its engine has in hand, at most so long; what is"
-        " left is handed to the others at once",
+        description=(
+            "longest time for which a stopping worker finishes jobs that"
+            " its engine has begun; the other jobs are handed back at once"
+        ),
     )

@@ -134,7 +134,9 @@ class Worker:
         while True:
             await asyncio.sleep(self._settings.lease_ms / 5_000)
             if (self._executor.at_step_for or 0.0) > self._settings.step_limit_seconds:
-                raise EngineBrokenError("the engine has been at one step for longer than the limit")
+                raise EngineBrokenError(
+                    "one step of the engine takes longer than step_limit_seconds"
+                )
             try:
                 await self._queue.extend([*self._inflight.waiting, *self._inflight.begun])
             except (RedisError, OSError) as exc:
@@ -162,7 +164,7 @@ class Worker:
                 report = WorkerCapacity(at, capacity, self._tasks, most)
                 await self._queue.report_capacity(report)
             except (RedisError, OSError) as exc:
-                logger.warning("capacity_not_told", error=type(exc).__name__)
+                logger.warning("capacity_not_reported", error=type(exc).__name__)
             await asyncio.sleep(TELL_SECONDS)
 
     # Ending
@@ -182,7 +184,7 @@ class Worker:
         try:
             await self._queue.forget_capacity()
         except (RedisError, OSError) as exc:
-            logger.warning("capacity_not_told", error=type(exc).__name__)
+            logger.warning("capacity_not_reported", error=type(exc).__name__)
 
     async def _hand_back(self, jobs: Sequence[Claimed], *, tried: bool) -> None:
         """Hand back `jobs`.  If Redis does not answer, they stay claimed until their leases expire."""

@@ -112,7 +112,7 @@ class BoundedHttp(H11Protocol):
         self._deadline = self.loop.call_later(seconds, end)
 
     def _refuse_slow(self) -> None:
-        self._refuse(408, "the headers did not come in time")
+        self._refuse(408, "the headers did not arrive in time")
 
     def _refuse(self, status: int, text: str) -> None:
         headers = [

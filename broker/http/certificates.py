@@ -29,7 +29,7 @@ class Certificates:
             try:
                 self.context.load_verify_locations(client_ca)
             except (OSError, ssl.SSLError) as exc:
-                raise CertificateError(f"{client_ca}: not a file of certificates") from exc
+                raise CertificateError(f"{client_ca}: not a certificate file") from exc
             self.context.verify_mode = ssl.CERT_OPTIONAL
 
     def renew(self) -> None:
@@ -42,7 +42,7 @@ class Certificates:
             self._load(self.context)
             self._seen = stamp
         except CertificateError as exc:
-            log.error("certificate_unusable", reason=str(exc), instead="the one before")
+            log.error("certificate_unusable", reason=str(exc), instead="the previous certificate")
         else:
             log.info("certificate_renewed")
 
@@ -51,7 +51,9 @@ class Certificates:
         try:
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
-            raise CertificateError(f"{certificate} and {key}: no certificate with its key") from exc
+            raise CertificateError(
+                f"{certificate} and {key}: not a certificate and its private key"
+            ) from exc
         return context
 
     def _stamp(self) -> list[tuple[int, int]]:

@@ -120,7 +120,9 @@ class HttpMiddleware:
         """Return the refusal that does not depend on path or credentials; None if the request is allowed."""
         headers = _headers(scope)
         if _is_too_large(scope, headers):
-            return self._refuse(431, "headers", "a line is too long, or there are too many\n")
+            return self._refuse(
+                431, "headers", "a header line is too long, or there are too many header lines\n"
+            )
         secure = scope["scheme"] == "https"
         refusal = self._access.refuse_page(headers, scope["server"][0], secure=secure)
         if refusal is None:

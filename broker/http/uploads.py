@@ -85,7 +85,7 @@ async def body_parts(
             yield chunk
             deadline.received(len(chunk), loop.time())
     except TimeoutError as exc:
-        text = f"the body came more slowly than {limits.slowest:g} bytes a second"
+        text = f"the body arrived more slowly than {limits.slowest:g} bytes a second"
         raise UploadError(408, "slow_body", text) from exc
     except ClientDisconnect as exc:
         raise UploadError(400, "cut_off", "the body ended too early") from exc
@@ -113,9 +113,13 @@ class Shares:
         """Take an amount. Raises UploadError, and takes nothing, if there is not enough left."""
         if self._used[tenant] + amount > self._share.per_tenant:
             status = 429 if tenant else 503  # a site without tenants is full, not greedy
-            raise UploadError(status, "tenant_full", f"as many {self._what} as may be; try again")
+            raise UploadError(
+                status, "tenant_full", f"the limit of {self._what} is reached: try again"
+            )
         if self._used.total() + amount > self._share.total:
-            raise UploadError(503, "full", f"no room for more {self._what}; try again")
+            raise UploadError(
+                503, "full", f"this gateway has reached its limit of {self._what}: try again"
+            )
         self._used[tenant] += amount
 
     def give_back(self, tenant: str, amount: int = 1) -> None:
@@ -139,8 +143,8 @@ class Uploads:
 
     def __init__(self, limits: UploadLimits) -> None:
         self.slowest = limits.slowest
-        self.work = Shares(limits.work, "recordings at a time")
-        self._uploads = Shares(limits.uploads, "uploads at a time")
+        self.work = Shares(limits.work, "simultaneous recordings")
+        self._uploads = Shares(limits.uploads, "simultaneous uploads")
         self._size = Shares(limits.size, "bytes of recordings")
 
     @contextmanager

@@ -47,8 +47,12 @@ class Refusal:
         return self.about or self.status.phrase.lower().replace(" ", "_")
 
 
-STRANGER = Refusal(HTTPStatus.UNAUTHORIZED, "no valid key: see docs/security.md\n")
-FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "this key may not do that: see docs/security.md\n")
+STRANGER = Refusal(
+    HTTPStatus.UNAUTHORIZED, "the key is missing or not valid: see docs/security.md\n"
+)
+FORBIDDEN = Refusal(
+    HTTPStatus.FORBIDDEN, "this key does not permit the request: see docs/security.md\n"
+)
 
 
 class Authenticator:
@@ -78,7 +82,11 @@ class Authenticator:
         if not permit.allows(wanted) or not (call_id is None or permit.covers(call_id)):
             return FORBIDDEN
         if wait := self._wait(permit, now):
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections at once\n", wait)
+            return Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too many connections at the same time: try again\n",
+                wait,
+            )
         return permit
 
     def stands(self, permit: Permit, now: float) -> bool:

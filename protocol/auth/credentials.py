@@ -180,9 +180,11 @@ class Keyring:
         try:
             file = msgspec.json.decode(content, type=_File)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-            raise KeyringError(f"not a file of keys: {exc}") from exc
+            raise KeyringError(f"not a key file:  {exc}") from exc
         if file.version != VERSION:
-            raise KeyringError(f"version {file.version}: written by a newer Trunkline; update")
+            raise KeyringError(
+                f"version {file.version}: written by a newer Trunkline; update this one"
+            )
         for key in file.keys:
             _check_key(key)
         for signer in file.signers:
@@ -201,7 +203,7 @@ def key_text(key_id: str, randomness: bytes) -> str:
     """The text of a new key, shown once to its owner. `randomness`: 32 random bytes. Raises ValueError."""
     text = f"tk_{key_id}_{base64.urlsafe_b64encode(randomness).decode().rstrip('=')}"
     if not _KEY.fullmatch(text):
-        raise ValueError("a key is made of an id of 8 to 16 of a-z 0-9, and of 32 bytes")
+        raise ValueError("a key needs an id of 8 to 16 characters a-z 0-9, and 32 random bytes")
     return text
 
 
@@ -211,7 +213,7 @@ def _check_key(key: ApiKey) -> None:
     except ValueError as exc:
         raise KeyringError(f"key {key.id[:16]}: {exc}") from exc
     if not re.fullmatch(r"[0-9a-f]{64}", key.digest) or not key.scopes:
-        raise KeyringError(f"key {key.id[:16]}: digest or scopes are missing or wrong")
+        raise KeyringError(f"key {key.id[:16]}: digest or scopes are missing or invalid")
 
 
 def _check_signer(signer: Signer) -> None:

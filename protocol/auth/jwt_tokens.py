@@ -60,10 +60,10 @@ def _permit(signer: Signer, claims: Mapping[str, Any], now: float) -> Permit:
     _check_times(claims, now)
     scopes = frozenset(Scope(word) for word in _text(claims, "scope", "").split())
     if not scopes or not scopes <= frozenset(signer.scopes):
-        raise ValueError("a scope that its issuer may not give")
+        raise ValueError("a scope that its issuer must not give")
     call = _text(claims, "call", "")
     if "/" in call:
-        raise ValueError("a path is no call id: a slash of one is written =2F")
+        raise ValueError("the value is not a call id: write a slash in a call id as =2F")
     return Permit(
         f"{signer.kind}:{signer.name}",
         _tenant(signer, claims),
@@ -87,11 +87,11 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
     expires, begins, made = (claims.get(name) for name in ("exp", "nbf", "iat"))
     for when in (expires, begins, made):
         if when is not None and (isinstance(when, bool) or not isinstance(when, int | float)):
-            raise ValueError("a time that is no number")
+            raise ValueError("a time that is not a number")
     if not now - _LEEWAY_S < claims["exp"] <= now + _LONGEST_LIFE_S + _LEEWAY_S:
-        raise ValueError("expired, or good for too long")
+        raise ValueError("expired, or its lifetime is too long")
     if max(begins or 0, made or 0) > now + _LEEWAY_S:
-        raise ValueError("not good yet")
+        raise ValueError("not valid yet")
 
 
 def _text(claims: Mapping[str, Any], name: str, default: str) -> str:

@@ -101,7 +101,9 @@ def check_audiohook(request: Signed, secret: str, now: float) -> str:
     said = _INPUT.fullmatch(request.headers.get("signature-input", "").strip())
     signature = _SIGNATURE.fullmatch(request.headers.get("signature", "").strip())
     if said is None or signature is None:
-        raise SignatureError("no signature, or not in the form of an HTTP message signature")
+        raise SignatureError(
+            "the signature is missing or is not an HTTP message signature (RFC 9421)"
+        )
     parameters: dict[str, str] = {
         name: text or number for name, text, number in _PARAMETER.findall(said[1])
     }
@@ -117,7 +119,7 @@ def _check_parameters(
     components: list[str], parameters: Mapping[str, str], headers: Mapping[str, str], now: float
 ) -> None:
     if not set(_COMPONENTS) <= set(components):
-        raise SignatureError("the signature does not cover all that it must")
+        raise SignatureError("the signature does not cover all required fields")
     if parameters.get("alg", "hmac-sha256") != "hmac-sha256":
         raise SignatureError("the signature must be made with hmac-sha256")
     if parameters.get("keyid") != headers.get("x-api-key"):
@@ -139,7 +141,7 @@ def _audiohook_digest(
     for name in components:
         value = derived.get(name, request.headers.get(name))
         if value is None:
-            raise SignatureError("the signature covers a header that the request does not have")
+            raise SignatureError("the signature covers a header that is not in the request")
         lines.append(f'"{name}": {value}')
     base = "\n".join([*lines, f'"@signature-params": {parameters}'])
     return hmac.new(_decoded(secret), base.encode(), hashlib.sha256).digest()

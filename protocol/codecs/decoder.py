@@ -77,7 +77,9 @@ class Decoder:
     def _damaged(self, packet: bytes) -> list[Pcm]:
         self._bad += 1
         if self._bad >= _BAD_PACKETS:
-            raise ValueError(f"this is not {self._codec}: none of {self._bad} packets can be read")
+            raise ValueError(
+                f"this is not {self._codec}: none of {self._bad} packets could be decoded"
+            )
         return self._silence(
             opus_duration(packet) if self._codec is Codec.OPUS else 2 * len(packet)
         )
@@ -110,4 +112,6 @@ def check(codec: Codec, channels: int) -> None:
     if not 1 <= channels <= (1 if codec is Codec.G722 else 2):
         raise ValueError(f"{codec} with {channels} channels is not supported: send one")
     if find_spec("av") is None:
-        raise CodecMissingError(f"{codec} cannot be decoded here: the server needs pip install av")
+        raise CodecMissingError(
+            f"{codec} cannot be decoded here: the operator must run pip install av on the server"
+        )

@@ -43,7 +43,7 @@ class Ogg:
             self._packet += page[at : at + length]
             at += length
             if len(self._packet) > _LONGEST_PACKET:
-                raise ValueError("a packet of this Ogg stream is longer than Opus allows")
+                raise ValueError("a packet of this Ogg stream is longer than an Opus packet may be")
             if length < 255:
                 packets.append(self._packet)
                 self._packet = b""
@@ -54,7 +54,7 @@ def _page_size(stream: bytes, at: int) -> int | None:
     """Length of the page at offset `at`, in bytes; None while its header is incomplete."""
     start = stream[at : at + len(MAGIC)]
     if start != MAGIC[: len(start)]:
-        raise ValueError("not an Ogg stream: a page begins with OggS")
+        raise ValueError("not an Ogg stream: each page must begin with OggS")
     if len(stream) < at + _HEAD or len(stream) < at + _HEAD + stream[at + 26]:
         return None
     count = stream[at + 26]

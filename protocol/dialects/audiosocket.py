@@ -90,7 +90,7 @@ def greeting(first: bytes) -> UUID:
             return UUID(bytes=payload)
         case _:
             raise DialectError(
-                "an AudioSocket begins with a frame of kind 1 and a UUID of 16 bytes"
+                "an AudioSocket connection must begin with a frame of kind 1 that holds a UUID of 16 bytes"
             )
 
 
@@ -131,7 +131,7 @@ class AudioSocket:
     def receive(self, message: Message) -> list[BridgeEvent]:
         """Translate a piece of the stream, of any size, into events.  Raises DialectError for invalid frames."""
         if isinstance(message, str):
-            raise DialectError("an AudioSocket carries bytes")
+            raise DialectError("an AudioSocket connection must carry binary data")
         return [
             event for frame in self._frames.receive(message) for event in self._understand(frame)
         ]
@@ -154,7 +154,7 @@ class AudioSocket:
                 return self._feed(_RATES[kind], frame.payload)
             case kind if kind in _OTHER_RATES:
                 raise DialectError(
-                    f"sound of kind {kind:#x} is not supported: c(slin) to c(slin48)"
+                    f"audio of kind {kind:#x} is not supported: dial with c(slin) to c(slin48)"
                 )
             case kind if kind == _DTMF:
                 return self._press(frame.payload)
@@ -183,7 +183,7 @@ class AudioSocket:
         if self._audio:
             return [pressed]
         if len(self._keys) == _MOST_KEYS:
-            raise DialectError("too many keys before the first sound")
+            raise DialectError("too many DTMF frames before the first audio")
         self._keys.append(pressed)
         return []
 

@@ -107,7 +107,9 @@ class FreeSwitch:
         call_params = call_parameters.parse_parameters(
             call_parameters.strings(jambonz.sites_own(metadata))
         )
-        late = "metadata came more than a second behind the first audio: only its keywords count"
+        late = (
+            "metadata arrived more than a second after the first audio: only its keywords are used"
+        )
         keywords = call_params.config.keywords.terms
         return [
             BridgeWarning(WarningCode.OPTION_IGNORED, late),
@@ -140,7 +142,7 @@ class FreeSwitch:
 def _format(rate: str, channels: int) -> AudioFormat:
     said = _RATE.fullmatch(rate.strip())
     if said is None:
-        raise DialectError(f"rate {rate[:16]!r} is not a rate: fork with 8k or 16k")
+        raise DialectError(f"rate {rate[:16]!r} is not a sample rate: fork with 8k or 16k")
     try:
         return AudioFormat(Encoding.L16, int(said[1]) * (1_000 if said[2] else 1), channels)
     except ValueError as exc:

@@ -77,7 +77,7 @@ class Native:
 
     def _understand(self, message: Message) -> list[BridgeEvent]:
         if self._closed:
-            raise DialectError("nothing may come behind stop")
+            raise DialectError("no message is allowed after stop")
         if isinstance(message, bytes):
             return self._binary(message)
         body = json_fields.parse(message)
@@ -120,7 +120,7 @@ class Native:
             raise DialectError("a second start: one connection carries one call")
         roles = _roles(body.get("channels", 1))
         if "encoding" not in body and json_fields.whole(body, "sample_rate", 8_000) != 8_000:
-            raise DialectError("say the encoding: mulaw at 8000 Hz is taken where none is said")
+            raise DialectError("set encoding: without it the gateway assumes mulaw at 8000 Hz")
         try:
             audio = AudioFormat(
                 _encoding(json_fields.text(body, "encoding", "mulaw")),
@@ -252,7 +252,7 @@ def _resumption(body: Mapping[str, Any], asked: Options) -> _ResumeRequest:
     """The fields of a bridge that will resume or resumes a call.  An invalid `after` means the beginning."""
     token = json_fields.text(body, "token", "") if body.get("token") is not None else ""
     if token and "call_id" not in body:
-        raise DialectError("a token without call_id: send the id that ready named")
+        raise DialectError("token needs call_id: send the call_id from the ready message")
     return {
         "resumable": bool(token) or asked.read("resumable", options.boolean, default=False),
         "token": token[:128],

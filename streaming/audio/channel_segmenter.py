@@ -119,7 +119,7 @@ class ChannelSegmenter:
         account that does not count lost audio.
         """
         if account not in _LOSSES:
-            raise ValueError(f"audio cannot be lost as {account}")
+            raise ValueError(f"{account} is not an account of lost audio")
         lost = Span(self.heard, (self._source.end + samples) // self._scale)
         self._losses.append(lost)
         self._lost[account] += lost.end - lost.start
@@ -217,7 +217,7 @@ class ChannelSegmenter:
         """End the open segment before `tick`, or after the last received sample if `tick` is the current one."""
         voice = self._voice
         if voice is None:
-            raise RuntimeError("a segment was closed that was not open")
+            raise RuntimeError("the endpointer closed a segment that was not open")
         at_once = reason is Reason.FINISHED and tick == self._segmenter.now
         span = Span(voice.start, self.heard if at_once else tick * TICK)
         self._grow(voice, max(span.end, self._decided))
@@ -314,7 +314,9 @@ def run_vad(
         if not asking:
             break
         if silero is None:
-            raise RuntimeError("an ear asks for Silero, and there is none: see vad.available()")
+            raise RuntimeError(
+                "the detector needs Silero, which is not installed: see vad.available()"
+            )
         results = silero.predict([query for _, query in asking])
         for (segmenter, _), result in zip(asking, results, strict=True):
             segmenter.apply(result)

@@ -52,7 +52,9 @@ class Endpointing:
     def __post_init__(self) -> None:
         """Raise ValueError with the setting and its allowed values if a setting is out of range."""
         if not 100 <= self.hangover_ms <= 5_000:
-            raise ValueError(f"hang-over of {self.hangover_ms} ms: choose 100 to 5000")
+            raise ValueError(
+                f"hangover_ms of {self.hangover_ms} is out of range: choose 100 to 5000"
+            )
         if not 0 < self.start_voiced_ms <= self.start_window_ms <= 1_000:
             raise ValueError(
                 "start_voiced_ms must lie within start_window_ms, and that within 1000"
@@ -60,7 +62,9 @@ class Endpointing:
         if not 0 <= self.preroll_ms <= 1_000 or not 0 <= self.afterroll_ms <= 1_000:
             raise ValueError("preroll_ms and afterroll_ms must lie between 0 and 1000")
         if not 2_000 <= self.maximum_ms <= LONGEST_MS:
-            raise ValueError(f"maximum_ms of {self.maximum_ms}: choose 2000 to {LONGEST_MS}")
+            raise ValueError(
+                f"maximum_ms of {self.maximum_ms} is out of range: choose 2000 to {LONGEST_MS}"
+            )
         if not 200 <= self.cut_window_ms <= self.maximum_ms - self.minimum_ms:
             raise ValueError("cut_window_ms must be at least 200 and leave room for minimum_ms")
         if not 0 <= self.minimum_ms <= 1_000:
@@ -190,7 +194,7 @@ class Segmenter:
         Raises RuntimeError if a segment is open: close it first.
         """
         if self.state is not State.SILENT:
-            raise RuntimeError("a segment is open: close it where the audio ends")
+            raise RuntimeError("a segment is still open: close it at the end of the audio")
         self._now += ticks
         self._end = self._now
         self._candidates.clear()

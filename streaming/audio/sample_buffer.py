@@ -32,7 +32,7 @@ class SampleBuffer:
         """Return a copy of the samples from `start` to `end`.  Raises ValueError if some are not kept."""
         if not self._start <= start <= end <= self.end:
             raise ValueError(
-                f"samples {start} to {end} of a track from {self._start} to {self.end}"
+                f"samples {start} to {end} requested; the buffer holds {self._start} to {self.end}"
             )
         first, last = 2 * (start - self._start), 2 * (end - self._start)
         return np.frombuffer(bytes(self._samples[first:last]), dtype=np.int16)

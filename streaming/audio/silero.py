@@ -154,7 +154,7 @@ class SileroChannel:
     def apply(self, result: VadResult) -> None:
         """Take the result of `query`.  Raises RuntimeError if Silero is inactive."""
         if self._next is None:
-            raise RuntimeError("an opinion that nobody asked for")
+            raise RuntimeError("a Silero result without a request")
         self._next += WINDOW
         self._memory = result.memory
         self.speech = result.probability >= (_NO_SPEECH if self.speech else _SPEECH)

@@ -114,7 +114,7 @@ class Detector:
     def apply(self, result: VadResult) -> None:
         """Take Silero's result for `query`.  Raises RuntimeError if Silero is not used."""
         if self._second is None:
-            raise RuntimeError("an opinion that nobody asked for")
+            raise RuntimeError("a Silero result without a request")
         self._second.apply(result)
         self._decide()
 

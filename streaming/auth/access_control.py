@@ -121,7 +121,9 @@ class AccessController:
         """Return the refusal if the tenant has reached its limit of calls; otherwise None."""
         if not permit.tenant or self._calls[permit.tenant] < self._settings.calls_per_tenant:
             return None
-        return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "as many calls as this tenant may have\n", 5)
+        return Refusal(
+            HTTPStatus.TOO_MANY_REQUESTS, "this tenant has reached its limit of calls\n", 5
+        )
 
     def room_for_listener(self, permit: Permit) -> Refusal | None:
         """Return the refusal if key, tenant or gateway has reached its limit of listeners; otherwise None."""
@@ -175,8 +177,10 @@ class AccessController:
             if not self._authenticator.stands(permit, now)
         ]
         for connection in gone:
-            log.info("shown_out", permit=self._connections[connection].name)
-        goodbyes = [connection.close(REVOKED, "this key is no longer good") for connection in gone]
+            log.info("connection_revoked", permit=self._connections[connection].name)
+        goodbyes = [
+            connection.close(REVOKED, "this key was revoked or has expired") for connection in gone
+        ]
         await asyncio.gather(*goodbyes, return_exceptions=True)  # a connection may be lost already
 
     @property
@@ -192,14 +196,17 @@ def _key(permit: Permit) -> str:
 def _refuse_listener(whose: str) -> Refusal:
     return Refusal(
         HTTPStatus.TOO_MANY_REQUESTS,
-        f"as many listeners as this {whose} may have\n",
+        f"this {whose} has reached its limit of listeners\n",
         5,
         f"listeners_of_{whose}",
     )
 
 
 _TOO_MANY_LISTENERS = Refusal(
-    HTTPStatus.SERVICE_UNAVAILABLE, "as many listeners as this gateway may have\n", 5, "listeners"
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "this gateway has reached its limit of listeners\n",
+    5,
+    "listeners",
 )
 
 

@@ -75,16 +75,20 @@ class LimitWatch:
             self._last, self._moved = heard, now
         if limits.pace and came > limits.burst + limits.pace * lasted:
             return LimitExceeded(
-                TOO_FAST, "too_fast", f"audio comes faster than {limits.pace:g} times real time"
+                TOO_FAST, "too_fast", f"audio arrives faster than {limits.pace:g} times real time"
             )
         if max(heard, lasted) > limits.longest:
             return LimitExceeded(
-                TOO_LONG, "too_long", f"a call may last {limits.longest:g} s: start another"
+                TOO_LONG,
+                "too_long",
+                f"a call may last at most {limits.longest:g} s: start another call",
             )
         if not came and lasted - self._excused > limits.first_audio:
-            return LimitExceeded(IDLE, "no_audio", f"no audio came within {limits.first_audio:g} s")
+            return LimitExceeded(
+                IDLE, "no_audio", f"no audio arrived within {limits.first_audio:g} s"
+            )
         if now - self._moved > limits.idle:
-            return LimitExceeded(IDLE, "idle", f"no audio came for {limits.idle:g} s")
+            return LimitExceeded(IDLE, "idle", f"no audio arrived for {limits.idle:g} s")
         return None
 
 
@@ -151,6 +155,6 @@ class CallLimiter:
             heard += session.pending_seconds
             watch = watch or LimitWatch(self._limits, to_seconds(session.live_call.began), now)
             if breach := watch.poll(heard, now):
-                log.info("call_dismissed", error=breach.error)
+                log.info("call_limit_exceeded", error=breach.error)
                 session.dismiss(breach.code, breach.error, breach.reason)
                 return

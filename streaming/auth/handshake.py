@@ -95,7 +95,7 @@ def no_room(about: str) -> Refusal:
     """
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "no room for another call; try again\n",
+        "this gateway has reached its limit of calls: try again\n",
         retry_after=1 + secrets.randbelow(4),
         about=about,
     )

@@ -15,21 +15,25 @@ class AuthSettings(StatusSettings):
 
     host: str = Field(
         "127.0.0.1",
-        description="address to listen on; other than a loopback one it takes keys_file",
+        description="address to listen on; any address other than loopback requires keys_file",
     )
     published: str = Field(
         "",
-        description="in a container: address and port under which its host publishes it; judged instead of host",
+        description="in a container: address and port that its host publishes; checked instead of host",
     )
     keys_file: str = Field(
         "",
-        description="file of keys, made by `trunkline keys`; also TRUNKLINE_KEYS; unset: everybody on this machine"
-        " may do everything",
+        description=(
+            "key file, made by `trunkline keys`; also TRUNKLINE_KEYS;"
+            " unset: every program on this machine has full access"
+        ),
     )
     public_url: str = Field(
         "",
-        description="how bridges dial this gateway, such as wss://calls.example.com; signatures of Twilio and"
-        " AudioHook cover it",
+        description=(
+            "URL at which bridges connect to this gateway, such as"
+            " wss://calls.example.com; signatures of Twilio and AudioHook cover it"
+        ),
     )
     tls_certificate: str = Field(
         "",
@@ -47,69 +51,85 @@ class AuthSettings(StatusSettings):
     allowed_hosts: str = Field(
         "",
         description="names under which this gateway is reached, separated by commas, beside localhost, its"
-        " addresses and the host of public_url; judged where there are no keys, and for browsers",
+        " addresses and the host of public_url; checked where there are no keys, and for browsers",
     )
     calls_per_tenant: int = Field(
-        200, ge=1, description="calls of one tenant at a time in this gateway; more get 429"
+        200, ge=1, description="most simultaneous calls of one tenant in this gateway; more get 429"
     )
     connects_per_second: float = Field(
-        50.0, gt=0, description="connections that one key may open a second; more get 429"
+        50.0, gt=0, description="connections per second that one key may open; more get 429"
     )
     listeners_per_key: int = Field(
-        500, ge=1, description="listeners of one key at a time in this gateway; more get 429"
+        500,
+        ge=1,
+        description="most simultaneous listeners of one key in this gateway; more get 429",
     )
     listeners_per_tenant: int = Field(
-        1_000, ge=1, description="listeners of one tenant at a time in this gateway; more get 429"
+        1_000,
+        ge=1,
+        description="most simultaneous listeners of one tenant in this gateway; more get 429",
     )
     max_listeners: int = Field(
-        20_000, ge=1, description="listeners at a time in this gateway; more get 503"
+        20_000, ge=1, description="most simultaneous listeners in this gateway; more get 503"
     )
     header_seconds: float = Field(
-        10.0, gt=0, description="a request whose headers take longer is closed"
+        10.0,
+        gt=0,
+        description="time in which the headers of a request must arrive; later the connection is closed",
     )
     upload_bytes_per_second: float = Field(
         1_000.0,
         gt=0,
-        description="a body that comes more slowly is refused with 408; 30 seconds of it may be missing",
+        description=(
+            "slowest speed of a request body; a slower body is refused"
+            " with 408, after a delay of at most 30 seconds in total"
+        ),
     )
     uploads_per_tenant: int = Field(
-        64, ge=1, description="recordings that one tenant may be sending at a time; more get 429"
+        64, ge=1, description="most simultaneous uploads of one tenant; more get 429"
     )
     upload_bytes_per_tenant: int = Field(
         128 * 1024 * 1024,
         ge=1,
-        description="bytes of one tenant's recordings in memory; more get 429",
+        description="most bytes of recordings of one tenant in memory; more get 429",
     )
     upload_bytes: int = Field(
-        256 * 1024 * 1024, ge=1, description="bytes of all recordings in memory; more get 503"
+        256 * 1024 * 1024, ge=1, description="most bytes of all recordings in memory; more get 503"
     )
     recordings_per_tenant: int = Field(
-        4, ge=1, description="recordings of one tenant that are transcribed at a time; more get 429"
+        4,
+        ge=1,
+        description="most recordings of one tenant transcribed at the same time; more get 429",
     )
     max_recordings: int = Field(
-        8, ge=1, description="recordings that are transcribed at a time; more get 503"
+        8, ge=1, description="most recordings transcribed at the same time; more get 503"
     )
     audio_pace: float = Field(
         0.0,
         ge=0,
-        description="audio that a call may send, in multiples of real time, such as 1.25; 0: as fast as it likes,"
-        " which clients that play files need",
+        description=(
+            "highest speed of the audio of a call, in multiples of real"
+            " time, such as 1.25; 0: no limit, which clients that play files need"
+        ),
     )
     audio_burst_seconds: float = Field(
-        10.0, gt=0, description="audio that may come at once, where audio_pace is set"
+        10.0, gt=0, description="seconds of audio that may arrive at once, where audio_pace is set"
     )
     first_audio_seconds: float = Field(
         120.0,
         gt=0,
-        description="a call whose first audio takes longer is closed; some begin with ringing",
+        description=(
+            "longest wait for the first audio of a call, which may begin"
+            " with ringing; later the call is closed"
+        ),
     )
     idle_seconds: float = Field(
         3_600.0,
         gt=0,
-        description="a call without audio for so long is closed; some bridges send none on hold",
+        description="longest time without audio, after which a call is closed; some bridges send none on hold",
     )
     max_call_seconds: float = Field(
-        43_200.0, gt=0, description="a call that lasts longer is closed: 12 hours"
+        43_200.0, gt=0, description="longest duration of a call; the default is 12 hours"
     )
 
     @model_validator(mode="after")
@@ -122,9 +142,9 @@ class AuthSettings(StatusSettings):
                 " authentication: set keys_file (see `trunkline keys create`), or listen on 127.0.0.1"
             )
         if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("tls_certificate and tls_key go together: set both or none")
+            raise ValueError("set both tls_certificate and tls_key, or neither")
         if self.tls_client_ca and not self.tls_certificate:
-            raise ValueError("tls_client_ca takes tls_certificate and tls_key")
+            raise ValueError("tls_client_ca requires tls_certificate and tls_key")
         _ = self.web_access  # ValueError when a host or an origin in it is none
         return self
 

@@ -225,7 +225,7 @@ class Call:
             self.ledger.inherit(segment, span, unsettled_segment.audio, job, queued=queued)
 
     def _drop_lost(self, segment: SegmentId, span: Span, *, settled: bool) -> None:
-        lost = SegmentDropped(segment, span, "its audio was lost with its gateway")
+        lost = SegmentDropped(segment, span, "its audio was lost when its gateway failed")
         self.ledger.drop(segment, span.end, encode_event(lost), queued=settled)
 
     def change_keywords(self, terms: tuple[str, ...], rejected: tuple[str, ...]) -> None:

@@ -81,7 +81,7 @@ class AnnouncementEndpoint:
             parameters = (*request.query_params.multi_items(), *await self._said(request))
             dialect = AudioSocket(uuid, Request(request.url.path, parameters))
             if not permit.covers(dialect.call_id):
-                return PlainTextResponse("this token is good for another call only\n", 403)
+                return PlainTextResponse("this token is valid for another call only\n", 403)
             await self._announcements.put(uuid, Announcement(parameters, permit))
         except DialectError as exc:
             return PlainTextResponse(f"{exc}\n", 400)

@@ -172,7 +172,9 @@ class AudioSocketServer:
             async with asyncio.timeout(_LOOKUP_SECONDS):
                 announced = await self._announced(uuid)
             if not self._has_room(announced.permit):
-                log.warning("audiosocket_refused", error="no room for another call")
+                log.warning(
+                    "audiosocket_refused", error="this gateway has reached its limit of calls"
+                )
                 return None
             request = Request("/audiosocket", announced.parameters)
             return AudioSocket(uuid, request), announced.permit
@@ -196,5 +198,5 @@ class AudioSocketServer:
     async def _announced(self, uuid: UUID) -> Announcement:
         said = await self._announcements.take(uuid)
         if said is None and not self._to_all:
-            raise DialectError("a call that nobody has announced")
+            raise DialectError("this call was not announced: announce its UUID first")
         return said or Announcement((), EVERYTHING)

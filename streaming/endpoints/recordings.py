@@ -125,7 +125,7 @@ class Recordings:
             return await self._transcribe_container(request, body, permit, exc)
         if heard.seconds > self._longest:
             raise DialectError(
-                f"a recording may last {self._longest:g} s, and this one lasts {heard.seconds:.0f} s"
+                f"a recording may last at most {self._longest:g} s, this one lasts {heard.seconds:.0f} s"
             )
         return await self._play(request, body, permit, heard)
 
@@ -158,7 +158,7 @@ class Recordings:
             return _fault(400, "Bad Request", report.fault)
         if not report.complete:
             log.warning("recording_not_transcribed", code=played.code)
-            return _busy("the recording could not be transcribed now; try again")
+            return _busy("the recording could not be transcribed: try again")
         return await elsewhere(lambda: JSONResponse(report.answer()))
 
 

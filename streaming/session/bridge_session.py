@@ -98,14 +98,16 @@ class Session:
         except* OverloadedError as group:
             await self._say_goodbye(TRY_AGAIN, str(group.exceptions[0]))
         except* GoingAwayError:
-            await self._say_goodbye(RESTARTING, "this gateway restarts: come back with your token")
+            await self._say_goodbye(
+                RESTARTING, "this gateway restarts: connect again with your token"
+            )
         except* SupersededError:
             await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
         except* ConnectionClosed:
             log.info("bridge_lost")  # the audio received so far has been processed
         except* (RedisError, OSError) as group:
             log.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
-            await self._say_goodbye(TRY_AGAIN, "the queue does not answer: try again later")
+            await self._say_goodbye(TRY_AGAIN, "Redis does not answer: try again later")
 
     async def _converse(self) -> None:
         """Open the call, receive until the bridge has finished, then wait for the remaining log entries."""
@@ -187,7 +189,7 @@ class Session:
 
     async def _begin_with(self, event: BridgeEvent) -> CallHandle:
         if not isinstance(event, CallOpened):
-            raise DialectError("a call must be started before anything else is said of it")
+            raise DialectError("start a call before any other message")
         self._bad.check([*event.warnings])
         self._news.set()
         self._rate = event.rate

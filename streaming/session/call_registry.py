@@ -119,7 +119,9 @@ class CallRegistry:
         queue, patience = self._call_factory.queue(call_id), self._settings.resume_seconds
         elsewhere = call_id not in self._calls and await queue.in_progress()
         if elsewhere and await queue.silent_seconds() < patience:
-            raise DialectError("this call is at another gateway: bring all its streams to one")
+            raise DialectError(
+                "this call is on another gateway: connect all its streams to one gateway"
+            )
         whole = replace(opened, roles=opened.joins, resumable=False, token="")
         live_call = await self._take(whole, call_id, dialect, lambda _: None)
         return JoinedCall(live_call, opened)
@@ -221,7 +223,7 @@ class CallRegistry:
         """Let the log of an ended call expire in Redis, and keep a copy here until it is stored."""
         for gone in self._unstored.hold(ended):
             self._meter.let_go()
-            log.error("call_let_go_unstored", call_id=gone.queue.keys.call_id)
+            log.error("unstored_call_dropped", call_id=gone.queue.keys.call_id)
         going = asyncio.create_task(retire(ended))
         self._going.add(going)
         going.add_done_callback(self._going.discard)
@@ -292,7 +294,7 @@ class CallRegistry:
         """Return the reason sent to calls that need `task` if no living worker can do it; otherwise empty."""
         spoken, written = task
         if self._fleets and task not in self._tasks:
-            return f"no worker here hears {spoken} and writes {written}: waiting for one"
+            return f"no running worker transcribes {spoken} to {written}: its jobs wait for one"
         return ""
 
     def _look_for_workers(self, needed: set[Task]) -> None:
@@ -300,7 +302,11 @@ class CallRegistry:
         known = self._tasks
         lacking = frozenset(task for task in needed if task not in known)
         for task in lacking - self._orphaned_tasks:
-            log.error("no_able_worker", reason=self._lack(task), remedy="start a worker for it")
+            log.error(
+                "no_capable_worker",
+                reason=self._lack(task),
+                remedy="start a worker whose engine supports this task",
+            )
         self._orphaned_tasks = lacking
         self._meter.without_worker(
             sum(call.call.config.task in lacking for call in self._calls.values())
@@ -319,9 +325,9 @@ class CallRegistry:
         if (self.memory_share > limit) is not self._is_short_of_memory:
             self._is_short_of_memory = not self._is_short_of_memory
             if self._is_short_of_memory:
-                log.warning("memory_short")
+                log.warning("redis_memory_low")
             else:
-                log.warning("memory_enough")
+                log.warning("redis_memory_sufficient")
         for partition, one in zip(partitions, probes, strict=True):
             lost = self._unstored.poll(partition, one)
             for first in range(0, len(lost), _AT_A_TIME):
@@ -402,11 +408,11 @@ class CallRegistry:
         if not self._serves(task):
             known = ", ".join(sorted("-".join(dict.fromkeys(task)) for task in self._tasks)[:40])
             raise DialectError(
-                f"no worker here hears {spoken} and writes {written}; there are {known}"
+                f"no running worker transcribes {spoken} to {written}; available: {known}"
             )
         there = await self._call_factory.queue(call_id).in_progress()
         if there is None and self._level_of(task) is LoadLevel.NO_NEW_CALLS:
-            raise OverloadedError("too far behind for a new call: try again in a few seconds")
+            raise OverloadedError("overloaded, new calls are refused: try again in a few seconds")
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")
         if there and len(there.roles) != len(opened.roles):

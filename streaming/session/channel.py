@@ -214,7 +214,7 @@ class Channel:
         self.segmenter.lose(lost.end - lost.position, lost.account)
         if not lost.told:
             span = Span(lost.position // self._scale, lost.end // self._scale)
-            self._call.miss(self._number, span, "lost with its gateway", lost.account)
+            self._call.miss(self._number, span, "lost when its gateway failed", lost.account)
 
     def _internal(self, position: int) -> int:
         """Convert `position` on the call clock to a sample at the internal rate."""

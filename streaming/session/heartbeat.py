@@ -110,7 +110,7 @@ class Heartbeat:
             silent = self._watch.silent_seconds
             is_dead = silent > self._limit
             if is_dead and not was_dead:
-                log.error("loop_stands_still", seconds=round(silent, 1))
+                log.error("event_loop_blocked", seconds=round(silent, 1))
             was_dead = is_dead
             if not is_dead:
                 with contextlib.suppress(RedisError, OSError):  # the next one comes in a second

@@ -50,9 +50,11 @@ class JoinedCall:
         Raises DialectError if its roles or its rate differ from those of the first stream.
         """
         if opened.joins != self._roles:
-            raise DialectError(f"this call is joined as {'-'.join(self._roles)}: say the same")
+            raise DialectError(
+                f"this call is joined as {'-'.join(self._roles)}: send the same value"
+            )
         if opened.rate != self._rate:
-            raise DialectError(f"the streams of this call come at {self._rate} Hz: send the same")
+            raise DialectError(f"the streams of this call use {self._rate} Hz: send the same rate")
         stream_handle = StreamHandle(
             self, [self._roles.index(role) for role in opened.roles], self._rate
         )
@@ -174,7 +176,9 @@ class StreamHandle:
 
     def _number(self, channel: int) -> int:
         if not 0 <= channel < len(self.channels):
-            raise DialectError(f"channel {channel} does not exist: {len(self.channels)} were said")
+            raise DialectError(
+                f"channel {channel} does not exist: {len(self.channels)} were declared"
+            )
         return self.channels[channel]
 
 

@@ -240,7 +240,7 @@ class LiveCall:
         if self.serves(replace(self.call.config, language=language).task):
             self.call.change_language(language)
         else:
-            log.warning("language_refused", reason=f"no worker here hears {language}")
+            log.warning("language_refused", reason=f"no running worker transcribes {language}")
 
     def set_load_level(self, level: LoadLevel, reason: str = "") -> None:
         """Set the load level.  `reason`: why, if another cause than overload; empty for overload."""

@@ -78,5 +78,5 @@ def test_a_format_that_cannot_be_is_refused(wrong: dict[str, int], complaint: st
 
 
 def test_half_a_sample_is_refused() -> None:
-    with pytest.raises(ValueError, match="3 bytes are no whole number of 2-byte samples"):
+    with pytest.raises(ValueError, match="3 bytes are not a whole number of 2-byte samples"):
         AudioFormat(Encoding.L16).decode(b"\x00\x00\x00")

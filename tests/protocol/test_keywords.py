@@ -50,7 +50,7 @@ def test_names_are_kept(given_: list[str], kept: tuple[str, ...]) -> None:
         ("50%", "only letters"),
         ("a\x1b[2J", "only letters"),
         ("x" * 65, "longer than 64"),
-        ("--", "neither letter nor digit"),
+        ("--", "neither a letter nor a digit"),
         ("", "empty"),
     ],
 )

@@ -70,7 +70,9 @@ def test_what_is_no_telephone_recording_is_not_taken_for_one(content: bytes) -> 
 
 @pytest.mark.parametrize("rate", [0, 1, 20, 3_999, 192_001, 2**32 - 1])
 def test_a_rate_that_nobody_records_with_is_refused(rate: int) -> None:
-    with pytest.raises(WavError, match=f"{rate} Hz is no sample rate: send 4000 to 192000"):
+    with pytest.raises(
+        WavError, match=f"{rate} Hz is not a supported sample rate: send 4000 to 192000"
+    ):
         parse_wav(wav(layout(rate), chunk(b"data", ONE_TWO)))
 
 

@@ -148,7 +148,9 @@ async def test_no_part_may_do_what_it_is_not_for(
 async def test_a_wrong_password_is_reported_as_such(urls: dict[str, str]) -> None:
     url = urls["gateway"].replace("CHANGE-gateway", "guessed")
     async with client(url) as redis:
-        with pytest.raises(UnusableRedisError, match="check user and password") as refused:
+        with pytest.raises(
+            UnusableRedisError, match="check the user name and the password"
+        ) as refused:
             await check(redis, url)
 
     assert "guessed" not in str(refused.value)
@@ -157,5 +159,5 @@ async def test_a_wrong_password_is_reported_as_such(urls: dict[str, str]) -> Non
 async def test_who_shows_no_certificate_gets_nowhere(urls: dict[str, str]) -> None:
     url = urls["gateway"].partition("&ssl_certfile")[0]
     async with client(url) as redis:
-        with pytest.raises(UnusableRedisError, match="no Redis answers"):
+        with pytest.raises(UnusableRedisError, match="no Redis server answers"):
             await check(redis, url)

@@ -158,4 +158,4 @@ def test_a_playlist_under_another_name_does_not_make_a_started_program_read_anot
 
     assert done.returncode != 0
     assert done.stdout == ""
-    assert done.stderr.strip().endswith("call.mp3: there is no audio in it that can be read")
+    assert done.stderr.strip().endswith("call.mp3: it contains no readable audio")

@@ -28,7 +28,7 @@ async def test_a_call_is_played_and_heard_with_a_key_and_refused_without(
     async with gateway(redis, GatewaySettings(keys_file=str(keyed.file), drain_seconds=0)) as url:
         playback = Playback(url, dialect, SILENCE, plan, pace=100, key=keyed.acme)
         await play(playback, heard.append, lambda _: None, asyncio.Event())
-        with pytest.raises(PlaybackError, match="401: no valid key"):
+        with pytest.raises(PlaybackError, match="401: the key is missing or not valid"):
             await play(replace(playback, key=""), heard.append, lambda _: None, asyncio.Event())
 
     assert heard[-1]["type"] == "call.ended"

@@ -229,9 +229,9 @@ def test_a_deleted_call_leaves_no_byte_in_any_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("not a url", "no SQLAlchemy URL such as sqlite:"),
-        ("sqlite://", "would be lost with its process: name a file"),
-        ("sqlite:///:memory:", "would be lost with its process: name a file"),
+        ("not a url", "not an SQLAlchemy URL such as sqlite:"),
+        ("sqlite://", "is lost when its process ends: give a file"),
+        ("sqlite:///:memory:", "is lost when its process ends: give a file"),
         ("nosuchdb://host/db", "cannot be opened .NoSuchModuleError.: check its address"),
         ("mssql+pymssql://host/db", "no driver for mssql.pymssql: pip install pymssql"),
     ],
@@ -254,7 +254,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 def test_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="cannot be created"):
         Store.open(f"sqlite:///{tmp_path / 'file' / 'store.db'}")
 
 

@@ -39,8 +39,8 @@ def test_good_entries_are_stored_and_none_is_set_aside(store: Store) -> None:
     [
         (came(9, b"nonsense"), "another version"),
         (came(9, final("hi"), call_id=""), "not written by Trunkline"),
-        (came(9, final("hi", number=9, start=HUGE)), "too large|refuses it"),
-        (came(9, final("hi", number=0, start=800)), "call id used twice"),
+        (came(9, final("hi", number=9, start=HUGE)), "too large|refused the event"),
+        (came(9, final("hi", number=0, start=800)), "call id was used twice"),
     ],
 )
 def test_a_bad_entry_is_set_aside_with_its_reason_and_the_others_are_stored(

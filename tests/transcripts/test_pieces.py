@@ -73,7 +73,7 @@ def test_readers_see_where_it_was_interrupted(call: Transcript) -> None:
     lines = export(call, "txt").splitlines()
     body = json.loads(export(call, "json"))
 
-    assert lines[1] == "[00:10] (the stream was stopped; it begins again as c1~2)"
+    assert lines[1] == "[00:10] (the stream was stopped; it continues as c1~2)"
     assert [piece["start_ms"] for piece in body["pieces"]] == [0, 10_000, 12_000]
     assert [segment.get("call_id", "c1") for segment in body["segments"]] == ["c1", "c1~2", "c1~3"]
     assert len(getattr(render(call), "renderables")) == 6  # noqa: B009  # rich does not type it

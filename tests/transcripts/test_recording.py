@@ -90,7 +90,7 @@ class StoreInTrouble(Store):
     def record(self, batch: Sequence[Recorded]) -> None:
         self.attempts += 1
         if self.attempts < 4:
-            raise StoreUnavailableError("the database does not do its work (SQLITE_FULL)")
+            raise StoreUnavailableError("the database failed (SQLITE_FULL)")
         super().record(batch)
 
 

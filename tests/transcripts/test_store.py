@@ -127,7 +127,7 @@ def test_a_repeated_segment_keeps_its_first_words(store: Store) -> None:
 def test_other_speech_under_the_same_number_is_refused(store: Store) -> None:
     store.record(recorded("c1", final("first call")))
 
-    with pytest.raises(RefusedError, match="call id used twice"):
+    with pytest.raises(RefusedError, match="call id was used twice"):
         store.record(recorded("c1", final("second call", start=800)))
 
     found = store.transcript("c1")

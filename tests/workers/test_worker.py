@@ -228,7 +228,7 @@ class TestBreaking:
 
         with pytest.raises(ExceptionGroup) as raised:
             worker.result()
-        assert raised.group_contains(EngineBrokenError, match="longer than the limit")
+        assert raised.group_contains(EngineBrokenError, match="longer than step_limit_seconds")
 
     async def test_a_segment_that_only_lay_in_the_hands_of_dead_workers_is_not_given_up(
         self, redis: Redis, job_stream: Lane

@@ -39,12 +39,12 @@ def open_database(url: str) -> Engine:
         engine = _engine(place)
         _prepare(engine)
     except OSError as exc:
-        raise StoreError(f"the store {shown} cannot be made: {exc.strerror}") from exc
+        raise StoreError(f"the store {shown} cannot be created: {exc.strerror}") from exc
     except ImportError as exc:
         raise StoreError(f"no driver for {place.drivername}: pip install {exc.name}") from exc
     except SQLAlchemyError as exc:
         raise StoreError(
-            f"the store {shown} cannot be opened ({code(exc)}): check its address, and who may write there"
+            f"the store {shown} cannot be opened ({code(exc)}): check its address and the write permission"
         ) from exc
     return engine
 
@@ -63,7 +63,7 @@ def _place(url: str) -> URL:
         return make_url(url)
     except ArgumentError as exc:
         raise StoreError(
-            "the store's address is no SQLAlchemy URL such as sqlite:////var/lib/trunkline/calls.db"
+            "the address of the store is not an SQLAlchemy URL such as sqlite:////var/lib/trunkline/calls.db"
         ) from exc
 
 
@@ -74,7 +74,7 @@ def _is_sqlite(place: URL) -> bool:
 def _make_file(place: URL) -> None:
     """Create an empty file with mode 0600: it will contain what the parties of calls said."""
     if place.database in (None, "", ":memory:"):
-        raise StoreError("a store in memory would be lost with its process: name a file")
+        raise StoreError("a store in memory is lost when its process ends: give a file")
     if "uri" in place.query:  # an SQLite URI: the operator chose its options
         return
     file = Path(str(place.database))

@@ -23,15 +23,19 @@ def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
     mirror inside a site: the hash is trusted, not the connection.
     """
     if not url.startswith(("https://", "http://")):
-        raise EngineError(f"weights come from https or http addresses, not from {url}")
+        raise EngineError(
+            f"weights are downloaded from https or http addresses only, not from {url}"
+        )
     part = target.with_name(target.name + ".part")
     try:
         digest = _copy(url, part, progress)
         if digest != sha256:
-            raise EngineError(f"{url} sent other content than the pinned one (sha256 {digest})")
+            raise EngineError(
+                f"{url} sent content that differs from the pinned file (sha256 {digest})"
+            )
         part.rename(target)
     except (OSError, HTTPException) as exc:
-        raise EngineError(f"{url} could not be fetched: {exc}") from exc
+        raise EngineError(f"{url} could not be downloaded: {exc}") from exc
     finally:
         part.unlink(missing_ok=True)
 
@@ -51,5 +55,5 @@ def _copy(url: str, part: Path, progress: Progress) -> str:
             done += len(chunk)
             progress(f"fetching {name}", done / length if length else 0.0)
     if length and done != length:
-        raise OSError(f"the connection broke off after {done} of {length} bytes")
+        raise OSError(f"the connection ended after {done} of {length} bytes")
     return digest.hexdigest()

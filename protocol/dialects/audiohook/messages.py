@@ -40,12 +40,16 @@ class Envelope:
             raise UnreadableError(f"version must be {_VERSION!r}")
         session, kind = json_fields.kind(body, "id"), json_fields.kind(body, "type")
         if self.session not in ("", session):
-            raise UnreadableError("id must be that of the session")
+            raise UnreadableError("id must be the id of the session")
         seq, due = options.whole_or_none(body.get("seq")), self._heard + 1
         self.session, self._heard = session, due if seq is None else seq
         if seq == due:
             return kind, ()
-        text = f"seq {seq} where {due} was due" if seq is not None else "seq must be a whole number"
+        text = (
+            f"seq {seq} received, {due} expected"
+            if seq is not None
+            else "seq must be a whole number"
+        )
         return kind, (BridgeWarning(WarningCode.BAD_MESSAGE, text),)
 
     def seal(self, kind: str, parameters: Mapping[str, Any]) -> str:
@@ -66,7 +70,7 @@ def samples_of(duration: str) -> int:
     """Samples of the call clock in a duration such as `PT1.25S`.  Raises DialectError for any other text."""
     said = _DURATION.fullmatch(duration)
     if said is None:
-        raise DialectError("a duration is written like PT1.25S")
+        raise DialectError("a duration must look like PT1.25S")
     return from_seconds(float(said[1]))
 
 

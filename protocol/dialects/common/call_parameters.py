@@ -118,9 +118,9 @@ def _joins(text: str, call_id: str | None) -> tuple[Role, ...]:
     """The roles in a text such as `customer-agent`, with any separator: those of all streams of a joined call."""
     names = re.findall(r"[a-z]+", text.lower())
     if not names or len(names) != len(set(names)) or not set(names) <= set(Role):
-        raise ValueError(f"join names the roles of all streams, each once, of {', '.join(Role)}")
+        raise ValueError(f"join must name the role of each stream once, out of {', '.join(Role)}")
     if not call_id:
-        raise ValueError("join needs a call_id, which all streams of the call say")
+        raise ValueError("join needs a call_id, the same in all streams of the call")
     return tuple(map(Role, names))
 
 

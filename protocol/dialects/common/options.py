@@ -61,7 +61,7 @@ class Options:
             return []
         found = [term_of(item) for item in islice(self.read(name, items_of, []), _MOST_ITEMS)]
         if missed := found.count(None):
-            self.ignore(name, f"{missed} of {len(found)} items are no texts")
+            self.ignore(name, f"{missed} of {len(found)} items are not strings")
         return [term for term in found if term is not None]
 
     def ignore(self, name: str, reason: str) -> None:
@@ -86,7 +86,7 @@ def items_of(value: object) -> list[object]:
         case dict() if found := _listed(value):
             return found
         case _:
-            raise ValueError("must be a list of texts, or one text with commas")
+            raise ValueError("must be a list of strings, or one string with commas")
 
 
 def _items_of_json(text: str) -> list[object]:

@@ -40,13 +40,13 @@ def recording(request: Request, body: bytes) -> Samples:
     """
     media_type = _media_type(request)
     if media_type == "application/json" or request.first("url"):
-        raise DialectError("a url is not fetched here: send the audio itself as the body")
+        raise DialectError("url is not supported: send the audio as the request body")
     try:
         found = parse_wav(body) or _raw(request, media_type, body)
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
     if not found.frames:
-        raise DialectError("there is no audio in the body")
+        raise DialectError("the body contains no audio")
     return found
 
 

@@ -66,7 +66,7 @@ _KNOWN = frozenset(
 """Deepgram's parameters that have no effect here."""
 
 _REFUSED = {
-    "callback": "callback is not supported: results come back on this socket",
+    "callback": "callback is not supported: results are sent on this connection",
 }
 
 
@@ -260,7 +260,7 @@ def _encoding(request: Request) -> Encoding:
         )
     if name not in _ENCODINGS:
         raise DialectError(
-            f"encoding must be {', '.join([*_ENCODINGS, *_CODECS])}, and said: raw audio does not tell"
+            f"encoding must be {', '.join([*_ENCODINGS, *_CODECS])}, and is required for raw audio"
         )
     return _ENCODINGS[name]
 
@@ -285,7 +285,7 @@ def _notices(request: Request) -> tuple[Notice, ...]:
     )
     notices = [_notice(name) for name in names]
     if request.first("language") == "multi":
-        notices.append(Notice("language", "ignored", "multi is not followed: en is assumed"))
+        notices.append(Notice("language", "ignored", "multi is not supported: en is used"))
     if any(name == "keywords" for name, _ in request.query):
         notices.append(Notice("keywords", "legacy", "taken as keyterm; boosts change nothing"))
     return tuple(notices[:_MOST_NOTICES])
@@ -293,5 +293,5 @@ def _notices(request: Request) -> tuple[Notice, ...]:
 
 def _notice(name: str) -> Notice:
     if name in _KNOWN:
-        return Notice(name, "ignored", f"{name} changes nothing here")
+        return Notice(name, "ignored", f"{name} has no effect here")
     return Notice(name, "unknown", f"{name} is unknown and was ignored")

@@ -175,5 +175,5 @@ def _headers(value: object) -> list[tuple[str, str]]:
     if isinstance(value, dict) or str(value).lstrip().startswith("{"):
         return options.texts(options.object_of(value))
     if not isinstance(value, str):
-        raise ValueError("must be a text such as a=1;b=2")  # noqa: TRY004  # one kind of fault
+        raise ValueError("must be a string such as a=1;b=2")  # noqa: TRY004  # one kind of fault
     return _PAIR.findall(value)

@@ -88,7 +88,7 @@ class OpenAI:
         """The first update opens the call; later ones may change keywords and turn detection."""
         kind = session.get("type")
         if isinstance(kind, str) and kind not in ("", "transcription"):
-            raise DialectError("only sessions of type transcription are served")
+            raise DialectError("only sessions of type transcription are supported")
         wish = wish_of(session)
         if self._audio is None:
             events = self._open(wish)
@@ -143,7 +143,7 @@ class OpenAI:
         if self._audio is None and self._is_early:
             raise EarlyError("commit before session.update")
         if self._audio is None:
-            raise UnreadableError("there is nothing to commit: no audio has come")
+            raise UnreadableError("there is nothing to commit: no audio was received")
         events: list[BridgeEvent] = [FinalizeRequested()]
         return (
             [*events, MarkReceived(self._answers.committed())] if self._answers.manual else events

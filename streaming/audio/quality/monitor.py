@@ -266,4 +266,4 @@ def _likeness(one: Pcm, other: Pcm) -> float:
 
 def reason(fault: Fault) -> str:
     """Return the text that explains why a segment of misread audio is dropped."""
-    return f"{fault.value.replace('_', ' ')}: what is heard is not what was said"
+    return f"{fault.value.replace('_', ' ')}: the audio does not match what was spoken"

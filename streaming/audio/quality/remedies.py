@@ -24,7 +24,7 @@ UNITS = {
 
 ADVICE = {
     Fault.WRONG_LAW: (
-        "The audio is mu-law declared as A-law, or the reverse: check the encoding that the bridge "
+        "The audio is mu-law declared as A-law, or A-law declared as mu-law: check the encoding that the bridge "
         "declares against the codec of the call (PCMU is mu-law, PCMA is A-law)."
     ),
     Fault.WRONG_ENCODING: (
@@ -37,30 +37,29 @@ ADVICE = {
     ),
     Fault.WRONG_RATE: (
         "The audio does not have the declared sample rate: check sample_rate in the bridge's start "
-        "against what it really sends."
+        "against the rate it really sends."
     ),
     Fault.DUAL_MONO: (
         "This channel carries the same audio as another: check that the bridge sends one party on "
         "each channel, and not the mix on both."
     ),
     Fault.ONE_WAY: (
-        "Nothing but digital silence has come on this channel while another one speaks: check the "
-        "tap of this leg, its direction, firewalls between the media servers, and mute."
+        "This channel carried only digital silence while another"
+        " channel had speech: check the media tap of this leg, its direction, the firewalls"
+        " between the media servers, and mute."
     ),
     Fault.CLIPPING: (
-        "The audio is cut off at the end of the scale: turn the gain down, at the device or where "
-        "the bridge mixes."
+        "The audio is clipped at full scale: reduce the gain at the device or in the mixer of the bridge."
     ),
     Fault.DC_OFFSET: (
-        "The audio does not swing around zero: look for a broken device or gateway port, or for an "
+        "The audio has a DC offset: look for a broken device or gateway port, or for an "
         "encoding that is not the declared one."
     ),
     Fault.PACKET_LOSS: (
-        "Audio is missing again and again: check the network between caller, media server and "
-        "bridge; words will be missing too."
+        "Audio is missing repeatedly, and words with it: check the network between caller, media server and bridge."
     ),
     Fault.TOO_QUIET: (
-        "Speech is far too soft: turn the gain up, at the device or in the telephone system; -30 to "
+        "Speech is far too quiet: increase the gain at the device or in the telephone system; -30 to "
         "-15 dBFS is good."
     ),
     Fault.NOISE: (
@@ -75,7 +74,8 @@ ENCODINGS = {
         "the bridge send 16-bit samples."
     ),
     Disguise.STEREO: (
-        "The audio has two channels whose samples take turns, but was declared as one: declare two channels, "
+        "The audio has two channels with interleaved samples, but was"
+        " declared as one channel: declare two channels, "
         "or have the bridge send one."
     ),
 }

@@ -197,7 +197,7 @@ def test_durations_are_written_short(samples: int, written: str) -> None:
     [
         ({"type": "ping", "seq": 1}, "ping before open"),
         ({"type": "open", "seq": 1, "version": "1"}, "version must be '2'"),
-        ({"type": "open", "seq": 1, "id": "another"}, "id must be that of the session"),
+        ({"type": "open", "seq": 1, "id": "another"}, "id must be the id of the session"),
         ({"type": "open", "seq": 1, "parameters": {}}, "media must be a list"),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_message_that_is_missing_is_told_and_those_behind_it_are_understood() 
 
     warned, cut = client.says("paused")
 
-    assert warned == BridgeWarning(WarningCode.BAD_MESSAGE, "seq 3 where 2 was due")
+    assert warned == BridgeWarning(WarningCode.BAD_MESSAGE, "seq 3 received, 2 expected")
     assert cut == FinalizeRequested(None)
 
 

@@ -48,7 +48,7 @@ def test_the_first_frame_has_a_uuid() -> None:
     [b"", b"GET / HTTP/1.1\r\nHo", bytes(Frame(0x01, b"short")), bytes(Frame(0x10, OWN.bytes))],
 )
 def test_a_missing_uuid_frame_is_explained(first: bytes) -> None:
-    with pytest.raises(DialectError, match="begins with a frame of kind 1"):
+    with pytest.raises(DialectError, match="begin with a frame of kind 1"):
         greeting(first)
 
 
@@ -162,11 +162,11 @@ def test_a_kind_of_next_year_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("stream", "complaint"),
     [
-        (bytes(Frame(0x17, bytes(960))), "sound of kind 0x17 is not supported"),
+        (bytes(Frame(0x17, bytes(960))), "audio of kind 0x17 is not supported"),
         (SOUND + WIDE, "sound of 16000 Hz in a call of 8000 Hz"),
         (bytes(Frame(0x01, OWN.bytes)), "a second UUID"),
         (bytes(Frame(0x03, b"x")), "digit must be one of"),
-        (FIVE * 65, "too many keys"),
+        (FIVE * 65, "too many DTMF frames"),
     ],
 )
 def test_asterisk_is_blamed_precisely(stream: bytes, complaint: str) -> None:
@@ -175,7 +175,7 @@ def test_asterisk_is_blamed_precisely(stream: bytes, complaint: str) -> None:
 
 
 def test_text_is_no_part_of_it() -> None:
-    with pytest.raises(DialectError, match="carries bytes"):
+    with pytest.raises(DialectError, match="carry binary data"):
         connection().receive("hello")
 
 

@@ -96,14 +96,14 @@ def test_the_channels_of_raw_audio_are_taken_apart_and_half_a_sample_at_the_end_
 @pytest.mark.parametrize(
     ("asked", "body", "complaint"),
     [
-        (posted("", "application/json"), b'{"url":"https://x/y.wav"}', "a url is not fetched here"),
-        (posted("url=https://x"), wav(), "a url is not fetched here"),
+        (posted("", "application/json"), b'{"url":"https://x/y.wav"}', "url is not supported"),
+        (posted("url=https://x"), wav(), "url is not supported"),
         (posted("", "audio/mpeg"), b"ID3", "send a WAV file"),
         (posted("encoding=opus"), b"OggS", "send a WAV file"),
         (posted("encoding=linear16&sample_rate=96000"), b"\0\0", "send 8000 to 48000"),
         (posted("encoding=linear16&sample_rate=8k"), b"\0\0", "sample_rate must be a whole number"),
-        (posted("encoding=mulaw"), b"", "there is no audio"),
-        (posted("encoding=linear16"), b"\0", "there is no audio"),
+        (posted("encoding=mulaw"), b"", "the body contains no audio"),
+        (posted("encoding=linear16"), b"\0", "the body contains no audio"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_send(

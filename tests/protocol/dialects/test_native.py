@@ -66,7 +66,7 @@ def test_a_recorded_conversation() -> None:
         KeywordsChanged(
             ("Orvanta",),
             (
-                "<|x|>: only letters, digits, spaces and - ' . : & / + # ! @ ( ) may stand in a keyword",
+                "<|x|>: only letters, digits, spaces and - ' . : & / + # ! @ ( ) are allowed in a keyword",
             ),
         ),
         DtmfReceived(1, "#"),
@@ -134,7 +134,7 @@ def test_everything_goes_back_under_the_calls_id() -> None:
         ([b"\x00"], "audio before start"),
         ([{"type": "stop"}], "stop before start"),
         ([{"type": "start"}, {"type": "start"}], "a second start"),
-        ([{"type": "start"}, {"type": "stop"}, b"\x00"], "nothing may come behind stop"),
+        ([{"type": "start"}, {"type": "stop"}, b"\x00"], "no message is allowed after stop"),
         ([{"type": "hello"}], "unknown type 'hello'"),
         ([{"type": "start", "channels": 0}], "channels must be"),
         ([{"type": "start", "channels": 9}], "channels must be"),
@@ -142,7 +142,7 @@ def test_everything_goes_back_under_the_calls_id() -> None:
         ([{"type": "start", "channels": True}], "channels must be"),
         ([{"type": "start", "encoding": "mp3"}], "unknown encoding 'mp3'"),
         ([{"type": "start", "encoding": "l16", "sample_rate": 96000}], "send 8000 to 48000"),
-        ([{"type": "start", "sample_rate": 16000}], "say the encoding"),
+        ([{"type": "start", "sample_rate": 16000}], "set encoding"),
         ([{"type": "start"}, {"type": "audio", "payload": "?"}], "not base64"),
         (
             [{"type": "start"}, {"type": "audio", "channel": 1, "payload": ""}],

@@ -24,11 +24,11 @@ def test_it_is_told_what_was_too_much(target: str, kind: str) -> None:
     speaker.outbox()
     assert isinstance(speaker, ErrorReporting)
 
-    speaker.report_error("too_fast", "audio comes faster than 1.25 times real time")
+    speaker.report_error("too_fast", "audio arrives faster than 1.25 times real time")
 
     (said,) = speaker.outbox()
     assert json.loads(said)["type"] == kind
-    assert "audio comes faster than 1.25 times real time" in str(said)
+    assert "audio arrives faster than 1.25 times real time" in str(said)
 
 
 @pytest.mark.parametrize("target", ["/twilio", "/telnyx", "/plivo", "/asterisk", "/vonage"])

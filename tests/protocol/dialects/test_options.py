@@ -147,7 +147,7 @@ def test_a_list_is_used_as_far_as_it_is_understood() -> None:
     asked = Options({"hints": ["Acme", None, {"boost": 1}]})
 
     assert asked.terms("hints") == ["Acme"]
-    assert asked.warnings[0].message == "hints was ignored: 2 of 3 items are no texts"
+    assert asked.warnings[0].message == "hints was ignored: 2 of 3 items are not strings"
 
 
 @pytest.mark.parametrize("value", [True, 1, "true", "TRUE", "1", "yes", "on"])

@@ -191,9 +191,7 @@ def test_audio_that_does_not_exist_cannot_be_inside_a_segment() -> None:
     ],
 )
 def test_settings_that_cannot_be_kept_are_refused(field: str, value: int) -> None:
-    with pytest.raises(
-        ValueError, match=field.removesuffix("_ms").replace("hangover", "hang-over")
-    ):
+    with pytest.raises(ValueError, match=field.removesuffix("_ms")):
         Endpointing(**{field: value})
 
 

@@ -52,7 +52,7 @@ async def test_misread_audio_is_warned_of_and_never_becomes_words(
     assert (warning["fault"], warning["channel"]) == (fault, 0)
     assert warning["at_ms"] <= 3_000
     assert [one.fault for one in stored.line_warnings] == [fault]
-    assert all("not what was said" in one["reason"] for one in dropped)
+    assert all("the audio does not match what was spoken" in one["reason"] for one in dropped)
     assert len(dropped) + len(heard.of("segment.final")) == ended["segments"]
     assert accounted(ended) == ended["duration_ms"]
 

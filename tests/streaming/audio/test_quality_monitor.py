@@ -97,7 +97,7 @@ FAULTY: dict[str, tuple[Fault, Callable[[Pcm], Line]]] = {
     "nobody on the other channel": (Fault.ONE_WAY, lambda pcm: [pcm, np.zeros_like(pcm)]),
     "too loud": (Fault.CLIPPING, lambda pcm: [louder(pcm, 20)]),
     "bent": (Fault.DC_OFFSET, lambda pcm: [over(pcm, 1_200)]),
-    "far too soft": (Fault.TOO_QUIET, lambda pcm: [louder(pcm, -40)]),
+    "far too quiet": (Fault.TOO_QUIET, lambda pcm: [louder(pcm, -40)]),
     "hiss": (Fault.NOISE, lambda pcm: [over(pcm, hiss(pcm))]),
 }
 

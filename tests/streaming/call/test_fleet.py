@@ -113,7 +113,7 @@ async def test_a_call_whose_last_able_worker_dies_waits_says_so_and_is_heard_in_
     async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(120):
         first = german("worker-de")
         known = ""
-        while "there are de, en" not in known:  # until the gateway has heard of both
+        while "available: de, en" not in known:  # until the gateway has heard of both
             async with calling(it.url, call_id="c0", language="sw") as (bridge, heard):
                 await bridge.send('{"type":"stop"}')
                 await bridge.wait_closed()
@@ -136,6 +136,6 @@ async def test_a_call_whose_last_able_worker_dies_waits_says_so_and_is_heard_in_
             await asyncio.wait({heir})
 
     assert applied["per_segment"] == 3
-    assert told["reason"] == "no worker here hears de and writes de: waiting for one"
+    assert told["reason"] == "no running worker transcribes de to de: its jobs wait for one"
     assert heard.of("segment.failed") == []
     assert len(heard.of("segment.final")) == ended["segments"] > 0

@@ -169,4 +169,4 @@ async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
         async with calling(it.url, language="en-GB") as (bridge, heard):
             await heard.until("call.started")
 
-    assert "no worker here hears sw and writes sw; there are en" in complaints[0]["message"]
+    assert "no running worker transcribes sw to sw; available: en" in complaints[0]["message"]

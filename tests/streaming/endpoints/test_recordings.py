@@ -63,7 +63,7 @@ async def test_two_channels_of_raw_audio_come_back_apart(client: httpx.AsyncClie
     ("params", "content", "status", "complaint"),
     [
         ({}, b"ID3", 400, "send a WAV file"),
-        ({"url": "https://example.com/a.wav"}, b"", 400, "a url is not fetched here"),
+        ({"url": "https://example.com/a.wav"}, b"", 400, "url is not supported"),
         ({"encoding": "mulaw", "redact": "pii"}, b"\0" * 800, 400, "redact must be"),
         ({"encoding": "mulaw"}, b"\0" * (32 * 1024 * 1024 + 1), 413, "more than 33554432 bytes"),
     ],

@@ -198,8 +198,8 @@ def test_any_sign_may_stand_between_the_roles() -> None:
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"call_id": "c1", "join": "customer-boss"}, "join names the roles"),
-        ({"call_id": "c1", "join": "agent-agent"}, "each once"),
+        ({"call_id": "c1", "join": "customer-boss"}, "join must name the role"),
+        ({"call_id": "c1", "join": "agent-agent"}, "each stream once"),
         ({"join": "customer-agent"}, "join needs a call_id"),
     ],
 )

@@ -12,7 +12,7 @@ PINNED = GraniteSettings(revision="0" * 40)
 @pytest.mark.parametrize(
     ("gpu", "extra", "granite", "engine", "reason"),
     [
-        (False, True, PINNED, "moonshine", "no NVIDIA GPU here"),
+        (False, True, PINNED, "moonshine", "this machine has no NVIDIA GPU"),
         (True, False, PINNED, "moonshine", "pip install 'trunkline[granite]'"),
         (True, True, GraniteSettings(), "moonshine", "needs a pinned revision"),
         (True, True, PINNED, "granite", "an NVIDIA GPU"),

@@ -58,8 +58,8 @@ def test_a_download_is_complete_and_reports_progress(vendor: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("path", "sha256", "complaint"),
     [
-        ("whole", "0" * 64, "other content than the pinned one"),
-        ("broken-off", PINNED, "broke off after 100000 of 2097152 bytes"),
+        ("whole", "0" * 64, "content that differs from the pinned file"),
+        ("broken-off", PINNED, "ended after 100000 of 2097152 bytes"),
         ("elsewhere", PINNED, "404"),
     ],
 )
@@ -73,7 +73,7 @@ def test_anything_else_is_refused_and_leaves_nothing(
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"127\.0\.0\.1:9/file could not be fetched"):
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:9/file could not be downloaded"):
         fetch("http://127.0.0.1:9/file", PINNED, tmp_path / "file", ignored)
 
 

@@ -85,7 +85,9 @@ def test_the_default_is_an_engine() -> None:
 
 
 def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
-    with pytest.raises(EngineError, match=r"no engine is called 'mumble': there are .*moonshine"):
+    with pytest.raises(
+        EngineError, match=r"there is no engine 'mumble': choose one of .*moonshine"
+    ):
         load("mumble")
 
 

@@ -235,17 +235,17 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
         name = path.relative_to(folder).as_posix()
         real = path.resolve()
         if not real.is_relative_to(root):
-            raise CheckpointError(f"{folder}: {name} is a link that leads out of the folder")
+            raise CheckpointError(f"{folder}: {name} is a link to a place outside the folder")
         if path.is_dir():
             continue
         if not real.is_file():
-            raise CheckpointError(f"{folder}: {name} is no plain file")
+            raise CheckpointError(f"{folder}: {name} is not a regular file")
         if path.suffix.lower() in _RUNS_CODE:
             raise CheckpointError(
                 f"{folder}: {name} could run code; only safetensors and JSON are read"
             )
         if path.name == "adapter_config.json":
-            raise CheckpointError(f"{folder}: {name} would load an adapter from elsewhere")
+            raise CheckpointError(f"{folder}: {name} would load an adapter from another place")
         if "/" not in name:
             yield name, path
 
@@ -253,13 +253,13 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
 def _document(path: Path) -> dict[str, Any]:
     """Read the JSON object in `path`.  Raises CheckpointError when it is too large or damaged."""
     if path.stat().st_size > LONGEST_JSON:
-        raise CheckpointError(f"{path} is too large to be what its name says")
+        raise CheckpointError(f"{path} is larger than a file of this name can be")
     try:
         document = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as exc:
         raise CheckpointError(f"{path} is damaged: no JSON") from exc
     if not isinstance(document, dict):
-        raise CheckpointError(f"{path} is damaged: no JSON object")
+        raise CheckpointError(f"{path} is damaged: it is not a JSON object")
     return document
 
 
@@ -280,7 +280,9 @@ def _refuse_keys(path: Path, document: object) -> None:
                     if not (tame or empty) and (
                         key in _FORBIDDEN_KEYS or str(key).startswith("_attn_implementation")
                     ):
-                        raise CheckpointError(f"{path}: the key {key!r} could run foreign code")
+                        raise CheckpointError(
+                            f"{path}: the key {key!r} could run code from the checkpoint"
+                        )
                     waiting.append(value)
             case list() as items if path.name != "tokenizer.json":
                 waiting.extend(items)
@@ -292,7 +294,7 @@ def _measure(path: Path, name: str) -> None:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(LONGEST_HEADER, size - 8):
-            raise CheckpointError(f"{path.parent}: {name} is damaged or no safetensors file")
+            raise CheckpointError(f"{path.parent}: {name} is damaged or not a safetensors file")
         raw = file.read(length)
     try:
         header = json.loads(raw)
@@ -301,7 +303,7 @@ def _measure(path: Path, name: str) -> None:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as exc:
         raise CheckpointError(f"{path.parent}: {name} has a damaged header") from exc
     if 8 + length + end != size:
-        raise CheckpointError(f"{path.parent}: {name} is not complete, fetch it again")
+        raise CheckpointError(f"{path.parent}: {name} is not complete: download it again")
 
 
 def _check_index(folder: Path, index: dict[str, Any] | None, names: set[str]) -> None:
@@ -326,10 +328,10 @@ def _read_manifest(path: Path) -> dict[str, str]:
 def _check_hashes(files: dict[str, Path], expected: Mapping[str, str]) -> None:
     """Check that the manifest lists all files that may be read, and that all listed files have the right hash."""
     if missing := set(expected) - set(files):
-        raise CheckpointError(f"{min(missing)} stands in the manifest and is not in the folder")
+        raise CheckpointError(f"{min(missing)} is in the manifest but not in the folder")
     for name, path in files.items():
         if name not in expected and path.suffix in {".json", ".safetensors", ".jinja", ".txt"}:
-            raise CheckpointError(f"{path} does not stand in the manifest")
+            raise CheckpointError(f"{path} is not in the manifest")
         if name in expected and _hash(path) != expected[name]:
             raise CheckpointError(
                 f"{path} is not the file that the manifest describes: delete it and fetch it again"
@@ -354,7 +356,7 @@ def _check_config(folder: Path, config: dict[str, Any], model_type: str) -> None
             ("layers", "size", "dim", "heads", "embeddings", "length")
         ):
             raise CheckpointError(
-                f"{folder}: config.json asks for {key} of {value}, which is no model of this kind"
+                f"{folder}: config.json sets {key} to {value}, which no model of this kind has"
             )
 
 
@@ -363,7 +365,7 @@ def _check_parts(folder: Path, config: dict[str, Any]) -> None:
     for part, kind in _KINDS_OF_PARTS.items():
         inner = config.get(part, {})
         if not isinstance(inner, dict):
-            raise CheckpointError(f"{folder}: {part} in config.json is no object")
+            raise CheckpointError(f"{folder}: {part} in config.json is not an object")
         if inner.get("model_type", kind) != kind:
             raise CheckpointError(f"{folder}: {part} in config.json is not of the kind {kind}")
 

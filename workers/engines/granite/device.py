@@ -18,7 +18,7 @@ def device_named(name: str) -> torch.device:
     except RuntimeError as exc:
         raise EngineError(f"granite.device: {name!r} is no device: cpu, cuda, cuda:1 ...") from exc
     if device.type == "cuda" and not (found and (device.index or 0) < torch.cuda.device_count()):
-        raise EngineError(f"granite.device: there is no GPU {name!r} here")
+        raise EngineError(f"granite.device: this machine has no GPU {name!r}")
     return device
 
 
@@ -39,7 +39,5 @@ def translate_device_errors() -> Iterator[None]:
     except RuntimeError as exc:
         if "CUDA" in str(exc) or type(exc).__name__ == "AcceleratorError":
             line = str(exc).splitlines()[0]
-            raise EngineBrokenError(
-                f"the GPU gave up, the process must be started anew: {line}"
-            ) from exc
+            raise EngineBrokenError(f"the GPU failed, restart the worker process:  {line}") from exc
         raise

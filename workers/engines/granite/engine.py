@@ -120,9 +120,9 @@ class GraniteEngine:
         if samples.ndim != 1 or samples.dtype != np.float32:
             raise EngineError("samples must be one channel of 32-bit floats")
         if len(samples) > self._rules.max_seconds * RATE:
-            raise EngineError(f"at most {self._rules.max_seconds:g} s: the segment must be cut")
+            raise EngineError(f"at most {self._rules.max_seconds:g} s: cut the segment first")
         if not np.isfinite(samples).all():
-            raise EngineError("samples hold values that are no numbers")
+            raise EngineError("the samples contain NaN or infinity")
         try:
             refuse_untrained(utterance.language, utterance.translate_to)
         except UntrainedTaskError as exc:
@@ -280,7 +280,7 @@ class GraniteEngine:
         self._waiting.extendleft(reversed(group))
         tried = max(len(group), self._decoder.running, 1)
         if tried == 1:
-            raise EngineBrokenError("out of GPU memory with a single utterance") from cause
+            raise EngineBrokenError("out of GPU memory with a batch of one utterance") from cause
         self._rows = max(1, min(self._rows, tried) // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -73,7 +73,7 @@ def _translate_load_errors(folder: Path) -> Iterator[None]:
         if "CUDA" in str(exc):
             raise
         raise CheckpointError(
-            f"{folder}: {type(exc).__name__} while putting the model together: its files do not fit each other"
+            f"{folder}: {type(exc).__name__} while building the model: its files do not fit together"
         ) from exc
 
 

@@ -47,7 +47,7 @@ class GraniteSettings(EngineSettings):
     )
     cache: Path | None = Field(
         default=None,
-        description="where fetched models are kept; unset is the hub client's own place",
+        description="folder for downloaded models; unset: the cache of the hub client",
     )
     prompts: Annotated[PromptTable | None, BeforeValidator(_table)] = Field(
         default=None,
@@ -56,45 +56,52 @@ class GraniteSettings(EngineSettings):
     )
     device: str = Field(
         default="auto",
-        description="`cpu`, `cuda`, `cuda:1` ...; auto takes the first GPU if there is one",
+        description="`cpu`, `cuda`, `cuda:1` ...; auto uses the first GPU, or the CPU if there is none",
     )
     max_batch: int | None = Field(
         default=None,
         ge=1,
-        description="segments that are written at once; unset is 64 on a GPU and 8 on a processor. Each takes about"
+        description="segments decoded at the same time; unset: 64 on a GPU and 8 on a CPU. Each takes about"
         " 60 MB of GPU memory",
     )
     max_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="longest segment: what the model was trained on, and half of what its context holds",
+        description="longest segment: the length the model was trained on, and half of what its context holds",
     )
     keyword_tokens: int = Field(
         default=200,
         ge=1,
-        description="room for keywords in the prompt, in tokens; longer lists cost time and insert names that were"
-        " not said",
+        description="most keyword tokens in the prompt; longer lists cost time and insert names that were not said",
     )
     drafts: Drafts = Field(
         default=Drafts.MEASURED,
-        description="`measured`, `always` or `never`: whether CTC text is verified as a draft; the text is the"
-        " same",
+        description=(
+            "`measured`, `always` or `never`: whether CTC text is used as a draft for speculative"
+            " decoding; the transcript is the same"
+        ),
     )
-    cut_loops: bool = Field(default=True, description="cut repetition loops")
+    cut_loops: bool = Field(default=True, description="cut repetition loops out of the text")
     least_support: float = Field(
         default=1 / 3,
         ge=0,
         le=1,
-        description="share of a keyword's letters that the CTC head must have heard; below it the keyword is"
-        " suspect",
+        description=(
+            "share of the letters of a keyword that the CTC head must have recognised; below it"
+            " the keyword is suspect"
+        ),
     )
     graphs: bool = Field(default=True, description="CUDA graphs for the decode steps")
     partial_model: str | None = Field(
         default=None,
-        description="another model for English partials: a folder or hub id of granite-speech-5.0-470m-turboctc",
+        description="separate model for English partials: a folder or hub id of granite-speech-5.0-470m-turboctc",
     )
-    partial_revision: str | None = Field(default=None, description="the commit of its hub id")
-    canary: bool = Field(default=True, description="decode a made-up segment before saying ready")
+    partial_revision: str | None = Field(
+        default=None, description="commit of the hub id of turbo_ctc"
+    )
+    canary: bool = Field(
+        default=True, description="decode a synthetic segment before the worker reports ready"
+    )
 
     def options(self) -> dict[str, object]:
         """See EngineSettings."""

@@ -67,7 +67,7 @@ def run_canary(parts: LoadedModel, decoder: BatchDecoder) -> None:
     scores = [score for text in written for score in text.log_probs]
     if not bool(torch.isfinite(heard[0].log_probs).all()) or not np.isfinite(scores).all():
         raise EngineBrokenError(
-            "the canary segment came out as no numbers: model or device is damaged"
+            "the warm-up segment gave NaN values: the model files or the GPU are damaged"
         )
 
 

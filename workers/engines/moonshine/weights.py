@@ -78,7 +78,7 @@ def gather(
             continue
         if sha256_of(installed / source.name) != source.sha256:
             raise EngineError(
-                f"{installed / source.name} is not the pinned file: install the package anew"
+                f"{installed / source.name} differs from the pinned file: reinstall the package"
             )
         shutil.copyfile(installed / source.name, target / source.name)
 

@@ -72,7 +72,7 @@ def load(
     """
     if folder is not None and not (folder / "model.bin").is_file():
         raise EngineError(
-            f"{folder} holds no Whisper in CTranslate2's format: model.bin is missing"
+            f"{folder} contains no Whisper model in CTranslate2 format: model.bin is missing"
         )
     try:
         model = WhisperModel(

@@ -78,8 +78,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "generation": (lambda f: (f / "generation_config.json").write_text('{"custom_generate": "evil/g"}'), "custom"),
     "adapter": (lambda f: (f / "adapter_config.json").write_text("{}"), "adapter"),
     "lora": (lambda f: config(f, has_lora_adapter=True), "adapter"),
-    "link-out": (lambda f: (f / "vocab.json").symlink_to("/etc/hostname"), "leads out"),
-    "folder-link-out": (lambda f: (f / "more").symlink_to("/etc"), "leads out"),
+    "link-out": (lambda f: (f / "vocab.json").symlink_to("/etc/hostname"), "outside the folder"),
+    "folder-link-out": (lambda f: (f / "more").symlink_to("/etc"), "outside the folder"),
     "shard-elsewhere": (
         lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"w": "../../x.safetensors"}}'),
         "index names",
@@ -89,7 +89,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "too-wide": (lambda f: config(f, encoder_config={"hidden_dim": 10**12}), "hidden_dim"),
     "foreign-text": (lambda f: config(f, text_config={"model_type": "llama"}), "text_config .* granite"),
     "foreign-encoder": (lambda f: config(f, encoder_config={"model_type": ["x"]}), "encoder_config"),
-    "text-is-a-list": (lambda f: config(f, text_config=[1]), "text_config .* no object"),
+    "text-is-a-list": (lambda f: config(f, text_config=[1]), "text_config .* not an object"),
     "map-is-a-list": (
         lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": ["model.safetensors"]}'),
         "no weight_map",
@@ -107,10 +107,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder-for-weights": (
         lambda f: (f / "model.safetensors").unlink() or (f / "model.safetensors").mkdir(), "no weights",
     ),
-    "negative": (lambda f: config(f, encoder_config={"num_layers": -1}), "num_layers of -1"),
-    "link-to-nothing": (lambda f: (f / "vocab.json").symlink_to(f / "absent"), "no plain file"),
-    "link-to-itself": (lambda f: (f / "vocab.json").symlink_to(f / "vocab.json"), "cannot be read|no plain file"),
-    "a-pipe": (lambda f: os.mkfifo(f / "vocab.json"), "no plain file"),
+    "negative": (lambda f: config(f, encoder_config={"num_layers": -1}), "num_layers to -1"),
+    "link-to-nothing": (lambda f: (f / "vocab.json").symlink_to(f / "absent"), "not a regular file"),
+    "link-to-itself": (lambda f: (f / "vocab.json").symlink_to(f / "vocab.json"), "cannot be read|not a regular file"),
+    "a-pipe": (lambda f: os.mkfifo(f / "vocab.json"), "not a regular file"),
     "words-for-offsets": (
         lambda f: (f / "model.safetensors").write_bytes(header({"w": {"data_offsets": ["a", "b"]}})), "damaged header",
     ),
@@ -237,14 +237,14 @@ class TestManifest:
     def test_a_file_with_another_hash_is_refused(self, folder: Path, name: str) -> None:
         manifest = self.manifest(folder, **{name: "0" * 64})
 
-        with pytest.raises(CheckpointError, match=f"{name} is not the file"):
+        with pytest.raises(CheckpointError, match=f"{name} differs from the hash"):
             inspect(folder, manifest=manifest)
 
     def test_a_file_that_the_manifest_does_not_know_is_refused(self, folder: Path) -> None:
         manifest = self.manifest(folder)
         (folder / "more.safetensors").write_bytes(safetensors())
 
-        with pytest.raises(CheckpointError, match="does not stand in the manifest"):
+        with pytest.raises(CheckpointError, match="is not in the manifest"):
             inspect(folder, manifest=manifest)
 
     def test_a_file_that_is_gone_is_missed(self, folder: Path) -> None:
@@ -252,7 +252,7 @@ class TestManifest:
         manifest = self.manifest(folder)
         (folder / "vocab.json").unlink()
 
-        with pytest.raises(CheckpointError, match=r"vocab\.json stands in the manifest"):
+        with pytest.raises(CheckpointError, match=r"vocab\.json is in the manifest"):
             inspect(folder, manifest=manifest)
 
 
@@ -277,7 +277,7 @@ def test_links_inside_the_cache_of_the_hub_are_fine(folder: Path, tmp_path: Path
     (folder / "config.json").symlink_to(blobs / "0123")
 
     assert inspect(folder, root=tmp_path).config["model_type"] == "granite_speech"
-    with pytest.raises(CheckpointError, match="leads out"):
+    with pytest.raises(CheckpointError, match="outside the folder"):
         inspect(folder)
 
 

@@ -53,7 +53,7 @@ class Tokens:
         raw.no_truncation()
         tokens = cls(raw, frozenset(raw.get_added_tokens_decoder()))
         if tokens.text(tokens.encode("Grüße, 12 ü")) != "Grüße, 12 ü":
-            raise ValueError("the tokenizer is not a byte-level one")
+            raise ValueError("the tokenizer is not byte-level BPE")
         return tokens
 
     def id_of(self, token: str) -> int | None:
@@ -84,7 +84,7 @@ class Tokens:
         """Ids of instruction, keywords and end of the turn, encoded as one text: the model was trained so."""
         ids = self.encode(instruction + SEPARATOR.join(keywords) + BEHIND_TURN)
         if not self.special.isdisjoint(ids):
-            raise ValueError("a special token got into the prompt")
+            raise ValueError("the prompt contains a special token")
         return ids
 
     def fit(self, keywords: Sequence[str], budget: int) -> FittedKeywords:
