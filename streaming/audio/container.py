@@ -148,16 +148,16 @@ def _read(pipe: IO[bytes]) -> Decoded | None:
 _TOLD = {
     FAULTS[
         FileFault.STRANGE
-    ]: "its sample rate or its count of channels is not that of a recording",
-    FAULTS[FileFault.TOO_LONG]: f"it is longer than {LONGEST_SECONDS // 3_600} hours: cut it",
+    ]: "its sample rate or its number of channels is out of range for a recording",
+    FAULTS[FileFault.TOO_LONG]: f"it is longer than {LONGEST_SECONDS // 3_600} hours: split it",
     FAULTS[
         FileFault.NO_LIBRARY
-    ]: "it takes PyAV to read this: pip install av, or convert the file to WAV",
+    ]: "reading this format needs PyAV: pip install av, or convert the file to WAV",
 }
 
 
 def _reason(status: int) -> str:
     """Turn an exit status into a text for the user."""
     if status < 0:  # a signal: one of the limits
-        return "reading it takes more time or memory than a recording may"
-    return _TOLD.get(status, "there is no audio in it that can be read")
+        return "decoding it exceeds the time or memory limit for recordings"
+    return _TOLD.get(status, "it contains no readable audio")

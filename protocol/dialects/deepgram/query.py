@@ -287,7 +287,7 @@ def _notices(request: Request) -> tuple[Notice, ...]:
     if request.first("language") == "multi":
         notices.append(Notice("language", "ignored", "multi is not supported: en is used"))
     if any(name == "keywords" for name, _ in request.query):
-        notices.append(Notice("keywords", "legacy", "taken as keyterm; boosts change nothing"))
+        notices.append(Notice("keywords", "legacy", "used as keyterm; boosts have no effect"))
     return tuple(notices[:_MOST_NOTICES])
 
 
