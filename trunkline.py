@@ -1,5 +1,6 @@
 """Entry point and composition root: run one command and report its errors."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +11,11 @@ from protocol.operator_error import OperatorError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.  Returns 0: success, 1: a call or check failed, 2: a user error, 130: Ctrl-C."""
+    """
+    Run one command.
+
+    Returns 0: success, 1: a call or check failed, 2: a user error, 130: Ctrl-C, 141: standard output is closed.
+    """
     said = sys.argv[1:] if arguments is None else list(arguments)
     try:
         options = grammar(said).parse_args(said)
@@ -25,6 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    except BrokenPipeError:  # the reader has enough: `trunkline show | head`
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the exit would fail to flush
+        return 141
     except KeyboardInterrupt:
         return 130
 

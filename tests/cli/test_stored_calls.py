@@ -119,6 +119,19 @@ def test_a_wrong_filter_is_told_in_one_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_reader_that_has_enough_is_no_error(store_url: str) -> None:
+    code = "import sys; from trunkline import main; sys.exit(main(['calls']))"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complaints = process.stderr.read()
+
+    assert (process.returncode, complaints) == (141, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "too_slow"),
     [
