@@ -218,7 +218,7 @@ def _redact(verb: argparse.ArgumentParser) -> None:
 
 
 def _fetch(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("engine", help="engine whose model is downloaded, for example granite")
+    verb.add_argument("engine", help="engine whose model is downloaded")
     verb.add_argument("--model", help=_MODEL)
 
 

@@ -136,7 +136,7 @@ async def test_a_master_that_dies_is_followed_by_its_replica_in_mid_call(tmp_pat
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("redis+sentinel://localhost:26379", "name of the service"),
+        ("redis+sentinel://localhost:26379", "give the service name"),
         ("redis+sentinel://localhost/calls", "no host:port"),
         ("redis+cluster://:secret@one,two:6379", "no host:port"),
     ],

@@ -116,4 +116,4 @@ def loader(name: str, declared: Declaration) -> "Callable[..., Engine]":
 def _declared(name: str) -> Declaration:
     if declared := ENGINES.get(name):
         return declared
-    raise EngineError(f"no engine is called {name!r}: there are {', '.join(sorted(ENGINES))}")
+    raise EngineError(f"there is no engine {name!r}: choose one of {', '.join(sorted(ENGINES))}")

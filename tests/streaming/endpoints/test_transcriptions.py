@@ -117,9 +117,9 @@ async def test_an_answer_can_be_streamed(site: tuple[httpx.AsyncClient, Pipeline
 @pytest.mark.parametrize(
     ("content", "fields", "complaint"),
     [
-        (b"", {}, "no audio"),
-        (b"ID3 nothing", {}, "no audio"),
-        (b"#EXTM3U\nhttp://127.0.0.1:1/x.ts\n", {}, "no audio"),
+        (b"", {}, "no readable audio"),
+        (b"ID3 nothing", {}, "no readable audio"),
+        (b"#EXTM3U\nhttp://127.0.0.1:1/x.ts\n", {}, "no readable audio"),
         (b"RIFF", {"response_format": "diarized"}, "response_format is one of"),
         (b"RIFF", {"language": "!"}, "a language is a code"),
         (b"RIFF", {"prompt": "x" * 20_000}, "at most 16384"),

@@ -14,7 +14,8 @@ PINNED = GraniteSettings(revision="0" * 40)
     [
         (False, True, PINNED, "moonshine", "this machine has no NVIDIA GPU"),
         (True, False, PINNED, "moonshine", "pip install 'trunkline[granite]'"),
-        (True, True, GraniteSettings(), "moonshine", "needs a pinned revision"),
+        (True, True, GraniteSettings(model="a/b"), "moonshine", "needs a pinned revision"),
+        (True, True, GraniteSettings(), "granite", "an NVIDIA GPU"),
         (True, True, PINNED, "granite", "an NVIDIA GPU"),
     ],
 )

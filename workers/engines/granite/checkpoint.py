@@ -334,7 +334,7 @@ def _check_hashes(files: dict[str, Path], expected: Mapping[str, str]) -> None:
             raise CheckpointError(f"{path} is not in the manifest")
         if name in expected and _hash(path) != expected[name]:
             raise CheckpointError(
-                f"{path} is not the file that the manifest describes: delete it and fetch it again"
+                f"{path} differs from the hash in the manifest: delete it and fetch it again"
             )
 
 

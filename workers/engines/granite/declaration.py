@@ -15,7 +15,7 @@ _MODULES, _DRIVER = frozenset({"torch", "transformers"}), "nvidia-smi"
 def unsuited(installed: InstalledSoftware, settings: Callable[[], EngineSettings]) -> str | None:
     """See Automatic.  Without a GPU the engine is too slow for live captions."""
     if _DRIVER not in installed.programs:
-        return "no NVIDIA GPU here"
+        return "this machine has no NVIDIA GPU"
     if not installed.modules >= _MODULES:
         return f"a GPU, but the extra is missing: pip install '{_EXTRA}'"
     chosen = settings()
