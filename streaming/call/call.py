@@ -136,8 +136,14 @@ class Call:
         for entry in recovered.entries:
             self._remember(entry)
         self.recalled = recovered.last_seq
+        channels = {one.segment.channel for one in recovered.unsettled_segments}
+        lost_spans = {
+            segment: span
+            for channel in channels
+            for segment, span in recovered.lost_spans(channel).items()
+        }
         for unsettled_segment in recovered.unsettled_segments:
-            self._inherit(unsettled_segment, recovered)
+            self._inherit(unsettled_segment, lost_spans.get(unsettled_segment.segment))
         if not recovered.entries:
             self.start(recovered.checkpoint.rejected_keywords)
 
@@ -213,10 +219,11 @@ class Call:
         if final.is_withheld:
             self._withheld[final.segment.channel] += final.span.end - final.span.start
 
-    def _inherit(self, unsettled_segment: UnsettledSegment, recovered: RecoveredCall) -> None:
+    def _inherit(self, unsettled_segment: UnsettledSegment, lost_span: Span | None) -> None:
+        """Take over a segment; `lost_span`: set if Redis has nothing of it."""
         segment, span = unsettled_segment.segment, unsettled_segment.span
-        if unsettled_segment.is_lost:
-            self._drop_lost(segment, recovered.lost_span(unsettled_segment), settled=False)
+        if lost_span is not None:
+            self._drop_lost(segment, lost_span, settled=False)
         elif unsettled_segment.settled:
             self._drop_lost(segment, span, settled=True)
         else:

@@ -121,21 +121,22 @@ class RecoveredCall:
         }
         dropped = [one.span for one in self._of(SegmentDropped) if one.segment.channel == channel]
         transcribed = _without(self._spoken(channel), gaps) - _without(dropped, gaps)
-        lost[Account.SHED] += _without(dropped + self._lost(channel), gaps)
+        lost[Account.SHED] += _without([*dropped, *self.lost_spans(channel).values()], gaps)
         silence = self.heard(channel) - transcribed - sum(lost.values())
         return ChannelTotals(transcribed, silence, *lost.values())
 
-    def lost_span(self, lost: UnsettledSegment) -> Span:
-        """Return the part of a lost segment that a reconnecting bridge does not send again; it may be empty."""
-        heard = self.heard(lost.segment.channel)
-        return Span(min(lost.span.start, heard), min(lost.span.end, heard))
+    def lost_spans(self, channel: int) -> dict[SegmentId, Span]:
+        """
+        Return the lost segments of a channel.
 
-    def _lost(self, channel: int) -> list[Span]:
-        return [
-            self.lost_span(one)
+        The span of each is the part that a reconnecting bridge does not send again; it may be empty.
+        """
+        heard = self.heard(channel)
+        return {
+            one.segment: Span(min(one.span.start, heard), min(one.span.end, heard))
             for one in self.unsettled_segments
             if one.segment.channel == channel and one.is_lost
-        ]
+        }
 
     def _spoken(self, channel: int) -> list[Span]:
         ended = [
