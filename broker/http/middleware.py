@@ -24,6 +24,8 @@ from protocol.auth.http_routes import Match, Route, find_all
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebRefusal
 
+from .request_access import Closable
+
 MOST_HEADERS = 128
 LONGEST_LINE = 8_192
 """The same limits as on the WebSocket port, where the library checks them."""
@@ -39,14 +41,6 @@ class Endpoint:
     route: Route
     answer: Callable[[Request], Awaitable[ASGIApp]]
     listens: bool = False
-
-
-class Reader(Protocol):
-    """A request in progress."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """End it."""
-        ...
 
 
 class Access(Protocol):
@@ -72,7 +66,7 @@ class Access(Protocol):
         ...
 
     def inside(
-        self, connection: Reader, permit: Permit, *, call: bool, listens: bool = False
+        self, connection: Closable, permit: Permit, *, call: bool, listens: bool = False
     ) -> AbstractContextManager[None]:
         """Count a request while the context is active, and close it if its key is revoked."""
         ...

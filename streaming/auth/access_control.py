@@ -7,42 +7,21 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
-
-import structlog
 
 from broker.http.certificates import CertificateError, Certificates
+from broker.http.request_access import Closable, RequestAccess
 from broker.key_file import KeyFile
 from protocol.auth.authenticator import Authenticator, Refusal
-from protocol.auth.credentials import EVERYTHING, Keyring, KeyringError, Permit, Scope
+from protocol.auth.credentials import EVERYTHING, KeyringError, Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebRefusal
 from protocol.operator_error import OperatorError
 
 from ..settings import GatewaySettings
 
-REVOKED = 4401
-"""Close code: the key with which the connection was opened is not valid any more."""
-
-_LOOK_SECONDS = 5.0
-"""Seconds between checks of the files: connections of a revoked key are closed well within a minute."""
-
-ANSWER_SECONDS = 0.25
-"""Time after which failed authentication is answered, whatever the cause, so that the time reveals nothing."""
-
-log = structlog.get_logger()
-
 
 class AdmissionError(OperatorError):
     """The configured keys or certificates cannot be used: the operator must correct them."""
-
-
-class Connection(Protocol):
-    """An accepted connection."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close the connection.  `code`: a WebSocket close code."""
-        ...
 
 
 class AccessController:
@@ -60,20 +39,18 @@ class AccessController:
 
         Raises AdmissionError if files are missing or invalid.
         """
-        self._now = now
-        self._clock = clock
-        self._sleep = sleep
         self._settings = settings
-        self._web = settings.web_access
         try:
-            self._keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
-            self._certificates = _certificates(settings)
+            keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
+            certificates = _certificates(settings)
         except (KeyringError, CertificateError) as exc:
             raise AdmissionError(str(exc)) from exc
-        self._authenticator = Authenticator(
-            self._keyring, settings.public_url, settings.connects_per_second
+        authenticator = Authenticator(
+            keys.keyring if keys else None, settings.public_url, settings.connects_per_second
         )
-        self._connections: dict[Connection, Permit] = {}
+        self._requests = RequestAccess(
+            settings.web_access, keys, certificates, authenticator, now, clock, sleep
+        )
         self._calls: Counter[str] = Counter()
         self._listeners: Counter[str] = Counter()
         self._listeners_of_key: Counter[str] = Counter()
@@ -81,41 +58,26 @@ class AccessController:
     @property
     def tls(self) -> Certificates | None:
         """The TLS certificates; None if TLS is not configured."""
-        return self._certificates
+        return self._requests.tls
 
     @property
     def origins(self) -> list[str]:
-        """Origins of other servers whose web pages may use this gateway."""
-        return sorted(map(str, self._web.origins))
+        """See RequestAccess."""
+        return self._requests.origins
 
     def refuse_page(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
-        """
-        Check the origin and the host of a request.
-
-        `arrived_at`: local address of the connection; `secure`: it uses TLS.  Returns the refusal of a web page
-        that may not use this gateway or of an unknown host name; None if the request is allowed.
-        """
-        refusal = self._web.check(headers, arrived_at, secure=secure)
-        if refusal is not None:
-            log.info("refused", status=int(refusal.status), reason=refusal.reason)
-        return refusal
+        """See RequestAccess."""
+        return self._requests.refuse_page(headers, arrived_at, secure=secure)
 
     async def authenticate(
         self, credentials: RequestCredentials, wanted: Scope, call_id: str | None = None
     ) -> Permit | Refusal:
-        """
-        Authenticate a request.  Returns its permit or a refusal.
+        """See RequestAccess."""
+        return await self._requests.authenticate(credentials, wanted, call_id)
 
-        `wanted`: the required scope; `call_id`: the requested call.  All refusals for invalid credentials take the
-        same time.
-        """
-        began = self._clock()
-        result = self._authenticator.authenticate(credentials, wanted, self._now(), call_id)
-        if isinstance(result, Refusal):
-            log.info("refused", status=int(result.status))
-            if result.retry_after is None:
-                await self._sleep(began + ANSWER_SECONDS - self._clock())
-        return result
+    async def run(self) -> None:
+        """See RequestAccess."""
+        await self._requests.run()
 
     def room_for(self, permit: Permit) -> Refusal | None:
         """Return the refusal if the tenant has reached its limit of calls; otherwise None."""
@@ -140,7 +102,7 @@ class AccessController:
 
     @contextmanager
     def inside(
-        self, connection: Connection, permit: Permit, *, call: bool, listens: bool = False
+        self, connection: Closable, permit: Permit, *, call: bool, listens: bool = False
     ) -> Iterator[None]:
         """Count a connection while the context is active, as a call (`call`) or as a listener (`listens`)."""
         counted = [(self._calls, permit.tenant)] if call else []
@@ -148,44 +110,14 @@ class AccessController:
             counted += [(self._listeners, permit.tenant), (self._listeners_of_key, _key(permit))]
         for counter, name in counted:
             counter[name] += 1
-        self._connections[connection] = permit
         try:
-            yield
+            with self._requests.connected(connection, permit):
+                yield
         finally:
-            del self._connections[connection]
             for counter, name in counted:
                 counter[name] -= 1
                 if not counter[name]:
                     del counter[name]
-
-    async def run(self) -> None:
-        """Check files and connections periodically, until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self.poll()
-
-    async def poll(self) -> None:
-        """Load changed files, and close connections whose permit is not valid any more."""
-        if self._certificates is not None:
-            self._certificates.renew()
-        if self._keys is not None and self._keys.renewed():
-            self._authenticator.keyring = self._keyring
-        now = self._now()
-        gone = [
-            connection
-            for connection, permit in self._connections.items()
-            if not self._authenticator.stands(permit, now)
-        ]
-        for connection in gone:
-            log.info("connection_revoked", permit=self._connections[connection].name)
-        goodbyes = [
-            connection.close(REVOKED, "this key was revoked or has expired") for connection in gone
-        ]
-        await asyncio.gather(*goodbyes, return_exceptions=True)  # a connection may be lost already
-
-    @property
-    def _keyring(self) -> Keyring | None:
-        return self._keys.keyring if self._keys else None
 
 
 def _key(permit: Permit) -> str:

@@ -1,6 +1,5 @@
 """Access control of the API: the keys of the gateway, its own limits of event streams."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,10 +7,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
-import structlog
-
 from broker.http.certificates import Certificates
-from broker.http.middleware import Reader
+from broker.http.request_access import Closable, RequestAccess
 from broker.key_file import KeyFile
 from protocol.auth.authenticator import Authenticator, Refusal
 from protocol.auth.credentials import Permit, Scope
@@ -20,61 +17,48 @@ from protocol.auth.web_access import Headers, WebRefusal
 
 from .settings import ApiSettings
 
-_LOOK_SECONDS = 5.0
-"""Seconds between checks of the files."""
-
-_ANSWER_SECONDS = 0.25
-"""Time after which failed authentication is answered, whatever the cause, so that the time reveals nothing."""
-
-_REVOKED = 4401
-
-log = structlog.get_logger()
-
 
 class ApiAccess:
     """Authenticates requests, counts event streams, and ends those whose key was revoked."""
 
     def __init__(self, settings: ApiSettings, now: Callable[[], float] = time.time) -> None:
         """`now` returns Unix seconds.  Raises KeyringError or CertificateError if files cannot be used."""
-        self._now = now
-        self._web = settings.web_access
         self._most = settings.max_listeners
-        self._keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
-        self.tls = (
+        keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
+        certificates = (
             Certificates(Path(settings.tls_certificate), Path(settings.tls_key))
             if settings.tls_certificate
             else None
         )
-        keyring = self._keys.keyring if self._keys else None
-        self._authenticator = Authenticator(
-            keyring, settings.public_url, settings.requests_per_second
+        authenticator = Authenticator(
+            keys.keyring if keys else None, settings.public_url, settings.requests_per_second
         )
-        self._connections: dict[Reader, Permit] = {}
+        self._requests = RequestAccess(settings.web_access, keys, certificates, authenticator, now)
         self._listeners: Counter[str] = Counter()
 
     @property
+    def tls(self) -> Certificates | None:
+        """The TLS certificates; None if TLS is not configured."""
+        return self._requests.tls
+
+    @property
     def origins(self) -> list[str]:
-        """Origins of other servers whose web pages may use the API."""
-        return sorted(map(str, self._web.origins))
+        """See RequestAccess."""
+        return self._requests.origins
 
     def refuse_page(self, headers: Headers, arrived_at: str, *, secure: bool) -> WebRefusal | None:
-        """Return the refusal of a web page or an unknown host name; None if the request is allowed."""
-        refusal = self._web.check(headers, arrived_at, secure=secure)
-        if refusal is not None:
-            log.info("refused", status=int(refusal.status), reason=refusal.reason)
-        return refusal
+        """See RequestAccess."""
+        return self._requests.refuse_page(headers, arrived_at, secure=secure)
 
     async def authenticate(
         self, credentials: RequestCredentials, wanted: Scope, call_id: str | None = None
     ) -> Permit | Refusal:
-        """Return the permit of a request, or its refusal.  All refusals of credentials take the same time."""
-        began = time.monotonic()
-        result = self._authenticator.authenticate(credentials, wanted, self._now(), call_id)
-        if isinstance(result, Refusal):
-            log.info("refused", status=int(result.status))
-            if result.retry_after is None:
-                await asyncio.sleep(began + _ANSWER_SECONDS - time.monotonic())
-        return result
+        """See RequestAccess."""
+        return await self._requests.authenticate(credentials, wanted, call_id)
+
+    async def run(self) -> None:
+        """See RequestAccess."""
+        await self._requests.run()
 
     def room_for_listener(self, permit: Permit) -> Refusal | None:
         """Return the refusal if there are too many event streams, in all or of the tenant."""
@@ -89,39 +73,18 @@ class ApiAccess:
     @contextmanager
     def inside(
         self,
-        connection: Reader,
+        connection: Closable,
         permit: Permit,
         *,
         call: bool,  # the API takes no calls
         listens: bool = False,
     ) -> Iterator[None]:
         """Count a request while the context is active."""
-        self._connections[connection] = permit
         self._listeners[permit.tenant] += listens
         try:
-            yield
+            with self._requests.connected(connection, permit):
+                yield
         finally:
-            del self._connections[connection]
             self._listeners[permit.tenant] -= listens
             if not self._listeners[permit.tenant]:
                 del self._listeners[permit.tenant]
-
-    async def run(self) -> None:
-        """Check the files periodically until cancelled, and end requests whose permit is not valid any more."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await self.poll()
-
-    async def poll(self) -> None:
-        """Load changed files, and end requests whose permit is not valid any more."""
-        if self.tls is not None:
-            self.tls.renew()
-        if self._keys is not None and self._keys.renewed():
-            self._authenticator.keyring = self._keys.keyring
-        now = self._now()
-        gone = [one for one, permit in self._connections.items() if not self._stands(permit, now)]
-        for one in gone:
-            await one.close(_REVOKED, "this key is no longer good")
-
-    def _stands(self, permit: Permit, now: float) -> bool:
-        return self._authenticator.stands(permit, now)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from support.credentials import Site, site
 
+from broker.http.request_access import ANSWER_SECONDS
 from protocol.auth.authenticator import FORBIDDEN, STRANGER, Refusal
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
-from streaming.auth.access_control import ANSWER_SECONDS, AccessController
+from streaming.auth.access_control import AccessController
 from streaming.settings import GatewaySettings
 
 CHECKING = 0.125
