@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import soxr
@@ -28,6 +28,7 @@ from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
 from protocol.dialects.base import Message, Request
 from protocol.dialects.deepgram.live import Deepgram
+from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
 from protocol.wav import Samples
 
@@ -148,40 +149,27 @@ class Recordings:
     ) -> Response:
         rate = heard.rate if heard.rate in _RATES else _RATES[-1]
         sha256 = await elsewhere(lambda: hashlib.sha256(body).hexdigest())
-        report = Report(request, sha256)
+        results = LiveResults()
         read = elsewhere if isinstance(heard, Samples) else file_thread
-        played = RecordingSocket(messages(heard, rate), report, self._pace, self._patience, read)
+        played = RecordingSocket(messages(heard, rate), results, self._pace, self._patience, read)
         await self._converse(
             played, Deepgram(as_live(request, rate, heard.channels), recorded=True), permit
         )
-        if report.fault is not None:
-            return _fault(400, "Bad Request", report.fault)
-        if not report.complete:
+        if results.fault is not None:
+            return _fault(400, "Bad Request", results.fault)
+        if not results.complete:
             log.warning("recording_not_transcribed", code=played.code)
             return _busy("the recording could not be transcribed: try again")
-        return await elsewhere(lambda: JSONResponse(report.answer()))
-
-
-class Collector(Protocol):
-    """Takes the messages of the live API for a recording."""
-
-    @property
-    def in_hand(self) -> int:
-        """Number of segments that have begun and have no final yet."""
-        ...
-
-    def apply(self, message: Message) -> None:
-        """Take one message."""
-        ...
+        return await elsewhere(lambda: JSONResponse(Report(results, request, sha256).answer()))
 
 
 class RecordingSocket:
-    """A recording with the interface of a bridge's connection (`Socket`); collects the responses in a report."""
+    """A recording with the interface of a bridge's connection (`Socket`); collects the responses in its results."""
 
     def __init__(
         self,
         said: Iterator[Message],
-        report: Collector,
+        results: LiveResults,
         pace: float,
         patience: float,
         read: "Callable[[Callable[[], list[Message]]], Awaitable[list[Message]]]" = elsewhere,
@@ -190,7 +178,7 @@ class RecordingSocket:
         self._read = read
         self.transport = asyncio.Transport()  # aborted if the peer does not read; a recording does
         self.code: int | None = None
-        self._report = report
+        self._results = results
         self._pace = pace
         self._patience = patience
         self._news = asyncio.Event()
@@ -202,7 +190,7 @@ class RecordingSocket:
 
     async def send(self, message: Message) -> None:
         """Take a message of the live API."""
-        self._report.apply(message)
+        self._results.apply(message)
         self._news.set()
 
     async def close(self, code: int, reason: str) -> None:
@@ -221,7 +209,7 @@ class RecordingSocket:
 
     async def _let_the_engine_catch_up(self) -> None:
         """Wait while the engine makes progress.  If it makes none, continue: the session's time limits apply."""
-        while self._report.in_hand > _MOST_SEGMENTS:
+        while self._results.in_hand > _MOST_SEGMENTS:
             self._news.clear()
             try:
                 async with asyncio.timeout(self._patience):

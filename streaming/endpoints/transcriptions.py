@@ -30,8 +30,9 @@ from protocol.bridge_events import DialectError
 from protocol.call import adapted_call_id
 from protocol.dialects.base import Message
 from protocol.dialects.deepgram.live import Deepgram
+from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.openai.transcriptions import (
-    Collected,
+    Transcription,
     Wanted,
     delta_event,
     done_event,
@@ -68,7 +69,7 @@ class Played:
 
     heard: ContainerStream
     wanted: Wanted
-    collected: Collected
+    results: LiveResults
     permit: Permit
 
 
@@ -110,7 +111,7 @@ class Transcriptions:
             held.enter_context(self._uploads.work.held(permit.tenant))
             heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
             del content  # the child process has it
-            played = Played(heard, wanted, Collected(), permit)
+            played = Played(heard, wanted, LiveResults(), permit)
             if wanted.in_background:
                 return await self._in_background(played, held.pop_all())
             if wanted.streamed:
@@ -170,15 +171,15 @@ class Transcriptions:
         heard = played.heard
         live = played.wanted.as_live(heard.rate, heard.channels)
         said = said or messages(heard, heard.rate)
-        socket = RecordingSocket(said, played.collected, self._pace, self._patience, file_thread)
+        socket = RecordingSocket(said, played.results, self._pace, self._patience, file_thread)
         await self._converse(socket, Deepgram(live, recorded=True), played.permit)
 
 
 def _fault(played: Played) -> str | None:
     """Return why a recording has no transcript, after it was played; None if it has one."""
-    if fault := played.collected.fault or played.heard.fault:
+    if fault := played.results.fault or played.heard.fault:
         return fault
-    return None if played.collected.complete else _NOT_NOW
+    return None if played.results.complete else _NOT_NOW
 
 
 def _whole(played: Played) -> Response:
@@ -188,7 +189,7 @@ def _whole(played: Played) -> Response:
         return _refused(503, fault)
     if fault is not None:
         return JSONResponse(error_body(fault), 400)
-    text, media = played.collected.answer(played.wanted)
+    text, media = Transcription(played.results).answer(played.wanted)
     return Response(text, headers={"cache-control": "no-store"}, media_type=media)
 
 
@@ -224,16 +225,16 @@ class _Streamed:
                 await asyncio.gather(playing, return_exceptions=True)
 
     async def _events(self, playing: "asyncio.Future[None]") -> AsyncIterator[Message]:
-        collected = self._played.collected
+        transcription = Transcription(self._played.results)
         while True:
             await asyncio.wait({playing}, timeout=0.1)
-            for delta in collected.deltas():
+            for delta in transcription.deltas():
                 yield f"data: {delta_event(delta)}\n\n"
             if playing.done():
                 break
         fault = _fault(self._played)
         if fault is None:
-            yield f"data: {done_event(collected.text)}\n\n"
+            yield f"data: {done_event(transcription.text)}\n\n"
         else:
             yield f"data: {_encoded_error(fault)}\n\n"
 

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import DialectError
 from ...wav import Samples, parse_wav, samples
-from ..base import Message, Request
+from ..base import Request
 from ..common import json_fields
+from .live_results import LiveResults, best_of, text_of
 
 _RAW = {"mulaw": Encoding.MULAW, "alaw": Encoding.ALAW, "linear16": Encoding.L16}
 _RAW_TYPES = {
@@ -63,60 +62,32 @@ def as_live(request: Request, rate: int, channels: int) -> Request:
 
 
 class Report:
-    """Collects the messages of the live dialect for a recording, and builds one answer."""
+    """The answer for one recording."""
 
-    def __init__(self, request: Request, sha256: str) -> None:
+    def __init__(self, results: LiveResults, request: Request, sha256: str) -> None:
         """`sha256`: of the body, in hexadecimal."""
-        self.fault: str | None = None
-        """The error in the request, if there was one."""
-
+        self._results = results
         self._utterances = (request.first("utterances") or "").lower() == "true"
         self._sha256 = sha256
-        self._begun = 0
-        self._finals: list[dict[str, Any]] = []
-        self._metadata: dict[str, Any] | None = None
-
-    @property
-    def in_hand(self) -> int:
-        """Number of segments that have begun and have no final yet."""
-        return max(0, self._begun - len(self._finals))
-
-    @property
-    def complete(self) -> bool:
-        """Whether the live dialect has sent its last message."""
-        return self._metadata is not None
-
-    def apply(self, message: Message) -> None:
-        """Add one message of the live dialect."""
-        said: dict[str, Any] = msgspec.json.decode(message)
-        match said["type"]:
-            case "SpeechStarted":
-                self._begun += 1
-            case "Results" if said["is_final"]:
-                self._finals.append(said)
-            case "Metadata":
-                self._metadata = said
-            case "Error":
-                self.fault = said["description"]
-            case _:
-                pass
 
     def answer(self) -> dict[str, Any]:
-        """The whole answer.  Call it only when `complete`."""
-        assert self._metadata is not None  # it is complete
-        channels = range(self._metadata["channels"])
+        """The whole answer.  Call it only when the results are `complete`."""
+        assert self._results.metadata is not None  # it is complete
+        channels = range(self._results.metadata["channels"])
         results: dict[str, Any] = {
             "channels": [{"alternatives": [self._alternative(channel)]} for channel in channels]
         }
         if self._utterances:
-            results["utterances"] = [_utterance(final) for final in self._finals if _text(final)]
-        return {"metadata": self._about(self._metadata), "results": results}
+            results["utterances"] = [
+                _utterance(final) for final in self._results.finals if text_of(final)
+            ]
+        return {"metadata": self._about(self._results.metadata), "results": results}
 
     def _about(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         request_id = metadata["request_id"]
         models = {
             one["metadata"]["model_info"]["name"]: one["metadata"]["model_info"]
-            for one in self._finals
+            for one in self._results.finals
         }
         return {
             "transaction_key": "deprecated",
@@ -127,15 +98,18 @@ class Report:
             "channels": metadata["channels"],
             "models": [*models],
             "model_info": models,
-            "warnings": [*metadata["x"]["warnings"], *map(_failure, filter(_failed, self._finals))],
+            "warnings": [
+                *metadata["x"]["warnings"],
+                *map(_failure, filter(_failed, self._results.finals)),
+            ],
             **{name: metadata[name] for name in ("tags", "extra") if name in metadata},
         }
 
     def _alternative(self, channel: int) -> dict[str, Any]:
-        finals = [final for final in self._finals if final["channel_index"][0] == channel]
-        words = [word for final in finals for word in _best(final)["words"]]
+        finals = [final for final in self._results.finals if final["channel_index"][0] == channel]
+        words = [word for final in finals for word in best_of(final)["words"]]
         return {
-            "transcript": " ".join(text for text in map(_text, finals) if text),
+            "transcript": " ".join(text for text in map(text_of, finals) if text),
             "confidence": _mean(words),
             "words": words,
         }
@@ -163,15 +137,6 @@ def _raw(request: Request, media_type: str, body: bytes) -> Samples:
     return samples(audio.encoding, audio.rate, audio.channels, body)
 
 
-def _best(final: Mapping[str, Any]) -> dict[str, Any]:
-    best: dict[str, Any] = final["channel"]["alternatives"][0]
-    return best
-
-
-def _text(final: Mapping[str, Any]) -> str:
-    return str(_best(final)["transcript"])
-
-
 def _failed(final: Mapping[str, Any]) -> bool:
     return "failed" in final["x"]
 
@@ -183,7 +148,7 @@ def _failure(final: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _utterance(final: Mapping[str, Any]) -> dict[str, Any]:
-    best = _best(final)
+    best = best_of(final)
     return {
         "id": final["x"]["segment_id"],
         "start": final["start"],

@@ -2,7 +2,7 @@
 OpenAI's API for recordings: the fields of a request, and the answer in each form.
 
 https://platform.openai.com/docs/api-reference/audio/createTranscription
-A recording is played into Deepgram's live dialect; `Collected` takes its messages.
+A recording is played into Deepgram's live dialect; `LiveResults` takes its messages.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,8 @@ from ...bridge_events import DialectError
 from ...call import language as language_code
 from ...keywords import split
 from ...plain_text import plain, without_arrow
-from ..base import Message, Request
+from ..base import Request
+from ..deepgram.live_results import LiveResults, best_of, text_of
 
 _FORMS = ("json", "text", "srt", "vtt", "verbose_json")
 _LONGEST_FIELD = 16_384
@@ -87,51 +88,21 @@ def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
     )
 
 
-class Collected:
-    """Collects the messages of the live dialect for a recording."""
+class Transcription:
+    """The answer for one recording, in any form."""
 
-    def __init__(self) -> None:
-        self.fault: str | None = None
-        """The error in the request, if there was one."""
-
-        self._begun = 0
-        self._finals: list[dict[str, Any]] = []
-        self._metadata: dict[str, Any] | None = None
+    def __init__(self, results: LiveResults) -> None:
+        self._results = results
         self._told = 0
-
-    @property
-    def in_hand(self) -> int:
-        """Number of segments that have begun and have no final yet."""
-        return max(0, self._begun - len(self._finals))
-
-    @property
-    def complete(self) -> bool:
-        """Whether the live dialect has sent its last message."""
-        return self._metadata is not None
-
-    def apply(self, message: Message) -> None:
-        """Add one message of the live dialect."""
-        said: dict[str, Any] = msgspec.json.decode(message)
-        match said["type"]:
-            case "SpeechStarted":
-                self._begun += 1
-            case "Results" if said["is_final"]:
-                self._finals.append(said)
-            case "Metadata":
-                self._metadata = said
-            case "Error":
-                self.fault = said["description"]
-            case _:
-                pass
 
     def deltas(self) -> list[str]:
         """The texts of the finals that have come since the last call, each with a space behind it."""
-        new, self._told = self._finals[self._told :], len(self._finals)
-        return [f"{text} " for text in map(_text, new) if text]
+        new, self._told = self._results.finals[self._told :], len(self._results.finals)
+        return [f"{text} " for text in map(text_of, new) if text]
 
     def answer(self, wanted: Wanted) -> tuple[str, str]:
-        """The whole answer and its content type.  Call it only when `complete`."""
-        spoken = sorted(filter(_text, self._finals), key=lambda one: float(one["start"]))
+        """The whole answer and its content type.  Call it only when the results are `complete`."""
+        spoken = self._spoken
         match wanted.form:
             case "text":
                 return f"{_joined(spoken)}\n", "text/plain; charset=utf-8"
@@ -147,14 +118,19 @@ class Collected:
     @property
     def text(self) -> str:
         """All words, in order of time."""
-        return _joined(sorted(filter(_text, self._finals), key=lambda one: float(one["start"])))
+        return _joined(self._spoken)
+
+    @property
+    def _spoken(self) -> list[dict[str, Any]]:
+        """The finals with words, in order of time."""
+        return sorted(filter(text_of, self._results.finals), key=lambda one: float(one["start"]))
 
     def _verbose(self, spoken: list[dict[str, Any]], wanted: Wanted) -> dict[str, Any]:
-        assert self._metadata is not None  # it is complete
+        assert self._results.metadata is not None  # it is complete
         body: dict[str, Any] = {
             "task": "transcribe",
             "language": _NAMES.get(wanted.language, wanted.language),
-            "duration": self._metadata["duration"],
+            "duration": self._results.metadata["duration"],
             "text": _joined(spoken),
             "segments": [_segment(number, one) for number, one in enumerate(spoken)],
         }
@@ -162,7 +138,7 @@ class Collected:
             body["words"] = [
                 {"word": word["word"], "start": word["start"], "end": word["end"]}
                 for one in spoken
-                for word in _best(one)["words"]
+                for word in best_of(one)["words"]
             ]
         return body
 
@@ -183,7 +159,7 @@ def error_body(message: str, kind: str = "invalid_request_error") -> dict[str, A
 
 
 def _segment(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
-    best = _best(one)
+    best = best_of(one)
     return {
         "id": number,
         "seek": 0,
@@ -223,7 +199,7 @@ def _stamp(seconds: float, point: str) -> str:
 
 
 def _caption(one: Mapping[str, Any]) -> str:
-    return without_arrow(plain(_text(one)))
+    return without_arrow(plain(text_of(one)))
 
 
 def _escaped(text: str) -> str:
@@ -231,16 +207,7 @@ def _escaped(text: str) -> str:
 
 
 def _joined(spoken: Iterable[Mapping[str, Any]]) -> str:
-    return " ".join(_text(one) for one in spoken)
-
-
-def _best(one: Mapping[str, Any]) -> dict[str, Any]:
-    best: dict[str, Any] = one["channel"]["alternatives"][0]
-    return best
-
-
-def _text(one: Mapping[str, Any]) -> str:
-    return str(_best(one)["transcript"])
+    return " ".join(text_of(one) for one in spoken)
 
 
 def _encoded(body: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from recordings import request as live_request
 from protocol.audio import Encoding, encode
 from protocol.bridge_events import DialectError
 from protocol.dialects.base import Request
+from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
 from protocol.wav import Samples
 
@@ -127,7 +128,7 @@ def test_a_recording_is_said_as_a_live_client_says_it() -> None:
 
 
 def test_all_finals_of_a_channel_make_one_transcript() -> None:
-    report = Report(posted("utterances=true"), "")
+    live = LiveResults()
 
     for message in (
         results("my name"),
@@ -136,9 +137,9 @@ def test_all_finals_of_a_channel_make_one_transcript() -> None:
         results("is", is_final=False),
         METADATA,
     ):
-        report.apply(message)
+        live.apply(message)
 
-    answer = report.answer()
+    answer = Report(live, posted("utterances=true"), "").answer()
     said = [one["alternatives"][0]["transcript"] for one in answer["results"]["channels"]]
     assert said == ["my name is Ada", "yes"]
     assert [one["transcript"] for one in answer["results"]["utterances"]] == [
@@ -151,21 +152,21 @@ def test_all_finals_of_a_channel_make_one_transcript() -> None:
 
 
 def test_a_stretch_without_words_is_a_warning_and_not_silence() -> None:
-    report = Report(posted(), "")
+    live = LiveResults()
 
     for message in (results("", x={"segment_id": "0-0", "failed": "no engine"}), METADATA):
-        report.apply(message)
+        live.apply(message)
 
-    (warning,) = report.answer()["metadata"]["warnings"]
+    (warning,) = Report(live, posted(), "").answer()["metadata"]["warnings"]
     assert warning["message"] == "nothing could be written of 1.0 to 1.5 s"
 
 
 def test_segments_are_in_hand_from_the_first_sound_to_the_final() -> None:
-    report = Report(posted(), "")
-    report.apply('{"type":"SpeechStarted"}')
-    report.apply('{"type":"SpeechStarted"}')
+    live = LiveResults()
+    live.apply('{"type":"SpeechStarted"}')
+    live.apply('{"type":"SpeechStarted"}')
 
-    before = report.in_hand
-    report.apply(results("yes"))
+    before = live.in_hand
+    live.apply(results("yes"))
 
-    assert (before, report.in_hand, report.complete) == (2, 1, False)
+    assert (before, live.in_hand, live.complete) == (2, 1, False)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from protocol.audio import Encoding
-from protocol.dialects.base import Request
-from protocol.dialects.deepgram.prerecorded import Report
+from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.wav import samples
 from streaming.endpoints.recordings import RecordingSocket, messages
 
@@ -17,8 +16,8 @@ AT_ONCE = 1e9
 """A pace at which nothing but the engine is waited for."""
 
 
-def played(report: Report, patience: float) -> RecordingSocket:
-    return RecordingSocket(iter([b"first", b"second"]), report, AT_ONCE, patience)
+def played(results: LiveResults, patience: float) -> RecordingSocket:
+    return RecordingSocket(iter([b"first", b"second"]), results, AT_ONCE, patience)
 
 
 async def let_others_run() -> None:
@@ -29,8 +28,8 @@ async def let_others_run() -> None:
 async def test_a_recording_waits_for_an_engine_with_more_segments_in_hand_than_it_may_have() -> (
     None
 ):
-    report = Report(Request("/v1/listen"), "")
-    recording = played(report, patience=60)
+    results = LiveResults()
+    recording = played(results, patience=60)
     first = await anext(aiter(recording))
     for _ in range(9):
         await recording.send(STARTED)
@@ -44,13 +43,13 @@ async def test_a_recording_waits_for_an_engine_with_more_segments_in_hand_than_i
 
 
 async def test_a_recording_goes_on_when_the_engine_does_nothing_for_too_long() -> None:
-    report = Report(Request("/v1/listen"), "")
-    recording = played(report, patience=0)
+    results = LiveResults()
+    recording = played(results, patience=0)
     for _ in range(9):
         await recording.send(STARTED)
 
     assert [message async for message in recording] == [b"first", b"second"]
-    assert report.in_hand == 9
+    assert results.in_hand == 9
 
 
 def test_a_recording_at_the_rate_of_calls_is_said_as_it_is() -> None:
