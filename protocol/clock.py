@@ -47,3 +47,11 @@ def to_seconds(samples: int) -> float:
 def from_seconds(seconds: float) -> int:
     """Convert seconds to samples of the call clock, rounded to the nearest."""
     return round(seconds * CALL_RATE)
+
+
+def cue_time(milliseconds: int, point: str) -> str:
+    """Format a time for subtitles, `hh:mm:ss` and the milliseconds behind `point`: `,` for SRT, `.` for WebVTT."""
+    hours, rest = divmod(milliseconds, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    seconds, rest = divmod(rest, 1_000)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{rest:03d}"

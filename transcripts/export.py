@@ -5,9 +5,10 @@ import io
 import json
 import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
-from protocol.clock import to_ms, to_seconds
+from protocol.clock import cue_time, to_ms, to_seconds
 from protocol.event_codec import totals_in_ms
 from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
 from protocol.plain_text import json_plain, plain, visible, without_arrow
@@ -165,13 +166,9 @@ def _vtt(transcript: Transcript) -> str:
     written = ["WEBVTT\n\n"]
     for cue in cues(transcript, _LINE):
         times = f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}"
-        text = "\n".join(_escaped(without_arrow(line)) for line in cue.lines)
-        written.append(f"{times}\n<v {_escaped(cue.role.title())}>{text}\n\n")
+        text = "\n".join(escape(without_arrow(line), quote=False) for line in cue.lines)
+        written.append(f"{times}\n<v {escape(cue.role.title(), quote=False)}>{text}\n\n")
     return "".join(written)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _csv(transcript: Transcript) -> str:
@@ -219,10 +216,7 @@ def _clock(samples: int) -> str:
 
 
 def _stamp(samples: int, point: str) -> str:
-    hours, rest = divmod(to_ms(samples), 3_600_000)
-    minutes, rest = divmod(rest, 60_000)
-    seconds, milliseconds = divmod(rest, 1_000)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"
+    return cue_time(to_ms(samples), point)
 
 
 _WRITERS: dict[str, Callable[[Transcript], str]] = {

@@ -7,12 +7,14 @@ A recording is played into Deepgram's live dialect; `LiveResults` takes its mess
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import msgspec
 
 from ...bridge_events import DialectError
 from ...call import language as language_code
+from ...clock import cue_time
 from ...keywords import split
 from ...plain_text import plain, without_arrow
 from ..base import Request
@@ -182,7 +184,7 @@ def _srt(spoken: list[dict[str, Any]]) -> str:
 
 
 def _vtt(spoken: list[dict[str, Any]]) -> str:
-    cues = (f"{_times(one, '.')}\n{_escaped(_caption(one))}\n\n" for one in spoken)
+    cues = (f"{_times(one, '.')}\n{escape(_caption(one), quote=False)}\n\n" for one in spoken)
     return "WEBVTT\n\n" + "".join(cues)
 
 
@@ -192,18 +194,11 @@ def _times(one: Mapping[str, Any], point: str) -> str:
 
 
 def _stamp(seconds: float, point: str) -> str:
-    hours, rest = divmod(round(1_000 * seconds), 3_600_000)
-    minutes, rest = divmod(rest, 60_000)
-    whole, milliseconds = divmod(rest, 1_000)
-    return f"{hours:02d}:{minutes:02d}:{whole:02d}{point}{milliseconds:03d}"
+    return cue_time(round(1_000 * seconds), point)
 
 
 def _caption(one: Mapping[str, Any]) -> str:
     return without_arrow(plain(text_of(one)))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _joined(spoken: Iterable[Mapping[str, Any]]) -> str:
