@@ -6,7 +6,7 @@ whose entries no consumer received). Our writes are idempotent, and their caller
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, cast
 from urllib.parse import unquote, urlsplit
@@ -177,6 +177,7 @@ class _ClusterScript:
     A script that is sent in full with every call, because a new node may not know it by its hash.
 
     All keys of a call are on one node, so the reason why redis-py forbids scripts in pipelines does not apply.
+    It is called as redis-py's `AsyncScript` is.
     """
 
     def __init__(self, redis: CancellableCluster, source: str) -> None:
@@ -184,9 +185,13 @@ class _ClusterScript:
         self._source = source
 
     async def __call__(
-        self, keys: Sequence[str], args: Sequence[Any], client: ClusterPipeline | None = None
+        self,
+        keys: Sequence[str] | None = None,
+        args: Iterable[Any] | None = None,
+        client: ClusterPipeline | None = None,
     ) -> Any:  # noqa: ANN401  # any answer of a script
-        command = ("EVAL", self._source, len(keys), *keys, *args)
+        keys = keys or ()
+        command = ("EVAL", self._source, len(keys), *keys, *(args or ()))
         if client is not None:
             return client.execute_command(*command)
         return await self._redis.execute_command(*command)

@@ -69,12 +69,9 @@ class PubSubHub:
 
     async def run(self) -> None:
         """Receive until cancelled; reconnects if the connection is lost."""
-        checking = asyncio.create_task(self._check_repeatedly())
-        try:
-            await self._keep_receiving()
-        finally:
-            checking.cancel()
-            await asyncio.gather(checking, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._check_repeatedly())
+            tasks.create_task(self._keep_receiving())
 
     async def _check_repeatedly(self) -> None:
         while True:

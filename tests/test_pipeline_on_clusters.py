@@ -1,19 +1,22 @@
 """The pipeline on several Redis servers: a cluster, and a failover by sentinels."""
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 from support.engines import LengthTeller
 from support.pipeline import Event, calling, pipeline, stream
 from support.servers import cluster, watched_pair
 
 from broker.connection import UnusableRedisError, check, connect
-from broker.queries import fleet, orphaned, server_time
+from broker.log_positions import LogPosition, LogPositions
+from broker.queries import fleet, orphaned, probe, server_time
 from broker.redis_keys import CallKeys, Partition
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -60,6 +63,25 @@ async def test_calls_are_spread_over_the_nodes_of_a_cluster(
     assert len(partitions) > 1
     assert len(set(counted)) == 1
     assert counted[0][0] == counted[0][1] > 1
+
+
+async def test_scripts_are_called_on_a_cluster_as_on_one_server(cluster_url: str) -> None:
+    """A gateway once died two seconds after its start, because a script without arguments could not be called."""
+    redis = connect(RedisSettings(url=cluster_url))
+    call = CallKeys(Partition(0), "scripts")
+    await redis.hset(call.meta, mapping={"log": "log-a", "seq": 3})
+
+    probes = [await probe(redis, Partition(number)) for number in range(8)]
+    positions = await LogPositions(redis).read([call.meta])
+    await redis.aclose()
+
+    assert all(one.life for one in probes)
+    assert positions == {call.meta: LogPosition(b"log-a", 3)}
+    ours, theirs = (
+        [(one.name, one.default) for one in inspect.signature(script.__call__).parameters.values()]
+        for script in (type(redis.register_script("return 1")), AsyncScript)
+    )
+    assert ours == theirs
 
 
 async def test_how_far_workers_are_behind_is_seen_on_every_node_of_a_cluster(
