@@ -27,7 +27,7 @@ class Tapping:
     client: httpx.AsyncClient
     play: str
     waiting: dict[str, str] = field(default_factory=dict)
-    """Bridges whose external channel is not up yet, by that channel's id."""
+    """Bridges of channels that are not in the application yet, by the id of the channel."""
 
     external: list[str] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ class Tapping:
     async def _tap(self, channel: str, spy: str, said: str) -> None:
         bridge = (await self._post("bridges", type="mixing"))["id"]
         snoop = await self._post(f"channels/{channel}/snoop", spy=spy, app=APP, appArgs="")
-        await self._post(f"bridges/{bridge}/addChannel", channel=snoop["id"])
+        self.waiting[snoop["id"]] = bridge  # it is added when it is in the application
         external = await self._post(
             "channels/externalMedia",
             app=APP, external_host="trunkline", transport="websocket", encapsulation="none",
