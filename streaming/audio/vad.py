@@ -137,7 +137,9 @@ class Detector:
     def skip(self, ticks: int) -> None:
         """Advance over missing audio.  Raises RuntimeError unless all ticks are decided and none is incomplete."""
         if self._undecided or self._fed_samples:
-            raise RuntimeError("audio is undecided: conclude first, at the end of a tick")
+            raise RuntimeError(
+                "some ticks have no decision yet: call conclude first, at the end of a tick"
+            )
         self._position += ticks * TICK
         if self._second:
             self._second.jump(self._position)

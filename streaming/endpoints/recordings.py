@@ -47,7 +47,7 @@ FASTEST = 20.0
 _MOST_SEGMENTS = 8
 """Most unsettled segments of one recording: a slow engine slows it down, and calls are processed in between."""
 
-NO_ROOM = "no room for another recording; try again"
+NO_ROOM = "all recording slots are in use: try again later"
 _RATES = (8_000, 16_000)
 _MESSAGES_PER_SECOND = 10
 

@@ -51,7 +51,7 @@ _LONGEST_BODY = 100 * 1024 * 1024
 _MOST_FIELDS = 64
 _LONGEST_PART = 65_536
 
-_NOT_NOW = "the recording could not be transcribed now; try again"
+_NOT_NOW = "the recording could not be transcribed: try again"
 
 log = structlog.get_logger()
 
@@ -155,7 +155,7 @@ class Transcriptions:
         call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
         if not played.permit.covers(call_id):
             held.close()
-            raise DialectError("this token is good for another call only")
+            raise DialectError("this token is valid for another call only")
         played = replace(played, wanted=replace(played.wanted, call_id=call_id))
         said = Counted(messages(played.heard, played.heard.rate))
         play = self._play(played, said)

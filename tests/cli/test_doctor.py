@@ -87,7 +87,7 @@ def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, n
     ("machine", "name"),
     [
         (replace(COMPLETE, server=None), "Redis"),
-        (replace(COMPLETE, redis="redis", redis_fault="no Redis answers"), "Redis"),
+        (replace(COMPLETE, redis="redis", redis_fault="no Redis server answers"), "Redis"),
         (replace(without("onnx"), prepared=frozenset()), "CPU engine"),
     ],
 )

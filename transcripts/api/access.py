@@ -121,7 +121,7 @@ class ApiAccess:
         now = self._now()
         gone = [one for one, permit in self._connections.items() if not self._stands(permit, now)]
         for one in gone:
-            await one.close(_REVOKED, "this key is no longer good")
+            await one.close(_REVOKED, "this key was revoked or has expired")
 
     def _stands(self, permit: Permit, now: float) -> bool:
         return self._authenticator.stands(permit, now)

@@ -12,7 +12,7 @@ class WhisperSettings(EngineSettings):
 
     model: Path | None = Field(
         default=None,
-        description="a folder with weights in CTranslate2's format; unset fetches whisper-base",
+        description="folder with weights in CTranslate2 format; unset: whisper-base is downloaded",
     )
 
     def options(self) -> dict[str, object]:
