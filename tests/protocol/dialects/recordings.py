@@ -59,9 +59,12 @@ def request(target: str, headers: dict[str, str] | None = None) -> Request:
 
 
 def load(name: str) -> DialectRecording:
-    first, *rest = (
-        json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()
-    )
+    return parse((FOLDER / f"{name}.jsonl").read_text())
+
+
+def parse(text: str) -> DialectRecording:
+    """`text`: the lines of a recording."""
+    first, *rest = (json.loads(line) for line in text.splitlines())
     recording = DialectRecording(request(first["request"], first.get("headers")), [])
     seq = 0
     for line in rest:
