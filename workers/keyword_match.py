@@ -91,12 +91,12 @@ def _is_meant(
         return True
     if all(word.leaned for word in words[start:end]):
         return True
-    if not _tells_by_case(words, start):
+    if not _has_own_capitals(words, start):
         return core not in ORDINARY
     return _has_capital(heard)
 
 
-def _tells_by_case(words: Sequence[RecognisedWord], place: int) -> bool:
+def _has_own_capitals(words: Sequence[RecognisedWord], place: int) -> bool:
     """Whether the capitals of a word are its own: not there by its place, in a text that has capitals."""
     capitals = [sign for sign in words[place].text if sign.isalpha()]
     if len(capitals) > 1 and any(sign.isupper() for sign in capitals[1:]):

@@ -67,12 +67,12 @@ NOTHING = Stabilised()
 
 def _sure(confidence: Sequence[float | None], start: int, end: int) -> int:
     """Up to which word, from `start` on, none is in doubt."""
-    doubted = (
+    uncertain = (
         place
         for place, sure in enumerate(confidence[start:end], start)
         if sure is not None and sure < _SURE
     )
-    return next(doubted, end)
+    return next(uncertain, end)
 
 
 def _agreed(earlier: Sequence[str], later: Sequence[str]) -> int:

@@ -24,7 +24,7 @@ from ..settings import GatewaySettings
 REVOKED = 4401
 """Close code: the key with which the connection was opened is not valid any more."""
 
-_LOOK_SECONDS = 5.0
+_CHECK_SECONDS = 5.0
 """Seconds between checks of the files: connections of a revoked key are closed well within a minute."""
 
 ANSWER_SECONDS = 0.25
@@ -161,7 +161,7 @@ class AccessController:
     async def run(self) -> None:
         """Check files and connections periodically, until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
             await self.poll()
 
     async def poll(self) -> None:

@@ -221,7 +221,7 @@ class RecordingSocket:
 
     async def _let_the_engine_catch_up(self) -> None:
         """Wait while the engine makes progress.  If it makes none, continue: the session's time limits apply."""
-        while self._report.in_hand > _MOST_SEGMENTS:
+        while self._report.unfinished > _MOST_SEGMENTS:
             self._news.clear()
             try:
                 async with asyncio.timeout(self._patience):

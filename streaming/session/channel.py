@@ -22,7 +22,7 @@ from ..audio.channel_segmenter import (
 from ..audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from ..audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from ..audio.quality.monitor import QualityMonitor, reason
-from ..audio.replay import Heard, Lost, Replay
+from ..audio.replay import Lost, Received, Replay
 from ..audio.resampler import RateConverter, internal_rate
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Call
@@ -201,7 +201,7 @@ class Channel:
         self._speech_from = None
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
-                case Heard(_, pcm):
+                case Received(_, pcm):
                     segmenter.feed(pcm)
                 case Lost():
                     self._lose_again(piece)
@@ -320,7 +320,7 @@ class Channel:
         if not len(pcm):
             return
         start = self._converter.given - len(pcm)
-        self._replay.add(Heard(start, pcm))
+        self._replay.add(Received(start, pcm))
         self.dtmf_detector.add(start, pcm)
         self.segmenter.feed(pcm)
 

@@ -77,7 +77,7 @@ class Report:
         self._metadata: dict[str, Any] | None = None
 
     @property
-    def in_hand(self) -> int:
+    def unfinished(self) -> int:
         """Number of segments that have begun and have no final yet."""
         return max(0, self._begun - len(self._finals))
 

@@ -165,7 +165,7 @@ def test_segments_are_in_hand_from_the_first_sound_to_the_final() -> None:
     report.apply('{"type":"SpeechStarted"}')
     report.apply('{"type":"SpeechStarted"}')
 
-    before = report.in_hand
+    before = report.unfinished
     report.apply(results("yes"))
 
-    assert (before, report.in_hand, report.complete) == (2, 1, False)
+    assert (before, report.unfinished, report.complete) == (2, 1, False)

@@ -34,7 +34,9 @@ def test_the_recording_of_the_example_is_answered_as_recorded(toy: DialectRecord
     assert [answers for _, answers in answered] == [turn.answers for turn, _ in answered]
 
 
-def test_the_example_passes_the_contract_test_with_messages_in_any_order(toy: DialectRecording) -> None:
+def test_the_example_passes_the_contract_test_with_messages_in_any_order(
+    toy: DialectRecording,
+) -> None:
     class OfTheExample(AnyOrder):
         recording = toy
 

@@ -50,7 +50,7 @@ async def test_a_recording_goes_on_when_the_engine_does_nothing_for_too_long() -
         await recording.send(STARTED)
 
     assert [message async for message in recording] == [b"first", b"second"]
-    assert report.in_hand == 9
+    assert report.unfinished == 9
 
 
 def test_a_recording_at_the_rate_of_calls_is_said_as_it_is() -> None:
