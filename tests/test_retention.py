@@ -79,7 +79,7 @@ def told(heard: Listener) -> dict[str, str]:
     return finals
 
 
-async def test_a_redis_that_dies_behind_a_call_that_nobody_has_stored_yet_costs_nothing(
+async def test_a_call_that_is_not_stored_yet_survives_the_death_of_redis(
     valkey: ValkeyServer, redis: Redis, store: Store
 ) -> None:
     async with gateway(redis) as url, reading(redis):
@@ -105,9 +105,7 @@ async def test_a_call_is_held_until_it_is_stored_however_long_that_takes(
         assert await stored(redis, store) == told(heard)
 
 
-async def test_an_outbox_that_somebody_has_deleted_is_filled_again(
-    redis: Redis, store: Store
-) -> None:
+async def test_a_deleted_outbox_is_filled_again(redis: Redis, store: Store) -> None:
     async with gateway(redis) as url, reading(redis):
         heard = await a_call(url)
         await until(lambda: has_retired(redis))

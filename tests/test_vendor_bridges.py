@@ -190,7 +190,7 @@ BRIDGES = {
 
 
 @pytest.mark.parametrize("name", BRIDGES)
-async def test_what_is_said_on_a_vendors_bridge_is_heard_by_listeners(
+async def test_speech_on_a_vendors_bridge_reaches_listeners_as_text(
     name: str, redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:
     bridge = BRIDGES[name]

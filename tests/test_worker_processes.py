@@ -62,7 +62,7 @@ def worker_of(process: subprocess.Popen[Any]) -> int:
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "freezes"])
-def test_a_call_is_heard_although_the_only_worker(
+def test_a_call_is_transcribed_although_the_only_worker(
     environment: dict[str, str], up: tuple[subprocess.Popen[str], str], fate: signal.Signals
 ) -> None:
     process, url = up

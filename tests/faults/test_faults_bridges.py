@@ -68,7 +68,7 @@ def said(heard: Listener) -> list[tuple[str, int, int]]:
     ]
 
 
-async def test_c4_a_bridge_of_which_nothing_more_is_heard_is_given_up_with_its_last_words_stored(
+async def test_c4_a_silent_bridge_is_given_up_with_its_last_words_stored(
     redis: Redis, tmp_path: Path
 ) -> None:
     """No goodbye and no reset: the line swallows everything."""
@@ -169,7 +169,7 @@ async def left_for(raw: socket.socket) -> bytes:
     return bytes(sent)
 
 
-async def test_c22_a_listener_that_does_not_read_is_cut_off_and_nobody_else_notices(
+async def test_c22_a_listener_that_does_not_read_is_disconnected_and_others_are_not_affected(
     redis: Redis, tmp_path: Path
 ) -> None:
     """Long lists of keywords, which the engine writes into every final, fill any buffer."""

@@ -214,7 +214,7 @@ async def test_d16_what_is_said_after_an_adopter_has_ended_the_call_goes_into_an
     assert_cut_once(misheard(SAID, [*first, *second]))
 
 
-async def test_d12_a_gateway_beats_while_its_loop_is_held_up_and_not_for_ever(
+async def test_d12_a_gateway_sends_heartbeats_while_its_loop_is_blocked_but_not_for_ever(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
     block = tmp_path / "block"

@@ -70,7 +70,7 @@ async def test_a_server_says_how_full_it_is(redis: Redis) -> None:
     assert 0.4 < half.share < 0.6
 
 
-async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_hears_the_others_out(
+async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_finishes_the_others(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:

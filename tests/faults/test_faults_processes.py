@@ -89,7 +89,7 @@ async def whole_call(url: str) -> Listener:
     return heard
 
 
-async def test_d7_a_log_that_nobody_reads_holds_up_no_call(
+async def test_d7_a_log_pipe_without_a_reader_blocks_no_call(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()), gateway_process(valkey) as process:

@@ -215,7 +215,7 @@ async def _closed(reader: asyncio.StreamReader) -> None:
 # Valkey
 
 
-async def test_the_embedded_valkey_is_for_nobody_but_us_and_writes_nothing_to_disk() -> None:
+async def test_the_embedded_valkey_is_private_and_writes_nothing_to_disk() -> None:
     async with embedded_valkey() as url:
         folder = Path(url.removeprefix("unix://")).parent
         client = Redis.from_url(url, decode_responses=True)

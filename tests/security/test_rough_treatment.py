@@ -37,7 +37,7 @@ def parts(url: str) -> tuple[str, int]:
 # Limits are told in-band, then by close code
 
 
-async def test_who_sends_faster_than_allowed_is_told_and_what_was_heard_is_kept(
+async def test_a_client_that_sends_too_fast_gets_an_error_and_its_audio_so_far_is_kept(
     redis: Redis,
 ) -> None:
     hasty = settings(audio_pace=1.25, audio_burst_seconds=2)

@@ -108,7 +108,9 @@ def strange(keyed: Site) -> list[Attempt]:
     return attempts
 
 
-async def test_no_stranger_is_let_in_and_all_are_told_the_same(url: str, keyed: Site) -> None:
+async def test_requests_without_a_valid_key_are_refused_with_the_same_answer(
+    url: str, keyed: Site
+) -> None:
     attempts = strange(keyed)
 
     heard = await answers(url, attempts)

@@ -25,7 +25,7 @@ def marked(talk: Transcript, *keywords: str) -> list[str]:
     return [part.split("\x1b")[0] for part in parts]
 
 
-def test_who_said_what_and_when_in_order() -> None:
+def test_speaker_text_and_time_are_in_order() -> None:
     talk = transcript(
         said("hello", start=65 * SECOND, channel=1), said("good", "day", start=SECOND)
     )

@@ -35,7 +35,7 @@ def test_each_utterance_gets_its_own_answer(engine: type[LengthTeller] | type[Sc
 
 
 @pytest.mark.parametrize("engine", [LengthTeller, Scribe])
-def test_one_at_fault_is_answered_so_and_the_others_are_heard(
+def test_a_faulty_utterance_gets_an_error_and_the_others_are_transcribed(
     engine: type[LengthTeller] | type[Scribe],
 ) -> None:
     adapter = adapter_for(engine(fault=short))
@@ -59,7 +59,7 @@ def test_a_batch_engine_is_given_everybody_at_once() -> None:
     assert engine.batches == [2]
 
 
-def test_who_joins_later_may_be_finished_earlier() -> None:
+def test_an_utterance_that_joins_later_may_finish_earlier() -> None:
     adapter = adapter_for(Scribe())
     (long,) = adapter.admit([Utterance(speech(9))])
     adapter.step()

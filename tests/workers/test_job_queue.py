@@ -93,7 +93,7 @@ async def test_results_enter_the_log_in_the_order_of_the_channel(
     assert await log_texts(redis) == [(1, "text 0"), (2, "text 1"), (3, "text 2")]
 
 
-async def test_a_zombie_that_lost_its_lease_changes_nothing(
+async def test_a_worker_that_lost_its_lease_changes_nothing(
     redis: Redis, gateway: CallStore
 ) -> None:
     segment = SegmentId(0, 0)

@@ -62,7 +62,7 @@ def test_a_final_is_never_dropped() -> None:
         ([waiting("f1"), waiting("p1")], Running(1, alone=True), ()),
     ],
 )
-def test_who_joins_those_that_run(
+def test_which_jobs_join_the_running_ones(
     job_stream: list[Waiting], running: Running, expected: tuple[str, ...]
 ) -> None:
     assert plan(job_stream, LIMITS, now=10.5, running=running).run == expected

@@ -52,7 +52,7 @@ def test_words_that_the_engine_vouches_for_are_promised() -> None:
     assert heard.stable == 2
 
 
-def test_nobody_can_vouch_for_more_than_was_said_or_take_a_promise_back() -> None:
+def test_stable_words_are_bounded_by_the_text_and_never_decrease() -> None:
     promised = NOTHING.observe(["my", "policy"], vouched=9)
 
     assert promised.stable == 2

@@ -73,7 +73,7 @@ class TestJoining:
             assert [word.text for word in (await anext(published)).words] == ["5", "tenths"]
             assert await job_stream.leases() == [("worker-1", 1)]  # the final is not settled
 
-    async def test_one_at_fault_fails_alone_and_those_beside_it_are_heard(
+    async def test_a_faulty_utterance_fails_alone_and_the_rest_of_its_batch_is_transcribed(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         def short(one: Utterance) -> bool:
@@ -155,7 +155,7 @@ class TestStopping:
         assert [one.deliveries for one in taken] == [1]
         assert await job_stream.leases() == [("heir", 1)]
 
-    async def test_a_partial_in_hand_is_dropped_and_another_may_be_asked_for(
+    async def test_a_partial_in_progress_is_dropped_and_another_may_be_requested(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         full = Scribe(max_batch=1, gets_on=lambda _: False)
@@ -230,7 +230,7 @@ class TestBreaking:
             worker.result()
         assert raised.group_contains(EngineBrokenError, match="longer than step_limit_seconds")
 
-    async def test_a_segment_that_only_lay_in_the_hands_of_dead_workers_is_not_given_up(
+    async def test_a_segment_that_dead_workers_claimed_but_did_not_start_is_not_given_up(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         await job_stream.queue(0, speech(5))
@@ -277,9 +277,7 @@ class TestBreaking:
         assert "too often" in terminal.reason
 
 
-async def test_of_the_pause_behind_a_segment_nothing_is_heard(
-    redis: Redis, job_stream: Lane
-) -> None:
+async def test_the_pause_after_a_segment_is_not_transcribed(redis: Redis, job_stream: Lane) -> None:
     """It was stored while the segment was open, for a partial, and turned out not to belong to it."""
     await job_stream.ask(0, speech(7))
     await job_stream.queue(0, speech(5))

@@ -160,7 +160,7 @@ def test_a_stretch_without_words_is_a_warning_and_not_silence() -> None:
     assert warning["message"] == "nothing could be written of 1.0 to 1.5 s"
 
 
-def test_segments_are_in_hand_from_the_first_sound_to_the_final() -> None:
+def test_segments_are_unfinished_from_the_first_sound_to_the_final() -> None:
     report = Report(posted(), "")
     report.apply('{"type":"SpeechStarted"}')
     report.apply('{"type":"SpeechStarted"}')

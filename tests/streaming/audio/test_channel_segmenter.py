@@ -158,7 +158,7 @@ def test_silence_says_nothing() -> None:
     assert whole(drawing(".........")).spans == []
 
 
-def test_the_engine_hears_what_was_said() -> None:
+def test_the_engine_transcribes_what_was_said() -> None:
     # given
     pcm = drawing("....####.....")
 
@@ -288,7 +288,7 @@ def test_every_sample_is_in_one_segment_or_in_the_silence_between(
     assert edges == sorted(edges)
 
 
-def test_what_is_heard_is_told_within_a_quarter_of_a_second() -> None:
+def test_speech_is_reported_within_a_quarter_of_a_second() -> None:
     segmenter = ChannelSegmenter(vad=Vad.BOTH)
     predict = Believer()
     told = start = 0
@@ -442,7 +442,7 @@ def overlap(one: Span, other: Span) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
-def test_in_loud_noise_webrtcvad_alone_hears_one_endless_voice(line: Line) -> None:
+def test_in_loud_noise_webrtcvad_alone_detects_endless_speech(line: Line) -> None:
     noisy = sounds.mix(line.pcm, sounds.white_noise(60), snr_db=5)
 
     alone = whole(noisy, vad=Vad.WEBRTC)

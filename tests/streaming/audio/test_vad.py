@@ -93,7 +93,7 @@ def test_silence_and_white_noise_are_no_speech(silero: Silero) -> None:
     assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), hiss, silero))
 
 
-def test_nobody_is_asked_about_silence() -> None:
+def test_silero_is_not_run_on_silence() -> None:
     predict = Yes()
 
     found = ticks(Detector(Vad.BOTH), silence(2), predict)
@@ -102,7 +102,7 @@ def test_nobody_is_asked_about_silence() -> None:
     assert [t.voiced for t in found] == [False] * 100
 
 
-def test_silero_hears_what_came_before_the_candidate() -> None:
+def test_silero_gets_the_audio_before_the_candidate() -> None:
     # given
     predict = Yes()
     detector = Detector(Vad.BOTH)
@@ -200,7 +200,7 @@ def test_the_level_of_a_tick_is_its_mean_power() -> None:
     assert [t.level for t in found] == [10_000, 90_000]
 
 
-def test_what_nobody_was_asked_about_can_be_decided_at_the_end() -> None:
+def test_ticks_without_a_silero_result_can_be_decided_at_the_end() -> None:
     # given a voice whose last window is not complete
     detector = Detector(Vad.SILERO)
     found = ticks(detector, voice(0.5)[: 25 * TICK], Yes())

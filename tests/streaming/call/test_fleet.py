@@ -99,7 +99,7 @@ class Speaks:
         return engine
 
 
-async def test_a_call_whose_last_able_worker_dies_waits_says_so_and_is_heard_in_the_end(
+async def test_a_call_whose_last_capable_worker_dies_waits_reports_it_and_is_transcribed_in_the_end(
     redis: Redis, tmp_path: Path
 ) -> None:
     audio = encode(read_recording(PROMPT).channels[0], Encoding.MULAW) + b"\xff" * 8_000

@@ -26,9 +26,7 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_recording_waits_for_an_engine_with_more_segments_in_hand_than_it_may_have() -> (
-    None
-):
+async def test_a_recording_with_too_many_unfinished_segments_waits_for_the_engine() -> None:
     report = Report(Request("/v1/listen"), "")
     recording = played(report, patience=60)
     first = await anext(aiter(recording))

@@ -52,7 +52,7 @@ async def read(url: str, headers: dict[str, str] | None = None) -> list[SentEven
     return [sent async for sent in sent_events(url, headers)]
 
 
-async def test_a_reader_that_comes_early_is_told_what_the_bridge_is_told(
+async def test_a_listener_that_connects_early_gets_the_same_events_as_the_bridge(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with gateway(redis, tmp_path) as endpoints:

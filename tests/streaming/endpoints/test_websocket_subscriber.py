@@ -29,7 +29,7 @@ async def call_with_keys(url: str) -> list[Event]:
     return heard.events
 
 
-async def test_roles_are_known_to_whoever_comes_back(redis: Redis, tmp_path: Path) -> None:
+async def test_roles_are_known_after_a_reconnection(redis: Redis, tmp_path: Path) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
         told = await call_with_keys(it.url)
         missed = await events_behind(it.url, 1)

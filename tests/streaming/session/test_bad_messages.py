@@ -143,7 +143,7 @@ async def play(url: str, bridge: SampleMessages, *messages: str | bytes) -> None
 
 
 @pytest.mark.parametrize("name", BRIDGES)
-async def test_audio_before_the_opening_message_is_heard_in_the_call_that_it_names(
+async def test_audio_before_the_opening_message_is_transcribed_in_the_call_that_it_names(
     url: str, name: str
 ) -> None:
     bridge = BRIDGES[name]

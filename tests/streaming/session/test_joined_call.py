@@ -144,7 +144,7 @@ async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_p
 
 
 @pytest.mark.parametrize("join", ["agent-customer", "customer-agent-mixed"])
-async def test_who_joins_otherwise_than_the_first_is_refused_and_the_call_goes_on(
+async def test_a_stream_with_another_join_value_is_refused_and_the_call_goes_on(
     redis: Redis, tmp_path: Path, join: str
 ) -> None:
     async with office(redis, tmp_path) as it, it.listening() as heard:

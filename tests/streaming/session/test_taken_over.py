@@ -112,7 +112,7 @@ async def begun(redis: Redis, here: CallRegistry) -> str:
 
 
 @pytest.mark.parametrize("how", ["resumed", "taken back"])
-async def test_what_was_said_once_is_known_to_whoever_goes_on(redis: Redis, how: str) -> None:
+async def test_the_opening_message_is_known_to_the_next_gateway(redis: Redis, how: str) -> None:
     async with call_registry(redis) as first, call_registry(redis) as second:
         token = await begun(redis, first)
         started_at = first._calls["c1"].call.identity.started_at

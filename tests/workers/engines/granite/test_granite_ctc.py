@@ -135,7 +135,7 @@ def runs(path: tuple[int, ...]) -> list[tuple[int, int]]:
         ("..nu.i.n...", "", "Nuyen", 0.6),
     ],
 )
-def test_support_is_the_share_of_letters_that_were_heard(
+def test_support_is_the_share_of_letters_found_in_the_audio(
     heard: str, faintly: str, word: str, supported: float
 ) -> None:
     table = posteriors(heard, faintly, 0.05 if faintly else 0.0)

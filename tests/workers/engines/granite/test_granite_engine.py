@@ -99,7 +99,7 @@ class TestContract:
 
         assert plain.text != biased.text
 
-    def test_nobody_is_no_work(self, engine: GraniteEngine) -> None:
+    def test_an_empty_batch_takes_no_steps(self, engine: GraniteEngine) -> None:
         assert engine.transcribe([]) == []
         assert engine.step() == []
 
@@ -195,7 +195,7 @@ class Unhurried:
         return list(self._tokens.pieces(ids))
 
 
-def test_nobody_who_is_being_written_waits_for_the_words_of_another_to_be_placed(
+def test_decoding_does_not_wait_for_the_word_alignment_of_another_utterance(
     parts: Any,
 ) -> None:
     settings = TINY.model_copy(
@@ -302,7 +302,9 @@ class TestSuspectKeywords:
 
         assert heard.text == "let Gardener stand"
 
-    def test_a_name_that_nobody_said_goes_and_the_difference_is_recorded(self, parts: Any) -> None:
+    def test_a_name_that_was_not_spoken_is_removed_and_the_difference_is_recorded(
+        self, parts: Any
+    ) -> None:
         heard, pen = self.encode(
             parts, "let it stand", ("Bob Memsen",), "let Bob Memsen stand", "let it stand"
         )

@@ -105,7 +105,7 @@ def test_a_window_without_its_left_neighbour_would_be_worse(
     assert np.abs(alone - expected).mean() > 5 * np.abs(cached - expected).mean()
 
 
-def test_a_partial_hears_two_blocks_and_three_once_in_each_block(
+def test_a_partial_encodes_two_blocks_and_three_once_in_each_block(
     listener: CountingFrontend,
 ) -> None:
     samples = tiny_granite.babble(28.0, 9)

@@ -81,9 +81,7 @@ async def test_a_short_final_that_joins_a_long_one_is_settled_first_with_the_tex
     assert all(one.words for one in alone)
 
 
-async def test_words_that_the_engine_has_heard_twice_alike_are_promised(
-    redis: Redis, engine: GraniteEngine
-) -> None:
+async def test_words_equal_in_two_partials_are_stable(redis: Redis, engine: GraniteEngine) -> None:
     said = tiny_granite.spoken("let go one garden", 2)
     job_stream = Lane(redis)
     await job_stream.begin()
