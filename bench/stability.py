@@ -49,15 +49,17 @@ _LEAST, _MOST = 2.0, 12.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of the promises of one segment, or of many."""
+    """The counts for the stable words of one segment, or of many."""
 
     words: int = 0
-    """In the finals."""
+    """Words in the finals."""
 
     promised: int = 0
     changed: int = 0
     waited: float = 0.0
-    """Seconds from the first partial that had a word to the one that promised it, over all promised words."""
+    """
+    Seconds from the first partial with a word to the partial that marked it stable, summed over all stable words.
+    """
 
     def __add__(self, other: "Kept") -> "Kept":
         return Kept(
@@ -78,13 +80,13 @@ class Kept:
 
 
 def heard_so_far(samples: Samples, every: float) -> Iterator[Samples]:
-    """All that was said at each moment at which a partial is asked for, but not at the end."""
+    """Yield the audio at each moment at which a partial is requested, without the end."""
     step = round(every * _RATE)
     return (samples[:end] for end in range(step, len(samples), step))
 
 
 def hypotheses(engine: Engine, samples: Samples, every: float) -> list[Hypothesis]:
-    """What the engine makes of each partial."""
+    """Return the hypothesis for each partial."""
     return [
         engine.transcribe([Utterance(heard, Effort.PARTIAL)])[0]
         for heard in heard_so_far(samples, every)
@@ -92,14 +94,14 @@ def hypotheses(engine: Engine, samples: Samples, every: float) -> list[Hypothesi
 
 
 def changed(promised: Sequence[str], final: Sequence[str]) -> int:
-    """How many promised words do not stand in the final, in this order; case and signs do not count."""
+    """Return how many stable words the final does not have in this order; ignores case and punctuation."""
     one, other = ([_plain(word) for word in words] for words in (promised, final))
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
     return len(one) - sum(block.size for block in matcher.get_matching_blocks())
 
 
 def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> Kept:
-    """What the final made of what the partials had promised."""
+    """Compare the stable words of the partials with the final."""
     heard, waited, seen = NOTHING, 0.0, list[int]()
     for place, partial in enumerate(partials):
         before = heard.stable
@@ -173,7 +175,7 @@ def tuned_on(folders: Sequence[Path]) -> list[Samples]:
 
 
 def wide(clip: Clip) -> Samples:
-    """At the engine's rate."""
+    """Return the samples at the rate of the engine."""
     narrow = clip.pcm.astype(np.float32) / 32_768
     resampled: Samples = soxr.resample(narrow, 8_000, _RATE, quality="HQ").astype(np.float32)
     return resampled
@@ -184,7 +186,7 @@ def _plain(word: str) -> str:
 
 
 def main() -> int:
-    """0 when fewer promised words were changed than `--most` says."""
+    """Return 0 if fewer stable words were changed than `--most` allows."""
     here = Path(__file__).parent.parent
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
