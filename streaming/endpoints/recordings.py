@@ -166,7 +166,7 @@ class Collector(Protocol):
     """Takes the messages of the live API for a recording."""
 
     @property
-    def in_hand(self) -> int:
+    def unfinished(self) -> int:
         """Number of segments that have begun and have no final yet."""
         ...
 

@@ -27,7 +27,7 @@ from ..audio.resampler import RateConverter, internal_rate
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Call
 
-_LOOK_EVERY = 0.1
+_CHECK_SECONDS = 0.1
 """Seconds between two measurements of the speed of arrival."""
 
 
@@ -105,7 +105,7 @@ class Channel:
         self._position = self._jitter_buffer.next
         """Position of the first of these samples, at the bridge's rate."""
 
-        self._looked = -_LOOK_EVERY
+        self._checked = -_CHECK_SECONDS
         self._wake: Callable[[], None] = lambda: None
         self._speech_from: int | None = None
         """Start of the open segment, on the call clock; None while no segment is open."""
@@ -166,8 +166,8 @@ class Channel:
             self._take(start, pcm)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        if (now := self._clock()) - self._looked >= _LOOK_EVERY:
-            self._looked = now
+        if (now := self._clock()) - self._checked >= _CHECK_SECONDS:
+            self._checked = now
             self._warn(self._quality_monitor.arrive(self._number, self.arrived, now))
         self._vad_batcher.soon(self)
 

@@ -100,7 +100,7 @@ class Collected:
         self._told = 0
 
     @property
-    def in_hand(self) -> int:
+    def unfinished(self) -> int:
         """Number of segments that have begun and have no final yet."""
         return max(0, self._begun - len(self._finals))
 

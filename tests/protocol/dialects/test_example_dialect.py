@@ -17,13 +17,13 @@ PAGE = "docs/contributing/dialect.md"
 
 @pytest.fixture
 def toy(tmp_path: Path) -> DialectRecording:
-    made: Callable[[Request], Dialect] = module_of(PAGE, "protocol.dialects.toy", tmp_path).Toy
+    made: Callable[[Request], Dialect] = module_of(PAGE, "protocol/dialects/toy.py", tmp_path).Toy
 
     class OfTheExample(DialectRecording):
         def open(self) -> Dialect:
             return made(self.request)
 
-    recording = parse(snippet(PAGE, "json"))
+    recording = parse(snippet(PAGE, "tests/protocol/dialects/recorded/toy.jsonl"))
     return OfTheExample(recording.request, recording.turns, recording.greeting)
 
 

@@ -7,11 +7,14 @@ import test_engine_contract as contract
 
 from tests.support.snippets import module_of
 from workers.engines.base import SHORTEST, Effort, Samples
+from workers.engines.declaration import Declaration
+
+PAGE = "docs/contributing/engine.md"
 
 
 @pytest.fixture
 def toy(tmp_path: Path, beckett: Samples) -> contract.Contender:
-    module = module_of("docs/contributing/engine.md", "workers.engines.toy", tmp_path)
+    module = module_of(PAGE, "workers/engines/toy/engine.py", tmp_path)
     return contract.Contender(module.load(), beckett, "ba", 0.0)
 
 
@@ -29,3 +32,9 @@ def test_the_example_passes_the_contract_tests_of_engines(toy: contract.Contende
     contract.test_what_is_not_declared_is_refused(toy)
     contract.test_what_is_longer_than_declared_is_refused(toy)
     contract.test_one_that_is_refused_does_not_spoil_the_next(toy)
+
+
+def test_the_declaration_of_the_example_names_its_module(tmp_path: Path) -> None:
+    declared = module_of(PAGE, "workers/engines/toy/declaration.py", tmp_path).TOY
+
+    assert declared == Declaration("toy.engine", declared.check)
