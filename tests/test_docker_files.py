@@ -38,7 +38,7 @@ def tool(name: str) -> str:
 
 @cache
 def compose(profile: str, **shell: str) -> dict[str, Any]:
-    """compose.yml as Docker Compose understands it, with docker/.env and what the shell says more."""
+    """compose.yml as Docker Compose reads it, with docker/.env and further variables of the shell."""
     command = [tool("docker-compose"), "--file", str(DOCKER / "compose.yml"), "--profile", profile]
     done = subprocess.run(
         [*command, "config", "--format", "json"],

@@ -41,7 +41,7 @@ Lines = list[dict[str, Any]]
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """What is logged at any level, by us and by libraries, as production would write it."""
+    """All log lines, of Trunkline and of libraries, as production writes them."""
     said: Lines = []
 
     def take_down(_logger: object, _method: str, line: Any) -> str:

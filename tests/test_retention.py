@@ -33,7 +33,7 @@ P0 = Partition(0)
 
 
 async def a_call(url: str) -> Listener:
-    """One that has ended; its log is complete unless nobody reads its segments."""
+    """A call that has ended; its log is complete unless no worker reads its segments."""
     async with calling(url, call_id="c1") as (bridge, heard):
         await stream(bridge, encode(SPOKEN, Encoding.MULAW), frame=160, pace=20)
         await bridge.send('{"type":"stop"}')
@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 async def stored(redis: Redis, store: Store) -> dict[str, str]:
-    """What a recorder stores that comes only now, segment by segment."""
+    """The events that a late recorder stores, segment by segment."""
     async with doing(Recorder(redis, store, [P0.outbox], "recorder-1").run()):
         call = await stored_call(store, "c1")
     return {str(one.segment): one.text for one in call.segments}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A user whose data folder is the test's own, and who waits for a frozen worker for two seconds only."""
+    """A user with a data folder of its own and a limit of two seconds for a hanging worker."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
     return clean | {
         "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")),

@@ -1,4 +1,4 @@
-"""The simulated bridge: what it sends and when, and the events it receives."""
+"""The simulated bridge: the messages that it sends and their times, and the events that it receives."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def recording(seconds: float, channels: int = 2) -> Recording:
 
 
 def understood(dialect: str, sound: Recording, plan: CallPlan) -> list[BridgeEvent]:
-    """What a gateway makes of a script."""
+    """The events that a gateway gets from a script."""
     segmenter = registry.open_dialect(Request(PATHS[dialect], (), ()))
     return [
         event for due in script(dialect, sound, plan) for event in segmenter.receive(due.message)
@@ -120,7 +120,9 @@ def test_nothing_is_due_before_what_stands_before_it(dialect: str) -> None:
 
 
 class FakeGateway:
-    """Hears a bridge until it says stop, then ends the call; tells subscribers a prepared story."""
+    """
+    A gateway that receives from a bridge until stop, then ends the call; it sends prepared events to listeners.
+    """
 
     def __init__(self, story: list[dict[str, Any]], *, falls_silent_after: int = -1) -> None:
         self.messages: list[str | bytes] = []

@@ -16,7 +16,7 @@ SILENCE = Recording((np.zeros(800, np.int16),))
 
 
 async def fault(url: str, dialect: str = "native") -> str:
-    """What the person at the terminal is told."""
+    """The text that the user of the terminal sees."""
     playback = Playback(url, dialect, SILENCE, CallPlan("call-1", ("mixed",)), pace=1_000)
     with pytest.raises(PlaybackError) as told:
         async with asyncio.timeout(30):

@@ -1,7 +1,8 @@
 """
-What happens when the machine around a gateway is short of something, or an operator is short of patience.
+A machine that lacks resources, and an operator who stops a gateway twice.
 
-Section D of docs/reliability.md: a gateway as a process of its own, a real Valkey, the rest of the ring in here.
+Section D of docs/reliability.md: a gateway in its own process, a real Valkey, the rest of the pipeline in this
+process.
 """
 
 import asyncio

@@ -74,7 +74,7 @@ LONG = 60.0
 
 @dataclass(frozen=True)
 class Supervised:
-    """A supervisor in a process of its own, and what it and its children say."""
+    """A supervisor in its own process, and the output of it and its children."""
 
     process: asyncio.subprocess.Process
 

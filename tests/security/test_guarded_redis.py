@@ -48,7 +48,7 @@ def guarded(valkey: ValkeyServer) -> Iterator[sync_redis.Redis]:
 async def urls(
     guarded: sync_redis.Redis, valkey: ValkeyServer, tmp_path: Path
 ) -> AsyncIterator[dict[str, str]]:
-    """What each part is given as TRUNKLINE_REDIS_URL."""
+    """The TRUNKLINE_REDIS_URL of each part."""
     ca = authority("the site's CA")
     files = {name: ca.issue(tmp_path, name) for name in ("valkey", *PARTS)}
     there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca.own(tmp_path)))

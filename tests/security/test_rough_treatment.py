@@ -1,4 +1,7 @@
-"""What a connection may do to the gateway, and what it is told: limits, slow handshakes, endless fragments, cancelled commands."""
+"""
+Limits of a connection and the errors that report them: rates, slow handshakes, endless fragments, cancelled
+commands.
+"""
 
 import asyncio
 import json
@@ -34,7 +37,7 @@ def parts(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-# Limits are told in-band, then by close code
+# Limits are reported in-band, then by the close code
 
 
 async def test_a_client_that_sends_too_fast_gets_an_error_and_its_audio_so_far_is_kept(

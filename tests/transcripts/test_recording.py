@@ -33,7 +33,7 @@ async def put(redis: Redis, *numbers: int, call_id: str = "c1", outbox: str = OU
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells us of."""
+    """Wait for a condition that has no notification."""
     async with asyncio.timeout(PATIENCE):
         while not await asyncio.to_thread(done):
             pass
@@ -58,7 +58,7 @@ async def recording(
     consumer: str = "r1",
     settings: RecorderSettings = BRISK,
 ) -> AsyncIterator["asyncio.Task[None]"]:
-    """A recorder at work; told to stop at the end."""
+    """A running recorder; stopped at the end."""
     recorder = Recorder(redis, store, outboxes or (OUTBOX,), consumer, settings)
     task = asyncio.ensure_future(recorder.run())
     try:
@@ -71,7 +71,7 @@ async def recording(
 
 
 class SlowStore(Store):
-    """Holds every batch until it is told to go on."""
+    """Holds every batch until it is released."""
 
     begun = threading.Event()
     go_on = threading.Event()

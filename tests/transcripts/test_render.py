@@ -20,7 +20,7 @@ def shown(talk: Transcript, *keywords: str, colours: bool = False) -> str:
 
 
 def marked(talk: Transcript, *keywords: str) -> list[str]:
-    """What stands on a yellow ground."""
+    """The text on a yellow background."""
     parts = shown(talk, *keywords, colours=True).split("\x1b[1;30;103m")[1:]
     return [part.split("\x1b")[0] for part in parts]
 

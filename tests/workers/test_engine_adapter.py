@@ -14,7 +14,7 @@ def heard(answer: Answer) -> str:
 
 
 def finished(adapter: EngineAdapter, tickets: list[int]) -> list[str]:
-    """What became of the tickets, in their order, however many steps it took."""
+    """The results of the tickets, in their order, after any number of steps."""
     answers: dict[int, Answer] = {}
     while not answers.keys() >= set(tickets):
         answers |= adapter.step()

@@ -163,7 +163,7 @@ async def test_only_one_partial_of_a_segment_waits_at_a_time(
     assert [one.effort for one in claimed] == [Effort.PARTIAL]
     assert await work.audio(claimed) == [
         b"xxx"
-    ]  # the latest, not what was there when it was asked for
+    ]  # the latest, not the state at the time of the request
 
 
 async def test_partials_have_rising_revisions_and_end_with_the_segment(

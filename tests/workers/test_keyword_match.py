@@ -11,7 +11,7 @@ from workers.keyword_match import keywords_in, written_as_listed
 
 
 def heard(text: str, leaned: str = "") -> tuple[RecognisedWord, ...]:
-    """The words of a text; those in `leaned` are what the search leaned towards."""
+    """The words of a text; `leaned`: words that the search favoured."""
     return tuple(RecognisedWord(word, leaned=word in leaned.split()) for word in text.split())
 
 

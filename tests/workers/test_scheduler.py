@@ -55,8 +55,12 @@ def test_a_final_is_never_dropped() -> None:
     [
         ([waiting("f1"), waiting("f2")], Running(2), ("f1",)),  # as far as there is room
         ([waiting("f1"), waiting("p1")], Running(1), ("f1",)),
-        ([waiting("f1"), waiting("p1")], Running(3), ("p1",)),  # partials take nobody's place
-        ([waiting("p1"), waiting("p2")], Running(1), ("p1",)),  # a few, so that nobody waits long
+        ([waiting("f1"), waiting("p1")], Running(3), ("p1",)),  # partials displace no final
+        (
+            [waiting("p1"), waiting("p2")],
+            Running(1),
+            ("p1",),
+        ),  # a few, so that no partial waits long
         ([waiting("f1", alone=True), waiting("f2")], Running(1), ()),
         ([waiting("f1", alone=True), waiting("f2")], Running(0), ("f1",)),
         ([waiting("f1"), waiting("p1")], Running(1, alone=True), ()),

@@ -112,7 +112,7 @@ class TestJoining:
 
 
 class TestStopping:
-    """A worker that is told to stop leaves nothing behind that others would have to wait for."""
+    """A worker that is stopped leaves no job for which other workers must wait."""
 
     async def test_what_the_engine_has_is_finished_and_what_it_has_not_goes_to_the_others(
         self, redis: Redis, job_stream: Lane
@@ -201,7 +201,7 @@ class Hangs:
 
 
 class TestBreaking:
-    """What may have killed an engine is not tried for ever."""
+    """A job that may have killed an engine is not tried without limit."""
 
     async def test_what_a_broken_engine_had_is_free_at_once_and_its_delivery_counts(
         self, redis: Redis, job_stream: Lane

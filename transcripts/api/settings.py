@@ -51,19 +51,19 @@ class ApiSettings(StatusSettings):
         "", description="names under which the API is reached; default: the gateway's"
     )
     requests_per_second: float = Field(
-        50.0, gt=0, description="requests that one key may send a second; more get 429"
+        50.0, gt=0, description="most requests per second of one key; more get 429"
     )
     max_listeners: int = Field(
         2_000,
         ge=1,
-        description="event streams at a time; more get 503, a tenant gets a half of them",
+        description="most simultaneous event streams; more get 503; one tenant gets half of them",
     )
     header_seconds: float = Field(
         10.0,
         gt=0,
         description="time in which the headers of a request must arrive; later the connection is closed",
     )
-    threads: int = Field(4, ge=1, le=64, description="requests that use the database at a time")
+    threads: int = Field(4, ge=1, le=64, description="most simultaneous requests to the database")
     waiting: int = Field(64, ge=1, description="requests that wait for a thread; more get 503")
     send_seconds: float = Field(
         5.0, gt=0, description="a reader of events that takes longer for one is disconnected"

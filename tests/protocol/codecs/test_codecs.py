@@ -123,7 +123,7 @@ def test_any_packets_are_decoded_or_refused_and_never_more_than_they_can_hold(
         (pcm,) = decoder.decode(packet)
         longest = max(longest, len(pcm))
 
-    assert longest <= 1_920 + 320  # 120 ms of Opus, and what the resampler held
+    assert longest <= 1_920 + 320  # 120 ms of Opus, and the samples held by the resampler
 
 
 # Ogg
@@ -195,7 +195,7 @@ def test_opus_in_ogg_is_decoded_without_its_headers(voice: Pcm) -> None:
 
 
 def heard(events: list[BridgeEvent]) -> list[BridgeEvent]:
-    """As a session hears them: what is compressed is decoded."""
+    """The events as a session gets them: compressed audio is decoded."""
     return [
         one
         for event in events
@@ -244,7 +244,7 @@ def test_a_server_without_the_library_says_what_it_needs(monkeypatch: pytest.Mon
         dialect.receive(b"\xfc\xff\xfe")
 
 
-# What a message may cost
+# The cost of one message
 
 NOTHING = bytes([(3 << 3) | 3, 2])
 """Two bytes that stand for two frames of 60 ms."""

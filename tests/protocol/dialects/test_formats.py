@@ -42,7 +42,7 @@ def heard(bridge: Dialect, messages: list[Message]) -> tuple[int, Pcm]:
 
 
 def received(bridge: Dialect, message: Message) -> list[BridgeEvent]:
-    """As a session does it: a dialect that waits for an opening message is told that none comes."""
+    """As in a session: a dialect that waits for an opening message is opened without it."""
     try:
         return bridge.receive(message)
     except EarlyError:

@@ -31,7 +31,7 @@ SECOND = 8_000
 
 
 def hiss(seconds: float, *, seed: int = 1) -> Pcm:
-    """Loud noise: webrtcvad takes it for a voice, and it tells one sample from another."""
+    """Loud noise: webrtcvad detects it as speech, and every sample differs, so that positions can be compared."""
     return np.random.default_rng(seed).normal(0, 3_000, round(seconds * SECOND)).astype(np.int16)
 
 
@@ -84,7 +84,7 @@ class Believer:
 
 @dataclass
 class Heard:
-    """What came out of one ear."""
+    """The output of one ChannelSegmenter."""
 
     spans: list[Span] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Heard:
 
 
 def heard(events: Sequence[SoundEvent]) -> Heard:
-    """Put segments together as a worker does, and check what every reader relies upon."""
+    """Put segments together as a worker does, and check the invariants of the events."""
     found = Heard()
     start: int | None = None
     grown: list[Pcm] = []
@@ -126,7 +126,7 @@ def whole(
     endpointing: Endpointing | None = None,
     predict: VadModel | None = None,
 ) -> Heard:
-    """Everything that an ear makes of `pcm`, fed in pieces."""
+    """All events for `pcm`, fed in pieces."""
     segmenter = ChannelSegmenter(endpointing, vad=vad, rate=rate)
     predict = predict or Believer()
     events: list[SoundEvent] = []
@@ -187,7 +187,7 @@ def test_a_hangup_in_mid_word_keeps_every_sample() -> None:
 
 
 def test_words_asked_for_now_split_without_loss() -> None:
-    # given somebody who is asked for the words in mid-word, inside a tick
+    # given a request for the words in mid-word, inside a tick
     segmenter = ChannelSegmenter(vad=Vad.WEBRTC)
     events = run_vad_single(segmenter, hiss(1.005))
     events += segmenter.finish()
@@ -216,7 +216,7 @@ def test_speech_without_end_is_cut_and_nothing_is_lost_or_doubled() -> None:
         assert earlier.end == later.start
     assert max(span.end - span.start for span in found.spans) <= 12 * SECOND
 
-    # and at the cuts the audio is what it would have been without them
+    # and at the cuts the audio is unchanged
     uncut = to_pcm(soxr.resample(pcm.astype(np.float32), 8_000, 16_000, quality=soxr.HQ))
     before_cut = found.audio[0].astype(np.int32)
     assert np.abs(before_cut - uncut[: len(before_cut)]).max() <= 1
@@ -325,7 +325,7 @@ def test_company_changes_nothing() -> None:
     segmenters = [ChannelSegmenter(vad=Vad.BOTH) for _ in channels]
     events: list[list[SoundEvent]] = [[], [], []]
 
-    # when they are heard together
+    # when both are processed together
     for at in range(0, len(channels[0]), 160):
         for segmenter, pcm in zip(segmenters, channels, strict=True):
             segmenter.feed(pcm[at : at + 160])
@@ -334,7 +334,7 @@ def test_company_changes_nothing() -> None:
     for channel, segmenter in enumerate(segmenters):
         events[channel] += segmenter.finish()
 
-    # then each hears what it hears alone
+    # then each gives the same events as alone
     for pcm, together in zip(channels, events, strict=True):
         assert same(heard(together), whole(pcm, vad=Vad.BOTH))
 

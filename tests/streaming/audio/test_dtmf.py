@@ -141,7 +141,7 @@ def test_any_audio_is_listened_to_in_bounded_memory(pieces: list[tuple[int, byte
         assert dtmf_detector.held_samples < SECOND // 5
 
 
-# What is on a line besides speech
+# Other sounds on a line
 
 
 def cadence(on: float, off: float, *hz: float) -> Pcm:

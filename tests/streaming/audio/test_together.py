@@ -104,7 +104,7 @@ def test_digits_of_channels_together_are_the_digits_of_each_alone(
 
 @dataclass
 class Track:
-    """What a jitter buffer gave, as samples with their positions."""
+    """The output of a jitter buffer, as samples with their positions."""
 
     placed: dict[int, int] = field(default_factory=dict)
     gaps: list[tuple[int, int]] = field(default_factory=list)

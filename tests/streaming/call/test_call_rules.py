@@ -1,4 +1,4 @@
-"""Decisions of a call: what is written and when it ends.  No sockets, Redis or clock."""
+"""Decisions of a call: which events it writes, and when it ends. No sockets, Redis or clock."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def call(**config: object) -> Call:
 
 
 class Redis:
-    """Does what it is told at once, and remembers the events and jobs."""
+    """Executes every write at once, and remembers the events and jobs."""
 
     def __init__(self, subject: Call) -> None:
         self.subject = subject

@@ -39,7 +39,7 @@ async def gateway(redis: Redis, folder: Path) -> AsyncIterator[GatewayUrls]:
 
 
 async def call(endpoints: GatewayUrls, call_id: str) -> list[dict[str, object]]:
-    """A call of one prompt, from start to end; what its bridge was told."""
+    """A call of one prompt, from start to end. Returns the events that its bridge received."""
     audio = encode(read_recording(PROMPT).channels[0], Encoding.MULAW)
     async with calling(endpoints.ws, call_id=call_id, channels=["customer"]) as (bridge, heard):
         await stream(bridge, audio, frame=160, pace=20)

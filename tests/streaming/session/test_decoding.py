@@ -30,7 +30,7 @@ def audio(length: int, channel: int = 0, position: int | None = None) -> AudioRe
 
 @dataclass
 class CountingDecoder:
-    """A decoder whose every frame is so many pieces of a second; remembers who asked."""
+    """A decoder that yields a number of pieces of a second for each frame; remembers the requests."""
 
     pieces_in_a_frame: int
     pending: int = 0

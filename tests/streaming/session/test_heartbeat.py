@@ -61,7 +61,7 @@ async def owned(redis: Redis, owner: str = "owner-a") -> CallStore:
 
 
 async def forget(redis: Redis) -> None:
-    """As if nobody had beaten since 1970."""
+    """As if the last heartbeat was in 1970."""
     await redis.zadd(CALL.partition.calls, {"c1": 1})
 
 

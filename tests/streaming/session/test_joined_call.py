@@ -94,7 +94,7 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
         async with it.tap("customer") as customer:
             await customer.speak(speech())
             await customer.say(Frame(0x03, b"1"))
-            await heard.until("dtmf")  # all that was said before has been heard
+            await heard.until("dtmf")  # all audio before has been processed
             async with it.tap("agent") as agent:
                 await agent.speak(speech())
                 await agent.say(GOODBYE)
@@ -185,7 +185,7 @@ async def test_two_media_streams_of_one_call_are_joined(redis: Redis, tmp_path: 
     assert ended["reason"] == "completed"
 
 
-# What may be said
+# Values of `join`
 
 
 def test_any_sign_may_stand_between_the_roles() -> None:

@@ -57,7 +57,7 @@ SURVIVES: dict[str, tuple[Callable[[LiveCall], Any], Any]] = {
     "paused audio": (lambda it: [one.totals.paused for one in it._channels], [16_000, 16_000]),
     "keys pressed": (lambda it: [n for n in names(it) if n.startswith("dtmf")], ["dtmf:0:8000:5"]),
 }
-"""How each value is looked up, and what it must be."""
+"""The location of each value, and its expected content."""
 
 
 def names(it: LiveCall) -> list[str]:
@@ -75,7 +75,7 @@ async def call_registry(redis: Redis) -> AsyncIterator[CallRegistry]:
 
 
 async def speak(call: LiveCall) -> None:
-    """Everything that a bridge may say; the mark stays unanswered, for what is being said has no end."""
+    """All messages of a bridge; the mark stays unanswered, because the speech has no end."""
     for channel in (0, 1):
         call.feed(AudioReceived(channel, NOISE))
     await asyncio.sleep(0)

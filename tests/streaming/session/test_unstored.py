@@ -1,4 +1,4 @@
-"""Ended calls that are not stored yet: what is kept, how long, and what is evicted first."""
+"""Ended calls that are not stored yet: which are kept, for how long, and which are dropped first."""
 
 from redis.asyncio import Redis
 

@@ -8,7 +8,7 @@ from workers.engines.beam_search import Beam, Bias, Found, Greedy, SearchLimits,
 
 START, END, A, B, C, D = range(6)
 Table = Mapping[Sequence[int], Mapping[int, float]]
-"""For each row written so far, the probability of what follows; all else shares the rest."""
+"""For each row written so far, the probability of the next tokens; all others share the rest."""
 
 
 def search(table: Table, search: Greedy | Beam) -> Found:

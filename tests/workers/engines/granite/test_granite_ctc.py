@@ -130,7 +130,7 @@ def runs(path: tuple[int, ...]) -> list[tuple[int, int]]:
     ("heard", "faintly", "word", "supported"),
     [
         ("..bildad..", "", "Bildad", 1.0),
-        ("..bi....d..", "..bildad..", "Bildad", 1.0),  # faint letters were heard
+        ("..bi....d..", "..bildad..", "Bildad", 1.0),  # faint letters were recognised
         ("..go.......", "", "Bildad", 0.0),
         ("..nu.i.n...", "", "Nuyen", 0.6),
     ],
@@ -149,7 +149,7 @@ def test_what_has_no_letters_cannot_be_doubted() -> None:
 
 
 def test_no_time_lies_beyond_the_utterance() -> None:
-    """Short clips are filled up before they are heard."""
+    """Short clips are padded before they are encoded."""
     table = posteriors("..hi...yo")
 
     times = spans(place(["hi", "yo"], table), 8 * FRAME_SAMPLES - 7)

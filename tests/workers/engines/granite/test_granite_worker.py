@@ -25,7 +25,7 @@ LONG, SHORT = 12.0, 1.0
 
 
 class Watched:
-    """The engine; after three steps it does no more until somebody has joined."""
+    """The engine; after three steps it waits until another utterance has joined."""
 
     def __init__(self, engine: GraniteEngine) -> None:
         self._engine, self._steps = engine, 0
