@@ -8,7 +8,7 @@ from ..settings import EngineSettings
 
 
 class WhisperSettings(EngineSettings):
-    """Settings of the Whisper engine: other languages than English on a CPU."""
+    """Settings of the Whisper engine, for many languages on a CPU."""
 
     model: Path | None = Field(
         default=None,
