@@ -48,7 +48,7 @@ _LEAST, _MOST = 2.0, 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StableWordCounts:
     """The counts for the stable words of one segment, or of many."""
 
     words: int = 0
@@ -61,8 +61,8 @@ class Kept:
     Seconds from the first partial with a word to the partial that marked it stable, summed over all stable words.
     """
 
-    def __add__(self, other: "Kept") -> "Kept":
-        return Kept(
+    def __add__(self, other: "StableWordCounts") -> "StableWordCounts":
+        return StableWordCounts(
             self.words + other.words,
             self.promised + other.promised,
             self.changed + other.changed,
@@ -100,7 +100,7 @@ def changed(promised: Sequence[str], final: Sequence[str]) -> int:
     return len(one) - sum(block.size for block in matcher.get_matching_blocks())
 
 
-def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> Kept:
+def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> StableWordCounts:
     """Compare the stable words of the partials with the final."""
     heard, waited, seen = NOTHING, 0.0, list[int]()
     for place, partial in enumerate(partials):
@@ -113,12 +113,12 @@ def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> 
         seen += [place] * (len(heard.words) - len(seen))
         waited += every * sum(place - first for first in seen[before : heard.stable])
     promised = heard.words[: heard.stable]
-    return Kept(len(final), len(promised), changed(promised, final), waited)
+    return StableWordCounts(len(final), len(promised), changed(promised, final), waited)
 
 
-def measure(engine: Engine, recordings: Sequence[Samples], every: float) -> Kept:
+def measure(engine: Engine, recordings: Sequence[Samples], every: float) -> StableWordCounts:
     """All recordings, each as one segment."""
-    total = Kept()
+    total = StableWordCounts()
     for samples in track(recordings, "listening"):
         final = [word.text for word in engine.transcribe([Utterance(samples)])[0].words]
         total += kept(hypotheses(engine, samples, every), final, every)

@@ -63,8 +63,8 @@ class _InMemory(MultiPartParser):
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """A recording, being played."""
+class RecordingTask:
+    """A recording that is being transcribed."""
 
     heard: ContainerStream
     wanted: Wanted
@@ -110,7 +110,7 @@ class Transcriptions:
             held.enter_context(self._uploads.work.held(permit.tenant))
             heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
             del content  # the child process has it
-            played = Played(heard, wanted, Collected(), permit)
+            played = RecordingTask(heard, wanted, Collected(), permit)
             if wanted.in_background:
                 return await self._in_background(played, held.pop_all())
             if wanted.streamed:
@@ -149,7 +149,7 @@ class Transcriptions:
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         return read_fields(fields), await file.read()
 
-    async def _in_background(self, played: Played, held: ExitStack) -> Response:
+    async def _in_background(self, played: RecordingTask, held: ExitStack) -> Response:
         """Play the recording in the background, and answer with the id of its job and call."""
         named = played.wanted.call_id
         call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
@@ -166,7 +166,7 @@ class Transcriptions:
             raise UploadError(503, "redis", "Redis does not answer; try again") from exc
         return accepted(call_id)
 
-    async def _play(self, played: Played, said: Iterator[Message] | None = None) -> None:
+    async def _play(self, played: RecordingTask, said: Iterator[Message] | None = None) -> None:
         heard = played.heard
         live = played.wanted.as_live(heard.rate, heard.channels)
         said = said or messages(heard, heard.rate)
@@ -174,14 +174,14 @@ class Transcriptions:
         await self._converse(socket, Deepgram(live, recorded=True), played.permit)
 
 
-def _fault(played: Played) -> str | None:
+def _fault(played: RecordingTask) -> str | None:
     """Return why a recording has no transcript, after it was played; None if it has one."""
     if fault := played.collected.fault or played.heard.fault:
         return fault
     return None if played.collected.complete else _NOT_NOW
 
 
-def _whole(played: Played) -> Response:
+def _whole(played: RecordingTask) -> Response:
     fault = _fault(played)
     if fault == _NOT_NOW:
         log.warning("recording_not_transcribed")
@@ -202,7 +202,10 @@ class _Streamed:
     """An answer as server-sent events, while the recording is played."""
 
     def __init__(
-        self, play: Callable[[Played], Coroutine[Any, Any, None]], played: Played, held: ExitStack
+        self,
+        play: Callable[[RecordingTask], Coroutine[Any, Any, None]],
+        played: RecordingTask,
+        held: ExitStack,
     ) -> None:
         """`held`: what the request uses, given back at its end."""
         self._play = play

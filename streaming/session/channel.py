@@ -89,13 +89,13 @@ class Channel:
         self._origin = origin
         self._jitter_buffer = JitterBuffer(rate, start=at_rate(origin.position, rate))
         self._converter = RateConverter(rate, self._jitter_buffer.next)
-        self._unjudged: deque[tuple[int, Pcm]] = deque()
+        self._unchecked: deque[tuple[int, Pcm]] = deque()
         """
         Frames not yet passed to the `QualityMonitor`, because the segmenter has not decided yet where they contain
         speech.  Each with its first sample, at the bridge's rate.
         """
 
-        self._judge_at = 0
+        self._quality_due = 0
         """Position, on the call clock, at which the next block of the `QualityMonitor` is complete."""
 
         self._arrived: list[Pcm] = []
@@ -178,7 +178,7 @@ class Channel:
         frames, self._arrived = self._arrived, []
         self._arrived_samples = 0
         for pcm in frames:
-            self._unjudged.append((self._position, pcm))
+            self._unchecked.append((self._position, pcm))
             self._position += len(pcm)
         whole = frames[0] if len(frames) == 1 else np.concatenate(frames)
         self._listen_to(self._converter.feed(whole))
@@ -374,19 +374,19 @@ class Channel:
                 case _:
                     assert_never(event)
         decided = self._origin.position + self.segmenter.decided
-        if decided >= self._judge_at:
-            self._judge(decided, spans)
+        if decided >= self._quality_due:
+            self._measure_quality(decided, spans)
 
-    def _judge(self, decided: int, spans: list[Span]) -> None:
+    def _measure_quality(self, decided: int, spans: list[Span]) -> None:
         """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
-        while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
-            start, pcm = self._unjudged.popleft()
+        while self._unchecked and self._end_of(self._unchecked[0]) <= decided:
+            start, pcm = self._unchecked.popleft()
             speaking = self._is_speech(from_rate(start, self._rate), spans)
             if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
                 self._warn(found)
-        judged = self._unjudged[0][0] if self._unjudged else self._position
+        checked = self._unchecked[0][0] if self._unchecked else self._position
         block = self._quality_monitor.block
-        self._judge_at = from_rate((judged // block + 1) * block, self._rate)
+        self._quality_due = from_rate((checked // block + 1) * block, self._rate)
 
     def _end_of(self, frame: tuple[int, Pcm]) -> int:
         return from_rate(frame[0] + len(frame[1]), self._rate)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
-from support.engines import LengthTeller, Scribe
+from support.engines import ContinuousTeller, LengthTeller
 from support.job_streams import P0, Lane, speech, working
 
 from protocol.events import Final, SegmentFailed
@@ -34,7 +34,7 @@ async def text_of_next(job_stream: Lane) -> str:
     return final.text
 
 
-async def until_begun(engine: Scribe) -> None:
+async def until_begun(engine: ContinuousTeller) -> None:
     await asyncio.to_thread(engine.began.wait)
 
 
@@ -44,10 +44,10 @@ class TestJoining:
     async def test_a_short_segment_is_settled_before_a_long_one_that_was_begun_earlier(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        def is_joined(engine: Scribe) -> bool:
+        def is_joined(engine: ContinuousTeller) -> bool:
             return len(engine.admitted) > 1
 
-        engine = Scribe(gets_on=is_joined)
+        engine = ContinuousTeller(gets_on=is_joined)
         async with working(redis, engine):
             await job_stream.queue(0, speech(40))
             await until_begun(engine)
@@ -60,10 +60,10 @@ class TestJoining:
     async def test_a_partial_is_published_while_a_final_is_being_written(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        def is_joined(engine: Scribe) -> bool:
+        def is_joined(engine: ContinuousTeller) -> bool:
             return len(engine.admitted) > 1
 
-        engine = Scribe(gets_on=is_joined)
+        engine = ContinuousTeller(gets_on=is_joined)
         async with job_stream.partials() as published, working(redis, engine):
             await job_stream.queue(0, speech(1_000))
             await until_begun(engine)
@@ -82,7 +82,7 @@ class TestJoining:
         for channel, tenths in enumerate([20, 3, 30]):
             await job_stream.queue(channel, speech(tenths))
 
-        async with working(redis, Scribe(fault=short)):
+        async with working(redis, ContinuousTeller(fault=short)):
             terminal = [await job_stream.next_terminal() for _ in range(3)]
 
         failed = [one for one in terminal if isinstance(one, SegmentFailed)]
@@ -101,7 +101,7 @@ class TestJoining:
         for channel in (1, 2):
             await job_stream.queue(channel, speech(10))
 
-        engine = Scribe()
+        engine = ContinuousTeller()
         async with working(redis, engine):
             for _ in range(3):
                 await job_stream.next_terminal()
@@ -119,10 +119,10 @@ class TestStopping:
     ) -> None:
         asked_to_stop = asyncio.Event()
 
-        def is_to_stop(_: Scribe) -> bool:
+        def is_to_stop(_: ContinuousTeller) -> bool:
             return asked_to_stop.is_set()
 
-        engine = Scribe(max_batch=1, gets_on=is_to_stop)
+        engine = ContinuousTeller(max_batch=1, gets_on=is_to_stop)
         async with working(redis, engine, WorkerSettings(lease_ms=NEVER)) as stopping:
             await job_stream.queue(0, speech(5))
             await until_begun(engine)
@@ -141,7 +141,7 @@ class TestStopping:
     async def test_what_takes_longer_than_the_worker_may_drain_is_handed_back_uncounted(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        engine = Scribe(gets_on=lambda _: False)
+        engine = ContinuousTeller(gets_on=lambda _: False)
         settings = WorkerSettings(lease_ms=NEVER, drain_seconds=0)
         async with working(redis, engine, settings):
             await job_stream.queue(0, speech(5))
@@ -158,7 +158,7 @@ class TestStopping:
     async def test_a_partial_in_progress_is_dropped_and_another_may_be_requested(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        full = Scribe(max_batch=1, gets_on=lambda _: False)
+        full = ContinuousTeller(max_batch=1, gets_on=lambda _: False)
         async with working(redis, full, WorkerSettings(drain_seconds=0)):
             await job_stream.ask(0, speech(5))
             await until_begun(full)

@@ -20,7 +20,7 @@ from protocol.auth.web_access import Headers, WebRefusal
 
 from .settings import ApiSettings
 
-_LOOK_SECONDS = 5.0
+_CHECK_SECONDS = 5.0
 """Seconds between checks of the files."""
 
 _ANSWER_SECONDS = 0.25
@@ -109,7 +109,7 @@ class ApiAccess:
     async def run(self) -> None:
         """Check the files periodically until cancelled, and end requests whose permit is not valid any more."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
             await self.poll()
 
     async def poll(self) -> None:

@@ -43,9 +43,9 @@ class ArrivalRate:
         return self._verdict()
 
     def _verdict(self) -> float | None:
-        looks = list(self._observations)
-        whole = _speed(looks[0], looks[-1])
-        steps = [_speed(one, other) for one, other in pairwise(looks)]
+        observations = list(self._observations)
+        whole = _speed(observations[0], observations[-1])
+        steps = [_speed(one, other) for one, other in pairwise(observations)]
         steady = all(whole / _STEADY < step < whole * _STEADY for step in steps)
         wrong = any(low <= whole <= high for low, high in _WRONG)
         if steady and _RIGHT[0] <= whole <= _RIGHT[1]:

@@ -83,7 +83,7 @@ class Believer:
 
 
 @dataclass
-class Heard:
+class SegmenterOutput:
     """The output of one ChannelSegmenter."""
 
     spans: list[Span] = field(default_factory=list)
@@ -91,9 +91,9 @@ class Heard:
     audio: list[Pcm] = field(default_factory=list)
 
 
-def heard(events: Sequence[SoundEvent]) -> Heard:
+def heard(events: Sequence[SoundEvent]) -> SegmenterOutput:
     """Put segments together as a worker does, and check the invariants of the events."""
-    found = Heard()
+    found = SegmenterOutput()
     start: int | None = None
     grown: list[Pcm] = []
     for event in events:
@@ -125,7 +125,7 @@ def whole(
     rate: int = SECOND,
     endpointing: Endpointing | None = None,
     predict: VadModel | None = None,
-) -> Heard:
+) -> SegmenterOutput:
     """All events for `pcm`, fed in pieces."""
     segmenter = ChannelSegmenter(endpointing, vad=vad, rate=rate)
     predict = predict or Believer()
@@ -138,7 +138,7 @@ def whole(
     return heard(events + segmenter.finish())
 
 
-def same(one: Heard, other: Heard) -> bool:
+def same(one: SegmenterOutput, other: SegmenterOutput) -> bool:
     return (one.spans, one.reasons) == (other.spans, other.reasons) and all(
         (a == b).all() for a, b in zip(one.audio, other.audio, strict=True)
     )
