@@ -1,4 +1,4 @@
-"""A bridge that speaks numbers and comes back when its connection breaks: the reference client for resuming."""
+"""A bridge that speaks numbers and reconnects after a broken connection: the reference client for resuming."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from bench.spoken import BASE, POISON, SYLLABLE, WORDS, speak, syllables
 from protocol.audio import Encoding, encode
 
 _PAUSE = 4_000
-"""Samples of silence behind each number: half a second."""
+"""Samples of silence after each number: half a second."""
 
 _DIGITS = 4
 _FRAME = 160
@@ -29,20 +29,20 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CallScript:
-    """What is said in a call: G.711 mu-law, and where each digit lies, in samples."""
+    """The audio of a call (G.711 mu-law), and the position of each digit in samples."""
 
     call_id: str
     audio: bytes = field(repr=False)
     digits: tuple[tuple[int, str], ...]
-    """Where each begins, and the word that is to be written for it."""
+    """Position of each word in samples, and the word that must be written for it."""
 
     poisoned: int | None
-    """Where the poison begins."""
+    """Position of the poison in samples."""
 
     language: str = "en"
 
     def rest(self, call_id: str, position: int) -> "CallScript | None":
-        """The numbers from `position` on, as the script of another call; None when there are none."""
+        """Return the numbers from `position` (samples) on, as the script of another call; None if none is left."""
         starts = [at for at, _ in self.digits[::_DIGITS] if at >= position]
         if not starts:
             return None
@@ -59,7 +59,7 @@ def script(
     poisoned: bool,
     language: str = "en",
 ) -> CallScript:
-    """So many numbers with pauses between them, one of them poison if the call is to have some."""
+    """Return a script of `numbers` numbers with pauses between them; one is poison if the call is to have one."""
     said = syllables()
     silence = np.zeros(_PAUSE, np.int16)
     poison = int(chance.integers(1, numbers)) if poisoned else -1
@@ -76,32 +76,32 @@ def script(
 
 
 def _harmless(chance: np.random.Generator) -> str:
-    """A number that has no two sevens: two halves of two numbers are no poison either."""
+    """Return a number with at most one 7, so that the halves of two cut numbers are not poison either."""
     while (number := "".join(str(d) for d in chance.integers(0, BASE, _DIGITS))).count("7") > 1:
         pass
     return number
 
 
 class Bridge:
-    """Streams a script at `pace` times real time, to whichever gateway is there."""
+    """Streams a script at `pace` times real time to any running gateway."""
 
     def __init__(self, said: CallScript, urls: list[str], pace: float, dice: random.Random) -> None:
         self.script = said
         self.call_id = said.call_id
         self.log: list[Event] = []
-        """The whole log, read in the end by a listener who comes late."""
+        """The whole log, read at the end by a listener that connects late."""
 
         self.cuts: list[int] = []
-        """Positions at which the call was resumed."""
+        """Positions, in samples, at which the call was resumed."""
 
         self.seen: dict[int, Event] = {}
-        """What the bridge itself was told, by seq."""
+        """The events that the bridge received, by seq."""
 
         self.contradictions = 0
-        """Events that came twice under the same seq and differed."""
+        """Events that arrived twice with the same seq and different content."""
 
         self.heard = len(said.audio)
-        """Samples that must have been heard: all that can come back says all of it."""
+        """Samples that must have been processed: all, because a bridge that reconnects sends everything."""
 
         self._urls = urls
         self._pace = pace
@@ -113,25 +113,25 @@ class Bridge:
 
     @property
     def is_talking(self) -> bool:
-        """Whether its call is in progress, as far as it knows."""
+        """Return whether the call is in progress, as far as the bridge knows."""
         return self._connected.is_set() and not self._ended.is_set()
 
     @property
     def open_segments(self) -> set[str]:
-        """Those that began and have no text yet, as far as it was told."""
+        """Return the segments that began and have no text yet, as far as the bridge knows."""
         begun = {one["segment_id"] for one in self.seen.values() if one["type"] == "speech.started"}
         ended = {one["segment_id"] for one in self.seen.values() if one["type"] in TERMINAL}
         return begun - ended
 
     async def connected(self) -> None:
-        """Until the bridge has a connection, or nothing more to say."""
+        """Wait until the bridge has a connection, or nothing left to send."""
         waiting = [asyncio.ensure_future(one.wait()) for one in (self._connected, self._ended)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for one in waiting:
             one.cancel()
 
     async def run(self) -> None:
-        """Until the call has ended and its log has been read."""
+        """Wait until the call has ended and its log has been read."""
         while not self._ended.is_set():
             with contextlib.suppress(OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
                 await self._converse()
@@ -142,7 +142,7 @@ class Bridge:
                 await self._read_log()
             told = [self.seen[seq] for seq in sorted(self.seen)]
             if not self._is_whole(self.log) and self._is_whole(told):
-                self.log = told  # the log of an ended call dies with Valkey
+                self.log = told  # the log of an ended call is lost with Valkey
 
     async def _converse(self) -> None:
         url = self._dice.choice(self._urls)
@@ -166,13 +166,13 @@ class Bridge:
         start["language"] = self.script.language
         if self._token:
             start |= {"token": self._token, "after": max(self.seen, default=0)}
-        else:  # whatever came of an earlier try, nobody has heard anything of it
+        else:  # the bridge knows nothing of an earlier attempt
             self._tries += 1
             self.call_id = f"{self.script.call_id}.{self._tries}"
         return start | {"call_id": self.call_id}
 
     async def _ready(self, socket: ClientConnection) -> int:
-        """Where to go on; the end of the call when it is not in progress any more."""
+        """Return the position to continue from; the end of the call if it is no longer in progress."""
         try:
             async for message in socket:
                 event = json.loads(message)

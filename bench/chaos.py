@@ -1,21 +1,23 @@
 """
-Kill everything, one thing at a time, and count what was lost.
+Chaos test: kill processes at random while calls run, and count lost, repeated and wrong segments.
 
-Real processes, real Valkey, real sockets.  Each call speaks numbers that can be told from the samples
-(bench/spoken.py), half of the calls in another language, which other workers know.  Two of three come over a bridge
-that comes back when its connection breaks, the third over one that cannot: what it said while its gateway lived
-must be there.  Meanwhile gateways, workers, the recorder and Valkey are killed with SIGKILL, workers are stopped
-past their lease and woken again, gateways stand still (alone, and together with all workers) for less than what
-makes them dead, the recorder is away for longer than a minute, loops take the processor, and segments
-kill whoever reads them.  In the end every segment must have exactly one terminal event, the client's log and
-every column of the store must agree, the text must be what was said in that stretch of the call, and
-only the poison may have failed.
+Real processes, a real Valkey, real sockets. Each call speaks numbers that can be recognised from the samples
+(bench/spoken.py); half of the calls use another language, which only some workers support. Two of three calls use
+a bridge that reconnects. The third uses a bridge that cannot: what it sent while its gateway lived must be in the
+log.
 
-In every second run Valkey writes down what it knows, and its death may cost it the end of that, as a power cut
-would; in the others it costs everything.
+Meanwhile the test kills gateways, workers, the recorder and Valkey with SIGKILL; stops workers for longer than
+their lease and continues them; stops gateways (alone, and together with all workers) for less than
+`lost_seconds`; keeps the recorder away for more than a minute; loads the CPU; and sends segments that kill the
+worker that reads them (poison). At the end every segment must have exactly one terminal event, the log and every
+column of the store must agree, the text must match the digits spoken in that span, and only poison may have
+failed.
 
-After the death of a gateway or of Valkey the next fault waits until its calls are in order again: two deaths at
-once are not promised to be harmless.  For the same reason no gateway dies while the recorder is away.
+In every second run Valkey persists its data and may lose the last part of it, as after a power failure; in the
+other runs it loses everything.
+
+After the death of a gateway or of Valkey the next fault waits until the calls have recovered, because two deaths
+at once are not promised to be harmless. For the same reason no gateway is killed while the recorder is away.
 """
 
 import argparse
@@ -48,11 +50,14 @@ from runtime.process import run_loop
 from transcripts.store import Store
 
 _TURNS_PER_CALL = 150.0
-"""Turns of the measuring loop of one core that one call at real time takes, with room for the busy loops."""
+"""
+Iterations of the measuring loop that one call at real time costs on one core, with a margin for the load
+processes.
+"""
 
 
 async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> Verdict:
-    """All calls at once under faults; what came of it.  `plan.keep` leaves the logs of all processes there."""
+    """Run all calls under faults and evaluate them. The logs of all processes go to `plan.keep`, if it is set."""
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="trunkline-chaos-") as name:
         it = rig(
@@ -75,7 +80,7 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> Verdict
                     process.signal(signal.SIGCONT)
             if faults.done() and not faults.cancelled() and faults.exception():
                 raise faults.exception() or AssertionError
-            await it.start_who_is_missing()
+            await it.restart_ended()
             await stored(it)
             if plan.keep:
                 _keep(Path(name), plan.keep / f"seed-{seed}", bridges)
@@ -90,18 +95,18 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> Verdict
 
 
 def _bridge(said: CallScript, urls: list[str], pace: float, dice: random.Random) -> Bridge:
-    """Calls named `t...` come over bridges that cannot come back."""
+    """Calls named `t...` use bridges that cannot reconnect."""
     kind = OneWayBridge if said.call_id.startswith("t") else Bridge
     return kind(said, urls, pace, random.Random(dice.random()))
 
 
 def is_void(bridge: Bridge) -> bool:
-    """Whether its call need not have begun, and did not."""
+    """Return whether the call need not have begun, and did not."""
     return isinstance(bridge, OneWayBridge) and bridge.is_void
 
 
 async def converse(bridge: Bridge, bridges: list[Bridge], dice: random.Random) -> None:
-    """One call; where its bridge cannot come back, another call behind it says the rest."""
+    """Run one call; where its bridge cannot reconnect, another call sends what is left."""
     if not isinstance(bridge, OneWayBridge):
         return await bridge.run()
     saying = asyncio.ensure_future(bridge.run())
@@ -124,7 +129,7 @@ def _keep(folder: Path, where: Path, bridges: Sequence[Bridge]) -> None:
 
 
 async def dead_letters(it: Rig) -> int:
-    """Segments that were given up, as far as Valkey still knows of them."""
+    """Return the segments that were given up, as far as Valkey still has them."""
     redis = connect(RedisSettings(url=it.redis_url))
     try:
         return int(await redis.xlen(Partition(0).dead))
@@ -133,7 +138,7 @@ async def dead_letters(it: Rig) -> int:
 
 
 def main() -> int:
-    """Some runs, each with a seed of its own; every second one with a Valkey that forgets."""
+    """Do `runs` runs, each with its own seed; in every second one Valkey keeps no data."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -185,7 +190,7 @@ def main() -> int:
 
 
 def scripts_of(calls: int, numbers: int, poison: int, seed: int) -> list[CallScript]:
-    """Every second call in the other language, every third over a bridge that cannot come back."""
+    """Every second call uses the other language, every third one a bridge that cannot reconnect."""
     chance = np.random.default_rng(seed)
     poisonable = [number for number in range(calls) if number % 3 != 2][:poison]
     return [
@@ -201,7 +206,7 @@ def scripts_of(calls: int, numbers: int, poison: int, seed: int) -> list[CallScr
 
 
 def fitting_calls(pace: float) -> int:
-    """As many calls as this machine can bear now, by how much of a plain loop it gets done in 0.3 s."""
+    """Return the number of calls this machine can process now, from the speed of a plain loop in 0.3 s."""
     deadline, turns = time.monotonic() + 0.3, 0
     while time.monotonic() < deadline:
         sum(range(10_000))

@@ -1,4 +1,4 @@
-"""What chaos does to the ring, and what it waits for between one fault and the next."""
+"""The faults of the chaos test, and the conditions for which it waits between two faults."""
 
 import asyncio
 import os
@@ -16,37 +16,37 @@ from broker.redis_keys import CallKeys, Partition
 from protocol.settings import RedisSettings
 
 _SETTLING = 3.0
-"""Seconds after which a gateway has told Redis everything again, once it has begun: more than one beat."""
+"""Seconds after which a running gateway has restored its calls in Redis: more than one heartbeat."""
 
 _TELLING = 60.0
-"""Seconds after which a gateway that has not begun never will."""
+"""Seconds after which a gateway that has not started counts as failed."""
 
 _SETTLED = 120.0
-"""Seconds after which what was said when Valkey died has its text, also on a busy machine."""
+"""Seconds within which speech sent when Valkey died has its text, also on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """What a run is to be."""
+    """The parameters of a run."""
 
     pace: float = 1.0
     durable: bool = False
     languages: tuple[str, ...] = ("en", "en", "de", "de")
-    """Of the workers."""
+    """Lease of the workers."""
 
     busy: int = 0
     lost_seconds: float = LOST_SECONDS
     recorder_away: float = 80.0
-    """Seconds; 0 for never."""
+    """Seconds; 0: never."""
 
     only_frozen: bool = False
-    """Whether all workers and a gateway are stopped together, again and again, and nothing else happens."""
+    """Whether the only fault is to stop all workers and a gateway together, repeatedly."""
 
     keep: Path | None = None
 
     @property
     def frozen_seconds(self) -> float:
-        """How long a gateway may stand still without its calls being taken from it."""
+        """Seconds for which a gateway may be stopped without losing its calls."""
         return min(30.0, self.lost_seconds * 2 / 3)
 
 
@@ -82,7 +82,7 @@ class Chaos:
             self._faults = [self._faults[8]]
 
     async def run(self) -> None:
-        """One fault after the other, until cancelled."""
+        """Cause one fault after the other, until cancelled."""
         if self._plan.only_frozen:
             await self._start_busy()
         try:
@@ -99,12 +99,12 @@ class Chaos:
                 await asyncio.gather(self._away, return_exceptions=True)
 
     def _is_allowed(self, name: str) -> bool:
-        """While the recorder is away, gateways alone keep what ended: their death is a second one."""
+        """While the recorder is away, only gateways keep ended calls: the death of one would be a second fault."""
         is_away = self._away is not None and not self._away.done()
         return not is_away or not name.startswith(("recorder", "gateway killed", "gateway told"))
 
     async def _send_recorder_away(self) -> None:
-        """It comes back behind its time, and other faults do not wait for it."""
+        """Start the recorder again after its time; other faults do not wait for it."""
         await self._rig.recorder.kill()
         self._away = asyncio.create_task(self._bring_recorder_back())
 
@@ -120,7 +120,7 @@ class Chaos:
         await self._freeze([self._dice.choice(self._rig.gateways), *self._rig.workers])
 
     async def _freeze(self, processes: Sequence[RigProcess]) -> None:
-        """For less than what makes a gateway dead: nothing may come of it."""
+        """Stop a gateway for less than `lost_seconds`, which must have no effect."""
         for process in processes:
             process.signal(signal.SIGSTOP)
         await asyncio.sleep(self._plan.frozen_seconds)
@@ -140,12 +140,12 @@ class Chaos:
             await loop.start()
 
     async def _all_connected(self) -> None:
-        """Until every bridge has a connection again, and the calls of those that cannot come back have ended."""
+        """Wait until every bridge has a connection again, and calls whose bridge cannot reconnect have ended."""
         await asyncio.gather(*(bridge.connected() for bridge in self._bridges))
 
     async def _kill_worker(self) -> None:
         worker = self._dice.choice(self._rig.workers)
-        await worker.kill()  # and `keep_workers` starts it again
+        await worker.kill()  # and `keep_workers` restarts it
 
     async def _stop_worker(self) -> None:
         worker = self._dice.choice(self._rig.workers)
@@ -164,7 +164,7 @@ class Chaos:
         await asyncio.sleep(_SETTLING)
 
     async def _stop_gateway(self) -> None:
-        """As in a rolling restart: it leaves its calls to the other one."""
+        """Stop a gateway as in a rolling restart: it leaves its calls to the other one."""
         number = self._dice.randrange(len(self._rig.gateways))
         gateway = self._rig.gateways[number]
         await gateway.stop()
@@ -174,7 +174,7 @@ class Chaos:
         await asyncio.sleep(_SETTLING)
 
     async def _drain_worker(self) -> None:
-        await self._dice.choice(self._rig.workers).stop()  # and `keep_workers` starts it again
+        await self._dice.choice(self._rig.workers).stop()  # and `keep_workers` restarts it
 
     async def _kill_recorder(self) -> None:
         await self._rig.recorder.kill()
@@ -182,7 +182,7 @@ class Chaos:
         await self._rig.recorder.start()
 
     async def _cut_valkey(self) -> None:
-        """What it wrote down in its last second was not on the disk yet."""
+        """Cut what Valkey wrote in its last second, as if it was not on the disk yet."""
         written = self._rig.file
         await asyncio.sleep(self._dice.uniform(0, 1.0))
         await self._rig.valkey.kill()
@@ -203,7 +203,7 @@ class Chaos:
         await asyncio.sleep(_SETTLING)
 
     async def _told_again(self) -> None:
-        """Until gateways have told this life of Valkey of their calls: on a busy machine that takes longer."""
+        """Wait until the gateways have restored their calls in the restarted Valkey; longer on a busy machine."""
         redis = connect(RedisSettings(url=self._rig.redis_url))
         try:
             life = (await redis.info("server"))["run_id"].encode()
@@ -220,7 +220,7 @@ class Chaos:
         """
         Wait until the segments that are open now in calls whose bridge cannot reconnect have their text.
 
-        Before that, only their gateway may have their audio.  A bridge that can reconnect sends it again.
+        Before that, only their gateway may have their audio. A bridge that can reconnect sends it again.
         """
         one_way = [bridge for bridge in self._bridges if isinstance(bridge, OneWayBridge)]
         waiting = [(bridge, bridge.open_segments) for bridge in one_way]
@@ -231,7 +231,7 @@ class Chaos:
 
 
 async def stored(it: Rig) -> None:
-    """Until the outbox is empty."""
+    """Wait until the outbox is empty."""
     redis = connect(RedisSettings(url=it.redis_url))
     try:
         while await redis.xlen(Partition(0).outbox):  # noqa: ASYNC110  # another process empties it

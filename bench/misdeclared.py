@@ -75,7 +75,7 @@ WRONG: dict[str, Callable[[Pcm], Declared]] = {
 }
 
 
-def doubted(declared: Declared) -> bool:
+def uncertain(declared: Declared) -> bool:
     """Whether any of the audio would not be transcribed, fed in frames of 20 ms."""
     pcm, rate, pace = declared
     quality_monitor, size = QualityMonitor(1, rate), rate // 50
@@ -95,7 +95,7 @@ def main() -> None:
     for title, cases in (("right", RIGHT), ("wrong", WRONG)):
         for name, declare in cases.items():
             count = sum(
-                doubted(declare(channel[: 8_000 * _SECONDS]))
+                uncertain(declare(channel[: 8_000 * _SECONDS]))
                 for path in paths
                 for channel in read_recording(path).channels
             )

@@ -1,4 +1,4 @@
-"""A bridge that cannot come back: a Twilio media stream.  What it says is over when its connection breaks."""
+"""A bridge that cannot reconnect, such as a Twilio media stream: a broken connection ends what it sends."""
 
 import asyncio
 import base64
@@ -13,39 +13,39 @@ from bench.bridge import Bridge, CallScript
 
 _FRAME = 160
 _MARGIN = 16_000
-"""Samples: what was sent so shortly before the gateway died may have been on its way to it."""
+"""Samples that may have been on their way to the gateway when it died."""
 
 _FAREWELL = 240.0
-"""Seconds within which a call whose connection broke must have its end in the log."""
+"""Seconds within which the log of a call whose connection broke must have its end."""
 
 _TROUBLE = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError)
 
 
 class OneWayBridge(Bridge):
-    """Streams a script once; what is left when its connection breaks is for another call."""
+    """Streams a script once; another call sends what is left when the connection breaks."""
 
     def __init__(self, said: CallScript, urls: list[str], pace: float, dice: random.Random) -> None:
         super().__init__(said, urls, pace, dice)
         self.silent = asyncio.Event()
-        """Set when it says nothing more: all is said, or its connection is gone."""
+        """Set when the bridge sends nothing more: all is sent, or its connection is broken."""
 
         self._sent = 0
 
     @property
     def is_void(self) -> bool:
-        """Whether its connection broke before anything of it need have been heard, and nothing was."""
+        """Return whether the connection broke before any audio had to be processed, and none was."""
         return not self.heard and not self.log
 
     def rest(self, call_id: str) -> CallScript | None:
-        """What is left to say, for another call."""
+        """Return what is left to send, for another call."""
         return self.script.rest(call_id, self._sent)
 
     def followed_by(self, said: CallScript, dice: random.Random) -> "OneWayBridge":
-        """Another call to the same gateways."""
+        """Return another call to the same gateways."""
         return OneWayBridge(said, self._urls, self._pace, dice)
 
     async def run(self) -> None:
-        """Until the call has ended and its log has been read."""
+        """Wait until the call has ended and its log has been read."""
         listening = asyncio.ensure_future(self._follow())
         try:
             await self._say_it()
@@ -59,7 +59,7 @@ class OneWayBridge(Bridge):
         self.log = [self.seen[seq] for seq in sorted(self.seen)]
 
     async def _say_it(self) -> None:
-        """All of it, or as much as one connection takes."""
+        """Send the script, or as much as one connection takes."""
         while not self._connected.is_set():
             with contextlib.suppress(*_TROUBLE):
                 url = f"{self._dice.choice(self._urls)}/twilio"
@@ -100,7 +100,7 @@ class OneWayBridge(Bridge):
             self._sent = start + _FRAME
 
     async def _follow(self) -> None:
-        """Read the log as a listener of its own, from any gateway, until the call has ended."""
+        """Read the log as a separate listener, from any gateway, until the call has ended."""
         while not self._ended.is_set():
             with contextlib.suppress(*_TROUBLE):
                 after = max(self.seen, default=0)

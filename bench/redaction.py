@@ -24,7 +24,7 @@ from bench.redaction_set.cases import Case, all_cases
 from protocol.events import SegmentId, Span
 from protocol.redaction.call_state import CallState
 from protocol.redaction.policy import CARD_DATA_POLICY
-from protocol.redaction.redactor import Heard, redact
+from protocol.redaction.redactor import RecognisedText, redact
 
 Hidden = list[set[int]]
 """For each line of a case, the indices of its masked words."""
@@ -44,7 +44,9 @@ def ours(case: Case) -> Hidden:
         segment = SegmentId(line.channel, counts[line.channel])
         counts[line.channel] += 1
         span = Span(place * 24_000, place * 24_000 + 16_000)
-        result = redact(state, Heard(segment, span, line.words, case.language), CARD_DATA_POLICY)
+        result = redact(
+            state, RecognisedText(segment, span, line.words, case.language), CARD_DATA_POLICY
+        )
         state = result.state
         hidden[segment] = {at for mask in result.masks for at in range(mask.first, mask.last + 1)}
         for revision in result.revisions:

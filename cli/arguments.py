@@ -60,7 +60,7 @@ def _fill(verb: argparse.ArgumentParser, name: str) -> None:
     if name in PARTS:
         _settings(verb, PARTS[name])
     if name in ("up", "demo"):
-        verb.add_argument("--workers", type=int, default=1, help="worker processes")
+        verb.add_argument("--workers", type=int, default=1, help="number of worker processes")
         verb.add_argument("--engine", help="engine of the workers")
         verb.add_argument("--model", help=_MODEL)
         verb.add_argument("--port", type=int, help="port of the gateway")
@@ -89,7 +89,7 @@ def _engines(verb: argparse.ArgumentParser, engines: "Mapping[str, type[BaseMode
 def _call(verb: argparse.ArgumentParser) -> None:
     from .simulated_bridge import PATHS
 
-    verb.add_argument("file", help="audio file; of a stereo file the left channel is the agent")
+    verb.add_argument("file", help="audio file; in a stereo file the left channel is the agent")
     verb.add_argument(
         "--dialect", choices=sorted(PATHS), default="native", help="dialect to simulate"
     )
@@ -130,7 +130,7 @@ def _pace(text: str) -> float:
 def _transcribe(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", help="audio file")
     _form(verb)
-    verb.add_argument("--output", help="file to write; default: standard output")
+    verb.add_argument("--output", help="output file; default: standard output")
     verb.add_argument("--engine", help="engine to use")
     verb.add_argument("--model", help=_MODEL)
     _said(verb)
@@ -150,9 +150,11 @@ def _form(verb: argparse.ArgumentParser) -> None:
 
 
 def _show(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("call", nargs="?", help="call id; without one the latest calls are listed")
+    verb.add_argument(
+        "call", nargs="?", help="call id; if it is missing, the latest calls are listed"
+    )
     _form(verb)
-    verb.add_argument("--limit", type=int, default=20, help="how many calls to list")
+    verb.add_argument("--limit", type=int, default=20, help="number of calls to list")
     _stored(verb)
 
 
@@ -171,10 +173,8 @@ def _listed(verb: argparse.ArgumentParser) -> None:
         verb.add_argument(f"--{name}", help=f"calls with this {name}")
     verb.add_argument("--min-duration", help="least duration in seconds")
     verb.add_argument("--order", help="newest, oldest or longest")
-    verb.add_argument(
-        "--tenant", default="", help="whose calls; default: of a site without tenants"
-    )
-    verb.add_argument("--limit", default="20", help="how many calls, at most 200")
+    verb.add_argument("--tenant", default="", help="tenant of the calls; default: no tenant")
+    verb.add_argument("--limit", default="20", help="number of calls, at most 200")
     verb.add_argument("--cursor", help="next_cursor of the page before")
     _stored(verb)
 
@@ -187,14 +187,14 @@ def _search(verb: argparse.ArgumentParser) -> None:
 def _export(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("call", help="call id")
     _form(verb)
-    verb.add_argument("--output", help="file to write; default: standard output")
+    verb.add_argument("--output", help="output file; default: standard output")
     verb.add_argument("--store", help="SQLAlchemy URL of the store")
 
 
 def _tag(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("call", help="call id")
     verb.add_argument("tags", nargs="*", help="tags to add; with a - before it, a tag is removed")
-    verb.add_argument("--agent", help="who spoke for the site")
+    verb.add_argument("--agent", help="name of the agent who took the call")
     verb.add_argument("--notes", help="notes, which replace those before")
     verb.add_argument("--legal-hold", choices=["on", "off"], help="whether it must not be deleted")
     _stored(verb)
@@ -241,7 +241,7 @@ def _keys(verb: argparse.ArgumentParser) -> None:
     )
     trust.add_argument("kind", choices=[str(kind) for kind in Kind])
     trust.add_argument("name", help="issuer, AudioHook API key, or common name of a certificate")
-    trust.add_argument("--algorithm", default="", help="of tokens: HS256, RS256, ES256 or EdDSA")
+    trust.add_argument("--algorithm", default="", help="for tokens: HS256, RS256, ES256 or EdDSA")
     trust.add_argument("--audience", default="", help="for tokens: required value of the aud claim")
     for one in (create, trust):
         one.add_argument("--tenant", default="", help="tenant of the key; default: no tenant")
@@ -252,7 +252,10 @@ def _keys(verb: argparse.ArgumentParser) -> None:
             help="scope of the key, may be repeated; default: ingest and read",
         )
     for one in (create, revoke, trust, actions.choices["list"]):
-        one.add_argument("--keys-file", help="default: the gateway's, else in the data folder")
+        one.add_argument(
+            "--keys-file",
+            help="key file; default: keys_file of the gateway, or a file in the data folder",
+        )
 
 
 _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {

@@ -105,7 +105,7 @@ def engine_loaded(options: argparse.Namespace, name: str) -> "Engine":
     """Load and warm up the engine `name` with its settings.  Raises ConfigurationError."""
     configuration = configuration_of(options)
     if configuration.section("worker", WorkerSettings).model and not registry.accepts(name):
-        raise ConfigurationError(f"--model: the engine {name} has one model only")
+        raise ConfigurationError(f"--model: the engine {name} has only one model")
     return registry.load(name, **_engine_settings(configuration, name).options())
 
 
@@ -118,7 +118,7 @@ def prepare_weights(options: argparse.Namespace) -> None:
     """Prepare the weights of the engine, with a progress bar.  Needed only before the first start."""
     engine = engine_chosen(options).engine
     if engine in registry.folders():
-        with progress_bar("preparing the model, once") as progress:
+        with progress_bar("preparing the model (first start only)") as progress:
             registry.prepare(engine, lambda _, part: progress(part))
 
 

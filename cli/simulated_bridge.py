@@ -153,12 +153,12 @@ class Playback:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
-Heard = Callable[[dict[str, Any]], None]
+OnEvent = Callable[[dict[str, Any]], None]
 """Called with each public event as it arrives."""
 
 
 async def play(
-    playback: Playback, heard: Heard, progress: Callable[[float], None], hang_up: asyncio.Event
+    playback: Playback, heard: OnEvent, progress: Callable[[float], None], hang_up: asyncio.Event
 ) -> None:
     """
     Play a call and receive its events, until `call.ended`.
@@ -191,7 +191,7 @@ async def play(
 async def _converse(
     socket: ClientConnection,
     playback: Playback,
-    heard: Heard,
+    heard: OnEvent,
     progress: Callable[[float], None],
     hang_up: asyncio.Event,
 ) -> bool:
@@ -235,7 +235,7 @@ async def _send(
         await socket.send(messages[-1].message)
 
 
-async def _feed(socket: ClientConnection, heard: Heard) -> bool:
+async def _feed(socket: ClientConnection, heard: OnEvent) -> bool:
     """Receive events.  Returns whether `call.ended` arrived before the connection closed."""
     kind = None
     with contextlib.suppress(ConnectionClosed):
@@ -261,7 +261,7 @@ async def _drain(socket: ClientConnection) -> None:
             pass
 
 
-async def _subscribe(playback: Playback, heard: Heard) -> bool:
+async def _subscribe(playback: Playback, heard: OnEvent) -> bool:
     """
     Receive the events of the call on a separate connection; after a loss, reconnect after the last event.
 

@@ -80,7 +80,7 @@ Calls are listed, searched, exported and deleted at
     {api}/v1/calls
     {api}/docs (all requests; docs/api.md is a tutorial)
 
-Ctrl-C ends it."""
+Press Ctrl-C to stop."""
 
 
 def _side_servers(configuration: Configuration) -> dict[str, int]:

@@ -56,7 +56,8 @@ class CallConfig:
     """The audio is a recording: live calls are transcribed first."""
 
     paused: bool = False
-    """The audio is not processed for now, because the site said so over the API."""
+    """The audio is not processed now, because a client of the API has paused the call."""
+
     redact: frozenset[DataKind] = frozenset()
     """Kinds of data that the client asks to redact, beside those of the site's policy."""
 

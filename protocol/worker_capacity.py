@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-TELL_SECONDS = 2.0
+REPORT_SECONDS = 2.0
 """Interval of the reports of a worker."""
 
 FRESH_SECONDS = 10.0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-FIGURES = "text/plain; version=1.0.0; charset=utf-8"
+METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 WORDS = "text/plain; charset=utf-8"
 
 
@@ -68,7 +68,7 @@ def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
         case "/readyz":
             return _unless(health.obstacle, "ready")
         case "/metrics":
-            return Answer(HTTPStatus.OK, metrics(), FIGURES)
+            return Answer(HTTPStatus.OK, metrics(), METRICS_TYPE)
         case _:
             paths = "/livez, /startupz, /readyz, /metrics"
             return Answer(HTTPStatus.NOT_FOUND, f"no such path; there are {paths}\n")

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from broker.redis_keys import Partition, parse_entry_id
 from protocol.jobs import task_of
 
-_LOOK_SECONDS = 0.02
+_CHECK_SECONDS = 0.02
 """Sampling interval: every step of the event loop that is longer than this is measured."""
 
 
@@ -50,8 +50,8 @@ class LoopMeter:
         """Measure until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _LOOK_SECONDS
-            await asyncio.sleep(_LOOK_SECONDS)
+            due = loop.time() + _CHECK_SECONDS
+            await asyncio.sleep(_CHECK_SECONDS)
             late = max(0.0, loop.time() - due)
             self._lag.observe(late)
             self._longest = max(self._longest, late)
@@ -124,7 +124,7 @@ class QueueMeter:
                     partials.append(partition.partials_in(job_stream))
                     recordings.append(partition.recordings_in(job_stream))
         for task, streams in tasks.items():
-            depth, age = await self._look_into(redis, streams)
+            depth, age = await self._measure(redis, streams)
             self._task_depth.labels(task).set(depth)
             self._task_age.labels(task).set(age)
         named = {
@@ -133,12 +133,12 @@ class QueueMeter:
             "recordings": recordings,
         }
         for job_stream, streams in self._job_streams.items():
-            depth, age = await self._look_into(redis, [*streams, *named.get(job_stream, ())])
+            depth, age = await self._measure(redis, [*streams, *named.get(job_stream, ())])
             self._depth.labels(job_stream).set(depth)
             self._age.labels(job_stream).set(age)
         self._up.set(1)
 
-    async def _look_into(self, redis: Redis, streams: Sequence[str]) -> tuple[int, float]:
+    async def _measure(self, redis: Redis, streams: Sequence[str]) -> tuple[int, float]:
         """Return the number of entries in `streams` and the age of the oldest in seconds."""
         async with redis.pipeline(transaction=False) as pipe:
             for stream in streams:

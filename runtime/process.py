@@ -132,9 +132,9 @@ def log_as_json(part: str) -> None:
 
     If standard error is not read, lines are discarded and counted.
     """
-    pen = LogWriter(sys.stderr.fileno())
-    pen.complain_by(lambda lines: log.warning("log_lines_dropped", entries=lines))
-    _at_end.callback(pen.finish)
+    log_writer = LogWriter(sys.stderr.fileno())
+    log_writer.complain_by(lambda lines: log.warning("log_lines_dropped", entries=lines))
+    _at_end.callback(log_writer.finish)
     logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
     sys.excepthook = crashed
     structlog.contextvars.bind_contextvars(part=part)
@@ -146,5 +146,5 @@ def log_as_json(part: str) -> None:
             only_allowed,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=lambda *_: pen,
+        logger_factory=lambda *_: log_writer,
     )

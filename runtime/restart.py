@@ -84,18 +84,20 @@ class RestartingProcess:
 
     async def _keep(self, ready: Ready) -> None:
         loop = asyncio.get_running_loop()
-        deaths = CrashHistory()
+        crashes = CrashHistory()
         while True:
             status = await self._live(ready)
-            deaths = deaths.another(loop.time())
-            if self._most and len(deaths.at) >= self._most:
+            crashes = crashes.another(loop.time())
+            if self._most and len(crashes.at) >= self._most:
                 raise StackError(
                     f"the {self._name} died {self._most} times within"
                     f" {LATELY_SECONDS:.0f} s, the last time with status"
                     f" {status}: it is not started again; its last lines say why"
                 )
-            log.error("process_died", name=self._name, status=status, again_in_seconds=deaths.pause)
-            await asyncio.sleep(deaths.pause)
+            log.error(
+                "process_died", name=self._name, status=status, again_in_seconds=crashes.pause
+            )
+            await asyncio.sleep(crashes.pause)
 
     async def _live(self, ready: Ready) -> int | None:
         """Run the process once; None if the system could not start it, for example for lack of memory."""

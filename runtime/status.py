@@ -23,7 +23,7 @@ from protocol.operator_error import OperatorError
 from .health import Health, answer
 from .metrics import LoopMeter, QueueMeter
 
-_BEAT = 2.0
+_HEARTBEAT_SECONDS = 2.0
 """Seconds between two checks of Redis."""
 
 
@@ -72,7 +72,7 @@ async def listening(
 
     try:
         # Only the HTTP side of websockets is used: its requests are bounded, and it is a dependency already.
-        server = await serve(_nobody, host, port, process_request=respond, open_timeout=5)
+        server = await serve(_refuse_upgrade, host, port, process_request=respond, open_timeout=5)
     except OSError as exc:
         raise StatusError(
             f"metrics_port {port} on {host} is not available"
@@ -107,8 +107,8 @@ async def _watch(redis: Redis, health: Health, meter: QueueMeter) -> None:
             health.redis(answers=True)
         except (RedisError, OSError):
             health.redis(answers=False)
-        await asyncio.sleep(_BEAT)
+        await asyncio.sleep(_HEARTBEAT_SECONDS)
 
 
-async def _nobody(socket: ServerConnection) -> None:
+async def _refuse_upgrade(socket: ServerConnection) -> None:
     """Handler that is never called: `process_request` answers every request before."""

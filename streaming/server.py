@@ -60,7 +60,7 @@ from .settings import GatewaySettings
 _RESUMABLE = "/v1/calls"
 """Path of the native dialect, whose bridges can resume a call."""
 
-_BEAT = 2.0
+_HEARTBEAT_SECONDS = 2.0
 """Seconds between two heartbeats with the checkpoint of every call."""
 
 _HANDSHAKE_SECONDS = 5.0
@@ -339,18 +339,18 @@ class Gateway:
         well_since = time.monotonic()
         while True:
             slept = time.monotonic()
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
             try:
                 await self._redis.ping()
                 await self._calls.heartbeat()
                 await self._calls.update_load_level()
                 self._redis_answers = True
-                is_on_time = time.monotonic() - slept <= 2 * _BEAT
+                is_on_time = time.monotonic() - slept <= 2 * _HEARTBEAT_SECONDS
                 if is_on_time and slept - well_since > self._settings.lost_seconds:
                     await self._calls.finish_orphaned()
             except (RedisError, OSError):
                 self._redis_answers = False
-            if not self._redis_answers or time.monotonic() - slept > 2 * _BEAT:
+            if not self._redis_answers or time.monotonic() - slept > 2 * _HEARTBEAT_SECONDS:
                 well_since = time.monotonic()
 
 

@@ -26,7 +26,7 @@ from workers.engines.base import Engine
 settings.register_profile("trunkline", deadline=None)
 settings.load_profile("trunkline")
 
-# Whoever logs what must not be logged fails here; in production it is left out.
+# a log line with a field that is not permitted fails here; in production the field is removed
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,

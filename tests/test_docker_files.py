@@ -38,7 +38,7 @@ def tool(name: str) -> str:
 
 @cache
 def compose(profile: str, **shell: str) -> dict[str, Any]:
-    """compose.yml as Docker Compose understands it, with docker/.env and what the shell says more."""
+    """compose.yml as Docker Compose reads it, with docker/.env and further variables of the shell."""
     command = [tool("docker-compose"), "--file", str(DOCKER / "compose.yml"), "--profile", profile]
     done = subprocess.run(
         [*command, "config", "--format", "json"],
@@ -91,7 +91,7 @@ def test_bases_are_pinned_by_digest() -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_runs_as_nobody_under_an_init_and_is_watched(image: str) -> None:
+def test_an_image_runs_without_root_under_an_init_with_a_health_check(image: str) -> None:
     said = exported(STAGES, image)
 
     assert said["USER"] == "10001:10001"

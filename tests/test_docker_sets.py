@@ -1,8 +1,9 @@
 """
-What each image installs, in a clean environment: it starts, answers, and together they carry a call.
+The packages of each image, in a clean environment: each part starts and answers, and together they carry a call.
 
-The closest to the images that goes without an engine: the wheel is made of what the Dockerfile copies, the
-packages are those of the locks, entry point, settings and health check are those of the Dockerfile.
+This is the closest test to the images that needs no engine: the wheel is built from the files that the Dockerfile
+copies; the packages are those of the lock files; entry point, settings and health check are those of the
+Dockerfile.
 """
 
 import contextlib
@@ -63,7 +64,7 @@ def uv(*arguments: object) -> None:
 
 
 def environment(folder: Path, lock: Path) -> Path:
-    """A new virtual environment with what a lock pins, and nothing else: not even pip."""
+    """A new virtual environment with the packages of a lock file only, without pip."""
     uv("venv", "--python", sys.executable, folder)
     uv(
         "pip",
@@ -81,7 +82,7 @@ def environment(folder: Path, lock: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made of what the Dockerfile's stage copies, as that stage makes it."""
+    """Built from the files that the stage of the Dockerfile copies, as that stage builds it."""
     source = tmp_path_factory.mktemp("source")
     for name in STAGES["wheel"].copied:
         if (ROOT / name).is_dir():
@@ -128,7 +129,7 @@ class ImageProcess:
     port: int
 
     def healthy(self) -> bool:
-        """What the image's health check says."""
+        """The output of the health check of the image."""
         return subprocess.run(self.check, capture_output=True, check=False).returncode == 0
 
     def ask(self, path: str, port: int | None = None) -> str:
@@ -185,7 +186,7 @@ def running(
     try:
         yield ImageProcess(process, [str(binaries / check[0]), *check[1:]], status_port, port)
     finally:
-        process.terminate()  # an init passes it on; killed, it would leave what it runs behind
+        process.terminate()  # an init forwards the signal; killed, it would leave its child processes running
         process.wait(timeout=60)
 
 

@@ -31,7 +31,9 @@ def test_the_page_of_settings_is_what_the_code_says() -> None:
         [sys.executable, ROOT / "docs" / "make_settings.py", "--check"], check=False
     )
 
-    assert done.returncode == 0
+    assert done.returncode == 0, (
+        "docs/settings.md is not what the code says: run `python docs/make_settings.py` and commit the page."
+    )
 
 
 def table_rows(page: str) -> list[str]:
@@ -74,7 +76,7 @@ async def test_every_operation_of_the_api_has_its_row(redis: Redis, tmp_path: Pa
 def test_an_engine_has_its_row_in_the_readme(name: str) -> None:
     assert any(row.startswith(f"| `{name}`") for row in table_rows("README.md")), (
         f"The engine {name!r} has no row in the table of engines in README.md: add it "
-        "(docs/contributing/engine.md, step 9)."
+        "(docs/contributing/engine.md, step 8)."
     )
 
 

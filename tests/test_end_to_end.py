@@ -27,7 +27,7 @@ def prompt(entry: dict[str, str]) -> Pcm:
 
 
 def spoken(entries: list[dict[str, str]]) -> tuple[Pcm, str]:
-    """Prompts with 1.2 s of silence behind each, and what is said in them."""
+    """Prompts with 1.2 s of silence after each, and their texts."""
     audio = np.concatenate([part for entry in entries for part in (prompt(entry), SILENCE)])
     return audio, " ".join(entry["text"] for entry in entries)
 
@@ -112,7 +112,7 @@ async def test_twilio_sends_two_tracks_and_the_words_are_read_elsewhere(
 
 
 def media_streams(audio: Pcm) -> list[dict[str, object]]:
-    """What Twilio would send: silence from the customer, `audio` from the agent, a key, a goodbye."""
+    """The messages of Twilio: silence from the customer, `audio` from the agent, a DTMF digit, a stop."""
     start = {
         "callSid": "CA1",
         "tracks": ["inbound", "outbound"],
@@ -135,7 +135,7 @@ def media_streams(audio: Pcm) -> list[dict[str, object]]:
 async def test_cutting_a_call_into_segments_costs_no_words(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:
-    """The same prompts through the ring, as fast as it goes, and whole to the engine alone."""
+    """The same prompts through the pipeline, as fast as possible, and each as a whole to the engine alone."""
     audio, _ = spoken(MANIFEST)
 
     async with pipeline(redis, tmp_path, moonshine) as it:

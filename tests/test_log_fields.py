@@ -41,7 +41,7 @@ Lines = list[dict[str, Any]]
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """What is logged at any level, by us and by libraries, as production would write it."""
+    """All log lines, of Trunkline and of libraries, as production writes them."""
     said: Lines = []
 
     def take_down(_logger: object, _method: str, line: Any) -> str:
@@ -149,7 +149,7 @@ def test_an_event_made_of_content_is_not_written() -> None:
 
 
 @pytest.mark.parametrize("line", [{"event": "heard", "text": "x"}, {"event": "heard: x"}])
-def test_in_tests_whoever_logs_content_finds_out(line: dict[str, Any]) -> None:
+def test_in_tests_a_log_line_with_content_raises(line: dict[str, Any]) -> None:
     with pytest.raises(FieldNotAllowedError):
         refuse_others(None, "info", line)
 

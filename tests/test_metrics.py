@@ -45,7 +45,7 @@ async def get(url: str) -> tuple[int, str]:
 
 
 async def after_a_call(redis: Redis, folder: Path, engine: LengthTeller) -> CollectorRegistry:
-    """The figures of gateway, worker and recorder when a call is over and stored."""
+    """The metrics of gateway, worker and recorder when a call has ended and is stored."""
     metrics = CollectorRegistry()
     async with pipeline(redis, folder, engine, metrics=metrics) as it:
         start = {"call_id": "441632960961", "keywords": ["Acme", "Priya"]}

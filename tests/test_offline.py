@@ -11,7 +11,7 @@ SPEECH = Path(__file__).parent / "speech" / "prompts"
 
 
 def test_short_sentences_with_pauses_are_packed_up_to_the_length_of_an_engine() -> None:
-    """Each pause used to begin a piece that was decoded alone, without what stands before and behind it."""
+    """Formerly each pause began a piece that was decoded alone, without the text before and after it."""
     pause = np.zeros(8_000, np.int16)
     spoken = [read_recording(path).channels[0] for path in sorted(SPEECH.glob("*.wav"))[:8]]
     pcm = np.concatenate([part for one in spoken for part in (one, pause)])

@@ -163,7 +163,7 @@ async def test_a_bridge_goes_on_with_a_call_that_the_version_before_had_begun(
     assert (last["reason"], last["segments"], last["duration_ms"]) == ("completed", 4, 16_312)
     assert outcomes(stored) == [
         ("0-0", "final", "59 tenths"),  # by the old worker
-        ("0-1", "final", "33 tenths"),  # what Redis had of it; its rest is a segment of its own
+        ("0-1", "final", "33 tenths"),  # the part that Redis had; the rest is another segment
         ("0-2", "final", "24 tenths"),
         ("0-3", "final", "33 tenths"),
     ]

@@ -1,4 +1,4 @@
-"""What gets installed, under which names."""
+"""The installed packages and commands."""
 
 import importlib.metadata as metadata
 import subprocess
@@ -36,7 +36,7 @@ def test_the_command_is_installed() -> None:
 
 
 def test_the_published_metadata_pins_nothing_but_the_weights() -> None:
-    """torch is held by the Makefile's constraints, not by what users install."""
+    """The constraints of the Makefile fix the version of torch; the requirements of users do not."""
     requirements = metadata.requires("trunkline") or []
 
     pinned = [line.split(";")[0] for line in requirements if "==" in line.split(";")[0]]

@@ -272,9 +272,7 @@ async def test_a_full_gateway_refuses_with_a_time_to_come_back(
     assert int(answer.value.response.headers["Retry-After"]) > 0
 
 
-async def test_a_gateway_that_is_stopped_hears_its_calls_to_the_end(
-    redis: Redis, tmp_path: Path
-) -> None:
+async def test_a_gateway_that_is_stopped_finishes_its_calls(redis: Redis, tmp_path: Path) -> None:
     words = read_recording(PROMPTS[0]).channels[0]
     settings = WorkerSettings(lease_ms=1_000)
 

@@ -45,7 +45,7 @@ def ended(heard: Listener) -> list[str]:
 
 
 async def whole_log(url: str, call_id: str) -> Listener:
-    """Everything of the call, read by somebody who comes late."""
+    """All events of the call, read by a listener that connects late."""
     reader = Listener()
     async with asyncio.timeout(60), connect(f"{url}/v1/calls/{call_id}/events?after=0") as socket:
         await reader.listen(socket)
@@ -115,7 +115,7 @@ def heard_without_ready(heard: Listener) -> Listener:
 async def test_a_second_connection_without_token_goes_on_with_the_log_and_the_numbers(
     redis: Redis, tmp_path: Path
 ) -> None:
-    """Twilio opens a new stream for the same call; what was said before stands."""
+    """Twilio opens a new stream for the same call; the text before it stays."""
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (older, heard):
             await stream(older, AUDIO[: len(AUDIO) // 2], frame=160, pace=20)
@@ -171,7 +171,7 @@ async def test_a_gateway_that_stops_leaves_its_calls_to_another(
 
 @asynccontextmanager
 async def call_registry(redis: Redis) -> AsyncIterator[tuple[CallRegistry, PubSubHub]]:
-    """A gateway's calls without the gateway: nobody beats for them."""
+    """The calls of a gateway without the gateway: they get no heartbeat."""
     weights = silero_weights()
     assert weights is not None
     pubsub_hub = PubSubHub(redis)

@@ -33,7 +33,7 @@ P0 = Partition(0)
 
 
 async def a_call(url: str) -> Listener:
-    """One that has ended; its log is complete unless nobody reads its segments."""
+    """A call that has ended; its log is complete unless no worker reads its segments."""
     async with calling(url, call_id="c1") as (bridge, heard):
         await stream(bridge, encode(SPOKEN, Encoding.MULAW), frame=160, pace=20)
         await bridge.send('{"type":"stop"}')
@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 async def stored(redis: Redis, store: Store) -> dict[str, str]:
-    """What a recorder stores that comes only now, segment by segment."""
+    """The events that a late recorder stores, segment by segment."""
     async with doing(Recorder(redis, store, [P0.outbox], "recorder-1").run()):
         call = await stored_call(store, "c1")
     return {str(one.segment): one.text for one in call.segments}
@@ -79,7 +79,7 @@ def told(heard: Listener) -> dict[str, str]:
     return finals
 
 
-async def test_a_redis_that_dies_behind_a_call_that_nobody_has_stored_yet_costs_nothing(
+async def test_a_call_that_is_not_stored_yet_survives_the_death_of_redis(
     valkey: ValkeyServer, redis: Redis, store: Store
 ) -> None:
     async with gateway(redis) as url, reading(redis):
@@ -105,9 +105,7 @@ async def test_a_call_is_held_until_it_is_stored_however_long_that_takes(
         assert await stored(redis, store) == told(heard)
 
 
-async def test_an_outbox_that_somebody_has_deleted_is_filled_again(
-    redis: Redis, store: Store
-) -> None:
+async def test_a_deleted_outbox_is_filled_again(redis: Redis, store: Store) -> None:
     async with gateway(redis) as url, reading(redis):
         heard = await a_call(url)
         await until(lambda: has_retired(redis))

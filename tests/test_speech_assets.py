@@ -66,7 +66,7 @@ def test_agent_and_customer_take_turns_and_never_overlap(script: dict[str, Any])
     assert turns[-1]["end"] < script["seconds"]
 
 
-def test_who_speaks_is_heard_and_who_listens_is_faint_noise(
+def test_the_speaking_channel_has_speech_and_the_other_faint_noise(
     call: list[Pcm], script: dict[str, Any]
 ) -> None:
     for turn in script["turns"]:

@@ -1,7 +1,7 @@
 """
-A human voice through the whole ring in each vendor's words; what was said is read by a listener.
+Human speech through the whole pipeline in the messages of each vendor; a listener reads the text.
 
-The messages are those of the vendors' documents and of recorded conversations: no vendor's software is at work here.
+The messages come from the vendors' documents and from recorded conversations; no software of a vendor runs here.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ SAID = "That is not a valid conference number. Please try again."
 CALL = "vendor-1"
 SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
 HEADERS = {"Audiohook-Session-Id": SESSION, "Audiohook-Organization-Id": SESSION}
-"""AudioHook's; nobody else minds them."""
+"""For AudioHook; other bridges ignore them."""
 
 
 @dataclass(frozen=True)
 class VendorBridge:
-    """What one vendor's bridge sends for a call with one voice in it."""
+    """The messages of one vendor's bridge for a call with one voice."""
 
     path: str
     before: list[dict[str, Any] | str]
     encoding: Encoding = Encoding.L16
     media: dict[str, Any] | None = None
-    """What goes round the audio in base64; None for binary frames."""
+    """The JSON around the audio in base64; None for binary frames."""
 
     after: list[dict[str, Any] | str] = field(default_factory=list)
     roles: tuple[str, ...] = ("customer",)
@@ -190,7 +190,7 @@ BRIDGES = {
 
 
 @pytest.mark.parametrize("name", BRIDGES)
-async def test_what_is_said_on_a_vendors_bridge_is_heard_by_listeners(
+async def test_speech_on_a_vendors_bridge_reaches_listeners_as_text(
     name: str, redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:
     bridge = BRIDGES[name]
@@ -215,6 +215,6 @@ async def test_what_is_said_on_a_vendors_bridge_is_heard_by_listeners(
 
 
 async def read(calling: Any) -> None:
-    """What comes back is read, as a bridge does."""
+    """Read the answers, as a bridge does."""
     async for _ in calling:
         pass

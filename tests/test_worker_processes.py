@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A user whose data folder is the test's own, and who waits for a frozen worker for two seconds only."""
+    """A user with a data folder of its own and a limit of two seconds for a hanging worker."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
     return clean | {
         "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")),
@@ -62,7 +62,7 @@ def worker_of(process: subprocess.Popen[Any]) -> int:
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "freezes"])
-def test_a_call_is_heard_although_the_only_worker(
+def test_a_call_is_transcribed_although_the_only_worker(
     environment: dict[str, str], up: tuple[subprocess.Popen[str], str], fate: signal.Signals
 ) -> None:
     process, url = up

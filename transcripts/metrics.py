@@ -23,7 +23,7 @@ class RecorderMeter:
         )
         self._expired = Counter(
             "trunkline_expired_calls",
-            "Calls deleted because they were older than they may be",
+            "Calls deleted because they exceeded the retention time",
             registry=registry,
         )
         self._behind = Gauge(

@@ -69,7 +69,7 @@ def read(arrival: Arrival) -> Recorded:
         raise UnreadableEntryError("no call id or no seq: not written by Trunkline")
     entry = decode_entry(arrival.seq, arrival.payload)
     if isinstance(entry, UnreadEntry):
-        raise UnreadableEntryError("an event of another version of Trunkline, or none")
+        raise UnreadableEntryError("not an event, or an event of another version of Trunkline")
     return Recorded(arrival.call_id, entry, arrival.log)
 
 

@@ -13,7 +13,7 @@ from protocol.events import Account, AudioGap, ChannelTotals, KeywordsApplied, L
 
 from .transcript import CallSummary, Piece, StoredSegment, Transcript, number_of
 
-_REASON = "the stream was stopped and begun again"
+_REASON = "the stream was stopped and started again"
 
 
 def joined(pieces: Sequence[Transcript]) -> Transcript:

@@ -49,7 +49,7 @@ def adapter_for(engine: Engine) -> EngineAdapter:
 
 
 class ScreeningAdapter:
-    """Answers utterances that are too short for words itself, at the next step; passes the others to `adapter`."""
+    """Withholds utterances that are too short for words (`SHORTEST`), and passes all others to `adapter`."""
 
     def __init__(self, adapter: EngineAdapter) -> None:
         self._adapter = adapter

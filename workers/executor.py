@@ -72,12 +72,12 @@ class EngineExecutor:
 
     @property
     def at_step_for(self) -> float | None:
-        """Seconds since the engine began its present step; None between two steps."""
+        """Return the seconds since the engine began its current step; None between two steps."""
         began = self._step_began
         return None if began is None else time.monotonic() - began
 
     async def run(self) -> None:
-        """Work until cancelled, or after `finish` until all jobs of the engine are settled."""
+        """Run jobs until cancelled, or, after `finish`, until all jobs that the engine has begun are settled."""
         try:
             async with asyncio.TaskGroup() as settling:
                 fetching = settling.create_task(self._fetch())

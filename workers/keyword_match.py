@@ -1,10 +1,11 @@
 """
-Which keywords of a call were recognised in a text, and how they are written there.
+Find the keywords of a call in a recognised text, and write them as the call spells them.
 
-A word that looks like a keyword may be an ordinary word: `will` is not Will.  A keyword of one word is recognised
-by what the search leaned towards where the engine says so, else by the case that the recogniser wrote.  Where case
-tells nothing (at the beginning of a sentence, or where a recogniser writes no capitals) words of `ordinary_words`
-are taken for what they mostly are.  Signs that make a name another one (`C++`, `A+`, `#5`) must have been heard.
+A word that looks like a keyword may be an ordinary word: `will` is not the name Will. A keyword of one word
+counts as found if the search of the engine preferred it (`leaned`), where the engine reports this; otherwise if
+the recogniser wrote it with a capital. Where a capital proves nothing (at the beginning of a sentence, or with a
+recogniser that writes no capitals), a word of `ordinary_words` counts as the ordinary word. Characters that make
+another name (`C++`, `A+`, `#5`) must be in the recognised text.
 """
 
 import re
@@ -25,12 +26,12 @@ _ENDS_SENTENCE = re.compile(r"[.!?…。？！][\"'”’)]*$")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+"
 )
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: written without spaces between words."""
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: scripts without spaces between words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """The words `start` to `end` (not included) are the keyword `term`."""
+    """An occurrence of the keyword `term`: the words from index `start` to `end` (exclusive)."""
 
     term: str
     start: int
@@ -38,13 +39,16 @@ class Occurrence:
 
 
 def keywords_in(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> tuple[str, ...]:
-    """The keywords, as the call wrote them, that were recognised in `words`; in the order of the list."""
+    """Return the keywords found in `words`, spelled and ordered as in the keyword list of the call."""
     pieces = _placed(words)
     return tuple(term for term in keywords if any(_occurrences(words, pieces, term)))
 
 
 def written_as_listed(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> list[str]:
-    """The text of each word, keywords in the call's own spelling; the longest wins where several fit."""
+    """
+    Return the text of each word, with keywords spelled as in the list; if several keywords fit, the longest is
+    used.
+    """
     pieces = _placed(words)
     written = [word.text for word in words]
     taken: set[int] = set()
@@ -79,25 +83,25 @@ def _occurrences(
 def _is_meant(
     words: Sequence[RecognisedWord], start: int, end: int, term: str, length: int
 ) -> bool:
-    """Whether words that look like `term` are the name that was listed, not ordinary words."""
+    """Return whether words that look like `term` are that name, and not ordinary words."""
     heard = words[start].text
     core = _pieces(term)[0]
     if length > 1 or end - start > 1:
         return True
     if len(core) == 1 and len(term) > 1:
-        # `(A)` is not every article.
+        # otherwise `(A)` would match every article
         return _folded(term) in _folded(heard)
     if not _has_capital(term):
         return True
     if all(word.leaned for word in words[start:end]):
         return True
-    if not _tells_by_case(words, start):
+    if not _has_own_capitals(words, start):
         return core not in ORDINARY
     return _has_capital(heard)
 
 
-def _tells_by_case(words: Sequence[RecognisedWord], place: int) -> bool:
-    """Whether the capitals of a word are its own: not there by its place, in a text that has capitals."""
+def _has_own_capitals(words: Sequence[RecognisedWord], place: int) -> bool:
+    """Return whether the word has a capital that neither its position nor a text without capitals explains."""
     capitals = [sign for sign in words[place].text if sign.isalpha()]
     if len(capitals) > 1 and any(sign.isupper() for sign in capitals[1:]):
         return True
@@ -110,7 +114,10 @@ def _tells_by_case(words: Sequence[RecognisedWord], place: int) -> bool:
 def _spelled(
     heard: Sequence[RecognisedWord], one: Occurrence, words: Sequence[RecognisedWord]
 ) -> list[str]:
-    """The words of an occurrence as listed, as far as they stand one for one; signs around them are kept."""
+    """
+    Return the words of an occurrence as listed, if both have the same number of words; keep the punctuation
+    around them.
+    """
     texts, parts = [word.text for word in heard], one.term.split()
     alike = len(parts) == len(texts) and all(
         _pieces(text) == _pieces(part) for text, part in zip(texts, parts, strict=True)
@@ -122,7 +129,7 @@ def _spelled(
 
 
 def _in_place(part: str, heard: str) -> str:
-    """`part` between the signs around a heard word, less those that it brings itself."""
+    """Return `part` with the punctuation around the recognised word, except characters that `part` has itself."""
     core = heard.strip("".join(sign for sign in heard if _is_outer(sign)))
     before, _, after = heard.partition(core) if core else ("", "", "")
     head = next((n for n in range(len(before), 0, -1) if part.startswith(before[-n:])), 0)
@@ -131,7 +138,7 @@ def _in_place(part: str, heard: str) -> str:
 
 
 def _inside(words: Sequence[RecognisedWord], term: str) -> Iterator[Occurrence]:
-    """Words that hold a term of a script without spaces; nothing there has to be spelled otherwise."""
+    """Words that contain a keyword of a script without spaces; their spelling stays as recognised."""
     wanted = _folded(term)
     for place, word in enumerate(words):
         heard = _folded(word.text)
@@ -140,13 +147,13 @@ def _inside(words: Sequence[RecognisedWord], term: str) -> Iterator[Occurrence]:
 
 
 def _placed(words: Sequence[RecognisedWord]) -> list[tuple[str, int]]:
-    """The pieces of all words, each with the place of its word."""
+    """The pieces of all words, each with the index of its word."""
     return [(piece, place) for place, word in enumerate(words) for piece in _pieces(word.text)]
 
 
 @lru_cache(2_048)
 def _pieces(text: str) -> tuple[str, ...]:
-    """What is compared: in one case, parted at spaces, hyphens and slashes, without signs that name nothing."""
+    """Return the pieces to compare: lower case, split at spaces, hyphens and slashes, without punctuation."""
     return tuple(
         "and" if bare == "&" else bare
         for word in _folded(text).split()
@@ -156,7 +163,7 @@ def _pieces(text: str) -> tuple[str, ...]:
 
 
 def _bare(piece: str) -> str:
-    """Without the signs around it, apostrophes and the dots of an abbreviation."""
+    """Return the piece without punctuation around it, apostrophes and the dots of abbreviations."""
     core = piece.strip("".join(sign for sign in piece if _is_outer(sign)))
     if not _CONTRACTION.search(core):
         core = _APOSTROPHES.sub("", core)
@@ -164,7 +171,10 @@ def _bare(piece: str) -> str:
 
 
 def _is_outer(sign: str) -> bool:
-    """Whether a sign at the edge of a word says nothing about the word: letters, marks and `C++` do."""
+    """
+    Return whether a character at the edge of a word is only punctuation: not letters, marks or the plus signs of
+    `C++`.
+    """
     return unicodedata.category(sign)[0] in "PZC" and sign not in _NAMING_SIGNS
 
 

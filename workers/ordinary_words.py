@@ -1,8 +1,8 @@
 """
-English words that are also names, or too common for a capital to tell a name.
+English words that are also names, or so common that a capital does not show a name.
 
-At the beginning of a sentence every word has a capital, and some recognisers write none at all: there a single word
-of this list is taken for the ordinary word that it mostly is.
+At the beginning of a sentence every word has a capital, and some recognisers write no capitals. There a single
+word of this list counts as the ordinary word, which is the frequent case.
 """
 
 _WORDS = """

@@ -12,7 +12,7 @@ from protocol.jobs import Job
 from protocol.redaction.call_state import CallState
 from protocol.redaction.masking import apply, hide
 from protocol.redaction.policy import Policy
-from protocol.redaction.redactor import Heard, Revision, redact
+from protocol.redaction.redactor import RecognisedText, Revision, redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def redacted_final(final: Final, policy: Policy, state: bytes) -> RedactedFinal:
     if not policy.kinds:
         return RedactedFinal(final)
     texts = tuple(word.text for word in final.words)
-    heard = Heard(final.segment, final.span, texts, final.language)
+    heard = RecognisedText(final.segment, final.span, texts, final.language)
     try:
         result = redact(CallState.decode(state), heard, policy)
         words, redactions = apply(final.words, result.masks, policy)
@@ -57,7 +57,7 @@ def hidden(job: Job, span: Span, words: list[str], state: bytes) -> list[str]:
     None of them if the redaction fails.
     """
     try:
-        heard = Heard(job.segment, span, tuple(words), job.translate_to or job.language)
+        heard = RecognisedText(job.segment, span, tuple(words), job.translate_to or job.language)
         return hide(CallState.decode(state), heard, job.redaction)
     except Exception:  # noqa: BLE001  # as above
         return []

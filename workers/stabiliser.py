@@ -1,11 +1,12 @@
 """
-Which words of a partial will stay.
+Decide which words of a partial are stable.
 
-A word is promised once two hypotheses in a row agree on it and on all before it (LocalAgreement-2: Liu et
+A word is stable when two successive hypotheses agree on it and on all words before it (LocalAgreement-2: Liu et
 al., "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis Selection",
-Interspeech 2020), and the engine is sure of it, where engines say how sure they are: partials are decoded in less
-depth than finals, and agree with each other where the final does not (`Press 1`, `Press one`).  A promised word is
-never changed by a later partial; how often the final changes one is measured by `bench/stability.py`.
+Interspeech 2020), and when the engine is confident, where the engine reports confidence. Agreement alone is not
+enough: partials are decoded in less depth than finals and can agree with each other where the final differs
+(`Press 1`, `Press one`). A later partial never changes a stable word. `bench/stability.py` measures how often a
+final changes one.
 """
 
 from collections.abc import Sequence
@@ -17,16 +18,16 @@ from protocol.redaction.masking import HIDDEN
 
 _SURE = 0.85
 """
-Confidence from which a word may be promised; docs/benchmarks.md, "Promised words".
+Least confidence (0 to 1) of a stable word; see docs/benchmarks.md, "Stable words".
 
-On recordings that took no part in choosing 0.8, finals changed 7 of 571 promised words with 0.8 and 3 of 472 with
-0.85.  The price: fewer words are promised.
+On recordings that were not used to choose 0.8, finals changed 7 of 571 stable words with the limit 0.8 and 3 of 472
+with 0.85.  The price: fewer words become stable.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Stabilised:
-    """The words of an open segment; the first `stable` of them are promised."""
+    """The words of an open segment; the first `stable` of them are stable."""
 
     words: tuple[str, ...] = ()
     stable: int = 0
@@ -35,10 +36,10 @@ class Stabilised:
         self, words: Sequence[str], vouched: int = 0, confidence: Sequence[float | None] = ()
     ) -> "Stabilised":
         """
-        Take in the next hypothesis for the same, longer audio.
+        Add the next hypothesis for the same, longer audio. Returns the new state.
 
-        `vouched` words of it the engine itself has heard twice alike, and knows them to be whole.  `confidence`,
-        0 to 1, is that of each word; None, or none at all, where the engine does not say.
+        `vouched`: number of leading words that the engine itself has recognised twice and knows to be complete.
+        `confidence`: 0 to 1 for each word; None for a word, or no sequence, where the engine reports none.
         """
         kept = self.words[: self.stable]
         merged = kept + tuple(words[self.stable :])
@@ -52,7 +53,7 @@ class Stabilised:
         return " ".join(word for word in self.words if not word.startswith(HIDDEN))
 
     def encode(self) -> bytes:
-        """Encode for the segment's state in Redis, where the worker of the next partial finds it."""
+        """Encode the state for Redis, from where the worker of the next partial reads it."""
         return msgspec.msgpack.encode(self)
 
     @classmethod
@@ -66,20 +67,20 @@ NOTHING = Stabilised()
 
 
 def _sure(confidence: Sequence[float | None], start: int, end: int) -> int:
-    """Up to which word, from `start` on, none is in doubt."""
-    doubted = (
+    """Return the index of the first uncertain word from `start` on; `end` if there is none."""
+    uncertain = (
         place
         for place, sure in enumerate(confidence[start:end], start)
         if sure is not None and sure < _SURE
     )
-    return next(doubted, end)
+    return next(uncertain, end)
 
 
 def _agreed(earlier: Sequence[str], later: Sequence[str]) -> int:
     """
-    Number of leading words that both have in common, without regard to case and final punctuation.
+    Number of leading words that both have in common, ignoring case and final punctuation.
 
-    The last word of `earlier` does not count: the audio may have ended in the middle of it.
+    The last word of `earlier` does not count, because the audio may have ended inside it.
     """
     count = 0
     for one, other in zip(earlier[:-1], later, strict=False):

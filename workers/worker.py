@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from broker.redis_keys import Partition
-from protocol.worker_capacity import TELL_SECONDS, WorkerCapacity
+from protocol.worker_capacity import REPORT_SECONDS, WorkerCapacity
 
 from .engine_adapter import adapter_for
 from .engines.base import Engine, EngineBrokenError
@@ -165,7 +165,7 @@ class Worker:
                 await self._queue.report_capacity(report)
             except (RedisError, OSError) as exc:
                 logger.warning("capacity_not_reported", error=type(exc).__name__)
-            await asyncio.sleep(TELL_SECONDS)
+            await asyncio.sleep(REPORT_SECONDS)
 
     # Ending
 

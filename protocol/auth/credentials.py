@@ -25,7 +25,7 @@ ANY_TENANT = "*"
 """Tenant of a token signer whose tokens name the tenant themselves."""
 
 _KEY = re.compile(r"tk_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
-_NOBODY = hashlib.sha256(b"nobody").hexdigest()
+_UNKNOWN_KEY = hashlib.sha256(b"nobody").hexdigest()
 """Compared with an unknown key, so that the check takes as long as for a known one."""
 
 _LONGEST = 128
@@ -151,7 +151,7 @@ class Keyring:
         """The permit of the key in `text`; None if the key is invalid. Takes the same time for all invalid keys."""
         said = _KEY.fullmatch(text[:_LONGEST])
         key = self._by_id.get(said[1]) if said else None
-        expected = key.digest if key else _NOBODY
+        expected = key.digest if key else _UNKNOWN_KEY
         matches = hmac.compare_digest(digest(text[:_LONGEST]), expected)
         if key is None or not matches or not key.is_good(now):
             return None

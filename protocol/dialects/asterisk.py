@@ -67,7 +67,7 @@ class Asterisk:
         """Do nothing: the protocol carries no text; listeners read the call's events from the gateway."""
 
     def outbox(self) -> list[Message]:
-        """Return nothing."""
+        """Return an empty list: the gateway sends no messages to Asterisk."""
         return []
 
     def _start(self, body: Mapping[str, Any]) -> list[BridgeEvent]:

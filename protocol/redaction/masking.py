@@ -8,7 +8,7 @@ from .call_state import CallState
 from .judgement import is_about_something_else
 from .numbers_said import Said, numbers_of
 from .policy import CARD_DATA, DataKind, Policy
-from .redactor import Heard, Mask, redact
+from .redactor import Mask, RecognisedText, redact
 
 HIDDEN = "•"
 """Begins the text that stands for each masked word in the stored hypothesis of a partial; its kind follows."""
@@ -46,7 +46,7 @@ def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:
     return [Word(text, hidden[0].start, hidden[-1].end, confidence) for text in texts]
 
 
-def hide(state: CallState, heard: Heard, policy: Policy) -> list[str]:
+def hide(state: CallState, heard: RecognisedText, policy: Policy) -> list[str]:
     """
     The words of an open segment that may be kept and shown; `HIDDEN` and its kind for each masked word.
 
@@ -63,7 +63,7 @@ def hide(state: CallState, heard: Heard, policy: Policy) -> list[str]:
     return words
 
 
-def _may_become_more(said: Said, state: CallState, heard: Heard, policy: Policy) -> bool:
+def _may_become_more(said: Said, state: CallState, heard: RecognisedText, policy: Policy) -> bool:
     """Whether the last number of an open segment may become data that is redacted."""
     topic = said.topic or state.topic(heard.span.start)[0]
     return bool(policy.kinds - CARD_DATA) or not is_about_something_else(topic)

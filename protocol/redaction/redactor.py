@@ -39,7 +39,7 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecognisedText:
     """The words of a segment, as the engine wrote them."""
 
     segment: SegmentId
@@ -58,7 +58,7 @@ class Redacted:
     state: CallState
 
 
-def redact(state: CallState, heard: Heard, policy: Policy) -> Redacted:
+def redact(state: CallState, heard: RecognisedText, policy: Policy) -> Redacted:
     """Decide what to mask. Idempotent: the same segment again gives the same masks."""
     if not policy.kinds:
         return Redacted((), (), state)
@@ -68,7 +68,7 @@ def redact(state: CallState, heard: Heard, policy: Policy) -> Redacted:
 class _Segment:
     """One segment in its call."""
 
-    def __init__(self, state: CallState, heard: Heard, policy: Policy) -> None:
+    def __init__(self, state: CallState, heard: RecognisedText, policy: Policy) -> None:
         self._state = state
         self._heard = heard
         self._policy = policy

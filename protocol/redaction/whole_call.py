@@ -7,7 +7,7 @@ from ..events import Final, SegmentId
 from .call_state import CallState
 from .masking import apply, revised
 from .policy import Policy
-from .redactor import Heard, redact
+from .redactor import RecognisedText, redact
 
 
 def redacted_call(finals: Sequence[Final], policy: Policy) -> list[Final]:
@@ -16,7 +16,7 @@ def redacted_call(finals: Sequence[Final], policy: Policy) -> list[Final]:
     shown: dict[SegmentId, Final] = {}
     for final in sorted(finals, key=lambda one: (one.span.end, one.segment.channel)):
         words = tuple(word.text for word in final.words)
-        heard = Heard(final.segment, final.span, words, final.language)
+        heard = RecognisedText(final.segment, final.span, words, final.language)
         result = redact(state, heard, policy)
         state = result.state
         left, redactions = apply(final.words, result.masks, policy)

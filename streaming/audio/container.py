@@ -145,7 +145,7 @@ def _read(pipe: IO[bytes]) -> Decoded | None:
     return Decoded(channels, bytes(body))
 
 
-_TOLD = {
+_REASONS = {
     FAULTS[
         FileFault.STRANGE
     ]: "its sample rate or its number of channels is out of range for a recording",
@@ -160,4 +160,4 @@ def _reason(status: int) -> str:
     """Turn an exit status into a text for the user."""
     if status < 0:  # a signal: one of the limits
         return "decoding it exceeds the time or memory limit for recordings"
-    return _TOLD.get(status, "it contains no readable audio")
+    return _REASONS.get(status, "it contains no readable audio")

@@ -17,7 +17,7 @@ _MOST_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """Samples that were processed: int16 `[n]`, from `position`."""
 
     position: int
@@ -40,7 +40,7 @@ class Lost:
     """Whether the call has an event for this loss."""
 
 
-Piece = Heard | Lost
+Piece = Received | Lost
 
 
 class Replay:
@@ -78,6 +78,6 @@ class Replay:
 
 def _behind(piece: Piece, position: int) -> Piece:
     """Return the part of a piece from a position on."""
-    if isinstance(piece, Heard):
-        return Heard(position, piece.pcm[position - piece.position :])
+    if isinstance(piece, Received):
+        return Received(position, piece.pcm[position - piece.position :])
     return replace(piece, position=position)

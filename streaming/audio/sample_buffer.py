@@ -45,11 +45,11 @@ class SampleBuffer:
             self._start += surplus
 
     def forget_soon(self, before: int) -> None:
-        """Like `forget`, once 1,600 samples can be dropped: dropping a few at every tick costs more."""
+        """Drop the samples before position `before`, if they are more than 1,600, to save time per tick."""
         if before - self._start > _SLACK:
             self.forget(before)
 
     def jump(self, position: int) -> None:
-        """Drop all samples and continue at `position`."""
+        """Drop all samples and continue at `position`, in samples."""
         self._samples.clear()
         self._start = position

@@ -76,14 +76,18 @@ class VadResult:
 
 
 class Silero:
-    """Silero VAD at 8 kHz, for many channels at once.  Runs in the caller's thread only."""
+    """Silero VAD at 8 kHz, for many channels at once.  Starts no threads (https://github.com/snakers4/silero-vad)."""
 
     def __init__(self, weights: Path) -> None:
-        """`weights`: Silero's model file."""
+        """`weights`: path of the ONNX model file of Silero."""
         self._network = SileroNetwork(load_weights(weights))
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        """Return one result for each query, in order."""
+        """
+        Return one result for each query, in order.
+
+        Queries of one call must be from different channels, because each needs the memory of the window before.
+        """
         results: list[VadResult] = []
         for start in range(0, len(queries), _AT_ONCE):
             results += self._predict(queries[start : start + _AT_ONCE])

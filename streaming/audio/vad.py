@@ -103,7 +103,7 @@ class Detector:
         self._fed = [samples[whole:].copy()] if self._fed_samples else []
         return samples[:whole]
 
-    def judge(self, audio: bytes, levels: Sequence[float]) -> None:
+    def observe(self, audio: bytes, levels: Sequence[float]) -> None:
         """Take the ticks in `audio`, 16-bit samples at 8 kHz, with the mean power of each."""
         for number, level in enumerate(levels):
             self._idle = 0 if level else self._idle + 1
@@ -137,7 +137,9 @@ class Detector:
     def skip(self, ticks: int) -> None:
         """Advance over missing audio.  Raises RuntimeError unless all ticks are decided and none is incomplete."""
         if self._undecided or self._fed_samples:
-            raise RuntimeError("audio is undecided: conclude first, at the end of a tick")
+            raise RuntimeError(
+                "some ticks have no decision yet: call conclude first, at the end of a tick"
+            )
         self._position += ticks * TICK
         if self._second:
             self._second.jump(self._position)
@@ -181,5 +183,5 @@ def classify(detectors: Sequence[Detector]) -> None:
     audio, start = ticks.tobytes(), 0
     for detector, cut in zip(detectors, cuts, strict=True):
         end = start + len(cut) // TICK
-        detector.judge(audio[2 * TICK * start : 2 * TICK * end], levels[start:end])
+        detector.observe(audio[2 * TICK * start : 2 * TICK * end], levels[start:end])
         start = end

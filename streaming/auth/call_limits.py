@@ -13,7 +13,7 @@ from protocol.clock import to_seconds
 
 from .settings import AuthSettings
 
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 
 IDLE = 4408
 TOO_LONG = 4413
@@ -145,8 +145,8 @@ class CallLimiter:
     async def _watch(self, session: _Session) -> None:
         watch: LimitWatch | None = None
         while True:
-            due = time.monotonic() + _LOOK_SECONDS
-            await asyncio.sleep(_LOOK_SECONDS)
+            due = time.monotonic() + _CHECK_SECONDS
+            await asyncio.sleep(_CHECK_SECONDS)
             if watch:
                 watch.excuse(max(0.0, time.monotonic() - due))
             if session.live_call is None:
@@ -154,7 +154,7 @@ class CallLimiter:
             heard, now = to_seconds(session.live_call.heard), time.monotonic()
             heard += session.pending_seconds
             watch = watch or LimitWatch(self._limits, to_seconds(session.live_call.began), now)
-            if breach := watch.poll(heard, now):
-                log.info("call_limit_exceeded", error=breach.error)
-                session.dismiss(breach.code, breach.error, breach.reason)
+            if exceeded := watch.poll(heard, now):
+                log.info("call_limit_exceeded", error=exceeded.error)
+                session.dismiss(exceeded.code, exceeded.error, exceeded.reason)
                 return

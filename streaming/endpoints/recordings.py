@@ -48,7 +48,7 @@ FASTEST = 20.0
 _MOST_SEGMENTS = 8
 """Most unsettled segments of one recording: a slow engine slows it down, and calls are processed in between."""
 
-NO_ROOM = "no room for another recording; try again"
+NO_ROOM = "all recording slots are in use: try again later"
 _RATES = (8_000, 16_000)
 _MESSAGES_PER_SECOND = 10
 
@@ -209,7 +209,7 @@ class RecordingSocket:
 
     async def _let_the_engine_catch_up(self) -> None:
         """Wait while the engine makes progress.  If it makes none, continue: the session's time limits apply."""
-        while self._results.in_hand > _MOST_SEGMENTS:
+        while self._results.unfinished > _MOST_SEGMENTS:
             self._news.clear()
             try:
                 async with asyncio.timeout(self._patience):

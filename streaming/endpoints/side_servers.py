@@ -66,10 +66,12 @@ async def side_servers(
                 uploads=uploads,
                 jobs=jobs,
             )
-            reception = AnnouncementEndpoint(announcements, settings.upload_bytes_per_second)
+            announcement_endpoint = AnnouncementEndpoint(
+                announcements, settings.upload_bytes_per_second
+            )
             endpoints = [
                 feed.endpoint,
-                reception.endpoint,
+                announcement_endpoint.endpoint,
                 recordings.endpoint,
                 transcriptions.endpoint,
                 jobs.endpoint,

@@ -52,7 +52,7 @@ _LONGEST_BODY = 100 * 1024 * 1024
 _MOST_FIELDS = 64
 _LONGEST_PART = 65_536
 
-_NOT_NOW = "the recording could not be transcribed now; try again"
+_NOT_NOW = "the recording could not be transcribed: try again"
 
 log = structlog.get_logger()
 
@@ -64,8 +64,8 @@ class _InMemory(MultiPartParser):
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """A recording, being played."""
+class RecordingTask:
+    """A recording that is being transcribed."""
 
     heard: ContainerStream
     wanted: Wanted
@@ -111,7 +111,7 @@ class Transcriptions:
             held.enter_context(self._uploads.work.held(permit.tenant))
             heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
             del content  # the child process has it
-            played = Played(heard, wanted, LiveResults(), permit)
+            played = RecordingTask(heard, wanted, LiveResults(), permit)
             if wanted.in_background:
                 return await self._in_background(played, held.pop_all())
             if wanted.streamed:
@@ -150,13 +150,13 @@ class Transcriptions:
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         return read_fields(fields), await file.read()
 
-    async def _in_background(self, played: Played, held: ExitStack) -> Response:
+    async def _in_background(self, played: RecordingTask, held: ExitStack) -> Response:
         """Play the recording in the background, and answer with the id of its job and call."""
         named = played.wanted.call_id
         call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
         if not played.permit.covers(call_id):
             held.close()
-            raise DialectError("this token is good for another call only")
+            raise DialectError("this token is valid for another call only")
         played = replace(played, wanted=replace(played.wanted, call_id=call_id))
         said = Counted(messages(played.heard, played.heard.rate))
         play = self._play(played, said)
@@ -167,7 +167,7 @@ class Transcriptions:
             raise UploadError(503, "redis", "Redis does not answer; try again") from exc
         return accepted(call_id)
 
-    async def _play(self, played: Played, said: Iterator[Message] | None = None) -> None:
+    async def _play(self, played: RecordingTask, said: Iterator[Message] | None = None) -> None:
         heard = played.heard
         live = played.wanted.as_live(heard.rate, heard.channels)
         said = said or messages(heard, heard.rate)
@@ -175,14 +175,14 @@ class Transcriptions:
         await self._converse(socket, Deepgram(live, recorded=True), played.permit)
 
 
-def _fault(played: Played) -> str | None:
+def _fault(played: RecordingTask) -> str | None:
     """Return why a recording has no transcript, after it was played; None if it has one."""
     if fault := played.results.fault or played.heard.fault:
         return fault
     return None if played.results.complete else _NOT_NOW
 
 
-def _whole(played: Played) -> Response:
+def _whole(played: RecordingTask) -> Response:
     fault = _fault(played)
     if fault == _NOT_NOW:
         log.warning("recording_not_transcribed")
@@ -203,7 +203,10 @@ class _Streamed:
     """An answer as server-sent events, while the recording is played."""
 
     def __init__(
-        self, play: Callable[[Played], Coroutine[Any, Any, None]], played: Played, held: ExitStack
+        self,
+        play: Callable[[RecordingTask], Coroutine[Any, Any, None]],
+        played: RecordingTask,
+        held: ExitStack,
     ) -> None:
         """`held`: what the request uses, given back at its end."""
         self._play = play

@@ -212,9 +212,9 @@ class Session:
             await self._take(live_call, message)
         self._news.set()
         if live_call.is_live:
-            await self._hear_rest(live_call)
+            await self._receive_rest(live_call)
 
-    async def _hear_rest(self, live_call: CallHandle) -> None:
+    async def _receive_rest(self, live_call: CallHandle) -> None:
         async for message in self._socket:
             await self._take(live_call, message)
             self._due.extend(self._dialect.outbox())

@@ -44,7 +44,7 @@ from .unstored import EndedCall, Unstored
 _AT_A_TIME = 32
 """Most calls for which heartbeats are sent at the same time, or which are finished for dead gateways."""
 
-_LOOK_AGAIN = 0.2
+_RETRY_SECONDS = 0.2
 """Seconds between two checks of a stopping gateway whether all ended calls are stored."""
 
 _MEMORY_SLACK = 0.05
@@ -250,7 +250,7 @@ class CallRegistry:
         """Measure how far the workers are behind, and set the load level of every call."""
         before = self.level
         partitions = [Partition(number) for number in range(self._partitions)]
-        await self._look_at_servers(partitions)
+        await self._check_servers(partitions)
         now = await server_time(self._redis)
         self._fleets = tuple(
             await asyncio.gather(*(fleet(self._redis, one, now) for one in partitions))
@@ -259,7 +259,7 @@ class CallRegistry:
         tasks = self._tasks.union(calls, *(one.waiting for one in self._fleets))
         waits = {task: max(one.wait(task) for one in self._fleets) for task in tasks}
         self._loads.observe(waits)
-        self._look_for_workers(calls)
+        self._check_workers(calls)
         self._publish_load_level(before, "workers")
 
     def observe_lag(self, seconds: float) -> None:
@@ -297,7 +297,7 @@ class CallRegistry:
             return f"no running worker transcribes {spoken} to {written}: its jobs wait for one"
         return ""
 
-    def _look_for_workers(self, needed: set[Task]) -> None:
+    def _check_workers(self, needed: set[Task]) -> None:
         """Log when the last worker for a needed task is gone, and count the calls without a worker."""
         known = self._tasks
         lacking = frozenset(task for task in needed if task not in known)
@@ -317,7 +317,7 @@ class CallRegistry:
         limits = [limit for one in self._fleets if (limit := one.keyword_limit(task)) is not None]
         return min(limits, default=None)
 
-    async def _look_at_servers(self, partitions: Sequence[Partition]) -> None:
+    async def _check_servers(self, partitions: Sequence[Partition]) -> None:
         """Check the memory use of the Redis servers, and re-send logs that a server has lost before storage."""
         probes = await asyncio.gather(*(probe(self._redis, one) for one in partitions))
         self.memory_share = max(one.share for one in probes)
@@ -363,8 +363,8 @@ class CallRegistry:
 
     async def _until_stored(self) -> None:
         while self._unstored:
-            await self._look_at_servers([Partition(one) for one in range(self._partitions)])
-            await asyncio.sleep(_LOOK_AGAIN)
+            await self._check_servers([Partition(one) for one in range(self._partitions)])
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _finish(self, call_id: str) -> None:
         try:

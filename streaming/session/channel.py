@@ -22,12 +22,12 @@ from ..audio.channel_segmenter import (
 from ..audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from ..audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from ..audio.quality.monitor import QualityMonitor, reason
-from ..audio.replay import Heard, Lost, Replay
+from ..audio.replay import Lost, Received, Replay
 from ..audio.resampler import RateConverter, internal_rate
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Call
 
-_LOOK_EVERY = 0.1
+_CHECK_SECONDS = 0.1
 """Seconds between two measurements of the speed of arrival."""
 
 
@@ -89,13 +89,13 @@ class Channel:
         self._origin = origin
         self._jitter_buffer = JitterBuffer(rate, start=at_rate(origin.position, rate))
         self._converter = RateConverter(rate, self._jitter_buffer.next)
-        self._unjudged: deque[tuple[int, Pcm]] = deque()
+        self._unchecked: deque[tuple[int, Pcm]] = deque()
         """
         Frames not yet passed to the `QualityMonitor`, because the segmenter has not decided yet where they contain
         speech.  Each with its first sample, at the bridge's rate.
         """
 
-        self._judge_at = 0
+        self._quality_due = 0
         """Position, on the call clock, at which the next block of the `QualityMonitor` is complete."""
 
         self._arrived: list[Pcm] = []
@@ -105,7 +105,7 @@ class Channel:
         self._position = self._jitter_buffer.next
         """Position of the first of these samples, at the bridge's rate."""
 
-        self._looked = -_LOOK_EVERY
+        self._checked = -_CHECK_SECONDS
         self._wake: Callable[[], None] = lambda: None
         self._speech_from: int | None = None
         """Start of the open segment, on the call clock; None while no segment is open."""
@@ -166,8 +166,8 @@ class Channel:
             self._take(start, pcm)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        if (now := self._clock()) - self._looked >= _LOOK_EVERY:
-            self._looked = now
+        if (now := self._clock()) - self._checked >= _CHECK_SECONDS:
+            self._checked = now
             self._warn(self._quality_monitor.arrive(self._number, self.arrived, now))
         self._vad_batcher.soon(self)
 
@@ -178,7 +178,7 @@ class Channel:
         frames, self._arrived = self._arrived, []
         self._arrived_samples = 0
         for pcm in frames:
-            self._unjudged.append((self._position, pcm))
+            self._unchecked.append((self._position, pcm))
             self._position += len(pcm)
         whole = frames[0] if len(frames) == 1 else np.concatenate(frames)
         self._listen_to(self._converter.feed(whole))
@@ -201,7 +201,7 @@ class Channel:
         self._speech_from = None
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
-                case Heard(_, pcm):
+                case Received(_, pcm):
                     segmenter.feed(pcm)
                 case Lost():
                     self._lose_again(piece)
@@ -320,7 +320,7 @@ class Channel:
         if not len(pcm):
             return
         start = self._converter.given - len(pcm)
-        self._replay.add(Heard(start, pcm))
+        self._replay.add(Received(start, pcm))
         self.dtmf_detector.add(start, pcm)
         self.segmenter.feed(pcm)
 
@@ -374,19 +374,19 @@ class Channel:
                 case _:
                     assert_never(event)
         decided = self._origin.position + self.segmenter.decided
-        if decided >= self._judge_at:
-            self._judge(decided, spans)
+        if decided >= self._quality_due:
+            self._measure_quality(decided, spans)
 
-    def _judge(self, decided: int, spans: list[Span]) -> None:
+    def _measure_quality(self, decided: int, spans: list[Span]) -> None:
         """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
-        while self._unjudged and self._end_of(self._unjudged[0]) <= decided:
-            start, pcm = self._unjudged.popleft()
+        while self._unchecked and self._end_of(self._unchecked[0]) <= decided:
+            start, pcm = self._unchecked.popleft()
             speaking = self._is_speech(from_rate(start, self._rate), spans)
             if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
                 self._warn(found)
-        judged = self._unjudged[0][0] if self._unjudged else self._position
+        checked = self._unchecked[0][0] if self._unchecked else self._position
         block = self._quality_monitor.block
-        self._judge_at = from_rate((judged // block + 1) * block, self._rate)
+        self._quality_due = from_rate((checked // block + 1) * block, self._rate)
 
     def _end_of(self, frame: tuple[int, Pcm]) -> int:
         return from_rate(frame[0] + len(frame[1]), self._rate)

@@ -328,8 +328,8 @@ class LiveCall:
         while True:
             try:
                 before = before or await self._queue.recovered(checkpoint)
-                if before.has_ended and not await self._is_more_heard(before):
-                    await self._hear_the_end(renewal)
+                if before.has_ended and not await self._has_unlogged_audio(before):
+                    await self._wait_for_call_end(renewal)
                     return False
                 async with self._notifying:
                     recovered, anew = await self._queue.take_back(name, checkpoint, before)
@@ -364,7 +364,7 @@ class LiveCall:
         self._meter.took(self._start.dialect, "taken_back")
         self._due.set()
 
-    async def _is_more_heard(self, recovered: RecoveredCall) -> bool:
+    async def _has_unlogged_audio(self, recovered: RecoveredCall) -> bool:
         """Return whether the bridge has sent, or now sends, audio that an ended log does not contain.  May wait."""
         arrived = [channel.arrived for channel in self._channels]
         while True:
@@ -382,7 +382,7 @@ class LiveCall:
             self._is_curious = True
             await self._due.wait()
 
-    async def _hear_the_end(self, renewal: Renewal) -> None:
+    async def _wait_for_call_end(self, renewal: Renewal) -> None:
         """Pass the entries that another gateway wrote up to the end of the call to the bridge."""
         async for entry in renewal.log_reader(self._log_reader.seq).entries():
             self._apply(entry)

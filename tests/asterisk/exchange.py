@@ -32,7 +32,7 @@ class Exchange:
         """Port of its REST interface."""
 
     def keep(self, name: str, speech: Pcm) -> str:
-        """A sound file of mu-law samples, and what Asterisk calls it: without its ending."""
+        """A sound file of mu-law samples, and its name in Asterisk (without the suffix)."""
         (self._files / f"{name}.ulaw").write_bytes(encode(speech, Encoding.MULAW))
         return f"/{(self._files / name).relative_to(self._root.folder)}"
 
@@ -60,7 +60,7 @@ class Exchange:
 
 @asynccontextmanager
 async def exchange(root: Root, **filled: object) -> AsyncIterator[Exchange]:
-    """Start Asterisk with what stands in conf/, `filled` in its places; stop it in the end."""
+    """Start Asterisk with the files of conf/ and the values of `filled`; stop it at the end."""
     files = root.folder / "tmp" / f"trunkline-{os.getpid()}"
     inside = f"/tmp/{files.name}"
     sip, rtp = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_DGRAM) // 2 * 2

@@ -19,12 +19,14 @@ _PACKAGES = ("base-files", "asterisk", "sip-tester")
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """What was unpacked.  Programs run with it as their root, for their libraries are not ours."""
+    """
+    The unpacked packages. Programs run with this folder as their root, because their libraries differ from ours.
+    """
 
     folder: Path
 
     def command(self, *words: str) -> tuple[str, ...]:
-        """`words`, run inside; whoever is not root becomes it in a namespace of its own."""
+        """Run `words` inside; a user other than root becomes root in a namespace of its own."""
         enter = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
         return (*enter, "chroot", str(self.folder), *words)
 
@@ -34,7 +36,7 @@ class UnavailableError(Exception):
 
 
 def install(folder: Path) -> str:
-    """What Asterisk says it is; `folder`/root is complete when the file `folder`/version is there."""
+    """Return the version that Asterisk reports; `folder`/root is complete when the file `folder`/version exists."""
     done = folder / "version"
     if not done.exists():
         if any(shutil.which(tool) is None for tool in ("apt-get", "dpkg-deb")):

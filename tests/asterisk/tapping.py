@@ -17,12 +17,12 @@ from websockets.asyncio.client import connect
 APP = "tapping"
 KEY = "trunkline:trunkline"
 _SIDES = {"in": "customer", "out": "agent"}
-"""What the tapped channel says, and what it is told."""
+"""The audio of the tapped channel, and the audio played to it."""
 
 
 @dataclass(slots=True)
 class Tapping:
-    """One run of the application; `play` is what the agent says, a sound file without its ending."""
+    """One run of the application; `play`: sound file of the agent, without the suffix."""
 
     client: httpx.AsyncClient
     play: str

@@ -43,7 +43,7 @@ class Office:
     http: str
 
     async def call(self, number: str, speech: Pcm) -> Listener:
-        """Dial, speak, hang up; all that is told of the call, read as server-sent events."""
+        """Dial, speak, hang up. Returns all events of the call, read as server-sent events."""
         calling = asyncio.create_task(self.exchange.call(number, speech))
         heard = Listener()
         async for sent in sent_events(f"{self.http}/v1/calls/{number}/events"):
@@ -90,7 +90,7 @@ async def test_a_telephone_call_is_transcribed(
 async def test_taps_of_both_sides_join_one_call(
     redis: Redis, tmp_path: Path, moonshine: Engine
 ) -> None:
-    """By Asterisk's REST interface: the caller is tapped by one stream, what it is told by another."""
+    """By Asterisk's REST interface: one stream taps the audio of the caller, another the audio to the caller."""
     customer, agent = MANIFEST[1], MANIFEST[0]
 
     async with office(redis, tmp_path, moonshine) as it:

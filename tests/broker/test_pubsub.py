@@ -44,7 +44,7 @@ async def heard_in_the_end(pubsub_hub: PubSubHub, redis: Redis) -> bytes:
 
 
 @pytest.mark.parametrize("breaks", [False, True], ids=["steady", "breaking"])
-async def test_listeners_come_and_go_and_news_still_come(
+async def test_listeners_connect_and_leave_and_events_still_arrive(
     line: Proxy, redis: Redis, breaks: bool
 ) -> None:
     behind_proxy = connect(RedisSettings(url=line.url))

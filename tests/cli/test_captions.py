@@ -73,7 +73,7 @@ def test_a_partial_changes_in_place() -> None:
     assert shown(captions) == ["customer my policy number …", ""]
 
 
-def test_a_line_opens_as_soon_as_somebody_speaks() -> None:
+def test_a_line_opens_when_speech_starts() -> None:
     captions = Captions()
 
     captions.take(public(SpeechStarted(SegmentId(AGENT, 0), 0)), 0)
@@ -81,7 +81,7 @@ def test_a_line_opens_as_soon_as_somebody_speaks() -> None:
     assert shown(captions)[0].split() == ["agent", "…"]
 
 
-def test_who_speaks_at_the_same_time_has_lines_of_their_own() -> None:
+def test_channels_that_speak_at_the_same_time_have_separate_lines() -> None:
     captions = Captions()
     captions.take(partial("hold on", channel=CUSTOMER), 0)
 
@@ -222,7 +222,7 @@ def test_the_end_of_the_call_is_remembered() -> None:
     assert captions.ended["reason"] == "stop"
 
 
-def test_events_that_nobody_knows_yet_are_passed_over() -> None:
+def test_unknown_events_are_skipped() -> None:
     captions = Captions()
 
     assert captions.take({"type": "weather", "sunny": True}, 0) is None

@@ -30,7 +30,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     assert (gateway.port, gateway.hangover_ms, gateway.host) == (3, 400, "127.0.0.2")
 
 
-def test_what_nobody_said_is_the_default_and_known_as_such() -> None:
+def test_unset_settings_have_defaults_and_are_known_as_unset() -> None:
     settings = configuration()
     settings.read_flags("gateway", {"port": 0})
 

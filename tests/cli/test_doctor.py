@@ -87,7 +87,7 @@ def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, n
     ("machine", "name"),
     [
         (replace(COMPLETE, server=None), "Redis"),
-        (replace(COMPLETE, redis="redis", redis_fault="no Redis answers"), "Redis"),
+        (replace(COMPLETE, redis="redis", redis_fault="no Redis server answers"), "Redis"),
         (replace(without("onnx"), prepared=frozenset()), "CPU engine"),
     ],
 )
@@ -106,7 +106,9 @@ def test_without_what_no_call_can_be_transcribed_the_verdict_is_bad_and_says_a_r
     "machine",
     [
         replace(COMPLETE, server=None, redis="redis"),  # a Redis elsewhere: none is needed here
-        without("onnx", "moonshine_cpp"),  # the weights are prepared: what they were made of may go
+        without(
+            "onnx", "moonshine_cpp"
+        ),  # the weights are prepared, so their source is no longer needed
         replace(COMPLETE, memory=None),  # a system that does not say
     ],
 )

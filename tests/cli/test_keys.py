@@ -94,7 +94,7 @@ def test_wrong_tenants_are_refused_by_name(
         Signer(Kind.CERTIFICATE, "pbx", "", ()),
     ],
 )
-def test_signers_that_would_let_anybody_in_are_refused(tmp_path: Path, signer: Signer) -> None:
+def test_signers_with_invalid_or_weak_values_are_refused(tmp_path: Path, signer: Signer) -> None:
     file = tmp_path / "keys.json"
     key = made(file)
 

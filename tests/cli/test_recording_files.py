@@ -175,7 +175,7 @@ def encode(path: Path, codec: str, samples: npt.NDArray[np.int16]) -> None:
         file.mux(stream.encode(None))
 
 
-# What a file may make us do
+# Limits of work that a file may cause
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     assert _reason(Path("/dev/zero")) == "it is no file"
 
 
-# What cannot be played
+# Files that cannot be played
 
 
 def _reason(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The simulated bridge: what it sends and when, and the events it receives."""
+"""The simulated bridge: the messages that it sends and their times, and the events that it receives."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def recording(seconds: float, channels: int = 2) -> Recording:
 
 
 def understood(dialect: str, sound: Recording, plan: CallPlan) -> list[BridgeEvent]:
-    """What a gateway makes of a script."""
+    """The events that a gateway gets from a script."""
     segmenter = registry.open_dialect(Request(PATHS[dialect], (), ()))
     return [
         event for due in script(dialect, sound, plan) for event in segmenter.receive(due.message)
@@ -55,7 +55,7 @@ def as_telephone(pcm: Pcm) -> Pcm:
 
 @pytest.mark.parametrize("dialect", PATHS)
 @pytest.mark.parametrize("seconds", [1.0, 0.5003])  # the last frame is a short one
-def test_a_gateway_hears_both_parties_to_the_last_sample(dialect: str, seconds: float) -> None:
+def test_a_gateway_receives_both_channels_to_the_last_sample(dialect: str, seconds: float) -> None:
     sound = recording(seconds)
 
     events = understood(dialect, sound, PLAN)
@@ -65,7 +65,7 @@ def test_a_gateway_hears_both_parties_to_the_last_sample(dialect: str, seconds: 
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-def test_a_gateway_learns_who_speaks_and_which_names_matter(dialect: str) -> None:
+def test_a_gateway_receives_the_roles_and_the_keywords(dialect: str) -> None:
     opened, *_, closed = understood(dialect, recording(0.1), PLAN)
 
     assert isinstance(opened, CallOpened)
@@ -120,7 +120,9 @@ def test_nothing_is_due_before_what_stands_before_it(dialect: str) -> None:
 
 
 class FakeGateway:
-    """Hears a bridge until it says stop, then ends the call; tells subscribers a prepared story."""
+    """
+    A gateway that receives from a bridge until stop, then ends the call; it sends prepared events to listeners.
+    """
 
     def __init__(self, story: list[dict[str, Any]], *, falls_silent_after: int = -1) -> None:
         self.messages: list[str | bytes] = []
@@ -184,7 +186,7 @@ async def played(
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-async def test_all_of_the_script_is_sent_and_all_events_are_heard(dialect: str) -> None:
+async def test_the_whole_script_is_sent_and_all_events_are_received(dialect: str) -> None:
     gateway, sound = FakeGateway(STORY), recording(0.5)
 
     async with listening(gateway) as url:
@@ -195,7 +197,7 @@ async def test_all_of_the_script_is_sent_and_all_events_are_heard(dialect: str) 
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-async def test_a_call_that_is_hung_up_ends_properly_and_its_last_words_are_heard(
+async def test_a_call_that_is_hung_up_ends_properly_and_its_last_words_are_transcribed(
     dialect: str,
 ) -> None:
     gateway, sound, hang_up = FakeGateway(STORY), recording(1.0), asyncio.Event()

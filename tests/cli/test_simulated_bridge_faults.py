@@ -16,7 +16,7 @@ SILENCE = Recording((np.zeros(800, np.int16),))
 
 
 async def fault(url: str, dialect: str = "native") -> str:
-    """What the person at the terminal is told."""
+    """The text that the user of the terminal sees."""
     playback = Playback(url, dialect, SILENCE, CallPlan("call-1", ("mixed",)), pace=1_000)
     with pytest.raises(PlaybackError) as told:
         async with asyncio.timeout(30):
@@ -25,7 +25,7 @@ async def fault(url: str, dialect: str = "native") -> str:
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-async def test_where_nobody_listens_it_is_asked_whether_the_gateway_is_up(dialect: str) -> None:
+async def test_without_a_gateway_the_error_says_to_start_it(dialect: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = f"ws://127.0.0.1:{server.getsockname()[1]}"
 

@@ -17,7 +17,7 @@ LONG = 120
 
 @dataclass(frozen=True)
 class Prompt:
-    """A recording of a human voice, and what is said in it."""
+    """A recording of a human voice, and its text."""
 
     path: Path
     text: str
@@ -29,7 +29,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class GatewayPorts:
-    """Where the gateway's two ports are, and what opens them."""
+    """The two ports of the gateway, and the key for them."""
 
     ws: str
     http: str
@@ -42,10 +42,10 @@ class GatewayPorts:
 
 
 class Clients:
-    """Runs what is installed for clients alone."""
+    """Runs programs with the packages that are installed for clients only."""
 
     def run(self, program: str, *arguments: object, key: str = "") -> str:
-        """What it prints; its complaints are the test's when it fails."""
+        """Return what the program prints; if it fails, its error output is the failure of the test."""
         done = subprocess.run(
             [BIN / program, *map(str, arguments)],
             capture_output=True, text=True, timeout=LONG, check=False, cwd=Path(__file__).parent,

@@ -35,7 +35,7 @@ def other_prompt() -> Prompt:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayPorts]:
-    """`trunkline up` with the CPU engine, on free ports, for those who have its key."""
+    """`trunkline up` with the CPU engine, on free ports, with a key."""
     folder = tmp_path_factory.mktemp("clients")
     key, token = _keys(folder / "keys.json")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
@@ -78,7 +78,7 @@ def _url(said: Any) -> str:
 
 
 def _http(log: Path) -> str:
-    """The log is written by a thread of its own: what stands in it may come later than the URL."""
+    """The log is written by a separate thread: a line may appear later than the URL."""
     until(lambda: any(_listening(log)))
     opened = next(_listening(log))
     return f"http://{opened['host']}:{opened['port']}"

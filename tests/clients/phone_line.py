@@ -9,7 +9,7 @@ import wave
 from collections.abc import AsyncIterator, Iterator
 
 KEY = os.environ["CLIENT_KEY"]
-"""What the client shows as its vendor's API key."""
+"""The API key that the client sends."""
 
 FRAME_SECONDS = 0.02
 TAIL_SECONDS = 1.5

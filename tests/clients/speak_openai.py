@@ -19,7 +19,7 @@ SESSION = {
     },
 }
 QUIET_SECONDS = 4
-"""So long nothing new must have come: where the server finds the turns, nobody says that all is said."""
+"""Seconds without a new event after which the turns are complete: with server VAD no event reports the end."""
 
 
 async def main(url: str, path: str) -> None:

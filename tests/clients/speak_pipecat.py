@@ -21,7 +21,7 @@ from pipecat.services.deepgram.stt import DeepgramSTTService
 
 
 class Service(DeepgramSTTService):
-    """Tells when Deepgram has confirmed that all is said."""
+    """Set when Deepgram has confirmed the end of the audio."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -33,7 +33,7 @@ class Service(DeepgramSTTService):
 
 
 class ServiceListener(FrameProcessor):
-    """What comes out of the service."""
+    """The output of the service."""
 
     def __init__(self) -> None:
         super().__init__()

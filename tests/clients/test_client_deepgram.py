@@ -44,7 +44,7 @@ def test_deepgrams_sdk_understands_every_message(live: list[dict[str, Any]]) -> 
     }
 
 
-def test_deepgrams_sdk_is_told_what_was_asked_for_and_cannot_be_had(
+def test_deepgrams_sdk_gets_warnings_for_unsupported_options(
     live: list[dict[str, Any]],
 ) -> None:
     (metadata,) = bodies(live, "Metadata")

@@ -1,7 +1,7 @@
 """
-What happens when bridges and listeners, or the lines to them, behave badly: section C of docs/reliability.md.
+Bridges and listeners that behave badly, and bad connections to them: section C of docs/reliability.md.
 
-The whole ring, human speech, real sockets.
+The whole pipeline, human speech, real sockets.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def said(heard: Listener) -> list[tuple[str, int, int]]:
     ]
 
 
-async def test_c4_a_bridge_of_which_nothing_more_is_heard_is_given_up_with_its_last_words_stored(
+async def test_c4_a_silent_bridge_is_given_up_with_its_last_words_stored(
     redis: Redis, tmp_path: Path
 ) -> None:
     """No goodbye and no reset: the line swallows everything."""
@@ -144,7 +144,7 @@ async def test_c21_a_herd_is_let_in_as_far_as_there_is_room_and_spread_otherwise
 
 
 def deaf(url: str, call_id: str) -> socket.socket:
-    """A listener that asks for a call and never reads what comes."""
+    """A listener that asks for a call and never reads events."""
     host, _, port = url.removeprefix("ws://").partition(":")
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -158,7 +158,7 @@ def deaf(url: str, call_id: str) -> socket.socket:
 
 
 async def left_for(raw: socket.socket) -> bytes:
-    """What was sent until the other side cut the connection."""
+    """Return the data that was sent until the other side closed the connection."""
     loop, sent = asyncio.get_running_loop(), bytearray()
     raw.setblocking(False)
     try:
@@ -169,7 +169,7 @@ async def left_for(raw: socket.socket) -> bytes:
     return bytes(sent)
 
 
-async def test_c22_a_listener_that_does_not_read_is_cut_off_and_nobody_else_notices(
+async def test_c22_a_listener_that_does_not_read_is_disconnected_and_others_are_not_affected(
     redis: Redis, tmp_path: Path
 ) -> None:
     """Long lists of keywords, which the engine writes into every final, fill any buffer."""

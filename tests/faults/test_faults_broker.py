@@ -1,7 +1,7 @@
 """
-What happens when the way to Redis is bad, or Redis itself is: section B of the catalogue in docs/reliability.md.
+A bad connection to Redis, or a bad Redis: section B of docs/reliability.md.
 
-The whole ring, real speech, a real Valkey behind a proxy whose line is spoilt in the middle of a call.
+The whole pipeline, real speech, a real Valkey behind a proxy whose connection fails in the middle of a call.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ async def client_of(proxy: Proxy) -> AsyncIterator[Redis]:
 async def a_call(
     redis: Redis, folder: Path, spoil: Callable[[], object], mend: Callable[[], object]
 ) -> Listener:
-    """A call whose second half begins after `spoil` and ends before `mend`; all that was heard of it."""
+    """A call whose second half begins after `spoil` and ends before `mend`. Returns all its events."""
     async with pipeline(redis, folder, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)

@@ -1,8 +1,8 @@
 """
-Gateways that stand still and come back: their calls belong to bridges that cannot come back themselves.
+Gateways that are stopped and continued; the bridges of their calls cannot reconnect.
 
-A gateway as a process of its own; the adopter, the worker and the recorder are in here.  What is said are digits
-that can be told from the samples, so every word is checked.
+A gateway in its own process; the adopter, the worker and the recorder are in this process. The calls speak digits
+that can be recognised from the samples, so every word is checked.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ def logged(heard: Listener) -> list[Event]:
 async def test_d14_a_gateway_that_stood_still_goes_on_with_its_calls(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
-    """Longer than a bridge would be waited for, shorter than what makes it dead."""
+    """Longer than the gateway waits for a bridge, shorter than `lost_seconds`."""
     async with (
         pipeline(redis, tmp_path, Reader(mortal=False), gateway=PATIENT) as it,
         gateway_process(valkey, TRUNKLINE_GATEWAY_RESUME_SECONDS="6") as frozen,
@@ -214,7 +214,7 @@ async def test_d16_what_is_said_after_an_adopter_has_ended_the_call_goes_into_an
     assert_cut_once(misheard(SAID, [*first, *second]))
 
 
-async def test_d12_a_gateway_beats_while_its_loop_is_held_up_and_not_for_ever(
+async def test_d12_a_gateway_sends_heartbeats_while_its_loop_is_blocked_but_not_for_ever(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
     block = tmp_path / "block"

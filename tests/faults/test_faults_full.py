@@ -1,7 +1,7 @@
 """
-A Redis whose memory is used up, and keys that somebody has spoilt: B8 and B10 of docs/reliability.md.
+A Redis without free memory, and keys with a wrong type: B8 and B10 of docs/reliability.md.
 
-Real Valkey with a limit, the whole ring.
+Real Valkey with a memory limit, the whole pipeline.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ async def test_a_server_says_how_full_it_is(redis: Redis) -> None:
     assert 0.4 < half.share < 0.6
 
 
-async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_hears_the_others_out(
+async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_finishes_the_others(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
@@ -142,7 +142,7 @@ async def spoil_the_job_streams(redis: Redis) -> None:
 async def test_a_call_whose_keys_are_spoilt_ends_as_it_should(
     redis: Redis, tmp_path: Path, spoil: Callable[[Redis], Awaitable[None]]
 ) -> None:
-    """What lies in the lanes of all calls is deleted by the operator, as the error says."""
+    """The operator deletes the job streams of all calls, as the error text says."""
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)

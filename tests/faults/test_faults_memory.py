@@ -1,7 +1,8 @@
 """
-A Redis that comes back with part of what it knew: B11, B12 and B13 of docs/reliability.md.
+A Redis that restarts with a part of its data: B11, B12 and B13 of docs/reliability.md.
 
-So comes a server with its file after a power cut, and a replica that was behind its master.
+A server with its append-only file after a power failure does this, and so does a replica that was behind its
+master.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ BEFORE = 13 * 8_000
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """One that has written down what it knows, in place of the usual one."""
+    """A Valkey with an append-only file, in place of the usual one."""
     with ValkeyServer(tmp_path / "valkey.sock", durable=True) as server:
         yield server
 
@@ -112,7 +113,7 @@ async def test_b12_what_only_the_cut_off_master_knows_is_written_to_the_promoted
 async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
     valkey: ValkeyServer, redis: Redis
 ) -> None:
-    """Else what comes next would get a seq under which readers know something else."""
+    """Otherwise the next event would get a seq that readers know with another content."""
     job_stream = Lane(redis)
     await job_stream.begin()
     await job_stream.queue(0, speech(5))

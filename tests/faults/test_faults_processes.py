@@ -1,7 +1,8 @@
 """
-What happens when the machine around a gateway is short of something, or an operator is short of patience.
+A machine that lacks resources, and an operator who stops a gateway twice.
 
-Section D of docs/reliability.md: a gateway as a process of its own, a real Valkey, the rest of the ring in here.
+Section D of docs/reliability.md: a gateway in its own process, a real Valkey, the rest of the pipeline in this
+process.
 """
 
 import asyncio
@@ -89,7 +90,7 @@ async def whole_call(url: str) -> Listener:
     return heard
 
 
-async def test_d7_a_log_that_nobody_reads_holds_up_no_call(
+async def test_d7_a_log_pipe_without_a_reader_blocks_no_call(
     valkey: ValkeyServer, redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()), gateway_process(valkey) as process:

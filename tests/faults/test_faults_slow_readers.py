@@ -78,7 +78,7 @@ async def byte_by_byte(raw: socket.socket) -> None:
 
 
 async def rest_of(raw: socket.socket) -> bytes:
-    """What was sent until the other side cut the connection, read as fast as it comes."""
+    """Return the data that was sent until the other side closed the connection, read as fast as it arrives."""
     loop, sent = asyncio.get_running_loop(), bytearray()
     with contextlib.suppress(ConnectionError):
         while data := await loop.sock_recv(raw, 65_536):
@@ -128,7 +128,7 @@ async def test_c22_a_listener_that_reads_a_byte_a_second_is_cut_off_and_others_a
 
 
 def messages(call_id: str) -> Iterator[bytes]:
-    """What a native bridge sends that never hangs up: each list of keywords has an answer of its size."""
+    """Messages of a native bridge that never hangs up: each list of keywords has an answer of its size."""
     frames = ClientProtocol(parse_uri("ws://127.0.0.1"), state=State.OPEN)
     frames.send_text(json.dumps({"type": "start", "call_id": call_id}).encode())
     for at in range(0, len(AUDIO), 160):

@@ -1,8 +1,8 @@
 """
-A database that does not store: D5 of docs/reliability.md.
+A database that cannot store: D5 of docs/reliability.md.
 
-The recorder is a process of its own.  While its database is locked by another program, or the disk is full, a call
-ends and Redis loses its memory: the gateway holds what is not stored.
+The recorder is a separate process. While another program locks its database, or the disk is full, a call ends and
+Redis loses its memory: the gateway holds the events that are not stored.
 """
 
 import asyncio

@@ -30,5 +30,5 @@ def test_a_position_is_rounded_down(samples: int, milliseconds: int) -> None:
     assert to_ms(samples) == milliseconds
 
 
-def test_engines_hear_twice_as_many_samples() -> None:
+def test_engines_get_twice_as_many_samples() -> None:
     assert UPSAMPLING * CALL_RATE == ENGINE_RATE

@@ -69,7 +69,7 @@ def test_what_is_no_telephone_recording_is_not_taken_for_one(content: bytes) -> 
 
 
 @pytest.mark.parametrize("rate", [0, 1, 20, 3_999, 192_001, 2**32 - 1])
-def test_a_rate_that_nobody_records_with_is_refused(rate: int) -> None:
+def test_a_sample_rate_outside_the_supported_range_is_refused(rate: int) -> None:
     with pytest.raises(
         WavError, match=f"{rate} Hz is not a supported sample rate: send 4000 to 192000"
     ):
@@ -77,7 +77,7 @@ def test_a_rate_that_nobody_records_with_is_refused(rate: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [0, 9, 65_535])
-def test_a_count_of_channels_that_nobody_records_is_refused(channels: int) -> None:
+def test_a_channel_count_outside_the_supported_range_is_refused(channels: int) -> None:
     with pytest.raises(WavError, match=f"{channels} channels are not supported"):
         parse_wav(wav(layout(channels=channels), chunk(b"data", bytes(2 * 65_535))))
 

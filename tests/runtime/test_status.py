@@ -99,7 +99,7 @@ async def test_nothing_listens_unless_a_port_is_set() -> None:
         assert port == 0
 
 
-async def test_a_websocket_is_answered_like_anybody() -> None:
+async def test_a_websocket_request_gets_the_same_answer() -> None:
     async with listening("127.0.0.1", 0, Health(), registry()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
@@ -155,7 +155,7 @@ async def test_what_waits_in_the_queue_is_a_figure(redis: Redis) -> None:
     assert metrics.get_sample_value("trunkline_redis_up") == 1
 
 
-async def test_whoever_holds_up_the_event_loop_is_seen() -> None:
+async def test_a_blocked_event_loop_is_measured() -> None:
     metrics = CollectorRegistry()
     meter, reported = LoopMeter(metrics), list[float]()
     meter.report_to(reported.append)

@@ -74,7 +74,7 @@ LONG = 60.0
 
 @dataclass(frozen=True)
 class Supervised:
-    """A supervisor in a process of its own, and what it and its children say."""
+    """A supervisor in its own process, and the output of it and its children."""
 
     process: asyncio.subprocess.Process
 
@@ -189,13 +189,13 @@ with os.fdopen(int(os.environ["TRUNKLINE_READY_FD"]), "w") as ready:
 
 
 def test_deaths_make_pauses_longer_until_they_are_long_ago() -> None:
-    deaths = CrashHistory()
+    crashes = CrashHistory()
     pauses = []
     for second in range(6):
-        deaths = deaths.another(second)
-        pauses.append(deaths.pause)
+        crashes = crashes.another(second)
+        pauses.append(crashes.pause)
 
-    later = deaths.another(LATELY_SECONDS + 10)
+    later = crashes.another(LATELY_SECONDS + 10)
 
     assert pauses == [*PAUSES, PAUSES[-1], PAUSES[-1]]
-    assert (len(deaths.at), later.pause) == (6, PAUSES[0])
+    assert (len(crashes.at), later.pause) == (6, PAUSES[0])

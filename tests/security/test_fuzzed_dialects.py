@@ -1,9 +1,10 @@
 """
-Garbage costs a bridge its connection and nobody anything else.
+Invalid messages may cost a bridge its connection, and have no effect on others.
 
-Each dialect hears its recorded conversations with messages bent, broken, doubled and swapped, and JSON bombs between
-them.  Nothing but a DialectError may come out, and what was thrown away may not stay in memory.  `make fuzz` sends 100,000
-messages to each dialect; here it is a few thousand.  Seeds are fixed: what fails once fails again.
+Each dialect gets its recorded conversations with changed, truncated, repeated and exchanged messages, and JSON
+bombs between them. Only a DialectError may be raised, and discarded data may not stay in memory. `make fuzz`
+sends 100,000 messages to each dialect; this test sends a few thousand. Seeds are fixed, so a failure can be
+repeated.
 """
 
 import base64
@@ -59,7 +60,7 @@ _STRANGE: tuple[Any, ...] = (
 
 
 def live_call(file: Path) -> tuple[Request, list[Message]]:
-    """The request that opened it, and what the bridge said."""
+    """The request of the connection, and the messages of the bridge."""
     first, *rest = [json.loads(line) for line in file.read_text().splitlines() if line]
     url = urlsplit(first["request"])
     query = tuple(parse_qsl(url.query, keep_blank_values=True))

@@ -48,7 +48,7 @@ def guarded(valkey: ValkeyServer) -> Iterator[sync_redis.Redis]:
 async def urls(
     guarded: sync_redis.Redis, valkey: ValkeyServer, tmp_path: Path
 ) -> AsyncIterator[dict[str, str]]:
-    """What each part is given as TRUNKLINE_REDIS_URL."""
+    """The TRUNKLINE_REDIS_URL of each part."""
     ca = authority("the site's CA")
     files = {name: ca.issue(tmp_path, name) for name in ("valkey", *PARTS)}
     there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca.own(tmp_path)))
@@ -156,7 +156,7 @@ async def test_a_wrong_password_is_reported_as_such(urls: dict[str, str]) -> Non
     assert "guessed" not in str(refused.value)
 
 
-async def test_who_shows_no_certificate_gets_nowhere(urls: dict[str, str]) -> None:
+async def test_a_client_without_a_certificate_is_refused(urls: dict[str, str]) -> None:
     url = urls["gateway"].partition("&ssl_certfile")[0]
     async with client(url) as redis:
         with pytest.raises(UnusableRedisError, match="no Redis server answers"):

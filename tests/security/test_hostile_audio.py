@@ -117,7 +117,7 @@ async def url(redis: Redis) -> AsyncIterator[str]:
         yield address
 
 
-async def test_what_is_allowed_of_compressed_audio_is_heard_to_its_end(url: str) -> None:
+async def test_compressed_audio_within_the_limits_is_decoded_to_its_end(url: str) -> None:
     async with connect(f"{url}/v1/listen?encoding=opus&call_id=c-1") as client:
         for message in (ogg(4), ogg(4)[len(ogg(0)) :], ogg(4)[len(ogg(0)) :]):
             await client.send(message)

@@ -55,7 +55,7 @@ async def test_strangers_get_nothing(endpoints: tuple[str, str], keyed: Site) ->
     assert len({answer.text for answer in answers[:-2]}) == 1
 
 
-async def test_a_reader_hears_its_tenants_call_under_its_bare_id(
+async def test_a_listener_reads_its_tenants_call_under_its_id_without_tenant(
     endpoints: tuple[str, str], keyed: Site
 ) -> None:
     url, http = endpoints

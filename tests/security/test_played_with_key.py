@@ -19,7 +19,7 @@ SILENCE = Recording((np.zeros(8_000, np.int16), np.zeros(8_000, np.int16)))
 
 
 @pytest.mark.parametrize("dialect", ["native", "twilio"])
-async def test_a_call_is_played_and_heard_with_a_key_and_refused_without(
+async def test_a_call_is_played_and_transcribed_with_a_key_and_refused_without(
     redis: Redis, tmp_path: Path, dialect: str
 ) -> None:
     keyed, heard = site(tmp_path), list[dict[str, Any]]()

@@ -1,4 +1,7 @@
-"""What a connection may do to the gateway, and what it is told: limits, slow handshakes, endless fragments, cancelled commands."""
+"""
+Limits of a connection and the errors that report them: rates, slow handshakes, endless fragments, cancelled
+commands.
+"""
 
 import asyncio
 import json
@@ -34,10 +37,10 @@ def parts(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-# Limits are told in-band, then by close code
+# Limits are reported in-band, then by the close code
 
 
-async def test_who_sends_faster_than_allowed_is_told_and_what_was_heard_is_kept(
+async def test_a_client_that_sends_too_fast_gets_an_error_and_its_audio_so_far_is_kept(
     redis: Redis,
 ) -> None:
     hasty = settings(audio_pace=1.25, audio_burst_seconds=2)

@@ -1,8 +1,8 @@
 """
-Who has no key gets in nowhere, and no key reaches another tenant's calls.
+A request without a valid key is refused everywhere, and no key gives access to the calls of another tenant.
 
-Real sockets.  Every credential of tests/support/credentials.py is tried at every place where one may stand, against
-bridges' paths and a listener's.
+Real sockets. Every credential of tests/support/credentials.py is tried in every place where a credential may be,
+on the paths of bridges and of a listener.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ def strange(keyed: Site) -> list[Attempt]:
     forged = forged_tokens()
     attempts = [Attempt("nothing", path) for path in _PATHS]
     for about, text in (forged_keys(keyed) | forged).items():
-        if len(text) < 4_000:  # longer lines are refused before anybody reads them
+        if len(text) < 4_000:  # longer lines are refused before they are read
             attempts += everywhere(text, about, "/v1/listen") + everywhere(text, about, _EVENTS)
     for path in _PATHS:
         attempts += [
@@ -108,7 +108,9 @@ def strange(keyed: Site) -> list[Attempt]:
     return attempts
 
 
-async def test_no_stranger_is_let_in_and_all_are_told_the_same(url: str, keyed: Site) -> None:
+async def test_requests_without_a_valid_key_are_refused_with_the_same_answer(
+    url: str, keyed: Site
+) -> None:
     attempts = strange(keyed)
 
     heard = await answers(url, attempts)

@@ -262,7 +262,7 @@ async def opened() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
-async def test_half_sent_requests_shut_nobody_out(
+async def test_incomplete_requests_do_not_block_other_clients(
     keyless: GatewayAddress, opened: AsyncExitStack
 ) -> None:
     slow = []

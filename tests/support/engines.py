@@ -49,7 +49,7 @@ class LengthTeller:
         )
 
 
-class Scribe:
+class ContinuousTeller:
     """
     Continuous engine with the output of LengthTeller: each step processes a tenth of a second of each utterance.
 
@@ -60,7 +60,7 @@ class Scribe:
         self,
         max_batch: int = 4,
         fault: Callable[[Utterance], bool] = lambda _: False,
-        gets_on: Callable[["Scribe"], bool] = lambda _: True,
+        gets_on: Callable[["ContinuousTeller"], bool] = lambda _: True,
     ) -> None:
         self._reporter = LengthTeller(max_batch, fault)
         self._gets_on = gets_on

@@ -61,7 +61,7 @@ def store(store_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
-    """Wait for something that nobody tells us of."""
+    """Wait for a condition that has no notification."""
 
     async def wait(done: Callable[[], bool]) -> None:
         async with asyncio.timeout(120):

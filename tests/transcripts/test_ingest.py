@@ -79,7 +79,7 @@ def test_of_any_mixture_all_good_ones_are_stored_and_all_bad_ones_set_aside(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(event=st.sampled_from(CALL), place=st.floats(0, 1), instead=st.binary(max_size=3))
-def test_a_damaged_event_is_stored_or_set_aside_and_stops_nobody(
+def test_a_damaged_event_is_stored_or_quarantined_and_other_calls_go_on(
     store: Store, event: LoggedEvent, place: float, instead: bytes
 ) -> None:
     whole = encode_event(event)

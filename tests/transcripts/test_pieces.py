@@ -90,7 +90,7 @@ def test_a_piece_is_had_alone_and_a_call_of_one_piece_says_nothing_of_pieces(sto
     assert "pieces" not in json.loads(export(alone, "json")) if alone else False
 
 
-def test_channels_are_matched_by_who_is_heard_on_them(store: Store) -> None:
+def test_channels_are_matched_by_their_roles(store: Store) -> None:
     store.record(
         log(
             "a1",

@@ -53,7 +53,7 @@ async def test_what_is_in_the_outbox_is_stored_and_leaves_it(redis: Redis, tmp_p
     store.close()
 
 
-async def test_what_a_dead_recorder_had_in_hand_is_stored_by_its_next_life(
+async def test_entries_a_dead_recorder_had_claimed_are_stored_after_its_restart(
     redis: Redis, tmp_path: Path
 ) -> None:
     store = Store.open(f"sqlite:///{tmp_path / 's.db'}")

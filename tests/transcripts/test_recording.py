@@ -33,7 +33,7 @@ async def put(redis: Redis, *numbers: int, call_id: str = "c1", outbox: str = OU
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells us of."""
+    """Wait for a condition that has no notification."""
     async with asyncio.timeout(PATIENCE):
         while not await asyncio.to_thread(done):
             pass
@@ -58,7 +58,7 @@ async def recording(
     consumer: str = "r1",
     settings: RecorderSettings = BRISK,
 ) -> AsyncIterator["asyncio.Task[None]"]:
-    """A recorder at work; told to stop at the end."""
+    """A running recorder; stopped at the end."""
     recorder = Recorder(redis, store, outboxes or (OUTBOX,), consumer, settings)
     task = asyncio.ensure_future(recorder.run())
     try:
@@ -71,7 +71,7 @@ async def recording(
 
 
 class SlowStore(Store):
-    """Holds every batch until it is told to go on."""
+    """Holds every batch until it is released."""
 
     begun = threading.Event()
     go_on = threading.Event()
@@ -114,9 +114,7 @@ async def test_more_than_a_batch_is_stored_in_several(redis: Redis, store: Store
     assert texts(store) == [f"word{number}" for number in range(25)]
 
 
-async def test_all_that_one_had_in_hand_comes_before_what_is_new(
-    redis: Redis, store: Store
-) -> None:
+async def test_unfinished_entries_come_before_new_ones(redis: Redis, store: Store) -> None:
     """More than a batch of it: the batch may have been larger in its former life."""
     await put(redis, *range(10))
     await redis.xgroup_create(OUTBOX, RECORDER, id="0")
@@ -128,7 +126,9 @@ async def test_all_that_one_had_in_hand_comes_before_what_is_new(
     assert len(texts(store)) == 10
 
 
-async def test_what_a_dead_recorder_had_in_hand_is_taken_over(redis: Redis, store: Store) -> None:
+async def test_entries_a_dead_recorder_had_claimed_are_taken_over(
+    redis: Redis, store: Store
+) -> None:
     await put(redis, 0, 1)
     await redis.xgroup_create(OUTBOX, RECORDER, id="0")
     held = await redis.xreadgroup(RECORDER, "dead", {OUTBOX: ">"})
@@ -141,7 +141,9 @@ async def test_what_a_dead_recorder_had_in_hand_is_taken_over(redis: Redis, stor
     assert texts(store) == ["word0", "word1"]
 
 
-async def test_what_a_living_recorder_has_in_hand_is_left_to_it(redis: Redis, store: Store) -> None:
+async def test_entries_claimed_by_a_running_recorder_are_not_taken_over(
+    redis: Redis, store: Store
+) -> None:
     await put(redis, 0)
     await redis.xgroup_create(OUTBOX, RECORDER, id="0")
     await redis.xreadgroup(RECORDER, "alive", {OUTBOX: ">"})
@@ -179,7 +181,7 @@ async def test_a_group_that_is_gone_is_made_again(redis: Redis, store: Store) ->
     assert texts(store) == ["word0", "word1"]
 
 
-async def test_the_batch_in_hand_is_finished_before_it_stops(
+async def test_the_current_batch_is_finished_before_it_stops(
     valkey: ValkeyServer, redis: Redis, store_url: str
 ) -> None:
     store = SlowStore.open(store_url)

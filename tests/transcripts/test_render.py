@@ -20,12 +20,12 @@ def shown(talk: Transcript, *keywords: str, colours: bool = False) -> str:
 
 
 def marked(talk: Transcript, *keywords: str) -> list[str]:
-    """What stands on a yellow ground."""
+    """The text on a yellow background."""
     parts = shown(talk, *keywords, colours=True).split("\x1b[1;30;103m")[1:]
     return [part.split("\x1b")[0] for part in parts]
 
 
-def test_who_said_what_and_when_in_order() -> None:
+def test_speaker_text_and_time_are_in_order() -> None:
     talk = transcript(
         said("hello", start=65 * SECOND, channel=1), said("good", "day", start=SECOND)
     )

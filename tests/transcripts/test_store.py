@@ -33,7 +33,7 @@ def aside(entry_id: str = "1-0", call_id: str = "c1") -> Quarantined:
 
 
 def told(error: BaseException) -> str:
-    """What an error says, and those behind it."""
+    """The text of an error and of its causes."""
     behind = error.__cause__ or error.__context__
     return f"{error!r} {error}" + (told(behind) if behind else "")
 

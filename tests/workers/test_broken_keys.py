@@ -1,5 +1,5 @@
 """
-Keys that somebody else has spoilt: no script leaves half of its work behind, and calls go on when they are mended.
+Keys of a wrong type: no script does half of its work, and calls continue when the keys are repaired.
 
 Each key of each script in turn gets another type, on a real Valkey.
 """
@@ -96,7 +96,7 @@ class Scene:
         return {key: await self.redis.dump(key) for key in await self.redis.keys()}
 
     async def bring_to_its_end(self) -> None:
-        """What gateway and worker do, until every segment has its terminal event."""
+        """The work of gateway and worker, until every segment has its terminal event."""
         for _ in range(10):
             try:
                 await self._do_what_is_due()
@@ -235,7 +235,7 @@ async def test_a_script_that_meets_a_spoilt_key_does_nothing_and_the_call_ends_a
     except (RedisError, LogLostError):
         assert await scene.everything() == before
     if key not in CALL_KEYS and await redis.type(key) in (b"string", b"list"):
-        await redis.delete(key)  # as the error tells the operator
+        await redis.delete(key)  # as the error text says
     await scene.bring_to_its_end()
 
     assert await texts(redis) == [f"text of {segment}" for segment in SEGMENTS]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.engines import LengthTeller, Scribe
+from support.engines import ContinuousTeller, LengthTeller
 from support.job_streams import speech
 
 from workers.engine_adapter import Answer, EngineAdapter, adapter_for
@@ -14,7 +14,7 @@ def heard(answer: Answer) -> str:
 
 
 def finished(adapter: EngineAdapter, tickets: list[int]) -> list[str]:
-    """What became of the tickets, in their order, however many steps it took."""
+    """The results of the tickets, in their order, after any number of steps."""
     answers: dict[int, Answer] = {}
     while not answers.keys() >= set(tickets):
         answers |= adapter.step()
@@ -25,8 +25,10 @@ def short(one: Utterance) -> bool:
     return len(one.samples) < 8_000
 
 
-@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
-def test_each_utterance_gets_its_own_answer(engine: type[LengthTeller] | type[Scribe]) -> None:
+@pytest.mark.parametrize("engine", [LengthTeller, ContinuousTeller])
+def test_each_utterance_gets_its_own_answer(
+    engine: type[LengthTeller] | type[ContinuousTeller],
+) -> None:
     adapter = adapter_for(engine())
 
     tickets = adapter.admit([Utterance(speech(9)), Utterance(speech(6))])
@@ -34,9 +36,9 @@ def test_each_utterance_gets_its_own_answer(engine: type[LengthTeller] | type[Sc
     assert finished(adapter, tickets) == ["9 tenths", "6 tenths"]
 
 
-@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
-def test_one_at_fault_is_answered_so_and_the_others_are_heard(
-    engine: type[LengthTeller] | type[Scribe],
+@pytest.mark.parametrize("engine", [LengthTeller, ContinuousTeller])
+def test_a_faulty_utterance_gets_an_error_and_the_others_are_transcribed(
+    engine: type[LengthTeller] | type[ContinuousTeller],
 ) -> None:
     adapter = adapter_for(engine(fault=short))
 
@@ -47,7 +49,10 @@ def test_one_at_fault_is_answered_so_and_the_others_are_heard(
 
 
 def test_only_an_engine_that_has_the_verbs_lets_others_join() -> None:
-    assert (adapter_for(LengthTeller()).joins, adapter_for(Scribe()).joins) == (False, True)
+    assert (adapter_for(LengthTeller()).joins, adapter_for(ContinuousTeller()).joins) == (
+        False,
+        True,
+    )
 
 
 def test_a_batch_engine_is_given_everybody_at_once() -> None:
@@ -59,8 +64,8 @@ def test_a_batch_engine_is_given_everybody_at_once() -> None:
     assert engine.batches == [2]
 
 
-def test_who_joins_later_may_be_finished_earlier() -> None:
-    adapter = adapter_for(Scribe())
+def test_an_utterance_that_joins_later_may_finish_earlier() -> None:
+    adapter = adapter_for(ContinuousTeller())
     (long,) = adapter.admit([Utterance(speech(9))])
     adapter.step()
 
@@ -71,7 +76,7 @@ def test_who_joins_later_may_be_finished_earlier() -> None:
 
 
 def test_a_fault_is_an_answer_and_no_exception() -> None:
-    adapter = adapter_for(Scribe(fault=short))
+    adapter = adapter_for(ContinuousTeller(fault=short))
     (ticket,) = adapter.admit([Utterance(speech(1))])
 
     ((answered, answer),) = adapter.step()
@@ -80,9 +85,9 @@ def test_a_fault_is_an_answer_and_no_exception() -> None:
     assert isinstance(answer, EngineError)
 
 
-@pytest.mark.parametrize("engine", [LengthTeller, Scribe])
+@pytest.mark.parametrize("engine", [LengthTeller, ContinuousTeller])
 def test_a_sound_shorter_than_any_word_never_reaches_an_engine(
-    engine: type[LengthTeller] | type[Scribe],
+    engine: type[LengthTeller] | type[ContinuousTeller],
 ) -> None:
     """A thousand samples in a batch with others, and alone: the engine would fail at it."""
     adapter = adapter_for(engine(fault=lambda one: len(one.samples) < SHORTEST))

@@ -52,7 +52,7 @@ def test_the_order_of_jobs_does_not_follow_the_clocks_of_gateways(joining: Infli
     assert joining.choose(now=0.0).run == (clock_ahead, late)
 
 
-def test_a_job_that_is_in_hand_is_not_taken_twice(joining: InflightJobs) -> None:
+def test_a_job_in_progress_is_not_taken_twice(joining: InflightJobs) -> None:
     joining.take([final(0)], now=0.0)
     joining.choose(now=0.0)
     joining.take([final(0)], now=0.0)
@@ -84,7 +84,7 @@ def test_others_join_as_far_as_there_is_room(joining: InflightJobs) -> None:
     assert joining.choose(now=0.0).run == (final(1),)
 
 
-def test_nobody_joins_one_that_has_to_be_left_alone(joining: InflightJobs) -> None:
+def test_no_job_joins_one_that_must_run_alone(joining: InflightJobs) -> None:
     joining.take([final(0, deliveries=2)], now=0.0)
     joining.choose(now=0.0)
     joining.take([final(1), partial(2)], now=0.0)
@@ -103,7 +103,7 @@ def test_what_was_put_back_is_chosen_again(joining: InflightJobs) -> None:
     assert joining.choose(now=0.0) == chosen
 
 
-def test_a_partial_that_came_too_late_leaves_the_hand(joining: InflightJobs) -> None:
+def test_a_partial_that_came_too_late_is_no_longer_in_progress(joining: InflightJobs) -> None:
     joining.take([partial(0)], now=0.0)
 
     chosen = joining.choose(now=2.0)

@@ -93,7 +93,7 @@ async def test_results_enter_the_log_in_the_order_of_the_channel(
     assert await log_texts(redis) == [(1, "text 0"), (2, "text 1"), (3, "text 2")]
 
 
-async def test_a_zombie_that_lost_its_lease_changes_nothing(
+async def test_a_worker_that_lost_its_lease_changes_nothing(
     redis: Redis, gateway: CallStore
 ) -> None:
     segment = SegmentId(0, 0)
@@ -163,7 +163,7 @@ async def test_only_one_partial_of_a_segment_waits_at_a_time(
     assert [one.effort for one in claimed] == [Effort.PARTIAL]
     assert await work.audio(claimed) == [
         b"xxx"
-    ]  # the latest, not what was there when it was asked for
+    ]  # the latest, not the state at the time of the request
 
 
 async def test_partials_have_rising_revisions_and_end_with_the_segment(

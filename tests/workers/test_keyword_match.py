@@ -11,7 +11,7 @@ from workers.keyword_match import keywords_in, written_as_listed
 
 
 def heard(text: str, leaned: str = "") -> tuple[RecognisedWord, ...]:
-    """The words of a text; those in `leaned` are what the search leaned towards."""
+    """The words of a text; `leaned`: words that the search favoured."""
     return tuple(RecognisedWord(word, leaned=word in leaned.split()) for word in text.split())
 
 
@@ -157,7 +157,7 @@ def test_any_list_leaves_words_what_they_are(
 
 
 @given(NAME, ENDS)
-def test_a_keyword_heard_as_listed_is_left_as_it_is(name: str, end: str) -> None:
+def test_a_keyword_recognised_as_listed_is_not_changed(name: str, end: str) -> None:
     for term in taken([name]):
         words = heard(f"and then {term}{end}")
         text = " ".join(written_as_listed(words, [term]))

@@ -71,7 +71,9 @@ async def test_handing_back_twice_is_handing_back_once(redis: Redis, job_stream:
     assert await job_stream.leases() == [("second", 1)]
 
 
-async def test_a_zombie_cannot_hand_back_what_another_has(redis: Redis, job_stream: Lane) -> None:
+async def test_a_worker_that_lost_its_lease_cannot_hand_back_the_job_of_another(
+    redis: Redis, job_stream: Lane
+) -> None:
     zombie, heir = await worker(redis, "zombie"), await worker(redis, "heir")
     claimed = await claimed_by(zombie, job_stream, 1)
     await heir.take_over(P0, lease_ms=0)

@@ -152,6 +152,6 @@ def names(tasks: Sequence[Task]) -> list[str | None]:
     return [stream_suffix(task) for task in tasks]
 
 
-def test_a_lane_is_named_after_what_is_heard_and_written() -> None:
+def test_a_job_stream_is_named_after_the_languages_spoken_and_written() -> None:
     assert names([EN, DE_EN]) == ["en-en", "de-en"]
     assert [task_of(name) for name in ("en-en", "de-en")] == [EN, DE_EN]

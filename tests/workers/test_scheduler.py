@@ -55,14 +55,18 @@ def test_a_final_is_never_dropped() -> None:
     [
         ([waiting("f1"), waiting("f2")], Running(2), ("f1",)),  # as far as there is room
         ([waiting("f1"), waiting("p1")], Running(1), ("f1",)),
-        ([waiting("f1"), waiting("p1")], Running(3), ("p1",)),  # partials take nobody's place
-        ([waiting("p1"), waiting("p2")], Running(1), ("p1",)),  # a few, so that nobody waits long
+        ([waiting("f1"), waiting("p1")], Running(3), ("p1",)),  # partials displace no final
+        (
+            [waiting("p1"), waiting("p2")],
+            Running(1),
+            ("p1",),
+        ),  # a few, so that no partial waits long
         ([waiting("f1", alone=True), waiting("f2")], Running(1), ()),
         ([waiting("f1", alone=True), waiting("f2")], Running(0), ("f1",)),
         ([waiting("f1"), waiting("p1")], Running(1, alone=True), ()),
     ],
 )
-def test_who_joins_those_that_run(
+def test_which_jobs_join_the_running_ones(
     job_stream: list[Waiting], running: Running, expected: tuple[str, ...]
 ) -> None:
     assert plan(job_stream, LIMITS, now=10.5, running=running).run == expected

@@ -40,10 +40,10 @@ def test_a_word_that_the_engine_doubts_holds_up_its_promise_and_those_behind_it(
     words = ["press", "1", "now", "please"]
     heard = NOTHING.observe(words)
 
-    doubted = heard.observe(words, confidence=[0.99, 0.4, 0.99, 0.99])
+    uncertain = heard.observe(words, confidence=[0.99, 0.4, 0.99, 0.99])
 
-    assert doubted.stable == 1
-    assert doubted.observe(words, confidence=[0.1, 0.9, None, 0.9]).stable == 3
+    assert uncertain.stable == 1
+    assert uncertain.observe(words, confidence=[0.1, 0.9, None, 0.9]).stable == 3
 
 
 def test_words_that_the_engine_vouches_for_are_promised() -> None:
@@ -52,7 +52,7 @@ def test_words_that_the_engine_vouches_for_are_promised() -> None:
     assert heard.stable == 2
 
 
-def test_nobody_can_vouch_for_more_than_was_said_or_take_a_promise_back() -> None:
+def test_stable_words_are_bounded_by_the_text_and_never_decrease() -> None:
     promised = NOTHING.observe(["my", "policy"], vouched=9)
 
     assert promised.stable == 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
-from support.engines import LengthTeller, Scribe
+from support.engines import ContinuousTeller, LengthTeller
 from support.job_streams import P0, Lane, speech, working
 
 from protocol.events import Final, SegmentFailed
@@ -34,7 +34,7 @@ async def text_of_next(job_stream: Lane) -> str:
     return final.text
 
 
-async def until_begun(engine: Scribe) -> None:
+async def until_begun(engine: ContinuousTeller) -> None:
     await asyncio.to_thread(engine.began.wait)
 
 
@@ -44,10 +44,10 @@ class TestJoining:
     async def test_a_short_segment_is_settled_before_a_long_one_that_was_begun_earlier(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        def is_joined(engine: Scribe) -> bool:
+        def is_joined(engine: ContinuousTeller) -> bool:
             return len(engine.admitted) > 1
 
-        engine = Scribe(gets_on=is_joined)
+        engine = ContinuousTeller(gets_on=is_joined)
         async with working(redis, engine):
             await job_stream.queue(0, speech(40))
             await until_begun(engine)
@@ -60,10 +60,10 @@ class TestJoining:
     async def test_a_partial_is_published_while_a_final_is_being_written(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        def is_joined(engine: Scribe) -> bool:
+        def is_joined(engine: ContinuousTeller) -> bool:
             return len(engine.admitted) > 1
 
-        engine = Scribe(gets_on=is_joined)
+        engine = ContinuousTeller(gets_on=is_joined)
         async with job_stream.partials() as published, working(redis, engine):
             await job_stream.queue(0, speech(1_000))
             await until_begun(engine)
@@ -73,7 +73,7 @@ class TestJoining:
             assert [word.text for word in (await anext(published)).words] == ["5", "tenths"]
             assert await job_stream.leases() == [("worker-1", 1)]  # the final is not settled
 
-    async def test_one_at_fault_fails_alone_and_those_beside_it_are_heard(
+    async def test_a_faulty_utterance_fails_alone_and_the_rest_of_its_batch_is_transcribed(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         def short(one: Utterance) -> bool:
@@ -82,7 +82,7 @@ class TestJoining:
         for channel, tenths in enumerate([20, 3, 30]):
             await job_stream.queue(channel, speech(tenths))
 
-        async with working(redis, Scribe(fault=short)):
+        async with working(redis, ContinuousTeller(fault=short)):
             terminal = [await job_stream.next_terminal() for _ in range(3)]
 
         failed = [one for one in terminal if isinstance(one, SegmentFailed)]
@@ -101,7 +101,7 @@ class TestJoining:
         for channel in (1, 2):
             await job_stream.queue(channel, speech(10))
 
-        engine = Scribe()
+        engine = ContinuousTeller()
         async with working(redis, engine):
             for _ in range(3):
                 await job_stream.next_terminal()
@@ -112,17 +112,17 @@ class TestJoining:
 
 
 class TestStopping:
-    """A worker that is told to stop leaves nothing behind that others would have to wait for."""
+    """A worker that is stopped leaves no job for which other workers must wait."""
 
     async def test_what_the_engine_has_is_finished_and_what_it_has_not_goes_to_the_others(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         asked_to_stop = asyncio.Event()
 
-        def is_to_stop(_: Scribe) -> bool:
+        def is_to_stop(_: ContinuousTeller) -> bool:
             return asked_to_stop.is_set()
 
-        engine = Scribe(max_batch=1, gets_on=is_to_stop)
+        engine = ContinuousTeller(max_batch=1, gets_on=is_to_stop)
         async with working(redis, engine, WorkerSettings(lease_ms=NEVER)) as stopping:
             await job_stream.queue(0, speech(5))
             await until_begun(engine)
@@ -141,7 +141,7 @@ class TestStopping:
     async def test_what_takes_longer_than_the_worker_may_drain_is_handed_back_uncounted(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        engine = Scribe(gets_on=lambda _: False)
+        engine = ContinuousTeller(gets_on=lambda _: False)
         settings = WorkerSettings(lease_ms=NEVER, drain_seconds=0)
         async with working(redis, engine, settings):
             await job_stream.queue(0, speech(5))
@@ -155,10 +155,10 @@ class TestStopping:
         assert [one.deliveries for one in taken] == [1]
         assert await job_stream.leases() == [("heir", 1)]
 
-    async def test_a_partial_in_hand_is_dropped_and_another_may_be_asked_for(
+    async def test_a_partial_in_progress_is_dropped_and_another_may_be_requested(
         self, redis: Redis, job_stream: Lane
     ) -> None:
-        full = Scribe(max_batch=1, gets_on=lambda _: False)
+        full = ContinuousTeller(max_batch=1, gets_on=lambda _: False)
         async with working(redis, full, WorkerSettings(drain_seconds=0)):
             await job_stream.ask(0, speech(5))
             await until_begun(full)
@@ -201,7 +201,7 @@ class Hangs:
 
 
 class TestBreaking:
-    """What may have killed an engine is not tried for ever."""
+    """A job that may have killed an engine is not tried without limit."""
 
     async def test_what_a_broken_engine_had_is_free_at_once_and_its_delivery_counts(
         self, redis: Redis, job_stream: Lane
@@ -230,7 +230,7 @@ class TestBreaking:
             worker.result()
         assert raised.group_contains(EngineBrokenError, match="longer than step_limit_seconds")
 
-    async def test_a_segment_that_only_lay_in_the_hands_of_dead_workers_is_not_given_up(
+    async def test_a_segment_that_dead_workers_claimed_but_did_not_start_is_not_given_up(
         self, redis: Redis, job_stream: Lane
     ) -> None:
         await job_stream.queue(0, speech(5))
@@ -277,9 +277,7 @@ class TestBreaking:
         assert "too often" in terminal.reason
 
 
-async def test_of_the_pause_behind_a_segment_nothing_is_heard(
-    redis: Redis, job_stream: Lane
-) -> None:
+async def test_the_pause_after_a_segment_is_not_transcribed(redis: Redis, job_stream: Lane) -> None:
     """It was stored while the segment was open, for a partial, and turned out not to belong to it."""
     await job_stream.ask(0, speech(7))
     await job_stream.queue(0, speech(5))

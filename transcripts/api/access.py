@@ -63,10 +63,10 @@ class ApiAccess:
     def room_for_listener(self, permit: Permit) -> Refusal | None:
         """Return the refusal if there are too many event streams, in all or of the tenant."""
         if self._listeners.total() >= self._most:
-            text = "as many event streams as there may be\n"
+            text = "the limit of event streams is reached: try again later\n"
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, 5, "listeners")
         if permit.tenant and self._listeners[permit.tenant] >= max(1, self._most // 2):
-            text = "as many event streams as this tenant may have\n"
+            text = "this tenant has reached its limit of event streams\n"
             return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, 5, "listeners_of_tenant")
         return None
 

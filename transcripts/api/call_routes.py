@@ -143,7 +143,7 @@ class CallRoutes:
                 {200: Answer("a page of calls", CallsBody)},
                 _LIST_PARAMETERS,
                 errors=(400,),
-                details="With `q`, each call has its first hits.  A page of a search may hold fewer calls"
+                details="With `q`, each call has its first hits.  A page of a search may contain fewer calls"
                 " than `limit` and still have a `next_cursor`.",
             ),
             Operation(

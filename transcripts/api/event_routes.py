@@ -140,8 +140,8 @@ class EventRoutes:
                 errors=(400, 404),
                 listens=True,
                 details="With `Accept: text/event-stream` the response is a stream of server-sent events until"
-                " the call ends, also for a call that has not begun yet.  Some minutes after the end of a call"
-                " only events that are stored are left: no DTMF, marks and starts of speech.",
+                " the call ends, also for a call that has not begun yet.  Some minutes after the end"
+                " of a call only stored events are available: no DTMF, no marks, no starts of speech.",
             )
         ]
 

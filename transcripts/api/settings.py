@@ -25,12 +25,12 @@ class ApiSettings(StatusSettings):
 
     host: str = Field(
         "127.0.0.1",
-        description="address to listen on; other than a loopback one it takes keys_file",
+        description="address to listen on; any address other than loopback requires keys_file",
     )
     port: int = Field(8083, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
     published: str = Field(
         "",
-        description="in a container: address and port under which its host publishes it; judged instead of host",
+        description="in a container: address and port that its host publishes; checked instead of host",
     )
     store: str = Field("", description="SQLAlchemy URL of the database; default: the recorder's")
     keys_file: str = Field("", description="file of keys; default: the gateway's")
@@ -51,17 +51,19 @@ class ApiSettings(StatusSettings):
         "", description="names under which the API is reached; default: the gateway's"
     )
     requests_per_second: float = Field(
-        50.0, gt=0, description="requests that one key may send a second; more get 429"
+        50.0, gt=0, description="most requests per second of one key; more get 429"
     )
     max_listeners: int = Field(
         2_000,
         ge=1,
-        description="event streams at a time; more get 503, a tenant gets a half of them",
+        description="most simultaneous event streams; more get 503; one tenant gets half of them",
     )
     header_seconds: float = Field(
-        10.0, gt=0, description="a request whose headers take longer is closed"
+        10.0,
+        gt=0,
+        description="time in which the headers of a request must arrive; later the connection is closed",
     )
-    threads: int = Field(4, ge=1, le=64, description="requests that use the database at a time")
+    threads: int = Field(4, ge=1, le=64, description="most simultaneous requests to the database")
     waiting: int = Field(64, ge=1, description="requests that wait for a thread; more get 503")
     send_seconds: float = Field(
         5.0, gt=0, description="a reader of events that takes longer for one is disconnected"
@@ -77,7 +79,7 @@ class ApiSettings(StatusSettings):
                 " authentication: set keys_file (see `trunkline keys create`), or listen on 127.0.0.1"
             )
         if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("tls_certificate and tls_key go together: set both or none")
+            raise ValueError("set both tls_certificate and tls_key, or neither")
         _ = self.web_access  # ValueError when a host or an origin in it is none
         return self
 

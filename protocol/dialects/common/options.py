@@ -171,17 +171,17 @@ def hangover(value: object) -> int:
 
 
 def texts(values: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The values of a JSON object as pairs of texts; lists and objects stay JSON, null is omitted."""
+    """Return name and value of each field; a value that is not a string becomes JSON, null is omitted."""
     return [(name, as_text(value)) for name, value in values.items() if value is not None]
 
 
 def as_text(value: object) -> str:
-    """A text unchanged; any other value as JSON."""
+    """Return a string unchanged, and any other value as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def object_of(value: object) -> dict[str, object]:
-    """A JSON object, also given as text.  Raises ValueError for other values."""
+    """Return a JSON object, which may also be given as a JSON string.  Raises ValueError for other values."""
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)

@@ -24,7 +24,7 @@ class LiveResults:
         self._begun = 0
 
     @property
-    def in_hand(self) -> int:
+    def unfinished(self) -> int:
         """Number of segments that have begun and have no final yet."""
         return max(0, self._begun - len(self.finals))
 

@@ -8,7 +8,7 @@ from protocol.clock import CALL_RATE
 _STEP = 0.1
 """Seconds between measurements."""
 
-_LOOKS = 11
+_OBSERVATIONS = 11
 """Measurements in a result: one second.  Even at half the rate, no segment can end earlier."""
 
 _STEADY = 1.5
@@ -24,7 +24,7 @@ class ArrivalRate:
     """Measures the speed of steadily arriving audio, relative to real time."""
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, int]] = deque(maxlen=_LOOKS)
+        self._observations: deque[tuple[float, int]] = deque(maxlen=_OBSERVATIONS)
 
     def arrive(self, position: int, now: float) -> float | None:
         """
@@ -33,19 +33,19 @@ class ArrivalRate:
         Returns the speed relative to real time: 1.0 if the arrival is steady and correct, the measured speed if it
         is steadily off by a factor of two, None for anything else, which proves nothing.
         """
-        if self._looks and now - self._looks[-1][0] < _STEP:
+        if self._observations and now - self._observations[-1][0] < _STEP:
             return None
-        if self._looks and position < self._looks[-1][1]:
-            self._looks.clear()
-        self._looks.append((now, position))
-        if len(self._looks) < _LOOKS:
+        if self._observations and position < self._observations[-1][1]:
+            self._observations.clear()
+        self._observations.append((now, position))
+        if len(self._observations) < _OBSERVATIONS:
             return None
         return self._verdict()
 
     def _verdict(self) -> float | None:
-        looks = list(self._looks)
-        whole = _speed(looks[0], looks[-1])
-        steps = [_speed(one, other) for one, other in pairwise(looks)]
+        observations = list(self._observations)
+        whole = _speed(observations[0], observations[-1])
+        steps = [_speed(one, other) for one, other in pairwise(observations)]
         steady = all(whole / _STEADY < step < whole * _STEADY for step in steps)
         wrong = any(low <= whole <= high for low, high in _WRONG)
         if steady and _RIGHT[0] <= whole <= _RIGHT[1]:

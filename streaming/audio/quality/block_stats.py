@@ -159,7 +159,11 @@ class Block:
 
 
 def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
-    """Measure `pcm`: int16 `[n]` at `rate` Hz, 250 ms long, from position `start` on the call clock."""
+    """
+    Measure one block of a channel.  Returns the values that the fault detector compares.
+
+    `pcm`: int16, `[n]`, 250 ms at `rate` Hz; `start`: its position in samples of the call clock (8 kHz).
+    """
     levels = _levels(pcm, _TICK * rate // CALL_RATE)
     softest, loudest = float(levels.min()), float(levels.max())
     code = _law_of(pcm)

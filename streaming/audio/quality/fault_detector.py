@@ -51,7 +51,7 @@ class Disguise(Enum):
 
 
 class FaultDetector:
-    """Detects the faults of one channel from the measurements of the last three seconds."""
+    """Detects the faults of one channel from the measurements of its last 12 blocks (of 250 ms, 3 s)."""
 
     def __init__(self) -> None:
         self.ever = False
@@ -71,7 +71,7 @@ class FaultDetector:
         self._treble: deque[float] = deque(maxlen=8)
 
     def see(self, block: Block, *, speaking: bool) -> None:
-        """Take the next block.  `speaking`: whether it contains speech."""
+        """Add the measurements of the next 250 ms.  `speaking`: whether the VAD found speech in them."""
         self.ever = self.ever or not block.idle
         self.loud += block.loudest > -50 and not block.idle
         if block.law is not None:

@@ -66,7 +66,7 @@ class _Line:
     misrated: bool = False
     """Whether arrival speed and spectrum both showed a wrong declared rate; reset when the speed is right."""
 
-    standing: dict[Fault, int] = field(default_factory=dict)
+    active: dict[Fault, int] = field(default_factory=dict)
     """Where each fault was last seen, on the call clock."""
 
     def keep(self, position: int, pcm: Pcm) -> bool:
@@ -123,9 +123,7 @@ class QualityMonitor:
         now.
         """
         for one in warnings:
-            self._lines[one.channel].standing[one.fault] = max(
-                one.at, begin[one.channel] - _SURE - 1
-            )
+            self._lines[one.channel].active[one.fault] = max(one.at, begin[one.channel] - _SURE - 1)
 
     def feed(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
         """
@@ -189,14 +187,14 @@ class QualityMonitor:
         if line.misrated:
             return Fault.WRONG_RATE
         now = from_rate(line.start, self._rate)
-        recent = (one for one in CERTAIN if now - line.standing.get(one, -_GONE) <= _SURE)
+        recent = (one for one in CERTAIN if now - line.active.get(one, -_GONE) <= _SURE)
         return next(recent, None)
 
     def _is_due(self, line: _Line, at: int) -> bool:
         doubtful = (
             line.watch.is_doubtful
             or line.arriving != 1.0
-            or any(fault in line.standing for fault in CERTAIN)
+            or any(fault in line.active for fault in CERTAIN)
         )
         return at < _FIRST or doubtful or (at // BLOCK) % _ONE_IN == 0
 
@@ -204,7 +202,7 @@ class QualityMonitor:
         line, end = self._lines[channel], at + BLOCK
         block = measure(at, pcm, self._rate)
         line.watch.see(block, speaking=speaking)
-        line.standing = {one: seen for one, seen in line.standing.items() if end - seen <= _GONE}
+        line.active = {one: seen for one, seen in line.active.items() if end - seen <= _GONE}
         warnings: list[LineWarning] = []
         for fault, measured in line.watch.faults():
             warnings += self._note(channel, fault, measured, end)
@@ -245,9 +243,9 @@ class QualityMonitor:
 
     def _note(self, channel: int, fault: Fault, measured: float, at: int) -> list[LineWarning]:
         """Return a warning, unless this fault is reported already."""
-        standing = self._lines[channel].standing
-        known = fault in standing and at - standing[fault] <= _GONE
-        standing[fault] = at
+        active = self._lines[channel].active
+        known = fault in active and at - active[fault] <= _GONE
+        active[fault] = at
         if known:
             return []
         disguise = self._lines[channel].watch.disguise

@@ -80,7 +80,7 @@ def test_two_channels_of_opus_come_back_as_two(voice: Pcm) -> None:
     assert likeness(left, voice) > 0.9
 
 
-def test_a_damaged_packet_is_silence_of_its_length_and_the_rest_is_heard(voice: Pcm) -> None:
+def test_a_damaged_packet_becomes_silence_of_its_length_and_the_rest_is_decoded(voice: Pcm) -> None:
     packets = encoded(Codec.OPUS, voice)
     whole = decoded(Decoder(Codec.OPUS), packets)
     packets[40] = packets[40][:1] + b"\xff"  # says that it is 20 ms, and is nothing
@@ -123,7 +123,7 @@ def test_any_packets_are_decoded_or_refused_and_never_more_than_they_can_hold(
         (pcm,) = decoder.decode(packet)
         longest = max(longest, len(pcm))
 
-    assert longest <= 1_920 + 320  # 120 ms of Opus, and what the resampler held
+    assert longest <= 1_920 + 320  # 120 ms of Opus, and the samples held by the resampler
 
 
 # Ogg
@@ -182,7 +182,7 @@ def test_a_packet_without_an_end_is_refused_before_it_fills_the_memory() -> None
             ogg.feed(endless)
 
 
-def test_opus_in_ogg_is_heard_without_its_headers(voice: Pcm) -> None:
+def test_opus_in_ogg_is_decoded_without_its_headers(voice: Pcm) -> None:
     packets = encoded(Codec.OPUS, voice)
     stream = HEADERS + b"".join(page(packets[at : at + 10]) for at in range(0, len(packets), 10))
 
@@ -195,7 +195,7 @@ def test_opus_in_ogg_is_heard_without_its_headers(voice: Pcm) -> None:
 
 
 def heard(events: list[BridgeEvent]) -> list[BridgeEvent]:
-    """As a session hears them: what is compressed is decoded."""
+    """The events as a session gets them: compressed audio is decoded."""
     return [
         one
         for event in events
@@ -244,7 +244,7 @@ def test_a_server_without_the_library_says_what_it_needs(monkeypatch: pytest.Mon
         dialect.receive(b"\xfc\xff\xfe")
 
 
-# What a message may cost
+# The cost of one message
 
 NOTHING = bytes([(3 << 3) | 3, 2])
 """Two bytes that stand for two frames of 60 ms."""
@@ -266,7 +266,7 @@ def test_a_small_message_that_stands_for_minutes_is_refused_before_anything_is_d
     assert (frames.heard, frames.pending) == (0, 0)
 
 
-def test_one_step_decodes_a_second_at_most_and_what_is_still_to_come_is_told() -> None:
+def test_one_step_decodes_at_most_a_second_and_the_pending_samples_are_known() -> None:
     frames = Frames(Codec.OPUS)
     pages = b"".join(page([NOTHING] * 200) for _ in range(5))
     pieces = frames.pieces(HEADERS + pages)

@@ -42,7 +42,7 @@ class DialectRecording:
     request: Request
     turns: list[RecordedTurn]
     greeting: list[Any] = field(default_factory=list)
-    """What we say before anything else."""
+    """Our messages before the first message of the bridge."""
 
     @property
     def messages(self) -> list[str | bytes]:
@@ -59,9 +59,12 @@ def request(target: str, headers: dict[str, str] | None = None) -> Request:
 
 
 def load(name: str) -> DialectRecording:
-    first, *rest = (
-        json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()
-    )
+    return parse((FOLDER / f"{name}.jsonl").read_text())
+
+
+def parse(text: str) -> DialectRecording:
+    """`text`: the lines of a recording."""
+    first, *rest = (json.loads(line) for line in text.splitlines())
     recording = DialectRecording(request(first["request"], first.get("headers")), [])
     seq = 0
     for line in rest:
@@ -92,7 +95,7 @@ def names() -> Iterator[str]:
 def replay(
     recording: DialectRecording,
 ) -> tuple[list[BridgeEvent], list[tuple[RecordedTurn, list[Any]]]]:
-    """All that the dialect makes of it: what the bridge means, and what is answered at each turn."""
+    """Replay a recording. Returns the events of the bridge, and our messages after each turn."""
     dialect = recording.open()
     heard: list[BridgeEvent] = []
     greeting = RecordedTurn("", recording.greeting)

@@ -239,7 +239,7 @@ def test_another_language_cuts_what_is_being_said_and_holds_from_there() -> None
     assert same == [FinalizeRequested(None)]
 
 
-def test_a_message_that_is_missing_is_told_and_those_behind_it_are_understood() -> None:
+def test_a_missing_message_is_reported_and_later_messages_are_understood() -> None:
     client = Client()
     client.opens()
     client.seq += 1
@@ -266,7 +266,7 @@ def test_a_client_that_asks_for_the_languages_is_given_tags_with_a_region() -> N
 
 
 @pytest.mark.parametrize("asked", [{}, {"supportedLanguages": False}])
-def test_others_are_told_no_languages(asked: dict[str, bool]) -> None:
+def test_clients_that_do_not_ask_get_no_languages(asked: dict[str, bool]) -> None:
     client = Client()
 
     client.opens(**asked)

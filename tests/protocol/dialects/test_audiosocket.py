@@ -145,7 +145,7 @@ def test_a_hang_up_and_an_error_end_the_call(goodbye: bytes) -> None:
     assert asterisk.receive(SOUND) == []
 
 
-def test_a_call_in_which_nobody_was_heard_is_one() -> None:
+def test_a_connection_with_only_dtmf_is_a_call() -> None:
     opened, pressed, closed = connection().receive(FIVE + HANG_UP)
 
     assert isinstance(opened, CallOpened)

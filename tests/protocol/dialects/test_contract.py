@@ -85,7 +85,7 @@ def test_a_call_is_opened_once_before_anything_is_said_of_it(name: str) -> None:
 
 
 def leaves(value: object) -> Iterator[tuple[tuple[Any, ...], object]]:
-    """Every place in a JSON value, and what stands there."""
+    """Yield the path and value of every place in a JSON value."""
     yield (), value
     inner = (
         value.items()

@@ -94,7 +94,7 @@ def test_a_recorded_conversation() -> None:
     ]
 
 
-def test_the_first_frame_opens_the_call_and_is_heard() -> None:
+def test_the_first_frame_opens_the_call_and_is_processed() -> None:
     opened, audio = say(deepgram(), b"\x01\x00")
 
     assert isinstance(opened, CallOpened)
@@ -129,7 +129,7 @@ def test_a_turn_is_not_over_while_speech_goes_on_right_behind_it() -> None:
     assert (last["is_final"], last["speech_final"]) == (True, True)
 
 
-def test_an_utterance_has_ended_when_so_much_silence_has_been_heard() -> None:
+def test_an_utterance_has_ended_after_the_requested_silence() -> None:
     dialect = deepgram(RAW + "&utterance_end_ms=1000")
     say(dialect, bytes(2 * 8_000))
     (results,) = told(dialect, started(), final())
@@ -145,7 +145,7 @@ def test_an_utterance_has_ended_when_so_much_silence_has_been_heard() -> None:
     ]
 
 
-def test_an_utterance_has_not_ended_while_somebody_speaks() -> None:
+def test_an_utterance_has_not_ended_during_speech() -> None:
     dialect = deepgram(RAW + "&utterance_end_ms=1000")
     say(dialect, bytes(2 * 8_000))
     told(dialect, started(), final(), started(1, 9_000))
@@ -155,7 +155,7 @@ def test_an_utterance_has_not_ended_while_somebody_speaks() -> None:
     assert dialect.outbox() == []
 
 
-def test_interim_results_are_sent_to_those_who_want_them() -> None:
+def test_interim_results_are_sent_if_requested() -> None:
     partial = Partial(SegmentId(0, 0), Span(0, 800), 1, (Word("my"),), 0)
     unasked, asked = deepgram(), deepgram(RAW + "&interim_results=true")
     for dialect in (unasked, asked):
@@ -223,7 +223,7 @@ def test_a_list_over_the_limit_leaves_the_old_one_in_place() -> None:
     assert failure["code"] == "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
 
 
-def test_behind_close_stream_nothing_is_heard() -> None:
+def test_audio_after_close_stream_is_ignored() -> None:
     dialect = deepgram()
 
     assert say(dialect, b"\x00\x00", {"type": "CloseStream"})[-1] == CallClosed()
@@ -307,7 +307,7 @@ def test_keep_alive_says_nothing_and_is_not_answered() -> None:
     assert told(dialect) == []
 
 
-def test_who_asks_for_speakers_gets_the_channel_of_each_word() -> None:
+def test_diarize_gives_the_channel_of_each_word() -> None:
     dialect = deepgram(RAW + "&channels=2&multichannel=true&diarize=true")
     say(dialect, b"\x00\x00\x00\x00")
 
@@ -378,7 +378,7 @@ def test_labels_and_parameters_that_change_nothing_come_back_in_the_metadata() -
         ("alaw", b"\xd5", 8),
     ],
 )
-def test_each_encoding_is_heard_as_what_it_says(encoding: str, frame: bytes, heard: int) -> None:
+def test_each_encoding_is_decoded_as_declared(encoding: str, frame: bytes, heard: int) -> None:
     _, audio = say(deepgram(f"encoding={encoding}"), frame)
 
     assert isinstance(audio, AudioReceived)
@@ -400,7 +400,7 @@ def test_each_encoding_is_heard_as_what_it_says(encoding: str, frame: bytes, hea
         ("encoding=mulaw&callback=http://x", "callback is not supported"),
     ],
 )
-def test_blame_is_precise_and_told_in_band(query: str, complaint: str) -> None:
+def test_errors_are_precise_and_reported_in_band(query: str, complaint: str) -> None:
     dialect = deepgram(query)
 
     with pytest.raises(DialectError, match=complaint) as fault:

@@ -161,12 +161,12 @@ def test_a_stretch_without_words_is_a_warning_and_not_silence() -> None:
     assert warning["message"] == "nothing could be written of 1.0 to 1.5 s"
 
 
-def test_segments_are_in_hand_from_the_first_sound_to_the_final() -> None:
+def test_segments_are_unfinished_from_the_first_sound_to_the_final() -> None:
     live = LiveResults()
     live.apply('{"type":"SpeechStarted"}')
     live.apply('{"type":"SpeechStarted"}')
 
-    before = live.in_hand
+    before = live.unfinished
     live.apply(results("yes"))
 
-    assert (before, live.in_hand, live.complete) == (2, 1, False)
+    assert (before, live.unfinished, live.complete) == (2, 1, False)

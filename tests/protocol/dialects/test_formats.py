@@ -42,7 +42,7 @@ def heard(bridge: Dialect, messages: list[Message]) -> tuple[int, Pcm]:
 
 
 def received(bridge: Dialect, message: Message) -> list[BridgeEvent]:
-    """As a session does it: a dialect that waits for an opening message is told that none comes."""
+    """As in a session: a dialect that waits for an opening message is opened without it."""
     try:
         return bridge.receive(message)
     except EarlyError:
@@ -128,7 +128,7 @@ LINEAR: dict[str, tuple[str, Callable[[int, bytes], list[Message]]]] = {
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("name", LINEAR)
-def test_linear_audio_of_any_rate_is_heard_sample_by_sample(name: str, rate: int) -> None:
+def test_linear_audio_of_any_rate_is_received_sample_by_sample(name: str, rate: int) -> None:
     url, messages = LINEAR[name]
     audio = encode(WAVE, Encoding.L16)
 
@@ -194,7 +194,7 @@ def test_spellings_of_an_encoding(declared: str, name: str, rate: int | None) ->
 
 @pytest.mark.parametrize("name", ["telnyx", "signalwire"])
 @pytest.mark.parametrize("level", [3, 3_000])
-def test_the_byte_order_of_an_rtp_payload_is_heard(name: str, level: int) -> None:
+def test_the_byte_order_of_an_rtp_payload_is_detected(name: str, level: int) -> None:
     url, messages = LINEAR[name]
     wave = (level * np.sin(np.arange(800) / 9)).astype(np.int16)
 

@@ -156,7 +156,7 @@ def test_blame_is_precise(messages: list[Any], complaint: str) -> None:
         say(native(), *messages)
 
 
-def test_blame_is_told_in_band_for_a_close_reason_is_short() -> None:
+def test_errors_are_reported_in_band_because_a_close_reason_is_short() -> None:
     dialect = native()
 
     with pytest.raises(DialectError) as fault:

@@ -19,7 +19,7 @@ from protocol.dialects.base import ErrorReporting
         ("/audiohook", "disconnect"),
     ],
 )
-def test_it_is_told_what_was_too_much(target: str, kind: str) -> None:
+def test_the_dialect_reports_an_error_that_names_the_limit(target: str, kind: str) -> None:
     speaker = registry.open_dialect(request(target, _HEADERS))
     speaker.outbox()
     assert isinstance(speaker, ErrorReporting)
@@ -32,7 +32,7 @@ def test_it_is_told_what_was_too_much(target: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["/twilio", "/telnyx", "/plivo", "/asterisk", "/vonage"])
-def test_bridges_that_read_nothing_are_told_by_the_close_code_alone(target: str) -> None:
+def test_bridges_without_error_messages_get_only_the_close_code(target: str) -> None:
     assert not isinstance(registry.open_dialect(request(target)), ErrorReporting)
 
 

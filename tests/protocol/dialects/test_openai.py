@@ -226,7 +226,9 @@ def test_a_prompt_that_is_a_sentence_is_no_keyword() -> None:
         ([{"type": "input_audio_buffer.append", "audio": "?"}], "audio is not base64"),
     ],
 )
-def test_blame_is_precise_and_told_in_band(messages: list[dict[str, Any]], complaint: str) -> None:
+def test_errors_are_precise_and_reported_in_band(
+    messages: list[dict[str, Any]], complaint: str
+) -> None:
     dialect = openai()
 
     with pytest.raises(DialectError, match=complaint):
@@ -250,7 +252,7 @@ def test_audio_may_come_before_the_update_that_says_what_it_is() -> None:
     assert [json.loads(message)["type"] for message in dialect.outbox()] == ["session.updated"]
 
 
-def test_a_wish_that_was_ignored_is_told_as_an_error_that_ends_nothing() -> None:
+def test_an_ignored_option_is_reported_as_an_error_and_the_call_goes_on() -> None:
     dialect = openai()
     (opened,) = say(dialect, update(transcription={"language": 7, "keywords": ["Acme"]}))
 
@@ -264,7 +266,7 @@ def test_a_wish_that_was_ignored_is_told_as_an_error_that_ends_nothing() -> None
     assert (told_["type"], told_["error"]["code"]) == ("error", "option_ignored")
 
 
-def test_what_there_is_to_warn_of_stands_in_the_session_that_is_told_again() -> None:
+def test_warnings_are_in_the_session_that_is_sent_again() -> None:
     dialect = openai()
     say(dialect, update(format="g711_ulaw"))
     warning = LineWarning(0, Fault.WRONG_LAW, "check the encoding", 1.0, "bits", 8_000)

@@ -34,7 +34,7 @@ ESSENTIAL = {
     "/v1/calls": {"type", "channels", "encoding", "sample_rate", "token"},
     "/v1/realtime": {"type", "session", "format"},
 }
-"""Of the opening messages: what kind of message it is, and how the audio that follows is written."""
+"""Type of the opening message, and format of the audio after it."""
 
 WISHES = {
     "keywords": "Acme", "keyterms": "Acme", "hints": ["Acme"], "call_id": "c-1", "callId": "c-1", "language": "en-US",
@@ -43,7 +43,7 @@ WISHES = {
     "customParameters": {"a": "b"}, "custom_parameters": {"a": "b"}, "customConfig": {"a": "b"}, "options": {"a": "b"},
     "supportedLanguages": True, "interimResults": True, "tracks": ["inbound"], "leg": "agent", "track": "agent",
 }  # fmt: skip
-"""What may be said anywhere; each name is tried in every place of the opening message."""
+"""Values for any option; each name is tried in every place of the opening message."""
 
 
 def places(value: Any, essential: set[str]) -> list[tuple[str, ...]]:
@@ -109,7 +109,7 @@ def first_event(speaker: Dialect, path: str) -> object:
         return speaker.open_late()[0]
 
 
-# What is understood
+# Options that are understood
 
 
 @pytest.mark.parametrize(

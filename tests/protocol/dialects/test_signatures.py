@@ -87,7 +87,7 @@ def test_twilio_may_spell_the_same_address_otherwise(
         (TOKEN, URL, "é"),
     ],
 )
-def test_somebody_elses_signature(token: str, url: str, signature: str) -> None:
+def test_the_signature_of_another_account_is_refused(token: str, url: str, signature: str) -> None:
     assert not is_from_twilio(token, url, signature)
 
 

@@ -135,7 +135,7 @@ def test_blame_is_precise(messages: list[Any], complaint: str) -> None:
         say(twilio(), *messages)
 
 
-def test_behind_stop_nothing_is_heard() -> None:
+def test_audio_after_stop_is_ignored() -> None:
     dialect = twilio()
     say(dialect, *RECORDED)
 

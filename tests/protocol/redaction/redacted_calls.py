@@ -6,7 +6,7 @@ from protocol.events import SegmentId, Span, Word
 from protocol.redaction.call_state import CallState
 from protocol.redaction.masking import apply
 from protocol.redaction.policy import CARD_DATA_POLICY, Policy
-from protocol.redaction.redactor import Heard, redact
+from protocol.redaction.redactor import RecognisedText, redact
 
 Line = tuple[int, str]
 """A channel, and what is said on it."""
@@ -22,12 +22,12 @@ def shown(
     order: Sequence[int] = (),
 ) -> list[str]:
     """What is shown of each line after the last one. `order`: in which order workers finish the lines."""
-    heard, counts = list[Heard](), dict[int, int]()
+    heard, counts = list[RecognisedText](), dict[int, int]()
     for place, (channel, text) in enumerate(lines):
         segment = SegmentId(channel, counts.get(channel, 0))
         counts[channel] = segment.number + 1
         span = Span(place * EVERY, place * EVERY + LASTS)
-        heard.append(Heard(segment, span, tuple(text.split()), language))
+        heard.append(RecognisedText(segment, span, tuple(text.split()), language))
     state, words = CallState(), dict[SegmentId, tuple[Word, ...]]()
     for place in order or range(len(heard)):
         one = heard[place]

@@ -9,7 +9,7 @@ from protocol.events import SegmentId, Span
 from protocol.redaction.call_state import CallState
 from protocol.redaction.masking import HIDDEN, collapsed, hide
 from protocol.redaction.policy import CARD_DATA, CARD_DATA_POLICY, NO_REDACTION, DataKind, Policy
-from protocol.redaction.redactor import Heard, redact
+from protocol.redaction.redactor import RecognisedText, redact
 
 CARD = f"{HIDDEN}card_number"
 
@@ -178,14 +178,14 @@ def test_the_agent_who_repeats_the_number_is_masked_too() -> None:
 
 
 def test_a_segment_that_is_done_twice_gives_the_same() -> None:
-    heard = Heard(SegmentId(0, 0), Span(0, 8_000), ("4111", "1111", "1111", "1111"), "en")
+    heard = RecognisedText(SegmentId(0, 0), Span(0, 8_000), ("4111", "1111", "1111", "1111"), "en")
     once = redact(CallState(), heard, CARD_DATA_POLICY)
 
     assert redact(once.state, heard, CARD_DATA_POLICY) == once
 
 
 def test_the_state_holds_no_digits() -> None:
-    heard = Heard(SegmentId(0, 0), Span(0, 8_000), ("it", "is", "8391", "7264"), "en")
+    heard = RecognisedText(SegmentId(0, 0), Span(0, 8_000), ("it", "is", "8391", "7264"), "en")
 
     state = redact(CallState(), heard, CARD_DATA_POLICY).state.encode()
 
@@ -227,7 +227,7 @@ def test_the_last_four_are_kept_if_the_policy_says_so() -> None:
     ],
 )
 def test_a_partial_holds_back_a_number_that_may_grow(said: str, kept: str) -> None:
-    heard = Heard(SegmentId(0, 0), Span(0, 8_000), tuple(said.split()), "en")
+    heard = RecognisedText(SegmentId(0, 0), Span(0, 8_000), tuple(said.split()), "en")
 
     assert " ".join(hide(CallState(), heard, CARD_DATA_POLICY)) == kept
     assert hide(CallState(), heard, NO_REDACTION) == said.split()

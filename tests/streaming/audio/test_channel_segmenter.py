@@ -31,7 +31,7 @@ SECOND = 8_000
 
 
 def hiss(seconds: float, *, seed: int = 1) -> Pcm:
-    """Loud noise: webrtcvad takes it for a voice, and it tells one sample from another."""
+    """Loud noise: webrtcvad detects it as speech, and every sample differs, so that positions can be compared."""
     return np.random.default_rng(seed).normal(0, 3_000, round(seconds * SECOND)).astype(np.int16)
 
 
@@ -83,17 +83,17 @@ class Believer:
 
 
 @dataclass
-class Heard:
-    """What came out of one ear."""
+class SegmenterOutput:
+    """The output of one ChannelSegmenter."""
 
     spans: list[Span] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     audio: list[Pcm] = field(default_factory=list)
 
 
-def heard(events: Sequence[SoundEvent]) -> Heard:
-    """Put segments together as a worker does, and check what every reader relies upon."""
-    found = Heard()
+def heard(events: Sequence[SoundEvent]) -> SegmenterOutput:
+    """Put segments together as a worker does, and check the invariants of the events."""
+    found = SegmenterOutput()
     start: int | None = None
     grown: list[Pcm] = []
     for event in events:
@@ -125,8 +125,8 @@ def whole(
     rate: int = SECOND,
     endpointing: Endpointing | None = None,
     predict: VadModel | None = None,
-) -> Heard:
-    """Everything that an ear makes of `pcm`, fed in pieces."""
+) -> SegmenterOutput:
+    """All events for `pcm`, fed in pieces."""
     segmenter = ChannelSegmenter(endpointing, vad=vad, rate=rate)
     predict = predict or Believer()
     events: list[SoundEvent] = []
@@ -138,7 +138,7 @@ def whole(
     return heard(events + segmenter.finish())
 
 
-def same(one: Heard, other: Heard) -> bool:
+def same(one: SegmenterOutput, other: SegmenterOutput) -> bool:
     return (one.spans, one.reasons) == (other.spans, other.reasons) and all(
         (a == b).all() for a, b in zip(one.audio, other.audio, strict=True)
     )
@@ -158,7 +158,7 @@ def test_silence_says_nothing() -> None:
     assert whole(drawing(".........")).spans == []
 
 
-def test_the_engine_hears_what_was_said() -> None:
+def test_the_engine_transcribes_what_was_said() -> None:
     # given
     pcm = drawing("....####.....")
 
@@ -187,7 +187,7 @@ def test_a_hangup_in_mid_word_keeps_every_sample() -> None:
 
 
 def test_words_asked_for_now_split_without_loss() -> None:
-    # given somebody who is asked for the words in mid-word, inside a tick
+    # given a request for the words in mid-word, inside a tick
     segmenter = ChannelSegmenter(vad=Vad.WEBRTC)
     events = run_vad_single(segmenter, hiss(1.005))
     events += segmenter.finish()
@@ -216,7 +216,7 @@ def test_speech_without_end_is_cut_and_nothing_is_lost_or_doubled() -> None:
         assert earlier.end == later.start
     assert max(span.end - span.start for span in found.spans) <= 12 * SECOND
 
-    # and at the cuts the audio is what it would have been without them
+    # and at the cuts the audio is unchanged
     uncut = to_pcm(soxr.resample(pcm.astype(np.float32), 8_000, 16_000, quality=soxr.HQ))
     before_cut = found.audio[0].astype(np.int32)
     assert np.abs(before_cut - uncut[: len(before_cut)]).max() <= 1
@@ -288,7 +288,7 @@ def test_every_sample_is_in_one_segment_or_in_the_silence_between(
     assert edges == sorted(edges)
 
 
-def test_what_is_heard_is_told_within_a_quarter_of_a_second() -> None:
+def test_speech_is_reported_within_a_quarter_of_a_second() -> None:
     segmenter = ChannelSegmenter(vad=Vad.BOTH)
     predict = Believer()
     told = start = 0
@@ -325,7 +325,7 @@ def test_company_changes_nothing() -> None:
     segmenters = [ChannelSegmenter(vad=Vad.BOTH) for _ in channels]
     events: list[list[SoundEvent]] = [[], [], []]
 
-    # when they are heard together
+    # when both are processed together
     for at in range(0, len(channels[0]), 160):
         for segmenter, pcm in zip(segmenters, channels, strict=True):
             segmenter.feed(pcm[at : at + 160])
@@ -334,7 +334,7 @@ def test_company_changes_nothing() -> None:
     for channel, segmenter in enumerate(segmenters):
         events[channel] += segmenter.finish()
 
-    # then each hears what it hears alone
+    # then each gives the same events as alone
     for pcm, together in zip(channels, events, strict=True):
         assert same(heard(together), whole(pcm, vad=Vad.BOTH))
 
@@ -442,7 +442,7 @@ def overlap(one: Span, other: Span) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
-def test_in_loud_noise_webrtcvad_alone_hears_one_endless_voice(line: Line) -> None:
+def test_in_loud_noise_webrtcvad_alone_detects_endless_speech(line: Line) -> None:
     noisy = sounds.mix(line.pcm, sounds.white_noise(60), snr_db=5)
 
     alone = whole(noisy, vad=Vad.WEBRTC)

@@ -43,7 +43,7 @@ def digits(keys: list[Key]) -> str:
 
 @pytest.mark.parametrize("seconds", [0.045, 0.1, 0.5])
 @pytest.mark.parametrize("law", list(Encoding))
-def test_every_key_is_heard_once_however_long_it_is_held(seconds: float, law: Encoding) -> None:
+def test_every_key_is_detected_once_however_long_it_is_held(seconds: float, law: Encoding) -> None:
     pcm = decode(encode(tones(ALL_KEYS, seconds), law), law)
 
     assert digits(heard(pcm)) == ALL_KEYS
@@ -59,14 +59,14 @@ def test_the_same_key_twice_is_two_keys() -> None:
     assert digits(heard(tones("44477", pause=0.05))) == "44477"
 
 
-def test_keys_are_heard_in_noise_and_when_faint() -> None:
+def test_keys_are_detected_in_noise_and_when_faint() -> None:
     noisy = sounds.mix(tones("159#"), sounds.white_noise(3), 15)
     faint = tones("159#", dbfs=-33)
 
     assert (digits(heard(noisy)), digits(heard(faint))) == ("159#", "159#")
 
 
-def test_a_bridge_at_16_khz_is_heard_as_well() -> None:
+def test_keys_are_detected_in_audio_at_16_khz() -> None:
     wide = np.repeat(tones("2580", 0.2), 2)  # coarse, but a tone is a tone
 
     assert digits(heard(wide, frame=320, rate=16_000)) == "2580"
@@ -94,13 +94,13 @@ def test_what_is_no_key_is_none(other: Pcm) -> None:
     assert heard(np.concatenate([sounds.silence(0.5), other, sounds.silence(0.5)])) == []
 
 
-def test_nobody_presses_keys_by_speaking() -> None:
+def test_speech_is_not_detected_as_keys() -> None:
     paths = sorted((SPEECH / "prompts").glob("*.wav"))
 
     assert [key for path in paths for key in heard(read_wav(path)[1][0])] == []
 
 
-def test_keys_are_heard_while_somebody_speaks_softly() -> None:
+def test_keys_are_detected_during_quiet_speech() -> None:
     voice = sounds.mix(read_wav(SPEECH / "prompts" / "vm-opts.wav")[1][0], sounds.silence(1), 99)
     keys = np.resize(tones("42"), len(voice))
 
@@ -109,7 +109,7 @@ def test_keys_are_heard_while_somebody_speaks_softly() -> None:
     assert digits(heard(together))[:2] == "42"
 
 
-def test_a_key_that_is_signalled_and_heard_was_pressed_once() -> None:
+def test_a_key_in_the_signalling_and_in_the_audio_counts_once() -> None:
     dtmf_dedup = DtmfDeduplicator()
     pressed = [("5", 8_000, True), ("5", 8_200, False), ("5", 12_000, False), ("5", 12_500, True)]
 
@@ -141,7 +141,7 @@ def test_any_audio_is_listened_to_in_bounded_memory(pieces: list[tuple[int, byte
         assert dtmf_detector.held_samples < SECOND // 5
 
 
-# What is on a line besides speech
+# Other sounds on a line
 
 
 def cadence(on: float, off: float, *hz: float) -> Pcm:

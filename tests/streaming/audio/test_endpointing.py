@@ -28,7 +28,9 @@ TICKS_OF_LONGEST = 15_000 // 20
 
 
 def boundaries(drawing: str, settings: Endpointing = SMALL) -> list[Boundary]:
-    """What is said of `.` silence, `o` soft speech, `#` loud speech; the end of the drawing is the hang-up."""
+    """
+    Levels of the drawing: `.` silence, `o` quiet speech, `#` loud speech; the end of the drawing is the hang-up.
+    """
     segmenter = Segmenter(settings)
     found = [b for sign in drawing for b in segmenter.feed(sign != ".", LEVELS[sign])]
     return found + segmenter.close()

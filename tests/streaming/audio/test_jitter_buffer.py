@@ -18,7 +18,7 @@ def samples(start: int, length: int = FRAME) -> Pcm:
 
 
 def spans(placements: list[Placement]) -> list[tuple[str, int, int]]:
-    """Readable: what, from where, to where (for `Late`, how many)."""
+    """Readable form: type, start, end (for `Late`: number of samples)."""
     readable = []
     for placement in placements:
         match placement:
@@ -33,7 +33,7 @@ def spans(placements: list[Placement]) -> list[tuple[str, int, int]]:
 
 @dataclass
 class Listener:
-    """Places frames and keeps what came out."""
+    """Places frames and keeps the output."""
 
     jitter_buffer: JitterBuffer = field(default_factory=JitterBuffer)
     found: list[Placement] = field(default_factory=list)

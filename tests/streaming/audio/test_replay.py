@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from protocol.events import Account
-from streaming.audio.replay import Heard, Lost, Piece, Replay
+from streaming.audio.replay import Lost, Piece, Received, Replay
 
 RATE = 100
 """Hz, so that a minute is short."""
@@ -17,8 +17,8 @@ def kept(*pieces: Piece) -> Replay:
     return replay
 
 
-def heard(position: int, samples: int) -> Heard:
-    return Heard(position, np.arange(position, position + samples, dtype=np.int16))
+def heard(position: int, samples: int) -> Received:
+    return Received(position, np.arange(position, position + samples, dtype=np.int16))
 
 
 def told(replay: Replay, start: int, end: int) -> list[tuple[str, int, int]]:
@@ -28,10 +28,10 @@ def told(replay: Replay, start: int, end: int) -> list[tuple[str, int, int]]:
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
-        (0, [("Heard", 0, 20), ("Lost", 20, 50), ("Heard", 50, 60)]),
-        (5, [("Heard", 5, 20), ("Lost", 20, 50), ("Heard", 50, 60)]),
-        (20, [("Lost", 20, 50), ("Heard", 50, 60)]),
-        (30, [("Lost", 30, 50), ("Heard", 50, 60)]),
+        (0, [("Received", 0, 20), ("Lost", 20, 50), ("Received", 50, 60)]),
+        (5, [("Received", 5, 20), ("Lost", 20, 50), ("Received", 50, 60)]),
+        (20, [("Lost", 20, 50), ("Received", 50, 60)]),
+        (30, [("Lost", 30, 50), ("Received", 50, 60)]),
         (60, []),
     ],
 )
@@ -46,7 +46,7 @@ def test_what_came_behind_a_position_comes_again(
 def test_samples_are_those_of_their_place() -> None:
     (piece,) = kept(heard(0, 20)).since(7, 20)
 
-    assert isinstance(piece, Heard)
+    assert isinstance(piece, Received)
     assert piece.pcm.tolist() == list(range(7, 20))
 
 
@@ -65,5 +65,5 @@ def test_what_redis_has_is_forgotten() -> None:
 
     replay.forget(25)
 
-    assert told(replay, 25, 40) == [("Heard", 25, 40)]
-    assert told(replay, 0, 40) == [("Lost", 0, 20), ("Heard", 20, 40)]
+    assert told(replay, 25, 40) == [("Received", 25, 40)]
+    assert told(replay, 0, 40) == [("Lost", 0, 20), ("Received", 20, 40)]

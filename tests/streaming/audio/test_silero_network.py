@@ -1,4 +1,4 @@
-"""Silero in numpy gives what onnxruntime gives for the same model file."""
+"""Silero in numpy gives the same results as onnxruntime for the same model file."""
 
 from pathlib import Path
 

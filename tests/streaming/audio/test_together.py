@@ -103,8 +103,8 @@ def test_digits_of_channels_together_are_the_digits_of_each_alone(
 
 
 @dataclass
-class Track:
-    """What a jitter buffer gave, as samples with their positions."""
+class PlacedAudio:
+    """The output of a jitter buffer, as samples with their positions."""
 
     placed: dict[int, int] = field(default_factory=dict)
     gaps: list[tuple[int, int]] = field(default_factory=list)
@@ -132,7 +132,7 @@ def test_the_short_way_through_the_jitter_buffer_changes_nothing(
 ) -> None:
     """Any order, loss and repetition: each frame with its step from the last one, its length, and if it is numbered."""
     short, long = JitterBuffer(), JitterBuffer()
-    one, other = Track(), Track()
+    one, other = PlacedAudio(), PlacedAudio()
     at = 0
     for number, (step, length, is_numbered) in enumerate(frames):
         pcm = np.full(160 * length, number, dtype=np.int16)

@@ -26,7 +26,10 @@ def silence(seconds: float) -> Pcm:
 
 
 class Yes:
-    """Believes everything; remembers what it was asked, and counts the windows in the memory it hands back."""
+    """
+    Returns voiced for every window; records the windows that it got, and counts them in the state that it
+    returns.
+    """
 
     def __init__(self, probability: float = 1.0) -> None:
         self.asked: list[VadQuery] = []
@@ -93,7 +96,7 @@ def test_silence_and_white_noise_are_no_speech(silero: Silero) -> None:
     assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), hiss, silero))
 
 
-def test_nobody_is_asked_about_silence() -> None:
+def test_silero_is_not_run_on_silence() -> None:
     predict = Yes()
 
     found = ticks(Detector(Vad.BOTH), silence(2), predict)
@@ -102,7 +105,7 @@ def test_nobody_is_asked_about_silence() -> None:
     assert [t.voiced for t in found] == [False] * 100
 
 
-def test_silero_hears_what_came_before_the_candidate() -> None:
+def test_silero_gets_the_audio_before_the_candidate() -> None:
     # given
     predict = Yes()
     detector = Detector(Vad.BOTH)
@@ -111,7 +114,7 @@ def test_silero_hears_what_came_before_the_candidate() -> None:
     # when a voice begins after a second
     ticks(detector, np.concatenate([before, voice(0.2)]), predict)
 
-    # then the first windows hold at least 250 ms of what was before, with a fresh memory
+    # then the first windows hold at least 250 ms of the audio before, with a fresh state
     assert (predict.asked[0].memory == 0).all()
     assert (predict.asked[1].memory == 1).all()
     warm = [q for q in predict.asked if (q.window == np.float32(7 / 32_768)).all()]
@@ -139,7 +142,7 @@ def test_both_must_agree() -> None:
 
 
 def test_silero_is_let_go_when_both_are_quiet() -> None:
-    # given somebody who spoke and was believed, then silence that is believed too
+    # given speech that Silero confirmed, then silence that it confirms too
     class Fades(Yes):
         def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
             loud = [float(np.abs(query.window).max()) > 0.01 for query in queries]
@@ -156,7 +159,7 @@ def test_silero_is_let_go_when_both_are_quiet() -> None:
     asked = len(predict.asked)
     ticks(detector, silence(2), predict)
 
-    # then nobody is asked any more
+    # then Silero is not run any more
     assert len(predict.asked) == asked
 
 
@@ -200,7 +203,7 @@ def test_the_level_of_a_tick_is_its_mean_power() -> None:
     assert [t.level for t in found] == [10_000, 90_000]
 
 
-def test_what_nobody_was_asked_about_can_be_decided_at_the_end() -> None:
+def test_ticks_without_a_silero_result_can_be_decided_at_the_end() -> None:
     # given a voice whose last window is not complete
     detector = Detector(Vad.SILERO)
     found = ticks(detector, voice(0.5)[: 25 * TICK], Yes())
@@ -214,7 +217,7 @@ def test_what_nobody_was_asked_about_can_be_decided_at_the_end() -> None:
 
 
 def test_what_is_decided_at_the_end_needs_both_as_well() -> None:
-    # given a voice that both believed, and silence that nobody was asked about
+    # given speech that both detect, and silence without a Silero result
     detector = Detector(Vad.BOTH)
     ticks(detector, voice(0.5), Yes())
     detector.feed(silence(0.3))

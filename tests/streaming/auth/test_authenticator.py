@@ -227,7 +227,7 @@ def test_no_gateway_that_others_can_reach_goes_without_keys(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
-def test_on_this_machine_nobody_needs_a_key(host: str) -> None:
+def test_on_the_same_machine_no_key_is_needed(host: str) -> None:
     assert not GatewaySettings(host=host).keys_file
 
 
@@ -274,7 +274,7 @@ def test_a_file_may_come_as_fast_as_it_likes_unless_a_pace_is_set() -> None:
     assert LimitWatch(limits(pace=0), heard=0, now=0).poll(3_600, 1) is None
 
 
-def test_a_call_that_comes_back_is_not_too_fast_for_what_was_heard_before() -> None:
+def test_audio_before_a_reconnection_does_not_count_for_the_pace() -> None:
     assert LimitWatch(limits(), heard=3_600, now=0).poll(3_605, 1) is None
 
 

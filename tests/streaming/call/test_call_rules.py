@@ -1,4 +1,4 @@
-"""Decisions of a call: what is written and when it ends.  No sockets, Redis or clock."""
+"""Decisions of a call: which events it writes, and when it ends. No sockets, Redis or clock."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def call(**config: object) -> Call:
 
 
 class Redis:
-    """Does what it is told at once, and remembers the events and jobs."""
+    """Executes every write at once, and remembers the events and jobs."""
 
     def __init__(self, subject: Call) -> None:
         self.subject = subject
@@ -132,7 +132,7 @@ def test_a_pause_is_not_looked_at_for_it_may_be_the_end() -> None:
     assert redis.partials == []
 
 
-def test_who_wants_no_partials_gets_none() -> None:
+def test_partials_are_sent_only_if_requested() -> None:
     subject = call(partials=False)
     redis = Redis(subject)
 
@@ -266,7 +266,7 @@ def test_events_known_before_a_loss_are_restored_to_redis(lost_after: int) -> No
     assert again.finals == redis.finals
 
 
-def test_segments_behind_a_change_of_language_are_heard_in_it() -> None:
+def test_segments_after_a_change_of_language_use_the_new_language() -> None:
     subject = call(language="en")
     redis = Redis(subject)
     speak(subject)

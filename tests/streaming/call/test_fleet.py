@@ -54,8 +54,8 @@ async def degraded_with_reason(heard: Listener) -> Event:
             True,
         ),  # nothing of it waits, but its only worker is busy
         (fleet(capable(DE, FR), capable(FR), de=LONG), FR, False),  # another one is free
-        (fleet(capable(EN), de=LONG), DE, True),  # nobody can do it
-        (fleet(capable(EN)), DE, False),  # nobody can do it, and nothing waits
+        (fleet(capable(EN), de=LONG), DE, True),  # no worker can do it
+        (fleet(capable(EN)), DE, False),  # no worker can do it, and nothing waits
         (Fleet.of([capable(EN)], 101.0, {}, LONG), EN, True),  # jobs of an older gateway
     ],
 )
@@ -82,7 +82,7 @@ def test_each_task_has_a_level_of_its_own() -> None:
     assert (loads.level(EN), loads.level(DE)) == (LoadLevel.NORMAL, LoadLevel.NO_NEW_CALLS)
     assert loads.least({EN, DE}) is LoadLevel.NORMAL
     assert loads.least({DE}) is LoadLevel.NO_NEW_CALLS
-    assert loads.least(()) is LoadLevel.NO_NEW_CALLS  # nobody says what can be done
+    assert loads.least(()) is LoadLevel.NO_NEW_CALLS  # no worker has reported its tasks
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Speaks:
         return engine
 
 
-async def test_a_call_whose_last_able_worker_dies_waits_says_so_and_is_heard_in_the_end(
+async def test_a_call_whose_last_capable_worker_dies_waits_reports_it_and_is_transcribed_in_the_end(
     redis: Redis, tmp_path: Path
 ) -> None:
     audio = encode(read_recording(PROMPT).channels[0], Encoding.MULAW) + b"\xff" * 8_000
@@ -113,7 +113,7 @@ async def test_a_call_whose_last_able_worker_dies_waits_says_so_and_is_heard_in_
     async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(120):
         first = german("worker-de")
         known = ""
-        while "available: de, en" not in known:  # until the gateway has heard of both
+        while "available: de, en" not in known:  # until both workers have reported to the gateway
             async with calling(it.url, call_id="c0", language="sw") as (bridge, heard):
                 await bridge.send('{"type":"stop"}')
                 await bridge.wait_closed()

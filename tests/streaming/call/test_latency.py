@@ -49,6 +49,6 @@ def test_what_comes_twice_was_waited_for_once() -> None:
     assert (first, watch.stop(FINAL, 4.0), watch.stop(PARTIAL, 4.0)) == (1.0, None, None)
 
 
-def test_nobody_waits_for_what_was_not_asked() -> None:
+def test_events_without_a_request_have_no_latency() -> None:
     assert LatencyTracker().stop(FINAL, 1.0) is None
     assert LatencyTracker().stop(MarkReached("m"), 1.0) is None

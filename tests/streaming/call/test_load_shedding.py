@@ -109,7 +109,7 @@ def test_an_event_loop_that_has_caught_up_gets_its_work_back_step_by_step() -> N
         (Backlog(0, 0.0, 0.0), 0.0),
         (Backlog(40, 9.0, 100.0), 2.0),
         (Backlog(40, 1.0, 100.0), 1.0),
-        (Backlog(1, 30.0, 100.0), 0.05),  # one segment that nobody can read
+        (Backlog(1, 30.0, 100.0), 0.05),  # one segment that no worker can read
         (Backlog(40, 9.0, None), 9.0),
         (Backlog(40, 9.0, 0.0), 9.0),
     ],
@@ -161,7 +161,7 @@ async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(30):
         complaints = []
-        while not complaints:  # until the gateway has heard of its workers
+        while not complaints:  # until its workers have reported to the gateway
             async with calling(it.url, language="sw") as (bridge, heard):
                 await bridge.send('{"type":"stop"}')
                 await bridge.wait_closed()

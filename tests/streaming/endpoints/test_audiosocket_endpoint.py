@@ -63,7 +63,7 @@ def speech() -> Pcm:
     return read_recording(PROMPT).channels[0]
 
 
-async def test_an_announced_call_is_heard_under_the_name_it_was_given(
+async def test_an_announced_call_has_the_call_id_of_its_announcement(
     redis: Redis, tmp_path: Path
 ) -> None:
     uuid = uuid4()
@@ -114,7 +114,7 @@ async def test_wide_sound_counts_on_the_clock_of_the_call(redis: Redis, tmp_path
     assert ended["duration_ms"] == len(speech()) // 8
 
 
-async def test_a_call_nobody_has_announced_is_hung_up(redis: Redis, tmp_path: Path) -> None:
+async def test_a_call_that_was_not_announced_is_hung_up(redis: Redis, tmp_path: Path) -> None:
     async with (
         gateway(redis, tmp_path) as endpoints,
         ringing(endpoints.audiosocket, uuid4()) as caller,
@@ -188,7 +188,7 @@ async def test_silent_connections_give_way_to_announced_calls(redis: Redis, tmp_
     assert ended["duration_ms"] == 1_000
 
 
-async def test_what_breaks_the_dialect_ends_its_call_with_all_that_was_heard(
+async def test_a_protocol_violation_ends_the_call_with_everything_received_so_far(
     redis: Redis, tmp_path: Path
 ) -> None:
     uuid = uuid4()
@@ -256,7 +256,7 @@ async def test_a_call_belongs_to_the_tenant_that_announced_it(redis: Redis, tmp_
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 401), ("other", 403)])
-async def test_whoever_may_not_bring_calls_may_not_announce_them(
+async def test_a_key_without_ingest_scope_may_not_announce_calls(
     redis: Redis, tmp_path: Path, who: str | None, status: int
 ) -> None:
     keys, shown = keys_file(tmp_path, other=Scope.READ)

@@ -49,8 +49,8 @@ async def test_a_thousand_listeners_that_wait_cost_one_command(redis: Redis) -> 
     assert reads == LISTENERS
 
 
-async def test_news_that_were_not_heard_are_found_out(redis: Redis, tmp_path: Path) -> None:
-    """Nobody receives here, so nothing but the check can tell."""
+async def test_events_whose_notification_was_lost_are_read(redis: Redis, tmp_path: Path) -> None:
+    """Without a subscription, so that only the periodic check can find the event."""
     pubsub_hub = PubSubHub(redis)
     log_reader = LogReader(redis, pubsub_hub, CallKeys.of("c-1", 1), 0).entries()
     first = asyncio.create_task(anext(log_reader))

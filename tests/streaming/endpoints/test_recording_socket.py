@@ -25,9 +25,7 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_recording_waits_for_an_engine_with_more_segments_in_hand_than_it_may_have() -> (
-    None
-):
+async def test_a_recording_with_too_many_unfinished_segments_waits_for_the_engine() -> None:
     results = LiveResults()
     recording = played(results, patience=60)
     first = await anext(aiter(recording))
@@ -49,7 +47,7 @@ async def test_a_recording_goes_on_when_the_engine_does_nothing_for_too_long() -
         await recording.send(STARTED)
 
     assert [message async for message in recording] == [b"first", b"second"]
-    assert results.in_hand == 9
+    assert results.unfinished == 9
 
 
 def test_a_recording_at_the_rate_of_calls_is_said_as_it_is() -> None:

@@ -88,7 +88,7 @@ async def test_what_cannot_be_transcribed_is_refused_in_deepgrams_form(
     assert complaint in answer.json()["err_msg"]
 
 
-async def test_a_recording_that_nobody_transcribes_in_time_is_to_be_tried_again(
+async def test_a_recording_that_is_not_transcribed_in_time_gets_a_retry_answer(
     redis: Redis, tmp_path: Path
 ) -> None:
     port = free_port()

@@ -39,7 +39,7 @@ async def gateway(redis: Redis, folder: Path) -> AsyncIterator[GatewayUrls]:
 
 
 async def call(endpoints: GatewayUrls, call_id: str) -> list[dict[str, object]]:
-    """A call of one prompt, from start to end; what its bridge was told."""
+    """A call of one prompt, from start to end. Returns the events that its bridge received."""
     audio = encode(read_recording(PROMPT).channels[0], Encoding.MULAW)
     async with calling(endpoints.ws, call_id=call_id, channels=["customer"]) as (bridge, heard):
         await stream(bridge, audio, frame=160, pace=20)
@@ -52,7 +52,7 @@ async def read(url: str, headers: dict[str, str] | None = None) -> list[SentEven
     return [sent async for sent in sent_events(url, headers)]
 
 
-async def test_a_reader_that_comes_early_is_told_what_the_bridge_is_told(
+async def test_a_listener_that_connects_early_gets_the_same_events_as_the_bridge(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with gateway(redis, tmp_path) as endpoints:

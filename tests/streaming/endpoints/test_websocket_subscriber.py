@@ -13,7 +13,7 @@ from protocol.audio import Encoding, encode
 
 
 async def events_behind(url: str, seq: int) -> list[Event]:
-    """All that a listener is told that has seen events up to `seq`, until the gateway closes."""
+    """All events for a listener that has seen events up to `seq`, until the gateway closes."""
     heard = Listener()
     async with asyncio.timeout(30), connect(f"{url}/v1/calls/c1/events?after={seq}") as socket:
         await heard.listen(socket)
@@ -29,7 +29,7 @@ async def call_with_keys(url: str) -> list[Event]:
     return heard.events
 
 
-async def test_roles_are_known_to_whoever_comes_back(redis: Redis, tmp_path: Path) -> None:
+async def test_roles_are_known_after_a_reconnection(redis: Redis, tmp_path: Path) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it:
         told = await call_with_keys(it.url)
         missed = await events_behind(it.url, 1)
@@ -60,7 +60,7 @@ async def test_a_subscriber_ahead_of_the_log_is_notified_of_the_new_log(
 async def test_a_subscriber_is_notified_of_a_new_log_and_gets_all_of_it(
     redis: Redis, tmp_path: Path
 ) -> None:
-    """The gateway of a call and Redis died together: its bridge comes back to a call that nobody knows."""
+    """The gateway of a call and Redis died together: its bridge reconnects to a call that Redis does not know."""
     listener = Listener()
     async with pipeline(redis, tmp_path, LengthTeller()) as it, gateway(redis) as other:
         async with calling(other, call_id="c1") as (_, heard):

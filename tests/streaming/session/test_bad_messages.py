@@ -49,7 +49,7 @@ def hook(kind: str, seq: int, **parameters: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SampleMessages:
-    """What one says of the call `c-1` with keyword Acme; `sound` is a frame of 20 ms."""
+    """The messages for the call `c-1` with keyword Acme; `sound` is a frame of 20 ms."""
 
     path: str
     opening: str
@@ -143,7 +143,7 @@ async def play(url: str, bridge: SampleMessages, *messages: str | bytes) -> None
 
 
 @pytest.mark.parametrize("name", BRIDGES)
-async def test_audio_before_the_opening_message_is_heard_in_the_call_that_it_names(
+async def test_audio_before_the_opening_message_is_transcribed_in_the_call_that_it_names(
     url: str, name: str
 ) -> None:
     bridge = BRIDGES[name]
@@ -312,7 +312,7 @@ class Abortable(asyncio.Transport):
 
 
 class NeverClosing:
-    """A bridge whose answer to a close lies behind what nobody reads."""
+    """A bridge whose answer to a close follows data that the gateway does not read."""
 
     def __init__(self, *messages: str) -> None:
         self.messages = messages

@@ -30,7 +30,7 @@ def audio(length: int, channel: int = 0, position: int | None = None) -> AudioRe
 
 @dataclass
 class CountingDecoder:
-    """A decoder whose every frame is so many pieces of a second; remembers who asked."""
+    """A decoder that yields a number of pieces of a second for each frame; remembers the requests."""
 
     pieces_in_a_frame: int
     pending: int = 0
@@ -139,7 +139,7 @@ async def test_nothing_is_decoded_on_the_event_loop_and_everything_in_order() ->
     assert heard[-1] == CallClosed()
 
 
-async def test_a_piece_is_decoded_when_the_one_before_it_was_heard() -> None:
+async def test_a_piece_is_decoded_after_the_one_before_it_was_processed() -> None:
     """Back-pressure: a slow call does not make its decoder run ahead."""
     decoder = CountingDecoder(10)
 

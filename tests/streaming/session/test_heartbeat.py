@@ -61,7 +61,7 @@ async def owned(redis: Redis, owner: str = "owner-a") -> CallStore:
 
 
 async def forget(redis: Redis) -> None:
-    """As if nobody had beaten since 1970."""
+    """As if the last heartbeat was in 1970."""
     await redis.zadd(CALL.partition.calls, {"c1": 1})
 
 
@@ -91,7 +91,7 @@ async def test_a_call_is_beaten_for_wherever_it_lies(
     ("log", "owner", "count"),
     [("log-a", "owner-a", 1), ("log-b", "owner-a", 0), ("log-a", "owner-b", 0)],
 )
-async def test_nobody_beats_for_the_call_of_another(
+async def test_a_heartbeat_without_ownership_changes_nothing(
     redis: Redis, valkey: ValkeyServer, log: str, owner: str, count: int
 ) -> None:
     await owned(redis)

@@ -94,7 +94,7 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
         async with it.tap("customer") as customer:
             await customer.speak(speech())
             await customer.say(Frame(0x03, b"1"))
-            await heard.until("dtmf")  # all that was said before has been heard
+            await heard.until("dtmf")  # all audio before has been processed
             async with it.tap("agent") as agent:
                 await agent.speak(speech())
                 await agent.say(GOODBYE)
@@ -144,7 +144,7 @@ async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_p
 
 
 @pytest.mark.parametrize("join", ["agent-customer", "customer-agent-mixed"])
-async def test_who_joins_otherwise_than_the_first_is_refused_and_the_call_goes_on(
+async def test_a_stream_with_another_join_value_is_refused_and_the_call_goes_on(
     redis: Redis, tmp_path: Path, join: str
 ) -> None:
     async with office(redis, tmp_path) as it, it.listening() as heard:
@@ -185,7 +185,7 @@ async def test_two_media_streams_of_one_call_are_joined(redis: Redis, tmp_path: 
     assert ended["reason"] == "completed"
 
 
-# What may be said
+# Values of `join`
 
 
 def test_any_sign_may_stand_between_the_roles() -> None:

@@ -18,7 +18,7 @@ from streaming.session.live_call import LiveCall
 
 
 @pytest.mark.parametrize(("language", "then"), [("de", "de"), ("sw", "en")])
-def test_a_language_that_no_worker_hears_is_not_changed_to(language: str, then: str) -> None:
+def test_a_change_to_a_language_without_a_worker_is_refused(language: str, then: str) -> None:
     redis, keys = Redis(), CallKeys(Partition(0), "c1")  # never connected: nothing is written here
     config = CallConfig(translate_to=None)
     call = Call(

@@ -20,7 +20,7 @@ RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
 
 
 class RememberingSegmenter(ChannelSegmenter):
-    """An ear that remembers what it was given."""
+    """A segmenter that remembers its audio."""
 
     def __init__(self, rate: int) -> None:
         super().__init__(vad=Vad.WEBRTC, rate=internal_rate(rate))

@@ -57,7 +57,7 @@ SURVIVES: dict[str, tuple[Callable[[LiveCall], Any], Any]] = {
     "paused audio": (lambda it: [one.totals.paused for one in it._channels], [16_000, 16_000]),
     "keys pressed": (lambda it: [n for n in names(it) if n.startswith("dtmf")], ["dtmf:0:8000:5"]),
 }
-"""How each value is looked up, and what it must be."""
+"""The location of each value, and its expected content."""
 
 
 def names(it: LiveCall) -> list[str]:
@@ -75,7 +75,7 @@ async def call_registry(redis: Redis) -> AsyncIterator[CallRegistry]:
 
 
 async def speak(call: LiveCall) -> None:
-    """Everything that a bridge may say; the mark stays unanswered, for what is being said has no end."""
+    """All messages of a bridge; the mark stays unanswered, because the speech has no end."""
     for channel in (0, 1):
         call.feed(AudioReceived(channel, NOISE))
     await asyncio.sleep(0)
@@ -112,7 +112,7 @@ async def begun(redis: Redis, here: CallRegistry) -> str:
 
 
 @pytest.mark.parametrize("how", ["resumed", "taken back"])
-async def test_what_was_said_once_is_known_to_whoever_goes_on(redis: Redis, how: str) -> None:
+async def test_the_opening_message_is_known_to_the_next_gateway(redis: Redis, how: str) -> None:
     async with call_registry(redis) as first, call_registry(redis) as second:
         token = await begun(redis, first)
         started_at = first._calls["c1"].call.identity.started_at

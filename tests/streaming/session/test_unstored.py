@@ -1,4 +1,4 @@
-"""Ended calls that are not stored yet: what is kept, how long, and what is evicted first."""
+"""Ended calls that are not stored yet: which are kept, for how long, and which are dropped first."""
 
 from redis.asyncio import Redis
 
@@ -77,7 +77,7 @@ def test_calls_are_restored_to_a_restarted_server_and_kept() -> None:
     assert len(unstored) == 2
 
 
-def test_an_outbox_that_somebody_has_deleted_is_filled_again() -> None:
+def test_a_deleted_outbox_is_filled_again() -> None:
     unstored, call = Unstored(100), ended("c1")
     unstored.poll(P0, server(added=9))
     unstored.hold(call)

@@ -8,7 +8,7 @@ from workers.engines.beam_search import Beam, Bias, Found, Greedy, SearchLimits,
 
 START, END, A, B, C, D = range(6)
 Table = Mapping[Sequence[int], Mapping[int, float]]
-"""For each row written so far, the probability of what follows; all else shares the rest."""
+"""For each row written so far, the probability of the next tokens; all others share the rest."""
 
 
 def search(table: Table, search: Greedy | Beam) -> Found:
@@ -77,7 +77,7 @@ def test_a_keyword_that_breaks_off_earns_nothing() -> None:
     assert found.tokens == (A,)
 
 
-def test_a_keyword_that_nobody_said_is_not_written() -> None:
+def test_a_keyword_that_was_not_spoken_is_not_written() -> None:
     table: Table = {(): {A: 0.99, B: 0.001}, (A,): {END: 0.9}, (B,): {C: 0.01}}
 
     found = search(table, Beam(limits(), bias([B, C]), width=4))
@@ -100,7 +100,7 @@ def test_an_unsure_end_does_not_come_first() -> None:
     assert search(unsure, Beam(limits(), bias(), width=4)).tokens == (A,)
 
 
-def test_a_sure_end_may_come_first_and_is_told() -> None:
+def test_a_certain_end_of_text_may_come_first_and_is_reported() -> None:
     sure: Table = {(): {END: 0.999, A: 0.0005}}
 
     for found in (search(sure, Greedy(limits())), search(sure, Beam(limits(), bias(), width=4))):
@@ -166,7 +166,7 @@ def test_log_softmax_sums_to_one() -> None:
     assert np.allclose(np.exp(log_softmax(logits)).sum(axis=1), 1.0)
 
 
-def test_tokens_inside_whole_keywords_are_told_but_not_common_words_of_one_token() -> None:
+def test_tokens_of_whole_keywords_are_marked_but_not_common_words_of_one_token() -> None:
     leaning = bias([A, B], [A, B, C], [D])
 
     assert leaning.inside((D, A, B, C, B)) == {1, 2, 3}

@@ -46,7 +46,7 @@ PARTED_INTO_HEADS = Graph(
 
 
 def run(graph: Graph, x: np.ndarray) -> np.ndarray:
-    """What a graph makes of `x`, by onnxruntime."""
+    """The output of a graph for `x`, by onnxruntime."""
     known = [numpy_helper.from_array(value, name) for name, value in graph.values.items()]
     body = helper.make_graph(graph.nodes, "g", graph.inputs, graph.outputs, known)
     model = helper.make_model(body, opset_imports=graph.opsets, ir_version=9)

@@ -40,7 +40,7 @@ def vendor() -> Iterator[str]:
 
 
 def ignored(what: str, part: float) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 def test_a_download_is_complete_and_reports_progress(vendor: str, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """
-What every engine promises, asked of every engine that is here.
+The contract of engines, tested with every engine that can be loaded here.
 
 A new engine adds one contender.
 """
@@ -24,7 +24,7 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Contender:
-    """An engine, and a keyword that it only finds in a recording when it is told of it."""
+    """An engine, and a keyword that it finds in a recording only if the keyword is given."""
 
     engine: Engine
     speech: Samples

@@ -18,7 +18,7 @@ LONG = 60.0
 
 
 def kept(text: str, seconds: float = LONG, *, log_prob: float = -0.1, complete: bool = True) -> str:
-    """What is left of a text that came out of so much audio."""
+    """The rest of a text that an engine gave for audio of this length."""
     words = [WordEvidence(word, log_prob) for word in text.split()]
     outcome = without_loops(words, seconds, complete=complete)
     left = " ".join(written for _, written in outcome.words)

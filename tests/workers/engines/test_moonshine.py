@@ -62,9 +62,7 @@ def test_listed_names_that_are_ordinary_words_change_no_word(
     assert written_as_listed(told.words, names) == told.text.split()
 
 
-def test_a_name_that_the_search_leaned_towards_is_told(
-    moonshine: Moonshine, beckett: Samples
-) -> None:
+def test_a_name_that_the_search_favoured_is_marked(moonshine: Moonshine, beckett: Samples) -> None:
     (heard,) = moonshine.transcribe([Utterance(beckett, keywords=("No matter",))])
 
     assert [word.text for word in heard.words if word.leaned] == ["no", "matter"]

@@ -48,7 +48,7 @@ def vendor(published: Path) -> Iterator[str]:
 
 
 def ignored(what: str, part: float) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 def test_an_installed_package_is_enough(published: Path, target: Path) -> None:

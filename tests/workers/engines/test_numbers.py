@@ -17,7 +17,7 @@ SOME = {"visa-pairs-agent.wav", "amex-customer.wav", "phone-uk-agent.wav", "orde
 SOME_HUMAN = {"amex-human", "phone-uk-human"}
 
 
-def test_numbers_are_heard_digit_by_digit(moonshine: Moonshine) -> None:
+def test_numbers_are_transcribed_digit_by_digit(moonshine: Moonshine) -> None:
     numbers = [number for number in read_numbers() if number.name in SOME]
 
     errors = errors_of(moonshine, numbers)

@@ -17,7 +17,7 @@ def unsuited(installed: InstalledSoftware, settings: Callable[[], EngineSettings
     if _DRIVER not in installed.programs:
         return "this machine has no NVIDIA GPU"
     if not installed.modules >= _MODULES:
-        return f"a GPU, but the extra is missing: pip install '{_EXTRA}'"
+        return f"an NVIDIA GPU, but the extra is not installed: pip install '{_EXTRA}'"
     chosen = settings()
     assert isinstance(chosen, GraniteSettings)
     hindrance = obstacle(chosen.model, chosen.revision)
@@ -26,7 +26,7 @@ def unsuited(installed: InstalledSoftware, settings: Callable[[], EngineSettings
 
 def check(host: Host) -> Check:
     """See Declaration."""
-    name, instead = "Granite engine", "the CPU engine is used: English only"
+    name, instead = "Granite engine", "the CPU engine is used, which knows English only"
     if not host.modules >= _MODULES:
         remedy = f"pip install '{_EXTRA}' on a machine with an NVIDIA GPU"
         return Check(name, CheckState.SUBSTITUTE, "extra not installed", instead, remedy)
@@ -34,10 +34,8 @@ def check(host: Host) -> Check:
         remedy = "run the worker on a machine with an NVIDIA GPU"
         return Check(name, CheckState.SUBSTITUTE, "no GPU", instead, remedy)
     if host.gpu is None:
-        slow = "Granite is taken and runs on the processor, too slow for live captions"
-        remedy = (
-            "mend the driver or install a CUDA build of torch, or TRUNKLINE_WORKER_ENGINE=moonshine"
-        )
+        slow = "Granite is chosen but runs on the CPU, too slow for live captions"
+        remedy = "repair the driver, install a CUDA build of torch, or set TRUNKLINE_WORKER_ENGINE=moonshine"
         return Check(name, CheckState.SUBSTITUTE, "torch does not see the GPU", slow, remedy)
     return Check(name, CheckState.OK, host.gpu)
 

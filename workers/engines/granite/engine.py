@@ -232,7 +232,7 @@ class GraniteEngine:
     def _row(self, session: UtteranceState, *, drafted: bool) -> Row:
         utterance = session.utterance
         assert session.audio is not None
-        terms = () if session.doubted else session.keywords.kept
+        terms = () if session.suspect else session.keywords.kept
         asked = self._rules.table.instruction(
             utterance.language, utterance.translate_to, keywords=bool(terms)
         )
@@ -263,7 +263,7 @@ class GraniteEngine:
         nothing_else = not (self._waiting or self._writing or self._done)
         for session, written, verdict in self._alignments.finished(wait_for_one=nothing_else):
             if isinstance(verdict, SuspectKeyword):
-                session.doubted = verdict.keywords
+                session.suspect = verdict.keywords
                 session.with_list, session.draft = written, written.tokens
                 self._waiting.appendleft(session)
             else:

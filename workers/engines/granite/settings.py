@@ -51,8 +51,10 @@ class GraniteSettings(EngineSettings):
     )
     prompts: Annotated[PromptTable | None, BeforeValidator(_table)] = Field(
         default=None,
-        description="`granite-4.0`, `granite-4.1` (punctuated), `granite-4.1-raw` or `granite-5.0`; unset goes by"
-        " the model's own files",
+        description=(
+            "`granite-4.0`, `granite-4.1` (punctuated), `granite-4.1-raw` or `granite-5.0`;"
+            " unset: read from the files of the model"
+        ),
     )
     device: str = Field(
         default="auto",

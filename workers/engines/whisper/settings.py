@@ -8,11 +8,11 @@ from ..settings import EngineSettings
 
 
 class WhisperSettings(EngineSettings):
-    """Settings of the Whisper engine: other languages than English on a CPU."""
+    """Settings of the Whisper engine, for many languages on a CPU."""
 
     model: Path | None = Field(
         default=None,
-        description="a folder with weights in CTranslate2's format; unset fetches whisper-base",
+        description="folder with weights in CTranslate2 format; unset: whisper-base is downloaded",
     )
 
     def options(self) -> dict[str, object]:

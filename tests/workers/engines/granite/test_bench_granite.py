@@ -48,7 +48,7 @@ def test_texts_are_three_and_a_half_tokens_a_second() -> None:
     assert text_length(160_000) == 35
 
 
-def test_the_load_is_that_of_people_who_talk() -> None:
+def test_the_load_is_that_of_a_conversation() -> None:
     due = timetable(voices=50, span=60.0)
 
     finals = [one for one in due if one.final]

@@ -1,9 +1,9 @@
 """
-The promises of all engines, asked of Granite.
+The contract tests of engines, for Granite.
 
-The tests are those of test_engine_contract; the contender is the tiny checkpoint.  One of them needs what only
-trained weights know, that a keyword is found more often when it is given; that it changes the text at all, and is
-dropped when nobody said it, is shown in test_granite_engine.
+The tests are those of test_engine_contract, with the tiny checkpoint. One of them needs trained weights: that a
+keyword is found more often when it is given. test_granite_engine shows instead that a keyword changes the text,
+and is removed if it was not spoken.
 """
 
 from typing import Any

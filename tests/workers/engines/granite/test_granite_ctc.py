@@ -130,12 +130,12 @@ def runs(path: tuple[int, ...]) -> list[tuple[int, int]]:
     ("heard", "faintly", "word", "supported"),
     [
         ("..bildad..", "", "Bildad", 1.0),
-        ("..bi....d..", "..bildad..", "Bildad", 1.0),  # faint letters were heard
+        ("..bi....d..", "..bildad..", "Bildad", 1.0),  # faint letters were recognised
         ("..go.......", "", "Bildad", 0.0),
         ("..nu.i.n...", "", "Nuyen", 0.6),
     ],
 )
-def test_support_is_the_share_of_letters_that_were_heard(
+def test_support_is_the_share_of_letters_found_in_the_audio(
     heard: str, faintly: str, word: str, supported: float
 ) -> None:
     table = posteriors(heard, faintly, 0.05 if faintly else 0.0)
@@ -149,7 +149,7 @@ def test_what_has_no_letters_cannot_be_doubted() -> None:
 
 
 def test_no_time_lies_beyond_the_utterance() -> None:
-    """Short clips are filled up before they are heard."""
+    """Short clips are padded before they are encoded."""
     table = posteriors("..hi...yo")
 
     times = spans(place(["hi", "yo"], table), 8 * FRAME_SAMPLES - 7)

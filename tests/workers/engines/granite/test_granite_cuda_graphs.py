@@ -1,4 +1,4 @@
-"""Steps of a few fixed sizes say what steps of exact size say; and what a GPU would run in bf16 runs."""
+"""Steps of a few fixed sizes give the same text as steps of exact size; the bf16 path of a GPU runs."""
 
 import copy
 from collections.abc import Callable, Sequence

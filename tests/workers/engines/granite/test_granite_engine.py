@@ -36,7 +36,7 @@ def partial(samples: Any, key: str = "") -> Utterance:
 
 
 class UtteranceOutcome:
-    """What an utterance became, without the noise of the last digits."""
+    """The result of an utterance, without the noise of the last digits."""
 
     def __init__(self, heard: Hypothesis) -> None:
         self.text, self.flags = heard.text, heard.flags
@@ -49,7 +49,7 @@ class UtteranceOutcome:
 
 
 class TestContract:
-    """What every engine promises."""
+    """The contract of every engine."""
 
     def test_order_is_kept_and_a_batch_of_many_equals_batches_of_one(
         self, engine: GraniteEngine
@@ -99,7 +99,7 @@ class TestContract:
 
         assert plain.text != biased.text
 
-    def test_nobody_is_no_work(self, engine: GraniteEngine) -> None:
+    def test_an_empty_batch_takes_no_steps(self, engine: GraniteEngine) -> None:
         assert engine.transcribe([]) == []
         assert engine.step() == []
 
@@ -195,7 +195,7 @@ class Unhurried:
         return list(self._tokens.pieces(ids))
 
 
-def test_nobody_who_is_being_written_waits_for_the_words_of_another_to_be_placed(
+def test_decoding_does_not_wait_for_the_word_alignment_of_another_utterance(
     parts: Any,
 ) -> None:
     settings = TINY.model_copy(
@@ -247,7 +247,7 @@ def test_of_a_long_list_the_terms_that_were_said_are_in_the_prompt(parts: Any) -
 
 
 class Scripted:
-    """A pen that writes what it was told to, one text for each pass."""
+    """A decoder that writes prepared texts, one for each pass."""
 
     def __init__(self, parts: Any, *texts: str) -> None:
         self._tokens, self._texts = parts.prompts.tokens, list(texts)
@@ -279,7 +279,7 @@ class Scripted:
 
 
 class TestSuspectKeywords:
-    """Nobody is put into a transcript who was not named."""
+    """No name that was not in the keyword list enters a transcript."""
 
     def encode(
         self, parts: Any, said: str, terms: tuple[str, ...], *texts: str
@@ -302,7 +302,9 @@ class TestSuspectKeywords:
 
         assert heard.text == "let Gardener stand"
 
-    def test_a_name_that_nobody_said_goes_and_the_difference_is_recorded(self, parts: Any) -> None:
+    def test_a_name_that_was_not_spoken_is_removed_and_the_difference_is_recorded(
+        self, parts: Any
+    ) -> None:
         heard, pen = self.encode(
             parts, "let it stand", ("Bob Memsen",), "let Bob Memsen stand", "let it stand"
         )
@@ -333,7 +335,7 @@ class TestSuspectKeywords:
 
 
 class Cramped:
-    """Ears on a GPU that has memory for so many clips at once, and no more."""
+    """A frontend on a GPU whose memory holds a limited number of clips."""
 
     def __init__(self, frontend: Any, room: int) -> None:
         self._frontend, self.room, self.refused = frontend, room, 0
@@ -383,7 +385,7 @@ def expected(parts: Any, batch: list[Utterance]) -> list[UtteranceOutcome]:
 
 
 class TestTrouble:
-    """What the device does to us."""
+    """Faults of the device."""
 
     def test_out_of_memory_halves_the_batch_and_is_remembered(
         self, parts: Any, batch: list[Utterance], expected: list[UtteranceOutcome]

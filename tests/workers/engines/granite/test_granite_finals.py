@@ -69,7 +69,7 @@ def test_the_confidence_of_a_word_is_the_mean_of_its_tokens() -> None:
         (("Ann",), ["ann", "and", "ann"], [HEARD, HEARD, UNHEARD], ("Ann",)),
     ],
 )
-def test_a_keyword_that_nobody_can_be_heard_saying_is_suspect(
+def test_a_keyword_without_support_in_the_audio_is_suspect(
     terms: tuple[str, ...], words: list[str], placed: list[list[Aligned]], suspects: tuple[str, ...]
 ) -> None:
     assert unsupported(terms, words, placed, 1 / 3) == suspects

@@ -16,13 +16,13 @@ from workers.engines.granite.acoustic.frontend import AcousticFrontend  # noqa: 
 from workers.engines.granite.acoustic.mel import Mel, frames_in  # noqa: E402
 
 MOVED = 0.02
-"""Bound on what block caching changes in the probability of a frame, out of 1."""
+"""Bound of the change that block caching causes in the probability of a frame, out of 1."""
 
 LONG = [4.0, 4.1, 8.3, 12.0, 17.7, 24.9]
 
 
 class CountingFrontend:
-    """Ears with a memory of their own, and of how much they had to hear."""
+    """A frontend with its own cache, which records how much audio it had to encode."""
 
     def __init__(self, parts: Any) -> None:
         self.frontend: AcousticFrontend = parts.frontend
@@ -93,7 +93,7 @@ def test_the_error_of_block_caching_is_small_and_bounded(
 def test_a_window_without_its_left_neighbour_would_be_worse(
     parts: Any, listener: CountingFrontend
 ) -> None:
-    """Guards the guard: hearing only the open block moves what is heard at its head by far more."""
+    """Tests the test: encoding only the open block changes the result at its start by far more."""
     samples = tiny_granite.babble(8.0, 3)
     head = slice(200, 220)
     expected = whole(parts, samples).probabilities[head]
@@ -105,7 +105,7 @@ def test_a_window_without_its_left_neighbour_would_be_worse(
     assert np.abs(alone - expected).mean() > 5 * np.abs(cached - expected).mean()
 
 
-def test_a_partial_hears_two_blocks_and_three_once_in_each_block(
+def test_a_partial_encodes_two_blocks_and_three_once_in_each_block(
     listener: CountingFrontend,
 ) -> None:
     samples = tiny_granite.babble(28.0, 9)
@@ -169,7 +169,7 @@ def test_memory_is_bounded(parts: Any) -> None:
 
 
 def test_louder_audio_later_lowers_no_floor_unseen(parts: Any, listener: CountingFrontend) -> None:
-    """The floor of the features hangs on the loudest moment so far, also when that has been heard long ago."""
+    """The floor of the features depends on the loudest moment so far, even if that was long ago."""
     loud = tiny_granite.babble(4.5, 5) * 8
     quiet = tiny_granite.babble(9.0, 6) * 0.003
     samples = np.concatenate([loud, quiet]).astype(np.float32)

@@ -99,7 +99,7 @@ def test_every_trained_task_has_a_prompt_and_no_other_has() -> None:
 
 
 class TestOverTheTokenizer:
-    """What the model really reads."""
+    """The prompt that the model reads."""
 
     @pytest.fixture
     def tokens(self, tiny: Path) -> Any:
@@ -158,7 +158,7 @@ class TestOverTheTokenizer:
 
         assert fitted.kept == ("Ann", "Eve")
         assert fitted.refused == 1
-        # even where nobody had cleaned them, they would be so many characters
+        # even uncleaned, they would only be characters
         assert tokens.special.isdisjoint(tokens.encode(attack))
         assert tokens.text(tokens.encode(attack)) == attack
 

@@ -25,7 +25,7 @@ LONG, SHORT = 12.0, 1.0
 
 
 class Watched:
-    """The engine; after three steps it does no more until somebody has joined."""
+    """The engine; after three steps it waits until another utterance has joined."""
 
     def __init__(self, engine: GraniteEngine) -> None:
         self._engine, self._steps = engine, 0
@@ -81,9 +81,7 @@ async def test_a_short_final_that_joins_a_long_one_is_settled_first_with_the_tex
     assert all(one.words for one in alone)
 
 
-async def test_words_that_the_engine_has_heard_twice_alike_are_promised(
-    redis: Redis, engine: GraniteEngine
-) -> None:
+async def test_words_equal_in_two_partials_are_stable(redis: Redis, engine: GraniteEngine) -> None:
     said = tiny_granite.spoken("let go one garden", 2)
     job_stream = Lane(redis)
     await job_stream.begin()

@@ -19,7 +19,7 @@ SPACE = ord(" ")
 CHARACTERS = 256
 FRAME_SAMPLES = 320
 
-HEARD_POSTERIOR = 0.02
+FOUND_POSTERIOR = 0.02
 """A letter whose posterior reaches this value in its place counts as spoken; letters not spoken stay far below."""
 
 DIGITS = 3
@@ -163,7 +163,7 @@ def support(placed: Sequence[Aligned]) -> float | None:
     """
     if not placed:
         return None
-    return sum(one.probability >= HEARD_POSTERIOR for one in placed) / len(placed)
+    return sum(one.probability >= FOUND_POSTERIOR for one in placed) / len(placed)
 
 
 def _best_path(states: npt.NDArray[np.int64], scores: LogProbs) -> npt.NDArray[np.int64]:

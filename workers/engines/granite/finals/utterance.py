@@ -25,7 +25,7 @@ class UtteranceState:
     heard: EncoderOutput | None = field(default=None, repr=False)
     audio: torch.Tensor | None = field(default=None, repr=False)
     draft: tuple[int, ...] = field(default=(), repr=False)
-    doubted: tuple[str, ...] = ()
+    suspect: tuple[str, ...] = ()
     """Keywords that the audio did not support.  If there are any, this is the second pass, without keywords."""
 
     with_list: Written | None = field(default=None, repr=False)
@@ -117,16 +117,16 @@ def conclude(
     Decide about an utterance after the pass `written`.  Changes nothing, so it may run beside the decode loop.
 
     Returns the hypothesis, or SuspectKeyword if a second pass without keywords is needed.  After that pass its text
-    is used, unless it holds the doubted keywords too: then the list did not cause them, and the first text is used.
+    is used, unless it holds the suspect keywords too: then the list did not cause them, and the first text is used.
     """
     samples = len(session.utterance.samples)
     decoded = DecodedText.of(written, posteriors, tokens, samples, cut_loops=cut_loops)
     flags = finals.list_flags(session.keywords)
     if session.with_list is not None:
         first = DecodedText.of(session.with_list, posteriors, tokens, samples, cut_loops=cut_loops)
-        flags += finals.suspicion_flags(session.doubted, first.words, decoded.words)
-        if finals.contain_all(decoded.words, session.doubted):
+        flags += finals.suspicion_flags(session.suspect, first.words, decoded.words)
+        if finals.contain_all(decoded.words, session.suspect):
             decoded = first
-    elif doubted := decoded.doubtful(session.keywords.kept, least):
-        return SuspectKeyword(doubted)
+    elif suspect := decoded.doubtful(session.keywords.kept, least):
+        return SuspectKeyword(suspect)
     return finals.hypothesis(decoded.pieces, decoded.placed, samples, [*flags, *decoded.flags])

@@ -26,7 +26,7 @@ def bucket(size: int, sizes: Sequence[int], most: int) -> int:
     return min(sizes[place] if place < len(sizes) else most, most)
 
 
-Chosen = tuple[torch.Tensor, torch.Tensor]
+NextTokens = tuple[torch.Tensor, torch.Tensor]
 """Tokens and their log-probabilities, each [rows]."""
 
 
@@ -37,10 +37,10 @@ class CapturedStep:
     tokens: torch.Tensor
     positions: torch.Tensor
     replay: Callable[[], None]
-    chosen: Chosen
+    chosen: NextTokens
 
 
-Capture = Callable[[Callable[[], Chosen], torch.device], tuple[Callable[[], None], Chosen]]
+Capture = Callable[[Callable[[], NextTokens], torch.device], tuple[Callable[[], None], NextTokens]]
 """Records a function without arguments.  Returns a function that replays it, and the tensors of its results."""
 
 
@@ -51,8 +51,8 @@ class Graphs:
         self._pool: object | None = None
 
     def capture(
-        self, act: Callable[[], Chosen], device: torch.device
-    ) -> tuple[Callable[[], None], Chosen]:
+        self, act: Callable[[], NextTokens], device: torch.device
+    ) -> tuple[Callable[[], None], NextTokens]:
         """See Capture.  Runs `act` twice before recording, on a separate stream, as CUDA requires."""
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
@@ -113,7 +113,7 @@ class GraphStepper:
             tokens = torch.zeros(rows, dtype=torch.long, device=device)
             positions = torch.full((rows,), width - 1, dtype=torch.long, device=device)
 
-            def once() -> Chosen:
+            def once() -> NextTokens:
                 hidden = self._model.step(tokens, positions, self._cache, width)
                 return self._model.choose(hidden)
 
