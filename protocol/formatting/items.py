@@ -1,11 +1,12 @@
 """The values of formatting: words as they were said, and items as they are shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..events import Word
 from ..numbers.atoms import Atom, atoms
 from ..numbers.tokens import Token, tokenise
+from .vocabulary import PERCENT
 
 _SIGNS_AFTER = ".,;:!?…"
 
@@ -33,7 +34,9 @@ class Said:
         """Read the words of a segment. `language`: ISO 639."""
         texts = tuple(word.text for word in words)
         tokens = tokenise(texts)
-        return cls(texts, tokens, tuple(atoms(tokens, language)), language)
+        return cls(
+            texts, tokens, tuple(atoms(_without_percent(tokens, language), language)), language
+        )
 
     def word(self, place: int) -> str:
         """The folded word at `place`, without signs; empty if there is none."""
@@ -53,3 +56,13 @@ class Said:
         """The sign behind the word at `place`, which stays behind what is shown for it."""
         last = self.words[place][-1:]
         return last if last in _SIGNS_AFTER else ""
+
+
+def _without_percent(tokens: Sequence[Token], language: str) -> list[Token]:
+    """`tokens` with a sign in the place of the second word of `por ciento`, which is no number."""
+    phrases = {phrase for phrase in PERCENT.get(language, ()) if len(phrase) == 2}
+    before, replaced = "", []
+    for token in tokens:
+        replaced.append(replace(token, text="%") if (before, token.text) in phrases else token)
+        before = before if token.is_sign else token.text
+    return replaced

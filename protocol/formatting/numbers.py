@@ -33,19 +33,11 @@ def numbers_in(said: Said) -> list[Number]:
     found = []
     for atom in said.numbers:
         first, last = said.tokens[atom.first].word, said.tokens[atom.last].word
-        if _is_percent(said, first) or not _fills(said, atom.first, atom.last):
+        if not _fills(said, atom.first, atom.last):
             continue
         if not atom.is_written or len(atom.digits) == 1:
             found.append(Number(atom.digits, first, last, int(atom.digits)))
     return found
-
-
-def _is_percent(said: Said, place: int) -> bool:
-    """Whether the word is the second one of `pour cent`, which is no number."""
-    return any(
-        len(phrase) == 2 and (said.word(place - 1), said.word(place)) == phrase
-        for phrase in PERCENT.get(said.language, ())
-    )
 
 
 def _fills(said: Said, first: int, last: int) -> bool:

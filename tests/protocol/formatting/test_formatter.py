@@ -43,6 +43,8 @@ def shown(said: str, language: str) -> str:
         ("es", "veinticinco euros el doce de marzo", "25 € el 12 de marzo"),
         ("es", "seis uno dos tres cuatro cinco seis siete ocho", "612 34 56 78"),
         ("es", "el treinta y cinco por ciento", "el 35%"),
+        ("es", "cero por ciento diez", "0% 10"),
+        ("fr", "cinq pour, cent dix", "5 % 10"),
         ("it", "venticinque euro e tre virgola cinque", "25 € e 3,5"),
         ("it", "tre quattro sette uno due tre quattro cinque sei sette", "347 123 4567"),
         ("pt", "vinte e cinco euros e dez por cento", "25 € e 10%"),
@@ -62,7 +64,7 @@ WORDS = st.sampled_from(sorted(LEXICONS)).flatmap(
         st.lists(
             st.sampled_from(
                 [*lexicon_of(language).morphemes, "the", "march", "euros", "percent", "at", "dot", "com", "pm", "point",
-                 "7", "12", "uhr", "heures", "per", "por", "pour", "komma", "first", "cents", "okay,", "ja."]
+                 "7", "12", "uhr", "heures", "per", "por", "pour", "pour,", "komma", "first", "cents", "okay,", "ja."]
             ),
             max_size=25,
         ),
