@@ -16,11 +16,13 @@ from broker.http.event_stream import EventStreamEndpoint
 from broker.http.middleware import Endpoint, HttpMiddleware
 from broker.http.server import http_server
 from broker.pubsub import PubSubHub
+from broker.shared_secret import SharedSecret
 from protocol.auth.credentials import KeyringError
 from protocol.auth.http_routes import Route
 from protocol.operator_error import OperatorError
 
 from ..store import Store
+from ..web.pages import page_endpoints
 from .access import ApiAccess
 from .call_routes import CallRoutes
 from .event_routes import EventRoutes
@@ -28,8 +30,10 @@ from .live_routes import LiveRoutes
 from .metrics import ApiMeter
 from .openapi import document
 from .operations import Operation
+from .page_credentials import PageCredentials
 from .reference_page import reference_page
 from .responses import error_response
+from .session_routes import SessionRoutes
 from .settings import ApiSettings
 from .threads import StoreThreads
 
@@ -55,14 +59,19 @@ class Api:
         self._threads = StoreThreads(store, settings.threads, settings.waiting)
         self._pubsub_hub = PubSubHub(redis)
         self._live = EventStreamEndpoint(redis, self._pubsub_hub, partitions, settings.send_seconds)
+        self._secret = SharedSecret(redis)
+        credentials = PageCredentials(lambda: self._secret.known, bool(settings.keys_file))
         try:
-            self._access = ApiAccess(settings)
+            self._access = ApiAccess(settings, credentials)
         except (KeyringError, CertificateError) as exc:
             raise ApiSetupError(str(exc)) from exc
         self.operations: list[Operation] = [
             *CallRoutes(self._threads, redis, partitions).operations(),
             *EventRoutes(self._threads, redis, partitions, self._live).operations(),
             *LiveRoutes(self._threads, redis, partitions).operations(),
+            *SessionRoutes(
+                self._threads, redis, partitions, credentials, settings.is_public_tls
+            ).operations(),
         ]
 
     async def run(self, listening: Callable[[int], None]) -> None:
@@ -75,11 +84,17 @@ class Api:
     async def serving(self) -> AsyncIterator[int]:
         """Serve while the context is active.  Yields the port."""
         settings = self._settings
-        endpoints = [*(one.endpoint for one in self.operations), *_documents(self.operations)]
-        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
-        watching = [
-            asyncio.create_task(work) for work in (self._pubsub_hub.run(), self._access.run())
+        endpoints = [
+            *(one.endpoint for one in self.operations),
+            *_documents(self.operations),
+            *page_endpoints(settings.embedding_origins),
         ]
+        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+        work = [self._pubsub_hub.run(), self._access.run()]
+        if settings.keys_file:
+            await self._secret.refresh()
+            work.append(self._secret.run())
+        watching = [asyncio.create_task(one) for one in work]
         try:
             async with http_server(
                 app,

@@ -1,0 +1,83 @@
+"""The endpoints of the web pages and of their files, with the headers that confine what a page may do."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broker.http.middleware import Endpoint
+from protocol.auth.http_routes import Route
+
+from .assets import Asset, Assets
+
+PAGES = {
+    "/login": "login.html",
+    "/calls/{call_id}": "call.html",
+}
+"""Path of each page, and its file in `html/`.  The same HTML is served for every call: it contains none."""
+
+EMBEDDED = {"/embed/{call_id}": "embed.html"}
+"""Pages that other sites may show in a frame, if the settings list them."""
+
+ELEMENT = "/trunkline-captions.js"
+"""The custom element for other sites: the modules of `_ELEMENT_PARTS` as one file."""
+
+_ELEMENT_PARTS = ("text.js", "api.js", "events.js", "transcript.js", "captions-element.js")
+_MODULE_SYNTAX = re.compile(
+    r"^import [^;]*;\n|^export (?=(?:async )?(?:function|class|const) )", re.MULTILINE
+)
+
+_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {parents}"
+"""https://www.w3.org/TR/CSP3/: nothing from elsewhere, no inline script, no inline style."""
+
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+_FOREVER = "public, max-age=31536000, immutable"
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def page_endpoints(parents: Sequence[str] = ()) -> list[Endpoint]:
+    """Return the endpoints of all pages.  `parents`: origins whose pages may show `/embed/` in a frame."""
+    assets = Assets.load()
+    allowed = " ".join(("'self'", *parents))
+    return [
+        *(_page(path, assets.html[name], "'none'") for path, name in PAGES.items()),
+        *(_page(path, assets.html[name], allowed) for path, name in EMBEDDED.items()),
+        *(_static(path, asset) for path, asset in assets.static.items()),
+        _element(assets),
+    ]
+
+
+def _page(path: str, html: str, parents: str) -> Endpoint:
+    headers = _HEADERS | {"content-security-policy": _POLICY.format(parents=parents)}
+    asset = Asset(html.encode(), "text/html; charset=utf-8")
+    return Endpoint(Route(path.removesuffix("/"), None), _answer(asset, "no-cache", headers))
+
+
+def _static(path: str, asset: Asset) -> Endpoint:
+    return Endpoint(Route(path, None), _answer(asset, _FOREVER, _HEADERS))
+
+
+def _element(assets: Assets) -> Endpoint:
+    """One file, because other sites load it by one URL.  Modules are joined: imports and exports are left out."""
+    parts = [_MODULE_SYNTAX.sub("", assets.script(name)) for name in _ELEMENT_PARTS]
+    joined = '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
+    asset = Asset(joined.encode(), "text/javascript; charset=utf-8")
+    return Endpoint(Route(ELEMENT, None), _answer(asset, "no-cache", _HEADERS))
+
+
+def _answer(asset: Asset, caching: str, headers: dict[str, str]) -> Answer:
+    all_headers = headers | {"cache-control": caching, "etag": asset.etag}
+
+    async def answer(request: Request) -> Response:
+        known = request.headers.get("if-none-match", "")
+        if asset.etag in (one.strip() for one in known.split(",")):
+            return Response(status_code=304, headers=all_headers)
+        return Response(asset.content, 200, all_headers, asset.media)
+
+    return answer
