@@ -13,13 +13,20 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # it runs as a script too
 
 from support.debian import UNAVAILABLE, Source, UnavailableError, run, unpack
 
-_PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core", "fonts-noto-color-emoji")
+_PACKAGES = (
+    "chromium-headless-shell",
+    "fonts-inter",
+    "fonts-dejavu-core",
+    "fonts-noto-color-emoji",
+)
 _PROGRAM = "usr/lib/chromium/chromium-headless-shell"
 
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
   <dir>/usr/share/fonts</dir><dir>{root}/usr/share/fonts</dir><cachedir>{root}/var/cache/fontconfig</cachedir>
+  <alias binding="same"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
+  <alias binding="same"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
 </fontconfig>
 """
 

@@ -62,9 +62,9 @@ class Assets:
             {name: _filled(text, texts, prefix) for name, text in texts.items()},
         )
 
-    def script(self, name: str) -> str:
-        """Return the text of a script."""
-        return self.static[f"{self.prefix}/js/{name}"].content.decode()
+    def text(self, name: str) -> str:
+        """Return the text of a static file, such as `js/text.js`."""
+        return self.static[f"{self.prefix}/{name}"].content.decode()
 
 
 def _files(folder: Traversable, before: str = "") -> Iterator[tuple[str, bytes]]:

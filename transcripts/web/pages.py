@@ -1,5 +1,6 @@
 """The endpoints of the web pages and of their files, with the headers that confine what a page may do."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -23,9 +24,18 @@ EMBEDDED = {"/embed/{call_id}": "embed.html"}
 ELEMENT = "/trunkline-captions.js"
 """The custom element for other sites: the modules of `_ELEMENT_PARTS` as one file."""
 
-_ELEMENT_PARTS = ("text.js", "api.js", "events.js", "transcript.js", "captions-element.js")
+_ELEMENT_PARTS = (
+    "text.js",
+    "api.js",
+    "events.js",
+    "transcript.js",
+    "row.js",
+    "captions-view.js",
+    "captions-element.js",
+)
+_ELEMENT_STYLES = ("tokens.css", "captions.css")
 _MODULE_SYNTAX = re.compile(
-    r"^import [^;]*;\n|^export (?=(?:async )?(?:function|class|const) )", re.MULTILINE
+    r"^import [^;]*;\n|^export (?=(?:async )?(?:function|class|const)\b)", re.MULTILINE
 )
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {parents}"
@@ -64,9 +74,11 @@ def _static(path: str, asset: Asset) -> Endpoint:
 
 
 def _element(assets: Assets) -> Endpoint:
-    """One file, because other sites load it by one URL.  Modules are joined: imports and exports are left out."""
-    parts = [_MODULE_SYNTAX.sub("", assets.script(name)) for name in _ELEMENT_PARTS]
-    joined = '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
+    """One file, because other sites load it by one URL.  Modules are joined without their imports and exports."""
+    styles = "".join(assets.text(f"css/{name}") for name in _ELEMENT_STYLES)
+    modules = [_MODULE_SYNTAX.sub("", assets.text(f"js/{name}")) for name in _ELEMENT_PARTS]
+    constant = f"const CAPTIONS_CSS = {json.dumps(styles)};\n"
+    joined = '(() => {\n"use strict";\n' + constant + "\n".join(modules) + "})();\n"
     asset = Asset(joined.encode(), "text/javascript; charset=utf-8")
     return Endpoint(Route(ELEMENT, None), _answer(asset, "no-cache", _HEADERS))
 

@@ -41,7 +41,7 @@ export function backoff(failures, chance) {
  *
  * `onEvents(events)` gets the parsed events in order; `onState(state)` gets `{kind, ...}`:
  *   connecting; live; waiting (`until`: time of the next attempt, `reason`); ended; refused (`error`: ApiError).
- * Use `start`, `close`, and `retry` (attempt now).
+ * `after`: the last `seq` that is known already.  Use `start`, `close`, and `retry` (attempt now).
  */
 export class CallEvents {
   #api; #path; #onEvents; #onState;
@@ -54,8 +54,9 @@ export class CallEvents {
   #hasEnded = false;
   #closed = false;
 
-  constructor({ api, callId, onEvents, onState }) {
+  constructor({ api, callId, onEvents, onState, after = 0 }) {
     this.#api = api;
+    this.#seq = after;
     this.#path = `/v1/calls/${encodeURIComponent(callId)}/events`;
     this.#onEvents = onEvents;
     this.#onState = onState;
