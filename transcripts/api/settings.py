@@ -70,6 +70,10 @@ class ApiSettings(StatusSettings):
     )
     threads: int = Field(4, ge=1, le=64, description="most simultaneous requests to the database")
     waiting: int = Field(64, ge=1, description="requests that wait for a thread; more get 503")
+    rules_file: str = Field(
+        "",
+        description="YAML file of rules that add cards to calls, see docs/supervisor.md; unset: none",
+    )
     send_seconds: float = Field(
         5.0, gt=0, description="a reader of events that takes longer for one is disconnected"
     )
