@@ -32,8 +32,10 @@ from .board_routes import BoardRoutes
 from .call_routes import CallRoutes
 from .card_delivery import CardDelivery
 from .card_routes import CardRoutes
+from .connect_routes import ConnectRoutes
 from .errors import ApiError
 from .event_routes import EventRoutes
+from .health_routes import HealthRoutes
 from .live_routes import LiveRoutes
 from .metrics import ApiMeter
 from .openapi import document
@@ -93,6 +95,8 @@ class Api:
             *BoardRoutes(self._views, self._threads).operations(),
             *CardRoutes(delivery).operations(),
             *self._rules.operations(),
+            *HealthRoutes(self._threads, redis, partitions).operations(),
+            *ConnectRoutes(self._threads, settings).operations(),
         ]
 
     def _is_followed(self, call_id: str) -> bool:

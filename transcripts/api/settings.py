@@ -70,6 +70,17 @@ class ApiSettings(StatusSettings):
     )
     threads: int = Field(4, ge=1, le=64, description="most simultaneous requests to the database")
     waiting: int = Field(64, ge=1, description="requests that wait for a thread; more get 503")
+    gateway_url: str = Field(
+        "",
+        description="URL at which bridges reach the gateway, shown on pages; unset: port 8080 of the API's host",
+    )
+    gateway_http_url: str = Field(
+        "",
+        description="URL of the gateway's http_port, shown on pages; unset: port 8081 of the API's host",
+    )
+    gateway_audiosocket: str = Field(
+        "", description="host and port for AudioSocket, shown on pages; unset: not shown"
+    )
     rules_file: str = Field(
         "",
         description="YAML file of rules that add cards to calls, see docs/supervisor.md; unset: none",
