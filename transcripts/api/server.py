@@ -122,7 +122,7 @@ class Api:
         endpoints = [
             *(one.endpoint for one in self.operations),
             *_documents(self.operations),
-            *page_endpoints(settings.embedding_origins),
+            *page_endpoints(settings.embedding_origins, settings.gateway_url),
         ]
         app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
         work = [

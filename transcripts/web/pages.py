@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,9 +13,17 @@ from protocol.auth.http_routes import Route
 
 from .assets import Asset, Assets
 
+TALK = "/talk"
+"""The page that sends a call: it may connect to the gateway and use the microphone."""
+
 PAGES = {
     "/login": "login.html",
     "/calls/{call_id}": "call.html",
+    "/": "live.html",
+    "/finished": "finished.html",
+    "/health": "health.html",
+    "/connect": "connect.html",
+    TALK: "talk.html",
 }
 """Path of each page, and its file in `html/`.  The same HTML is served for every call: it contains none."""
 
@@ -51,22 +60,39 @@ _FOREVER = "public, max-age=31536000, immutable"
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def page_endpoints(parents: Sequence[str] = ()) -> list[Endpoint]:
-    """Return the endpoints of all pages.  `parents`: origins whose pages may show `/embed/` in a frame."""
+def page_endpoints(parents: Sequence[str] = (), gateway_url: str = "") -> list[Endpoint]:
+    """
+    Return the endpoints of all pages.
+
+    `parents`: origins whose pages may show `/embed/` in a frame.  `gateway_url`: where a call from a page is sent;
+    empty: to port 8080 of the host of the page.
+    """
     assets = Assets.load()
     allowed = " ".join(("'self'", *parents))
     return [
-        *(_page(path, assets.html[name], "'none'") for path, name in PAGES.items()),
+        *(_page(path, assets.html[name], "'none'", gateway_url) for path, name in PAGES.items()),
         *(_page(path, assets.html[name], allowed) for path, name in EMBEDDED.items()),
         *(_static(path, asset) for path, asset in assets.static.items()),
         _element(assets),
     ]
 
 
-def _page(path: str, html: str, parents: str) -> Endpoint:
-    headers = _HEADERS | {"content-security-policy": _POLICY.format(parents=parents)}
+def _page(path: str, html: str, parents: str, gateway_url: str = "") -> Endpoint:
+    policy = _POLICY.format(parents=parents)
+    if path == TALK:
+        policy += f"; connect-src 'self' {_gateway_sources(gateway_url)}"
+    sensors = "microphone=(self)" if path == TALK else "microphone=()"
+    headers = _HEADERS | {"content-security-policy": policy, "permissions-policy": sensors}
     asset = Asset(html.encode(), "text/html; charset=utf-8")
     return Endpoint(Route(path.removesuffix("/"), None), _answer(asset, "no-cache", headers))
+
+
+def _gateway_sources(gateway_url: str) -> str:
+    """Return the sources of the gateway for `connect-src`."""
+    parts = urlsplit(gateway_url)
+    if parts.scheme in ("ws", "wss") and parts.netloc and parts.hostname not in ("0.0.0.0", "::"):  # noqa: S104
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"ws://*:{parts.port or 8080} wss://*:{parts.port or 8080}"
 
 
 def _static(path: str, asset: Asset) -> Endpoint:
