@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WHISPER := $(VENV)/whisper-base
 ASTERISK := $(VENV)/asterisk
+CHROMIUM := $(VENV)/chromium
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images clean
+.PHONY: fuzz help install clients demo up test test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,7 +32,7 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 
 # With `make asterisk` before it, the calls through Asterisk are among them; they take a minute alone, of mere waiting.
 PYTEST := TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	TRUNKLINE_TEST_CHROMIUM=$(wildcard $(CHROMIUM)/version) $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 test: install clients $(WHISPER)/model.bin  ## run the tests
 	$(PYTEST)
@@ -64,7 +65,17 @@ asterisk: install
 asterisk-test: asterisk  ## let telephones call a real Asterisk that streams to Trunkline
 	@test ! -e $(ASTERISK)/version || TRUNKLINE_TEST_ASTERISK=$(ASTERISK)/version $(BIN)/python -m pytest tests/asterisk
 
-check: lint types contracts asterisk  ## what CI runs
+# Debian's headless Chromium in a folder of its own; where it cannot be fetched, that is said and nothing is tested.
+chromium: install
+	@$(BIN)/python tests/browser/install.py $(CHROMIUM) || test $$? -eq 3
+
+browser-test: chromium  ## test the web pages in Chromium
+	@test ! -e $(CHROMIUM)/version || TRUNKLINE_TEST_CHROMIUM=$(CHROMIUM)/version $(BIN)/python -m pytest tests/browser
+
+screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
+	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
+
+check: lint types contracts asterisk chromium  ## what CI runs
 	$(MAKE) test
 
 format: install  ## put the code into shape

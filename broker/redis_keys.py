@@ -19,6 +19,9 @@ Per partition
     commands    pub/sub channel: commands to calls in progress, which every gateway reads
     reply:<random>  list: the reply to one command; expires after some seconds
 
+In all
+    page-secret  string: random bytes with which the API seals sessions of browsers (shared_secret.py)
+
 Per call
     meta        hash: `log` (name of the log), `owner` (the connection or gateway that may write), `adopted` (the
                 owner before a gateway adopted the orphaned call), `checkpoint` (state for another gateway), `seq`
@@ -48,6 +51,8 @@ from protocol.events import SegmentId
 
 WORKERS = "workers"
 RECORDER = "recorder"
+PAGE_SECRET = "trunkline:page-secret"  # noqa: S105  # its name, not the secret
+"""The secret of sessions of browsers."""
 
 
 def parse_entry_id(entry_id: bytes) -> tuple[int, int]:

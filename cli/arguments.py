@@ -217,6 +217,16 @@ def _redact(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--store", help="SQLAlchemy URL of the store")
 
 
+def _rules(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--check", metavar="FILE", required=True, help="YAML file of rules")
+
+
+def _demo(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--browser", action="store_true", help="show the call on a page in the browser too"
+    )
+
+
 def _fetch(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("engine", help="engine whose model is downloaded")
     verb.add_argument("--model", help=_MODEL)
@@ -269,5 +279,7 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "transcribe": _transcribe,
     "keys": _keys,
     "redact": _redact,
+    "rules": _rules,
+    "demo": _demo,
     "fetch": _fetch,
 }

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Command] = {
     "delete": Command("stored_calls", "Delete stored calls with everything that is kept of them."),
     "transcribe": Command("calls", "Transcribe a recording in this process, without gateway."),
     "redact": Command("redaction", "Redact a text or a stored call by a policy, or test a policy."),
+    "rules": Command("rules", "Check a file of rules that add cards to calls."),
     "doctor": Command("admin", "Check this machine and report what is missing."),
     "fetch": Command("admin", "Download and check the model of an engine."),
     "keys": Command("admin", "Create, list and revoke keys."),

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import secrets
+import webbrowser
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from protocol.auth.web_access import is_loopback
 from protocol.dialects import registry as dialects
 from protocol.settings import RedisSettings
 from runtime.local_stack import ChildProcess, Stack, embedded_valkey
@@ -43,44 +45,74 @@ def up(options: argparse.Namespace) -> None:
 
     async def run() -> None:
         hang_up = on_interrupt()
-        endpoints = _side_servers(configuration_of(options))
-        async with (
-            _pipeline(options, None, endpoints) as running,
-            _api(options, running) as api,
-        ):
-            url = running.url
-            http = f"{url.rpartition(':')[0].replace('ws', 'http', 1)}:{endpoints['http_port']}"
-            print(_invitation(url, http, endpoints["audiosocket_port"], api), flush=True)
+        places = _places(options)
+        async with _pipeline(options, None, places) as running, _api(options, running, places):
+            print(_invitation(places.http_url(running.url), running.url, places), flush=True)
             await hang_up.wait()
             print("\nStopping: calls in progress are finished first.", flush=True)
 
     run_loop(run())
 
 
-def _invitation(url: str, http: str, audiosocket_port: int, api: str) -> str:
-    """Return the text with the addresses for bridges and subscribers."""
+def _invitation(http: str, url: str, places: "_Places") -> str:
+    """Return the text with the address of the pages, and of bridges and subscribers."""
     others = [path for path in dialects.paths() if path not in ("/v1/calls", "/twilio")]
     return f"""
-Trunkline is up.  Point a bridge at
+Trunkline is up.  Open
+
+    {places.api_url}
+
+in a browser: live calls, search, "Connect a phone system" and "Talk to it".
+
+Bridges send calls to
 
     Twilio       {url}/twilio
     native       {url}/v1/calls
     Deepgram     {url}/v1/listen (live), {http}/v1/listen (recordings)
-    AudioSocket  port {audiosocket_port}, announce calls at {http}
+    AudioSocket  port {places.side_servers["audiosocket_port"]}, announce calls at {http}
     others       {" ".join(others)}
                  (docs/bridges.md shows how to configure each)
 
-and read the captions at
-
-    {url}/v1/calls/CALL_ID/events
-    {http}/v1/calls/CALL_ID/events (server-sent events)
-
-Calls are listed, searched, exported and deleted at
-
-    {api}/v1/calls
-    {api}/docs (all requests; docs/api.md is a tutorial)
+Programs read captions at {url}/v1/calls/CALL_ID/events
+and calls at {places.api_url}/docs (docs/api.md is a tutorial).
 
 Press Ctrl-C to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the parts listen.  `api_port`: as configured, or a free one; chosen before the gateway starts."""
+
+    side_servers: Mapping[str, int]
+    """Ports of the gateway for HTTP and AudioSocket."""
+
+    api_host: str
+    api_port: int
+    api_scheme: str
+
+    @property
+    def api_url(self) -> str:
+        """URL of the API and its pages."""
+        return f"{self.api_scheme}://{self.api_host}:{self.api_port}"
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins of the pages: the gateway accepts calls from them."""
+        hosts = (self.api_host, "localhost") if is_loopback(self.api_host) else (self.api_host,)
+        return tuple(f"{self.api_scheme}://{host}:{self.api_port}" for host in hosts)
+
+    def http_url(self, gateway_url: str) -> str:
+        """URL of the gateway's HTTP port."""
+        base = gateway_url.rpartition(":")[0].replace("ws", "http", 1)
+        return f"{base}:{self.side_servers['http_port']}"
+
+
+def _places(options: argparse.Namespace) -> _Places:
+    configuration = configuration_of(options)
+    settings = configuration.section("api", ApiSettings)
+    port = settings.port if configuration.says("api", "port") else usable_port(settings.port)
+    scheme = "https" if settings.tls_certificate else "http"
+    return _Places(_side_servers(configuration), settings.host, port or usable_port(0), scheme)
 
 
 def _side_servers(configuration: Configuration) -> dict[str, int]:
@@ -104,25 +136,32 @@ class _Running:
 
 
 @contextlib.asynccontextmanager
-async def _api(options: argparse.Namespace, running: _Running) -> AsyncIterator[str]:
-    """Start the HTTP API; yields its URL."""
+async def _api(
+    options: argparse.Namespace, running: _Running, places: _Places
+) -> AsyncIterator[None]:
+    """Start the HTTP API, which serves the pages."""
     configuration = configuration_of(options)
-    settings = configuration.section("api", ApiSettings)
-    environment = {**running.environment}
-    if not configuration.says("api", "port"):
-        is_free = usable_port(settings.port) == settings.port
-        environment["TRUNKLINE_API_PORT"] = str(settings.port if is_free else 0)
+    environment = {**running.environment, "TRUNKLINE_API_PORT": str(places.api_port)}
+    host = running.url.rpartition("/")[2].rpartition(":")[0]
+    shown = {
+        "gateway_url": running.url,
+        "gateway_http_url": places.http_url(running.url),
+        "gateway_audiosocket": f"{host}:{places.side_servers['audiosocket_port']}",
+    }
+    for name, value in shown.items():
+        if not configuration.says("api", name):
+            environment[f"TRUNKLINE_API_{name.upper()}"] = value
     if store := configuration.section("recorder", RecorderSettings).store:
         environment.setdefault("TRUNKLINE_API_STORE", store)
     if options.config:
         environment["TRUNKLINE_CONFIG"] = options.config
-    port = await running.stack.start(ChildProcess("api", (), environment))
-    yield f"{'https' if settings.tls_certificate else 'http'}://{settings.host}:{port}"
+    await running.stack.start(ChildProcess("api", (), environment))
+    yield
 
 
 @contextlib.asynccontextmanager
 async def _pipeline(
-    options: argparse.Namespace, log_file: Path | None, endpoints: Mapping[str, int] | None = None
+    options: argparse.Namespace, log_file: Path | None, places: _Places | None = None
 ) -> AsyncIterator[_Running]:
     """Start all parts in order of dependency; yields them."""
     configuration = configuration_of(options)
@@ -139,8 +178,11 @@ async def _pipeline(
                 await stack.start(worker_part(options, worker_settings, environment))
             if not configuration.says("gateway", "drain_seconds"):  # Ctrl-C stops at once
                 environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
-            for endpoint, opened in (endpoints or {}).items():
+            for endpoint, opened in (places.side_servers if places else {}).items():
                 environment[f"TRUNKLINE_GATEWAY_{endpoint.upper()}"] = str(opened)
+            if places:  # the page "Talk to it" sends a call from the browser
+                origins = [one for one in (settings.allowed_origins, *places.origins) if one]
+                environment["TRUNKLINE_GATEWAY_ALLOWED_ORIGINS"] = ",".join(origins)
             port = await stack.start(
                 ChildProcess("gateway", flags_of(options, "gateway"), environment)
             )
@@ -167,10 +209,21 @@ def demo(options: argparse.Namespace) -> int:
     async def run() -> Captions:
         hang_up = on_interrupt()
         log_file = data_folder() / "demo.log"
-        async with _pipeline(options, log_file) as running:
-            return await play_with_captions(
-                Playback(running.url, "twilio", recording, plan), hang_up
-            )
+        places = _places(options) if options.browser else None
+        async with contextlib.AsyncExitStack() as parts:
+            running = await parts.enter_async_context(_pipeline(options, log_file, places))
+            if places:
+                await parts.enter_async_context(_api(options, running, places))
+                _open_page(f"{places.api_url}/calls/{plan.call_id}")
+            playback = Playback(running.url, "twilio", recording, plan)
+            captions = await play_with_captions(playback, hang_up)
+            if places and not hang_up.is_set():
+                print(
+                    f"The call is over.  {places.api_url} stays open: press Ctrl-C to stop.",
+                    flush=True,
+                )
+                await hang_up.wait()
+            return captions
 
     captions = run_loop(run())
     transcript = stored(options, plan.call_id)
@@ -186,6 +239,13 @@ def demo(options: argparse.Namespace) -> int:
     print(f"Stored in {store_url(settings_of(options, 'recorder', RecorderSettings))}")
     print(f"Show it again: trunkline show {plan.call_id}")
     return 0
+
+
+def _open_page(url: str) -> None:
+    """Print the address of a page, and open it in the browser of this machine, if there is one."""
+    print(f"The call is at {url}\n", flush=True)
+    with contextlib.suppress(webbrowser.Error):
+        webbrowser.open(url)
 
 
 def _errors(transcript: Transcript, turns: Sequence[dict[str, Any]]) -> WordErrors:

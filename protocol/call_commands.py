@@ -22,7 +22,27 @@ class Resume(msgspec.Struct, frozen=True, tag="resume"):
     """Process audio again."""
 
 
-Command = SetKeywords | Pause | Resume
+class AddCard(msgspec.Struct, frozen=True, tag="card"):
+    """
+    Add a card.  A card whose id the call has is not added again.
+
+    `segment`: of the form `0-3`, or empty; `at`: position on the call clock in samples, None for now.
+    """
+
+    card_id: str
+    title: str
+    text: str = ""
+    link: str = ""
+    audience: str = ""
+    segment: str = ""
+    at: int | None = None
+    rule: str = ""
+
+
+Command = SetKeywords | Pause | Resume | AddCard
+
+NO_ROOM_FOR_CARD = "this call has no room for more cards"
+"""Why a card was not added."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -41,6 +61,8 @@ class Reply(msgspec.Struct, frozen=True):
     accepted: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     paused: bool = False
+    at: int = 0
+    """Position of a card on the call clock, in samples."""
 
 
 class CommandError(ValueError):

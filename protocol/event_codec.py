@@ -22,6 +22,7 @@ from .events import (
     CallEnded,
     CallStarted,
     CallWarning,
+    CardAdded,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -63,6 +64,7 @@ _KINDS: dict[str, type] = {
         LineWarning,
         CallWarning,
         LoadChanged,
+        CardAdded,
         MarkReached,
         CallEnded,
     )
@@ -213,6 +215,8 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
             return said | {"reason": reason} if reason else said
         case CallWarning(_, code, message):
             return {"type": "warning", "code": code, "message": message}
+        case CardAdded():
+            return card_body(event)
         case MarkReached(name):
             return {"type": "mark", "name": name}
         case CallStarted() | CallEnded():
@@ -273,7 +277,7 @@ def _frame(event: CallStarted | CallEnded) -> dict[str, Any]:
             "language": event.language,
             "dialect": event.dialect,
             "started_at": event.started_at,
-        }
+        } | _about(event)
     return {
         "type": "call.ended",
         "reason": event.reason,
@@ -281,6 +285,27 @@ def _frame(event: CallStarted | CallEnded) -> dict[str, Any]:
         "segments": event.segments,
         "channels": [totals_in_ms(totals) for totals in event.channels],
     }
+
+
+def _about(event: CallStarted) -> dict[str, Any]:
+    """What is known of the bridge's audio and of the call beyond its identity."""
+    known: dict[str, Any] = {"sample_rate": event.sample_rate} if event.sample_rate else {}
+    return known | ({"metadata": dict(event.metadata)} if event.metadata else {})
+
+
+def card_body(card: CardAdded) -> dict[str, Any]:
+    """The public form of a card, with its type."""
+    cause = {"segment_id": str(card.segment)} if card.segment else {}
+    return {
+        "type": "card",
+        "card_id": card.card_id,
+        "title": card.title,
+        "text": card.text,
+        "link": card.link,
+        "for": card.audience,
+        "rule": card.rule,
+        "at_ms": to_ms(card.at),
+    } | cause
 
 
 def totals_in_ms(totals: ChannelTotals) -> dict[str, int]:

@@ -64,6 +64,12 @@ class CallStarted:
     started_at: float
     """Wall clock of the gateway, in seconds since 1970. Not used for positions."""
 
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What the bridge said about the call: names and values. Customer content, never logged."""
+
+    sample_rate: int = 0
+    """Sample rate of the bridge's audio in Hz; 0: not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
@@ -309,6 +315,37 @@ class CallWarning:
     message: str
 
 
+class Audience(StrEnum):
+    """For whom a card is."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    EVERYONE = "everyone"
+
+
+@dataclass(frozen=True, slots=True)
+class CardAdded:
+    """A card of the site for people who read the call: a hint, a link, the result of a rule."""
+
+    card_id: str
+    """Idempotency key: a call has one card with this id."""
+
+    title: str
+    at: int
+    """Position of what caused it, on the call clock."""
+
+    text: str = ""
+    link: str = ""
+    """URL with http or https; empty if there is none."""
+
+    audience: Audience = Audience.EVERYONE
+    segment: SegmentId | None = None
+    """The segment that caused it, if one did."""
+
+    rule: str = ""
+    """Name of the rule that added it; empty if a client of the API did."""
+
+
 @dataclass(frozen=True, slots=True)
 class MarkReached:
     """All audio before the mark of the bridge has been processed."""
@@ -359,6 +396,7 @@ LoggedEvent = (
     | DtmfPressed
     | LineWarning
     | CallWarning
+    | CardAdded
     | MarkReached
     | CallEnded
 )

@@ -101,3 +101,16 @@ def test_torch_is_never_imported_by_accident() -> None:
     )
 
     assert said.stdout.strip() == "False"
+
+
+def test_the_wheel_contains_every_file_of_the_web_pages(wheel: zipfile.ZipFile) -> None:
+    folder = ROOT / "transcripts" / "web"
+    there = {
+        str(path.relative_to(ROOT))
+        for part in ("html", "static")
+        for path in (folder / part).rglob("*")
+        if path.is_file()
+    }
+
+    assert there
+    assert there <= set(wheel.namelist())

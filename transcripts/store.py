@@ -13,16 +13,18 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from protocol.events import Entry, SegmentRevised
+from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
 from .database import (
     annotations,
     audit_log,
     call_list,
+    card_rows,
     deletion,
     expiry,
     queries,
+    rule_sets,
     search_index,
     stored_events,
 )
@@ -35,7 +37,7 @@ from .listing import Cursor, Filters, Page
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .retention import DAY_SECONDS, Retention
-from .transcript import CallSummary, Changes, Transcript
+from .transcript import CallSummary, Changes, StoredCard, Transcript
 
 __all__ = ["LegalHoldError", "RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
@@ -115,6 +117,33 @@ class Store:
         """Return the stored events of a stream in order of their `seq`; None if it is not stored."""
         with self._transaction() as connection:
             return stored_events.entries(connection, call_id)
+
+    def cards(self, call_id: str) -> list[StoredCard] | None:
+        """Return the cards of a call, of all its streams; None if it is not stored."""
+        with self._transaction() as connection:
+            names = queries.piece_ids(connection, call_id)
+            return card_rows.of_streams(connection, names) if names else None
+
+    def add_card(self, call_id: str, card: CardAdded) -> bool:
+        """Add a card to a stored stream.  Idempotent.  Returns False if there is no such stream or no room."""
+        with self._transaction() as connection:
+            return card_rows.add(connection, call_id, card)
+
+    def people(self, call_ids: Sequence[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Return agent and tags of stored calls, by call id."""
+        with self._transaction() as connection:
+            found = queries.summaries(connection, list(call_ids), by_id=False)
+        return {one.call_id: (one.agent, one.tags) for one in found.values()}
+
+    def rules(self) -> dict[str, str]:
+        """Return the rules that were set by the API, as JSON, by tenant."""
+        with self._transaction() as connection:
+            return rule_sets.read(connection)
+
+    def set_rules(self, tenant: str, body: str) -> None:
+        """Replace the rules of a tenant.  `body`: JSON."""
+        with self._transaction() as connection:
+            rule_sets.write(connection, tenant, body, self._now())
 
     def audit(self, line: AuditLine) -> None:
         """Write a line of the audit log."""

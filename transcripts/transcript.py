@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from protocol.events import (
     AudioGap,
+    CardAdded,
     ChannelTotals,
     KeywordsApplied,
     LineWarning,
@@ -125,6 +126,14 @@ class Piece:
     duration: int
     started_at: float
     """Wall clock in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCard:
+    """A card of a call.  `stream`: id of the stream that has it."""
+
+    stream: str
+    card: CardAdded
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Pure: keys, time and request are arguments.  Every refusal of invalid credential
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -55,14 +55,28 @@ FORBIDDEN = Refusal(
 )
 
 
+def _none(_: RequestCredentials, __: float) -> Permit | None:
+    return None
+
+
 class Authenticator:
     """Authenticates requests with a keyring.  Without a keyring every request gets all rights."""
 
     def __init__(
-        self, keyring: Keyring | None, public_url: str, connects_per_second: float
+        self,
+        keyring: Keyring | None,
+        public_url: str,
+        connects_per_second: float,
+        derived: Callable[[RequestCredentials, float], Permit | None] = _none,
     ) -> None:
-        """`public_url`: the URL that bridges use and sign, for example `wss://calls.example.com`."""
+        """
+        `public_url`: the URL that bridges use and sign, for example `wss://calls.example.com`.
+
+        `derived`: returns the permit of a credential that was issued for a key, such as the session of a browser,
+        from the request and Unix seconds.  It is valid as long as the key.
+        """
         self.keyring = keyring
+        self._derived = derived
         self._public = public_url.rstrip("/")
         self._rate = connects_per_second
         self._nonces: OrderedDict[str, float] = OrderedDict()
@@ -105,6 +119,9 @@ class Authenticator:
         ):
             if permit is not None:
                 return permit
+        derived = self._derived(credentials, now)
+        if derived is not None and self.keyring.honours(derived, now):
+            return derived
         shows_nothing = not credentials.secrets() and credentials.token is None
         return _certified(self.keyring, credentials.certificate) if shows_nothing else None
 

@@ -21,6 +21,7 @@ from protocol.events import (
     CallEnded,
     CallStarted,
     CallWarning,
+    CardAdded,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -57,6 +58,9 @@ from .recovery import RecoveredCall, UnsettledSegment
 BYTES_PER_SAMPLE = 2 * UPSAMPLING
 """Bytes of stored audio for each sample of the call clock."""
 
+MOST_CARDS = 1_000
+"""Most cards of one call."""
+
 
 class Phase(Enum):
     """The state of a call; owned by `Call`."""
@@ -83,6 +87,11 @@ class Identity:
     roles: tuple[Role, ...]
     dialect: str
     started_at: float
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What the bridge said about the call: customer content, never logged."""
+
+    sample_rate: int = 0
+    """Sample rate of the bridge's audio in Hz; 0: not known."""
 
 
 class Call:
@@ -117,6 +126,7 @@ class Call:
         self._lack = ""
         self._levels = 0
         self._warnings = BridgeWarnings()
+        self._cards: set[str] = set()
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """Log the first events of a new call."""
@@ -125,6 +135,8 @@ class Call:
             self.config.language,
             self.identity.dialect,
             self.identity.started_at,
+            self.identity.metadata,
+            self.identity.sample_rate,
         )
         self._log(started)
         if self.config.keywords.terms or rejected_keywords:
@@ -160,7 +172,9 @@ class Call:
             match decode_entry(None, unsaid.payload):
                 case Entry(MarkReached(name)):
                     answers.append(name)
-                case Entry(KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning()):
+                case Entry(
+                    KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning() | CardAdded()
+                ):
                     if unsaid.name not in said:
                         self.ledger.log(unsaid.name, unsaid.payload)
                 case _:
@@ -197,6 +211,8 @@ class Call:
                 self._segments += 1
             case Entry(MarkReached()):
                 self._marks.recall()
+            case Entry(CardAdded(card_id)):
+                self._cards.add(card_id)
             case Entry(LoadChanged(number, level, reason)):
                 self._levels, self._level, self._lack = number + 1, level, reason
             case Entry(CallWarning() as logged):
@@ -271,6 +287,15 @@ class Call:
     def warn(self, warning: LineWarning) -> None:
         """Log a warning about the audio of a channel."""
         self._log(warning)
+
+    def add_card(self, card: CardAdded) -> bool:
+        """Log a card, unless the log has one with its id.  Returns False if the call has `MOST_CARDS`."""
+        if card.card_id not in self._cards:
+            if len(self._cards) >= MOST_CARDS:
+                return False
+            self._cards.add(card.card_id)
+            self._log(card)
+        return True
 
     def warn_of(self, warning: BridgeWarning) -> None:
         """Log that input of the bridge was ignored, unless the log has a warning of this kind."""

@@ -7,6 +7,7 @@ from protocol.events import (
     CallEnded,
     CallStarted,
     CallWarning,
+    CardAdded,
     DtmfPressed,
     Final,
     KeywordsApplied,
@@ -47,6 +48,8 @@ def name_of(event: LoggedEvent, marks: int) -> str:
             return f"warning:{number}"
         case LoadChanged(number):
             return f"load:{number}"
+        case CardAdded(card_id):
+            return f"card:{card_id}"
         case MarkReached():
             return f"mark:{marks}"
         case SegmentRevised(final):

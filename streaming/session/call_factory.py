@@ -92,7 +92,7 @@ class CallFactory:
 
         `notify` is called with each entry of the event log.
         """
-        call = self._call(queue, checkpoint)
+        call = self._call(queue, checkpoint, opened)
         call.start(opened.rejected_keywords)
         channels = self._channels(opened, call, [Origin()] * len(opened.roles))
         log.info(
@@ -127,7 +127,7 @@ class CallFactory:
             marks=(),
         )
         opened = replace(opened, config=_completed(opened.config, recovered.config))
-        call = self._call(queue, checkpoint)
+        call = self._call(queue, checkpoint, opened)
         call.recall(recovered)
         if opened.config.keywords.terms not in ((), call.config.keywords.terms):
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
@@ -175,7 +175,7 @@ class CallFactory:
 
     def _renewal(self, queue: CallStore, opened: CallOpened) -> Renewal:
         return Renewal(
-            partial(self._call, queue),
+            partial(self._call, queue, opened=opened),
             partial(self._segmenter, opened),
             partial(self._log_reader, queue),
         )
@@ -183,13 +183,17 @@ class CallFactory:
     def _log_reader(self, queue: CallStore, after: int) -> LogReader:
         return LogReader(self._redis, self._pubsub_hub, queue.keys, after)
 
-    def _call(self, queue: CallStore, checkpoint: Checkpoint) -> Call:
+    def _call(
+        self, queue: CallStore, checkpoint: Checkpoint, opened: CallOpened | None = None
+    ) -> Call:
         identity = Identity(
             queue.keys.call_id,
             queue.log,
             checkpoint.roles,
             checkpoint.dialect,
             checkpoint.started_at,
+            opened.metadata if opened else (),
+            opened.rate if opened else 0,
         )
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
         ledger = Ledger(piece, recorded=checkpoint.config.recorded)

@@ -1,4 +1,4 @@
-"""Commands to calls in progress, which the HTTP API sends through Redis: keywords, pause, resume."""
+"""Commands to calls in progress, which the HTTP API sends through Redis: keywords, pause, resume, cards."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from broker.call_commands import send_reply
 from broker.pubsub import PubSubHub
 from broker.redis_keys import Partition
 from protocol.call_commands import (
+    NO_ROOM_FOR_CARD,
+    AddCard,
     Command,
     CommandError,
     Pause,
@@ -19,6 +21,7 @@ from protocol.call_commands import (
     SetKeywords,
     decode_request,
 )
+from protocol.events import Audience, CardAdded, SegmentId
 
 from .live_call import LiveCall
 
@@ -83,3 +86,18 @@ def perform(call: LiveCall, command: Command) -> Reply:
         case Resume():
             call.stop_withholding()
             return Reply(paused=False)
+        case AddCard():
+            return _add_card(call, command)
+
+
+def _add_card(call: LiveCall, command: AddCard) -> Reply:
+    try:
+        segment = SegmentId.parse(command.segment) if command.segment else None
+        audience = Audience(command.audience or Audience.EVERYONE)
+    except ValueError:
+        return Reply("segment or audience of the card is invalid")
+    at = call.heard if command.at is None else command.at
+    card = CardAdded(
+        command.card_id, command.title, at, command.text, command.link, audience, segment, command.rule
+    )  # fmt: skip
+    return Reply(at=at) if call.add_card(card) else Reply(NO_ROOM_FOR_CARD)

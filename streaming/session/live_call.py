@@ -31,7 +31,7 @@ from protocol.bridge_events import (
     MarkReceived,
 )
 from protocol.clock import CALL_RATE
-from protocol.events import Entry, KeywordsApplied, LoadLevel, LogEntry
+from protocol.events import CardAdded, Entry, KeywordsApplied, LoadLevel, LogEntry
 from protocol.worker_capacity import Task
 
 from ..call.call import Call, Phase
@@ -196,6 +196,12 @@ class LiveCall:
         self.feed(KeywordsChanged(clean.terms, clean.rejected))
         revision = self.call.config.keywords.revision
         return KeywordsApplied(revision, clean.terms, clean.rejected)
+
+    def add_card(self, card: CardAdded) -> bool:
+        """Add a card, unless the call has one with its id.  Returns False if there is no room for it."""
+        has_room = self.call.add_card(card)
+        self._due.set()
+        return has_room
 
     def withhold(self) -> None:
         """Process no audio and no DTMF from now on, also if another gateway continues the call.  Idempotent."""

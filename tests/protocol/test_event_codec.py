@@ -19,10 +19,12 @@ from protocol.event_codec import (
     totals_in_ms,
 )
 from protocol.events import (
+    Audience,
     AudioGap,
     CallEnded,
     CallStarted,
     CallWarning,
+    CardAdded,
     ChannelTotals,
     DtmfPressed,
     Entry,
@@ -58,7 +60,7 @@ WORDS = st.builds(
 )
 TEXTS = st.tuples(st.text(max_size=5))
 EVENTS = st.one_of(
-    st.builds(CallStarted, st.tuples(st.sampled_from(Role)), st.text(max_size=3), st.text(max_size=9), st.floats(0, 2e9)),
+    st.builds(CallStarted, st.tuples(st.sampled_from(Role)), st.text(max_size=3), st.text(max_size=9), st.floats(0, 2e9), st.tuples(st.tuples(st.text(), st.text()))),
     st.builds(SpeechStarted, SEGMENTS, POSITIONS),
     st.builds(Partial, SEGMENTS, SPANS, st.integers(1, 99), st.tuples(WORDS, WORDS), st.integers(0, 2)),
     st.builds(
@@ -72,6 +74,10 @@ EVENTS = st.one_of(
     st.builds(DtmfPressed, st.integers(0, 7), st.sampled_from("0123456789*#"), POSITIONS),
     st.builds(LineWarning, st.integers(0, 7), st.sampled_from(Fault), st.text(), st.floats(-200, 200), st.text(), POSITIONS),
     st.builds(CallWarning, st.integers(0, 99), st.text(), st.text()),
+    st.builds(
+        CardAdded, st.text(max_size=9), st.text(), POSITIONS, st.text(), st.text(), st.sampled_from(Audience),
+        st.none() | SEGMENTS, st.text(),
+    ),
     st.builds(MarkReached, st.text()),
     st.builds(CallEnded, st.text(), POSITIONS, st.integers(0, 99), st.tuples(st.builds(ChannelTotals, POSITIONS))),
 )  # fmt: skip
@@ -95,6 +101,7 @@ FIRST_FIELDS: dict[type, set[str]] = {
     DtmfPressed: {"channel", "digit", "at"},
     LineWarning: {"channel", "fault", "check", "measured", "unit", "at"},
     CallWarning: {"number", "code", "message"},
+    CardAdded: {"card_id", "title", "at"},
     MarkReached: {"name"},
     CallEnded: {"reason", "duration", "segments", "channels"},
     Word: {"text"},

@@ -23,10 +23,10 @@ class RunningApi:
 
 @asynccontextmanager
 async def running_api(
-    redis: Redis, store: Store, settings: ApiSettings | None = None
+    redis: Redis, store: Store, settings: ApiSettings | None = None, *, port: int = 0
 ) -> AsyncIterator[RunningApi]:
-    """Serve while the context lasts."""
-    free = (settings or ApiSettings()).model_copy(update={"port": 0})
+    """Serve while the context lasts, on a free port or on `port`."""
+    free = (settings or ApiSettings()).model_copy(update={"port": port})
     api = Api(redis, 1, store, free)
     async with api.serving() as port:
         url = f"http://127.0.0.1:{port}"

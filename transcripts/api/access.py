@@ -15,13 +15,19 @@ from protocol.auth.credentials import Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebRefusal
 
+from .page_credentials import PageCredentials
 from .settings import ApiSettings
 
 
 class ApiAccess:
     """Authenticates requests, counts event streams, and ends those whose key was revoked."""
 
-    def __init__(self, settings: ApiSettings, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: ApiSettings,
+        credentials: PageCredentials,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """`now` returns Unix seconds.  Raises KeyringError or CertificateError if files cannot be used."""
         self._most = settings.max_listeners
         keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
@@ -31,7 +37,10 @@ class ApiAccess:
             else None
         )
         authenticator = Authenticator(
-            keys.keyring if keys else None, settings.public_url, settings.requests_per_second
+            keys.keyring if keys else None,
+            settings.public_url,
+            settings.requests_per_second,
+            credentials.permit,
         )
         self._requests = RequestAccess(settings.web_access, keys, certificates, authenticator, now)
         self._listeners: Counter[str] = Counter()

@@ -16,20 +16,35 @@ from broker.http.event_stream import EventStreamEndpoint
 from broker.http.middleware import Endpoint, HttpMiddleware
 from broker.http.server import http_server
 from broker.pubsub import PubSubHub
+from broker.shared_secret import SharedSecret
 from protocol.auth.credentials import KeyringError
 from protocol.auth.http_routes import Route
 from protocol.operator_error import OperatorError
 
+from ..live.follower import Follower
+from ..live.rule_runner import RuleRunner, RuleSets
+from ..live.rules import RuleError
+from ..live.view_stream import ViewStreams
 from ..store import Store
+from ..web.pages import page_endpoints
 from .access import ApiAccess
+from .board_routes import BoardRoutes
 from .call_routes import CallRoutes
+from .card_delivery import CardDelivery
+from .card_routes import CardRoutes
+from .connect_routes import ConnectRoutes
+from .errors import ApiError
 from .event_routes import EventRoutes
+from .health_routes import HealthRoutes
 from .live_routes import LiveRoutes
 from .metrics import ApiMeter
 from .openapi import document
 from .operations import Operation
+from .page_credentials import PageCredentials
 from .reference_page import reference_page
 from .responses import error_response
+from .rule_routes import RuleRoutes, rules_in
+from .session_routes import SessionRoutes
 from .settings import ApiSettings
 from .threads import StoreThreads
 
@@ -55,15 +70,44 @@ class Api:
         self._threads = StoreThreads(store, settings.threads, settings.waiting)
         self._pubsub_hub = PubSubHub(redis)
         self._live = EventStreamEndpoint(redis, self._pubsub_hub, partitions, settings.send_seconds)
+        self._secret = SharedSecret(redis)
+        credentials = PageCredentials(lambda: self._secret.known, bool(settings.keys_file))
         try:
-            self._access = ApiAccess(settings)
-        except (KeyringError, CertificateError) as exc:
+            self._access = ApiAccess(settings, credentials)
+            file = rules_in(settings.rules_file)
+        except (KeyringError, CertificateError, RuleError) as exc:
             raise ApiSetupError(str(exc)) from exc
+        delivery = CardDelivery(self._threads, redis, partitions)
+        self._runner = RuleRunner(delivery.deliver)
+        self._runner.change(RuleSets(file))
+        self._follower = Follower(redis, self._pubsub_hub, partitions, self._people, [self._runner])
+        self._views = ViewStreams(self._follower, settings.send_seconds)
+        self._follower.wanted = self._is_followed
+        self._follower.is_wanted = lambda: self._views.has_readers or self._runner.sets.has_rules
+        self._rules = RuleRoutes(self._threads, self._runner, self._follower)
         self.operations: list[Operation] = [
             *CallRoutes(self._threads, redis, partitions).operations(),
             *EventRoutes(self._threads, redis, partitions, self._live).operations(),
             *LiveRoutes(self._threads, redis, partitions).operations(),
+            *SessionRoutes(
+                self._threads, redis, partitions, credentials, settings.is_public_tls
+            ).operations(),
+            *BoardRoutes(self._views, self._threads).operations(),
+            *CardRoutes(delivery).operations(),
+            *self._rules.operations(),
+            *HealthRoutes(self._threads, redis, partitions).operations(),
+            *ConnectRoutes(self._threads, settings).operations(),
         ]
+
+    def _is_followed(self, call_id: str) -> bool:
+        """Return whether the events of a call are read: somebody watches it, or there are rules for it."""
+        return self._views.shows(call_id) or self._runner.watches(call_id)
+
+    async def _people(self, call_ids: list[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+        try:
+            return await self._threads.run(lambda store: store.people(call_ids))
+        except ApiError:
+            return {}
 
     async def run(self, listening: Callable[[int], None]) -> None:
         """Serve until cancelled.  `listening` is called with the port."""
@@ -75,11 +119,24 @@ class Api:
     async def serving(self) -> AsyncIterator[int]:
         """Serve while the context is active.  Yields the port."""
         settings = self._settings
-        endpoints = [*(one.endpoint for one in self.operations), *_documents(self.operations)]
-        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
-        watching = [
-            asyncio.create_task(work) for work in (self._pubsub_hub.run(), self._access.run())
+        endpoints = [
+            *(one.endpoint for one in self.operations),
+            *_documents(self.operations),
+            *page_endpoints(settings.embedding_origins, settings.gateway_url),
         ]
+        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+        work = [
+            self._pubsub_hub.run(),
+            self._access.run(),
+            self._follower.run(),
+            self._views.run(),
+            self._runner.run(),
+            self._rules.run(),
+        ]
+        if settings.keys_file:
+            await self._secret.refresh()
+            work.append(self._secret.run())
+        watching = [asyncio.create_task(one) for one in work]
         try:
             async with http_server(
                 app,
@@ -90,13 +147,17 @@ class Api:
                 lambda: self._meter.refused("evicted"),
             ) as port:
                 yield port
-                self._live.close()
+                self._close_streams()
         finally:
-            self._live.close()
+            self._close_streams()
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.to_thread(self._threads.close)
+
+    def _close_streams(self) -> None:
+        self._live.close()
+        self._views.close()
 
 
 def _documents(operations: list[Operation]) -> list[Endpoint]:

@@ -53,6 +53,11 @@ class ApiSettings(StatusSettings):
     requests_per_second: float = Field(
         50.0, gt=0, description="most requests per second of one key; more get 429"
     )
+    embedded_by: str = Field(
+        "",
+        description="origins whose pages may show a call in a frame, such as https://crm.example.com;"
+        " separated by commas",
+    )
     max_listeners: int = Field(
         2_000,
         ge=1,
@@ -65,6 +70,21 @@ class ApiSettings(StatusSettings):
     )
     threads: int = Field(4, ge=1, le=64, description="most simultaneous requests to the database")
     waiting: int = Field(64, ge=1, description="requests that wait for a thread; more get 503")
+    gateway_url: str = Field(
+        "",
+        description="URL at which bridges reach the gateway, shown on pages; unset: port 8080 of the API's host",
+    )
+    gateway_http_url: str = Field(
+        "",
+        description="URL of the gateway's http_port, shown on pages; unset: port 8081 of the API's host",
+    )
+    gateway_audiosocket: str = Field(
+        "", description="host and port for AudioSocket, shown on pages; unset: not shown"
+    )
+    rules_file: str = Field(
+        "",
+        description="YAML file of rules that add cards to calls, see docs/supervisor.md; unset: none",
+    )
     send_seconds: float = Field(
         5.0, gt=0, description="a reader of events that takes longer for one is disconnected"
     )
@@ -80,8 +100,21 @@ class ApiSettings(StatusSettings):
             )
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("set both tls_certificate and tls_key, or neither")
-        _ = self.web_access  # ValueError when a host or an origin in it is none
+        _ = (
+            self.web_access,
+            self.embedding_origins,
+        )  # ValueError when a host or an origin in it is none
         return self
+
+    @property
+    def embedding_origins(self) -> list[str]:
+        """Origins whose pages may show a call in a frame."""
+        return sorted(map(str, read_origins(_words(self.embedded_by))))
+
+    @property
+    def is_public_tls(self) -> bool:
+        """True if browsers reach the API by HTTPS, through a proxy too."""
+        return bool(self.tls_certificate) or self.public_url.startswith(("https:", "wss:"))
 
     @property
     def web_access(self) -> WebAccess:

@@ -118,6 +118,23 @@ line_warnings = Table(
     Column("seq", BigInteger),
 )
 
+cards = Table(
+    "cards",
+    metadata,
+    _of_a_call(),
+    Column("card_id", String(128), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("audience", String(16), nullable=False),
+    Column("segment", String(32), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("seq", BigInteger),
+)
+"""Cards of the site.  `segment`: what caused it, such as `0-3`, or empty.  `seq`: absent of a card that was added
+after the end of the call."""
+
 keyword_lists = Table(
     "keyword_lists",
     metadata,
@@ -143,6 +160,15 @@ tags = Table(
     Column("tag", String(64), primary_key=True),
     Index("tags_by_name", "tag", "call"),
 )
+
+rule_sets = Table(
+    "rule_sets",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("changed_at", Float, nullable=False),
+)
+"""The rules that a tenant has set by the API, as JSON."""
 
 quarantine = Table(
     "quarantine",
@@ -177,7 +203,7 @@ audit = Table(
 )
 """Who read, changed or deleted which call, and when.  No foreign key: it outlives the call."""
 
-OF_A_CALL = (gaps, line_warnings, keyword_lists, found_keywords, tags)
+OF_A_CALL = (gaps, line_warnings, cards, keyword_lists, found_keywords, tags)
 """Tables whose rows belong to a row of `calls`, beside `segments`."""
 
 _NUMBER_BITS = 21

@@ -28,7 +28,8 @@ from protocol.events import (
 )
 
 from ..transcript import Ending
-from .schema import calls, gaps, keys_of, keyword_lists, line_warnings, segments
+from .card_rows import card_of
+from .schema import calls, cards, gaps, keys_of, keyword_lists, line_warnings, segments
 
 _Found = tuple[int | None, int, LoggedEvent]
 """Seq, if known; position; event."""
@@ -112,6 +113,9 @@ def _others(connection: Connection, call: int) -> list[_Found]:
     for row in rows(line_warnings):
         said = {name: row[name] for name in ("channel", "check", "measured", "unit", "at")}
         found.append((row["seq"], row["at"], LineWarning(fault=Fault(row["fault"]), **said)))
+    found += [
+        (row["seq"], row["at"], card_of(row)) for row in rows(cards) if row["seq"] is not None
+    ]
     for row in rows(keyword_lists):
         lists = KeywordsApplied(row["revision"], tuple(row["accepted"]), tuple(row["rejected"]))
         found.append((row["seq"], row["revision"], lists))

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, inspect, text
 from . import legacy, search_index
 from .schema import metadata
 
-HEAD = "5"
+HEAD = "6"
 """The last revision in `migrations/versions/`."""
 
-_REVISIONS = ("5",)
+_REVISIONS = ("5", "6")
 """All revisions, in order."""
 
 _TOMBSTONE = 5

@@ -11,13 +11,14 @@ from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar, assert_never
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, case, select, update
 
 from protocol.events import (
     AudioGap,
     CallEnded,
     CallStarted,
     CallWarning,
+    CardAdded,
     DtmfPressed,
     Final,
     KeywordsApplied,
@@ -37,8 +38,10 @@ from ..outbox import Recorded
 from ..transcript import Ending
 from . import search_index
 from .call_rows import CallRow, CallRows
+from .card_rows import card_row
 from .schema import (
     calls,
+    cards,
     found_keywords,
     gaps,
     keys_of,
@@ -50,6 +53,9 @@ from .schema import (
 
 _TRANSIENT = (DtmfPressed, Partial, SpeechStarted, MarkReached, LoadChanged, CallWarning)
 """Not stored.  DTMF may be card numbers and PINs."""
+
+_LONGEST_AGENT = 200
+"""Most characters of an agent's name, as in the API."""
 
 _AT_ONCE = 500
 """Most parameters of one `IN`."""
@@ -120,6 +126,8 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             rows.add(gaps, row | {"call": call.id, "account": account, "seq": seq})
         case LineWarning():
             rows.add(line_warnings, asdict(event) | {"call": call.id, "seq": seq})
+        case CardAdded():
+            rows.add(cards, card_row(event) | {"call": call.id, "seq": seq})
         case KeywordsApplied(revision, accepted, rejected):
             lists = {"accepted": list(accepted), "rejected": list(rejected)}
             rows.add(keyword_lists, lists | {"call": call.id, "revision": revision, "seq": seq})
@@ -140,6 +148,7 @@ def _started(call: CallRow, event: CallStarted, seq: int | None) -> _Row:
         "dialect": event.dialect,
         "started_at": event.started_at,
         "started_seq": seq,
+        "agent": dict(event.metadata).get("agent", "")[:_LONGEST_AGENT],
     }
 
 
@@ -207,6 +216,10 @@ def _write_calls(connection: Connection, rows: _Rows) -> None:
         if found:
             some = next(iter(found.values()))
             values: _Row = {name: bindparam(name) for name in some if name != "of"}
+            if "agent" in values:  # a name that the site has set stays
+                values["agent"] = case(
+                    (calls.c.agent == "", bindparam("agent")), else_=calls.c.agent
+                )
             connection.execute(
                 update(calls).where(same, unsaid == "").values(values), list(found.values())
             )

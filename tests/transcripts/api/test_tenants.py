@@ -43,7 +43,11 @@ async def shared(redis: Redis, store: Store, tmp_path) -> AsyncIterator[Shared]:
 
 def requests_of(shared: Shared, call_id: str) -> list[tuple[str, str, bytes]]:
     """A request of every operation of the API that names a call."""
-    bodies = {"patch": b'{"notes": "mine"}', "put": b'{"keywords": ["Acme"]}'}
+    bodies = {
+        "patch": b'{"notes": "mine"}',
+        "put": b'{"keywords": ["Acme"]}',
+        "post": b'{"title": "mine"}',
+    }
     return [
         (one.method, one.path.replace("{call_id}", call_id), bodies.get(one.method.lower(), b""))
         for one in shared.running.api.operations

@@ -1,0 +1,71 @@
+"""
+Debian's Chromium against the whole stack: Valkey, gateway, worker, recorder and API, on free ports.
+
+`make chromium` fetches Chromium; without it these tests are skipped.  One browser and one stack serve all tests of
+this folder, each with calls of its own: the event loop is that of the session.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from browser.stack import Stack, stack
+
+_VERSION = os.environ.get("TRUNKLINE_TEST_CHROMIUM", "")
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+PATIENCE_MS = 60_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests in the event loop of the session, on one process of xdist; skip them without Chromium."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            if not _VERSION:
+                item.add_marker(pytest.mark.skip(reason="no Chromium: run `make chromium`"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The browser of all tests."""
+    program = Path(_VERSION).parent.resolve() / "chromium"
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack without keys, for tests that restart nothing."""
+    async with stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser profile of the test's own: no cookies, no storage."""
+    made = await browser.new_context(locale="en-GB", timezone_id="Europe/London")
+    made.set_default_timeout(PATIENCE_MS)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> AsyncIterator[Page]:
+    """A page that fails the test if a script fails, or if its policy stops something."""
+    opened = await context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "console",
+        lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None,
+    )
+    yield opened
+    assert faults == []

@@ -1,0 +1,150 @@
+"""The whole stack in one process, with an engine that says what a test tells it, and calls of two speakers."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from redis.asyncio import Redis
+from support.api import running_api
+from support.pipeline import Event, Listener, Pipeline, calling, pipeline, stream
+from support.valkey import ValkeyServer
+from websockets.asyncio.client import ClientConnection
+
+from broker.connection import connect
+from cli.recording import read_recording
+from protocol.audio import Encoding, Pcm, encode
+from protocol.settings import RedisSettings
+from streaming.settings import GatewaySettings
+from transcripts.api.settings import ApiSettings
+from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
+
+PROMPT = sorted((Path(__file__).parents[1] / "speech" / "prompts").glob("*.wav"))[0]
+_SPEECH: Pcm = read_recording(PROMPT).channels[0][:20_000]
+_STEP = 4_000
+_PACE = 4.0
+
+
+@dataclass(slots=True)
+class Reciter:
+    """Recognises the words of `phrase`, two for each tenth of a second of audio, however it sounds."""
+
+    phrase: str = "thank you for calling Acme"
+    capabilities: Capabilities = field(
+        default=Capabilities(
+            name="reciter", languages=frozenset({"en"}), keywords=True, max_batch=4
+        )
+    )
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        """Return the beginning of the phrase, longer for longer audio."""
+        return [Hypothesis(self._words(one)) for one in batch]
+
+    def _words(self, one: Utterance) -> tuple[RecognisedWord, ...]:
+        words = self.phrase.split(" ")
+        return tuple(map(RecognisedWord, words[: max(1, len(one.samples) // 800)]))
+
+
+@dataclass(slots=True)
+class Talk:
+    """A call of an agent (channel 0) and a customer (channel 1)."""
+
+    bridge: ClientConnection
+    heard: Listener
+    engine: Reciter
+    _finals: int = 0
+
+    async def begin(self, channel: int, phrase: str) -> None:
+        """Speak, until a partial has stable words, and do not stop speaking: there is no final."""
+        self.engine.phrase = phrase
+        before = len(self.heard.of("segment.partial"))
+        for start in itertools.cycle(range(0, len(_SPEECH) - _STEP, _STEP)):
+            await self._send(channel, _SPEECH[start : start + _STEP])
+            if any(_is_stable(one) for one in self.heard.of("segment.partial")[before:]):
+                return
+
+    async def stop(self) -> dict[str, object]:
+        """Be silent, until the final is there."""
+        await self._send(0, np.zeros(8_000, dtype=np.int16))
+        self._finals += 1
+        return await self.heard.until("segment.final", self._finals)
+
+    async def say(self, channel: int, phrase: str) -> dict[str, object]:
+        """Speak, and wait for the final."""
+        await self.begin(channel, phrase)
+        return await self.stop()
+
+    async def send(self, **message: object) -> None:
+        """Send a message of the native protocol."""
+        await self.bridge.send(json.dumps(message))
+
+    async def hang_up(self) -> None:
+        """End the call, and wait until it has ended."""
+        await self.send(type="stop")
+        await self.heard.until("call.ended")
+
+    async def _send(self, channel: int, samples: Pcm) -> None:
+        both = np.zeros((len(samples), 2), dtype=np.int16)
+        both[:, channel] = samples
+        await stream(self.bridge, encode(both.reshape(-1), Encoding.MULAW), frame=320, pace=_PACE)
+
+
+def _is_stable(partial: Event) -> bool:
+    return any(word.get("stable") for word in partial["words"])
+
+
+@dataclass(slots=True)
+class Stack:
+    """A running stack.  `url`: of the API; it keeps its port when it is started again."""
+
+    pipe: Pipeline
+    redis: Redis
+    valkey: ValkeyServer
+    engine: Reciter
+    settings: ApiSettings
+    url: str = ""
+    _api: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def start_api(self) -> None:
+        """Start the API, on the port that it had."""
+        port = int(self.url.rpartition(":")[2]) if self.url else 0
+        running = await self._api.enter_async_context(
+            running_api(self.redis, self.pipe.store, self.settings, port=port)
+        )
+        self.url = running.url
+
+    async def stop_api(self) -> None:
+        """Stop the API: its streams end."""
+        await self._api.aclose()
+
+    @asynccontextmanager
+    async def call(
+        self, call_id: str, keywords: Iterable[str] = (), gateway: str = ""
+    ) -> AsyncIterator[Talk]:
+        """Bring a call, at `gateway` or at that of the stack."""
+        start = {
+            "call_id": call_id,
+            "channels": ["agent", "customer"],
+            "keywords": list(keywords),
+            "endpointing_ms": 300,
+        }
+        async with calling(gateway or self.pipe.url, **start) as (bridge, heard):
+            yield Talk(bridge, heard, self.engine)
+
+
+@asynccontextmanager
+async def stack(folder: Path, settings: ApiSettings | None = None) -> AsyncIterator[Stack]:
+    """Run everything while the context lasts.  The gateway needs no keys; the API as `settings` say."""
+    engine = Reciter()
+    with ValkeyServer(folder / "valkey.sock") as valkey:
+        redis = connect(RedisSettings(url=valkey.url))
+        gateway = GatewaySettings(drain_seconds=0, vad="webrtc")
+        async with pipeline(redis, folder, engine, gateway=gateway) as pipe:
+            running = Stack(pipe, redis, valkey, engine, settings or ApiSettings())
+            await running.start_api()
+            yield running
+            await running.stop_api()
+        await redis.aclose()

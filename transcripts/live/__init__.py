@@ -1,0 +1,1 @@
+"""Calls in progress, as the API sees them: their state for supervisors, and the rules that add cards to them."""
