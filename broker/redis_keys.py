@@ -39,6 +39,10 @@ Per segment
     state       hash: `waiting` (a partial is requested), `revision`, `published`, `hypothesis`, `queued` (the
                 job of the final), `entry` (its id in the job stream), `tried` (how often an engine received it)
 
+Per queue of requests to servers of others (`outgoing/`)
+    due         sorted set: keys of requests, scored by the time from which on they may be sent
+    waiting     hash: the requests
+
 Per announced call
     announced   string: the announcement of the site, under the UUID of the future call; kept for some minutes
 """
@@ -194,6 +198,23 @@ class CallKeys:
 
     def _key(self, name: str) -> str:
         return f"{self.partition.tag}:call:{self.call_id}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryKeys:
+    """The keys of a queue of requests to servers of others; belongs to no partition."""
+
+    queue: str
+
+    @property
+    def due(self) -> str:
+        """Sorted set of keys of requests."""
+        return f"trunkline:{{{self.queue}}}:due"
+
+    @property
+    def waiting(self) -> str:
+        """Hash of requests."""
+        return f"trunkline:{{{self.queue}}}:waiting"
 
 
 def announced(uuid: UUID) -> str:

@@ -105,6 +105,7 @@ def _redact_call(policies: SitePolicies, options: argparse.Namespace) -> int:
             changed = [new for old, new in zip(finals, after, strict=True) if new != old]
             if not options.dry_run:
                 store.record([Recorded(name, entry_of(SegmentRevised(one), 1)) for one in changed])
+        store.erase_traces()
     return 0
 
 

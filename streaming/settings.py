@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from protocol.destinations import Destinations, read_networks
 from protocol.redaction.policy import SitePolicies, read_policies
 
 from .audio.vad_choice import Vad
@@ -130,6 +131,22 @@ class GatewaySettings(AuthSettings):
         description="share of the memory limit of Redis (maxmemory) above which new calls are refused",
     )
 
+    callback_networks: str = Field(
+        "",
+        description=(
+            "networks such as 10.0.0.0/8, separated by commas, to which callbacks of"
+            " background jobs may be sent although they are private, also by http; others only by https to public"
+            " addresses"
+        ),
+    )
+
+    @field_validator("callback_networks")
+    @classmethod
+    def _check_networks(cls, text: str) -> str:
+        """Raises ValueError if it is no list of networks."""
+        _destinations_in(text)
+        return text
+
     @field_validator("redaction_policy")
     @classmethod
     def _check_policy(cls, path: Path | None) -> Path | None:
@@ -138,9 +155,19 @@ class GatewaySettings(AuthSettings):
         return path
 
     @property
+    def callback_destinations(self) -> Destinations:
+        """Where callbacks may be sent."""
+        return _destinations_in(self.callback_networks)
+
+    @property
     def redaction_policies(self) -> SitePolicies:
         """The policies in the file; the default without a file."""
         return _policies_in(self.redaction_policy)
+
+
+def _destinations_in(text: str) -> Destinations:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return Destinations(read_networks(names))
 
 
 def _policies_in(path: Path | None) -> SitePolicies:

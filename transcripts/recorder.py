@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -38,6 +39,8 @@ _EXPIRE_SECONDS = 300.0
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
+
+_END = object()
 
 _Result = TypeVar("_Result")
 
@@ -86,8 +89,21 @@ class Recorder:
             async with asyncio.TaskGroup() as tasks:
                 for outbox in self._outboxes:
                     tasks.create_task(self._follow(outbox, thread))
+                tasks.create_task(self._erase_repeatedly(thread))
                 if self._settings.retention.is_set:
                     tasks.create_task(self._expire_repeatedly(thread))
+
+    async def _erase_repeatedly(self, thread: ThreadPoolExecutor) -> None:
+        """Erase what deleted calls and revised segments have left in the database, also before a restart."""
+        while True:
+            try:
+                step = partial(next, self._store.erasing(), _END)
+                while await _in(thread, step) is not _END:
+                    pass  # batches are stored between two steps
+            except StoreError as exc:
+                self._meter.failed()
+                log.error("store_unavailable", remedy=str(exc))
+            await asyncio.sleep(self._settings.erase_seconds)
 
     async def _expire_repeatedly(self, thread: ThreadPoolExecutor) -> None:
         """Delete expired calls now, also those that expired while no recorder ran, and every few minutes."""
@@ -105,7 +121,6 @@ class Recorder:
         while count := await _in(thread, lambda: self._store.expire(retention)):
             expired += count
         if expired:
-            await asyncio.to_thread(self._store.erase_traces)
             self._meter.expired(expired)
             log.info("calls_expired", entries=expired)
 

@@ -28,6 +28,13 @@ class RecorderSettings(StatusSettings):
         le=3_000,  # below the reply timeout of 4 s, or an idle read would look like a dead server
         description="longest wait for new entries in one read, in milliseconds",
     )
+    erase_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=3_600,
+        description="seconds between two erasures of deleted words from the files of SQLite; before SQLite 3.42"
+        " one writes the whole full-text index anew",
+    )
     retention_days: float = Field(
         default=0.0,
         ge=0,

@@ -22,10 +22,10 @@ from .database import (
     call_list,
     card_rows,
     deletion,
+    erasure,
     expiry,
     queries,
     rule_sets,
-    search_index,
     stored_events,
 )
 from .database.audit_log import AuditEntry, AuditLine
@@ -68,18 +68,22 @@ class Store:
         self._engine.dispose()
 
     def record(self, batch: Sequence[Recorded]) -> None:
-        """Store the whole batch or nothing.  Raises StoreUnavailableError or RefusedError."""
+        """
+        Store the whole batch or nothing.  Raises StoreUnavailableError or RefusedError.
+
+        If the batch revises segments, an erasure must follow: their former words are in the files of SQLite.
+        """
         try:
             self._record(batch)
         except RefusedError:  # another recorder may have stored it first: its rows are visible now
             self._record(batch)
 
     def _record(self, batch: Sequence[Recorded]) -> None:
+        is_revised = any(isinstance(one.entry.event, SegmentRevised) for one in batch)
         with self._transaction() as connection:
             write(connection, batch, self._now())
-        is_revised = any(isinstance(one.entry.event, SegmentRevised) for one in batch)
-        if is_revised and not search_index.IS_DELETED_AT_ONCE:
-            deletion.erase_traces(self._engine)
+            if is_revised:
+                erasure.mark(connection)
 
     def page(self, filters: Filters, limit: int = 50, cursor: Cursor | None = None) -> Page:
         """Return the calls that fulfil `filters`, at most `limit`, from `cursor` on."""
@@ -168,14 +172,14 @@ class Store:
             names = {call_id, *queries.piece_ids(connection, call_id)}
             gone = deletion.delete_calls(connection, names)
         if gone:
-            deletion.erase_traces(self._engine)
+            self.erase_traces()
         return gone
 
     def expire(self, retention: Retention, limit: int = 20) -> int:
         """
         Delete at most `limit` calls that have expired, with a line in the audit log for each.  Returns how many.
 
-        `erase_traces` must follow.
+        An erasure must follow.
         """
         now = self._now()
         with self._transaction() as connection:
@@ -190,7 +194,17 @@ class Store:
 
     def erase_traces(self) -> None:
         """Overwrite what deleted rows have left in the files of the database."""
-        deletion.erase_traces(self._engine)
+        for _ in self.erasing():
+            pass
+
+    def erasing(self) -> Iterator[None]:
+        """
+        Do the same in steps; yields after each.  Does nothing if no row was deleted since the last time.
+
+        Raises StoreUnavailableError.
+        """
+        with self._errors():
+            yield from erasure.steps(self._engine)
 
     def set_aside(self, ones: Sequence[Quarantined]) -> None:
         """Quarantine entries, unchanged.  Idempotent."""
@@ -212,9 +226,14 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        with self._errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Translate the errors of the database."""
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except (OperationalError, InterfaceError, PoolTimeoutError) as exc:
             raise StoreUnavailableError(
                 f"the database failed ({code(exc)}): check that it is running, not full and not locked"

@@ -19,6 +19,7 @@ from ..session.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer
+from .job_callbacks import JobCallbacks
 from .recording_jobs import RecordingJobs
 from .recordings import FASTEST, Recordings
 from .transcriptions import Transcriptions
@@ -56,7 +57,9 @@ async def side_servers(
                 longest=settings.max_call_seconds,
                 uploads=uploads,
             )
-            jobs = RecordingJobs(redis, partitions)
+            callbacks = JobCallbacks(redis, settings.callback_destinations)
+            await open_endpoints.enter_async_context(callbacks.running())
+            jobs = RecordingJobs(redis, partitions, callbacks)
             open_endpoints.push_async_callback(jobs.close)
             transcriptions = Transcriptions(
                 converse,

@@ -24,10 +24,12 @@ from starlette.types import Scope as Connection
 
 from broker.http.middleware import Endpoint, permit_of
 from broker.http.uploads import BodyLimits, UploadError, Uploads, body_parts
+from broker.outgoing.delivery_queue import QueueFullError
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
 from protocol.call import adapted_call_id
+from protocol.destinations import DestinationError
 from protocol.dialects.base import Message
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.live_results import LiveResults
@@ -41,7 +43,7 @@ from protocol.dialects.openai.transcriptions import (
 )
 
 from ..audio.container import ContainerError, ContainerStream
-from .recording_jobs import Counted, RecordingJobs, accepted
+from .recording_jobs import Counted, JobName, RecordingJobs, accepted
 from .recordings import NO_ROOM, Converse, RecordingSocket, file_thread, messages
 
 PATH = "/v1/audio/transcriptions"
@@ -108,6 +110,8 @@ class Transcriptions:
             if not self._has_room(permit):
                 raise UploadError(503, "full", NO_ROOM)
             wanted, content = await self._read(request, grow)
+            if wanted.callback is not None:
+                self._jobs.callbacks.check(wanted.callback)
             held.enter_context(self._uploads.work.held(permit.tenant))
             heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
             del content  # the child process has it
@@ -118,7 +122,7 @@ class Transcriptions:
                 return _Streamed(self._play, played, held.pop_all())
             await self._play(played)
             return _whole(played)
-        except (DialectError, ContainerError) as exc:
+        except (DialectError, ContainerError, DestinationError) as exc:
             return JSONResponse(error_body(str(exc)), 400)
         except UploadError as exc:
             log.info("upload_refused", status=exc.status, reason=exc.reason)
@@ -160,9 +164,11 @@ class Transcriptions:
         played = replace(played, wanted=replace(played.wanted, call_id=call_id))
         said = Counted(messages(played.heard, played.heard.rate))
         play = self._play(played, said)
-        filed_id = played.permit.filed(call_id)
+        job = JobName(played.permit.filed(call_id), call_id, played.wanted.callback)
         try:
-            await self._jobs.start(filed_id, said, play, lambda: _fault(played), held)
+            await self._jobs.start(job, said, play, lambda: _fault(played), held)
+        except QueueFullError as exc:
+            raise UploadError(503, "callbacks", "too many callbacks wait: try again") from exc
         except (RedisError, OSError) as exc:
             raise UploadError(503, "redis", "Redis does not answer; try again") from exc
         return accepted(call_id)

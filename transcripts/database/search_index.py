@@ -83,11 +83,9 @@ def replace(connection: Connection, key: int, tenant: str, said: str) -> None:
     """
     Index a segment anew.
 
-    Its former terms leave the files of SQLite at once if `IS_DELETED_AT_ONCE`, else with the next full merge.
+    What `delete` says of the former terms holds here too.
     """
-    _set_secure_delete(connection, on=True)
     delete(connection, key, key)
-    _set_secure_delete(connection, on=False)
     insert(connection, [(key, tenant, said)])
 
 
@@ -98,12 +96,18 @@ def _set_secure_delete(connection: Connection, *, on: bool) -> None:
 
 
 def delete(connection: Connection, first: int, last: int) -> None:
-    """Delete the rows with keys from `first` to `last`.  Their terms stay in SQLite's files until `merge`."""
+    """
+    Delete the rows with keys from `first` to `last`.
+
+    Their terms leave the index of SQLite at once if `IS_DELETED_AT_ONCE`, else with the next merge of all of it.
+    """
+    _set_secure_delete(connection, on=True)
     key = "rowid" if _is_sqlite(connection) else "id"
     connection.execute(
         text(f"DELETE FROM {TABLE} WHERE {key} BETWEEN :first AND :last"),  # noqa: S608  # a constant
         {"first": first, "last": last},
     )
+    _set_secure_delete(connection, on=False)
 
 
 def matches(

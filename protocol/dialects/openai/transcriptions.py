@@ -6,7 +6,7 @@ A recording is played into Deepgram's live dialect; `LiveResults` takes its mess
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -17,6 +17,7 @@ from ...call import language as language_code
 from ...clock import cue_time
 from ...keywords import split
 from ...plain_text import plain, without_arrow
+from ...webhooks import Secret, SecretError
 from ..base import Request
 from ..deepgram.live_results import LiveResults, best_of, text_of
 
@@ -36,6 +37,14 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Whom to tell the end of a job, and the secret that signs it."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """The fields of a request.  `model`, `temperature` and unknown fields change nothing."""
 
@@ -47,8 +56,9 @@ class Wanted:
     streamed: bool = False
     with_words: bool = False
     in_background: bool = False
-    """Answer at once; the transcript is that of the stored call."""
+    """Answer at once, also if there is a callback; the transcript is that of the stored call."""
 
+    callback: Callback | None = None
     call_id: str | None = None
 
     def as_live(self, rate: int, channels: int) -> Request:
@@ -78,6 +88,7 @@ def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
         language = language_code(said.get("language") or "en")
     except ValueError as exc:
         raise DialectError(str(exc)) from exc
+    callback = _callback(said)
     granularity = said.get("timestamp_granularities[]", said.get("timestamp_granularities", ""))
     return Wanted(
         form=form,
@@ -85,9 +96,20 @@ def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
         keywords=tuple(split(said.get("prompt", ""))[:_MOST_TERMS]),
         streamed=said.get("stream", "").lower() in ("true", "1"),
         with_words="word" in granularity,
-        in_background=said.get("background", "").lower() in ("true", "1"),
+        in_background=said.get("background", "").lower() in ("true", "1") or callback is not None,
+        callback=callback,
         call_id=said.get("call_id") or None,
     )
+
+
+def _callback(said: Mapping[str, str]) -> Callback | None:
+    if not said.get("callback"):
+        return None
+    try:
+        Secret.read(said.get("callback_secret", ""))
+    except SecretError as exc:
+        raise DialectError(f"callback needs callback_secret, which signs it: {exc}") from exc
+    return Callback(said["callback"], said["callback_secret"])
 
 
 class Transcription:

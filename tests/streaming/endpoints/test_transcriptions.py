@@ -1,7 +1,9 @@
 """`POST /v1/audio/transcriptions` over real sockets, through the whole pipeline."""
 
 import asyncio
+import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,14 +11,20 @@ import httpx
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from standardwebhooks import Webhook
 from support.containers import CONTAINERS, packed
 from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import Pipeline, pipeline
+from support.receiver import Receiver, receiving
 from support.stored import stored_call
 
+from broker.redis_keys import DeliveryKeys
 from cli.recording import read_recording
 from protocol.audio import Pcm
+from protocol.destinations import Destinations, read_networks
+from protocol.dialects.openai.transcriptions import Callback
+from streaming.endpoints.job_callbacks import JobCallbacks
 from streaming.settings import GatewaySettings
 
 SPEECH = Path(__file__).parents[2] / "speech" / "prompts"
@@ -196,3 +204,76 @@ async def test_a_job_that_fails_says_why(redis: Redis, tmp_path: Path) -> None:
 
     assert (job["status"], "try again" in job["error"]) == ("failed", True)
     assert unknown.status_code == 404
+
+
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
+
+
+@pytest.fixture
+async def calling_back(
+    redis: Redis, tmp_path: Path
+) -> AsyncIterator[tuple[httpx.AsyncClient, Receiver]]:
+    """A gateway that may send callbacks to this machine, and a receiver of them."""
+    port = free_port()
+    settings = GatewaySettings(http_port=port, drain_seconds=0, callback_networks="127.0.0.1")
+    async with (
+        receiving() as receiver,
+        pipeline(redis, tmp_path, LengthTeller(), gateway=settings),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
+    ):
+        yield client, receiver
+
+
+async def test_the_end_of_a_job_is_told_to_its_callback(
+    calling_back: tuple[httpx.AsyncClient, Receiver], redis: Redis
+) -> None:
+    client, receiver = calling_back
+    url = f"http://127.0.0.1:{receiver.port}/done?of=me"
+
+    started = await post(client, packed(speech(), "mp3"), callback=url, callback_secret=SECRET)
+    (told,) = await receiver.until(1)
+    said = Webhook(SECRET).verify(told.body, told.headers)
+    job = (await client.get(started.headers["location"])).json()
+
+    assert (started.status_code, told.path) == (202, "/done?of=me")
+    assert (said["type"], said["data"]) == ("job.done", job)
+    assert job["id"] == started.json()["id"]
+
+
+async def test_a_job_whose_gateway_died_is_told_as_failed_by_another(redis: Redis) -> None:
+    keys = DeliveryKeys("callbacks")
+    here = Destinations(read_networks(["127.0.0.1"]))
+    async with receiving() as receiver:
+        callback = Callback(f"http://127.0.0.1:{receiver.port}/", SECRET)
+        gateway, other = JobCallbacks(redis, here), JobCallbacks(redis, here)
+        await gateway.begin("acme/c1", "c1", callback)
+        await gateway.still_running("acme/c1")  # and then it died
+        early = await redis.zcount(keys.due, "-inf", time.time() + 50)
+        await redis.zadd(keys.due, {"acme/c1": 0})  # a minute is over
+        async with other.running():
+            (told,) = await receiver.until(1)
+
+    said = Webhook(SECRET).verify(told.body, told.headers)
+    assert early == 0
+    assert (said["type"], said["data"]["call_id"]) == ("job.failed", "c1")
+    assert "the gateway of this job has ended" in said["data"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"callback": "https://example.com/"}, "needs callback_secret"),
+        ({"callback": "https://example.com/", "callback_secret": "guess"}, "whsec_ and 24"),
+        ({"callback": "https://10.0.0.1/", "callback_secret": SECRET}, "not public"),
+        ({"callback": "http://example.com/", "callback_secret": SECRET}, "use https"),
+    ],
+)
+async def test_a_callback_that_cannot_be_made_is_refused_at_once(
+    site: tuple[httpx.AsyncClient, Pipeline], fields: dict[str, str], sentence: str
+) -> None:
+    client, _ = site
+
+    answer = await post(client, packed(speech(), "wav"), **fields)
+
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]["message"]

@@ -1,0 +1,107 @@
+"""Sends the requests of a queue when they are due."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+from redis.exceptions import RedisError
+
+from protocol.webhooks import Secret, pause_after, signed_headers
+
+from .delivery_queue import Claimed, DeliveryQueue
+from .http_client import SendError
+
+_POLL_SECONDS = 1.0
+_AT_ONCE = 8
+"""Most simultaneous requests of one process."""
+
+_GONE = 410
+"""The receiver wants no more of it."""
+
+log = structlog.get_logger()
+
+
+class Client(Protocol):
+    """What sends one request."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Return the status of the answer.  Raises SendError."""
+        ...
+
+
+class Sender:
+    """Sends what is due, at most eight requests at a time, so that slow receivers bound only each other."""
+
+    def __init__(
+        self, queue: DeliveryQueue, client: Client, now: Callable[[], float] = time.time
+    ) -> None:
+        """`now` returns Unix seconds."""
+        self._queue = queue
+        self._client = client
+        self._now = now
+        self._news = asyncio.Event()
+        self._free = _AT_ONCE
+
+    def wake(self) -> None:
+        """Look for due requests now."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send until cancelled.  What is in progress then is sent again by another process."""
+        async with asyncio.TaskGroup() as sending:
+            while True:
+                self._news.clear()
+                for one in await self._due():
+                    self._free -= 1
+                    sending.create_task(self._send(one))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._news.wait()
+
+    async def _due(self) -> list[Claimed]:
+        if not self._free:
+            return []
+        try:
+            return await self._queue.claim(self._free)
+        except (RedisError, OSError) as exc:
+            log.warning("redis_unavailable", error=type(exc).__name__)
+            return []
+
+    async def _send(self, one: Claimed) -> None:
+        try:
+            failed = await self._attempt(one)
+            await self._settle(one, failed)
+        except Exception as exc:  # noqa: BLE001  # one request must not end the others; it is claimed again
+            log.error("delivery_error", entry=one.delivery.webhook_id, error=type(exc).__name__)
+        finally:
+            self._free += 1
+            self._news.set()
+
+    async def _attempt(self, one: Claimed) -> str | int | None:
+        """Send a request once.  Returns None if it was accepted; else the status, or what failed."""
+        delivery = one.delivery
+        secrets = [Secret.read(text) for text in delivery.secrets]
+        headers = signed_headers(secrets, delivery.webhook_id, int(self._now()), delivery.body)
+        headers["content-type"] = "application/json"
+        try:
+            status = await self._client.post(delivery.url, headers, delivery.body)
+        except SendError as exc:
+            return str(exc)
+        return None if 200 <= status < 300 else status
+
+    async def _settle(self, one: Claimed, failed: str | int | None) -> None:
+        entry = one.delivery.webhook_id
+        if failed is None:
+            log.info("delivered", entry=entry)
+            await self._queue.settle(one)
+            return
+        pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1)
+        if pause is None:
+            log.error("delivery_given_up", entry=entry, reason=failed)
+            await self._queue.settle(one)
+        else:
+            log.warning("delivery_failed", entry=entry, reason=failed, again_in_seconds=pause)
+            await self._queue.send_again(one, pause)
