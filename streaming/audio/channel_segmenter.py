@@ -97,7 +97,7 @@ class ChannelSegmenter:
 
     @property
     def query(self) -> VadQuery | None:
-        """The next window that Silero must classify before the segmenter can continue; None if there is none."""
+        """The next windows that Silero must classify before the segmenter can continue; None if there are none."""
         return self.detector.query
 
     def apply(self, result: VadResult) -> None:
@@ -297,14 +297,14 @@ class VadModel(Protocol):
 
 
 def run_vad(
-    segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, *, rounds: int = 32
+    segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, *, rounds: int = 4
 ) -> list[list[SoundEvent]]:
     """
     Run voice activity detection; return the events of each segmenter, in order.
 
-    Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by 32 ms
-    (starting Silero takes ten rounds), so `rounds` limits how long much audio on one channel delays the others.  A
-    segmenter whose `query` is not None afterwards continues in the next call.
+    Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by at most
+    320 ms (starting Silero takes as long), so `rounds` limits how long much audio on one channel delays the others.
+    A segmenter whose `query` is not None afterwards continues in the next call.
     """
     if fresh := [one.detector for one in segmenters if one.detector.has_ticks]:
         classify(fresh)

@@ -80,7 +80,7 @@ class Detector:
 
     @property
     def query(self) -> VadQuery | None:
-        """The next window that Silero must classify; None if there is none."""
+        """The next windows that Silero must classify; None if there are none."""
         if self._fed_samples >= TICK:
             classify([self])
         if self._second is None or not self._undecided:
@@ -115,8 +115,13 @@ class Detector:
         """Take Silero's result for `query`.  Raises RuntimeError if Silero is not used."""
         if self._second is None:
             raise RuntimeError("a Silero result without a request")
-        self._second.apply(result)
-        self._decide()
+        starts = self._second.starts
+        for probability in result.probabilities:
+            self._second.advance(probability)
+            self._decide()
+            if self._second.starts != starts:  # the further windows were not needed
+                return
+        self._second.remember(result.memory)
 
     def drain(self) -> list[Tick]:
         """Return the ticks decided since the last call, in order."""
