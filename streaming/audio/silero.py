@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from protocol.audio import Pcm
-
 from .sample_buffer import SampleBuffer
 from .silero_network import SileroNetwork, load_weights
 
@@ -30,7 +28,7 @@ CONTEXT = 32
 """Samples before a window that Silero needs as context."""
 
 
-_WARM_UP = 9 * WINDOW
+WARM_UP = 9 * WINDOW
 
 
 """Samples before the first needed tick at which Silero starts: 288 ms, because it depends on its memory."""
@@ -132,14 +130,15 @@ class SileroChannel:
     Inactive until `wake`; then it has a query for every window, each after the result of the previous one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, audio: SampleBuffer) -> None:
+        """`audio`: the channel at 8 kHz; its owner appends to it, and keeps `WARM_UP` and `CONTEXT` behind it."""
         self.speech = False
         """Whether the latest result is speech, with hysteresis."""
 
         self.starts = 0
         """How often Silero was activated or deactivated."""
 
-        self._audio = SampleBuffer()
+        self._audio = audio
         self._next: int | None = None
         self._memory = _blank_memory()
 
@@ -148,14 +147,10 @@ class SileroChannel:
         """Whether Silero is active on this channel."""
         return self._next is not None
 
-    def feed(self, pcm: Pcm) -> None:
-        """Take the next samples of the channel: int16 `[n]` at 8 kHz."""
-        self._audio.append(pcm)
-
     def wake(self, at: int) -> None:
         """Activate Silero from sample `at` on, with a warm-up before it."""
         self.starts += 1
-        self._next = max(at - _WARM_UP, self._audio.start)
+        self._next = max(at - WARM_UP, self._audio.start)
         self._memory = _blank_memory()
         self.speech = False
 
@@ -195,15 +190,6 @@ class SileroChannel:
     def remember(self, memory: Floats) -> None:
         """Take the model's memory after all windows of `query`."""
         self._memory = memory
-
-    def forget(self, before: int) -> None:
-        """Drop audio that is not needed for ticks from sample `before` on."""
-        self._audio.forget_soon(before - _WARM_UP - CONTEXT)
-
-    def jump(self, position: int) -> None:
-        """Continue at `position` after missing audio, with Silero inactive."""
-        self._audio.jump(position)
-        self.sleep()
 
 
 def _blank_memory() -> Floats:
