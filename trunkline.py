@@ -9,6 +9,9 @@ from cli.arguments import grammar
 from cli.commands import COMMANDS
 from protocol.operator_error import OperatorError
 
+# numpy reads it at its import.  Its matrices here are small: several threads would take ten times the CPU time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """

@@ -5,7 +5,7 @@ for the conventions.
 A job belongs to its consumer as long as the lease is extended in time. After that another worker may take it over.
 """
 
-from .lua import COUNTING, load, script
+from .lua import load, script
 
 HANDED_BACK_MS = 24 * 3_600_000
 """Idle time given to a job that was handed back: longer than any lease, so it can be taken over at once."""
@@ -13,7 +13,6 @@ HANDED_BACK_MS = 24 * 3_600_000
 POLL = script(
     "look",
     ("stream", "hash"),
-    COUNTING,
     load("poll"),
 )
 

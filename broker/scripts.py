@@ -99,7 +99,6 @@ HEARTBEAT = script(
     "heartbeat",
     ("zset",),
     SEEN,
-    ALIVE,
     load("heartbeat"),
 )
 
@@ -147,7 +146,6 @@ TRY = script(
 SUGGEST = script(
     "suggest",
     ("hash", "hash", "hash"),
-    SAME_LOG,
     load("suggest"),
 )
 

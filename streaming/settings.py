@@ -49,7 +49,7 @@ class GatewaySettings(AuthSettings):
         500, ge=100, description="interval at which a partial of an open segment is requested"
     )
     audio_every_ms: int = Field(
-        200, ge=20, le=250, description="amount of audio written to Redis at a time"
+        250, ge=20, le=250, description="amount of audio written to Redis at a time"
     )
     max_calls: int = Field(
         500, ge=1, description="most simultaneous calls; more are refused with 503"

@@ -20,6 +20,9 @@ from .metrics import WorkerMeter
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
 
+_TAKE_OVER_SECONDS = 0.1
+"""Seconds between two looks for finals whose worker has handed them back or has died."""
+
 _CLAIM_WAIT_MS = 250
 """
 How long a claim waits in Redis for new jobs.  An idle worker sees handed-back jobs after at most this time.
@@ -74,6 +77,9 @@ class Worker:
             can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
         )
         adapter = adapter_for(engine)
+        self._take_over_at: dict[Partition, float] = {}
+        """When to look again for finals of other workers, by the clock of the event loop."""
+
         self._inflight = InflightJobs(limits, joins=adapter.joins)
         job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter)
         self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
@@ -121,13 +127,21 @@ class Worker:
         room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
         self._inflight.take(await self._queue.claim(partition, room, wait_ms), self._now())
+        await self._take_over(partition, room)
+        if not (self._inflight.waiting or self._inflight.begun):
+            recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
+            self._inflight.take(recorded, self._now())
+
+    async def _take_over(self, partition: Partition, room: int) -> None:
+        """Claim finals that other workers left, at most ten times a second: a busy worker claims far more often."""
+        now = asyncio.get_running_loop().time()
+        if now < self._take_over_at.get(partition, now):
+            return
+        self._take_over_at[partition] = now + _TAKE_OVER_SECONDS
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
         self._inflight.take(left, self._now())
         for one in left:
             self._meter.claimed(one.deliveries)
-        if not (self._inflight.waiting or self._inflight.begun):
-            recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
-            self._inflight.take(recorded, self._now())
 
     async def _keep_leases(self) -> None:
         """Extend the leases of all claimed jobs.  Raises EngineBrokenError when one step exceeds its time limit."""

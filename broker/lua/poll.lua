@@ -1,12 +1,15 @@
 -- KEYS partials state   ARGV group entry ttl
 -- Take a request for a partial from its job stream. Returns the revision of the new partial and the previous
 -- hypothesis ('' if none).
-local no = broken(1)
-if no then return no end
-replace_broken(2)
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+if not on_key(1, 'XACK', ARGV[1], ARGV[2]) then return broken(1) end
 redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('HDEL', KEYS[2], 'waiting')
-local revision = count(KEYS[2], 'revision')
+local there = on_key(2, 'HMGET', 'waiting', 'revision', 'hypothesis')
+if not there then
+  redis.call('DEL', KEYS[2])
+  there = {}
+end
+if there[1] then redis.call('HDEL', KEYS[2], 'waiting') end
+if there[2] and not string.match(there[2], '^%d+$') then redis.call('HDEL', KEYS[2], 'revision') end
+local revision = redis.call('HINCRBY', KEYS[2], 'revision', 1)
 redis.call('EXPIRE', KEYS[2], ARGV[3])
-return {revision, redis.call('HGET', KEYS[2], 'hypothesis') or ''}
+return {revision, there[3] or ''}

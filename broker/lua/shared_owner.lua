@@ -4,15 +4,13 @@
 -- refusal_of_audio: the same for writes that are repeated if the log turns out to be lost: it asks for the server only
 -- if the stored owner is another one. INFO costs more than the write.
 local function refusal_of_audio(m, log, owner)
-  if not is_sound(m) then return -1 end
-  local there = redis.call('HMGET', KEYS[m], 'log', 'owner')
-  if there[1] ~= log then return -1 end
+  local there = on_key(m, 'HMGET', 'log', 'owner')
+  if not there or there[1] ~= log then return -1 end
   if there[2] ~= owner then return is_seen(KEYS[m]) and -3 or -1 end
 end
 
 local function refusal(m, log, owner)
-  if not is_sound(m) then return -1 end
-  local there = redis.call('HMGET', KEYS[m], 'log', 'owner')
-  if there[1] ~= log or not is_seen(KEYS[m]) then return -1 end
+  local there = on_key(m, 'HMGET', 'log', 'owner', 'server')
+  if not there or there[1] ~= log or there[3] ~= server() then return -1 end
   if there[2] ~= owner then return -3 end
 end

@@ -7,16 +7,20 @@ local function is_count(text)
 end
 
 local function is_whole(m, l, s)
-  if not is_sound(m, l, s) then return false end
-  local seq = redis.call('HGET', KEYS[m], 'seq')
+  local seq = on_key(m, 'HGET', 'seq')
   if not seq or not is_count(seq) then return false end
-  local last = redis.call('XREVRANGE', KEYS[l], '+', '-', 'COUNT', 1)
-  return (last[1] and last[1][1] or '0-0') == seq .. '-0'
+  local last = on_key(l, 'XREVRANGE', '+', '-', 'COUNT', 1)
+  return last and is_sound(s) and (last[1] and last[1][1] or '0-0') == seq .. '-0'
 end
 
 local function has_turns(meta)
+  local turns = {}
   for _, field in ipairs(redis.call('HKEYS', meta)) do
-    if string.match(field, '^next:') and not is_count(redis.call('HGET', meta, field)) then return false end
+    if string.match(field, '^next:') then turns[#turns + 1] = field end
+  end
+  if #turns == 0 then return true end
+  for _, turn in ipairs(redis.call('HMGET', meta, unpack(turns))) do
+    if not is_count(turn) then return false end
   end
   return true
 end

@@ -84,9 +84,9 @@ class ChannelSegmenter:
         self._scale = rate // CALL_RATE
         self._halver = Halver() if rate == ENGINE_RATE else None
         self._leveller = Leveller(rate)
-        self.detector = Detector(vad)
+        self.detector = Detector(vad, None if self._halver else self._leveller)
         self._segmenter = Segmenter(endpointing)
-        self._source = SampleBuffer()
+        self._source = SampleBuffer() if self._halver else self.detector.audio
         self._events: list[SoundEvent] = []
         self._voice: _Voice | None = None
         self._numbers = 0
@@ -97,7 +97,7 @@ class ChannelSegmenter:
 
     @property
     def query(self) -> VadQuery | None:
-        """The next window that Silero must classify before the segmenter can continue; None if there is none."""
+        """The next windows that Silero must classify before the segmenter can continue; None if there are none."""
         return self.detector.query
 
     def apply(self, result: VadResult) -> None:
@@ -106,9 +106,12 @@ class ChannelSegmenter:
 
     def feed(self, pcm: Pcm) -> None:
         """Take the next samples: int16 `[n]` at the internal rate."""
+        if self._halver is None:
+            self.detector.feed(pcm)
+            return
         pcm = self._leveller.feed(pcm)
         self._source.append(pcm)
-        self.detector.feed(self._halver.feed(pcm) if self._halver else pcm)
+        self.detector.feed(self._halver.feed(pcm))
 
     def lose(self, samples: int, account: Account = Account.LOST_UPSTREAM) -> None:
         """
@@ -120,7 +123,7 @@ class ChannelSegmenter:
         """
         if account not in _LOSSES:
             raise ValueError(f"{account} is not an account of lost audio")
-        lost = Span(self.heard, (self._source.end + samples) // self._scale)
+        lost = Span(self.heard, (self._received + samples) // self._scale)
         self._losses.append(lost)
         self._lost[account] += lost.end - lost.start
         if samples <= LONGEST_FILL * self._scale:
@@ -164,6 +167,11 @@ class ChannelSegmenter:
     def heard(self) -> int:
         """Position after the last sample received."""
         return self.detector.heard
+
+    @property
+    def _received(self) -> int:
+        """Position after the last sample received, at the internal rate."""
+        return self._source.end if self._halver else self.detector.heard
 
     @property
     def told(self) -> int:
@@ -246,7 +254,7 @@ class ChannelSegmenter:
     def _skip(self, samples: int) -> None:
         """Add silence to the end of the tick, skip whole ticks, then add silence for the rest."""
         tick = TICK * self._scale
-        padding = -self._source.end % tick
+        padding = -self._received % tick
         self._feed_silence(padding)
         self.detector.conclude()
         self._advance()
@@ -254,16 +262,24 @@ class ChannelSegmenter:
         self._meet_all(self._segmenter.close(Reason.LOST))
         self._segmenter.skip(ticks)
         self.detector.skip(ticks)
-        self._source.jump(self._source.end + ticks * tick)
+        if self._halver:  # otherwise the detector's audio is the source
+            self._source.jump(self._source.end + ticks * tick)
         self._feed_silence(rest)
 
     def _forget(self) -> None:
         """Drop the audio and the losses that no future segment can contain."""
         earliest = max(self._segmenter.earliest * TICK, self._claimed)
-        self._source.forget_soon(self._scale * earliest)
+        self._forget_audio(earliest)
         needed = self._voice.start if self._voice else earliest
         if self._losses:
             self._losses = [lost for lost in self._losses if lost.end > needed]
+
+    def _forget_audio(self, earliest: int) -> None:
+        if self._halver:
+            self._source.forget_soon(self._scale * earliest)
+            self.detector.audio.forget_soon(self.detector.needed)
+        else:
+            self._source.forget_soon(min(earliest, self.detector.needed))
 
 
 class _Outlet(Protocol):
@@ -297,16 +313,16 @@ class VadModel(Protocol):
 
 
 def run_vad(
-    segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, *, rounds: int = 32
+    segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, *, rounds: int = 4
 ) -> list[list[SoundEvent]]:
     """
     Run voice activity detection; return the events of each segmenter, in order.
 
-    Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by 32 ms
-    (starting Silero takes ten rounds), so `rounds` limits how long much audio on one channel delays the others.  A
-    segmenter whose `query` is not None afterwards continues in the next call.
+    Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by at most
+    320 ms (starting Silero takes as long), so `rounds` limits how long much audio on one channel delays the others.
+    A segmenter whose `query` is not None afterwards continues in the next call.
     """
-    if fresh := [one.detector for one in segmenters if one.detector.has_ticks]:
+    if fresh := [one.detector for one in segmenters if one.detector.has_audio]:
         classify(fresh)
     busy = segmenters
     for _ in range(rounds):

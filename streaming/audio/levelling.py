@@ -6,6 +6,7 @@ amplified to about -25 dBFS, by at most 36 dB.  The samples of all other channel
 tick follows from the ticks before it: no delay, and no dependence on how the audio was cut into pieces.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 
@@ -130,13 +131,32 @@ class Leveller:
             start = end
         return np.concatenate(pieces) if amplified else pcm
 
+    def follow(self, powers: Sequence[float]) -> list[float] | None:
+        """
+        Observe whole ticks, by the mean power of each before the gain, instead of `feed`.
+
+        Returns the gain of each in dB; None if none is amplified.
+        """
+        gains = []
+        for power in powers:
+            gains.append(self._state.gain)
+            self._observe(power)
+        return gains if any(gains) else None
+
+    def _observe(self, power: float) -> None:
+        self._state = observe(self._state, 10 * log10(max(power, _LEAST_POWER)) - _POWER_0_DBFS)
+
     def _take(self, pcm: Pcm) -> Pcm:
         """Amplify samples of one tick; after the last one, observe the level of the whole tick."""
         wave, gain = pcm.astype(np.int64), self._state.gain
         self._energy += int(wave @ wave)  # exact, so that pieces of any length give the same levels
         self._filled += len(pcm)
         if self._filled == self._tick:
-            power = max(self._energy / self._tick, _LEAST_POWER)
-            self._state = observe(self._state, 10 * log10(power) - _POWER_0_DBFS)
+            self._observe(self._energy / self._tick)
             self._energy, self._filled = 0, 0
-        return to_pcm(pcm.astype(np.float32) * np.float32(10 ** (gain / 20))) if gain else pcm
+        return amplified(pcm, gain)
+
+
+def amplified(pcm: Pcm, gain: float) -> Pcm:
+    """Return the samples with a gain in dB; the same array if it is 0."""
+    return to_pcm(pcm.astype(np.float32) * np.float32(10 ** (gain / 20))) if gain else pcm

@@ -26,7 +26,11 @@ class SampleBuffer:
 
     def append(self, pcm: Pcm) -> None:
         """Append the next samples: int16 `[n]`."""
-        self._samples += pcm.astype(np.int16, copy=False).tobytes()
+        self.extend(pcm.astype(np.int16, copy=False).tobytes())
+
+    def extend(self, samples: bytes) -> None:
+        """Append the next samples: 16 bit in the byte order of the machine."""
+        self._samples += samples
 
     def cut(self, start: int, end: int) -> Pcm:
         """Return a copy of the samples from `start` to `end`.  Raises ValueError if some are not kept."""

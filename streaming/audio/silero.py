@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from protocol.audio import Pcm
 
 from .sample_buffer import SampleBuffer
 from .silero_network import SileroNetwork, load_weights
@@ -29,7 +28,7 @@ CONTEXT = 32
 """Samples before a window that Silero needs as context."""
 
 
-_WARM_UP = 9 * WINDOW
+WARM_UP = 9 * WINDOW
 
 
 """Samples before the first needed tick at which Silero starts: 288 ms, because it depends on its memory."""
@@ -44,8 +43,11 @@ _SPEECH, _NO_SPEECH = 0.5, 0.35
 _FULL_SCALE = np.float32(1 / 32_768)
 
 
-_AT_ONCE = 6
-"""Windows in one run: numpy's OpenBLAS uses several threads for larger matrices, which costs more than it gains."""
+MOST_WINDOWS = 10
+"""Windows of one channel in a query: as many as Silero needs to start."""
+
+_AT_ONCE = 64
+"""Windows whose features are computed together: more gain nothing.  trunkline.py keeps numpy from using threads."""
 
 
 @cache
@@ -61,17 +63,17 @@ def silero_weights() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class VadQuery:
-    """A window of a channel, `[CONTEXT + WINDOW]` from -1 to 1, and the model's memory of it, `[2, 128]`."""
+    """The next windows of a channel, `[n, CONTEXT + WINDOW]`, -1 to 1, and the memory before them, `[2, 128]`."""
 
-    window: Floats = field(repr=False)
+    windows: Floats = field(repr=False)
     memory: Floats = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class VadResult:
-    """The probability of speech, 0 to 1, and the model's new memory of the channel, `[2, 128]`."""
+    """The probability of speech in each window, 0 to 1, and the model's memory after them, `[2, 128]`."""
 
-    probability: float
+    probabilities: tuple[float, ...]
     memory: Floats = field(repr=False)
 
 
@@ -88,21 +90,37 @@ class Silero:
 
         Queries of one call must be from different channels, because each needs the memory of the window before.
         """
-        results: list[VadResult] = []
-        for start in range(0, len(queries), _AT_ONCE):
-            results += self._predict(queries[start : start + _AT_ONCE])
-        return results
+        if not queries:
+            return []
+        order = sorted(range(len(queries)), key=lambda place: -len(queries[place].windows))
+        results = self._predict([queries[place] for place in order])
+        return [one for _, one in sorted(zip(order, results, strict=True), key=itemgetter(0))]
 
     def _predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        windows = np.empty((len(queries), CONTEXT + WINDOW), dtype=np.float32)
-        memory = np.empty((2, len(queries), 128), dtype=np.float32)
-        for place, query in enumerate(queries):
-            windows[place], memory[:, place] = query.window, query.memory
-        probabilities, memories = self._network.run(windows, memory)
-        return [
-            VadResult(probability, memories[:, place])
-            for place, probability in enumerate(probabilities.tolist())
-        ]
+        """`queries`: those with most windows first, so that the ones with a further window are the first."""
+        counts = [len(query.windows) for query in queries]
+        gates = self._gates(np.concatenate([query.windows for query in queries]))
+        starts = np.cumsum([0, *counts[:-1]])
+        memory = np.stack([query.memory for query in queries], axis=1)
+        found: list[list[float]] = [[] for _ in queries]
+        active = len(queries)
+        for step in range(counts[0]):
+            while counts[active - 1] <= step:
+                active -= 1
+            probabilities, after = self._network.step(
+                gates[starts[:active] + step], memory[:, :active]
+            )
+            memory[:, :active] = after
+            for one, probability in zip(found, probabilities.tolist(), strict=False):
+                one.append(probability)
+        return [VadResult(tuple(one), memory[:, place]) for place, one in enumerate(found)]
+
+    def _gates(self, windows: Floats) -> Floats:
+        """`windows`: `[n, CONTEXT + WINDOW]`."""
+        if len(windows) <= _AT_ONCE:
+            return self._network.gates(windows)
+        parts = range(0, len(windows), _AT_ONCE)
+        return np.concatenate([self._network.gates(windows[at : at + _AT_ONCE]) for at in parts])
 
 
 class SileroChannel:
@@ -112,11 +130,15 @@ class SileroChannel:
     Inactive until `wake`; then it has a query for every window, each after the result of the previous one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, audio: SampleBuffer) -> None:
+        """`audio`: the channel at 8 kHz; its owner appends to it, and keeps `WARM_UP` and `CONTEXT` behind it."""
         self.speech = False
         """Whether the latest result is speech, with hysteresis."""
 
-        self._audio = SampleBuffer()
+        self.starts = 0
+        """How often Silero was activated or deactivated."""
+
+        self._audio = audio
         self._next: int | None = None
         self._memory = _blank_memory()
 
@@ -125,18 +147,16 @@ class SileroChannel:
         """Whether Silero is active on this channel."""
         return self._next is not None
 
-    def feed(self, pcm: Pcm) -> None:
-        """Take the next samples of the channel: int16 `[n]` at 8 kHz."""
-        self._audio.append(pcm)
-
     def wake(self, at: int) -> None:
         """Activate Silero from sample `at` on, with a warm-up before it."""
-        self._next = max(at - _WARM_UP, self._audio.start)
+        self.starts += 1
+        self._next = max(at - WARM_UP, self._audio.start)
         self._memory = _blank_memory()
         self.speech = False
 
     def sleep(self) -> None:
         """Deactivate Silero."""
+        self.starts += 1
         self._next = None
         self.speech = False
 
@@ -146,31 +166,30 @@ class SileroChannel:
 
     @property
     def query(self) -> VadQuery | None:
-        """The next window, once all its samples have arrived; None if there is none."""
+        """The next windows whose samples have all arrived, at most `MOST_WINDOWS`; None if there are none."""
         start = self._next
         if start is None or start + WINDOW > self._audio.end:
             return None
-        heard = self._audio.cut(max(start - CONTEXT, self._audio.start), start + WINDOW)
-        window = np.zeros(CONTEXT + WINDOW, dtype=np.float32)
-        window[-len(heard) :] = heard
-        return VadQuery(window * _FULL_SCALE, self._memory)
+        count = min(MOST_WINDOWS, (self._audio.end - start) // WINDOW)
+        heard = self._audio.cut(max(start - CONTEXT, self._audio.start), start + count * WINDOW)
+        samples = np.zeros(CONTEXT + count * WINDOW, dtype=np.float32)
+        np.multiply(heard, _FULL_SCALE, out=samples[-len(heard) :])
+        width = samples.itemsize
+        windows = np.ndarray(
+            (count, CONTEXT + WINDOW), np.float32, samples, 0, (WINDOW * width, width)
+        )
+        return VadQuery(windows, self._memory)
 
-    def apply(self, result: VadResult) -> None:
-        """Take the result of `query`.  Raises RuntimeError if Silero is inactive."""
+    def advance(self, probability: float) -> None:
+        """Take the result for the next window of `query`.  Raises RuntimeError if Silero is inactive."""
         if self._next is None:
             raise RuntimeError("a Silero result without a request")
         self._next += WINDOW
-        self._memory = result.memory
-        self.speech = result.probability >= (_NO_SPEECH if self.speech else _SPEECH)
+        self.speech = probability >= (_NO_SPEECH if self.speech else _SPEECH)
 
-    def forget(self, before: int) -> None:
-        """Drop audio that is not needed for ticks from sample `before` on."""
-        self._audio.forget_soon(before - _WARM_UP - CONTEXT)
-
-    def jump(self, position: int) -> None:
-        """Continue at `position` after missing audio, with Silero inactive."""
-        self._audio.jump(position)
-        self.sleep()
+    def remember(self, memory: Floats) -> None:
+        """Take the model's memory after all windows of `query`."""
+        self._memory = memory
 
 
 def _blank_memory() -> Floats:

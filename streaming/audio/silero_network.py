@@ -22,11 +22,16 @@ _BRANCH = "If_0_else_branch__Inline_0__"
 _WINDOW, _FRAME, _HOP, _FRAMES, _BINS = 288, 128, 64, 4, 65
 """Samples of a window and of a frame of the Fourier transform, samples between two frames, frames, frequencies."""
 
+_MIRRORED = (_FRAMES - 1) * _HOP + _FRAME - _WINDOW
+"""Samples behind a window: its last ones, mirrored."""
+
 _UNITS = 128
 """Units of the LSTM."""
 
-_LAYERS = ((4, 1), (4, 2), (2, 2), (1, 1))
-"""Steps that enter each convolution, and its stride; kernels have three taps."""
+_TAPS = 3
+"""Steps that a kernel of a convolution spans; a step of zeros stands before and behind the input."""
+
+_HALF = np.float32(0.5)
 
 
 def load_weights(file: Path) -> dict[str, Floats]:
@@ -36,84 +41,104 @@ def load_weights(file: Path) -> dict[str, Floats]:
 
 
 class SileroNetwork:
-    """The network; it has no state."""
+    """The network; it has no state.  Its matrices are small, so that they stay in the cache of a core."""
 
     def __init__(self, weights: Mapping[str, Floats]) -> None:
         """`weights`: by name, as `load_weights` returns them.  Raises KeyError for those of another version."""
-        self._transform = _fourier_matrix(weights["stft.forward_basis_buffer"][:, 0])
-        self._layers = [
-            _layer(weights, f"encoder.{number}.reparam_conv", steps, stride)
-            for number, (steps, stride) in enumerate(_LAYERS)
-        ]
-        inputs, memory = weights["decoder.rnn.weight_ih"], weights["decoder.rnn.weight_hh"]
-        self._gates = np.ascontiguousarray(np.concatenate([inputs.T, memory.T]))
+        self._transform = np.ascontiguousarray(weights["stft.forward_basis_buffer"][:, 0].T)
+        self._first = _Convolution(weights, "encoder.0", range(_TAPS))
+        self._second = _Convolution(weights, "encoder.1", range(_TAPS))
+        self._third = _Convolution(weights, "encoder.2", range(1, _TAPS))  # two steps remain
+        self._fourth = _Convolution(weights, "encoder.3", range(1, 2))  # one step remains
+        self._input_gates = np.ascontiguousarray(weights["decoder.rnn.weight_ih"].T)
+        self._memory_gates = np.ascontiguousarray(weights["decoder.rnn.weight_hh"].T)
         self._gate_bias = weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]
         self._output = np.ascontiguousarray(weights["decoder.decoder.2.weight"][0, :, 0])
         self._output_bias = weights["decoder.decoder.2.bias"][0]
 
-    def run(self, windows: Floats, memory: Floats) -> tuple[Floats, Floats]:
+    def gates(self, windows: Floats) -> Floats:
         """
-        Run the network once.
+        Run the part of the network that does not depend on the windows before.
 
-        `windows`: `[n, 288]`, from -1 to 1; `memory`: `[2, n, 128]`.  Returns the probabilities of speech, `[n]`,
+        `windows`: `[n, 288]`, from -1 to 1.  Returns the input of `step` for each: `[n, 512]`.
+        """
+        count = len(windows)
+        steps = np.zeros((count, _FRAMES + 2, _BINS), dtype=np.float32)
+        steps[:, 1:-1] = self._magnitudes(windows).reshape(count, _FRAMES, _BINS)
+        found = self._first.run(_spans(steps, _FRAMES, 1))
+        steps = np.zeros((count, _FRAMES + 1, found.shape[1]), dtype=np.float32)
+        steps[:, 1:] = found.reshape(count, _FRAMES, -1)
+        found = self._second.run(_spans(steps, _FRAMES // 2, 2))
+        found = self._fourth.run(self._third.run(found.reshape(count, -1)))
+        gates: Floats = found @ self._input_gates
+        gates += self._gate_bias
+        return gates
+
+    def step(self, gates: Floats, memory: Floats) -> tuple[Floats, Floats]:
+        """
+        Take the next window of each channel.
+
+        `gates`: `[n, 512]`, is overwritten; `memory`: `[2, n, 128]`.  Returns the probabilities of speech, `[n]`,
         and the new memory.
         """
-        parts = np.square(windows @ self._transform)
-        features: Floats = np.sqrt(parts[:, : _FRAMES * _BINS] + parts[:, _FRAMES * _BINS :])
-        for matrix, bias in self._layers:
-            features = features @ matrix
-            features += bias
-            np.maximum(features, 0, out=features)
-        hidden, cell = self._step(features, memory)
-        probabilities = _sigmoid(np.maximum(hidden, 0) @ self._output + self._output_bias)
-        return probabilities, np.stack([hidden, cell])
+        after = np.empty_like(memory)
+        gates += memory[0] @ self._memory_gates  # in the order input, forget, cell, output
+        gates[:, : 2 * _UNITS] *= _HALF
+        gates[:, 3 * _UNITS :] *= _HALF
+        np.tanh(gates, out=gates)
+        opened, proposed = gates[:, : 2 * _UNITS], gates[:, 2 * _UNITS : 3 * _UNITS]
+        _to_sigmoid(opened)
+        np.multiply(opened[:, _UNITS:], memory[1], out=after[1])
+        after[1] += opened[:, :_UNITS] * proposed
+        _to_sigmoid(gates[:, 3 * _UNITS :])
+        np.multiply(gates[:, 3 * _UNITS :], np.tanh(after[1]), out=after[0])
+        probabilities = (np.maximum(after[0], 0) @ self._output + self._output_bias) * _HALF
+        np.tanh(probabilities, out=probabilities)
+        _to_sigmoid(probabilities)
+        return probabilities, after
 
-    def _step(self, features: Floats, memory: Floats) -> tuple[Floats, Floats]:
-        """One step of the LSTM: gates in the order input, forget, cell, output."""
-        gates = np.concatenate([features, memory[0]], axis=1) @ self._gates + self._gate_bias
-        opened = _sigmoid(gates[:, : 2 * _UNITS])
-        proposed = np.tanh(gates[:, 2 * _UNITS : 3 * _UNITS])
-        cell = opened[:, _UNITS:] * memory[1] + opened[:, :_UNITS] * proposed
-        return _sigmoid(gates[:, 3 * _UNITS :]) * np.tanh(cell), cell
-
-
-def _fourier_matrix(basis: Floats) -> Floats:
-    """
-    Return the transform of a whole window as one matrix: `[samples, 2 * frames * bins]`, cosines before sines.
-
-    `basis`: `[2 * bins, samples of a frame]`.  The samples behind the window are its last ones, mirrored.
-    """
-    matrix = np.zeros((_WINDOW, 2, _FRAMES, _BINS), dtype=np.float32)
-    for frame in range(_FRAMES):
-        for place, waves in enumerate(basis.T.reshape(_FRAME, 2, _BINS)):
-            at = frame * _HOP + place
-            matrix[at if at < _WINDOW else 2 * (_WINDOW - 1) - at, :, frame] += waves
-    return matrix.reshape(_WINDOW, -1)
-
-
-def _layer(
-    weights: Mapping[str, Floats], name: str, steps: int, stride: int
-) -> tuple[Floats, Floats]:
-    """
-    Return a convolution over few steps as one matrix, `[steps * in, found * out]`, and its bias.
-
-    The kernel is `[out, in, taps]`; a step of zeros stands before and behind the input.
-    """
-    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    out, width, taps = kernel.shape
-    found = (steps - 1) // stride + 1
-    matrix = np.zeros((steps, width, found, out), dtype=np.float32)
-    for place in range(found):
-        for tap in range(taps):
-            step = place * stride + tap - 1
-            if 0 <= step < steps:
-                matrix[step, :, place] = kernel[:, :, tap].T
-    return matrix.reshape(steps * width, -1), np.tile(bias, found)
+    def _magnitudes(self, windows: Floats) -> Floats:
+        """Return the magnitudes of the short-time Fourier transform: `[n * frames, bins]`."""
+        count, size = len(windows), _WINDOW + _MIRRORED
+        samples = np.empty((count, size), dtype=np.float32)
+        samples[:, :_WINDOW] = windows
+        samples[:, _WINDOW:] = windows[:, _WINDOW - 2 : _WINDOW - 2 - _MIRRORED : -1]
+        width = samples.itemsize
+        frames = np.ndarray(
+            (count, _FRAMES, _FRAME), np.float32, samples, 0, (size * width, _HOP * width, width)
+        )
+        parts = frames.reshape(-1, _FRAME) @ self._transform
+        np.square(parts, out=parts)
+        magnitudes: Floats = parts[:, :_BINS] + parts[:, _BINS:]
+        return np.sqrt(magnitudes, out=magnitudes)
 
 
-def _sigmoid(values: Floats) -> Floats:
-    """By the hyperbolic tangent, which does not overflow."""
-    opened: Floats = np.tanh(values * np.float32(0.5))
-    opened *= np.float32(0.5)
-    opened += np.float32(0.5)
-    return opened
+class _Convolution:
+    """A convolution followed by a rectifier, as one matrix for the steps that a kernel spans."""
+
+    def __init__(self, weights: Mapping[str, Floats], name: str, taps: range) -> None:
+        """`taps`: those that meet the input; the others meet zeros."""
+        kernel = weights[f"{name}.reparam_conv.weight"][:, :, taps]  # `[out, in, taps]`
+        self._matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
+        self._bias = weights[f"{name}.reparam_conv.bias"]
+
+    def run(self, spans: Floats) -> Floats:
+        """`spans`: `[n, taps * in]`.  Returns `[n, out]`."""
+        found: Floats = spans @ self._matrix
+        found += self._bias
+        return np.maximum(found, 0, out=found)
+
+
+def _spans(steps: Floats, count: int, stride: int) -> Floats:
+    """Return what a kernel spans at each place.  `steps`: `[n, steps, in]`; returns `[n * count, taps * in]`."""
+    channels, length, width = steps.shape
+    size = width * steps.itemsize
+    strides = (length * size, stride * size, steps.itemsize)
+    spans = np.ndarray((channels, count, _TAPS * width), np.float32, steps, 0, strides)
+    return spans.reshape(channels * count, -1)
+
+
+def _to_sigmoid(values: Floats) -> None:
+    """Turn the hyperbolic tangent of half a value into its sigmoid, which cannot overflow this way."""
+    values *= _HALF
+    values += _HALF

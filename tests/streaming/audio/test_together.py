@@ -63,7 +63,7 @@ def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
             if turn < len(pieces[place]):
                 start, end = pieces[place][turn]
                 detector.feed(sounds[place][start:end])
-        if turn % 3 == 0 and (fresh := [one for one in together if one.has_ticks]):
+        if turn % 3 == 0 and (fresh := [one for one in together if one.has_audio]):
             classify(fresh)
         for place, detector in enumerate(together):
             found[place] += detector.drain()

@@ -1,10 +1,19 @@
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from protocol.audio import Pcm
-from streaming.audio.silero import CONTEXT, WINDOW, Silero, VadQuery, VadResult, silero_weights
+from streaming.audio.silero import (
+    CONTEXT,
+    WINDOW,
+    Floats,
+    Silero,
+    VadQuery,
+    VadResult,
+    silero_weights,
+)
 from streaming.audio.vad import Detector, Tick, available
 from streaming.audio.vad_choice import Vad
 
@@ -25,6 +34,14 @@ def silence(seconds: float) -> Pcm:
     return np.zeros(round(seconds * 8_000), dtype=np.int16)
 
 
+@dataclass
+class Asked:
+    """A window, and the number of windows before it as the memory."""
+
+    window: Floats
+    memory: Floats
+
+
 class Yes:
     """
     Returns voiced for every window; records the windows that it got, and counts them in the state that it
@@ -32,12 +49,22 @@ class Yes:
     """
 
     def __init__(self, probability: float = 1.0) -> None:
-        self.asked: list[VadQuery] = []
+        self.asked: list[Asked] = []
         self._probability = probability
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        self.asked += queries
-        return [VadResult(self._probability, query.memory + 1) for query in queries]
+        return [self._judge_all(query) for query in queries]
+
+    def judge(self, window: Floats) -> float:
+        """The probability of speech in a window."""
+        return self._probability
+
+    def _judge_all(self, query: VadQuery) -> VadResult:
+        probabilities = []
+        for number, window in enumerate(query.windows):
+            probabilities.append(self.judge(window))
+            self.asked.append(Asked(window, query.memory + number))
+        return VadResult(tuple(probabilities), query.memory + len(query.windows))
 
 
 def ticks(detector: Detector, pcm: Pcm, predict: Yes | Silero, *, piece: int = TICK) -> list[Tick]:
@@ -66,10 +93,10 @@ def test_one_channel_is_judged_the_same_in_any_company(silero: Silero) -> None:
     rng = np.random.default_rng(3)
     queries = [
         VadQuery(
-            rng.normal(0, 0.1, CONTEXT + WINDOW).astype(np.float32),
+            rng.normal(0, 0.1, (windows, CONTEXT + WINDOW)).astype(np.float32),
             rng.normal(0, 0.5, (2, 128)).astype(np.float32),
         )
-        for _ in range(3)
+        for windows in (1, 3, 2)
     ]
 
     # when they are judged together and alone
@@ -77,12 +104,24 @@ def test_one_channel_is_judged_the_same_in_any_company(silero: Silero) -> None:
     alone = [silero.predict([query])[0] for query in queries]
 
     # then nothing depends on the company
-    assert [o.probability for o in together] == pytest.approx(
-        [o.probability for o in alone], abs=1e-5
-    )
+    for one, other in zip(together, alone, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
     assert all(
         np.allclose(t.memory, a.memory, atol=1e-4) for t, a in zip(together, alone, strict=True)
     )
+
+
+def test_windows_in_one_query_are_judged_as_one_after_the_other(silero: Silero) -> None:
+    windows = np.random.default_rng(4).normal(0, 0.1, (10, CONTEXT + WINDOW)).astype(np.float32)
+    memory = np.zeros((2, 128), dtype=np.float32)
+
+    [together] = silero.predict([VadQuery(windows, memory)])
+
+    for place, window in enumerate(windows):
+        [result] = silero.predict([VadQuery(window[None], memory)])
+        memory = result.memory
+        assert result.probabilities[0] == pytest.approx(together.probabilities[place], abs=1e-5)
+    assert np.allclose(memory, together.memory, atol=1e-4)
 
 
 def test_nothing_asked_nothing_answered(silero: Silero) -> None:
@@ -144,12 +183,8 @@ def test_both_must_agree() -> None:
 def test_silero_is_let_go_when_both_are_quiet() -> None:
     # given speech that Silero confirmed, then silence that it confirms too
     class Fades(Yes):
-        def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-            loud = [float(np.abs(query.window).max()) > 0.01 for query in queries]
-            return [
-                VadResult(float(is_loud), result.memory)
-                for is_loud, result in zip(loud, super().predict(queries), strict=True)
-            ]
+        def judge(self, window: Floats) -> float:
+            return float(np.abs(window).max() > 0.01)
 
     predict = Fades()
     detector = Detector(Vad.BOTH)
@@ -166,9 +201,8 @@ def test_silero_is_let_go_when_both_are_quiet() -> None:
 def test_a_tick_is_judged_by_the_window_that_holds_its_last_sample() -> None:
     # given windows of which only the second, from sample 256 to 511, is believed
     class Second(Yes):
-        def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-            first = not self.asked
-            return [VadResult(1.0 - first, o.memory) for o in super().predict(queries)]
+        def judge(self, window: Floats) -> float:
+            return 1.0 if self.asked else 0.0
 
     # when
     found = ticks(Detector(Vad.SILERO), voice(0.064), Second())
