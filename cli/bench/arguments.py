@@ -33,6 +33,11 @@ def fill(verb: argparse.ArgumentParser) -> None:
         "--engine", help="run workers with this engine; default: one that takes no time"
     )
     verb.add_argument("--workers", type=_count, default=1, help="number of worker processes")
+    verb.add_argument(
+        "--overload",
+        action="store_true",
+        help="offer --calls to a gateway with its limits for new calls, and show that accepted calls lose nothing",
+    )
     verb.add_argument("--url", help="gateway that runs already; its CPU time is not measured")
     verb.add_argument("--key", default="", help="key for that gateway")
     verb.add_argument(

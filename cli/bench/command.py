@@ -91,7 +91,7 @@ class Bench:
         options = self.options
         if options.url:
             return [partial(running_gateway, options.url, options.key)]
-        rig = Rig(engine=options.engine, workers=options.workers)
+        rig = Rig(engine=options.engine, workers=options.workers, refuses=options.overload)
         trees = [Rig(name, tree=Path(path).resolve()) for name, path in map(_named, options.tree)]
         return [partial(gateway, one) for one in (trees or [rig])]
 

@@ -25,6 +25,16 @@ class Rig:
     tree: Path | None = None
     """Checkout whose gateway is run; None: this one."""
 
+    refuses: bool = False
+    """Whether the gateway keeps its limits for new calls; without them, more calls only make it late."""
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """Settings of the gateway as variables.  A checkout may not know them."""
+        if self.refuses or self.tree:
+            return {}
+        return {"TRUNKLINE_GATEWAY_CPU_LIMIT": "1", "TRUNKLINE_GATEWAY_MAX_CALLS": "100000"}
+
     @property
     def core(self) -> int | None:
         """The core of the gateway; None if it shares all cores with an engine."""
@@ -47,10 +57,18 @@ async def gateway(rig: Rig) -> AsyncIterator[Target]:
             server_process(
                 *("-m", "trunkline", "gateway", "--port", "0"),
                 core=rig.core,
-                environment=environment,
+                environment=environment | rig.limits,
                 tree=rig.tree,
             )
         )
+        if (
+            rig.refuses
+        ):  # another gateway, which would take over the calls of one that it takes for dead
+            await stack.enter_async_context(
+                server_process(
+                    *("-m", "trunkline", "gateway", "--port", "0"), environment=environment
+                )
+            )
         redis = connect(RedisSettings(url=url))
         stack.push_async_callback(redis.aclose)
         yield Target(rig.name, f"ws://127.0.0.1:{running.port}", running.pid, redis)

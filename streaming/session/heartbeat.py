@@ -19,13 +19,14 @@ from redis.exceptions import RedisError
 
 from broker.scripts import HEARTBEAT
 
+from ..call.gateway_load import OBSERVATIONS_PER_SECOND, LoopSample
 from ..call.ownership import Ownership
 
 _EVERY = 1.0
 """Seconds between two heartbeats."""
 
-_LOAD_SECONDS = 0.25
-"""Seconds between two delays of the event loop that count for the load level."""
+_LOAD_SECONDS = 1 / OBSERVATIONS_PER_SECOND
+"""Seconds between two observations of the load."""
 
 _AT_A_TIME = 128
 """Most calls in one script, so that Redis serves other clients in between."""
@@ -35,18 +36,30 @@ log = structlog.get_logger()
 
 class LoopWatch:
     """
-    When the event loop last ran, by a monotonic clock.  Written by the loop, read by the heartbeat thread.
+    When the event loop last ran, by a monotonic clock, and how busy it was.
+
+    Written by the loop; `silent_seconds` is read by the heartbeat thread.
 
     The process measures the delay of its event loop in one place, and reports each measurement by `observe`.
     """
 
     def __init__(
-        self, late: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+        self,
+        observed: Callable[[LoopSample], None],
+        clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`late` is called with a delay of the loop in seconds, at most four times a second."""
-        self._late = late
+        """
+        `observed` is called in the loop, at most four times a second.
+
+        `cpu_clock`: CPU seconds of the thread that calls it.
+        """
+        self._observed = observed
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self._turned = self._told = clock()
+        self._used: float | None = None
+        self._lags: list[float] = []
 
     @property
     def silent_seconds(self) -> float:
@@ -56,9 +69,16 @@ class LoopWatch:
     def observe(self, seconds: float) -> None:
         """Take a measured delay of the event loop, in seconds.  Call it from the loop, several times a second."""
         self._turned = self._clock()
-        if self._turned - self._told >= _LOAD_SECONDS:
+        self._lags.append(seconds)
+        if (passed := self._turned - self._told) >= _LOAD_SECONDS:
             self._told = self._turned
-            self._late(seconds)
+            self._observed(LoopSample(sum(self._lags) / len(self._lags), self._busy(passed)))
+            self._lags.clear()
+
+    def _busy(self, passed: float) -> float:
+        """Return the share of a core that the loop has used since the last observation, 0 to 1."""
+        used, self._used = self._used, self._cpu_clock()
+        return 0.0 if used is None else min(1.0, (self._used - used) / passed)
 
 
 class Heartbeat:

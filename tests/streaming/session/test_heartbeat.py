@@ -17,6 +17,7 @@ from broker.scripts import HEARTBEAT
 from protocol.call import CallConfig, Role
 from protocol.settings import RedisSettings
 from streaming.call.checkpoint import Checkpoint
+from streaming.call.gateway_load import LoopSample
 from streaming.call_store import CallStore
 from streaming.session.heartbeat import Heartbeat, LoopWatch
 
@@ -127,14 +128,16 @@ async def test_a_loop_that_does_not_turn_any_more_is_not_beaten_for(
 
 
 def test_of_many_measurements_of_the_loop_four_a_second_count_for_the_load() -> None:
-    now, told = [0.0], list[float]()
-    watch = LoopWatch(told.append, lambda: now[0])
+    now, told = [0.0], list[LoopSample]()
+    watch = LoopWatch(told.append, lambda: now[0], lambda: now[0] / 4)
 
     for step in range(100):
         now[0] += 0.02
         watch.observe(step / 1_000)
 
     assert len(told) == 7, "in two seconds, each after at least 0.25 s"
+    assert [one.busy for one in told] == pytest.approx([0] + 6 * [0.25])
+    assert told[1].lag == pytest.approx(sum(range(13, 26)) / 13 / 1_000), "all of them count"
     assert watch.silent_seconds == 0
     now[0] += 3
     assert watch.silent_seconds == pytest.approx(3)
