@@ -34,7 +34,7 @@ class GatewayMeter:
         )
         self._busy = Gauge(
             "trunkline_gateway_cpu_share",
-            "Share of a core that the event loop used in the last second; new calls are refused at cpu_limit",
+            "Share of the last second in which the event loop had work; new calls are refused at cpu_limit",
             registry=registry,
         )
         self._accepts = Gauge(

@@ -57,8 +57,8 @@ class GatewaySettings(AuthSettings):
         0.85,
         gt=0,
         le=1,
-        description="share of a core that the event loop may use, calls that have just begun included; above it new"
-        " calls are refused with 503, before calls in progress suffer; 1: no limit",
+        description="share of the time for which the event loop may be busy, calls that have just begun included;"
+        " above it new calls are refused with 503, before calls in progress suffer; 1: no limit",
     )
     redaction_policy: Path | None = Field(
         None,

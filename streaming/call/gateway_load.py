@@ -32,6 +32,9 @@ Above this share of a core the delay is the gateway's own doing, and counts this
 against it, but not against other programs that take the core.
 """
 
+_SUBSTANTIAL = 0.4
+"""Share of a core from which waiting for it counts."""
+
 _SETTLING = 3 * OBSERVATIONS_PER_SECOND
 """Observations after which the cost of a new call is in the measured CPU time."""
 
@@ -45,10 +48,16 @@ _REPRESENTATIVE = 10
 
 @dataclass(frozen=True, slots=True)
 class LoopSample:
-    """A quarter of a second of the event loop.  `lag`: mean delay in seconds; `busy`: share of a core, 0 to 1."""
+    """
+    A quarter of a second of the event loop.
+
+    `lag`: mean delay in seconds; `used`: share of a core, 0 to 1; `waited`: share of the time in which it was ready
+    to run but other programs had its core.
+    """
 
     lag: float
-    busy: float
+    used: float
+    waited: float = 0.0
 
 
 class GatewayLoad:
@@ -74,8 +83,16 @@ class GatewayLoad:
 
     @property
     def busy(self) -> float:
-        """Share of a core that the event loop used in the last second, 0 to 1."""
-        return sum(one.busy for one in self._samples) / max(1, len(self._samples))
+        """
+        Share of the last second in which the event loop had work, 0 to 1.
+
+        On a core of its own that is its CPU time.  Where it shares its core, waiting for it counts as well, but
+        only for a gateway that uses much of it: an idle one on a busy machine is not full.
+        """
+        count = max(1, len(self._samples))
+        used = sum(one.used for one in self._samples) / count
+        waited = sum(one.waited for one in self._samples) / count
+        return min(1.0, used + waited) if used >= _SUBSTANTIAL else used
 
     @property
     def expected(self) -> float:

@@ -285,7 +285,7 @@ class CallRegistry:
 
     @property
     def busy(self) -> float:
-        """Share of a core that the event loop used in the last second, 0 to 1."""
+        """Share of the last second in which the event loop had work, 0 to 1."""
         return self._gateway_load.busy
 
     @property
@@ -294,7 +294,7 @@ class CallRegistry:
         if self._is_short_of_memory:
             return "the memory of Redis is used up to memory_share"
         if not self._gateway_load.has_room:
-            return f"the event loop uses {self.busy:.0%} of a core, and more calls would pass cpu_limit"
+            return f"the event loop is busy for {self.busy:.0%} of the time: more calls would pass cpu_limit"
         if self.level is LoadLevel.NO_NEW_CALLS:
             return "the workers or the event loop are behind"
         return None

@@ -21,6 +21,7 @@ from broker.scripts import HEARTBEAT
 
 from ..call.gateway_load import OBSERVATIONS_PER_SECOND, LoopSample
 from ..call.ownership import Ownership
+from .cpu_times import CpuTimes, thread_times
 
 _EVERY = 1.0
 """Seconds between two heartbeats."""
@@ -47,18 +48,18 @@ class LoopWatch:
         self,
         observed: Callable[[LoopSample], None],
         clock: Callable[[], float] = time.monotonic,
-        cpu_clock: Callable[[], float] = time.thread_time,
+        cpu_times: Callable[[], CpuTimes] = thread_times,
     ) -> None:
         """
         `observed` is called in the loop, at most four times a second.
 
-        `cpu_clock`: CPU seconds of the thread that calls it.
+        `cpu_times`: CPU times of the thread that calls it.
         """
         self._observed = observed
         self._clock = clock
-        self._cpu_clock = cpu_clock
+        self._cpu_times = cpu_times
         self._turned = self._told = clock()
-        self._used: float | None = None
+        self._before: CpuTimes | None = None
         self._lags: list[float] = []
 
     @property
@@ -72,13 +73,18 @@ class LoopWatch:
         self._lags.append(seconds)
         if (passed := self._turned - self._told) >= _LOAD_SECONDS:
             self._told = self._turned
-            self._observed(LoopSample(sum(self._lags) / len(self._lags), self._busy(passed)))
+            self._observed(self._sample(passed))
             self._lags.clear()
 
-    def _busy(self, passed: float) -> float:
-        """Return the share of a core that the loop has used since the last observation, 0 to 1."""
-        used, self._used = self._used, self._cpu_clock()
-        return 0.0 if used is None else min(1.0, (self._used - used) / passed)
+    def _sample(self, passed: float) -> LoopSample:
+        """Return what was measured in the `passed` seconds since the last observation."""
+        before, self._before = self._before, self._cpu_times()
+        lag = sum(self._lags) / len(self._lags)
+        if before is None:
+            return LoopSample(lag, 0.0)
+        used = (self._before.used - before.used) / passed
+        waited = (self._before.waited - before.waited) / passed
+        return LoopSample(lag, min(1.0, used), min(1.0, max(0.0, waited)))
 
 
 class Heartbeat:

@@ -11,10 +11,16 @@ QUARTERS = 4
 
 
 def observed(
-    load: GatewayLoad, seconds: float, *, busy: float, calls: int, lag: float = 0.001
+    load: GatewayLoad,
+    seconds: float,
+    *,
+    busy: float,
+    calls: int,
+    lag: float = 0.001,
+    waited: float = 0.0,
 ) -> None:
     for _ in range(int(seconds * QUARTERS)):
-        load.observe(LoopSample(lag, busy), calls)
+        load.observe(LoopSample(lag, busy, waited), calls)
 
 
 def admitted(load: GatewayLoad, most: int = 1_000) -> int:
@@ -39,7 +45,7 @@ def test_a_late_event_loop_leaves_out_work_long_before_it_is_taken_for_dead(
     load = GatewayLoad(0.85)
 
     for lag in lags:
-        load.observe(LoopSample(lag, busy=0.3), calls=1)
+        load.observe(LoopSample(lag, used=0.3), calls=1)
 
     assert load.level is level
 
@@ -78,6 +84,17 @@ def test_new_calls_are_refused_while_nothing_is_taken_from_those_in_progress() -
 
     assert not load.admit()
     assert load.level is LoadLevel.NORMAL
+
+
+@pytest.mark.parametrize(("busy", "has_room"), [(0.6, False), (0.2, True)])
+def test_a_busy_gateway_that_waits_for_its_core_is_full_and_an_idle_one_is_not(
+    busy: float, has_room: bool
+) -> None:
+    load = GatewayLoad(0.85)
+
+    observed(load, 2, busy=busy, calls=40, waited=0.3)
+
+    assert load.has_room is has_room
 
 
 def test_calls_that_were_just_admitted_count_before_they_cost_anything() -> None:
