@@ -27,8 +27,8 @@ FRAME_SECONDS = 0.02
 _RETRY_SECONDS = 1.0, 4.0
 """When a bridge tries again if the gateway does not say when."""
 
-_LISTENS_AFTER = 50
-"""Frames after which a listener follows the call."""
+_LISTENS_AFTER = _HELD_AFTER = 50
+"""Frames after which a listener follows the call, and after which it counts as held."""
 
 _IN_SECONDS = re.compile(r"in (\d+) s")
 
@@ -88,6 +88,11 @@ class Bridge:
     def is_up(self) -> bool:
         """Whether a call is in progress, or its end is not known yet."""
         return self.call is not None and not self.call.ended and not self.call.error
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a call has been in progress for so long that it was not refused."""
+        return self.is_up and self._frames >= _HELD_AFTER
 
     def is_due(self, now: float) -> bool:
         """Return whether `tick` has anything to do."""

@@ -159,7 +159,7 @@ class Generator:
     def _begin_to_measure(self) -> None:
         self.report.frames = 0
         self.report.lateness.clear()
-        self.report.open_calls = sum(one.is_up for one in self._bridges)
+        self.report.open_calls = sum(one.is_held for one in self._bridges)
         for bridge in self._bridges:
             bridge.is_measured = True
         if self._probe:
