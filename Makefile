@@ -97,8 +97,8 @@ accuracy: install  ## stream human speech through the whole pipeline and count w
 	$(BIN)/python bench/digits.py
 
 bench: install  ## measure latency and the gateway's cost per frame; prints machine, commit and command
-	$(BIN)/python bench/latency.py
-	$(BIN)/python bench/gateway_cost.py --silence
+	$(BIN)/trunkline bench --calls 10 --dialect native twilio deepgram --silence
+	$(BIN)/trunkline bench --calls 1 --engine moonshine --seconds 60
 
 fuzz: install  ## send 100,000 broken messages to each dialect
 	TRUNKLINE_TEST_FUZZ=100000 $(BIN)/python -m pytest tests/security/test_fuzzed_dialects.py --timeout 1800

@@ -45,6 +45,7 @@ _TESTS = {
     "streaming/call/call.py": _CALL,
     "streaming/call/recovery.py": _CALL,
     "streaming/call/checkpoint.py": ("tests/streaming/session/test_taken_over.py", *_CALL),
+    "streaming/call/gateway_load.py": ("tests/streaming/call/test_gateway_load.py",),
     "streaming/call/load_shedding.py": ("tests/streaming/call/test_load_shedding.py",),
     "streaming/audio/endpointing.py": ("tests/streaming/audio/test_endpointing.py",),
 }

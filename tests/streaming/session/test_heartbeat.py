@@ -17,7 +17,9 @@ from broker.scripts import HEARTBEAT
 from protocol.call import CallConfig, Role
 from protocol.settings import RedisSettings
 from streaming.call.checkpoint import Checkpoint
+from streaming.call.gateway_load import LoopSample
 from streaming.call_store import CallStore
+from streaming.session.cpu_times import CpuTimes, thread_times
 from streaming.session.heartbeat import Heartbeat, LoopWatch
 
 CALL = CallKeys.of("c1", 4)
@@ -127,14 +129,26 @@ async def test_a_loop_that_does_not_turn_any_more_is_not_beaten_for(
 
 
 def test_of_many_measurements_of_the_loop_four_a_second_count_for_the_load() -> None:
-    now, told = [0.0], list[float]()
-    watch = LoopWatch(told.append, lambda: now[0])
+    now, told = [0.0], list[LoopSample]()
+    watch = LoopWatch(told.append, lambda: now[0], lambda: CpuTimes(now[0] / 4, now[0] / 8))
 
     for step in range(100):
         now[0] += 0.02
         watch.observe(step / 1_000)
 
     assert len(told) == 7, "in two seconds, each after at least 0.25 s"
+    assert [one.used for one in told] == pytest.approx([0] + 6 * [0.25])
+    assert [one.waited for one in told] == pytest.approx([0] + 6 * [0.125])
+    assert told[1].lag == pytest.approx(sum(range(13, 26)) / 13 / 1_000), "all of them count"
     assert watch.silent_seconds == 0
     now[0] += 3
     assert watch.silent_seconds == pytest.approx(3)
+
+
+def test_the_cpu_times_of_a_thread_only_grow() -> None:
+    before = thread_times()
+    sum(range(300_000))
+    after = thread_times()
+
+    assert after.used > before.used
+    assert after.waited >= before.waited >= 0

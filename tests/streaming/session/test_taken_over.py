@@ -27,6 +27,7 @@ from protocol.dialects.native import Native
 from protocol.events import Account, LoadLevel
 from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.vad_choice import Vad
+from streaming.call.gateway_load import LoopSample
 from streaming.call_store import OverloadedError, SupersededError
 from streaming.session.call_registry import CallRegistry
 from streaming.session.joined_call import StreamHandle
@@ -140,7 +141,7 @@ async def test_a_gateway_whose_loop_is_late_takes_no_new_calls_and_keeps_those_i
 ) -> None:
     async with call_registry(redis) as here, call_registry(redis) as elsewhere:
         token = await begun(redis, elsewhere)
-        here.observe_lag(30.0)
+        here.observe_loop(LoopSample(lag=30.0, used=0.0))
 
         with pytest.raises(OverloadedError):
             new = CallOpened("c2", (Role.MIXED,))

@@ -1,9 +1,11 @@
-"""A server that reads WebSocket messages and drops them: the price of the socket itself.  Prints its port."""
+"""A server that reads WebSocket messages and drops them: the cost of the socket itself.  Prints its port."""
 
 import argparse
+import asyncio
 
-import uvloop
 from websockets.asyncio.server import ServerConnection, serve
+
+from runtime.process import run_loop, say_ready, until_told_to_stop
 
 
 async def with_websockets() -> None:
@@ -14,20 +16,20 @@ async def with_websockets() -> None:
             pass
 
     async with serve(drop, "127.0.0.1", 0, compression=None, max_queue=4) as server:
-        print(next(iter(server.sockets)).getsockname()[1], flush=True)
-        await server.serve_forever()
+        say_ready(str(next(iter(server.sockets)).getsockname()[1]))
+        await asyncio.get_running_loop().create_future()
 
 
 async def with_picows() -> None:
     """`picows`, where it is installed."""
-    import picows  # noqa: PLC0415  # not a dependency
+    import picows  # not a dependency
 
     class Drop(picows.WSListener):  # type: ignore[misc]
         def on_ws_frame(self, transport: object, frame: object) -> None:
             pass
 
     server = await picows.ws_create_server(lambda _: Drop(), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    say_ready(str(server.sockets[0].getsockname()[1]))
     await server.serve_forever()
 
 
@@ -35,4 +37,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library", choices=["websockets", "picows"])
     chosen = {"websockets": with_websockets, "picows": with_picows}
-    uvloop.run(chosen[parser.parse_args().library]())
+    run_loop(until_told_to_stop(chosen[parser.parse_args().library]()))

@@ -1,0 +1,146 @@
+"""Plays one load against one server with generators in processes of their own, and reads what the server used."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from streaming.audio.endpointing import Endpointing
+
+from .load_plan import LoadPlan, LoadReport
+from .row import Load, Usage, merged
+from .server_process import cpu_seconds, resident_mb
+
+_CALLS_PER_PROCESS = 150
+_START_SECONDS = 2.0
+"""Time in which a generator process starts."""
+
+_SETTLE_SECONDS = 30.0
+_TICK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running server.  `pid`: None if it is not ours; `redis`: None if it is not known."""
+
+    name: str
+    url: str
+    pid: int | None = None
+    redis: Redis | None = None
+    key: str = ""
+    is_gateway: bool = True
+    """Whether it is a gateway, not a server that only reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    cpu: float
+    wall: float
+    commands: dict[str, int]
+    received: int
+    sent: int
+
+
+async def play(
+    target: Target, load: Load, audio: Path, progress: Callable[[float], None]
+) -> tuple[LoadReport, Usage]:
+    """Play `load` and return what was seen and used.  `progress` takes the seconds that have passed."""
+    empty = resident_mb(target.pid) if target.pid else float("nan")
+    plans = _plans(target, load, audio)
+    started = time.monotonic()
+    generating = [asyncio.ensure_future(_generate(plan)) for plan in plans]
+    try:
+        await _until(plans[0].measured_from, started, progress)
+        before = await _counters(target)
+        await _until(plans[0].ends, started, progress)
+        after = await _counters(target)
+        resident = resident_mb(target.pid) if target.pid else float("nan")
+        report = merged(await asyncio.gather(*generating))
+        if not target.is_gateway:
+            report.calls.clear()  # it took none
+    finally:
+        for one in generating:
+            one.cancel()
+        await asyncio.gather(*generating, return_exceptions=True)
+    return report, _usage(before, after, resident, empty)
+
+
+def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
+    """Share the calls among as many generators as they need."""
+    begins = time.monotonic() + _START_SECONDS
+    endpointing = Endpointing()
+    shares = [
+        (first, min(_CALLS_PER_PROCESS, load.calls - first))
+        for first in range(0, load.calls, _CALLS_PER_PROCESS)
+    ]
+    return [
+        LoadPlan(
+            target.url,
+            load.dialect,
+            str(audio),
+            calls,
+            begins + first * load.warm_up / 2 / load.calls,
+            load.warm_up / 2 * calls / load.calls,
+            begins + load.warm_up,
+            begins + load.warm_up + load.seconds,
+            _SETTLE_SECONDS if target.is_gateway else 0.0,
+            endpointing.hangover_ms - endpointing.afterroll_ms,
+            first,
+            target.key,
+            probe=target.is_gateway and first == 0,
+            listens=load.listens,
+        )
+        for first, calls in shares
+    ]
+
+
+async def _generate(plan: LoadPlan) -> LoadReport:
+    """Run one generator."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.bench.generator"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, _ = await process.communicate(msgspec.json.encode(plan))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return msgspec.json.decode(said, type=LoadReport)
+
+
+async def _until(moment: float, since: float, progress: Callable[[float], None]) -> None:
+    while (left := moment - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _TICK_SECONDS))
+        progress(time.monotonic() - since)
+
+
+async def _counters(target: Target) -> _Counters:
+    cpu = cpu_seconds(target.pid) if target.pid else float("nan")
+    now = time.monotonic()
+    if target.redis is None:
+        return _Counters(cpu, now, {}, 0, 0)
+    stats: Any = await target.redis.info("stats")
+    commands: Any = await target.redis.info("commandstats")
+    counts = {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in commands.items()}
+    received, sent = stats["total_net_input_bytes"], stats["total_net_output_bytes"]
+    return _Counters(cpu, now, counts, received, sent)
+
+
+def _usage(before: _Counters, after: _Counters, resident: float, empty: float) -> Usage:
+    return Usage(
+        after.cpu - before.cpu,
+        after.wall - before.wall,
+        resident,
+        empty,
+        {name: count - before.commands.get(name, 0) for name, count in after.commands.items()},
+        after.received - before.received,
+        after.sent - before.sent,
+    )

@@ -1,0 +1,127 @@
+"""
+What this gateway can still take: new calls are refused before those in progress suffer, then partials are left out.
+
+Pure.  The first follows from the CPU time of the event loop's thread, which nears a whole core while frames are
+still on time; the second follows from the delay of the event loop.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from protocol.events import LoadLevel
+
+from .load_shedding import LoadShedder
+
+OBSERVATIONS_PER_SECOND = 4
+"""How often the load is observed."""
+
+_LAG_THRESHOLDS = {
+    LoadLevel.FEWER_PARTIALS: 0.5,
+    LoadLevel.NO_PARTIALS: 1.0,
+    LoadLevel.NO_NEW_CALLS: 2.0,
+}
+"""Mean delay of the event loop in seconds at which each level is entered; heartbeats stop only much later."""
+
+_CALM = 2 * OBSERVATIONS_PER_SECOND
+"""Low observations before a level is left: two seconds."""
+
+_SATURATED = 0.9
+_OWN_DELAY = 5.0
+"""
+Above this share of a core the delay is the gateway's own doing, and counts this many times: leaving out work helps
+against it, but not against other programs that take the core.
+"""
+
+_SUBSTANTIAL = 0.4
+"""Share of a core from which waiting for it counts."""
+
+_SETTLING = 3 * OBSERVATIONS_PER_SECOND
+"""Observations after which the cost of a new call is in the measured CPU time."""
+
+_FIRST_COST = 0.015
+_LEAST_COST = 0.001
+"""Share of a core for a call as long as it was never measured, and the least that is assumed."""
+
+_REPRESENTATIVE = 10
+"""Calls in progress from which their mean cost is learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSample:
+    """
+    A quarter of a second of the event loop.
+
+    `lag`: mean delay in seconds; `used`: share of a core, 0 to 1; `waited`: share of the time in which it was ready
+    to run but other programs had its core.
+    """
+
+    lag: float
+    used: float
+    waited: float = 0.0
+
+
+class GatewayLoad:
+    """
+    Whether there is room for a new call, and the load level that follows from the event loop.
+
+    Slow start: a call counts with its expected cost from the moment when it is admitted, because measured CPU time
+    shows it only seconds later.
+    """
+
+    def __init__(self, limit: float) -> None:
+        """`limit`: share of a core up to which calls are admitted; 1 or more: no limit."""
+        self._limit = limit
+        self._load = LoadShedder(_LAG_THRESHOLDS, _CALM)
+        self._samples: deque[LoopSample] = deque(maxlen=OBSERVATIONS_PER_SECOND)
+        self._admitted: deque[int] = deque([0], maxlen=_SETTLING)
+        self._cost = _FIRST_COST
+
+    @property
+    def level(self) -> LoadLevel:
+        """The load level."""
+        return self._load.level
+
+    @property
+    def busy(self) -> float:
+        """
+        Share of the last second in which the event loop had work, 0 to 1.
+
+        On a core of its own that is its CPU time.  Where it shares its core, waiting for it counts as well, but
+        only for a gateway that uses much of it: an idle one on a busy machine is not full.
+        """
+        count = max(1, len(self._samples))
+        used = sum(one.used for one in self._samples) / count
+        waited = sum(one.waited for one in self._samples) / count
+        return min(1.0, used + waited) if used >= _SUBSTANTIAL else used
+
+    @property
+    def expected(self) -> float:
+        """The same with the calls that were admitted too lately to show in it."""
+        return self.busy + self._cost * sum(self._admitted)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call fits under the limit."""
+        return self._limit >= 1 or self.expected + self._cost <= self._limit
+
+    def admit(self) -> bool:
+        """Return whether there is room for a new call; if so, count it."""
+        if not self.has_room:
+            return False
+        self._admitted[-1] += 1
+        return True
+
+    def observe(self, sample: LoopSample, calls: int) -> bool:
+        """
+        Take a sample; `calls`: number of calls in progress.  Returns whether the level has changed.
+
+        The mean of a second counts: leaving out work would not shorten a single stall.
+        """
+        self._samples.append(sample)
+        self._admitted.append(0)
+        if calls >= _REPRESENTATIVE and not sum(self._admitted):
+            self._cost = max(_LEAST_COST, self.busy / calls)
+        lag = sum(one.lag for one in self._samples) / OBSERVATIONS_PER_SECOND
+        own = _OWN_DELAY if self.busy >= _SATURATED else 1.0
+        # never 0: unlike a queue, a loop is never known to be empty
+        return self._load.observe(max(own * lag, 1e-9))

@@ -1,0 +1,60 @@
+"""`trunkline bench`, started as an operator starts it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.shell import bash
+
+from cli.bench import report
+from cli.bench.percentiles import parse_slo
+from cli.bench.report import Capacity
+
+
+def test_a_gateway_is_measured_beside_the_socket_itself_and_loses_nothing(tmp_path: Path) -> None:
+    command = "trunkline bench --calls 2 --warm-up 3 --seconds 3"
+
+    done = bash(f"{command} --json {tmp_path}/found.json --plot {tmp_path}/found.png", tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    rows = {row["server"]: row for row in found["rows"]}
+    assert {"websockets", "gateway"} <= set(rows)
+    assert rows["gateway"]["accepted"] == 2
+    assert rows["gateway"]["lost"] == []
+    assert rows["gateway"]["lag"]["count"] > 0
+    assert rows["gateway"]["us_per_frame"] > 0
+    assert rows["gateway"]["by_command"]
+    assert rows["websockets"]["lag"] == {"p50": None, "p95": None, "p99": None, "count": 0}
+    assert found["recipe"]["command"].startswith("trunkline bench --calls 2")
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+    assert "x sink" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ("--slo 'p99 lag'", "is not an objective: write 'p99 lag < 20 ms'"),
+        ("--url wss://example.com", "the generator needs ws://HOST:PORT"),
+        ("--audio absent.wav", "absent.wav"),
+        ("--calls 0", "at least 1"),
+    ],
+)
+def test_a_slip_is_told_before_anything_starts(flags: str, complaint: str, tmp_path: Path) -> None:
+    done = bash(f"trunkline bench {flags}", tmp_path)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_settings_leave_headroom_below_the_smallest_capacity() -> None:
+    slo = parse_slo("p99 lag < 20 ms")
+
+    text = report.settings([Capacity("native", slo, 100), Capacity("twilio", slo, 50)])
+
+    assert text.splitlines()[:2] == [
+        "[gateway]",
+        "max_calls = 40    # 80% of the 50 calls (twilio) that met p99 lag < 20 ms",
+    ]
+    assert report.settings([Capacity("native", slo, 0)]) == ""
