@@ -4,10 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..events import Final, Word
-from .addresses import addresses
+from .addresses import address
+from .clock_times import clock_time
+from .codes import accounts, code
+from .dates import date
+from .digit_strings import digit_string
 from .items import Item, Said
-from .numbers import groups, numbers_in, shown
-from .vocabulary import HOURS, POINTS
+from .quantities import quantity
+from .singles import single
+
+_RULES = (address, code, date, clock_time, quantity, digit_string, single)
+"""In this order, the first rule that knows what begins at a word decides."""
 
 
 def formatted(final: Final) -> Final:
@@ -35,47 +42,21 @@ def unformatted(final: Final) -> Final:
 
 def format_words(words: Sequence[Word], language: str) -> list[Item]:
     """The items that are shown for `words`. Together they stand for all words, in order."""
-    said = Said.of(words, language)
-    taken = list(addresses(said))
-    covered = {place for item in taken for place in range(item.first, item.last + 1)}
-    numbers = [one for one in numbers_in(said) if covered.isdisjoint((one.first, one.last))]
-    for group in groups(said, numbers):
-        taken += shown(said, group)
-    taken = _joined(said, sorted(taken, key=lambda item: item.first))
-    return list(_filled(said, taken))
+    return list(_items(Said.of(words, language)))
 
 
-def _filled(said: Said, taken: Sequence[Item]) -> Iterator[Item]:
-    """The items with every other word as its own item."""
-    place = 0
-    for item in taken:
-        yield from (Item(said.words[at], at, at) for at in range(place, item.first))
+def _items(said: Said) -> Iterator[Item]:
+    known, place = accounts(said), 0
+    while place < len(said.words):
+        item = known.get(place) or _item(said, place) or Item(said.words[place], place, place)
         yield item
         place = item.last + 1
-    yield from (Item(said.words[at], at, at) for at in range(place, len(said.words)))
 
 
-def _joined(said: Said, items: Sequence[Item]) -> list[Item]:
-    """Items that belong together: whole and fraction, hour and minutes, and single ordinals."""
-    found: list[Item] = []
-    for item in items:
-        if found and item.first == found[-1].last + 2 and (sign := _between(said, found[-1], item)):
-            found[-1] = Item(found[-1].text + sign + item.text, found[-1].first, item.last)
-        elif not found or item.first > found[-1].last:
-            found.append(item)
-    return found
-
-
-def _between(said: Said, before: Item, after: Item) -> str:
-    """The sign for the word between two items; empty if it stays a word."""
-    word = said.word(before.last + 1)
-    point, sign = POINTS.get(said.language, ("", ""))
-    if word and word == point and after.text[:1].isdigit():
-        return sign
-    is_clock = before.text.isdigit() and int(before.text) <= 24 and after.text[:2].isdigit()
-    if word and word == HOURS.get(said.language) and is_clock and int(after.text[:2]) < 60:
-        return " h " if said.language == "fr" else ":"
-    return ""
+def _item(said: Said, place: int) -> Item | None:
+    if not said.word(place):
+        return None
+    return next((item for rule in _RULES if (item := rule(said, place))), None)
 
 
 def _word(item: Item, words: Sequence[Word]) -> Word:
