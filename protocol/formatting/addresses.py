@@ -21,8 +21,6 @@ class _Part:
 
 def address(said: Said, place: int) -> Item | None:
     """An address that begins with the word at `place`."""
-    if not any(_separates(said, at) for at in range(place + 1, place + _LONGEST // 2)):
-        return None
     name = _dotted(said, place)
     if name is None:
         return None
@@ -39,12 +37,10 @@ def address(said: Said, place: int) -> Item | None:
     return said.item(text + path, place, last)
 
 
-def _separates(said: Said, place: int) -> bool:
-    """Whether a spoken dot is at `place`: no address is without one."""
-    return any(
-        sign == "." and said.word(place) == phrase[0]
-        for phrase, sign in SEPARATORS.get(said.language, ())
-    )
+def may_have_address(said: Said) -> bool:
+    """Whether a spoken dot is among the words: no address is without one."""
+    dots = [phrase[0] for phrase, sign in SEPARATORS.get(said.language, ()) if sign == "."]
+    return any(dot in said.plain for dot in dots)
 
 
 def _dotted(said: Said, place: int) -> _Part | None:

@@ -11,6 +11,9 @@ from .vocabulary import AS_IN, LETTER_NAMES, SPELLING, WORDS_OF_A_LETTER
 _LONGEST = 40
 """Letters and numbers of the longest code."""
 
+_FEWEST_DIGITS = 7
+"""Digits of an IBAN with many letters."""
+
 _SPELLED_NAME = 3
 """Fewest letters that are joined without a number."""
 
@@ -122,8 +125,10 @@ def _number(said: Said, place: int) -> _Part | None:
 
 def accounts(said: Said) -> dict[int, Item]:
     """The IBANs of a segment, in groups of four, by their first word."""
+    if sum(len(atom.digits) for atom in said.atoms) < _FEWEST_DIGITS:
+        return {}
     found = {}
-    for first, last in ibans(said.tokens, said.atoms, said.language) if said.atoms else ():
+    for first, last in ibans(said.tokens, said.atoms, said.language):
         text = characters(said.tokens[first : last + 1], said.atoms, said.language, first)
         words = said.tokens[first].word, said.tokens[last].word
         groups = " ".join(text[at : at + 4] for at in range(0, len(text), 4))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from ..events import Word
 from ..numbers.atoms import Atom, atoms
 from ..numbers.months import MONTHS_OF
 from ..numbers.ordinals import with_cardinals
@@ -58,9 +57,9 @@ class Said:
     language: str
 
     @classmethod
-    def of(cls, words: Sequence[Word], language: str) -> "Said":
+    def of(cls, words: Sequence[str], language: str) -> "Said":
         """Read the words of a segment. `language`: ISO 639."""
-        texts = tuple(word.text for word in words)
+        texts = tuple(words)
         tokens = tokenise(texts)
         by_word = _by_word(tokens, len(texts))
         plain = tuple(
@@ -68,7 +67,9 @@ class Said:
             for text, of in zip(texts, by_word, strict=True)
         )
         found = tuple(atoms(tokens, language))
-        numbers = _numbers(texts, tokens, by_word, language)
+        changed, ordinals = with_cardinals(tokens, language)
+        counted = atoms(changed, language) if ordinals else found
+        numbers = _numbers(texts, tokens, by_word, language, counted, ordinals)
         ends = frozenset(one.last for one in numbers.values())
         return cls(texts, plain, tokens, found, numbers, ends, language)
 
@@ -126,8 +127,9 @@ def _numbers(
     tokens: Sequence[Token],
     by_word: Sequence[Sequence[Token]],
     language: str,
+    counted: Sequence[Atom],
+    ordinals: frozenset[int],
 ) -> dict[int, Number]:
-    changed, ordinals = with_cardinals(tokens, language)
     found = [
         Number(
             atom.digits,
@@ -137,7 +139,7 @@ def _numbers(
             is_ordinal=atom.last in ordinals,
             is_fixed=atom.is_written and len(atom.digits) > 1,
         )
-        for atom in atoms(changed, language)
+        for atom in counted
         if _fills(tokens, by_word, atom)
     ]
     found = [_as_written(one, texts, language) for one in _compound(found)]
