@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .redaction.policy import CARD_DATA_POLICY, DataKind, Policy
+from .text_form import AS_HEARD, TextForm
 
 _LONGEST_ID = 255
 """Most bytes of a call id before escaping: the length that SIP servers accept for a Call-ID."""
@@ -64,8 +65,8 @@ class CallConfig:
     redaction: Policy = CARD_DATA_POLICY
     """What is redacted: the policy of the site and tenant, with the kinds in `redact`. The gateway sets it."""
 
-    formatted: bool = False
-    """Whether finals are formatted: numbers as digits, addresses as such."""
+    form: TextForm = AS_HEARD
+    """How the client wants the text. What was said is kept beside it."""
 
     @property
     def task(self) -> tuple[str, str]:

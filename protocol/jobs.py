@@ -7,6 +7,7 @@ import msgspec
 
 from .events import SegmentId
 from .redaction.policy import CARD_DATA_POLICY, Policy
+from .text_form import AS_HEARD, TextForm
 from .worker_capacity import Task
 
 VERSION = 1
@@ -39,8 +40,8 @@ class Job:
     redaction: Policy = CARD_DATA_POLICY
     """What the worker leaves out of the words. A job of an older gateway gets the default."""
 
-    formatted: bool = False
-    """Whether the words of the final are formatted: numbers as digits."""
+    form: TextForm = AS_HEARD
+    """How the words are shown."""
 
     @property
     def task(self) -> Task:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
+from protocol.formatting.partials import shown_partial
 from protocol.jobs import Job
 from protocol.redaction.masking import collapsed
 
@@ -56,6 +57,9 @@ def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
 def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partial:
     """The partial of an open segment."""
     shown, stable = collapsed(heard.words, heard.stable, job.redaction)
+    if job.form.changes_words:
+        language = job.translate_to or job.language
+        shown, stable = shown_partial(shown, stable, language, job.form)
     return Partial(job.segment, span, revision, tuple(Word(text) for text in shown), stable)
 
 

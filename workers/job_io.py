@@ -112,8 +112,9 @@ class JobIO:
             return
         match decode_entry(None, old):
             case Entry(Final() as final):
-                masked = revised(unformatted(final), revision.mask, one.job.redaction)
-                masked = formatted(masked) if final.lexical else masked
+                form = one.job.form
+                masked = revised(unformatted(final, form), revision.mask, one.job.redaction)
+                masked = formatted(masked, form) if final.lexical else masked
                 if masked != final:
                     await self._queue.revise(one, old, masked)
             case _:  # written by a newer version
@@ -161,10 +162,10 @@ class JobIO:
 
 def _shown(final: Final, job: Job) -> Final:
     """A redacted final as it is shown. A fault in formatting leaves the words as they were said."""
-    if not job.formatted:
+    if not job.form.changes_words:
         return final
     try:
-        return formatted(final)
+        return formatted(final, job.form)
     except Exception:  # noqa: BLE001  # the words count, their form is an extra
         return final
 

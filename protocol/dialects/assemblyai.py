@@ -38,6 +38,7 @@ from ..events import (
     Word,
 )
 from ..keywords import clean
+from ..text_form import AS_HEARD, AS_WRITTEN
 from .base import Message, Request
 from .common import call_parameters, json_fields, options
 from .common.deinterleave import Interleaved
@@ -73,6 +74,7 @@ class AssemblyAI:
         else:
             begin = {"type": "Begin", "id": self._opening.call_id, "expires_at": _NEVER}
             self._say(begin)
+        self._formats = self._opening is not None and self._opening.config.form.numerals
         self._audio = Interleaved(audio)
 
     def receive(self, message: Message) -> list[BridgeEvent]:
@@ -176,7 +178,7 @@ class AssemblyAI:
             {
                 "type": "Turn",
                 "turn_order": self._orders[segment],
-                "turn_is_formatted": is_over,
+                "turn_is_formatted": is_over and self._formats,
                 "end_of_turn": is_over,
                 "transcript": " ".join(word.text for word in words),
                 "end_of_turn_confidence": round(mean_confidence(spread), 4) if is_over else 0.0,
@@ -228,7 +230,7 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
     config = CallConfig(
         asked.read(spoken, options.language, "en"),
         keywords=Keywords(cleaned.terms),
-        formatted=said.get("format_turns", "").lower() == "true",
+        form=AS_WRITTEN if asked.read("format_turns", options.boolean, default=False) else AS_HEARD,
     )
     opened = CallOpened(
         call_id=named,

@@ -34,6 +34,7 @@ from .base import Message, Request
 from .common import json_fields, options
 from .common.deinterleave import Interleaved
 from .common.options import Options
+from .common.text_options import pairs_of, text_form
 
 _ENCODINGS = {
     "mulaw": Encoding.MULAW,
@@ -218,7 +219,11 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
         translate_to=asked.read("translate_to", options.language, None),
         keywords=Keywords(cleaned.terms),
         partials=asked.read("partials", options.boolean, default=True),
-        formatted=asked.read("format", options.boolean, default=False),
+        form=text_form(
+            asked,
+            asked.read("replace", pairs_of, []),
+            numerals=asked.read("format", options.boolean, default=False),
+        ),
         hangover_ms=asked.read("endpointing_ms", options.hangover, None),
     )
     metadata = options.texts(asked.read("metadata", options.object_of, {}))

@@ -1,81 +1,111 @@
-"""Formats the words of a segment. Pure; formatting what was formatted changes nothing."""
+"""Shows the words of a segment in the form that a client wants. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ..events import Final, Word
-from .addresses import addresses
+from ..text_form import AS_WRITTEN, Signs, TextForm
+from .addresses import address, may_have_address
+from .clock_times import clock_time
+from .codes import accounts, code
+from .dates import date
+from .digit_strings import digit_string
 from .items import Item, Said
-from .numbers import groups, numbers_in, shown
-from .vocabulary import HOURS, POINTS
+from .punctuation import removed, restored
+from .quantities import quantity
+from .singles import single
+from .word_choice import replaced, without_fillers, without_profanity
+
+_Rule = Callable[[Said, int], Item | None]
+
+_RULES: tuple[_Rule, ...] = (code, date, clock_time, quantity, digit_string, single)
+"""In this order, the first rule that knows what begins at a word decides. Addresses come before all of them."""
 
 
-def formatted(final: Final) -> Final:
-    """The final with its words formatted; what was said is in `lexical`. The redactions name the new words."""
+def formatted(final: Final, form: TextForm = AS_WRITTEN) -> Final:
+    """The final in another form; what was said is in `lexical`. The redactions name the new words."""
     lexical = final.lexical or final.words
-    items = format_words(lexical, final.language)
-    place_of = {
-        place: at for at, item in enumerate(items) for place in range(item.first, item.last + 1)
-    }
+    items = shown_items(lexical, final.language, form)
     words = tuple(_word(item, lexical) for item in items)
+    place_of = _places(items)
     redactions = tuple(
         replace(one, place=place_of.get(one.place, one.place)) for one in final.redactions
     )
     return replace(final, words=words, lexical=lexical, redactions=redactions)
 
 
-def unformatted(final: Final) -> Final:
-    """The final as it was before `formatted`."""
+def unformatted(final: Final, form: TextForm = AS_WRITTEN) -> Final:
+    """The final as it was before `formatted` with the same form."""
     if not final.lexical:
         return final
-    items = format_words(final.lexical, final.language)
-    redactions = tuple(replace(one, place=items[one.place].first) for one in final.redactions)
+    items = shown_items(final.lexical, final.language, form)
+    redactions = tuple(
+        replace(one, place=items[one.place].first)
+        for one in final.redactions
+        if one.place < len(items)
+    )
     return replace(final, words=final.lexical, lexical=(), redactions=redactions)
 
 
+def shown_items(words: Sequence[Word], language: str, form: TextForm) -> list[Item]:
+    """The items that are shown for `words`, in order. Words that are left out belong to none of them."""
+    items = [Item(word.text, place, place) for place, word in enumerate(words)]
+    if form.without_fillers:
+        items = without_fillers(items, language)
+    if form.replacements:
+        items = replaced(items, form.replacements)
+    if form.numerals:
+        items = [
+            _spread(item, items) for item in format_texts([one.text for one in items], language)
+        ]
+    if form.without_profanity:
+        items = without_profanity(items, language)
+    match form.signs:
+        case Signs.RESTORED:
+            return restored(items, language)
+        case Signs.REMOVED:
+            return removed(items)
+        case Signs.AS_HEARD:
+            return items
+
+
 def format_words(words: Sequence[Word], language: str) -> list[Item]:
-    """The items that are shown for `words`. Together they stand for all words, in order."""
-    said = Said.of(words, language)
-    taken = list(addresses(said))
-    covered = {place for item in taken for place in range(item.first, item.last + 1)}
-    numbers = [one for one in numbers_in(said) if covered.isdisjoint((one.first, one.last))]
-    for group in groups(said, numbers):
-        taken += shown(said, group)
-    taken = _joined(said, sorted(taken, key=lambda item: item.first))
-    return list(_filled(said, taken))
+    """The items of `words` with numbers as people write them. Formatting what was formatted changes nothing."""
+    return format_texts([word.text for word in words], language)
 
 
-def _filled(said: Said, taken: Sequence[Item]) -> Iterator[Item]:
-    """The items with every other word as its own item."""
-    place = 0
-    for item in taken:
-        yield from (Item(said.words[at], at, at) for at in range(place, item.first))
+def format_texts(texts: Sequence[str], language: str) -> list[Item]:
+    """The same for words without times."""
+    return list(_items(Said.of(texts, language)))
+
+
+def _items(said: Said) -> Iterator[Item]:
+    known, place = accounts(said), 0
+    rules = (address, *_RULES) if may_have_address(said) else _RULES
+    while place < len(said.words):
+        item = (
+            known.get(place) or _item(said, place, rules) or Item(said.words[place], place, place)
+        )
         yield item
         place = item.last + 1
-    yield from (Item(said.words[at], at, at) for at in range(place, len(said.words)))
 
 
-def _joined(said: Said, items: Sequence[Item]) -> list[Item]:
-    """Items that belong together: whole and fraction, hour and minutes, and single ordinals."""
-    found: list[Item] = []
-    for item in items:
-        if found and item.first == found[-1].last + 2 and (sign := _between(said, found[-1], item)):
-            found[-1] = Item(found[-1].text + sign + item.text, found[-1].first, item.last)
-        elif not found or item.first > found[-1].last:
-            found.append(item)
-    return found
+def _item(said: Said, place: int, rules: Sequence[_Rule]) -> Item | None:
+    if not said.word(place):
+        return None
+    return next((item for rule in rules if (item := rule(said, place))), None)
 
 
-def _between(said: Said, before: Item, after: Item) -> str:
-    """The sign for the word between two items; empty if it stays a word."""
-    word = said.word(before.last + 1)
-    point, sign = POINTS.get(said.language, ("", ""))
-    if word and word == point and after.text[:1].isdigit():
-        return sign
-    is_clock = before.text.isdigit() and int(before.text) <= 24 and after.text[:2].isdigit()
-    if word and word == HOURS.get(said.language) and is_clock and int(after.text[:2]) < 60:
-        return " h " if said.language == "fr" else ":"
-    return ""
+def _spread(item: Item, of: Sequence[Item]) -> Item:
+    """An item of items as an item of the words."""
+    return Item(item.text, of[item.first].first, of[item.last].last)
+
+
+def _places(items: Sequence[Item]) -> dict[int, int]:
+    """The index of the item of each word."""
+    return {
+        place: at for at, item in enumerate(items) for place in range(item.first, item.last + 1)
+    }
 
 
 def _word(item: Item, words: Sequence[Word]) -> Word:

@@ -76,9 +76,14 @@ class Reader:
         """`base` and the number after it, if that is smaller than `below`."""
         for start in (at + 1, at) if self._is(at, Kind.AND) else (at,):
             read = rest(start)
-            if read and 0 < read[0] < below:
+            if read and 0 < read[0] < below and not self._is_digit_string(at, below):
                 return base + read[0], read[1]
         return base, at
+
+    def _is_digit_string(self, at: int, below: int) -> bool:
+        """English: two digits behind `hundred` are digits of their own (`nine hundred one two` is 900, 1, 2)."""
+        is_english = self._lexicon.language == "en" and below == 100
+        return is_english and self._is(at, Kind.UNIT) and self._is(at + 1, Kind.UNIT)
 
     def _small(self, at: int) -> _Read | None:
         """A number below 100."""

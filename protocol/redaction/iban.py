@@ -1,6 +1,7 @@
 """International bank account numbers (ISO 13616): spelled, spoken or written in groups."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..numbers.atoms import Atom
 from ..numbers.runs import is_glue
@@ -17,7 +18,7 @@ _LENGTHS = {
     "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
 
-_SPELLED = {
+ICAO = {
     "alfa": "A", "alpha": "A", "bravo": "B", "charlie": "C", "delta": "D", "echo": "E", "foxtrot": "F", "golf": "G",
     "hotel": "H", "india": "I", "kilo": "K", "lima": "L", "mike": "M", "november": "N",
     "oscar": "O", "papa": "P", "quebec": "Q", "romeo": "R", "sierra": "S", "tango": "T", "uniform": "U",
@@ -84,10 +85,20 @@ def _stretches(
     return [one for one in stretches if len(one) >= 3]
 
 
+def characters(tokens: Sequence[Token], numbers: Sequence[Atom], language: str, first: int) -> str:
+    """The letters and digits of `tokens`. `first`: index of the first one among the tokens of `numbers`."""
+    inside = [
+        replace(one, first=one.first - first, last=one.last - first)
+        for one in numbers
+        if first <= one.first and one.last < first + len(tokens)
+    ]
+    return "".join(part[0] for one in _stretches(tokens, inside, language) for part in one)
+
+
 def _letters(token: Token) -> str:
     """The letters of a spelled token: one letter, a word of the spelling alphabet, or capitals in an IBAN."""
     if len(token.text) == 1 and token.text.isalpha() and token.text.isascii():
         return token.text.upper()
     if token.upper and len(token.text) <= 4 and token.text.isascii():
         return token.text.upper()
-    return _SPELLED.get(token.text, "")
+    return ICAO.get(token.text, "")

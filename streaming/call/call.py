@@ -440,7 +440,7 @@ class Call:
                 keywords=config.keywords.terms,
                 keywords_revision=config.keywords.revision,
                 redaction=config.redaction,
-                formatted=config.formatted,
+                form=config.form,
             )
         )
 

@@ -13,6 +13,7 @@ from protocol.event_codec import EventJsonWriter, decode_entry, encode_event, en
 from protocol.events import Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from protocol.redaction.policy import NO_REDACTION, Policy
+from protocol.text_form import AS_HEARD, AS_WRITTEN, TextForm
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import QueueFinal, StoreAudio
 from streaming.call_store import CallStore
@@ -45,12 +46,12 @@ class SpokenCall:
     """A call on one channel. Segment n has a length of 10 + n tenths of a second."""
 
     def __init__(
-        self, redis: Redis, texts: Sequence[str], policy: Policy, *, formatted: bool = False
+        self, redis: Redis, texts: Sequence[str], policy: Policy, *, form: TextForm = AS_HEARD
     ) -> None:
         self._redis = redis
         self._gateway = CallStore(redis, CALL, "owner")
         self._policy = policy
-        self._formatted = formatted
+        self._form = form
         self._read = b"0"
         self.engine = Reader({10 + number: text for number, text in enumerate(texts)})
 
@@ -97,7 +98,7 @@ class SpokenCall:
             "en",
             end=end,
             redaction=self._policy,
-            formatted=self._formatted,
+            form=self._form,
         )
         stored = StoreAudio(segment, 0, audio, b"" if final else encode_job(job))
         queued = [QueueFinal(segment, encode_job(job), len(audio))] if final else []
@@ -115,9 +116,9 @@ class SpokenCall:
 
 @asynccontextmanager
 async def spoken(
-    redis: Redis, texts: Sequence[str], policy: Policy | None = None, *, formatted: bool = False
+    redis: Redis, texts: Sequence[str], policy: Policy | None = None, *, form: TextForm = AS_HEARD
 ) -> AsyncIterator[SpokenCall]:
-    call = SpokenCall(redis, texts, policy or Policy(), formatted=formatted)
+    call = SpokenCall(redis, texts, policy or Policy(), form=form)
     await call.begin()
     async with working(redis, call.engine):
         yield call
@@ -281,13 +282,13 @@ async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
 
 async def test_a_formatted_final_is_redacted_and_revised_in_both_forms(redis: Redis) -> None:
     texts = ["twenty five dollars and four seven three eight", "2916", "0563 7481"]
-    async with spoken(redis, texts, formatted=True) as call:
+    async with spoken(redis, texts, form=AS_WRITTEN) as call:
         await call.say(0)
         before = await call.shown()
         for number in (1, 2):
             await call.say(number)
 
-    assert before == ["$25 and 4738"]
+    assert before == ["$25 and 4738."]
     first = next(event for event in await call.events() if isinstance(event, Final))
     assert first.text == "$25 and [CARD_NUMBER]"
     assert [word.text for word in first.lexical] == [

@@ -14,6 +14,7 @@ from ... import call
 from ...bridge_events import BridgeWarning, CallOpened, WarningCode
 from ...call import CallConfig, Keywords, Role
 from ...keywords import clean, split
+from ...text_form import AS_HEARD, AS_WRITTEN
 from . import options
 from .options import Options, ignored
 
@@ -96,6 +97,7 @@ def parse_parameters(
         keywords=Keywords(cleaned.terms),
         partials=asked.read("partials", options.boolean, default=True),
         hangover_ms=asked.read("endpointingms", options.hangover, None),
+        form=AS_WRITTEN if asked.read("formattext", options.boolean, default=False) else AS_HEARD,
     )
     asked.read("role", lambda text: Role(str(text).lower()), Role.MIXED)
     return CallParameters(

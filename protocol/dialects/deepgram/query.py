@@ -12,9 +12,12 @@ from ...codecs.decoder import RATE, Codec
 from ...keywords import clean, split
 from ...numbers.languages import SUPPORTED
 from ...redaction.policy import CARD_DATA, DataKind
+from ...text_form import Signs, TextForm
 from ..base import Request
 from ..common import call_parameters, options
 from ..common.options import Options
+from ..common.text_options import text_form
+from .search import MOST_TERMS
 
 _CODECS = {"opus": Codec.OPUS, "ogg-opus": Codec.OPUS, "g722": Codec.G722}
 """Codecs that are decoded to linear audio at 16 kHz; `sample_rate` is ignored, because the packets define it."""
@@ -51,15 +54,16 @@ _UNDERSTOOD = frozenset(
     {
         "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
         "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
-        "vad_events", "redact", "diarize", "callback", "smart_format", "numerals",
+        "vad_events", "redact", "diarize", "callback", "smart_format", "numerals", "punctuate", "filler_words",
+        "profanity_filter", "replace", "search",
     }
 )  # fmt: skip
 
 _KNOWN = frozenset(
     {
-        "model", "version", "punctuate", "no_delay", "filler_words", "profanity_filter",
-        "dictation", "measurements", "paragraphs", "utterances", "utt_split", "mip_opt_out", "diarize_version",
-        "replace", "search", "detect_language", "detect_entities", "sentiment", "topics", "intents", "summarize",
+        "model", "version", "no_delay", "dictation",
+        "measurements", "paragraphs", "utterances", "utt_split", "mip_opt_out", "diarize_version",
+        "detect_language", "detect_entities", "sentiment", "topics", "intents", "summarize",
         "alternatives", "callback_method", "extra_model", "eot_threshold", "eot_timeout_ms",
     }
 )  # fmt: skip
@@ -99,6 +103,8 @@ class Listening:
     """Pairs that are returned in the metadata."""
 
     notices: tuple[Notice, ...]
+    search: tuple[str, ...] = ()
+    """Terms whose places in the results are returned."""
 
 
 def understand(request: Request) -> Listening:
@@ -129,6 +135,7 @@ def understand(request: Request) -> Listening:
         diarize=_truth(request, "diarize"),
         tags=tuple(value for name, value in request.query if name == "tag"),
         extra=tuple(_extra(request).items()),
+        search=_all(request, "search")[:MOST_TERMS],
         notices=(*(_ignored(one) for one in asked.warnings), *_notices(request))[:_MOST_NOTICES],
     )
 
@@ -171,7 +178,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
         {
             "roles": request.first("roles") or extra.get("roles"),
             "language": "en" if language == "multi" else language,
-            "utterance_end_ms": request.first("utterance_end_ms"),
+            **{name: request.first(name) for name in _ASKED},
         }
     )
     spoken = asked.read("language", options.language, "en")
@@ -182,7 +189,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
         config=CallConfig(
             language=spoken,
             redact=_redact(request, spoken),
-            formatted=_truth(request, "smart_format") or _truth(request, "numerals"),
+            form=_form(request, asked),
             keywords=Keywords(cleaned.terms),
             partials=_truth(request, "interim_results"),
             hangover_ms=_hangover(request.first("endpointing")),
@@ -191,6 +198,23 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
         metadata=call_parameters.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
     )
     return opened, asked
+
+
+_ASKED = ("utterance_end_ms", "punctuate", "filler_words", "profanity_filter")
+
+
+def _form(request: Request, asked: Options) -> TextForm:
+    """How the client wants the text; without an option, as the engine writes it."""
+    numerals = _truth(request, "smart_format") or _truth(request, "numerals")
+    form = text_form(asked, _all(request, "replace"), numerals=numerals)
+    if _truth(request, "smart_format") or asked.says("punctuate"):
+        return form
+    return replace(form, signs=Signs.AS_HEARD)
+
+
+def _all(request: Request, name: str) -> tuple[str, ...]:
+    """All values of a parameter that may be repeated."""
+    return tuple(value for one, value in request.query if one == name and value.strip())
 
 
 def _milliseconds(value: object) -> int:

@@ -29,6 +29,7 @@ from ...events import (
 )
 from ..common.turns import Turns, mean_confidence, timed
 from .query import Listening, Notice
+from .search import found
 
 Answer = dict[str, Any]
 
@@ -230,10 +231,18 @@ class DeepgramResponses:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": from_finalize,
-            "channel": {"alternatives": [_alternative(span, words, self._speaker(segment))]},
+            "channel": {
+                "alternatives": [_alternative(span, words, self._speaker(segment))],
+                **self._hits(span, words),
+            },
             "metadata": self._about(engine),
             "x": extra | {"word_times": "estimated" if estimated else "measured"},
         }
+
+    def _hits(self, span: Span, words: Sequence[Word]) -> Answer:
+        """The places of the terms that the client searches for."""
+        terms = self._listening.search
+        return {"search": found(terms, timed(words, span))} if terms else {}
 
     def _speaker(self, segment: SegmentId) -> Answer:
         """The speaker, if `diarize` was requested: each channel is one speaker."""

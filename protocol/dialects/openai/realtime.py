@@ -22,6 +22,7 @@ from ...bridge_events import (
 from ...call import CallConfig, Keywords
 from ...events import Entry
 from ...keywords import CleanKeywords
+from ...text_form import AS_WRITTEN
 from ..base import Message, Request
 from ..common import call_parameters, json_fields
 from ..common.deinterleave import Interleaved
@@ -115,6 +116,7 @@ class OpenAI:
                 language=wish.language or asked.config.language,
                 keywords=Keywords(keywords.terms),
                 hangover_ms=asked.config.hangover_ms,
+                form=AS_WRITTEN,  # as OpenAI's models write
             ),
             rejected_keywords=keywords.rejected,
             warnings=(*wish.warnings, *asked.warnings),

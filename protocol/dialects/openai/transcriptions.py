@@ -68,6 +68,7 @@ class Wanted:
             ("sample_rate", str(rate)),
             ("channels", str(channels)),
             ("multichannel", "true"),
+            ("smart_format", "true"),  # as OpenAI writes
             ("vad_events", "true"),  # gives the number of open segments
             ("language", self.language),
             *(("keyterm", term) for term in self.keywords),

@@ -32,6 +32,7 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
+from protocol.text_form import AS_HEARD, AS_WRITTEN, TextForm
 
 SPAN = Span(0, 8_000)
 
@@ -146,10 +147,17 @@ def test_what_there_is_to_warn_of_stands_in_turns_and_in_the_termination() -> No
     assert turn["x"]["warnings"] == over["x"]["warnings"] == expected
 
 
-@pytest.mark.parametrize(("query", "is_formatted"), [("", False), ("&format_turns=True", True)])
-def test_a_client_may_ask_for_digits(query: str, is_formatted: bool) -> None:
+@pytest.mark.parametrize(("query", "form"), [("", AS_HEARD), ("&format_turns=True", AS_WRITTEN)])
+def test_a_client_may_ask_for_formatted_turns(query: str, form: TextForm) -> None:
     dialect = assemblyai("sample_rate=8000" + query)
 
     (opened,) = [one for one in dialect.receive(b"\x00\x00" * 400) if isinstance(one, CallOpened)]
+    dialect.outbox()
+    words = (Word("Hello", 0, 4_000),)
+    final = Final(SegmentId(0, 0), Span(0, 4_000), words, "en", 0, (), "engine", Timing(0, 0))
+    dialect.notify(entry_of(final, 1))
 
-    assert opened.config.formatted is is_formatted
+    assert opened.config.form == form
+    (turn,) = map(json.loads, dialect.outbox())
+    assert turn["end_of_turn"] is True
+    assert turn["turn_is_formatted"] is (form == AS_WRITTEN)

@@ -39,6 +39,7 @@ from protocol.events import (
     Word,
 )
 from protocol.redaction.policy import CARD_DATA, DataKind
+from protocol.text_form import AS_HEARD, AS_WRITTEN, Replacement, Signs, TextForm
 
 RAW = "encoding=linear16&sample_rate=8000"
 WORDS = (Word("Hello", 0, 4_000, 0.9), Word("you", 4_000, 8_000, 0.7))
@@ -240,19 +241,55 @@ def test_old_keywords_lose_their_boost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "is_formatted"),
+    ("query", "form"),
     [
-        ("", False),
-        ("&smart_format=true", True),
-        ("&numerals=true", True),
-        ("&numerals=false", False),
+        ("", AS_HEARD),
+        ("&smart_format=true", AS_WRITTEN),
+        ("&numerals=true", TextForm(numerals=True)),
+        ("&numerals=false", AS_HEARD),
+        ("&punctuate=true", TextForm(signs=Signs.RESTORED)),
+        ("&punctuate=false", TextForm(signs=Signs.REMOVED)),
+        ("&smart_format=true&punctuate=false", TextForm(numerals=True, signs=Signs.REMOVED)),
+        ("&profanity_filter=true", TextForm(without_profanity=True)),
+        ("&filler_words=true", AS_HEARD),
+        ("&filler_words=false", TextForm(without_fillers=True)),
+        ("&replace=new%20york:NYC", TextForm(replacements=(Replacement("new york", "NYC"),))),
+        (
+            "&replace=a:b&replace=gone",
+            TextForm(replacements=(Replacement("a", "b"), Replacement("gone"))),
+        ),
     ],
 )
-def test_a_client_may_ask_for_digits(query: str, is_formatted: bool) -> None:
+def test_a_client_chooses_the_form_of_the_text(query: str, form: TextForm) -> None:
     (opened,) = deepgram(RAW + query).receive(b"\x00\x00")[:1]
 
     assert isinstance(opened, CallOpened)
-    assert opened.config.formatted is is_formatted
+    assert opened.config.form == form
+    assert opened.warnings == ()
+
+
+def test_a_wrong_wish_for_the_text_is_told() -> None:
+    (opened,) = deepgram(f"{RAW}&punctuate=maybe&replace=:x").receive(b"\x00\x00")[:1]
+
+    assert isinstance(opened, CallOpened)
+    assert opened.config.form == AS_HEARD
+    assert [one.message.partition(" ")[0] for one in opened.warnings] == ["punctuate", "replace"]
+
+
+def test_search_names_the_places_of_a_term_in_finals_and_partials() -> None:
+    dialect = deepgram(f"{RAW}&search=hello%20YOU&search=nobody")
+    dialect.receive(b"\x00\x00")
+
+    (answer,) = told(
+        dialect, final(words=(*WORDS, Word("Hello,", 8_000, 9_000), Word("you!", 9_000, 9_600)))
+    )
+
+    hit = {"confidence": 1.0, "start": 0.0, "end": 1.0, "snippet": "Hello you"}
+    again = {"confidence": 1.0, "start": 1.0, "end": 1.2, "snippet": "Hello, you!"}
+    assert answer["channel"]["search"] == [
+        {"query": "hello YOU", "hits": [hit, again]},
+        {"query": "nobody", "hits": []},
+    ]
 
 
 @pytest.mark.parametrize(
