@@ -102,7 +102,13 @@ class GraniteSettings(EngineSettings):
         default=None, description="commit of the hub id of turbo_ctc"
     )
     canary: bool = Field(
-        default=True, description="decode a synthetic segment before the worker reports ready"
+        default=True,
+        description="before the worker reports ready, decode a synthetic segment and compare known answers of the"
+        " model",
+    )
+    canary_answers: Path | None = Field(
+        default=None,
+        description="a JSON file with known answers of the model; unset: those published for the pinned 4.0 model",
     )
 
     def options(self) -> dict[str, object]:
