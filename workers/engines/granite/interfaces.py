@@ -13,6 +13,7 @@ from .acoustic.block_cache import Window
 from .acoustic.frontend import EncoderOutput
 from .text.decode import Row, Written
 from .text.prompts import PromptTable
+from .text.speculative import TrustRule
 from .text.stopping import most_tokens
 from .text.tokenizer import Tokens
 
@@ -76,6 +77,9 @@ class EngineOptions:
 
     most: Callable[[int], int] = most_tokens
     """Returns the longest text for a number of samples at 16 kHz, in tokens."""
+
+    trust: TrustRule | None = None
+    """When a draft becomes the text although greedy decoding might write another one; None: never."""
 
     cut_loops: bool = True
     """Whether to cut repeated phrases for which the audio is too short."""

@@ -27,7 +27,7 @@ from .pins import revision_of
 from .settings import Drafts, GraniteSettings
 from .text.llm import LanguageModel
 from .text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
-from .text.speculative import DraftLedger
+from .text.speculative import DraftLedger, TrustRule
 from .text.stopping import most_tokens
 from .text.tokenizer import Tokens
 from .warmup import measure, run_canary
@@ -170,6 +170,7 @@ def assemble(
     rules = EngineOptions(
         table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
         _draft_rows(settings.drafts, ledger), ledger.settle, cut_loops=settings.cut_loops,
+        trust=_trust(settings),
     )  # fmt: skip
     decoder = decoder_factory.decoder(parts.end, cut_loops=settings.cut_loops)
     can = capabilities(settings, rows)
@@ -218,13 +219,19 @@ def _longest_prompt(tokens: Tokens, table: PromptTable) -> int:
     )
 
 
+def _trust(settings: GraniteSettings) -> TrustRule | None:
+    if settings.drafts is not Drafts.TRUST:
+        return None
+    return TrustRule(settings.trust_entropy, settings.trust_probability)
+
+
 def _draft_rows(drafts: Drafts, ledger: DraftLedger) -> Callable[[], int]:
     match drafts:
         case Drafts.MEASURED:
             return lambda: ledger.most_rows
         case Drafts.NEVER:
             return lambda: 0
-        case Drafts.ALWAYS:
+        case Drafts.ALWAYS | Drafts.TRUST:
             return lambda: 1_000_000
 
 

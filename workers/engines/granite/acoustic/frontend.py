@@ -35,6 +35,11 @@ class EncoderOutput:
         """Whether there is speech: False if all labels are blanks or spaces."""
         return has_speech(self.best)
 
+    def most_entropy(self) -> float:
+        """The highest entropy of a frame of the CTC posteriors, in nats."""
+        log_probs = self.log_probs.float()
+        return float(-(log_probs.exp() * log_probs).sum(-1).max())
+
     def posteriors(self) -> LogProbs:
         """CTC log-probabilities, float32 [frames, labels], copied from the device."""
         return np.asarray(self.log_probs.float().cpu().numpy(), dtype=np.float32)

@@ -142,6 +142,21 @@ class LanguageModel:
         total = torch.logsumexp(logits / self.logits_scaling, -1)
         return token, best / self.logits_scaling - total
 
+    def verify(
+        self, hidden: torch.Tensor, tokens: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """
+        As `choose`, and the log-probability of one given token for each hidden state.
+
+        `hidden`: [n, hidden]; `tokens`: n ids.
+        """
+        logits = self._head(hidden).float()
+        best, token = logits.max(-1)
+        total = torch.logsumexp(logits / self.logits_scaling, -1)
+        asked = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
+        given = logits.gather(-1, asked[:, None])[:, 0]
+        return token, best / self.logits_scaling - total, given / self.logits_scaling - total
+
 
 def _project(
     layer: Any, hidden: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]
