@@ -198,7 +198,9 @@ class GraniteEngine:
         if new:
             for one, heard in zip(
                 new,
-                self._frontend.encode([self._frontend.whole(one.utterance.samples) for one in new]),
+                self._frontend.encode(
+                    self._frontend.wholes([one.utterance.samples for one in new])
+                ),
                 strict=True,
             ):
                 self._frontend.close(one.utterance.key)

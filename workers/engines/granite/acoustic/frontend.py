@@ -55,7 +55,11 @@ class AcousticFrontend:
 
     def whole(self, samples: Samples) -> torch.Tensor:
         """The features of a complete clip (see Samples): [frames, 160]."""
-        return self._mel.features(torch.from_numpy(samples).to(self._device))
+        return self.wholes([samples])[0]
+
+    def wholes(self, clips: Sequence[Samples]) -> list[torch.Tensor]:
+        """The features of complete clips: [frames, 160] each.  Does not wait for the device."""
+        return self._mel.batch(clips)
 
     def window(self, key: str, samples: Samples) -> Window:
         """The part of a growing clip that must be encoded for its next partial; `key`: that of the utterance."""

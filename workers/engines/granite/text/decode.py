@@ -170,9 +170,8 @@ class BatchDecoder:
         """Remove the segment in `slot` if one of its tokens, from the `since`-th on, ends its text."""
         one = self._running[slot]
         for count in range(since, len(one.tokens) + 1):
-            verdict = stop_reason(
-                one.tokens[:count], self._end, one.row.most, cut_loops=self._cut_loops
-            )
+            tokens = one.tokens if count == len(one.tokens) else one.tokens[:count]
+            verdict = stop_reason(tokens, self._end, one.row.most, cut_loops=self._cut_loops)
             if verdict is not None:
                 kept = verdict.kept
                 self._written.append(
