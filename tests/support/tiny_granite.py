@@ -255,7 +255,7 @@ def _sound(letter: str, noise: np.random.Generator) -> npt.NDArray[np.float64]:
     return np.concatenate([sound / max(np.abs(sound).max(), 1e-9), np.zeros(640)])
 
 
-def _tokenizer() -> Any:
+def raw_tokenizer() -> Any:
     """
     Byte-level BPE with the pre-tokenizer of the real family, learnt from a few lines.
 
@@ -263,7 +263,6 @@ def _tokenizer() -> Any:
     joined to the signs before them.  `format?\\n` therefore ends in one token, as in the vendor's notebook.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     raw = Tokenizer(models.BPE(unk_token="<|unk|>"))
     raw.pre_tokenizer = pre_tokenizers.Sequence(
@@ -285,6 +284,13 @@ def _tokenizer() -> Any:
         lines * 4,
         trainers.BpeTrainer(vocab_size=508, show_progress=False, initial_alphabet=alphabet),
     )
+    return raw
+
+
+def _tokenizer() -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    raw = raw_tokenizer()
     raw.add_special_tokens(["<|unk|>", "<|end_of_text|>", "<|pad|>", AUDIO])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw, unk_token="<|unk|>",
@@ -327,31 +333,70 @@ def _model(tokenizer: Any, seed: int) -> Any:
     return model
 
 
-def _teach(model: Any, seed: int) -> None:
-    """Letters for the sounds of the alphabet; blank for silence, noise and tones.  Cross entropy by the frame."""
+def teach_last_layers(model: Any, seed: int, layers: int) -> None:
+    """
+    Teach the alphabet to the last `layers` layers of a deep encoder and to its CTC head.
+
+    The layers before them stay random and are run only once.  `out_mid` is silent meanwhile, because the head
+    that it depends on changes.
+    """
     from workers.engines.granite.acoustic.encoder import RaggedEncoder
     from workers.engines.granite.compat import anatomy_of
 
-    torch.manual_seed(seed)
-    features, labels = _lessons()
     anatomy = anatomy_of(model)
-    encoder, ragged = anatomy.listener.encoder, RaggedEncoder(anatomy)
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=5e-3)
+    encoder, head = anatomy.listener.encoder, anatomy.listener.encoder.out
+    deep, first = encoder.layers, encoder.input_linear
+    features, labels = _lessons()
+    saved = encoder.out_mid.weight.detach().clone()
+    with torch.no_grad():
+        encoder.out_mid.weight.zero_()
+        encoder.layers = deep[:-layers]
+        hidden = RaggedEncoder(anatomy).hidden(features)
+        encoder.input_linear = torch.nn.Linear(first.out_features, first.out_features)
+        torch.nn.init.eye_(encoder.input_linear.weight)
+        torch.nn.init.zeros_(encoder.input_linear.bias)
+        encoder.input_linear.requires_grad_(requires_grad=False)
+    encoder.layers = deep[-layers:]
+    ragged = RaggedEncoder(anatomy)
+    _train([*encoder.layers.parameters(), *head.parameters()], ragged, head, (hidden, labels), seed)
+    encoder.layers, encoder.input_linear = deep, first
+    with torch.no_grad():
+        encoder.out_mid.weight.copy_(saved)
+
+
+def _teach(model: Any, seed: int) -> None:
+    """Letters for the sounds of the alphabet; blank for silence, noise and tones."""
+    from workers.engines.granite.acoustic.encoder import RaggedEncoder
+    from workers.engines.granite.compat import anatomy_of
+
+    anatomy = anatomy_of(model)
+    encoder = anatomy.listener.encoder
+    _train(list(encoder.parameters()), RaggedEncoder(anatomy), encoder.out, _lessons(), seed)
+
+
+def _train(
+    parameters: list[Any], ragged: Any, head: Any, lessons: tuple[list[Any], list[Any]], seed: int
+) -> None:
+    """Cross entropy by the frame; `lessons`: input of the encoder and label of each frame, by clip."""
+    torch.manual_seed(seed)
+    features, labels = lessons
+    optimiser = torch.optim.Adam(parameters, lr=5e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / 15) * (1 - 0.8 * step / _STEPS)
     )
     for step in range(_STEPS):
         few = [(4 * step + place) % _SPOKEN for place in range(4)]
         few.append(_SPOKEN + step % (len(features) - _SPOKEN))
-        scores = encoder.out(torch.cat(ragged.hidden([features[one] for one in few])))
+        scores = head(torch.cat(ragged.hidden([features[one] for one in few])))
         loss = torch.nn.functional.cross_entropy(scores, torch.cat([labels[one] for one in few]))
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-    encoder.requires_grad_(requires_grad=False)
-    encoder.zero_grad()
+    for parameter in parameters:
+        parameter.requires_grad_(requires_grad=False)
+    optimiser.zero_grad()
 
 
 def _lessons() -> tuple[list[Any], list[Any]]:

@@ -198,7 +198,9 @@ class GraniteEngine:
         if new:
             for one, heard in zip(
                 new,
-                self._frontend.encode([self._frontend.whole(one.utterance.samples) for one in new]),
+                self._frontend.encode(
+                    self._frontend.wholes([one.utterance.samples for one in new])
+                ),
                 strict=True,
             ):
                 self._frontend.close(one.utterance.key)
@@ -207,6 +209,7 @@ class GraniteEngine:
         silent = [one for one in new if one.heard is not None and not one.heard.speech]
         self._finish_all((one, one.silent()) for one in silent)
         speaking = [one for one in group if one.heard is not None and one.heard.speech]
+        speaking = self._without_certain(speaking)
         unread = [one for one in speaking if one.audio is None]
         if unread:
             tokens = self._frontend.audio_tokens(
@@ -215,6 +218,22 @@ class GraniteEngine:
             for one, audio in zip(unread, tokens, strict=True):
                 one.audio = audio
         return speaking
+
+    def _without_certain(self, group: Sequence[UtteranceState]) -> list[UtteranceState]:
+        """Finish utterances whose CTC text is certain enough to be the final, and return the others."""
+        rule, open_ones = self._rules.trust, list[UtteranceState]()
+        for one in group:
+            certain = one.ctc_final(rule.most_entropy) if rule and self._trusts(one) else None
+            if certain is None:
+                open_ones.append(one)
+            else:
+                self._finish_all([(one, certain)])
+        return open_ones
+
+    def _trusts(self, session: UtteranceState) -> bool:
+        """Whether CTC text may stand for the model's: it knows no keywords, punctuation or translations."""
+        plain = not (session.unreadable or session.keywords.kept or self._rules.table.punctuated)
+        return self._rules.trust is not None and plain and not session.draft
 
     def _choose_keywords(self, session: UtteranceState) -> None:
         """If the list is too long for the prompt, keep the terms that sound most like the CTC text."""
@@ -241,7 +260,9 @@ class GraniteEngine:
         if drafted and not draft:
             draft = tuple(self._prompts.tokens.encode(session.draft_text()))
         prompt = self._prompts.prompt(session.audio, asked, terms)
-        return Row(session.ticket, prompt, most, draft[: most - 1])
+        rule = self._rules.trust if self._trusts(session) else None
+        least = rule.least_probability if rule else None
+        return Row(session.ticket, prompt, most, draft[: most - 1], least)
 
     def _decode(self) -> None:
         try:

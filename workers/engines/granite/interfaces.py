@@ -13,6 +13,7 @@ from .acoustic.block_cache import Window
 from .acoustic.frontend import EncoderOutput
 from .text.decode import Row, Written
 from .text.prompts import PromptTable
+from .text.speculative import TrustRule
 from .text.stopping import most_tokens
 from .text.tokenizer import Tokens
 
@@ -20,7 +21,7 @@ from .text.tokenizer import Tokens
 class Encoder(Protocol):
     """The encoder; implemented by AcousticFrontend."""
 
-    def whole(self, samples: Samples) -> torch.Tensor: ...
+    def wholes(self, clips: Sequence[Samples]) -> list[torch.Tensor]: ...
     def window(self, key: str, samples: Samples) -> Window: ...
     def encode(self, features: Sequence[torch.Tensor]) -> list[EncoderOutput]: ...
     def partial(self, window: Window, heard: EncoderOutput) -> Hypothesis: ...
@@ -76,6 +77,9 @@ class EngineOptions:
 
     most: Callable[[int], int] = most_tokens
     """Returns the longest text for a number of samples at 16 kHz, in tokens."""
+
+    trust: TrustRule | None = None
+    """When a draft becomes the text although greedy decoding might write another one; None: never."""
 
     cut_loops: bool = True
     """Whether to cut repeated phrases for which the audio is too short."""

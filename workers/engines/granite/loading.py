@@ -15,6 +15,7 @@ from .acoustic.encoder import RaggedEncoder
 from .acoustic.frontend import AcousticFrontend
 from .acoustic.mel import RATE, frames_in
 from .acoustic.turbo_ctc import load_turbo
+from .canary import Canary, answers_for, check_answers
 from .checkpoint import CheckpointError, ModelCheckpoint, fetched, is_local
 from .compat import anatomy_of
 from .device import device_named, translate_device_errors
@@ -26,7 +27,7 @@ from .pins import revision_of
 from .settings import Drafts, GraniteSettings
 from .text.llm import LanguageModel
 from .text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
-from .text.speculative import DraftLedger
+from .text.speculative import DraftLedger, TrustRule
 from .text.stopping import most_tokens
 from .text.tokenizer import Tokens
 from .warmup import measure, run_canary
@@ -59,7 +60,10 @@ def load(
         if chosen.partial_model is not None:
             others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
         table = table_of(checkpoint.files, checkpoint.config, checkpoint.source)
-        return assemble(parts, chosen, table, clock=clock, others=others)
+        known = answers_for(checkpoint, chosen.canary_answers)
+        return assemble(
+            parts, chosen, table, clock=clock, others=others, canary=Canary(folder, known)
+        )
 
 
 @contextmanager
@@ -135,12 +139,14 @@ def take_apart(model: Any, tokens: Tokens) -> LoadedModel:
 def assemble(
     parts: LoadedModel, settings: GraniteSettings, table: PromptTable = GRANITE_4_0, *,
     clock: Callable[[], float] = time.perf_counter, others: OtherPartials | None = None,
+    canary: Canary | None = None,
 ) -> GraniteEngine:  # fmt: skip
     """
     Build the engine from loaded parts and warm it up.
 
     `table`: the prompt table of the weights, unless the settings name one; `clock`: a monotonic time in seconds;
-    `others`: another model for partials.  Raises CheckpointError when segment and keywords do not fit the context.
+    `others`: another model for partials; `canary`: known answers of the model.  Raises CheckpointError when segment
+    and keywords do not fit the context, or when the model answers differently.
     """
     table = settings.prompts or table
     on_gpu = parts.llm.device.type == "cuda"
@@ -159,9 +165,12 @@ def assemble(
         )
     if settings.canary:
         run_canary(parts, decoder_factory.endless())
+        if canary is not None:
+            check_answers(parts, decoder_factory, canary)
     rules = EngineOptions(
         table, rows, settings.max_seconds, settings.keyword_tokens, settings.least_support,
         _draft_rows(settings.drafts, ledger), ledger.settle, cut_loops=settings.cut_loops,
+        trust=_trust(settings),
     )  # fmt: skip
     decoder = decoder_factory.decoder(parts.end, cut_loops=settings.cut_loops)
     can = capabilities(settings, rows)
@@ -210,13 +219,19 @@ def _longest_prompt(tokens: Tokens, table: PromptTable) -> int:
     )
 
 
+def _trust(settings: GraniteSettings) -> TrustRule | None:
+    if settings.drafts is not Drafts.TRUST:
+        return None
+    return TrustRule(settings.trust_entropy, settings.trust_probability)
+
+
 def _draft_rows(drafts: Drafts, ledger: DraftLedger) -> Callable[[], int]:
     match drafts:
         case Drafts.MEASURED:
             return lambda: ledger.most_rows
         case Drafts.NEVER:
             return lambda: 0
-        case Drafts.ALWAYS:
+        case Drafts.ALWAYS | Drafts.TRUST:
             return lambda: 1_000_000
 
 

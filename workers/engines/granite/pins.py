@@ -31,10 +31,15 @@ class Pin:
     manifest: str = ""
     """Name of the list of hashes in `manifests/`; empty: the hashes are not known."""
 
+    canary: str = ""
+    """Name of the known answers in `canaries/`; empty: none are known."""
+
 
 PINS: Mapping[str, Pin] = {
     "ibm-granite/granite-4.0-1b-speech": Pin(
-        "bd87ab862416353633ea431fe49b1614003623c5", "granite-4.0-1b-speech.sha256"
+        "bd87ab862416353633ea431fe49b1614003623c5",
+        "granite-4.0-1b-speech.sha256",
+        "granite-4.0-1b-speech.json",
     ),
     "ibm-granite/granite-speech-4.1-2b": Pin("de575db64086f84fdc79da4932d1076e965bc546"),
     "ibm-granite/granite-speech-5.0-470m-turboctc": Pin("286456107c8ba1161f5c22dfe85466402c88333b"),
@@ -59,6 +64,25 @@ def hashes_of(model: str, revision: str | None) -> dict[str, str] | None:
         return None
     text = (files(__package__) / "manifests" / pin.manifest).read_text("utf-8")
     return {name: digest for name, digest in parsed(text).items() if _is_fetched(name)}
+
+
+def canary_of(source: str) -> str:
+    """Name of the known answers of a fetched model; empty if none are known.  `source`: `owner/name@commit`."""
+    model, _, revision = source.partition("@")
+    pin = PINS.get(model)
+    return pin.canary if pin is not None and pin.revision == revision else ""
+
+
+def canary_by_index(digest: str) -> str:
+    """
+    Name of the known answers of a local copy of a pinned model; empty if none are known.
+
+    `digest`: SHA-256 of the folder's `model.safetensors.index.json`.
+    """
+    for model, pin in PINS.items():
+        if digest == (hashes_of(model, None) or {}).get("model.safetensors.index.json"):
+            return pin.canary
+    return ""
 
 
 def parsed(manifest: str) -> dict[str, str]:

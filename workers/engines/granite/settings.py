@@ -13,13 +13,19 @@ DEFAULT_MODEL = "ibm-granite/granite-4.0-1b-speech"
 
 
 class Drafts(StrEnum):
-    """When the CTC text is verified as a draft.  The final text is the same in all cases."""
+    """When the CTC text is verified as a draft.  The final text is the same in all cases but the last."""
 
     MEASURED = "measured"
     """Only where the measurement at warm-up showed that it saves time."""
 
     NEVER = "never"
     ALWAYS = "always"
+    TRUST = "trust"
+    """
+    Accept the CTC text without the language model if it is certain, and drafts by their probability.
+
+    The only setting that changes transcripts.
+    """
 
 
 def _table(value: object) -> object:
@@ -80,8 +86,20 @@ class GraniteSettings(EngineSettings):
         default=Drafts.MEASURED,
         description=(
             "`measured`, `always` or `never`: whether CTC text is used as a draft for speculative"
-            " decoding; the transcript is the same"
+            " decoding; the transcript is the same. `trust` is faster and changes transcripts"
         ),
+    )
+    trust_entropy: float = Field(
+        default=0.7,
+        ge=0,
+        description="with `drafts = trust`: highest entropy of a CTC frame, in nats, for a text without the"
+        " language model",
+    )
+    trust_probability: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="with `drafts = trust`: least probability of a draft token in the language model",
     )
     cut_loops: bool = Field(default=True, description="cut repetition loops out of the text")
     least_support: float = Field(
@@ -102,7 +120,13 @@ class GraniteSettings(EngineSettings):
         default=None, description="commit of the hub id of turbo_ctc"
     )
     canary: bool = Field(
-        default=True, description="decode a synthetic segment before the worker reports ready"
+        default=True,
+        description="before the worker reports ready, decode a synthetic segment and compare known answers of the"
+        " model",
+    )
+    canary_answers: Path | None = Field(
+        default=None,
+        description="a JSON file with known answers of the model; unset: those published for the pinned 4.0 model",
     )
 
     def options(self) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The tiny checkpoint, built once for all tests of the engine."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,52 @@ def vendor(tiny: Path) -> Any:
 @pytest.fixture(scope="session")
 def parts(tiny: Path) -> Any:
     """The pieces of the engine on the tiny checkpoint."""
+    return parts_of(tiny)
+
+
+def parts_of(folder: Path) -> Any:
+    """The pieces of the engine on a checkpoint."""
     import torch
 
     from workers.engines.granite.checkpoint import inspect
     from workers.engines.granite.loading import take_apart, weights
     from workers.engines.granite.text.tokenizer import Tokens
 
-    checkpoint = inspect(tiny)
+    checkpoint = inspect(folder)
     model = weights(checkpoint, torch.device("cpu"))
     return take_apart(model, Tokens.read(checkpoint.tokenizer))
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out as the vendor's repository, at small width."""
+    from tests.support import granite_repository
+
+    granite_repository.torch.set_num_threads(1)
+    return once(tmp_path_factory, "granite-repository", granite_repository.build)
+
+
+@pytest.fixture(scope="session")
+def repository_vendor(repository: Path) -> Any:
+    """transformers' own processor and model of the repository."""
+    from tests.support import tiny_granite
+
+    return tiny_granite.reference(repository)
+
+
+@pytest.fixture(scope="session")
+def repository_parts(repository: Path) -> Any:
+    """The pieces of the engine on the repository."""
+    return parts_of(repository)
+
+
+@pytest.fixture(scope="session")
+def answers(
+    repository: Path, repository_vendor: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A file with known answers for the repository, made by the reference implementation."""
+    from tests.support import granite_repository
+
+    path = tmp_path_factory.mktemp("answers") / "answers.json"
+    path.write_text(json.dumps(granite_repository.answers(repository_vendor)))
+    return path

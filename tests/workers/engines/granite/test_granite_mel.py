@@ -52,6 +52,18 @@ def test_features_equal_those_of_the_vendor(vendor: Any, samples: int) -> None:
     assert torch.equal(found, expected)
 
 
+def test_a_batch_of_clips_has_the_features_of_each_clip() -> None:
+    lengths = [4_800, 1, 16_159, 50_000, 256, 4_801]
+    clips = [tiny_granite.babble(4.0, seed)[:length] for seed, length in enumerate(lengths)]
+
+    found = MEL.batch(clips)
+
+    for one, clip in zip(found, clips, strict=True):
+        alone = MEL.features(torch.from_numpy(clip))
+        assert one.shape == alone.shape
+        assert torch.allclose(one, alone, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("samples", [0, 1, 256, 4_799])
 def test_a_clip_that_is_too_short_is_filled_up_with_silence(samples: int) -> None:
     audio = torch.ones(samples) * 0.1

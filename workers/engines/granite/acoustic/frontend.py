@@ -35,6 +35,11 @@ class EncoderOutput:
         """Whether there is speech: False if all labels are blanks or spaces."""
         return has_speech(self.best)
 
+    def most_entropy(self) -> float:
+        """The highest entropy of a frame of the CTC posteriors, in nats."""
+        log_probs = self.log_probs.float()
+        return float(-(log_probs.exp() * log_probs).sum(-1).max())
+
     def posteriors(self) -> LogProbs:
         """CTC log-probabilities, float32 [frames, labels], copied from the device."""
         return np.asarray(self.log_probs.float().cpu().numpy(), dtype=np.float32)
@@ -50,7 +55,11 @@ class AcousticFrontend:
 
     def whole(self, samples: Samples) -> torch.Tensor:
         """The features of a complete clip (see Samples): [frames, 160]."""
-        return self._mel.features(torch.from_numpy(samples).to(self._device))
+        return self.wholes([samples])[0]
+
+    def wholes(self, clips: Sequence[Samples]) -> list[torch.Tensor]:
+        """The features of complete clips: [frames, 160] each.  Does not wait for the device."""
+        return self._mel.batch(clips)
 
     def window(self, key: str, samples: Samples) -> Window:
         """The part of a growing clip that must be encoded for its next partial; `key`: that of the utterance."""

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 import torch
 
 from ...base import Effort, Hypothesis, Utterance
-from ..acoustic.ctc import Aligned, LogProbs, emissions, text_of
+from ..acoustic.ctc import Aligned, LogProbs, emissions, text_of, words_of
 from ..acoustic.frontend import EncoderOutput
 from ..text.decode import Written
 from ..text.stopping import StoppingRule
 from ..text.tokenizer import FittedKeywords, Tokens
 from . import finals
 from .finals import ScoredWord
+
+CTC_TEXT = "ctc_text"
+"""Flag of a final that the CTC head wrote without the language model."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,14 @@ class UtteranceState:
         if self.heard is None or self.utterance.translate_to is not None:
             return None
         return self.heard.posteriors()
+
+    def ctc_final(self, most_entropy: float) -> Hypothesis | None:
+        """The CTC text as a final, if no frame has an entropy above `most_entropy` (nats); else None."""
+        if self.heard is None or self.heard.most_entropy() > most_entropy:
+            return None
+        path = emissions(self.heard.best, self.heard.probabilities)
+        words = words_of(path, len(self.utterance.samples))
+        return Hypothesis(words, (*finals.list_flags(self.keywords), CTC_TEXT))
 
     def silent(self) -> Hypothesis:
         """The hypothesis for an utterance without speech."""

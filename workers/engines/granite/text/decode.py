@@ -3,11 +3,13 @@ Greedy decoding with continuous batching.
 
 A segment joins the running ones between two steps and leaves as soon as its text is finished.  A draft is verified
 in the prefill of the prompt.  Only tokens that greedy decoding would choose too are accepted, so the text is the
-same with and without a draft.
+same with and without a draft; unless the draft is trusted (`Row.trust`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -28,6 +30,20 @@ class Row:
     """Longest text in tokens."""
 
     draft: tuple[int, ...] = ()
+    trust: float | None = None
+    """
+    Least probability with which a token of the draft is accepted although another one is likelier.
+
+    None: only tokens that greedy decoding would choose are accepted.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A token with its log-probability."""
+
+    token: int
+    log_prob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +131,13 @@ class BatchDecoder:
             asked = [
                 states[len(row.prompt) - 1 :] for row, states in zip(rows, hidden, strict=True)
             ]
-            chosen, log_probs = self._model.choose(torch.cat(asked))
-        counts = [len(states) for states in asked]
-        for row, tokens, scores in zip(
-            rows, chosen.split(counts), log_probs.split(counts), strict=True
-        ):
-            self._running.append(_begun(row, tokens.tolist(), scores.tolist()))
+            drafted = [token for row in rows for token in (*row.draft, 0)]
+            found = self._model.verify(torch.cat(asked), drafted)
+        chosen, log_probs, given = (iter(half.tolist()) for half in found)
+        for row in rows:
+            count = len(row.draft) + 1
+            best = [Scored(*one) for one in islice(zip(chosen, log_probs, strict=True), count)]
+            self._running.append(_begun(row, best, list(islice(given, count))))
         for slot in reversed(slots):
             self._retire(slot, since=1)
 
@@ -153,9 +170,8 @@ class BatchDecoder:
         """Remove the segment in `slot` if one of its tokens, from the `since`-th on, ends its text."""
         one = self._running[slot]
         for count in range(since, len(one.tokens) + 1):
-            verdict = stop_reason(
-                one.tokens[:count], self._end, one.row.most, cut_loops=self._cut_loops
-            )
+            tokens = one.tokens if count == len(one.tokens) else one.tokens[:count]
+            verdict = stop_reason(tokens, self._end, one.row.most, cut_loops=self._cut_loops)
             if verdict is not None:
                 kept = verdict.kept
                 self._written.append(
@@ -179,11 +195,18 @@ class BatchDecoder:
             self._running[slot] = last
 
 
-def _begun(row: Row, chosen: Sequence[int], log_probs: Sequence[float]) -> _Running:
-    """Start a segment with the accepted tokens of its draft and the next token of greedy decoding."""
+def _begun(row: Row, best: Sequence[Scored], given: Sequence[float]) -> _Running:
+    """
+    Start a segment with the accepted tokens of its draft and the next token of greedy decoding.
+
+    `best`: the likeliest token at each place of the draft and after it; `given`: log-probabilities of the draft.
+    """
+    least = math.inf if row.trust is None else math.log(max(row.trust, 1e-30))
     accepted = 0
-    while accepted < len(row.draft) and chosen[accepted] == row.draft[accepted]:
+    while accepted < len(row.draft) and (
+        best[accepted].token == row.draft[accepted] or given[accepted] >= least
+    ):
         accepted += 1
-    return _Running(
-        row, list(chosen[: accepted + 1]), list(log_probs[: accepted + 1]), len(row.draft), accepted
-    )
+    tokens = [*row.draft[:accepted], best[accepted].token]
+    log_probs = [*given[:accepted], best[accepted].log_prob]
+    return _Running(row, tokens, log_probs, len(row.draft), accepted)

@@ -4,24 +4,23 @@ The language model over a key-value cache with one slot for each running segment
 Each row of the cache has its own length, so a segment joins or leaves without a change to the others.  Prompts of
 different lengths are packed one after another and padded only inside attention, on the right, where the causal mask
 hides the padding.  (Left padding, which `generate()` needs, has no use here, because each row has its own
-positions.)  Modules and weights are those of the model.
+positions.)  A step at the true depth is about 500 kernels: `bench/granite_kernels.py` counts them.
 """
-
-# ruff: noqa: ANN401 - torch and transformers are an optional extra: their modules have no types here
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch.nn import functional
 
+from ..checkpoint import CheckpointError
 from ..compat import Anatomy
+from .fused import Layer, Rotary, turned
 
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """Static cache: keys and values, each [layers, slots, heads, capacity, head size]."""
+    """Static cache: keys and values, each [layers, slots, capacity, heads, head size]."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -34,21 +33,85 @@ class KeyValues:
     @property
     def capacity(self) -> int:
         """Most tokens of one segment: prompt, audio and text."""
-        return int(self.keys.shape[3])
+        return int(self.keys.shape[2])
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of one slot to another."""
         for half in (self.keys, self.values):
-            half[:, target, :, :length] = half[:, source, :, :length]
+            half[:, target, :length] = half[:, source, :length]
+
+    def write(
+        self, layer: int, places: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> None:
+        """
+        Write the keys and values of one layer, each [tokens, heads, size].
+
+        `places`: slot * capacity + column of each token.
+        """
+        self.keys[layer].flatten(0, 1).index_copy_(0, places, keys)
+        self.values[layer].flatten(0, 1).index_copy_(0, places, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """The places of packed prompts in the cache and in a padded batch."""
+
+    rows: int
+    longest: int
+    columns: torch.Tensor
+    """[tokens]: column of each token in its row."""
+
+    cached: torch.Tensor
+    """[tokens]: slot * capacity + column."""
+
+    padded: torch.Tensor | None
+    """[tokens]: row * longest + column; None if all rows have the same length."""
+
+    @classmethod
+    def of(
+        cls, lengths: Sequence[int], slots: Sequence[int], capacity: int, device: torch.device
+    ) -> "Packing":
+        """The packing of rows of `lengths` tokens into `slots` of a cache."""
+        counts = torch.tensor(list(lengths))
+        columns = torch.cat([torch.arange(length) for length in lengths])
+        longest = max(lengths)
+        padded = torch.repeat_interleave(torch.arange(len(counts)) * longest, counts) + columns
+        cached = torch.repeat_interleave(torch.tensor(list(slots)) * capacity, counts) + columns
+        same = len(padded) == len(counts) * longest
+        return cls(
+            len(counts), longest, columns.to(device), cached.to(device),
+            None if same else padded.to(device),
+        )  # fmt: skip
+
+    def pad(self, packed: torch.Tensor) -> torch.Tensor:
+        """[tokens, ...] to [rows, longest, ...], with zeros behind shorter rows."""
+        shape = (self.rows, self.longest, *packed.shape[1:])
+        if self.padded is None:
+            return packed.view(shape)
+        field = packed.new_zeros(self.rows * self.longest, *packed.shape[1:])
+        return field.index_copy_(0, self.padded, packed).view(shape)
+
+    def pack(self, field: torch.Tensor) -> torch.Tensor:
+        """[rows, longest, ...] to [tokens, ...]: the opposite of `pad`."""
+        flat = field.flatten(0, 1)
+        return flat if self.padded is None else flat.index_select(0, self.padded)
 
 
 class LanguageModel:
     """Prefill and single decode steps.  Its only state is the cache that the caller passes."""
 
     def __init__(self, model: Anatomy) -> None:
-        self._body = model.decoder
-        self._head = model.head
         text = model.config.text_config
+        if text.attention_bias or text.mlp_bias:
+            raise CheckpointError(
+                "the language model has biases: no model of this kind is known to"
+            )
+        self._body, self._head = model.decoder, model.head
+        self._layers = [Layer.of(layer) for layer in model.decoder.layers]
+        self._scale = float(model.decoder.layers[0].self_attn.scaling)
+        self._size = int(model.decoder.layers[0].self_attn.head_dim)
+        self._queries = int(text.num_attention_heads)
+        self._key_heads = int(text.num_key_value_heads)
         self.logits_scaling = float(text.logits_scaling)
         """
         Divisor of the logits.
@@ -56,8 +119,8 @@ class LanguageModel:
         transformers does not apply it in this class; probabilities are wrong without it.
         """
         self.positions = int(text.max_position_embeddings)
-        self._text = text
         self._audio = int(model.config.audio_token_id)
+        self._rotary = Rotary.of(model.decoder, self.positions, self._head.weight)
 
     @property
     def device(self) -> torch.device:
@@ -67,10 +130,7 @@ class LanguageModel:
 
     def cache(self, slots: int, capacity: int) -> KeyValues:
         """Allocate an empty cache for `slots` segments of `capacity` tokens."""
-        attention = self._body.layers[0].self_attn
-        shape = (
-            len(self._body.layers), slots, int(self._text.num_key_value_heads), capacity, int(attention.head_dim),
-        )  # fmt: skip
+        shape = (len(self._layers), slots, capacity, self._key_heads, self._size)
         keys, values = (
             torch.zeros(shape, dtype=self._head.weight.dtype, device=self.device) for _ in range(2)
         )
@@ -94,17 +154,15 @@ class LanguageModel:
         """
         lengths = [len(row) for row in rows]
         hidden = torch.cat(list(rows)) * self._body.embedding_multiplier
-        columns = torch.cat([torch.arange(length) for length in lengths])
-        owners = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(lengths))
-        places = (owners.to(self.device), columns.to(self.device), max(lengths))
-        owned = torch.tensor(list(slots), device=self.device)[places[0]]
-        turn = self._body.rotary_emb(hidden, places[1].unsqueeze(0))
-        for number, layer in enumerate(self._body.layers):
-            query, key, value = _project(layer, hidden, turn)
-            cache.keys[number][owned, :, places[1]] = key
-            cache.values[number][owned, :, places[1]] = value
-            heard = _attend_prompt(layer.self_attn, (query, key, value), len(rows), places)
-            hidden = _finish(layer, hidden, heard)
+        packing = Packing.of(lengths, slots, cache.capacity, self.device)
+        turning = self._queries + self._key_heads
+        angles = self._rotary.at(packing.columns)
+        for number, layer in enumerate(self._layers):
+            heads = layer.heads(hidden, self._size)
+            seen, value = turned(heads[:, :turning], angles), heads[:, turning:]
+            cache.write(number, packing.cached, seen[:, self._queries :], value)
+            heard = self._attend_prompt(torch.cat([seen, value], dim=1), packing)
+            hidden = layer.finish(hidden, heard)
         return list(self._body.norm(hidden).split(lengths))
 
     def step(
@@ -116,24 +174,50 @@ class LanguageModel:
         `tokens`, `positions`: [rows]; `width`: number of cache columns to attend to.  Returns hidden states
         [rows, hidden].
         """
-        rows = tokens.shape[0]
+        rows, queries = tokens.shape[0], self._queries
         hidden = self._embedded(tokens) * self._body.embedding_multiplier
-        turn = self._body.rotary_emb(hidden, positions.unsqueeze(0))
-        own = torch.arange(rows, device=tokens.device)
-        seen = torch.arange(width, device=tokens.device) <= positions[:, None]
-        for number, layer in enumerate(self._body.layers):
-            query, key, value = _project(layer, hidden, turn)
-            keys, values = cache.keys[number], cache.values[number]
-            keys[own, :, positions] = key
-            values[own, :, positions] = value
-            window = (keys[:rows, :, :width], values[:rows, :, :width])
-            heard = _attend_step(layer.self_attn, query, window, seen)
-            hidden = _finish(layer, hidden, heard)
+        rotation = self._rotary.matrices(positions)
+        places = positions + torch.arange(
+            0, rows * cache.capacity, cache.capacity, device=tokens.device
+        )
+        mask = _hidden_columns(positions, width, hidden.dtype)
+        for number, layer in enumerate(self._layers):
+            heads = layer.heads(hidden, self._size)
+            seen = torch.bmm(heads[:, : queries + self._key_heads], rotation)
+            cache.write(number, places, seen[:, queries:], heads[:, queries + self._key_heads :])
+            window = (cache.keys[number, :rows, :width], cache.values[number, :rows, :width])
+            heard = self._attend_step(seen[:, :queries], window, mask)
+            hidden = layer.finish(hidden, heard)
         return self._body.norm(hidden)
 
     def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
         """Embed as the vendor does: the audio token, if the model ever writes it, becomes token 0."""
         return self._body.embed_tokens(tokens.masked_fill(tokens == self._audio, 0))
+
+    def _attend_prompt(self, packed: torch.Tensor, packing: Packing) -> torch.Tensor:
+        """Causal self-attention of each prompt.  `packed`: all heads; returns [tokens, query heads * size]."""
+        field = packing.pad(packed).transpose(1, 2)
+        query, key, value = field.split([self._queries, self._key_heads, self._key_heads], dim=1)
+        heard = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, scale=self._scale, enable_gqa=True
+        )
+        return packing.pack(heard.transpose(1, 2)).flatten(-2)
+
+    def _attend_step(
+        self, query: torch.Tensor, window: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        Attention of one query [rows, heads, size] over the columns of its row.
+
+        Query heads that share a key head are passed as if they were a sequence of queries, so that the cache need
+        not be copied.
+        """
+        keys, values = (half.transpose(1, 2) for half in window)
+        grouped = query.reshape(query.shape[0], self._key_heads, -1, self._size)
+        heard = functional.scaled_dot_product_attention(
+            grouped, keys, values, attn_mask=mask, scale=self._scale
+        )
+        return heard.flatten(1)
 
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The likeliest token for each hidden state, and its log-probability."""
@@ -142,70 +226,24 @@ class LanguageModel:
         total = torch.logsumexp(logits / self.logits_scaling, -1)
         return token, best / self.logits_scaling - total
 
+    def verify(
+        self, hidden: torch.Tensor, tokens: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """
+        As `choose`, and the log-probability of one given token for each hidden state.
 
-def _project(
-    layer: Any, hidden: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Query, key and value [tokens, heads, d], query and key with rotary position embedding."""
-    attention = layer.self_attn
-    normed = layer.input_layernorm(hidden)
-    query, key, value = (
-        projection(normed).unflatten(-1, (-1, attention.head_dim))
-        for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
-    )
-    return _turned(query, turn), _turned(key, turn), value
-
-
-def _turned(heads: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Apply rotary position embedding (half-split form)."""
-    cos, sin = (half[0].unsqueeze(-2) for half in turn)
-    first, second = heads.chunk(2, dim=-1)
-    return heads * cos + torch.cat((-second, first), dim=-1) * sin
+        `hidden`: [n, hidden]; `tokens`: n ids.
+        """
+        logits = self._head(hidden).float()
+        best, token = logits.max(-1)
+        total = torch.logsumexp(logits / self.logits_scaling, -1)
+        asked = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
+        given = logits.gather(-1, asked[:, None])[:, 0]
+        return token, best / self.logits_scaling - total, given / self.logits_scaling - total
 
 
-def _attend_prompt(
-    attention: Any,
-    packed: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-    rows: int,
-    places: tuple[torch.Tensor, torch.Tensor, int],
-) -> torch.Tensor:
-    """Causal self-attention of each prompt; input and output are packed."""
-    owners, columns, longest = places
-    query, key, value = packed
-    groups = query.shape[1] // key.shape[1]
-    padded = []
-    for part in (query, key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)):
-        field = part.new_zeros(rows, longest, *part.shape[1:])
-        field[owners, columns] = part
-        padded.append(field.transpose(1, 2))
-    heard = functional.scaled_dot_product_attention(
-        padded[0], padded[1], padded[2], is_causal=True, scale=attention.scaling
-    )
-    return heard.transpose(1, 2)[owners, columns].flatten(-2)
-
-
-def _attend_step(
-    attention: Any,
-    query: torch.Tensor,
-    window: tuple[torch.Tensor, torch.Tensor],
-    seen: torch.Tensor,
-) -> torch.Tensor:
-    """
-    Attention of one query for each row over the columns of its row.
-
-    Query heads that share a key head are passed as if they were a sequence of queries, so that the cache need not
-    be copied.
-    """
-    keys, values = window
-    grouped = query.view(query.shape[0], keys.shape[1], -1, query.shape[-1])
-    heard = functional.scaled_dot_product_attention(
-        grouped, keys, values, attn_mask=seen[:, None, None, :], scale=attention.scaling
-    )
-    return heard.flatten(1)
-
-
-def _finish(layer: Any, hidden: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-    """The rest of a layer after attention: both residual connections and the MLP."""
-    hidden = hidden + layer.self_attn.o_proj(heard) * layer.residual_multiplier
-    thought = layer.mlp(layer.post_attention_layernorm(hidden))
-    return hidden + thought * layer.residual_multiplier
+def _hidden_columns(positions: torch.Tensor, width: int, dtype: torch.dtype) -> torch.Tensor:
+    """What attention adds to its scores: minus infinity behind the position of each row, [rows, 1, 1, width]."""
+    behind = torch.arange(width, device=positions.device) > positions[:, None]
+    none = torch.zeros((), dtype=dtype, device=positions.device)
+    return none.masked_fill(behind[:, None, None, :], -torch.inf)

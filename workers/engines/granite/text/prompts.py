@@ -47,6 +47,9 @@ class PromptTable:
     spoken: str = ""
     """Stands before a transcription; `{language}` is replaced by the English name of the spoken language."""
 
+    punctuated: bool = False
+    """Whether a transcription without keywords has punctuation and capitals, unlike CTC text."""
+
     def instruction(self, language: str, translate_to: str | None, *, keywords: bool) -> str:
         """
         The user's text after the audio, up to the place of the keywords.
@@ -71,6 +74,7 @@ GRANITE_4_0 = PromptTable(
 
 GRANITE_4_1 = PromptTable(
     name="granite-4.1",
+    punctuated=True,
     transcribe="transcribe the speech with proper punctuation and capitalization.",
     transcribe_with_keywords="transcribe the speech to text. Keywords: ",
     translate="translate the speech to {language} with proper punctuation and capitalization.",
@@ -85,6 +89,7 @@ GRANITE_4_1_RAW = PromptTable(
 
 GRANITE_5_0 = PromptTable(
     name="granite-5.0",
+    punctuated=True,
     transcribe="transcribe the speech with proper punctuation and capitalization.",
     transcribe_with_keywords="transcribe the speech with proper punctuation and capitalization. Keywords: ",
     translate="translate the speech to {language} with proper punctuation and capitalization.",

@@ -27,6 +27,21 @@ def pays(cost: Cost, acceptance: float) -> bool:
     return acceptance * cost.step > cost.verify
 
 
+@dataclass(frozen=True, slots=True)
+class TrustRule:
+    """
+    When a draft is accepted although greedy decoding might write another text (Saon et al., arXiv:2603.11243).
+
+    The defaults are those of the paper; 3.0 and 0.1 are its fastest setting.
+    """
+
+    most_entropy: float = 0.7
+    """In nats.  If no frame of the CTC posteriors exceeds it, the CTC text is the final: no language model runs."""
+
+    least_probability: float = 0.2
+    """Least probability that the language model must give to a token of a draft."""
+
+
 class DraftLedger:
     """The measured costs, and the recent share of accepted draft tokens."""
 

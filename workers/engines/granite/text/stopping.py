@@ -53,7 +53,8 @@ def stop_reason(
     """
     if tokens[-1] in end:
         return StopReason(StoppingRule.SAID, len(tokens) - 1)
-    if cut_loops and (unit := looping(tokens)):
+    long_enough = len(tokens) >= MOST_REPEATED * most  # a shorter text cannot hold such a loop
+    if cut_loops and long_enough and (unit := looping(tokens)):
         start = _loop_start(tokens, unit)
         if len(tokens) - start >= MOST_REPEATED * most:
             return StopReason(StoppingRule.LOOP, start + unit)
