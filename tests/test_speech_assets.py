@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from tests.support.sounds import Pcm, level
-from tests.support.wav import read_wav
+from support.sounds import Pcm, level
+from support.wav import read_wav
 
 DEMO = Path(str(resources.files("cli") / "demo"))
 MAKING = Path(__file__).parents[1] / "docs" / "demo-call"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients_installed import BIN, LONG, ROOT, Clients, GatewayPorts, Prompt
+from support.clients import BIN, LONG, ROOT, Clients, GatewayPorts, Prompt
 from support.servers import until
 
 from protocol.auth.credentials import ApiKey, Keyring, Kind, Scope, Signer, digest, key_text

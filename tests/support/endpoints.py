@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import httpx
+from support.pipeline import Event
 
 from protocol.audio import Encoding, Pcm, encode
 from protocol.dialects.audiosocket import Frame, FrameSplitter
-from tests.support.pipeline import Event
 
 
 def free_port() -> int:

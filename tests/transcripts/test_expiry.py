@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from spoken_calls import ended, final, recorded, started
+from support.call_records import ended, final, recorded, started
 
 from broker.redis_keys import Partition
 from transcripts.database.opening import open_database

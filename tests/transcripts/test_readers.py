@@ -9,7 +9,7 @@ import srt
 import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spoken_calls import said, transcript
+from support.call_records import said, transcript
 
 from transcripts.export import export
 from transcripts.transcript import Transcript

@@ -9,9 +9,9 @@ import redis as sync_redis
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
-from spoken_calls import HUGE, fields, final
 from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
+from support.call_records import HUGE, fields, final
 from support.valkey import ValkeyServer
 
 from broker.redis_keys import RECORDER, Partition

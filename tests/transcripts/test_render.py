@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from spoken_calls import SECOND, said, transcript
+from support.call_records import SECOND, said, transcript
 
 from protocol.events import KeywordsApplied, SegmentId, Span
 from transcripts.render import render

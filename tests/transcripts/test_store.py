@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spoken_calls import CALL, HUGE, ended, final, recorded, started
 from sqlalchemy import create_engine, event, text
+from support.call_records import CALL, HUGE, ended, final, recorded, started
 
 from protocol.events import (
     DtmfPressed,

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from recordings import DialectRecording, parse, replay
+from support.snippets import module_of, snippet
 from test_contract import AnyOrder
 
 from protocol.bridge_events import AudioReceived, CallClosed, CallOpened
 from protocol.dialects.base import Dialect, Request
-from tests.support.snippets import module_of, snippet
 
 PAGE = "docs/contributing/dialect.md"
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
-from spoken_calls import CALL, ended, final, recorded, started
 from support.api import RunningApi, running_api
+from support.call_records import CALL, ended, final, recorded, started
 
 from broker.redis_keys import CallKeys
 from protocol.event_codec import encode_event

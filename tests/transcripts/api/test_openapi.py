@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from spoken_calls import CALL, recorded
 from support.api import running_api
+from support.call_records import CALL, recorded
 from support.valkey import ValkeyServer
 
 from broker.connection import connect

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 from redis.asyncio import Redis
-from spoken_calls import CALL, recorded
 from support.api import RunningApi, bearer, running_api
+from support.call_records import CALL, recorded
 from support.credentials import Site, site, token
 
 from cli import keys

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.wav import read_wav
 
-from tests.support.wav import read_wav
 from workers.engines import registry
 from workers.engines.base import Engine, Samples
 from workers.engines.moonshine import engine as moonshine_engine

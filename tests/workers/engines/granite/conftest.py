@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.support.once import once
+from support.once import once
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny checkpoint."""
-    from tests.support import tiny_granite
+    from support import tiny_granite
 
     tiny_granite.torch.set_num_threads(1)
     return once(tmp_path_factory, "tiny-granite", tiny_granite.build)
@@ -20,7 +19,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def vendor(tiny: Path) -> Any:
     """transformers' own processor and model of the tiny checkpoint."""
-    from tests.support import tiny_granite
+    from support import tiny_granite
 
     return tiny_granite.reference(tiny)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from bench.granite import TRUE, main, text_length, timetable  # noqa: E402 - needs the optional extra
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.acoustic.encoder import Layout, RaggedEncoder  # noqa: E402

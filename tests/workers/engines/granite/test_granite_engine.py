@@ -10,7 +10,7 @@ import pytest
 
 from workers.engines.base import Effort, EngineBrokenError, EngineError, Hypothesis, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines import registry  # noqa: E402 - needs the optional extra

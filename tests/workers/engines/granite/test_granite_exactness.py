@@ -9,7 +9,7 @@ import pytest
 
 from workers.engines.base import Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402

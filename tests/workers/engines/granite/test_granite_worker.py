@@ -13,7 +13,7 @@ from support.job_streams import Lane, working
 from protocol.events import Final
 from workers.engines.base import Capabilities, Hypothesis, Samples, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from workers.engines.granite import GraniteSettings  # noqa: E402 - needs the optional extra
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
