@@ -95,7 +95,7 @@ def _side_servers(configuration: Configuration) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class _StartedStack:
     """The parts that run: URL of the gateway, the stack, and the environment of its parts."""
 
     url: str
@@ -104,7 +104,7 @@ class _Running:
 
 
 @contextlib.asynccontextmanager
-async def _api(options: argparse.Namespace, running: _Running) -> AsyncIterator[str]:
+async def _api(options: argparse.Namespace, running: _StartedStack) -> AsyncIterator[str]:
     """Start the HTTP API; yields its URL."""
     configuration = configuration_of(options)
     settings = configuration.section("api", ApiSettings)
@@ -123,7 +123,7 @@ async def _api(options: argparse.Namespace, running: _Running) -> AsyncIterator[
 @contextlib.asynccontextmanager
 async def _pipeline(
     options: argparse.Namespace, log_file: Path | None, endpoints: Mapping[str, int] | None = None
-) -> AsyncIterator[_Running]:
+) -> AsyncIterator[_StartedStack]:
     """Start all parts in order of dependency; yields them."""
     configuration = configuration_of(options)
     shared = configuration.section("redis", RedisSettings)
@@ -145,7 +145,7 @@ async def _pipeline(
                 ChildProcess("gateway", flags_of(options, "gateway"), environment)
             )
             scheme = "wss" if settings.tls_certificate else "ws"
-            yield _Running(f"{scheme}://{settings.host}:{port}", stack, environment)
+            yield _StartedStack(f"{scheme}://{settings.host}:{port}", stack, environment)
         finally:
             await stack.stop()
 

@@ -21,7 +21,8 @@ PROMPTS = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text("u
 
 @pytest.fixture(scope="module")
 def script() -> dict[str, Any]:
-    return json.loads((DEMO / "script.json").read_text("utf-8"))
+    script: dict[str, Any] = json.loads((DEMO / "script.json").read_text("utf-8"))
+    return script
 
 
 @pytest.fixture(scope="module")

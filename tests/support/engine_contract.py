@@ -36,12 +36,14 @@ class Contender:
 def tone(*hertz: float, seconds: float = 3.0) -> Samples:
     time = np.arange(round(RATE * seconds)) / RATE
     waves = np.array([np.sin(2 * np.pi * each * time) for each in hertz])
-    return (0.3 * waves.mean(axis=0)).astype(np.float32)
+    mixed: Samples = (0.3 * waves.mean(axis=0)).astype(np.float32)
+    return mixed
 
 
 def switched(sound: Samples, seconds: float) -> Samples:
     """On and off again, as ringing and busy tones are."""
-    return sound * (np.arange(len(sound)) // round(RATE * seconds) % 2 == 0)
+    on = np.arange(len(sound)) // round(RATE * seconds) % 2 == 0
+    return np.where(on, sound, np.float32(0))
 
 
 def hiss(level: float, seconds: float = 3.0, seed: int = 0) -> Samples:

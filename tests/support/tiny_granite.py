@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-torch = pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
 pytest.importorskip("transformers", reason="the optional extra `granite` is not installed")
+
+import torch
 
 RATE = 16_000
 AUDIO = "<|audio|>"
@@ -43,19 +45,19 @@ _SPOKEN = 24
 
 Samples = npt.NDArray[np.float32]
 
-_ENCODER = {
+_ENCODER: dict[str, Any] = {
     "input_dim": 160, "num_layers": 2, "hidden_dim": 64, "feedforward_mult": 4, "num_heads": 4, "dim_head": 16,
     "output_dim": 348, "context_size": 200, "max_pos_emb": 512, "dropout": 0.1, "conv_kernel_size": 15,
     "conv_expansion_factor": 2,
 }  # fmt: skip
-_PROJECTOR = {
+_PROJECTOR: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
     "encoder_hidden_size": 64, "cross_attention_frequency": 1, "max_position_embeddings": 2048,
     "use_qformer_text_input": False, "vocab_size": 32,
 }  # fmt: skip
 # Multipliers stay apart from 1, so that a forgotten one shows; with the wide initialisation the random model
 # listens: its text depends on the audio and on the prompt.
-_TEXT = {
+_TEXT: dict[str, Any] = {
     "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "attention_multiplier": 0.25,
@@ -330,12 +332,12 @@ def _model(tokenizer: Any, seed: int) -> Any:
 def _teach(model: Any, seed: int) -> None:
     """Letters for the sounds of the alphabet; blank for silence, noise and tones.  Cross entropy by the frame."""
     from workers.engines.granite.acoustic.encoder import RaggedEncoder
-    from workers.engines.granite.compat import anatomy_of
+    from workers.engines.granite.compat import modules_of
 
     torch.manual_seed(seed)
     features, labels = _lessons()
-    anatomy = anatomy_of(model)
-    encoder, ragged = anatomy.listener.encoder, RaggedEncoder(anatomy)
+    modules = modules_of(model)
+    encoder, ragged = modules.acoustic.encoder, RaggedEncoder(modules)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=5e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / 15) * (1 - 0.8 * step / _STEPS)
@@ -369,5 +371,5 @@ def _lessons() -> tuple[list[Any], list[Any]]:
         labels.append(label)
     quiet = list(_not_speech(2.0))
     labels += [torch.zeros(frames, dtype=torch.long)] * len(quiet)
-    clips = [torch.from_numpy(clip[: 2 * 160 * frames]) for clip in [*clips, *quiet]]
-    return [mel.features(clip)[:frames] for clip in clips], labels
+    sounds = [torch.from_numpy(clip[: 2 * 160 * frames]) for clip in [*clips, *quiet]]
+    return [mel.features(sound)[:frames] for sound in sounds], labels

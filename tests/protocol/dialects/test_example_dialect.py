@@ -40,7 +40,8 @@ def test_the_example_passes_the_contract_test_with_messages_in_any_order(
     class OfTheExample(AnyOrder):
         recording = toy
 
-    machine = OfTheExample.TestCase()
-    machine.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+    OfTheExample.TestCase.settings = settings(
+        max_examples=20, stateful_step_count=15, deadline=None
+    )
 
-    machine.runTest()
+    OfTheExample.TestCase().runTest()

@@ -10,9 +10,10 @@ from support.once import once
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny checkpoint."""
+    import torch
     from support import tiny_granite
 
-    tiny_granite.torch.set_num_threads(1)
+    torch.set_num_threads(1)
     return once(tmp_path_factory, "tiny-granite", tiny_granite.build)
 
 

@@ -32,7 +32,8 @@ def replayed(act: Callable[[], Any], _device: Any) -> Any:
 def texts(decoder_factory: DecoderFactory, rows: Sequence[Row]) -> dict[int, Written]:
     """Decode `rows`, two joining at a time."""
     decoder = decoder_factory.decoder(frozenset(), cut_loops=False)
-    waiting, found = list(rows), {}
+    waiting = list(rows)
+    found: dict[int, Written] = {}
     while waiting or decoder.running:
         joining = min(2, decoder.free, len(waiting))
         if joining:

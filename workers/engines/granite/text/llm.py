@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ..compat import Anatomy
+from ..compat import ModelModules
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class KeyValues:
 class LanguageModel:
     """Prefill and single decode steps.  Its only state is the cache that the caller passes."""
 
-    def __init__(self, model: Anatomy) -> None:
+    def __init__(self, model: ModelModules) -> None:
         self._body = model.decoder
         self._head = model.head
         text = model.config.text_config
@@ -129,11 +129,15 @@ class LanguageModel:
             window = (keys[:rows, :, :width], values[:rows, :, :width])
             heard = _attend_step(layer.self_attn, query, window, seen)
             hidden = _finish(layer, hidden, heard)
-        return self._body.norm(hidden)
+        normed: torch.Tensor = self._body.norm(hidden)
+        return normed
 
     def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
         """Embed as the vendor does: the audio token, if the model ever writes it, becomes token 0."""
-        return self._body.embed_tokens(tokens.masked_fill(tokens == self._audio, 0))
+        embedded: torch.Tensor = self._body.embed_tokens(
+            tokens.masked_fill(tokens == self._audio, 0)
+        )
+        return embedded
 
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The likeliest token for each hidden state, and its log-probability."""
@@ -207,5 +211,6 @@ def _attend_step(
 def _finish(layer: Any, hidden: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
     """The rest of a layer after attention: both residual connections and the MLP."""
     hidden = hidden + layer.self_attn.o_proj(heard) * layer.residual_multiplier
-    thought = layer.mlp(layer.post_attention_layernorm(hidden))
-    return hidden + thought * layer.residual_multiplier
+    thought: torch.Tensor = layer.mlp(layer.post_attention_layernorm(hidden))
+    finished: torch.Tensor = hidden + thought * layer.residual_multiplier
+    return finished
