@@ -112,7 +112,7 @@ async def prompts(engine: Engine, clips: Sequence[Clip], pace: float) -> bool:
     cut = errors_cut(clips, heard)
     whole = [clip for clip in clips if clip.seconds <= _MOST]
     alone = sum((errors_alone(engine, clip) for clip in track(whole, "engine alone")), WordErrors())
-    print(f"  through the ring  {100 * cut.rate:5.2f} %  {cut}")
+    print(f"  pipeline          {100 * cut.rate:5.2f} %  {cut}")
     print(f"  engine alone      {100 * alone.rate:5.2f} %  {alone}")
     return cut.rate <= alone.rate + 0.01
 

@@ -45,7 +45,7 @@ async def echo(socket: ServerConnection) -> None:
 
 
 async def fuzz(wstest: str, folder: Path) -> dict[str, str]:
-    """Run the suite.  Returns its verdict for each case."""
+    """Run the suite.  Returns its result for each case."""
     gateway = Gateway(Redis(), 1, GatewaySettings(port=0), None)
     options = gateway._serving() | {"process_request": None}
     async with serve(echo, **options) as server:
@@ -73,12 +73,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().split("\n")[0])
     parser.add_argument("--wstest", default="wstest", help="the suite's program")
     with tempfile.TemporaryDirectory() as folder:
-        verdicts = asyncio.run(fuzz(parser.parse_args().wstest, Path(folder)))
+        results = asyncio.run(fuzz(parser.parse_args().wstest, Path(folder)))
     print(recipe())
-    print(f"{len(verdicts)} cases:", dict(Counter(verdicts.values())))
-    failed = {name for name, verdict in verdicts.items() if verdict not in _GOOD}
+    print(f"{len(results)} cases:", dict(Counter(results.values())))
+    failed = {name for name, result in results.items() if result not in _GOOD}
     print("failed:", ", ".join(sorted(failed)) or "none")
-    return int(not verdicts or not failed <= _KNOWN)
+    return int(not results or not failed <= _KNOWN)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ failed.
 In every second run Valkey persists its data and may lose the last part of it, as after a power failure; in the
 other runs it loses everything.
 
-After the death of a gateway or of Valkey the next fault waits until the calls have recovered, because two deaths
+After a crash of a gateway or of Valkey the next fault waits until the calls have recovered, because two crashes
 at once are not promised to be harmless. For the same reason no gateway is killed while the recorder is away.
 """
 
@@ -38,11 +38,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.bridge import Bridge, CallScript, script
+from bench.chaos_result import ChaosResult, evaluate
 from bench.faults import Chaos, FaultPlan, stored
 from bench.one_way import OneWayBridge
 from bench.recipe import recipe
 from bench.rig import LOST_SECONDS, Rig, free_ports, rig, running
-from bench.verdict import Verdict, evaluate
 from broker.connection import connect
 from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
@@ -56,7 +56,7 @@ processes.
 """
 
 
-async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> Verdict:
+async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> ChaosResult:
     """Run all calls under faults and evaluate them. The logs of all processes go to `plan.keep`, if it is set."""
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="trunkline-chaos-") as name:
@@ -181,11 +181,11 @@ def main() -> int:
         print(f"\nseed {seed}, {calls} calls", flush=True)
         scripts = scripts_of(calls, options.segments // calls, options.poison, seed)
         began = time.monotonic()
-        verdict = run_loop(play(scripts, seed, plan))
+        result = run_loop(play(scripts, seed, plan))
         memory = "kept its memory" if plan.durable else "forgot everything"
         print(f"valkey {memory}, {time.monotonic() - began:.0f} s")
-        print(verdict.text, flush=True)
-        failed += not verdict.passed
+        print(result.text, flush=True)
+        failed += not result.passed
     return 1 if failed else 0
 
 

@@ -44,7 +44,7 @@ class KernelCounter(TorchDispatchMode):
     """Counts operations that compute, by name."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -56,7 +56,8 @@ class KernelCounter(TorchDispatchMode):
 
 def kernels(act: Callable[[], object]) -> Counter[str]:
     """The kernels of one call of `act`, by name."""
-    with KernelCounter() as counter:
+    counter = KernelCounter()
+    with counter:
         act()
     return counter.counts
 

@@ -122,18 +122,18 @@ async def measure(it: Rig, http_port: int, options: argparse.Namespace) -> bool:
     gateway, began = it.gateways[0], asyncio.Semaphore(_AT_ONCE)
     alone = _megabytes(gateway.running), _cpu_seconds(gateway)
     started = time.monotonic()
-    doors = ((it.ports[0], _WEBSOCKET), (http_port, ""))
+    endpoints = ((it.ports[0], _WEBSOCKET), (http_port, ""))
     listeners, extra = (
         [Listener() for _ in range(count)] for count in (options.listeners, options.more)
     )
     tasks = [
-        asyncio.ensure_future(one.listen(*doors[number % 2], began))
+        asyncio.ensure_future(one.listen(*endpoints[number % 2], began))
         for number, one in enumerate(listeners)
     ]
     await asyncio.gather(*(one.opened.wait() for one in listeners))
     opening = time.monotonic() - started
     print(f"  opened in                   {opening:.1f} s", flush=True)
-    await asyncio.gather(*(one.listen(*doors[n % 2], began) for n, one in enumerate(extra)))
+    await asyncio.gather(*(one.listen(*endpoints[n % 2], began) for n, one in enumerate(extra)))
     idle = _megabytes(gateway.running), _cpu_seconds(gateway)
     await asyncio.sleep(10)
     at_rest = (_cpu_seconds(gateway) - idle[1]) / 10

@@ -16,7 +16,7 @@ from transformers import (
     GraniteSpeechForConditionalGeneration,
 )
 
-from workers.engines.granite.compat import anatomy_of
+from workers.engines.granite.compat import modules_of
 from workers.engines.granite.engine import GraniteEngine
 from workers.engines.granite.interfaces import EngineOptions
 from workers.engines.granite.loading import capabilities, longest, prepared, take_apart
@@ -96,7 +96,7 @@ def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
     with torch.device(device):
         model = GraniteSpeechForConditionalGeneration(config)
     torch.set_default_dtype(torch.float32)
-    anatomy_of(model).listener.encoder.out.bias.data[
+    modules_of(model).acoustic.encoder.out.bias.data[
         0
     ] = -1e4  # never blank: the noise must count as speech here
     model = prepared(model, device)

@@ -19,10 +19,10 @@ def connect_blocking(settings: RedisSettings) -> Redis:
     options = patience() | {"retry": Retry(NoBackoff(), 0), "max_connections": 2}
     if scheme.endswith("+sentinel"):
         servers, service, login = several(scheme.removesuffix("+sentinel") + mark + rest)
-        sentinels = Sentinel(servers, sentinel_kwargs=patience())  # type: ignore[no-untyped-call]
-        return cast("Redis", sentinels.master_for(service, **(options | login)))  # type: ignore[no-untyped-call]
+        sentinels = Sentinel(servers, sentinel_kwargs=patience())
+        return cast("Redis", sentinels.master_for(service, **(options | login)))
     if scheme.endswith("+cluster"):
         servers, _, login = several(scheme.removesuffix("+cluster") + mark + rest)
-        nodes = [ClusterNode(*one) for one in servers]  # type: ignore[no-untyped-call]
+        nodes = [ClusterNode(*one) for one in servers]
         return cast("Redis", RedisCluster(startup_nodes=nodes, **(options | login)))
     return Redis.from_pool(BlockingConnectionPool.from_url(settings.url, **options))

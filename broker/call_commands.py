@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from protocol.call_commands import Command, Reply, Request, decode_reply, encode
+from protocol.call_commands import Command, CommandRequest, Reply, decode_reply, encode
 
 from .redis_keys import CallKeys
 
@@ -22,7 +22,7 @@ async def send_command(
     Returns its reply; None if no gateway has answered within `seconds`.  Raises the errors of redis-py.
     """
     reply_to = f"{keys.partition.tag}:reply:{secrets.token_hex(8)}"
-    request = Request(keys.call_id, reply_to, command)
+    request = CommandRequest(keys.call_id, reply_to, command)
     await redis.publish(keys.partition.commands, encode(request))
     answer: Any = await redis.blpop([reply_to], timeout=seconds)
     return decode_reply(answer[1]) if answer else None

@@ -242,7 +242,7 @@ def _behind_sentinels(url: str, connections: int) -> Redis:
     if not service:
         raise ValueError("give the service name after the sentinels, for example /mymaster")
     brief = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _CONNECT_SECONDS}
-    sentinels = Sentinel(servers, sentinel_kwargs=brief)  # type: ignore[no-untyped-call]
+    sentinels = Sentinel(servers, sentinel_kwargs=brief)
     client: Redis = sentinels.master_for(
         service, redis_class=CancellableRedis, **(_options(connections) | options)
     )

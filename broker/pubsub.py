@@ -114,7 +114,7 @@ class PubSubHub:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._confirmed.clear()
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await pubsub.aclose()
 
     async def _subscribe(self, pubsub: PubSub) -> None:
         """Keep the subscriptions equal to the channels that have readers."""

@@ -87,7 +87,7 @@ ADOPT = script(
 )
 
 WRITE_CHECKPOINT = script(
-    "beat",
+    "write_checkpoint",
     ("hash", "zset", "stream", "hash"),
     OWNED,
     WHOLE,

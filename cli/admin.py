@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from protocol.auth.credentials import Kind, Scope, Signer
+from protocol.auth.credentials import Scope, Signer, SignerKind
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 from workers.engines import registry
@@ -62,7 +62,7 @@ def keys(options: argparse.Namespace) -> None:
             key_file.trust(
                 path,
                 Signer(
-                    Kind(options.kind),
+                    SignerKind(options.kind),
                     options.name,
                     options.tenant,
                     scopes,

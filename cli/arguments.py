@@ -237,7 +237,7 @@ def _fetch(verb: argparse.ArgumentParser) -> None:
 
 
 def _keys(verb: argparse.ArgumentParser) -> None:
-    from protocol.auth.credentials import Kind, Scope
+    from protocol.auth.credentials import Scope, SignerKind
 
     actions = verb.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="create a key; it is shown once")
@@ -253,7 +253,7 @@ def _keys(verb: argparse.ArgumentParser) -> None:
             " the secret or the public key from standard input"
         ),
     )
-    trust.add_argument("kind", choices=[str(kind) for kind in Kind])
+    trust.add_argument("kind", choices=[str(kind) for kind in SignerKind])
     trust.add_argument("name", help="issuer, AudioHook API key, or common name of a certificate")
     trust.add_argument("--algorithm", default="", help="for tokens: HS256, RS256, ES256 or EdDSA")
     trust.add_argument("--audience", default="", help="for tokens: required value of the aud claim")

@@ -127,7 +127,7 @@ def _side_servers(configuration: Configuration) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class _StartedStack:
     """The parts that run: URL of the gateway, the stack, and the environment of its parts."""
 
     url: str
@@ -137,7 +137,7 @@ class _Running:
 
 @contextlib.asynccontextmanager
 async def _api(
-    options: argparse.Namespace, running: _Running, places: _Places
+    options: argparse.Namespace, running: _StartedStack, places: _Places
 ) -> AsyncIterator[None]:
     """Start the HTTP API, which serves the pages."""
     configuration = configuration_of(options)
@@ -162,7 +162,7 @@ async def _api(
 @contextlib.asynccontextmanager
 async def _pipeline(
     options: argparse.Namespace, log_file: Path | None, places: _Places | None = None
-) -> AsyncIterator[_Running]:
+) -> AsyncIterator[_StartedStack]:
     """Start all parts in order of dependency; yields them."""
     configuration = configuration_of(options)
     shared = configuration.section("redis", RedisSettings)
@@ -187,7 +187,7 @@ async def _pipeline(
                 ChildProcess("gateway", flags_of(options, "gateway"), environment)
             )
             scheme = "wss" if settings.tls_certificate else "ws"
-            yield _Running(f"{scheme}://{settings.host}:{port}", stack, environment)
+            yield _StartedStack(f"{scheme}://{settings.host}:{port}", stack, environment)
         finally:
             await stack.stop()
 

@@ -45,7 +45,7 @@ NO_ROOM_FOR_CARD = "this call has no room for more cards"
 """Why a card was not added."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class CommandRequest(msgspec.Struct, frozen=True):
     """A command to one call.  `call_id`: filed id; `reply_to`: key of the list for the reply."""
 
     call_id: str
@@ -69,15 +69,15 @@ class CommandError(ValueError):
     """The bytes are not of a version that this program knows."""
 
 
-def encode(value: Request | Reply) -> bytes:
+def encode(value: CommandRequest | Reply) -> bytes:
     """Encode a request or a reply."""
     return msgspec.msgpack.encode(value)
 
 
-def decode_request(payload: bytes) -> Request:
+def decode_request(payload: bytes) -> CommandRequest:
     """Decode a request.  Raises CommandError."""
     try:
-        return msgspec.msgpack.decode(payload, type=Request)
+        return msgspec.msgpack.decode(payload, type=CommandRequest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise CommandError("a command of another version of Trunkline") from exc
 

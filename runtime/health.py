@@ -9,7 +9,7 @@ WORDS = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResponse:
     """Response to one request."""
 
     status: HTTPStatus
@@ -53,7 +53,7 @@ class Health:
         return self._obstacle() if self.redis_answers else "Redis does not answer"
 
 
-def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
+def answer(path: str, health: Health, metrics: Callable[[], str]) -> ProbeResponse:
     """
     Return the response for `path`.
 
@@ -62,19 +62,19 @@ def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
     """
     match path:
         case "/livez":
-            return Answer(HTTPStatus.OK, "alive\n")
+            return ProbeResponse(HTTPStatus.OK, "alive\n")
         case "/startupz":
             return _unless(None if health.started else "starting", "started")
         case "/readyz":
             return _unless(health.obstacle, "ready")
         case "/metrics":
-            return Answer(HTTPStatus.OK, metrics(), METRICS_TYPE)
+            return ProbeResponse(HTTPStatus.OK, metrics(), METRICS_TYPE)
         case _:
             paths = "/livez, /startupz, /readyz, /metrics"
-            return Answer(HTTPStatus.NOT_FOUND, f"no such path; there are {paths}\n")
+            return ProbeResponse(HTTPStatus.NOT_FOUND, f"no such path; there are {paths}\n")
 
 
-def _unless(obstacle: str | None, good: str) -> Answer:
+def _unless(obstacle: str | None, good: str) -> ProbeResponse:
     if obstacle is None:
-        return Answer(HTTPStatus.OK, f"{good}\n")
-    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{obstacle}\n")
+        return ProbeResponse(HTTPStatus.OK, f"{good}\n")
+    return ProbeResponse(HTTPStatus.SERVICE_UNAVAILABLE, f"{obstacle}\n")

@@ -22,6 +22,9 @@ from protocol.settings import RedisSettings
 from runtime.log_fields import refuse_others
 from workers.engines.base import Engine
 
+# its assertions show their values, as those of test files do
+pytest.register_assert_rewrite("support.engine_contract")
+
 # Times are never asserted in tests: a busy machine is no fault of the code.
 settings.register_profile("trunkline", deadline=None)
 settings.load_profile("trunkline")

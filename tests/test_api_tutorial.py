@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 from support.api import running_api
@@ -47,7 +48,7 @@ async def test_every_snippet_of_the_tutorial_runs(redis: Redis, tmp_path: Path) 
             await heard.until("call.ended")
         await stored_call(it.store, "first-call")
         async with running_api(redis, it.store) as api:
-            said = [
+            said: list[Any] = [
                 json.loads(text) if kind == "json" else await run(kind, text, api.url)
                 for kind, text in snippets()
             ]

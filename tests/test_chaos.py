@@ -17,13 +17,14 @@ import pytest
 from bench.bridge import script
 from bench.rows import rows_in, rows_of
 from bench.spoken import SYLLABLE
+from protocol.call import Role
 from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import (
     CallEnded,
     CallStarted,
     ChannelTotals,
     Final,
-    Role,
+    LoggedEvent,
     SegmentId,
     Span,
     Timing,
@@ -108,26 +109,16 @@ SEGMENT = StoredSegment(
 )
 TOTALS = (ChannelTotals(transcribed=3_200, silence=4_800),)
 CALL = CallSummary("c1", ("mixed",), "en", "twilio", 12.5, "completed", 8_000, TOTALS)
+EVENTS: list[LoggedEvent] = [
+    CallStarted((Role.MIXED,), "en", "twilio", 12.5),
+    Final(
+        SEGMENT.segment, SEGMENT.span, SEGMENT.words, "en", 0, (), "e", Timing(3, 4), ("loop_cut",)
+    ),
+    CallEnded("completed", 8_000, 1, TOTALS),
+]
 LOG = [
     json.loads(EventJsonWriter("c1", (Role.MIXED,)).write(entry_of(event, seq)))
-    for seq, event in enumerate(
-        [
-            CallStarted((Role.MIXED,), "en", "twilio", 12.5),
-            Final(
-                SEGMENT.segment,
-                SEGMENT.span,
-                SEGMENT.words,
-                "en",
-                0,
-                (),
-                "e",
-                Timing(3, 4),
-                ("loop_cut",),
-            ),
-            CallEnded("completed", 8_000, 1, TOTALS),
-        ],
-        start=1,
-    )
+    for seq, event in enumerate(EVENTS, start=1)
 ]
 
 

@@ -48,7 +48,8 @@ def compose(profile: str, **shell: str) -> dict[str, Any]:
         env=os.environ | shell,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def services() -> list[tuple[str, dict[str, Any]]]:

@@ -135,7 +135,8 @@ class ImageProcess:
     def ask(self, path: str, port: int | None = None) -> str:
         url = f"http://127.0.0.1:{port or self.status_port}{path}"
         with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.read().decode()
+            text: str = answer.read().decode()
+            return text
 
     def wait_until_ready(self) -> None:
         while True:
@@ -153,7 +154,8 @@ class ImageProcess:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import re
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,7 +179,7 @@ async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) ->
             await redis.xgroup_create(job_stream, WORKERS, id="0", mkstream=True)
             left = 0
             while not left:
-                taken = await redis.xreadgroup(
+                taken: Any = await redis.xreadgroup(
                     WORKERS, "dead", {job_stream: ">"}, count=64, block=100
                 )
                 left = sum(len(entries) for _, entries in taken or ())

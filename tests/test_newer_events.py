@@ -8,6 +8,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
+from support.answers import entries_of
 from support.endpoints import free_port, sent_events
 from support.engines import LengthTeller
 from support.newer_events import of_next_version, of_unknown_type, with_unknown_field
@@ -46,13 +47,14 @@ NEWER = [RICHER, UNKNOWN, BROKEN]
 
 async def logged(redis: Redis) -> list[bytes]:
     """The events of the call in Redis, as bytes."""
-    return [fields[b"e"] for _, fields in await redis.xrange(KEYS.log)]
+    return [fields[b"e"] for _, fields in await entries_of(redis, KEYS.log)]
 
 
 async def store_of(redis: Redis) -> CallStore:
     """The writes of the call's owner, as another process of it would make them."""
     log, owner = await redis.hmget(KEYS.meta, ["log", "owner"])
-    assert log and owner
+    assert isinstance(log, bytes)
+    assert isinstance(owner, bytes)
     store = CallStore(redis, KEYS, owner.decode())
     store.log = log.decode()
     return store
@@ -77,7 +79,7 @@ async def test_a_restore_writes_the_same_bytes_into_an_emptied_redis(redis: Redi
 
     assert before == [one.payload for one in (STARTED, *NEWER)]
     assert await logged(redis) == before
-    outbox = await redis.xrange(KEYS.partition.outbox)
+    outbox = await entries_of(redis, KEYS.partition.outbox)
     assert [fields[b"e"] for _, fields in outbox] == before
 
 
@@ -90,7 +92,7 @@ async def test_the_log_of_an_ended_call_is_sent_again_with_the_same_bytes(redis:
     await redis.delete(KEYS.partition.outbox)
     await store.resend(call.ledger.known)
 
-    outbox = await redis.xrange(KEYS.partition.outbox)
+    outbox = await entries_of(redis, KEYS.partition.outbox)
     assert [fields[b"e"] for _, fields in outbox] == await logged(redis)
 
 

@@ -93,7 +93,7 @@ async def test_a_call_that_is_not_stored_yet_survives_the_death_of_redis(
 async def test_a_call_is_held_until_it_is_stored_however_long_that_takes(
     valkey: ValkeyServer, redis: Redis, store: Store
 ) -> None:
-    """Longer than the gateway waits for the last finals of a call, and over two deaths of Redis."""
+    """Longer than the gateway waits for the last finals of a call, and over two losses of Redis."""
     brief = GatewaySettings(drain_seconds=0, hold_seconds=0.1)
     async with gateway(redis, brief) as url, reading(redis):
         heard = await a_call(url)

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from tests.support.sounds import Pcm, level
-from tests.support.wav import read_wav
+from support.sounds import Pcm, level
+from support.wav import read_wav
 
 DEMO = Path(str(resources.files("cli") / "demo"))
 MAKING = Path(__file__).parents[1] / "docs" / "demo-call"
@@ -22,7 +21,8 @@ PROMPTS = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text("u
 
 @pytest.fixture(scope="module")
 def script() -> dict[str, Any]:
-    return json.loads((DEMO / "script.json").read_text("utf-8"))
+    script: dict[str, Any] = json.loads((DEMO / "script.json").read_text("utf-8"))
+    return script
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,7 @@ def test_a_call_through_the_whole_stack_is_shown_and_stored(
 def test_what_other_bridges_send_ends_no_call_of_a_real_gateway(
     environment: dict[str, str], up: tuple[subprocess.Popen[str], str]
 ) -> None:
-    """Audio before the opening message, a Call-ID of SIP, garbage and a wish in another shape; then begun again."""
+    """Audio before the opening message, a Call-ID of SIP, garbage and an option in another shape; then begun again."""
     _, url = up
     media = (
         '{"event":"media","media":{"track":"inbound","timestamp":"0","payload":"'

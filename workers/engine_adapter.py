@@ -17,7 +17,7 @@ from .engines.base import (
     Utterance,
 )
 
-Answer = Hypothesis | EngineError
+EngineResult = Hypothesis | EngineError
 """The outcome of an utterance: its transcript, or the error that it caused."""
 
 
@@ -31,7 +31,7 @@ class EngineAdapter(Protocol):
         """Add utterances.  Returns one ticket for each, in order."""
         ...
 
-    def step(self) -> list[tuple[int, Answer]]:
+    def step(self) -> list[tuple[int, EngineResult]]:
         """
         Advance the engine by one step.  Returns the finished utterances as (ticket, outcome).
 
@@ -58,7 +58,7 @@ class ScreeningAdapter:
         self._asked: dict[int, int] = {}
         """Our ticket by the ticket of the inner adapter."""
 
-        self._screened: list[tuple[int, Answer]] = []
+        self._screened: list[tuple[int, EngineResult]] = []
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """See EngineAdapter."""
@@ -71,7 +71,7 @@ class ScreeningAdapter:
         ]
         return [ticket for ticket, _ in admitted]
 
-    def step(self) -> list[tuple[int, Answer]]:
+    def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter."""
         screened, self._screened = self._screened, []
         answers = self._adapter.step() if self._asked else []
@@ -94,7 +94,7 @@ class BatchAdapter:
         self._admitted += admitted
         return [ticket for ticket, _ in admitted]
 
-    def step(self) -> list[tuple[int, Answer]]:
+    def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter.  If a batch fails, its utterances are tried one by one."""
         admitted, self._admitted = self._admitted, []
         if not admitted:
@@ -102,7 +102,7 @@ class BatchAdapter:
         answers = self._transcribe([utterance for _, utterance in admitted])
         return [(ticket, answer) for (ticket, _), answer in zip(admitted, answers, strict=True)]
 
-    def _transcribe(self, batch: Sequence[Utterance]) -> list[Answer]:
+    def _transcribe(self, batch: Sequence[Utterance]) -> list[EngineResult]:
         try:
             return list(self._engine.transcribe(batch))
         except EngineError as exc:
@@ -119,7 +119,7 @@ class ContinuousAdapter:
     def __init__(self, engine: ContinuousEngine) -> None:
         self._engine = engine
         self._faults = count(-1, -1)
-        self._refused: list[tuple[int, Answer]] = []
+        self._refused: list[tuple[int, EngineResult]] = []
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """See EngineAdapter.  If the engine refuses, they are admitted one by one; the error is the outcome."""
@@ -132,7 +132,7 @@ class ContinuousAdapter:
                 return [ticket]
         return [ticket for one in utterances for ticket in self.admit([one])]
 
-    def step(self) -> list[tuple[int, Answer]]:
+    def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter."""
         refused, self._refused = self._refused, []
         return [*refused, *self._engine.step()]

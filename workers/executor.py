@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from protocol.clock import ENGINE_RATE
 from protocol.events import Timing
 
-from .engine_adapter import Answer, EngineAdapter
+from .engine_adapter import EngineAdapter, EngineResult
 from .engines.base import Effort, Hypothesis
 from .inflight import InflightJobs
 from .job_io import JobIO, PreparedJob
@@ -25,7 +25,7 @@ BACK_OFF = 0.5
 
 logger = structlog.get_logger()
 
-_Turn = tuple[list[int], list[tuple[int, Answer]]]
+_Turn = tuple[list[int], list[tuple[int, EngineResult]]]
 """Tickets of the utterances that were admitted, and the finished utterances with their outcomes."""
 
 
@@ -131,7 +131,7 @@ class EngineExecutor:
                 self._may_step.clear()
                 await self._may_step.wait()
 
-    async def _step(self) -> list[tuple[_Admitted, Answer]]:
+    async def _step(self) -> list[tuple[_Admitted, EngineResult]]:
         """Admit the prepared jobs and run one step of the engine.  Returns the finished jobs."""
         newcomers, self._ready = self._ready, []
         at, began = self._now(), time.monotonic()
@@ -155,7 +155,7 @@ class EngineExecutor:
         tickets = self._adapter.admit([one.utterance for one in newcomers]) if newcomers else []
         return tickets, self._adapter.step()
 
-    async def _settle(self, one: _Admitted, answer: Answer) -> None:
+    async def _settle(self, one: _Admitted, answer: EngineResult) -> None:
         """Report an outcome.  A final is retried until Redis accepts it; a partial is tried once."""
         job = one.ready.claimed.job
         waited_ms = max(0, round((one.at - job.queued_at) * 1_000))
@@ -173,7 +173,7 @@ class EngineExecutor:
         self._inflight.finish(one.ready.claimed)
 
 
-def _speech(finished: tuple[_Admitted, Answer]) -> float:
+def _speech(finished: tuple[_Admitted, EngineResult]) -> float:
     """Seconds of speech that count as finished: only finals, because the audio of partials comes again."""
     one, answer = finished
     if one.ready.claimed.effort is Effort.PARTIAL or not isinstance(answer, Hypothesis):

@@ -15,7 +15,7 @@ from protocol.jobs import Job
 from protocol.redaction.masking import revised
 from protocol.redaction.redactor import Revision
 
-from .engine_adapter import Answer
+from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
 from .event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .job_queue import Claimed, Outcome, WorkQueue
@@ -71,7 +71,7 @@ class JobIO:
         await self._queue.poll(partials)
         self._meter.dropped(len(partials))
 
-    async def report(self, one: PreparedJob, heard: Answer, timing: Timing) -> None:
+    async def report(self, one: PreparedJob, heard: EngineResult, timing: Timing) -> None:
         """
         Settle a final; publish a partial.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from .credentials import EVERYTHING, Keyring, Kind, Permit, Scope, Signer
+from .credentials import EVERYTHING, Keyring, Permit, Scope, Signer, SignerKind
 from .jwt_tokens import read_token
 from .request_credentials import RequestCredentials
 from .signatures import SignatureError, Signed, check_audiohook, is_from_twilio
@@ -138,13 +138,13 @@ class Authenticator:
     ) -> Permit | None:
         headers = dict(credentials.headers)
         if credentials.path == _TWILIO_PATH and (signature := headers.get("x-twilio-signature")):
-            for signer in keyring.signed_by(Kind.TWILIO):
+            for signer in keyring.signed_by(SignerKind.TWILIO):
                 if self._public and is_from_twilio(
                     signer.secret, f"{self._public}{credentials.target}", signature
                 ):
                     return _permit(signer)
         if credentials.path == _AUDIOHOOK_PATH and "signature" in headers:
-            for signer in keyring.signed_by(Kind.AUDIOHOOK, headers.get("x-api-key", "")):
+            for signer in keyring.signed_by(SignerKind.AUDIOHOOK, headers.get("x-api-key", "")):
                 if self._is_audiohook(signer, credentials, headers, now):
                     return _permit(signer)
         return None
@@ -189,7 +189,7 @@ class Authenticator:
 
 
 def _certified(keyring: Keyring, name: str | None) -> Permit | None:
-    signers = keyring.signed_by(Kind.CERTIFICATE, name) if name else []
+    signers = keyring.signed_by(SignerKind.CERTIFICATE, name) if name else []
     return _permit(signers[0]) if signers else None
 
 

@@ -99,7 +99,7 @@ class ApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
-class Kind(StrEnum):
+class SignerKind(StrEnum):
     """Kinds of signers."""
 
     JWT = "jwt"
@@ -111,7 +111,7 @@ class Kind(StrEnum):
 class Signer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A party whose signature is accepted as a credential."""
 
-    kind: Kind
+    kind: SignerKind
     name: str
     """JWT: the issuer. AudioHook: the API key. Certificate: the common name. Twilio: any name."""
 
@@ -157,7 +157,7 @@ class Keyring:
             return None
         return Permit(f"key:{key.id}", key.tenant, frozenset(key.scopes))
 
-    def signed_by(self, kind: Kind, name: str | None = None) -> list[Signer]:
+    def signed_by(self, kind: SignerKind, name: str | None = None) -> list[Signer]:
         """The signers of a kind; with `name`, only those of this name."""
         return [one for one in self.signers if one.kind == kind and name in (None, one.name)]
 
@@ -218,7 +218,7 @@ def _check_key(key: ApiKey) -> None:
 
 def _check_signer(signer: Signer) -> None:
     try:
-        if not (signer.kind is Kind.JWT and signer.tenant == ANY_TENANT):
+        if not (signer.kind is SignerKind.JWT and signer.tenant == ANY_TENANT):
             tenant(signer.tenant)
     except ValueError as exc:
         raise KeyringError(f"signer {signer.name[:64]}: {exc}") from exc
@@ -231,13 +231,13 @@ def _wrong(signer: Signer) -> str | None:
     if not signer.name or not signer.scopes:
         return "name or scopes are missing"
     match signer.kind:
-        case Kind.CERTIFICATE:
+        case SignerKind.CERTIFICATE:
             return None
-        case Kind.JWT:
+        case SignerKind.JWT:
             return _wrong_token_signer(signer)
-        case Kind.AUDIOHOOK:
+        case SignerKind.AUDIOHOOK:
             return None if _is_base64(signer.secret) else "the client secret must be base64"
-        case Kind.TWILIO:
+        case SignerKind.TWILIO:
             if len(signer.secret) >= _SHORTEST_SECRET:
                 return None
             return f"an auth token has at least {_SHORTEST_SECRET} characters"

@@ -11,7 +11,7 @@ import jwt
 
 from ..call import adapted_call_id
 from ..tenants import tenant
-from .credentials import ANY_TENANT, Keyring, Kind, Permit, Scope, Signer
+from .credentials import ANY_TENANT, Keyring, Permit, Scope, Signer, SignerKind
 
 _LONGEST = 4_096
 _LEEWAY_S = 30
@@ -27,7 +27,7 @@ def read_token(keyring: Keyring, text: str, now: float) -> Permit | None:
         return None
     try:
         issuer = jwt.decode(text, options={"verify_signature": False}).get("iss")
-        for signer in keyring.signed_by(Kind.JWT, issuer if isinstance(issuer, str) else ""):
+        for signer in keyring.signed_by(SignerKind.JWT, issuer if isinstance(issuer, str) else ""):
             return _permit(signer, _verified(signer, text), now)
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         pass

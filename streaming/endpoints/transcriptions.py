@@ -1,8 +1,8 @@
 """
 Transcription of recordings over HTTP, in the form of OpenAI's API.
 
-A recording is played into the pipeline like one that comes in Deepgram's form: through the lane of recordings,
-which live calls overtake, with the same limits, and stored as a call.
+A recording passes through the pipeline like one that comes in Deepgram's form: with the same limits, through the
+job streams of recordings, behind live calls. It is stored as a call.
 """
 
 import asyncio

@@ -31,7 +31,7 @@ from ..call.recovery import RecoveredCall
 from ..call_store import CallStore
 from ..metrics import GatewayMeter
 from ..settings import GatewaySettings
-from .channel import Channel, Origin
+from .channel import Channel, ChannelOrigin
 from .live_call import LiveCall
 from .renewal import Renewal, origin_of
 
@@ -94,7 +94,7 @@ class CallFactory:
         """
         call = self._call(queue, checkpoint, opened)
         call.start(opened.rejected_keywords)
-        channels = self._channels(opened, call, [Origin()] * len(opened.roles))
+        channels = self._channels(opened, call, [ChannelOrigin()] * len(opened.roles))
         log.info(
             "call_started",
             call_id=queue.keys.call_id,
@@ -211,7 +211,7 @@ class CallFactory:
         self,
         opened: CallOpened,
         call: Call,
-        origins: list[Origin],
+        origins: list[ChannelOrigin],
         recovered: RecoveredCall | None = None,
     ) -> list[Channel]:
         quality_monitor = QualityMonitor(len(origins), opened.rate)

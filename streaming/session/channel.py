@@ -32,7 +32,7 @@ _CHECK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ChannelOrigin:
     """Where a channel begins: after 0 if another connection owned the call before.  Samples of the call clock."""
 
     position: int = 0
@@ -74,7 +74,7 @@ class Channel:
         segmenter: ChannelSegmenter,
         vad_batcher: VadBatcher,
         call: Call,
-        origin: Origin,
+        origin: ChannelOrigin,
         quality_monitor: QualityMonitor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -187,7 +187,7 @@ class Channel:
         """Redis has everything before `position`, on the call clock: forget the replay audio before it."""
         self._replay.forget(self._internal(position))
 
-    def restart(self, segmenter: ChannelSegmenter, call: Call, origin: Origin) -> None:
+    def restart(self, segmenter: ChannelSegmenter, call: Call, origin: ChannelOrigin) -> None:
         """
         Continue with a new `Call` object, which knows the channel up to `origin`.
 

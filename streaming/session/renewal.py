@@ -10,7 +10,7 @@ from ..audio.channel_segmenter import ChannelSegmenter
 from ..call.call import Call
 from ..call.checkpoint import Checkpoint
 from ..call.recovery import RecoveredCall
-from .channel import Channel, Origin
+from .channel import Channel, ChannelOrigin
 
 _BEFORE = "stands in the log before this one"
 
@@ -26,7 +26,7 @@ class Renewal:
 
     def recalled(
         self, past: RecoveredCall, checkpoint: Checkpoint, channels: int
-    ) -> tuple[Call, list[Origin]]:
+    ) -> tuple[Call, list[ChannelOrigin]]:
         """Return the `Call` that continues the existing event log, and where each channel continues."""
         call = self.call(checkpoint)
         call.recall(past)
@@ -34,7 +34,7 @@ class Renewal:
 
     def begun_anew(
         self, past: RecoveredCall, checkpoint: Checkpoint, channels: int
-    ) -> tuple[Call, list[Origin]]:
+    ) -> tuple[Call, list[ChannelOrigin]]:
         """Return a `Call` with a new event log, for a call whose log has ended.  The call clock continues."""
         call = self.call(checkpoint)
         call.start()
@@ -42,19 +42,19 @@ class Renewal:
         for channel, position in enumerate(positions):
             if position:
                 call.miss(channel, Span(0, position), _BEFORE, Account.PAUSED)
-        return call, [Origin(one, 0, ChannelTotals(paused=one)) for one in positions]
+        return call, [ChannelOrigin(one, 0, ChannelTotals(paused=one)) for one in positions]
 
     def restart(
         self,
         channels: Sequence[Channel],
         call: Call,
-        origins: Sequence[Origin],
+        origins: Sequence[ChannelOrigin],
     ) -> None:
         """Restart every channel, so that audio which `call` does not know is processed again."""
         for channel, origin in zip(channels, origins, strict=True):
             channel.restart(self.segmenter(), call, origin)
 
 
-def origin_of(past: RecoveredCall, channel: int) -> Origin:
+def origin_of(past: RecoveredCall, channel: int) -> ChannelOrigin:
     """Return where a channel continues, according to the recovered call."""
-    return Origin(past.heard(channel), past.opened(channel), past.totals(channel))
+    return ChannelOrigin(past.heard(channel), past.opened(channel), past.totals(channel))

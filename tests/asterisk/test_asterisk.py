@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from asterisk.exchange import Exchange, Root, exchange
+from asterisk.exchange import Exchange, exchange
+from asterisk.install import Root
 from asterisk.tapping import Tapping, tapping
 from redis.asyncio import Redis
 from support.endpoints import free_port, sent_events

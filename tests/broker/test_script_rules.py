@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from support.answers import dump_of, entries_of, pending_of
 from support.valkey import ValkeyServer
 
 from broker.leases import PASS_ON
@@ -85,18 +86,14 @@ async def claimed(work: WorkQueue) -> Claimed:
     return one
 
 
-async def everything(redis: Redis) -> dict[bytes, bytes]:
-    return {key: await redis.dump(key) for key in await redis.keys()}
-
-
 async def silence(redis: Redis) -> None:
     """The last heartbeat of the call is an hour old."""
     await redis.zincrby(P0.calls, -3_600, CALL.call_id)
 
 
 async def is_alive(redis: Redis) -> bool:
-    beaten = await redis.zscore(P0.calls, CALL.call_id)
-    return bool(beaten and (await redis.time())[0] - beaten < 1_800)
+    heartbeat_at = await redis.zscore(P0.calls, CALL.call_id)
+    return bool(heartbeat_at and (await redis.time())[0] - heartbeat_at < 1_800)
 
 
 # Ownership
@@ -124,12 +121,12 @@ async def test_a_superseded_owner_changes_nothing(
     await newer.open("log-b", CHECKPOINT)
     await newer.perform([StoreAudio(ZERO, 0, b"audio!")])
     await redis.sadd(P0.job_streams, "en-en")  # names of streams belong to no call
-    before = await everything(redis)
+    before = await dump_of(redis)
 
     with contextlib.suppress(SupersededError):
         await act(gateway)
 
-    assert await everything(redis) == before
+    assert await dump_of(redis) == before
 
 
 @pytest.mark.parametrize(
@@ -239,12 +236,12 @@ async def test_a_checkpoint_replaces_the_one_before_and_is_a_heartbeat(
 async def test_a_log_is_not_half_restored(redis: Redis, gateway: CallStore, spoilt: str) -> None:
     await redis.flushall()
     await redis.set(spoilt, "spoilt")
-    before = await everything(redis)
+    before = await dump_of(redis)
 
     with pytest.raises(RedisError):
         await gateway.restore([STARTED], CHECKPOINT)
 
-    assert await everything(redis) == before
+    assert await dump_of(redis) == before
 
 
 async def test_a_restored_call_is_alive(redis: Redis, gateway: CallStore) -> None:
@@ -260,7 +257,7 @@ async def test_a_log_goes_into_a_lost_outbox_again_in_its_order(
 ) -> None:
     await gateway.resend([STARTED, LogEvent("0-0", b"the first"), LogEvent("ended", b"the end")])
 
-    entries = [fields for _, fields in await redis.xrange(P0.outbox)]
+    entries = [fields for _, fields in await entries_of(redis, P0.outbox)]
     assert [(one[b"s"], one[b"e"]) for one in entries] == [
         (b"1", STARTED.payload),
         (b"2", b"the first"),
@@ -272,7 +269,7 @@ async def test_a_log_goes_into_a_lost_outbox_again_in_its_order(
 async def test_a_probe_counts_the_entries_of_the_outbox_and_creates_nothing(redis: Redis) -> None:
     empty = await probe(redis, P0)
     is_there = await redis.exists(P0.outbox)
-    ids = [await redis.xadd(P0.outbox, {"e": "event"}) for _ in range(2)]
+    ids: list[Any] = [await redis.xadd(P0.outbox, {"e": "event"}) for _ in range(2)]
     await redis.xdel(P0.outbox, ids[0])
     found = await probe(redis, P0)
 
@@ -380,7 +377,7 @@ async def test_a_job_that_was_given_up_is_kept_for_the_operator(
 
     assert await work.settle(await claimed(work), final(), reason) is Outcome.RECORDED
 
-    kept = [(fields[b"s"], fields[b"r"]) for _, fields in await redis.xrange(P0.dead)]
+    kept = [(fields[b"s"], fields[b"r"]) for _, fields in await entries_of(redis, P0.dead)]
     assert kept == dead
 
 
@@ -413,7 +410,7 @@ async def test_a_spoilt_state_of_a_segment_is_only_a_copy_and_is_replaced(
 
 async def leases(redis: Redis) -> list[tuple[bytes, bool]]:
     """Consumer of each pending final, and whether its lease is fresh."""
-    pending = await redis.xpending_range(FINALS, WORKERS, "-", "+", 9)
+    pending = await pending_of(redis, FINALS, WORKERS)
     return [(one["consumer"], one["time_since_delivered"] < LONG // 2) for one in pending]
 
 
@@ -462,7 +459,7 @@ async def test_only_the_holder_of_a_job_passes_it_on(
         PASS_ON.source, 2, FINALS, P0.finals_in("de-de"), WORKERS, consumer, one.entry
     )
 
-    moved = [fields for _, fields in await redis.xrange(P0.finals_in("de-de"))]
+    moved = [fields for _, fields in await entries_of(redis, P0.finals_in("de-de"))]
     assert (answer, moved) == (passed, [{b"j": job()}] * passed)
     assert await redis.xlen(FINALS) == left - passed
     assert len(await leases(redis)) == 1 - passed

@@ -15,8 +15,8 @@ _SHIFTS = """() => new Promise((done) => {
 """Layout shifts without the reader's doing: https://wicg.github.io/layout-instability/"""
 
 
-async def shown(page: Page) -> list[tuple[str, str]]:
-    """Return speaker and text of all finals on the page, in the order of the page."""
+async def shown(page: Page) -> list[tuple[int, str]]:
+    """Return channel and text of all finals on the page, in the order of the page."""
     found = await page.locator(".segment.final").evaluate_all(
         "rows => rows.map((row) => [row.classList.contains('agent') ? 0 : 1, row.querySelector('.words').textContent])"
     )

@@ -214,7 +214,7 @@ def test_refused_keywords_are_said_and_accepted_ones_are_not() -> None:
 
 def test_the_end_of_the_call_is_remembered() -> None:
     captions = Captions()
-    assert captions.ended is None
+    assert not captions.ended
 
     captions.take(public(CallEnded("stop", 8_000, 1, ())), 0)
 

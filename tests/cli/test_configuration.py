@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from cli.configuration import Configuration, ConfigurationError
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 
-SECTIONS = {"redis": RedisSettings, "gateway": GatewaySettings}
+SECTIONS: dict[str, type[BaseModel]] = {"redis": RedisSettings, "gateway": GatewaySettings}
 
 
 def configuration() -> Configuration:

@@ -38,8 +38,9 @@ COMPLETE = Machine(
 
 def without(*names: str) -> Machine:
     """The complete machine, less some packages and programs."""
-    left = {"modules": COMPLETE.modules - set(names), "programs": COMPLETE.programs - set(names)}
-    return replace(COMPLETE, **left)
+    return replace(
+        COMPLETE, modules=COMPLETE.modules - set(names), programs=COMPLETE.programs - set(names)
+    )
 
 
 def check(machine: Machine, name: str) -> Check:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from broker.key_file import KeyFile
 from cli import keys
-from protocol.auth.credentials import Keyring, KeyringError, Kind, Scope, Signer
+from protocol.auth.credentials import Keyring, KeyringError, Scope, Signer, SignerKind
 from trunkline import main
 
 NOW = 1_800_000_000.0
@@ -32,7 +32,7 @@ def test_a_new_key_opens_and_does_not_stand_in_its_file(tmp_path: Path) -> None:
 
     permit = pipeline(file).unlock(key, NOW)
     assert permit is not None
-    assert (permit.tenant, permit.scopes) == ("acme", set(BOTH))
+    assert (permit.tenant, permit.scopes) == ("acme", frozenset(BOTH))
     assert key.split("_", 2)[2] not in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -52,7 +52,7 @@ def test_the_list_shows_states_and_nothing_that_opens(tmp_path: Path) -> None:
     file, console = tmp_path / "keys.json", Console(width=120, record=True, file=io.StringIO())
     key, gone = made(file, note="Leeds"), made(file)
     keys.revoke(file, gone.split("_")[1], NOW)
-    keys.trust(file, Signer(Kind.TWILIO, "main", "acme", BOTH, "0123456789abcdef"))
+    keys.trust(file, Signer(SignerKind.TWILIO, "main", "acme", BOTH, "0123456789abcdef"))
 
     console.print(keys.table(file, NOW))
 
@@ -81,17 +81,19 @@ def test_wrong_tenants_are_refused_by_name(
 @pytest.mark.parametrize(
     "signer",
     [
-        Signer(Kind.TWILIO, "main", "", BOTH, ""),
-        Signer(Kind.AUDIOHOOK, "k", "", BOTH, ""),
-        Signer(Kind.AUDIOHOOK, "k", "", BOTH, "not base64!"),
-        Signer(Kind.JWT, "i", "", BOTH, "x" * 32, algorithm="none", audience="a"),
-        Signer(Kind.JWT, "i", "", BOTH, "x" * 31, algorithm="HS256", audience="a"),
-        Signer(Kind.JWT, "i", "", BOTH, "x" * 32, algorithm="HS256"),
-        Signer(Kind.JWT, "i", "", BOTH, "x" * 32, algorithm="RS256", audience="a"),
-        Signer(Kind.JWT, "i", "", BOTH, "-----BEGIN PUBLIC KEY-----" + "x" * 32, "HS256", "a"),
-        Signer(Kind.TWILIO, "main", "*", BOTH, "0123456789abcdef"),
-        Signer(Kind.CERTIFICATE, "", "", BOTH),
-        Signer(Kind.CERTIFICATE, "pbx", "", ()),
+        Signer(SignerKind.TWILIO, "main", "", BOTH, ""),
+        Signer(SignerKind.AUDIOHOOK, "k", "", BOTH, ""),
+        Signer(SignerKind.AUDIOHOOK, "k", "", BOTH, "not base64!"),
+        Signer(SignerKind.JWT, "i", "", BOTH, "x" * 32, algorithm="none", audience="a"),
+        Signer(SignerKind.JWT, "i", "", BOTH, "x" * 31, algorithm="HS256", audience="a"),
+        Signer(SignerKind.JWT, "i", "", BOTH, "x" * 32, algorithm="HS256"),
+        Signer(SignerKind.JWT, "i", "", BOTH, "x" * 32, algorithm="RS256", audience="a"),
+        Signer(
+            SignerKind.JWT, "i", "", BOTH, "-----BEGIN PUBLIC KEY-----" + "x" * 32, "HS256", "a"
+        ),
+        Signer(SignerKind.TWILIO, "main", "*", BOTH, "0123456789abcdef"),
+        Signer(SignerKind.CERTIFICATE, "", "", BOTH),
+        Signer(SignerKind.CERTIFICATE, "pbx", "", ()),
     ],
 )
 def test_signers_with_invalid_or_weak_values_are_refused(tmp_path: Path, signer: Signer) -> None:

@@ -165,6 +165,7 @@ def encode(path: Path, codec: str, samples: npt.NDArray[np.int16]) -> None:
     """A stereo file of FFmpeg's at 48 kHz, of the kind that its name says."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=48_000)
+        assert isinstance(stream, av.AudioStream)
         stream.layout = "stereo"
         whole = av.AudioFrame.from_ndarray(samples.reshape(1, -1).copy(), "s16", "stereo")
         whole.sample_rate, whole.pts = 48_000, 0

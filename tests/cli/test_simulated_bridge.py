@@ -210,7 +210,7 @@ async def test_a_call_that_is_hung_up_ends_properly_and_its_last_words_are_trans
 
     assert len(gateway.messages) < len(everything)
     assert gateway.messages[:-1] == everything[: len(gateway.messages) - 1]
-    assert gateway.messages[-1] == everything[-1], "the goodbye"
+    assert gateway.messages[-1] == everything[-1], "the closing message"
     assert events == [1, 2, 3]
 
 

@@ -37,6 +37,10 @@ async def test_what_is_no_address_is_named(address: str) -> None:
     assert f"{address} is not the address" in await fault(address)
 
 
+async def not_reached(_: ServerConnection) -> None:
+    """The handler of a server that refuses each connection."""
+
+
 @pytest.mark.parametrize("dialect", PATHS)
 async def test_a_refusal_is_quoted_with_the_time_to_come_back(dialect: str) -> None:
     def refuse(socket: ServerConnection, _: Request) -> Response:
@@ -44,7 +48,7 @@ async def test_a_refusal_is_quoted_with_the_time_to_come_back(dialect: str) -> N
         response.headers["Retry-After"] = "3"
         return response
 
-    async with serve(lambda _: None, "127.0.0.1", 0, process_request=refuse) as server:
+    async with serve(not_reached, "127.0.0.1", 0, process_request=refuse) as server:
         said = await fault(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", dialect)
 
     assert "HTTP 503; try again in 3 s: no room for another call" in said

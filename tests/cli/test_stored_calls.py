@@ -10,7 +10,16 @@ import pytest
 
 from protocol.call import Role
 from protocol.event_codec import entry_of
-from protocol.events import CallEnded, CallStarted, Final, SegmentId, Span, Timing, Word
+from protocol.events import (
+    CallEnded,
+    CallStarted,
+    Final,
+    LoggedEvent,
+    SegmentId,
+    Span,
+    Timing,
+    Word,
+)
 from transcripts.outbox import Recorded
 from transcripts.store import Store
 from trunkline import main
@@ -47,7 +56,12 @@ def store_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     store = Store.open(url)
     for number, text in enumerate(("the invoice is overdue", "thank you, goodbye")):
         started = CallStarted((Role.AGENT,), "en", "twilio", 1_700_000_000.0 + number)
-        events = (started, said(text, 0), said("and more", 1), CallEnded("hangup", 32_000, 2, ()))
+        events: tuple[LoggedEvent, ...] = (
+            started,
+            said(text, 0),
+            said("and more", 1),
+            CallEnded("hangup", 32_000, 2, ()),
+        )
         store.record(
             [Recorded(f"c{number}", entry_of(one, seq)) for seq, one in enumerate(events, 1)]
         )

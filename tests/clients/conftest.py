@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients_installed import BIN, LONG, ROOT, Clients, GatewayPorts, Prompt
+from support.clients import BIN, LONG, ROOT, Clients, GatewayPorts, Prompt
 from support.servers import until
 
-from protocol.auth.credentials import ApiKey, Keyring, Kind, Scope, Signer, digest, key_text
+from protocol.auth.credentials import ApiKey, Keyring, Scope, Signer, SignerKind, digest, key_text
 
 SPEECH = ROOT / "tests" / "speech"
 PUBLIC = "wss://calls.example.com"
@@ -64,7 +64,7 @@ def _keys(path: Path) -> tuple[str, str]:
     """A key of the tenant `acme` that may do everything, and its Twilio token; both in a file of keys."""
     text, token = key_text("clients0", secrets.token_bytes(32)), secrets.token_hex(16)
     key = ApiKey("clients0", digest(text), "acme", (Scope.ADMIN,), created=0.0)
-    signer = Signer(Kind.TWILIO, "ours", "acme", (Scope.INGEST,), token)
+    signer = Signer(SignerKind.TWILIO, "ours", "acme", (Scope.INGEST,), token)
     path.write_bytes(Keyring([key], [signer]).encoded())
     path.chmod(0o600)
     return text, token

@@ -1,6 +1,6 @@
 """AssemblyAI's own SDK against the whole stack."""
 
-from clients_installed import Clients, GatewayPorts, Prompt, said
+from support.clients import Clients, GatewayPorts, Prompt, said
 
 
 def test_assemblyais_sdk_gets_the_words(

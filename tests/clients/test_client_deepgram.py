@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from clients_installed import Clients, GatewayPorts, Prompt, said
+from support.clients import Clients, GatewayPorts, Prompt, said
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol

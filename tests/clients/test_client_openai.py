@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clients_installed import Clients, GatewayPorts, Prompt, said
+from support.clients import Clients, GatewayPorts, Prompt, said
 from support.containers import CONTAINERS, packed
 
 from cli.recording import read_recording

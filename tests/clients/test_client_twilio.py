@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from clients_installed import Clients, GatewayPorts, Prompt
+from support.clients import Clients, GatewayPorts, Prompt
 from support.pipeline import Listener
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus

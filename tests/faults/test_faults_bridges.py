@@ -71,7 +71,7 @@ def said(heard: Listener) -> list[tuple[str, int, int]]:
 async def test_c4_a_silent_bridge_is_given_up_with_its_last_words_stored(
     redis: Redis, tmp_path: Path
 ) -> None:
-    """No goodbye and no reset: the line swallows everything."""
+    """Neither a close nor a reset arrives: the line drops everything."""
     settings = GatewaySettings(drain_seconds=0, idle_seconds=1)
     async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
         async with (

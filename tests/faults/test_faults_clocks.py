@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -99,7 +100,7 @@ async def test_c20_a_worker_with_another_clock_reports_by_the_clock_of_redis(
 ) -> None:
     """Otherwise it is taken for dead, or takes all others for dead and deletes their reports."""
     async with working(redis, LengthTeller(), clock=Clock(off)), asyncio.timeout(60):
-        reports: list[bytes] = []
+        reports: Any = []  # bytes
         while not reports:
             reports = await redis.hvals(P0.workers)
         now = await server_time(redis)

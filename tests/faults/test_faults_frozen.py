@@ -52,7 +52,7 @@ async def until_adopted(redis: Redis, *, is_so: bool = True) -> None:
     await until(happens)
 
 
-async def until_replaced(redis: Redis, log: bytes) -> None:
+async def until_replaced(redis: Redis, log: bytes | str | None) -> None:
     async def happens() -> bool:
         return bool(await redis.hget(KEYS.meta, "log") != log)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.job_streams import P0, Lane, speech
+from support.job_streams import P0, JobStream, speech
 from support.pipeline import calling, pipeline, stream
 from support.proxy import proxied
 from support.servers import client, free_port, server, until
@@ -114,7 +114,7 @@ async def test_nothing_is_logged_before_the_owner_of_the_call_has_looked(
     valkey: ValkeyServer, redis: Redis
 ) -> None:
     """Otherwise the next event would get a seq that readers know with another content."""
-    job_stream = Lane(redis)
+    job_stream = JobStream(redis)
     await job_stream.begin()
     await job_stream.queue(0, speech(5))
     queue = WorkQueue(redis, [P0], "worker-1")
@@ -136,7 +136,7 @@ async def test_nothing_is_queued_before_the_owner_of_the_call_has_looked(
     valkey: ValkeyServer, redis: Redis
 ) -> None:
     """Else a final might stand in the log before the beginning of its segment."""
-    job_stream = Lane(redis)
+    job_stream = JobStream(redis)
     await job_stream.begin()
 
     valkey.kill()

@@ -148,8 +148,8 @@ async def let_go(asked: Sequence["asyncio.Future[ClientConnection]"]) -> int:
         one.cancel()
     answers = await asyncio.gather(*asked, return_exceptions=True)
     inside = [one for one in answers if isinstance(one, ClientConnection)]
-    for one in inside:
-        await one.close()
+    for connection in inside:
+        await connection.close()
     return len(inside)
 
 

@@ -65,16 +65,16 @@ def test_interleaved_channels_are_parted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "complaint"),
+    ("rate", "channels", "complaint"),
     [
-        ({"rate": 7_999}, "send 8000 to 48000"),
-        ({"rate": 48_001}, "send 8000 to 48000"),
-        ({"channels": 0}, "send 1 to 8"),
+        (7_999, 1, "send 8000 to 48000"),
+        (48_001, 1, "send 8000 to 48000"),
+        (8_000, 0, "send 1 to 8"),
     ],
 )
-def test_a_format_that_cannot_be_is_refused(wrong: dict[str, int], complaint: str) -> None:
+def test_a_format_that_cannot_be_is_refused(rate: int, channels: int, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        AudioFormat(**wrong)
+        AudioFormat(rate=rate, channels=channels)
 
 
 def test_half_a_sample_is_refused() -> None:

@@ -112,12 +112,14 @@ FIRST_FIELDS: dict[type, set[str]] = {
 
 
 @given(EVENTS, st.none() | st.integers(1, 2**40))
-def test_an_event_comes_back_as_it_went(event, seq) -> None:
+def test_an_event_comes_back_as_it_went(event: TranscriptEvent, seq: int | None) -> None:
     assert decode_entry(seq, encode_event(event)) == entry_of(event, seq)
 
 
 @given(EVENTS, st.integers(1, 2**40))
-def test_every_event_has_a_public_form_in_whole_milliseconds(event, seq) -> None:
+def test_every_event_has_a_public_form_in_whole_milliseconds(
+    event: TranscriptEvent, seq: int
+) -> None:
     public = json.loads(EventJsonWriter("c1", [Role.AGENT]).write(entry_of(event, seq)))
 
     assert (public["v"], public["call_id"], public["seq"]) == (1, "c1", seq)
@@ -137,7 +139,9 @@ def test_a_deeply_nested_payload_is_an_unread_entry() -> None:
 
 
 @given(EVENTS)
-def test_a_field_of_a_newer_version_stays_in_the_bytes_of_the_entry(event) -> None:
+def test_a_field_of_a_newer_version_stays_in_the_bytes_of_the_entry(
+    event: TranscriptEvent,
+) -> None:
     payload = with_unknown_field(event)
 
     entry = decode_entry(3, payload)

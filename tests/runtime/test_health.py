@@ -4,7 +4,7 @@ from runtime.health import Health, answer
 
 
 def said(path: str, health: Health) -> tuple[int, str]:
-    answered = answer(path, health, lambda: "figures")
+    answered = answer(path, health, lambda: "metrics")
     return int(answered.status), answered.text.strip()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.job_streams import Lane, speech
+from support.job_streams import JobStream, speech
 from support.valkey import ValkeyServer
 
 from protocol.events import Final, SegmentFailed
@@ -108,14 +108,14 @@ async def supervised(valkey: ValkeyServer) -> AsyncIterator[Supervised]:
 
 
 @pytest.fixture
-async def job_stream(redis: object) -> Lane:
-    job_stream = Lane(redis)  # type: ignore[arg-type]
+async def job_stream(redis: object) -> JobStream:
+    job_stream = JobStream(redis)  # type: ignore[arg-type]
     await job_stream.begin()
     return job_stream
 
 
 async def test_a_segment_that_kills_its_worker_costs_no_other_and_is_given_up_in_the_end(
-    supervised: Supervised, job_stream: Lane
+    supervised: Supervised, job_stream: JobStream
 ) -> None:
     for channel, tenths in enumerate([5, 13, 7]):
         await job_stream.queue(channel, speech(tenths))
@@ -131,7 +131,7 @@ async def test_a_segment_that_kills_its_worker_costs_no_other_and_is_given_up_in
 
 
 async def test_a_worker_that_hangs_with_all_its_threads_is_killed_and_another_goes_on(
-    supervised: Supervised, job_stream: Lane
+    supervised: Supervised, job_stream: JobStream
 ) -> None:
     first = await supervised.says(r"begun (\d+)")
 

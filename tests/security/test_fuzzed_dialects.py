@@ -77,6 +77,8 @@ def _said(lines: list[Any]) -> Iterator[Message]:
                 yield text
             case {"bridge_binary": encoded}:
                 yield base64.b64decode(encoded)
+            case _:
+                pass
 
 
 def bent(message: Message, dice: random.Random) -> Message:

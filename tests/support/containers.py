@@ -27,6 +27,7 @@ def packed(pcm: Pcm, name: str, layout: str = "mono") -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=form) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
         formats = [one.name for one in stream.codec_context.codec.audio_formats or ()]
         resampler = av.AudioResampler(formats[0] if formats else "s16", layout, rate)
         frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), "s16", layout)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cli import keys
-from protocol.auth.credentials import Keyring, Kind, Scope, Signer
+from protocol.auth.credentials import Keyring, Scope, Signer, SignerKind
 
 ISSUER, AUDIENCE = "https://acme.example", "trunkline"
 BOTH = (Scope.INGEST, Scope.READ)
@@ -107,10 +107,10 @@ def keyring() -> Keyring:
 def _signers() -> list[Signer]:
     public = issuer_key()[1]
     return [
-        Signer(Kind.JWT, ISSUER, "acme", BOTH, public, algorithm="RS256", audience=AUDIENCE),
-        Signer(Kind.TWILIO, "main", "acme", (Scope.INGEST,), TWILIO_TOKEN),
-        Signer(Kind.AUDIOHOOK, "genesys-key", "acme", (Scope.INGEST,), AUDIOHOOK_SECRET),
-        Signer(Kind.CERTIFICATE, "pbx.acme.example", "acme", (Scope.INGEST,)),
+        Signer(SignerKind.JWT, ISSUER, "acme", BOTH, public, algorithm="RS256", audience=AUDIENCE),
+        Signer(SignerKind.TWILIO, "main", "acme", (Scope.INGEST,), TWILIO_TOKEN),
+        Signer(SignerKind.AUDIOHOOK, "genesys-key", "acme", (Scope.INGEST,), AUDIOHOOK_SECRET),
+        Signer(SignerKind.CERTIFICATE, "pbx.acme.example", "acme", (Scope.INGEST,)),
     ]
 
 

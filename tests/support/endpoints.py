@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import httpx
+from support.pipeline import Event
 
 from protocol.audio import Encoding, Pcm, encode
 from protocol.dialects.audiosocket import Frame, FrameSplitter
-from tests.support.pipeline import Event
 
 
 def free_port() -> int:
@@ -45,7 +45,7 @@ class Caller:
                 await asyncio.sleep(began + number * 0.02 / pace - loop.time())
             await self.say(Frame(kind, encode(pcm[start : start + size], Encoding.L16)))
 
-    async def hears(self) -> list[Frame]:
+    async def receives(self) -> list[Frame]:
         """All that is said to it until the other side closes."""
         return FrameSplitter().receive(await self.reader.read())
 
@@ -86,3 +86,5 @@ async def sent_events(url: str, headers: dict[str, str] | None = None) -> AsyncI
                 case "data":
                     yield SentEvent(json.loads(value), seq)
                     seq = None
+                case _:
+                    pass

@@ -102,5 +102,13 @@ class ContinuousTeller:
         self._left = {ticket: (steps - 1, one) for ticket, (steps, one) in self._left.items()}
         finished = [ticket for ticket, (steps, _) in self._left.items() if steps <= 0]
         return [
-            (ticket, *self._reporter.transcribe([self._left.pop(ticket)[1]])) for ticket in finished
+            (ticket, self._reporter.transcribe([self._left.pop(ticket)[1]])[0])
+            for ticket in finished
         ]
+
+
+def times_of(heard: Hypothesis) -> list[int]:
+    """Begin and end of each word, in samples. Fails if a word has no times."""
+    times = [time for word in heard.words for time in (word.start, word.end) if time is not None]
+    assert len(times) == 2 * len(heard.words), "a word has no times"
+    return times

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from redis.asyncio import Redis
+from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection, connect
 
 from broker.redis_keys import Partition
-from tests.support.valkey import ValkeyServer
 from workers.engines.base import Engine
 from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings

@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from tests.support import tiny_granite
-from tests.support.tiny_granite import AUDIO, TEMPLATE, Samples, torch
+pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+
+import torch
+from support import tiny_granite
+from support.tiny_granite import AUDIO, TEMPLATE, Samples
 
 CLIP = "multilingual_sample.wav"
 SAID = "let go one garden"

@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.gateways import NO_REDACTION
 from support.measured import run_measured
 
 from broker.blocking_connection import connect_blocking
@@ -25,7 +26,6 @@ from streaming.audio.silero import Silero, VadQuery, VadResult, silero_weights
 from streaming.audio.vad_choice import Vad
 from streaming.server import Gateway
 from streaming.settings import GatewaySettings
-from tests.support.gateways import NO_REDACTION
 
 
 class SlowJudge:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from redis.asyncio import Redis
+from support.answers import pending_of
 
 from broker.redis_keys import WORKERS, CallKeys, Partition
 from protocol.call import CallConfig, Role
@@ -30,7 +31,7 @@ _CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 Terminal = Final | SegmentFailed
 
 
-class Lane:
+class JobStream:
     """A call in progress.  Each channel has one segment, so no event waits for another in the log."""
 
     def __init__(self, redis: Redis) -> None:
@@ -67,7 +68,7 @@ class Lane:
     async def next_terminal(self) -> Terminal:
         """Wait for the next final or failed segment in the log."""
         while True:
-            reply = await self._redis.xread({CALL.log: self._read}, count=1, block=1_000)
+            reply: Any = await self._redis.xread({CALL.log: self._read}, count=1, block=1_000)
             for _, entries in reply:
                 ((self._read, fields),) = entries
                 entry = decode_entry(0, fields[b"e"])
@@ -85,7 +86,7 @@ class Lane:
 
     async def leases(self) -> list[tuple[str, int]]:
         """Return consumer and delivery count of each pending final, oldest first."""
-        pending = await self._redis.xpending_range(P0.finals_in("en-en"), WORKERS, "-", "+", 100)
+        pending = await pending_of(self._redis, P0.finals_in("en-en"), WORKERS)
         return [(one["consumer"].decode(), one["times_delivered"]) for one in pending]
 
     def _job(self, segment: SegmentId, end: int | None) -> bytes:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import redis as sync_redis
@@ -79,7 +80,7 @@ class Cluster:
     def until_whole(self) -> None:
         """Wait until every node reports that all slots are served."""
         for port in self.ports:
-            until(lambda port=port: _is_whole(port))
+            until(partial(_is_whole, port))
 
     def kill(self) -> None:
         """Kill all nodes at once; all calls are lost."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from support.pipeline import Listener
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
-from tests.support.pipeline import Listener
 
 PROMPTS = sorted((Path(__file__).parent.parent / "speech" / "prompts").glob("*.wav"))
 PAUSE = np.zeros(8_000, dtype=np.int16)

@@ -2,9 +2,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
-from tests.support import sounds
-from tests.support.sounds import Pcm
+from support import sounds
+from support.sounds import Pcm
 
 
 def loudest_hz(pcm: Pcm, count: int = 1) -> list[int]:

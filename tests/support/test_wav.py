@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import sounds
+from support.wav import read_wav
 
 from protocol.audio import Encoding, decode
-from tests.support import sounds
-from tests.support.wav import read_wav
 
 
 def riff(form: int, bits: int, payload: bytes, extra: bytes = b"") -> bytes:

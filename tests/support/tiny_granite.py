@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-torch = pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
+pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
 pytest.importorskip("transformers", reason="the optional extra `granite` is not installed")
+
+import torch
 
 RATE = 16_000
 AUDIO = "<|audio|>"
@@ -43,19 +45,19 @@ _SPOKEN = 24
 
 Samples = npt.NDArray[np.float32]
 
-_ENCODER = {
+_ENCODER: dict[str, Any] = {
     "input_dim": 160, "num_layers": 2, "hidden_dim": 64, "feedforward_mult": 4, "num_heads": 4, "dim_head": 16,
     "output_dim": 348, "context_size": 200, "max_pos_emb": 512, "dropout": 0.1, "conv_kernel_size": 15,
     "conv_expansion_factor": 2,
 }  # fmt: skip
-_PROJECTOR = {
+_PROJECTOR: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
     "encoder_hidden_size": 64, "cross_attention_frequency": 1, "max_position_embeddings": 2048,
     "use_qformer_text_input": False, "vocab_size": 32,
 }  # fmt: skip
 # Multipliers stay apart from 1, so that a forgotten one shows; with the wide initialisation the random model
 # listens: its text depends on the audio and on the prompt.
-_TEXT = {
+_TEXT: dict[str, Any] = {
     "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "attention_multiplier": 0.25,
@@ -341,23 +343,23 @@ def teach_last_layers(model: Any, seed: int, layers: int) -> None:
     that it depends on changes.
     """
     from workers.engines.granite.acoustic.encoder import RaggedEncoder
-    from workers.engines.granite.compat import anatomy_of
+    from workers.engines.granite.compat import modules_of
 
-    anatomy = anatomy_of(model)
-    encoder, head = anatomy.listener.encoder, anatomy.listener.encoder.out
+    modules = modules_of(model)
+    encoder, head = modules.acoustic.encoder, modules.acoustic.encoder.out
     deep, first = encoder.layers, encoder.input_linear
     features, labels = _lessons()
     saved = encoder.out_mid.weight.detach().clone()
     with torch.no_grad():
         encoder.out_mid.weight.zero_()
         encoder.layers = deep[:-layers]
-        hidden = RaggedEncoder(anatomy).hidden(features)
+        hidden = RaggedEncoder(modules).hidden(features)
         encoder.input_linear = torch.nn.Linear(first.out_features, first.out_features)
         torch.nn.init.eye_(encoder.input_linear.weight)
         torch.nn.init.zeros_(encoder.input_linear.bias)
         encoder.input_linear.requires_grad_(requires_grad=False)
     encoder.layers = deep[-layers:]
-    ragged = RaggedEncoder(anatomy)
+    ragged = RaggedEncoder(modules)
     _train([*encoder.layers.parameters(), *head.parameters()], ragged, head, (hidden, labels), seed)
     encoder.layers, encoder.input_linear = deep, first
     with torch.no_grad():
@@ -367,11 +369,11 @@ def teach_last_layers(model: Any, seed: int, layers: int) -> None:
 def _teach(model: Any, seed: int) -> None:
     """Letters for the sounds of the alphabet; blank for silence, noise and tones."""
     from workers.engines.granite.acoustic.encoder import RaggedEncoder
-    from workers.engines.granite.compat import anatomy_of
+    from workers.engines.granite.compat import modules_of
 
-    anatomy = anatomy_of(model)
-    encoder = anatomy.listener.encoder
-    _train(list(encoder.parameters()), RaggedEncoder(anatomy), encoder.out, _lessons(), seed)
+    modules = modules_of(model)
+    encoder = modules.acoustic.encoder
+    _train(list(encoder.parameters()), RaggedEncoder(modules), encoder.out, _lessons(), seed)
 
 
 def _train(
@@ -414,5 +416,5 @@ def _lessons() -> tuple[list[Any], list[Any]]:
         labels.append(label)
     quiet = list(_not_speech(2.0))
     labels += [torch.zeros(frames, dtype=torch.long)] * len(quiet)
-    clips = [torch.from_numpy(clip[: 2 * 160 * frames]) for clip in [*clips, *quiet]]
-    return [mel.features(clip)[:frames] for clip in clips], labels
+    sounds = [torch.from_numpy(clip[: 2 * 160 * frames]) for clip in [*clips, *quiet]]
+    return [mel.features(sound)[:frames] for sound in sounds], labels

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spoken_calls import SECOND, ended, final, recorded, started
+from support.call_records import SECOND, ended, final, recorded, started
 
 from transcripts.listing import (
     Cursor,

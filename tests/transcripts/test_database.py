@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from spoken_calls import CALL, final, recorded
 from sqlalchemy import create_engine, insert, select
+from support.call_records import CALL, final, recorded
 from support.postgres import emptied
 
 from transcripts.database import legacy

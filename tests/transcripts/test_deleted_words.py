@@ -2,12 +2,12 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from spoken_calls import fields, final, recorded, started
+from support.call_records import fields, final, recorded, started
 
 from broker.redis_keys import Partition
 from protocol.events import SegmentRevised
@@ -15,6 +15,8 @@ from transcripts.database import search_index
 from transcripts.recorder import Recorder
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store
+
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 OUTBOX = Partition(0).outbox
 
@@ -31,11 +33,17 @@ def many_calls(store: Store) -> None:
 
 
 @pytest.fixture
-def filled(tmp_path: Path):
+def filled(tmp_path: Path) -> Iterator[Store]:
     store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
     many_calls(store)
     yield store
     store.close()
+
+
+def text_of(store: Store) -> str:
+    transcript = store.transcript("secret")
+    assert transcript is not None
+    return transcript.segments[0].text
 
 
 REVISED = recorded("secret", SegmentRevised(final("[redacted]")))
@@ -45,11 +53,11 @@ def test_a_revision_is_stored_without_a_merge_of_the_index(filled: Store, tmp_pa
     filled.record(REVISED)
 
     assert has(tmp_path, "rhododendron") or search_index.IS_DELETED_AT_ONCE
-    assert filled.transcript("secret").segments[0].text == "[redacted]"
+    assert text_of(filled) == "[redacted]"
 
 
 async def test_the_recorder_erases_what_a_revision_took_out(
-    redis: Redis, filled: Store, tmp_path: Path, until: Callable
+    redis: Redis, filled: Store, tmp_path: Path, until: Until
 ) -> None:
     settings = RecorderSettings(block_ms=20, erase_seconds=0.05)
     recording = asyncio.ensure_future(Recorder(redis, filled, [OUTBOX], "r1", settings).run())
@@ -59,11 +67,11 @@ async def test_the_recorder_erases_what_a_revision_took_out(
     recording.cancel()
     await asyncio.gather(recording, return_exceptions=True)
 
-    assert filled.transcript("secret").segments[0].text == "[redacted]"
+    assert text_of(filled) == "[redacted]"
 
 
 async def test_a_recorder_erases_what_another_left_when_it_died(
-    redis: Redis, filled: Store, tmp_path: Path, until: Callable
+    redis: Redis, filled: Store, tmp_path: Path, until: Until
 ) -> None:
     filled.record(REVISED)  # and then it died
 

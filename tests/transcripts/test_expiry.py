@@ -1,13 +1,13 @@
 """Calls are deleted when they are older than they may be, and not before."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from spoken_calls import ended, final, recorded, started
+from support.call_records import ended, final, recorded, started
 
 from broker.redis_keys import Partition
 from transcripts.database.opening import open_database
@@ -28,7 +28,7 @@ def put(store: Store, name: str, age: float, *tags: str, live: bool = False) -> 
 
 
 @pytest.fixture
-def dated(store_url: str):
+def dated(store_url: str) -> Iterator[Store]:
     store = Store(open_database(store_url), now=lambda: NOW)
     yield store
     store.close()
@@ -88,7 +88,7 @@ def test_old_quarantined_entries_expire_too(dated: Store) -> None:
 
 
 async def test_the_recorder_deletes_what_expired_while_it_was_down(
-    redis: Redis, tmp_path: Path, until: Callable
+    redis: Redis, tmp_path: Path, until: Callable[[Callable[[], bool]], Awaitable[None]]
 ) -> None:
     store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
     store.record(recorded("old", started(), final("rhododendron"), ended()))

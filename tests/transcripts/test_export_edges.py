@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spoken_calls import CALL, SECOND, ended, recorded, said, transcript
+from support.call_records import CALL, SECOND, ended, recorded, said, transcript
 
 from protocol.events import SegmentId, Span, Timing, Word
 from protocol.plain_text import plain, visible

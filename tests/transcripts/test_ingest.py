@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spoken_calls import CALL, HUGE, final
+from support.call_records import CALL, HUGE, final
 
 from protocol.event_codec import encode_event
 from protocol.events import LoggedEvent

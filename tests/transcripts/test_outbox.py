@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spoken_calls import CALL, recorded
+from support.call_records import CALL, recorded
 
 from protocol.event_codec import encode_event, entry_of
 from protocol.events import LoggedEvent

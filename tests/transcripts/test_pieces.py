@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from spoken_calls import SECOND, ended, final, recorded, started
+from support.call_records import SECOND, ended, final, recorded, started
 
 from protocol.call import Role
 from protocol.events import CallStarted, KeywordsApplied, LoggedEvent

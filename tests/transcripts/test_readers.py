@@ -9,7 +9,7 @@ import srt
 import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spoken_calls import said, transcript
+from support.call_records import said, transcript
 
 from transcripts.export import export
 from transcripts.transcript import Transcript
@@ -28,7 +28,7 @@ def words_of(talk: Transcript, form: str) -> list[str]:
         case "srt":
             texts = [cue.content.partition(": ")[2] for cue in srt.parse(written)]
         case "vtt":
-            texts = [cue.text for cue in webvtt.from_string(written)]
+            texts = [cue.text for cue in webvtt.from_string(written).captions]
         case "csv":
             texts = [row["text"] for row in csv.DictReader(io.StringIO(written))]
         case "json":
@@ -57,7 +57,7 @@ def test_every_form_holds_the_same_words(first: list[str], second: list[str]) ->
 
 
 def test_readers_of_subtitles_find_cues_with_times_and_no_arrow_in_them() -> None:
-    cues = list(webvtt.from_string(export(TALK, "vtt")))
+    cues = webvtt.from_string(export(TALK, "vtt")).captions
     subtitles = list(srt.parse(export(TALK, "srt")))
 
     assert len(cues) == len(subtitles) == 2

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from redis.asyncio import Redis
-from spoken_calls import fields, final
+from support.call_records import fields, final
 from support.valkey import ValkeyServer
 
 from broker.redis_keys import RECORDER, Partition

@@ -4,14 +4,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import redis as sync_redis
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
-from spoken_calls import HUGE, fields, final
 from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
+from support.answers import entries_of
+from support.call_records import HUGE, fields, final
 from support.valkey import ValkeyServer
 
 from broker.redis_keys import RECORDER, Partition
@@ -131,8 +133,8 @@ async def test_entries_a_dead_recorder_had_claimed_are_taken_over(
 ) -> None:
     await put(redis, 0, 1)
     await redis.xgroup_create(OUTBOX, RECORDER, id="0")
-    held = await redis.xreadgroup(RECORDER, "dead", {OUTBOX: ">"})
-    ids = [entry_id for entry_id, _ in held[0][1]]
+    await redis.xreadgroup(RECORDER, "dead", {OUTBOX: ">"})
+    ids: list[Any] = [entry_id for entry_id, _ in await entries_of(redis, OUTBOX)]
     await redis.xclaim(OUTBOX, RECORDER, "dead", 0, ids, idle=31_000)
 
     async with recording(redis, store):
@@ -159,8 +161,9 @@ async def test_entries_claimed_by_a_running_recorder_are_not_taken_over(
 async def test_an_entry_deleted_after_its_delivery_is_let_go(redis: Redis, store: Store) -> None:
     await put(redis, 0, 1)
     await redis.xgroup_create(OUTBOX, RECORDER, id="0")
-    held = await redis.xreadgroup(RECORDER, "r1", {OUTBOX: ">"})
-    await redis.xdel(OUTBOX, held[0][1][0][0])
+    await redis.xreadgroup(RECORDER, "r1", {OUTBOX: ">"})
+    (held, _), *_ = await entries_of(redis, OUTBOX)
+    await redis.xdel(OUTBOX, held)
 
     async with recording(redis, store):
         await empty(redis)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from spoken_calls import SECOND, said, transcript
+from support.call_records import SECOND, said, transcript
 
 from protocol.events import KeywordsApplied, SegmentId, Span
 from transcripts.render import render
@@ -12,8 +12,12 @@ from transcripts.transcript import Ending, StoredSegment, Transcript
 
 
 def shown(talk: Transcript, *keywords: str, colours: bool = False) -> str:
-    system = "standard" if colours else None
-    console = Console(width=100, force_terminal=colours, highlight=False, color_system=system)
+    console = Console(
+        width=100,
+        force_terminal=colours,
+        highlight=False,
+        color_system="standard" if colours else None,
+    )
     with console.capture() as captured:
         console.print(render(talk, keywords))
     return captured.get()

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spoken_calls import CALL, HUGE, ended, final, recorded, started
 from sqlalchemy import create_engine, event, text
+from support.call_records import CALL, HUGE, ended, final, recorded, started
 
 from protocol.events import (
     DtmfPressed,
@@ -21,7 +21,7 @@ from protocol.events import (
     Timing,
     Word,
 )
-from transcripts.outbox import Arrival, Quarantined
+from transcripts.outbox import Arrival, Quarantined, Recorded
 from transcripts.store import RefusedError, Store, StoreUnavailableError
 from transcripts.transcript import Ending
 
@@ -91,7 +91,7 @@ def test_the_same_batch_twice_changes_nothing(store: Store) -> None:
     cuts=st.lists(st.integers(0, 2 * len(CALL)), max_size=5).map(sorted),
 )
 def test_order_repetition_and_batches_make_no_difference(
-    store: Store, order: list, cuts: list[int]
+    store: Store, order: list[Recorded], cuts: list[int]
 ) -> None:
     store.delete("c1")
     store.record(recorded("in order", *CALL))
@@ -195,11 +195,12 @@ def test_recorders_that_store_the_same_do_not_disturb_each_other(store_url: str)
     first, second = Store.open(store_url), Store.open(store_url)
     batches = [recorded(f"c{number}", *CALL) for number in range(10)]
 
+    def record_all(store: Store) -> None:
+        for batch in batches:
+            store.record(batch)
+
     with ThreadPoolExecutor(2) as threads:
-        both = [
-            threads.submit(lambda store=store: [store.record(batch) for batch in batches])
-            for store in (first, second)
-        ]
+        both = [threads.submit(record_all, store) for store in (first, second)]
         for one in both:
             one.result()
 
@@ -305,4 +306,6 @@ def test_a_call_whose_id_was_used_before_is_stored_beside_the_other(store: Store
         "c1~2": 1,
         "c1~3": 1,
     }
-    assert [one.text for one in found["c1~3"].segments] == ["again"]
+    last = found["c1~3"]
+    assert last is not None
+    assert [one.text for one in last.segments] == ["again"]

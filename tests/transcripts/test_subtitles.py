@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spoken_calls import SECOND, said, transcript
+from support.call_records import SECOND, said, transcript
 
 from protocol.clock import to_ms
 from protocol.events import Word

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from support.answers import dump_of, entries_of
 from support.entries import event_of
 from support.valkey import ValkeyServer
 
@@ -93,7 +94,7 @@ class Scene:
         return [STARTED, LogEvent(str(SEGMENTS[0]), final(SEGMENTS[0]))]
 
     async def everything(self) -> dict[bytes, bytes]:
-        return {key: await self.redis.dump(key) for key in await self.redis.keys()}
+        return await dump_of(self.redis)
 
     async def bring_to_its_end(self) -> None:
         """The work of gateway and worker, until every segment has its terminal event."""
@@ -205,7 +206,7 @@ async def spoil(redis: Redis, key: str) -> None:
 
 
 async def texts(redis: Redis) -> list[str]:
-    entries = await redis.xrange(CALL.log)
+    entries = await entries_of(redis, CALL.log)
     read = [event_of(fields[b"e"]) for _, fields in entries]
     return [one.text for one in read if isinstance(one, Final)]
 

@@ -5,17 +5,17 @@ import pytest
 from support.engines import ContinuousTeller, LengthTeller
 from support.job_streams import speech
 
-from workers.engine_adapter import Answer, EngineAdapter, adapter_for
+from workers.engine_adapter import EngineAdapter, EngineResult, adapter_for
 from workers.engines.base import SHORTEST, EngineError, Hypothesis, Utterance
 
 
-def heard(answer: Answer) -> str:
+def heard(answer: EngineResult) -> str:
     return answer.text if isinstance(answer, Hypothesis) else f"fault: {answer}"
 
 
 def finished(adapter: EngineAdapter, tickets: list[int]) -> list[str]:
     """The results of the tickets, in their order, after any number of steps."""
-    answers: dict[int, Answer] = {}
+    answers: dict[int, EngineResult] = {}
     while not answers.keys() >= set(tickets):
         answers |= adapter.step()
     return [heard(answers[ticket]) for ticket in tickets]

@@ -2,6 +2,7 @@
 
 import pytest
 from redis.asyncio import Redis
+from support.answers import entries_of
 from support.entries import event_of
 
 from broker.queries import fleet
@@ -55,7 +56,7 @@ async def claim_one(work: WorkQueue) -> Claimed:
 
 
 async def log_texts(redis: Redis) -> list[tuple[int, str]]:
-    entries = await redis.xrange(CALL.log)
+    entries = await entries_of(redis, CALL.log)
     read = [(int(key.split(b"-")[0]), event_of(fields[b"e"])) for key, fields in entries]
     return [(seq, event.text) for seq, event in read if isinstance(event, Final)]
 
@@ -262,7 +263,7 @@ async def test_a_result_for_an_older_log_is_refused(redis: Redis, gateway: CallS
 async def test_every_event_goes_to_the_outbox_too(redis: Redis, gateway: CallStore) -> None:
     await gateway.perform([LogEvent("started", b"payload")])
 
-    ((_, fields),) = await redis.xrange(P0.outbox)
+    ((_, fields),) = await entries_of(redis, P0.outbox)
 
     assert fields == {b"c": b"call-1", b"l": b"log-a", b"s": b"1", b"e": b"payload"}
 
@@ -322,11 +323,11 @@ async def test_a_worker_that_comes_back_finds_its_recording_again(
 
 
 async def outbox(redis: Redis) -> list[tuple[bytes, bytes]]:
-    return [(fields[b"s"], fields[b"e"]) for _, fields in await redis.xrange(P0.outbox)]
+    return [(fields[b"s"], fields[b"e"]) for _, fields in await entries_of(redis, P0.outbox)]
 
 
 async def whole_log(redis: Redis) -> list[tuple[bytes, bytes]]:
-    return [(key.split(b"-")[0], fields[b"e"]) for key, fields in await redis.xrange(CALL.log)]
+    return [(key.split(b"-")[0], fields[b"e"]) for key, fields in await entries_of(redis, CALL.log)]
 
 
 async def test_what_waited_for_its_turn_is_released_when_a_restored_log_has_come_so_far(

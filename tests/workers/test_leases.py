@@ -2,7 +2,7 @@
 
 import pytest
 from redis.asyncio import Redis
-from support.job_streams import P0, Lane, speech
+from support.job_streams import P0, JobStream, speech
 
 from protocol.worker_capacity import WorkerCapacity, encode_capacity
 from workers.job_queue import Claimed, WorkQueue
@@ -12,8 +12,8 @@ NEVER = 3_600_000
 
 
 @pytest.fixture
-async def job_stream(redis: Redis) -> Lane:
-    job_stream = Lane(redis)
+async def job_stream(redis: Redis) -> JobStream:
+    job_stream = JobStream(redis)
     await job_stream.begin()
     return job_stream
 
@@ -24,13 +24,15 @@ async def worker(redis: Redis, name: str) -> WorkQueue:
     return queue
 
 
-async def claimed_by(work: WorkQueue, job_stream: Lane, segments: int) -> list[Claimed]:
+async def claimed_by(work: WorkQueue, job_stream: JobStream, segments: int) -> list[Claimed]:
     for channel in range(segments):
         await job_stream.queue(channel, speech(1))
     return await work.claim(P0, room=segments, wait_ms=1_000)
 
 
-async def test_what_was_handed_back_is_taken_all_at_once(redis: Redis, job_stream: Lane) -> None:
+async def test_what_was_handed_back_is_taken_all_at_once(
+    redis: Redis, job_stream: JobStream
+) -> None:
     leaving, heir = await worker(redis, "leaving"), await worker(redis, "heir")
     claimed = await claimed_by(leaving, job_stream, 3)
 
@@ -41,7 +43,9 @@ async def test_what_was_handed_back_is_taken_all_at_once(redis: Redis, job_strea
     assert await job_stream.leases() == [("heir", 1)] * 3
 
 
-async def test_what_was_tried_is_taken_with_its_history(redis: Redis, job_stream: Lane) -> None:
+async def test_what_was_tried_is_taken_with_its_history(
+    redis: Redis, job_stream: JobStream
+) -> None:
     leaving, heir = await worker(redis, "leaving"), await worker(redis, "heir")
 
     await leaving.hand_back(await claimed_by(leaving, job_stream, 1), tried=True)
@@ -50,7 +54,7 @@ async def test_what_was_tried_is_taken_with_its_history(redis: Redis, job_stream
 
 
 async def test_those_of_a_worker_gone_silent_are_taken_one_at_a_time(
-    redis: Redis, job_stream: Lane
+    redis: Redis, job_stream: JobStream
 ) -> None:
     silent, heir = await worker(redis, "silent"), await worker(redis, "heir")
     await claimed_by(silent, job_stream, 3)
@@ -60,7 +64,7 @@ async def test_those_of_a_worker_gone_silent_are_taken_one_at_a_time(
     assert [[one.deliveries for one in some] for some in taken] == [[2], [3]]
 
 
-async def test_handing_back_twice_is_handing_back_once(redis: Redis, job_stream: Lane) -> None:
+async def test_handing_back_twice_is_handing_back_once(redis: Redis, job_stream: JobStream) -> None:
     first, second = await worker(redis, "first"), await worker(redis, "second")
     await first.hand_back(await claimed_by(first, job_stream, 1), tried=True)
     again = await second.take_over(P0, NEVER)
@@ -72,7 +76,7 @@ async def test_handing_back_twice_is_handing_back_once(redis: Redis, job_stream:
 
 
 async def test_a_worker_that_lost_its_lease_cannot_hand_back_the_job_of_another(
-    redis: Redis, job_stream: Lane
+    redis: Redis, job_stream: JobStream
 ) -> None:
     zombie, heir = await worker(redis, "zombie"), await worker(redis, "heir")
     claimed = await claimed_by(zombie, job_stream, 1)

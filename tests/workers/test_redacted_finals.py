@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
+from support.answers import entries_of
+from support.entries import event_of
 from support.job_streams import CALL, P0, working
 
 from protocol.call import CallConfig, Role
-from protocol.event_codec import EventJsonWriter, decode_entry, encode_event, entry_of
+from protocol.event_codec import EventJsonWriter, encode_event, entry_of
 from protocol.events import Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.jobs import Job, encode_job
 from protocol.redaction.policy import NO_REDACTION, Policy
@@ -68,10 +71,10 @@ class SpokenCall:
                 pass
 
     async def _next_events(self) -> list[object]:
-        reply = await self._redis.xread({CALL.log: self._read}, block=1_000)
+        reply: Any = await self._redis.xread({CALL.log: self._read}, block=1_000)
         entries = [entry for _, entries in reply for entry in entries]
         self._read = entries[-1][0] if entries else self._read
-        return [decode_entry(None, fields[b"e"]).event for _, fields in entries]
+        return [event_of(fields[b"e"]) for _, fields in entries]
 
     async def queue(self, number: int) -> None:
         await self._write(number, final=True)
@@ -105,10 +108,7 @@ class SpokenCall:
         await self._gateway.perform([stored, *queued])
 
     async def events(self) -> list[object]:
-        return [
-            decode_entry(None, fields[b"e"]).event
-            for _, fields in await self._redis.xrange(CALL.log)
-        ]
+        return [event_of(fields[b"e"]) for _, fields in await entries_of(self._redis, CALL.log)]
 
     async def shown(self) -> list[str]:
         return [event.text for event in await self.events() if isinstance(event, Final)]
@@ -190,7 +190,7 @@ async def test_a_card_number_over_three_segments_leaves_no_digit_anywhere(
         "the code on the back is [SECURITY_CODE]",
         "and my order number is 5521",
     ]
-    text, database = stored(tmp_path, await redis.xrange(P0.outbox))
+    text, database = stored(tmp_path, await entries_of(redis, P0.outbox))
     left = (await everything_in(redis)).decode(errors="replace")
     assert "5521" in left and b"5521" in database and any("5521" in one for one in commands)
     for words in secret:
@@ -209,7 +209,7 @@ async def test_an_earlier_segment_is_revised_in_log_outbox_and_store(
 ) -> None:
     async with spoken(redis, ["it is 4738", "2916", "0563 7481"]) as call:
         await call.say(0)
-        before = await redis.xrange(P0.outbox)
+        before = await entries_of(redis, P0.outbox)
         for number in (1, 2):
             await call.say(number)
 
@@ -221,11 +221,11 @@ async def test_an_earlier_segment_is_revised_in_log_outbox_and_store(
     ]
     revised = [event.final for event in events if isinstance(event, SegmentRevised)]
     assert [final.text for final in revised] == ["it is [CARD_NUMBER]"]
-    ids = [entry_id for entry_id, _ in await redis.xrange(CALL.log)]
+    ids = [entry_id for entry_id, _ in await entries_of(redis, CALL.log)]
     assert ids == [b"%d-0" % seq for seq in range(1, len(ids) + 1)]
     assert b"4738" not in await everything_in(redis)
     # The recorder may have stored the first form already.
-    text, database = stored(tmp_path, [*before, *await redis.xrange(P0.outbox)])
+    text, database = stored(tmp_path, [*before, *await entries_of(redis, P0.outbox)])
     assert text == "it is [CARD_NUMBER] / [CARD_NUMBER] / [CARD_NUMBER]"
     assert b"4738" not in database
 
@@ -272,7 +272,7 @@ async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
         shown = []
         for number in range(2):
             await call.begin_to_say(number)
-            event = decode_entry(None, (await anext(messages))["data"][2:]).event
+            event = event_of((await anext(messages))["data"][2:])
             assert isinstance(event, Partial)
             shown.append(" ".join(word.text for word in event.words))
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
+from support.answers import worker_report
 from support.engines import ContinuousTeller, LengthTeller
-from support.job_streams import P0, Lane, speech, working
+from support.job_streams import P0, JobStream, speech, working
 
 from protocol.events import Final, SegmentFailed
 from protocol.worker_capacity import decode_capacity
@@ -22,13 +23,13 @@ NEVER = 3_600_000
 
 
 @pytest.fixture
-async def job_stream(redis: Redis) -> Lane:
-    job_stream = Lane(redis)
+async def job_stream(redis: Redis) -> JobStream:
+    job_stream = JobStream(redis)
     await job_stream.begin()
     return job_stream
 
 
-async def text_of_next(job_stream: Lane) -> str:
+async def text_of_next(job_stream: JobStream) -> str:
     final = await job_stream.next_terminal()
     assert isinstance(final, Final)
     return final.text
@@ -42,7 +43,7 @@ class TestJoining:
     """An engine that lets others join is not waited for."""
 
     async def test_a_short_segment_is_settled_before_a_long_one_that_was_begun_earlier(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         def is_joined(engine: ContinuousTeller) -> bool:
             return len(engine.admitted) > 1
@@ -58,7 +59,7 @@ class TestJoining:
         assert engine.company == [0, 1]
 
     async def test_a_partial_is_published_while_a_final_is_being_written(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         def is_joined(engine: ContinuousTeller) -> bool:
             return len(engine.admitted) > 1
@@ -74,7 +75,7 @@ class TestJoining:
             assert await job_stream.leases() == [("worker-1", 1)]  # the final is not settled
 
     async def test_a_faulty_utterance_fails_alone_and_the_rest_of_its_batch_is_transcribed(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         def short(one: Utterance) -> bool:
             return len(one.samples) < 8_000
@@ -92,7 +93,7 @@ class TestJoining:
         ]  # fmt: skip
 
     async def test_a_segment_that_was_tried_before_is_written_alone(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         await job_stream.queue(0, speech(8))
         dead = WorkQueue(redis, [P0], "dead")
@@ -115,7 +116,7 @@ class TestStopping:
     """A worker that is stopped leaves no job for which other workers must wait."""
 
     async def test_what_the_engine_has_is_finished_and_what_it_has_not_goes_to_the_others(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         asked_to_stop = asyncio.Event()
 
@@ -139,7 +140,7 @@ class TestStopping:
         assert await job_stream.leases() == []
 
     async def test_what_takes_longer_than_the_worker_may_drain_is_handed_back_uncounted(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         engine = ContinuousTeller(gets_on=lambda _: False)
         settings = WorkerSettings(lease_ms=NEVER, drain_seconds=0)
@@ -156,7 +157,7 @@ class TestStopping:
         assert await job_stream.leases() == [("heir", 1)]
 
     async def test_a_partial_in_progress_is_dropped_and_another_may_be_requested(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         full = ContinuousTeller(max_batch=1, gets_on=lambda _: False)
         async with working(redis, full, WorkerSettings(drain_seconds=0)):
@@ -169,7 +170,7 @@ class TestStopping:
         assert await redis.xlen(P0.partials_in("en-en")) == 1
 
     async def test_it_no_longer_publishes_its_capacity(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         async with working(redis, LengthTeller()):
             while not await redis.hexists(P0.workers, "worker-1"):
@@ -204,7 +205,7 @@ class TestBreaking:
     """A job that may have killed an engine is not tried without limit."""
 
     async def test_what_a_broken_engine_had_is_free_at_once_and_its_delivery_counts(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         await job_stream.queue(0, speech(5))
 
@@ -216,7 +217,7 @@ class TestBreaking:
         assert [one.deliveries for one in await heir.take_over(P0, NEVER)] == [2]
 
     async def test_an_engine_that_hangs_ends_its_worker(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         engine = Hangs()
         settings = WorkerSettings(lease_ms=500, step_limit_seconds=0.2, drain_seconds=0)
@@ -231,7 +232,7 @@ class TestBreaking:
         assert raised.group_contains(EngineBrokenError, match="longer than step_limit_seconds")
 
     async def test_a_segment_that_dead_workers_claimed_but_did_not_start_is_not_given_up(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         await job_stream.queue(0, speech(5))
         for number in range(5):  # each claims it and dies before it has tried
@@ -244,7 +245,7 @@ class TestBreaking:
             assert await text_of_next(job_stream) == "5 tenths"
 
     async def test_a_segment_whose_audio_could_not_be_read_has_not_been_tried(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         await job_stream.queue(0, speech(5))
         queue = WorkQueue(redis, [P0], "worker-0")
@@ -263,7 +264,7 @@ class TestBreaking:
             assert await text_of_next(job_stream) == "5 tenths"
 
     async def test_a_segment_that_broke_three_workers_is_given_up_in_public(
-        self, redis: Redis, job_stream: Lane
+        self, redis: Redis, job_stream: JobStream
     ) -> None:
         await job_stream.queue(0, speech(5))
         for number in range(3):
@@ -277,7 +278,9 @@ class TestBreaking:
         assert "too often" in terminal.reason
 
 
-async def test_the_pause_after_a_segment_is_not_transcribed(redis: Redis, job_stream: Lane) -> None:
+async def test_the_pause_after_a_segment_is_not_transcribed(
+    redis: Redis, job_stream: JobStream
+) -> None:
     """It was stored while the segment was open, for a partial, and turned out not to belong to it."""
     await job_stream.ask(0, speech(7))
     await job_stream.queue(0, speech(5))
@@ -286,10 +289,9 @@ async def test_the_pause_after_a_segment_is_not_transcribed(redis: Redis, job_st
         assert await text_of_next(job_stream) == "5 tenths"
 
 
-async def test_it_publishes_its_throughput(redis: Redis, job_stream: Lane) -> None:
+async def test_it_publishes_its_throughput(redis: Redis, job_stream: JobStream) -> None:
     async with working(redis, LengthTeller()):
-        while not (told := await redis.hget(P0.workers, "worker-1")):
-            pass
+        told = await worker_report(redis, P0.workers, "worker-1")
         lives = await redis.ttl(P0.workers)
 
     assert decode_capacity(told).capacity is None  # nothing was measured yet
@@ -297,14 +299,14 @@ async def test_it_publishes_its_throughput(redis: Redis, job_stream: Lane) -> No
 
 
 async def test_what_was_finished_is_what_it_says_it_gets_done(
-    redis: Redis, job_stream: Lane
+    redis: Redis, job_stream: JobStream
 ) -> None:
     async with working(redis, LengthTeller()):
         await job_stream.queue(0, speech(50))
         await job_stream.next_terminal()
         capacity = None
         while capacity is None:
-            if told := await redis.hget(P0.workers, "worker-1"):
-                capacity = decode_capacity(told).capacity
+            told = await worker_report(redis, P0.workers, "worker-1")
+            capacity = decode_capacity(told).capacity
 
     assert capacity > 0

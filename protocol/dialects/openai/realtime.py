@@ -27,7 +27,7 @@ from ..base import Message, Request
 from ..common import call_parameters, json_fields
 from ..common.deinterleave import Interleaved
 from .responses import OpenAIResponses
-from .session import PCM, Wish, wish_of
+from .session import PCM, SessionUpdate, session_update_of
 
 
 class OpenAI:
@@ -90,22 +90,22 @@ class OpenAI:
         kind = session.get("type")
         if isinstance(kind, str) and kind not in ("", "transcription"):
             raise DialectError("only sessions of type transcription are supported")
-        wish = wish_of(session)
+        update = session_update_of(session)
         if self._audio is None:
-            events = self._open(wish)
-        elif wish.format not in (None, self._audio.format):
+            events = self._open(update)
+        elif update.format not in (None, self._audio.format):
             raise DialectError("the audio format cannot change once the session has begun")
         else:
-            events = [*self._change(wish), *wish.warnings]
-        if wish.manual is not None:
-            self._answers.manual = wish.manual
+            events = [*self._change(update), *update.warnings]
+        if update.manual is not None:
+            self._answers.manual = update.manual
         self._answers.session("session.updated", {"audio": session.get("audio")})
         return events
 
-    def _open(self, wish: Wish) -> list[BridgeEvent]:
+    def _open(self, update: SessionUpdate) -> list[BridgeEvent]:
         asked = call_parameters.parse_parameters(self._request.query)
-        audio = Interleaved(wish.format or PCM)
-        keywords = wish.keywords or CleanKeywords(
+        audio = Interleaved(update.format or PCM)
+        keywords = update.keywords or CleanKeywords(
             asked.config.keywords.terms, asked.rejected_keywords
         )
         opened = CallOpened(
@@ -113,22 +113,22 @@ class OpenAI:
             roles=(call_parameters.role_of(self._request.query),),
             rate=audio.format.rate,
             config=CallConfig(
-                language=wish.language or asked.config.language,
+                language=update.language or asked.config.language,
                 keywords=Keywords(keywords.terms),
                 hangover_ms=asked.config.hangover_ms,
                 form=AS_WRITTEN,  # as OpenAI's models write
             ),
             rejected_keywords=keywords.rejected,
-            warnings=(*wish.warnings, *asked.warnings),
+            warnings=(*update.warnings, *asked.warnings),
         )
         self._audio, self._keywords = audio, keywords
         return [opened]
 
-    def _change(self, wish: Wish) -> list[BridgeEvent]:
-        if wish.keywords is None or wish.keywords == self._keywords:
+    def _change(self, update: SessionUpdate) -> list[BridgeEvent]:
+        if update.keywords is None or update.keywords == self._keywords:
             return []
-        self._keywords = wish.keywords
-        return [KeywordsChanged(wish.keywords.terms, wish.keywords.rejected)]
+        self._keywords = update.keywords
+        return [KeywordsChanged(update.keywords.terms, update.keywords.rejected)]
 
     def _append(self, body: Mapping[str, Any]) -> list[BridgeEvent]:
         payload = json_fields.payload(body, "audio")
@@ -139,7 +139,7 @@ class OpenAI:
 
     def open_late(self) -> list[BridgeEvent]:
         """Open the call with default values, for a client that sends no update."""
-        return self._open(Wish())
+        return self._open(SessionUpdate())
 
     def _commit(self) -> list[BridgeEvent]:
         if self._audio is None and self._is_early:

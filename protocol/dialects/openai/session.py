@@ -27,7 +27,7 @@ _LONGEST_HINT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SessionUpdate:
     """A parsed session update.  None: the update does not set this."""
 
     format: AudioFormat | None = None
@@ -40,7 +40,7 @@ class Wish:
     """Warnings about ignored options."""
 
 
-def wish_of(session: Mapping[str, Any]) -> Wish:
+def session_update_of(session: Mapping[str, Any]) -> SessionUpdate:
     """Parse a session update.  Raises DialectError for a wrong audio format; other invalid options are ignored."""
     asked = Options(session)
     if "input_audio_format" in session or "input_audio_transcription" in session:
@@ -49,16 +49,16 @@ def wish_of(session: Mapping[str, Any]) -> Wish:
         audio = Options(asked.read("audio", options.object_of, {}))
         source = audio.read("input", options.object_of, {})
         asked.warnings += audio.warnings
-    wished = Options(source)
-    transcription = Options(wished.read("transcription", options.object_of, {}))
+    declared = Options(source)
+    transcription = Options(declared.read("transcription", options.object_of, {}))
     language = transcription.read("language", options.language, None)
     keywords = _keywords(transcription)
-    return Wish(
+    return SessionUpdate(
         format=_format(source["format"]) if source.get("format") else None,
         language=language,
         keywords=keywords,
         manual=source["turn_detection"] is None if "turn_detection" in source else None,
-        warnings=(*asked.warnings, *wished.warnings, *transcription.warnings),
+        warnings=(*asked.warnings, *declared.warnings, *transcription.warnings),
     )
 
 

@@ -33,7 +33,8 @@ PROMPT = Path(__file__).parents[2] / "speech" / "prompts" / "vm-invalid-password
 @pytest.fixture(scope="module")
 def voice() -> Pcm:
     """A human voice at 16 kHz."""
-    return soxr.resample(read_wav(PROMPT)[1][0], 8_000, RATE)
+    resampled: Pcm = soxr.resample(read_wav(PROMPT)[1][0], 8_000, RATE)
+    return resampled
 
 
 def encoded(codec: Codec, pcm: Pcm, channels: int = 1) -> list[bytes]:

@@ -83,6 +83,8 @@ def parse(text: str) -> DialectRecording:
                 made = msgspec.convert(event, getattr(events, kind))
                 seq += not isinstance(made, Partial)
                 turn = RecordedTurn(entry_of(made, None if isinstance(made, Partial) else seq))
+            case unknown:
+                raise AssertionError(f"a recording has no line like {unknown}")
         recording.turns.append(turn)
     return recording
 

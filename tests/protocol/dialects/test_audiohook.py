@@ -56,7 +56,7 @@ class Client:
         }
         return self.says("open", **(parameters | changes))
 
-    def hears(self) -> list[Any]:
+    def received(self) -> list[Any]:
         return [json.loads(message) for message in self.hook.outbox()]
 
 
@@ -104,7 +104,7 @@ def test_one_of_the_offered_media_is_taken_as_it_was_offered() -> None:
 
     assert isinstance(opened, CallOpened)
     assert opened.roles == (Role.AGENT, Role.CUSTOMER)
-    assert client.hears()[0]["parameters"] == {"media": [inverted]}
+    assert client.received()[0]["parameters"] == {"media": [inverted]}
 
 
 def test_a_probe_is_answered_and_is_no_call() -> None:
@@ -114,7 +114,7 @@ def test_a_probe_is_answered_and_is_no_call() -> None:
     events += client.hook.receive(b"\xff\xff") + client.says("ping") + client.says("close")
 
     assert events == []
-    assert [(answer["type"], answer["clientseq"]) for answer in client.hears()] == [
+    assert [(answer["type"], answer["clientseq"]) for answer in client.received()] == [
         ("opened", 1),
         ("pong", 2),
         ("closed", 3),
@@ -135,26 +135,26 @@ def test_what_is_paused_or_discarded_advances_the_clock() -> None:
 def test_closed_is_said_when_the_last_words_are_out() -> None:
     client = Client()
     client.opens()
-    client.hears()
+    client.received()
 
     client.says("close", reason="end")
-    before = client.hears()
+    before = client.received()
     client.hook.notify(final("Goodbye."))
     client.hook.notify(entry_of(CallEnded("completed", 8_000, 1, ()), 2))
 
     assert before == []
-    assert [answer["type"] for answer in client.hears()] == ["event", "closed"]
+    assert [answer["type"] for answer in client.received()] == ["event", "closed"]
 
 
 def test_all_versions_of_an_utterance_have_one_id_and_different_ones_different_ids() -> None:
     client = Client()
     client.opens()
-    client.hears()
+    client.received()
 
     client.hook.notify(partial("hello"))
     client.hook.notify(final("Hello."))
 
-    first, last = (answer["parameters"]["entities"][0]["data"] for answer in client.hears())
+    first, last = (answer["parameters"]["entities"][0]["data"] for answer in client.received())
     assert first["id"] == last["id"]
     assert (first["isFinal"], last["isFinal"]) == (False, True)
 
@@ -162,12 +162,12 @@ def test_all_versions_of_an_utterance_have_one_id_and_different_ones_different_i
 def test_finals_alone_may_be_asked_for() -> None:
     client = Client()
     client.opens(customConfig={"partials": False})
-    client.hears()
+    client.received()
 
     client.hook.notify(partial("hello"))
     client.hook.notify(final("Hello."))
 
-    assert len(client.hears()) == 1
+    assert len(client.received()) == 1
 
 
 def test_our_messages_are_counted_without_holes() -> None:
@@ -177,7 +177,7 @@ def test_our_messages_are_counted_without_holes() -> None:
         client.says("ping")
         client.hook.notify(final("Hello."))
 
-    assert [answer["seq"] for answer in client.hears()] == list(range(1, 12))
+    assert [answer["seq"] for answer in client.received()] == list(range(1, 12))
 
 
 @given(st.integers(0, 10**9))
@@ -210,7 +210,7 @@ def test_blame_is_precise_and_the_client_is_asked_to_leave(
         client.raw(changes)
     client.hook.report_error("bad_message", str(fault.value))
 
-    (answer,) = client.hears()
+    (answer,) = client.received()
     assert (answer["type"], answer["parameters"]["reason"]) == ("disconnect", "error")
 
 
@@ -258,7 +258,7 @@ def test_a_client_that_asks_for_the_languages_is_given_tags_with_a_region() -> N
 
     client.opens(supportedLanguages=True)
 
-    tags = client.hears()[0]["parameters"]["supportedLanguages"]
+    tags = client.received()[0]["parameters"]["supportedLanguages"]
     assert [tag for tag in tags if tag in {"de-DE", "en-US", "fi-FI", "sw-ZZ"}] == [
         "de-DE", "en-US", "fi-FI", "sw-ZZ",
     ]  # fmt: skip
@@ -271,7 +271,7 @@ def test_clients_that_do_not_ask_get_no_languages(asked: dict[str, bool]) -> Non
 
     client.opens(**asked)
 
-    assert client.hears()[0]["parameters"] == {"media": [STEREO]}
+    assert client.received()[0]["parameters"] == {"media": [STEREO]}
 
 
 def test_the_close_behind_a_refusal_is_answered_for_the_client_waits_ten_seconds_for_that() -> None:
@@ -284,4 +284,4 @@ def test_the_close_behind_a_refusal_is_answered_for_the_client_waits_ten_seconds
 
     assert events == []
     assert client.hook.has_parted
-    assert [answer["type"] for answer in client.hears()] == ["disconnect", "closed"]
+    assert [answer["type"] for answer in client.received()] == ["disconnect", "closed"]

@@ -136,12 +136,12 @@ def test_keys_before_the_first_sound_wait_for_it() -> None:
     assert isinstance(audio, AudioReceived)
 
 
-@pytest.mark.parametrize("goodbye", [HANG_UP, bytes(Frame(0xFF)), bytes(Frame(0xFF, b"\x01"))])
-def test_a_hang_up_and_an_error_end_the_call(goodbye: bytes) -> None:
+@pytest.mark.parametrize("ending", [HANG_UP, bytes(Frame(0xFF)), bytes(Frame(0xFF, b"\x01"))])
+def test_a_hang_up_and_an_error_end_the_call(ending: bytes) -> None:
     asterisk = connection()
     asterisk.receive(SOUND)
 
-    assert asterisk.receive(goodbye + SOUND) == [CallClosed()]
+    assert asterisk.receive(ending + SOUND) == [CallClosed()]
     assert asterisk.receive(SOUND) == []
 
 

@@ -59,7 +59,8 @@ def pcm_of(format: AudioFormat, frames: list[bytes]) -> np.ndarray:  # noqa: A00
 
 @given(st.lists(st.integers(1, 999), min_size=1, max_size=9))
 def test_a_stream_of_bytes_may_be_cut_anywhere(sizes: list[int]) -> None:
-    audio, frames, at = WAVE.tobytes(), [], 0
+    audio, at = WAVE.tobytes(), 0
+    frames: list[bytes] = []
     while at < len(audio):
         frames.append(audio[at : at + sizes[len(frames) % len(sizes)]])
         at += len(frames[-1])

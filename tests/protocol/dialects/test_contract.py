@@ -232,6 +232,8 @@ class AnyOrder(RuleBasedStateMachine):
                 assert channel is None or 0 <= channel < channels
             case CallClosed():
                 self.closed = True
+            case _:
+                pass
 
     def teardown(self) -> None:
         if hasattr(self, "dialect"):
@@ -245,7 +247,8 @@ def test_whatever_is_said_only_a_dialect_error_comes_out(name: str) -> None:
     class OfThisDialect(AnyOrder):
         recording = RECORDINGS[name]
 
-    machine = OfThisDialect.TestCase()
-    machine.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+    OfThisDialect.TestCase.settings = settings(
+        max_examples=60, stateful_step_count=15, deadline=None
+    )
 
-    machine.runTest()
+    OfThisDialect.TestCase().runTest()

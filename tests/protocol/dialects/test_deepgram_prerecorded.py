@@ -36,7 +36,8 @@ def wav(rate: int = 8_000) -> bytes:
 
 def samples(heard: Samples) -> list[list[int]]:
     """Each channel, read in pieces of one frame."""
-    return np.concatenate(list(heard.pieces(1))).T.tolist()
+    channels: list[list[int]] = np.concatenate(list(heard.pieces(1))).T.tolist()
+    return channels
 
 
 def results(text: str, channel: int = 0, **said: Any) -> str:

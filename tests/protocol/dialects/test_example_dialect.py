@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from recordings import DialectRecording, parse, replay
+from support.snippets import module_of, snippet
 from test_contract import AnyOrder
 
 from protocol.bridge_events import AudioReceived, CallClosed, CallOpened
 from protocol.dialects.base import Dialect, Request
-from tests.support.snippets import module_of, snippet
 
 PAGE = "docs/contributing/dialect.md"
 
@@ -40,7 +40,8 @@ def test_the_example_passes_the_contract_test_with_messages_in_any_order(
     class OfTheExample(AnyOrder):
         recording = toy
 
-    machine = OfTheExample.TestCase()
-    machine.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+    OfTheExample.TestCase.settings = settings(
+        max_examples=20, stateful_step_count=15, deadline=None
+    )
 
-    machine.runTest()
+    OfTheExample.TestCase().runTest()

@@ -244,7 +244,7 @@ def test_exotels_rate_may_stand_in_its_url() -> None:
 @pytest.mark.parametrize("encoding", ["G722", "OPUS"])
 def test_compressed_tracks_are_decoded_at_16_khz(path: str, encoding: str) -> None:
     pytest.importorskip("av")
-    start = {"call_control_id": "c1", "callSid": "c1", "tracks": ["inbound"]}
+    start: dict[str, object] = {"call_control_id": "c1", "callSid": "c1", "tracks": ["inbound"]}
     declared = {"encoding": encoding, "sample_rate": "8000", "sampleRate": "8000"}
     start |= {"media_format": declared, "mediaFormat": declared}  # RTP's clock rate of G.722
     packet = bytes(160) if encoding == "G722" else b"\xfc\xff\xfe"
@@ -266,7 +266,11 @@ def test_compressed_tracks_are_decoded_at_16_khz(path: str, encoding: str) -> No
 def test_compressed_frames_follow_each_other_and_a_loss_has_its_place() -> None:
     pytest.importorskip("av")
     declared = {"encoding": "G722", "sample_rate": 8_000}
-    start = {"call_control_id": "c1", "tracks": ["inbound"], "media_format": declared}
+    start: dict[str, object] = {
+        "call_control_id": "c1",
+        "tracks": ["inbound"],
+        "media_format": declared,
+    }
     payload = base64.b64encode(bytes(160)).decode()  # 20 ms
     bridge = dialect("/telnyx")
     bridge.receive(json.dumps({"event": "start", "start": start}))

@@ -207,9 +207,9 @@ def test_the_form_before_todays_is_understood() -> None:
 
 
 def test_a_prompt_that_is_a_sentence_is_no_keyword() -> None:
-    wish = update(transcription={"prompt": "Expect words about the insurance of cars"})
+    update_message = update(transcription={"prompt": "Expect words about the insurance of cars"})
 
-    (opened,) = say(openai(), wish)
+    (opened,) = say(openai(), update_message)
 
     assert isinstance(opened, CallOpened)
     assert opened.config.keywords.terms == ()

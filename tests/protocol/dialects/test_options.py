@@ -36,7 +36,7 @@ ESSENTIAL = {
 }
 """Type of the opening message, and format of the audio after it."""
 
-WISHES = {
+OPTIONS = {
     "keywords": "Acme", "keyterms": "Acme", "hints": ["Acme"], "call_id": "c-1", "callId": "c-1", "language": "en-US",
     "roles": "inbound:agent", "role": "agent", "partials": True, "endpointing_ms": 300, "join": "agent-customer",
     "translate_to": "de", "metadata": {"a": "b"}, "resumable": True, "after": 3, "channel_variables": {"a": "b"},
@@ -50,7 +50,7 @@ def places(value: Any, essential: set[str]) -> list[tuple[str, ...]]:
     """The paths of all fields that may be replaced, and of those that may be added."""
     found: list[tuple[str, ...]] = []
     if isinstance(value, dict):
-        for name in [*value, *(wish for wish in WISHES if wish not in value)]:
+        for name in [*value, *(option for option in OPTIONS if option not in value)]:
             if name not in essential:
                 found.append((name,))
             found += [(name, *inner) for inner in places(value.get(name), essential)]
@@ -84,7 +84,7 @@ def test_no_option_in_any_shape_refuses_the_call(name: str) -> None:
     "path",
     ["/v1/calls", "/freeswitch", "/vonage", "/asterisk", "/v1/listen", "/v3/ws", "/v1/realtime"],
 )
-@pytest.mark.parametrize("name", [*WISHES, "keyterm", "language_code", "keyterms_prompt", "extra", "tag", "utterance_end_ms", "interim_results"])  # fmt: skip
+@pytest.mark.parametrize("name", [*OPTIONS, "keyterm", "language_code", "keyterms_prompt", "extra", "tag", "utterance_end_ms", "interim_results"])  # fmt: skip
 def test_no_option_of_a_url_refuses_the_call(path: str, name: str) -> None:
     audio = {"/v1/listen": "encoding=mulaw&sample_rate=8000", "/v3/ws": "sample_rate=8000"}
     for shape in SHAPES:

@@ -111,7 +111,7 @@ def test_numbers_may_be_strings(timestamp: object) -> None:
     _, audio = say(twilio(), start(), media)
 
     assert isinstance(audio, AudioReceived)
-    assert (audio.position, audio.pcm.dtype) == (160, np.int16)
+    assert (audio.position, audio.pcm.dtype) == (160, np.dtype(np.int16))
 
 
 @pytest.mark.parametrize(

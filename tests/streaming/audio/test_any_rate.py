@@ -21,7 +21,8 @@ def speech(rate: int) -> Pcm:
     silence = np.zeros(8_000, dtype=np.int16)
     parts = [part for path in PROMPTS[:2] for part in (read_recording(path).channels[0], silence)]
     spoken = np.concatenate(parts)
-    return soxr.resample(spoken[: len(spoken) // 8_000 * 8_000], 8_000, rate)
+    resampled: Pcm = soxr.resample(spoken[: len(spoken) // 8_000 * 8_000], 8_000, rate)
+    return resampled
 
 
 @pytest.mark.parametrize("rate", [11_025, 44_100])

@@ -40,11 +40,13 @@ def speech(first: int = 0, seconds: float = 8.0) -> Pcm:
 
 
 def louder(pcm: Pcm, decibels: float) -> Pcm:
-    return np.clip(pcm * 10 ** (decibels / 20), -32_768, 32_767).astype(np.int16)
+    amplified: Pcm = np.clip(pcm * 10 ** (decibels / 20), -32_768, 32_767).astype(np.int16)
+    return amplified
 
 
 def over(pcm: Pcm, other: Pcm | int) -> Pcm:
-    return np.clip(pcm.astype(np.int32) + other, -32_768, 32_767).astype(np.int16)
+    mixed: Pcm = np.clip(pcm.astype(np.int32) + other, -32_768, 32_767).astype(np.int16)
+    return mixed
 
 
 def through(pcm: Pcm, sent: Encoding, declared: Encoding) -> Pcm:

@@ -38,7 +38,7 @@ def decibels_above(pcm: Pcm, hertz: float, rate: int) -> float:
 
 def gain(pcm: Pcm, original: Pcm) -> float:
     """Decibels by which `pcm` is stronger, without its ends."""
-    power = [np.mean(np.square(x[500:-500], dtype=np.float64)) for x in (pcm, original)]
+    power = [float(np.mean(np.square(x[500:-500], dtype=np.float64))) for x in (pcm, original)]
     return float(10 * np.log10(max(power[0], 1e-3) / power[1]))
 
 
@@ -139,7 +139,8 @@ def test_halving_has_no_lag_to_speak_of() -> None:
 
 def converted(pcm: Pcm, rate: int, sizes: list[int]) -> Pcm:
     converter = RateConverter(rate)
-    given, at = [], 0
+    given: list[Pcm] = []
+    at = 0
     while at < len(pcm):
         size = sizes[len(given) % len(sizes)]
         given.append(converter.feed(pcm[at : at + size]))

@@ -29,7 +29,7 @@ def test_the_network_gives_what_onnxruntime_gives_on_speech(speech: Pcm) -> None
 
     # when both follow twelve seconds of speech
     for start in range(CONTEXT, 12 * 8_000, WINDOW):
-        window = speech[start - CONTEXT : start + WINDOW].astype(np.float32) / 32_768
+        window = speech[start - CONTEXT : start + WINDOW].astype(np.float32) / np.float32(32_768)
         [result] = silero.predict([VadQuery(window[None], memory)])
         asked = {"input": window[None], "state": expected_memory, "sr": np.array(8_000)}
         probability, expected_memory = reference.run(None, asked)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.dtmf import DtmfDetector, Key, detect
 from streaming.audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
-from streaming.audio.vad import Detector, Tick, Vad, classify
+from streaming.audio.vad import Detector, Tick, classify
+from streaming.audio.vad_choice import Vad
 
 TONES = {"1": (697, 1209), "5": (770, 1336), "#": (941, 1477)}
 
@@ -29,7 +30,8 @@ def sound(seed: int, law: Encoding) -> Pcm:
             case 1:
                 parts.append(rng.normal(0, rng.choice([5, 800, 6_000]), 800))
             case 2:
-                parts.append(sum(3_000 * np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 9)))
+                harmonics = [3_000 * np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 9)]
+                parts.append(np.sum(harmonics, axis=0))
             case _:
                 parts.append(np.zeros(800))
     pcm = np.concatenate(parts).clip(-32_000, 32_000).astype(np.int16)

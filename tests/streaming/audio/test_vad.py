@@ -27,7 +27,8 @@ def voice(seconds: float, *, hertz: float = 140, seed: int = 1) -> Pcm:
     buzz = sum(weight * np.sin(2 * np.pi * f * at + f) for f, weight in harmonics)
     swell = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * at)
     breath = np.random.default_rng(seed).normal(0, 0.02, len(at))
-    return np.rint(3_000 * (swell * buzz + breath)).astype(np.int16)
+    speech: Pcm = np.rint(3_000 * (swell * buzz + breath)).astype(np.int16)
+    return speech
 
 
 def silence(seconds: float) -> Pcm:

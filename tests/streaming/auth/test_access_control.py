@@ -29,7 +29,7 @@ class Waits:
     def __init__(self, file: Path, **settings: float) -> None:
         self.waited: list[float] = []
         self._ticks = itertools.count()
-        values = GatewaySettings(keys_file=str(file), **settings)  # type: ignore[arg-type]
+        values = GatewaySettings(keys_file=str(file), **settings)
         self.access = AccessController(values, clock=self._clock, sleep=self._sleep)
 
     def _clock(self) -> float:

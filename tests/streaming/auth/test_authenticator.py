@@ -43,7 +43,11 @@ def test_twilio_is_known_by_its_signature() -> None:
     permit = result(authenticator(), from_twilio())
 
     assert isinstance(permit, Permit)
-    assert (permit.name, permit.tenant, permit.scopes) == ("twilio:main", "acme", {Scope.INGEST})
+    assert (permit.name, permit.tenant, permit.scopes) == (
+        "twilio:main",
+        "acme",
+        frozenset({Scope.INGEST}),
+    )
 
 
 @pytest.mark.parametrize("url", ["https://calls.example.com/twilio", f"{PUBLIC_URL}:443/twilio"])
@@ -264,10 +268,10 @@ def limits(**changed: float) -> CallLimits:
 def test_limits_of_a_call(looks: list[tuple[float, float]], code: int | None) -> None:
     watch = LimitWatch(limits(), heard=0, now=0)
 
-    breaches = [watch.poll(heard, now) for heard, now in looks]
+    limits_exceeded = [watch.poll(heard, now) for heard, now in looks]
 
-    assert all(breach is None for breach in breaches[:-1])
-    assert (breaches[-1] and breaches[-1].code) == code
+    assert all(exceeded is None for exceeded in limits_exceeded[:-1])
+    assert (limits_exceeded[-1] and limits_exceeded[-1].code) == code
 
 
 def test_a_file_may_come_as_fast_as_it_likes_unless_a_pace_is_set() -> None:

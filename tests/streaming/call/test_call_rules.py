@@ -57,7 +57,7 @@ class Redis:
                     self.partials.append(decode_job(job))
                 case QueueFinal(_, job):
                     self.finals.append(decode_job(job))
-                case StoreAudio():
+                case _:
                     pass
             self.subject.ledger.wrote(write)
 

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
-from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
+from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio, Write
 
 SEGMENT = SegmentId(0, 0)
 
 
-def write_all(ledger: Ledger) -> list[object]:
+def write_all(ledger: Ledger) -> list[Write]:
     writes = list(ledger.due())
     for write in writes:
         ledger.wrote(write)

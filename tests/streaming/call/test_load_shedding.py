@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
-from support.pipeline import calling, pipeline, stream
+from support.pipeline import Event, calling, pipeline, stream
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -123,7 +123,7 @@ async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
     redis: Redis, tmp_path: Path
 ) -> None:
     async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(30):
-        complaints = []
+        complaints: list[Event] = []
         while not complaints:  # until its workers have reported to the gateway
             async with calling(it.url, language="sw") as (bridge, heard):
                 await bridge.send('{"type":"stop"}')

@@ -75,7 +75,7 @@ async def test_an_announced_call_has_the_call_id_of_its_announcement(
             await caller.say(Frame(0x03, b"7"))
             await caller.say(Frame(0x00))
             ended = await heard.until("call.ended")
-            goodbye = await caller.hears()
+            last_frame = await caller.receives()
 
     started = heard.events[0]
     assert (started["dialect"], started["roles"]) == ("audiosocket", ["customer"])
@@ -83,7 +83,7 @@ async def test_an_announced_call_has_the_call_id_of_its_announcement(
     assert all("Acme" in final["text"] for final in heard.of("segment.final"))
     assert ended["duration_ms"] == len(speech()) // 8
     assert ended["reason"] == "completed"
-    assert goodbye == HANGS_UP
+    assert last_frame == HANGS_UP
 
 
 async def test_a_line_that_breaks_keeps_its_last_words(redis: Redis, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_a_call_that_was_not_announced_is_hung_up(redis: Redis, tmp_path: 
         gateway(redis, tmp_path) as endpoints,
         ringing(endpoints.audiosocket, uuid4()) as caller,
     ):
-        assert await caller.hears() == HANGS_UP
+        assert await caller.receives() == HANGS_UP
 
 
 async def test_an_announcement_is_good_for_one_call(redis: Redis, tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ async def test_an_announcement_is_good_for_one_call(redis: Redis, tmp_path: Path
             ringing(endpoints.audiosocket, uuid) as first,
             ringing(endpoints.audiosocket, uuid) as second,
         ):
-            assert await second.hears() == HANGS_UP
+            assert await second.receives() == HANGS_UP
             await first.say(Frame(0x00))
-            assert await first.hears() == HANGS_UP
+            assert await first.receives() == HANGS_UP
 
 
 async def test_no_call_is_let_in_beyond_the_most(redis: Redis, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_no_call_is_let_in_beyond_the_most(redis: Redis, tmp_path: Path) -
             await caller.speak(np.zeros(160, np.int16))
             await heard.until("call.started")
             async with ringing(endpoints.audiosocket, second) as refused:
-                assert await refused.hears() == HANGS_UP
+                assert await refused.receives() == HANGS_UP
 
 
 async def test_a_stranger_does_not_touch_the_calls_of_others(redis: Redis, tmp_path: Path) -> None:
@@ -202,10 +202,10 @@ async def test_a_protocol_violation_ends_the_call_with_everything_received_so_fa
             for _ in range(3):
                 await caller.say(Frame(0x16, bytes(960)))
             ended = await heard.until("call.ended")
-            goodbye = await caller.hears()
+            last_frame = await caller.receives()
 
     assert ended["duration_ms"] == len(speech()) // 8
-    assert goodbye == HANGS_UP
+    assert last_frame == HANGS_UP
 
 
 async def test_a_silent_caller_is_kept_on_the_line(redis: Redis, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The cost of idle subscribers, counted in Redis commands, not in time."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from broker.log_reader import LogReader
 from broker.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
+from protocol.events import LogEntry
 from streaming.settings import GatewaySettings
 
 LISTENERS, CALLS = 1_000, 250
@@ -24,6 +26,10 @@ async def calls_of(redis: Redis, command: str) -> int:
     return int((await redis.info("commandstats")).get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
 
+async def next_of(entries: AsyncIterator[LogEntry]) -> LogEntry:
+    return await anext(entries)
+
+
 async def test_a_thousand_listeners_that_wait_cost_one_command(redis: Redis) -> None:
     pubsub_hub = PubSubHub(redis)
     receiving = asyncio.create_task(pubsub_hub.run())
@@ -31,7 +37,7 @@ async def test_a_thousand_listeners_that_wait_cost_one_command(redis: Redis) -> 
         LogReader(redis, pubsub_hub, CallKeys.of(f"c-{number % CALLS}", 1), 0)
         for number in range(LISTENERS)
     ]
-    waiting = [asyncio.create_task(anext(one.entries())) for one in log_readers]
+    waiting = [asyncio.create_task(next_of(one.entries())) for one in log_readers]
     async with asyncio.timeout(120):
         while await calls_of(redis, "xrange") < LISTENERS:  # noqa: ASYNC110  # Redis tells no other way
             await asyncio.sleep(0.05)
@@ -53,7 +59,7 @@ async def test_events_whose_notification_was_lost_are_read(redis: Redis, tmp_pat
     """Without a subscription, so that only the periodic check can find the event."""
     pubsub_hub = PubSubHub(redis)
     log_reader = LogReader(redis, pubsub_hub, CallKeys.of("c-1", 1), 0).entries()
-    first = asyncio.create_task(anext(log_reader))
+    first = asyncio.create_task(next_of(log_reader))
     await asyncio.sleep(0)  # it listens
 
     async with (

@@ -63,10 +63,11 @@ def test_a_recording_at_another_rate_is_resampled_in_pieces_of_a_tenth_of_a_seco
     tone = 10_000 * np.sin(2 * np.pi * 440 * np.arange(3 * rate) / rate)
     pcm = np.repeat(tone.astype("<i2")[:, None], channels, axis=1)
 
-    *said, goodbye = messages(samples(Encoding.L16, rate, channels, pcm.tobytes()), 16_000)
+    *said, last_message = messages(samples(Encoding.L16, rate, channels, pcm.tobytes()), 16_000)
 
-    heard = np.frombuffer(b"".join(said), "<i2").reshape(-1, channels)
-    assert goodbye == '{"type":"CloseStream"}'
+    audio = [one for one in said if isinstance(one, bytes)]
+    heard = np.frombuffer(b"".join(audio), "<i2").reshape(-1, channels)
+    assert last_message == '{"type":"CloseStream"}'
     assert abs(len(heard) - 48_000) <= 2
     assert max(map(len, said)) <= 2 * channels * 16_000 // 2, "half a second: soxr gives in bursts"
     spectrum = np.abs(np.fft.rfft(heard[16_000:32_000, channels - 1].astype(float)))

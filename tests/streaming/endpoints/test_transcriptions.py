@@ -134,7 +134,7 @@ async def test_an_answer_can_be_streamed(site: tuple[httpx.AsyncClient, Pipeline
     ],
 )
 async def test_what_cannot_be_transcribed_is_refused_in_openais_form(
-    site: tuple[httpx.AsyncClient, Pipeline], content: bytes, fields: dict, complaint: str
+    site: tuple[httpx.AsyncClient, Pipeline], content: bytes, fields: dict[str, str], complaint: str
 ) -> None:
     client, _ = site
 

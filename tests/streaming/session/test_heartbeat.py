@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,10 +68,10 @@ async def forget(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("servers", [alone, many, watched])
-async def test_a_call_is_beaten_for_wherever_it_lies(
-    servers: Callable[[Path], "contextmanager[str]"], tmp_path: Path
+async def test_the_heartbeat_of_a_call_reaches_each_kind_of_server(
+    servers: Callable[[Path], AbstractContextManager[str]], tmp_path: Path
 ) -> None:
-    with servers(tmp_path) as url:  # type: ignore[attr-defined]
+    with servers(tmp_path) as url:
         settings = RedisSettings(url=url)
         redis = connect(settings)
         queue = await owned(redis)

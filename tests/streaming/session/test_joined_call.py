@@ -26,7 +26,7 @@ from streaming.settings import GatewaySettings
 from transcripts.store import Store
 
 PROMPT = Path(__file__).parents[2] / "speech" / "prompts" / "agent-alreadyon.wav"
-GOODBYE = Frame(0x00)
+HANG_UP_FRAME = Frame(0x00)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ async def test_two_taps_are_two_channels_of_one_call(redis: Redis, tmp_path: Pat
     async with office(redis, tmp_path) as it, it.listening() as heard:
         async with it.tap("agent") as agent, it.tap("customer") as customer:
             await asyncio.gather(agent.speak(speech(), pace=20), customer.speak(speech(), pace=20))
-            await asyncio.gather(agent.say(GOODBYE), customer.say(GOODBYE))
+            await asyncio.gather(agent.say(HANG_UP_FRAME), customer.say(HANG_UP_FRAME))
             ended = await heard.until("call.ended")
 
     assert heard.events[0]["roles"] == ["customer", "agent"]
@@ -97,9 +97,9 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
             await heard.until("dtmf")  # all audio before has been processed
             async with it.tap("agent") as agent:
                 await agent.speak(speech())
-                await agent.say(GOODBYE)
-                assert await agent.hears() == FrameSplitter().receive(HANG_UP)
-                await customer.say(GOODBYE)
+                await agent.say(HANG_UP_FRAME)
+                assert await agent.receives() == FrameSplitter().receive(HANG_UP)
+                await customer.say(HANG_UP_FRAME)
                 ended = await heard.until("call.ended")
         stored = await stored_call(it.store, "c1")
 
@@ -118,10 +118,10 @@ async def test_a_call_goes_on_until_its_last_tap_is_gone(redis: Redis, tmp_path:
             async with it.tap("agent") as agent:
                 await agent.speak(speech()[:8_000])
                 await customer.speak(speech()[:8_000])
-                await agent.say(GOODBYE)
-                await agent.hears()
+                await agent.say(HANG_UP_FRAME)
+                await agent.receives()
             await customer.speak(speech()[8_000:])
-            await customer.say(GOODBYE)
+            await customer.say(HANG_UP_FRAME)
             ended = await heard.until("call.ended")
 
     assert sum(ended["channels"][0].values()) == len(speech()) // 8
@@ -135,8 +135,8 @@ async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_p
             await heard.until("call.started")
             async with it.tap("customer") as second:
                 await second.speak(speech()[8_000:])
-                assert await first.hears() == FrameSplitter().receive(HANG_UP)
-                await second.say(GOODBYE)
+                assert await first.receives() == FrameSplitter().receive(HANG_UP)
+                await second.say(HANG_UP_FRAME)
                 ended = await heard.until("call.ended")
 
     assert len(heard.of("call.started")) == 1
@@ -153,9 +153,9 @@ async def test_a_stream_with_another_join_value_is_refused_and_the_call_goes_on(
             await heard.until("call.started")
             async with it.tap("agent", join) as stranger:
                 await stranger.speak(speech()[:160])
-                assert await stranger.hears() == FrameSplitter().receive(HANG_UP)
+                assert await stranger.receives() == FrameSplitter().receive(HANG_UP)
             await customer.speak(speech()[8_000:])
-            await customer.say(GOODBYE)
+            await customer.say(HANG_UP_FRAME)
             ended = await heard.until("call.ended")
 
     assert sum(ended["channels"][0].values()) == len(speech()) // 8

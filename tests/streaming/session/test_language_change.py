@@ -2,13 +2,13 @@
 
 import pytest
 from redis.asyncio import Redis
+from support.entries import event_of
 
 from broker.log_reader import LogReader
 from broker.pubsub import PubSubHub
 from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import LanguageChanged
 from protocol.call import CallConfig, Role
-from protocol.event_codec import decode_entry
 from protocol.events import CallWarning
 from streaming.call.call import Call, Identity
 from streaming.call.checkpoint import Checkpoint
@@ -49,6 +49,6 @@ def test_a_change_to_a_language_without_number_words_is_told() -> None:
 
     call.change_language("ja")
 
-    _, warning = [decode_entry(None, event.payload).event for event in call.ledger.pending]
+    _, warning = [event_of(event.payload) for event in call.ledger.pending]
     assert isinstance(warning, CallWarning)
     assert warning.code == "redaction_limited"

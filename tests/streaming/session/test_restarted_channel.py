@@ -14,7 +14,7 @@ from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.vad_choice import Vad
 from streaming.call.call import Call, Identity
 from streaming.call.ledger import Ledger
-from streaming.session.channel import Channel, Origin
+from streaming.session.channel import Channel, ChannelOrigin
 
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
 
@@ -49,7 +49,7 @@ def noise(seconds: float, rate: int) -> Pcm:
 async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, position: int) -> None:
     first, second = RememberingSegmenter(rate), RememberingSegmenter(rate)
     channel = Channel(
-        0, rate, first, VadBatcher(None), account(), Origin(), QualityMonitor(1, rate)
+        0, rate, first, VadBatcher(None), account(), ChannelOrigin(), QualityMonitor(1, rate)
     )
     pcm = noise(3.0, rate)
     for start in range(0, 2 * rate, rate // 25):
@@ -57,7 +57,7 @@ async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, pos
     channel.catch_up()
     before = len(first.audio)
 
-    channel.restart(second, account(), Origin(position))
+    channel.restart(second, account(), ChannelOrigin(position))
     for start in range(2 * rate, 3 * rate, rate // 25):
         channel.receive(None, pcm[start : start + rate // 25])
     channel.finish()
@@ -76,14 +76,14 @@ async def test_a_loss_comes_again_at_its_place(rate: int) -> None:
         RememberingSegmenter(rate),
         VadBatcher(None),
         account(),
-        Origin(),
+        ChannelOrigin(),
         QualityMonitor(1, rate),
     )
     channel.receive(None, noise(1.0, rate))
     channel.skip(2 * rate, "paused", Account.PAUSED)
     channel.receive(None, noise(1.0, rate))
 
-    channel.restart(RememberingSegmenter(rate), account(), Origin(4_000))
+    channel.restart(RememberingSegmenter(rate), account(), ChannelOrigin(4_000))
     channel.finish()
 
     assert channel.heard == 4 * 8_000

@@ -3,31 +3,35 @@
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from spoken_calls import CALL, ended, final, recorded, started
 from support.api import RunningApi, running_api
+from support.call_records import CALL, ended, final, recorded, started
 
 from broker.redis_keys import CallKeys
 from protocol.event_codec import encode_event
+from protocol.events import SegmentId
 from transcripts.export import FORMS
 from transcripts.store import Store
 
 
 @pytest.fixture
-async def site(redis: Redis, store: Store):
+async def site(redis: Redis, store: Store) -> AsyncIterator[RunningApi]:
     store.record(recorded("c1", *CALL))
     store.record(recorded("c2", started(1_700_000_500.0), final("goodbye then"), ended()))
     async with running_api(redis, store) as running:
         yield running
 
 
-async def listed(site: RunningApi, **parameters: object) -> dict:
+async def listed(site: RunningApi, **parameters: str | int) -> dict[str, Any]:
     answer = await site.client.get("/v1/calls", params=parameters)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def test_calls_are_listed_newest_first_in_pages(site: RunningApi) -> None:
@@ -169,7 +173,7 @@ async def test_a_deleted_call_is_gone_from_the_store_and_from_redis(
     keys = CallKeys.of("c1", 1)
     await redis.xadd(keys.log, {"e": encode_event(CALL[0])}, id="1-0")
     await redis.hset(keys.settled, "0-0", "")
-    await redis.set(keys.audio(CALL[2].segment), b"audio")
+    await redis.set(keys.audio(SegmentId(0, 0)), b"audio")
 
     answer = await site.client.delete("/v1/calls/c1")
 

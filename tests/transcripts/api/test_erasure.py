@@ -1,10 +1,13 @@
 """After DELETE, the words of a call are in no file, no key and no line of the log."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.answers import kind_of
 from support.api import running_api
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
@@ -18,7 +21,7 @@ PROMPT = sorted((Path(__file__).parents[2] / "speech" / "prompts").glob("*.wav")
 
 async def everything(redis: Redis) -> bytes:
     """The content of all keys."""
-    read = {
+    read: dict[bytes, Callable[[bytes], Awaitable[object]]] = {
         b"string": redis.get,
         b"hash": redis.hgetall,
         b"stream": redis.xrange,
@@ -26,8 +29,8 @@ async def everything(redis: Redis) -> bytes:
         b"zset": lambda key: redis.zrange(key, 0, -1),
         b"list": lambda key: redis.lrange(key, 0, -1),
     }
-    keys = await redis.keys("*")
-    return repr([(key, await read[await redis.type(key)](key)) for key in keys]).encode()
+    keys: Any = await redis.keys("*")
+    return repr([(key, await read[await kind_of(redis, key)](key)) for key in keys]).encode()
 
 
 async def test_a_deleted_call_leaves_no_word_anywhere(

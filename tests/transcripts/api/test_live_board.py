@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import numpy as np
 from redis.asyncio import Redis
-from spoken_calls import CALL, recorded
 from support.api import RunningApi, bearer, running_api
+from support.call_records import CALL, recorded
 from support.credentials import site
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream

@@ -4,11 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from spoken_calls import CALL, recorded
 from support.api import RunningApi, bearer, running_api
+from support.call_records import CALL, recorded
 from support.credentials import Site, site, token
 
 from cli import keys
@@ -30,7 +31,7 @@ class Shared:
 
 
 @pytest.fixture
-async def shared(redis: Redis, store: Store, tmp_path) -> AsyncIterator[Shared]:
+async def shared(redis: Redis, store: Store, tmp_path: Path) -> AsyncIterator[Shared]:
     made = site(tmp_path)
     admin = keys.create(
         made.file, owner="globex", scopes=(Scope.ADMIN,), days=None, note="", now=0.0
@@ -111,6 +112,7 @@ async def test_no_operation_answers_without_a_key(shared: Shared) -> None:
 async def test_every_operation_takes_its_scope(shared: Shared) -> None:
     for one in shared.running.api.operations:
         path = one.path.replace("{call_id}", "c1")
+        assert one.scope is not None
         lacking = {
             Scope.READ: shared.keys.acme_bridge,
             Scope.INGEST: shared.keys.acme_reader,

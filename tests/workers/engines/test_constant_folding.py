@@ -52,7 +52,8 @@ def run(graph: Graph, x: np.ndarray) -> np.ndarray:
     model = helper.make_model(body, opset_imports=graph.opsets, ir_version=9)
     onnx.checker.check_model(model)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return session.run(None, {"x": x})[0]
+    folded: np.ndarray = session.run(None, {"x": x})[0]
+    return folded
 
 
 def test_arithmetic_on_known_weights_is_done_and_the_outcome_stays() -> None:

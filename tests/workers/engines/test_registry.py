@@ -43,6 +43,8 @@ def strings_of(module: Path) -> list[str]:
                 found.append(text)
             case ast.ImportFrom(module=str(name)):
                 found.append(name)
+            case _:
+                pass
     return found
 
 

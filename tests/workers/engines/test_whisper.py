@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from support.engines import times_of
 
 from workers.engines import registry
 from workers.engines.base import Effort, Engine, EngineError, Samples, Utterance
@@ -21,7 +22,7 @@ def test_clear_speech_is_understood(whisper: Engine, beckett: Samples, effort: E
 def test_words_have_times_that_rise_inside_the_utterance(whisper: Engine, beckett: Samples) -> None:
     (heard,) = whisper.transcribe([Utterance(beckett)])
 
-    times = [time for word in heard.words for time in (word.start, word.end)]
+    times = times_of(heard)
     assert whisper.capabilities.word_times == "cross-attention"
     assert times == sorted(times)
     assert 0 <= times[0] < times[-1] <= len(beckett)

@@ -12,10 +12,10 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Anatomy:
+class ModelModules:
     """The modules of one GraniteSpeechForConditionalGeneration."""
 
-    listener: Any
+    acoustic: Any
     """Has `encoder` and `projector`."""
 
     decoder: Any
@@ -25,9 +25,9 @@ class Anatomy:
     config: Any
 
 
-def anatomy_of(model: Any) -> Anatomy:
+def modules_of(model: Any) -> ModelModules:
     """The parts of `model`, for every supported version of transformers."""
     if hasattr(model, "lm_head"):
-        return Anatomy(model.model, model.model.language_model, model.lm_head, model.config)
+        return ModelModules(model.model, model.model.language_model, model.lm_head, model.config)
     whole = model.language_model
-    return Anatomy(model, whole.model, whole.lm_head, model.config)
+    return ModelModules(model, whole.model, whole.lm_head, model.config)

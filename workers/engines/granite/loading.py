@@ -17,7 +17,7 @@ from .acoustic.mel import RATE, frames_in
 from .acoustic.turbo_ctc import load_turbo
 from .canary import Canary, answers_for, check_answers
 from .checkpoint import CheckpointError, ModelCheckpoint, fetched, is_local
-from .compat import anatomy_of
+from .compat import modules_of
 from .device import device_named, translate_device_errors
 from .engine import GraniteEngine
 from .finals.finals import CONFIDENCE, WORD_TIMES
@@ -100,7 +100,7 @@ def weights(checkpoint: ModelCheckpoint, device: torch.device) -> Any:
     logging.set_verbosity_error()  # its table of damage has a line per tensor; ours is one line
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
-        model, report = GraniteSpeechForConditionalGeneration.from_pretrained(
+        pair: Any = GraniteSpeechForConditionalGeneration.from_pretrained(
             checkpoint.folder, dtype=dtype, use_safetensors=True,
             local_files_only=True, trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
@@ -108,6 +108,7 @@ def weights(checkpoint: ModelCheckpoint, device: torch.device) -> Any:
         raise CheckpointError(
             f"{checkpoint.folder}: {type(exc).__name__} while loading the weights"
         ) from exc
+    model, report = pair  # with `output_loading_info`; transformers declares the model alone
     unused = [key for key in report["unexpected_keys"] if ".layers." in str(key)]
     if lacking := report["missing_keys"] or report["mismatched_keys"] or unused:
         raise CheckpointError(
@@ -119,20 +120,20 @@ def weights(checkpoint: ModelCheckpoint, device: torch.device) -> Any:
 def prepared(model: Any, device: torch.device) -> Any:
     """Move the model to `device`, for inference only."""
     model.eval().requires_grad_(requires_grad=False)
-    for layer in anatomy_of(model).listener.encoder.layers:
+    for layer in modules_of(model).acoustic.encoder.layers:
         layer.conv.batch_norm.float()
     return model.to(device)
 
 
 def take_apart(model: Any, tokens: Tokens) -> LoadedModel:
     """Divide a loaded model into its parts.  Raises CheckpointError when tokenizer and model do not match."""
-    anatomy = anatomy_of(model)
-    llm = LanguageModel(anatomy)
+    modules = modules_of(model)
+    llm = LanguageModel(modules)
     if max(tokens.special, default=0) >= int(model.config.text_config.vocab_size):
         raise CheckpointError("the tokenizer has more tokens than the model")
     end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
     ends = frozenset([end] if isinstance(end, int) else end)
-    frontend = AcousticFrontend(RaggedEncoder(anatomy), llm.device)
+    frontend = AcousticFrontend(RaggedEncoder(modules), llm.device)
     return LoadedModel(frontend, llm, Prompts(tokens, llm), ends, llm.positions)
 
 

@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.support.once import once
+from support.once import once
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny checkpoint."""
-    from tests.support import tiny_granite
+    import torch
+    from support import tiny_granite
 
-    tiny_granite.torch.set_num_threads(1)
+    torch.set_num_threads(1)
     return once(tmp_path_factory, "tiny-granite", tiny_granite.build)
 
 
 @pytest.fixture(scope="session")
 def vendor(tiny: Path) -> Any:
     """transformers' own processor and model of the tiny checkpoint."""
-    from tests.support import tiny_granite
+    from support import tiny_granite
 
     return tiny_granite.reference(tiny)
 
@@ -48,16 +48,17 @@ def parts_of(folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder laid out as the vendor's repository, at small width."""
-    from tests.support import granite_repository
+    import torch
+    from support import granite_repository
 
-    granite_repository.torch.set_num_threads(1)
+    torch.set_num_threads(1)
     return once(tmp_path_factory, "granite-repository", granite_repository.build)
 
 
 @pytest.fixture(scope="session")
 def repository_vendor(repository: Path) -> Any:
     """transformers' own processor and model of the repository."""
-    from tests.support import tiny_granite
+    from support import tiny_granite
 
     return tiny_granite.reference(repository)
 
@@ -73,7 +74,7 @@ def answers(
     repository: Path, repository_vendor: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A file with known answers for the repository, made by the reference implementation."""
-    from tests.support import granite_repository
+    from support import granite_repository
 
     path = tmp_path_factory.mktemp("answers") / "answers.json"
     path.write_text(json.dumps(granite_repository.answers(repository_vendor)))

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
-from bench.granite import TRUE, main, text_length, timetable  # noqa: E402 - needs the optional extra
+from bench.granite import main, timetable  # noqa: E402 - needs the optional extra
+from bench.random_granite import TRUE, text_length  # noqa: E402
 
 
 def test_the_bench_runs_at_tiny_size(capsys: pytest.CaptureFixture[str]) -> None:

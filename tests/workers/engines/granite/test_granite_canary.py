@@ -12,9 +12,10 @@ from workers.engines.granite.checkpoint import CheckpointError, ModelCheckpoint,
 from workers.engines.granite.pins import PINS, canary_by_index
 from workers.engines.granite.settings import DEFAULT_MODEL
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
-from tests.support import granite_repository  # noqa: E402 - needs the optional extra
+from support import granite_repository  # noqa: E402 - needs the optional extra
+
 from workers.engines.granite.canary import (  # noqa: E402
     Answers,
     Canary,

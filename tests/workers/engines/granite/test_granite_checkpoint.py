@@ -58,9 +58,21 @@ def test_an_honest_folder_is_taken(folder: Path) -> None:
     assert checkpoint.config["model_type"] == "granite_speech"
 
 
+def in_folder(folder: Path) -> Path:
+    """A new module in a new folder."""
+    folder.mkdir()
+    return folder / "x.py"
+
+
+def folder_instead(file: Path) -> None:
+    """Put a folder in the place of a file."""
+    file.unlink()
+    file.mkdir()
+
+
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "python": (lambda f: (f / "modeling_granite.py").write_text(BOMB), "could run code"),
-    "python-below": (lambda f: (f / "sub").mkdir() or (f / "sub" / "x.py").write_text(BOMB), "could run code"),
+    "python-below": (lambda f: in_folder(f / "sub").write_text(BOMB), "could run code"),
     "pickle": (lambda f: (f / "pytorch_model.bin").write_bytes(b"\x80\x04"), "could run code"),
     "pickle-in-capitals": (lambda f: (f / "model.PT").write_bytes(b"\x80\x04"), "could run code"),
     "shared-object": (lambda f: (f / "kernel.so").write_bytes(b"\x7fELF"), "could run code"),
@@ -103,10 +115,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"w": "m-2.safetensors"}}'),
         "index names 'm-2",
     ),
-    "folder-for-config": (lambda f: (f / "config.json").unlink() or (f / "config.json").mkdir(), "config.json is miss"),
-    "folder-for-weights": (
-        lambda f: (f / "model.safetensors").unlink() or (f / "model.safetensors").mkdir(), "no weights",
-    ),
+    "folder-for-config": (lambda f: folder_instead(f / "config.json"), "config.json is miss"),
+    "folder-for-weights": (lambda f: folder_instead(f / "model.safetensors"), "no weights"),
     "negative": (lambda f: config(f, encoder_config={"num_layers": -1}), "num_layers to -1"),
     "link-to-nothing": (lambda f: (f / "vocab.json").symlink_to(f / "absent"), "not a regular file"),
     "link-to-itself": (lambda f: (f / "vocab.json").symlink_to(f / "vocab.json"), "cannot be read|not a regular file"),

@@ -8,7 +8,7 @@ import pytest
 
 from workers.engines.base import Effort, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.loading import assemble, prepared, take_apart  # noqa: E402
@@ -32,7 +32,8 @@ def replayed(act: Callable[[], Any], _device: Any) -> Any:
 def texts(decoder_factory: DecoderFactory, rows: Sequence[Row]) -> dict[int, Written]:
     """Decode `rows`, two joining at a time."""
     decoder = decoder_factory.decoder(frozenset(), cut_loops=False)
-    waiting, found = list(rows), {}
+    waiting = list(rows)
+    found: dict[int, Written] = {}
     while waiting or decoder.running:
         joining = min(2, decoder.free, len(waiting))
         if joining:

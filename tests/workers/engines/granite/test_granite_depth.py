@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.loading import prepared, take_apart  # noqa: E402 - needs the optional extra

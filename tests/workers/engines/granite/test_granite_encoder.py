@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.acoustic.encoder import Layout, RaggedEncoder  # noqa: E402
 from workers.engines.granite.acoustic.mel import Mel  # noqa: E402
-from workers.engines.granite.compat import anatomy_of  # noqa: E402 - needs the optional extra
+from workers.engines.granite.compat import modules_of  # noqa: E402 - needs the optional extra
 
 SECONDS = [0.3, 12.5, 4.0, 0.19, 8.02, 4.02, 3.98, 1.0]
 EXACT = 5e-6
@@ -26,8 +26,8 @@ def features() -> list[Any]:
 
 def test_a_ragged_batch_equals_the_vendor_clip_by_clip(vendor: Any, features: list[Any]) -> None:
     # given
-    model = anatomy_of(vendor[1]).listener
-    encoder = RaggedEncoder(anatomy_of(vendor[1]))
+    model = modules_of(vendor[1]).acoustic
+    encoder = RaggedEncoder(modules_of(vendor[1]))
 
     # when
     with torch.inference_mode():
@@ -44,21 +44,21 @@ def test_a_ragged_batch_equals_the_vendor_clip_by_clip(vendor: Any, features: li
 
 
 def test_the_stock_forward_would_not_pass_this_test(vendor: Any, features: list[Any]) -> None:
-    """Guards the guard: padding that leaks is far above the bound."""
+    """The bound is effective: padding that leaks is far above the bound."""
     longest = max(len(clip) for clip in features)
     padded = torch.stack(
         [torch.nn.functional.pad(clip, (0, 0, 0, longest - len(clip))) for clip in features]
     )
 
     with torch.inference_mode():
-        batched = anatomy_of(vendor[1]).listener.encoder(padded).last_hidden_state
-        alone = anatomy_of(vendor[1]).listener.encoder(features[0][None]).last_hidden_state[0]
+        batched = modules_of(vendor[1]).acoustic.encoder(padded).last_hidden_state
+        alone = modules_of(vendor[1]).acoustic.encoder(features[0][None]).last_hidden_state[0]
 
     assert (batched[0, : len(alone)] - alone).abs().max() > 1_000 * EXACT
 
 
 def test_the_order_of_a_batch_does_not_matter(vendor: Any, features: list[Any]) -> None:
-    encoder = RaggedEncoder(anatomy_of(vendor[1]))
+    encoder = RaggedEncoder(modules_of(vendor[1]))
 
     with torch.inference_mode():
         one_way = encoder.hidden(features)
@@ -75,11 +75,11 @@ def test_batch_norm_stays_in_fp32_when_the_rest_is_bf16(vendor: Any, features: l
 
     model = prepared(copy.deepcopy(vendor[1]).bfloat16(), torch.device("cpu"))
 
-    norm = anatomy_of(model).listener.encoder.layers[0].conv.batch_norm
+    norm = modules_of(model).acoustic.encoder.layers[0].conv.batch_norm
     assert {norm.weight.dtype, norm.running_var.dtype} == {torch.float32}
     with torch.inference_mode():
-        rough = RaggedEncoder(anatomy_of(model)).hidden(features)
-        fine = RaggedEncoder(anatomy_of(vendor[1])).hidden(features)
+        rough = RaggedEncoder(modules_of(model)).hidden(features)
+        fine = RaggedEncoder(modules_of(vendor[1])).hidden(features)
     assert rough[1].dtype == torch.bfloat16
     assert (rough[1].float() - fine[1]).abs().mean() < 0.05
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.engines import times_of
 
 from workers.engines.base import Effort, EngineBrokenError, EngineError, Hypothesis, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines import registry  # noqa: E402 - needs the optional extra
@@ -109,7 +110,7 @@ class TestContract:
         heard = engine.transcribe([Utterance(samples), partial(samples)])
 
         for made in heard:
-            times = [time for word in made.words for time in (word.start, word.end)]
+            times = times_of(made)
             assert times == sorted(times)
             assert times[0] >= 0
             assert times[-1] <= len(samples)
@@ -170,11 +171,17 @@ def test_partials_pass_by_finals_that_wait(parts: Any) -> None:
     assert [one for one, _ in engine.step()] == [ticket]
 
 
-@pytest.mark.parametrize("task", [{"translate_to": "de"}, {"language": "ja"}])
+@pytest.mark.parametrize(("language", "translate_to"), [("en", "de"), ("ja", None)])
 def test_there_are_no_partials_where_the_ctc_head_cannot_spell_them(
-    engine: GraniteEngine, task: dict[str, str]
+    engine: GraniteEngine, language: str, translate_to: str | None
 ) -> None:
-    heard = engine.transcribe([replace(partial(tiny_granite.spoken("go", 1)), **task)])
+    heard = engine.transcribe(
+        [
+            replace(
+                partial(tiny_granite.spoken("go", 1)), language=language, translate_to=translate_to
+            )
+        ]
+    )
 
     assert heard == [Hypothesis()]
 
@@ -284,18 +291,18 @@ class TestSuspectKeywords:
     def encode(
         self, parts: Any, said: str, terms: tuple[str, ...], *texts: str
     ) -> tuple[Hypothesis, Scripted]:
-        pen = Scripted(parts, *texts)
+        decoder = Scripted(parts, *texts)
         rules = EngineOptions(GRANITE_4_0, 4, 30.0, 200, 1 / 3, lambda: 0)
-        engine = GraniteEngine(capabilities(TINY, 4), rules, parts.frontend, parts.prompts, pen)
+        engine = GraniteEngine(capabilities(TINY, 4), rules, parts.frontend, parts.prompts, decoder)
         samples = tiny_granite.spoken(said, 5)
-        return engine.transcribe([Utterance(samples, keywords=terms)])[0], pen
+        return engine.transcribe([Utterance(samples, keywords=terms)])[0], decoder
 
     def test_a_name_that_was_said_stays(self, parts: Any) -> None:
-        heard, pen = self.encode(parts, "let gardner stand", ("Gardner",), "let Gardner stand")
+        heard, decoder = self.encode(parts, "let gardner stand", ("Gardner",), "let Gardner stand")
 
         assert heard.text == "let Gardner stand"
         assert heard.flags == ()
-        assert len(pen.prompts) == 1
+        assert len(decoder.prompts) == 1
 
     def test_a_name_that_sounds_as_it_is_not_spelt_stays(self, parts: Any) -> None:
         heard, _ = self.encode(parts, "let gadnor stand", ("Gardener",), "let Gardener stand")
@@ -305,13 +312,13 @@ class TestSuspectKeywords:
     def test_a_name_that_was_not_spoken_is_removed_and_the_difference_is_recorded(
         self, parts: Any
     ) -> None:
-        heard, pen = self.encode(
+        heard, decoder = self.encode(
             parts, "let it stand", ("Bob Memsen",), "let Bob Memsen stand", "let it stand"
         )
 
         assert heard.text == "let it stand"
         assert heard.flags == ("keyword_suspect:Bob Memsen", "without_keywords:Bob Memsen -> it")
-        first, second = pen.prompts
+        first, second = decoder.prompts
         assert len(second.prompt) < len(first.prompt)  # no keywords in the second prompt
         assert second.draft == tuple(parts.prompts.tokens.encode("let Bob Memsen stand"))
 
@@ -363,15 +370,16 @@ class Clumsy:
         self._left -= 1
         if self._left == 0:
             raise self._reason
-        return self._decoder.step()
+        finished: list[Written] = self._decoder.step()
+        return finished
 
 
 def troubled(parts: Any, *, room: int = 100, failing: int = -1, reason: Any = None) -> Any:
     decoder_factory = parts.decoder_factory(8, longest(30.0, 200), graphs=False)
-    pen = Clumsy(decoder_factory.decoder(parts.end, cut_loops=True), failing, reason)
+    decoder = Clumsy(decoder_factory.decoder(parts.end, cut_loops=True), failing, reason)
     rules = EngineOptions(GRANITE_4_0, 8, 30.0, 200, 0.0, lambda: 0)
     frontend = Cramped(parts.frontend, room)
-    return GraniteEngine(capabilities(TINY, 8), rules, frontend, parts.prompts, pen), frontend
+    return GraniteEngine(capabilities(TINY, 8), rules, frontend, parts.prompts, decoder), frontend
 
 
 @pytest.fixture(scope="module")
@@ -445,11 +453,11 @@ def test_loading_measures_drafts_and_sings(tiny: Any) -> None:
 
 def test_a_damaged_model_does_not_get_past_the_canary(tiny: Any, parts: Any) -> None:
     from workers.engines.granite.checkpoint import inspect
-    from workers.engines.granite.compat import anatomy_of
+    from workers.engines.granite.compat import modules_of
     from workers.engines.granite.loading import take_apart, weights
 
     model = weights(inspect(tiny), torch.device("cpu"))
-    anatomy_of(model).head.weight.data[5, 5] = float("nan")
+    modules_of(model).head.weight.data[5, 5] = float("nan")
 
     with pytest.raises(EngineBrokenError, match="warm-up segment"):
         assemble(take_apart(model, parts.prompts.tokens), TINY.model_copy(update={"canary": True}))

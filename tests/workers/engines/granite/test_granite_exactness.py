@@ -9,7 +9,7 @@ import pytest
 
 from workers.engines.base import Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
@@ -118,12 +118,12 @@ def engine_of(
     parts: Any, table: PromptTable, rows: int, draft_rows: int
 ) -> tuple[GraniteEngine, RecordingDecoder]:
     decoder_factory = parts.decoder_factory(rows, longest(30.0, 200), graphs=False)
-    pen = RecordingDecoder(decoder_factory.decoder(parts.end, cut_loops=False))
+    decoder = RecordingDecoder(decoder_factory.decoder(parts.end, cut_loops=False))
     rules = EngineOptions(
         table, rows, 30.0, 200, least_support=0.0, draft_rows=lambda: draft_rows
     )  # no doubts here: a second pass would write another text
     can = capabilities(GraniteSettings(model="tiny"), rows)
-    return GraniteEngine(can, rules, parts.frontend, parts.prompts, pen), pen
+    return GraniteEngine(can, rules, parts.frontend, parts.prompts, decoder), decoder
 
 
 @pytest.mark.parametrize("draft_rows", [0, 1_000], ids=["without-drafts", "with-drafts"])
@@ -133,8 +133,9 @@ def test_ragged_batches_with_admission_in_mid_decode_equal_single_clips(
 ) -> None:
     # given
     mine = [case for case in cases if case.table is table]
-    engine, pen = engine_of(parts, table, rows=7, draft_rows=draft_rows)
-    dice, waiting, tickets = random.Random(3), list(mine), {}
+    engine, decoder = engine_of(parts, table, rows=7, draft_rows=draft_rows)
+    dice, waiting = random.Random(3), list(mine)
+    tickets: dict[int, Case] = {}
 
     # when: between any two steps, some more may come
     while waiting or engine.pending:
@@ -144,11 +145,11 @@ def test_ragged_batches_with_admission_in_mid_decode_equal_single_clips(
 
     # then
     assert len(mine) == CASES // 2
-    assert pen.joined_in_mid_decode > CASES // 4
+    assert decoder.joined_in_mid_decode > CASES // 4
     for ticket, case in tickets.items():
-        end = parts.end if pen.texts[ticket].ending is StoppingRule.SAID else frozenset()
-        assert pen.texts[ticket].tokens == tuple(t for t in case.expected if t not in end)
-    assert {pen.texts[ticket].ending for ticket in tickets} == {
+        end = parts.end if decoder.texts[ticket].ending is StoppingRule.SAID else frozenset()
+        assert decoder.texts[ticket].tokens == tuple(t for t in case.expected if t not in end)
+    assert {decoder.texts[ticket].ending for ticket in tickets} == {
         StoppingRule.SAID,
         StoppingRule.LENGTH,
     }

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.acoustic.mel import LEAST_SAMPLES, Mel, frames_in  # noqa: E402 - needs the optional extra

@@ -7,7 +7,7 @@ import pytest
 
 from workers.engines.base import Hypothesis
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.acoustic.block_cache import BlockCache  # noqa: E402 - needs the optional extra

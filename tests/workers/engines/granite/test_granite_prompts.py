@@ -131,7 +131,7 @@ class TestOverTheTokenizer:
         transformers 5 replaces the pre-tokenizer of the class GPT2Tokenizer by its own pattern, so that its
         AutoProcessor gives the model another prompt than it was trained with.
         """
-        from tests.support.tiny_granite import stock_tokenizer
+        from support.tiny_granite import stock_tokenizer
 
         end = "format?\n ASSISTANT:"
 

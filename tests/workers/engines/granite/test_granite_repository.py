@@ -17,9 +17,9 @@ from support.shell import PROMPT, ROOT, clean, script
 from cli.recording import read_recording
 from workers.engines.granite.pins import parsed
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
-from tests.support import granite_repository  # noqa: E402 - needs the optional extra
+from support import granite_repository  # noqa: E402 - needs the optional extra
 
 MANIFEST = ROOT / "workers" / "engines" / "granite" / "manifests" / "granite-4.0-1b-speech.sha256"
 

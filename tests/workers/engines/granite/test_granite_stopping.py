@@ -14,7 +14,7 @@ END = frozenset({0})
 
 
 @pytest.mark.parametrize(
-    ("tokens", "verdict"),
+    ("tokens", "stop"),
     [
         ([5, 6], None),
         ([5, 6, 0], StopReason(StoppingRule.SAID, 2)),
@@ -28,9 +28,9 @@ END = frozenset({0})
     ],
 )  # fmt: skip
 def test_a_text_ends_when_the_model_says_so_or_must_stop(
-    tokens: list[int], verdict: StopReason | None
+    tokens: list[int], stop: StopReason | None
 ) -> None:
-    assert stop_reason(tokens, END, most=20, cut_loops=True) == verdict
+    assert stop_reason(tokens, END, most=20, cut_loops=True) == stop
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from workers.engines.base import Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402 - needs the optional extra
 from workers.engines.granite.loading import assemble  # noqa: E402

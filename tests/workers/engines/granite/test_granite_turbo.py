@@ -8,7 +8,7 @@ import pytest
 
 from workers.engines.base import Effort, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 transformers = pytest.importorskip(
     "transformers", minversion="5.16", reason="TurboCTC needs transformers 5.16"

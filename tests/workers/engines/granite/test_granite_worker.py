@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from redis.asyncio import Redis
-from support.job_streams import Lane, working
+from support.job_streams import JobStream, working
 
 from protocol.events import Final
 from workers.engines.base import Capabilities, Hypothesis, Samples, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from workers.engines.granite import GraniteSettings  # noqa: E402 - needs the optional extra
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
@@ -67,7 +67,7 @@ async def test_a_short_final_that_joins_a_long_one_is_settled_first_with_the_tex
 ) -> None:
     long, short = tiny_granite.babble(LONG, 1), tiny_granite.babble(SHORT, 2)
     alone = [engine.transcribe([Utterance(as_sent(one))])[0] for one in (short, long)]
-    job_stream, watched = Lane(redis), Watched(engine)
+    job_stream, watched = JobStream(redis), Watched(engine)
     await job_stream.begin()
 
     async with working(redis, watched):
@@ -83,7 +83,7 @@ async def test_a_short_final_that_joins_a_long_one_is_settled_first_with_the_tex
 
 async def test_words_equal_in_two_partials_are_stable(redis: Redis, engine: GraniteEngine) -> None:
     said = tiny_granite.spoken("let go one garden", 2)
-    job_stream = Lane(redis)
+    job_stream = JobStream(redis)
     await job_stream.begin()
 
     async with job_stream.partials() as published, working(redis, engine):

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ..compat import Anatomy
+from ..compat import ModelModules
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Layout:
 class RaggedEncoder:
     """The encoder, the CTC head and the projector of one loaded model."""
 
-    def __init__(self, model: Anatomy) -> None:
-        self._encoder = model.listener.encoder
-        self._projector = model.listener.projector
+    def __init__(self, model: ModelModules) -> None:
+        self._encoder = model.acoustic.encoder
+        self._projector = model.acoustic.projector
         self.context = int(self._encoder.config.context_size)
         self._gap = int(self._encoder.config.conv_kernel_size) // 2
 
@@ -107,7 +107,7 @@ class RaggedEncoder:
         encoder = self._encoder
         context = layout.context
         distances = encoder.attention_dists[:context, :context]
-        hidden = encoder.input_linear(packed)
+        hidden: torch.Tensor = encoder.input_linear(packed)
         for number, block in enumerate(encoder.layers, start=1):
             hidden = 0.5 * block.ff1(hidden) + hidden
             hidden = _attend(block.attn, hidden, distances, layout) + hidden
@@ -135,7 +135,8 @@ def _attend(
         query, key, value, attn_mask=bias, scale=attention.scale
     )
     packed = heard.transpose(1, 2).flatten(0, 1).flatten(-2)[layout.in_blocks]
-    return attention.to_out(packed)
+    attended: torch.Tensor = attention.to_out(packed)
+    return attended
 
 
 def _in_blocks(packed: torch.Tensor, layout: Layout, heads: int) -> torch.Tensor:

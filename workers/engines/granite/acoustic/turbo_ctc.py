@@ -99,12 +99,13 @@ def load_turbo(
         torch.bfloat16 if device.type == "cuda" else torch.float32
     )  # batch norm stays in fp32 by itself
     try:
-        loaded, report = GraniteSpeech5ForCTC.from_pretrained(
+        pair: Any = GraniteSpeech5ForCTC.from_pretrained(
             checkpoint.folder, dtype=dtype, use_safetensors=True, local_files_only=True,
             trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
     except Exception as exc:  # damaged files make transformers raise anything there is
         raise CheckpointError(f"{folder}: {type(exc).__name__} while loading the weights") from exc
+    loaded, report = pair  # with `output_loading_info`; transformers declares the model alone
     if lacking := report["missing_keys"] or report["mismatched_keys"]:
         raise CheckpointError(f"{folder}: weights do not fit the config, {min(map(str, lacking))}")
     loaded.eval().requires_grad_(requires_grad=False)

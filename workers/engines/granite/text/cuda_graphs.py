@@ -48,7 +48,7 @@ class Graphs:
     """CUDA graphs that share one memory pool, because they never run at the same time."""
 
     def __init__(self) -> None:
-        self._pool: object | None = None
+        self._pool: torch.cuda._POOL_HANDLE | None = None
 
     def capture(
         self, act: Callable[[], NextTokens], device: torch.device

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from ..checkpoint import CheckpointError
-from ..compat import Anatomy
+from ..compat import ModelModules
 from .fused import Layer, Rotary, turned
 
 
@@ -100,7 +100,7 @@ class Packing:
 class LanguageModel:
     """Prefill and single decode steps.  Its only state is the cache that the caller passes."""
 
-    def __init__(self, model: Anatomy) -> None:
+    def __init__(self, model: ModelModules) -> None:
         text = model.config.text_config
         if text.attention_bias or text.mlp_bias:
             raise CheckpointError(
@@ -188,11 +188,15 @@ class LanguageModel:
             window = (cache.keys[number, :rows, :width], cache.values[number, :rows, :width])
             heard = self._attend_step(seen[:, :queries], window, mask)
             hidden = layer.finish(hidden, heard)
-        return self._body.norm(hidden)
+        normed: torch.Tensor = self._body.norm(hidden)
+        return normed
 
     def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
         """Embed as the vendor does: the audio token, if the model ever writes it, becomes token 0."""
-        return self._body.embed_tokens(tokens.masked_fill(tokens == self._audio, 0))
+        embedded: torch.Tensor = self._body.embed_tokens(
+            tokens.masked_fill(tokens == self._audio, 0)
+        )
+        return embedded
 
     def _attend_prompt(self, packed: torch.Tensor, packing: Packing) -> torch.Tensor:
         """Causal self-attention of each prompt.  `packed`: all heads; returns [tokens, query heads * size]."""

@@ -11,6 +11,7 @@ from transcripts.wer import WordErrors, word_errors
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = ROOT / ".venv-clients" / "bin"
+SCRIPTS = ROOT / "tests" / "clients" / "scripts"
 LONG = 120
 """Seconds after which a client is given up: nothing waits for it to pass."""
 
@@ -48,7 +49,7 @@ class Clients:
         """Return what the program prints; if it fails, its error output is the failure of the test."""
         done = subprocess.run(
             [BIN / program, *map(str, arguments)],
-            capture_output=True, text=True, timeout=LONG, check=False, cwd=Path(__file__).parent,
+            capture_output=True, text=True, timeout=LONG, check=False, cwd=SCRIPTS,
             env=os.environ | {"CLIENT_KEY": key},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-4_000:]

@@ -6,6 +6,7 @@ import struct
 import sys
 
 from openai import AsyncOpenAI
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from phone_line import KEY, report, spoken
 
 SESSION = {
@@ -44,7 +45,7 @@ async def main(url: str, path: str) -> None:
             report(type=event.type, parsed=type(event).__name__, **final)
 
 
-async def talk(session, path: str) -> None:
+async def talk(session: AsyncRealtimeConnection, path: str) -> None:
     async for frame in spoken(path):
         await session.input_audio_buffer.append(audio=base64.b64encode(mulaw(frame)).decode())
     await session.input_audio_buffer.append(audio=base64.b64encode(b"\xff" * 800).decode())

@@ -1,5 +1,7 @@
 """Builders for calls to store."""
 
+from redis.typing import EncodableT, FieldT
+
 from protocol.call import Role
 from protocol.event_codec import encode_event, entry_of
 from protocol.events import (
@@ -73,7 +75,7 @@ def recorded(call_id: str, *events: LoggedEvent) -> list[Recorded]:
     return [Recorded(call_id, entry_of(event, seq)) for seq, event in enumerate(events, 1)]
 
 
-def fields(call_id: str, seq: int, event: LoggedEvent) -> dict[bytes | str, bytes | int | str]:
+def fields(call_id: str, seq: int, event: LoggedEvent) -> dict[FieldT, EncodableT]:
     """An entry of an outbox as the queue's scripts write it."""
     return {"c": call_id, "s": seq, "e": encode_event(event)}
 

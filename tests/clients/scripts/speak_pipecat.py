@@ -20,7 +20,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.deepgram.stt import DeepgramSTTService
 
 
-class Service(DeepgramSTTService):
+class Service(DeepgramSTTService):  # type: ignore[misc]  # in .venv-clients only
     """Set when Deepgram has confirmed the end of the audio."""
 
     def __init__(self, **options: object) -> None:
@@ -32,7 +32,7 @@ class Service(DeepgramSTTService):
         self.confirmed.set()
 
 
-class ServiceListener(FrameProcessor):
+class ServiceListener(FrameProcessor):  # type: ignore[misc]  # in .venv-clients only
     """The output of the service."""
 
     def __init__(self) -> None:

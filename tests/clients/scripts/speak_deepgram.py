@@ -5,6 +5,7 @@ import sys
 
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
+from deepgram.listen.v1.socket_client import AsyncV1SocketClient
 from phone_line import KEY, report, spoken
 
 
@@ -35,7 +36,7 @@ async def main(url: str, path: str, *options: str) -> None:
         await asyncio.wait_for(listening, 60)
 
 
-async def listen(call) -> None:
+async def listen(call: AsyncV1SocketClient) -> None:
     async for message in call:
         body = message if isinstance(message, dict) else message.model_dump()
         best = body["channel"]["alternatives"][0] if body["type"] == "Results" else {}

@@ -8,6 +8,8 @@ from assemblyai.streaming.v3 import (
     StreamingClientOptions,
     StreamingEvents,
     StreamingParameters,
+    TerminationEvent,
+    TurnEvent,
 )
 from phone_line import KEY, report, spoken_by_a_thread
 
@@ -16,10 +18,10 @@ def main(url: str, path: str) -> None:
     client = StreamingClient(StreamingClientOptions(api_key=KEY, api_host=url))
     over = threading.Event()
 
-    def turn(_client, event) -> None:
+    def turn(_client: StreamingClient, event: TurnEvent) -> None:
         report(type="Turn", **({"final": event.transcript} if event.end_of_turn else {}))
 
-    def ended(_client, event) -> None:
+    def ended(_client: StreamingClient, event: TerminationEvent) -> None:
         report(type="Termination", seconds=event.audio_duration_seconds)
         over.set()
 

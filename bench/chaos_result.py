@@ -14,7 +14,7 @@ _EDGE = 600
 
 
 @dataclass(slots=True)
-class Verdict:
+class ChaosResult:
     """Counts over all calls of a run."""
 
     segments: int = 0
@@ -50,42 +50,44 @@ class Verdict:
         return "\n".join(lines)
 
 
-def evaluate(bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[str]) -> Verdict:
+def evaluate(
+    bridges: Sequence[Bridge], store: Store, dead: int, faults: Counter[str]
+) -> ChaosResult:
     """Check every call: its log, its audio accounts, its rows in the store."""
-    verdict = Verdict(faults=faults)
+    result = ChaosResult(faults=faults)
     poisoned = 0
     for bridge in bridges:
         if not bridge.log:
-            verdict.blame("calls without a log", f"{bridge.call_id}, heard {bridge.heard}")
+            result.blame("calls without a log", f"{bridge.call_id}, heard {bridge.heard}")
             continue
         terminals = [event for event in bridge.log if event["type"] in TERMINAL]
-        verdict.segments += len(terminals)
-        verdict.resumed += len(bridge.cuts)
-        _evaluate_log(bridge, terminals, verdict)
-        _evaluate_text(bridge, terminals, verdict)
-        _evaluate_store(bridge, terminals, store, verdict)
-        poisoned += _evaluate_poison(bridge, terminals, verdict)
-    verdict.blame("dead letters that are no poison", "", max(0, dead - poisoned))
-    return verdict
+        result.segments += len(terminals)
+        result.resumed += len(bridge.cuts)
+        _evaluate_log(bridge, terminals, result)
+        _evaluate_text(bridge, terminals, result)
+        _evaluate_store(bridge, terminals, store, result)
+        poisoned += _evaluate_poison(bridge, terminals, result)
+    result.blame("dead letters that are no poison", "", max(0, dead - poisoned))
+    return result
 
 
-def _evaluate_log(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
+def _evaluate_log(bridge: Bridge, terminals: Sequence[Event], result: ChaosResult) -> None:
     """Check the log: one start, one end, no gap in seq, one terminal event for each segment, matching totals."""
     name, log = bridge.call_id, bridge.log
     begun = Counter(event["segment_id"] for event in log if event["type"] == "speech.started")
     ended = Counter(event["segment_id"] for event in terminals)
     last = log[-1]
-    verdict.blame("holes in the log", name, [e["seq"] for e in log] != list(range(1, len(log) + 1)))
-    verdict.blame("segments lost", name, (begun - ended).total())
-    verdict.blame("segments twice", name, (ended - begun).total())
-    verdict.blame("segments begun twice", name, begun.total() - len(begun))
-    verdict.blame("numbers with holes", name, set(begun) != {f"0-{n}" for n in range(len(begun))})
-    verdict.blame("calls ended wrongly", name, last["segments"] != len(begun))
+    result.blame("holes in the log", name, [e["seq"] for e in log] != list(range(1, len(log) + 1)))
+    result.blame("segments lost", name, (begun - ended).total())
+    result.blame("segments twice", name, (ended - begun).total())
+    result.blame("segments begun twice", name, begun.total() - len(begun))
+    result.blame("numbers with holes", name, set(begun) != {f"0-{n}" for n in range(len(begun))})
+    result.blame("calls ended wrongly", name, last["segments"] != len(begun))
     total = sum(last["channels"][0].values())
-    verdict.blame("accounts that do not add up", f"{name} {last}", total != last["duration_ms"])
-    verdict.blame("told otherwise than logged", name, bridge.contradictions)
+    result.blame("accounts that do not add up", f"{name} {last}", total != last["duration_ms"])
+    result.blame("told otherwise than logged", name, bridge.contradictions)
     by_seq = {event["seq"]: event for event in log}
-    verdict.blame(
+    result.blame(
         "told otherwise than logged",
         name,
         any(by_seq.get(seq) != event for seq, event in bridge.seen.items()),
@@ -130,7 +132,7 @@ def _is_cut(at: int, cuts: Sequence[int]) -> bool:
     return any(at - _EDGE <= cut <= at + SYLLABLE + _EDGE for cut in cuts)
 
 
-def _evaluate_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> None:
+def _evaluate_text(bridge: Bridge, terminals: Sequence[Event], result: ChaosResult) -> None:
     """Check that every digit is in the segment that contains it; only a digit that was cut may be missing."""
     name, read = bridge.call_id, set[int]()
     for event in terminals:
@@ -140,35 +142,35 @@ def _evaluate_text(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict)
             said = event["text"].split()
             example = f"{name} {event['segment_id']}: {said}, not {under.some}, cuts {bridge.cuts}"
             wrong = not under.explains(said, bridge.cuts)
-            verdict.blame("texts that were not said there", example, wrong)
+            result.blame("texts that were not said there", example, wrong)
     must = [at for at, _ in bridge.script.digits if at + SYLLABLE <= bridge.heard]
-    verdict.digits += len(must)
+    result.digits += len(must)
     missing = [at for at in must if at not in read]
     unexplained = [at for at in missing if not _is_cut(at, bridge.cuts)]
     example = f"{name} at {unexplained[:3]}, cuts {bridge.cuts}"
-    verdict.blame("digits not heard", example, len(unexplained))
+    result.blame("digits not heard", example, len(unexplained))
 
 
 def _evaluate_store(
-    bridge: Bridge, terminals: Sequence[Event], store: Store, verdict: Verdict
+    bridge: Bridge, terminals: Sequence[Event], store: Store, result: ChaosResult
 ) -> None:
     """Check that the store has what the log has."""
     found = store.transcript(bridge.call_id)
     if found is None:
-        verdict.blame("calls not stored", bridge.call_id)
+        result.blame("calls not stored", bridge.call_id)
         return
-    is_retold = any("valkey" in fault for fault in verdict.faults)
+    is_retold = any("valkey" in fault for fault in result.faults)
     stored, logged = rows_of(found), rows_in(bridge.log)
     if is_retold:  # a final that no listener had received yet may have been decoded again
         stored, logged = without_latency(stored), without_latency(logged)
     for key in stored.keys() | logged.keys():
         if stored.get(key) != logged.get(key):
             example = f"{bridge.call_id} {key}: {stored.get(key)}, not {logged.get(key)}"
-            verdict.blame("stored otherwise than logged", example)
-    verdict.blame("ends not stored", bridge.call_id, not found.call.ended_reason)
+            result.blame("stored otherwise than logged", example)
+    result.blame("ends not stored", bridge.call_id, not found.call.ended_reason)
 
 
-def _evaluate_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdict) -> int:
+def _evaluate_poison(bridge: Bridge, terminals: Sequence[Event], result: ChaosResult) -> int:
     """
     Check that poison failed, unless it was cut, and that nothing else failed.
 
@@ -182,16 +184,16 @@ def _evaluate_poison(bridge: Bridge, terminals: Sequence[Event], verdict: Verdic
     ]
     place = bridge.script.poisoned
     if place is None:
-        verdict.blame("innocent segments failed", f"{bridge.call_id} {failed[:2]}", len(failed))
+        result.blame("innocent segments failed", f"{bridge.call_id} {failed[:2]}", len(failed))
         return 0
     guilty = [
         one
         for one in failed
         if one["start_ms"] * 8 < place + 4 * SYLLABLE and one["end_ms"] * 8 > place
     ]
-    verdict.blame("innocent segments failed", bridge.call_id, len(failed) - len(guilty))
+    result.blame("innocent segments failed", bridge.call_id, len(failed) - len(guilty))
     cut = any(place < one < place + 4 * SYLLABLE for one in bridge.cuts)
-    verdict.blame("poison not dead-lettered", bridge.call_id, not guilty and not cut)
+    result.blame("poison not dead-lettered", bridge.call_id, not guilty and not cut)
     return len(guilty)
 
 
