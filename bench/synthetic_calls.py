@@ -192,8 +192,9 @@ async def talk(
     name: str = "call",
     pace: float = 1.0,
     before: float = 60.0,
+    into: list[SyntheticCall] | None = None,
 ) -> list[SyntheticCall]:
-    """Run `count` calls until `until` is set.  Returns them, with what they have sent."""
+    """Run `count` calls until `until` is set.  Returns them, with what they have sent; also in `into`."""
     calls = [
         SyntheticCall(
             redis,
@@ -205,6 +206,8 @@ async def talk(
         )
         for number in range(count)
     ]
+    if into is not None:
+        into += calls
     async with asyncio.TaskGroup() as tasks:
         for call in calls:
             tasks.create_task(call.run(until))

@@ -190,7 +190,7 @@ class LivePage {
 
   #showView() {
     for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === this.view));
-    find("[data-order]").hidden = this.view !== "wall";
+    find("[data-order]").classList.toggle("off", this.view !== "wall");
     document.body.classList.toggle("is-wall", this.view === "wall");
     this.#arrange();
   }
