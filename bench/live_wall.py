@@ -20,17 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
-
-from pinned import cpu_seconds
 from playwright.async_api import CDPSession, Page, async_playwright
 from redis.asyncio import Redis
-from support.valkey import ValkeyServer
-from synthetic_calls import SyntheticCall, talk
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.pinned import cpu_seconds
+from bench.synthetic_calls import SyntheticCall, talk
 from broker.connection import connect
 from protocol.settings import RedisSettings
+from runtime.local_stack import embedded_valkey
 
 _ROOT = Path(__file__).parent.parent
 _EVERY_SECONDS = 10.0
@@ -164,9 +163,9 @@ def report(samples: list[Sample], calls: list[SyntheticCall], view: str) -> None
 async def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     folder = Path(tempfile.mkdtemp(prefix="trunkline-wall-"))
-    with ValkeyServer(folder / "valkey.sock") as valkey:
-        redis: Redis = connect(RedisSettings(url=valkey.url))
-        async with api_process(folder, valkey.url) as (process, port):
+    async with embedded_valkey() as valkey_url:
+        redis: Redis = connect(RedisSettings(url=valkey_url))
+        async with api_process(folder, valkey_url) as (process, port):
             over, calls = asyncio.Event(), list[SyntheticCall]()
             talking = asyncio.create_task(talk(redis, options.calls, over, into=calls))
             await asyncio.sleep(5)

@@ -98,6 +98,7 @@ class LivePage {
   #take(changed, gone) {
     for (const row of changed) {
       const cells = this.#cells.get(row.call_id);
+      if (cells && troubles(cells.row).length !== troubles(row).length) this.#reorderAt = 0;
       if (cells) cells.row = row;
     }
     for (const id of gone) this.#cells.delete(id);
