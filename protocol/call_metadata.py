@@ -11,8 +11,9 @@ _SECRET = ("token", "secret", "password", "apikey", "authorization", "signature"
 
 _KNOWN = frozenset(
     {
-        "callid", "language", "keywords", "keyterm", "keyterms", "roles", "role", "channels", "encoding", "samplerate",
-        "join", "translateto", "partials", "endpointingms", "format", "mix", "rate", "tracks", "key", "auth",
+        "callid", "language", "keywords", "keyterm", "keyterms", "roles", "role", "channels", "encoding",
+        "samplerate", "join", "translateto", "partials", "endpointingms", "format", "mix", "rate", "tracks", "key",
+        "auth",
     }
 )  # fmt: skip
 """Parameters that the gateway has understood: the call itself shows them.  `key` and `auth` may be credentials."""
