@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from broker.redis_keys import CallKeys
 from protocol.call import CallConfig, Role
-from protocol.clock import from_seconds
+from protocol.clock import from_seconds, to_seconds
 from protocol.event_codec import encode_event
 from protocol.events import (
     AudioGap,
@@ -83,6 +83,9 @@ class SyntheticCall:
     pace: float = 1.0
     partials_per_second: float = 2.0
     troubled: bool = False
+    before: float = 60.0
+    """Longest time in seconds for which the call has been going on when it is opened."""
+
     finals: int = 0
     partials: int = 0
     _numbers: list[int] = field(default_factory=lambda: [0, 0])
@@ -96,21 +99,21 @@ class SyntheticCall:
         keys = CallKeys.of(self.call_id, 1)
         self._queue = CallStore(self.redis, keys, self.call_id)
         self._agent = self.chance.choice(_AGENTS)
-        started = time.time() - self.chance.uniform(0, 900)
+        started = time.time() - self.chance.uniform(0, self.before)
         language = self.chance.choice(_LANGUAGES)
         self._checkpoint = Checkpoint(_ROLES, "twilio", started, CallConfig(language), (0, 0))
         await self._queue.open(f"log-{self.call_id}", self._checkpoint)
-        self._position = from_seconds(time.time() - started)
         number = f"+1 555 01{self.chance.randrange(100):02d}"
         metadata = (("agent", self._agent), ("from", number))
         await self._log(CallStarted(_ROLES, language, "twilio", started, metadata, 8_000))
         await self._log(KeywordsApplied(0, KEYWORDS, ()))
         beating = asyncio.create_task(self._beat())
+        turns = self._turns()
         try:
-            for turn in self._turns():
-                if until.is_set():
-                    break
-                await self._talk(*turn)
+            while to_seconds(self._position) < time.time() - started:
+                await self._talk(*next(turns), is_past=True)
+            while not until.is_set():
+                await self._talk(*next(turns))
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -124,30 +127,32 @@ class SyntheticCall:
             yield place % 2, _SENTENCES[place % len(_SENTENCES)].format(agent=self._agent)
             place += 1
 
-    async def _talk(self, channel: int, sentence: str) -> None:
-        """Say a sentence: speech start, partials as it grows, final; then a pause."""
+    async def _talk(self, channel: int, sentence: str, *, is_past: bool = False) -> None:
+        """Say a sentence: speech start, partials as it grows, final; then a pause.  `is_past`: at once."""
         words = sentence.split()
         segment = SegmentId(channel, self._numbers[channel])
         self._numbers[channel] += 1
-        start = self._position
+        start = max(0, self._position + from_seconds(self.chance.uniform(-0.8, 0.9)))
+        if self.chance.random() < 0.08:
+            start += from_seconds(self.chance.uniform(4, 12))
         await self._log(SpeechStarted(segment, start))
         seconds = 0.36 * len(words)
         steps = max(1, int(seconds * self.partials_per_second))
-        for step in range(1, steps + 1):
+        for step in range(1, 0 if is_past else steps + 1):
             await asyncio.sleep(seconds / steps / self.pace)
             said = words[: max(1, len(words) * step // steps)]
             span = Span(start, start + from_seconds(seconds * step / steps))
             await self._show(Partial(segment, span, step, tuple(map(Word, said)), len(said) - 1))
         self._position = start + from_seconds(seconds)
         found = tuple(one for one in KEYWORDS if one.casefold() in sentence.casefold())
-        timing = Timing(self.chance.randrange(5, 60), self.chance.randrange(60, 240))
+        timing = Timing(self.chance.randrange(5, 60), int(80 + self.chance.expovariate(1 / 120)))
         span, text = Span(start, self._position), tuple(map(Word, words))
         await self._log(Final(segment, span, text, "en", 0, found, "synthetic", timing))
         self.finals += 1
         if self.troubled:
             await self._trouble(channel)
-        await asyncio.sleep(self.chance.uniform(0.2, 1.2) / self.pace)
-        self._position += from_seconds(0.5)
+        if not is_past:
+            await asyncio.sleep(self.chance.uniform(0.2, 1.2) / self.pace)
 
     async def _trouble(self, channel: int) -> None:
         """Once: a fault of the line, lost audio, a card, or degradation."""
@@ -180,15 +185,29 @@ class SyntheticCall:
 
 
 async def talk(
-    redis: Redis, count: int, until: asyncio.Event, *, name: str = "call", pace: float = 1.0
+    redis: Redis,
+    count: int,
+    until: asyncio.Event,
+    *,
+    name: str = "call",
+    pace: float = 1.0,
+    before: float = 60.0,
+    into: list[SyntheticCall] | None = None,
 ) -> list[SyntheticCall]:
-    """Run `count` calls until `until` is set.  Returns them, with what they have sent."""
+    """Run `count` calls until `until` is set.  Returns them, with what they have sent; also in `into`."""
     calls = [
         SyntheticCall(
-            redis, f"{name}-{4200 + number}", random.Random(number), pace, troubled=number % 6 == 2
+            redis,
+            f"{name}-{4200 + number}",
+            random.Random(number),
+            pace,
+            troubled=number % 6 == 2,
+            before=before,
         )
         for number in range(count)
     ]
+    if into is not None:
+        into += calls
     async with asyncio.TaskGroup() as tasks:
         for call in calls:
             tasks.create_task(call.run(until))

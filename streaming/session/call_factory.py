@@ -14,6 +14,7 @@ from broker.redis_keys import CallKeys, Partition
 from broker.shared_pipeline import SharedPipeline
 from protocol.bridge_events import CallOpened
 from protocol.call import CallConfig
+from protocol.call_metadata import shown_metadata
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
 from protocol.tenants import parted
@@ -192,7 +193,7 @@ class CallFactory:
             checkpoint.roles,
             checkpoint.dialect,
             checkpoint.started_at,
-            opened.metadata if opened else (),
+            shown_metadata(opened.metadata) if opened else (),
             opened.rate if opened else 0,
         )
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection
 
 from broker.connection import connect
+from cli.host_info import usable_port
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings
@@ -122,7 +123,11 @@ class Stack:
 
     @asynccontextmanager
     async def call(
-        self, call_id: str, keywords: Iterable[str] = (), gateway: str = ""
+        self,
+        call_id: str,
+        keywords: Iterable[str] = (),
+        gateway: str = "",
+        metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Talk]:
         """Bring a call, at `gateway` or at that of the stack."""
         start = {
@@ -130,6 +135,7 @@ class Stack:
             "channels": ["agent", "customer"],
             "keywords": list(keywords),
             "endpointing_ms": 300,
+            "metadata": dict(metadata or {}),
         }
         async with calling(gateway or self.pipe.url, **start) as (bridge, heard):
             yield Talk(bridge, heard, self.engine)
@@ -141,9 +147,11 @@ async def stack(folder: Path, settings: ApiSettings | None = None) -> AsyncItera
     engine = Reciter()
     with ValkeyServer(folder / "valkey.sock") as valkey:
         redis = connect(RedisSettings(url=valkey.url))
-        gateway = GatewaySettings(drain_seconds=0, vad="webrtc")
+        url = f"http://127.0.0.1:{usable_port(0)}"
+        gateway = GatewaySettings(drain_seconds=0, vad="webrtc", allowed_origins=url)
         async with pipeline(redis, folder, engine, gateway=gateway) as pipe:
-            running = Stack(pipe, redis, valkey, engine, settings or ApiSettings())
+            shown = (settings or ApiSettings()).model_copy(update={"gateway_url": pipe.url})
+            running = Stack(pipe, redis, valkey, engine, shown, url)
             await running.start_api()
             yield running
             await running.stop_api()

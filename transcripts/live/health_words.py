@@ -113,9 +113,9 @@ def _workers(fleets: Sequence[Fleet]) -> Sentence:
     listed = f" for {', '.join(known[:12])}" if known else ""
     speed = capacity(fleets)
     rate = (
-        "Their speed is not measured yet."
+        "The speed is not measured yet."
         if speed is None
-        else f"Together they transcribe {speed:.0f} seconds of speech per second."
+        else f"Capacity: {speed:.1f} seconds of speech per second."
     )
     return Sentence("workers", Level.GOOD, f"{_count(number, 'worker')} running{listed}. {rate}")
 

@@ -14,9 +14,13 @@ export class ApiError extends Error {
   }
 }
 
-/** Requests with one credential.  `token`: of an embedded page; without it the session cookie is used. */
+/**
+ * Requests with one credential.  `token`: of an embedded page; without it the session cookie is used.
+ * `keepsCookies`: the answer may set the cookie.
+ */
 export class Api {
-  constructor({ token = "", base = "" } = {}) {
+  constructor({ token = "", base = "", keepsCookies = !token } = {}) {
+    this.keepsCookies = keepsCookies;
     this.token = token;
     this.base = base;
   }
@@ -34,7 +38,7 @@ export class Api {
         method,
         signal,
         cache: "no-store",
-        credentials: this.token ? "omit" : "same-origin",
+        credentials: this.keepsCookies ? "same-origin" : "omit",
         headers: this.headers(body === undefined ? headers : { "Content-Type": "application/json", ...headers }),
         body: body === undefined ? undefined : JSON.stringify(body),
       });
@@ -63,7 +67,7 @@ async function refusal(response) {
 
 /** Exchange a key for a session cookie.  Throws ApiError: 401 if the key is not valid. */
 export async function login(key) {
-  return new Api({ token: key }).json("/v1/session", { method: "POST" });
+  return new Api({ token: key, keepsCookies: true }).json("/v1/session", { method: "POST" });
 }
 
 /** Return the session: `{required, name, tenant, scopes}`; null if the reader must log in. */

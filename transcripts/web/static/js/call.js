@@ -7,6 +7,7 @@ import { listenToKeys } from "./call-keys.js";
 import { CaptionsView } from "./captions-view.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { CallEvents } from "./events.js";
+import { FinishedCall } from "./finished-call.js";
 import { plainText } from "./row.js";
 import { appearanceDialog, requireSession, startShell } from "./shell.js";
 import { offerSmallWindow } from "./small-window.js";
@@ -29,6 +30,7 @@ class CallPage {
     this.keywords = new KeywordsPanel(find("[data-keywords]"), this.api, callId, this.transcript, canChange);
     this.bookmarks = new BookmarksPanel(find("[data-bookmarks]"), callId, this.transcript, this.view);
     this.facts = new FactsPanel(find(".facts-list"), this.transcript);
+    this.finished = new FinishedCall({ timeline: find("[data-timeline]"), downloads: find("[data-downloads]") }, callId, this.transcript, this.view);
     this.search = new CallSearch(find(".find"), this.transcript, this.view);
     this.notice = new ConnectionNotice(find("[data-connection]"), () => this.events.retry());
     this.events = new CallEvents({ api: this.api, callId, onEvents: (all) => this.#take(all), onState: (state) => this.#show(state) });
@@ -47,6 +49,7 @@ class CallPage {
     this.keywords.take(events);
     this.bookmarks.show();
     this.facts.show();
+    this.finished.show();
     this.search.refresh();
     this.#showCall();
     if (this.transcript.keywords.revision >= 0) document.body.classList.remove("loading");

@@ -92,7 +92,7 @@ class ConnectPage {
     if (!needs) return place.replaceChildren(element("p", { text: "This installation has no keys: bridges connect without one. It accepts connections from this machine only." }));
     const parts = [];
     if (this.bridge.keyNote) parts.push(element("p", { class: "muted", text: this.bridge.keyNote }));
-    else if (this.key) parts.push(element("p", { class: "key", text: this.key }), element("p", { class: "muted small", text: "It is shown once and is in the text below. It permits sending calls, and nothing else." }));
+    else if (this.key) parts.push(element("p", { class: "key", text: this.key }), element("p", { class: "muted small", text: "It is shown once and is in the text below. It permits sending calls, and nothing else; gateways know it after five seconds." }));
     else if (can) {
       const button = element("button", { class: "primary", type: "button", text: "Make a key", onclick: () => this.#makeKey(button) });
       parts.push(element("p", { class: "muted", text: `A key with the scope ingest${tenant ? ` for ${tenant}` : ""}: it may send calls, and nothing else.` }), element("div", { class: "row" }, button));

@@ -98,6 +98,7 @@ class LivePage {
   #take(changed, gone) {
     for (const row of changed) {
       const cells = this.#cells.get(row.call_id);
+      if (cells && troubles(cells.row).length !== troubles(row).length) this.#reorderAt = 0;
       if (cells) cells.row = row;
     }
     for (const id of gone) this.#cells.delete(id);
@@ -190,7 +191,7 @@ class LivePage {
 
   #showView() {
     for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === this.view));
-    find("[data-order]").hidden = this.view !== "wall";
+    find("[data-order]").classList.toggle("off", this.view !== "wall");
     document.body.classList.toggle("is-wall", this.view === "wall");
     this.#arrange();
   }

@@ -35,6 +35,7 @@ export function makeRow(row) {
 /** Bring the element of `row` up to date.  `isSame`: the same speaker goes on. */
 export function fillRow(made, row) {
   if (row.kind === "segment") fillSegment(made, row);
+  else if (row.kind === "card") fillCard(made, row);
   else fillNote(made, row);
 }
 
@@ -90,6 +91,20 @@ function fillNote(made, row) {
   made.replaceChildren(element("time", { text: clock(row.at) }), inside);
 }
 
+const AUDIENCES = { agent: "For the agent", supervisor: "For supervisors" };
+
+/** A card of the site.  Its link opens elsewhere, and tells nothing of this page. */
+function fillCard(made, row) {
+  made.className = "row-of-call note assist";
+  const title = element("strong", { class: "said", dir: "auto", text: row.title });
+  const inside = element("div", { class: "assist-body" }, element("p", {}, icon("bookmark"), title));
+  if (row.text) inside.append(element("p", { class: "said", dir: "auto", text: row.text }));
+  const about = [AUDIENCES[row.audience], row.rule && `Rule “${row.rule}”`].filter(Boolean).join(" · ");
+  if (row.link) inside.append(element("p", {}, element("a", { href: row.link, target: "_blank", rel: "noopener noreferrer", text: new URL(row.link).host })));
+  if (about) inside.append(element("p", { class: "muted small", text: about }));
+  made.replaceChildren(element("time", { text: clock(row.at) }), inside);
+}
+
 const STRONG = new Set(["dtmf", "keywords"]);   // what follows is the point, not an explanation
 
 const NOTES = {
@@ -113,6 +128,7 @@ function keywordsChanged(row) {
 
 /** The text of a row for copying and for screen readers, such as `0:12 Agent: thank you`. */
 export function plainText(row, isTimed = true) {
+  if (row.kind === "card") return `${isTimed ? `${clock(row.at)} ` : ""}Card: ${row.title}`;
   const said = row.kind === "segment" ? `${roleName(row.role)}: ${row.text || unheard(row)}` : noteText(row);
   return isTimed ? `${clock(row.at)} ${said}` : said;
 }

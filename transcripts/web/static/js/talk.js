@@ -6,6 +6,7 @@ import { requireSession, startShell } from "./shell.js";
 import { element } from "./text.js";
 
 const MOST_LINES = 200;
+const NEW_KEY_MS = 8_000;
 const MOST_BUFFERED = 64_000;      // bytes: 8 s that the network has not taken
 const find = (selector) => document.querySelector(selector);
 const api = new Api();
@@ -43,8 +44,7 @@ class TalkPage {
     find("[data-start]").disabled = true;
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: false, autoGainControl: true } });
-      const key = await this.#key();
-      await this.#connect(key);
+      await this.#connectPatiently(await this.#key());
       await this.#listen();
     } catch (error) {
       this.#complain(navigator.mediaDevices ? TROUBLES[error.name] ?? error.message : "Browsers permit the microphone on https:// pages and on localhost only.");
@@ -57,14 +57,30 @@ class TalkPage {
   async #key() {
     if (!this.known.needs_key) return "";
     if (!this.known.can_make_keys) return find("[name=key]").value.trim();
-    return (await api.json("/v1/keys", { method: "POST", body: { note: "Talk to it", seconds: 3_600 } })).key;
+    return (this.made ??= (await api.json("/v1/keys", { method: "POST", body: { note: "Talk to it", seconds: 3_600 } })).key);
+  }
+
+  /** A gateway knows a new key after some seconds. */
+  async #connectPatiently(key) {
+    const until = performance.now() + (this.made ? NEW_KEY_MS : 0);
+    for (;;) {
+      try {
+        return await this.#connect(key);
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        this.#status("Waiting for the key to be known", "");
+        await new Promise((done) => setTimeout(done, 1_000));
+      }
+    }
   }
 
   #connect(key) {
     return new Promise((resolve, reject) => {
       const socket = (this.#socket = new WebSocket(this.url, key ? ["token", key] : []));
       socket.binaryType = "arraybuffer";
+      let isOpen = false;
       socket.onopen = () => {
+        isOpen = true;
         const keywords = find("[name=keywords]").value.split(",").map((one) => one.trim()).filter(Boolean);
         socket.send(JSON.stringify({ type: "start", channels: ["customer"], encoding: "mulaw", sample_rate: 8000,
           language: find("[name=language]").value.trim() || "en", keywords, metadata: { from: "Microphone of a visitor" } }));
@@ -72,7 +88,7 @@ class TalkPage {
       };
       socket.onmessage = ({ data }) => { if (typeof data === "string") this.#take(JSON.parse(data)); };
       socket.onerror = () => reject(new Error(`The gateway at ${this.url} did not accept the call. It must run, accept the key, and have the address of this page in allowed_origins.`));
-      socket.onclose = ({ reason }) => this.#over(reason);
+      socket.onclose = ({ reason }) => { if (isOpen) this.#over(reason); };
     });
   }
 

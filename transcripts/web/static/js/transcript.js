@@ -15,6 +15,7 @@ const SAME_GAP_MS = 100;
  *   line      `role`, `fault`, `check`, `measured`, `unit`
  *   load      `level`, `reason`
  *   warning   `code`, `message`
+ *   card      `id`, `title`, `text`, `link` (http or https, or empty), `audience`, `rule`
  *   keywords  `revision`, `accepted`, `rejected`, `added`, `removed`
  *   ended     `reason`
  *   restarted the log was replaced by another one
@@ -70,6 +71,8 @@ export class Transcript {
         return this.#dtmf(event);
       case "audio_gap":
         return this.#gap(event);
+      case "card":
+        return this.#card(event);
       case "line_warning":
         return this.#note("line", event, event.at_ms, event);
       case "degraded":
@@ -108,7 +111,7 @@ export class Transcript {
     if (isSilent) return this.#remove(this.#key(event.segment_id));
     return this.#segment(event, {
       state: "final", text: event.text, words: event.words ?? [], keywords: event.keywords ?? [],
-      redactions: (event.redactions ?? []).map((one) => one.word), end: event.end_ms, flags, ...more,
+      redactions: (event.redactions ?? []).map((one) => one.word), end: event.end_ms, flags, latency: event.latency, ...more,
     });
   }
 
@@ -146,6 +149,15 @@ export class Transcript {
     }
     const more = { account: event.account, roles: [event.role], end: event.end_ms, reason: event.reason };
     return this.#note("gap", event, event.start_ms, more);
+  }
+
+  /** A card stands below the segment that caused it. */
+  #card(event) {
+    const key = this.#key(`card:${event.card_id}`);
+    if (this.#byKey.has(key)) return [];
+    const at = this.#byKey.get(this.#key(event.segment_id))?.at ?? event.at_ms;
+    return this.#add({ key, kind: "card", id: event.card_id, at, end: at, title: event.title, text: event.text ?? "",
+      link: /^https?:\/\//.test(event.link ?? "") ? event.link : "", audience: event.for, rule: event.rule ?? "" });
   }
 
   #keywords(event) {

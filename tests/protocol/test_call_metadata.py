@@ -1,0 +1,40 @@
+"""Data of a bridge about a call: what may be shown."""
+
+import pytest
+
+from protocol.call_metadata import shown_metadata
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token",
+        "X-Api-Key",
+        "access_token",
+        "wsAuthPassword",
+        "Authorization",
+        "key",
+        "clientSecret",
+    ],
+)
+def test_what_may_be_a_credential_is_left_out(name: str) -> None:
+    assert shown_metadata([(name, "tk_secret"), ("from", "+15550100")]) == (("from", "+15550100"),)
+
+
+def test_what_the_call_itself_shows_is_left_out() -> None:
+    pairs = [("call_id", "c1"), ("keywords", "Acme"), ("Sample-Rate", "8000"), ("agent", "Priya")]
+
+    assert shown_metadata(pairs) == (("agent", "Priya"),)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("card 4111 1111 1111 1111", "card [CARD_NUMBER]"),
+        ("4111-1111-1111-1111", "[CARD_NUMBER]"),
+        ("+49 30 1234567", "+49 30 1234567"),
+        ("order 4111111111111112", "order 4111111111111112"),
+    ],
+)
+def test_card_numbers_are_not_shown(value: str, shown: str) -> None:
+    assert shown_metadata([("note", value)]) == (("note", shown),)
