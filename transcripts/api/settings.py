@@ -53,6 +53,9 @@ class ApiSettings(StatusSettings):
     requests_per_second: float = Field(
         50.0, gt=0, description="most requests per second of one key; more get 429"
     )
+    listeners_per_key: int = Field(
+        500, ge=1, description="most simultaneous event streams of one key; more get 429"
+    )
     max_listeners: int = Field(
         2_000,
         ge=1,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -144,3 +145,26 @@ async def test_a_stranger_host_is_refused_where_there_are_no_keys(
         answer = await running.client.get("/v1/calls", headers={"host": "evil.example"})
 
     assert answer.status_code == 403
+
+
+async def test_event_streams_are_limited_by_key_and_by_tenant(
+    redis: Redis, store: Store, tmp_path
+) -> None:
+    made = site(tmp_path)
+    settings = ApiSettings(keys_file=str(made.file), listeners_per_key=1, max_listeners=4)
+    async with running_api(redis, store, settings) as running, AsyncExitStack() as streams:
+
+        async def listen(key: str) -> int:
+            asked = running.client.stream(
+                "GET",
+                "/v1/calls/later/events",
+                headers=bearer(key) | {"accept": "text/event-stream"},
+            )
+            return (await streams.enter_async_context(asked)).status_code
+
+        of_acme = [await listen(made.acme), await listen(made.acme), await listen(made.acme_reader)]
+        full = await listen(token(tenant="acme"))
+        other = await listen(made.globex)
+
+    assert of_acme == [200, 429, 200]
+    assert (full, other) == (429, 200)
