@@ -68,6 +68,7 @@ class Site:
     gateway: RigProcess
     calls: str
     http: str
+    redis_url: str
 
     @property
     def pid(self) -> int:
@@ -93,7 +94,7 @@ async def running(engine: Timed, folder: Path) -> AsyncIterator[Site]:
         try:
             await asyncio.gather(*map(listens, ports))
             base = f"ws://127.0.0.1:{ports[0]}/v1/calls"
-            yield Site(gateway, base, f"http://127.0.0.1:{ports[1]}")
+            yield Site(gateway, base, f"http://127.0.0.1:{ports[1]}", redis_url)
         finally:
             await gateway.kill()
             working.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 from spoken_calls import CALL, recorded
+from sqlalchemy import event
 from support.api import RunningApi, bearer, running_api
 from support.credentials import Site, site, token
 
@@ -69,6 +71,32 @@ async def test_every_operation_answers_for_a_call_of_another_as_for_none(
         assert answers[0][0] == 404
     assert len(asked) >= 15
     assert store.transcript("acme/secret-of-acme") == before
+
+
+async def test_a_call_of_another_costs_the_same_work_as_none(
+    shared: Shared, store: Store, redis: Redis
+) -> None:
+    """The same statements and the same commands: no difference in time but noise."""
+    statements: list[str] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+
+    async def work(method: str, path: str, body: bytes) -> tuple[list[str], dict[str, int]]:
+        statements.clear()
+        before = await commands(redis)
+        headers = bearer(shared.admin) | {"accept": "application/json"}
+        await shared.running.client.request(method, path, content=body, headers=headers)
+        return list(statements), dict(await commands(redis) - before)
+
+    for method, path, body in requests_of(shared, "secret-of-acme"):
+        await work(method, path, body)  # scripts and schemas are loaded once
+        unknown = path.replace("secret-of-acme", "nothing-at-all")
+        assert await work(method, path, body) == await work(method, unknown, body), path
+
+
+async def commands(redis: Redis) -> Counter[str]:
+    """How often the server has run each command, beside those of this question."""
+    found = await redis.info("commandstats")
+    return Counter({name: one["calls"] for name, one in found.items() if name != "cmdstat_info"})
 
 
 async def test_lists_and_searches_hold_the_calls_of_the_tenant_only(shared: Shared) -> None:
