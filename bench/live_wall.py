@@ -26,6 +26,7 @@ from redis.asyncio import Redis
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.pinned import cpu_seconds
+
 from bench.synthetic_calls import SyntheticCall, talk
 from broker.connection import connect
 from protocol.settings import RedisSettings

@@ -20,6 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from sqlalchemy import literal, select
+
 from bench.recipe import percentile, recipe
 from broker.connection import connect
 from broker.redis_keys import Partition
@@ -38,6 +40,8 @@ from protocol.events import (
 )
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
+from transcripts.database import schema
+from transcripts.database.opening import open_database
 from transcripts.listing import Filters, Order
 from transcripts.outbox import Recorded
 from transcripts.recorder import Recorder
@@ -96,6 +100,16 @@ def fill(store: Store, calls: range) -> None:
     store.record(batch)
 
 
+def tag(url: str) -> None:
+    """Give each third call a tag, and few calls another one."""
+    engine = open_database(url)
+    with engine.begin() as connection:
+        for name, nth in (("third", 3), ("rare", 9_973)):
+            rows = select(schema.calls.c.id, literal(name)).where(schema.calls.c.id % nth == 0)
+            connection.execute(schema.tags.insert().from_select(["call", "tag"], rows))
+    engine.dispose()
+
+
 def searches(store: Store, repeats: int) -> None:
     """Print the time of first pages: median and 95th percentile, and median CPU time of this process."""
     middle = _BEGIN + 500_000.0
@@ -104,6 +118,9 @@ def searches(store: Store, repeats: int) -> None:
         "list, longest": Filters(order=Order.LONGEST),
         "list, in a period": Filters(since=middle, before=middle + 50_000),
         "list, by keyword": Filters(keyword="acme"),
+        "list, by a keyword of nobody": Filters(keyword="globex"),
+        "list, by a frequent tag": Filters(tag="third"),
+        "list, by a rare tag": Filters(tag="rare"),
         "search, the most frequent word": Filters(query=read_query("word0")),
         "search, a rare word": Filters(query=read_query("rhododendron")),
         "search, two frequent words": Filters(query=read_query("word1 word2")),
@@ -178,6 +195,7 @@ def main() -> None:
             if not store.calls(1):
                 began = time.perf_counter()
                 fill(store, range(options.calls))
+                tag(url)
                 print(f"filled with {options.calls} calls in {time.perf_counter() - began:.0f} s")
             print(f"first page of 50 calls, {options.repeats} times each:")
             searches(store, options.repeats)

@@ -163,8 +163,21 @@ def _show(verb: argparse.ArgumentParser) -> None:
 
 
 def _stored(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--store", help="SQLAlchemy URL of the store")
+    _source(verb)
     verb.add_argument("--json", action="store_true", help="print JSON, as the HTTP API does")
+
+
+def _source(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--url", dest="api_url", help="URL of the HTTP API; default: the store on this machine"
+    )
+    verb.add_argument(
+        "--key",
+        dest="api_key",
+        type=_key,
+        help="key for the API, or @FILE to read it from a file",
+    )
+    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
 
 
 def _listed(verb: argparse.ArgumentParser) -> None:
@@ -192,7 +205,7 @@ def _export(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("call", help="call id")
     _form(verb)
     verb.add_argument("--output", help="output file; default: standard output")
-    verb.add_argument("--store", help="SQLAlchemy URL of the store")
+    _source(verb)
 
 
 def _tag(verb: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 from transcripts.api.settings import SHARED, ApiSettings
-from transcripts.settings import RecorderSettings
+from transcripts.settings import ClientSettings, RecorderSettings
 from workers.engines import registry
 from workers.engines.settings import EngineSettings
 from workers.settings import WorkerSettings
@@ -30,8 +30,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "recorder": RecorderSettings,
     "api": ApiSettings,
 }
-SECTIONS: dict[str, type[BaseModel]] = {**PARTS, **registry.SETTINGS}
-"""All sections of the configuration: the parts, and the engines that have settings."""
+SECTIONS: dict[str, type[BaseModel]] = {**PARTS, "client": ClientSettings, **registry.SETTINGS}
+"""All sections: the parts, the commands for stored calls, and the engines that have settings."""
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
@@ -47,6 +47,8 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
         if is_api or section != "api":  # `--port` of `up` is the port of the gateway
             said = {field: getattr(options, field, None) for field in settings.model_fields}
             configuration.read_flags(section, said)
+    said = {field: getattr(options, f"api_{field}", None) for field in ClientSettings.model_fields}
+    configuration.read_flags("client", said)
     for engine, settings in registry.SETTINGS.items():
         said = {
             field: getattr(options, f"{engine}_{field}", None) for field in settings.model_fields

@@ -18,8 +18,8 @@ from transcripts.settings import RecorderSettings
 from transcripts.store import Store
 from transcripts.transcript import StoredSegment
 
+from .call_source import local_calls
 from .common import settings_of, store_url
-from .stored_calls import stored
 
 _LINE = from_seconds(2.0)
 """Length that a line of a text counts as, in samples of the call clock."""
@@ -90,7 +90,8 @@ def _final(line: str, place: int, language: str) -> Final:
 
 def _redact_call(policies: SitePolicies, options: argparse.Namespace) -> int:
     """Redact a stored call, each of its streams; with `--dry-run` only say what would be left out."""
-    transcript = stored(options, options.what)
+    with local_calls(options) as calls:
+        transcript = calls.whole(options.what)
     names = [piece.call_id for piece in transcript.pieces] or [transcript.call.call_id]
     url = store_url(settings_of(options, "recorder", RecorderSettings))
     with contextlib.closing(Store.open(url)) as store:

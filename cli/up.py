@@ -26,6 +26,7 @@ from transcripts.transcript import Transcript
 from transcripts.wer import WordErrors, word_errors
 from workers.settings import WorkerSettings
 
+from .call_source import local_calls
 from .captions import Captions
 from .common import configuration_of, data_folder, flags_of, prepare_weights, settings_of, store_url
 from .configuration import Configuration
@@ -34,7 +35,6 @@ from .live_view import play_with_captions
 from .recording import read_recording
 from .services import worker_part
 from .simulated_bridge import CallPlan, Playback
-from .stored_calls import stored
 
 _DEMO = Path(__file__).parent / "demo"
 
@@ -226,7 +226,8 @@ def demo(options: argparse.Namespace) -> int:
             return captions
 
     captions = run_loop(run())
-    transcript = stored(options, plan.call_id)
+    with local_calls(options) as calls:
+        transcript = calls.whole(plan.call_id)
     Console(highlight=False).print("\n", render(transcript, plan.keywords))
     errors = _errors(transcript, script["turns"])
     print(f"\nWord error rate {100 * errors.rate:.1f} % of {errors.reference} words.")

@@ -7,6 +7,7 @@ and its time does not depend on what other tenants have said.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -83,19 +84,20 @@ def read_query(text: str) -> Query:
 
 def marks(text: str, query: Query) -> list[tuple[int, int]]:
     """Return where words of the query stand in `text`, as character positions (start, end), in order."""
-    there = ((match.span(), folded(match.group())) for match in _WORD.finditer(text))
-    found = [one for one in there if one[1]]
-    spans = set()
-    for phrase in query:
-        length = len(phrase.words)
-        for at in range(len(found) - length + 1):
-            here = [word for _, word in found[at : at + length]]
-            if _is_there(here, phrase):
-                spans |= {span for span, _ in found[at : at + length]}
-    return sorted(spans)
+    spans, words = [], []
+    for match in _WORD.finditer(text):
+        if word := folded(match.group()):
+            spans.append(match.span())
+            words.append(word)
+    found = {at for phrase in query for at in _places(words, phrase)}
+    return [spans[at] for at in sorted(found)]
 
 
-def _is_there(here: list[str], phrase: Phrase) -> bool:
+def _places(words: list[str], phrase: Phrase) -> Iterator[int]:
+    """Yield the places of the words that belong to the phrase."""
     *first, last = phrase.words
-    fits = here[-1].startswith(last) if phrase.is_prefix else here[-1] == last
-    return fits and here[:-1] == first
+    length = len(first)
+    for at, word in enumerate(words[length:]):
+        fits = word.startswith(last) if phrase.is_prefix else word == last
+        if fits and words[at : at + length] == first:
+            yield from range(at, at + length + 1)

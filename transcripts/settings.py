@@ -1,8 +1,8 @@
-"""Settings of a recorder."""
+"""Settings of a recorder, and of the commands for stored calls."""
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protocol.settings import StatusSettings
 
@@ -55,3 +55,20 @@ class RecorderSettings(StatusSettings):
     def retention(self) -> Retention:
         """How long calls are kept."""
         return Retention(self.retention_days or None, read_tags(self.retention_tags))
+
+
+class ClientSettings(BaseModel):
+    """The commands for stored calls: `calls`, `show`, `search`, `export`, `tag`, `delete`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(
+        default="",
+        description="URL of the HTTP API, such as https://trunkline.example.com; empty uses the store on this"
+        " machine (flag `--url`)",
+    )
+    key: str = Field(
+        default="",
+        repr=False,
+        description="key for the API (flag `--key`, which also takes `@FILE`)",
+    )

@@ -1,7 +1,7 @@
 """
-Debian packages unpacked into a folder, without installing them: no script of a package runs, no root is needed.
+Programs from Debian that are not Python packages.
 
-An apt with a state of its own chooses the packages and checks their signatures.  Nothing of the machine changes.
+Unpacked into a folder, without installing them: no script of a package runs, no root is needed.  An apt with a state of its own chooses the packages and checks their signatures.  Nothing of the machine changes.
 """
 
 import os
@@ -16,6 +16,7 @@ UNAVAILABLE = 3
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _ELSEWHERE = "http://deb.debian.org/debian/"
+_INSTALL_SECONDS = 600
 
 
 class UnavailableError(Exception):
@@ -85,3 +86,15 @@ def _mirror() -> str:
     indices = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages")
     mirrors = [line for line in sorted(set(indices.split())) if line.endswith("/debian/")]
     return mirrors[0] if mirrors else _ELSEWHERE
+
+
+def install(package: str) -> None:
+    """Install a package, if this is a Debian and we may; whether it worked shows in its programs."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(
+            ["apt-get", "install", "-y", "--no-install-recommends", package],
+            check=False,
+            capture_output=True,
+            timeout=_INSTALL_SECONDS,
+            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        )

@@ -11,22 +11,17 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
+from .debian import install
+
 _BIN = Path("/usr/lib/postgresql")
-_INSTALL_SECONDS = 600
 
 
 @cache
 def programs() -> Path | None:
     """The folder of `initdb` and `pg_ctl`; None if PostgreSQL cannot be had here."""
     found = _found()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"],
-            check=False,
-            capture_output=True,
-            timeout=_INSTALL_SECONDS,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        )
+    if found is None:
+        install("postgresql")
         found = _found()
     return found
 

@@ -128,6 +128,30 @@ def test_a_hit_names_its_segment_and_marks_the_words(three: Store) -> None:
     assert [hit.excerpt[a:b] for a, b in hit.marks] == ["invoice", "Orvanta"]
 
 
+def test_rare_and_frequent_words_are_found_among_many(store: Store) -> None:
+    """More segments than a search reads at a time, by key and by index."""
+    rare = [final("rhododendron"), *(final(f"word{n}", number=n) for n in range(1, 1_300))]
+    store.record(recorded("old", started(1.0), *rare))
+    frequent = [final("hello again", number=n) for n in range(500)]
+    for name, at in (("new", 3.0), ("middle", 2.0)):
+        store.record(recorded(name, started(at), *frequent))
+
+    for order in (Order.NEWEST, Order.OLDEST):
+        for words, count in (("rhododendron", 1), ("hello", 2), ("word7", 1), ("nobody", 0)):
+            found = store.page(Filters(query=read_query(words), order=order)).calls
+            assert len(found) == count, (words, order)
+    assert ids(store, Filters(query=read_query("hello"))) == ["middle", "new"]
+
+
+def test_a_keyword_of_many_calls_is_found_in_the_newest(store: Store) -> None:
+    many = [f"c{number:04}" for number in range(1_010)]
+    store.record([one for name in many for one in recorded(name, started(), final("Acme"))])
+
+    assert ids(store, Filters(keyword="acme", order=Order.OLDEST))[:3] == many[:3]
+    assert ids(store, Filters(keyword="acme", dialect="twilio"))[:3] == many[:-4:-1]
+    assert ids(store, Filters(keyword="globex")) == []
+
+
 def test_a_later_stream_of_a_call_is_found_as_the_call(store: Store) -> None:
     second = [replace(one, log="b2") for one in call("c1", "after the hold", 200)]
     store.record([*[replace(one, log="a1") for one in call("c1", "before", 100)], *second])

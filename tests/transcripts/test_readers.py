@@ -4,12 +4,17 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import pytest
 import srt
 import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.call_records import said, transcript
+from support.debian import install
 
 from transcripts.export import export
 from transcripts.transcript import Transcript
@@ -54,6 +59,32 @@ def test_every_form_holds_the_same_words(first: list[str], second: list[str]) ->
 
     for form in ("srt", "vtt", "csv", "json", "ctm", "stm", "md", "txt"):
         assert words_of(talk, form) == [*first, *second], form
+
+
+def sclite() -> str:
+    """The scoring program of NIST, which reads CTM and STM."""
+    for _ in range(2):
+        there = Path("/usr/lib/sctk/bin/sclite")
+        if found := shutil.which("sclite") or (there.exists() and str(there)):
+            return found
+        install("sctk")
+    pytest.skip("no sctk here, and no way to install it")
+
+
+def test_sclite_reads_ctm_and_stm_and_finds_the_same_words(tmp_path: Path) -> None:
+    talk = transcript(
+        said("thank", "you", "for", "calling", "Acme", seconds=4),
+        said("hello", "there", channel=1, start=40_000),
+    )
+    for form in ("ctm", "stm"):
+        (tmp_path / f"talk.{form}").write_text(export(talk, form))
+
+    command = [sclite(), "-r", "talk.stm", "stm", "-h", "talk.ctm", "ctm", "-o", "sum", "stdout"]
+    report = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    (total,) = (line for line in report.stdout.splitlines() if "Sum/Avg" in line)
+    sentences, words, right = re.findall(r"[0-9.]+", total)[:3]
+    assert (sentences, words, right) == ("2", "7", "100.0")
 
 
 def test_readers_of_subtitles_find_cues_with_times_and_no_arrow_in_them() -> None:

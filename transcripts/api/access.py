@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -11,7 +11,7 @@ from broker.http.certificates import Certificates
 from broker.http.request_access import Closable, RequestAccess
 from broker.key_file import KeyFile
 from protocol.auth.authenticator import Authenticator, Refusal
-from protocol.auth.credentials import Permit, Scope
+from protocol.auth.credentials import EVERYTHING, Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebRefusal
 
@@ -30,6 +30,7 @@ class ApiAccess:
     ) -> None:
         """`now` returns Unix seconds.  Raises KeyringError or CertificateError if files cannot be used."""
         self._most = settings.max_listeners
+        self._most_of_key = settings.listeners_per_key
         keys = KeyFile(Path(settings.keys_file)) if settings.keys_file else None
         certificates = (
             Certificates(Path(settings.tls_certificate), Path(settings.tls_key))
@@ -43,7 +44,8 @@ class ApiAccess:
             credentials.permit,
         )
         self._requests = RequestAccess(settings.web_access, keys, certificates, authenticator, now)
-        self._listeners: Counter[str] = Counter()
+        self._listeners: Counter[Hashable] = Counter()
+        self._listeners_of_key: Counter[Hashable] = Counter()
 
     @property
     def tls(self) -> Certificates | None:
@@ -70,13 +72,16 @@ class ApiAccess:
         await self._requests.run()
 
     def room_for_listener(self, permit: Permit) -> Refusal | None:
-        """Return the refusal if there are too many event streams, in all or of the tenant."""
+        """Return the refusal if there are too many event streams, in all, of the key or of the tenant."""
         if self._listeners.total() >= self._most:
             text = "the limit of event streams is reached: try again later\n"
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, 5, "listeners")
+        if permit is EVERYTHING:
+            return None
+        if self._listeners_of_key[_key(permit)] >= self._most_of_key:
+            return _refuse_listener("key")
         if permit.tenant and self._listeners[permit.tenant] >= max(1, self._most // 2):
-            text = "this tenant has reached its limit of event streams\n"
-            return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, 5, "listeners_of_tenant")
+            return _refuse_listener("tenant")
         return None
 
     @contextmanager
@@ -89,11 +94,28 @@ class ApiAccess:
         listens: bool = False,
     ) -> Iterator[None]:
         """Count a request while the context is active."""
-        self._listeners[permit.tenant] += listens
+        counted = [*self._counted(permit)] if listens else []
+        for counter, name in counted:
+            counter[name] += 1
         try:
             with self._requests.connected(connection, permit):
                 yield
         finally:
-            self._listeners[permit.tenant] -= listens
-            if not self._listeners[permit.tenant]:
-                del self._listeners[permit.tenant]
+            for counter, name in counted:
+                counter[name] -= 1
+                if not counter[name]:
+                    del counter[name]
+
+    def _counted(self, permit: Permit) -> Iterator[tuple[Counter[Hashable], Hashable]]:
+        yield self._listeners, permit.tenant
+        yield self._listeners_of_key, _key(permit)
+
+
+def _key(permit: Permit) -> Hashable:
+    """Return the name under which streams of a key are counted: an issuer may sign for several tenants."""
+    return permit.name, permit.tenant
+
+
+def _refuse_listener(whose: str) -> Refusal:
+    text = f"this {whose} has reached its limit of event streams\n"
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, 5, f"listeners_of_{whose}")

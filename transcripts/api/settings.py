@@ -58,6 +58,9 @@ class ApiSettings(StatusSettings):
         description="origins whose pages may show a call in a frame, such as https://crm.example.com;"
         " separated by commas",
     )
+    listeners_per_key: int = Field(
+        500, ge=1, description="most simultaneous event streams of one key; more get 429"
+    )
     max_listeners: int = Field(
         2_000,
         ge=1,

@@ -2,10 +2,11 @@
 Lists of calls, by indexes that begin with the tenant: the cost depends on the calls of the tenant only.
 
 With a query, the full-text index gives matching segments in order of their calls, and the other filters are applied
-to these calls.  A page is then cut after `_MOST_READ` segments, even if it is not full.
+to these calls.  A page is cut after `_MOST_READ` segments, even if it is not full.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
@@ -19,10 +20,10 @@ from . import search_index
 from .queries import summaries
 from .schema import CALL_SHIFT, call_of, calls, channel_of, found_keywords, keys_of, segments, tags
 
-_AT_ONCE = 400
-"""Keys of matching segments that are read at a time."""
-
 _MOST_READ = 8_000
+
+_FEW = 1_000
+"""Calls with a tag or keyword that are read one by one; among more, the newest calls hold enough of them."""
 
 _LARGEST = (1 << 63) - 1
 
@@ -41,18 +42,45 @@ def _by_time(connection: Connection, filters: Filters, limit: int, cursor: Curso
     value: ColumnElement[Any] = calls.c.started_at
     if filters.order is Order.LONGEST:
         value = calls.c.duration
-    query = select(calls.c.id, value.label("value")).where(
-        *_conditions(filters), calls.c.call_id == calls.c.root
-    )
+    query = select(calls.c.id, value.label("value")).where(calls.c.call_id == calls.c.root)
     is_rising = filters.order is Order.OLDEST
     if cursor is not None:
         query = query.where(_after(value, cursor, is_rising=is_rising))
-    order = (value, calls.c.id) if is_rising else (value.desc(), calls.c.id.desc())
-    rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
+    few, others = _few(connection, filters)
+    if few is None:
+        order = (value, calls.c.id) if is_rising else (value.desc(), calls.c.id.desc())
+        ordered = query.where(*_conditions(filters)).order_by(*order).limit(limit + 1)
+        rows = list(connection.execute(ordered))
+    else:
+        # A condition or an order that an index fits would make the database read all calls of the tenant.
+        tenant = func.coalesce(calls.c.tenant, "") == filters.tenant
+        found = query.where(calls.c.id.in_(few), tenant, *_other_conditions(others))
+        unordered = list(connection.execute(found))
+        unordered.sort(key=lambda row: (row.value, row.id), reverse=not is_rising)
+        rows = unordered[: limit + 1]
     shown = rows[:limit]
     listed = summaries(connection, [row.id for row in shown])
     more = Cursor(float(shown[-1].value), shown[-1].id) if len(rows) > limit else None
     return Page(tuple(ListedCall(listed[row.id]) for row in shown if row.id in listed), more)
+
+
+def _few(connection: Connection, filters: Filters) -> tuple[list[int] | None, Filters]:
+    """
+    Return the calls with the wanted tag or keyword if they are few (else None), and the other filters.
+
+    The databases cannot estimate how many they are.
+    """
+    if filters.tag is not None:
+        query = select(tags.c.call).where(tags.c.tag == filters.tag)
+        others = replace(filters, tag=None)
+    elif filters.keyword is not None:
+        wanted = filters.keyword.casefold()
+        query = select(found_keywords.c.call).where(found_keywords.c.keyword == wanted)
+        others = replace(filters, keyword=None)
+    else:
+        return None, filters
+    found = list(connection.execute(query.limit(_FEW + 1)).scalars())
+    return (found if len(found) <= _FEW else None), others
 
 
 def _after(value: ColumnElement[Any], cursor: Cursor, *, is_rising: bool) -> ColumnElement[bool]:
@@ -62,7 +90,12 @@ def _after(value: ColumnElement[Any], cursor: Cursor, *, is_rising: bool) -> Col
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [calls.c.tenant == filters.tenant]
+    return [calls.c.tenant == filters.tenant, *_other_conditions(filters)]
+
+
+def _other_conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    """Return the conditions beside the tenant."""
+    found: list[ColumnElement[bool]] = []
     add: Callable[[ColumnElement[bool]], None] = found.append
     if filters.only is not None:
         add(calls.c.root == filters.only)
@@ -94,7 +127,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def _has(condition: ColumnElement[bool], call: ColumnElement[int]) -> ColumnElement[bool]:
-    return exists().where(condition, call == calls.c.id)
+    """`EXISTS`, in a form that PostgreSQL does not turn into a join with all rows that fulfil the condition."""
+    found = select(call).where(condition, call == calls.c.id).limit(1)
+    return found.correlate(calls).scalar_subquery().is_not(None)
 
 
 def _by_text(
@@ -103,18 +138,14 @@ def _by_text(
     newest = filters.order is not Order.OLDEST
     keys = _key_range(connection, filters, cursor, newest=newest)
     found: dict[int, list[int]] = {}
-    read, last_read, is_whole = 0, 0, keys is None
-    while keys is not None and len(found) <= limit and read < _MOST_READ:
-        some = search_index.matches(
-            connection, filters.tenant, query, keys, _AT_ONCE, newest=newest
-        )
+    read, last_read, is_whole = 0, 0, True
+    for some in _matching(connection, filters, query, keys, newest=newest):
         read += len(some)
         _take(connection, filters, some, found)
-        if len(some) < _AT_ONCE:
-            is_whole = True
+        last_read = call_of(some[-1]) if some else last_read
+        if len(found) > limit or read >= _MOST_READ:
+            is_whole = False
             break
-        keys = (keys[0], some[-1] - 1) if newest else (some[-1] + 1, keys[1])
-        last_read = call_of(some[-1])
     ids = list(found)
     shown = {call: found[call] for call in ids[:limit]}
     more: Cursor | None = None
@@ -122,7 +153,19 @@ def _by_text(
         more = Cursor(0, ids[limit - 1])
     elif not is_whole:
         more = Cursor(0, last_read)
-    return Page(_listed(connection, shown, query), more)
+    return Page(_listed(connection, shown, filters.tenant, query), more)
+
+
+def _matching(
+    connection: Connection,
+    filters: Filters,
+    query: Query,
+    keys: tuple[int, int] | None,
+    *,
+    newest: bool,
+) -> Iterator[Sequence[int]]:
+    if keys is not None:
+        yield from search_index.matches(connection, filters.tenant, query, keys, newest=newest)
 
 
 def _key_range(
@@ -149,7 +192,8 @@ def _take(
 ) -> None:
     """Add matching segments to `found`, by call, if their calls fulfil the other filters."""
     asked = {call_of(key) for key in keys}
-    wanted = select(calls.c.id).where(calls.c.id.in_(asked), *_conditions(filters))
+    # The terms of the index are of the tenant.  With a condition for it SQLite would read all calls of the tenant.
+    wanted = select(calls.c.id).where(calls.c.id.in_(asked), *_other_conditions(filters))
     good = set(connection.execute(wanted).scalars())
     fitting = [key for key in keys if call_of(key) in good]
     if filters.role is not None:
@@ -163,13 +207,18 @@ def _take(
 
 
 def _listed(
-    connection: Connection, found: dict[int, list[int]], query: Query
+    connection: Connection, found: dict[int, list[int]], tenant: str, query: Query
 ) -> tuple[ListedCall, ...]:
     """Return the calls with their first hits.  A later stream is listed as its call."""
     own = summaries(connection, list(found))
+    whole = {one.call_id: one for one in own.values() if one.call_id == one.root}
     roots = dict.fromkeys(own[call].root for call in found if call in own)
-    whole = {one.call_id: one for one in summaries(connection, list(roots), by_id=False).values()}
-    rows: dict[str, list[tuple[str, Row[Any]]]] = {root: [] for root in roots if root in whole}
+    if missing := [root for root in roots if root not in whole]:
+        others = summaries(connection, missing, by_id=False)
+        whole |= {one.call_id: one for one in others.values()}
+    rows: dict[str, list[tuple[str, Row[Any]]]] = {
+        root: [] for root in roots if root in whole and whole[root].tenant == tenant
+    }
     for row in connection.execute(_first_matches(found)):
         if (call := call_of(row.id)) in own:
             rows.get(own[call].root, []).append((own[call].call_id, row))

@@ -6,8 +6,7 @@ https://www.sqlite.org/fts5.html, https://www.postgresql.org/docs/current/textse
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -30,15 +29,37 @@ _POSTGRESQL = (
     f"CREATE INDEX {TABLE}_by_term ON {TABLE} USING GIN (terms) WITH (fastupdate = off)",
     f"ALTER TABLE {TABLE} ALTER COLUMN terms SET STATISTICS 1000",
 )
-"""
-No pending list, because each search would read it.  The statistics tell frequent terms, for which the key's order
-is read, from rare ones, for which the index is.
-"""
+"""No pending list, because each search would read it."""
 
 _LONGEST_TERM = 2_000
 """Characters of a term in PostgreSQL, whose limit is 2,046 bytes; longer ones are cut."""
 
 _MOST_POSITION = 16_383
+
+_AT_ONCE = 400
+"""Keys that are read at a time."""
+
+_WINDOW, _WIDEST = 1_000, 8_000
+"""Segments of PostgreSQL that are read in order of their keys before and while a query proves to be frequent."""
+
+_RARE = 200
+"""A query that fits less than one segment in so many is answered by the index, whatever the statistics say."""
+
+_MATCHES_SQLITE = (
+    f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH :query"  # noqa: S608  # a constant
+    " AND rowid BETWEEN :first AND :last ORDER BY rowid {order} LIMIT :most"
+)
+
+_MATCHES_POSTGRESQL = (
+    f"WITH found AS MATERIALIZED (SELECT id FROM {TABLE} WHERE terms @@ CAST(:query AS tsquery)"  # noqa: S608
+    " AND id BETWEEN :first AND :last) SELECT id FROM found ORDER BY id {order} LIMIT :most"
+)
+"""`MATERIALIZED`: otherwise PostgreSQL may read all segments in order of their keys until it has enough."""
+
+_WINDOW_POSTGRESQL = (
+    f"SELECT id, terms @@ CAST(:query AS tsquery) AS fits FROM {TABLE}"  # noqa: S608  # a constant
+    " WHERE id BETWEEN :first AND :last ORDER BY id {order} LIMIT :rows"
+)
 
 _MERGE_PAGES = 500
 """Pages that one step of a merge writes; each step is a transaction of some milliseconds."""
@@ -115,26 +136,61 @@ def matches(
     tenant: str,
     query: Query,
     keys: tuple[int, int],
-    limit: int,
     *,
     newest: bool,
-) -> Sequence[int]:
-    """Return at most `limit` keys between `keys` (inclusive), the highest first if `newest`, else the lowest."""
-    values: dict[str, Any] = {"first": keys[0], "last": keys[1], "most": limit}
-    order = "DESC" if newest else "ASC"
+) -> Iterator[Sequence[int]]:
+    """
+    Yield the keys of matching segments between `keys` (inclusive), some at a time: the highest first if `newest`.
+
+    A reader that has enough stops: frequent words cost no more than rare ones.
+    """
     if _is_sqlite(connection):
-        values["query"] = " AND ".join(_phrase_sqlite(tenant, one) for one in query)
-        statement = (
-            f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH :query"  # noqa: S608  # constants
-            f" AND rowid BETWEEN :first AND :last ORDER BY rowid {order} LIMIT :most"
-        )
-    else:
-        values["query"] = " & ".join(_phrase_postgresql(tenant, one) for one in query)
-        statement = (
-            f"SELECT id FROM {TABLE} WHERE terms @@ CAST(:query AS tsquery)"  # noqa: S608  # constants
-            f" AND id BETWEEN :first AND :last ORDER BY id {order} LIMIT :most"
-        )
-    return list(connection.execute(text(statement), values).scalars())
+        values = {"query": " AND ".join(_phrase_sqlite(tenant, one) for one in query)}
+        yield from _in_order(connection, _MATCHES_SQLITE, values, keys, newest=newest)
+        return
+    values = {"query": " & ".join(_phrase_postgresql(tenant, one) for one in query)}
+    rest: tuple[int, int] | None = keys
+    rows, found = _WINDOW, _WINDOW
+    while rest is not None and found * _RARE >= rows:
+        rest, some = _window(connection, values["query"], rest, rows, newest=newest)
+        yield some
+        rows, found = min(2 * rows, _WIDEST), len(some)
+    if rest is not None:
+        yield from _in_order(connection, _MATCHES_POSTGRESQL, values, rest, newest=newest)
+
+
+def _in_order(
+    connection: Connection,
+    statement: str,
+    values: dict[str, str],
+    keys: tuple[int, int],
+    *,
+    newest: bool,
+) -> Iterator[Sequence[int]]:
+    """Yield the results of `statement`, by their keys."""
+    ordered = text(statement.format(order="DESC" if newest else "ASC"))
+    first, last = keys
+    while first <= last:
+        asked = {**values, "first": first, "last": last, "most": _AT_ONCE}
+        some = list(connection.execute(ordered, asked).scalars())
+        yield some
+        if len(some) < _AT_ONCE:
+            return
+        first, last = (first, some[-1] - 1) if newest else (some[-1] + 1, last)
+
+
+def _window(
+    connection: Connection, query: str, keys: tuple[int, int], rows: int, *, newest: bool
+) -> tuple[tuple[int, int] | None, list[int]]:
+    """Read the next `rows` segments.  Returns the keys that remain (None: no more), and the matching ones."""
+    order = "DESC" if newest else "ASC"
+    asked = {"query": query, "first": keys[0], "last": keys[1], "rows": rows}
+    found = connection.execute(text(_WINDOW_POSTGRESQL.format(order=order)), asked).all()
+    some = [row.id for row in found if row.fits]
+    if len(found) < rows:
+        return None, some
+    edge = found[-1].id
+    return ((keys[0], edge - 1) if newest else (edge + 1, keys[1])), some
 
 
 def merge_step(connection: Connection, *, first: bool) -> bool:

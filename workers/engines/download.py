@@ -1,9 +1,7 @@
 """Download one file whose SHA-256 hash is pinned."""
 
 import hashlib
-import urllib.request
 from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
 
 from .errors import EngineError
@@ -22,6 +20,9 @@ def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
     Raises EngineError when the server cannot be reached or sends other content.  Plain http is allowed, for a
     mirror inside a site: the hash is trusted, not the connection.
     """
+    # Imported here: every command imports the settings of the engines, and few download anything.
+    from http.client import HTTPException  # noqa: PLC0415
+
     if not url.startswith(("https://", "http://")):
         raise EngineError(
             f"weights are downloaded from https or http addresses only, not from {url}"
@@ -42,10 +43,12 @@ def fetch(url: str, sha256: str, target: Path, progress: Progress) -> None:
 
 def _copy(url: str, part: Path, progress: Progress) -> str:
     """Stream `url` to `part`.  Returns the SHA-256 of the content.  Raises OSError when the connection breaks."""
+    from urllib.request import urlopen  # noqa: PLC0415  # see above
+
     digest, done = hashlib.sha256(), 0
     name = url.rpartition("/")[2]
     with (
-        urllib.request.urlopen(url, timeout=_SILENCE_SECONDS) as answer,  # noqa: S310 (scheme checked)
+        urlopen(url, timeout=_SILENCE_SECONDS) as answer,  # noqa: S310 (scheme checked)
         part.open("wb") as file,
     ):
         length = int(answer.headers.get("Content-Length") or 0)

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import event
 from support.api import RunningApi, bearer, running_api
 from support.call_records import CALL, recorded
 from support.credentials import Site, site, token
@@ -73,6 +76,32 @@ async def test_every_operation_answers_for_a_call_of_another_as_for_none(
         assert answers[0][0] == 404
     assert len(asked) >= 15
     assert store.transcript("acme/secret-of-acme") == before
+
+
+async def test_a_call_of_another_costs_the_same_work_as_none(
+    shared: Shared, store: Store, redis: Redis
+) -> None:
+    """The same statements and the same commands: no difference in time but noise."""
+    statements: list[str] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+
+    async def work(method: str, path: str, body: bytes) -> tuple[list[str], dict[str, int]]:
+        statements.clear()
+        before = await commands(redis)
+        headers = bearer(shared.admin) | {"accept": "application/json"}
+        await shared.running.client.request(method, path, content=body, headers=headers)
+        return list(statements), dict(await commands(redis) - before)
+
+    for method, path, body in requests_of(shared, "secret-of-acme"):
+        await work(method, path, body)  # scripts and schemas are loaded once
+        unknown = path.replace("secret-of-acme", "nothing-at-all")
+        assert await work(method, path, body) == await work(method, unknown, body), path
+
+
+async def commands(redis: Redis) -> Counter[str]:
+    """How often the server has run each command, beside those of this question."""
+    found = await redis.info("commandstats")
+    return Counter({name: one["calls"] for name, one in found.items() if name != "cmdstat_info"})
 
 
 async def test_lists_and_searches_hold_the_calls_of_the_tenant_only(shared: Shared) -> None:
@@ -150,3 +179,26 @@ async def test_a_stranger_host_is_refused_where_there_are_no_keys(
         answer = await running.client.get("/v1/calls", headers={"host": "evil.example"})
 
     assert answer.status_code == 403
+
+
+async def test_event_streams_are_limited_by_key_and_by_tenant(
+    redis: Redis, store: Store, tmp_path
+) -> None:
+    made = site(tmp_path)
+    settings = ApiSettings(keys_file=str(made.file), listeners_per_key=1, max_listeners=4)
+    async with running_api(redis, store, settings) as running, AsyncExitStack() as streams:
+
+        async def listen(key: str) -> int:
+            asked = running.client.stream(
+                "GET",
+                "/v1/calls/later/events",
+                headers=bearer(key) | {"accept": "text/event-stream"},
+            )
+            return (await streams.enter_async_context(asked)).status_code
+
+        of_acme = [await listen(made.acme), await listen(made.acme), await listen(made.acme_reader)]
+        full = await listen(token(tenant="acme"))
+        other = await listen(made.globex)
+
+    assert of_acme == [200, 429, 200]
+    assert (full, other) == (429, 200)
