@@ -118,7 +118,7 @@ class Detector:
         return fed[0] if len(fed) == 1 else np.concatenate(fed)
 
     def observe(self, audio: bytes, levels: Sequence[float], rest: Pcm) -> None:
-        """Take what `cut` returned: whole ticks, as 16-bit samples, with the mean power of each; then the `rest`."""
+        """Take what `cut` returned: whole ticks, as 16-bit samples, with the mean power of each, and the `rest`."""
         if self._leveller and (gains := self._leveller.follow(levels)):
             audio, levels = _amplified(audio, gains)
         self._append(audio, rest)
