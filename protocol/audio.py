@@ -71,9 +71,9 @@ def decode(payload: bytes, encoding: Encoding) -> Pcm:
     """Decode `payload` to int16, `[n]`; channels stay interleaved."""
     match encoding:
         case Encoding.MULAW:
-            return _MULAW_TO_PCM[np.frombuffer(payload, dtype=np.uint8)]
+            return _MULAW_TO_PCM.take(np.frombuffer(payload, dtype=np.uint8))
         case Encoding.ALAW:
-            return _ALAW_TO_PCM[np.frombuffer(payload, dtype=np.uint8)]
+            return _ALAW_TO_PCM.take(np.frombuffer(payload, dtype=np.uint8))
         case Encoding.L16:
             return np.frombuffer(payload, dtype="<i2").astype(np.int16, copy=False)
 

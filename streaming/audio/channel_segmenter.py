@@ -28,6 +28,8 @@ LONGEST_FILL = CALL_RATE
 _PIECE = 4 * TICK
 """Samples by which an open segment grows at a time.  soxr returns its output in bursts of 64 ms anyway."""
 
+_FORGET_EVERY = 10 * TICK
+
 _LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
 """Accounts of audio that did not arrive or was not processed."""
 
@@ -87,6 +89,9 @@ class ChannelSegmenter:
         self.detector = Detector(vad, None if self._halver else self._leveller)
         self._segmenter = Segmenter(endpointing)
         self._source = SampleBuffer() if self._halver else self.detector.audio
+        self._forget_at = 0
+        """Samples kept from which it is worthwhile to forget some."""
+
         self._events: list[SoundEvent] = []
         self._voice: _Voice | None = None
         self._numbers = 0
@@ -154,7 +159,8 @@ class ChannelSegmenter:
         self._advance()
         if self._voice and self._decided - self._voice.fed >= _PIECE:
             self._grow(self._voice)
-        self._forget()
+        if self._source.end - self._source.start >= self._forget_at:
+            self._forget()
         events, self._events = self._events, []
         return events
 
@@ -270,6 +276,7 @@ class ChannelSegmenter:
         """Drop the audio and the losses that no future segment can contain."""
         earliest = max(self._segmenter.earliest * TICK, self._claimed)
         self._forget_audio(earliest)
+        self._forget_at = self._source.end - self._source.start + _FORGET_EVERY * self._scale
         needed = self._voice.start if self._voice else earliest
         if self._losses:
             self._losses = [lost for lost in self._losses if lost.end > needed]

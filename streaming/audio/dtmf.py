@@ -120,13 +120,11 @@ class DtmfDetector:
         """Return the whole windows of the kept audio: int16 `[windows, samples]`; None if there are none."""
         if self._length < self._window:
             return None
-        audio = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
+        audio = np.concatenate(self._waiting)
         self._waiting = [audio]
         count = (len(audio) - self._window) // self._hop + 1
-        step = audio.strides[0]
-        return np.lib.stride_tricks.as_strided(
-            audio, (count, self._window), (step * self._hop, step), writeable=False
-        )
+        step = audio.itemsize
+        return np.ndarray((count, self._window), np.int16, audio, 0, (step * self._hop, step))
 
     def take(self, digits: Sequence[str]) -> list[Key]:
         """Take the digit in each of `windows`, empty for none, and drop their audio.  Returns complete digits."""

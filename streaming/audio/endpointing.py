@@ -145,7 +145,8 @@ class Segmenter:
         self._start = 0
         self._voiced_until = 0
         self._candidates: deque[int] = deque(maxlen=self._needed)
-        self._levels: deque[float] = deque(maxlen=_ticks(settings.cut_window_ms))
+        self._cut_window = _ticks(settings.cut_window_ms)
+        self._levels: deque[float] = deque(maxlen=self._cut_window)
 
     @property
     def now(self) -> int:
@@ -160,7 +161,8 @@ class Segmenter:
             case State.SILENT:
                 return max(self._end, self._now - reach)
             case State.SPEAKING | State.ENDING:
-                return max(self._start, self._now - max(reach, len(self._levels)))
+                first_cut = self._start + self._maximum - self._cut_window
+                return max(self._start, min(self._now - reach, first_cut))
 
     def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - a tick has these two values
         """Advance one tick of mean power `level` (any scale).  Returns the boundaries known now."""

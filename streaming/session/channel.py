@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import assert_never
 
@@ -379,17 +379,34 @@ class Channel:
 
     def _measure_quality(self, decided: int, spans: list[Span]) -> None:
         """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
-        while self._unchecked and self._end_of(self._unchecked[0]) <= decided:
-            start, pcm = self._unchecked.popleft()
-            speaking = self._is_speech(from_rate(start, self._rate), spans)
+        block = self._quality_monitor.block
+        for start, frames in self._blocks(decided, block):
+            last = start + sum(map(len, frames[:-1]))
+            speaking = self._is_speech(from_rate(last, self._rate), spans)
+            pcm = np.concatenate(frames)
             if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
                 self._warn(found)
         checked = self._unchecked[0][0] if self._unchecked else self._position
-        block = self._quality_monitor.block
         self._quality_due = from_rate((checked // block + 1) * block, self._rate)
 
-    def _end_of(self, frame: tuple[int, Pcm]) -> int:
-        return from_rate(frame[0] + len(frame[1]), self._rate)
+    def _blocks(self, decided: int, block: int) -> Iterator[tuple[int, list[Pcm]]]:
+        """
+        Remove the frames before `decided`, on the call clock.
+
+        Yields those that follow each other up to the frame that completes a block, with the start of the first.
+        """
+        limit = -(-(decided + 1) * self._rate // CALL_RATE)  # `from_rate` rounds down
+        start, end, frames = 0, 0, list[Pcm]()
+        while self._unchecked and self._unchecked[0][0] + len(self._unchecked[0][1]) < limit:
+            position, pcm = self._unchecked.popleft()
+            if frames and (position != end or end // block > start // block):
+                yield start, frames
+                frames = []
+            start = start if frames else position
+            frames.append(pcm)
+            end = position + len(pcm)
+        if frames:
+            yield start, frames
 
     def _is_speech(self, at: int, spans: list[Span]) -> bool:
         """Return whether `at`, on the call clock, is in the open segment or in one of `spans`."""

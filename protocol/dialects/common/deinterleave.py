@@ -23,6 +23,7 @@ class Interleaved:
 
     def __init__(self, audio: AudioFormat) -> None:
         self.format = audio
+        self._width = audio.frame_width
         self.heard = 0
         """Samples of each channel received so far, at the format's rate."""
 
@@ -30,15 +31,16 @@ class Interleaved:
 
     def receive(self, frame: bytes) -> list[AudioReceived]:
         """Add a frame.  Returns the complete samples: one event for each channel, or none."""
-        audio = frame if self._begins_anew(frame) else self._rest + frame
-        whole = len(audio) - len(audio) % self.format.frame_width
-        self._rest = audio[whole:]
-        if not whole:
+        audio = self._rest + frame if self._rest and not self._begins_anew(frame) else frame
+        if rest := len(audio) % self._width:
+            audio, self._rest = audio[:-rest], audio[-rest:]
+        else:
+            self._rest = b""
+        if not audio:
             return []
-        self.heard += whole // self.format.frame_width
+        self.heard += len(audio) // self._width
         return [
-            AudioReceived(channel, pcm)
-            for channel, pcm in enumerate(self.format.decode(audio[:whole]))
+            AudioReceived(channel, pcm) for channel, pcm in enumerate(self.format.decode(audio))
         ]
 
     def _begins_anew(self, frame: bytes) -> bool:

@@ -1,7 +1,6 @@
 """Measures whether audio arrives in real time."""
 
 from collections import deque
-from itertools import pairwise
 
 from protocol.clock import CALL_RATE
 
@@ -25,6 +24,7 @@ class ArrivalRate:
 
     def __init__(self) -> None:
         self._observations: deque[tuple[float, int]] = deque(maxlen=_OBSERVATIONS)
+        self._speeds: deque[float] = deque(maxlen=_OBSERVATIONS - 1)
 
     def arrive(self, position: int, now: float) -> float | None:
         """
@@ -37,16 +37,18 @@ class ArrivalRate:
             return None
         if self._observations and position < self._observations[-1][1]:
             self._observations.clear()
-        self._observations.append((now, position))
+            self._speeds.clear()
+        observation = (now, position)
+        if self._observations:
+            self._speeds.append(_speed(self._observations[-1], observation))
+        self._observations.append(observation)
         if len(self._observations) < _OBSERVATIONS:
             return None
         return self._verdict()
 
     def _verdict(self) -> float | None:
-        observations = list(self._observations)
-        whole = _speed(observations[0], observations[-1])
-        steps = [_speed(one, other) for one, other in pairwise(observations)]
-        steady = all(whole / _STEADY < step < whole * _STEADY for step in steps)
+        whole = _speed(self._observations[0], self._observations[-1])
+        steady = whole / _STEADY < min(self._speeds) and max(self._speeds) < whole * _STEADY
         wrong = any(low <= whole <= high for low, high in _WRONG)
         if steady and _RIGHT[0] <= whole <= _RIGHT[1]:
             return 1.0

@@ -7,6 +7,7 @@ one.  In all telephone speech that the project was tested with, the sign of `law
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -260,8 +261,13 @@ def _is_stereo(pcm: Pcm) -> bool:
     return _neighbourhood(louder) > _KIN if apart else min(map(_neighbourhood, sides)) > _KIN
 
 
+@cache
+def _hann(length: int) -> Wave:
+    return np.hanning(length).astype(np.float32)
+
+
 def _balance(pcm: Pcm, rate: int) -> Balance:
-    wave = pcm.astype(np.float32) * np.hanning(len(pcm)).astype(np.float32)
+    wave = pcm.astype(np.float32) * _hann(len(pcm))
     power = np.abs(fft.rfft(wave)) ** 2
     hertz = fft.rfftfreq(len(wave), 1 / rate)
 
@@ -301,7 +307,7 @@ def _clipped(pcm: Pcm) -> float:
 
 def _spectrum(pcm: Pcm) -> Wave:
     """Return the power in `_BANDS` bands of equal width."""
-    wave = pcm.astype(np.float32) * np.hanning(len(pcm)).astype(np.float32)
+    wave = pcm.astype(np.float32) * _hann(len(pcm))
     power = np.abs(fft.rfft(wave)) ** 2
     bands: Wave = power[: len(power) // _BANDS * _BANDS].reshape(_BANDS, -1).mean(axis=1) + 1e-3
     return bands

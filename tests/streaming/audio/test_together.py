@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.dtmf import DtmfDetector, Key, detect
 from streaming.audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
+from streaming.audio.levelling import Leveller
 from streaming.audio.vad import Detector, Tick, classify
 from streaming.audio.vad_choice import Vad
 
@@ -76,6 +77,30 @@ def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
             alone.feed(pcm[start : start + 160])
             ticks += alone.drain()
         assert found[place] == ticks
+
+
+@settings(max_examples=25, deadline=None)
+@given(SIZES, LAWS, st.integers(0, 1_000), st.sampled_from([1.0, 0.03, 0.003]))
+def test_a_gain_within_the_detector_is_the_gain_before_it(
+    sizes: list[int], law: Encoding, seed: int, volume: float
+) -> None:
+    # given a channel that is amplified, or is loud enough
+    quiet = (sound(seed, law) * volume).astype(np.int16)
+    pcm = np.concatenate([quiet, quiet])
+    within, behind, leveller = Detector(Vad.WEBRTC, Leveller()), Detector(Vad.WEBRTC), Leveller()
+
+    # when the detector applies the gain, and when it gets samples that have it
+    found: list[list[Tick]] = [[], []]
+    for start, end in cuts(len(pcm), sizes):
+        within.feed(pcm[start:end])
+        behind.feed(leveller.feed(pcm[start:end]))
+        found[0] += within.drain()
+        found[1] += behind.drain()
+
+    # then ticks and samples are the same
+    assert found[0] == found[1]
+    assert within.heard == behind.heard == len(pcm)
+    assert np.array_equal(within.audio.cut(0, len(pcm)), behind.audio.cut(0, len(pcm)))
 
 
 @settings(max_examples=25, deadline=None)
