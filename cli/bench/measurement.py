@@ -15,7 +15,7 @@ from streaming.audio.endpointing import Endpointing
 
 from .load_plan import LoadPlan, LoadReport
 from .row import Load, Usage, merged
-from .server_process import cpu_seconds, resident_mb
+from .server_process import cpu_seconds, resident_mb, waited_seconds
 
 _CALLS_PER_PROCESS = 150
 _START_SECONDS = 2.0
@@ -41,6 +41,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class _Counters:
     cpu: float
+    waited: float
     wall: float
     commands: dict[str, int]
     received: int
@@ -123,20 +124,23 @@ async def _until(moment: float, since: float, progress: Callable[[float], None])
 
 
 async def _counters(target: Target) -> _Counters:
-    cpu = cpu_seconds(target.pid) if target.pid else float("nan")
+    nothing = float("nan")
+    cpu = cpu_seconds(target.pid) if target.pid else nothing
+    waited = waited_seconds(target.pid) if target.pid else nothing
     now = time.monotonic()
     if target.redis is None:
-        return _Counters(cpu, now, {}, 0, 0)
+        return _Counters(cpu, waited, now, {}, 0, 0)
     stats: Any = await target.redis.info("stats")
     commands: Any = await target.redis.info("commandstats")
     counts = {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in commands.items()}
     received, sent = stats["total_net_input_bytes"], stats["total_net_output_bytes"]
-    return _Counters(cpu, now, counts, received, sent)
+    return _Counters(cpu, waited, now, counts, received, sent)
 
 
 def _usage(before: _Counters, after: _Counters, resident: float, empty: float) -> Usage:
     return Usage(
         after.cpu - before.cpu,
+        after.waited - before.waited,
         after.wall - before.wall,
         resident,
         empty,
