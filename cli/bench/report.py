@@ -12,7 +12,8 @@ HEADROOM = 0.8
 
 HEAD = (
     f"{'server':<12} {'dialect':<9} {'audio':<8} {'calls':>5} {'us/frame':>9} {'x sink':>7} {'busy':>5}"
-    f" {'starved':>7} {'lag p50/p99 ms':>15} {'final p50/p95 ms':>17} {'added p50/p99':>14} {'gen late':>8} {'RSS MB':>7}"
+    f" {'starved':>7} {'lag p50/p99 ms':>15} {'final p50/p95 ms':>17} {'added p50/p99':>14}"
+    f" {'gen late':>8} {'RSS MB':>7}"
     f" {'KB/call':>8} {'cmd/s':>6} {'KB in+out':>10}"
 )
 
