@@ -32,6 +32,12 @@ Above this share of a core the delay is the gateway's own doing, and counts this
 against it, but not against other programs that take the core.
 """
 
+_ELASTIC_LAG = 0.03
+"""
+Mean delay in seconds up to which calls are admitted while recordings are played: these wait for their turn and use
+the CPU time that is left, so that the CPU time says nothing.
+"""
+
 _SUBSTANTIAL = 0.4
 """Share of a core from which waiting for it counts."""
 
@@ -75,6 +81,7 @@ class GatewayLoad:
         self._samples: deque[LoopSample] = deque(maxlen=OBSERVATIONS_PER_SECOND)
         self._admitted: deque[int] = deque([0], maxlen=_SETTLING)
         self._cost = _FIRST_COST
+        self._plays_recordings = False
 
     @property
     def level(self) -> LoadLevel:
@@ -102,7 +109,15 @@ class GatewayLoad:
     @property
     def has_room(self) -> bool:
         """Whether one more call fits under the limit."""
-        return self._limit >= 1 or self.expected + self._cost <= self._limit
+        if self._limit >= 1:
+            return True
+        if self._plays_recordings:
+            return self._lag < _ELASTIC_LAG and self._cost * sum(self._admitted) <= self._limit
+        return self.expected + self._cost <= self._limit
+
+    @property
+    def _lag(self) -> float:
+        return sum(one.lag for one in self._samples) / OBSERVATIONS_PER_SECOND
 
     def admit(self) -> bool:
         """Return whether there is room for a new call; if so, count it."""
@@ -111,17 +126,18 @@ class GatewayLoad:
         self._admitted[-1] += 1
         return True
 
-    def observe(self, sample: LoopSample, calls: int) -> bool:
+    def observe(self, sample: LoopSample, calls: int, *, plays_recordings: bool = False) -> bool:
         """
         Take a sample; `calls`: number of calls in progress.  Returns whether the level has changed.
 
-        The mean of a second counts: leaving out work would not shorten a single stall.
+        The mean of a second counts: leaving out work would not shorten a single stall.  `plays_recordings`: some of
+        the calls are recordings, which take the CPU time that is left.
         """
         self._samples.append(sample)
+        self._plays_recordings = plays_recordings
         self._admitted.append(0)
-        if calls >= _REPRESENTATIVE and not sum(self._admitted):
+        if calls >= _REPRESENTATIVE and not plays_recordings and not sum(self._admitted):
             self._cost = max(_LEAST_COST, self.busy / calls)
-        lag = sum(one.lag for one in self._samples) / OBSERVATIONS_PER_SECOND
         own = _OWN_DELAY if self.busy >= _SATURATED else 1.0
         # never 0: unlike a queue, a loop is never known to be empty
-        return self._load.observe(max(own * lag, 1e-9))
+        return self._load.observe(max(own * self._lag, 1e-9))

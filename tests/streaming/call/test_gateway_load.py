@@ -133,6 +133,18 @@ def test_the_cost_of_a_call_is_remembered_when_there_are_few() -> None:
     assert admitted(load) == pytest.approx(17, abs=1)
 
 
+@pytest.mark.parametrize(("lag", "has_room"), [(0.005, True), (0.05, False)])
+def test_a_recording_that_takes_the_rest_of_the_core_refuses_no_calls(
+    lag: float, has_room: bool
+) -> None:
+    load = GatewayLoad(0.85)
+
+    for _ in range(2 * QUARTERS):
+        load.observe(LoopSample(lag, 0.99), calls=20, plays_recordings=True)
+
+    assert load.has_room is has_room
+
+
 def test_without_a_limit_every_call_has_room() -> None:
     load = GatewayLoad(1.0)
 
