@@ -115,7 +115,7 @@ class Row:
     @property
     def is_void(self) -> bool:
         """Whether the generator itself was too late for the lag to mean anything."""
-        return self.lateness.p99 > max(5.0, self.lag.p50)
+        return self.lag.count > 0 and self.lateness.p99 > max(5.0, self.lag.p50)
 
 
 def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
