@@ -20,8 +20,8 @@ import msgspec
 
 from .bridge import FRAME_SECONDS, Bridge
 from .load_plan import LoadPlan, LoadReport
-from .traffic import PING, TRAFFIC, Pong, read_event
-from .websocket_client import Connection, Server, State
+from .traffic import PING, SILENCE, TRAFFIC, Pong, read_event
+from .websocket_client import BINARY, Connection, Server, State, frame
 
 _PROBE_SECONDS = 0.0173
 """No multiple or divisor of the 20 ms of a frame, so that probes arrive in all phases of the gateway's tick."""
@@ -73,12 +73,13 @@ class Sockets:
 
 
 class Probe:
-    """A native call that sends no audio and asks for a `pong` at fixed times."""
+    """A native call that sends one frame of audio and asks for a `pong` at fixed times."""
 
     def __init__(self, sockets: Sockets, begins: float) -> None:
         """`begins`: time of the first request."""
         self._connection = sockets.connect(TRAFFIC["native"].path, self._on_message, lambda _: None)
         self._connection.send(TRAFFIC["native"].opening(f"bench-probe-{secrets.token_hex(8)}"))
+        self._connection.send(frame(BINARY, SILENCE))  # a call without any audio is closed after a while
         self._asked: deque[float] = deque()
         self.next = begins
         self.lag: list[float] = []
