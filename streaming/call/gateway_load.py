@@ -6,6 +6,7 @@ still on time; the second follows from the delay of the event loop.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from protocol.events import LoadLevel
@@ -40,6 +41,9 @@ the CPU time that is left, so that the CPU time says nothing.
 
 _SUBSTANTIAL = 0.4
 """Share of a core from which waiting for it counts."""
+
+_LONGER = 10 * OBSERVATIONS_PER_SECOND
+"""Observations over which the load of a call is averaged."""
 
 _SETTLING = 3 * OBSERVATIONS_PER_SECOND
 """Observations after which the cost of a new call is in the measured CPU time."""
@@ -79,6 +83,8 @@ class GatewayLoad:
         self._limit = limit
         self._load = LoadShedder(_LAG_THRESHOLDS, _CALM)
         self._samples: deque[LoopSample] = deque(maxlen=OBSERVATIONS_PER_SECOND)
+        self._longer: deque[LoopSample] = deque(maxlen=_LONGER)
+        self._calls: deque[int] = deque(maxlen=_LONGER)
         self._admitted: deque[int] = deque([0], maxlen=_SETTLING)
         self._cost = _FIRST_COST
         self._plays_recordings = False
@@ -96,15 +102,18 @@ class GatewayLoad:
         On a core of its own that is its CPU time.  Where it shares its core, waiting for it counts as well, but
         only for a gateway that uses much of it: an idle one on a busy machine is not full.
         """
-        count = max(1, len(self._samples))
-        used = sum(one.used for one in self._samples) / count
-        waited = sum(one.waited for one in self._samples) / count
-        return min(1.0, used + waited) if used >= _SUBSTANTIAL else used
+        return _busy(self._samples)
 
     @property
     def expected(self) -> float:
-        """The same with the calls that were admitted too lately to show in it."""
-        return self.busy + self._cost * sum(self._admitted)
+        """
+        The share for the calls in progress, with those that were admitted too lately to show in it.
+
+        A quiet second is no room: the mean of ten seconds counts as well, for the present number of calls.
+        """
+        mean = sum(self._calls) / max(1, len(self._calls))
+        steady = _busy(self._longer) / mean * self._calls[-1] if mean >= 1 else 0.0
+        return max(self.busy, steady) + self._cost * sum(self._admitted)
 
     @property
     def has_room(self) -> bool:
@@ -134,6 +143,8 @@ class GatewayLoad:
         the calls are recordings, which take the CPU time that is left.
         """
         self._samples.append(sample)
+        self._longer.append(sample)
+        self._calls.append(calls)
         self._plays_recordings = plays_recordings
         self._admitted.append(0)
         if calls >= _REPRESENTATIVE and not plays_recordings and not sum(self._admitted):
@@ -141,3 +152,11 @@ class GatewayLoad:
         own = _OWN_DELAY if self.busy >= _SATURATED else 1.0
         # never 0: unlike a queue, a loop is never known to be empty
         return self._load.observe(max(own * self._lag, 1e-9))
+
+
+def _busy(samples: Collection[LoopSample]) -> float:
+    """Return the share of the time of these samples in which the event loop had work."""
+    count = max(1, len(samples))
+    used = sum(one.used for one in samples) / count
+    waited = sum(one.waited for one in samples) / count
+    return min(1.0, used + waited) if used >= _SUBSTANTIAL else used

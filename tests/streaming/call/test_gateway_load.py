@@ -115,6 +115,15 @@ def test_a_gateway_that_has_never_had_calls_starts_carefully() -> None:
     assert admitted(load) == pytest.approx(56, abs=2)
 
 
+def test_a_quiet_second_is_no_room() -> None:
+    load = GatewayLoad(0.85)
+    observed(load, 10, busy=0.84, calls=100)
+
+    observed(load, 1, busy=0.40, calls=100)
+
+    assert admitted(load) <= 15
+
+
 def test_room_returns_at_once_when_calls_end() -> None:
     load = GatewayLoad(0.85)
     observed(load, 4, busy=0.90, calls=100)
