@@ -79,7 +79,9 @@ class Probe:
         """`begins`: time of the first request."""
         self._connection = sockets.connect(TRAFFIC["native"].path, self._on_message, lambda _: None)
         self._connection.send(TRAFFIC["native"].opening(f"bench-probe-{secrets.token_hex(8)}"))
-        self._connection.send(frame(BINARY, SILENCE))  # a call without any audio is closed after a while
+        self._connection.send(
+            frame(BINARY, SILENCE)
+        )  # a call without any audio is closed after a while
         self._asked: deque[float] = deque()
         self.next = begins
         self.lag: list[float] = []

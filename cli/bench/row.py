@@ -154,7 +154,7 @@ def faults_of(call: CallReport) -> list[str]:
     """What an accepted call has lost; empty if nothing."""
     faults = [*call.lost]
     if call.error:
-        faults.append(f"connection: {call.error}")
+        faults.append(f"connection: {call.error}, after {call.sent_ms / 1_000:.1f} s of audio")
     if not call.ended:
         faults.append("its end never came")
     elif call.ended not in _ENDINGS:

@@ -53,7 +53,7 @@ _LEAST_COST = 0.001
 """Share of a core for a call as long as it was never measured, and the least that is assumed."""
 
 _REPRESENTATIVE = 10
-"""Calls in progress from which their mean cost is learned."""
+"""Calls in progress from which their mean cost is learned, and from which waiting for the core counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,16 @@ class GatewayLoad:
         Share of the last second in which the event loop had work, 0 to 1.
 
         On a core of its own that is its CPU time.  Where it shares its core, waiting for it counts as well, but
-        only for a gateway that uses much of it: an idle one on a busy machine is not full.
+        only for a gateway that uses much of it or has many calls: an idle one on a busy machine is not full.
         """
-        return _busy(self._samples)
+        return self._busy(self._samples)
+
+    def _busy(self, samples: Collection[LoopSample]) -> float:
+        count = max(1, len(samples))
+        used = sum(one.used for one in samples) / count
+        waited = sum(one.waited for one in samples) / count
+        has_many = bool(self._calls) and self._calls[-1] >= _REPRESENTATIVE
+        return min(1.0, used + waited) if has_many or used >= _SUBSTANTIAL else used
 
     @property
     def expected(self) -> float:
@@ -112,7 +119,7 @@ class GatewayLoad:
         A quiet second is no room: the mean of ten seconds counts as well, for the present number of calls.
         """
         mean = sum(self._calls) / max(1, len(self._calls))
-        steady = _busy(self._longer) / mean * self._calls[-1] if mean >= 1 else 0.0
+        steady = self._busy(self._longer) / mean * self._calls[-1] if mean >= 1 else 0.0
         return max(self.busy, steady) + self._cost * sum(self._admitted)
 
     @property
@@ -152,11 +159,3 @@ class GatewayLoad:
         own = _OWN_DELAY if self.busy >= _SATURATED else 1.0
         # never 0: unlike a queue, a loop is never known to be empty
         return self._load.observe(max(own * self._lag, 1e-9))
-
-
-def _busy(samples: Collection[LoopSample]) -> float:
-    """Return the share of the time of these samples in which the event loop had work."""
-    count = max(1, len(samples))
-    used = sum(one.used for one in samples) / count
-    waited = sum(one.waited for one in samples) / count
-    return min(1.0, used + waited) if used >= _SUBSTANTIAL else used

@@ -86,13 +86,15 @@ def test_new_calls_are_refused_while_nothing_is_taken_from_those_in_progress() -
     assert load.level is LoadLevel.NORMAL
 
 
-@pytest.mark.parametrize(("busy", "has_room"), [(0.6, False), (0.2, True)])
+@pytest.mark.parametrize(
+    ("busy", "calls", "has_room"), [(0.6, 5, False), (0.2, 5, True), (0.2, 40, False)]
+)
 def test_a_busy_gateway_that_waits_for_its_core_is_full_and_an_idle_one_is_not(
-    busy: float, has_room: bool
+    busy: float, calls: int, has_room: bool
 ) -> None:
     load = GatewayLoad(0.85)
 
-    observed(load, 2, busy=busy, calls=40, waited=0.3)
+    observed(load, 2, busy=busy, calls=calls, waited=0.7)
 
     assert load.has_room is has_room
 
