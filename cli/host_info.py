@@ -163,8 +163,8 @@ def _is_free(port: int) -> bool:
 
 
 def usable_port(wanted: int) -> int:
-    """Return `wanted`, or any free port if `wanted` is in use."""
-    if _is_free(wanted):
+    """Return `wanted`, or any free port if `wanted` is in use or 0."""
+    if wanted and _is_free(wanted):
         return wanted
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]

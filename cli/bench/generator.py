@@ -188,7 +188,8 @@ class Generator:
 
 
 def main() -> None:
-    """Read a plan from standard input, play it, and write the report to standard output."""
+    """Say when it is ready, read a plan from standard input, play it, and write the report to standard output."""
+    print("ready", flush=True)  # to the parent, which then fixes the times of the plan
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
     sys.stdout.buffer.write(msgspec.json.encode(Generator(plan).play()))
 
