@@ -27,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OperatorError as exc:
         print(f"trunkline: {exc}", file=sys.stderr)
         return 2
+    except BaseExceptionGroup as group:
+        if group.split(OperatorError)[1] is not None:
+            raise
+        print(f"trunkline: {_first(group)}", file=sys.stderr)
+        return 2
     except ConnectionRefusedError as exc:
         print(
             f"trunkline: cannot connect: {exc.strerror}; start the gateway, or check its address",
@@ -40,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return 130
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first error of a nested group."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 __all__ = ["main"]

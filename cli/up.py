@@ -1,6 +1,7 @@
 """Commands that run the whole pipeline on one machine: `up` and `demo`."""
 
 import argparse
+import asyncio
 import contextlib
 import json
 import secrets
@@ -29,7 +30,7 @@ from workers.settings import WorkerSettings
 from .call_source import local_calls
 from .captions import Captions
 from .common import configuration_of, data_folder, flags_of, prepare_weights, settings_of, store_url
-from .configuration import Configuration
+from .configuration import Configuration, ConfigurationError
 from .host_info import usable_port
 from .live_view import play_with_captions
 from .recording import read_recording
@@ -41,13 +42,14 @@ _DEMO = Path(__file__).parent / "demo"
 
 def up(options: argparse.Namespace) -> None:
     """Run the whole pipeline on this machine, until Ctrl-C."""
+    _check_port(options)
     prepare_weights(options)
 
     async def run() -> None:
         hang_up = on_interrupt()
         places = _places(options)
-        async with _pipeline(options, None, places) as running, _api(options, running, places):
-            print(_invitation(places.http_url(running.url), running.url, places), flush=True)
+        async with _pipeline(options, None, places) as url:
+            print(_invitation(places.http_url(url), url, places), flush=True)
             await hang_up.wait()
             print("\nStopping: calls in progress are finished first.", flush=True)
 
@@ -126,26 +128,88 @@ def _side_servers(configuration: Configuration) -> dict[str, int]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _StartedStack:
-    """The parts that run: URL of the gateway, the stack, and the environment of its parts."""
-
-    url: str
-    stack: Stack
-    environment: Mapping[str, str]
-
-
 @contextlib.asynccontextmanager
-async def _api(
-    options: argparse.Namespace, running: _StartedStack, places: _Places
-) -> AsyncIterator[None]:
-    """Start the HTTP API, which serves the pages."""
+async def _pipeline(
+    options: argparse.Namespace, log_file: Path | None, places: _Places | None = None
+) -> AsyncIterator[str]:
+    """Run all parts, with `places` also the HTTP API and its pages; yields the URL of the gateway."""
     configuration = configuration_of(options)
-    environment = {**running.environment, "TRUNKLINE_API_PORT": str(places.api_port)}
-    host = running.url.rpartition("/")[2].rpartition(":")[0]
+    shared = configuration.section("redis", RedisSettings)
+    own_redis = not configuration.says("redis", "url")
+    async with embedded_valkey() if own_redis else contextlib.nullcontext(shared.url) as redis_url:
+        environment = _environment(configuration, redis_url, places)
+        stack = Stack(log_file)
+        try:
+            yield await _started(options, stack, environment, places)
+        finally:
+            await stack.stop()
+
+
+def _check_port(options: argparse.Namespace) -> None:
+    """Raise ConfigurationError before anything is prepared if the gateway's port is taken."""
+    settings = configuration_of(options).section("gateway", GatewaySettings)
+    if settings.port and usable_port(settings.port) != settings.port:
+        raise ConfigurationError(
+            f"port {settings.port} is in use: stop the program that uses it, or choose another one with --port"
+        )
+
+
+def _environment(
+    configuration: Configuration, redis_url: str, places: _Places | None
+) -> dict[str, str]:
+    """Return the variables that the parts get."""
+    environment = {"TRUNKLINE_REDIS_URL": redis_url}
+    if not configuration.says("gateway", "drain_seconds"):  # Ctrl-C stops at once
+        environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
+    if places:
+        for endpoint, opened in places.side_servers.items():
+            environment[f"TRUNKLINE_GATEWAY_{endpoint.upper()}"] = str(opened)
+        # the page "Talk to it" sends a call from the browser
+        allowed = configuration.section("gateway", GatewaySettings).allowed_origins
+        origins = [one for one in (allowed, *places.origins) if one]
+        environment["TRUNKLINE_GATEWAY_ALLOWED_ORIGINS"] = ",".join(origins)
+    return environment
+
+
+async def _started(
+    options: argparse.Namespace,
+    stack: Stack,
+    environment: Mapping[str, str],
+    places: _Places | None,
+) -> str:
+    """
+    Start all parts together; returns the URL of the gateway.
+
+    Only the API waits: for the recorder, which migrates the store, and for the address of the gateway.  The parts
+    are stopped in the reverse order, the recorder last.
+    """
+    configuration = configuration_of(options)
+    settings = configuration.section("gateway", GatewaySettings)
+    worker = worker_part(options, configuration.section("worker", WorkerSettings), environment)
+    recorder = ChildProcess("recorder", flags_of(options, "recorder"), environment)
+    gateway = ChildProcess("gateway", flags_of(options, "gateway"), environment)
+    async with asyncio.TaskGroup() as starting:
+        recording = starting.create_task(stack.start(recorder))
+        for _ in range(options.workers):
+            starting.create_task(stack.start(worker))
+        port = await starting.create_task(stack.start(gateway))
+        url = f"{'wss' if settings.tls_certificate else 'ws'}://{settings.host}:{port}"
+        await recording
+        if places:
+            await stack.start(_api(options, environment, url, places))
+    return url
+
+
+def _api(
+    options: argparse.Namespace, shared: Mapping[str, str], gateway_url: str, places: _Places
+) -> ChildProcess:
+    """Return the HTTP API, which serves the pages."""
+    configuration = configuration_of(options)
+    environment = {**shared, "TRUNKLINE_API_PORT": str(places.api_port)}
+    host = gateway_url.rpartition("/")[2].rpartition(":")[0]
     shown = {
-        "gateway_url": running.url,
-        "gateway_http_url": places.http_url(running.url),
+        "gateway_url": gateway_url,
+        "gateway_http_url": places.http_url(gateway_url),
         "gateway_audiosocket": f"{host}:{places.side_servers['audiosocket_port']}",
     }
     for name, value in shown.items():
@@ -155,47 +219,14 @@ async def _api(
         environment.setdefault("TRUNKLINE_API_STORE", store)
     if options.config:
         environment["TRUNKLINE_CONFIG"] = options.config
-    await running.stack.start(ChildProcess("api", (), environment))
-    yield
-
-
-@contextlib.asynccontextmanager
-async def _pipeline(
-    options: argparse.Namespace, log_file: Path | None, places: _Places | None = None
-) -> AsyncIterator[_StartedStack]:
-    """Start all parts in order of dependency; yields them."""
-    configuration = configuration_of(options)
-    shared = configuration.section("redis", RedisSettings)
-    settings = configuration.section("gateway", GatewaySettings)
-    own_redis = not configuration.says("redis", "url")
-    async with embedded_valkey() if own_redis else contextlib.nullcontext(shared.url) as redis_url:
-        environment = {"TRUNKLINE_REDIS_URL": redis_url}
-        stack = Stack(log_file)
-        try:
-            await stack.start(ChildProcess("recorder", flags_of(options, "recorder"), environment))
-            worker_settings = configuration.section("worker", WorkerSettings)
-            for _ in range(options.workers):
-                await stack.start(worker_part(options, worker_settings, environment))
-            if not configuration.says("gateway", "drain_seconds"):  # Ctrl-C stops at once
-                environment["TRUNKLINE_GATEWAY_DRAIN_SECONDS"] = "0"
-            for endpoint, opened in (places.side_servers if places else {}).items():
-                environment[f"TRUNKLINE_GATEWAY_{endpoint.upper()}"] = str(opened)
-            if places:  # the page "Talk to it" sends a call from the browser
-                origins = [one for one in (settings.allowed_origins, *places.origins) if one]
-                environment["TRUNKLINE_GATEWAY_ALLOWED_ORIGINS"] = ",".join(origins)
-            port = await stack.start(
-                ChildProcess("gateway", flags_of(options, "gateway"), environment)
-            )
-            scheme = "wss" if settings.tls_certificate else "ws"
-            yield _StartedStack(f"{scheme}://{settings.host}:{port}", stack, environment)
-        finally:
-            await stack.stop()
+    return ChildProcess("api", (), environment)
 
 
 def demo(options: argparse.Namespace) -> int:
     """Play a synthetic call through the whole pipeline, show captions and count word errors."""
     script = json.loads((_DEMO / "script.json").read_text())
     recording = read_recording(_DEMO / "call.wav")
+    _check_port(options)
     prepare_weights(options)
     print(
         f"{script['notice']}\n{recording.seconds:.0f} s of audio are"
@@ -210,12 +241,10 @@ def demo(options: argparse.Namespace) -> int:
         hang_up = on_interrupt()
         log_file = data_folder() / "demo.log"
         places = _places(options) if options.browser else None
-        async with contextlib.AsyncExitStack() as parts:
-            running = await parts.enter_async_context(_pipeline(options, log_file, places))
+        async with _pipeline(options, log_file, places) as url:
             if places:
-                await parts.enter_async_context(_api(options, running, places))
                 _open_page(f"{places.api_url}/calls/{plan.call_id}")
-            playback = Playback(running.url, "twilio", recording, plan)
+            playback = Playback(url, "twilio", recording, plan)
             captions = await play_with_captions(playback, hang_up)
             if places and not hang_up.is_set():
                 print(

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
+from broker.http.ports import opening
 from broker.pubsub import PubSubHub
 from protocol.auth.authenticator import Refusal
 from protocol.auth.credentials import EVERYTHING, Permit, Scope
@@ -153,7 +154,7 @@ class Gateway:
         async with asyncio.TaskGroup() as tasks:
             parts = self._pubsub_hub.run, self._watch_calls, self._access.run, self._commands.run
             background = [tasks.create_task(self._needed(part())) for part in parts]
-            async with serve(self._connected, **self._serving()) as server, self._side_servers():
+            async with self._listening() as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
                 try:
                     await asyncio.get_running_loop().create_future()
@@ -161,6 +162,14 @@ class Gateway:
                     await self._drain(server)
                     for task in background:
                         task.cancel()
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[Server]:
+        """Serve WebSockets while the context is active.  Raises PortError."""
+        with opening(self._settings.host, self._settings.port, "port"):
+            server = await serve(self._connected, **self._serving())
+        async with server:
+            yield server
 
     def _serving(self) -> dict[str, Any]:
         """Return the arguments of `websockets.serve`."""

@@ -67,7 +67,7 @@ def test_the_wheel_holds_all_parts_and_the_demo_and_nothing_else(wheel: zipfile.
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
     assert {name.split("/")[0].removesuffix(".py") for name in names} == set(OURS)
-    assert {"cli/demo/call.wav", "cli/demo/script.json"} <= names
+    assert {"cli/demo/call.wav", "cli/demo/script.json", "cli/bench/generator.py"} <= names
 
 
 def test_the_wheel_marks_every_package_as_typed(wheel: zipfile.ZipFile) -> None:

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.valkey import ValkeyServer
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).parent.parent
@@ -88,6 +90,34 @@ def test_without_redis_a_part_says_what_to_do(environment: dict[str, str]) -> No
 
     assert done.returncode == 2
     assert "start one there, or set TRUNKLINE_REDIS_URL" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting", ["GATEWAY_PORT", "GATEWAY_HTTP_PORT", "GATEWAY_AUDIOSOCKET_PORT", "API_PORT"]
+)
+def test_a_taken_port_is_told_in_one_line(
+    environment: dict[str, str], valkey: ValkeyServer, setting: str
+) -> None:
+    part, _, name = setting.lower().partition("_")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        settings = {"TRUNKLINE_REDIS_URL": valkey.url, "TRUNKLINE_GATEWAY_PORT": "0"}
+        done = trunkline(environment | settings | {f"TRUNKLINE_{setting}": taken}, part)
+
+    assert done.returncode == 2
+    (told,) = (line for line in done.stderr.splitlines() if not line.startswith("{"))
+    assert told.startswith(f"trunkline: port {taken} on 127.0.0.1 cannot be opened")
+    assert f"set {name} to another port" in told
+
+
+def test_up_tells_a_taken_port_before_it_starts_anything(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        done = trunkline(environment, "up", "--port", taken)
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"port {taken} is in use" in done.stderr
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from .bounded_protocol import (
 )
 from .certificates import Certificates
 from .pending import PendingConnections
+from .ports import opening
 
 _LAST_SECONDS = 2
 """Seconds that responses in progress have to end when the gateway stops."""
@@ -35,17 +36,20 @@ async def http_server(
     tls: Certificates | None,
     header_seconds: float,
     evicted: Callable[[], None],
+    setting: str = "port",
 ) -> AsyncIterator[int]:
     """
     Serve while the context is active.  Yields the port, which the system chooses if `port` is 0.
 
     `header_seconds`: time limit for request headers; `evicted` is called for each unfinished request
-    that gives way to a newer one.
+    that gives way to a newer one; `setting`: name of the setting with the port.  Raises PortError.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     pending = PendingConnections[BoundedHttp](MOST_PENDING, MOST_PENDING_PER_ADDRESS)
     bounds = HttpBounds(pending, header_seconds, evicted)
-    with socket.create_server((host, port), family=family) as listening:
+    with opening(host, port, setting):
+        listening = socket.create_server((host, port), family=family)
+    with listening:
         config = uvicorn.Config(
             app,
             http=partial(BoundedHttp, bounds),  # type: ignore[arg-type]  # called like the class

@@ -139,8 +139,10 @@ def bench(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder:
         _write_audio(Path(folder), Path(options.audio or _SHIPPED))
         running = Bench(options, Path(folder), slo)
-        run_loop(running.run())
-    _finish(running, recipe)
+        try:
+            run_loop(running.run())
+        finally:  # a run that was interrupted has figures as well
+            _finish(running, recipe)
     return 1 if any(row.lost or row.refused_untold for row in running.rows) else 0
 
 

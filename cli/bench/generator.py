@@ -7,6 +7,7 @@ the scheduled request to the answer is how long a frame waits for the gateway (f
 answer count as well.
 """
 
+import os
 import secrets
 import selectors
 import sys
@@ -19,8 +20,8 @@ import msgspec
 
 from .bridge import FRAME_SECONDS, Bridge
 from .load_plan import LoadPlan, LoadReport
-from .traffic import PING, TRAFFIC, Pong, read_event
-from .websocket_client import Connection, Server, State
+from .traffic import PING, SILENCE, TRAFFIC, Pong, read_event
+from .websocket_client import BINARY, Connection, Server, State, frame
 
 _PROBE_SECONDS = 0.0173
 """No multiple or divisor of the 20 ms of a frame, so that probes arrive in all phases of the gateway's tick."""
@@ -72,12 +73,15 @@ class Sockets:
 
 
 class Probe:
-    """A native call that sends no audio and asks for a `pong` at fixed times."""
+    """A native call that sends one frame of audio and asks for a `pong` at fixed times."""
 
     def __init__(self, sockets: Sockets, begins: float) -> None:
         """`begins`: time of the first request."""
         self._connection = sockets.connect(TRAFFIC["native"].path, self._on_message, lambda _: None)
         self._connection.send(TRAFFIC["native"].opening(f"bench-probe-{secrets.token_hex(8)}"))
+        self._connection.send(
+            frame(BINARY, SILENCE)
+        )  # a call without any audio is closed after a while
         self._asked: deque[float] = deque()
         self.next = begins
         self.lag: list[float] = []
@@ -131,7 +135,10 @@ class Generator:
         self._sockets.serve(plan.begins)
         rounds = int((plan.ends - plan.begins) / FRAME_SECONDS)
         first_measured = int((plan.measured_from - plan.begins) / FRAME_SECONDS)
+        parent = os.getppid()
         for number in range(rounds):
+            if number % 50 == 0 and os.getppid() != parent:
+                sys.exit(1)  # nobody waits for the report
             if number == first_measured:
                 self._begin_to_measure()
             self._play_round(plan.begins + number * FRAME_SECONDS)
@@ -181,7 +188,8 @@ class Generator:
 
 
 def main() -> None:
-    """Read a plan from standard input, play it, and write the report to standard output."""
+    """Say when it is ready, read a plan from standard input, play it, and write the report to standard output."""
+    print("ready", flush=True)  # to the parent, which then fixes the times of the plan
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
     sys.stdout.buffer.write(msgspec.json.encode(Generator(plan).play()))
 

@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from streaming.audio.endpointing import Endpointing
 
 from .load_plan import LoadPlan, LoadReport
 from .row import Load, Usage, merged
-from .server_process import cpu_seconds, resident_mb
+from .server_process import cpu_seconds, resident_mb, waited_seconds
 
 _CALLS_PER_PROCESS = 150
-_START_SECONDS = 2.0
-"""Time in which a generator process starts."""
+_LEAD_SECONDS = 0.3
+"""From the moment when the generators are ready to the first call."""
 
 _SETTLE_SECONDS = 30.0
 _TICK_SECONDS = 0.2
@@ -41,6 +42,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class _Counters:
     cpu: float
+    waited: float
     wall: float
     commands: dict[str, int]
     received: int
@@ -52,10 +54,15 @@ async def play(
 ) -> tuple[LoadReport, Usage]:
     """Play `load` and return what was seen and used.  `progress` takes the seconds that have passed."""
     empty = resident_mb(target.pid) if target.pid else float("nan")
-    plans = _plans(target, load, audio)
-    started = time.monotonic()
-    generating = [asyncio.ensure_future(_generate(plan)) for plan in plans]
-    try:
+    async with AsyncExitStack() as stack:
+        count = len(range(0, load.calls, _CALLS_PER_PROCESS))
+        processes = [await stack.enter_async_context(_generator()) for _ in range(count)]
+        plans = _plans(target, load, audio)
+        started = time.monotonic()
+        generating = [
+            asyncio.ensure_future(_generate(process, plan))
+            for process, plan in zip(processes, plans, strict=True)
+        ]
         await _until(plans[0].measured_from, started, progress)
         before = await _counters(target)
         await _until(plans[0].ends, started, progress)
@@ -64,16 +71,12 @@ async def play(
         report = merged(await asyncio.gather(*generating))
         if not target.is_gateway:
             report.calls.clear()  # it took none
-    finally:
-        for one in generating:
-            one.cancel()
-        await asyncio.gather(*generating, return_exceptions=True)
     return report, _usage(before, after, resident, empty)
 
 
 def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
     """Share the calls among as many generators as they need."""
-    begins = time.monotonic() + _START_SECONDS
+    begins = time.monotonic() + _LEAD_SECONDS
     endpointing = Endpointing()
     shares = [
         (first, min(_CALLS_PER_PROCESS, load.calls - first))
@@ -100,19 +103,27 @@ def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
     ]
 
 
-async def _generate(plan: LoadPlan) -> LoadReport:
-    """Run one generator."""
+@asynccontextmanager
+async def _generator() -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a generator that waits for its plan; it is killed at the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.bench.generator"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
+    assert process.stdout is not None  # it is a pipe
     try:
-        said, _ = await process.communicate(msgspec.json.encode(plan))
+        await process.stdout.readline()  # it is ready
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _generate(process: asyncio.subprocess.Process, plan: LoadPlan) -> LoadReport:
+    """Let a generator play its plan."""
+    said, _ = await process.communicate(msgspec.json.encode(plan))
     return msgspec.json.decode(said, type=LoadReport)
 
 
@@ -123,20 +134,23 @@ async def _until(moment: float, since: float, progress: Callable[[float], None])
 
 
 async def _counters(target: Target) -> _Counters:
-    cpu = cpu_seconds(target.pid) if target.pid else float("nan")
+    nothing = float("nan")
+    cpu = cpu_seconds(target.pid) if target.pid else nothing
+    waited = waited_seconds(target.pid) if target.pid else nothing
     now = time.monotonic()
     if target.redis is None:
-        return _Counters(cpu, now, {}, 0, 0)
+        return _Counters(cpu, waited, now, {}, 0, 0)
     stats: Any = await target.redis.info("stats")
     commands: Any = await target.redis.info("commandstats")
     counts = {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in commands.items()}
     received, sent = stats["total_net_input_bytes"], stats["total_net_output_bytes"]
-    return _Counters(cpu, now, counts, received, sent)
+    return _Counters(cpu, waited, now, counts, received, sent)
 
 
 def _usage(before: _Counters, after: _Counters, resident: float, empty: float) -> Usage:
     return Usage(
         after.cpu - before.cpu,
+        after.waited - before.waited,
         after.wall - before.wall,
         resident,
         empty,

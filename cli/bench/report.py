@@ -12,7 +12,8 @@ HEADROOM = 0.8
 
 HEAD = (
     f"{'server':<12} {'dialect':<9} {'audio':<8} {'calls':>5} {'us/frame':>9} {'x sink':>7} {'busy':>5}"
-    f" {'lag p50/p99 ms':>15} {'final p50/p95 ms':>17} {'added p50/p99':>14} {'gen late':>8} {'RSS MB':>7}"
+    f" {'starved':>7} {'lag p50/p99 ms':>15} {'final p50/p95 ms':>17} {'added p50/p99':>14}"
+    f" {'gen late':>8} {'RSS MB':>7}"
     f" {'KB/call':>8} {'cmd/s':>6} {'KB in+out':>10}"
 )
 
@@ -32,7 +33,7 @@ def line(row: Row, rows: Sequence[Row]) -> str:
     calls = f"{load.calls}" if row.held == load.calls else f"{row.held}/{load.calls}"
     return (
         f"{row.server[:12]:<12} {load.dialect:<9} {load.audio:<8} {calls:>5} {_number(row.us_per_frame):>9}"
-        f" {f'{times:.1f}' if times else '':>7} {_number(row.busy, 2):>5}"
+        f" {f'{times:.1f}' if times else '':>7} {_number(row.busy, 2):>5} {_number(row.starved, 2):>7}"
         f" {_pair(row.lag.p50, row.lag.p99, 1):>15} {_pair(row.final.p50, row.final.p95):>17}"
         f" {_pair(row.added.p50, row.added.p99, 1):>14} {_number(row.lateness.p99, 1):>8} {_number(row.rss_mb):>7}"
         f" {_number(row.kb_per_call):>8} {_number(row.redis_commands):>6}"

@@ -32,6 +32,9 @@ class Usage:
     """What the server and Redis used in the measured window; nan where that is not known."""
 
     cpu_s: float = float("nan")
+    waited_s: float = float("nan")
+    """Time in which the server was ready to run, but other programs had its core."""
+
     wall_s: float = float("nan")
     rss_mb: float = float("nan")
     rss_empty_mb: float = float("nan")
@@ -75,6 +78,9 @@ class Row:
     busy: float
     """Share of a core."""
 
+    starved: float
+    """Share of the time in which it was ready to run, but other programs had its core: they cause lag as well."""
+
     lag: Spread
     """How long a frame waits for the server."""
 
@@ -109,7 +115,7 @@ class Row:
     @property
     def is_void(self) -> bool:
         """Whether the generator itself was too late for the lag to mean anything."""
-        return self.lateness.p99 > max(5.0, self.lag.p50)
+        return self.lag.count > 0 and self.lateness.p99 > max(5.0, self.lag.p50)
 
 
 def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
@@ -124,6 +130,7 @@ def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
         report.open_calls,
         round(1e6 * usage.cpu_s / max(report.frames, 1), 1),
         round(usage.cpu_s / usage.wall_s, 3),
+        round(usage.waited_s / usage.wall_s, 3),
         Spread.of(report.lag),
         Spread.of(report.lateness),
         Spread.of(report.final),
@@ -147,7 +154,7 @@ def faults_of(call: CallReport) -> list[str]:
     """What an accepted call has lost; empty if nothing."""
     faults = [*call.lost]
     if call.error:
-        faults.append(f"connection: {call.error}")
+        faults.append(f"connection: {call.error}, after {call.sent_ms / 1_000:.1f} s of audio")
     if not call.ended:
         faults.append("its end never came")
     elif call.ended not in _ENDINGS:

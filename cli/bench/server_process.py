@@ -107,6 +107,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_seconds(pid: int) -> float:
+    """Time for which the main thread was ready to run but without a core; nan where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError):
+        return float("nan")
+
+
 def resident_mb(pid: int) -> float:
     """Resident memory of a process in MB; nan where the system does not tell."""
     try:

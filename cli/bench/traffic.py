@@ -206,3 +206,5 @@ TRAFFIC: Mapping[str, Traffic] = {
     ),
 }
 PING = text({"type": "ping"})
+SILENCE = 2 * FRAME * b"\xff"
+"""A frame of silence on two channels, in mu-law."""

@@ -6,6 +6,7 @@ still on time; the second follows from the delay of the event loop.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from protocol.events import LoadLevel
@@ -32,8 +33,17 @@ Above this share of a core the delay is the gateway's own doing, and counts this
 against it, but not against other programs that take the core.
 """
 
+_ELASTIC_LAG = 0.03
+"""
+Mean delay in seconds up to which calls are admitted while recordings are played: these wait for their turn and use
+the CPU time that is left, so that the CPU time says nothing.
+"""
+
 _SUBSTANTIAL = 0.4
 """Share of a core from which waiting for it counts."""
+
+_LONGER = 10 * OBSERVATIONS_PER_SECOND
+"""Observations over which the load of a call is averaged."""
 
 _SETTLING = 3 * OBSERVATIONS_PER_SECOND
 """Observations after which the cost of a new call is in the measured CPU time."""
@@ -43,7 +53,7 @@ _LEAST_COST = 0.001
 """Share of a core for a call as long as it was never measured, and the least that is assumed."""
 
 _REPRESENTATIVE = 10
-"""Calls in progress from which their mean cost is learned."""
+"""Calls in progress from which their mean cost is learned, and from which waiting for the core counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,11 @@ class GatewayLoad:
         self._limit = limit
         self._load = LoadShedder(_LAG_THRESHOLDS, _CALM)
         self._samples: deque[LoopSample] = deque(maxlen=OBSERVATIONS_PER_SECOND)
+        self._longer: deque[LoopSample] = deque(maxlen=_LONGER)
+        self._calls: deque[int] = deque(maxlen=_LONGER)
         self._admitted: deque[int] = deque([0], maxlen=_SETTLING)
         self._cost = _FIRST_COST
+        self._plays_recordings = False
 
     @property
     def level(self) -> LoadLevel:
@@ -87,22 +100,40 @@ class GatewayLoad:
         Share of the last second in which the event loop had work, 0 to 1.
 
         On a core of its own that is its CPU time.  Where it shares its core, waiting for it counts as well, but
-        only for a gateway that uses much of it: an idle one on a busy machine is not full.
+        only for a gateway that uses much of it or has many calls: an idle one on a busy machine is not full.
         """
-        count = max(1, len(self._samples))
-        used = sum(one.used for one in self._samples) / count
-        waited = sum(one.waited for one in self._samples) / count
-        return min(1.0, used + waited) if used >= _SUBSTANTIAL else used
+        return self._busy(self._samples)
+
+    def _busy(self, samples: Collection[LoopSample]) -> float:
+        count = max(1, len(samples))
+        used = sum(one.used for one in samples) / count
+        waited = sum(one.waited for one in samples) / count
+        has_many = bool(self._calls) and self._calls[-1] >= _REPRESENTATIVE
+        return min(1.0, used + waited) if has_many or used >= _SUBSTANTIAL else used
 
     @property
     def expected(self) -> float:
-        """The same with the calls that were admitted too lately to show in it."""
-        return self.busy + self._cost * sum(self._admitted)
+        """
+        The share for the calls in progress, with those that were admitted too lately to show in it.
+
+        A quiet second is no room: the mean of ten seconds counts as well, for the present number of calls.
+        """
+        mean = sum(self._calls) / max(1, len(self._calls))
+        steady = self._busy(self._longer) / mean * self._calls[-1] if mean >= 1 else 0.0
+        return max(self.busy, steady) + self._cost * sum(self._admitted)
 
     @property
     def has_room(self) -> bool:
         """Whether one more call fits under the limit."""
-        return self._limit >= 1 or self.expected + self._cost <= self._limit
+        if self._limit >= 1:
+            return True
+        if self._plays_recordings:
+            return self._lag < _ELASTIC_LAG and self._cost * sum(self._admitted) <= self._limit
+        return self.expected + self._cost <= self._limit
+
+    @property
+    def _lag(self) -> float:
+        return sum(one.lag for one in self._samples) / OBSERVATIONS_PER_SECOND
 
     def admit(self) -> bool:
         """Return whether there is room for a new call; if so, count it."""
@@ -111,17 +142,20 @@ class GatewayLoad:
         self._admitted[-1] += 1
         return True
 
-    def observe(self, sample: LoopSample, calls: int) -> bool:
+    def observe(self, sample: LoopSample, calls: int, *, plays_recordings: bool = False) -> bool:
         """
         Take a sample; `calls`: number of calls in progress.  Returns whether the level has changed.
 
-        The mean of a second counts: leaving out work would not shorten a single stall.
+        The mean of a second counts: leaving out work would not shorten a single stall.  `plays_recordings`: some of
+        the calls are recordings, which take the CPU time that is left.
         """
         self._samples.append(sample)
+        self._longer.append(sample)
+        self._calls.append(calls)
+        self._plays_recordings = plays_recordings
         self._admitted.append(0)
-        if calls >= _REPRESENTATIVE and not sum(self._admitted):
+        if calls >= _REPRESENTATIVE and not plays_recordings and not sum(self._admitted):
             self._cost = max(_LEAST_COST, self.busy / calls)
-        lag = sum(one.lag for one in self._samples) / OBSERVATIONS_PER_SECOND
         own = _OWN_DELAY if self.busy >= _SATURATED else 1.0
         # never 0: unlike a queue, a loop is never known to be empty
-        return self._load.observe(max(own * lag, 1e-9))
+        return self._load.observe(max(own * self._lag, 1e-9))

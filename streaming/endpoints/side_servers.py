@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from broker.http.event_stream import EventStreamEndpoint
 from broker.http.middleware import HttpMiddleware
+from broker.http.ports import opening
 from broker.http.server import http_server
 from broker.http.uploads import Uploads
 from broker.pubsub import PubSubHub
@@ -86,6 +87,7 @@ async def side_servers(
                 access.tls,
                 settings.header_seconds,
                 lambda: refused("evicted"),
+                "http_port",
             )
             port = await open_endpoints.enter_async_context(serving)
             open_endpoints.callback(feed.close)
@@ -100,7 +102,8 @@ async def side_servers(
                 refused=refused,
             )
             host = settings.audiosocket_host
-            server = await endpoint.open(host, settings.audiosocket_port)
+            with opening(host, settings.audiosocket_port, "audiosocket_port"):
+                server = await endpoint.open(host, settings.audiosocket_port)
             open_endpoints.callback(server.close)
             log.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
         yield

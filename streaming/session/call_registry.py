@@ -280,7 +280,9 @@ class CallRegistry:
     def observe_loop(self, sample: LoopSample) -> None:
         """Take a measurement of the event loop; set the load level of every call if it changes."""
         before = self.level
-        if self._gateway_load.observe(sample, len(self._calls)):
+        calls = self._calls.values()
+        recorded = any(call.call.config.recorded for call in calls)
+        if self._gateway_load.observe(sample, len(calls), plays_recordings=recorded):
             self._publish_load_level(before, "event loop")
 
     @property

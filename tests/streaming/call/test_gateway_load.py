@@ -86,13 +86,15 @@ def test_new_calls_are_refused_while_nothing_is_taken_from_those_in_progress() -
     assert load.level is LoadLevel.NORMAL
 
 
-@pytest.mark.parametrize(("busy", "has_room"), [(0.6, False), (0.2, True)])
+@pytest.mark.parametrize(
+    ("busy", "calls", "has_room"), [(0.6, 5, False), (0.2, 5, True), (0.2, 40, False)]
+)
 def test_a_busy_gateway_that_waits_for_its_core_is_full_and_an_idle_one_is_not(
-    busy: float, has_room: bool
+    busy: float, calls: int, has_room: bool
 ) -> None:
     load = GatewayLoad(0.85)
 
-    observed(load, 2, busy=busy, calls=40, waited=0.3)
+    observed(load, 2, busy=busy, calls=calls, waited=0.7)
 
     assert load.has_room is has_room
 
@@ -115,6 +117,15 @@ def test_a_gateway_that_has_never_had_calls_starts_carefully() -> None:
     assert admitted(load) == pytest.approx(56, abs=2)
 
 
+def test_a_quiet_second_is_no_room() -> None:
+    load = GatewayLoad(0.85)
+    observed(load, 10, busy=0.84, calls=100)
+
+    observed(load, 1, busy=0.40, calls=100)
+
+    assert admitted(load) <= 15
+
+
 def test_room_returns_at_once_when_calls_end() -> None:
     load = GatewayLoad(0.85)
     observed(load, 4, busy=0.90, calls=100)
@@ -131,6 +142,18 @@ def test_the_cost_of_a_call_is_remembered_when_there_are_few() -> None:
     observed(load, 4, busy=0.0, calls=0)
 
     assert admitted(load) == pytest.approx(17, abs=1)
+
+
+@pytest.mark.parametrize(("lag", "has_room"), [(0.005, True), (0.05, False)])
+def test_a_recording_that_takes_the_rest_of_the_core_refuses_no_calls(
+    lag: float, has_room: bool
+) -> None:
+    load = GatewayLoad(0.85)
+
+    for _ in range(2 * QUARTERS):
+        load.observe(LoopSample(lag, 0.99), calls=20, plays_recordings=True)
+
+    assert load.has_room is has_room
 
 
 def test_without_a_limit_every_call_has_room() -> None:
