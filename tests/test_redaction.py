@@ -113,7 +113,7 @@ async def test_no_byte_of_a_call_with_a_card_holds_its_digits_or_words(
 
     logs = "".join(capfd.readouterr())
     keyed = [event["digit"] for event in heard.of("dtmf")]
-    assert keyed == ["[CARD_NUMBER]", "#", "[SECURITY_CODE]", "#", "[SECURITY_CODE]", "#"]
+    assert keyed == ["[CARD_NUMBER]", "#", "[EXPIRY]", "#", "[SECURITY_CODE]", "#"]
     texts = [segment.text for segment in transcript.segments]
     assert texts[:3] == [
         "So my card number is [CARD_NUMBER]",

@@ -89,8 +89,9 @@ class KeypadRedactor:
         """Take what the speakers say: a card number, or a question for card data."""
         if any(one.kind == DataKind.CARD_NUMBER for one in final.redactions):
             self._card_at = final.span.end
-        said = final.lexical or final.words
-        if topic := topic_of(cues(tokenise([word.text for word in said]))):
+        tags = {one.place for one in final.redactions}
+        said = [word.text for at, word in enumerate(final.words) if at not in tags]
+        if topic := topic_of(cues(tokenise(said))):
             self._topic = (topic, final.span.end)
 
     def _pause(self, run: _Run) -> int:
