@@ -126,20 +126,21 @@ def read_numbers(folder: Path = NUMBERS) -> list[ReadOut]:
 
 def human_numbers(folder: Path = NUMBERS, digits: Path = DIGITS) -> list[ReadOut]:
     """The numbers of `folder`, without the words around them, put together from ten recordings of digits."""
-    said = {name: _trimmed(digits / f"{name}.wav") for name in "0123456789"}
+    said = {name: trimmed(digits / f"{name}.wav") for name in "0123456789"}
     lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
     return [
         ReadOut(
             line["file"].replace("-agent.wav", f"-{HUMAN}"),
             line["digits"],
-            _at_16_khz(_spliced(line["spoken"], said)),
+            at_16_khz(spliced(line["spoken"], said)),
         )
         for line in lines
         if line["file"].endswith("-agent.wav")
     ]
 
 
-def _spliced(spoken: str, said: Mapping[str, Pcm]) -> Pcm:
+def spliced(spoken: str, said: Mapping[str, Pcm]) -> Pcm:
+    """The recordings of the digits in `spoken`, with a pause at each comma. int16 `[n]` at 8 kHz."""
     parts: list[Pcm] = [np.zeros(_AROUND, dtype=np.int16)]
     for group in filter(None, map(digits_in, spoken.split(","))):
         for digit in group:
@@ -148,7 +149,8 @@ def _spliced(spoken: str, said: Mapping[str, Pcm]) -> Pcm:
     return np.concatenate([*parts, parts[0]])
 
 
-def _trimmed(path: Path) -> Pcm:
+def trimmed(path: Path) -> Pcm:
+    """A recording without the silence around it. int16 `[n]` at 8 kHz."""
     pcm = read_recording(path).channels[0]
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _FAINT)
     return pcm[loud[0] : loud[-1] + 1]
@@ -181,10 +183,11 @@ def _notify(number: ReadOut, heard: Hypothesis) -> None:
 
 
 def _wide(path: Path) -> Samples:
-    return _at_16_khz(read_recording(path).channels[0])
+    return at_16_khz(read_recording(path).channels[0])
 
 
-def _at_16_khz(pcm: Pcm) -> Samples:
+def at_16_khz(pcm: Pcm) -> Samples:
+    """Audio at 8 kHz as engines take it."""
     narrow = pcm.astype(np.float32) / 32_768
     wide: Samples = soxr.resample(narrow, 8_000, 16_000, quality="HQ").astype(np.float32)
     return wide

@@ -21,10 +21,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.redaction_set.cases import Case, all_cases
-from protocol.events import SegmentId, Span
+from protocol.events import Final, SegmentId, Span, Timing, Word
+from protocol.formatting.formatter import formatted
 from protocol.redaction.call_state import CallState
 from protocol.redaction.policy import CARD_DATA_POLICY
 from protocol.redaction.redactor import RecognisedText, redact
+from protocol.text_form import AS_HEARD, AS_WRITTEN, TextForm
+from workers.redaction import redacted_final
 
 Hidden = list[set[int]]
 """For each line of a case, the indices of its masked words."""
@@ -81,10 +84,12 @@ def _revised(hidden: set[int], shown: Sequence[int], first: int, last: int) -> s
 
 def plain(case: Case) -> Hidden:
     """What plain regular expressions mask."""
-    return [
-        _by_spans(line.words, [m.span() for m in _PLAIN.finditer(" ".join(line.words))])
-        for line in case.lines
-    ]
+    return [plain_spans(line.words) for line in case.lines]
+
+
+def plain_spans(words: Sequence[str]) -> set[int]:
+    """Indices of the words that plain regular expressions mask."""
+    return _by_spans(words, [m.span() for m in _PLAIN.finditer(" ".join(words))])
 
 
 def _by_spans(words: Sequence[str], spans: Iterable[tuple[int, int]]) -> set[int]:
@@ -158,6 +163,26 @@ def _timed(
     return results, sorted(seconds)
 
 
+def worker_cost(cases: Sequence[Case], form: TextForm) -> list[float]:
+    """CPU seconds that redaction and formatting add to each final in the worker, sorted."""
+    seconds = []
+    for case in cases:
+        state, counts = b"", Counter[int]()
+        for place, line in enumerate(case.lines):
+            segment = SegmentId(line.channel, counts[line.channel])
+            counts[line.channel] += 1
+            span = Span(place * 24_000, place * 24_000 + 16_000)
+            words = tuple(map(Word, line.words))
+            final = Final(segment, span, words, case.language, 0, (), "bench", Timing(0, 0))
+            began = time.process_time()
+            result = redacted_final(final, CARD_DATA_POLICY, state)
+            if form.changes_words:
+                formatted(result.final, form)
+            seconds.append(time.process_time() - began)
+            state = result.state
+    return sorted(seconds)
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
@@ -175,8 +200,9 @@ def main() -> None:
     languages = [*sorted({case.language for case in cases}), "all"]
     print("| kind | " + " | ".join(languages) + " |")
     print("\n".join(table(cases, results)))
-    middle, late = (1e3 * seconds[len(seconds) * part // 100] for part in (50, 99))
-    print(f"CPU ms for a segment: median {middle:.2f}, p99 {late:.2f}")
+    _print_cost("redaction alone", seconds)
+    for name, form in (("worker", AS_HEARD), ("worker, formatted", AS_WRITTEN)):
+        _print_cost(name, worker_cost(cases, form))
     if args.missed:
         _print_missed(cases, results)
     print("plain regular expressions")
@@ -184,6 +210,11 @@ def main() -> None:
     if args.presidio:
         print("Presidio")
         print("\n".join(table(cases, with_presidio(args.presidio, cases))))
+
+
+def _print_cost(name: str, seconds: Sequence[float]) -> None:
+    middle, late = (1e3 * seconds[len(seconds) * part // 100] for part in (50, 99))
+    print(f"CPU ms for a final, {name}: median {middle:.2f}, p99 {late:.2f}")
 
 
 def _print_missed(cases: Sequence[Case], results: Sequence[Hidden]) -> None:

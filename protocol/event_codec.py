@@ -198,8 +198,9 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
                 | _span(span)
                 | {"reason": reason, "account": account}
             )
-        case DtmfPressed(channel, digit, at):
-            return _where("dtmf", channel, role) | {"digit": digit, "at_ms": to_ms(at)}
+        case DtmfPressed(channel, digit, at, kind):
+            pressed = _where("dtmf", channel, role) | {"digit": digit, "at_ms": to_ms(at)}
+            return pressed | {"redacted": kind} if kind else pressed
         case LineWarning():
             return _line_warning(event, role)
         case KeywordsApplied(revision, accepted, rejected, per_segment):

@@ -263,7 +263,11 @@ class DtmfPressed:
 
     channel: int
     digit: str
+    """0 to 9, `*`, `#`, A to D; or the tag of redacted keys."""
+
     at: int
+    kind: str = ""
+    """The kind of data, if the keys of a run are redacted (see `protocol/redaction/keypad.py`)."""
 
 
 class Fault(StrEnum):

@@ -174,7 +174,7 @@ async def test_unreadable_events_end_no_bridge_no_listener_and_no_recorder(
         before = await logged(redis)
 
         await redis.flushall()
-        await bridge.send('{"type":"dtmf","channel":0,"digit":"5"}')
+        await bridge.send('{"type":"dtmf","channel":0,"digit":"#"}')
         await heard.until("dtmf")
         after = await logged(redis)
         await bridge.send('{"type":"stop"}')

@@ -1,16 +1,40 @@
 """Redaction through the whole pipeline: bridge, gateway, worker, recorder.  Real sockets and Valkey."""
 
+import json
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 from support.pipeline import calling, pipeline, stream
+from support.redis_watch import everything_in, monitored
 from support.stored import stored_call
 from test_pipeline import mulaw, speech
+from websockets.asyncio.client import connect
 
 from streaming.settings import GatewaySettings
+from transcripts.export import FORMS, export
 from workers.engines.base import Capabilities, Effort, Hypothesis, RecognisedWord, Utterance
+
+SPOKEN = (
+    "so my card number is four seven three eight",
+    "two nine one six zero five six three",
+    "seven four eight one and the code is eight two seven",
+)
+"""A card number over three segments, and its code."""
+
+KEYED = "4738291605637481#0931#827#"
+SECRETS = (
+    "seven three eight", "two nine one", "nine one six", "five six three", "four eight one", "eight two seven",
+    "47382916", "29160563", "05637481",
+)  # fmt: skip
+"""Parts of the number, as words and as digits."""
+
+LIVE = {
+    "deepgram": "/v1/listen?encoding=mulaw&sample_rate=8000&interim_results=true&smart_format=true&search=seven",
+    "openai": "/v1/realtime?intent=transcription",
+}
 
 SAID = ("this is 4738", "2916 0563 7481 thanks", "my order is 5521")
 
@@ -34,6 +58,80 @@ class InTurn:
         if one.effort is Effort.PARTIAL:
             text = text.rpartition(" ")[0]
         return Hypothesis(tuple(map(RecognisedWord, text.split())))
+
+
+def leaks(text: str) -> list[str]:
+    """The secrets in a text; digits count with the signs and spaces of any grouping left out."""
+    bare = text.replace(" ", "").replace("-", "")
+    return [one for one in SECRETS if one in text or (one.isdigit() and one in bare)]
+
+
+def content_of(folder: Path) -> str:
+    """The bytes of the store, its index and its log."""
+    return "".join(path.read_bytes().decode("latin-1") for path in folder.rglob("store.db*"))
+
+
+async def of_other_client(url: str, audio: bytes) -> str:
+    """All messages that a client of another service receives of a call."""
+    heard: list[str] = []
+    is_openai = "realtime" in url
+    async with connect(url, compression=None) as socket:
+        if is_openai:
+            format_ = {"format": {"type": "audio/pcmu"}}
+            session = {"type": "transcription", "audio": {"input": format_}}
+            await socket.send(json.dumps({"type": "session.update", "session": session}))
+        for start in range(0, len(audio), 1_600):
+            piece = audio[start : start + 1_600]
+            message = {"type": "input_audio_buffer.append", "audio": b64encode(piece).decode()}
+            await socket.send(json.dumps(message) if is_openai else piece)
+        if not is_openai:
+            await socket.send('{"type":"CloseStream"}')
+        wanted = 3 if is_openai else 10**6
+        async for message in socket:
+            heard.append(str(message))
+            if sum("transcription.completed" in one for one in heard) >= wanted:
+                break
+    return "\n".join(heard)
+
+
+async def test_no_byte_of_a_call_with_a_card_holds_its_digits_or_words(
+    redis: Redis, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    audio = mulaw(speech(3))
+    async with pipeline(redis, tmp_path, InTurn(SPOKEN)) as it, monitored(redis) as commands:
+        async with calling(it.url, call_id="c1", format=True) as (bridge, heard):
+            await stream(bridge, audio, frame=160, pace=20)
+            await heard.until("segment.final", 3)
+            for key in KEYED:
+                await bridge.send(json.dumps({"type": "dtmf", "digit": key}))
+                await bridge.send(b"\xff" * 160)
+            await bridge.send('{"type":"stop"}')
+            await heard.until("call.ended")
+        answers = {name: await of_other_client(it.url + path, audio) for name, path in LIVE.items()}
+        transcript = await stored_call(it.store, "c1")
+        left = await everything_in(redis)
+
+    logs = "".join(capfd.readouterr())
+    keyed = [event["digit"] for event in heard.of("dtmf")]
+    assert keyed == ["[CARD_NUMBER]", "#", "[EXPIRY]", "#", "[SECURITY_CODE]", "#"]
+    texts = [segment.text for segment in transcript.segments]
+    assert texts[:3] == [
+        "So my card number is [CARD_NUMBER]",
+        "[CARD_NUMBER]",
+        "[CARD_NUMBER] and the code is [SECURITY_CODE]",
+    ]
+    assert any("HSET" in one or "XADD" in one for one in commands)
+    assert all("[CARD_NUMBER]" in answer for answer in answers.values())
+    places = {
+        "events": json.dumps(heard.events),
+        "commands": "\n".join(commands),
+        "redis": left.decode("latin-1"),
+        "files": content_of(tmp_path),
+        "logs": logs,
+        **answers,
+        **{form: export(transcript, form) for form in FORMS},
+    }
+    assert {name: found for name, text in places.items() if (found := leaks(text))} == {}
 
 
 async def test_client_and_store_see_no_card_number(redis: Redis, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from itertools import groupby, pairwise
 
 from ..numbers.atoms import Atom, atoms
 from ..numbers.months import MONTHS_OF
+from ..numbers.morphemes import split
 from ..numbers.ordinals import with_cardinals
 from ..numbers.tokens import Token, fold, tokenise
+from .vocabulary import PERCENT
 
 SIGNS_AFTER = ".,;:!?…"
 _CURRENCY_SIGNS = frozenset({"R$", "$", "€", "£"})
@@ -66,8 +68,9 @@ class Said:
             "" if text.startswith("[") else "".join(one.text for one in of if not one.is_sign)
             for text, of in zip(texts, by_word, strict=True)
         )
-        found = tuple(atoms(tokens, language))
-        changed, ordinals = with_cardinals(tokens, language)
+        numbered = _without_percent(tokens, language)
+        found = tuple(atoms(numbered, language))
+        changed, ordinals = with_cardinals(numbered, language)
         counted = atoms(changed, language) if ordinals else found
         numbers = _numbers(texts, tokens, by_word, language, counted, ordinals)
         ends = frozenset(one.last for one in numbers.values())
@@ -113,6 +116,17 @@ class Said:
         """An item for the words from `first` to `last`, with the sign behind them."""
         sign = self.sign(last)
         return Item(text if sign and text.endswith(sign) else text + sign, first, last)
+
+
+def _without_percent(tokens: Sequence[Token], language: str) -> tuple[Token, ...]:
+    """The tokens with a sign for the second word of `por ciento` behind a number, which is no number itself."""
+    phrases = {phrase for phrase in PERCENT.get(language, ()) if len(phrase) == 2}
+    found = list(tokens)
+    for at, (number, first, second) in enumerate(zip(tokens, tokens[1:], tokens[2:], strict=False)):
+        is_number = number.is_digits or split(number.text, language)
+        if (first.text, second.text) in phrases and is_number:
+            found[at + 2] = replace(second, text="%")
+    return tuple(found)
 
 
 def _by_word(tokens: Sequence[Token], count: int) -> list[list[Token]]:

@@ -44,6 +44,7 @@ from protocol.events import (
     UnreadEntry,
 )
 from protocol.jobs import Job, encode_job
+from protocol.redaction.keypad import KeypadRedactor
 from protocol.worker_capacity import Task
 
 from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
@@ -127,6 +128,7 @@ class Call:
         self._levels = 0
         self._warnings = BridgeWarnings()
         self._cards: set[str] = set()
+        self._keypad = KeypadRedactor(config.redaction)
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """Log the first events of a new call."""
@@ -180,6 +182,7 @@ class Call:
                 case _:
                     pass
         self.set_load_level(former._level)  # private access: the same class
+        self._keypad = former._keypad
         return (*answers, *former.marks)
 
     def is_of_another(self, entry: LogEntry) -> bool:
@@ -275,8 +278,21 @@ class Call:
         return True
 
     def press(self, channel: int, digit: str, at: int) -> None:
-        """Log a DTMF digit at `at`, on the call clock."""
-        self._log(DtmfPressed(channel, digit, at))
+        """Take a DTMF digit at `at`, on the call clock. It is logged when it is known to be no card data."""
+        self._log_keys(self._keypad.press(channel, digit, at))
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether DTMF digits are held back: `listen` must be called."""
+        return self._keypad.holds
+
+    def listen(self, channel: int, position: int) -> None:
+        """The channel was heard up to `position`: log the DTMF digits before a pause."""
+        self._log_keys(self._keypad.listen(channel, position))
+
+    def _log_keys(self, pressed: Sequence[DtmfPressed]) -> None:
+        for event in pressed:
+            self._log(event)
 
     def miss(
         self, channel: int, span: Span, reason: str, account: Account = Account.LOST_UPSTREAM
@@ -343,6 +359,7 @@ class Call:
         """
         if self.phase is not Phase.LIVE:
             return
+        self._log_keys(self._keypad.flush())
         self.phase = Phase.ENDING
         self._last_word = CallEnded(reason, duration, self._segments, tuple(totals))
         self._end_if_settled()
@@ -369,6 +386,8 @@ class Call:
                 self._open.answered(segment)
             case Entry(MarkReached()):
                 self._marks.apply()
+            case Entry(Final() as final):
+                self._keypad.hear(final)
             case _:
                 pass
 

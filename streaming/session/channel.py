@@ -322,6 +322,8 @@ class Channel:
         start = self._converter.given - len(pcm)
         self._replay.add(Received(start, pcm))
         self.dtmf_detector.add(start, pcm)
+        if self._call.holds_keys:
+            self._call.listen(self._number, start // self._scale)
         self.segmenter.feed(pcm)
 
     def pressed(self, keys: Sequence[Key]) -> None:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from support.answers import entries_of
 from support.entries import event_of
 from support.job_streams import CALL, P0, working
+from support.redis_watch import everything_in, monitored
 
 from protocol.call import CallConfig, Role
 from protocol.event_codec import EventJsonWriter, encode_event, entry_of
@@ -122,34 +123,6 @@ async def spoken(
     await call.begin()
     async with working(redis, call.engine):
         yield call
-
-
-@asynccontextmanager
-async def monitored(redis: Redis) -> AsyncIterator[list[str]]:
-    """Every command that the server executes while the context lasts, those of scripts too."""
-    commands: list[str] = []
-    over = asyncio.Event()
-    async with redis.monitor() as monitor:
-
-        async def listen() -> None:
-            async for command in monitor.listen():
-                commands.append(command["command"])
-                if "the last command" in command["command"]:
-                    over.set()
-
-        task = asyncio.ensure_future(listen())
-        yield commands
-        await redis.echo("the last command")
-        async with asyncio.timeout(60):
-            await over.wait()
-        task.cancel()
-        await asyncio.wait({task})
-
-
-async def everything_in(redis: Redis) -> bytes:
-    """All keys and values of the server, uncompressed."""
-    await redis.config_set("rdbcompression", "no")
-    return b"".join([key + (await redis.dump(key) or b"") async for key in redis.scan_iter("*")])
 
 
 def stored(path: Path, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> tuple[str, bytes]:

@@ -93,7 +93,7 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
     async with office(redis, tmp_path) as it, it.listening() as heard:
         async with it.tap("customer") as customer:
             await customer.speak(speech())
-            await customer.say(Frame(0x03, b"1"))
+            await customer.say(Frame(0x03, b"#"))
             await heard.until("dtmf")  # all audio before has been processed
             async with it.tap("agent") as agent:
                 await agent.speak(speech())

@@ -56,7 +56,7 @@ SURVIVES: dict[str, tuple[Callable[[LiveCall], Any], Any]] = {
     "marks not answered": (lambda it: it.checkpoint.marks, ("m1",)),
     "position": (lambda it: it.heard >= 24_000, True),
     "paused audio": (lambda it: [one.totals.paused for one in it._channels], [16_000, 16_000]),
-    "keys pressed": (lambda it: [n for n in names(it) if n.startswith("dtmf")], ["dtmf:0:8000:5"]),
+    "keys pressed": (lambda it: [n for n in names(it) if n.startswith("dtmf")], ["dtmf:0:8000:#"]),
 }
 """The location of each value, and its expected content."""
 
@@ -80,7 +80,7 @@ async def speak(call: LiveCall) -> None:
     for channel in (0, 1):
         call.feed(AudioReceived(channel, NOISE))
     await asyncio.sleep(0)
-    call.feed(DtmfReceived(0, "5"))
+    call.feed(DtmfReceived(0, "#"))
     call.feed(AudioSkipped(16_000, Account.PAUSED, "paused"))
     call.set_load_level(LoadLevel.FEWER_PARTIALS)
     call.feed(KeywordsChanged(("Orvanta",)))
