@@ -16,6 +16,7 @@ from .granite.declaration import GRANITE
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
 from .settings import EngineSettings
+from .vllm.declaration import VLLM
 from .whisper.declaration import WHISPER
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = ["DEFAULT", "ENGINES"]
 ENGINES: Mapping[str, Declaration] = {
     "granite": GRANITE,
     "moonshine": MOONSHINE,
+    "vllm": VLLM,
     "whisper": WHISPER,
 }
 """The setting `auto` chooses the first that can run; one that can always run comes last."""
