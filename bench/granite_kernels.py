@@ -40,7 +40,7 @@ _FREE = {
 """Operations without a kernel that are not marked as views."""
 
 
-class KernelCounter(TorchDispatchMode):  # type: ignore[misc]  # torch has no types here
+class KernelCounter(TorchDispatchMode):
     """Counts operations that compute, by name."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 
 from workers.engines.base import Effort, Utterance
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
-from tests.workers.engines.granite.conftest import parts_of  # noqa: E402 - needs the optional extra
 from workers.engines.granite import CheckpointError, GraniteSettings, load  # noqa: E402
 from workers.engines.granite.checkpoint import inspect  # noqa: E402
 from workers.engines.granite.loading import assemble, longest  # noqa: E402
+from workers.engines.granite.model import LoadedModel  # noqa: E402
 from workers.engines.granite.settings import Drafts  # noqa: E402
 from workers.engines.granite.text.decode import Row, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_5_0, table_of  # noqa: E402
@@ -61,24 +62,29 @@ def written(parts: Any, seconds: float, asked: str, most: int) -> tuple[int, ...
 
 @pytest.mark.parametrize(("model", "seconds"), [("tiny", 30.0), ("newer", 30.0), ("newer", 118.7)])
 def test_long_segments_have_the_text_of_the_reference(
-    request: pytest.FixtureRequest, model: str, seconds: float
+    request: pytest.FixtureRequest,
+    loaded: Callable[[Path], LoadedModel],
+    model: str,
+    seconds: float,
 ) -> None:
     folder: Path = request.getfixturevalue(model)
     asked = GRANITE_5_0.instruction("fr", None, keywords=True)
     reference = tiny_granite.reference(folder)
 
-    found = written(parts_of(folder), seconds, asked, 8)
+    found = written(loaded(folder), seconds, asked, 8)
 
     content = asked + ", ".join(SCRIPTS)
     expected = tiny_granite.generated(reference, tiny_granite.babble(seconds, 4), content, 8)
     assert found == tuple(expected)
 
 
-def test_yarn_changes_the_text(tiny: Path, newer: Path) -> None:
+def test_yarn_changes_the_text(
+    loaded: Callable[[Path], LoadedModel], tiny: Path, newer: Path
+) -> None:
     """So the test above would show positions without it."""
     asked = GRANITE_5_0.instruction("fr", None, keywords=True)
 
-    assert written(parts_of(tiny), 30.0, asked, 8) != written(parts_of(newer), 30.0, asked, 8)
+    assert written(loaded(tiny), 30.0, asked, 8) != written(loaded(newer), 30.0, asked, 8)
 
 
 def test_a_model_with_an_additional_head_is_loaded_without_it_for_segments_of_two_minutes(

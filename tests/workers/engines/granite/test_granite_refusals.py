@@ -7,7 +7,7 @@ import pytest
 from workers.engines.base import Hypothesis, Utterance
 from workers.engines.granite.finals.refusals import is_answer
 
-tiny_granite = pytest.importorskip("tests.support.tiny_granite")
+tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from workers.engines.granite.finals.utterance import UtteranceState, conclude  # noqa: E402 - needs the optional extra
 from workers.engines.granite.text.decode import Written  # noqa: E402
