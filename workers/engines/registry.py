@@ -13,6 +13,7 @@ from .declaration import Automatic, Check, Declaration, Host
 from .download import Progress
 from .errors import EngineError
 from .granite.declaration import GRANITE
+from .mlx.declaration import MLX
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
 from .settings import EngineSettings
@@ -26,6 +27,7 @@ __all__ = ["DEFAULT", "ENGINES"]
 
 ENGINES: Mapping[str, Declaration] = {
     "granite": GRANITE,
+    "mlx": MLX,
     "moonshine": MOONSHINE,
     "vllm": VLLM,
     "whisper": WHISPER,

@@ -11,8 +11,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import count
 
-from protocol.keywords import clean
-
 from .. import hallucination
 from ..base import (
     WITHHELD_TOO_SHORT,
@@ -26,7 +24,7 @@ from ..base import (
 )
 from ..granite.text.prompts import LANGUAGES, TRANSLATIONS
 from ..granite.text.stopping import most_tokens
-from ..keyword_ranking import by_sound, in_order
+from ..keyword_list import listed
 from .canary import check_canary
 from .chat import RATE, Reply, request
 from .client import ChatClient
@@ -138,17 +136,10 @@ class VllmEngine:
 
     def _final(self, utterance: Utterance) -> Hypothesis:
         """One final.  Runs in a thread of its own."""
-        listed = clean([keyword for keyword in utterance.keywords if ":" not in keyword])
-        terms, flags = listed.terms, []
-        if dropped := terms[self._settings.max_keywords :]:
-            heard = self._ask(utterance, ())
-            likely = by_sound(terms, heard.text)[: self._settings.max_keywords]
-            terms = in_order(likely, terms)
-            flags.append(f"keywords_dropped:{len(dropped)}")
-        if refused := len(utterance.keywords) - len(listed.terms):
-            flags.append(f"keywords_refused:{refused}")
-        heard = self._ask(utterance, terms)
-        return replace(heard, flags=(*flags, *heard.flags))
+        most = self._settings.max_keywords
+        keywords = listed(utterance.keywords, most, lambda: self._ask(utterance, ()).text)
+        heard = self._ask(utterance, keywords.terms)
+        return replace(heard, flags=(*keywords.flags, *heard.flags))
 
     def _ask(self, utterance: Utterance, terms: Sequence[str]) -> Hypothesis:
         most = most_tokens(len(utterance.samples))
