@@ -67,6 +67,7 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> ChaosRe
             languages=plan.languages,
             busy=plan.busy,
             lost_seconds=plan.lost_seconds,
+            engines=plan.engines,
         )
         async with running(it):
             bridges = [_bridge(one, it.urls, plan.pace, dice) for one in scripts]
@@ -163,6 +164,11 @@ def main() -> int:
     parser.add_argument(
         "--keep", metavar="FOLDER", type=Path, help="logs of all processes go there"
     )
+    parser.add_argument(
+        "--engines",
+        default="reader",
+        help="of the workers, in turn: reader, granite, vllm; without poison",
+    )
     options = parser.parse_args()
     print(recipe())
     calls = options.calls or fitting_calls(options.pace)
@@ -177,6 +183,7 @@ def main() -> int:
             recorder_away=options.recorder_away,
             only_frozen=options.only_frozen,
             keep=options.keep,
+            engines=tuple(options.engines.split(",")),
         )
         print(f"\nseed {seed}, {calls} calls", flush=True)
         scripts = scripts_of(calls, options.segments // calls, options.poison, seed)

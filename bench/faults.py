@@ -43,6 +43,8 @@ class FaultPlan:
     """Whether the only fault is to stop all workers and a gateway together, repeatedly."""
 
     keep: Path | None = None
+    engines: tuple[str, ...] = ("reader",)
+    """Engines of the workers, in turn."""
 
     @property
     def frozen_seconds(self) -> float:

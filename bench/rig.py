@@ -134,6 +134,7 @@ def rig(
     languages: Sequence[str] = ("en", "en", "en"),
     busy: int = 0,
     lost_seconds: float = LOST_SECONDS,
+    engines: Sequence[str] = ("reader",),
 ) -> Rig:
     """
     Define a gateway for each port, a worker for each of `languages`, a recorder, `busy` load processes and a
@@ -183,6 +184,8 @@ def rig(
                 str(LEASE_MS),
                 "--language",
                 language,
+                "--engine",
+                engines[number % len(engines)],
             )
             for number, language in enumerate(languages)
         ],

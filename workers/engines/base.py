@@ -182,11 +182,11 @@ class ContinuousEngine(Engine, Protocol):
         """
         ...
 
-    def step(self) -> list[tuple[int, Hypothesis]]:
+    def step(self) -> Sequence[tuple[int, Hypothesis | EngineError]]:
         """
         Advance all admitted utterances a little, for example by one token.
 
-        Returns the finished ones as (ticket, hypothesis).  Raises EngineBrokenError when the process must be
-        restarted.  Blocks: call it outside the event loop.
+        Returns the finished ones as (ticket, hypothesis), or with the error that one of them caused.  Raises
+        EngineBrokenError when the process must be restarted.  Blocks: call it outside the event loop.
         """
         ...

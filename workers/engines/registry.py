@@ -13,9 +13,11 @@ from .declaration import Automatic, Check, Declaration, Host
 from .download import Progress
 from .errors import EngineError
 from .granite.declaration import GRANITE
+from .mlx.declaration import MLX
 from .moonshine.declaration import MOONSHINE
 from .moonshine.declaration import NAME as DEFAULT
 from .settings import EngineSettings
+from .vllm.declaration import VLLM
 from .whisper.declaration import WHISPER
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ __all__ = ["DEFAULT", "ENGINES"]
 
 ENGINES: Mapping[str, Declaration] = {
     "granite": GRANITE,
+    "mlx": MLX,
     "moonshine": MOONSHINE,
+    "vllm": VLLM,
     "whisper": WHISPER,
 }
 """The setting `auto` chooses the first that can run; one that can always run comes last."""

@@ -14,20 +14,17 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import av
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base import Samples
+from ..recording import LONGEST_CLIP, read_clip
 from .acoustic.mel import RATE
 from .checkpoint import CheckpointError, ModelCheckpoint
 from .model import DecoderFactory, LoadedModel
 from .pins import SMOKE_CLIP, canary_by_index, canary_of
 from .text.decode import Row
 from .text.prompts import GRANITE_4_0
-
-LONGEST_CLIP = 120.0
-"""Seconds."""
 
 
 class _Strict(BaseModel):
@@ -169,25 +166,6 @@ def _transcribed(
     while decoder.running:
         written += decoder.step()
     return written[0].tokens
-
-
-def read_clip(path: Path) -> Samples:
-    """Read a recording: one channel, float32, at 16 kHz, at most LONGEST_CLIP.  Raises CheckpointError."""
-    most, pieces, count = round(LONGEST_CLIP * RATE), list[Samples](), 0
-    try:
-        with av.open(str(path)) as file:
-            to_mono = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-            for frame in file.decode(audio=0):
-                pieces += [part.to_ndarray()[0] for part in to_mono.resample(frame)]
-                count += len(pieces[-1]) if pieces else 0
-                if count > most:
-                    break
-            pieces += [part.to_ndarray()[0] for part in to_mono.resample(None)]
-    except (OSError, ValueError, IndexError) as exc:  # the errors of FFmpeg are among them
-        raise CheckpointError(f"{path} is damaged: no recording ({type(exc).__name__})") from exc
-    if not pieces:
-        raise CheckpointError(f"{path} is damaged: no samples")
-    return np.concatenate(pieces)[:most].astype(np.float32)
 
 
 def _compare(what: str, found: object, known: object) -> None:

@@ -28,7 +28,7 @@ class Drafts(StrEnum):
     """
 
 
-def _table(value: object) -> object:
+def table_named(value: object) -> object:
     """A prompt table by its name.  Raises ValueError, with the known names, for another text."""
     if not isinstance(value, str):
         return value
@@ -55,7 +55,7 @@ class GraniteSettings(EngineSettings):
         default=None,
         description="folder for downloaded models; unset: the cache of the hub client",
     )
-    prompts: Annotated[PromptTable | None, BeforeValidator(_table)] = Field(
+    prompts: Annotated[PromptTable | None, BeforeValidator(table_named)] = Field(
         default=None,
         description=(
             "`granite-4.0`, `granite-4.1` (punctuated), `granite-4.1-raw` or `granite-5.0`;"

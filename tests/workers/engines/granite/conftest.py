@@ -1,6 +1,7 @@
 """The tiny checkpoint, built once for all tests of the engine."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ def vendor(tiny: Path) -> Any:
 def parts(tiny: Path) -> Any:
     """The pieces of the engine on the tiny checkpoint."""
     return parts_of(tiny)
+
+
+@pytest.fixture(scope="session")
+def loaded() -> Callable[[Path], Any]:
+    """The function that loads the pieces of the engine from a folder."""
+    return parts_of
 
 
 def parts_of(folder: Path) -> Any:

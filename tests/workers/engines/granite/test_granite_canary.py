@@ -16,13 +16,14 @@ tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from support import granite_repository  # noqa: E402 - needs the optional extra
 
+from workers.engines.errors import EngineError  # noqa: E402
 from workers.engines.granite.canary import (  # noqa: E402
     Answers,
     Canary,
     answers_for,
     check_answers,
-    read_clip,
 )
+from workers.engines.recording import read_clip  # noqa: E402
 
 PIN = PINS[DEFAULT_MODEL]
 Document = dict[str, Any]
@@ -128,5 +129,5 @@ def test_a_damaged_sample_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "sample.wav"
     path.write_bytes(b"RIFF" + bytes(40))
 
-    with pytest.raises(CheckpointError, match=r"sample\.wav is damaged"):
+    with pytest.raises(EngineError, match=r"sample\.wav is damaged"):
         read_clip(path)

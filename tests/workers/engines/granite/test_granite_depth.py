@@ -112,4 +112,4 @@ def test_each_token_is_the_reference_s_in_ragged_batches_with_and_without_drafts
         short = [shortfall(repository_vendor, made[n], one.tokens) for n, one in texts.items()]
         assert max(short) <= TOLERANCE[dtype]
     assert sum(one.accepted for one in drafted.values()) >= CASES
-    assert len({one.tokens for one in plain.values()}) > CASES // 2
+    assert len({one.tokens for one in plain.values()}) >= 10  # the random model listens

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -46,18 +47,19 @@ class Layout:
         context = min(context, max(lengths))
         in_blocks, on_line, blocks, line = [], [], 0, 0
         for length in lengths:
-            count = torch.arange(length)
+            count = np.arange(length)
             in_blocks.append(blocks * context + count)
             on_line.append(line + count)
             blocks += -(-length // context)
             line += length + gap
-        places = torch.cat(in_blocks)
-        real = torch.zeros(blocks * context, dtype=torch.bool)
+        places = np.concatenate(in_blocks)
+        real = np.zeros(blocks * context, np.bool_)
         real[places] = True
-        return cls(
-            sum(lengths), context, places.to(device), real.view(blocks, context).to(device),
-            torch.cat(on_line).to(device), line,
-        )  # fmt: skip
+        there = [
+            torch.from_numpy(one).to(device) for one in (places, real, np.concatenate(on_line))
+        ]
+        real_there = there[1].view(blocks, context)
+        return cls(sum(lengths), context, there[0], real_there, there[2], line)
 
 
 class RaggedEncoder:
@@ -123,11 +125,8 @@ def _attend(
 ) -> torch.Tensor:
     """Attention inside each block, with relative positions (Shaw et al.), with missing frames masked."""
     normed = attention.pre_norm(hidden)
-    keys, values = attention.to_kv(normed).chunk(2, dim=-1)
-    query, key, value = (
-        _in_blocks(part, layout, attention.num_heads)
-        for part in (attention.to_q(normed), keys, values)
-    )
+    both = torch.cat([attention.to_q(normed), attention.to_kv(normed)], dim=-1)
+    query, key, value = _in_blocks(both, layout, 3 * attention.num_heads).chunk(3, dim=1)
     relative = attention.rel_pos_emb(distances)
     bias = torch.einsum("bhcd,crd->bhcr", query, relative) * attention.scale
     bias = bias.masked_fill(~layout.real[:, None, None, :], torch.finfo(bias.dtype).min)

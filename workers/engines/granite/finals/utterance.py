@@ -11,11 +11,15 @@ from ..acoustic.frontend import EncoderOutput
 from ..text.decode import Written
 from ..text.stopping import StoppingRule
 from ..text.tokenizer import FittedKeywords, Tokens
-from . import finals
+from . import finals, refusals
 from .finals import ScoredWord
 
 CTC_TEXT = "ctc_text"
 """Flag of a final that the CTC head wrote without the language model."""
+
+
+ANSWER_REPLACED, ANSWER_SUSPECT = "answer_replaced", "answer_suspect"
+"""Flags of a text that reads as an answer of the model: replaced by the CTC text; not replaced (a translation)."""
 
 
 @dataclass(slots=True)
@@ -65,9 +69,14 @@ class UtteranceState:
         """The CTC text as a final, if no frame has an entropy above `most_entropy` (nats); else None."""
         if self.heard is None or self.heard.most_entropy() > most_entropy:
             return None
+        return self.spelled_final([*finals.list_flags(self.keywords), CTC_TEXT])
+
+    def spelled_final(self, flags: Sequence[str]) -> Hypothesis:
+        """The CTC text as a final; without words in Japanese, whose labels are sounds and not writing."""
+        if self.heard is None or self.unreadable:
+            return Hypothesis(flags=tuple(flags))
         path = emissions(self.heard.best, self.heard.probabilities)
-        words = words_of(path, len(self.utterance.samples))
-        return Hypothesis(words, (*finals.list_flags(self.keywords), CTC_TEXT))
+        return Hypothesis(words_of(path, len(self.utterance.samples)), tuple(flags))
 
     def silent(self) -> Hypothesis:
         """The hypothesis for an utterance without speech."""
@@ -140,4 +149,10 @@ def conclude(
             decoded = first
     elif suspect := decoded.doubtful(session.keywords.kept, least):
         return SuspectKeyword(suspect)
-    return finals.hypothesis(decoded.pieces, decoded.placed, samples, [*flags, *decoded.flags])
+    flags += decoded.flags
+    if refusals.is_answer(decoded.words):
+        if posteriors is None:
+            flags.append(ANSWER_SUSPECT)
+        elif not refusals.is_supported(decoded.placed):
+            return session.spelled_final([*flags, ANSWER_REPLACED])
+    return finals.hypothesis(decoded.pieces, decoded.placed, samples, flags)

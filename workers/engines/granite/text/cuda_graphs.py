@@ -1,7 +1,7 @@
 """
 Decode steps as CUDA graphs.
 
-An eager step launches about 400 small kernels one after another, and the GPU waits most of the time for the next
+An eager step launches about 500 small kernels one after another, and the GPU waits most of the time for the next
 launch.  A graph launches them all at once, but only for the sizes with which it was recorded.  So rows and columns
 are rounded up to a few sizes, and the surplus rows work on column 0 of unused slots.
 

@@ -10,6 +10,7 @@ positions.)  A step at the true depth is about 500 kernels: `bench/granite_kerne
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -73,7 +74,7 @@ class Packing:
     ) -> "Packing":
         """The packing of rows of `lengths` tokens into `slots` of a cache."""
         counts = torch.tensor(list(lengths))
-        columns = torch.cat([torch.arange(length) for length in lengths])
+        columns = torch.from_numpy(np.concatenate([np.arange(length) for length in lengths]))
         longest = max(lengths)
         padded = torch.repeat_interleave(torch.arange(len(counts)) * longest, counts) + columns
         cached = torch.repeat_interleave(torch.tensor(list(slots)) * capacity, counts) + columns

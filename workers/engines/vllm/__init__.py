@@ -1,0 +1,1 @@
+"""Granite Speech on a server of vLLM, by its chat interface: `load(settings)` returns the engine."""
