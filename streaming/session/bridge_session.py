@@ -40,7 +40,7 @@ RESTARTING = 1012
 _CLOSING_SECONDS = 1.0
 """Seconds that a refused bridge has to answer the close frame.  A bridge that keeps streaming does not read it."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[CallHandle]]
 """Opens a live call for the opening message.  The given function is called with each entry of the event log."""
@@ -98,9 +98,9 @@ class Session:
         except* SupersededError:
             await self._sender.close(SUPERSEDED, "a newer connection has taken this call")
         except* ConnectionClosed:
-            log.info("bridge_lost")  # the audio received so far has been processed
+            logger.info("bridge_lost")  # the audio received so far has been processed
         except* (RedisError, OSError) as group:
-            log.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
+            logger.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
             await self._sender.close(TRY_AGAIN, "Redis does not answer: try again later")
 
     async def _serve_call(self) -> None:
@@ -135,7 +135,7 @@ class Session:
                 async with asyncio.timeout(self._hold):
                     await asyncio.shield(following)
             except TimeoutError:
-                log.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
+                logger.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
             receiving.result()  # raises the bridge's error, now that its audio is processed
         else:
             following.result()
