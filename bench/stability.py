@@ -39,8 +39,8 @@ from streaming.audio.channel_segmenter import (
 from streaming.audio.silero import Silero, silero_weights
 from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
-from workers.event_builder import stable_in
-from workers.stabiliser import NOTHING
+from workers.text.event_builder import stable_in
+from workers.text.stabiliser import NOTHING
 
 _RATE = 16_000
 _LEAST, _MOST = 2.0, 12.0

@@ -5,29 +5,20 @@ redis-py would repeat a command if its reply was lost, and so write twice (measu
 whose entries no consumer received). Our writes are idempotent, and their callers repeat them.
 """
 
-import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Self, cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.client import Pipeline, PubSub
-from redis.asyncio.cluster import ClusterNode, ClusterPipeline, ClusterPubSub, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    ConnectionError,  # noqa: A004  # as redis-py has it
-    NoPermissionError,
-    NoScriptError,
-    RedisClusterException,
-    RedisError,
-)
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from protocol.operator_error import OperatorError
 from protocol.settings import RedisSettings
+
+from .cancellable import CancellableCluster, CancellableRedis
 
 _CONNECT_SECONDS = 1.0
 _REPLY_SECONDS = 4.0
@@ -36,165 +27,6 @@ _REPLY_SECONDS = 4.0
 
 class UnusableRedisError(OperatorError):
     """Redis cannot be used with its present configuration. The text says what the operator must change."""
-
-
-class CancellableRedis(Redis):
-    """
-    A client whose commands can be cancelled at any moment.
-
-    redis-py 8.1 sometimes ignores a cancellation while it connects. Code that waits for the cancelled task then
-    waits forever. This client raises CancelledError again after the command.
-    """
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """Run one command. Raises CancelledError if the task was cancelled meanwhile."""
-        return _unless_cancelled(await super().execute_command(*args, **options))  # type: ignore[no-untyped-call]
-
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
-        """A pipeline: several commands in one round trip."""
-        return _CancellablePipeline(
-            self.connection_pool, self.response_callbacks, transaction, shard_hint
-        )
-
-    def pubsub(self, **options: Any) -> PubSub:  # noqa: ANN401  # as redis-py has it
-        """A subscription."""
-        return _CancellablePubSub(self.connection_pool, **options)
-
-
-class _CancellablePipeline(Pipeline):
-    """
-    Sends scripts by their hash only, in one round trip.
-
-    redis-py asks with each pipeline whether the server knows its scripts.  Here NOSCRIPT is the exception: then the
-    scripts are loaded and the whole pipeline is repeated.  Our scripts may be repeated.
-    """
-
-    async def load_scripts(self) -> None:
-        """Do nothing: see the class."""
-
-    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
-        commands, scripts = list(self.command_stack), set(self.scripts)
-        answers: list[Any]
-        try:
-            answers = _unless_cancelled(await super().execute(raise_on_error))
-        except NoScriptError:
-            pass
-        else:
-            if not any(isinstance(answer, NoScriptError) for answer in answers):
-                return answers
-        for script in scripts:
-            await self.immediate_execute_command("SCRIPT LOAD", script.script)  # type: ignore[no-untyped-call]
-        self.command_stack, self.scripts = commands, scripts
-        answers = _unless_cancelled(await super().execute(raise_on_error))
-        return answers
-
-
-class _CancellablePubSub(PubSub):
-    """Raises ConnectionError also if another task has just closed the connection of the subscription."""
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        with _out_of_reach():
-            return _unless_cancelled(await super().execute_command(*args, **options))
-
-    async def get_message(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        with _out_of_reach():
-            return _unless_cancelled(await super().get_message(*args, **options))
-
-
-def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # any reply of Redis
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-    return answer
-
-
-class CancellableCluster(RedisCluster):
-    """CancellableRedis for Redis Cluster. Raises ConnectionError if the cluster cannot be reached."""
-
-    async def initialize(self, *args: Any, **options: Any) -> Self:  # noqa: ANN401  # as redis-py has it
-        """Find the nodes of the cluster."""
-        with _out_of_reach():
-            await super().initialize(*args, **options)
-        return self
-
-    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """Run one command on the node that holds its keys."""
-        with _out_of_reach():
-            return _unless_cancelled(await super().execute_command(*args, **options))
-
-    def pipeline(self, transaction: bool | None = None, shard_hint: Any | None = None) -> Any:  # noqa: ANN401, FBT001  # as redis-py has it
-        """A pipeline: several commands, one round trip to each node."""
-        return _CancellableClusterPipeline(self, transaction)  # type: ignore[abstract]
-
-    def pubsub(self, **options: Any) -> ClusterPubSub:  # type: ignore[override]  # noqa: ANN401  # as redis-py has it
-        """A subscription on one of the nodes: every node delivers the messages of all nodes."""
-        return _CancellableClusterPubSub(self, **options)
-
-    def register_script(self, script: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """A script that can also be called in a pipeline; redis-py forbids this on a cluster."""
-        return _ClusterScript(self, script)
-
-
-class _CancellableClusterPipeline(ClusterPipeline):
-    def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as redis-py has it
-        """
-        Add a command to the pipeline. Raises ConnectionError while the client looks for the nodes of the cluster.
-
-        In a transaction, redis-py looks for unknown nodes here, in an event loop of its own. This fails with a
-        RuntimeError while the client does the same in ours.
-        """
-        try:
-            return super().execute_command(*args, **options)
-        except RuntimeError as exc:
-            raise ConnectionError(str(exc)) from exc
-
-    async def execute(self, *args: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # as redis-py has it
-        with _out_of_reach():
-            answers: list[Any] = _unless_cancelled(await super().execute(*args, **options))
-        return answers
-
-
-class _CancellableClusterPubSub(_CancellablePubSub, ClusterPubSub):
-    """The same on a node of a cluster."""
-
-
-@contextmanager
-def _out_of_reach() -> Iterator[None]:
-    """
-    Raise ConnectionError where redis-py raises another error for a server or cluster that cannot be reached.
-
-    redis-py raises RedisClusterException (not a RedisError) if no node answers or no node has the keys, and
-    AttributeError if a command uses a connection that was closed by the failure of another command.
-    """
-    try:
-        yield
-    except (RedisClusterException, AttributeError) as exc:
-        raise ConnectionError(str(exc)) from exc
-
-
-class _ClusterScript:
-    """
-    A script that is sent in full with every call, because a new node may not know it by its hash.
-
-    All keys of a call are on one node, so the reason why redis-py forbids scripts in pipelines does not apply.
-    It is called as redis-py's `AsyncScript` is.
-    """
-
-    def __init__(self, redis: CancellableCluster, source: str) -> None:
-        self._redis = redis
-        self._source = source
-
-    async def __call__(
-        self,
-        keys: Sequence[str] | None = None,
-        args: Iterable[Any] | None = None,
-        client: ClusterPipeline | None = None,
-    ) -> Any:  # noqa: ANN401  # any answer of a script
-        keys = keys or ()
-        command = ("EVAL", self._source, len(keys), *keys, *(args or ()))
-        if client is not None:
-            return client.execute_command(*command)
-        return await self._redis.execute_command(*command)
 
 
 def connect(settings: RedisSettings, connections: int = 64) -> Redis:
@@ -299,16 +131,20 @@ async def check(redis: Redis, url: str) -> None:
         raise UnusableRedisError(
             f"{_without_password(url)} is not a Redis address:  {exc}"
         ) from exc
+    if fault := _unusable(facts):
+        raise UnusableRedisError(fault)
+
+
+def _unusable(facts: dict[str, Any]) -> str:
+    """What makes a server with these facts of INFO unusable; empty if nothing does."""
     version = str(facts["redis_version"])
     if int(version.split(".", maxsplit=1)[0]) < 7:
-        raise UnusableRedisError(f"Redis {version} is too old: Trunkline needs 7.0, or Valkey 7.2")
-    policy = facts.get(
-        "maxmemory_policy", "noeviction"
-    )  # if the provider hides it, the operator must check it
+        return f"Redis {version} is too old: Trunkline needs 7.0, or Valkey 7.2"
+    # a provider may hide the policy: then the operator must check it
+    policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        raise UnusableRedisError(
-            f"Redis has maxmemory-policy {policy!r}: under pressure it would drop calls; set noeviction"
-        )
+        return f"Redis has maxmemory-policy {policy!r}: under pressure it would drop calls; set noeviction"
+    return ""
 
 
 def _without_password(url: str) -> str:

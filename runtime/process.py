@@ -19,7 +19,7 @@ from .log_writer import LogWriter
 
 _Result = TypeVar("_Result")
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 _at_end = contextlib.ExitStack()
 atexit.register(_at_end.close)
@@ -50,12 +50,12 @@ async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
     try:
         await task
     except asyncio.CancelledError:
-        log.info("stopped")
+        logger.info("stopped")
 
 
 def _stop(task: "asyncio.Future[None]", status: int) -> None:
     if isinstance(task, asyncio.Task) and task.cancelling():
-        log.warning("stopped_at_once")
+        logger.warning("stopped_at_once")
         leave(status)
     task.cancel()
 
@@ -133,7 +133,7 @@ def log_as_json(part: str) -> None:
     If standard error is not read, lines are discarded and counted.
     """
     log_writer = LogWriter(sys.stderr.fileno())
-    log_writer.complain_by(lambda lines: log.warning("log_lines_dropped", entries=lines))
+    log_writer.complain_by(lambda lines: logger.warning("log_lines_dropped", entries=lines))
     _at_end.callback(log_writer.finish)
     logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()], force=True)
     sys.excepthook = crashed

@@ -15,7 +15,7 @@ PAUSES = (0.2, 1.0, 3.0, 10.0)
 LATELY_SECONDS = 60.0
 """How long a crash is counted."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class StackError(OperatorError):
@@ -94,7 +94,7 @@ class RestartingProcess:
                     f" {LATELY_SECONDS:.0f} s, the last time with status"
                     f" {status}: it is not started again; its last lines say why"
                 )
-            log.error(
+            logger.error(
                 "process_died", name=self._name, status=status, again_in_seconds=crashes.pause
             )
             await asyncio.sleep(crashes.pause)

@@ -71,7 +71,7 @@ _HANDSHAKE_SECONDS = 5.0
 _FIRST_SOUND_SECONDS = 3_600.0
 """Time limit for the first audio of an AudioSocket call: Asterisk sends none while a caller waits in silence."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class Gateway:
             await work
         except Exception as exc:
             self._is_broken = True
-            log.error("background_task_failed", error=type(exc).__name__)
+            logger.error("background_task_failed", error=type(exc).__name__)
             raise
 
     async def _drain(self, server: Server) -> None:
@@ -313,7 +313,7 @@ class Gateway:
                         socket, dialect, patience, permit, is_counted=admitted.is_counted
                     )
         except ConnectionClosed:
-            log.info("connection_lost", path=path)
+            logger.info("connection_lost", path=path)
 
     async def _notify(
         self, socket: ServerConnection, permit: Permit, call_id: str, query: dict[str, str]

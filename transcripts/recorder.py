@@ -44,7 +44,7 @@ _END = object()
 
 _Result = TypeVar("_Result")
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def pause(failures: int, chance: float) -> float:
@@ -102,7 +102,7 @@ class Recorder:
                     pass  # batches are stored between two steps
             except StoreError as exc:
                 self._meter.failed()
-                log.error("store_unavailable", remedy=str(exc))
+                logger.error("store_unavailable", remedy=str(exc))
             await asyncio.sleep(self._settings.erase_seconds)
 
     async def _expire_repeatedly(self, thread: ThreadPoolExecutor) -> None:
@@ -112,7 +112,7 @@ class Recorder:
                 await self._expire(thread)
             except StoreError as exc:
                 self._meter.failed()
-                log.error("store_unavailable", remedy=str(exc))
+                logger.error("store_unavailable", remedy=str(exc))
             await asyncio.sleep(_EXPIRE_SECONDS)
 
     async def _expire(self, thread: ThreadPoolExecutor) -> None:
@@ -122,17 +122,17 @@ class Recorder:
             expired += count
         if expired:
             self._meter.expired(expired)
-            log.info("calls_expired", entries=expired)
+            logger.info("calls_expired", entries=expired)
 
     async def _try_quarantine_again(self, thread: ThreadPoolExecutor) -> None:
         """Store quarantined entries again: a newer version of the program may be able to read them."""
         try:
             released = await _in(thread, lambda: try_again(self._store))
         except StoreError as exc:  # the next start tries again
-            log.warning("quarantine_retry_failed", error=type(exc).__name__)
+            logger.warning("quarantine_retry_failed", error=type(exc).__name__)
             return
         if released:
-            log.info("quarantine_released", entries=released)
+            logger.info("quarantine_released", entries=released)
 
     async def _follow(self, outbox: str, thread: ThreadPoolExecutor) -> None:
         """Store the entries of one outbox.  After each failure, begin with those delivered but not acknowledged."""
@@ -148,9 +148,9 @@ class Recorder:
                     await self._settle(outbox, await self._orphans(outbox), thread)
             except StoreUnavailableError as exc:
                 self._meter.failed()
-                log.error("store_unavailable", outbox=outbox, remedy=str(exc))
+                logger.error("store_unavailable", outbox=outbox, remedy=str(exc))
             except (RedisError, OSError) as exc:
-                log.warning("redis_unavailable", outbox=outbox, error=type(exc).__name__)
+                logger.warning("redis_unavailable", outbox=outbox, error=type(exc).__name__)
             failures += 1
             await asyncio.sleep(pause(failures, random.random()))
 
@@ -199,7 +199,7 @@ class Recorder:
         aside = await _in(thread, lambda: take_in(self._store, arrivals))
         self._meter.stored(len(arrivals), len(aside), time.monotonic() - began)
         for one in aside:
-            log.error(
+            logger.error(
                 "entry_quarantined",
                 outbox=outbox,
                 entry=one.arrival.entry_id,

@@ -9,9 +9,9 @@ from broker.redis_keys import parse_entry_id
 from protocol.clock import to_seconds
 
 from .engines.base import Effort
-from .event_builder import span_of
 from .job_queue import Claimed
 from .scheduler import BatchLimits, Running, Waiting, plan
+from .text.event_builder import span_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from protocol.redaction.redactor import Revision
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
-from .event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .job_queue import Claimed, Outcome, WorkQueue
 from .metrics import WorkerMeter
-from .redaction import hidden, redacted_final
-from .stabiliser import NOTHING, Stabilised
+from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
+from .text.redaction import hidden, redacted_final
+from .text.stabiliser import NOTHING, Stabilised
 
 logger = structlog.get_logger()
 
@@ -95,7 +95,7 @@ class JobIO:
         if not policy.kinds:
             return await self._queue.settle(one, encode_event(_shown(final, one.job)))
         while True:
-            state = await self._queue.redaction_state(one)
+            state = await self._queue.redaction.state(one)
             redacted = redacted_final(final, policy, state)
             for revision in redacted.revisions:
                 await self._revise(one, revision)
@@ -107,7 +107,7 @@ class JobIO:
 
     async def _revise(self, one: Claimed, revision: Revision) -> None:
         """Mask words of an earlier final, which this one has shown to be a part of a number."""
-        old = await self._queue.logged_final(one, revision.segment)
+        old = await self._queue.redaction.final(one, revision.segment)
         if not old:
             return
         match decode_entry(None, old):
@@ -116,7 +116,7 @@ class JobIO:
                 masked = revised(unformatted(final, form), revision.mask, one.job.redaction)
                 masked = formatted(masked, form) if final.lexical else masked
                 if masked != final:
-                    await self._queue.revise(one, old, masked)
+                    await self._queue.redaction.revise(one, old, masked)
             case _:  # written by a newer version
                 pass
 
@@ -145,7 +145,7 @@ class JobIO:
     async def _suggest(self, one: PreparedJob, heard: Hypothesis) -> None:
         job = one.claimed.job
         span = span_of(job, len(one.utterance.samples))
-        state = await self._queue.redaction_state(one.claimed) if job.redaction.kinds else b""
+        state = await self._queue.redaction.state(one.claimed) if job.redaction.kinds else b""
         words = hidden(job, span, [word.text for word in heard.words], state)
         sure = [word.confidence for word in heard.words]
         now = one.before.observe(words, stable_in(heard), sure)

@@ -174,9 +174,9 @@ class Worker:
             capacity = self._executor.throughput.capacity
             self._meter.is_at(capacity)
             try:
-                at = await self._queue.now()
+                at = await self._queue.capacity.now()
                 report = WorkerCapacity(at, capacity, self._tasks, most)
-                await self._queue.report_capacity(report)
+                await self._queue.capacity.publish(report)
             except (RedisError, OSError) as exc:
                 logger.warning("capacity_not_reported", error=type(exc).__name__)
             await asyncio.sleep(REPORT_SECONDS)
@@ -196,7 +196,7 @@ class Worker:
         await self._hand_back(self._inflight.waiting, tried=False)
         await self._hand_back(self._inflight.begun, tried=tried)
         try:
-            await self._queue.forget_capacity()
+            await self._queue.capacity.withdraw()
         except (RedisError, OSError) as exc:
             logger.warning("capacity_not_reported", error=type(exc).__name__)
 

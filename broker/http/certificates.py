@@ -5,7 +5,7 @@ from pathlib import Path
 
 import structlog
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class CertificateError(Exception):
@@ -42,9 +42,11 @@ class Certificates:
             self._load(self.context)
             self._seen = stamp
         except CertificateError as exc:
-            log.error("certificate_unusable", reason=str(exc), instead="the previous certificate")
+            logger.error(
+                "certificate_unusable", reason=str(exc), instead="the previous certificate"
+            )
         else:
-            log.info("certificate_renewed")
+            logger.info("certificate_renewed")
 
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
         certificate, key = self._files

@@ -45,7 +45,7 @@ _STILL_HERE_SECONDS = 15.0
 _MOST_WAITING = 64
 """Most events queued for one client.  While an event waits, partials are left out; others stay in the log."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class EventStreamEndpoint:
@@ -142,7 +142,7 @@ class _Reading:
                 await self._send(send, _body(written, more=True))
             await self._send(send, _body(b"", more=False))
         except TimeoutError:
-            log.warning("listener_does_not_read")
+            logger.warning("listener_does_not_read")
             abort()  # unread data in the buffer would keep the connection open
 
     async def _next(self) -> bytes | None:

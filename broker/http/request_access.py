@@ -25,7 +25,7 @@ _LOOK_SECONDS = 5.0
 ANSWER_SECONDS = 0.25
 """Time after which failed authentication is answered, whatever the cause, so that the time reveals nothing."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Closable(Protocol):
@@ -77,7 +77,7 @@ class RequestAccess:
         """
         refusal = self._web.check(headers, arrived_at, secure=secure)
         if refusal is not None:
-            log.info("refused", status=int(refusal.status), reason=refusal.reason)
+            logger.info("refused", status=int(refusal.status), reason=refusal.reason)
         return refusal
 
     async def authenticate(
@@ -92,7 +92,7 @@ class RequestAccess:
         began = self._clock()
         result = self._authenticator.authenticate(credentials, wanted, self._now(), call_id)
         if isinstance(result, Refusal):
-            log.info("refused", status=int(result.status))
+            logger.info("refused", status=int(result.status))
             if result.retry_after is None:
                 await self._sleep(began + ANSWER_SECONDS - self._clock())
         return result
@@ -125,7 +125,7 @@ class RequestAccess:
             if not self._authenticator.stands(permit, now)
         ]
         for connection in gone:
-            log.info("connection_revoked", permit=self._connections[connection].name)
+            logger.info("connection_revoked", permit=self._connections[connection].name)
         goodbyes = [
             connection.close(REVOKED, "this key was revoked or has expired") for connection in gone
         ]

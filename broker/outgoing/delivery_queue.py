@@ -25,7 +25,7 @@ LEASE_SECONDS = 60.0
 _MOST = 10_000
 """Most waiting requests of one queue."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class QueueFullError(Exception):
@@ -83,7 +83,7 @@ class DeliveryQueue:
             try:
                 delivery = msgspec.msgpack.decode(written, type=Delivery)
             except msgspec.MsgspecError:  # another version may read it
-                log.warning("delivery_unreadable")
+                logger.warning("delivery_unreadable")
                 continue
             found.append(Claimed(key.decode(), delivery, written))
         return found

@@ -21,7 +21,7 @@ _AT_ONCE = 8
 _GONE = 410
 """The receiver wants no more of it."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Client(Protocol):
@@ -67,7 +67,7 @@ class Sender:
         try:
             return await self._queue.claim(self._free)
         except (RedisError, OSError) as exc:
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
             return []
 
     async def _send(self, one: Claimed) -> None:
@@ -75,7 +75,7 @@ class Sender:
             failed = await self._attempt(one)
             await self._settle(one, failed)
         except Exception as exc:  # noqa: BLE001  # one request must not end the others; it is claimed again
-            log.error("delivery_error", entry=one.delivery.webhook_id, error=type(exc).__name__)
+            logger.error("delivery_error", entry=one.delivery.webhook_id, error=type(exc).__name__)
         finally:
             self._free += 1
             self._news.set()
@@ -95,13 +95,13 @@ class Sender:
     async def _settle(self, one: Claimed, failed: str | int | None) -> None:
         entry = one.delivery.webhook_id
         if failed is None:
-            log.info("delivered", entry=entry)
+            logger.info("delivered", entry=entry)
             await self._queue.settle(one)
             return
         pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1)
         if pause is None:
-            log.error("delivery_given_up", entry=entry, reason=failed)
+            logger.error("delivery_given_up", entry=entry, reason=failed)
             await self._queue.settle(one)
         else:
-            log.warning("delivery_failed", entry=entry, reason=failed, again_in_seconds=pause)
+            logger.warning("delivery_failed", entry=entry, reason=failed, again_in_seconds=pause)
             await self._queue.send_again(one, pause)

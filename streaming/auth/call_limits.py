@@ -20,7 +20,7 @@ TOO_LONG = 4413
 TOO_FAST = 4429
 """Close codes, named after the HTTP status with the same meaning (408, 413, 429)."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,6 @@ class CallLimiter:
             heard += session.pending_seconds
             watch = watch or LimitWatch(self._limits, to_seconds(session.live_call.began), now)
             if exceeded := watch.poll(heard, now):
-                log.info("call_limit_exceeded", error=exceeded.error)
+                logger.info("call_limit_exceeded", error=exceeded.error)
                 session.dismiss(exceeded.code, exceeded.error, exceeded.reason)
                 return

@@ -44,7 +44,7 @@ _LOOKUP_SECONDS = 10.0
 _QUIET_SECONDS = 1.0
 """Send silence after this time: Asterisk's `AudioSocket()` ends a call after 2 s without data in any direction."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 Converse = Callable[[Socket, AudioSocket, Permit], Awaitable[None]]
 """Runs a call with a bridge until it is over.  The permit is that of the announcer."""
@@ -103,7 +103,7 @@ class TcpSocket:
 
     async def close(self, code: int, reason: str) -> None:
         """Hang up; Asterisk's dialplan continues.  The protocol has no field for a reason."""
-        log.info("audiosocket_closed", code=code)
+        logger.info("audiosocket_closed", code=code)
         with contextlib.suppress(OSError):
             self._writer.write(HANG_UP)
             self._writer.close()
@@ -159,7 +159,7 @@ class AudioSocketServer:
             else:
                 await self._converse(socket, *greeted)
         except (ConnectionClosed, OSError):
-            log.info("connection_lost", path="audiosocket")
+            logger.info("connection_lost", path="audiosocket")
         finally:
             writer.close()
 
@@ -172,14 +172,14 @@ class AudioSocketServer:
             async with asyncio.timeout(_LOOKUP_SECONDS):
                 announced = await self._announced(uuid)
             if not self._has_room(announced.permit):
-                log.warning(
+                logger.warning(
                     "audiosocket_refused", error="this gateway has reached its limit of calls"
                 )
                 return None
             request = Request("/audiosocket", announced.parameters)
             return AudioSocket(uuid, request), announced.permit
         except (DialectError, TimeoutError, asyncio.IncompleteReadError, RedisError) as exc:
-            log.warning("audiosocket_refused", error=type(exc).__name__)
+            logger.warning("audiosocket_refused", error=type(exc).__name__)
             self._refused("audiosocket")
             return None
 

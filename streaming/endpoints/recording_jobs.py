@@ -29,7 +29,7 @@ _REPORT_SECONDS = 2.0
 _MESSAGE_MS = 100
 """Length of the audio in one message that is played."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ _FILES = ThreadPoolExecutor(4, thread_name_prefix="files")
 
 _Result = TypeVar("_Result")
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 async def file_thread(work: Callable[[], _Result]) -> _Result:
@@ -116,7 +116,7 @@ class Recordings:
         except DialectError as exc:
             return _fault(400, "Bad Request", str(exc))
         except UploadError as exc:
-            log.info("upload_refused", status=exc.status, reason=exc.reason)
+            logger.info("upload_refused", status=exc.status, reason=exc.reason)
             return _fault(exc.status, HTTPStatus(exc.status).phrase, str(exc))
 
     async def _transcribe(self, request: Request, body: bytes, permit: Permit) -> Response:
@@ -158,7 +158,7 @@ class Recordings:
         if results.fault is not None:
             return _fault(400, "Bad Request", results.fault)
         if not results.complete:
-            log.warning("recording_not_transcribed", code=played.code)
+            logger.warning("recording_not_transcribed", code=played.code)
             return _busy("the recording could not be transcribed: try again")
         return await elsewhere(lambda: JSONResponse(Report(results, request, sha256).answer()))
 

@@ -25,7 +25,7 @@ from .recording_jobs import RecordingJobs
 from .recordings import FASTEST, Recordings
 from .transcriptions import Transcriptions
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ async def side_servers(
             )
             port = await open_endpoints.enter_async_context(serving)
             open_endpoints.callback(feed.close)
-            log.info("http_listening", host=settings.host, port=port)
+            logger.info("http_listening", host=settings.host, port=port)
         if settings.audiosocket_port is not None:
             endpoint = AudioSocketServer(
                 announcements,
@@ -105,5 +105,5 @@ async def side_servers(
             with opening(host, settings.audiosocket_port, "audiosocket_port"):
                 server = await endpoint.open(host, settings.audiosocket_port)
             open_endpoints.callback(server.close)
-            log.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
+            logger.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
         yield

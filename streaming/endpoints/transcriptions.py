@@ -56,7 +56,7 @@ _LONGEST_PART = 65_536
 
 _NOT_NOW = "the recording could not be transcribed: try again"
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class _InMemory(MultiPartParser):
@@ -125,7 +125,7 @@ class Transcriptions:
         except (DialectError, ContainerError, DestinationError) as exc:
             return JSONResponse(error_body(str(exc)), 400)
         except UploadError as exc:
-            log.info("upload_refused", status=exc.status, reason=exc.reason)
+            logger.info("upload_refused", status=exc.status, reason=exc.reason)
             return _refused(exc.status, str(exc))
         finally:
             held.close()
@@ -191,7 +191,7 @@ def _fault(played: RecordingTask) -> str | None:
 def _whole(played: RecordingTask) -> Response:
     fault = _fault(played)
     if fault == _NOT_NOW:
-        log.warning("recording_not_transcribed")
+        logger.warning("recording_not_transcribed")
         return _refused(503, fault)
     if fault is not None:
         return JSONResponse(error_body(fault), 400)

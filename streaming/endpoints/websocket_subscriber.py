@@ -15,7 +15,7 @@ from broker.redis_keys import CallKeys
 from protocol.event_codec import EventJsonWriter
 from protocol.events import Partial
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 async def reading(
@@ -78,6 +78,6 @@ class Subscriber:
             async with asyncio.timeout(self._send_limit):
                 await self._socket.send(message)
         except TimeoutError:
-            log.warning("listener_does_not_read")
+            logger.warning("listener_does_not_read")
             self._socket.transport.abort()
             raise ConnectionClosed(None, None) from None

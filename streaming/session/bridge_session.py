@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -20,6 +19,7 @@ from protocol.events import Entry
 from ..auth.call_limits import IDLE
 from ..call.bad_messages import BadMessages, Tolerance
 from ..call_store import GoingAwayError, OverloadedError, SupersededError
+from .bridge_sender import BridgeSender
 from .bridge_socket import Socket  # endpoints import it from here
 from .call_opening import CallOpening, NotOpenedError
 from .decoding import is_plain, steps
@@ -37,12 +37,10 @@ TRY_AGAIN = 1013
 RESTARTING = 1012
 """Close code "Service Restart" (IANA registry of RFC 6455): the bridge should connect again."""
 
-"""Close code: no call was opened in time."""
-
 _CLOSING_SECONDS = 1.0
 """Seconds that a refused bridge has to answer the close frame.  A bridge that keeps streaming does not read it."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 Begin = Callable[[CallOpened, Dialect, Callable[[Entry], None]], Awaitable[CallHandle]]
 """Opens a live call for the opening message.  The given function is called with each entry of the event log."""
@@ -72,15 +70,11 @@ class Session:
         self._socket = socket
         self._dialect = dialect
         self._begin = begin
-        self._send_limit = send_limit
+        self._sender = BridgeSender(socket, dialect, send_limit)
         self._hold = hold
         self._resume = resume
         self._bad = BadMessages(tolerance)
         self._opening = CallOpening(dialect, tolerance, first_message)
-        self._due: deque[Message] = deque()
-        self._news = asyncio.Event()
-        self._news.set()  # in some dialects the server sends first
-        self._dismissal: tuple[int, str] | None = None
         self._encoded: list[EncodedAudioReceived] = []
         self._rate = CALL_RATE
         self.live_call: CallHandle | None = None
@@ -89,32 +83,32 @@ class Session:
         """Serve the connection until it is closed.  Errors of the bridge end only its own connection."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                sending = tasks.create_task(self._send())
-                await self._converse()
+                sending = tasks.create_task(self._sender.run())
+                await self._serve_call()
                 sending.cancel()
-            await self._say_goodbye(1000, "")
+            await self._sender.close(1000, "")
         except* DialectError as group:
             await self._refuse(_first(group))
         except* OverloadedError as group:
-            await self._say_goodbye(TRY_AGAIN, str(group.exceptions[0]))
+            await self._sender.close(TRY_AGAIN, str(group.exceptions[0]))
         except* GoingAwayError:
-            await self._say_goodbye(
+            await self._sender.close(
                 RESTARTING, "this gateway restarts: connect again with your token"
             )
         except* SupersededError:
-            await self._say_goodbye(SUPERSEDED, "a newer connection has taken this call")
+            await self._sender.close(SUPERSEDED, "a newer connection has taken this call")
         except* ConnectionClosed:
-            log.info("bridge_lost")  # the audio received so far has been processed
+            logger.info("bridge_lost")  # the audio received so far has been processed
         except* (RedisError, OSError) as group:
-            log.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
-            await self._say_goodbye(TRY_AGAIN, "Redis does not answer: try again later")
+            logger.warning("redis_unavailable", error=type(group.exceptions[0]).__name__)
+            await self._sender.close(TRY_AGAIN, "Redis does not answer: try again later")
 
-    async def _converse(self) -> None:
+    async def _serve_call(self) -> None:
         """Open the call, receive until the bridge has finished, then wait for the remaining log entries."""
         try:
             opened = await self._open()
         except NotOpenedError:
-            await self._say_goodbye(IDLE, "no call was started in time")
+            await self._sender.close(IDLE, "no call was started in time")
             return
         if opened is None:
             return
@@ -141,7 +135,7 @@ class Session:
                 async with asyncio.timeout(self._hold):
                     await asyncio.shield(following)
             except TimeoutError:
-                log.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
+                logger.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
             receiving.result()  # raises the bridge's error, now that its audio is processed
         else:
             following.result()
@@ -175,8 +169,7 @@ class Session:
         if self.live_call is not None:
             self.live_call.hang_up(error)
         self._object(error, reason)
-        self._dismissal = (code, reason)
-        self._news.set()
+        self._sender.dismiss(code, reason)
 
     async def _open(self) -> tuple[CallHandle, list[BridgeEvent]] | None:
         """
@@ -184,14 +177,14 @@ class Session:
 
         Returns the call and the further events of the opening message; None if the bridge leaves first.
         """
-        events = await self._opening.first_events(self._socket, self._news.set)
+        events = await self._opening.first_events(self._socket, self._sender.wake)
         return (await self._begin_with(events[0]), events[1:]) if events else None
 
     async def _begin_with(self, event: BridgeEvent) -> CallHandle:
         if not isinstance(event, CallOpened):
             raise DialectError("start a call before any other message")
         self._bad.check([*event.warnings])
-        self._news.set()
+        self._sender.wake()
         self._rate = event.rate
         try:
             live_call = await self._begin(event, self._dialect, self._notify)
@@ -202,7 +195,7 @@ class Session:
             raise _RefusedError(str(exc)) from exc
         for warning in event.warnings:
             live_call.feed(warning)
-        self._news.set()
+        self._sender.wake()
         return live_call
 
     async def _feed(self, live_call: CallHandle, said: Sequence[BridgeEvent]) -> None:
@@ -210,16 +203,14 @@ class Session:
         await self._take_in(live_call, said)
         for message in self._opening.held():
             await self._take(live_call, message)
-        self._news.set()
+        self._sender.wake()
         if live_call.is_live:
             await self._receive_rest(live_call)
 
     async def _receive_rest(self, live_call: CallHandle) -> None:
         async for message in self._socket:
             await self._take(live_call, message)
-            self._due.extend(self._dialect.outbox())
-            if self._due:
-                self._news.set()
+            self._sender.collect()
             if not live_call.is_live:
                 return
 
@@ -254,33 +245,7 @@ class Session:
 
     def _notify(self, entry: Entry) -> None:
         self._dialect.notify(entry)
-        self._news.set()
-
-    async def _send(self) -> None:
-        """Send the dialect's messages.  A bridge that does not read is disconnected; its call continues."""
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            await self._send_what_is_due()
-            if self._dismissal is not None:
-                await self._socket.close(*self._dismissal)
-                return
-
-    async def _send_what_is_due(self) -> None:
-        """Remove a message from the queue only after it is sent, so that a cancelled send loses no message."""
-        self._due.extend(self._dialect.outbox())
-        while self._due:
-            try:
-                async with asyncio.timeout(self._send_limit):
-                    await self._socket.send(self._due[0])
-            except TimeoutError:
-                log.warning("peer_does_not_read")
-                self._socket.transport.abort()
-                self._due.clear()
-            except ConnectionClosed:
-                self._due.clear()
-            else:
-                self._due.popleft()
+        self._sender.wake()
 
     def _object(self, error: str, reason: str) -> None:
         """Report the error in the dialect's own format, if it has an error message."""
@@ -292,29 +257,24 @@ class Session:
         self._object("refused" if isinstance(fault, _RefusedError) else "bad_message", str(fault))
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
-                await self._part()
+                await self._await_parting()
         except (TimeoutError, ConnectionClosed):
             pass
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
-                await self._say_goodbye(PROTOCOL_BROKEN, str(fault))
+                await self._sender.close(PROTOCOL_BROKEN, str(fault))
         except TimeoutError:
             self._socket.transport.abort()
 
-    async def _part(self) -> None:
+    async def _await_parting(self) -> None:
         """Wait for the bridge's answer to the refusal, if its dialect defines an answer."""
-        await self._send_what_is_due()
+        await self._sender.flush()
         if isinstance(self._dialect, Parting):
             async for message in self._socket:
                 with contextlib.suppress(DialectError):
                     self._dialect.receive(json_fields.control(message))
                 if self._dialect.has_parted:
                     return
-
-    async def _say_goodbye(self, code: int, reason: str) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            await self._send_what_is_due()
-        await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
 
 class _RefusedError(DialectError):

@@ -36,7 +36,7 @@ from .channel import Channel, ChannelOrigin
 from .live_call import LiveCall
 from .renewal import Renewal, origin_of
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class CallFactory:
@@ -96,7 +96,7 @@ class CallFactory:
         call = self._call(queue, checkpoint, opened)
         call.start(opened.rejected_keywords)
         channels = self._channels(opened, call, [ChannelOrigin()] * len(opened.roles))
-        log.info(
+        logger.info(
             "call_started",
             call_id=queue.keys.call_id,
             dialect=checkpoint.dialect,
@@ -142,7 +142,7 @@ class CallFactory:
             position = max(clock, *(origin.position for origin in origins))
             for channel in channels:
                 channel.skip_to(position)
-        log.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
+        logger.info("call_continued", call_id=queue.keys.call_id, dialect=checkpoint.dialect)
         self._meter.took(checkpoint.dialect, "continued")
         after = recovered.last_seq if opened.after is None else opened.after
         renewal = self._renewal(queue, opened)

@@ -51,7 +51,7 @@ _RETRY_SECONDS = 0.2
 _MEMORY_SLACK = 0.05
 """Hysteresis: memory use must fall by this share below the limit before new calls are accepted again."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class CallRegistry:
@@ -238,7 +238,7 @@ class CallRegistry:
         """Let the log of an ended call expire in Redis, and keep a copy here until it is stored."""
         for gone in self._unstored.hold(ended):
             self._meter.let_go()
-            log.error("unstored_call_dropped", call_id=gone.queue.keys.call_id)
+            logger.error("unstored_call_dropped", call_id=gone.queue.keys.call_id)
         going = asyncio.create_task(retire(ended))
         self._going.add(going)
         going.add_done_callback(self._going.discard)
@@ -250,7 +250,7 @@ class CallRegistry:
         try:
             await live_call.run_on()
         except* SupersededError:
-            log.info("call_continued_elsewhere", call_id=call_id)
+            logger.info("call_continued_elsewhere", call_id=call_id)
         finally:
             self._finishing.pop(call_id, None)
             self.close(live_call)
@@ -311,7 +311,7 @@ class CallRegistry:
 
     def _publish_load_level(self, before: LoadLevel, reason: str) -> None:
         if self.level is not before:
-            log.warning("load_changed", level=self.level.name.lower(), reason=reason)
+            logger.warning("load_changed", level=self.level.name.lower(), reason=reason)
         for call in self._calls.values():
             task = call.call.config.task
             level = self._level_of(task)
@@ -343,7 +343,7 @@ class CallRegistry:
         known = self._tasks
         lacking = frozenset(task for task in needed if task not in known)
         for task in lacking - self._orphaned_tasks:
-            log.error(
+            logger.error(
                 "no_capable_worker",
                 reason=self._lack(task),
                 remedy="start a worker whose engine supports this task",
@@ -366,9 +366,9 @@ class CallRegistry:
         if (self.memory_share > limit) is not self._is_short_of_memory:
             self._is_short_of_memory = not self._is_short_of_memory
             if self._is_short_of_memory:
-                log.warning("redis_memory_low")
+                logger.warning("redis_memory_low")
             else:
-                log.warning("redis_memory_sufficient")
+                logger.warning("redis_memory_sufficient")
         for partition, one in zip(partitions, probes, strict=True):
             lost = self._unstored.poll(partition, one)
             for first in range(0, len(lost), _AT_A_TIME):
@@ -396,7 +396,7 @@ class CallRegistry:
             async with asyncio.timeout(self._settings.store_wait_seconds):
                 await self._until_stored()
         if self._unstored:
-            log.warning("calls_left_unstored", entries=len(self._unstored))
+            logger.warning("calls_left_unstored", entries=len(self._unstored))
         tasks = [*self._finishing.values(), *self._going]
         for task in tasks:
             task.cancel()
@@ -411,7 +411,7 @@ class CallRegistry:
         try:
             await self._adopt(self._call_factory.queue(call_id))
         except (RedisError, OSError) as exc:
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
         finally:
             del self._finishing[call_id]
 
@@ -420,7 +420,9 @@ class CallRegistry:
             return
         checkpoint = await queue.peek()
         if checkpoint is None:
-            log.error("call_not_finished", call_id=queue.keys.call_id, remedy="update this gateway")
+            logger.error(
+                "call_not_finished", call_id=queue.keys.call_id, remedy="update this gateway"
+            )
             return
         recovered = await queue.recovered(checkpoint)
         if recovered.has_ended:
@@ -429,7 +431,7 @@ class CallRegistry:
             await self._bring_to_its_end(queue, recovered)
 
     async def _bring_to_its_end(self, queue: CallStore, recovered: RecoveredCall) -> None:
-        log.warning(
+        logger.warning(
             "call_orphaned", call_id=queue.keys.call_id, unsettled=len(recovered.unsettled_segments)
         )
         finishing = self._call_factory.inherit(queue, recovered)
@@ -437,7 +439,7 @@ class CallRegistry:
         try:
             await finishing.run()
         except* SupersededError:
-            log.info("call_continued_elsewhere", call_id=queue.keys.call_id)
+            logger.info("call_continued_elsewhere", call_id=queue.keys.call_id)
         finally:
             self.close(finishing)
 

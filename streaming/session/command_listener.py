@@ -27,7 +27,7 @@ from .live_call import LiveCall
 
 _ENDED = Reply("this call is not in progress any more")
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class CommandListener:
@@ -61,7 +61,7 @@ class CommandListener:
         try:
             request = decode_request(payload)
         except CommandError:
-            log.warning("command_unreadable")
+            logger.warning("command_unreadable")
             return
         call = self._find(request.call_id)
         if call is None:
@@ -69,7 +69,7 @@ class CommandListener:
         try:
             await send_reply(self._redis, request.reply_to, perform(call, request.command))
         except (RedisError, OSError) as exc:
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
 
 
 def perform(call: LiveCall, command: Command) -> Reply:

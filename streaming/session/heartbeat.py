@@ -32,7 +32,7 @@ _LOAD_SECONDS = 1 / OBSERVATIONS_PER_SECOND
 _AT_A_TIME = 128
 """Most calls in one script, so that Redis serves other clients in between."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class LoopWatch:
@@ -126,7 +126,7 @@ class Heartbeat:
                 with contextlib.closing(self._connect()) as redis:
                     self._heartbeat_loop(redis)
             except Exception as exc:  # noqa: BLE001  # cluster errors are not RedisErrors; the loop tries again
-                log.warning("heartbeat_failed", error=type(exc).__name__)
+                logger.warning("heartbeat_failed", error=type(exc).__name__)
                 self._stopped.wait(_EVERY)
 
     def _heartbeat_loop(self, redis: BlockingRedis) -> None:
@@ -136,7 +136,7 @@ class Heartbeat:
             silent = self._watch.silent_seconds
             is_dead = silent > self._limit
             if is_dead and not was_dead:
-                log.error("event_loop_blocked", seconds=round(silent, 1))
+                logger.error("event_loop_blocked", seconds=round(silent, 1))
             was_dead = is_dead
             if not is_dead:
                 with contextlib.suppress(RedisError, OSError):  # the next one comes in a second

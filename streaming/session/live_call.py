@@ -50,7 +50,7 @@ _DOUBT_EVERY = 5
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before each retry of a write; the last value repeats."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class LiveCall:
@@ -246,7 +246,7 @@ class LiveCall:
         if self.serves(replace(self.call.config, language=language).task):
             self.call.change_language(language)
         else:
-            log.warning("language_refused", reason=f"no running worker transcribes {language}")
+            logger.warning("language_refused", reason=f"no running worker transcribes {language}")
 
     def set_load_level(self, level: LoadLevel, reason: str = "") -> None:
         """Set the load level.  `reason`: why, if another cause than overload; empty for overload."""
@@ -352,7 +352,7 @@ class LiveCall:
 
         `anew`: the old event log has ended, so the call continues in a new one.
         """
-        log.warning("call_taken_back", call_id=self._queue.keys.call_id)
+        logger.warning("call_taken_back", call_id=self._queue.keys.call_id)
         former, count = self.call, len(self._channels)
         self._start = replace(self._start, config=former.config)
         make = renewal.begun_anew if anew else renewal.recalled
@@ -494,7 +494,7 @@ class LiveCall:
 
     async def _restore(self) -> None:
         known = self.call.ledger.known
-        log.warning("log_lost", events=len(known))
+        logger.warning("log_lost", events=len(known))
         self.call.ledger.lost()  # first: the checkpoint must not count audio that Redis has lost
         async with self._notifying:
             await self._queue.restore(known, self.checkpoint)
@@ -503,6 +503,6 @@ class LiveCall:
 
 def _note(exc: Exception) -> None:
     """Log a failed write.  An absent server comes back; a key of the wrong type needs an operator."""
-    log.warning("redis_unavailable", error=type(exc).__name__)
+    logger.warning("redis_unavailable", error=type(exc).__name__)
     if isinstance(exc, ResponseError) and str(exc).startswith("WRONGTYPE"):
-        log.error("redis_key_unusable", remedy=str(exc).removeprefix("WRONGTYPE "))
+        logger.error("redis_key_unusable", remedy=str(exc).removeprefix("WRONGTYPE "))

@@ -11,7 +11,7 @@ import structlog
 _LEAVE_SECONDS = 5.0
 """Time in which sessions write their checkpoints and close; later their tasks are cancelled."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Leaving(Protocol):
@@ -56,7 +56,7 @@ class OpenSessions:
             return
         leaving = [asyncio.create_task(one.leave()) for one in self._tasks]
         if not await self._until_empty(hold_seconds + self._leave_seconds):
-            log.error("calls_not_left", entries=len(self._tasks))
+            logger.error("calls_not_left", entries=len(self._tasks))
             for task in (*leaving, *filter(None, self._tasks.values())):
                 task.cancel()
         await asyncio.gather(*leaving, return_exceptions=True)

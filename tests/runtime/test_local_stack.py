@@ -84,8 +84,9 @@ class RollCall:
 @pytest.fixture
 async def roll_call(tmp_path: Path) -> AsyncIterator[RollCall]:
     roll_call = RollCall(tmp_path / "roll-call.sock")
-    async with await asyncio.start_unix_server(roll_call.feed, roll_call.socket):
-        yield roll_call
+    server = await asyncio.start_unix_server(roll_call.feed, roll_call.socket)
+    yield roll_call
+    server.close()  # without waiting: the processes that are connected may end later
 
 
 @pytest.fixture

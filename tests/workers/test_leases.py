@@ -93,6 +93,6 @@ async def test_words_of_workers_that_are_gone_are_forgotten(redis: Redis) -> Non
     await redis.hset(P0.workers, "gone", encode_capacity(WorkerCapacity(50.0, 9.0)))
     await redis.hset(P0.workers, "near", encode_capacity(WorkerCapacity(99.0, 9.0)))
 
-    await work.report_capacity(WorkerCapacity(100.0, 1.0))
+    await work.capacity.publish(WorkerCapacity(100.0, 1.0))
 
     assert await redis.hkeys(P0.workers) == [b"near", b"here"]

@@ -26,7 +26,7 @@ from transcripts.outbox import arrival
 from transcripts.store import Store
 from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
 from workers.job_queue import Outcome, WorkQueue
-from workers.redaction import hidden, redacted_final
+from workers.text.redaction import hidden, redacted_final
 
 _CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 
@@ -219,7 +219,7 @@ async def test_a_final_with_an_outdated_state_is_not_committed(redis: Redis) -> 
     ]
 
     assert outcomes == [Outcome.MOVED, Outcome.RECORDED, Outcome.LOST]
-    assert await queue.redaction_state(one) == b"mine"
+    assert await queue.redaction.state(one) == b"mine"
 
 
 async def test_two_workers_on_one_call_leave_no_digit(redis: Redis) -> None:

@@ -23,7 +23,7 @@ _FIRST_PAUSE = 0.25
 
 _FULL = ApiError(409, "no_room", NO_ROOM_FOR_CARD)
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +94,4 @@ class CardDelivery:
             except (RedisError, OSError):
                 pass
             await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
-        log.warning("card_not_added", call_id=call_id)
+        logger.warning("card_not_added", call_id=call_id)

@@ -26,7 +26,7 @@ _Body = TypeVar("_Body")
 
 Handler = Callable[[Request], Awaitable[ASGIApp]]
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Operation:
         except UploadError as exc:
             return error_response(exc.status, exc.reason, str(exc))
         except (RedisError, OSError) as exc:
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
             return error_response(503, "redis_unavailable", "Redis does not answer; try again")
 
 

@@ -26,7 +26,7 @@ from .threads import StoreThreads
 _EVERY_SECONDS = 5.0
 """Seconds between two reads of the rules that other processes may have changed."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class RulesBody(msgspec.Struct):
@@ -105,7 +105,7 @@ class RuleRoutes:
             try:
                 await self.refresh()
             except ApiError as exc:
-                log.warning("rules_not_read", code=exc.code)
+                logger.warning("rules_not_read", code=exc.code)
             await asyncio.sleep(_EVERY_SECONDS)
 
     def operations(self) -> list[Operation]:
@@ -140,5 +140,5 @@ def _readable(body: str) -> tuple[Rule, ...]:
     try:
         return read_json(body)
     except RuleError:  # of a newer version
-        log.warning("rules_not_read", reason="they were set by another version of Trunkline")
+        logger.warning("rules_not_read", reason="they were set by another version of Trunkline")
         return ()

@@ -36,7 +36,7 @@ _LINGER_SECONDS = 10.0
 _PEOPLE_EVERY = 5
 """Discoveries between two reads of agent and tags from the store."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Observer(Protocol):
@@ -126,7 +126,7 @@ class Follower:
             if round_ % _PEOPLE_EVERY == 0 and self.board.states:
                 await self._describe()
         except (RedisError, OSError) as exc:
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
 
     async def _discover(self) -> None:
         now = await server_time(self._redis)
@@ -155,7 +155,7 @@ class Follower:
     def _start(self, name: str) -> None:
         if len(self._following) >= MOST_CALLS:
             if not self._is_full:
-                log.warning("calls_not_followed", entries=MOST_CALLS)
+                logger.warning("calls_not_followed", entries=MOST_CALLS)
             self._is_full = True
             return
         self._is_full = False
@@ -181,7 +181,7 @@ class Follower:
                 )
                 await asyncio.sleep(_LINGER_SECONDS)
         except (RedisError, OSError) as exc:  # discovered again
-            log.warning("redis_unavailable", error=type(exc).__name__)
+            logger.warning("redis_unavailable", error=type(exc).__name__)
         finally:
             self._caught_up(name)
             if self._following.get(name) is asyncio.current_task():

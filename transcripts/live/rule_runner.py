@@ -21,7 +21,7 @@ _DELIVERIES = 8
 Deliver = Callable[[str, CardAdded], Awaitable[None]]
 """Adds a card to the call with a filed id; must not raise."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class RuleRunner:
     def _hand_on(self, call_id: str, cards: Sequence[CardAdded]) -> None:
         for card in cards:
             if self._waiting.full():
-                log.error("cards_dropped", call_id=call_id)
+                logger.error("cards_dropped", call_id=call_id)
                 return
             self._waiting.put_nowait((call_id, card))
 

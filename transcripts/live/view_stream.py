@@ -42,7 +42,7 @@ _HEAD: Message = {
     ],
 }
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 _Waiting = asyncio.Queue[bytes | None]
 _Key = tuple[str, str | None]
@@ -171,7 +171,7 @@ class ViewStream:
                 await self._within(send, _body(message, more=True))
             await self._within(send, _body(b"", more=False))
         except TimeoutError:
-            log.warning("listener_does_not_read")
+            logger.warning("listener_does_not_read")
             abort()
 
     async def _next(self) -> bytes | None:

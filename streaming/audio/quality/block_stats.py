@@ -6,7 +6,6 @@ the other byte order, it is not.  So the same bytes are decoded both ways, and t
 one.  In all telephone speech that the project was tested with, the sign of `law` was never wrong.
 """
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,6 +14,8 @@ from numpy import fft  # numpy itself would load it in the first call
 
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.clock import CALL_RATE
+
+from .block import Balance, Block, Contrast
 
 BLOCK = CALL_RATE // 4
 """Samples of the call clock in a block: 250 ms."""
@@ -64,99 +65,21 @@ def _known(law: Encoding) -> npt.NDArray[np.bool_]:
 _KNOWN = {law: _known(law) for law in _OTHER}
 
 
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """The other decoding of the same bytes minus the declared one.  If both are negative, the other is right."""
-
-    roughness: float
-    """Difference of the mean bits needed for the step from one sample to the next."""
-
-    smoothness: float
-    """Difference of the correlations of neighbouring samples, with the sign of `roughness`; -2 to 2."""
-
-    @property
-    def is_against(self) -> bool:
-        """Whether the declared decoding gives noise and the other one does not."""
-        return self.roughness < -0.3 and self.smoothness < -0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """
-    Spectral balance of a loud block, according to the declared rate.
-
-    `bass`, `high`: dB relative to 80 to 3400 Hz; `centroid`: Hz.
-    """
-
-    bass: float
-    """80 to 250 Hz: the fundamental frequencies of voices."""
-
-    high: float
-    """4200 to 7600 Hz; empty at 8 kHz."""
-
-    centroid: float
-
-
 _NO_CONTRAST = Contrast(0.0, 0.0)
 """The declared decoding is plausible, so the other one need not be checked."""
 
 _LIKELY = 0.4
 """Correlation of neighbouring samples above which they are not misread."""
 
-_STRANGERS = 0.3
-_KIN = 0.6
-"""Upper correlation limit for samples of two different channels, and lower limit for samples of one channel."""
+_MOST_BETWEEN_CHANNELS = 0.3
+_LEAST_IN_CHANNEL = 0.6
+"""Correlation: upper limit for samples of two different channels, lower limit for samples of one channel."""
 
 _TONAL = 0.03
 """Flatness below which the block contains tones, whose high frequencies are not missing; speech has 0.2."""
 
 _NOISY = 0.15
 """Flatness above which audio may be misread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The measurements of 250 ms of a channel."""
-
-    start: int
-    """Position on the call clock."""
-
-    idle: bool
-    """Whether all samples are equal: no speech, no hum, no connected device."""
-
-    loudest: float
-    """Level of the loudest 20 ms, in dBFS; `softest`: of the softest."""
-
-    softest: float
-    offset: float
-    """Mean of the samples, as a share of full scale."""
-
-    clipped: float
-    """Share of the samples that are next to each other at full scale."""
-
-    law: float | None = None
-    """Additional bits per sample with the other law of G.711; None if unknown."""
-
-    order: Contrast | None = None
-    """Comparison with the other byte order; None if unknown."""
-
-    linear: Contrast | None = None
-    """Comparison with the G.711 codes decoded as 16-bit samples; None if unknown."""
-
-    packed: float | None = None
-    """Additional bits per sample when the 16 bits are decoded as two G.711 codes; None if unknown."""
-
-    is_stereo: bool = False
-    """Whether one declared channel contains the interleaved samples of two."""
-
-    balance: Balance | None = None
-    """Spectral balance; None unless the block is loud."""
-
-    treble: float | None = None
-    """Level of the lower half of the band above the upper half, in dB; None if unknown."""
-
-    flatness: float = 0.0
-    """Spectral flatness of the softest quarter: 1 for white noise, 0 for a tone; 0 unless every tick is loud."""
 
 
 def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
@@ -252,13 +175,17 @@ def _is_stereo(pcm: Pcm) -> bool:
     The correlation must hold for both channels, or for the much louder one.  No single tone has this property
     (cos 2w is negative where cos w is small), and no tested voice had it.
     """
-    if abs(_neighbourhood(pcm)) > _STRANGERS:
+    if abs(_neighbourhood(pcm)) > _MOST_BETWEEN_CHANNELS:
         return False
     sides = [np.ascontiguousarray(pcm[side::2]) for side in (0, 1)]
     powers = [float(np.square(side.astype(np.float32)).mean()) for side in sides]
     louder = sides[int(np.argmax(powers))]
     apart = max(powers) > 4 * min(powers)
-    return _neighbourhood(louder) > _KIN if apart else min(map(_neighbourhood, sides)) > _KIN
+    return (
+        _neighbourhood(louder) > _LEAST_IN_CHANNEL
+        if apart
+        else min(map(_neighbourhood, sides)) > _LEAST_IN_CHANNEL
+    )
 
 
 @cache

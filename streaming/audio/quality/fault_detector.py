@@ -7,7 +7,7 @@ from statistics import fmean, median
 
 from protocol.events import Fault
 
-from .block_stats import Balance, Block, Contrast
+from .block import Balance, Block, Contrast
 
 _BENT = 0.02
 """Mean, as a share of full scale, above which there is a DC offset: telephones block DC."""

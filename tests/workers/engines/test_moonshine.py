@@ -6,7 +6,7 @@ import pytest
 
 from workers.engines.base import Effort, EngineError, Samples, Utterance
 from workers.engines.moonshine.engine import Moonshine
-from workers.keyword_match import written_as_listed
+from workers.text.keyword_match import written_as_listed
 
 SAID = ["ever", "tried", "ever", "failed", "no", "matter",
         "try", "again", "fail", "again", "fail", "better"]  # fmt: skip

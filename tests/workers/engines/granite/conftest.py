@@ -12,10 +12,9 @@ from support.once import once
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny checkpoint."""
-    import torch
+    pytest.importorskip("torch").set_num_threads(1)
     from support import tiny_granite
 
-    torch.set_num_threads(1)
     return once(tmp_path_factory, "tiny-granite", tiny_granite.build)
 
 
@@ -55,10 +54,9 @@ def parts_of(folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder laid out as the vendor's repository, at small width."""
-    import torch
+    pytest.importorskip("torch").set_num_threads(1)
     from support import granite_repository
 
-    torch.set_num_threads(1)
     return once(tmp_path_factory, "granite-repository", granite_repository.build)
 
 

@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+pytest.importorskip("torch")  # an optional extra
+
 from workers.engines.granite.acoustic.ctc import Aligned
 from workers.engines.granite.finals.finals import (
     ScoredWord,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.stabiliser import NOTHING, Stabilised
+from workers.text.stabiliser import NOTHING, Stabilised
 
 WORDS = st.lists(st.sampled_from(["my", "policy", "number", "is", "by"]), max_size=8)
 

@@ -8,7 +8,7 @@ from protocol.formatting.partials import shown_partial
 from protocol.jobs import Job
 from protocol.redaction.masking import collapsed
 
-from .engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
+from ..engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .keyword_match import keywords_in, written_as_listed
 from .stabiliser import Stabilised
 

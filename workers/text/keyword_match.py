@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .engines.base import RecognisedWord
+from ..engines.base import RecognisedWord
 from .ordinary_words import ORDINARY
 
 _APOSTROPHES = re.compile("['’`]")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.engines.base import RecognisedWord
-from workers.keyword_match import keywords_in, written_as_listed
+from workers.text.keyword_match import keywords_in, written_as_listed
 
 
 def heard(text: str, leaned: str = "") -> tuple[RecognisedWord, ...]:

@@ -1,6 +1,6 @@
 from protocol.events import SegmentId
 from protocol.jobs import Job
-from workers.audio_cache import OVERLAP, AudioCache
+from workers.job_queue.audio_cache import OVERLAP, AudioCache
 
 
 def job(number: int = 0, *, start: int = 0, end: int | None = None, log: str = "log") -> Job:

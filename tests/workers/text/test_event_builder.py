@@ -3,7 +3,7 @@
 import pytest
 
 from workers.engines.base import Hypothesis
-from workers.event_builder import stable_in
+from workers.text.event_builder import stable_in
 
 
 @pytest.mark.parametrize(

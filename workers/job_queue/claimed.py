@@ -1,0 +1,83 @@
+"""A claimed job, and the outcomes of settling it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from redis.exceptions import RedisError
+
+from broker.redis_keys import CallKeys, Partition
+from protocol.jobs import Job
+
+from ..engines.base import Effort
+
+
+class UnseenLogError(RedisError):
+    """
+    This Redis server lacks the call's event log, and the call's gateway has not restored it yet.
+
+    Try again later, as after any Redis error.
+    """
+
+
+class Outcome(StrEnum):
+    """The outcome of committing a result."""
+
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    """The segment had its terminal event already."""
+
+    STALE = "stale"
+    """The call has another event log now; its gateway queues the segment again."""
+
+    MOVED = "moved"
+    """Another segment of the call was committed since the state of redaction was read: redact again."""
+
+    LOST = "lost"
+    """Another worker holds the lease now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claimed job.  Settle a final, `poll` a partial; otherwise the lease expires."""
+
+    entry: str
+    """Id of the entry in its stream."""
+
+    partition: Partition
+    effort: Effort
+    job: Job
+    deliveries: int = 1
+    job_stream: str | None = None
+    """Suffix of the job stream (its task, for example `de-en`); None for the stream that all workers read."""
+
+    recorded: bool = False
+    """Whether the job belongs to a recording, not to a live call."""
+
+    @property
+    def stream(self) -> str:
+        """Redis key of the stream that holds the entry."""
+        if self.effort is Effort.PARTIAL:
+            return self.partition.partials_in(self.job_stream)
+        if self.recorded:
+            return self.partition.recordings_in(self.job_stream)
+        return self.partition.finals_in(self.job_stream)
+
+    @property
+    def keys(self) -> CallKeys:
+        """The Redis keys of the job's call."""
+        return CallKeys(self.partition, self.job.call_id)
+
+    @property
+    def key(self) -> str:
+        """Identifies the job among all jobs of the worker."""
+        return f"{self.stream}:{self.entry}"
+
+
+def finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[str, list[str]]]:
+    """The entries of the finals, by stream."""
+    by_stream: dict[str, list[str]] = {}
+    for one in claimed:
+        if one.effort is Effort.FINAL:
+            by_stream.setdefault(one.stream, []).append(one.entry)
+    yield from by_stream.items()

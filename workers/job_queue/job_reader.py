@@ -1,0 +1,58 @@
+"""Decodes the jobs in the answers of Redis.  Pure."""
+
+from dataclasses import replace
+from typing import Any
+
+from broker.redis_keys import Partition
+from protocol.jobs import JobError, decode_job
+
+from ..engines.base import Effort
+from .claimed import Claimed
+
+
+class JobReader:
+    """Decodes jobs, and counts those that this version cannot decode."""
+
+    def __init__(self) -> None:
+        self.unreadable = 0
+        """Number of jobs since the start that this version could not decode."""
+
+    def claimed(self, partition: Partition, reply: Any) -> list[Claimed]:  # noqa: ANN401  # as redis-py leaves it
+        """Decode the jobs in a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
+        claimed = []
+        for stream, entries in reply or ():
+            kind, _, job_stream = stream.decode().removeprefix(f"{partition.tag}:").partition(":")
+            effort = Effort.PARTIAL if kind == "partials" else Effort.FINAL
+            for entry, fields in entries:
+                if fields:  # None: deleted while it was pending
+                    read = self._read(
+                        partition, effort, job_stream or None, entry.decode(), fields[b"j"]
+                    )
+                    claimed += [replace(one, recorded=kind == "recordings") for one in read]
+        return claimed
+
+    def taken(self, partition: Partition, job_stream: str | None, answer: Any) -> list[Claimed]:  # noqa: ANN401
+        """Decode the jobs in an answer of TAKE_OVER."""
+        return [
+            one
+            for entry, deliveries, (_, payload) in answer
+            for one in self._read(
+                partition, Effort.FINAL, job_stream, entry.decode(), payload, deliveries
+            )
+        ]
+
+    def _read(
+        self,
+        partition: Partition,
+        effort: Effort,
+        job_stream: str | None,
+        entry: str,
+        payload: bytes,
+        deliveries: int = 1,
+    ) -> list[Claimed]:
+        """Decode a job.  A job of an unknown version stays in the stream, for a worker that can read it."""
+        try:
+            return [Claimed(entry, partition, effort, decode_job(payload), deliveries, job_stream)]
+        except JobError:
+            self.unreadable += 1
+            return []

@@ -1,0 +1,272 @@
+"""
+The job queue in Redis, as a worker uses it: claim jobs, fetch their audio, settle results.
+
+Finals are claimed by lease, in this order: this consumer's own pending entries (at start and after every lost
+connection), new entries, entries that another worker has handed back, and, one at a time, entries whose lease with
+another worker has expired.
+
+There is one job stream for each language pair (see broker/redis_keys.py).  A worker reads only the streams of tasks
+that its engine can do, and the streams without a task.  Jobs there that it cannot do are moved to the stream of
+their task.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from redis.asyncio import Redis
+
+from broker.leases import (
+    EXTEND,
+    HAND_BACK,
+    HANDED_BACK_MS,
+    PASS_ON,
+    POLL,
+    REGISTER_STREAMS,
+    TAKE_OVER,
+)
+from broker.redis_keys import WORKERS, Partition
+from broker.scripts import SETTLE, SUGGEST, TRY
+from protocol.jobs import stream_suffix
+from protocol.worker_capacity import Task
+
+from ..engines.base import Effort
+from .audio_reader import AudioReader
+from .capacity_reports import CapacityReports
+from .claimed import Claimed, Outcome, UnseenLogError, finals_of
+from .job_reader import JobReader
+from .redaction_log import RedactionLog
+from .task_streams import TaskStreams
+
+_STATE_TTL = 900
+"""Seconds that the state of a segment is kept after its last partial."""
+
+
+class WorkQueue:
+    """
+    The job streams of some partitions, for one consumer.
+
+    Methods that talk to Redis raise RedisError or OSError if it does not answer.
+    """
+
+    def __init__(self, redis: Redis, partitions: Sequence[Partition], consumer: str) -> None:
+        self._redis = redis
+        self._consumer = consumer
+        self._audio = AudioReader(redis)
+        self._reader = JobReader()
+        self._streams = TaskStreams(redis, partitions)
+        self.redaction = RedactionLog(redis)
+        self.capacity = CapacityReports(redis, partitions, consumer)
+        self._register_streams = redis.register_script(REGISTER_STREAMS.source)
+        self._pass_on = redis.register_script(PASS_ON.source)
+        self._settle = redis.register_script(SETTLE.source)
+        self._extend = redis.register_script(EXTEND.source)
+        self._hand_back = redis.register_script(HAND_BACK.source)
+        self._take_over = redis.register_script(TAKE_OVER.source)
+        self._try = redis.register_script(TRY.source)
+        self._poll = redis.register_script(POLL.source)
+        self._suggest = redis.register_script(SUGGEST.source)
+
+    @property
+    def unreadable(self) -> int:
+        """Number of jobs since the start that this version could not decode."""
+        return self._reader.unreadable
+
+    def serve(self, tasks: frozenset[Task]) -> None:
+        """Claim only jobs of `tasks`.  Without this call, jobs of all tasks are claimed."""
+        self._streams.tasks = tasks
+
+    async def prepare(self) -> None:
+        """Create the consumer groups that do not exist yet."""
+        await self._streams.prepare()
+
+    async def reclaim_own(self, partition: Partition) -> list[Claimed]:
+        """Finals that were delivered to this consumer before and never settled."""
+        job_streams = self._streams.known(partition)
+        streams: dict[Any, Any] = {
+            partition.finals_in(job_stream): "0" for job_stream in job_streams
+        }
+        streams |= {partition.recordings_in(job_stream): "0" for job_stream in job_streams}
+        reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=64)
+        return await self._ours(self._reader.claimed(partition, reply))
+
+    async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
+        """Claim about `room` new finals of all job streams, and partials; wait at most `wait_ms` for the first."""
+        named = await self._streams.find(partition)
+        job_streams = [None, *named]
+        streams: dict[Any, Any] = {
+            partition.finals_in(job_stream): ">" for job_stream in job_streams
+        }
+        streams |= {partition.partials_in(job_stream): ">" for job_stream in job_streams}
+        share = max(1, room // max(1, len(named)))
+        reply = await self._redis.xreadgroup(
+            WORKERS, self._consumer, streams, count=share, block=wait_ms
+        )
+        return await self._ours(self._reader.claimed(partition, reply))
+
+    async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
+        """
+        Claim at most one segment of a recording, without waiting: a live final may come at any moment.
+
+        Called when the engine has nothing else to do.  Looks into the job streams that the last `claim` found.
+        """
+        job_streams = await self._streams.of(partition)
+        for job_stream in job_streams:
+            streams: dict[Any, Any] = {partition.recordings_in(job_stream): ">"}
+            reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=1)
+            if claimed := await self._ours(self._reader.claimed(partition, reply)):
+                return claimed
+        for job_stream in job_streams:
+            if claimed := await self._take_over_recorded(partition, job_stream, lease_ms):
+                return claimed
+        return []
+
+    async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
+        """
+        Claim about `room` finals that were handed back, and of each job stream at most one with an expired lease.
+
+        Only one at a time, because it may have killed its worker: no other job shall be tried together with it.
+        Looks into the job streams that the last `claim` found.
+        """
+        job_streams = await self._streams.of(partition)
+        share = max(1, room // max(1, len(job_streams) - 1))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for job_stream in job_streams:
+                await self._take_over(
+                    keys=[partition.finals_in(job_stream)],
+                    args=self._expired(share + 1, share, lease_ms),
+                    client=pipe,
+                )
+            answers = await pipe.execute()
+        taken = [
+            one
+            for job_stream, answer in zip(job_streams, answers, strict=True)
+            for one in self._reader.taken(partition, job_stream, answer)
+        ]
+        return await self._ours(taken)
+
+    async def _take_over_recorded(
+        self, partition: Partition, job_stream: str | None, lease_ms: int
+    ) -> list[Claimed]:
+        """At most one segment of one job stream that was handed back or whose lease has expired."""
+        answer = await self._take_over(
+            keys=[partition.recordings_in(job_stream)], args=self._expired(1, 1, lease_ms)
+        )
+        taken = self._reader.taken(partition, job_stream, answer)
+        return await self._ours([replace(one, recorded=True) for one in taken])
+
+    def _expired(self, most: int, handed_back: int, lease_ms: int) -> list[str | int]:
+        """Arguments of TAKE_OVER: `handed_back` jobs that were handed back, then one with an expired lease."""
+        return [WORKERS, self._consumer, most, HANDED_BACK_MS, handed_back, lease_ms, 1]
+
+    async def hand_back(self, claimed: Iterable[Claimed], *, tried: bool = False) -> None:
+        """
+        End the leases of these finals, so that another worker can claim them at once; partials are dropped.
+
+        Unless `tried` is set, the delivery is not counted.
+        """
+        claimed = tuple(claimed)
+        for stream, entries in finals_of(claimed):
+            await self._hand_back(
+                keys=[stream],
+                args=[WORKERS, self._consumer, HANDED_BACK_MS, int(tried), *entries],
+            )
+        await self.poll([one for one in claimed if one.effort is Effort.PARTIAL])
+
+    async def audio(self, claimed: Sequence[Claimed]) -> list[bytes]:
+        """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
+        return await self._audio.read(claimed)
+
+    async def begin(self, finals: Sequence[Claimed]) -> list[int]:
+        """Count one more try by an engine for each final.  Returns the number of tries of each."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in finals:
+                await self._try(
+                    keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
+                )
+            return [int(tries) for tries in await pipe.execute()]
+
+    async def poll(self, partials: Sequence[Claimed]) -> list[tuple[int, bytes]]:
+        """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""
+        if not partials:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in partials:
+                await self._poll(
+                    keys=[one.stream, one.keys.state(one.job.segment)],
+                    args=[WORKERS, one.entry, _STATE_TTL],
+                    client=pipe,
+                )
+            return [(int(revision), before) for revision, before in await pipe.execute()]
+
+    async def suggest(self, one: Claimed, revision: int, hypothesis: bytes, event: bytes) -> bool:
+        """Publish a partial.  Returns False if it comes too late and was not published."""
+        job, keys = one.job, one.keys
+        answer = await self._suggest(
+            keys=[keys.meta, keys.settled, keys.state(job.segment)],
+            args=[job.log, str(job.segment), revision, hypothesis, keys.live, event],
+        )
+        return int(answer) == 1
+
+    async def settle(
+        self, one: Claimed, event: bytes, dead: str = "", states: tuple[bytes, bytes] | None = None
+    ) -> Outcome:
+        """
+        Commit the terminal event of a final; `dead` is the reason if the final was given up.
+
+        `states`: the state of redaction that the event was made with, and the one after it.
+
+        Raises UnseenLogError when the caller must try again later.
+        """
+        job, keys = one.job, one.keys
+        segment = job.segment
+        answer = await self._settle(
+            keys=keys.settling(segment, one.stream),
+            args=[
+                WORKERS,
+                one.entry,
+                self._consumer,
+                job.log,
+                job.call_id,
+                keys.live,
+                segment.channel,
+                segment.number,
+                event,
+                dead,
+                *(states or ()),
+            ],
+        )
+        if answer == b"unseen":
+            raise UnseenLogError
+        return Outcome(answer.decode())
+
+    async def extend(self, claimed: Iterable[Claimed]) -> None:
+        """Renew the leases of these finals."""
+        for stream, entries in finals_of(claimed):
+            await self._extend(keys=[stream], args=[WORKERS, self._consumer, *entries])
+
+    async def _ours(self, claimed: list[Claimed]) -> list[Claimed]:
+        """
+        Keep the jobs of our tasks.  Move other finals to the job stream of their task; drop other partials.
+
+        A dropped partial is requested again.  A job without a valid language is kept: the engine reports the error.
+        """
+        foreign = [one for one in claimed if not self._can(one)]
+        if not foreign:
+            return claimed
+        await self.poll([one for one in foreign if one.effort is Effort.PARTIAL])
+        for one in foreign:
+            job_stream = stream_suffix(one.job.task)
+            if one.effort is Effort.FINAL and job_stream:
+                await self._register_streams(keys=[one.partition.job_streams], args=[job_stream])
+                await self._pass_on(
+                    keys=[one.stream, replace(one, job_stream=job_stream).stream],
+                    args=[WORKERS, self._consumer, one.entry],
+                )
+        return [one for one in claimed if one not in foreign]
+
+    def _can(self, one: Claimed) -> bool:
+        job_stream = stream_suffix(one.job.task)
+        return (
+            job_stream is None or job_stream == one.job_stream or self._streams.serves(job_stream)
+        )
