@@ -6,15 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, insert, select
 from support.call_records import CALL, final, recorded
 from support.postgres import emptied
 
-from transcripts.database import legacy
+from transcripts.database import legacy, upgrade
 from transcripts.database.schema import metadata
-from transcripts.database.upgrade import HEAD
+from transcripts.database.upgrade import HEAD, REVISIONS
 from transcripts.listing import Filters
 from transcripts.search_terms import read_query
 from transcripts.store import Store, StoreError
@@ -135,6 +137,36 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
 
     assert different == []
     store.close()
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_a_store_of_each_earlier_revision_is_upgraded(revision: str, tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(FOURTH_VERSION)
+    _bring_to(revision, f"sqlite:///{file}")
+    assert revision_of(file) == revision
+
+    store = Store.open(f"sqlite:///{file}")
+
+    assert revision_of(file) == HEAD
+    assert [one.call_id for one in store.calls()] == ["twice~2", "twice", "acme/c1", "c1"]
+    with store._engine.connect() as connection:
+        migration = MigrationContext.configure(connection, opts={"include_name": _is_ours})
+        assert compare_metadata(migration, metadata) == []
+    store.close()
+
+
+def _bring_to(revision: str, url: str) -> None:
+    """What the program of `revision` did with a store of the version before the migrations."""
+    engine, config = create_engine(url), Config()
+    config.set_main_option("script_location", str(Path(upgrade.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        legacy.bring_to_last(connection, 4)
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.exec_driver_sql("UPDATE schema_version SET version = 5")
+    engine.dispose()
 
 
 def test_a_store_in_postgresql_is_upgraded_too(postgres_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from .schema import metadata
 HEAD = "6"
 """The last revision in `migrations/versions/`."""
 
-_REVISIONS = ("5", "6")
+REVISIONS = ("5", "6")
 """All revisions, in order."""
 
 _TOMBSTONE = 5
@@ -45,11 +45,11 @@ def bring_up_to_date(connection: Connection) -> None:
     revision = _revision(connection)  # another process may have done it meanwhile
     if revision == HEAD:
         return
-    version = _version(connection)
-    if revision is None and not version:
-        _create(connection)
-        return
     if revision is None:
+        version = _version(connection)
+        if not version:
+            _create(connection)
+            return
         legacy.bring_to_last(connection, version)
     with _one_at_a_time:
         _migrate(connection)
@@ -92,7 +92,7 @@ def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found is not None and found not in _REVISIONS:
+    if found is not None and found not in REVISIONS:
         raise NewerError(str(found))
     return found
 
