@@ -21,8 +21,7 @@ from websockets.asyncio.client import connect as connect_socket
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.latency import Lags, one_call
-
+from bench.live_calls import Lags, one_call
 from bench.recipe import percentile, recipe
 from bench.recordings import Timed, running, speech
 from bench.rig import RigProcess, free_ports, listens

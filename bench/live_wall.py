@@ -25,10 +25,9 @@ from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.pinned import cpu_seconds
-
 from bench.synthetic_calls import SyntheticCall, talk
 from broker.connection import connect
+from cli.bench.server_process import cpu_seconds
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 

@@ -87,8 +87,8 @@ async def of_other_client(url: str, audio: bytes) -> str:
         if not is_openai:
             await socket.send('{"type":"CloseStream"}')
         wanted = 3 if is_openai else 10**6
-        async for message in socket:
-            heard.append(str(message))
+        async for answer in socket:
+            heard.append(str(answer))
             if sum("transcription.completed" in one for one in heard) >= wanted:
                 break
     return "\n".join(heard)

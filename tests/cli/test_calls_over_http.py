@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import pytest
@@ -18,7 +19,16 @@ from cli import keys
 from protocol.auth.credentials import Scope
 from protocol.call import Role
 from protocol.event_codec import entry_of
-from protocol.events import CallEnded, CallStarted, Final, SegmentId, Span, Timing, Word
+from protocol.events import (
+    CallEnded,
+    CallStarted,
+    Final,
+    LoggedEvent,
+    SegmentId,
+    Span,
+    Timing,
+    Word,
+)
 from transcripts.outbox import Recorded
 from transcripts.store import Store
 from trunkline import main
@@ -34,6 +44,12 @@ class Remote:
     store_url: str
 
 
+class Ask(Protocol):
+    """Runs a command; returns what it printed."""
+
+    def __call__(self, command: str, *arguments: str, status: int = 0, key: str = "") -> str: ...
+
+
 def filled(url: str) -> None:
     store = Store.open(url)
     for number, text in enumerate(("the invoice is overdue", "thank you, goodbye")):
@@ -41,7 +57,7 @@ def filled(url: str) -> None:
         said = Final(SegmentId(0, 0), Span(0, 8_000), words, "en", 0, (), "e", Timing(1, 2))
         started = CallStarted((Role.AGENT,), "en", "twilio", 1_700_000_000.0 + number)
         for name in (f"acme/c{number}", f"globex/other{number}"):
-            events = (started, said, CallEnded("hangup", 32_000, 1, ()))
+            events: tuple[LoggedEvent, ...] = (started, said, CallEnded("hangup", 32_000, 1, ()))
             store.record([Recorded(name, entry_of(one, seq)) for seq, one in enumerate(events, 1)])
     store.close()
 
@@ -83,8 +99,11 @@ def _answers(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 @pytest.fixture
 def ask(
-    remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-):
+    remote: Remote,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Ask:
     """Run a command with the URL and the key; returns what it printed."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))  # no store there
     (tmp_path / "key").write_text(remote.key)
@@ -99,7 +118,7 @@ def ask(
     return run
 
 
-def test_calls_are_listed_searched_shown_and_exported(ask, tmp_path: Path) -> None:
+def test_calls_are_listed_searched_shown_and_exported(ask: Ask, tmp_path: Path) -> None:
     listed = ask("calls")
     first = json.loads(ask("calls", "--limit", "1", "--json"))
     rest = json.loads(ask("calls", "--json", "--cursor", first["next_cursor"]))
@@ -115,7 +134,7 @@ def test_calls_are_listed_searched_shown_and_exported(ask, tmp_path: Path) -> No
     assert json.loads(ask("show", "c1", "--json"))["words"] == 3
 
 
-def test_calls_are_tagged_held_and_deleted(ask, remote: Remote) -> None:
+def test_calls_are_tagged_held_and_deleted(ask: Ask, remote: Remote) -> None:
     ask("tag", "c0", "vip", "late", "--agent", "ann", "--legal-hold", "on")
     ask("tag", "c0", "--", "-late")
     kept = ask("delete", "c0", status=1)
@@ -142,14 +161,16 @@ def test_calls_are_tagged_held_and_deleted(ask, remote: Remote) -> None:
         (("calls", "--tenant", "globex"), "the key names the tenant"),
     ],
 )
-def test_what_the_api_refuses_is_told_in_one_line(ask, arguments, sentence: str) -> None:
+def test_what_the_api_refuses_is_told_in_one_line(
+    ask: Ask, arguments: tuple[str, ...], sentence: str
+) -> None:
     said = ask(*arguments, status=2)
 
     assert sentence in said
     assert len(said.splitlines()) == 1
 
 
-def test_a_key_that_does_not_suffice_is_told(ask, remote: Remote) -> None:
+def test_a_key_that_does_not_suffice_is_told(ask: Ask, remote: Remote) -> None:
     assert "not valid: see --key" in ask("calls", status=2, key="tk_wrong")
     assert "does not permit" in ask("delete", "c1", status=1, key=remote.reader)
 

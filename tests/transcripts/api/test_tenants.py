@@ -182,7 +182,7 @@ async def test_a_stranger_host_is_refused_where_there_are_no_keys(
 
 
 async def test_event_streams_are_limited_by_key_and_by_tenant(
-    redis: Redis, store: Store, tmp_path
+    redis: Redis, store: Store, tmp_path: Path
 ) -> None:
     made = site(tmp_path)
     settings = ApiSettings(keys_file=str(made.file), listeners_per_key=1, max_listeners=4)
