@@ -35,7 +35,7 @@ _KEPT = {
 }
 """The types of event that are stored, and what tells two of one type apart."""
 
-_NOT_STORED = ("seq", "v", "call_id", "per_segment", "bridge_call_id")
+_NOT_STORED = ("seq", "v", "call_id", "per_segment", "bridge_call_id", "metadata", "sample_rate")
 
 
 def rows_in(log: Iterable[Mapping[str, Any]]) -> Rows:
