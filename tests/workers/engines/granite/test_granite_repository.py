@@ -66,7 +66,7 @@ def up(repository: Path, answers: Path, tmp_path: Path) -> Iterator[str]:
         f"export TRUNKLINE_GRANITE_MODEL={shlex.quote(str(repository))} TRUNKLINE_GRANITE_MAX_BATCH=2\n"
         f"export TRUNKLINE_GRANITE_MANIFEST={shlex.quote(str(sums))} TRUNKLINE_GRANITE_REVISION=\n"
         f"export TRUNKLINE_GRANITE_CANARY_ANSWERS={shlex.quote(str(answers))} TRUNKLINE_GRANITE_DRAFTS=never\n"
-        "export TRUNKLINE_GATEWAY_HTTP_PORT=0 TRUNKLINE_GATEWAY_AUDIOSOCKET_PORT=0 TRUNKLINE_API_PORT=0\n"
+        "export TRUNKLINE_GATEWAY_HTTP_PORT=0 TRUNKLINE_GATEWAY_AUDIOSOCKET_PORT=0\n"
         f"exec {shlex.quote(sys.executable)} -m trunkline up --engine granite --port 0"
     )
     with subprocess.Popen(
