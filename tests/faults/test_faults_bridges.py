@@ -140,7 +140,8 @@ async def test_c21_a_herd_is_let_in_as_far_as_there_is_room_and_spread_otherwise
 
     assert (len(inside), len(refused)) == (60, 240)
     assert {response.status_code for response in refused} == {503}
-    assert {response.headers["Retry-After"] for response in refused} == {"1", "2", "3", "4"}
+    # 20 clients for each second, from the next one on: 240 come back within 13 s, on a slow machine sooner
+    assert {int(response.headers["Retry-After"]) for response in refused} <= set(range(1, 14))
 
 
 def deaf(url: str, call_id: str) -> socket.socket:
