@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from support.credentials import site
 
@@ -162,7 +163,9 @@ async def test_the_page_tells_when_the_first_audio_of_a_phone_system_arrives(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guarded(tmp_path_factory) -> AsyncIterator[tuple[Stack, str, str]]:
+async def guarded(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[Stack, str, str]]:
     """A stack whose API needs keys: with an admin key of no tenant, whose calls the gateway brings, and one of acme."""
     folder = tmp_path_factory.mktemp("guarded")
     made = site(folder)
