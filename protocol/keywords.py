@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 MOST_TERMS = 500
 LONGEST_TERM = 64
+_SHORTEST_PART = 4
+"""Letters of a name's part that may be preferred alone: `Ekwall`, but not `van` or `Mr`."""
 
 _SPACE = re.compile(r"\s+")
 _SIGNS = frozenset(" -'’.&/+#!():@\u200c\u200d\u00b7\u2010\u2011\u2013\u02bc\u05f3\u05f4\u30fb")
@@ -51,6 +53,18 @@ def clean(terms: Iterable[str]) -> CleanKeywords:
 def split(text: str) -> list[str]:
     """Split a list in one string, separated by comma, semicolon or newline, as bridges without lists send it."""
     return [term.strip() for term in re.split(r"[,\n;]", text) if term.strip()]
+
+
+def name_parts(term: str) -> tuple[str, ...]:
+    """Words of a name that are also said alone: `Tobias`, `Ekwall` of `Tobias Ekwall`; none of a single word."""
+    words = term.split()
+    if len(words) < 2:
+        return ()
+    return tuple(
+        word
+        for word in words
+        if word != word.lower() and sum(map(str.isalpha, word)) >= _SHORTEST_PART
+    )
 
 
 def _objection(term: str) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.keywords import LONGEST_TERM, MOST_TERMS, clean, split
+from protocol.keywords import LONGEST_TERM, MOST_TERMS, clean, name_parts, split
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,9 @@ def test_nothing_gets_through_that_could_be_more_than_a_name(terms: list[str]) -
 
 def test_a_list_in_one_string() -> None:
     assert split(" Acme, Priya Raman;\nOrvanta,, ") == ["Acme", "Priya Raman", "Orvanta"]
+
+
+def test_parts_of_a_name_are_its_longer_words_with_a_capital() -> None:
+    assert name_parts("Tobias Ekwall") == ("Tobias", "Ekwall")
+    assert name_parts("Mr Jan van Vermeer (UK)") == ("Vermeer",)
+    assert name_parts("Quillon") == name_parts("order number") == ()

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from protocol.keywords import name_parts
+
 from ..engines.base import RecognisedWord
 from .ordinary_words import ORDINARY
 
@@ -46,13 +48,15 @@ def keywords_in(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> tup
 
 def written_as_listed(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> list[str]:
     """
-    Return the text of each word, with keywords spelled as in the list; if several keywords fit, the longest is
-    used.
+    Return the text of each word, with keywords and parts of names spelled as in the list; if several fit, the
+    longest is used.
     """
+    keywords = list(keywords)
+    parts = [part for term in keywords for part in name_parts(term)]
     pieces = _placed(words)
     written = [word.text for word in words]
     taken: set[int] = set()
-    for term in sorted(keywords, key=lambda each: -len(_pieces(each))):
+    for term in sorted(dict.fromkeys([*keywords, *parts]), key=lambda each: -len(_pieces(each))):
         for one in _occurrences(words, pieces, term):
             places = range(one.start, one.end)
             if taken.isdisjoint(places):

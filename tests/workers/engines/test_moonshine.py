@@ -1,9 +1,13 @@
 import subprocess
 import sys
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 
+from tests.support.wav import read_wav
 from workers.engines.base import Effort, EngineError, Samples, Utterance
 from workers.engines.moonshine.engine import Moonshine
 from workers.text.keyword_match import written_as_listed
@@ -66,6 +70,17 @@ def test_a_name_that_the_search_favoured_is_marked(moonshine: Moonshine, beckett
     (heard,) = moonshine.transcribe([Utterance(beckett, keywords=("No matter",))])
 
     assert [word.text for word in heard.words if word.leaned] == ["no", "matter"]
+
+
+def test_a_part_of_a_listed_name_is_recognised_alone(moonshine: Moonshine) -> None:
+    rate, (agent, _) = read_wav(Path(str(resources.files("cli") / "demo" / "call.wav")))
+    turn = agent[int(13.5 * rate) : int(18.2 * rate)]
+    samples = soxr.resample(turn.astype(np.float32) / 32_768, rate, 16_000)
+
+    (heard,) = moonshine.transcribe([Utterance(samples, keywords=("Quillon", "Tobias Ekwall"))])
+
+    written = " ".join(written_as_listed(heard.words, ["Tobias Ekwall"]))
+    assert "Mr. Ekwall" in written  # without the part in the list it is "Mr. Equal"
 
 
 def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> None:

@@ -34,6 +34,10 @@ def heard(text: str, leaned: str = "") -> tuple[RecognisedWord, ...]:
         ("call acme now", "Acme", "Acme", "call Acme now"),  # a recogniser without capitals
         ("Acme called", "ACME", "ACME", "ACME called"),
         ("Zelvo", "Zelvo Dock", "", "Zelvo"),
+        ("ask mr. ekwall, please", "Tobias Ekwall", "", "ask mr. Ekwall, please"),
+        ("Thank you. Ekwall speaking", "Tobias EKWALL", "", "Thank you. EKWALL speaking"),
+        ("We moved the dock", "Zelvo Dock", "", "We moved the dock"),
+        ("Ann Marsh and the marsh", "Ann Marsh", "Ann Marsh", "Ann Marsh and the marsh"),
         ("Ask Dr. O'Neil.", "Dr. O'Neil", "Dr. O'Neil", "Ask Dr. O'Neil."),
         ("Ask Dr O\u2019Neil, please", "Dr. O'Neil", "Dr. O'Neil", "Ask Dr. O'Neil, please"),
         ("Is it Dr.?", "Dr.", "Dr.", "Is it Dr.?"),

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from protocol.clock import ENGINE_RATE
+from protocol.keywords import name_parts
 
 from .. import hallucination
 from ..base import (
@@ -175,10 +176,11 @@ class Moonshine:
         return Beam(limits, self._bias(utterance.keywords), self._width)
 
     def _make_bias(self, terms: tuple[str, ...]) -> Bias:
-        """Leans towards every spelling of the terms but those of names that are common words: Will, Mark, May."""
+        """Leans towards every spelling of terms and parts of names, but not towards common words: Will, Mark."""
+        parts = [part for term in terms for part in name_parts(term)]
         rows = (
             self._vocabulary.tokens(spelling)
-            for term in terms
+            for term in dict.fromkeys([*terms, *parts])
             if not self._is_common_word(term)
             for spelling in sorted(_spellings(term))
         )
