@@ -35,6 +35,14 @@ class SearchLimits:
     token had a probability of up to 0.98, and yet each digit after it was almost certain.
     """
 
+    length_reward: float = 0.0
+    """
+    Added to the score of a row for each token, by beam search.
+
+    Every token lowers the score, so that a short wrong text may win over a whole sentence.  But with a reward the
+    search also repeats a digit once too often or too seldom: it is for a second search.
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -212,7 +220,7 @@ class Beam:
             likeliest = np.argpartition(following, -self._width)[-self._width :]
             for token in {*likeliest.tolist(), *self._promising(row, following)}:
                 leaning, gain = self._bias.follow(row.leaning, token)
-                score = row.score + float(following[token]) + gain
+                score = row.score + float(following[token]) + gain + self._limits.length_reward
                 found.append(_Candidate(parent, token, score, leaning))
         return found
 
@@ -234,7 +242,7 @@ class Beam:
         return _Row(row.tokens, row.log_probs, candidate.score, candidate.leaning)
 
     def _settled(self) -> bool:
-        """Whether no better row is possible: scores fall with every token except those of keywords."""
+        """Whether no better row is likely: scores seldom rise, except with the tokens of keywords."""
         longest = len(self._rows[0].tokens)
         best = max((row.score for row in self._ended), default=-np.inf)
         return longest >= self._limits.most or best >= max(row.score for row in self._rows)

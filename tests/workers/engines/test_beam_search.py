@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -43,6 +44,26 @@ LURE: Table = {
     (B,): {C: 0.95},
 }
 """A looks better at first; B, C is better in the end."""
+
+
+SENTENCE: Table = {
+    (): {A: 0.5, B: 0.45},
+    (A,): {END: 0.6},
+    (B,): {C: 0.9},
+    (B, C): {C: 0.9},
+    (B, C, C): {C: 0.9},
+    (B, C, C, C): {D: 0.9},
+    (B, C, C, C, D): {END: 0.9},
+}
+"""A ends at once and is half as likely; the sentence after B is sure of each of its tokens."""
+
+
+def test_with_a_reward_for_length_a_beam_prefers_a_sure_sentence_to_a_short_likelier_text() -> None:
+    rewarded = search(SENTENCE, Beam(replace(limits(), length_reward=0.15), bias(), width=4))
+    plain = search(SENTENCE, Beam(limits(), bias(), width=4))
+
+    assert rewarded.tokens == (B, C, C, C, D)
+    assert plain.tokens == (A,)
 
 
 def test_greedy_takes_the_likeliest_token_each_time() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+from support.wav import read_wav
 
-from tests.support.wav import read_wav
 from workers.engines.base import Effort, EngineError, Samples, Utterance
 from workers.engines.moonshine.engine import Moonshine
 from workers.text.keyword_match import written_as_listed

@@ -3,9 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+Places = npt.NDArray[np.int64]
 START, END = 1, 2
 _SPACE = "▁".encode()
 _FIRST_BYTE, _FIRST_PIECE = 3, 259
@@ -35,7 +40,7 @@ class Spelled:
         return math.log(max(self.probability, 1e-12)) / self.tokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Vocabulary:
     """The bytes of each token.  A word begins with `▁` (SentencePiece, Kudo and Richardson 2018)."""
 
@@ -70,6 +75,17 @@ class Vocabulary:
             pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
         return tuple(token for piece in pieces for token in self._as_tokens(piece))
 
+    @cached_property
+    def capitals(self) -> tuple[Places, Places]:
+        """The tokens that begin a word with a small letter and have a twin with a capital, and these twins."""
+        twins = {
+            token: self.ranks[capital]
+            for piece, token in self.ranks.items()
+            if piece.startswith(_SPACE) and (capital := _capital(piece)) in self.ranks
+            if capital != piece
+        }
+        return np.array(list(twins)), np.array(list(twins.values()))
+
     def _next_merge(self, pieces: Sequence[bytes]) -> int | None:
         """The index at which byte pair encoding joins two pieces next, or None at its end."""
         pairs = [left + right for left, right in pairwise(pieces)]
@@ -81,6 +97,12 @@ class Vocabulary:
         if piece in self.ranks:
             return [self.ranks[piece]]
         return [_FIRST_BYTE + byte for byte in piece]
+
+
+def _capital(piece: bytes) -> bytes:
+    """The piece with its first letter in upper case, if that is an ASCII letter."""
+    first = len(_SPACE)
+    return piece[:first] + piece[first : first + 1].upper() + piece[first + 1 :]
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
