@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 from redis.asyncio import Redis
@@ -94,7 +95,8 @@ class SessionRoutes:
         line = AuditLine(permit.name, permit.tenant, "issue embed token", permit.filed(call_id))
         await self.store.run(lambda store: store.audit(line))
         token = self.credentials.embed_token(permit, call_id, expires)
-        return json_response(EmbedTokenBody(token, f"/embed/{call_id}#token={token}", expires))
+        path = f"/embed/{quote(call_id, safe='')}#token={token}"
+        return json_response(EmbedTokenBody(token, path, expires))
 
     async def _is_known(self, filed: str) -> bool:
         if await self.redis.exists(CallKeys.of(filed, self.partitions).log):
