@@ -19,8 +19,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.live_wall import api_process
 from bench.synthetic_calls import talk
@@ -28,6 +27,7 @@ from broker.connection import connect
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 
+ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "build" / "screenshots"
 SHOWN = ("call", "call-phone-dark", "wall", "finished-call")
 """The pictures that README and documents show."""
@@ -104,7 +104,7 @@ async def take(browser: Browser, url: str, shot: Shot) -> None:
 
 
 async def main(chromium: Path) -> None:
-    """Make all pictures."""
+    """Make all pictures.  `chromium`: the program."""
     BUILT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="trunkline-screenshots-"))
     async with (
@@ -116,9 +116,7 @@ async def main(chromium: Path) -> None:
         redis, over, done = connect(RedisSettings(url=valkey_url)), asyncio.Event(), asyncio.Event()
         ended = asyncio.create_task(talk(redis, 6, done, name="done", before=240))
         live = asyncio.create_task(talk(redis, 30, over))
-        browser = await playwright.chromium.launch(
-            executable_path=chromium.resolve() / "chromium", args=_ARGUMENTS
-        )
+        browser = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         await asyncio.sleep(8)  # people talk
         done.set()
         await ended
@@ -134,4 +132,4 @@ async def main(chromium: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]).resolve() / "chromium"))
