@@ -205,7 +205,7 @@ def log_calls() -> Iterator[tuple[str, ast.Call]]:
         for path in (ROOT / package).glob(pattern):
             for node in ast.walk(ast.parse(path.read_text())):
                 match node:
-                    case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=verb)) if verb in verbs:  # fmt: skip
+                    case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"), attr=verb)) if verb in verbs:  # fmt: skip
                         yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 

@@ -42,11 +42,12 @@ def ibans(tokens: Sequence[Token], numbers: Sequence[Atom], language: str) -> li
     """The places of the IBANs in `tokens`. `numbers`: the numbers in them."""
     found: list[Places] = []
     for stretch in _stretches(tokens, numbers, language):
-        for start in range(len(stretch)):
+        start = 0
+        while start < len(stretch):
             end = _end(stretch, start)
             if end is not None:
                 found.append((stretch[start][1], stretch[end][2]))
-                break
+            start = 1 + (start if end is None else end)
     return found
 
 

@@ -200,6 +200,7 @@ def test_the_state_holds_no_digits() -> None:
         ({DataKind.SSN}, "my number is 123-45-6789", "my number is [SSN]"),
         ({DataKind.SSN}, "the last four of my social are six seven eight nine", "the last four of my social are [SSN]"),
         ({DataKind.IBAN}, "it is DE89 3704 0044 0532 0130 00 okay", "it is [IBAN] okay"),
+        ({DataKind.IBAN}, "DE89 3704 0044 0532 0130 00, uh GB82 WEST 1234 5698 7654 32", "[IBAN], uh [IBAN]"),
         ({DataKind.IBAN}, "delta echo eight nine 3704 0044 0532 0130 00", "[IBAN]"),
         ({DataKind.TELEPHONE}, "call me on 415 555 0123", "call me on [TELEPHONE]"),
         ({DataKind.DATE_OF_BIRTH}, "I was born on March 12 1980", "I was born on [DATE_OF_BIRTH]"),
