@@ -56,7 +56,7 @@ class Talk:
     bridge: ClientConnection
     heard: Listener
     engine: Reciter
-    _finals: int = 0
+    finals: int = 0
 
     async def begin(self, channel: int, phrase: str) -> None:
         """Speak, until a partial has stable words, and do not stop speaking: there is no final."""
@@ -70,8 +70,8 @@ class Talk:
     async def stop(self) -> dict[str, object]:
         """Be silent, until the final is there."""
         await self._send(0, np.zeros(8_000, dtype=np.int16))
-        self._finals += 1
-        return await self.heard.until("segment.final", self._finals)
+        self.finals += 1
+        return await self.heard.until("segment.final", self.finals)
 
     async def say(self, channel: int, phrase: str) -> dict[str, object]:
         """Speak, and wait for the final."""
@@ -126,31 +126,40 @@ class Stack:
         self,
         call_id: str,
         keywords: Iterable[str] = (),
+        *,
         gateway: str = "",
+        key: str = "",
         metadata: Mapping[str, str] | None = None,
+        **more: object,
     ) -> AsyncIterator[Talk]:
-        """Bring a call, at `gateway` or at that of the stack."""
+        """Bring a call, at `gateway` or at that of the stack, with `key` if it needs one; `more` of its `start`."""
         start = {
             "call_id": call_id,
             "channels": ["agent", "customer"],
             "keywords": list(keywords),
             "endpointing_ms": 300,
             "metadata": dict(metadata or {}),
+            **more,
         }
-        async with calling(gateway or self.pipe.url, **start) as (bridge, heard):
+        async with calling(gateway or self.pipe.url, key, **start) as (bridge, heard):
             yield Talk(bridge, heard, self.engine)
 
 
 @asynccontextmanager
-async def stack(folder: Path, settings: ApiSettings | None = None) -> AsyncIterator[Stack]:
-    """Run everything while the context lasts.  The gateway needs no keys; the API as `settings` say."""
-    engine = Reciter()
+async def stack(
+    folder: Path, settings: ApiSettings | None = None, *, keyed_gateway: bool = False
+) -> AsyncIterator[Stack]:
+    """Run everything while the context lasts.  The API needs keys as `settings` say; the gateway if `keyed_gateway`."""
+    engine, settings = Reciter(), settings or ApiSettings()
+    keys_file = settings.keys_file if keyed_gateway else ""
     with ValkeyServer(folder / "valkey.sock") as valkey:
         redis = connect(RedisSettings(url=valkey.url))
         url = f"http://127.0.0.1:{usable_port(0)}"
-        gateway = GatewaySettings(drain_seconds=0, vad="webrtc", allowed_origins=url)
+        gateway = GatewaySettings(
+            drain_seconds=0, vad="webrtc", allowed_origins=url, keys_file=keys_file
+        )
         async with pipeline(redis, folder, engine, gateway=gateway) as pipe:
-            shown = (settings or ApiSettings()).model_copy(update={"gateway_url": pipe.url})
+            shown = settings.model_copy(update={"gateway_url": pipe.url})
             running = Stack(pipe, redis, valkey, engine, shown, url)
             await running.start_api()
             yield running

@@ -29,6 +29,8 @@ async def test_a_partial_changes_in_place_and_becomes_final_without_a_layout_shi
     await expect(page.locator(".terms .heard")).to_contain_text("Acme")
     await expect(page.locator(".terms li:not(.heard)")).to_contain_text("Priya Raman")
     assert await layout_shifts(page) == []
+    await page.get_by_role("button", name="Show the timeline").click()
+    await expect(page.get_by_role("slider", name="Position in the call")).to_be_visible()
 
 
 async def test_a_reload_in_mid_call_shows_everything_so_far_and_goes_on(

@@ -160,10 +160,15 @@ class Listener:
 
 
 @asynccontextmanager
-async def calling(url: str, **start: object) -> AsyncIterator[tuple[ClientConnection, Listener]]:
-    """Connect a native bridge and send its `start`."""
+async def calling(
+    url: str, key: str = "", /, **start: object
+) -> AsyncIterator[tuple[ClientConnection, Listener]]:
+    """Connect a native bridge, with a key if there is one, and send its `start`."""
     listener = Listener()
-    async with connect(f"{url}/v1/calls", compression=None) as connection:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    async with connect(
+        f"{url}/v1/calls", compression=None, additional_headers=headers
+    ) as connection:
         listening = asyncio.ensure_future(listener.listen(connection))
         await connection.send(json.dumps({"type": "start", **start}))
         try:

@@ -30,18 +30,29 @@ class CallPage {
     this.keywords = new KeywordsPanel(find("[data-keywords]"), this.api, callId, this.transcript, canChange);
     this.bookmarks = new BookmarksPanel(find("[data-bookmarks]"), callId, this.transcript, this.view);
     this.facts = new FactsPanel(find(".facts-list"), this.transcript);
-    this.finished = new FinishedCall({ timeline: find("[data-timeline]"), downloads: find("[data-downloads]") }, callId, this.transcript, this.view);
+    const places = { timeline: find("[data-timeline]"), downloads: find("[data-downloads]"), button: find("[data-tool=timeline]") };
+    this.finished = new FinishedCall(places, callId, this.transcript, this.view);
     this.search = new CallSearch(find(".find"), this.transcript, this.view);
     this.notice = new ConnectionNotice(find("[data-connection]"), () => this.events.retry());
     this.events = new CallEvents({ api: this.api, callId, onEvents: (all) => this.#take(all), onState: (state) => this.#show(state) });
   }
 
-  start() {
+  async start() {
     find("h1").textContent = this.callId;
     document.title = `${this.callId} · Trunkline`;
     this.#prepareTools();
+    if (await this.#isOver()) this.finished.open();
     this.events.start();
     this.ticking = setInterval(() => this.#tick(), 1_000);
+  }
+
+  /** Whether the call is over already.  What goes wrong here, the events tell too. */
+  async #isOver() {
+    try {
+      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}`)).status === "ended";
+    } catch {
+      return false;
+    }
   }
 
   #take(events) {

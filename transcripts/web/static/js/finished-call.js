@@ -6,17 +6,29 @@ import { element, icon } from "./text.js";
 const FORMS = [["txt", "Text"], ["srt", "SRT"], ["vtt", "WebVTT"], ["json", "JSON"], ["csv", "CSV"],
   ["md", "Markdown"], ["ctm", "CTM"], ["stm", "STM"]];
 
-/** `places`: `{timeline, downloads}`, hidden until the call is over. */
+/**
+ * `places`: `{timeline, downloads, button}`, hidden until the call is over.
+ *
+ * A timeline that appears moves the text.  So it is shown at once only if the call was over when the page was opened;
+ * to a reader who was there when it ended, a button is offered.
+ */
 export class FinishedCall {
-  #places; #transcript; #view; #timeline = null; #shown = 0; #sought = false;
+  #places; #transcript; #view; #timeline = null; #shown = 0; #sought = false; #isWanted = false;
 
   constructor(places, callId, transcript, view) {
     this.#places = places;
     this.#transcript = transcript;
     this.#view = view;
     const path = `/v1/calls/${encodeURIComponent(callId)}`;
+    places.button.addEventListener("click", () => this.open());
     places.downloads.querySelector("ul").replaceChildren(...FORMS.map(([form, name]) => element("li", {},
       element("a", { class: "button", href: `${path}/transcript.${form}`, download: `${callId.replace(/[^\w.-]/g, "_")}.${form}` }, icon("down"), name))));
+  }
+
+  /** Show the timeline from now on, once the call is over. */
+  open() {
+    this.#isWanted = true;
+    this.show();
   }
 
   /** Show what belongs to the end of the call.  Call it after each change of the transcript. */
@@ -25,8 +37,9 @@ export class FinishedCall {
     const { ended, rows } = this.#transcript;
     this.#places.downloads.hidden = !ended;
     const isPicture = Boolean(ended) && rows.some((row) => row.kind === "segment");
-    this.#places.timeline.hidden = !isPicture;
-    if (!isPicture || this.#shown === rows.length) return;
+    this.#places.button.hidden = !isPicture || this.#isWanted;
+    this.#places.timeline.hidden = !isPicture || !this.#isWanted;
+    if (this.#places.timeline.hidden || this.#shown === rows.length) return;
     this.#shown = rows.length;
     this.#timeline ??= new Timeline(this.#places.timeline, (row) => this.#view.show(row.key));
     this.#timeline.show(rows, ended.duration_ms);

@@ -43,11 +43,13 @@ function parameters(values) {
   return query;
 }
 
-function readAddress() {
+/** Fill the form from the address.  `typed`: words that were typed before this script ran. */
+function readAddress(typed = "") {
   const wanted = new URLSearchParams(location.search);
   for (const field of form.elements) {
     if (field.name) field.value = wanted.get(field.name) ?? DEFAULTS[field.name] ?? "";
   }
+  if (typed && !wanted.has("q")) form.elements.q.value = typed;
   const number = FILTERS.filter((name) => wanted.has(name)).length;
   if (number) find("[data-filters]").open = true;
 }
@@ -132,5 +134,5 @@ addEventListener("popstate", () => { readAddress(); search(); });
 
 startShell();
 await requireSession();
-readAddress();
+readAddress(form.elements.q.value);
 search();
