@@ -86,6 +86,7 @@ async def test_a_session_sees_the_calls_of_its_tenant_only(guarded: Guarded, pag
         await expect(page.get_by_role("heading", name="This call has not begun")).to_be_visible()
         assert await page.locator(".segment").count() == 0
         await page.get_by_role("button", name="Log out").click()
+        await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
         await _logged_in(page, guarded, guarded.keys.acme_reader, "/calls/c1")
         await expect_all(page, talk)
         await expect(page.get_by_label("New keyword")).to_be_hidden()
@@ -125,6 +126,38 @@ async def test_an_embedded_page_shows_one_call_with_a_token_until_it_expires(
     assert [one.status_code for one in others] == [403, 200, 200]
     assert {call["call_id"] for call in others[1].json()["calls"]} == {"c2"}
     assert (stranger.status_code, reissued.status_code) == (404, 403)
+
+
+async def test_the_custom_element_shows_a_call_and_tells_its_page_the_finals(
+    guarded: Guarded, page: Page
+) -> None:
+    url, keys = guarded.stack.url, guarded.keys
+    async with (
+        guarded.stack.call("c3", key=keys.acme_bridge) as talk,
+        httpx.AsyncClient() as client,
+    ):
+        await talk.say(1, WORDS)
+        issued = await client.post(
+            f"{url}/v1/calls/c3/embed-tokens", json={}, headers=bearer(keys.acme_reader)
+        )
+        await page.goto(f"{url}/login")
+        await page.add_script_tag(url=f"{url}/trunkline-captions.js")
+        await page.evaluate(
+            """([server, token]) => {
+              window.finals = [];
+              const element = document.createElement("trunkline-captions");
+              element.addEventListener("trunkline-final", (event) => window.finals.push(event.detail.text));
+              for (const [name, value] of Object.entries({ server, call: "c3", token })) element.setAttribute(name, value);
+              document.body.replaceChildren(element);
+            }""",
+            [url, issued.json()["token"]],
+        )
+        await expect_all(page, talk)
+        await talk.say(0, WORDS)
+        await expect_all(page, talk)
+        await talk.hang_up()
+
+    assert await page.evaluate("window.finals") == [WORDS, WORDS]
 
 
 async def _expired(guarded: Guarded, call_id: str) -> str:

@@ -36,6 +36,7 @@ ELEMENT = "/trunkline-captions.js"
 _ELEMENT_PARTS = (
     "text.js",
     "api.js",
+    "event-stream.js",
     "events.js",
     "transcript.js",
     "row.js",
