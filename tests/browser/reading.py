@@ -1,6 +1,6 @@
 """What a page shows, for comparison with what was said."""
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Frame, Page, expect
 
 from browser.stack import Talk
 
@@ -15,7 +15,7 @@ _SHIFTS = """() => new Promise((done) => {
 """Layout shifts without the reader's doing: https://wicg.github.io/layout-instability/"""
 
 
-async def shown(page: Page) -> list[tuple[int, str]]:
+async def shown(page: Page | Frame) -> list[tuple[int, str]]:
     """Return channel and text of all finals on the page, in the order of the page."""
     found = await page.locator(".segment.final").evaluate_all(
         "rows => rows.map((row) => [row.classList.contains('agent') ? 0 : 1, row.querySelector('.words').textContent])"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
 from support.api import bearer
 from support.credentials import Site, site
@@ -49,6 +50,7 @@ async def test_a_reader_logs_in_once_and_the_key_stays_out_of_reach_of_scripts(
 ) -> None:
     await _logged_in(page, guarded, "tk_wrong", "/calls/c1")
     await expect(page.get_by_role("alert")).to_contain_text("not valid")
+    assert (await Axe().run(page)).response["violations"] == []
     await page.get_by_label("Key", exact=True).fill(guarded.keys.acme_reader)
     await page.get_by_role("button", name="Log in").click()
     await expect(page.get_by_role("heading", name="This call has not begun")).to_be_visible()
