@@ -25,6 +25,9 @@ _PAUSE_IN_CARD = from_seconds(15.0)
 _MEMORY = from_seconds(60.0)
 """How long, in samples, a card number or a question for one counts for the runs after it."""
 
+_MOST_HELD = 200
+"""Digits of the longest run: the work at its end is bounded. Nobody keys in so many without a pause."""
+
 _SHORTEST_PART = 4
 """Digits that are held longer if a card number may begin with them."""
 
@@ -69,6 +72,8 @@ class KeypadRedactor:
         before = self.listen(channel, at)
         if digit in _ENDS:
             return [*before, *self._end(channel, digit), DtmfPressed(channel, digit, at)]
+        if channel in self._runs and len(self._runs[channel].digits) >= _MOST_HELD:
+            before = [*before, *self._end(channel)]
         run = self._runs.setdefault(channel, _Run())
         run.digits += digit
         run.places.append(at)

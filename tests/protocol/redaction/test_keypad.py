@@ -93,3 +93,12 @@ def test_a_digit_is_held_back_until_a_pause_and_never_before() -> None:
 
 def test_with_no_redaction_keys_are_logged_at_once() -> None:
     assert KeypadRedactor(NO_REDACTION).press(0, "5", 80) == [DtmfPressed(0, "5", 80)]
+
+
+def test_a_run_without_an_end_is_held_only_so_long() -> None:
+    keypad = KeypadRedactor(CARD_DATA_POLICY)
+
+    logged = [one for at in range(1_000) for one in keypad.press(0, "5", from_seconds(at))]
+
+    assert [one.digit for one in logged] == ["[CARD_NUMBER]"] * 4
+    assert keypad.holds
