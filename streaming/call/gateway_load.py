@@ -124,12 +124,17 @@ class GatewayLoad:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more call fits under the limit."""
-        if self._limit >= 1:
+        """Whether one more call fits under the limit.  Without calls it does: the load is that of the start."""
+        if self._limit >= 1 or self._is_empty:
             return True
         if self._plays_recordings:
             return self._lag < _ELASTIC_LAG and self._cost * sum(self._admitted) <= self._limit
         return self.expected + self._cost <= self._limit
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether there are no calls to protect."""
+        return not (self._calls and self._calls[-1]) and not sum(self._admitted)
 
     @property
     def _lag(self) -> float:

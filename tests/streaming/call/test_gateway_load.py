@@ -77,6 +77,14 @@ def test_an_event_loop_that_has_caught_up_gets_its_work_back_step_by_step_within
     assert steps == sorted(LoadLevel, reverse=True)
 
 
+def test_a_gateway_without_calls_has_room_however_busy_its_start_keeps_it() -> None:
+    load = GatewayLoad(0.85)
+    observed(load, 1, busy=1.0, calls=0)
+
+    assert load.has_room
+    assert admitted(load) == 1  # with the first call, the load counts
+
+
 def test_new_calls_are_refused_while_nothing_is_taken_from_those_in_progress() -> None:
     load = GatewayLoad(0.85)
 
