@@ -140,7 +140,11 @@ async def test_a_gateway_that_is_busy_refuses_new_calls_and_says_when_to_come_ba
 ) -> None:
     settings = GatewaySettings(drain_seconds=0, cpu_limit=0.001)
 
-    async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
+    async with (
+        pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it,
+        calling(it.url, call_id="c0") as (_, first),
+    ):
+        await first.until("call.started")
         with pytest.raises(InvalidStatus) as refused:
             async with connect(f"{it.url}/twilio"):
                 pass
