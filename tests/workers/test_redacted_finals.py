@@ -198,12 +198,12 @@ async def test_an_earlier_segment_is_revised_in_log_outbox_and_store(
     assert [final.text for final in revised] == ["it is [CARD_NUMBER]"]
     ids = [entry_id for entry_id, _ in await entries_of(redis, CALL.log)]
     assert ids == [b"%d-0" % seq for seq in range(1, len(ids) + 1)]
-    number = re.compile(rb"(?<![0-9])4738(?![0-9])")  # a time may have these digits
-    assert number.search(await everything_in(redis)) is None
+    digits = re.compile(rb"(?<![0-9])4738(?![0-9])")  # a time may have these digits
+    assert digits.search(await everything_in(redis)) is None
     # The recorder may have stored the first form already.
     text, database = stored(tmp_path, [*before, *await entries_of(redis, P0.outbox)])
     assert text == "it is [CARD_NUMBER] / [CARD_NUMBER] / [CARD_NUMBER]"
-    assert number.search(database) is None
+    assert digits.search(database) is None
 
 
 async def test_a_final_with_an_outdated_state_is_not_committed(redis: Redis) -> None:
@@ -253,8 +253,8 @@ async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
             shown.append(" ".join(word.text for word in event.words))
 
     assert shown == ["my card is [CARD_NUMBER] and now", "it is"]
-    number = re.compile(rb"(?<![0-9])4738(?![0-9])")  # a time may have these digits
-    assert number.search(await everything_in(redis)) is None
+    digits = re.compile(rb"(?<![0-9])4738(?![0-9])")  # a time may have these digits
+    assert digits.search(await everything_in(redis)) is None
 
 
 async def test_a_formatted_final_is_redacted_and_revised_in_both_forms(redis: Redis) -> None:
