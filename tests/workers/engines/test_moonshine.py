@@ -10,7 +10,7 @@ from support.wav import read_wav
 
 from workers.engines.base import Effort, EngineError, Samples, Utterance
 from workers.engines.moonshine.engine import Moonshine
-from workers.text.keyword_match import written_as_listed
+from workers.text.keyword_match import keywords_in, written_as_listed
 
 SAID = ["ever", "tried", "ever", "failed", "no", "matter",
         "try", "again", "fail", "again", "fail", "better"]  # fmt: skip
@@ -72,15 +72,28 @@ def test_a_name_that_the_search_favoured_is_marked(moonshine: Moonshine, beckett
     assert [word.text for word in heard.words if word.leaned] == ["no", "matter"]
 
 
-def test_a_part_of_a_listed_name_is_recognised_alone(moonshine: Moonshine) -> None:
-    rate, (agent, _) = read_wav(Path(str(resources.files("cli") / "demo" / "call.wav")))
-    turn = agent[int(13.5 * rate) : int(18.2 * rate)]
-    samples = soxr.resample(turn.astype(np.float32) / 32_768, rate, 16_000)
+def turn(channel: int, start: float, end: float) -> Samples:
+    """A turn of the demo call, at the rate of the engine.  Times in seconds."""
+    rate, channels = read_wav(Path(str(resources.files("cli") / "demo" / "call.wav")))
+    spoken = channels[channel][int(start * rate) : int(end * rate)]
+    resampled: Samples = soxr.resample(spoken.astype(np.float32) / 32_768, rate, 16_000)
+    return resampled
 
-    (heard,) = moonshine.transcribe([Utterance(samples, keywords=("Quillon", "Tobias Ekwall"))])
+
+def test_a_part_of_a_listed_name_is_recognised_alone(moonshine: Moonshine) -> None:
+    said = Utterance(turn(0, 13.5, 18.2), keywords=("Quillon", "Tobias Ekwall"))
+
+    (heard,) = moonshine.transcribe([said])
 
     written = " ".join(written_as_listed(heard.words, ["Tobias Ekwall"]))
     assert "Mr. Ekwall" in written  # without the part in the list it is "Mr. Equal"
+
+
+def test_a_name_with_a_comma_behind_it_is_that_name_too(moonshine: Moonshine) -> None:
+    (heard,) = moonshine.transcribe([Utterance(turn(1, 32.84, 39.9), keywords=("Quillon",))])
+
+    assert keywords_in(heard.words, ["Quillon"]) == ("Quillon",)
+    assert "Quillon," in written_as_listed(heard.words, ["Quillon"])
 
 
 def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> None:

@@ -161,9 +161,14 @@ class Moonshine:
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
 
     def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
-        """The places of tokens that the search leaned towards, which only that of a final does."""
-        wanted = utterance.effort is Effort.FINAL and utterance.keywords
-        return self._bias(utterance.keywords).inside(found.tokens) if wanted else frozenset()
+        """The places of tokens that the search of a final leaned towards, with the signs behind them."""
+        if utterance.effort is not Effort.FINAL or not utterance.keywords:
+            return frozenset()
+        leaned = set(self._bias(utterance.keywords).inside(found.tokens))
+        for place, token in enumerate(found.tokens):
+            if place - 1 in leaned and self._vocabulary.is_sign(token):
+                leaned.add(place)
+        return frozenset(leaned)
 
     def _found(self, utterance: Utterance) -> Found:
         decoder = self._encode(utterance.samples)

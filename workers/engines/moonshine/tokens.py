@@ -75,6 +75,11 @@ class Vocabulary:
             pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
         return tuple(token for piece in pieces for token in self._as_tokens(piece))
 
+    def is_sign(self, token: int) -> bool:
+        """Whether a token is punctuation that is written to the word before it."""
+        piece = self.pieces[token].decode(errors="replace") if token < len(self.pieces) else ""
+        return bool(piece) and not any(sign.isalnum() or sign in "▁\ufffd" for sign in piece)
+
     @cached_property
     def capitals(self) -> tuple[Places, Places]:
         """The tokens that begin a word with a small letter and have a twin with a capital, and these twins."""
