@@ -6,12 +6,15 @@ from .dates import is_month
 from .items import Item, Number, Said
 from .vocabulary import BEFORE_TIME, CENTS, CURRENCIES, DURATIONS, HOURS, PERCENT, UNITS
 
+_LONGEST = 3
+"""Numbers that a time is said with: `eight oh five`."""
+
 _HALVES = {"am": "am", "pm": "pm"}
 
 
 def clock_time(said: Said, place: int) -> Item | None:
     """A time whose hour begins with the word at `place`."""
-    run = said.run(place)
+    run = said.run(place, _LONGEST + 1)
     if not run or run[0].is_fixed or not 0 <= run[0].value <= 24 or len(run[0].digits) > 2:
         return None
     if said.language == "en":
@@ -84,7 +87,7 @@ def _after_cue(said: Said, run: Sequence[Number]) -> Item | None:
         more = said.run(said.next(joiner))
         if len(more) == 1 and 0 < more[0].value < 60:
             minutes, last = f"{more[0].value:02}", more[0].last
-    if _is_other(said, last) or len(run) > 3:
+    if _is_other(said, last) or len(run) > _LONGEST:
         return None
     if minutes:
         is_time = (

@@ -71,12 +71,17 @@ def _letter(said: Said, place: int) -> _Part | None:
     """The letter at `place`, with the word that explains it."""
     word = said.word(place)
     if (many := lexicon_of(said.language).repeats.get(word)) and not said.is_closed(place):
-        repeated = _letter(said, place + 1)
         if said.language == "en" and word == "double" and said.word(place + 1) == "u":
             return _Part("W", place + 1)
+        repeated = _single(said, place + 1)
         is_one = repeated and len(repeated.text) == 1 and repeated.last == place + 1
         return _Part(repeated.text * many, place + 1) if is_one and repeated else None
-    text = _text_of(said, place)
+    return _single(said, place)
+
+
+def _single(said: Said, place: int) -> _Part | None:
+    """A letter that is said once."""
+    word, text = said.word(place), _text_of(said, place)
     if not text:
         return None
     is_named = len(word) > 1 and word not in LETTER_NAMES.get(said.language, {})

@@ -49,7 +49,7 @@ def _is_behind_number(said: Said, place: int) -> bool:
 
 def _day_at(said: Said, place: int) -> Number | None:
     """The number of a day: one number, or two digits (`one eight`)."""
-    number, run = said.numbers.get(place), said.run(place)
+    number, run = said.numbers.get(place), said.run(place, most=3)
     if len(run) == 2 and len(run[0].digits) == len(run[1].digits) == 1:
         digits = run[0].digits + run[1].digits
         number = Number(digits, place, run[1].last, int(digits))
@@ -116,7 +116,7 @@ def _year(said: Said, place: int, comma: int = -2) -> tuple[str, int] | None:
     """The year whose first word is at `place`, or behind a comma at the word `comma`, and its last word."""
     if place < 0 and comma >= 0 and said.sign(comma) == ",":
         place = comma + 1
-    run = said.run(place)[:_LONGEST_YEAR] if place > 0 else []
+    run = said.run(place, _LONGEST_YEAR) if place > 0 else []
     for count in range(len(run), 0, -1):
         text = "".join(one.digits for one in run[:count])
         if len(text) == 4 and int(text) in _CENTURIES:

@@ -14,6 +14,8 @@ from .vocabulary import PERCENT
 SIGNS_AFTER = ".,;:!?…"
 _CURRENCY_SIGNS = frozenset({"R$", "$", "€", "£"})
 _HYPHENS = frozenset("-‐‑–")
+_LONGEST_FIXED = 21
+"""Cardinals of the longest run with a fixed number: more than a card number has digits, or an address words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,20 @@ class Said:
         """The place behind `place`, or -1 if a sign ends the phrase there."""
         return -1 if self.is_closed(place) else place + 1
 
-    def run(self, place: int) -> list[Number]:
-        """The cardinals that follow each other from `place` on, without a sign between them."""
+    def run(self, place: int, most: int | None = None) -> list[Number]:
+        """
+        The cardinals that follow each other from `place` on, without a sign between them.
+
+        `most`: number of cardinals after which the run is cut. A run with a fixed number is always cut after
+        `_LONGEST_FIXED`: the rules go on one by one through such a run, and must not read all of it each time.
+        """
         found: list[Number] = []
-        while (number := self.cardinal(place)) is not None:
+        is_fixed = False
+        while len(found) != most and (number := self.cardinal(place)) is not None:
             found.append(number)
+            is_fixed = is_fixed or number.is_fixed
+            if is_fixed and len(found) >= _LONGEST_FIXED:
+                break
             place = self.next(number.last)
         return found
 

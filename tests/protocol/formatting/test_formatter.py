@@ -1,6 +1,8 @@
 """Formatting of numbers, amounts, times, dates and addresses."""
 
 import csv
+import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,27 @@ def test_a_final_keeps_times_words_as_said_and_the_places_of_redactions() -> Non
     assert once.words == (Word("25", 0, 160, 0.8), Word("[CARD_NUMBER]", 200, 400))
     assert once.lexical == words
     assert [one.place for one in once.redactions] == [1]
+
+
+@pytest.mark.parametrize("repeated", ["12", "12-34-56", "double", "one", "a", "+1", "21st"])
+def test_the_work_grows_with_the_words(repeated: str) -> None:
+    once, twice = calls([repeated] * 400), calls([repeated] * 800)
+
+    assert twice < 2.5 * once
+
+
+def calls(said: list[str]) -> int:
+    """Number of calls of functions that formatting `said` takes."""
+    made = count()
+    sys.setprofile(lambda _frame, event, _of: next(made) if event.endswith("call") else None)
+    try:
+        format_words([Word(one) for one in said], "en")
+    finally:
+        sys.setprofile(None)
+    return next(made)
+
+
+def test_many_words_that_announce_a_letter_announce_none() -> None:
+    said = " ".join(["double"] * 3_000)
+
+    assert shown(said, "en") == said
