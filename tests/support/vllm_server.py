@@ -98,6 +98,23 @@ def broken_off(exchange: Exchange) -> bool:
     return True
 
 
+def dripping(release: threading.Event) -> Callable[[Exchange], object]:
+    """A fault: an answer that comes byte by byte, until `release`."""
+
+    def fault(exchange: Exchange) -> bool:
+        exchange.answered = True
+        exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not release.wait(0.02):
+            try:
+                exchange.wfile.write(b" ")
+            except OSError:
+                break
+        exchange.close_connection = True
+        return True
+
+    return fault
+
+
 def held(release: threading.Event) -> Callable[[Exchange], object]:
     """A fault: an answer that comes only after `release`, when nobody may wait for it any more."""
 

@@ -25,6 +25,9 @@ PLACEHOLDER = "<|audio|>"
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 """An answer with the log-probabilities of 300 tokens has about 60 kB."""
 
+MOST_TEXT_BYTES = 64 * 1024
+"""The fastest speech of 120 s has about 3 kB."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts."""
 
@@ -74,6 +77,11 @@ class Reply:
     complete: bool
     """False if the text reached the limit of tokens."""
 
+    def is_longer(self, most: int) -> bool:
+        """Whether the text cannot be one of `most` tokens: a word has at least one token."""
+        text = b"".join(piece.content for piece in self.pieces)
+        return len(text) > MOST_TEXT_BYTES or len(text.split()) > most
+
 
 def request(
     utterance: Utterance, table: PromptTable, keywords: Sequence[str], model: str, most: int
@@ -108,15 +116,20 @@ def read(document: object) -> Reply:
         text, reason = choice["message"]["content"], choice["finish_reason"]
         scored = (choice.get("logprobs") or {}).get("content")
         pieces = [_piece(one) for one in scored] if scored else [Piece((text or "").encode(), None)]
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as exc:
+    except (
+        KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError
+    ) as exc:  # fmt: skip
         raise ChatError(f"an answer of another form ({type(exc).__name__})") from exc
     return Reply(tuple(pieces), reason != "length")
 
 
 def _piece(scored: Mapping[str, Any]) -> Piece:
     raw = scored.get("bytes")
+    if not isinstance(raw, list | None):  # of a number, `bytes` makes as many zeros
+        raise TypeError
     content = bytes(raw) if raw is not None else str(scored["token"]).encode()
-    return Piece(content, float(scored["logprob"]))
+    log_prob = float(scored["logprob"])
+    return Piece(content, None if math.isnan(log_prob) else log_prob)
 
 
 def failure(status: int, attempt: int, retry_after: str | None = None) -> Failure:

@@ -33,10 +33,12 @@ class ChatClient:
     def __init__(self, settings: VllmSettings) -> None:
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         self._give_up, self._wanted = settings.give_up_seconds, settings.model
+        self._timeout = settings.timeout_seconds
         self._closed = threading.Event()
         self._http = httpx.Client(
             base_url=settings.url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers={"Accept-Encoding": "identity"}
+            | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx.Timeout(settings.timeout_seconds, pool=None),
             limits=httpx.Limits(max_connections=settings.max_batch),
             trust_env=False,  # a proxy of the shell is no way to a server of the site
@@ -95,14 +97,19 @@ class ChatClient:
 
     def _sent(self, method: str, path: str, body: dict[str, Any] | None) -> Any:  # noqa: ANN401 - any JSON
         """The JSON of an answer.  Raises httpx.HTTPError, ChatError, or _StatusError for a status of failure."""
+        deadline = time.monotonic() + self._timeout
         with self._http.stream(method, path, json=body) as answer:
             if answer.status_code != httpx.codes.OK:
                 raise _StatusError(answer.status_code, answer.headers.get("retry-after"))
             content = bytearray()
-            for chunk in answer.iter_bytes():
+            for (
+                chunk
+            ) in answer.iter_raw():  # not decompressed: the limit holds for what is received
                 content += chunk
                 if len(content) > MOST_ANSWER_BYTES:
                     raise ChatError("an answer that is too long")
+                if time.monotonic() > deadline:  # httpx limits the time between two chunks only
+                    raise ChatError("an answer that takes too long")
         try:
             return json.loads(content)
         except (ValueError, RecursionError) as exc:

@@ -144,16 +144,22 @@ class VllmEngine:
     def _ask(self, utterance: Utterance, terms: Sequence[str]) -> Hypothesis:
         most = most_tokens(len(utterance.samples))
         body = request(utterance, self._settings.prompts, terms, self._model, most)
-        return hypothesis(self._client.ask(body), len(utterance.samples) / RATE)
+        reply = self._client.ask(body)
+        if reply.is_longer(most):
+            raise EngineError(
+                f"the server writes more than the {most} tokens that it was asked for"
+            )
+        return hypothesis(reply, len(utterance.samples) / RATE)
 
 
 def hypothesis(reply: Reply, seconds: float) -> Hypothesis:
     """The words of an answer, without loops for which `seconds` of audio are too short."""
+    heard = in_words(reply)
     said = [
         hallucination.WordEvidence(text, score if score is not None else 0.0)
-        for text, score in in_words(reply)
+        for text, score in heard
     ]
-    scores = [score for _, score in in_words(reply)]
+    scores = [score for _, score in heard]
     kept = hallucination.without_loops(said, seconds, complete=reply.complete)
     words = tuple(
         RecognisedWord(text, confidence=_confidence(scores[place])) for place, text in kept.words

@@ -24,7 +24,7 @@ from workers.engines.base import (
     Utterance,
 )
 from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1, written
-from workers.engines.vllm.chat import Refused, Retry, Unusable, failure, read
+from workers.engines.vllm.chat import ChatError, Refused, Retry, Unusable, failure, read
 from workers.engines.vllm.engine import VllmEngine, hypothesis, load
 from workers.engines.vllm.settings import VllmSettings
 
@@ -131,6 +131,52 @@ def test_an_answer_that_comes_too_late_makes_no_second_final(server: VllmServer)
     assert [one.text for one in again] == ["20 tenths"]
     assert engine.step() == []
     engine.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(server: VllmServer) -> None:
+    release = threading.Event()
+    server.faults = [fake.dripping(release)]
+    engine = load(VllmSettings(url=server.url, timeout_seconds=0.5))
+    watchdog = threading.Timer(20.0, release.set)
+    watchdog.start()
+
+    (heard,) = engine.transcribe([Utterance(speech(1.0))])
+
+    was_given_up = not release.is_set()
+    release.set()
+    watchdog.cancel()
+    engine.close()
+    assert heard.text == "10 tenths"
+    assert was_given_up
+
+
+@pytest.mark.parametrize("says", ["a word " * 5_000, "a" * 100_000], ids=["words", "letters"])
+def test_a_text_of_more_tokens_than_asked_for_is_refused(
+    server: VllmServer, engine: VllmEngine, says: str
+) -> None:
+    server.says = lambda _: says
+
+    with pytest.raises(EngineError, match="more than the"):
+        engine.transcribe([Utterance(speech(1.0))])
+
+
+@pytest.mark.parametrize(
+    "scored",
+    [
+        {"token": "a", "bytes": 3_000_000_000, "logprob": -0.1},
+        {"token": "a", "bytes": None, "logprob": 10**400},
+    ],
+    ids=["bytes", "logprob"],
+)
+def test_a_token_of_another_form_is_no_answer(scored: dict[str, Any]) -> None:
+    choice = {
+        "message": {"content": "a"},
+        "finish_reason": "stop",
+        "logprobs": {"content": [scored]},
+    }
+
+    with pytest.raises(ChatError):
+        read({"choices": [choice]})
 
 
 def test_a_refused_request_fails_alone(server: VllmServer, engine: VllmEngine) -> None:
