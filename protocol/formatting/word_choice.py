@@ -66,16 +66,14 @@ def replaced(items: Sequence[Item], replacements: Iterable[Replacement]) -> list
     A replacement without text leaves its words out. The sign behind the last replaced word stays.
     """
     table = {tuple(_bare(word) for word in one.words.split()): one.text for one in replacements}
-    phrases = sorted(
-        (phrase for phrase in table if phrase and "[" not in phrase), key=len, reverse=True
-    )
+    table = {phrase: text for phrase, text in table.items() if phrase and "[" not in phrase}
+    lengths = sorted({len(phrase) for phrase in table}, reverse=True)
     bare = [_bare(item.text) for item in items]
     found: list[Item] = []
     place = 0
     while place < len(items):
-        phrase = next(
-            (one for one in phrases if tuple(bare[place : place + len(one)]) == one), None
-        )
+        begun = (tuple(bare[place : place + length]) for length in lengths)
+        phrase = next((one for one in begun if one in table), None)
         if phrase is None:
             found.append(items[place])
             place += 1

@@ -292,6 +292,17 @@ def test_search_names_the_places_of_a_term_in_finals_and_partials() -> None:
     ]
 
 
+def test_a_term_has_a_bounded_number_of_hits_in_one_result() -> None:
+    dialect = deepgram(f"{RAW}&search=a%20a")
+    dialect.receive(b"\x00\x00")
+    said = tuple(Word("a", at * 80, at * 80 + 80) for at in range(400))
+
+    (answer,) = told(dialect, final(words=said))
+
+    (found,) = answer["channel"]["search"]
+    assert [hit["start"] for hit in found["hits"]] == [round(at / 100, 3) for at in range(50)]
+
+
 @pytest.mark.parametrize(
     ("query", "kinds"),
     [

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.events import Final, Redaction, SegmentId, Span, Timing, Word
-from protocol.formatting.formatter import format_words, formatted, unformatted
+from protocol.formatting.formatter import format_words, formatted, shown_items, unformatted
 from protocol.numbers.languages import LEXICONS, lexicon_of
+from protocol.text_form import AS_WRITTEN, MOST_REPLACEMENTS, Replacement, TextForm
 
 TABLE = Path(__file__).with_name("written_forms.tsv")
 CASES = list(csv.DictReader(TABLE.open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -131,12 +132,22 @@ def test_the_work_grows_with_the_words(repeated: str) -> None:
     assert twice < 2.5 * once
 
 
-def calls(said: list[str]) -> int:
-    """Number of calls of functions that formatting `said` takes."""
+def test_many_replacements_take_hardly_more_work_than_one() -> None:
+    many = tuple(Replacement(f"word {number}", "x") for number in range(MOST_REPLACEMENTS))
+
+    one, all_of_them = (
+        calls(["word"] * 400, TextForm(replacements=asked)) for asked in (many[:1], many)
+    )
+
+    assert all_of_them < 3 * one
+
+
+def calls(said: list[str], form: TextForm = AS_WRITTEN) -> int:
+    """Number of calls of functions that showing `said` takes."""
     made = count()
     sys.setprofile(lambda _frame, event, _of: next(made) if event.endswith("call") else None)
     try:
-        format_words([Word(one) for one in said], "en")
+        shown_items([Word(one) for one in said], "en", form)
     finally:
         sys.setprofile(None)
     return next(made)
