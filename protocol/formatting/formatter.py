@@ -69,13 +69,8 @@ def shown_items(words: Sequence[Word], language: str, form: TextForm) -> list[It
             return items
 
 
-def format_words(words: Sequence[Word], language: str) -> list[Item]:
-    """The items of `words` with numbers as people write them. Formatting what was formatted changes nothing."""
-    return format_texts([word.text for word in words], language)
-
-
 def format_texts(texts: Sequence[str], language: str) -> list[Item]:
-    """The same for words without times."""
+    """The items of words with numbers as people write them. Formatting what was formatted changes nothing."""
     return list(_items(Said.of(texts, language)))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.events import Final, Redaction, SegmentId, Span, Timing, Word
-from protocol.formatting.formatter import format_words, formatted, shown_items, unformatted
+from protocol.formatting.formatter import format_texts, formatted, shown_items, unformatted
 from protocol.numbers.languages import LEXICONS, lexicon_of
 from protocol.text_form import AS_WRITTEN, MOST_REPLACEMENTS, Replacement, TextForm
 
@@ -25,7 +25,7 @@ KINDS = {
 
 
 def shown(said: str, language: str) -> str:
-    return " ".join(item.text for item in format_words([Word(w) for w in said.split()], language))
+    return " ".join(item.text for item in format_texts(said.split(), language))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -96,7 +96,7 @@ def test_every_word_has_its_place_and_times_stay_in_order(case: tuple[str, list[
 
     places = [
         place
-        for item in format_words(words, language)
+        for item in format_texts([word.text for word in words], language)
         for place in range(item.first, item.last + 1)
     ]
     assert places == list(range(len(said)))
