@@ -99,8 +99,11 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
 
 async def _resolved(host: str, port: int) -> list[Address]:
     loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(
-        _THREADS, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    )
+    try:
+        found = await loop.run_in_executor(
+            _THREADS, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
+    except UnicodeError as exc:  # a part of the name is empty or too long
+        raise DestinationError("this is not the name of a server") from exc
     names = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)
     return [ip_address(name.partition("%")[0]) for name in names]

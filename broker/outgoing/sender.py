@@ -83,13 +83,15 @@ class Sender:
     async def _attempt(self, one: Claimed) -> str | int | None:
         """Send a request once.  Returns None if it was accepted; else the status, or what failed."""
         delivery = one.delivery
-        secrets = [Secret.read(text) for text in delivery.secrets]
-        headers = signed_headers(secrets, delivery.webhook_id, int(self._now()), delivery.body)
-        headers["content-type"] = "application/json"
         try:
+            secrets = [Secret.read(text) for text in delivery.secrets]
+            headers = signed_headers(secrets, delivery.webhook_id, int(self._now()), delivery.body)
+            headers["content-type"] = "application/json"
             status = await self._client.post(delivery.url, headers, delivery.body)
         except SendError as exc:
             return str(exc)
+        except Exception as exc:  # noqa: BLE001  # it counts as an attempt, or it would recur forever
+            return f"unexpected {type(exc).__name__}"
         return None if 200 <= status < 300 else status
 
     async def _settle(self, one: Claimed, failed: str | int | None) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.certificates import authority
@@ -126,6 +127,27 @@ async def test_a_queue_is_bounded(redis: Redis, queue: DeliveryQueue) -> None:
     await queue.postpone("unknown", 0)
 
     assert await redis.zrange(KEYS.due, 0, -1) == [b"17"]
+
+
+class Faulty:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        raise UnicodeError
+
+
+async def test_an_unexpected_error_counts_as_a_failed_attempt(
+    redis: Redis, queue: DeliveryQueue
+) -> None:
+    await queue.put("k", msgspec.structs.replace(delivery(1), attempts=7))
+    running = asyncio.ensure_future(Sender(queue, Faulty()).run())
+    await waiting(redis, 0)  # the eighth attempt was the last
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example"])
+async def test_a_name_that_cannot_be_one_is_a_failure(host: str) -> None:
+    with pytest.raises(SendError, match="not the name of a server"):
+        await OutgoingHttp(Destinations()).post(f"https://{host}/", {}, b"")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
