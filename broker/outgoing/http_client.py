@@ -1,8 +1,8 @@
 """
 Sends a request to a server that a client has named.
 
-No redirects, no proxy, nothing of the answer but its status is read, and the address is checked when the connection
-is opened.
+No redirects, no proxy, and the address is checked when the connection is opened.  Of the answer, only the status is
+used, and at most 16 KiB are read.
 """
 
 import asyncio
@@ -22,6 +22,15 @@ _SECONDS = 10.0
 
 _CONNECT_SECONDS = 4.0
 """Longest wait for one of several addresses."""
+
+_LONGEST_ANSWER = 16_384
+"""
+Most bytes that are read of an answer.  A server may send any number of interim answers (1xx, RFC 9110 section 15.2)
+before the status.
+"""
+
+_READ_BYTES = 2_048
+"""Most bytes that are parsed at once: some 100 interim answers take a few milliseconds."""
 
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="outgoing")
 """For the resolution of names: a name server that does not answer holds up nothing else."""
@@ -89,12 +98,50 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         for address in await _resolved(host, port):
             try:
                 self._destinations.check_address(address, secure=self._secure)
-                return await self._inner.connect_tcp(
+                stream = await self._inner.connect_tcp(
                     str(address), port, _CONNECT_SECONDS, local_address, socket_options
                 )
+                return _BoundedStream(stream)
             except (DestinationError, httpcore.NetworkError, httpcore.TimeoutException) as exc:
                 refused = exc
         raise refused
+
+
+class _BoundedStream(httpcore.AsyncNetworkStream):
+    """A connection from which at most `_LONGEST_ANSWER` bytes are read."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._left = _LONGEST_ANSWER
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        """Read some bytes.  Raises RemoteProtocolError when the answer is too long."""
+        if not self._left:
+            raise httpcore.RemoteProtocolError("the answer is too long")
+        read = await self._inner.read(min(max_bytes, self._left, _READ_BYTES), timeout)
+        self._left -= len(read)
+        return read
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Send all bytes."""
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # the interface of httpcore
+    ) -> httpcore.AsyncNetworkStream:
+        """Return the connection with TLS.  The bytes of the handshake do not count."""
+        return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  # as httpcore has it
+        """Return what is known of the connection."""
+        return self._inner.get_extra_info(info)
 
 
 async def _resolved(host: str, port: int) -> list[Address]:

@@ -1,6 +1,7 @@
 """Requests to servers of others: sent once they are due, tried again, never to addresses that are not permitted."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -195,4 +196,18 @@ async def test_an_answer_that_is_not_http_is_a_failure() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(SendError):
+            await OutgoingHttp(LOCAL).post(f"http://127.0.0.1:{port}/", {}, b"")
+
+
+async def test_interim_answers_without_end_are_a_failure() -> None:
+    async def interim(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+                await writer.drain()
+
+    server = await asyncio.start_server(interim, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SendError, match="not HTTP"):
             await OutgoingHttp(LOCAL).post(f"http://127.0.0.1:{port}/", {}, b"")
