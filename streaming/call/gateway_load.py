@@ -82,8 +82,7 @@ class GatewayLoad:
         """`limit`: share of a core up to which calls are admitted; 1 or more: no limit."""
         self._limit = limit
         self._load = LoadShedder(_LAG_THRESHOLDS, _CALM)
-        self._samples: deque[LoopSample] = deque(maxlen=OBSERVATIONS_PER_SECOND)
-        self._longer: deque[LoopSample] = deque(maxlen=_LONGER)
+        self._samples: deque[LoopSample] = deque(maxlen=_LONGER)
         self._calls: deque[int] = deque(maxlen=_LONGER)
         self._admitted: deque[int] = deque([0], maxlen=_SETTLING)
         self._cost = _FIRST_COST
@@ -102,7 +101,7 @@ class GatewayLoad:
         On a core of its own that is its CPU time.  Where it shares its core, waiting for it counts as well, but
         only for a gateway that uses much of it or has many calls: an idle one on a busy machine is not full.
         """
-        return self._busy(self._samples)
+        return self._busy(self._last_second)
 
     def _busy(self, samples: Collection[LoopSample]) -> float:
         count = max(1, len(samples))
@@ -119,7 +118,7 @@ class GatewayLoad:
         A quiet second is no room: the mean of ten seconds counts as well, for the present number of calls.
         """
         mean = sum(self._calls) / max(1, len(self._calls))
-        steady = self._busy(self._longer) / mean * self._calls[-1] if mean >= 1 else 0.0
+        steady = self._busy(self._samples) / mean * self._calls[-1] if mean >= 1 else 0.0
         return max(self.busy, steady) + self._cost * sum(self._admitted)
 
     @property
@@ -138,7 +137,11 @@ class GatewayLoad:
 
     @property
     def _lag(self) -> float:
-        return sum(one.lag for one in self._samples) / OBSERVATIONS_PER_SECOND
+        return sum(one.lag for one in self._last_second) / OBSERVATIONS_PER_SECOND
+
+    @property
+    def _last_second(self) -> list[LoopSample]:
+        return list(self._samples)[-OBSERVATIONS_PER_SECOND:]
 
     def admit(self) -> bool:
         """Return whether there is room for a new call; if so, count it."""
@@ -155,7 +158,6 @@ class GatewayLoad:
         the calls are recordings, which take the CPU time that is left.
         """
         self._samples.append(sample)
-        self._longer.append(sample)
         self._calls.append(calls)
         self._plays_recordings = plays_recordings
         self._admitted.append(0)
