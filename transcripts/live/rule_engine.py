@@ -24,7 +24,7 @@ from protocol.events import (
     SpeechStarted,
 )
 
-from .rules import Rule, says, words_of
+from .rules import Rule, When, words_of
 
 _KEPT = 8
 """Finals of each channel that can overlap with one of another channel: they arrive in order."""
@@ -98,8 +98,10 @@ class CallRules:
     def _of_final(self, final: Final) -> Iterator[CardAdded]:
         channel = final.segment.channel
         role = self._roles[channel] if channel < len(self._roles) else "mixed"
+        found = frozenset(term.casefold() for term in final.keywords_found)
+        spoken = _Spoken(words_of(final.text), found)
         for rule in self.rules:
-            if rule.when.by in ("anyone", role) and _matches(rule, final):
+            if rule.when.by in ("anyone", role) and spoken.fulfils(rule.when):
                 yield _card(rule, f"final:{final.segment}", final.span.start, final.segment)
         yield from self._overlaps(final)
         self._finals.setdefault(channel, deque(maxlen=_KEPT)).append((final.segment, final.span))
@@ -122,15 +124,26 @@ class CallRules:
                     yield _card(rule, f"talk_over:{':'.join(pair)}", at, final.segment)
 
 
-def _matches(rule: Rule, final: Final) -> bool:
-    if rule.when.keyword is not None:
-        wanted = {term.casefold() for term in rule.when.keyword}
-        found = {term.casefold() for term in final.keywords_found}
-        return bool(found & wanted if wanted else found)
-    if rule.when.said is None:
-        return False
-    words = words_of(final.text)
-    return any(says(words, words_of(phrase)) for phrase in rule.when.said)
+@dataclass(slots=True)
+class _Spoken:
+    """The words of a final, prepared so that the cost of a rule does not depend on their number."""
+
+    words: tuple[str, ...]
+    keywords: frozenset[str]
+    _runs: dict[int, set[tuple[str, ...]]] = field(default_factory=dict)
+
+    def fulfils(self, when: When) -> bool:
+        """Return whether the final fulfils the condition `said` or `keyword`."""
+        if when.keyword is not None:
+            return not self.keywords.isdisjoint(when.keywords or self.keywords)
+        return any(phrase in self._runs_of(len(phrase)) for phrase in when.phrases)
+
+    def _runs_of(self, size: int) -> set[tuple[str, ...]]:
+        """Return all runs of `size` consecutive words."""
+        if size not in self._runs:
+            starts = range(len(self.words) - size + 1)
+            self._runs[size] = {self.words[at : at + size] for at in starts}
+        return self._runs[size]
 
 
 def _card(rule: Rule, cause: str, at: int, segment: SegmentId | None) -> CardAdded:

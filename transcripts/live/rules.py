@@ -5,7 +5,9 @@ A rule file (YAML) and the body of the API have the same form: `RuleFile`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -29,7 +31,7 @@ class RuleError(OperatorError, ValueError):
     """A rule file is invalid.  The text says which rule, and what to correct."""
 
 
-class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """
     The condition: exactly one of `said`, `keyword`, `silence_seconds` and `talk_over_seconds`.
 
@@ -48,6 +50,16 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The number of conditions that are given."""
         values = (self.said, self.keyword, self.silence_seconds, self.talk_over_seconds)
         return sum(value is not None for value in values)
+
+    @cached_property
+    def phrases(self) -> frozenset[tuple[str, ...]]:
+        """The words of the phrases in `said`."""
+        return frozenset(map(words_of, self.said or ()))
+
+    @cached_property
+    def keywords(self) -> frozenset[str]:
+        """The case-folded terms in `keyword`."""
+        return frozenset(term.casefold() for term in self.keyword or ())
 
 
 class CardText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +127,9 @@ def checked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     for place, rule in enumerate(found):
         if wrong := _wrong(rule):
             raise RuleError(f"rule {place + 1} ({rule.name}): {wrong}")
-    names = [(rule.tenant, rule.name) for rule in found]
-    for tenant_, name in names:
-        if names.count((tenant_, name)) > 1 or (tenant_ is not None and (None, name) in names):
+    names = Counter((rule.tenant, rule.name) for rule in found)
+    for (tenant_, name), number in names.items():
+        if number > 1 or (tenant_ is not None and (None, name) in names):
             raise RuleError(f"two rules have the name {name}: their cards could not be told apart")
     return found
 
@@ -125,7 +137,7 @@ def checked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 def _wrong(rule: Rule) -> str | None:
     if rule.when.conditions != 1:
         return "`when` takes one of said, keyword, silence_seconds, talk_over_seconds"
-    if rule.when.said is not None and not all(map(words_of, rule.when.said)):
+    if () in rule.when.phrases:
         return "`said` takes phrases with at least one word each"
     if rule.when.said == []:
         return "`said` takes at least one phrase"
@@ -161,9 +173,3 @@ def is_web_link(text: str) -> bool:
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text as they are compared: case-folded, without punctuation and apostrophes."""
     return tuple(_WORD.findall(text.casefold().replace("'", "").replace("’", "")))
-
-
-def says(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    """Return whether `phrase` occurs in `words`, as consecutive words."""
-    size = len(phrase)
-    return any(words[at : at + size] == phrase for at in range(len(words) - size + 1))
