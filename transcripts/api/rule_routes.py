@@ -1,7 +1,7 @@
 """Routes of rules, and the rules that the process uses: those of the file, and those that tenants have set."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -55,6 +55,10 @@ class RuleRoutes:
     store: StoreThreads
     runner: RuleRunner
     follower: Follower
+    _bodies: dict[str, str] = field(default_factory=dict)
+    """The stored rules that the runner has, by tenant."""
+
+    _refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read_rules(self, request: Request) -> Response:
         """Return the rules for the calls of the tenant."""
@@ -68,7 +72,7 @@ class RuleRoutes:
         permit = permit_of(request)
         body = await read_body(request, RuleFile)
         try:
-            rules = checked(body.rules)
+            rules = await asyncio.to_thread(checked, body.rules)
         except RuleError as exc:
             raise ApiError(422, "bad_rules", str(exc)) from exc
         if any(rule.tenant not in (None, permit.tenant) for rule in rules):
@@ -93,11 +97,23 @@ class RuleRoutes:
 
     async def refresh(self) -> None:
         """Read the rules that tenants have set.  Raises ApiError if the database does not answer."""
-        stored = await self.store.run(lambda store: store.rules())
-        by_tenant = {tenant: _readable(body) for tenant, body in stored.items()}
-        if by_tenant != self.runner.sets.by_tenant:
+        async with self._refreshing:
+            stored = await self.store.run(lambda store: store.rules())
+            if stored == self._bodies:
+                return
+            by_tenant = await asyncio.to_thread(self._parsed, stored)
+            self._bodies.clear()
+            self._bodies.update(stored)
             self.runner.change(RuleSets(self.runner.sets.file, by_tenant))
             self.follower.look()
+
+    def _parsed(self, stored: dict[str, str]) -> dict[str, tuple[Rule, ...]]:
+        """Parse the rules that have changed, and keep the others."""
+        known = self.runner.sets.by_tenant
+        return {
+            tenant: known[tenant] if self._bodies.get(tenant) == body else _readable(body)
+            for tenant, body in stored.items()
+        }
 
     async def run(self) -> None:
         """Read the rules again every few seconds, until cancelled."""
