@@ -41,6 +41,9 @@ class CallRules:
     _quiet_since: int | None = None
     """End of the last speech; None before the first."""
 
+    _noted: set[str] = field(default_factory=set)
+    """Names of the rules that have noticed the present silence."""
+
     _finals: dict[int, deque[tuple[SegmentId, Span]]] = field(default_factory=dict)
     _has_ended: bool = False
     _added: set[str] = field(default_factory=set)
@@ -87,12 +90,16 @@ class CallRules:
     def _ended(self, segment: SegmentId, span: Span) -> None:
         self._open.discard(segment)
         self._quiet_since = max(span.end, self._quiet_since or 0)
+        self._noted.clear()
 
     def _silences(self, until: int) -> Iterator[CardAdded]:
         since = self._quiet_since or 0
         for rule in self.rules:
             seconds = rule.when.silence_seconds
-            if seconds is not None and until - since >= from_seconds(seconds):
+            if seconds is None or rule.name in self._noted:
+                continue
+            if until - since >= from_seconds(seconds):
+                self._noted.add(rule.name)
                 yield _card(rule, f"silence:{since}", since + from_seconds(seconds), None)
 
     def _of_final(self, final: Final) -> Iterator[CardAdded]:

@@ -220,3 +220,19 @@ def test_the_largest_rules_do_not_delay_a_final() -> None:
         assert engine.feed(entry) == []
     seconds = (time.process_time() - began) / len(later)
     assert seconds < 0.1  # phrase by phrase against all words: 0.6 s
+
+
+def test_a_silence_that_all_rules_have_noticed_costs_little_each_second() -> None:
+    engine = CallRules(
+        [Rule(f"r{n}", When(silence_seconds=1), CardText("t")) for n in range(MOST_RULES)]
+    )
+    for entry in entries(final(0, 0, 1, 2, "hello")):
+        engine.feed(entry)
+    first = engine.tick(STARTED.started_at + 10)
+    began = time.process_time()
+    later = [engine.tick(STARTED.started_at + second) for second in range(11, 211)]
+    seconds = time.process_time() - began
+
+    assert len(first) == MOST_RULES
+    assert not any(later)
+    assert seconds < 0.1  # making the cards again each second: 0.3 s
