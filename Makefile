@@ -9,7 +9,7 @@ CHROMIUM := $(VENV)/chromium
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium screenshots clean
+.PHONY: fuzz help install clients demo up test test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
