@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.synthetic_calls import SyntheticCall, talk
 from broker.connection import connect
-from cli.bench.server_process import cpu_seconds
+from cli.bench.server_process import cpu_seconds, server_process
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 _EVERY_SECONDS = 10.0
 _ARGUMENTS = (
     "--no-sandbox",
@@ -65,27 +65,13 @@ class Sample:
 @contextlib.asynccontextmanager
 async def api_process(folder: Path, valkey_url: str) -> AsyncIterator[tuple[int, int]]:
     """Run `trunkline api` as a process; yields its process id and port."""
-    ready, notify = os.pipe()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "trunkline", "api", "--port", "0"),
-        cwd=_ROOT,
-        env=os.environ
-        | {
-            "TRUNKLINE_READY_FD": str(notify),
-            "TRUNKLINE_REDIS_URL": valkey_url,
-            "TRUNKLINE_API_STORE": f"sqlite:///{folder / 'store.db'}",
-        },
-        pass_fds=[notify],
-        stdout=notify,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    os.close(notify)
-    try:
-        with os.fdopen(ready) as said:
-            yield process.pid, int((await asyncio.to_thread(said.readline)).strip())
-    finally:
-        process.terminate()
-        await process.wait()
+    environment = {
+        "TRUNKLINE_REDIS_URL": valkey_url,
+        "TRUNKLINE_API_STORE": f"sqlite:///{folder / 'store.db'}",
+    }
+    command = "-m", "trunkline", "api", "--port", "0"
+    async with server_process(*command, environment=environment, tree=_ROOT) as running:
+        yield running.pid, running.port
 
 
 async def sample(
