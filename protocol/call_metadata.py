@@ -23,7 +23,8 @@ _CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
 
 def shown_metadata(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the pairs without credentials, known parameters and card numbers."""
-    return tuple((name, _without_cards(value)) for name, value in pairs if _is_shown(name))
+    shown = ((name, value) for name, value in pairs if _is_shown(name))
+    return tuple((_without_cards(name), _without_cards(value)) for name, value in shown)
 
 
 def _is_shown(name: str) -> bool:

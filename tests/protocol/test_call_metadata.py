@@ -3,6 +3,7 @@
 import pytest
 
 from protocol.call_metadata import shown_metadata
+from protocol.dialects.common.options import metadata
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,13 @@ from protocol.call_metadata import shown_metadata
 )
 def test_what_may_be_a_credential_is_left_out(name: str) -> None:
     assert shown_metadata([(name, "tk_secret"), ("from", "+15550100")]) == (("from", "+15550100"),)
+
+
+def test_a_card_number_in_a_name_or_at_the_end_of_a_cut_value_is_not_shown() -> None:
+    cut = metadata([("note", f"{'x' * 245} 4111 1111 1111 1111 end")], most=8, longest=256)
+
+    assert shown_metadata(cut) == (("note", f"{'x' * 245} "),)
+    assert shown_metadata([("4111111111111111", "yes")]) == (("[CARD_NUMBER]", "yes"),)
 
 
 def test_what_the_call_itself_shows_is_left_out() -> None:

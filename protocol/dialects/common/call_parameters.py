@@ -138,7 +138,7 @@ def kept(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def strings(values: Mapping[str, object]) -> list[tuple[str, str]]:
     """The values of a JSON object as pairs of texts; nested values stay JSON."""
-    return options.texts(values)
+    return list(options.texts(values))
 
 
 def _roles(asked: Options, defaults: Mapping[str, Role]) -> Mapping[str, Role]:
@@ -158,7 +158,7 @@ def _roles(asked: Options, defaults: Mapping[str, Role]) -> Mapping[str, Role]:
 def _pairs(value: object) -> list[tuple[str, str]]:
     text = str(value)
     if text.lstrip().startswith("{"):
-        return options.texts(options.object_of(text))
+        return list(options.texts(options.object_of(text)))
     parted = (pair.partition(":") for pair in split(text))
     return [(track.strip(), role.strip()) for track, _, role in parted]
 

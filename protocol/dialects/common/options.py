@@ -4,7 +4,8 @@ Reads optional fields: every known form of a value is accepted; any other value 
 An invalid option never refuses a call.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ _TERM_FIELDS = ("phrase", "term", "keyword", "keyterm", "word", "text", "value",
 
 _LIST_FIELDS = ("phrases", "terms", "keywords", "keyterms", "hints", "words")
 _MOST_ITEMS = 2_000
+_LAST_NUMBER = re.compile(r"[0-9][0-9 -]*$")
 _SHOWN = 48
 """Longest quotation of a name or value in a warning, in characters."""
 
@@ -170,9 +172,9 @@ def hangover(value: object) -> int:
     return min(max(whole(value), SHORTEST_HANGOVER_MS), LONGEST_HANGOVER_MS)
 
 
-def texts(values: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Return name and value of each field; a value that is not a string becomes JSON, null is omitted."""
-    return [(name, as_text(value)) for name, value in values.items() if value is not None]
+def texts(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each field; a value that is not a string becomes JSON, null is omitted."""
+    return ((name, as_text(value)) for name, value in values.items() if value is not None)
 
 
 def as_text(value: object) -> str:
@@ -195,5 +197,10 @@ def object_of(value: object) -> dict[str, object]:
 def metadata(
     pairs: Iterable[tuple[str, str]], most: int, longest: int
 ) -> tuple[tuple[str, str], ...]:
-    """The first `most` pairs, with names and values cut to `longest` characters."""
-    return tuple((name[:longest], value[:longest]) for name, value in islice(pairs, most))
+    """The first `most` pairs, with names and values cut to `longest` characters, never inside a number."""
+    return tuple((_cut(name, longest), _cut(value, longest)) for name, value in islice(pairs, most))
+
+
+def _cut(text: str, longest: int) -> str:
+    """`text` cut to `longest` characters.  Half a card number would not be recognised as one."""
+    return text if len(text) <= longest else _LAST_NUMBER.sub("", text[:longest])

@@ -173,7 +173,7 @@ class MediaStreams:
 def _headers(value: object) -> list[tuple[str, str]]:
     """Parameters written `a=1;b=2` or as a JSON object.  Raises ValueError for other values."""
     if isinstance(value, dict) or str(value).lstrip().startswith("{"):
-        return options.texts(options.object_of(value))
+        return list(options.texts(options.object_of(value)))
     if not isinstance(value, str):
         raise ValueError("must be a string such as a=1;b=2")  # noqa: TRY004  # one kind of fault
     return _PAIR.findall(value)
