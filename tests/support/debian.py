@@ -74,7 +74,10 @@ def unpack(packages: Sequence[Path], root: Path) -> None:
 def run(*command: str, apt_config: Path | None = None) -> str:
     """Run a command and return its output.  Raises UnavailableError with its last line of error output."""
     environment = dict(os.environ) | ({"APT_CONFIG": str(apt_config)} if apt_config else {})
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    except FileNotFoundError as exc:
+        raise UnavailableError(f"this machine has no {command[0]}") from exc
     if ran.returncode:
         complaint = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise UnavailableError(f"{' '.join(command[:4])}: {complaint}")
