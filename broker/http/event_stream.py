@@ -25,6 +25,7 @@ from protocol.events import Entry, Partial
 
 from ..log_positions import read_log_status
 from ..log_reader import LogReader, read_across_logs
+from ..peer_time_limit import PeerTimeLimit
 from ..pubsub import PubSubHub
 from ..redis_keys import CallKeys
 from .middleware import Endpoint, permit_of
@@ -154,7 +155,7 @@ class _Reading:
             return _STILL_HERE
 
     async def _send(self, send: Send, message: Message) -> None:
-        async with asyncio.timeout(self._send_limit):
+        async with PeerTimeLimit(self._send_limit):
             await send(message)
 
 
