@@ -17,7 +17,8 @@ from support.debian import UNAVAILABLE, Source, UnavailableError, run, unpack
 
 _PACKAGES = ("base-files", "asterisk", "sip-tester")
 _CHROOT = shutil.which("chroot") or "/usr/sbin/chroot"
-"""Debian has it in a folder that is not on the path of ordinary users."""
+_PATH = "PATH=/usr/sbin:/usr/bin"
+"""Debian has chroot and Asterisk in a folder that is not on the path of ordinary users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Root:
     def command(self, *words: str) -> tuple[str, ...]:
         """Run `words` inside; a user other than root becomes root in a namespace of its own."""
         enter = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
-        return (*enter, _CHROOT, str(self.folder), *words)
+        return (*enter, _CHROOT, str(self.folder), "/usr/bin/env", _PATH, *words)
 
 
 def install(folder: Path) -> str:
