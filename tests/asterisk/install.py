@@ -17,8 +17,7 @@ from support.debian import UNAVAILABLE, Source, UnavailableError, run, unpack
 
 _PACKAGES = ("base-files", "asterisk", "sip-tester")
 _CHROOT = shutil.which("chroot") or "/usr/sbin/chroot"
-_PATH = "PATH=/usr/sbin:/usr/bin"
-"""Debian has chroot and Asterisk in a folder that is not on the path of ordinary users."""
+"""Debian has it in a folder that is not on the path of ordinary users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,12 @@ class Root:
 
     folder: Path
 
-    def command(self, *words: str) -> tuple[str, ...]:
-        """Run `words` inside; a user other than root becomes root in a namespace of its own."""
+    def command(self, program: str, *words: str) -> tuple[str, ...]:
+        """Run `program` inside; a user other than root becomes root in a namespace of its own."""
+        # the user's PATH may lack sbin
+        folder = "sbin" if (self.folder / "usr/sbin" / program).exists() else "bin"
         enter = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
-        return (*enter, _CHROOT, str(self.folder), "/usr/bin/env", _PATH, *words)
+        return (*enter, _CHROOT, str(self.folder), f"/usr/{folder}/{program}", *words)
 
 
 def install(folder: Path) -> str:
