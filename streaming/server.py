@@ -111,24 +111,24 @@ class Gateway:
         self._calls = CallRegistry(
             redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
         )
-        self._loop = LoopWatch(self._calls.observe_loop)
+        self._loop = LoopWatch(self._calls.overload.observe_loop)
         self._commands = CommandListener(redis, self._pubsub_hub, partitions, self._calls.find)
         self._heartbeat = connect and Heartbeat(
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
         self._meter.watch(
             calls=lambda: len(self._calls),
-            level=lambda: self._calls.level,
+            level=lambda: self._calls.overload.level,
             unsettled=lambda: self._calls.unsettled,
             held_bytes=lambda: self._calls.held_bytes,
             heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
-            busy=lambda: self._calls.busy,
+            busy=lambda: self._calls.overload.busy,
             accepts=self._has_room,
         )
         self._meter.watch_stored(
             calls=lambda: len(self._calls.unstored),
             size=lambda: self._calls.unstored.size,
-            memory_share=lambda: self._calls.memory_share,
+            memory_share=lambda: self._calls.overload.memory_share,
         )
         self._sessions = OpenSessions()
         self._draining = self._is_broken = False
@@ -211,7 +211,7 @@ class Gateway:
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
     def _has_room(self) -> bool:
-        return self._fullness is None and self._calls.obstacle is None
+        return self._fullness is None and self._calls.overload.obstacle is None
 
     @property
     def _fullness(self) -> str | None:
@@ -231,10 +231,10 @@ class Gateway:
         if refusal := self._access.room_for(permit):
             return refusal
         if about := self._fullness:
-            return no_room(about, self._calls.retry_seconds())
-        if may_continue or self._calls.admit():
+            return no_room(about, self._calls.overload.retry_seconds())
+        if may_continue or self._calls.overload.admit():
             return None
-        return no_room("overloaded", self._calls.retry_seconds())
+        return no_room("overloaded", self._calls.overload.retry_seconds())
 
     async def _needed(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task that calls depend on.  If it fails, the gateway leaves its calls and ends."""
@@ -292,7 +292,7 @@ class Gateway:
             return "Redis does not answer"
         if self._fullness:
             return "this gateway has reached max_calls"
-        return self._calls.obstacle
+        return self._calls.overload.obstacle
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request
@@ -306,7 +306,7 @@ class Gateway:
                     await self._notify(socket, permit, call_id, dict(query))
                 else:
                     seen = seen_by_dialect(path, query, request, permit)
-                    known = replace(seen, languages=self._calls.languages)
+                    known = replace(seen, languages=self._calls.overload.languages)
                     dialect = registry.open_dialect(known)
                     patience = self._settings.first_message_seconds
                     await self._converse(
