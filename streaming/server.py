@@ -31,8 +31,8 @@ from protocol.dialects import registry
 from protocol.dialects.base import Dialect
 from protocol.events import Entry
 
-from .audio.channel_segmenter import VadModel
 from .audio.vad_batcher import VadBatcher
+from .audio.vad_runner import VadModel
 from .auth.access_control import AccessController
 from .auth.call_limits import CallLimiter
 from .auth.handshake import (
