@@ -14,7 +14,16 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
 from protocol.events import Account, ChannelTotals, Span
 
-from .endpointing import TICK, Boundary, Closed, Endpointing, Opened, Reason, Segmenter, State
+from .endpointing import (
+    TICK,
+    Boundary,
+    Closed,
+    Endpointing,
+    EndpointState,
+    Opened,
+    Reason,
+    Segmenter,
+)
 from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
@@ -221,7 +230,7 @@ class ChannelSegmenter:
     def _notify(self, voice: "_Voice", pcm: Pcm) -> None:
         if len(pcm):
             voice.told += len(pcm)
-            speaking = self._segmenter.state is State.SPEAKING
+            speaking = self._segmenter.state is EndpointState.SPEAKING
             self._events.append(SegmentGrew(voice.number, pcm, speaking))
 
     def _feed_silence(self, samples: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 from redis.asyncio import Redis
 
-from broker.queries import Probe, fleet, server_time
+from broker.queries import ServerProbe, fleet, server_time
 from broker.redis_keys import Partition
 from protocol.events import LoadLevel
 from protocol.scheduling.fleet import Fleet
@@ -79,7 +79,7 @@ class OverloadControl:
         if self._gateway_load.observe(sample, len(calls), plays_recordings=recorded):
             self._publish(before, "event loop")
 
-    def observe_memory(self, probes: Sequence[Probe]) -> None:
+    def observe_memory(self, probes: Sequence[ServerProbe]) -> None:
         """Take the memory use of the Redis servers, one probe for each.  `observe_workers` publishes the level."""
         self.memory_share = max(one.share for one in probes)
         limit = self._memory_limit - _MEMORY_SLACK * self._is_short_of_memory

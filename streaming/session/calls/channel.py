@@ -17,7 +17,7 @@ from ...audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from ...audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from ...audio.quality.channel_quality import ChannelQuality
 from ...audio.quality.monitor import QualityMonitor, reason
-from ...audio.replay import Lost, Received, Replay
+from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
 from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from ...audio.vad_batcher import VadBatcher
@@ -139,15 +139,15 @@ class Channel:
         self._quality.forget_segment()
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
-                case Received(_, pcm):
+                case ReceivedAudio(_, pcm):
                     segmenter.feed(pcm)
-                case Lost():
+                case LostAudio():
                     self._lose_again(piece)
                 case _:
                     assert_never(piece)
         self._vad_batcher.soon(self)
 
-    def _lose_again(self, lost: Lost) -> None:
+    def _lose_again(self, lost: LostAudio) -> None:
         self._vad_batcher.now(self)
         self.segmenter.lose(lost.end - lost.position, lost.account)
         if not lost.told:
@@ -244,7 +244,7 @@ class Channel:
         if not len(pcm):
             return
         start = self._converter.given - len(pcm)
-        self._replay.add(Received(start, pcm))
+        self._replay.add(ReceivedAudio(start, pcm))
         self.dtmf_detector.add(start, pcm)
         if self._call.holds_keys:
             self._call.listen(self._number, start // self._scale)
@@ -263,7 +263,7 @@ class Channel:
         self._frames.position = end
         at = self._converter.given
         samples = self._converter.skip(end - start)
-        self._replay.add(Lost(at, at + samples, account))
+        self._replay.add(LostAudio(at, at + samples, account))
         self.segmenter.lose(samples, account)
         span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
         self._call.miss(self._number, span, reason, account)

@@ -26,7 +26,7 @@ from ..common.keyword_list import listed
 from ..granite.text.prompts import LANGUAGES, TRANSLATIONS
 from ..granite.text.stopping import most_tokens
 from .canary import check_canary
-from .chat import RATE, Reply, request
+from .chat import RATE, ChatReply, request
 from .client import ChatClient
 from .settings import VllmSettings
 
@@ -152,7 +152,7 @@ class VllmEngine:
         return hypothesis(reply, len(utterance.samples) / RATE)
 
 
-def hypothesis(reply: Reply, seconds: float) -> Hypothesis:
+def hypothesis(reply: ChatReply, seconds: float) -> Hypothesis:
     """The words of an answer, without loops for which `seconds` of audio are too short."""
     heard = in_words(reply)
     said = [
@@ -168,7 +168,7 @@ def hypothesis(reply: Reply, seconds: float) -> Hypothesis:
     return Hypothesis(words, tuple(flags))
 
 
-def in_words(reply: Reply) -> list[tuple[str, float | None]]:
+def in_words(reply: ChatReply) -> list[tuple[str, float | None]]:
     """The words of an answer, each with the mean log-probability of its tokens (None if unknown)."""
     words: list[tuple[bytearray, list[float]]] = []
     is_open = False
