@@ -62,7 +62,7 @@ class Replay:
             self._pieces.popleft()
 
     def since(self, start: int, end: int) -> Iterator[Piece]:
-        """Yield the pieces from `start` to `end`.  Audio that is no longer kept is `LostAudio` with `told=False`."""
+        """Yield the pieces from `start` to `end`.  Audio no longer kept is `LostAudio` with `told=False`."""
         position = start
         for piece in self._pieces:
             if piece.end <= position:
