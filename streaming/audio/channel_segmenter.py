@@ -81,7 +81,7 @@ class ChannelSegmenter:
 
     @property
     def query(self) -> VadQuery | None:
-        """The next windows that Silero must classify before the segmenter can continue; None if there are none."""
+        """Audio windows that Silero must classify before the segmenter can continue; None if there are none."""
         return self.detector.query
 
     def apply(self, result: VadResult) -> None:

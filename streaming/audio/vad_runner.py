@@ -26,8 +26,8 @@ def run_vad(
     Run voice activity detection; return the events of each segmenter, in order.
 
     Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by at most
-    320 ms (starting Silero takes as long), so `rounds` limits how long much audio on one channel delays the others.
-    A segmenter whose `query` is not None afterwards continues in the next call.
+    320 ms of audio.  `rounds` bounds the time of one call when one channel has much audio waiting: a segmenter
+    whose `query` is not None afterwards continues in the next call.
     """
     if fresh := [one.detector for one in segmenters if one.detector.has_audio]:
         classify(fresh)

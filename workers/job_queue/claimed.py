@@ -21,7 +21,7 @@ class UnseenLogError(RedisError):
 
 
 class Outcome(StrEnum):
-    """The outcome of committing a result."""
+    """What Redis answered when a worker committed the result of a final."""
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"

@@ -92,9 +92,9 @@ class VllmEngine:
 
     def step(self) -> list[tuple[int, Hypothesis | EngineError]]:
         """
-        Return what was answered meanwhile; waits a moment if nothing was.  See ContinuousEngine.
+        Return the results that have arrived: (ticket, hypothesis or error) for each.  See ContinuousEngine.
 
-        Raises EngineBrokenError when the server failed for too long.
+        Waits up to `_STEP_SECONDS` for the first one.  Raises EngineBrokenError if the server fails for too long.
         """
         if not self._done and self._running:
             ready, _ = wait(self._running, _STEP_SECONDS, FIRST_COMPLETED)
