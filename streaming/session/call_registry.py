@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from broker.event_log.pubsub import PubSubHub
 from broker.queries import probe, server_time
 from broker.redis_keys import CallKeys, Partition
+from broker.time_limits import TimeLimit
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects.base import Continuing, Dialect, Resumable
 from protocol.events import Entry
@@ -247,7 +248,7 @@ class CallRegistry:
         """
         self._is_stopping = True
         with contextlib.suppress(TimeoutError, RedisError, OSError):
-            async with asyncio.timeout(self._settings.store_wait_seconds):
+            async with TimeLimit(self._settings.store_wait_seconds):
                 await self._until_stored()
         if self._unstored:
             logger.warning("calls_left_unstored", entries=len(self._unstored))
