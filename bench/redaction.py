@@ -20,7 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.redaction_set.cases import Case, all_cases
+from bench.redaction_set.case import Case
+from bench.redaction_set.cases import all_cases
 from protocol.events import Final, SegmentId, Span, Timing, Word
 from protocol.formatting.formatter import formatted
 from protocol.redaction.call_state import CallState

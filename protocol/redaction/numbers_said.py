@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from ..numbers.months import BEFORE_YEAR, MONTHS
 from ..numbers.runs import Run, is_glue, runs
 from ..numbers.tokens import Token
-from .card_numbers import LONGEST, SHORTEST, is_card_number, may_begin
+from .card_runs import begins_card, has_card, in_fours
 from .cues import Cue, Topic, cues
+from .interrupted import joined, may_be_added, may_be_misheard
 
 _REACH_BACK = 30
 """Most words between a cue and a later number that it is about."""
@@ -15,8 +16,9 @@ _REACH_BACK = 30
 _REACH_AHEAD = 7
 """Most words between a number and a later cue that is about it."""
 
-_MOST_DIGITS = 200
-"""Digits of a run that are searched for card numbers."""
+_PLUS = frozenset({"+", "plus", "mas", "mais", "piu"})
+_LONGEST_TELEPHONE = 15
+"""Digits of the longest telephone number with its country code (ITU-T E.164)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Said:
 
     count: int
     """Number of digits."""
+
+    most: int
+    """Number of digits if number words that may be two are two: `duecentocinquanta otto`."""
 
     begins_card: bool
     """A card number may begin with its digits, or they are uncertain (`two thousand and twenty eight thousand`)."""
@@ -75,8 +80,9 @@ class SegmentNumbers:
 
 def numbers_of(words: Sequence[str], language: str) -> SegmentNumbers:
     """Find the numbers of a segment. `language`: ISO 639 of the words."""
-    found, tokens = runs(words, language)
-    phrases = [cue for cue in cues(tokens) if not _inside(cue, found)]
+    apart, tokens = runs(words, language)
+    phrases = [cue for cue in cues(tokens) if not _inside(cue, apart)]
+    found = joined(apart, tokens, phrases, language)
     named = _without_units(phrases, found, tokens)
     numbers = tuple(_said(run, tokens, phrases, named, language) for run in found)
     silent = not found and is_glue(tokens, language)
@@ -118,20 +124,21 @@ def _said(
     language: str,
 ) -> Said:
     topic, distance = _nearest(run, tokens, phrases, named)
-    digits = run.digits
+    count = len(run.digits)
     return Said(
         run,
         tokens[run.first].word,
         tokens[run.last].word,
-        is_glue(tokens[: run.first], language),
-        is_glue(tokens[run.last + 1 :], language),
+        may_be_added(tokens[: run.first], language),
+        may_be_misheard(tokens[run.last + 1 :], language),
         topic,
         distance,
-        _in_fours(run, tokens),
-        len(digits),
-        may_begin(digits[:6]) or (run.atoms[0].value or 0) >= 100,
+        in_fours(run),
+        count,
+        count + sum(atom.longer for atom in run.atoms),
+        begins_card(run),
         _month(run, tokens),
-        _has_card(run),
+        has_card(run),
     )
 
 
@@ -154,7 +161,15 @@ def _nearest(
     before = [cue] if (cue := _strongest(before)) else []
     if before and (back := _spoken(tokens, before[-1].last + 1, run.first)) <= _REACH_BACK:
         return before[-1].topic, back
-    return (after[0].topic, ahead) if ahead <= _REACH_AHEAD else (None, 0)
+    if ahead <= _REACH_AHEAD:
+        return after[0].topic, ahead
+    return (Topic.PHONE if _is_international(run, tokens) else None), 0
+
+
+def _is_international(run: Run, tokens: Sequence[Token]) -> bool:
+    """`plus 44 7700 900123`: a telephone number with its country."""
+    has_plus = run.first > 0 and tokens[run.first - 1].text in _PLUS
+    return has_plus and len(run.digits) <= _LONGEST_TELEPHONE
 
 
 def _strongest(before: Sequence[Cue]) -> Cue | None:
@@ -171,36 +186,3 @@ def topic_of(phrases: Sequence[Cue]) -> Topic | None:
 
 def _spoken(tokens: Sequence[Token], start: int, end: int) -> int:
     return sum(not token.is_sign for token in tokens[start:end])
-
-
-def _in_fours(run: Run, tokens: Sequence[Token]) -> bool:
-    """Whether all groups have four digits, the last at most four. Single digits in a row are one group."""
-    groups, former = list[int](), None
-    for atom in run.atoms:
-        size = len(atom.digits)
-        if former and size == 1 and len(former.digits) == 1 and former.last + 1 == atom.first:
-            groups[-1] += 1
-        else:
-            groups.append(size)
-        former = atom
-    return all(size == 4 for size in groups[:-1]) and groups[-1] <= 4 and not run.has_weak
-
-
-def _has_card(run: Run) -> bool:
-    if len(run.digits) + sum(bool(atom.other) for atom in run.atoms) < SHORTEST:
-        return False
-    return any(map(is_card_number, run.readings())) or _has_window(run)
-
-
-def _has_window(run: Run) -> bool:
-    """Whether some of its numbers in a row are a card number: an expiry date may follow without a pause."""
-    edges = [0]
-    for atom in run.atoms:
-        edges.append(edges[-1] + len(atom.digits))
-    digits = run.digits[:_MOST_DIGITS]
-    return any(
-        is_card_number(digits[start:end])
-        for start in edges
-        for end in edges
-        if SHORTEST <= end - start <= LONGEST and end <= len(digits)
-    )
