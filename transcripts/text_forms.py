@@ -3,8 +3,8 @@
 from dataclasses import replace
 from enum import StrEnum
 
+from protocol.calls.text_form import AS_WRITTEN
 from protocol.events import Final, Redaction, Timing, Word
-from protocol.text_form import AS_WRITTEN
 
 from .transcript import Ending, StoredSegment, Transcript
 

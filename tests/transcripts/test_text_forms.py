@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from support.call_records import SECOND, ended, final, recorded, started
 
-from protocol.event_codec import entry_of
 from protocol.events import Final, Redaction, SegmentRevised, Word
+from protocol.events.event_codec import entry_of
 from protocol.formatting.formatter import formatted
 from protocol.redaction.policy import CARD_DATA_POLICY
 from protocol.redaction.whole_call import redacted_call
-from transcripts.export import export
+from transcripts.formats.export import export
 from transcripts.outbox import Recorded
 from transcripts.pieces import joined
 from transcripts.store import Store

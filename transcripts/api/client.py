@@ -13,7 +13,7 @@ from protocol.auth.web_access import is_loopback
 from protocol.operator_error import OperatorError
 
 from ..text_forms import WordsForm
-from .bodies import ErrorBody
+from .messages.bodies import ErrorBody
 
 _SECONDS = 60.0
 """Longest wait for an answer: the deletion of a call from a large SQLite store takes some time."""
