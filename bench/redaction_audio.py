@@ -32,9 +32,9 @@ from bench.redaction import plain_spans
 from cli.common import engine_loaded
 from protocol.events import SegmentId, Span
 from protocol.redaction.call_state import CallState
-from protocol.redaction.card_numbers import check_digit
 from protocol.redaction.policy import CARD_DATA_POLICY
 from protocol.redaction.redactor import RecognisedText, redact
+from protocol.redaction.segment.card_numbers import check_digit
 from workers.engines import registry
 from workers.engines.base import Utterance
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from random import Random
 
-from protocol.redaction.card_numbers import check_digit
+from protocol.redaction.segment.card_numbers import check_digit
 
 from . import phrases
 from .case import Case, Line

@@ -13,7 +13,7 @@ from ..calls.text_form import Signs, TextForm
 from ..events import Word
 from ..numbers.languages import lexicon_of
 from ..numbers.months import MONTHS_OF
-from ..redaction.iban import ICAO
+from ..redaction.segment.iban import ICAO
 from .formatter import shown_items
 from .items import Said
 from .vocabulary import (

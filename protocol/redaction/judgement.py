@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from .cues import CARD_DATA_TOPICS, CARD_TOPICS, Topic
-from .numbers_said import Said
 from .policy import DataKind
+from .segment.cues import CARD_DATA_TOPICS, CARD_TOPICS, Topic
+from .segment.numbers_said import Said
 
 _YEARS = range(1_900, 2_060)
 _LONGEST_CODE = 6

@@ -6,9 +6,9 @@ from dataclasses import replace
 from ..events import Final, Redaction, Word
 from .call_state import CallState
 from .judgement import is_about_something_else
-from .numbers_said import Said, numbers_of
 from .policy import CARD_DATA, DataKind, Policy
 from .redactor import Mask, RecognisedText, redact
+from .segment.numbers_said import Said, numbers_of
 
 HIDDEN = "•"
 """Begins the text that stands for each masked word in the stored hypothesis of a partial; its kind follows."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from ..events import SegmentId, Span
 from .call_state import CallState, Edge, Fact, masked
-from .card_numbers import SHORTEST, is_card_number
-from .cues import CARD_TOPICS, Topic
-from .iban import ibans
 from .judgement import Around, is_about_something_else, kinds_of
-from .numbers_said import Said, numbers_of, topic_of
 from .policy import DataKind, Policy
+from .segment.card_numbers import SHORTEST, is_card_number
+from .segment.cues import CARD_TOPICS, Topic
+from .segment.iban import ibans
+from .segment.numbers_said import Said, numbers_of, topic_of
 
 _CARD_DATA = frozenset({DataKind.CARD_NUMBER, DataKind.SECURITY_CODE, DataKind.EXPIRY})
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import phonenumbers
 
-from ...redaction.card_numbers import is_card_number
+from ...redaction.segment.card_numbers import is_card_number
 from ..items import Item, Number, Said
 from ..vocabulary import COUNTRIES, PLUS, WITH_ZERO
 

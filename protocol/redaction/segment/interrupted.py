@@ -5,12 +5,13 @@ Recognisers write a wrong word in the place of a digit, or add a short word betw
 only if they can be one card number together, so that two numbers of a sentence stay two.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..numbers.languages import lexicon_of
-from ..numbers.months import MONTHS
-from ..numbers.runs import Run, is_glue
-from ..numbers.tokens import Token
+from ...numbers.languages import lexicon_of
+from ...numbers.months import MONTHS
+from ...numbers.runs import Run, is_glue
+from ...numbers.tokens import Token
 from .card_numbers import LONGEST, SHORTEST
 from .card_runs import begins_card, has_card
 from .cues import CARD_TOPICS, Cue
@@ -43,15 +44,20 @@ def joined(
     return joined_runs
 
 
-def may_be_added(tokens: Sequence[Token], language: str) -> bool:
-    """Whether `tokens`, before the first digit of a segment, are fillers and at most one short word."""
-    others = [token for token in tokens if not _is_glue(token, language)]
-    return len(others) <= 1 and all(len(one.text) <= _LONGEST_ADDED for one in others)
+def may_be_added(tokens: Sequence[Token], end: int, language: str) -> bool:
+    """Whether the tokens before `end`, the first digit of a segment, are fillers and at most one short word."""
+    added = ""
+    for place in range(end - 1, -1, -1):
+        if not _is_glue(tokens[place], language):
+            if added or len(tokens[place].text) > _LONGEST_ADDED:
+                return False
+            added = tokens[place].text
+    return True
 
 
-def may_be_misheard(tokens: Sequence[Token], language: str) -> bool:
-    """Whether `tokens`, after the last digit of a segment, are fillers and homophones of digits."""
-    return all(_is_glue(token, language) for token in tokens)
+def may_be_misheard(tokens: Sequence[Token], start: int, language: str) -> bool:
+    """Whether the tokens from `start` on, behind the last digit, are fillers and homophones of digits."""
+    return all(_is_glue(tokens[place], language) for place in range(start, len(tokens)))
 
 
 def _is_glue(token: Token, language: str) -> bool:
@@ -86,12 +92,28 @@ def _names_something(token: Token) -> bool:
 def _parts(
     chain: Sequence[Run], tokens: Sequence[Token], phrases: Sequence[Cue], language: str
 ) -> list[Run]:
-    """The runs of a chain; the last ones as one if they are one number."""
-    for start in range(len(chain) - 1):
-        rest = chain[start:]
-        if _is_one_number(rest, tokens, phrases, language):
-            return [*chain[:start], _join(rest)]
-    return list(chain)
+    """The runs of a chain, with those as one that are one number."""
+    parts, start = list[Run](), 0
+    while start < len(chain):
+        end = _reach(chain, start)
+        if end - start > 1 and _is_one_number(chain[start:end], tokens, phrases, language):
+            parts.append(_join(chain[start:end]))
+            start = end
+        else:
+            parts.append(chain[start])
+            start += 1
+    return parts
+
+
+def _reach(chain: Sequence[Run], start: int) -> int:
+    """The end of the runs from `start` on that are short enough to be one number."""
+    count, end = 0, start
+    while end < len(chain):
+        count += sum(len(atom.digits) for atom in chain[end].atoms[: _MOST_DIGITS + 1])
+        if count > _MOST_DIGITS:
+            break
+        end += 1
+    return end
 
 
 def _join(chain: Sequence[Run]) -> Run:
@@ -105,14 +127,14 @@ def _is_one_number(
     chain: Sequence[Run], tokens: Sequence[Token], phrases: Sequence[Cue], language: str
 ) -> bool:
     count = sum(len(run.digits) for run in chain)
-    if count > _MOST_DIGITS or all(has_card(run) for run in chain):
+    if all(has_card(run) for run in chain):
         return False
-    before = [cue for cue in phrases if cue.last < chain[0].first]
-    if before and before[-1].topic in CARD_TOPICS and count >= _LEAST_NAMED:
+    before = bisect_left(phrases, chain[0].first, key=lambda cue: cue.last)
+    if before and phrases[before - 1].topic in CARD_TOPICS and count >= _LEAST_NAMED:
         return True
     if count >= SHORTEST - 1 and begins_card(chain[0]):
         return True
-    is_alone = may_be_added(tokens[: chain[0].first], language) and may_be_misheard(
-        tokens[chain[-1].last + 1 :], language
+    is_alone = may_be_added(tokens, chain[0].first, language) and may_be_misheard(
+        tokens, chain[-1].last + 1, language
     )
     return is_alone and count >= _LEAST_ALONE

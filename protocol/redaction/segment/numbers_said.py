@@ -3,22 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..numbers.months import BEFORE_YEAR, MONTHS
-from ..numbers.runs import Run, is_glue, runs
-from ..numbers.tokens import Token
+from ...numbers.months import BEFORE_YEAR, MONTHS
+from ...numbers.runs import Run, is_glue, runs
+from ...numbers.tokens import Token
 from .card_runs import begins_card, has_card, in_fours
 from .cues import Cue, Topic, cues
 from .interrupted import joined, may_be_added, may_be_misheard
-
-_REACH_BACK = 30
-"""Most words between a cue and a later number that it is about."""
-
-_REACH_AHEAD = 7
-"""Most words between a number and a later cue that is about it."""
-
-_PLUS = frozenset({"+", "plus", "mas", "mais", "piu"})
-_LONGEST_TELEPHONE = 15
-"""Digits of the longest telephone number with its country code (ITU-T E.164)."""
+from .nearest_cue import NearestCue, strongest
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +72,18 @@ class SegmentNumbers:
 def numbers_of(words: Sequence[str], language: str) -> SegmentNumbers:
     """Find the numbers of a segment. `language`: ISO 639 of the words."""
     apart, tokens = runs(words, language)
-    phrases = [cue for cue in cues(tokens) if not _inside(cue, apart)]
+    phrases = _outside(cues(tokens), apart)
     found = joined(apart, tokens, phrases, language)
-    named = _without_units(phrases, found, tokens)
-    numbers = tuple(_said(run, tokens, phrases, named, language) for run in found)
+    nearest = NearestCue(tokens, phrases, found)
+    leads = bool(found) and may_be_added(tokens, found[0].first, language)
+    trails = bool(found) and may_be_misheard(tokens, found[-1].last + 1, language)
+    numbers = tuple(
+        _said(run, tokens, nearest, (leads and run is found[0], trails and run is found[-1]))
+        for run in found
+    )
     silent = not found and is_glue(tokens, language)
     others = _other_words(found, tokens, language)
-    return SegmentNumbers(tuple(tokens), numbers, tuple(named), silent, others)
+    return SegmentNumbers(tuple(tokens), numbers, tuple(nearest.named), silent, others)
 
 
 def _other_words(found: Sequence[Run], tokens: Sequence[Token], language: str) -> int:
@@ -98,39 +94,26 @@ def _other_words(found: Sequence[Run], tokens: Sequence[Token], language: str) -
     )
 
 
-def _without_units(
-    phrases: Sequence[Cue], found: Sequence[Run], tokens: Sequence[Token]
-) -> list[Cue]:
-    """The cues without units behind numbers: the dollars in `five dollars and 4738` say nothing of 4738."""
-    ends = [run.last + 1 for run in found]
-    return [cue for cue in phrases if not _is_unit(cue, ends, tokens)]
+def _outside(phrases: Sequence[Cue], found: Sequence[Run]) -> list[Cue]:
+    """The cues that are no part of a number. Both are in order."""
+    left, at = list[Cue](), 0
+    for cue in phrases:
+        while at < len(found) and found[at].last < cue.last:
+            at += 1
+        if at == len(found) or cue.first < found[at].first:
+            left.append(cue)
+    return left
 
 
-def _is_unit(cue: Cue, ends: Sequence[int], tokens: Sequence[Token]) -> bool:
-    return cue.topic in (Topic.OTHER, Topic.OTHER_WEAK) and any(
-        end <= cue.first and _spoken(tokens, end, cue.first) == 0 for end in ends
-    )
-
-
-def _inside(cue: Cue, found: Sequence[Run]) -> bool:
-    return any(run.first <= cue.first and cue.last <= run.last for run in found)
-
-
-def _said(
-    run: Run,
-    tokens: Sequence[Token],
-    phrases: Sequence[Cue],
-    named: Sequence[Cue],
-    language: str,
-) -> Said:
-    topic, distance = _nearest(run, tokens, phrases, named)
+def _said(run: Run, tokens: Sequence[Token], nearest: NearestCue, edges: tuple[bool, bool]) -> Said:
+    """`edges`: whether the run is the first, and the last thing that is said."""
+    topic, distance = nearest.of(run)
     count = len(run.digits)
     return Said(
         run,
         tokens[run.first].word,
         tokens[run.last].word,
-        may_be_added(tokens[: run.first], language),
-        may_be_misheard(tokens[run.last + 1 :], language),
+        *edges,
         topic,
         distance,
         in_fours(run),
@@ -149,40 +132,7 @@ def _month(run: Run, tokens: Sequence[Token]) -> int | None:
     return tokens[place].word if place >= 0 and tokens[place].text in MONTHS else None
 
 
-def _nearest(
-    run: Run, tokens: Sequence[Token], phrases: Sequence[Cue], named: Sequence[Cue]
-) -> tuple[Topic | None, int]:
-    """The cue that says what the run is: a unit right behind it, else the last one before it, else the next one."""
-    before = [cue for cue in named if cue.last < run.first]
-    after = [cue for cue in phrases if cue.first > run.last]
-    ahead = _spoken(tokens, run.last + 1, after[0].first) if after else _REACH_AHEAD + 1
-    if after and after[0].topic in (Topic.OTHER, Topic.OTHER_WEAK) and ahead == 0:
-        return Topic.OTHER, 0
-    before = [cue] if (cue := _strongest(before)) else []
-    if before and (back := _spoken(tokens, before[-1].last + 1, run.first)) <= _REACH_BACK:
-        return before[-1].topic, back
-    if ahead <= _REACH_AHEAD:
-        return after[0].topic, ahead
-    return (Topic.PHONE if _is_international(run, tokens) else None), 0
-
-
-def _is_international(run: Run, tokens: Sequence[Token]) -> bool:
-    """`plus 44 7700 900123`: a telephone number with its country."""
-    has_plus = run.first > 0 and tokens[run.first - 1].text in _PLUS
-    return has_plus and len(run.digits) <= _LONGEST_TELEPHONE
-
-
-def _strongest(before: Sequence[Cue]) -> Cue | None:
-    """The last cue; a thing that may be paid by card does not count if another cue is before it."""
-    strong = (cue for cue in reversed(before) if cue.topic is not Topic.OTHER_WEAK)
-    return next(strong, before[-1] if before else None)
-
-
 def topic_of(phrases: Sequence[Cue]) -> Topic | None:
     """What a segment leaves as the topic for the next one."""
-    cue = _strongest(phrases)
+    cue = strongest(phrases)
     return cue.topic if cue else None
-
-
-def _spoken(tokens: Sequence[Token], start: int, end: int) -> int:
-    return sum(not token.is_sign for token in tokens[start:end])

@@ -1,6 +1,6 @@
 """What a run has of a card number: a whole one, the beginning of one, groups of four."""
 
-from ..numbers.runs import Run
+from ...numbers.runs import Run
 from .card_numbers import LONGEST, SHORTEST, is_card_number, may_begin
 
 _MOST_DIGITS = 200
@@ -16,14 +16,15 @@ def has_card(run: Run) -> bool:
 
 def _has_window(run: Run) -> bool:
     """Whether some of its numbers in a row are a card number: an expiry date may follow without a pause."""
-    edges = [0]
+    digits, edges = run.digits[:_MOST_DIGITS], [0]
     for atom in run.atoms:
         edges.append(edges[-1] + len(atom.digits))
-    digits = run.digits[:_MOST_DIGITS]
+        if edges[-1] > len(digits):
+            break
     return any(
         is_card_number(digits[start:end])
-        for start in edges
-        for end in edges
+        for place, start in enumerate(edges)
+        for end in edges[place + 1 : place + 1 + LONGEST]
         if SHORTEST <= end - start <= LONGEST and end <= len(digits)
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..numbers.tokens import Token
+from ...numbers.tokens import Token
 
 
 class Topic(StrEnum):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..numbers.atoms import Atom
-from ..numbers.runs import is_glue
-from ..numbers.tokens import Token
+from ...numbers.atoms import Atom
+from ...numbers.runs import is_glue
+from ...numbers.tokens import Token
 
 _LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
