@@ -115,7 +115,8 @@ def telephone(digits: str, language: str) -> str:
 def load_countries() -> None:
     """Load the tables of telephone numbers: up to 4 ms for each country, which the first finals would wait for."""
     for country in {country for countries in COUNTRIES.values() for country in countries}:
-        phonenumbers.is_valid_number(phonenumbers.example_number(country))
+        if example := phonenumbers.example_number(country):
+            phonenumbers.is_valid_number(example)
         abroad = phonenumbers.PhoneNumber(phonenumbers.country_code_for_region(country), 1)
         phonenumbers.is_valid_number(abroad)  # looks in all regions that share the country code
 
