@@ -8,6 +8,7 @@ from .call_state import CallState
 from .judgement import is_about_something_else
 from .policy import CARD_DATA, DataKind, Policy
 from .redactor import Mask, RecognisedText, redact
+from .segment.emails import open_address
 from .segment.numbers_said import Said, numbers_of
 
 HIDDEN = "•"
@@ -57,7 +58,11 @@ def hide(state: CallState, heard: RecognisedText, policy: Policy) -> list[str]:
         return words
     for mask in redact(state, heard, policy).masks:
         words[mask.first : mask.last + 1] = [HIDDEN + mask.kind] * (mask.last + 1 - mask.first)
-    numbers = numbers_of(heard.words, heard.language).numbers
+    said = numbers_of(heard.words, heard.language)
+    if DataKind.EMAIL in policy.kinds:
+        begun = open_address(said.tokens, heard.language)
+        words = words if begun is None else words[: said.tokens[begun].word]
+    numbers = said.numbers
     if numbers and numbers[-1].is_trail and _may_become_more(numbers[-1], state, heard, policy):
         del words[numbers[-1].first :]
     return words

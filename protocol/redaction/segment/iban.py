@@ -1,11 +1,10 @@
 """International bank account numbers (ISO 13616): spelled, spoken or written in groups."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ...numbers.atoms import Atom
-from ...numbers.runs import is_glue
 from ...numbers.tokens import Token
+from .spelled import Part, Places, stretches
 
 _LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
@@ -17,17 +16,6 @@ _LENGTHS = {
     "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19,
     "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
-
-ICAO = {
-    "alfa": "A", "alpha": "A", "bravo": "B", "charlie": "C", "delta": "D", "echo": "E", "foxtrot": "F", "golf": "G",
-    "hotel": "H", "india": "I", "kilo": "K", "lima": "L", "mike": "M", "november": "N",
-    "oscar": "O", "papa": "P", "quebec": "Q", "romeo": "R", "sierra": "S", "tango": "T", "uniform": "U",
-    "victor": "V", "whiskey": "W", "xray": "X", "yankee": "Y", "zulu": "Z", "juliett": "J", "juliet": "J",
-}  # fmt: skip
-"""The ICAO spelling alphabet."""
-
-Places = tuple[int, int]
-"""Indices of the first and the last token, both included."""
 
 
 def is_iban(text: str) -> bool:
@@ -41,7 +29,7 @@ def is_iban(text: str) -> bool:
 def ibans(tokens: Sequence[Token], numbers: Sequence[Atom], language: str) -> list[Places]:
     """The places of the IBANs in `tokens`. `numbers`: the numbers in them."""
     found: list[Places] = []
-    for stretch in _stretches(tokens, numbers, language):
+    for stretch in stretches(tokens, numbers, language):
         start = 0
         while start < len(stretch):
             end = _end(stretch, start)
@@ -51,11 +39,7 @@ def ibans(tokens: Sequence[Token], numbers: Sequence[Atom], language: str) -> li
     return found
 
 
-_Part = tuple[str, int, int]
-"""Characters, and the first and the last token that they come from."""
-
-
-def _end(stretch: Sequence[_Part], start: int) -> int | None:
+def _end(stretch: Sequence[Part], start: int) -> int | None:
     """Index of the last part of an IBAN that begins at part `start`; None if none does."""
     text = ""
     for place in range(start, len(stretch)):
@@ -65,41 +49,3 @@ def _end(stretch: Sequence[_Part], start: int) -> int | None:
         if len(text) >= 15 and is_iban(text):
             return place
     return None
-
-
-def _stretches(
-    tokens: Sequence[Token], numbers: Sequence[Atom], language: str
-) -> list[list[_Part]]:
-    """Letters and digits that follow each other with only fillers between them."""
-    by_token = {atom.first: atom for atom in numbers}
-    stretches: list[list[_Part]] = [[]]
-    at = 0
-    while at < len(tokens):
-        if atom := by_token.get(at):
-            stretches[-1].append((atom.digits, atom.first, atom.last))
-            at = atom.last
-        elif letters := _letters(tokens[at]):
-            stretches[-1].append((letters, at, at))
-        elif not is_glue((tokens[at],), language):
-            stretches.append([])
-        at += 1
-    return [one for one in stretches if len(one) >= 3]
-
-
-def characters(tokens: Sequence[Token], numbers: Sequence[Atom], language: str, first: int) -> str:
-    """The letters and digits of `tokens`. `first`: index of the first one among the tokens of `numbers`."""
-    inside = [
-        replace(one, first=one.first - first, last=one.last - first)
-        for one in numbers
-        if first <= one.first and one.last < first + len(tokens)
-    ]
-    return "".join(part[0] for one in _stretches(tokens, inside, language) for part in one)
-
-
-def _letters(token: Token) -> str:
-    """The letters of a spelled token: one letter, a word of the spelling alphabet, or capitals in an IBAN."""
-    if len(token.text) == 1 and token.text.isalpha() and token.text.isascii():
-        return token.text.upper()
-    if token.upper and len(token.text) <= 4 and token.text.isascii():
-        return token.text.upper()
-    return ICAO.get(token.text, "")
