@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,6 +101,7 @@ def _redact_call(policies: SitePolicies, options: argparse.Namespace) -> int:
             if found is None:
                 continue
             finals = _stored_finals(found)
+            _warn_of_languages(name, finals)
             tenant = name.partition("/")[0] if "/" in name else ""
             after = redacted_call(finals, policies.of(options.tenant or tenant))
             _report(finals, after, dry_run=options.dry_run)
@@ -112,6 +114,12 @@ def _redact_call(policies: SitePolicies, options: argparse.Namespace) -> int:
                 store.record([Recorded(name, entry_of(SegmentRevised(one), 1)) for one in changed])
         store.erase_traces()
     return 0
+
+
+def _warn_of_languages(name: str, finals: Sequence[Final]) -> None:
+    if unknown := {final.language for final in finals} - SUPPORTED:
+        said = ", ".join(sorted(unknown))
+        print(f"{name}: in {said}, only written digits are found, no number words", file=sys.stderr)
 
 
 def _stored_finals(transcript: Transcript) -> list[Final]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..events import Final, Redaction, Word
+from ..events import Final, Redaction, Span, Word
 from .call_state import CallState
 from .judgement import is_about_something_else
 from .policy import CARD_DATA, DataKind, Policy
@@ -18,12 +18,14 @@ _SIGNS_AFTER = ".,;:!?…"
 
 
 def apply(
-    words: Sequence[Word], masks: Iterable[Mask], policy: Policy
+    words: Sequence[Word], masks: Iterable[Mask], policy: Policy, span: Span
 ) -> tuple[tuple[Word, ...], tuple[Redaction, ...]]:
     """
     Replace the words of each mask by one tag with the times of the words.
 
-    `masks`: in order, without overlap. Returns the shown words, and the redactions with the indices of their tags.
+    `masks`: in order, without overlap. `span`: of the segment; it stands for word times that the engine does not
+    know, so that the audio of each redaction can be silenced. Returns the shown words, and the redactions with the
+    indices of their tags.
     """
     shown: list[Word] = []
     redactions: list[Redaction] = []
@@ -31,10 +33,16 @@ def apply(
     for mask in masks:
         shown += words[position : mask.first]
         hidden = words[mask.first : mask.last + 1]
-        redactions.append(Redaction(mask.kind, len(shown), hidden[0].start, hidden[-1].end))
+        redactions.append(Redaction(mask.kind, len(shown), *_times(hidden, span)))
         shown += _tags(hidden, mask, policy)
         position = mask.last + 1
     return (*shown, *words[position:]), tuple(redactions)
+
+
+def _times(hidden: Sequence[Word], span: Span) -> tuple[int, int]:
+    """Start and end of the words, in samples of the call clock."""
+    start, end = hidden[0].start, hidden[-1].end
+    return (span.start if start is None else start, span.end if end is None else end)
 
 
 def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:
@@ -94,7 +102,7 @@ def revised(final: Final, mask: Mask, policy: Policy) -> Final:
         return final
     if mask.last >= len(final.words):
         return final
-    words, (added,) = apply(final.words, [mask], policy)
+    words, (added,) = apply(final.words, [mask], policy, final.span)
     moved = len(final.words) - len(words)
     kept = [
         replace(one, place=one.place - moved) if one.place > mask.first else one
