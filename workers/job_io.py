@@ -1,7 +1,7 @@
 """Input and output of jobs: fetches the audio of each job, and writes each result to its call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -20,7 +20,7 @@ from .engines.base import Effort, EngineError, Hypothesis, Utterance
 from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .metrics import WorkerMeter
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
-from .text.redaction import hidden, redacted_final
+from .text.redaction import RedactedFinal, hidden, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
 
 logger = structlog.get_logger()
@@ -28,12 +28,13 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A job with its audio and, for a partial, with the previous hypothesis of its segment."""
+    """A job with its audio; a partial with the previous hypothesis, a final with the state of redaction."""
 
     claimed: ClaimedJob
     utterance: Utterance
     revision: int = 0
     before: Stabilised = NOTHING
+    redaction: bytes = b""
 
 
 class JobIO:
@@ -85,25 +86,33 @@ class JobIO:
             await self._fail(one.claimed, str(heard))
         else:
             final = final_of(one.claimed.job, heard, self._engine, timing)
-            outcome = await self._commit(one.claimed, final)
+            outcome = await self._commit(one.claimed, final, one.redaction)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
 
-    async def _commit(self, one: ClaimedJob, final: Final) -> Outcome:
-        """Redact a final and commit it: again if another segment of its call was committed meanwhile."""
+    async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
+        """
+        Redact a final and commit it: again if another segment of its call was committed meanwhile.
+
+        `state`: of redaction, as it was before the engine ran. Earlier finals are revised by a newer state only.
+        """
         policy = one.job.redaction
         if not policy.kinds:
             return await self._queue.settle(one, encode_event(_shown(final, one.job)))
-        while True:
+        redacted, outcome = redacted_final(final, policy, state), Outcome.MOVED
+        if not redacted.revisions:
+            outcome = await self._settle(one, redacted, state)
+        while outcome is Outcome.MOVED:
             state = await self._queue.redaction.state(one)
             redacted = redacted_final(final, policy, state)
             for revision in redacted.revisions:
                 await self._revise(one, revision)
-            states = (state, redacted.state or state)
-            event = encode_event(_shown(redacted.final, one.job))
-            outcome = await self._queue.settle(one, event, states=states)
-            if outcome is not Outcome.MOVED:
-                return outcome
+            outcome = await self._settle(one, redacted, state)
+        return outcome
+
+    async def _settle(self, one: ClaimedJob, redacted: RedactedFinal, state: bytes) -> Outcome:
+        event = encode_event(_shown(redacted.final, one.job))
+        return await self._queue.settle(one, event, states=(state, redacted.state or state))
 
     async def _revise(self, one: ClaimedJob, revision: Revision) -> None:
         """Mask words of an earlier final, which this one has shown to be a part of a number."""
@@ -128,13 +137,14 @@ class JobIO:
         Redis could not be reached, is not suspected of killing the worker.
         """
         finals = [one.claimed for one in batch if one.claimed.effort is Effort.FINAL]
-        tries = dict(zip(finals, await self._queue.begin(finals), strict=True))
+        begun = dict(zip(finals, await self._queue.begin(finals), strict=True))
         worth = []
         for one in batch:
-            if tries.get(one.claimed, 0) > self._max_deliveries:
+            tries, state = begun.get(one.claimed, (0, b""))
+            if tries > self._max_deliveries:
                 await self._fail(one.claimed, "delivered too often without a result")
             else:
-                worth.append(one)
+                worth.append(replace(one, redaction=state))
         return worth
 
     async def _no_audio(self, one: ClaimedJob) -> None:

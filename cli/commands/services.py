@@ -106,6 +106,7 @@ def worker(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     """Run the worker itself, as the child of a supervisor."""
+    from protocol.formatting.writers.digit_strings import load_countries
     from workers.job_queue import WorkQueue
     from workers.metrics import WorkerMeter
     from workers.worker import Worker
@@ -115,6 +116,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     async def work(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
         logger.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
+        await asyncio.to_thread(load_countries)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()

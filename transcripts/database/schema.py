@@ -86,11 +86,13 @@ segments = Table(
     Column("flags", JSON, nullable=False),
     Column("waited_ms", Integer),
     Column("engine_ms", Integer),
+    Column("lexical", JSON),
+    Column("redactions", JSON),
 )
 """
 `id` is made of call, channel and number (see `segment_key`), so that the rows of a call lie together.
 
-`words`: a list of `[text, start, end, confidence]`.
+`words`, `lexical`: lists of `[text, start, end, confidence]`.  `redactions`: a list of `[kind, place, start, end]`.
 """
 
 gaps = Table(

@@ -39,6 +39,7 @@ from ..transcript import Ending
 from . import search_index
 from .call_rows import CallRow, CallRows
 from .card_rows import card_row
+from .json_columns import said_columns
 from .schema import (
     calls,
     cards,
@@ -178,12 +179,10 @@ def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | 
 
 
 def _segment_values(terminal: Terminal) -> _Row:
-    values: _Row = {
+    values: _Row = said_columns(terminal if isinstance(terminal, Final) else None) | {
         "start": terminal.span.start,
         "end": terminal.span.end,
         "ending": Ending.DROPPED if isinstance(terminal, SegmentDropped) else Ending.FAILED,
-        "text": "",
-        "words": [],
         "reason": "",
         "language": "",
         "keywords_revision": 0,
@@ -197,8 +196,6 @@ def _segment_values(terminal: Terminal) -> _Row:
         return values | {"reason": terminal.reason}
     return values | {
         "ending": Ending.FINAL,
-        "text": terminal.text,
-        "words": [[one.text, one.start, one.end, one.confidence] for one in terminal.words],
         "language": terminal.language,
         "keywords_revision": terminal.keywords_revision,
         "keywords_found": list(terminal.keywords_found),
@@ -261,12 +258,14 @@ def _revise(connection: Connection, final: Final, call: CallRow) -> None:
     """Replace the words of a segment and its terms.  Of two revisions, the one that shows less stays."""
     key = segment_key(call.id, final.segment.channel, final.segment.number)
     assert key is not None  # `_collect_segment` has refused it
-    stored = connection.execute(select(segments.c.words).where(segments.c.id == key)).scalar_one()
-    if len(stored) < len(final.words):
+    same = segments.c.id == key
+    if len(connection.execute(select(segments.c.words).where(same)).scalar_one()) < len(
+        final.words
+    ):
         return
     values = _segment_values(final)
-    shown = {name: values[name] for name in ("text", "words", "keywords_found", "flags")}
-    connection.execute(update(segments).where(segments.c.id == key).values(shown))
+    changed = ("text", "words", "keywords_found", "flags", "lexical", "redactions")
+    connection.execute(update(segments).where(same).values({one: values[one] for one in changed}))
     search_index.replace(connection, key, call.tenant, final.text)
 
 

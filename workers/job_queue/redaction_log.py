@@ -3,6 +3,7 @@
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from broker.redis_scripts.scripts import REVISE
 from protocol.events import Entry, Final, SegmentId, SegmentRevised
@@ -10,6 +11,7 @@ from protocol.events.event_codec import decode_entry, encode_event
 
 from .claimed import ClaimedJob
 
+_STATE = "redaction"
 _RECENT = 1_024
 """Newest entries of a log among which the final of a recent segment is."""
 
@@ -23,8 +25,13 @@ class RedactionLog:
 
     async def state(self, one: ClaimedJob) -> bytes:
         """The state of redaction of the job's call; empty at its start."""
-        state: Any = await self._redis.hget(one.keys.meta, "redaction")
+        state: Any = await self._redis.hget(one.keys.meta, _STATE)
         return state or b""
+
+    @staticmethod
+    def ask_state(one: ClaimedJob, pipe: Pipeline) -> None:
+        """Add the question for the state to a pipeline."""
+        pipe.hget(one.keys.meta, _STATE)
 
     async def final(self, one: ClaimedJob, segment: SegmentId) -> bytes:
         """The final of a recent segment of the job's call; empty if there is none."""

@@ -179,14 +179,21 @@ class WorkQueue:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
         return await self._audio.read(claimed)
 
-    async def begin(self, finals: Sequence[ClaimedJob]) -> list[int]:
-        """Count one more try by an engine for each final.  Returns the number of tries of each."""
+    async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
+        """
+        Count one more try by an engine for each final.
+
+        Returns for each the number of tries, and the state of redaction of its call.
+        """
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in finals:
                 await self._try(
                     keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
                 )
-            return [int(tries) for tries in await pipe.execute()]
+                self.redaction.ask_state(one, pipe)
+            answers = await pipe.execute()
+        tries, states = answers[::2], answers[1::2]
+        return [(int(count), state or b"") for count, state in zip(tries, states, strict=True)]
 
     async def poll(self, partials: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
         """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""

@@ -13,6 +13,7 @@ from protocol.clock import from_ms
 
 from ...search.listing import MOST_CALLS, Cursor, CursorError, Filters, Order, Status, read_cursor
 from ...search.search_terms import QueryError, read_query
+from ...text_forms import WordsForm
 from .errors import ApiError
 
 _LONGEST = 200
@@ -83,6 +84,11 @@ def read_list(pairs: Iterable[tuple[str, str]], tenant: str, only: str | None) -
         order=_choice(said, "order", Order) or Order.NEWEST,
     )
     return ListRequest(filters, whole(said, "limit", 50, 1, MOST_CALLS), cursor)
+
+
+def words_form(pairs: Iterable[tuple[str, str]]) -> WordsForm:
+    """Parse the query parameters of `GET /v1/calls/{id}/transcript.{form}`.  Raises ApiError."""
+    return _choice(single(pairs, ("words",)), "words", WordsForm) or WordsForm.STORED
 
 
 def single(pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,6 @@ from protocol.events import (
     SegmentId,
     Span,
     Timing,
-    Word,
 )
 
 from ...outbox import Arrival, Quarantined
@@ -27,6 +26,7 @@ from ...transcript import (
     number_of,
     root_of,
 )
+from ..json_columns import redactions_of, words_of
 from ..schema import calls, gaps, keys_of, keyword_lists, line_warnings, quarantine, segments, tags
 
 
@@ -123,7 +123,7 @@ def _segment(row: RowMapping) -> StoredSegment:
         segment=SegmentId(row["channel"], row["number"]),
         span=Span(row["start"], row["end"]),
         ending=Ending(row["ending"]),
-        words=tuple(Word(*word) for word in row["words"]),
+        words=words_of(row["words"]),
         reason=row["reason"],
         language=row["language"],
         keywords_revision=row["keywords_revision"],
@@ -131,6 +131,8 @@ def _segment(row: RowMapping) -> StoredSegment:
         engine=row["engine"],
         flags=tuple(row["flags"]),
         timing=_timing(row),
+        lexical=words_of(row["lexical"]),
+        redactions=redactions_of(row["redactions"]),
     )
 
 
