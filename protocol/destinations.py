@@ -74,6 +74,11 @@ class Destinations:
             raise DestinationError("this address is not public, and not in a listed network")
 
 
+def destinations_in(networks: str) -> Destinations:
+    """Return the destinations of a site that has listed `networks`, separated by commas.  Raises ValueError."""
+    return Destinations(read_networks([one.strip() for one in networks.split(",") if one.strip()]))
+
+
 def read_networks(names: Sequence[str]) -> tuple[Network, ...]:
     """Parse networks such as `10.0.0.0/8` or single addresses.  Raises ValueError."""
     return tuple(ip_network(name) for name in names)

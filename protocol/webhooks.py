@@ -19,7 +19,7 @@ _PAUSES = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800)
 """Seconds before each further attempt: eleven attempts within about a day."""
 
 _JITTER = 0.2
-"""Share by which a pause is longer or shorter, so that requests that failed together are not sent together again."""
+"""Share by which a pause is longer or shorter: requests that failed together are not sent together again."""
 
 
 class SecretError(ValueError):

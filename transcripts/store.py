@@ -32,12 +32,14 @@ from .database.audit_log import AuditEntry, AuditLine
 from .database.deletion import LegalHoldError
 from .database.opening import StoreError, code, open_database
 from .database.schema import quarantine
+from .database.webhooks.queueing import queue_batch
 from .database.writes import ConflictError, write
 from .listing import Cursor, Filters, Page
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .retention import DAY_SECONDS, Retention
 from .transcript import CallSummary, Changes, StoredCard, Transcript
+from .webhooks.webhook_store import WebhookStore
 
 __all__ = ["LegalHoldError", "RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
@@ -67,6 +69,11 @@ class Store:
         """Close the connections to the database."""
         self._engine.dispose()
 
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Endpoints of webhooks and their deliveries."""
+        return WebhookStore(self._transaction, self._now)
+
     def record(self, batch: Sequence[Recorded]) -> None:
         """
         Store the whole batch or nothing.  Raises StoreUnavailableError or RefusedError.
@@ -81,7 +88,9 @@ class Store:
     def _record(self, batch: Sequence[Recorded]) -> None:
         is_revised = any(isinstance(one.entry.event, SegmentRevised) for one in batch)
         with self._transaction() as connection:
-            write(connection, batch, self._now())
+            call_rows = write(connection, batch, self._now())
+            if call_rows is not None:
+                queue_batch(connection, batch, call_rows, self._now())
             if is_revised:
                 erasure.mark(connection)
 

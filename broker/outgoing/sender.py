@@ -106,5 +106,7 @@ class Sender:
             logger.error("delivery_given_up", entry=entry, reason=failed)
             await self._queue.settle(one)
         else:
-            logger.warning("delivery_failed", entry=entry, reason=failed, again_in_seconds=round(pause, 1))
+            logger.warning(
+                "delivery_failed", entry=entry, reason=failed, again_in_seconds=round(pause, 1)
+            )
             await self._queue.send_again(one, pause)
