@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from protocol.destinations import Destinations, destinations_in
+from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.settings import StatusSettings
 
 from .retention import Retention, read_tags

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from standardwebhooks import Webhook
 
 from broker.outgoing.http_client import OutgoingHttp
-from protocol.destinations import Destinations, destinations_in
+from protocol.outgoing.destinations import Destinations, destinations_in
 from transcripts.database.opening import open_database
 from transcripts.store import Store
 from transcripts.webhooks.endpoint import Delivery, DeliveryState

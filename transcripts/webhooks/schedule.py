@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.webhooks import pause_after
+from protocol.outgoing.webhooks import pause_after
 
 from .endpoint import DeliveryState
 

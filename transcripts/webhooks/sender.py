@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from broker.outgoing.http_client import SendError
-from protocol.webhooks import Secret, signed_headers
+from protocol.outgoing.webhooks import Secret, signed_headers
 
 from ..database.opening import StoreError
 from ..database.webhooks.sending import Outgoing, Result, Settled

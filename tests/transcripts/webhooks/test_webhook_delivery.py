@@ -9,8 +9,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from support.call_records import CALL, final, recorded, started
 from support.webhooks import ClockedStore, data_of, hook, sending
 
-from protocol.event_codec import entry_of
 from protocol.events import SegmentRevised
+from protocol.events.event_codec import entry_of
 from transcripts.outbox import Recorded
 from transcripts.webhooks.endpoint import DeliveryState, Endpoint
 from transcripts.webhooks.events import EventKind
