@@ -45,6 +45,7 @@ from .routes.health_routes import HealthRoutes
 from .routes.live_routes import LiveRoutes
 from .routes.rule_routes import RuleRoutes, rules_in
 from .routes.session_routes import SessionRoutes
+from .routes.webhook_routes import WebhookRoutes
 from .settings import ApiSettings
 from .threads import StoreThreads
 
@@ -95,6 +96,7 @@ class Api:
             *BoardRoutes(self._views, self._threads).operations(),
             *CardRoutes(delivery).operations(),
             *self._rules.operations(),
+            *WebhookRoutes(self._threads, settings.webhook_destinations).operations(),
             *HealthRoutes(self._threads, redis, partitions).operations(),
             *ConnectRoutes(self._threads, settings).operations(),
         ]

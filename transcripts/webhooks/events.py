@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, get_args
 
 from protocol.events import CallEnded, CallStarted, Entry, Final, SegmentId
 
@@ -19,6 +20,20 @@ class EventKind(StrEnum):
     RULE_RAISED = "rule.raised"
     TEST = "webhook.test"
     """Asked for by the API, to try an endpoint.  It belongs to no call."""
+
+
+Subscribable = Literal[
+    "call.started",
+    "call.final",
+    "call.ended",
+    "call.stored",
+    "call.summarised",
+    "keyword.heard",
+    "rule.raised",
+]
+"""The values of the events that an endpoint can ask for."""
+
+SUBSCRIBABLE: tuple[Subscribable, ...] = get_args(Subscribable)
 
 
 @dataclass(frozen=True, slots=True)
