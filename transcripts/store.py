@@ -133,6 +133,11 @@ class Store:
         with self._transaction() as connection:
             return card_rows.add(connection, call_id, card)
 
+    def ended_since(self, since: float, limit: int) -> list[str]:
+        """Return ids of streams that have ended since `since` (Unix seconds), of calls of at most a day."""
+        with self._transaction() as connection:
+            return queries.ended_since(connection, since, limit)
+
     def people(self, call_ids: Sequence[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Return agent and tags of stored calls, by call id."""
         with self._transaction() as connection:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from ..database.call_rows import CallRow
 from ..database.schema import calls
@@ -124,10 +124,14 @@ class WebhookStore:
         """
         Queue an event of a call (filed id) for the endpoints of its tenant.
 
-        The same event again changes nothing.  Returns False if the call is not stored, or not yet.
+        The id of a call that is in progress stands for its latest stream.  The same event again changes nothing.
+        Returns False if the call is not stored, or not yet.
         """
-        columns = (calls.c.id, calls.c.call_id, calls.c.log, calls.c.tenant)
-        query = select(*columns).where(calls.c.root == call_id).order_by(calls.c.id.desc())
+        columns = (calls.c.id, calls.c.call_id, calls.c.log, calls.c.tenant, calls.c.ended_reason)
+        same = or_(calls.c.root == call_id, calls.c.call_id == call_id)
+        # a stream that has ended is meant itself, unless a later one goes on
+        order = (calls.c.ended_reason != "", calls.c.call_id != call_id, calls.c.id.desc())
+        query = select(*columns).where(same).order_by(*order)
         with self._transaction() as connection:
             row = connection.execute(query).first()
             if row is None:
