@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -101,10 +102,12 @@ class Sender:
             logger.info("delivered", entry=entry)
             await self._queue.settle(one)
             return
-        pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1)
+        pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1, random.random())
         if pause is None:
             logger.error("delivery_given_up", entry=entry, reason=failed)
             await self._queue.settle(one)
         else:
-            logger.warning("delivery_failed", entry=entry, reason=failed, again_in_seconds=pause)
+            logger.warning(
+                "delivery_failed", entry=entry, reason=failed, again_in_seconds=round(pause, 1)
+            )
             await self._queue.send_again(one, pause)
