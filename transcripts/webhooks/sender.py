@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from broker.outgoing.http_client import SendError
+from broker.time_limits import TimeLimit
 from protocol.outgoing.webhooks import Secret, signed_headers
 
 from ..database.opening import StoreError
@@ -91,7 +92,7 @@ class WebhookSender:
                     for one in await self._turn(self._limits):
                         tasks.create_task(self._send(one))
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_POLL_SECONDS):
+                        async with TimeLimit(_POLL_SECONDS):
                             await self._news.wait()
         finally:
             if self._settled:

@@ -88,7 +88,7 @@ def read_list(pairs: Iterable[tuple[str, str]], tenant: str, only: str | None) -
 
 def words_form(pairs: Iterable[tuple[str, str]]) -> WordsForm:
     """Parse the query parameters of `GET /v1/calls/{id}/transcript.{form}`.  Raises ApiError."""
-    return _choice(single(pairs, ("words",)), "words", WordsForm) or WordsForm.STORED
+    return choice(single(pairs, ("words",)), "words", WordsForm) or WordsForm.STORED
 
 
 def single(pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str, str]:
