@@ -23,8 +23,8 @@ from workers.names.presidio import PresidioNames, models_of
 
 _NAMES = (
     "James Miller", "Olivia Johnson", "Priya Raghavan", "Mehmet Yılmaz", "Ngozi Okafor", "Sean O'Leary",
-    "Anna Schmidt", "Chloé Lefèvre", "Luis Hernández", "Wei Zhang", "Fatima Haddad", "Mr Whitlock", "Margaret", "Aoife",
-    "Dwayne Carter",
+    "Anna Schmidt", "Chloé Lefèvre", "Luis Hernández", "Wei Zhang", "Fatima Haddad", "Mr Whitlock", "Margaret",
+    "Aoife", "Dwayne Carter",
 )  # fmt: skip
 _PLACES = (
     "12 Oak Street", "48 Rue de la Paix", "Springfield", "Stockton on Tees", "Berlin", "7 Mill Lane, Leeds",
