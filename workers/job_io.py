@@ -19,7 +19,7 @@ from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
-from .job_queue import Claimed, Outcome, WorkQueue
+from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
@@ -33,7 +33,7 @@ logger = structlog.get_logger()
 class PreparedJob:
     """A job with its audio; a partial with the previous hypothesis, a final with the state of redaction."""
 
-    claimed: Claimed
+    claimed: ClaimedJob
     utterance: Utterance
     revision: int = 0
     before: Stabilised = NOTHING
@@ -58,7 +58,7 @@ class JobIO:
         self._engine = engine
         self._max_deliveries = max_deliveries
 
-    async def fetch(self, batch: Sequence[Claimed]) -> list[PreparedJob]:
+    async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
         """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
         partials = [one for one in batch if one.effort is Effort.PARTIAL]
         before = dict(
@@ -76,7 +76,7 @@ class JobIO:
                 await self._no_audio(one)
         return await self._worth_trying(ready)
 
-    async def drop(self, partials: Sequence[Claimed]) -> None:
+    async def drop(self, partials: Sequence[ClaimedJob]) -> None:
         """Remove partials from their job stream, so that their segments may ask for new ones."""
         await self._queue.poll(partials)
         self._meter.dropped(len(partials))
@@ -99,7 +99,7 @@ class JobIO:
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
 
-    async def _commit(self, one: Claimed, final: Final, state: bytes) -> Outcome:
+    async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
         """
         Redact a final and commit it: again if another segment of its call was committed meanwhile.
 
@@ -132,11 +132,11 @@ class JobIO:
         except Exception:  # noqa: BLE001  # words that were not checked are never shown
             return None
 
-    async def _settle(self, one: Claimed, redacted: RedactedFinal, state: bytes) -> Outcome:
+    async def _settle(self, one: ClaimedJob, redacted: RedactedFinal, state: bytes) -> Outcome:
         event = encode_event(_shown(redacted.final, one.job))
         return await self._queue.settle(one, event, states=(state, redacted.state or state))
 
-    async def _revise(self, one: Claimed, revision: Revision) -> None:
+    async def _revise(self, one: ClaimedJob, revision: Revision) -> None:
         """Mask words of an earlier final, which this one has shown to be a part of a number."""
         old = await self._queue.redaction.final(one, revision.segment)
         if not old:
@@ -169,7 +169,7 @@ class JobIO:
                 worth.append(replace(one, redaction=state))
         return worth
 
-    async def _no_audio(self, one: Claimed) -> None:
+    async def _no_audio(self, one: ClaimedJob) -> None:
         """Fail a final whose audio has expired in Redis.  A partial may come after its segment and is ignored."""
         if one.effort is Effort.FINAL:
             await self._fail(one, "its audio is no longer in Redis")
@@ -184,7 +184,7 @@ class JobIO:
         event = encode_event(partial_of(job, span, one.revision, now))
         await self._queue.suggest(one.claimed, one.revision, now.encode(), event)
 
-    async def _fail(self, one: Claimed, reason: str) -> None:
+    async def _fail(self, one: ClaimedJob, reason: str) -> None:
         outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
         self._meter.gave_up(outcome)
         logger.error(
@@ -202,7 +202,7 @@ def _shown(final: Final, job: Job) -> Final:
         return final
 
 
-def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
+def _ready(one: ClaimedJob, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
     before = Stabilised.decode(hypothesis)
     samples = _segment_samples(one.job, audio).astype(np.float32) / np.float32(32_768)
     utterance = utterance_of(one.job, one.effort, samples, before.text)

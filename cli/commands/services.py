@@ -146,6 +146,7 @@ def recorder(options: argparse.Namespace) -> None:
     """Run the recorder: store transcripts."""
     from transcripts.metrics import RecorderMeter
     from transcripts.recorder import Recorder
+    from transcripts.webhooks.meter import WebhookMeter
 
     settings = settings_of(options, "recorder", RecorderSettings)
 
@@ -154,8 +155,8 @@ def recorder(options: argparse.Namespace) -> None:
         with contextlib.closing(Store.open(store_url(settings))) as store:
             health.at_work()
             say_ready("recorder")
-            meter = RecorderMeter(meters.registry)
-            await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
+            metered = RecorderMeter(meters.registry), WebhookMeter(meters.registry)
+            await Recorder(redis, store, outboxes, consumer_name(), settings, *metered).run()
 
     _run_part(options, "recorder", settings, record)
 

@@ -86,15 +86,15 @@ class _Rows:
         self.others.setdefault(table.name, (table, []))[1].append(row)
 
 
-def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None:
+def write(connection: Connection, batch: Sequence[Recorded], now: float) -> CallRows | None:
     """
-    Write events, in the transaction of `connection`.  Raises ConflictError.
+    Write events, in the transaction of `connection`.  Returns the rows of their calls.  Raises ConflictError.
 
     `now`: Unix seconds, the start of calls whose `call.started` has not come yet.
     """
     stored = [one for one in batch if not isinstance(one.entry.event, _TRANSIENT)]
     if not stored:
-        return
+        return None
     call_rows = CallRows(connection, stored, now)
     rows = _Rows()
     for one in stored:
@@ -106,6 +106,7 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    return call_rows
 
 
 def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
+from protocol.clock import CALL_RATE
 from protocol.events import (
     Account,
     AudioGap,
@@ -18,6 +19,7 @@ from protocol.events import (
 )
 
 from ...outbox import Arrival, Quarantined
+from ...retention import DAY_SECONDS
 from ...transcript import (
     CallSummary,
     Ending,
@@ -70,6 +72,14 @@ def piece_ids(connection: Connection, call_id: str) -> list[str]:
     column = calls.c.root if root_of(call_id) == call_id else calls.c.call_id
     query = select(calls.c.call_id).where(column == call_id)
     return sorted(connection.execute(query).scalars(), key=number_of)
+
+
+def ended_since(connection: Connection, since: float, limit: int) -> list[str]:
+    """Return ids of streams that have ended since `since` (Unix seconds), the oldest first, at most `limit`."""
+    ended_at = calls.c.started_at + calls.c.duration / float(CALL_RATE)
+    lately = (calls.c.started_at > since - DAY_SECONDS, calls.c.ended_reason != "")
+    query = select(calls.c.call_id).where(*lately, ended_at >= since)
+    return list(connection.execute(query.order_by(calls.c.started_at).limit(limit)).scalars())
 
 
 def quarantined(connection: Connection) -> list[Quarantined]:
