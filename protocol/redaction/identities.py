@@ -36,10 +36,14 @@ class Identity:
 def identities(
     said: SegmentNumbers, topic: Topic | None, language: str, kinds: frozenset[DataKind]
 ) -> list[Identity]:
-    """The data in a segment. `topic`: what was spoken of before; `kinds`: those that are looked for."""
+    """
+    The data in a segment. `topic`: what was spoken of before; `kinds`: those that are looked for.
+
+    IBANs are always found: their digits are no card number.
+    """
     found: list[tuple[int, int, DataKind]] = []
-    if said.numbers and kinds & {*_IDS.values()}:
-        found += _ids(said, topic, language)
+    if said.numbers:
+        found += _ids(said, topic, language, kinds)
     if DataKind.DATE_OF_BIRTH in kinds:
         found += _births(said, topic, language)
     if DataKind.EMAIL in kinds:
@@ -47,21 +51,22 @@ def identities(
     return [
         Identity(said.tokens[first].word, said.tokens[last].word, kind)
         for first, last, kind in found
-        if kind in kinds
     ]
 
 
 def _ids(
-    said: SegmentNumbers, topic: Topic | None, language: str
+    said: SegmentNumbers, topic: Topic | None, language: str, kinds: frozenset[DataKind]
 ) -> Iterator[tuple[int, int, DataKind]]:
     atoms = [atom for one in said.numbers for atom in one.run.atoms]
     for first, last in ibans(said.tokens, atoms, language):
         yield first, last, DataKind.IBAN
+    if not kinds & {*_IDS.values()}:
+        return
     for parts in stretches(said.tokens, atoms, language):
         first, last = parts[0][1], parts[-1][2]
         inside = [one for one in said.numbers if first <= one.run.first and one.run.last <= last]
         kind = next((kind for one in inside if (kind := _IDS.get(one.topic or topic))), None)
-        if kind and _is_long(parts, inside, kind):
+        if kind in kinds and _is_long(parts, inside, kind):
             yield first, last, kind
 
 

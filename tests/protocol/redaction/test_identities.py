@@ -76,3 +76,8 @@ def test_words_for_the_back_of_the_card_ask_for_the_code(language: str, question
     policy = Policy(frozenset({DataKind.SECURITY_CODE}))
 
     assert shown([(1, question), (0, "721")], language, policy) == [question, "[SECURITY_CODE]"]
+
+
+@pytest.mark.parametrize("said", ["GB29 NWBK 6016 1331 9268 19", "DE89370400440532013000"])
+def test_an_iban_is_no_card_number(said: str) -> None:
+    assert shown([(0, said)], "en", CARD_DATA_POLICY) == [said]
