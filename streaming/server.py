@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 
 from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
+from broker.refused_connections import RefusalLog
 from protocol.auth.authenticator import Refusal
 from protocol.auth.credentials import EVERYTHING, Permit, Scope
 from protocol.auth.http_routes import Match, path_of
@@ -111,6 +112,8 @@ class Gateway:
         self._calls = CallRegistry(
             redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
         )
+        self._refusals = RefusalLog(redis)
+        self._now = now
         self._loop = LoopWatch(self._calls.observe_loop)
         self._commands = CommandListener(redis, self._pubsub_hub, partitions, self._calls.find)
         self._heartbeat = connect and Heartbeat(
@@ -152,7 +155,13 @@ class Gateway:
 
     async def _serve(self, listening: Callable[[int], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            parts = self._pubsub_hub.run, self._watch_calls, self._access.run, self._commands.run
+            parts = (
+                self._pubsub_hub.run,
+                self._watch_calls,
+                self._access.run,
+                self._commands.run,
+                self._refusals.run,
+            )
             background = [tasks.create_task(self._needed(part())) for part in parts]
             async with self._listening() as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
@@ -262,25 +271,26 @@ class Gateway:
     async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
         """Answer health checks, refuse invalid requests; None accepts the WebSocket."""
         if page := page_refused(self._access, socket, request):
-            return self._refuse(socket, page)
+            return self._refuse(socket, request, page)
         if answer := health(socket, path_of(request.path), self.obstacle):
             return answer
         match = route_of(request.path)
         if match is None:
-            return self._refuse(socket, no_such_path())
+            return self._refuse(socket, request, no_such_path())
         permit = await self._access.authenticate(
             credentials_of(socket, request), match.route.scope or Scope.ADMIN, match.call_id
         )
         if isinstance(permit, Refusal):
-            return self._refuse(socket, permit)
+            return self._refuse(socket, request, permit)
         may_continue = match.route.path == _RESUMABLE or "join=" in request.path
         if refusal := self._no_room_for(permit, match, may_continue=may_continue):
-            return self._refuse(socket, refusal)
+            return self._refuse(socket, request, refusal)
         self._admitted[socket] = Admitted(permit, match, is_counted=not may_continue)
         return None
 
-    def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
+    def _refuse(self, socket: ServerConnection, request: HttpRequest, refusal: Refusal) -> Response:
         self._meter.refused(refusal.reason)
+        self._refusals.add(self._now(), request.path, refusal.reason)
         return refused(socket, refusal)
 
     @property

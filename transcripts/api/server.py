@@ -96,7 +96,7 @@ class Api:
             *CardRoutes(delivery).operations(),
             *self._rules.operations(),
             *HealthRoutes(self._threads, redis, partitions).operations(),
-            *ConnectRoutes(self._threads, settings).operations(),
+            *ConnectRoutes(self._threads, settings, redis).operations(),
         ]
 
     def _is_followed(self, call_id: str) -> bool:
