@@ -78,7 +78,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CallIdentity:
     """The identity and origin of a call.  `started_at`: Unix seconds."""
 
     call_id: str
@@ -100,7 +100,7 @@ class Call:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: CallIdentity,
         config: CallConfig,
         ledger: Ledger,
         partial_every_ms: int,

@@ -25,7 +25,7 @@ from ...audio.endpointing import RECORDED, Endpointing
 from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
 from ...audio.vad_batcher import VadBatcher
-from ...call.call import Call, Identity
+from ...call.call import Call, CallIdentity
 from ...call.checkpoint import Checkpoint, hashed
 from ...call.ledger import Ledger
 from ...call.recovery import RecoveredCall
@@ -188,7 +188,7 @@ class CallFactory:
     def _call(
         self, queue: CallStore, checkpoint: Checkpoint, opened: CallOpened | None = None
     ) -> Call:
-        identity = Identity(
+        identity = CallIdentity(
             queue.keys.call_id,
             queue.log,
             checkpoint.roles,
