@@ -18,7 +18,18 @@ from transcripts.api.bodies import CallBody, CallDetail, CallsBody, ChangeBody
 
 from .call_source import CallSource, LocalCalls, call_source
 
-_FILTERS = ("q", "to", "status", "role", "keyword", "language", "tag", "dialect", "agent")
+_FILTERS = (
+    "q",
+    "to",
+    "status",
+    "role",
+    "keyword",
+    "language",
+    "tag",
+    "dialect",
+    "agent",
+    "metadata",
+)
 
 
 def calls(options: argparse.Namespace) -> None:

@@ -102,6 +102,7 @@ def _summary(
         channels=tuple(totals),
         duration=duration,
         ended_reason=last.ended_reason,
+        metadata=tuple({**dict(last.metadata), **dict(first.metadata)}.items()),
     )
 
 

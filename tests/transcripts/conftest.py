@@ -14,7 +14,7 @@ from support.postgres import emptied, postgres, programs
 
 from transcripts.store import Store
 
-_BOTH = ("test_store", "test_call_list", "test_retention")
+_BOTH = ("test_store", "test_call_list", "test_stored_metadata", "test_retention")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

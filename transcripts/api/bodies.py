@@ -42,7 +42,7 @@ class HitBody(msgspec.Struct):
 
 
 class CallBody(msgspec.Struct, kw_only=True):
-    """A call in a list.  `started_at`: seconds since 1970."""
+    """A call in a list.  `started_at`: seconds since 1970; `metadata`: what the bridge has said."""
 
     call_id: str
     status: Status
@@ -55,6 +55,7 @@ class CallBody(msgspec.Struct, kw_only=True):
     agent: str
     tags: list[str]
     legal_hold: bool
+    metadata: dict[str, str]
     hits: list[HitBody] = []
 
 
@@ -236,6 +237,7 @@ def _summary(call: CallSummary) -> dict[str, Any]:
         "agent": call.agent,
         "tags": list(call.tags),
         "legal_hold": call.legal_hold,
+        "metadata": dict(call.metadata),
     }
 
 

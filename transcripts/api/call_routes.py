@@ -219,6 +219,7 @@ _LIST_PARAMETERS = (
     Parameter("tag", "calls with this tag"),
     Parameter("dialect", "calls of this kind of bridge"),
     Parameter("agent", "calls of this agent"),
+    Parameter("metadata", "`NAME=VALUE`: calls about which the bridge has said this"),
     Parameter("min_duration", "least duration in seconds", {"type": "number", "minimum": 0}),
     Parameter(
         "order",

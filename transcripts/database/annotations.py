@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ..transcript import Changes
+from .metadata_rows import without_nul
 from .schema import calls, tags
 
 
@@ -14,12 +15,16 @@ def describe(connection: Connection, call_id: str, changes: Changes) -> bool:
     if found is None:
         return False
     said = {"agent": changes.agent, "notes": changes.notes, "legal_hold": changes.legal_hold}
-    values: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    values: dict[str, Any] = {
+        name: without_nul(value) if isinstance(value, str) else value
+        for name, value in said.items()
+        if value is not None
+    }
     if values:
         connection.execute(update(calls).where(calls.c.id == found).values(values))
     if changes.tags is not None:
         connection.execute(delete(tags).where(tags.c.call == found))
-        rows = [{"call": found, "tag": tag} for tag in sorted(set(changes.tags))]
+        rows = [{"call": found, "tag": tag} for tag in sorted(set(map(without_nul, changes.tags)))]
         if rows:
             connection.execute(insert(tags), rows)
     return True

@@ -18,7 +18,17 @@ from ..search_terms import Query, marks
 from ..transcript import number_of
 from . import search_index
 from .queries import summaries
-from .schema import CALL_SHIFT, call_of, calls, channel_of, found_keywords, keys_of, segments, tags
+from .schema import (
+    CALL_SHIFT,
+    call_metadata,
+    call_of,
+    calls,
+    channel_of,
+    found_keywords,
+    keys_of,
+    segments,
+    tags,
+)
 
 _MOST_READ = 8_000
 
@@ -77,6 +87,9 @@ def _few(connection: Connection, filters: Filters) -> tuple[list[int] | None, Fi
         wanted = filters.keyword.casefold()
         query = select(found_keywords.c.call).where(found_keywords.c.keyword == wanted)
         others = replace(filters, keyword=None)
+    elif filters.metadata is not None:
+        query = select(call_metadata.c.call).where(_is_said(filters.metadata))
+        others = replace(filters, metadata=None)
     else:
         return None, filters
     found = list(connection.execute(query.limit(_FEW + 1)).scalars())
@@ -119,11 +132,17 @@ def _other_conditions(filters: Filters) -> list[ColumnElement[bool]]:
         add(_has(found_keywords.c.keyword == filters.keyword.casefold(), found_keywords.c.call))
     if filters.tag is not None:
         add(_has(tags.c.tag == filters.tag, tags.c.call))
+    if filters.metadata is not None:
+        add(_has(_is_said(filters.metadata), call_metadata.c.call))
     if filters.role is not None and filters.query is None:
         first, last = calls.c.id * _KEYS, (calls.c.id + 1) * _KEYS
         inside = and_(segments.c.id >= first, segments.c.id < last)
         add(exists().where(inside, segments.c.role == filters.role))
     return found
+
+
+def _is_said(pair: tuple[str, str]) -> ColumnElement[bool]:
+    return and_(call_metadata.c.name == pair[0], call_metadata.c.value == pair[1])
 
 
 def _has(condition: ColumnElement[bool], call: ColumnElement[int]) -> ColumnElement[bool]:

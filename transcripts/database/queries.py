@@ -27,6 +27,7 @@ from ..transcript import (
     number_of,
     root_of,
 )
+from .metadata_rows import metadata_of
 from .schema import calls, gaps, keys_of, keyword_lists, line_warnings, quarantine, segments, tags
 
 
@@ -46,7 +47,8 @@ def summaries(
     query = select(tags).where(tags.c.call.in_(list(tagged))).order_by(tags.c.tag)
     for row in _rows(connection, query):
         tagged[row["call"]].append(row["tag"])
-    return {row["id"]: _summary(row, tuple(tagged[row["id"]])) for row in rows}
+    pairs = metadata_of(connection, list(tagged))
+    return {row["id"]: _summary(row, tuple(tagged[row["id"]]), pairs[row["id"]]) for row in rows}
 
 
 def transcript(connection: Connection, call_id: str) -> Transcript | None:
@@ -57,7 +59,9 @@ def transcript(connection: Connection, call_id: str) -> Transcript | None:
     first, last = keys_of(row["id"])
     found = _rows(connection, select(segments).where(segments.c.id.between(first, last)))
     return Transcript.of(
-        _summary(row, _tags(connection, row["id"])),
+        _summary(
+            row, _tags(connection, row["id"]), metadata_of(connection, [row["id"]])[row["id"]]
+        ),
         map(_segment, found),
         gaps=_gaps(connection, row["id"]),
         keyword_lists=_keyword_lists(connection, row["id"]),
@@ -95,7 +99,9 @@ def _rows(connection: Connection, query: Select[Any]) -> list[RowMapping]:
     return list(connection.execute(query).mappings())
 
 
-def _summary(row: RowMapping, tagged: tuple[str, ...] = ()) -> CallSummary:
+def _summary(
+    row: RowMapping, tagged: tuple[str, ...] = (), pairs: tuple[tuple[str, str], ...] = ()
+) -> CallSummary:
     return CallSummary(
         call_id=row["call_id"],
         roles=tuple(row["roles"]),
@@ -110,6 +116,8 @@ def _summary(row: RowMapping, tagged: tuple[str, ...] = ()) -> CallSummary:
         notes=row["notes"],
         tags=tagged,
         legal_hold=row["legal_hold"],
+        metadata=pairs,
+        sample_rate=row["sample_rate"],
     )
 
 

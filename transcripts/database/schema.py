@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 from protocol.events import Account
 
+from ..transcript import LONGEST_METADATA
+
 LONGEST_CALL_ID = 1_024
 """Most characters of a stored id: tenant, an id of 255 bytes that are all escaped, and a stream number."""
 
@@ -50,6 +52,7 @@ calls = Table(
     Column("agent", Text, nullable=False, default=""),
     Column("notes", Text, nullable=False, default=""),
     Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("sample_rate", Integer, nullable=False, server_default="0"),
     Index("calls_by_time", "tenant", "started_at", "id"),
     Index("calls_by_duration", "tenant", "duration", "id"),
     Index("calls_by_age", "started_at"),
@@ -161,6 +164,17 @@ tags = Table(
     Index("tags_by_name", "tag", "call"),
 )
 
+call_metadata = Table(
+    "call_metadata",
+    metadata,
+    _of_a_call(),
+    Column("name", String(LONGEST_METADATA), primary_key=True),
+    Column("value", String(LONGEST_METADATA), nullable=False),
+    Column("place", Integer, nullable=False),
+    Index("call_metadata_by_value", "name", "value", "call"),
+)
+"""What the bridge said about a call, as `call.started` shows it, in the order `place`."""
+
 rule_sets = Table(
     "rule_sets",
     metadata,
@@ -203,7 +217,7 @@ audit = Table(
 )
 """Who read, changed or deleted which call, and when.  No foreign key: it outlives the call."""
 
-OF_A_CALL = (gaps, line_warnings, cards, keyword_lists, found_keywords, tags)
+OF_A_CALL = (gaps, line_warnings, cards, keyword_lists, found_keywords, tags, call_metadata)
 """Tables whose rows belong to a row of `calls`, beside `segments`."""
 
 _NUMBER_BITS = 21

@@ -73,6 +73,8 @@ async def test_a_search_names_segment_time_and_words(site: RunningApi) -> None:
         "to=9e99",
         "min_duration=-1",
         "language=e",
+        "metadata=queue",
+        "metadata=%3Dsales",
         "tag=",
         "nobody=1",
         "limit=1&limit=2",
