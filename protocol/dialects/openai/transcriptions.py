@@ -6,7 +6,7 @@ A recording is played into Deepgram's live dialect; `LiveResults` takes its mess
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -17,7 +17,7 @@ from ...call import language as language_code
 from ...clock import cue_time
 from ...keywords import split
 from ...plain_text import plain, without_arrow
-from ...webhooks import Secret, SecretError
+from ...webhooks import Callback, Secret, SecretError
 from ..base import Request
 from ..deepgram.live_results import LiveResults, best_of, text_of
 
@@ -34,14 +34,6 @@ _NAMES = {
     "ja": "japanese",
 }
 """Names that `verbose_json` has for languages; others are given as their code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """Whom to tell the end of a job, and the secret that signs it."""
-
-    url: str
-    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
