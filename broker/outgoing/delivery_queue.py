@@ -14,9 +14,9 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from ..lua import load, script
 from ..queries import server_time
 from ..redis_keys import DeliveryKeys
+from ..redis_scripts.lua import load, script
 
 CLAIM_DELIVERIES = script("claim_deliveries", ("zset", "hash"), load("claim_deliveries"))
 QUEUE_DELIVERY = script("queue_delivery", ("zset", "hash"), load("queue_delivery"))

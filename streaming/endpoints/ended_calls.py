@@ -8,8 +8,8 @@ from broker.redis_keys import CallKeys
 from protocol.clock import CALL_RATE
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.recorded import OPENING, Recorded
-from protocol.event_codec import decode_entry
 from protocol.events import CallEnded, Entry
+from protocol.events.event_codec import decode_entry
 
 from .job_spec import JobSpec
 

@@ -15,8 +15,8 @@ from broker.outgoing.http_client import OutgoingHttp
 from broker.outgoing.sender import Sender
 from broker.recording_jobs import JobStatus, RecordingJob
 from broker.redis_keys import DeliveryKeys
-from protocol.destinations import Destinations
-from protocol.webhooks import Callback
+from protocol.outgoing.destinations import Destinations
+from protocol.outgoing.webhooks import Callback
 
 from .job_spec import JobSpec
 

@@ -10,15 +10,15 @@ import msgspec
 from broker.recording_jobs import JobStatus, RecordingJob
 from protocol.auth.credentials import Permit
 from protocol.clock import at_rate
+from protocol.codecs.wav import Samples
 from protocol.dialects.base import Message, Request
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live
 from protocol.dialects.deepgram.recorded import OPENING, Recorded
 from protocol.dialects.openai.transcriptions import Wanted
-from protocol.wav import Samples
-from protocol.webhooks import Callback
+from protocol.outgoing.webhooks import Callback
 
-from ..audio.container import ContainerStream
+from ..audio.files.container import ContainerStream
 from .recording_messages import messages, rate_of
 
 _LONGEST_RESULT = 4_194_304

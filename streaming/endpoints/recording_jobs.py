@@ -28,13 +28,13 @@ from broker.redis_keys import CallKeys
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
-from protocol.call import adapted_call_id
+from protocol.calls.call import adapted_call_id
+from protocol.codecs.wav import Samples
 from protocol.dialects.openai.transcriptions import error_body
-from protocol.wav import Samples
 
-from ..audio.container import ContainerError, ContainerStream
-from ..session.bridge_session import RESTARTING, SUPERSEDED, TRY_AGAIN
-from ..session.decoding import elsewhere
+from ..audio.files.container import ContainerError, ContainerStream
+from ..session.bridge.bridge_session import RESTARTING, SUPERSEDED, TRY_AGAIN
+from ..session.bridge.decoding import elsewhere
 from .ended_calls import replayed
 from .job_callbacks import LOST, JobCallbacks, job_body
 from .job_spec import JobSpec, Playback, read_spec, running, written_spec

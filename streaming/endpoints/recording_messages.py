@@ -6,10 +6,10 @@ import numpy as np
 import soxr
 
 from protocol.audio import Pcm
+from protocol.codecs.wav import Samples
 from protocol.dialects.base import Message
-from protocol.wav import Samples
 
-from ..audio.container import ContainerStream
+from ..audio.files.container import ContainerStream
 from ..audio.resampler import to_pcm
 
 MESSAGES_PER_SECOND = 10

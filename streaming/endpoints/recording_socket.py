@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from protocol.auth.credentials import Permit
 from protocol.bridge_events import DialectError
+from protocol.codecs.wav import Samples
 from protocol.dialects.base import Dialect, Message, Request
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import recording
-from protocol.wav import Samples
 
-from ..audio.container import ContainerError, ContainerStream
-from ..session.bridge_socket import Socket
-from ..session.decoding import elsewhere
+from ..audio.files.container import ContainerError, ContainerStream
+from ..session.bridge.bridge_socket import Socket
+from ..session.bridge.decoding import elsewhere
 from .recording_messages import MESSAGES_PER_SECOND
 
 FASTEST = 20.0

@@ -20,15 +20,15 @@ from broker.http.uploads import BodyLimits, UploadError, Uploads, read_body
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
-from protocol.destinations import DestinationError
+from protocol.codecs.wav import Samples
 from protocol.dialects.base import Request
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live, callback_of
-from protocol.wav import Samples
+from protocol.outgoing.destinations import DestinationError
 
-from ..audio.container import ContainerStream
-from ..session.decoding import elsewhere
+from ..audio.files.container import ContainerStream
+from ..session.bridge.decoding import elsewhere
 from .job_spec import JobSpec
 from .recording_jobs import RecordingJobs, job_id
 from .recording_messages import messages, rate_of

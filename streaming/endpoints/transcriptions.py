@@ -25,7 +25,6 @@ from broker.http.uploads import BodyLimits, UploadError, Uploads, body_parts
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
-from protocol.destinations import DestinationError
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.openai.transcriptions import (
@@ -36,8 +35,9 @@ from protocol.dialects.openai.transcriptions import (
     error_body,
     read_fields,
 )
+from protocol.outgoing.destinations import DestinationError
 
-from ..audio.container import ContainerError, ContainerStream
+from ..audio.files.container import ContainerError, ContainerStream
 from .job_spec import JobSpec
 from .recording_jobs import RecordingJobs, accepted, job_id
 from .recording_messages import messages

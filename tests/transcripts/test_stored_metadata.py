@@ -7,9 +7,9 @@ import pytest
 from support.call_records import CALL, ended, final, recorded, started
 
 from protocol.events import CallStarted
-from transcripts.export import export
-from transcripts.listing import Filters
-from transcripts.search_terms import read_query
+from transcripts.formats.export import export
+from transcripts.search.listing import Filters
+from transcripts.search.search_terms import read_query
 from transcripts.store import Store
 from transcripts.transcript import Changes
 

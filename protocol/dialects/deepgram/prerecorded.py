@@ -10,8 +10,8 @@ from typing import Any
 
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import DialectError
-from ...wav import Samples, parse_wav, samples
-from ...webhooks import Callback, Secret, SecretError
+from ...codecs.wav import Samples, parse_wav, samples
+from ...outgoing.webhooks import Callback, Secret, SecretError
 from ..base import Request
 from ..common import json_fields
 from .live_results import LiveResults, best_of, text_of

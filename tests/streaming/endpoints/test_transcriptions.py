@@ -23,9 +23,9 @@ from broker.redis_keys import DeliveryKeys
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.auth.credentials import Permit
-from protocol.destinations import Destinations, read_networks
 from protocol.dialects.openai.transcriptions import Wanted
-from protocol.webhooks import Callback
+from protocol.outgoing.destinations import Destinations, read_networks
+from protocol.outgoing.webhooks import Callback
 from streaming.endpoints.job_callbacks import JobCallbacks
 from streaming.endpoints.job_spec import JobSpec
 from streaming.settings import GatewaySettings
