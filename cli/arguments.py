@@ -55,7 +55,7 @@ def _called(arguments: Sequence[str]) -> str | None:
 
 
 def _fill(verb: argparse.ArgumentParser, name: str) -> None:
-    from .common import PARTS
+    from .sections import PARTS
 
     if name in PARTS:
         _settings(verb, PARTS[name])

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from protocol.outgoing.webhooks import Secret, pause_after, signed_headers
 
+from ..time_limits import TimeLimit
 from .delivery_queue import Claimed, DeliveryQueue
 from .http_client import SendError
 
@@ -64,7 +65,7 @@ class Sender:
                     self._sending[one.tenant] += 1
                     sending.create_task(self._send(one))
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
+                    async with TimeLimit(_POLL_SECONDS):
                         await self._news.wait()
 
     async def _due(self) -> list[Claimed]:

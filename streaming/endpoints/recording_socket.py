@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from broker.time_limits import TimeLimit
 from protocol.auth.credentials import Permit
 from protocol.bridge_events import DialectError
 from protocol.codecs.wav import Samples
@@ -121,7 +122,7 @@ class RecordingSocket:
         while self._results.unfinished > _MOST_SEGMENTS:
             self._news.clear()
             try:
-                async with asyncio.timeout(self._patience):
+                async with TimeLimit(self._patience):
                     await self._news.wait()
             except TimeoutError:
                 return

@@ -29,8 +29,8 @@ from protocol.outgoing.destinations import DestinationError
 
 from ..audio.files.container import ContainerStream
 from ..session.bridge.decoding import elsewhere
-from .job_spec import JobSpec
-from .recording_jobs import RecordingJobs, job_id
+from .jobs.job_spec import JobSpec, job_id
+from .jobs.recording_jobs import RecordingJobs
 from .recording_messages import messages, rate_of
 from .recording_socket import Converse, RecordingSocket, file_thread, opened
 

@@ -22,8 +22,8 @@ from ..session.bridge.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer
-from .job_callbacks import JobCallbacks
-from .recording_jobs import RecordingJobs
+from .jobs.job_callbacks import JobCallbacks
+from .jobs.recording_jobs import RecordingJobs
 from .recording_socket import FASTEST
 from .recordings import Recordings
 from .transcriptions import Transcriptions

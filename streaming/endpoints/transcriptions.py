@@ -38,8 +38,9 @@ from protocol.dialects.openai.transcriptions import (
 from protocol.outgoing.destinations import DestinationError
 
 from ..audio.files.container import ContainerError, ContainerStream
-from .job_spec import JobSpec
-from .recording_jobs import RecordingJobs, accepted, job_id
+from .jobs.job_callbacks import accepted
+from .jobs.job_spec import JobSpec, job_id
+from .jobs.recording_jobs import RecordingJobs
 from .recording_messages import messages
 from .recording_socket import Converse, RecordingSocket, file_thread
 from .recordings import NO_ROOM

@@ -1,7 +1,7 @@
 """
 The calls of one gateway: opened anew, continued for a reconnecting bridge, finished for a gateway that died.
 
-The connection that opened a call last owns it; Redis refuses writes of all others (see broker/redis_scripts/scripts.py).
+The connection that opened a call last owns it; Redis refuses writes of all others (see broker/redis_scripts).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from broker.event_log.pubsub import PubSubHub
 from broker.queries import fleet, orphaned, probe, server_time
 from broker.redis_keys import CallKeys, Partition
+from broker.time_limits import TimeLimit
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects.base import Continuing, Dialect, Resumable
 from protocol.events import Entry, LoadLevel
@@ -393,7 +394,7 @@ class CallRegistry:
         """
         self._is_stopping = True
         with contextlib.suppress(TimeoutError, RedisError, OSError):
-            async with asyncio.timeout(self._settings.store_wait_seconds):
+            async with TimeLimit(self._settings.store_wait_seconds):
                 await self._until_stored()
         if self._unstored:
             logger.warning("calls_left_unstored", entries=len(self._unstored))

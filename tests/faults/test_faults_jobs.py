@@ -34,7 +34,7 @@ from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.auth.credentials import EVERYTHING
 from protocol.dialects.openai.transcriptions import Wanted
-from streaming.endpoints.job_spec import JobSpec, written_spec
+from streaming.endpoints.jobs.job_spec import JobSpec, written_spec
 from streaming.settings import GatewaySettings
 from transcripts.transcript import Transcript
 

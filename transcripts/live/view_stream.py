@@ -14,6 +14,7 @@ import structlog
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Connection
 
+from broker.time_limits import PeerTimeLimit, TimeLimit
 from protocol.tenants import parted
 
 from .board import LiveMessage, View
@@ -176,13 +177,13 @@ class ViewStream:
 
     async def _next(self) -> bytes | None:
         try:
-            async with asyncio.timeout(_STILL_HERE_SECONDS):
+            async with TimeLimit(_STILL_HERE_SECONDS):
                 return await self._waiting.get()
         except TimeoutError:
             return b": still here\n\n"
 
     async def _within(self, send: Send, message: Message) -> None:
-        async with asyncio.timeout(self._send_seconds):
+        async with PeerTimeLimit(self._send_seconds):
             await send(message)
 
 

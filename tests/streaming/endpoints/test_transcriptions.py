@@ -26,8 +26,8 @@ from protocol.auth.credentials import Permit
 from protocol.dialects.openai.transcriptions import Wanted
 from protocol.outgoing.destinations import Destinations, read_networks
 from protocol.outgoing.webhooks import Callback
-from streaming.endpoints.job_callbacks import JobCallbacks
-from streaming.endpoints.job_spec import JobSpec
+from streaming.endpoints.jobs.job_callbacks import JobCallbacks
+from streaming.endpoints.jobs.job_spec import JobSpec
 from streaming.settings import GatewaySettings
 
 SPEECH = Path(__file__).parents[2] / "speech" / "prompts"

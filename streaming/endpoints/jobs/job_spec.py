@@ -9,6 +9,8 @@ import msgspec
 
 from broker.recording_jobs import JobStatus, RecordingJob
 from protocol.auth.credentials import Permit
+from protocol.bridge_events import DialectError
+from protocol.calls.call import adapted_call_id
 from protocol.clock import at_rate
 from protocol.codecs.wav import Samples
 from protocol.dialects.base import Message, Request
@@ -18,8 +20,8 @@ from protocol.dialects.deepgram.recorded import OPENING, Recorded
 from protocol.dialects.openai.transcriptions import Wanted
 from protocol.outgoing.webhooks import Callback
 
-from ..audio.files.container import ContainerStream
-from .recording_messages import messages, rate_of
+from ...audio.files.container import ContainerStream
+from ..recording_messages import messages, rate_of
 
 _LONGEST_RESULT = 4_194_304
 """Most bytes of a result in a callback; a longer transcript is fetched from the API of stored calls."""
@@ -67,6 +69,14 @@ class JobSpec:
             return None
         said = Report(results, self.listen, self.sha256).answer()
         return said if len(msgspec.json.encode(said)) <= _LONGEST_RESULT else None
+
+
+def job_id(named: str | None, permit: Permit) -> str:
+    """Return the id of a new job and of its call.  Raises DialectError if the permit does not cover it."""
+    call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
+    if not permit.covers(call_id):
+        raise DialectError("this token is valid for another call only")
+    return call_id
 
 
 def written_spec(spec: JobSpec) -> bytes:

@@ -7,7 +7,6 @@ ends (`broker/job_store.py`).
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -28,17 +27,16 @@ from broker.redis_keys import CallKeys
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
-from protocol.calls.call import adapted_call_id
 from protocol.codecs.wav import Samples
 from protocol.dialects.openai.transcriptions import error_body
 
-from ..audio.files.container import ContainerError, ContainerStream
-from ..session.bridge.bridge_session import RESTARTING, SUPERSEDED, TRY_AGAIN
-from ..session.bridge.decoding import elsewhere
+from ...audio.files.container import ContainerError, ContainerStream
+from ...session.bridge.bridge_session import RESTARTING, SUPERSEDED, TRY_AGAIN
+from ...session.bridge.decoding import elsewhere
+from ..recording_socket import Converse, RecordingSocket, file_thread, opened
 from .ended_calls import replayed
 from .job_callbacks import LOST, JobCallbacks, job_body
 from .job_spec import JobSpec, Playback, read_spec, running, written_spec
-from .recording_socket import Converse, RecordingSocket, file_thread, opened
 
 _PATH = "/v1/jobs/{call_id}"
 _REPORT_SECONDS = 2.0
@@ -293,17 +291,3 @@ class RecordingJobs:
 
     def _keys(self, filed_id: str) -> CallKeys:
         return CallKeys.of(filed_id, self._partitions)
-
-
-def job_id(named: str | None, permit: Permit) -> str:
-    """Return the id of a new job and of its call.  Raises DialectError if the permit does not cover it."""
-    call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
-    if not permit.covers(call_id):
-        raise DialectError("this token is valid for another call only")
-    return call_id
-
-
-def accepted(call_id: str) -> Response:
-    """Return the answer to a recording that is transcribed in the background."""
-    job = job_body(call_id, RecordingJob(JobStatus.RUNNING))
-    return JSONResponse(job, 202, {"Location": f"/v1/jobs/{call_id}"})

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
+from starlette.responses import JSONResponse, Response
 
 from broker.job_store import KEEP_SECONDS
 from broker.outgoing.delivery_queue import MOST, Delivery, DeliveryQueue
@@ -113,3 +114,9 @@ def job_body(call_id: str, job: RecordingJob) -> dict[str, object]:
     """Return the state of a job as clients see it."""
     said = {"id": call_id, "status": job.status, "played_ms": job.played_ms}
     return said | {"call_id": call_id} | ({"error": job.error} if job.error else {})
+
+
+def accepted(call_id: str) -> Response:
+    """Return the answer to a recording that is transcribed in the background."""
+    job = job_body(call_id, RecordingJob(JobStatus.RUNNING))
+    return JSONResponse(job, 202, {"Location": f"/v1/jobs/{call_id}"})
