@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from support.call_records import CALL, ended, final, recorded, started
 
-from protocol.events import CallStarted
+from protocol.events import CallStarted, CardAdded
 from transcripts.formats.export import export
 from transcripts.search.listing import Filters
 from transcripts.search.search_terms import read_query
@@ -95,6 +95,7 @@ def test_a_note_with_a_nul_is_kept_without_it(store: Store) -> None:
     store.record(recorded("c1", *CALL))
 
     assert store.describe("c1", Changes("a\x00nn", "call\x00 back", ("v\x00ip",)))
+    assert store.add_card("c1", CardAdded("k1", "a\x00b", 0, "\x00", "https://x.example/\x00"))
 
     whole = store.transcript("c1")
     assert whole is not None

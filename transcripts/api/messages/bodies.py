@@ -10,6 +10,7 @@ from protocol.tenants import bare
 
 from ...search.listing import Hit, ListedCall, Page, Status, written_cursor
 from ...transcript import CallSummary, Transcript
+from .keyword_bodies import KeywordsBody, keywords_body
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -78,22 +79,6 @@ class AccountBody(msgspec.Struct):
     withheld_ms: int
 
 
-class KeywordListBody(msgspec.Struct):
-    """A keyword list of a call: `rejected` as `term: reason`."""
-
-    keywords_rev: int
-    accepted: list[str]
-    rejected: list[str]
-
-
-class KeywordsBody(msgspec.Struct):
-    """The keyword lists of a call, the keywords that were found with their number, and those that were not."""
-
-    lists: list[KeywordListBody]
-    found: dict[str, int]
-    missing: list[str]
-
-
 class WarningBody(msgspec.Struct):
     """A fault in the audio of a channel."""
 
@@ -138,6 +123,13 @@ class CallDetail(CallBody, kw_only=True):
     pieces: list[PieceBody]
 
 
+class StatusBody(msgspec.Struct):
+    """Whether a call goes on."""
+
+    call_id: str
+    status: Status
+
+
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """New values; what is left out does not change.  `legal_hold` takes the scope `admin`."""
 
@@ -145,14 +137,6 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     notes: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
     tags: Annotated[list[_Tag], msgspec.Meta(max_length=50)] | None = None
     legal_hold: bool | None = None
-
-
-class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
-    """The keyword list of a call from now on."""
-
-    keywords: Annotated[
-        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1_000)
-    ]
 
 
 class PausedBody(msgspec.Struct):
@@ -195,23 +179,6 @@ def detail_body(transcript: Transcript) -> CallDetail:
             )
             for one in transcript.pieces
         ],
-    )
-
-
-def keywords_body(transcript: Transcript) -> KeywordsBody:
-    """Return the keyword report of a call."""
-    found: dict[str, int] = {}
-    for one in transcript.segments:
-        for word in one.keywords_found:
-            found[word] = found.get(word, 0) + 1
-    asked = {term: None for one in transcript.keyword_lists for term in one.accepted}
-    return KeywordsBody(
-        [
-            KeywordListBody(one.revision, list(one.accepted), list(one.rejected))
-            for one in transcript.keyword_lists
-        ],
-        found,
-        [term for term in asked if term not in found],
     )
 
 

@@ -18,7 +18,7 @@ from ...formats.export import FORMS, export
 from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
 from ...transcript import Changes, Transcript
-from ..messages.bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
+from ..messages.bodies import CallDetail, CallsBody, ChangeBody, StatusBody, detail_body, list_body
 from ..messages.errors import NO_CALL, ApiError
 from ..messages.parameters import read_list, single
 from ..messages.responses import json_response
@@ -64,6 +64,16 @@ class CallRoutes:
         """Return the report of a call."""
         single(request.query_params.multi_items(), ())
         return await self._detail(await self._read(request, "read"))
+
+    async def read_status(self, request: Request) -> Response:
+        """Return whether a call goes on, without reading it."""
+        single(request.query_params.multi_items(), ())
+        call_id = _filed(request)
+        reason = await self.store.run(lambda store: store.ended_reason(call_id))
+        if reason is None:
+            raise NO_CALL
+        status = Status.ENDED if reason else Status.LIVE
+        return json_response(StatusBody(request.path_params["call_id"], status))
 
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
@@ -154,6 +164,16 @@ class CallRoutes:
                 "read_call",
                 "A call with its report",
                 {200: Answer("the call", CallDetail)},
+                errors=(400, 404),
+            ),
+            Operation(
+                "GET",
+                f"{CALL}/status",
+                Scope.READ,
+                self.read_status,
+                "read_status",
+                "Whether a call goes on; costs less than the whole call",
+                {200: Answer("the status", StatusBody)},
                 errors=(400, 404),
             ),
             *exports,

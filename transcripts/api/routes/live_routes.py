@@ -14,8 +14,9 @@ from protocol.auth.credentials import Scope
 from protocol.calls.call_commands import Command, CommandError, Pause, Reply, Resume, SetKeywords
 
 from ...database.audit_log import AuditLine
-from ..messages.bodies import KeywordListBody, KeywordsBody, NewKeywords, PausedBody, keywords_body
+from ..messages.bodies import PausedBody
 from ..messages.errors import NO_CALL, ApiError
+from ..messages.keyword_bodies import KeywordListBody, KeywordsBody, NewKeywords, keywords_body
 from ..messages.parameters import single
 from ..messages.responses import json_response
 from ..operations import Answer, Operation, read_json

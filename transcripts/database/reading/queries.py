@@ -76,6 +76,14 @@ def piece_ids(connection: Connection, call_id: str) -> list[str]:
     return sorted(connection.execute(query).scalars(), key=number_of)
 
 
+def last_ending(connection: Connection, call_id: str) -> str | None:
+    """Return why the last stream of a call ended, empty while it goes on; None if the call is not stored."""
+    column = calls.c.root if root_of(call_id) == call_id else calls.c.call_id
+    query = select(calls.c.ended_reason).where(column == call_id)
+    order = calls.c.started_at.desc(), calls.c.id.desc()
+    return connection.execute(query.order_by(*order).limit(1)).scalar()
+
+
 def quarantined(connection: Connection) -> list[Quarantined]:
     """Return all quarantined entries, nearly in the order in which they were written to the outbox."""
     query = select(quarantine).order_by(quarantine.c.outbox, quarantine.c.entry_id)
