@@ -106,8 +106,9 @@ def tag(url: str) -> None:
     engine = open_database(url)
     with engine.begin() as connection:
         for name, nth in (("third", 3), ("rare", 9_973)):
-            rows = select(schema.calls.c.id, literal(name)).where(schema.calls.c.id % nth == 0)
-            connection.execute(schema.tags.insert().from_select(["call", "tag"], rows))
+            found = select(schema.calls.c.id, schema.calls.c.tenant, literal(name))
+            rows = found.where(schema.calls.c.id % nth == 0)
+            connection.execute(schema.tags.insert().from_select(["call", "tenant", "tag"], rows))
     engine.dispose()
 
 

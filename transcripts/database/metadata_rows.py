@@ -14,13 +14,13 @@ _MOST = 32
 _Pairs = tuple[tuple[str, str], ...]
 
 
-def metadata_rows(call: int, pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+def metadata_rows(call: int, tenant: str, pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
     """Return the rows of a call; the first value of a name counts."""
     kept: dict[str, str] = {}
     for name, value in pairs:
         kept.setdefault(storable(name), storable(value))
     return [
-        {"call": call, "name": name, "value": value, "place": place}
+        {"call": call, "tenant": tenant, "name": name, "value": value, "place": place}
         for place, (name, value) in enumerate(list(kept.items())[:_MOST])
     ]
 

@@ -68,6 +68,11 @@ def _of_a_call() -> Column[int]:
     return Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
 
 
+def _tenant_of_a_call() -> Column[str]:
+    """The tenant of the call, so that a list by this table does not depend on the calls of other tenants."""
+    return Column("tenant", String(64), nullable=False, server_default="")
+
+
 segments = Table(
     "segments",
     metadata,
@@ -153,6 +158,8 @@ found_keywords = Table(
     metadata,
     _of_a_call(),
     Column("keyword", Text, primary_key=True),
+    _tenant_of_a_call(),
+    Index("found_keywords_by_name", "tenant", "keyword", "call"),
 )
 """Keywords that finals contain, case-folded, to find calls by them."""
 
@@ -161,7 +168,8 @@ tags = Table(
     metadata,
     _of_a_call(),
     Column("tag", String(64), primary_key=True),
-    Index("tags_by_name", "tag", "call"),
+    _tenant_of_a_call(),
+    Index("tags_by_name", "tenant", "tag", "call"),
 )
 
 call_metadata = Table(
@@ -171,7 +179,8 @@ call_metadata = Table(
     Column("name", String(LONGEST_METADATA), primary_key=True),
     Column("value", String(LONGEST_METADATA), nullable=False),
     Column("place", Integer, nullable=False),
-    Index("call_metadata_by_value", "name", "value", "call"),
+    _tenant_of_a_call(),
+    Index("call_metadata_by_value", "tenant", "name", "value", "call"),
 )
 """What the bridge said about a call, as `call.started` shows it, in the order `place`."""
 

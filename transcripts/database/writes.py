@@ -39,7 +39,7 @@ from ..transcript import Ending
 from . import search_index
 from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
-from .metadata_rows import metadata_rows
+from .metadata_rows import metadata_rows, without_nul
 from .schema import (
     call_metadata,
     calls,
@@ -140,7 +140,7 @@ def _collect_start(rows: _Rows, call: CallRow, event: CallStarted, seq: int | No
     rows.started.setdefault(call.id, started_row(call, event, seq))
     if not call.is_new:
         rows.late.setdefault(call.id, list(event.roles))
-    for row in metadata_rows(call.id, event.metadata):
+    for row in metadata_rows(call.id, call.tenant, event.metadata):
         rows.add(call_metadata, row)
 
 
@@ -235,7 +235,8 @@ def _write_segments(connection: Connection, rows: _Rows) -> None:
     search_index.insert(connection, [(row["id"], call.tenant, row["text"]) for row, call in new])
     for row, call in new:
         for word in row["keywords_found"]:
-            rows.add(found_keywords, {"call": call.id, "keyword": word.casefold()})
+            keyword = without_nul(word.casefold())
+            rows.add(found_keywords, {"call": call.id, "tenant": call.tenant, "keyword": keyword})
 
 
 def _revise(connection: Connection, final: Final, call: CallRow) -> None:
