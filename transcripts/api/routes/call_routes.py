@@ -19,7 +19,7 @@ from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
 from ...text_forms import WordsForm, in_form
 from ...transcript import Changes, Transcript
-from ..messages.bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
+from ..messages.bodies import CallDetail, CallsBody, ChangeBody, StatusBody, detail_body, list_body
 from ..messages.errors import NO_CALL, ApiError
 from ..messages.parameters import read_list, single, words_form
 from ..messages.responses import json_response
@@ -65,6 +65,16 @@ class CallRoutes:
         """Return the report of a call."""
         single(request.query_params.multi_items(), ())
         return await self._detail(await self._read(request, "read"))
+
+    async def read_status(self, request: Request) -> Response:
+        """Return whether a call goes on, without reading it."""
+        single(request.query_params.multi_items(), ())
+        call_id = _filed(request)
+        reason = await self.store.run(lambda store: store.ended_reason(call_id))
+        if reason is None:
+            raise NO_CALL
+        status = Status.ENDED if reason else Status.LIVE
+        return json_response(StatusBody(request.path_params["call_id"], status))
 
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
@@ -158,6 +168,16 @@ class CallRoutes:
                 {200: Answer("the call", CallDetail)},
                 errors=(400, 404),
             ),
+            Operation(
+                "GET",
+                f"{CALL}/status",
+                Scope.READ,
+                self.read_status,
+                "read_status",
+                "Whether a call goes on; costs less than the whole call",
+                {200: Answer("the status", StatusBody)},
+                errors=(400, 404),
+            ),
             *exports,
             Operation(
                 "PATCH",
@@ -227,6 +247,7 @@ _LIST_PARAMETERS = (
     Parameter("tag", "calls with this tag"),
     Parameter("dialect", "calls of this kind of bridge"),
     Parameter("agent", "calls of this agent"),
+    Parameter("metadata", "`NAME=VALUE`: calls about which the bridge has said this"),
     Parameter("min_duration", "least duration in seconds", {"type": "number", "minimum": 0}),
     Parameter(
         "order",
