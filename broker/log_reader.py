@@ -6,7 +6,7 @@ takes an event from the channel if its `seq` is the next one, and reads the log 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import structlog
 from redis.asyncio import Redis
@@ -146,7 +146,7 @@ class LogReader:
         return page
 
 
-async def read_across_logs(log_reader: LogReader) -> AsyncIterator[Entry | None]:
+async def read_across_logs(log_reader: LogReader) -> AsyncGenerator[Entry | None]:
     """
     Entries as a listener receives them; None where another log has replaced the one that was read.
 

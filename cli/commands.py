@@ -37,4 +37,5 @@ COMMANDS: Mapping[str, Command] = {
     "worker": Command("services", "Run a worker: transcribe queued jobs with one engine."),
     "recorder": Command("services", "Run the recorder: store transcripts."),
     "api": Command("services", "Run the HTTP API: list, search, read and delete calls."),
+    "mcp": Command("mcp", "Give an assistant access to calls, by the Model Context Protocol."),
 }

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -47,6 +47,9 @@ from .rule_routes import RuleRoutes, rules_in
 from .session_routes import SessionRoutes
 from .settings import ApiSettings
 from .threads import StoreThreads
+
+if TYPE_CHECKING:
+    from .mcp_endpoint import McpEndpoint
 
 
 class ApiSetupError(OperatorError):
@@ -124,7 +127,7 @@ class Api:
             *_documents(self.operations),
             *page_endpoints(settings.embedding_origins, settings.gateway_url),
         ]
-        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+        app = self._guarded(endpoints)
         work = [
             self._pubsub_hub.run(),
             self._access.run(),
@@ -133,6 +136,10 @@ class Api:
             self._runner.run(),
             self._rules.run(),
         ]
+        if settings.mcp:
+            assistants = _assistants(app)
+            app = self._guarded([*endpoints, assistants.endpoint])
+            work.append(assistants.run())
         if settings.keys_file:
             await self._secret.refresh()
             work.append(self._secret.run())
@@ -155,9 +162,20 @@ class Api:
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.to_thread(self._threads.close)
 
+    def _guarded(self, endpoints: list[Endpoint]) -> HttpMiddleware:
+        return HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+
     def _close_streams(self) -> None:
         self._live.close()
         self._views.close()
+
+
+def _assistants(app: HttpMiddleware) -> "McpEndpoint":
+    try:
+        from .mcp_endpoint import McpEndpoint  # noqa: PLC0415  # an extra, and slow to import
+    except ModuleNotFoundError as exc:
+        raise ApiSetupError("api.mcp needs the package mcp: pip install 'trunkline[mcp]'") from exc
+    return McpEndpoint(app)
 
 
 def _documents(operations: list[Operation]) -> list[Endpoint]:
