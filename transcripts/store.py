@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
+from .analysis.analysis_store import AnalysisStore
 from .database import (
     annotations,
     audit_log,
@@ -66,6 +67,11 @@ class Store:
     def close(self) -> None:
         """Close the connections to the database."""
         self._engine.dispose()
+
+    @property
+    def analyses(self) -> AnalysisStore:
+        """What language models have answered about calls."""
+        return AnalysisStore(self._transaction, self._now)
 
     def record(self, batch: Sequence[Recorded]) -> None:
         """

@@ -14,7 +14,7 @@ from support.postgres import emptied, postgres, programs
 
 from transcripts.store import Store
 
-_BOTH = ("test_store", "test_call_list", "test_retention")
+_BOTH = ("test_analysis_store", "test_store", "test_call_list", "test_retention")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
