@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from protocol.destinations import Destinations, read_networks
+from protocol.outgoing.destinations import Destinations, read_networks
 from protocol.redaction.policy import SitePolicies, read_policies
 
-from .audio.vad_choice import Vad
+from .audio.voice_activity.vad_choice import Vad
 from .auth.settings import AuthSettings
 
 

@@ -22,7 +22,7 @@ from protocol.auth.http_routes import Route
 
 from ..mcp.tools import CallReader, ReadError, mcp_server
 from .client import call_path, error_of
-from .responses import error_response
+from .messages.responses import error_response
 
 _LONGEST_BODY = 64 * 1_024
 _SLOWEST = 1_000.0
