@@ -136,21 +136,22 @@ def _template(content: object, where: str) -> Template:
     if unknown := set(table) - _KEYS:
         raise TemplateError(f"{where} has an unknown key {min(unknown)!r}")
     version = _string(table.get("version"), f"{where}.version", 64)
-    known = {
-        name: _string(table[name], f"{where}.{name}")
-        for name in ("language", "instructions")
-        if name in table
-    }
     questions = _table(table.get("questions", {}), f"{where}.questions")
     if len(questions) > MOST_QUESTIONS:
         raise TemplateError(f"{where} has more than {MOST_QUESTIONS} questions")
     asked = tuple(
         _question(name, one, f"{where}.questions.{name}") for name, one in questions.items()
     )
+    dispositions = DEFAULT.dispositions
     if "dispositions" in table:
         dispositions = _choices(table["dispositions"], f"{where}.dispositions")
-        return Template(version, **known, dispositions=dispositions, questions=asked)
-    return Template(version, **known, questions=asked)
+    return Template(
+        version,
+        _optional(table, "language", where),
+        _optional(table, "instructions", where),
+        dispositions,
+        asked,
+    )
 
 
 def _question(name: str, content: object, where: str) -> Question:
@@ -179,6 +180,10 @@ def _string(value: object, where: str, longest: int = _LONGEST_TEXT) -> str:
     if not isinstance(value, str) or not 0 < len(value.strip()) <= longest:
         raise TemplateError(f"{where} is a text of 1 to {longest} characters")
     return value.strip()
+
+
+def _optional(table: dict[str, Any], name: str, where: str) -> str:
+    return _string(table[name], f"{where}.{name}") if name in table else ""
 
 
 def _table(value: object, where: str) -> dict[str, Any]:
