@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
+from transcripts.analysis.settings import AnalyserSettings
 from transcripts.api.settings import SHARED, ApiSettings
 from transcripts.settings import ClientSettings, RecorderSettings
 from workers.engines import registry
@@ -29,6 +30,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "worker": WorkerSettings,
     "recorder": RecorderSettings,
     "api": ApiSettings,
+    "analyser": AnalyserSettings,
 }
 SECTIONS: dict[str, type[BaseModel]] = {**PARTS, "client": ClientSettings, **registry.SETTINGS}
 """All sections: the parts, the commands for stored calls, and the engines that have settings."""
@@ -56,7 +58,8 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
         configuration.read_flags(engine, said, f"{engine}_")
     for field in SHARED:
         configuration.carry_over(("gateway", field), ("api", field))
-    configuration.carry_over(("recorder", "store"), ("api", "store"))
+    for part in ("api", "analyser"):
+        configuration.carry_over(("recorder", "store"), (part, "store"))
     return configuration
 
 
@@ -135,7 +138,7 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda part: bar.update(task, completed=part)
 
 
-def store_url(settings: RecorderSettings | ApiSettings) -> str:
+def store_url(settings: RecorderSettings | ApiSettings | AnalyserSettings) -> str:
     """Return the URL of the store: the setting, or else a file in the data folder of the user."""
     return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
 

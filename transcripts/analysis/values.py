@@ -70,3 +70,18 @@ class AnalysisJob:
     attempts: int
     due_at: float
     begun_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the model is.  `url`: of the API, such as `http://127.0.0.1:11434/v1`."""
+
+    url: str
+    model: str
+    key: str
+    seconds: float = 120.0
+    longest_tokens: int = 1_000
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Server({self.url!r}, {self.model!r})"

@@ -36,6 +36,7 @@ from .operations import Operation
 from .page_credentials import PageCredentials
 from .reference.openapi import document
 from .reference.reference_page import reference_page
+from .routes.analysis_routes import AnalysisRoutes
 from .routes.board_routes import BoardRoutes
 from .routes.call_routes import CallRoutes
 from .routes.card_routes import CardRoutes
@@ -90,6 +91,7 @@ class Api:
         self._rules = RuleRoutes(self._threads, self._runner, self._follower)
         self.operations: list[Operation] = [
             *CallRoutes(self._threads, redis, partitions).operations(),
+            *AnalysisRoutes(self._threads).operations(),
             *EventRoutes(self._threads, redis, partitions, self._live).operations(),
             *LiveRoutes(self._threads, redis, partitions).operations(),
             *SessionRoutes(

@@ -8,8 +8,10 @@ import msgspec
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
+from ...analysis.values import Analysis
 from ...search.listing import Hit, ListedCall, Page, Status, written_cursor
 from ...transcript import CallSummary, Transcript
+from .analysis_bodies import AnalysisBody, analysis_body
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -135,6 +137,7 @@ class CallDetail(CallBody, kw_only=True):
     line_warnings: list[WarningBody]
     latency: LatencyBody | None
     pieces: list[PieceBody]
+    analysis: AnalysisBody | None
 
 
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -176,8 +179,8 @@ def list_body(page: Page) -> CallsBody:
     )
 
 
-def detail_body(transcript: Transcript) -> CallDetail:
-    """Return a call with its report."""
+def detail_body(transcript: Transcript, analysis: Analysis | None) -> CallDetail:
+    """Return a call with its report, and with its analysis if there is one."""
     return CallDetail(
         **_summary(transcript.call),
         notes=transcript.call.notes,
@@ -188,6 +191,7 @@ def detail_body(transcript: Transcript) -> CallDetail:
         keywords=keywords_body(transcript),
         line_warnings=_warnings(transcript),
         latency=_latency(transcript),
+        analysis=analysis_body(analysis) if analysis is not None else None,
         pieces=[
             PieceBody(
                 bare(one.call_id), one.started_at, to_ms(one.start), to_ms(one.start + one.duration)

@@ -8,7 +8,7 @@ from protocol.operator_error import OperatorError
 from transcripts.api.client import ApiClient, ApiClientError
 from transcripts.settings import ClientSettings
 
-from .common import configuration_of
+from ..common import configuration_of
 
 try:
     from transcripts.mcp.tools import ReadError, mcp_server
