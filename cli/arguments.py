@@ -206,8 +206,16 @@ def _search(verb: argparse.ArgumentParser) -> None:
 
 
 def _export(verb: argparse.ArgumentParser) -> None:
+    from transcripts.text_forms import WordsForm
+
     verb.add_argument("call", help="call id")
     _form(verb)
+    verb.add_argument(
+        "--words",
+        choices=[*WordsForm],
+        default=WordsForm.STORED,
+        help="as the call was configured, as they were said, or with numbers as people write them",
+    )
     verb.add_argument("--output", help="output file; default: standard output")
     _source(verb)
 

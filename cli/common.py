@@ -58,8 +58,9 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
         configuration.read_flags(engine, said, f"{engine}_")
     for field in SHARED:
         configuration.carry_over(("gateway", field), ("api", field))
-    for part in ("api", "analyser"):
-        configuration.carry_over(("recorder", "store"), (part, "store"))
+    for field in ("store", "webhook_networks"):
+        configuration.carry_over(("recorder", field), ("api", field))
+    configuration.carry_over(("recorder", "store"), ("analyser", "store"))
     return configuration
 
 

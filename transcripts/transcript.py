@@ -11,6 +11,7 @@ from protocol.events import (
     ChannelTotals,
     KeywordsApplied,
     LineWarning,
+    Redaction,
     SegmentId,
     Span,
     Timing,
@@ -58,6 +59,12 @@ class StoredSegment:
     flags: tuple[str, ...] = ()
     timing: Timing | None = None
     """Waiting and engine time of a final, if known."""
+
+    lexical: tuple[Word, ...] = ()
+    """The words as they were said, redacted, if `words` are formatted; else empty."""
+
+    redactions: tuple[Redaction, ...] = ()
+    """What was left out of the words, in order."""
 
     piece: str = ""
     """Id of the stream that contains the segment; empty for the first stream."""

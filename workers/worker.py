@@ -15,7 +15,7 @@ from .engines.base import Engine, EngineBrokenError
 from .executor import BACK_OFF, EngineExecutor
 from .inflight import InflightJobs
 from .job_io import JobIO
-from .job_queue import Claimed, WorkQueue
+from .job_queue import ClaimedJob, WorkQueue
 from .metrics import WorkerMeter
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
@@ -200,7 +200,7 @@ class Worker:
         except (RedisError, OSError) as exc:
             logger.warning("capacity_not_reported", error=type(exc).__name__)
 
-    async def _hand_back(self, jobs: Sequence[Claimed], *, tried: bool) -> None:
+    async def _hand_back(self, jobs: Sequence[ClaimedJob], *, tried: bool) -> None:
         """Hand back `jobs`.  If Redis does not answer, they stay claimed until their leases expire."""
         try:
             await self._queue.hand_back(jobs, tried=tried)

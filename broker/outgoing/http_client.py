@@ -17,6 +17,8 @@ import httpcore
 
 from protocol.outgoing.destinations import Address, DestinationError, Destinations
 
+from ..time_limits import TimeLimit
+
 _CONNECT_SECONDS = 4.0
 """Longest wait for one of several addresses."""
 
@@ -74,7 +76,7 @@ class OutgoingHttp:
     ) -> Answer:
         try:
             self._destinations.check_url(url)
-            async with asyncio.timeout(self._limits.seconds):
+            async with TimeLimit(self._limits.seconds):
                 return await self._post(url, headers, body, is_read=is_read)
         except DestinationError as exc:
             raise SendError(str(exc)) from exc

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -11,6 +12,7 @@ from redis.exceptions import RedisError
 
 from protocol.outgoing.webhooks import Secret, pause_after, signed_headers
 
+from ..time_limits import TimeLimit
 from .delivery_queue import Claimed, DeliveryQueue
 from .http_client import SendError
 
@@ -58,7 +60,7 @@ class Sender:
                     self._free -= 1
                     sending.create_task(self._send(one))
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
+                    async with TimeLimit(_POLL_SECONDS):
                         await self._news.wait()
 
     async def _due(self) -> list[Claimed]:
@@ -100,10 +102,12 @@ class Sender:
             logger.info("delivered", entry=entry)
             await self._queue.settle(one)
             return
-        pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1)
+        pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1, random.random())
         if pause is None:
             logger.error("delivery_given_up", entry=entry, reason=failed)
             await self._queue.settle(one)
         else:
-            logger.warning("delivery_failed", entry=entry, reason=failed, again_in_seconds=pause)
+            logger.warning(
+                "delivery_failed", entry=entry, reason=failed, again_in_seconds=round(pause, 1)
+            )
             await self._queue.send_again(one, pause)

@@ -108,6 +108,7 @@ def worker(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     """Run the worker itself, as the child of a supervisor."""
+    from protocol.formatting.writers.digit_strings import load_countries
     from workers.job_queue import WorkQueue
     from workers.metrics import WorkerMeter
     from workers.worker import Worker
@@ -117,6 +118,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     async def work(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
         logger.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
+        await asyncio.to_thread(load_countries)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
@@ -132,6 +134,7 @@ def recorder(options: argparse.Namespace) -> None:
     """Run the recorder: store transcripts."""
     from transcripts.metrics import RecorderMeter
     from transcripts.recorder import Recorder
+    from transcripts.webhooks.meter import WebhookMeter
 
     settings = settings_of(options, "recorder", RecorderSettings)
 
@@ -140,8 +143,8 @@ def recorder(options: argparse.Namespace) -> None:
         with contextlib.closing(Store.open(store_url(settings))) as store:
             health.at_work()
             say_ready("recorder")
-            meter = RecorderMeter(meters.registry)
-            await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
+            metered = RecorderMeter(meters.registry), WebhookMeter(meters.registry)
+            await Recorder(redis, store, outboxes, consumer_name(), settings, *metered).run()
 
     _run_part(options, "recorder", settings, record)
 

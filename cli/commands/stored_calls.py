@@ -15,6 +15,7 @@ from protocol.operator_error import OperatorError
 from protocol.plain_text import json_plain, plain
 from protocol.tenants import filed
 from transcripts.api.messages.bodies import CallBody, CallDetail, CallsBody, ChangeBody
+from transcripts.text_forms import WordsForm
 
 from ..call_source import CallSource, LocalCalls, call_source
 
@@ -58,7 +59,7 @@ def show(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """Write the transcript of a stored call to a file."""
     with call_source(options) as source:
-        text = source.transcript(options.call, options.format)
+        text = source.transcript(options.call, options.format, WordsForm(options.words))
     if options.output:
         Path(options.output).write_text(text, "utf-8")
     else:

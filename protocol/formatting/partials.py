@@ -12,13 +12,14 @@ from functools import cache
 from ..calls.text_form import Signs, TextForm
 from ..events import Word
 from ..numbers.languages import lexicon_of
+from ..numbers.lexicon import Phrase
 from ..numbers.months import MONTHS_OF
-from ..redaction.iban import ICAO
+from ..redaction.segment.address_words import AT, SEPARATORS
+from ..redaction.segment.spelled import ICAO
 from .formatter import shown_items
 from .items import Said
 from .vocabulary import (
     AS_IN,
-    AT,
     BEFORE_TIME,
     CENTS,
     CENTS_JOINERS,
@@ -29,11 +30,9 @@ from .vocabulary import (
     PERCENT,
     PLUS,
     POINTS,
-    SEPARATORS,
     SLASHES,
     SPELLING,
     UNITS,
-    Phrase,
 )
 
 _ENDS = (".", "!", "?")

@@ -27,6 +27,7 @@ class DataKind(StrEnum):
 
     TELEPHONE = "telephone"
     DATE_OF_BIRTH = "date_of_birth"
+    EMAIL = "email"
     NUMBER = "number"
     """Every number of at least three digits."""
 

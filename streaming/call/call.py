@@ -47,7 +47,7 @@ from protocol.redaction.keypad import KeypadRedactor
 from protocol.scheduling.jobs import Job, encode_job
 from protocol.scheduling.worker_capacity import Task
 
-from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ..audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .bridge_warnings import BridgeWarnings, redaction_warning
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker

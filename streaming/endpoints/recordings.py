@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from broker.http.middleware import Endpoint, permit_of
 from broker.http.uploads import BodyLimits, UploadError, Uploads, read_body
+from broker.time_limits import TimeLimit
 from protocol.audio import Pcm
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
@@ -212,7 +213,7 @@ class RecordingSocket:
         while self._results.unfinished > _MOST_SEGMENTS:
             self._news.clear()
             try:
-                async with asyncio.timeout(self._patience):
+                async with TimeLimit(self._patience):
                     await self._news.wait()
             except TimeoutError:
                 return

@@ -308,9 +308,9 @@ def test_words_that_cannot_be_checked_are_withheld_with_a_flag() -> None:
     assert hidden(job, Span(0, 8_000), ["it", broken], b"") == []  # type: ignore[list-item]
 
 
-def test_a_redacted_final_says_kind_and_place_to_clients() -> None:
+def test_a_redacted_final_says_kind_place_and_time_to_clients() -> None:
     shown = redacted_final(final_of("it", "is", "4738", "2916", "0563", "7481"), Policy(), b"")
 
     line = EventJsonWriter("call-1").write(entry_of(shown.final, 1))
 
-    assert '"redactions":[{"kind":"card_number","word":2}]' in line
+    assert '"redactions":[{"kind":"card_number","word":2,"s":0,"e":1000}]' in line

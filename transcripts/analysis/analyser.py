@@ -15,6 +15,8 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from broker.time_limits import TimeLimit
+
 from ..store import Store, StoreError
 from ..transcript import Transcript
 from .analysis_store import LEASE_SECONDS
@@ -73,7 +75,7 @@ class Analyser:
                         self._free -= 1
                         tasks.create_task(self._work(job))
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._look_seconds):
+                        async with TimeLimit(self._look_seconds):
                             await self._news.wait()
         finally:
             self._thread.shutdown()

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection
 
 from ..database import analysis_rows
+from ..database.webhooks.queueing import queue_event
+from ..webhooks.events import EventKind, WebhookEvent
 from .values import Analysis, AnalysisJob, AnalysisState, Answered
 
 LEASE_SECONDS = 60.0
@@ -61,16 +63,22 @@ class AnalysisStore:
             return analysis_rows.renew(connection, job, self._now() + LEASE_SECONDS)
 
     def done(self, job: AnalysisJob, answered: Answered) -> bool:
-        """Store an answer.  Returns False if the claim is no longer ours."""
-        return self._settle(job, AnalysisState.DONE, answered=answered)
+        """Store an answer, and tell webhooks of it.  Returns False if the claim is no longer ours."""
+        event = WebhookEvent(EventKind.CALL_SUMMARISED, key=repr(job.begun_at))
+        now, done = self._now(), AnalysisState.DONE
+        with self._transaction() as connection:
+            if not analysis_rows.settle(connection, job, done, now, answered=answered):
+                return False
+            queue_event(connection, analysis_rows.call_row(connection, job.call), event, now)
+        return True
 
     def give_up(self, job: AnalysisJob, state: AnalysisState, reason: str) -> bool:
         """End without an answer: `state` is failed or skipped.  Returns False if the claim is no longer ours."""
-        return self._settle(job, state, reason=reason)
+        return self._settle(job, state, reason)
 
     def try_later(self, job: AnalysisJob, pause: float, reason: str) -> bool:
         """Let the next attempt begin in `pause` seconds.  Returns False if the claim is no longer ours."""
-        return self._settle(job, AnalysisState.WAITING, reason=reason, pause=pause)
+        return self._settle(job, AnalysisState.WAITING, reason, pause)
 
     def ask_again(self, call_id: str) -> bool:
         """Have a call analysed, again if it was already.  Returns False if it is not stored or has not ended."""
@@ -83,15 +91,10 @@ class AnalysisStore:
             return analysis_rows.of_call(connection, call_id)
 
     def _settle(
-        self,
-        job: AnalysisJob,
-        state: AnalysisState,
-        reason: str = "",
-        pause: float = 0.0,
-        answered: Answered | None = None,
+        self, job: AnalysisJob, state: AnalysisState, reason: str, pause: float = 0.0
     ) -> bool:
         now = self._now()
         with self._transaction() as connection:
             return analysis_rows.settle(
-                connection, job, state, now, reason=reason, due_at=now + pause, answered=answered
+                connection, job, state, now, reason=reason, due_at=now + pause
             )

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, in
 from sqlalchemy.sql import func
 
 from ..analysis.values import Analysis, AnalysisJob, AnalysisState, Answered, Coverage
+from .call_rows import CallRow
 from .schema import analyses, calls
 
 _AT_ONCE = 200
@@ -126,6 +127,13 @@ def of_call(connection: Connection, call_id: str) -> Analysis | None:
     query = select(analyses).join(calls, calls.c.id == analyses.c.call)
     row = connection.execute(query.where(calls.c.call_id == call_id)).mappings().first()
     return None if row is None else _analysis(row)
+
+
+def call_row(connection: Connection, call: int) -> CallRow:
+    """Return the row of a call that is there."""
+    row = connection.execute(select(calls).where(calls.c.id == call)).mappings().one()
+    roles = tuple(row["roles"])
+    return CallRow(call, row["call_id"], row["log"], row["ended_reason"], roles, row["tenant"])
 
 
 def forget(connection: Connection, roots: Collection[str]) -> None:

@@ -86,11 +86,13 @@ segments = Table(
     Column("flags", JSON, nullable=False),
     Column("waited_ms", Integer),
     Column("engine_ms", Integer),
+    Column("lexical", JSON),
+    Column("redactions", JSON),
 )
 """
 `id` is made of call, channel and number (see `segment_key`), so that the rows of a call lie together.
 
-`words`: a list of `[text, start, end, confidence]`.
+`words`, `lexical`: lists of `[text, start, end, confidence]`.  `redactions`: a list of `[kind, place, start, end]`.
 """
 
 gaps = Table(
@@ -196,6 +198,49 @@ rule_sets = Table(
 )
 """The rules that a tenant has set by the API, as JSON."""
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Float),
+    Column("paused_until", Float, nullable=False),
+    Column("dropped", Integer, nullable=False),
+)
+"""Endpoints of tenants.  `secrets`: a list of `[secret, until]`."""
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("number", BIG, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("webhook", String(40), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), index=True),
+    Column("segment", BIG),
+    Column("seq", BigInteger),
+    Column("data", JSON, nullable=False),
+    Column("queued_at", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("leased_until", Float, nullable=False, index=True),
+    Column("tried_at", Float),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    Index("deliveries_due", "webhook", "state", "due_at"),
+    Index("deliveries_by_age", "state", "queued_at"),
+)
+"""Requests to endpoints.  `segment`: key of the segment whose words are sent; the words are not here."""
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -229,7 +274,16 @@ audit = Table(
 )
 """Who read, changed or deleted which call, and when.  No foreign key: it outlives the call."""
 
-OF_A_CALL = (gaps, line_warnings, cards, keyword_lists, found_keywords, tags, analyses)
+OF_A_CALL = (
+    gaps,
+    line_warnings,
+    cards,
+    keyword_lists,
+    found_keywords,
+    tags,
+    analyses,
+    webhook_deliveries,
+)
 """Tables whose rows belong to a row of `calls`, beside `segments`."""
 
 _NUMBER_BITS = 21

@@ -39,6 +39,7 @@ from ..transcript import Ending, number_of, root_of
 from . import analysis_rows, search_index
 from .call_rows import CallRow, CallRows
 from .card_rows import card_row
+from .json_columns import said_columns
 from .schema import (
     calls,
     cards,
@@ -87,15 +88,15 @@ class _Rows:
         self.others.setdefault(table.name, (table, []))[1].append(row)
 
 
-def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None:
+def write(connection: Connection, batch: Sequence[Recorded], now: float) -> CallRows | None:
     """
-    Write events, in the transaction of `connection`.  Raises ConflictError.
+    Write events, in the transaction of `connection`.  Returns the rows of their calls.  Raises ConflictError.
 
     `now`: Unix seconds, the start of calls whose `call.started` has not come yet.
     """
     stored = [one for one in batch if not isinstance(one.entry.event, _TRANSIENT)]
     if not stored:
-        return
+        return None
     call_rows = CallRows(connection, stored, now)
     rows = _Rows()
     for one in stored:
@@ -109,6 +110,7 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None
         _insert_new(connection, table, found)
     if rows.changed:
         analysis_rows.forget(connection, rows.changed)
+    return call_rows
 
 
 def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
@@ -185,12 +187,10 @@ def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | 
 
 
 def _segment_values(terminal: Terminal) -> _Row:
-    values: _Row = {
+    values: _Row = said_columns(terminal if isinstance(terminal, Final) else None) | {
         "start": terminal.span.start,
         "end": terminal.span.end,
         "ending": Ending.DROPPED if isinstance(terminal, SegmentDropped) else Ending.FAILED,
-        "text": "",
-        "words": [],
         "reason": "",
         "language": "",
         "keywords_revision": 0,
@@ -204,8 +204,6 @@ def _segment_values(terminal: Terminal) -> _Row:
         return values | {"reason": terminal.reason}
     return values | {
         "ending": Ending.FINAL,
-        "text": terminal.text,
-        "words": [[one.text, one.start, one.end, one.confidence] for one in terminal.words],
         "language": terminal.language,
         "keywords_revision": terminal.keywords_revision,
         "keywords_found": list(terminal.keywords_found),
@@ -268,12 +266,14 @@ def _revise(connection: Connection, final: Final, call: CallRow) -> None:
     """Replace the words of a segment and its terms.  Of two revisions, the one that shows less stays."""
     key = segment_key(call.id, final.segment.channel, final.segment.number)
     assert key is not None  # `_collect_segment` has refused it
-    stored = connection.execute(select(segments.c.words).where(segments.c.id == key)).scalar_one()
-    if len(stored) < len(final.words):
+    same = segments.c.id == key
+    if len(connection.execute(select(segments.c.words).where(same)).scalar_one()) < len(
+        final.words
+    ):
         return
     values = _segment_values(final)
-    shown = {name: values[name] for name in ("text", "words", "keywords_found", "flags")}
-    connection.execute(update(segments).where(segments.c.id == key).values(shown))
+    changed = ("text", "words", "keywords_found", "flags", "lexical", "redactions")
+    connection.execute(update(segments).where(same).values({one: values[one] for one in changed}))
     search_index.replace(connection, key, call.tenant, final.text)
 
 

@@ -18,6 +18,7 @@ from broker.event_log.log_reader import LogReader, read_across_logs
 from broker.event_log.pubsub import PubSubHub
 from broker.queries import server_time
 from broker.redis_keys import CallKeys, Partition
+from broker.time_limits import TimeLimit
 from protocol.events import Entry
 
 from .board import Board
@@ -96,7 +97,7 @@ class Follower:
         self._settled.clear()
         self.look()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with TimeLimit(seconds):
                 await self._settled.wait()
 
     def _note_if_settled(self) -> None:
@@ -112,7 +113,7 @@ class Follower:
                     await self._discover_safely(round_)
                     round_ += 1
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(DISCOVER_SECONDS if self.is_wanted() else None):
+                    async with TimeLimit(DISCOVER_SECONDS if self.is_wanted() else None):
                         await self._wake.wait()
                 self._wake.clear()
         finally:

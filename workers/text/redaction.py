@@ -37,7 +37,7 @@ def redacted_final(final: Final, policy: Policy, state: bytes) -> RedactedFinal:
     heard = RecognisedText(final.segment, final.span, texts, final.language)
     try:
         result = redact(CallState.decode(state), heard, policy)
-        words, redactions = apply(final.words, result.masks, policy)
+        words, redactions = apply(final.words, result.masks, policy, final.span)
     except Exception:  # noqa: BLE001  # whatever the fault is, words that were not checked are never shown
         return RedactedFinal(withheld(final))
     shown = replace(final, words=words, redactions=redactions)

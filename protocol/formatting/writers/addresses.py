@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...numbers.languages import lexicon_of
+from ...redaction.segment.address_words import AT, SEPARATORS, TLDS
 from ..items import Item, Said
-from ..vocabulary import AT, SEPARATORS, SLASHES, TLDS
+from ..vocabulary import SLASHES
 
 _LONGEST = 20
 """Words of the longest address."""

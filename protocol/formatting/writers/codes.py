@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...numbers.languages import lexicon_of
-from ...redaction.iban import ICAO, characters, ibans
+from ...redaction.segment.iban import ibans
+from ...redaction.segment.spelled import ICAO, characters
 from ..items import SIGNS_AFTER, Item, Said
 from ..vocabulary import AS_IN, LETTER_NAMES, SPELLING, WORDS_OF_A_LETTER
 

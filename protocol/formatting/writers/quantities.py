@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ...numbers.lexicon import Phrase
 from ..items import Item, Number, Said
 from ..vocabulary import (
     CENTS,
@@ -14,7 +15,6 @@ from ..vocabulary import (
     POINTS,
     SPACED_PERCENT,
     UNITS,
-    Phrase,
 )
 
 SIGNS = frozenset(CURRENCIES.values())

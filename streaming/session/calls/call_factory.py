@@ -32,7 +32,8 @@ from ...call.recovery import RecoveredCall
 from ...call_store import CallStore
 from ...metrics import GatewayMeter
 from ...settings import GatewaySettings
-from .channel import Channel, ChannelOrigin
+from .channel import Channel
+from .channel_origin import ChannelOrigin
 from .live_call import LiveCall
 from .renewal import Renewal, origin_of
 

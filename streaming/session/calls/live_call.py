@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from broker.event_log.log_reader import LogReader, LogReplacedError
+from broker.time_limits import TimeLimit
 from protocol.bridge_events import (
     AudioReceived,
     AudioSkipped,
@@ -277,7 +278,7 @@ class LiveCall:
             self.pause()
         self._is_leaving = True  # audio that arrives from now on is for the next owner
         with contextlib.suppress(RedisError, OSError, LogLostError, SupersededError, TimeoutError):
-            async with asyncio.timeout(patience):
+            async with TimeLimit(patience):
                 while await self._write_due():
                     pass
                 await self._sign()

@@ -21,8 +21,8 @@ from protocol.events import (
 )
 from protocol.events.event_codec import entry_of
 from protocol.scheduling.jobs import Job, decode_job
-from streaming.audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened
 from streaming.audio.endpointing import Reason
+from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened
 from streaming.call.call import Call, Identity, Phase
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
 from streaming.call.marks import MOST_WAITING

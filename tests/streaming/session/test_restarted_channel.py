@@ -14,7 +14,8 @@ from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.voice_activity.vad_choice import Vad
 from streaming.call.call import Call, Identity
 from streaming.call.ledger import Ledger
-from streaming.session.calls.channel import Channel, ChannelOrigin
+from streaming.session.calls.channel import Channel
+from streaming.session.calls.channel_origin import ChannelOrigin
 
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
 

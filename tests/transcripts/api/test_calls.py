@@ -43,6 +43,26 @@ async def test_calls_are_listed_newest_first_in_pages(site: RunningApi) -> None:
     assert (first["calls"][0]["status"], first["calls"][0]["duration_ms"]) == ("ended", 60_000)
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        ("lexical", 200, "twenty five dollars"),
+        ("written", 200, "$25"),
+        ("stored", 200, "twenty five dollars"),
+        ("other", 400, "words is one of stored, lexical, written"),
+    ],
+)
+async def test_a_transcript_is_read_in_the_form_that_is_asked_for(
+    redis: Redis, store: Store, words: str, status: int, text: str
+) -> None:
+    store.record(recorded("c3", started(), final("twenty five dollars"), ended()))
+    async with running_api(redis, store) as site:
+        answer = await site.client.get("/v1/calls/c3/transcript.txt", params={"words": words})
+
+    assert answer.status_code == status
+    assert text in answer.text
+
+
 async def test_a_search_names_segment_time_and_words(site: RunningApi) -> None:
     (found,) = (await listed(site, q="acme calling", role="agent"))["calls"]
     (hit,) = found["hits"]

@@ -13,6 +13,7 @@ from protocol.clock import from_ms
 
 from ...search.listing import MOST_CALLS, Cursor, CursorError, Filters, Order, Status, read_cursor
 from ...search.search_terms import QueryError, read_query
+from ...text_forms import WordsForm
 from .errors import ApiError
 
 _LONGEST = 200
@@ -72,17 +73,22 @@ def read_list(pairs: Iterable[tuple[str, str]], tenant: str, only: str | None) -
         query=query,
         since=_optional(said, "from", _time),
         before=_optional(said, "to", _time),
-        status=_choice(said, "status", Status),
-        role=_choice(said, "role", Role),
+        status=choice(said, "status", Status),
+        role=choice(said, "role", Role),
         keyword=_text(said, "keyword"),
         language=language,
         tag=_text(said, "tag"),
         dialect=_text(said, "dialect"),
         agent=_text(said, "agent"),
         min_duration=None if duration is None else from_ms(int(1_000 * duration)),
-        order=_choice(said, "order", Order) or Order.NEWEST,
+        order=choice(said, "order", Order) or Order.NEWEST,
     )
     return ListRequest(filters, whole(said, "limit", 50, 1, MOST_CALLS), cursor)
+
+
+def words_form(pairs: Iterable[tuple[str, str]]) -> WordsForm:
+    """Parse the query parameters of `GET /v1/calls/{id}/transcript.{form}`.  Raises ApiError."""
+    return choice(single(pairs, ("words",)), "words", WordsForm) or WordsForm.STORED
 
 
 def single(pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str, str]:
@@ -121,7 +127,8 @@ def _text(said: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def _choice(said: Mapping[str, str], name: str, kind: type[_Choice]) -> _Choice | None:
+def choice(said: Mapping[str, str], name: str, kind: type[_Choice]) -> _Choice | None:
+    """Return a value of an enumeration; None if it is not given.  Raises ApiError."""
     if name not in said:
         return None
     try:

@@ -17,10 +17,11 @@ from ...database.audit_log import AuditLine
 from ...formats.export import FORMS, export
 from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
+from ...text_forms import WordsForm, in_form
 from ...transcript import Changes, Transcript
 from ..messages.bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
 from ..messages.errors import NO_CALL, ApiError
-from ..messages.parameters import read_list, single
+from ..messages.parameters import read_list, single, words_form
 from ..messages.responses import json_response
 from ..operations import Answer, Operation, Parameter, read_json
 from ..threads import StoreThreads
@@ -67,9 +68,9 @@ class CallRoutes:
 
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
-        single(request.query_params.multi_items(), ())
+        words = words_form(request.query_params.multi_items())
         transcript = await self._read(request, f"export {form}")
-        content = await self.store.run(lambda _: export(_bared(transcript), form))
+        content = await self.store.run(lambda _: export(in_form(_bared(transcript), words), form))
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         return Response(content, 200, headers, _MEDIA[form])
 
@@ -131,6 +132,7 @@ class CallRoutes:
                 f"transcript_{form}",
                 f"The transcript as {form}, with all streams of the call",
                 {200: Answer("the transcript", media=(_MEDIA[form].partition(";")[0],))},
+                (_WORDS,),
                 errors=(400, 404),
             )
             for form in FORMS
@@ -204,6 +206,12 @@ def _bared(transcript: Transcript) -> Transcript:
     """Return the transcript with the call id that the tenant knows."""
     return replace(transcript, call=replace(transcript.call, call_id=bare(transcript.call.call_id)))
 
+
+_WORDS = Parameter(
+    "words",
+    "as the call was configured, as they were said, or with numbers as people write them",
+    {"type": "string", "enum": list(WordsForm)},
+)
 
 _TIME: dict[str, object] = {"type": "string", "examples": ["2026-11-28T09:00:00Z", "1780000000"]}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
+from protocol.clock import CALL_RATE
 from protocol.events import (
     Account,
     AudioGap,
@@ -15,10 +16,10 @@ from protocol.events import (
     SegmentId,
     Span,
     Timing,
-    Word,
 )
 
 from ...outbox import Arrival, Quarantined
+from ...retention import DAY_SECONDS
 from ...transcript import (
     CallSummary,
     Ending,
@@ -27,6 +28,7 @@ from ...transcript import (
     number_of,
     root_of,
 )
+from ..json_columns import redactions_of, words_of
 from ..schema import calls, gaps, keys_of, keyword_lists, line_warnings, quarantine, segments, tags
 
 
@@ -70,6 +72,14 @@ def piece_ids(connection: Connection, call_id: str) -> list[str]:
     column = calls.c.root if root_of(call_id) == call_id else calls.c.call_id
     query = select(calls.c.call_id).where(column == call_id)
     return sorted(connection.execute(query).scalars(), key=number_of)
+
+
+def ended_since(connection: Connection, since: float, limit: int) -> list[str]:
+    """Return ids of streams that have ended since `since` (Unix seconds), the oldest first, at most `limit`."""
+    ended_at = calls.c.started_at + calls.c.duration / float(CALL_RATE)
+    lately = (calls.c.started_at > since - DAY_SECONDS, calls.c.ended_reason != "")
+    query = select(calls.c.call_id).where(*lately, ended_at >= since)
+    return list(connection.execute(query.order_by(calls.c.started_at).limit(limit)).scalars())
 
 
 def quarantined(connection: Connection) -> list[Quarantined]:
@@ -123,7 +133,7 @@ def _segment(row: RowMapping) -> StoredSegment:
         segment=SegmentId(row["channel"], row["number"]),
         span=Span(row["start"], row["end"]),
         ending=Ending(row["ending"]),
-        words=tuple(Word(*word) for word in row["words"]),
+        words=words_of(row["words"]),
         reason=row["reason"],
         language=row["language"],
         keywords_revision=row["keywords_revision"],
@@ -131,6 +141,8 @@ def _segment(row: RowMapping) -> StoredSegment:
         engine=row["engine"],
         flags=tuple(row["flags"]),
         timing=_timing(row),
+        lexical=words_of(row["lexical"]),
+        redactions=redactions_of(row["redactions"]),
     )
 
 

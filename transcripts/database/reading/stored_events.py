@@ -23,12 +23,12 @@ from protocol.events import (
     SegmentId,
     Span,
     Timing,
-    Word,
 )
 from protocol.events.event_codec import entry_of
 
 from ...transcript import Ending
 from ..card_rows import card_of
+from ..json_columns import redactions_of, words_of
 from ..schema import calls, cards, gaps, keys_of, keyword_lists, line_warnings, segments
 
 _Found = tuple[int | None, int, LoggedEvent]
@@ -91,13 +91,15 @@ def _terminal(row: RowMapping) -> LoggedEvent:
     return Final(
         segment,
         span,
-        tuple(Word(*word) for word in row["words"]),
+        words_of(row["words"]),
         row["language"],
         row["keywords_revision"],
         tuple(row["keywords_found"]),
         row["engine"],
         Timing(row["waited_ms"] or 0, row["engine_ms"] or 0),
         tuple(row["flags"]),
+        redactions_of(row["redactions"]),
+        words_of(row["lexical"]),
     )
 
 

@@ -27,7 +27,7 @@ from .device import translate_device_errors
 from .finals.alignment import AlignmentQueue
 from .finals.utterance import SuspectKeyword, UtteranceState
 from .interfaces import Encoder, EngineOptions, OtherPartials, PromptBuilder, TextDecoder
-from .text.decode import Row
+from .text.decode import DecodeRow
 from .text.prompts import UntrainedTaskError, refuse_untrained
 
 SECONDS_AT_ONCE = 320.0
@@ -248,7 +248,7 @@ class GraniteEngine:
             dropped=tuple(term for term in terms if term not in set(kept)),
         )
 
-    def _row(self, session: UtteranceState, *, drafted: bool) -> Row:
+    def _row(self, session: UtteranceState, *, drafted: bool) -> DecodeRow:
         utterance = session.utterance
         assert session.audio is not None
         terms = () if session.suspect else session.keywords.kept
@@ -262,7 +262,7 @@ class GraniteEngine:
         prompt = self._prompts.prompt(session.audio, asked, terms)
         rule = self._rules.trust if self._trusts(session) else None
         least = rule.least_probability if rule else None
-        return Row(session.ticket, prompt, most, draft[: most - 1], least)
+        return DecodeRow(session.ticket, prompt, most, draft[: most - 1], least)
 
     def _decode(self) -> None:
         try:
