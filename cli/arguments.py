@@ -168,6 +168,11 @@ def _stored(verb: argparse.ArgumentParser) -> None:
 
 
 def _source(verb: argparse.ArgumentParser) -> None:
+    _api(verb)
+    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
+
+
+def _api(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--url", dest="api_url", help="URL of the HTTP API; default: the store on this machine"
     )
@@ -177,7 +182,6 @@ def _source(verb: argparse.ArgumentParser) -> None:
         type=_key,
         help="key for the API, or @FILE to read it from a file",
     )
-    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
 
 
 def _listed(verb: argparse.ArgumentParser) -> None:
@@ -306,6 +310,7 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "keys": _keys,
     "redact": _redact,
     "rules": _rules,
+    "mcp": _api,
     "demo": _demo,
     "fetch": _fetch,
 }

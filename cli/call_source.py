@@ -67,7 +67,9 @@ class LocalCalls:
 
     def call(self, call_id: str) -> bytes:
         """See CallSource."""
-        return msgspec.json.encode(detail_body(self.whole(call_id)))
+        transcript = self.whole(call_id)
+        analysis = self._store.analyses.of_call(transcript.call.call_id)
+        return msgspec.json.encode(detail_body(transcript, analysis))
 
     def transcript(self, call_id: str, form: str, words: WordsForm = WordsForm.STORED) -> str:
         """See CallSource."""

@@ -13,6 +13,7 @@ from .configuration import Configuration, ConfigurationError
 from .sections import PARTS, SECTIONS
 
 if TYPE_CHECKING:
+    from transcripts.analysis.settings import AnalyserSettings
     from transcripts.api.settings import ApiSettings
     from transcripts.settings import RecorderSettings
     from workers.engines.auto import Choice
@@ -59,6 +60,7 @@ def _read_more(configuration: Configuration, options: argparse.Namespace) -> Non
         configuration.carry_over(("gateway", field), ("api", field))
     for field in ("store", "webhook_networks"):
         configuration.carry_over(("recorder", field), ("api", field))
+    configuration.carry_over(("recorder", "store"), ("analyser", "store"))
 
 
 def settings_of(options: argparse.Namespace, section: str, settings: type[_Settings]) -> _Settings:
@@ -150,7 +152,7 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda part: bar.update(task, completed=part)
 
 
-def store_url(settings: "RecorderSettings | ApiSettings") -> str:
+def store_url(settings: "RecorderSettings | ApiSettings | AnalyserSettings") -> str:
     """Return the URL of the store: the setting, or else a file in the data folder of the user."""
     return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
 

@@ -11,6 +11,7 @@ _PARTS = {
     "worker": ("workers.settings", "WorkerSettings"),
     "recorder": ("transcripts.settings", "RecorderSettings"),
     "api": ("transcripts.api.settings", "ApiSettings"),
+    "analyser": ("transcripts.analysis.settings", "AnalyserSettings"),
 }
 _CLIENT = {"client": ("transcripts.settings", "ClientSettings")}
 

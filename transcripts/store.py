@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
+from .analysis.analysis_store import AnalysisStore
 from .database import annotations, audit_log, card_rows, rule_sets
 from .database.audit_log import AuditEntry, AuditLine
 from .database.opening import StoreError, code, open_database
@@ -59,6 +60,11 @@ class Store:
     def close(self) -> None:
         """Close the connections to the database."""
         self._engine.dispose()
+
+    @property
+    def analyses(self) -> AnalysisStore:
+        """What language models have answered about calls."""
+        return AnalysisStore(self._transaction, self._now)
 
     @property
     def webhooks(self) -> WebhookStore:

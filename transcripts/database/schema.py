@@ -185,6 +185,31 @@ call_metadata = Table(
     Index("call_metadata_by_value", "tenant", "name", "value", "call"),
 )
 """What the bridge said about a call, as `call.started` shows it, in the order `place`."""
+analyses = Table(
+    "analyses",
+    metadata,
+    _of_a_call(),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", Float, nullable=False),
+    Column("begun_at", Float),
+    Column("finished_at", Float),
+    Column("reason", Text, nullable=False, default=""),
+    Column("answer", JSON(none_as_null=True)),
+    Column("model", Text, nullable=False, default=""),
+    Column("template", String(64), nullable=False, default=""),
+    Column("coverage", JSON, nullable=False, default=dict),
+    Column("prompt_tokens", Integer, nullable=False, default=0),
+    Column("answer_tokens", Integer, nullable=False, default=0),
+    Column("elapsed_ms", Integer, nullable=False, default=0),
+    Index("analyses_due", "state", "due_at"),
+    Index("analyses_begun", "begun_at"),
+)
+"""
+What a language model has answered about a call.  `call`: its first stream.
+
+`due_at`: when it may be analysed; of a running analysis, when its claim ends.  `begun_at` names the attempt.
+"""
 
 rule_sets = Table(
     "rule_sets",
@@ -279,6 +304,7 @@ OF_A_CALL = (
     found_keywords,
     tags,
     call_metadata,
+    analyses,
     webhook_deliveries,
 )
 """Tables whose rows belong to a row of `calls`, beside `segments`."""

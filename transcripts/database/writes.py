@@ -35,8 +35,8 @@ from protocol.events import (
 )
 
 from ..outbox import Recorded
-from ..transcript import Ending
-from . import search_index
+from ..transcript import Ending, number_of, root_of
+from . import analysis_rows, search_index
 from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
 from .json_columns import said_columns
@@ -80,6 +80,8 @@ class _Rows:
     """Roles of calls of which segments may be stored already."""
 
     ended: dict[int, _Row] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    """Calls of which an analysis is no longer true: by the id of their first stream."""
 
     def add(self, table: Table, row: _Row) -> None:
         self.others.setdefault(table.name, (table, []))[1].append(row)
@@ -105,6 +107,8 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    if rows.changed:
+        analysis_rows.forget(connection, rows.changed)
     return call_rows
 
 
@@ -115,11 +119,14 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             _collect_start(rows, call, event, seq)
         case CallEnded():
             rows.ended.setdefault(call.id, ended_row(call, event, seq))
+            if number_of(call.call_id) > 1:
+                rows.changed.add(root_of(call.call_id))
         case Final() | SegmentFailed() | SegmentDropped():
             _collect_segment(rows, call, event, seq)
         case SegmentRevised(final):
             _collect_segment(rows, call, final, None)
             rows.revised.append((final, call))
+            rows.changed.add(root_of(call.call_id))
         case AudioGap(channel, span, reason, account):
             row = {"channel": channel, "start": span.start, "end": span.end, "reason": reason}
             rows.add(gaps, row | {"call": call.id, "account": account, "seq": seq})

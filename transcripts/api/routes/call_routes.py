@@ -117,7 +117,10 @@ class CallRoutes:
 
     async def _detail(self, transcript: Transcript) -> Response:
         """Return the report of a call.  Of a long one it takes more than the event loop may be held up."""
-        return await self.store.run(lambda _: json_response(detail_body(transcript)))
+        call_id = transcript.call.call_id
+        return await self.store.run(
+            lambda store: json_response(detail_body(transcript, store.analyses.of_call(call_id)))
+        )
 
     async def _read(self, request: Request, action: str) -> Transcript:
         """Return a call of the tenant, and write a line of the audit log.  Raises ApiError."""
