@@ -140,7 +140,11 @@ class Redaction:
 
     start: int | None = None
     end: int | None = None
-    """Position of the words on the call clock; None unless the engine declares word times."""
+    """
+    Position of the words on the call clock, in samples.
+
+    The whole segment if the engine declares no word times. None in finals of an earlier version.
+    """
 
 
 @dataclass(frozen=True, slots=True)

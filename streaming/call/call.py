@@ -47,7 +47,7 @@ from protocol.redaction.keypad import KeypadRedactor
 from protocol.scheduling.jobs import Job, encode_job
 from protocol.scheduling.worker_capacity import Task
 
-from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ..audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .bridge_warnings import BridgeWarnings, redaction_warning
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
@@ -78,7 +78,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CallIdentity:
     """The identity and origin of a call.  `started_at`: Unix seconds."""
 
     call_id: str
@@ -103,7 +103,7 @@ class Call:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: CallIdentity,
         config: CallConfig,
         ledger: Ledger,
         partial_every_ms: int,

@@ -7,7 +7,7 @@ import msgspec
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
-from .call_state import CallState
+from .call_state import LiveCallState
 
 _MOST_METADATA = 8
 _LONGEST_VALUE = 120
@@ -66,7 +66,7 @@ class LiveCallBody(msgspec.Struct):
     """Why the call ended; empty while it is in progress."""
 
 
-def live_row(state: CallState) -> LiveCallBody:
+def live_row(state: LiveCallState) -> LiveCallBody:
     """Return the row of a call."""
     started = state.started
     pairs = (started.metadata if started else ())[:_MOST_METADATA]
@@ -100,14 +100,14 @@ def live_row(state: CallState) -> LiveCallBody:
     )
 
 
-def _last(state: CallState) -> LastWordsBody | None:
+def _last(state: LiveCallState) -> LastWordsBody | None:
     if state.last is None:
         return None
     role = state.role(state.last.segment.channel)
     return LastWordsBody(role, state.last.text, state.last.is_partial, to_ms(state.last.at))
 
 
-def _talk(state: CallState) -> dict[str, int]:
+def _talk(state: LiveCallState) -> dict[str, int]:
     talk: dict[str, Any] = {}
     for channel, samples in state.talk.items():
         role = state.role(channel)

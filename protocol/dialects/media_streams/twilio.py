@@ -34,9 +34,9 @@ _PAIR = re.compile(r"([^=;,\s]+)=([^;,]*)")
 
 class MediaStreams:
     """
-    One connection: one stream.
+    The dialect of Twilio Media Streams.  A connection carries one stream.
 
-    Keywords, language, call id and roles come as custom parameters or in the query string.
+    Keywords, language, call id and roles come as custom parameters of the stream or in the query string.
     """
 
     def __init__(self, request: Request, vendor: Vendor = TWILIO) -> None:

@@ -11,6 +11,7 @@ from protocol.tenants import bare
 
 from ...search.listing import Hit, ListedCall, Page, Status, written_cursor
 from ...transcript import CallSummary, Transcript
+from .keyword_bodies import KeywordsBody, keywords_body
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -43,7 +44,7 @@ class HitBody(msgspec.Struct):
 
 
 class CallBody(msgspec.Struct, kw_only=True):
-    """A call in a list.  `started_at`: seconds since 1970."""
+    """A call in a list.  `started_at`: seconds since 1970; `metadata`: what the bridge has said."""
 
     call_id: str
     status: Status
@@ -56,6 +57,7 @@ class CallBody(msgspec.Struct, kw_only=True):
     agent: str
     tags: list[str]
     legal_hold: bool
+    metadata: dict[str, str]
     hits: list[HitBody] = []
 
 
@@ -76,22 +78,6 @@ class AccountBody(msgspec.Struct):
     lost_upstream_ms: int
     shed_ms: int
     withheld_ms: int
-
-
-class KeywordListBody(msgspec.Struct):
-    """A keyword list of a call: `rejected` as `term: reason`."""
-
-    keywords_rev: int
-    accepted: list[str]
-    rejected: list[str]
-
-
-class KeywordsBody(msgspec.Struct):
-    """The keyword lists of a call, the keywords that were found with their number, and those that were not."""
-
-    lists: list[KeywordListBody]
-    found: dict[str, int]
-    missing: list[str]
 
 
 class WarningBody(msgspec.Struct):
@@ -138,6 +124,13 @@ class CallDetail(CallBody, kw_only=True):
     pieces: list[PieceBody]
 
 
+class StatusBody(msgspec.Struct):
+    """Whether a call goes on."""
+
+    call_id: str
+    status: Status
+
+
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """New values; what is left out does not change.  `legal_hold` takes the scope `admin`."""
 
@@ -145,14 +138,6 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     notes: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
     tags: Annotated[list[_Tag], msgspec.Meta(max_length=50)] | None = None
     legal_hold: bool | None = None
-
-
-class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
-    """The keyword list of a call from now on."""
-
-    keywords: Annotated[
-        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1_000)
-    ]
 
 
 class PausedBody(msgspec.Struct):
@@ -217,23 +202,6 @@ def detail_body(transcript: Transcript) -> CallDetail:
     )
 
 
-def keywords_body(transcript: Transcript) -> KeywordsBody:
-    """Return the keyword report of a call."""
-    found: dict[str, int] = {}
-    for one in transcript.segments:
-        for word in one.keywords_found:
-            found[word] = found.get(word, 0) + 1
-    asked = {term: None for one in transcript.keyword_lists for term in one.accepted}
-    return KeywordsBody(
-        [
-            KeywordListBody(one.revision, list(one.accepted), list(one.rejected))
-            for one in transcript.keyword_lists
-        ],
-        found,
-        [term for term in asked if term not in found],
-    )
-
-
 def levels_body(reply: Reply) -> LevelsBody:
     """Return the public form of levels, to a tenth of a decibel."""
     return LevelsBody(
@@ -270,6 +238,7 @@ def _summary(call: CallSummary) -> dict[str, Any]:
         "agent": call.agent,
         "tags": list(call.tags),
         "legal_hold": call.legal_hold,
+        "metadata": dict(call.metadata),
     }
 
 
