@@ -21,6 +21,7 @@ Per partition
 
 In all
     page-secret  string: random bytes with which the API seals sessions of browsers (shared_secret.py)
+    refused     list: the last connections that gateways refused, newest first; expires (refused_connections.py)
 
 Per call
     meta        hash: `log` (name of the log), `owner` (the connection or gateway that may write), `adopted` (the
@@ -57,6 +58,9 @@ WORKERS = "workers"
 RECORDER = "recorder"
 PAGE_SECRET = "trunkline:page-secret"  # noqa: S105  # its name, not the secret
 """The secret of sessions of browsers."""
+
+REFUSED = "trunkline:refused"
+"""The last connections that gateways refused."""
 
 
 def parse_entry_id(entry_id: bytes) -> tuple[int, int]:

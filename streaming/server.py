@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
+from broker.refused_connections import RefusalLog
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
@@ -91,10 +92,12 @@ class Gateway:
         self._admission = Admission(
             self._access,
             self._calls.overload,
-            self._meter.refused,
+            self._refused,
             is_full=lambda: len(self._sessions) >= settings.max_calls,
             redis_answers=lambda: self._watch.redis_answers,
         )
+        self._refusals = RefusalLog(redis)
+        self._now = now
         self._is_broken = False
         self._watch_metrics()
 
@@ -132,7 +135,13 @@ class Gateway:
 
     async def _serve(self, listening: Callable[[int], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            parts = self._pubsub_hub.run, self._watch.run, self._access.run, self._commands.run
+            parts = (
+                self._pubsub_hub.run,
+                self._watch.run,
+                self._access.run,
+                self._commands.run,
+                self._refusals.run,
+            )
             background = [tasks.create_task(self._needed(part())) for part in parts]
             async with self._listening() as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
@@ -217,6 +226,10 @@ class Gateway:
         server.close(code=RESTARTING, reason="gateway stopped")
 
     # Connections
+
+    def _refused(self, path: str, reason: str) -> None:
+        self._meter.refused(reason)
+        self._refusals.add(self._now(), path, reason)
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request

@@ -70,6 +70,9 @@ class CallStarted:
     sample_rate: int = 0
     """Sample rate of the bridge's audio in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Encoding of the bridge's audio: `mulaw`, `alaw`, `l16`, `g722`, `opus`; empty: not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:

@@ -94,6 +94,9 @@ class CallIdentity:
     sample_rate: int = 0
     """Sample rate of the bridge's audio in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Encoding of the bridge's audio; empty: not known."""
+
 
 class Call:
     """The state of one call.  Positions are samples of the call clock; `now` returns Unix seconds."""
@@ -139,6 +142,7 @@ class Call:
             self.identity.started_at,
             self.identity.metadata,
             self.identity.sample_rate,
+            self.identity.encoding,
         )
         self._log(started)
         if self.config.keywords.terms or rejected_keywords:

@@ -42,6 +42,7 @@ class LiveCallBody(msgspec.Struct):
     language: str
     dialect: str
     sample_rate: int
+    encoding: str
     roles: list[str]
     speaking: list[str]
     """Roles of channels with an open segment."""
@@ -79,6 +80,7 @@ def live_row(state: LiveCallState) -> LiveCallBody:
         language=started.language if started else "",
         dialect=started.dialect if started else "",
         sample_rate=started.sample_rate if started else 0,
+        encoding=started.encoding if started else "",
         roles=list(started.roles) if started else [],
         speaking=sorted({state.role(one.channel) for one in state.speaking}),
         last=_last(state),

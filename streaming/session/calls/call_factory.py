@@ -196,6 +196,7 @@ class CallFactory:
             checkpoint.started_at,
             shown_metadata(opened.metadata) if opened else (),
             opened.rate if opened else 0,
+            opened.encoding if opened else "",
         )
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
         ledger = Ledger(piece, recorded=checkpoint.config.recorded)

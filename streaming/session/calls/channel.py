@@ -93,6 +93,11 @@ class Channel:
         before, since = astuple(self._origin.totals), astuple(self.segmenter.totals)
         return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
 
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """The levels of the bridge's audio, as `QualityMonitor.levels`."""
+        return self._quality.levels
+
     def attach(self, wake: Callable[[], None]) -> None:
         """Set the function that is called when the call has something to write."""
         self._wake = wake

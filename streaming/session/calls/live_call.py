@@ -31,7 +31,8 @@ from protocol.bridge_events import (
     MarkReceived,
 )
 from protocol.calls import keywords
-from protocol.clock import CALL_RATE
+from protocol.calls.call_commands import ChannelLevel
+from protocol.clock import CALL_RATE, to_ms
 from protocol.events import CardAdded, Entry, KeywordsApplied, LoadLevel, LogEntry
 from protocol.scheduling.worker_capacity import Task
 
@@ -150,6 +151,14 @@ class LiveCall:
     def heard(self) -> int:
         """End of the audio received on any channel, on the call clock."""
         return max((channel.heard for channel in self._channels), default=0)
+
+    @property
+    def levels(self) -> tuple[ChannelLevel, ...]:
+        """How much audio each channel has received, and how loud it is."""
+        return tuple(
+            ChannelLevel(to_ms(channel.arrived), *(channel.levels or ()))
+            for channel in self._channels
+        )
 
     # Events of the bridge
 

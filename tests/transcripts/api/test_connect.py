@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 from support.api import bearer, running_api
 from support.credentials import site
+from support.pipeline import gateway
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from broker.credentials.key_changes import read_keys
 from cli import keys
 from protocol.auth.credentials import Scope
+from streaming.settings import GatewaySettings
 from transcripts.api.settings import ApiSettings
 from transcripts.store import Store
 
@@ -46,3 +51,35 @@ async def test_without_keys_there_is_none_to_make(redis: Redis, store: Store) ->
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_keys")
     assert shown["needs_key"] is False
+
+
+async def test_administrators_of_the_site_see_which_connections_were_refused(
+    redis: Redis, store: Store, tmp_path: Path
+) -> None:
+    made = site(tmp_path)
+    site_admin, acme_admin = (
+        keys.create(made.file, owner=owner, scopes=(Scope.ADMIN,), days=None, note="", now=0.0)
+        for owner in ("", "acme")
+    )
+    settings = GatewaySettings(keys_file=str(made.file), vad="webrtc")
+    async with (
+        gateway(redis, settings) as url,
+        running_api(redis, store, ApiSettings(keys_file=str(made.file))) as api,
+    ):
+
+        async def refused(key: str) -> list[dict[str, object]]:
+            answer = await api.client.get("/v1/connect", headers=bearer(key))
+            return list(answer.json()["refused"])
+
+        for path in ("/v1/calls?token=secret", "/nowhere"):
+            with pytest.raises(InvalidStatus):
+                await connect(url + path)
+        while len(seen := await refused(site_admin)) < 2:
+            pass
+        hidden = await refused(acme_admin), await refused(made.acme)
+
+    assert [(one["path"], one["reason"]) for one in seen] == [
+        ("/nowhere", "no_such_path"),
+        ("/v1/calls", "unauthorized"),
+    ]
+    assert hidden == ([], [])

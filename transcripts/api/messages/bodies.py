@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from protocol.calls.call_commands import Reply
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
@@ -160,6 +161,25 @@ class PausedBody(msgspec.Struct):
     paused: bool
 
 
+class LevelBody(msgspec.Struct):
+    """
+    The audio of a channel of a call in progress, as its bridge sends it.
+
+    `received_ms`: length of the audio; `level_dbfs`: level of the loudest 20 ms of the last measured quarter of a
+    second, `loudest_dbfs`: of all so far.  Null before the first measurement.
+    """
+
+    received_ms: int
+    level_dbfs: float | None
+    loudest_dbfs: float | None
+
+
+class LevelsBody(msgspec.Struct):
+    """The audio of a call in progress: one entry for each channel, in their order."""
+
+    channels: list[LevelBody]
+
+
 class EventsBody(msgspec.Struct):
     """Events of a call as on its event stream (docs/native-protocol.md).  `next_seq`: for the next request."""
 
@@ -212,6 +232,20 @@ def keywords_body(transcript: Transcript) -> KeywordsBody:
         found,
         [term for term in asked if term not in found],
     )
+
+
+def levels_body(reply: Reply) -> LevelsBody:
+    """Return the public form of levels, to a tenth of a decibel."""
+    return LevelsBody(
+        [
+            LevelBody(one.received_ms, _tenths(one.level), _tenths(one.loudest))
+            for one in reply.levels
+        ]
+    )
+
+
+def _tenths(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def status_of(call: CallSummary) -> Status:
