@@ -64,8 +64,8 @@ def open_number(
     """
     The first token of a number that the end of an open segment may have cut; None if there is none.
 
-    Behind it are only fillers, and at most one other word if it has several digits or a card is named. `phrases`: the cues of the
-    segment. Behind a word that says what the number is, it has ended.
+    Behind it are only fillers, and at most one other word if it has several digits or a card is named. Behind a
+    word that says what the number is, it has ended. `phrases`: the cues of the segment.
     """
     if not found or (phrases and phrases[-1].last > found[-1].last):
         return None
