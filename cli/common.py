@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel
-
 from .configuration import Configuration, ConfigurationError
 from .sections import PARTS, SECTIONS
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from transcripts.analysis.settings import AnalyserSettings
     from transcripts.api.settings import ApiSettings
     from transcripts.settings import RecorderSettings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _STORED = frozenset({"calls", "show", "search", "export", "tag", "delete"})
 """Commands for stored calls: they answer at once, and use few sections."""
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
+_Settings = TypeVar("_Settings", bound="BaseModel")
 
 
 def configuration_of(options: argparse.Namespace) -> Configuration:
@@ -154,7 +154,12 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
 
 def store_url(settings: "RecorderSettings | ApiSettings | AnalyserSettings") -> str:
     """Return the URL of the store: the setting, or else a file in the data folder of the user."""
-    return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
+    return store_at(settings.store)
+
+
+def store_at(said: str | None) -> str:
+    """Return the URL of the store that was named; if none was, of the file in the data folder of the user."""
+    return said or f"sqlite:///{data_folder() / 'trunkline.db'}"
 
 
 def data_folder() -> Path:
