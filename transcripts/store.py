@@ -112,6 +112,11 @@ class Store:
         pieces = [one for one in found if one is not None]
         return joined(pieces) if pieces else None
 
+    def ended_reason(self, call_id: str) -> str | None:
+        """Return why a call ended, empty while it goes on; None if it is not stored.  Reads no segment."""
+        with self._transaction() as connection:
+            return queries.last_ending(connection, call_id)
+
     def describe(self, call_id: str, changes: Changes) -> bool:
         """Change agent, notes, tags or legal hold of a call.  Returns whether the call is stored."""
         with self._transaction() as connection:

@@ -103,7 +103,7 @@ class Api:
             *self._rules.operations(),
             *WebhookRoutes(self._threads, settings.webhook_destinations).operations(),
             *HealthRoutes(self._threads, redis, partitions).operations(),
-            *ConnectRoutes(self._threads, settings).operations(),
+            *ConnectRoutes(self._threads, settings, redis).operations(),
         ]
 
     def _is_followed(self, call_id: str) -> bool:

@@ -4,24 +4,19 @@ The gateway's writes to Redis for one call.  Each write is atomic and idempotent
 Connection errors are raised to the caller, which repeats the same write.
 """
 
-import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
 from broker.connections.shared_pipeline import SharedPipeline
-from broker.event_log.log_positions import entry_from
 from broker.queries import server_time
-from broker.redis_keys import WORKERS, CallKeys
+from broker.redis_keys import CallKeys
 from broker.redis_scripts.leases import REGISTER_STREAMS
 from broker.redis_scripts.scripts import (
     ADOPT,
-    APPEND,
-    APPEND_AUDIO,
     AUDIO_MISSING,
     LOG_LOST,
     NO_ROOM,
@@ -30,55 +25,17 @@ from broker.redis_scripts.scripts import (
     RESEND,
     RESTORE,
     RETIRE,
-    SETTLE,
-    SUBMIT,
     WRITE_CHECKPOINT,
     Script,
 )
-from protocol.clock import UPSAMPLING
-from protocol.events import (
-    Entry,
-    Final,
-    LogEntry,
-    SegmentDropped,
-    SegmentFailed,
-    SegmentId,
-    Span,
-)
-from protocol.events.event_codec import decode_entry
-from protocol.scheduling.jobs import JobError, decode_job, stream_suffix
 
-from .call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
-from .call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
-from .call.ownership import Ownership
-from .call.recovery import RecoveredCall, UnsettledSegment, unended
-
-AUDIO_TTL = 900
-"""Seconds after which audio expires in Redis if no process renews it."""
-
-
-class LogLostError(Exception):
-    """Redis has lost the call's event log: restore it and write everything again."""
-
-
-class SupersededError(Exception):
-    """A newer connection owns the call: stop writing it."""
-
-
-class OverloadedError(Exception):
-    """The workers are too far behind, or Redis too full, for a new call; calls in progress may continue."""
-
-
-class GoingAwayError(SupersededError):
-    """This gateway stops and gives up the call on purpose, for another gateway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """The write was refused: Redis has only the first `there` bytes of the audio that the write needs."""
-
-    segment: SegmentId
-    there: int
+from ..call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from ..call.ledger import LogEvent, QueueFinal, StoreAudio, Write
+from ..call.ownership import Ownership
+from ..call.recovery import RecoveredCall
+from .errors import LogLostError, OverloadedError, SupersededError
+from .reading import read_log
+from .writes import Missing, WriteScripts, stream_suffix_of
 
 
 class CallStore:
@@ -117,11 +74,8 @@ class CallStore:
         self._adopt = self._script(ADOPT)
         self._heartbeat = self._script(WRITE_CHECKPOINT)
         self._restore = self._script(RESTORE)
-        self._append = self._script(APPEND)
         self._register_streams = self._script(REGISTER_STREAMS)
-        self._feed = self._script(APPEND_AUDIO)
-        self._submit = self._script(SUBMIT)
-        self._settle = self._script(SETTLE)
+        self._writes = WriteScripts(redis, keys)
         self._retire = self._script(RETIRE)
         self._resend = self._script(RESEND)
 
@@ -260,28 +214,8 @@ class CallStore:
 
     async def recovered(self, checkpoint: Checkpoint) -> RecoveredCall:
         """Read the state of the call from Redis.  `checkpoint`: used if the stored one cannot be decoded."""
-        page: Any = await self._redis.xrange(self.keys.log)
-        entries = tuple(map(entry_from, page))
-        unsettled_segments = [
-            await self._unsettled_segment(segment, start)
-            for segment, start in unended(entries).items()
-        ]
-        return RecoveredCall(
-            self.log, await self.peek() or checkpoint, entries, tuple(unsettled_segments)
-        )
-
-    async def _unsettled_segment(self, segment: SegmentId, start: int) -> UnsettledSegment:
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hget(self.keys.settled, str(segment))
-            pipe.get(self.keys.audio(segment))
-            pipe.hget(self.keys.state(segment), "queued")
-            terminal, audio, job = await pipe.execute()
-        if terminal:
-            return UnsettledSegment(
-                segment, _span_of(decode_entry(None, terminal), start), settled=True
-            )
-        end = _end_of(job or b"") or start + len(audio or b"") // (2 * UPSAMPLING)
-        return UnsettledSegment(segment, Span(start, end), audio or b"", job or b"")
+        entries, unsettled_segments = await read_log(self._redis, self.keys)
+        return RecoveredCall(self.log, await self.peek() or checkpoint, entries, unsettled_segments)
 
     # Writing
 
@@ -292,7 +226,7 @@ class CallStore:
         Returns None for each completed write, `Missing` for one that needs audio which Redis lacks.  Raises
         LogLostError if the event log is lost, SupersededError if the call has a new owner.
         """
-        suffixes = [_stream_suffix(write) for write in writes]
+        suffixes = [stream_suffix_of(write) for write in writes]
         new = sorted({suffix for suffix in suffixes if suffix} - self._registered)
 
         async def add(pipe: Pipeline) -> None:
@@ -301,7 +235,7 @@ class CallStore:
                     keys=[self.keys.partition.job_streams], args=new, client=pipe
                 )
             for write, suffix in zip(writes, suffixes, strict=True):
-                await self._add(write, suffix, pipe)
+                await self._writes.add(write, suffix, pipe, self.log, self._owner)
 
         answers = (await self._pipeline.run(add))[bool(new) :]
         self._registered.update(new)
@@ -310,64 +244,6 @@ class CallStore:
     def doubt(self) -> None:
         """Register the job streams again with the next jobs, because Redis may have lost the list of them."""
         self._registered.clear()
-
-    async def _add(self, write: Write, suffix: str | None, pipe: Pipeline) -> None:
-        """`suffix`: of the job stream of the write."""
-        keys, call, ours = self.keys, self.keys.call_id, [self.log, self._owner]
-        match write:
-            case LogEvent(name, payload):
-                await self._append(
-                    keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
-                    args=[*ours, call, keys.live, name, payload],
-                    client=pipe,
-                )
-            case StoreAudio(segment, offset, audio, partial):
-                await self._feed(
-                    keys=[
-                        keys.meta,
-                        keys.audio(segment),
-                        keys.state(segment),
-                        keys.partition.partials_in(suffix),
-                    ],
-                    args=[*ours, offset, audio, AUDIO_TTL, partial],
-                    client=pipe,
-                )
-            case QueueFinal(segment, job, size, recorded):
-                queue_in = keys.partition.recordings_in if recorded else keys.partition.finals_in
-                await self._submit(
-                    keys=[
-                        keys.meta,
-                        keys.settled,
-                        keys.state(segment),
-                        queue_in(suffix),
-                        keys.audio(segment),
-                    ],
-                    args=[*ours, str(segment), AUDIO_TTL, job, size],
-                    client=pipe,
-                )
-            case GiveUp(segment, payload):
-                await self._give_up(segment, payload, pipe)
-            case _:
-                assert_never(write)
-
-    async def _give_up(self, segment: SegmentId, payload: bytes, pipe: Pipeline) -> None:
-        keys = self.keys
-        await self._settle(
-            keys=keys.settling(segment),
-            args=[
-                WORKERS,
-                "",
-                self._owner,
-                self.log,
-                keys.call_id,
-                keys.live,
-                segment.channel,
-                segment.number,
-                payload,
-                "",
-            ],
-            client=pipe,
-        )
 
     def _refuse(self, answer: int | bytes) -> None:
         if answer in (LOG_LOST, b"stale", b"unseen"):
@@ -388,27 +264,3 @@ class CallStore:
 
     def _script(self, script: Script) -> AsyncScript:
         return self._redis.register_script(script.source)
-
-
-def _span_of(entry: LogEntry, start: int) -> Span:
-    match entry:
-        case Entry(Final(span=span) | SegmentFailed(span=span) | SegmentDropped(span=span)):
-            return span
-        case _:
-            return Span(start, start)
-
-
-def _stream_suffix(write: Write) -> str | None:
-    """Return the suffix of the job stream of a write; None if it has no job, or one of another version."""
-    match write:
-        case StoreAudio(partial=job) | QueueFinal(job=job) if job:
-            with contextlib.suppress(JobError):
-                return stream_suffix(decode_job(job).task)
-    return None
-
-
-def _end_of(job: bytes) -> int | None:
-    try:
-        return decode_job(job).end if job else None
-    except JobError:  # a job of another version: the length of the stored audio is used
-        return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..numbers.tokens import Token
+from ...numbers.tokens import Token
 
 
 class Topic(StrEnum):
@@ -72,7 +72,10 @@ _PHRASES: dict[Topic, str] = {
         atras, tres digitos, tres numeros, numero secreto, codigo de seguranca, codigo de verificacao, no
         verso, atras do cartao, tres digitos, codigo secreto, codice di sicurezza, codice di verifica, sul
         retro, tre cifre, codice segreto, codice pin, beveiligingscode, veiligheidscode, verificatiecode,
-        achterop, op de achterkant, achterkant, drie cijfers, pincode, controlecijfers""",
+        achterop, op de achterkant, achterkant, drie cijfers, pincode, controlecijfers, codice dietro, codice sul
+        retro, numeri dietro, codigo de tras, codigo atras, numeros de tras, codigo de atras, numeros de atras,
+        code au dos, code derriere, chiffres derriere, code hinten, code achterop, cijfers achterop,
+        number on the back, digits on the back""",
     Topic.EXPIRY: """
         expiry, expiry date, expiration, expiration date, expires, expire, expiring, exp date, exp, valid
         until, valid thru, valid through, valid to, good through, good thru, ablaufdatum, verfallsdatum,
@@ -89,7 +92,7 @@ _PHRASES: dict[Topic, str] = {
         finit par, terminant par, ultimos cuatro, ultimos 4, termina en, terminada en, acaba en, ultimos
         quatro, termina em, final, ultime quattro, ultime 4, finisce con, finisce per, termina con, laatste
         vier, laatste 4, eindigt op, eindigend op""",
-    Topic.IBAN: "iban, i b a n, international bank account",
+    Topic.IBAN: "iban, i b a n, i ban, ibon, ibann, international bank account",
     Topic.ACCOUNT: """
         account number, bank account, sort code, routing number, checking account, savings account,
         kontonummer, bankleitzahl, konto, numero de compte, compte bancaire, numero de cuenta, cuenta

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from broker.peer_time_limit import PeerTimeLimit
+from broker.time_limits import PeerTimeLimit, TimeLimit
 
 
 class StallingLoop(asyncio.SelectorEventLoop):
@@ -58,3 +58,46 @@ async def test_an_answer_in_time_and_an_error_of_the_body_pass() -> None:
     with pytest.raises(ConnectionError):
         async with PeerTimeLimit(5):
             raise ConnectionError
+
+
+@pytest.mark.parametrize("limit", [TimeLimit, PeerTimeLimit])
+async def test_a_time_limit_holds_in_a_task_that_is_being_cancelled(
+    limit: type[TimeLimit] | type[PeerTimeLimit],
+) -> None:
+    """As every wait of a process that stops.  `asyncio.timeout` of Python 3.11.2 raises CancelledError here."""
+    limited = asyncio.Event()
+
+    async def stop() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with pytest.raises(TimeoutError):
+                async with limit(0.01):
+                    await asyncio.Event().wait()
+            limited.set()
+
+    stopping = asyncio.create_task(stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait({stopping})
+
+    assert limited.is_set()
+    assert stopping.cancelled()
+
+
+async def test_a_cancellation_from_outside_is_no_time_out() -> None:
+    async def wait() -> None:
+        async with TimeLimit(3_600):
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+    assert waiting.cancelled()
+
+
+async def test_a_time_limit_of_none_has_no_end() -> None:
+    async with TimeLimit(None):
+        await asyncio.sleep(0)
