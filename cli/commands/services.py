@@ -188,7 +188,7 @@ def analyser(options: argparse.Namespace) -> None:
     """Run an analyser: ask a language model about calls that have ended."""
     try:
         from transcripts.analysis.analyser import Analyser
-        from transcripts.analysis.chat import ChatClient
+        from transcripts.analysis.chat import ModelClient
     except ModuleNotFoundError as exc:
         text = "this needs the package jsonschema: pip install 'trunkline[analysis]'"
         raise OperatorError(text) from exc
@@ -197,7 +197,7 @@ def analyser(options: argparse.Namespace) -> None:
     settings = settings_of(options, "analyser", AnalyserSettings)
     if not settings.chat_url:
         raise OperatorError("set chat_url, such as http://127.0.0.1:11434/v1, and chat_model")
-    model, questions = ChatClient(settings.server), settings.questions
+    model, questions = ModelClient(settings.server), settings.questions
 
     async def analyse(_: Redis, _shared: RedisSettings, health: Health, meters: Meters) -> None:
         with contextlib.closing(Store.open(store_url(settings))) as store:
