@@ -42,6 +42,8 @@ class _Logged:
     entries: list[Entry]
     roles: tuple[Role, ...]
     has_ended: bool
+    may_grow: bool = False
+    """Whether the log is in Redis and has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class EventRoutes:
         limit = whole(said, "limit", _MOST, 1, _MOST)
         wait = whole(said, "wait", 0, 0, _LONGEST_WAIT)
         found = await self._logged(request, first, limit)
-        if wait and found is not None and not found.entries and not found.has_ended:
+        if wait and found is not None and not found.entries and found.may_grow:
             keys = CallKeys.of(_filed(request), self.partitions)
             await self.live.wait_for_event(keys, max(0, first - 1), wait)
             found = await self._logged(request, first, limit)
@@ -105,14 +107,15 @@ class EventRoutes:
             found: Any = await self.redis.xrange(keys.log, f"{first}-0", "+", count=limit)
             await self.store.run(lambda store: store.audit(line))
             entries = await self.store.run(lambda _: list(_readable(found)))
-            return _Logged(entries, status.roles, status.ended is not None)
+            ended = status.ended is not None
+            return _Logged(entries, status.roles, ended, may_grow=not ended)
         stored = await self.store.run(lambda store: store.events(call_id))
         if stored is None:
             return None
         await self.store.run(lambda store: store.audit(line))
         wanted = [one for one in stored if (one.seq or 0) >= first][:limit]
-        ended = bool(stored) and isinstance(stored[-1].event, CallEnded)
-        return _Logged(wanted, _roles(stored), ended)
+        has_ended = bool(stored) and isinstance(stored[-1].event, CallEnded)
+        return _Logged(wanted, _roles(stored), has_ended)
 
     def operations(self) -> list[Operation]:
         """The operations with their descriptions."""
