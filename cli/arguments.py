@@ -55,7 +55,7 @@ def _called(arguments: Sequence[str]) -> str | None:
 
 
 def _fill(verb: argparse.ArgumentParser, name: str) -> None:
-    from .common import PARTS
+    from .sections import PARTS
 
     if name in PARTS:
         _settings(verb, PARTS[name])
@@ -168,6 +168,11 @@ def _stored(verb: argparse.ArgumentParser) -> None:
 
 
 def _source(verb: argparse.ArgumentParser) -> None:
+    _api(verb)
+    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
+
+
+def _api(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--url", dest="api_url", help="URL of the HTTP API; default: the store on this machine"
     )
@@ -177,7 +182,6 @@ def _source(verb: argparse.ArgumentParser) -> None:
         type=_key,
         help="key for the API, or @FILE to read it from a file",
     )
-    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
 
 
 def _listed(verb: argparse.ArgumentParser) -> None:
@@ -188,6 +192,7 @@ def _listed(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--to", help="calls before this time")
     for name in ("status", "role", "keyword", "language", "tag", "dialect", "agent"):
         verb.add_argument(f"--{name}", help=f"calls with this {name}")
+    verb.add_argument("--metadata", help="calls about which the bridge has said NAME=VALUE")
     verb.add_argument("--min-duration", help="least duration in seconds")
     verb.add_argument("--order", help="newest, oldest or longest")
     verb.add_argument("--tenant", default="", help="tenant of the calls; default: no tenant")
@@ -305,6 +310,7 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "keys": _keys,
     "redact": _redact,
     "rules": _rules,
+    "mcp": _api,
     "demo": _demo,
     "fetch": _fetch,
 }

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
+from .analysis.analysis_store import AnalysisStore
 from .database import annotations, audit_log, card_rows, rule_sets
 from .database.audit_log import AuditEntry, AuditLine
 from .database.opening import StoreError, code, open_database
@@ -59,6 +60,11 @@ class Store:
     def close(self) -> None:
         """Close the connections to the database."""
         self._engine.dispose()
+
+    @property
+    def analyses(self) -> AnalysisStore:
+        """What language models have answered about calls."""
+        return AnalysisStore(self._transaction, self._now)
 
     @property
     def webhooks(self) -> WebhookStore:
@@ -111,6 +117,11 @@ class Store:
             found = [queries.transcript(connection, name) for name in names]
         pieces = [one for one in found if one is not None]
         return joined(pieces) if pieces else None
+
+    def ended_reason(self, call_id: str) -> str | None:
+        """Return why a call ended, empty while it goes on; None if it is not stored.  Reads no segment."""
+        with self._transaction() as connection:
+            return queries.last_ending(connection, call_id)
 
     def describe(self, call_id: str, changes: Changes) -> bool:
         """Change agent, notes, tags or legal hold of a call.  Returns whether the call is stored."""

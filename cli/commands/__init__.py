@@ -49,4 +49,8 @@ COMMANDS: Mapping[str, Command] = {
     "worker": Command("commands.services", "Run a worker: transcribe queued jobs with one engine."),
     "recorder": Command("commands.services", "Run the recorder: store transcripts."),
     "api": Command("commands.services", "Run the HTTP API: list, search, read and delete calls."),
+    "analyser": Command("commands.services", "Ask a language model about calls that have ended."),
+    "mcp": Command(
+        "commands.mcp", "Give an assistant access to calls, by the Model Context Protocol."
+    ),
 }

@@ -7,9 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import numpy as np
+from playwright.async_api import Page
 from redis.asyncio import Redis
 from support.api import running_api
+from support.credentials import Site
 from support.pipeline import Event, Listener, Pipeline, calling, pipeline, stream
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection
@@ -143,6 +146,34 @@ class Stack:
         }
         async with calling(gateway or self.pipe.url, key, **start) as (bridge, heard):
             yield Talk(bridge, heard, self.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A stack whose API and gateway need keys.  `admin`: key of an administrator of acme."""
+
+    stack: Stack
+    keys: Site
+    admin: str = field(repr=False)
+
+    def client(self) -> httpx.AsyncClient:
+        """A client of the API, without a key."""
+        return httpx.AsyncClient(base_url=self.stack.url)
+
+    async def log_in(self, page: Page, path: str, key: str) -> None:
+        """Open a page, which asks for the key first."""
+        await page.goto(f"{self.stack.url}{path}")
+        await page.get_by_label("Key", exact=True).fill(key)
+        await page.get_by_role("button", name="Log in").click()
+
+
+async def stored(running: Stack, call_id: str, headers: dict[str, str] | None = None) -> None:
+    """Wait until a call is stored as ended."""
+    async with httpx.AsyncClient(base_url=running.url, headers=headers) as client:
+        while True:
+            answer = await client.get(f"/v1/calls/{call_id}")
+            if answer.status_code == 200 and answer.json()["status"] == "ended":
+                return
 
 
 @asynccontextmanager

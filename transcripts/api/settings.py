@@ -93,6 +93,11 @@ class ApiSettings(StatusSettings):
         "",
         description="YAML file of rules that add cards to calls, see docs/supervisor.md; unset: none",
     )
+    mcp: bool = Field(
+        default=False,
+        description="serve calls to assistants at /mcp (Model Context Protocol), see docs/integrations.md; needs"
+        " `pip install 'trunkline[mcp]'`",
+    )
     send_seconds: float = Field(
         5.0, gt=0, description="a reader of events that takes longer for one is disconnected"
     )

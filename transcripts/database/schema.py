@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 from protocol.events import Account
 
+from ..transcript import LONGEST_METADATA
+
 LONGEST_CALL_ID = 1_024
 """Most characters of a stored id: tenant, an id of 255 bytes that are all escaped, and a stream number."""
 
@@ -50,6 +52,7 @@ calls = Table(
     Column("agent", Text, nullable=False, default=""),
     Column("notes", Text, nullable=False, default=""),
     Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("sample_rate", Integer, nullable=False, server_default="0"),
     Index("calls_by_time", "tenant", "started_at", "id"),
     Index("calls_by_duration", "tenant", "duration", "id"),
     Index("calls_by_age", "started_at"),
@@ -63,6 +66,11 @@ One row for each stream.  `root`: id of the first stream of the call, which has 
 
 def _of_a_call() -> Column[int]:
     return Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+
+
+def _tenant_of_a_call() -> Column[str]:
+    """The tenant of the call, so that a list by this table does not depend on the calls of other tenants."""
+    return Column("tenant", String(64), nullable=False, server_default="")
 
 
 segments = Table(
@@ -152,6 +160,8 @@ found_keywords = Table(
     metadata,
     _of_a_call(),
     Column("keyword", Text, primary_key=True),
+    _tenant_of_a_call(),
+    Index("found_keywords_by_name", "tenant", "keyword", "call"),
 )
 """Keywords that finals contain, case-folded, to find calls by them."""
 
@@ -160,8 +170,46 @@ tags = Table(
     metadata,
     _of_a_call(),
     Column("tag", String(64), primary_key=True),
-    Index("tags_by_name", "tag", "call"),
+    _tenant_of_a_call(),
+    Index("tags_by_name", "tenant", "tag", "call"),
 )
+
+call_metadata = Table(
+    "call_metadata",
+    metadata,
+    _of_a_call(),
+    Column("name", String(LONGEST_METADATA), primary_key=True),
+    Column("value", String(LONGEST_METADATA), nullable=False),
+    Column("place", Integer, nullable=False),
+    _tenant_of_a_call(),
+    Index("call_metadata_by_value", "tenant", "name", "value", "call"),
+)
+"""What the bridge said about a call, as `call.started` shows it, in the order `place`."""
+analyses = Table(
+    "analyses",
+    metadata,
+    _of_a_call(),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", Float, nullable=False),
+    Column("begun_at", Float),
+    Column("finished_at", Float),
+    Column("reason", Text, nullable=False, default=""),
+    Column("answer", JSON(none_as_null=True)),
+    Column("model", Text, nullable=False, default=""),
+    Column("template", String(64), nullable=False, default=""),
+    Column("coverage", JSON, nullable=False, default=dict),
+    Column("prompt_tokens", Integer, nullable=False, default=0),
+    Column("answer_tokens", Integer, nullable=False, default=0),
+    Column("elapsed_ms", Integer, nullable=False, default=0),
+    Index("analyses_due", "state", "due_at"),
+    Index("analyses_begun", "begun_at"),
+)
+"""
+What a language model has answered about a call.  `call`: its first stream.
+
+`due_at`: when it may be analysed; of a running analysis, when its claim ends.  `begun_at` names the attempt.
+"""
 
 rule_sets = Table(
     "rule_sets",
@@ -248,7 +296,17 @@ audit = Table(
 )
 """Who read, changed or deleted which call, and when.  No foreign key: it outlives the call."""
 
-OF_A_CALL = (gaps, line_warnings, cards, keyword_lists, found_keywords, tags, webhook_deliveries)
+OF_A_CALL = (
+    gaps,
+    line_warnings,
+    cards,
+    keyword_lists,
+    found_keywords,
+    tags,
+    call_metadata,
+    analyses,
+    webhook_deliveries,
+)
 """Tables whose rows belong to a row of `calls`, beside `segments`."""
 
 _NUMBER_BITS = 21

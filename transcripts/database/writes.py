@@ -35,12 +35,14 @@ from protocol.events import (
 )
 
 from ..outbox import Recorded
-from ..transcript import Ending
-from . import search_index
-from .call_rows import CallRow, CallRows
+from ..transcript import Ending, number_of, root_of
+from . import analysis_rows, search_index
+from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
 from .json_columns import said_columns
+from .metadata_rows import metadata_rows, without_nul
 from .schema import (
+    call_metadata,
     calls,
     cards,
     found_keywords,
@@ -54,9 +56,6 @@ from .schema import (
 
 _TRANSIENT = (DtmfPressed, Partial, SpeechStarted, MarkReached, LoadChanged, CallWarning)
 """Not stored.  DTMF may be card numbers and PINs."""
-
-_LONGEST_AGENT = 200
-"""Most characters of an agent's name, as in the API."""
 
 _AT_ONCE = 500
 """Most parameters of one `IN`."""
@@ -81,6 +80,8 @@ class _Rows:
     """Roles of calls of which segments may be stored already."""
 
     ended: dict[int, _Row] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    """Calls of which an analysis is no longer true: by the id of their first stream."""
 
     def add(self, table: Table, row: _Row) -> None:
         self.others.setdefault(table.name, (table, []))[1].append(row)
@@ -106,6 +107,8 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    if rows.changed:
+        analysis_rows.forget(connection, rows.changed)
     return call_rows
 
 
@@ -113,16 +116,17 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
     event, seq = one.entry.event, one.entry.seq
     match event:
         case CallStarted():
-            rows.started.setdefault(call.id, _started(call, event, seq))
-            if not call.is_new:
-                rows.late.setdefault(call.id, list(event.roles))
+            _collect_start(rows, call, event, seq)
         case CallEnded():
-            rows.ended.setdefault(call.id, _ended(call, event, seq))
+            rows.ended.setdefault(call.id, ended_row(call, event, seq))
+            if number_of(call.call_id) > 1:
+                rows.changed.add(root_of(call.call_id))
         case Final() | SegmentFailed() | SegmentDropped():
             _collect_segment(rows, call, event, seq)
         case SegmentRevised(final):
             _collect_segment(rows, call, final, None)
             rows.revised.append((final, call))
+            rows.changed.add(root_of(call.call_id))
         case AudioGap(channel, span, reason, account):
             row = {"channel": channel, "start": span.start, "end": span.end, "reason": reason}
             rows.add(gaps, row | {"call": call.id, "account": account, "seq": seq})
@@ -141,28 +145,12 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             assert_never(never)
 
 
-def _started(call: CallRow, event: CallStarted, seq: int | None) -> _Row:
-    call.roles = call.roles or tuple(event.roles)
-    return {
-        "of": call.id,
-        "roles": list(event.roles),
-        "language": event.language,
-        "dialect": event.dialect,
-        "started_at": event.started_at,
-        "started_seq": seq,
-        "agent": dict(event.metadata).get("agent", "")[:_LONGEST_AGENT],
-    }
-
-
-def _ended(call: CallRow, event: CallEnded, seq: int | None) -> _Row:
-    call.ended_reason = call.ended_reason or event.reason
-    return {
-        "of": call.id,
-        "ended_reason": event.reason,
-        "duration": event.duration,
-        "channels": [asdict(totals) for totals in event.channels],
-        "ended_seq": seq,
-    }
+def _collect_start(rows: _Rows, call: CallRow, event: CallStarted, seq: int | None) -> None:
+    rows.started.setdefault(call.id, started_row(call, event, seq))
+    if not call.is_new:
+        rows.late.setdefault(call.id, list(event.roles))
+    for row in metadata_rows(call.id, call.tenant, event.metadata):
+        rows.add(call_metadata, row)
 
 
 def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | None) -> None:
@@ -252,7 +240,8 @@ def _write_segments(connection: Connection, rows: _Rows) -> None:
     search_index.insert(connection, [(row["id"], call.tenant, row["text"]) for row, call in new])
     for row, call in new:
         for word in row["keywords_found"]:
-            rows.add(found_keywords, {"call": call.id, "keyword": word.casefold()})
+            keyword = without_nul(word.casefold())
+            rows.add(found_keywords, {"call": call.id, "tenant": call.tenant, "keyword": keyword})
 
 
 def _revise(connection: Connection, final: Final, call: CallRow) -> None:

@@ -119,8 +119,8 @@ class CallFactory:
         """
         Build a live call for a call in progress that another connection owned before.  `now`: clock of Redis.
 
-        With a `token` of the bridge, audio continues at the recovered position.  Without one, the bridge's clock
-        has continued meanwhile: the channels skip to the present.
+        With a `token` of the bridge, and of a recording, audio continues at the recovered position.  Otherwise the
+        bridge's clock has continued meanwhile: the channels skip to the present.
         """
         checkpoint = replace(
             recovered.checkpoint,
@@ -138,7 +138,7 @@ class CallFactory:
         if opened.token:  # the same bridge: it still waits for the answers to its marks
             for mark in recovered.unanswered:
                 call.mark(mark)
-        else:
+        elif not opened.config.recorded:
             clock = from_seconds(max(0.0, now - checkpoint.started_at))
             position = max(clock, *(origin.position for origin in origins))
             for channel in channels:

@@ -9,8 +9,11 @@ from protocol.calls.call_commands import Reply
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
+from ...analysis.values import Analysis
 from ...search.listing import Hit, ListedCall, Page, Status, written_cursor
 from ...transcript import CallSummary, Transcript
+from .analysis_bodies import AnalysisBody, analysis_body
+from .keyword_bodies import KeywordsBody, keywords_body
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -43,7 +46,7 @@ class HitBody(msgspec.Struct):
 
 
 class CallBody(msgspec.Struct, kw_only=True):
-    """A call in a list.  `started_at`: seconds since 1970."""
+    """A call in a list.  `started_at`: seconds since 1970; `metadata`: what the bridge has said."""
 
     call_id: str
     status: Status
@@ -56,6 +59,7 @@ class CallBody(msgspec.Struct, kw_only=True):
     agent: str
     tags: list[str]
     legal_hold: bool
+    metadata: dict[str, str]
     hits: list[HitBody] = []
 
 
@@ -76,22 +80,6 @@ class AccountBody(msgspec.Struct):
     lost_upstream_ms: int
     shed_ms: int
     withheld_ms: int
-
-
-class KeywordListBody(msgspec.Struct):
-    """A keyword list of a call: `rejected` as `term: reason`."""
-
-    keywords_rev: int
-    accepted: list[str]
-    rejected: list[str]
-
-
-class KeywordsBody(msgspec.Struct):
-    """The keyword lists of a call, the keywords that were found with their number, and those that were not."""
-
-    lists: list[KeywordListBody]
-    found: dict[str, int]
-    missing: list[str]
 
 
 class WarningBody(msgspec.Struct):
@@ -136,6 +124,14 @@ class CallDetail(CallBody, kw_only=True):
     line_warnings: list[WarningBody]
     latency: LatencyBody | None
     pieces: list[PieceBody]
+    analysis: AnalysisBody | None
+
+
+class StatusBody(msgspec.Struct):
+    """Whether a call goes on."""
+
+    call_id: str
+    status: Status
 
 
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -145,14 +141,6 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     notes: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
     tags: Annotated[list[_Tag], msgspec.Meta(max_length=50)] | None = None
     legal_hold: bool | None = None
-
-
-class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
-    """The keyword list of a call from now on."""
-
-    keywords: Annotated[
-        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1_000)
-    ]
 
 
 class PausedBody(msgspec.Struct):
@@ -196,8 +184,8 @@ def list_body(page: Page) -> CallsBody:
     )
 
 
-def detail_body(transcript: Transcript) -> CallDetail:
-    """Return a call with its report."""
+def detail_body(transcript: Transcript, analysis: Analysis | None) -> CallDetail:
+    """Return a call with its report, and with its analysis if there is one."""
     return CallDetail(
         **_summary(transcript.call),
         notes=transcript.call.notes,
@@ -208,29 +196,13 @@ def detail_body(transcript: Transcript) -> CallDetail:
         keywords=keywords_body(transcript),
         line_warnings=_warnings(transcript),
         latency=_latency(transcript),
+        analysis=analysis_body(analysis) if analysis is not None else None,
         pieces=[
             PieceBody(
                 bare(one.call_id), one.started_at, to_ms(one.start), to_ms(one.start + one.duration)
             )
             for one in transcript.pieces
         ],
-    )
-
-
-def keywords_body(transcript: Transcript) -> KeywordsBody:
-    """Return the keyword report of a call."""
-    found: dict[str, int] = {}
-    for one in transcript.segments:
-        for word in one.keywords_found:
-            found[word] = found.get(word, 0) + 1
-    asked = {term: None for one in transcript.keyword_lists for term in one.accepted}
-    return KeywordsBody(
-        [
-            KeywordListBody(one.revision, list(one.accepted), list(one.rejected))
-            for one in transcript.keyword_lists
-        ],
-        found,
-        [term for term in asked if term not in found],
     )
 
 
@@ -270,6 +242,7 @@ def _summary(call: CallSummary) -> dict[str, Any]:
         "agent": call.agent,
         "tags": list(call.tags),
         "legal_hold": call.legal_hold,
+        "metadata": dict(call.metadata),
     }
 
 

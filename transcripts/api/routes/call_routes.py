@@ -19,7 +19,7 @@ from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
 from ...text_forms import WordsForm, in_form
 from ...transcript import Changes, Transcript
-from ..messages.bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
+from ..messages.bodies import CallDetail, CallsBody, ChangeBody, StatusBody, detail_body, list_body
 from ..messages.errors import NO_CALL, ApiError
 from ..messages.parameters import read_list, single, words_form
 from ..messages.responses import json_response
@@ -66,6 +66,16 @@ class CallRoutes:
         single(request.query_params.multi_items(), ())
         return await self._detail(await self._read(request, "read"))
 
+    async def read_status(self, request: Request) -> Response:
+        """Return whether a call goes on, without reading it."""
+        single(request.query_params.multi_items(), ())
+        call_id = _filed(request)
+        reason = await self.store.run(lambda store: store.ended_reason(call_id))
+        if reason is None:
+            raise NO_CALL
+        status = Status.ENDED if reason else Status.LIVE
+        return json_response(StatusBody(request.path_params["call_id"], status))
+
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
         words = words_form(request.query_params.multi_items())
@@ -107,7 +117,10 @@ class CallRoutes:
 
     async def _detail(self, transcript: Transcript) -> Response:
         """Return the report of a call.  Of a long one it takes more than the event loop may be held up."""
-        return await self.store.run(lambda _: json_response(detail_body(transcript)))
+        call_id = transcript.call.call_id
+        return await self.store.run(
+            lambda store: json_response(detail_body(transcript, store.analyses.of_call(call_id)))
+        )
 
     async def _read(self, request: Request, action: str) -> Transcript:
         """Return a call of the tenant, and write a line of the audit log.  Raises ApiError."""
@@ -156,6 +169,16 @@ class CallRoutes:
                 "read_call",
                 "A call with its report",
                 {200: Answer("the call", CallDetail)},
+                errors=(400, 404),
+            ),
+            Operation(
+                "GET",
+                f"{CALL}/status",
+                Scope.READ,
+                self.read_status,
+                "read_status",
+                "Whether a call goes on; costs less than the whole call",
+                {200: Answer("the status", StatusBody)},
                 errors=(400, 404),
             ),
             *exports,
@@ -227,6 +250,7 @@ _LIST_PARAMETERS = (
     Parameter("tag", "calls with this tag"),
     Parameter("dialect", "calls of this kind of bridge"),
     Parameter("agent", "calls of this agent"),
+    Parameter("metadata", "`NAME=VALUE`: calls about which the bridge has said this"),
     Parameter("min_duration", "least duration in seconds", {"type": "number", "minimum": 0}),
     Parameter(
         "order",

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker.credentials.key_changes import create_key
+from broker.credentials.key_changes import TooManyKeysError, create_key
 from broker.http.middleware import permit_of
 from broker.refused_connections import RefusedConnection, read_refused
 from protocol.auth.credentials import KeyringError, Scope
@@ -25,6 +25,8 @@ from ..settings import ApiSettings
 from ..threads import StoreThreads
 
 _DAY_SECONDS = 86_400
+_MOST_KEYS = 1_000
+"""Most valid keys of a tenant: the whole key file is read for each change."""
 
 
 class ConnectBody(msgspec.Struct):
@@ -102,7 +104,10 @@ class ConnectRoutes:
                 days=None if body.seconds is None else body.seconds / _DAY_SECONDS,
                 note=body.note,
                 now=time.time(),
+                most=_MOST_KEYS,
             )
+        except TooManyKeysError as exc:
+            raise ApiError(409, "too_many_keys", str(exc)) from exc
         except (OSError, KeyringError) as exc:
             text = "the API cannot write the key file: use `trunkline keys create`"
             raise ApiError(409, "keys_read_only", text) from exc

@@ -30,6 +30,7 @@ from ..threads import StoreThreads
 from .call_routes import CALL
 
 _MOST = 1_000
+_LONGEST_WAIT = 30
 _SSE = "text/event-stream"
 _LARGEST = 2**53
 
@@ -56,10 +57,15 @@ class EventRoutes:
         """Return events from `from_seq` on, or the event stream if the client accepts it."""
         if _SSE in request.headers.get("accept", ""):
             return await self._stream(request)
-        said = single(request.query_params.multi_items(), ("from_seq", "limit"))
+        said = single(request.query_params.multi_items(), ("from_seq", "limit", "wait"))
         first = whole(said, "from_seq", 1, 0, _LARGEST)
         limit = whole(said, "limit", _MOST, 1, _MOST)
+        wait = whole(said, "wait", 0, 0, _LONGEST_WAIT)
         found = await self._logged(request, first, limit)
+        if wait and found is not None and not found.entries and not found.has_ended:
+            keys = CallKeys.of(_filed(request), self.partitions)
+            await self.live.wait_for_event(keys, max(0, first - 1), wait)
+            found = await self._logged(request, first, limit)
         if found is None:
             raise NO_CALL
         call_id = request.path_params["call_id"]
@@ -129,6 +135,12 @@ class EventRoutes:
                         "limit",
                         "most events",
                         {"type": "integer", "minimum": 1, "maximum": _MOST},
+                    ),
+                    Parameter(
+                        "wait",
+                        "if there is no such event yet, seconds to wait for the next one; the response may"
+                        " still have none",
+                        {"type": "integer", "minimum": 0, "maximum": _LONGEST_WAIT},
                     ),
                     Parameter(
                         "Last-Event-ID",

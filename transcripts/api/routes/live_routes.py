@@ -22,16 +22,9 @@ from protocol.calls.call_commands import (
 )
 
 from ...database.audit_log import AuditLine
-from ..messages.bodies import (
-    KeywordListBody,
-    KeywordsBody,
-    LevelsBody,
-    NewKeywords,
-    PausedBody,
-    keywords_body,
-    levels_body,
-)
+from ..messages.bodies import LevelsBody, PausedBody, levels_body
 from ..messages.errors import NO_CALL, ApiError
+from ..messages.keyword_bodies import KeywordListBody, KeywordsBody, NewKeywords, keywords_body
 from ..messages.parameters import single
 from ..messages.responses import json_response
 from ..operations import Answer, Operation, read_json

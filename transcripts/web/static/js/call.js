@@ -41,7 +41,8 @@ class CallPage {
     find("h1").textContent = this.callId;
     document.title = `${this.callId} · Trunkline`;
     this.#prepareTools();
-    if (await this.#isOver()) this.finished.open();
+    this.isOver = await this.#isOver();
+    if (this.isOver) this.finished.open();
     this.events.start();
     this.ticking = setInterval(() => this.#tick(), 1_000);
   }
@@ -49,7 +50,7 @@ class CallPage {
   /** Whether the call is over already.  What goes wrong here, the events tell too. */
   async #isOver() {
     try {
-      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}`)).status === "ended";
+      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}/status`)).status === "ended";
     } catch {
       return false;
     }
@@ -63,7 +64,8 @@ class CallPage {
     this.finished.show();
     this.search.refresh();
     this.#showCall();
-    if (this.transcript.keywords.revision >= 0) document.body.classList.remove("loading");
+    const isKnown = this.isOver ? this.transcript.ended : this.transcript.keywords.revision >= 0;
+    if (isKnown) document.body.classList.remove("loading");
   }
 
   #show(state) {

@@ -85,6 +85,13 @@ export function findTerms(text, terms) {
   return [...found].map((one) => [one.index, one.index + one[0].length]);
 }
 
+const ENCODINGS = { mulaw: "G.711 µ-law", alaw: "G.711 A-law", l16: "16-bit linear PCM", g722: "G.722", opus: "Opus" };
+
+/** The encoding and rate of a bridge's audio in words; empty if neither is known. */
+export function audioFormat({ encoding, sample_rate: rate }) {
+  return [ENCODINGS[encoding] ?? encoding, rate && `${rate / 1000} kHz`].filter(Boolean).join(", ");
+}
+
 const ROLES = { agent: "Agent", customer: "Customer", mixed: "Both speakers" };
 
 /** The name of a role for people. */
