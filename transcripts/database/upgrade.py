@@ -13,10 +13,10 @@ from sqlalchemy import Connection, inspect, text
 from . import legacy, search_index
 from .schema import metadata
 
-HEAD = "6"
+HEAD = "7"
 """The last revision in `migrations/versions/`."""
 
-REVISIONS = ("5", "6")
+REVISIONS = ("5", "6", "7")
 """All revisions, in order."""
 
 _TOMBSTONE = 5
