@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.pipeline import Event, Listener, calling, pipeline, stream
 
 from bench.recipe import recipe
-from broker.connection import connect
+from broker.connections.connection import connect
 from cli.common import engine_loaded
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode

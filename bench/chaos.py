@@ -43,7 +43,7 @@ from bench.faults import Chaos, FaultPlan, stored
 from bench.one_way import OneWayBridge
 from bench.recipe import recipe
 from bench.rig import LOST_SECONDS, Rig, free_ports, rig, running
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
 from runtime.process import run_loop

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.bridge import Bridge
 from bench.one_way import OneWayBridge
 from bench.rig import LEASE_MS, LOST_SECONDS, Rig, RigProcess, listens, valkey_answers
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import CallKeys, Partition
 from protocol.settings import RedisSettings
 

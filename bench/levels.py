@@ -26,7 +26,7 @@ from streaming.audio.channel_segmenter import (
     SoundEvent,
     run_vad_single,
 )
-from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero, silero_weights
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
 

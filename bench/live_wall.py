@@ -26,8 +26,8 @@ from redis.asyncio import Redis
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.synthetic_calls import SyntheticCall, talk
-from broker.connection import connect
-from cli.bench.server_process import cpu_seconds, server_process
+from broker.connections.connection import connect
+from cli.bench.servers.server_process import cpu_seconds, server_process
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 

@@ -30,9 +30,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.live_calls import Lags, one_call
 from bench.recipe import percentile, recipe
 from bench.rig import RigProcess, free_ports, listens
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import Partition
-from cli.bench.server_process import resident_mb
+from cli.bench.servers.server_process import resident_mb
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings

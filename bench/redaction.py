@@ -21,12 +21,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.redaction_set.cases import Case, all_cases
+from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, TextForm
 from protocol.events import Final, SegmentId, Span, Timing, Word
 from protocol.formatting.formatter import formatted
 from protocol.redaction.call_state import CallState
 from protocol.redaction.policy import CARD_DATA_POLICY
 from protocol.redaction.redactor import RecognisedText, redact
-from protocol.text_form import AS_HEARD, AS_WRITTEN, TextForm
 from workers.text.redaction import redacted_final
 
 Hidden = list[set[int]]

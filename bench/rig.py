@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from protocol.settings import RedisSettings
 from runtime.local_stack import server_binary
 

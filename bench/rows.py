@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from protocol.call import Role
-from protocol.event_codec import EventJsonWriter, entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -18,6 +17,7 @@ from protocol.events import (
     Terminal,
     Timing,
 )
+from protocol.events.event_codec import EventJsonWriter, entry_of
 from transcripts.transcript import Ending, StoredSegment, Transcript
 
 Row = dict[str, Any]

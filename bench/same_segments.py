@@ -26,8 +26,8 @@ from streaming.audio.channel_segmenter import (
     SoundEvent,
     run_vad,
 )
-from streaming.audio.silero import Silero, silero_weights
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.vad_choice import Vad
 
 _AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
 _LONGEST = 60 * 8_000

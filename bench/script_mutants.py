@@ -22,7 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.recipe import recipe
 
 _ROOT = Path(__file__).parent.parent
-_SCRIPTS = sorted(str(one.relative_to(_ROOT)) for one in (_ROOT / "broker/lua").glob("*.lua"))
+_SCRIPTS = sorted(
+    str(one.relative_to(_ROOT)) for one in (_ROOT / "broker/redis_scripts/lua").glob("*.lua")
+)
 _TESTS = (
     "tests/broker/test_script_rules.py",
     "tests/workers/test_job_queue.py",

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.spoken import WORDS
 from bench.spoken_engines import ENGINES, engine_of
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
 from runtime.process import consumer_name, log_as_json, run_loop, until_told_to_stop

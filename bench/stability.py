@@ -36,7 +36,7 @@ from streaming.audio.channel_segmenter import (
     SegmentGrew,
     run_vad_single,
 )
-from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero, silero_weights
 from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
 from workers.text.event_builder import stable_in

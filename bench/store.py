@@ -23,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from sqlalchemy import literal, select
 
 from bench.recipe import percentile, recipe
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import Partition
-from protocol.call import Role
-from protocol.event_codec import encode_event, entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -38,14 +37,15 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import encode_event, entry_of
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 from transcripts.database import schema
 from transcripts.database.opening import open_database
-from transcripts.listing import Filters, Order
 from transcripts.outbox import Recorded
 from transcripts.recorder import Recorder
-from transcripts.search_terms import read_query
+from transcripts.search.listing import Filters, Order
+from transcripts.search.search_terms import read_query
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from broker.redis_keys import CallKeys
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from protocol.clock import from_seconds, to_seconds
-from protocol.event_codec import encode_event
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -36,6 +35,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import encode_event
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.event_keys import name_of
 from streaming.call.ledger import LogEvent

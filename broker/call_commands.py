@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from protocol.call_commands import Command, CommandRequest, Reply, decode_reply, encode
+from protocol.calls.call_commands import Command, CommandRequest, Reply, decode_reply, encode
 
 from .redis_keys import CallKeys
 

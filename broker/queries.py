@@ -7,12 +7,12 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from protocol.fleet import Fleet, QueueDepth
-from protocol.jobs import task_of
-from protocol.worker_capacity import CapacityError, WorkerCapacity, decode_capacity
+from protocol.scheduling.fleet import Fleet, QueueDepth
+from protocol.scheduling.jobs import task_of
+from protocol.scheduling.worker_capacity import CapacityError, WorkerCapacity, decode_capacity
 
 from .redis_keys import Partition, parse_entry_id
-from .scripts import PROBE
+from .redis_scripts.scripts import PROBE
 
 EntryId = tuple[int, int]
 """Id of a stream entry: milliseconds and sequence number."""

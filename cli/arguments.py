@@ -148,7 +148,7 @@ def _said(verb: argparse.ArgumentParser) -> None:
 
 
 def _form(verb: argparse.ArgumentParser) -> None:
-    from transcripts.export import FORMS
+    from transcripts.formats.export import FORMS
 
     verb.add_argument("--format", choices=FORMS, default="txt")
 

@@ -8,15 +8,15 @@ from typing import Protocol
 
 import msgspec
 
-from protocol.call import adapted_call_id
+from protocol.calls.call import adapted_call_id
 from protocol.operator_error import OperatorError
 from protocol.tenants import filed, parted
-from transcripts.api.bodies import CallBody, ChangeBody, detail_body, list_body
-from transcripts.api.errors import ApiError
-from transcripts.api.parameters import read_list
+from transcripts.api.messages.bodies import CallBody, ChangeBody, detail_body, list_body
+from transcripts.api.messages.errors import ApiError
+from transcripts.api.messages.parameters import read_list
 from transcripts.database.audit_log import AuditLine
-from transcripts.export import export
-from transcripts.listing import ListedCall, Page
+from transcripts.formats.export import export
+from transcripts.search.listing import ListedCall, Page
 from transcripts.settings import ClientSettings, RecorderSettings
 from transcripts.store import LegalHoldError, Store, StoreError
 from transcripts.transcript import Changes, Transcript
@@ -140,7 +140,7 @@ def _erase_in_redis(options: argparse.Namespace, call_id: str) -> None:
         return
     import asyncio
 
-    from broker.connection import connect
+    from broker.connections.connection import connect
     from broker.erasure import erase_call
     from broker.redis_keys import CallKeys
     from protocol.settings import RedisSettings

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
-from broker.key_changes import change_keys, read_keys
-from broker.key_changes import create_key as create
+from broker.credentials.key_changes import change_keys, read_keys
+from broker.credentials.key_changes import create_key as create
 from protocol.auth.credentials import ApiKey, Keyring, KeyringError, Signer
 
 __all__ = ["create", "revoke", "table", "trust"]

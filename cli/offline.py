@@ -13,9 +13,9 @@ import numpy as np
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE
 from protocol.events import Final, SegmentId, Span, Timing
-from protocol.jobs import Job
 from protocol.redaction.policy import CARD_DATA_POLICY, Policy
 from protocol.redaction.whole_call import redacted_call
+from protocol.scheduling.jobs import Job
 from streaming.audio.channel_segmenter import (
     ChannelSegmenter,
     SegmentClosed,
@@ -25,8 +25,8 @@ from streaming.audio.channel_segmenter import (
     run_vad_single,
 )
 from streaming.audio.endpointing import RECORDED
-from streaming.audio.silero import Silero, silero_weights
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engines.base import Engine, Utterance
 from workers.text.event_builder import final_of

@@ -1,7 +1,7 @@
 """
 Read audio files as channels at 8 kHz.
 
-Telephone recordings are WAV files with PCM, mu-law or A-law, which `protocol.wav` reads.  Other kinds of PCM in WAV
+Telephone recordings are WAV files with PCM, mu-law or A-law, which `protocol.codecs.wav` reads.  Other kinds of PCM in WAV
 are read by pydub, without ffmpeg.  All other formats are decoded in a child process (see `container`).
 """
 
@@ -18,10 +18,10 @@ import soxr
 
 from protocol.audio import Encoding, Pcm
 from protocol.clock import CALL_RATE, to_seconds
+from protocol.codecs.wav import Samples, WavError, parse_wav, samples
 from protocol.operator_error import OperatorError
-from protocol.wav import Samples, WavError, parse_wav, samples
-from streaming.audio.container import ContainerError, decode_container
-from streaming.audio.container_child import LONGEST_SECONDS
+from streaming.audio.files.container import ContainerError, decode_container
+from streaming.audio.files.container_child import LONGEST_SECONDS
 
 _LARGEST_FILE = 5 << 30
 """Bytes: more than 4 hours of stereo in 24 bit at 48 kHz."""

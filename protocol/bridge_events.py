@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from .audio import Pcm
-from .call import CallConfig, Role
+from .calls.call import CallConfig, Role
 from .events import Account
 
 

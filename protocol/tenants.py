@@ -7,7 +7,7 @@ calls of two tenants never share an id. Bridges and listeners see the call id on
 
 import re
 
-from .call import call_id
+from .calls.call import call_id
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 

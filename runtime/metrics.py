@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 from redis.asyncio import Redis
 
 from broker.redis_keys import Partition, parse_entry_id
-from protocol.jobs import task_of
+from protocol.scheduling.jobs import task_of
 
 _CHECK_SECONDS = 0.02
 """Sampling interval: every step of the event loop that is longer than this is measured."""

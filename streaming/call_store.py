@@ -13,11 +13,12 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
-from broker.leases import REGISTER_STREAMS
-from broker.log_positions import entry_from
+from broker.connections.shared_pipeline import SharedPipeline
+from broker.event_log.log_positions import entry_from
 from broker.queries import server_time
 from broker.redis_keys import WORKERS, CallKeys
-from broker.scripts import (
+from broker.redis_scripts.leases import REGISTER_STREAMS
+from broker.redis_scripts.scripts import (
     ADOPT,
     APPEND,
     APPEND_AUDIO,
@@ -34,9 +35,7 @@ from broker.scripts import (
     WRITE_CHECKPOINT,
     Script,
 )
-from broker.shared_pipeline import SharedPipeline
 from protocol.clock import UPSAMPLING
-from protocol.event_codec import decode_entry
 from protocol.events import (
     Entry,
     Final,
@@ -46,7 +45,8 @@ from protocol.events import (
     SegmentId,
     Span,
 )
-from protocol.jobs import JobError, decode_job, stream_suffix
+from protocol.events.event_codec import decode_entry
+from protocol.scheduling.jobs import JobError, decode_job, stream_suffix
 
 from .call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from .call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write

@@ -21,8 +21,8 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
+from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
-from broker.pubsub import PubSubHub
 from protocol.auth.authenticator import Refusal
 from protocol.auth.credentials import EVERYTHING, Permit, Scope
 from protocol.auth.http_routes import Match, path_of
@@ -50,13 +50,13 @@ from .call.bad_messages import Tolerance
 from .endpoints.side_servers import side_servers
 from .endpoints.websocket_subscriber import Subscriber, reading
 from .metrics import GatewayMeter
-from .session.bridge_session import RESTARTING, Session, new_call_id
-from .session.bridge_socket import Socket
+from .session.bridge.bridge_session import RESTARTING, Session, new_call_id
+from .session.bridge.bridge_socket import Socket
+from .session.bridge.open_sessions import OpenSessions
 from .session.call_registry import CallRegistry
+from .session.calls.joined_call import CallHandle
 from .session.command_listener import CommandListener
 from .session.heartbeat import Heartbeat, LoopWatch
-from .session.joined_call import CallHandle
-from .session.open_sessions import OpenSessions
 from .settings import GatewaySettings
 
 _RESUMABLE = "/v1/calls"

@@ -5,12 +5,12 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from protocol.destinations import Destinations, read_networks
 from protocol.kept_audio.policy import AudioPolicy, read_audio_policy
+from protocol.outgoing.destinations import Destinations, read_networks
 from protocol.redaction.policy import SitePolicies, read_policies
 from protocol.settings import KeptAudioSettings
 
-from .audio.vad_choice import Vad
+from .audio.voice_activity.vad_choice import Vad
 from .auth.settings import AuthSettings
 
 

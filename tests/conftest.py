@@ -17,7 +17,7 @@ os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
 from support.valkey import ValkeyServer
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from protocol.settings import RedisSettings
 from runtime.log_fields import refuse_others
 from workers.engines.base import Engine

@@ -17,8 +17,7 @@ import pytest
 from bench.bridge import script
 from bench.rows import rows_in, rows_of
 from bench.spoken import SYLLABLE
-from protocol.call import Role
-from protocol.event_codec import EventJsonWriter, entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -30,6 +29,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import EventJsonWriter, entry_of
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 
 ROOT = Path(__file__).parent.parent

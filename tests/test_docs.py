@@ -12,11 +12,11 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from redis.asyncio import Redis
 
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
-from protocol.event_codec import EventJsonWriter, entry_of
 from protocol.events import Partial, TranscriptEvent
+from protocol.events.event_codec import EventJsonWriter, entry_of
 from transcripts.api.server import Api
 from transcripts.api.settings import ApiSettings
 from transcripts.store import Store

@@ -17,7 +17,7 @@ from support.valkey import ValkeyServer
 from broker.call_commands import send_command
 from broker.redis_keys import CallKeys
 from protocol.audio import AudioFormat
-from protocol.call_commands import Pause, Resume
+from protocol.calls.call_commands import Pause, Resume
 from streaming.settings import GatewaySettings
 
 SPOKEN = AudioFormat().decode(AUDIO)[0]

@@ -16,8 +16,7 @@ from support.pipeline import Listener, calling, pipeline
 from websockets.asyncio.client import connect
 
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from protocol.calls.call import CallConfig, Role
 from protocol.events import (
     CallStarted,
     Fault,
@@ -27,6 +26,7 @@ from protocol.events import (
     Span,
     SpeechStarted,
 )
+from protocol.events.event_codec import encode_event
 from streaming.call.call import Call, Identity
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger, LogEvent

@@ -67,7 +67,11 @@ def test_the_wheel_holds_all_parts_and_the_demo_and_nothing_else(wheel: zipfile.
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
     assert {name.split("/")[0].removesuffix(".py") for name in names} == set(OURS)
-    assert {"cli/demo/call.wav", "cli/demo/script.json", "cli/bench/generator.py"} <= names
+    assert {
+        "cli/demo/call.wav",
+        "cli/demo/script.json",
+        "cli/bench/load_generator/generator.py",
+    } <= names
 
 
 def test_the_wheel_marks_every_package_as_typed(wheel: zipfile.ZipFile) -> None:
@@ -80,7 +84,10 @@ def test_the_wheel_marks_every_package_as_typed(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_wheel_carries_every_lua_file(wheel: zipfile.ZipFile) -> None:
-    sources = {f"broker/lua/{path.name}" for path in (ROOT / "broker" / "lua").glob("*.lua")}
+    sources = {
+        f"broker/redis_scripts/lua/{path.name}"
+        for path in (ROOT / "broker" / "redis_scripts" / "lua").glob("*.lua")
+    }
 
     assert sources
     assert sources <= set(wheel.namelist())

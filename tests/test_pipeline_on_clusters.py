@@ -14,8 +14,8 @@ from support.engines import LengthTeller
 from support.pipeline import Event, calling, pipeline, stream
 from support.servers import cluster, watched_pair
 
-from broker.connection import UnusableRedisError, check, connect
-from broker.log_positions import LogPosition, LogPositions
+from broker.connections.connection import UnusableRedisError, check, connect
+from broker.event_log.log_positions import LogPosition, LogPositions
 from broker.queries import fleet, orphaned, probe, server_time
 from broker.redis_keys import CallKeys, Partition
 from cli.recording import read_recording

@@ -14,7 +14,7 @@ from test_pipeline import mulaw, speech
 from websockets.asyncio.client import connect
 
 from streaming.settings import GatewaySettings
-from transcripts.export import FORMS, export
+from transcripts.formats.export import FORMS, export
 from workers.engines.base import Capabilities, Effort, Hypothesis, RecognisedWord, Utterance
 
 SPOKEN = (

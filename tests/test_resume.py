@@ -14,16 +14,16 @@ from support.pipeline import Listener, calling, gateway, pipeline, reset, stream
 from support.stored import stored_call
 from websockets.asyncio.client import connect
 
-from broker.log_reader import LogReader
-from broker.pubsub import PubSubHub
+from broker.event_log.log_reader import LogReader
+from broker.event_log.pubsub import PubSubHub
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
 from protocol.bridge_events import AudioReceived, CallOpened
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
-from streaming.audio.silero import Silero, silero_weights
 from streaming.audio.vad_batcher import VadBatcher
+from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.session.call_registry import CallRegistry
 from streaming.settings import GatewaySettings
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.event_codec import decode_entry
 from protocol.events import Entry, UnreadEntry
+from protocol.events.event_codec import decode_entry
 from protocol.tenants import checked
 
 _LARGEST = 2**63 - 1

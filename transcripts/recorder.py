@@ -18,8 +18,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from broker.leases import JOIN
 from broker.redis_keys import RECORDER, parse_entry_id
+from broker.redis_scripts.leases import JOIN
 
 from .ingest import take_in, try_again
 from .metrics import RecorderMeter

@@ -16,27 +16,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
-from .database import (
-    annotations,
-    audit_log,
-    call_list,
-    card_rows,
-    deletion,
-    erasure,
-    expiry,
-    queries,
-    rule_sets,
-    stored_events,
-)
+from .database import annotations, audit_log, card_rows, rule_sets
 from .database.audit_log import AuditEntry, AuditLine
-from .database.deletion import LegalHoldError
 from .database.opening import StoreError, code, open_database
+from .database.reading import call_list, queries, stored_events
+from .database.removal import deletion, erasure, expiry
+from .database.removal.deletion import LegalHoldError
 from .database.schema import quarantine
 from .database.writes import ConflictError, write
-from .listing import Cursor, Filters, Page
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .retention import DAY_SECONDS, Retention
+from .search.listing import Cursor, Filters, Page
 from .transcript import CallSummary, Changes, StoredCard, Transcript
 
 __all__ = ["LegalHoldError", "RefusedError", "Store", "StoreError", "StoreUnavailableError"]

@@ -8,12 +8,12 @@ import structlog
 
 from protocol.audio import Pcm
 from protocol.clock import UPSAMPLING, to_seconds
-from protocol.event_codec import decode_entry, encode_event
 from protocol.events import Entry, Final, Timing
+from protocol.events.event_codec import decode_entry, encode_event
 from protocol.formatting.formatter import formatted, unformatted
-from protocol.jobs import Job
 from protocol.redaction.masking import revised
 from protocol.redaction.redactor import Revision
+from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance

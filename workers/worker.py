@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from broker.redis_keys import Partition
-from protocol.worker_capacity import REPORT_SECONDS, WorkerCapacity
+from protocol.scheduling.worker_capacity import REPORT_SECONDS, WorkerCapacity
 
 from .engine_adapter import adapter_for
 from .engines.base import Engine, EngineBrokenError

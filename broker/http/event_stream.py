@@ -19,13 +19,13 @@ from starlette.types import Scope as Connection
 
 from protocol.auth.credentials import Scope
 from protocol.auth.http_routes import Route
-from protocol.call import adapted_call_id
-from protocol.event_codec import EventJsonWriter
+from protocol.calls.call import adapted_call_id
 from protocol.events import Entry, Partial
+from protocol.events.event_codec import EventJsonWriter
 
-from ..log_positions import read_log_status
-from ..log_reader import LogReader, read_across_logs
-from ..pubsub import PubSubHub
+from ..event_log.log_positions import read_log_status
+from ..event_log.log_reader import LogReader, read_across_logs
+from ..event_log.pubsub import PubSubHub
 from ..redis_keys import CallKeys
 from .middleware import Endpoint, permit_of
 

@@ -13,7 +13,7 @@ from protocol.auth.credentials import Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.web_access import Headers, WebAccess, WebRefusal
 
-from ..key_file import KeyFile
+from ..credentials.key_file import KeyFile
 from .certificates import Certificates
 
 REVOKED = 4401

@@ -12,8 +12,8 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from ..lua import load, script
 from ..redis_keys import DeliveryKeys
+from ..redis_scripts.lua import load, script
 
 CLAIM_DELIVERIES = script("claim_deliveries", ("zset", "hash"), load("claim_deliveries"))
 QUEUE_DELIVERY = script("queue_delivery", ("zset", "hash"), load("queue_delivery"))

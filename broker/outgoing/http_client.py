@@ -15,7 +15,7 @@ from typing import Any
 
 import httpcore
 
-from protocol.destinations import Address, DestinationError, Destinations
+from protocol.outgoing.destinations import Address, DestinationError, Destinations
 
 _SECONDS = 10.0
 """Longest time of one request, from the resolution of the name to the status."""

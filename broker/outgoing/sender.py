@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 from redis.exceptions import RedisError
 
-from protocol.webhooks import Secret, pause_after, signed_headers
+from protocol.outgoing.webhooks import Secret, pause_after, signed_headers
 
 from .delivery_queue import Claimed, DeliveryQueue
 from .http_client import SendError

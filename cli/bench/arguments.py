@@ -2,7 +2,7 @@
 
 import argparse
 
-from .traffic import TRAFFIC
+from .load_generator.traffic import TRAFFIC
 
 
 def fill(verb: argparse.ArgumentParser) -> None:

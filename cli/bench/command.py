@@ -22,12 +22,12 @@ from ..common import progress_bar
 from ..recording import read_recording
 from . import plot, report
 from .capacity import CapacitySearch
+from .load_generator.websocket_client import Server
 from .machine import machine, product
 from .measurement import Target, play
 from .percentiles import Slo, parse_slo
 from .row import Load, Row, row_of
-from .targets import Rig, gateway, running_gateway, sink
-from .websocket_client import Server
+from .servers.targets import Rig, gateway, running_gateway, sink
 
 _SHIPPED = Path(__file__).parent.parent / "demo" / "call.wav"
 _SILENT_SECONDS = 10

@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..processor import instruction_sets
+from ..host.processor import instruction_sets
 
 
 def machine() -> str:

@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 
 from streaming.audio.endpointing import Endpointing
 
-from .load_plan import LoadPlan, LoadReport
+from .load_generator.load_plan import LoadPlan, LoadReport
 from .row import Load, Usage, merged
-from .server_process import cpu_seconds, resident_mb, waited_seconds
+from .servers.server_process import cpu_seconds, resident_mb, waited_seconds
 
 _CALLS_PER_PROCESS = 150
 _LEAD_SECONDS = 0.3
@@ -107,7 +107,7 @@ def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
 async def _generator() -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a generator that waits for its plan; it is killed at the end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.bench.generator"),
+        *(sys.executable, "-m", "cli.bench.load_generator.generator"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .load_plan import CallReport, LoadReport
+from .load_generator.load_plan import CallReport, LoadReport
 from .percentiles import percentile
 
 _TOLD = ("HTTP 503", "HTTP 429", "told to try again")

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.live_wall import api_process
 from bench.synthetic_calls import talk
-from broker.connection import connect
+from broker.connections.connection import connect
 from protocol.settings import RedisSettings
 from runtime.local_stack import embedded_valkey
 

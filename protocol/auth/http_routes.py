@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from ..call import adapted_call_id
+from ..calls.call import adapted_call_id
 from .credentials import Scope
 
 _PLACE = re.compile(r"\{([a-z_]+)\}", re.ASCII)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from ..call import adapted_call_id
+from ..calls.call import adapted_call_id
 from ..tenants import tenant
 from .credentials import ANY_TENANT, Keyring, Permit, Scope, Signer, SignerKind
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from .. import call
 from ..audio import AudioFormat, Encoding
 from ..bridge_events import (
     BridgeEvent,
@@ -20,7 +19,10 @@ from ..bridge_events import (
     FinalizeRequested,
     KeywordsChanged,
 )
-from ..call import CallConfig, Keywords
+from ..calls import call
+from ..calls.call import CallConfig, Keywords
+from ..calls.keywords import clean
+from ..calls.text_form import AS_HEARD, AS_WRITTEN
 from ..clock import to_ms
 from ..events import (
     CallEnded,
@@ -37,8 +39,6 @@ from ..events import (
     SpeechStarted,
     Word,
 )
-from ..keywords import clean
-from ..text_form import AS_HEARD, AS_WRITTEN
 from .base import Message, Request
 from .common import call_parameters, json_fields, options
 from .common.deinterleave import Interleaved

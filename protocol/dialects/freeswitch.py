@@ -21,9 +21,9 @@ from ..bridge_events import (
     KeywordsChanged,
     WarningCode,
 )
-from ..call import Role
-from ..event_codec import EventJsonWriter
+from ..calls.call import Role
 from ..events import Entry
+from ..events.event_codec import EventJsonWriter
 from . import jambonz
 from .base import Message, Request
 from .common import call_parameters, json_fields

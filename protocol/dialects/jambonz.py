@@ -13,7 +13,7 @@ import msgspec
 
 from ..audio import AudioFormat, Encoding
 from ..bridge_events import BridgeEvent, CallClosed, DialectError, EarlyError
-from ..call import Role
+from ..calls.call import Role
 from ..events import Entry, Final, Partial, SegmentId, Span, Word
 from .base import Message, Request
 from .common import call_parameters, json_fields, options

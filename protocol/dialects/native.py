@@ -25,11 +25,11 @@ from ..bridge_events import (
     UnreadableError,
     WarningCode,
 )
-from ..call import CallConfig, Keywords, Role
+from ..calls.call import CallConfig, Keywords, Role
+from ..calls.keywords import clean, split
 from ..clock import at_rate
-from ..event_codec import EventJsonWriter
 from ..events import Entry
-from ..keywords import clean, split
+from ..events.event_codec import EventJsonWriter
 from .base import Message, Request
 from .common import json_fields, options
 from .common.deinterleave import Interleaved

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from ..calls.text_form import AS_WRITTEN, Signs, TextForm
 from ..events import Final, Word
-from ..text_form import AS_WRITTEN, Signs, TextForm
-from .addresses import address, may_have_address
-from .clock_times import clock_time
-from .codes import accounts, code
-from .dates import date
-from .digit_strings import digit_string
 from .items import Item, Said
 from .punctuation import removed, restored
-from .quantities import quantity
-from .singles import single
 from .word_choice import replaced, without_fillers, without_profanity
+from .writers.addresses import address, may_have_address
+from .writers.clock_times import clock_time
+from .writers.codes import accounts, code
+from .writers.dates import date
+from .writers.digit_strings import digit_string
+from .writers.quantities import quantity
+from .writers.singles import single
 
 _Rule = Callable[[Said, int], Item | None]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
+from ..calls.text_form import Signs, TextForm
 from ..events import Word
 from ..numbers.languages import lexicon_of
 from ..numbers.months import MONTHS_OF
 from ..redaction.iban import ICAO
-from ..text_form import Signs, TextForm
 from .formatter import shown_items
 from .items import Said
 from .vocabulary import (

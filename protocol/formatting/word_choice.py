@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..calls.text_form import Replacement
 from ..numbers.lexicon import words
 from ..numbers.tokens import fold
-from ..text_form import Replacement
 from .items import SIGNS_AFTER, Item
 
 _FILLERS: Mapping[str, frozenset[str]] = {

@@ -18,9 +18,9 @@ from .endpointing import TICK, Boundary, Closed, Endpointing, Opened, Reason, Se
 from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
-from .silero import VadQuery, VadResult
-from .vad import Detector, classify
-from .vad_choice import Vad
+from .voice_activity.silero import VadQuery, VadResult
+from .voice_activity.vad import Detector, classify
+from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
+from broker.credentials.key_file import KeyFile
 from broker.http.certificates import CertificateError, Certificates
 from broker.http.request_access import Closable, RequestAccess
-from broker.key_file import KeyFile
 from protocol.auth.authenticator import Authenticator, Refusal
 from protocol.auth.credentials import EVERYTHING, KeyringError, Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials

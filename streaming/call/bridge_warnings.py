@@ -1,7 +1,7 @@
 """Decides which warnings about a bridge's messages and options go into the event log of its call.  Pure."""
 
 from protocol.bridge_events import BridgeWarning, WarningCode
-from protocol.call import CallConfig
+from protocol.calls.call import CallConfig
 from protocol.events import CallWarning
 from protocol.numbers.languages import SUPPORTED
 

@@ -12,9 +12,8 @@ from enum import Enum, auto
 from typing import assert_never
 
 from protocol.bridge_events import BridgeWarning, WarningCode
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from protocol.clock import UPSAMPLING, to_seconds
-from protocol.event_codec import decode_entry, encode_event
 from protocol.events import (
     Account,
     AudioGap,
@@ -44,9 +43,10 @@ from protocol.events import (
     TranscriptEvent,
     UnreadEntry,
 )
-from protocol.jobs import Job, encode_job
+from protocol.events.event_codec import decode_entry, encode_event
 from protocol.redaction.keypad import KeypadRedactor
-from protocol.worker_capacity import Task
+from protocol.scheduling.jobs import Job, encode_job
+from protocol.scheduling.worker_capacity import Task
 
 from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .bridge_warnings import BridgeWarnings, redaction_warning

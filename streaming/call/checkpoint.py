@@ -6,7 +6,7 @@ from hmac import compare_digest
 
 import msgspec
 
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 
 VERSION = 1
 

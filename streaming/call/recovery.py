@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from protocol.call import CallConfig, Keywords
+from protocol.calls.call import CallConfig, Keywords
 from protocol.events import (
     Account,
     AudioGap,

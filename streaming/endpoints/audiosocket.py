@@ -25,7 +25,7 @@ from protocol.dialects.audiosocket import (
 )
 from protocol.dialects.base import Message, Request
 
-from ..session.bridge_socket import Socket
+from ..session.bridge.bridge_socket import Socket
 from .announcements import Announcement, Announcements
 
 _CHUNK = 8_192

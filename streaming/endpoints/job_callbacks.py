@@ -14,8 +14,8 @@ from broker.outgoing.http_client import OutgoingHttp
 from broker.outgoing.sender import Sender
 from broker.recording_jobs import JobStatus, RecordingJob
 from broker.redis_keys import DeliveryKeys
-from protocol.destinations import Destinations
 from protocol.dialects.openai.transcriptions import Callback
+from protocol.outgoing.destinations import Destinations
 
 _QUEUE = "callbacks"
 

@@ -26,16 +26,16 @@ from protocol.audio import Pcm
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
+from protocol.codecs.wav import Samples
 from protocol.dialects.base import Message, Request
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
-from protocol.wav import Samples
 
-from ..audio.container import ContainerError, ContainerStream
+from ..audio.files.container import ContainerError, ContainerStream
 from ..audio.resampler import to_pcm
-from ..session.bridge_socket import Socket
-from ..session.decoding import elsewhere
+from ..session.bridge.bridge_socket import Socket
+from ..session.bridge.decoding import elsewhere
 
 PATH = "/v1/listen"
 

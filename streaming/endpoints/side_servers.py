@@ -6,17 +6,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from redis.asyncio import Redis
 
+from broker.event_log.pubsub import PubSubHub
 from broker.http.event_stream import EventStreamEndpoint
 from broker.http.middleware import HttpMiddleware
 from broker.http.ports import opening
 from broker.http.server import http_server
 from broker.http.uploads import Uploads
-from broker.pubsub import PubSubHub
 from protocol.auth.credentials import Permit
 from protocol.dialects.base import Dialect
 
 from ..auth.access_control import AccessController
-from ..session.bridge_socket import Socket
+from ..session.bridge.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer

@@ -28,8 +28,7 @@ from broker.outgoing.delivery_queue import QueueFullError
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
-from protocol.call import adapted_call_id
-from protocol.destinations import DestinationError
+from protocol.calls.call import adapted_call_id
 from protocol.dialects.base import Message
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.live_results import LiveResults
@@ -41,8 +40,9 @@ from protocol.dialects.openai.transcriptions import (
     error_body,
     read_fields,
 )
+from protocol.outgoing.destinations import DestinationError
 
-from ..audio.container import ContainerError, ContainerStream
+from ..audio.files.container import ContainerError, ContainerStream
 from .recording_jobs import Counted, JobName, RecordingJobs, accepted
 from .recordings import NO_ROOM, Converse, RecordingSocket, file_thread, messages
 

@@ -8,12 +8,12 @@ from redis.exceptions import RedisError
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from broker.log_positions import LogStatus, read_log_status
-from broker.log_reader import LogReader, read_across_logs
-from broker.pubsub import PubSubHub
+from broker.event_log.log_positions import LogStatus, read_log_status
+from broker.event_log.log_reader import LogReader, read_across_logs
+from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
-from protocol.event_codec import EventJsonWriter
 from protocol.events import Partial
+from protocol.events.event_codec import EventJsonWriter
 
 logger = structlog.get_logger()
 

@@ -1,7 +1,7 @@
 """
 The calls of one gateway: opened anew, continued for a reconnecting bridge, finished for a gateway that died.
 
-The connection that opened a call last owns it; Redis refuses writes of all others (see broker/scripts.py).
+The connection that opened a call last owns it; Redis refuses writes of all others (see broker/redis_scripts/scripts.py).
 """
 
 import asyncio
@@ -15,30 +15,30 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from broker.pubsub import PubSubHub
+from broker.event_log.pubsub import PubSubHub
 from broker.queries import fleet, orphaned, probe, server_time
 from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects.base import Continuing, Dialect, Resumable
 from protocol.events import Entry, LoadLevel
-from protocol.fleet import Fleet
+from protocol.scheduling.fleet import Fleet
+from protocol.scheduling.worker_capacity import Task
 from protocol.tenants import bare
-from protocol.worker_capacity import Task
 
 from ..audio.vad_batcher import VadBatcher
 from ..call.call import Phase
 from ..call.checkpoint import Checkpoint, hashed
-from ..call.gateway_load import GatewayLoad, LoopSample
 from ..call.ownership import Ownership
 from ..call.recovery import RecoveredCall
-from ..call.retry_times import RetryTimes
-from ..call.task_load import TaskLoads
 from ..call_store import CallStore, OverloadedError, SupersededError
 from ..metrics import GatewayMeter
+from ..overload.gateway_load import GatewayLoad, LoopSample
+from ..overload.retry_times import RetryTimes
+from ..overload.task_load import TaskLoads
 from ..settings import GatewaySettings
-from .call_factory import CallFactory
-from .joined_call import CallHandle, JoinedCall, StreamHandle
-from .live_call import LiveCall
+from .calls.call_factory import CallFactory
+from .calls.joined_call import CallHandle, JoinedCall, StreamHandle
+from .calls.live_call import LiveCall
 from .retention import resend_log, retire
 from .unstored import EndedCall, Unstored
 

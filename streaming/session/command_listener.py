@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from broker.call_commands import send_reply
-from broker.pubsub import PubSubHub
+from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import Partition
-from protocol.call_commands import (
+from protocol.calls.call_commands import (
     NO_ROOM_FOR_CARD,
     AddCard,
     Command,
@@ -23,7 +23,7 @@ from protocol.call_commands import (
 )
 from protocol.events import Audience, CardAdded, SegmentId
 
-from .live_call import LiveCall
+from .calls.live_call import LiveCall
 
 _ENDED = Reply("this call is not in progress any more")
 

@@ -17,10 +17,10 @@ import structlog
 from redis import Redis as BlockingRedis
 from redis.exceptions import RedisError
 
-from broker.scripts import HEARTBEAT
+from broker.redis_scripts.scripts import HEARTBEAT
 
-from ..call.gateway_load import OBSERVATIONS_PER_SECOND, LoopSample
 from ..call.ownership import Ownership
+from ..overload.gateway_load import OBSERVATIONS_PER_SECOND, LoopSample
 from .cpu_times import CpuTimes, thread_times
 
 _EVERY = 1.0

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from support.cancelling import assert_cancelled
 from support.valkey import ValkeyServer
 
-from broker.connection import UnusableRedisError, check, connect
+from broker.connections.connection import UnusableRedisError, check, connect
 from protocol.settings import RedisSettings
 
 

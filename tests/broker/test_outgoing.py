@@ -17,7 +17,7 @@ from broker.outgoing.delivery_queue import Delivery, DeliveryQueue, QueueFullErr
 from broker.outgoing.http_client import OutgoingHttp, SendError
 from broker.outgoing.sender import Sender
 from broker.redis_keys import DeliveryKeys
-from protocol.destinations import Destinations, read_networks
+from protocol.outgoing.destinations import Destinations, read_networks
 
 KEYS = DeliveryKeys("test")
 SECRET = "whsec_" + "A" * 40

@@ -12,8 +12,8 @@ from support.cancelling import assert_cancelled
 from support.proxy import Proxy, proxied
 from support.valkey import ValkeyServer
 
-from broker.connection import connect
-from broker.pubsub import PubSubHub
+from broker.connections.connection import connect
+from broker.event_log.pubsub import PubSubHub
 from protocol.settings import RedisSettings
 
 

@@ -1,5 +1,5 @@
 """
-The rules of the scripts in broker/lua, one by one, on a real Valkey.
+The rules of the scripts in broker/redis_scripts/lua, one by one, on a real Valkey.
 
 `bench/script_mutants.py` breaks the scripts one line at a time; each test here is there because a broken script
 passed all others.
@@ -16,14 +16,14 @@ from redis.exceptions import RedisError
 from support.answers import dump_of, entries_of, pending_of
 from support.valkey import ValkeyServer
 
-from broker.leases import PASS_ON
 from broker.queries import fleet, probe
 from broker.redis_keys import WORKERS, CallKeys, Partition
-from broker.scripts import HEARTBEAT
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from broker.redis_scripts.leases import PASS_ON
+from broker.redis_scripts.scripts import HEARTBEAT
+from protocol.calls.call import CallConfig, Role
 from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
-from protocol.jobs import Job, encode_job
+from protocol.events.event_codec import encode_event
+from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
 from streaming.call_store import CallStore, LogLostError, OverloadedError, SupersededError

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 
-from broker.shared_pipeline import SharedPipeline
+from broker.connections.shared_pipeline import SharedPipeline
 
 Add = Callable[[Pipeline], Awaitable[None]]
 

@@ -14,8 +14,8 @@ from support.pipeline import Event, Listener, Pipeline, calling, pipeline, strea
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection
 
-from broker.connection import connect
-from cli.host_info import usable_port
+from broker.connections.connection import connect
+from cli.host.host_info import usable_port
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings

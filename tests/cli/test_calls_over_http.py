@@ -17,8 +17,7 @@ from support.valkey import ValkeyServer
 
 from cli import keys
 from protocol.auth.credentials import Scope
-from protocol.call import Role
-from protocol.event_codec import entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -29,6 +28,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import entry_of
 from transcripts.outbox import Recorded
 from transcripts.store import Store
 from trunkline import main

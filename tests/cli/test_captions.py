@@ -8,8 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from cli.captions import Captions
-from protocol.call import Role
-from protocol.event_codec import EventJsonWriter, entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     CallEnded,
     Final,
@@ -23,6 +22,7 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
+from protocol.events.event_codec import EventJsonWriter, entry_of
 
 AGENT, CUSTOMER = 0, 1
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.doctor import evaluate, healthy, render
-from cli.host_info import Machine
-from cli.processor import instruction_sets_in
+from cli.host.doctor import evaluate, healthy, render
+from cli.host.host_info import Machine
+from cli.host.processor import instruction_sets_in
 from workers.engines.declaration import Check, CheckState
 
 GIB = 1 << 30

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.valkey import ValkeyServer
 
-from cli.host_info import Machine, inspect_host
+from cli.host.host_info import Machine, inspect_host
 
 
 @pytest.fixture

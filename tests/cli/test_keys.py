@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from broker.key_file import KeyFile
+from broker.credentials.key_file import KeyFile
 from cli import keys
 from protocol.auth.credentials import Keyring, KeyringError, Scope, Signer, SignerKind
 from trunkline import main

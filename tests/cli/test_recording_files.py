@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cli.recording import RecordingError, read_recording
 from protocol.audio import Pcm
-from streaming.audio.container_child import FAULTS, FileFault
+from streaming.audio.files.container_child import FAULTS, FileFault
 
 PCM, A_LAW, MU_LAW, EXTENSIBLE = 1, 6, 7, 0xFFFE
 
@@ -222,7 +222,7 @@ def test_an_hour_of_silence_in_a_small_file_is_cut_off_at_what_a_recording_may_l
     quarter = np.zeros((48_000 * 900, 2), np.int16)
     small = tmp_path / "call.flac"
     encode(small, "flac", quarter)
-    command = [sys.executable, "-P", "-c", "import streaming.audio.container_child as c; c.LONGEST_SECONDS = 60; exit(c.main())"]  # fmt: skip
+    command = [sys.executable, "-P", "-c", "import streaming.audio.files.container_child as c; c.LONGEST_SECONDS = 60; exit(c.main())"]  # fmt: skip
 
     with small.open("rb") as file:
         done = subprocess.run(command, stdin=file, capture_output=True, check=False)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.event_codec import entry_of
 from protocol.events import CallStarted, Final, SegmentId, Span, Timing, Word
+from protocol.events.event_codec import entry_of
 from transcripts.outbox import Recorded
 from transcripts.store import Store
 from trunkline import main

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.arguments import grammar
-from cli.rules import rules
+from cli.commands.rules import rules
 from transcripts.live.rules import RuleError
 
 VALID = """

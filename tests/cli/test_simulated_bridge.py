@@ -16,7 +16,7 @@ from cli.recording import Recording
 from cli.simulated_bridge import PATHS, CallPlan, Playback, play, script
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.bridge_events import AudioReceived, BridgeEvent, CallClosed, CallOpened
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
 

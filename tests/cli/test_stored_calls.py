@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.call import Role
-from protocol.event_codec import entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -20,6 +19,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import entry_of
 from transcripts.outbox import Recorded
 from transcripts.store import Store
 from trunkline import main

@@ -18,7 +18,7 @@ from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import WORKERS, Partition
 from protocol.settings import RedisSettings
 

@@ -20,7 +20,7 @@ from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 
 from broker.queries import fleet, server_time
-from protocol.worker_capacity import decode_capacity
+from protocol.scheduling.worker_capacity import decode_capacity
 from streaming.settings import GatewaySettings
 
 HALF = len(AUDIO) // 2

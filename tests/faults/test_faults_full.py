@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from broker.queries import probe
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from streaming.call.checkpoint import Checkpoint
 from streaming.call_store import CallStore, OverloadedError
 from transcripts.recorder import Recorder

@@ -21,11 +21,11 @@ from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from protocol.calls.call import CallConfig, Role
 from protocol.events import SegmentId, Span, SpeechStarted
+from protocol.events.event_codec import encode_event
 from protocol.settings import RedisSettings
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger, LogEvent

@@ -28,9 +28,9 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from broker.redis_keys import CallKeys
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from protocol.calls.call import CallConfig, Role
 from protocol.events import CallEnded, ChannelTotals, Final, SegmentId, Span, Timing, Word
+from protocol.events.event_codec import encode_event
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import LogEvent
 from streaming.call_store import CallStore

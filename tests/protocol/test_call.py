@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.call import CallConfig, Keywords, adapted_call_id, call_id, language, original_call_id
+from protocol.calls.call import (
+    CallConfig,
+    Keywords,
+    adapted_call_id,
+    call_id,
+    language,
+    original_call_id,
+)
 
 
 @pytest.mark.parametrize("text", ["CA0123", "a", "0.b_c:d-e", "x" * 255, "a=40b", "=2Fa"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.call_metadata import shown_metadata
+from protocol.calls.call_metadata import shown_metadata
 from protocol.dialects.common.options import metadata
 
 

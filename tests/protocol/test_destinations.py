@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from protocol.destinations import DestinationError, Destinations, read_networks
+from protocol.outgoing.destinations import DestinationError, Destinations, read_networks
 
 SITE = Destinations(read_networks(["10.1.0.0/16", "192.0.2.7", "fd00::/64"]))
 

@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.newer_events import of_next_version, of_unknown_type, with_unknown_field
 
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.clock import to_ms
-from protocol.event_codec import (
-    EventJsonWriter,
-    decode_entry,
-    encode_event,
-    entry_of,
-    totals_in_ms,
-)
 from protocol.events import (
     Audience,
     AudioGap,
@@ -47,6 +40,13 @@ from protocol.events import (
     TranscriptEvent,
     UnreadEntry,
     Word,
+)
+from protocol.events.event_codec import (
+    EventJsonWriter,
+    decode_entry,
+    encode_event,
+    entry_of,
+    totals_in_ms,
 )
 
 SEGMENTS = st.builds(SegmentId, st.integers(0, 7), st.integers(0, 10**6))

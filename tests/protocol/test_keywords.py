@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.keywords import LONGEST_TERM, MOST_TERMS, clean, name_parts, split
+from protocol.calls.keywords import LONGEST_TERM, MOST_TERMS, clean, name_parts, split
 
 
 @pytest.mark.parametrize(

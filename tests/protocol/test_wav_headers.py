@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol.wav import MOST_CHANNELS, RATES, Samples, WavError, parse_wav
+from protocol.codecs.wav import MOST_CHANNELS, RATES, Samples, WavError, parse_wav
 
 PCM, A_LAW, MU_LAW = 1, 6, 7
 

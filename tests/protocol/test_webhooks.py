@@ -6,7 +6,7 @@ import time
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from protocol.webhooks import Secret, SecretError, pause_after, signed_headers
+from protocol.outgoing.webhooks import Secret, SecretError, pause_after, signed_headers
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OTHER = "whsec_" + base64.b64encode(bytes(32)).decode()

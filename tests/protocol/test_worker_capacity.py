@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.worker_capacity import (
+from protocol.scheduling.worker_capacity import (
     CapacityError,
     WorkerCapacity,
     decode_capacity,

@@ -25,7 +25,7 @@ import asyncio, ctypes, os, sys
 sys.path[:0] = [{root!r}, {tests!r}]
 from support.engines import LengthTeller
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from runtime.process import heartbeat, consumer_name, log_as_json, say_ready, until_told_to_stop
 from broker.redis_keys import Partition
 from protocol.settings import RedisSettings

@@ -19,7 +19,7 @@ from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 
-from broker.connection import UnusableRedisError, check, connect
+from broker.connections.connection import UnusableRedisError, check, connect
 from broker.redis_keys import Partition
 from protocol.settings import RedisSettings
 from transcripts.recorder import Recorder

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from cli import keys
-from protocol.call import adapted_call_id
+from protocol.calls.call import adapted_call_id
 from streaming.settings import GatewaySettings
 
 

@@ -2,8 +2,7 @@
 
 from redis.typing import EncodableT, FieldT
 
-from protocol.call import Role
-from protocol.event_codec import encode_event, entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -19,6 +18,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import encode_event, entry_of
 from transcripts.outbox import Recorded
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 

@@ -1,7 +1,7 @@
 """Read events as they stand in an event log."""
 
-from protocol.event_codec import decode_entry
 from protocol.events import Entry, TranscriptEvent
+from protocol.events.event_codec import decode_entry
 
 
 def event_of(payload: bytes) -> TranscriptEvent:

@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.gateways import NO_REDACTION
 from support.measured import run_measured
 
-from broker.blocking_connection import connect_blocking
-from broker.connection import connect
+from broker.connections.blocking_connection import connect_blocking
+from broker.connections.connection import connect
 from protocol.settings import RedisSettings
 from runtime.process import say_ready
-from streaming.audio.silero import Silero, VadQuery, VadResult, silero_weights
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult, silero_weights
+from streaming.audio.voice_activity.vad_choice import Vad
 from streaming.server import Gateway
 from streaming.settings import GatewaySettings
 

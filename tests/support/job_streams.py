@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from support.answers import pending_of
 
 from broker.redis_keys import WORKERS, CallKeys, Partition
-from protocol.call import CallConfig, Role
-from protocol.event_codec import decode_entry
+from protocol.calls.call import CallConfig, Role
 from protocol.events import Entry, Final, Partial, SegmentFailed, SegmentId
-from protocol.jobs import Job, encode_job
+from protocol.events.event_codec import decode_entry
+from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import QueueFinal, StoreAudio
 from streaming.call_store import CallStore

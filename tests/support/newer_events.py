@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from protocol.event_codec import VERSION, encode_event
 from protocol.events import TranscriptEvent
+from protocol.events.event_codec import VERSION, encode_event
 
 
 def with_unknown_field(event: TranscriptEvent) -> bytes:

@@ -16,7 +16,7 @@ from support.measured import run_measured
 from websockets.asyncio.client import ClientConnection, connect
 
 from broker.redis_keys import Partition
-from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.metrics import GatewayMeter
 from streaming.server import Gateway
 from streaming.settings import GatewaySettings

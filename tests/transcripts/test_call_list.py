@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.call_records import SECOND, ended, final, recorded, started
 
-from transcripts.listing import (
+from transcripts.outbox import Recorded
+from transcripts.search.listing import (
     Cursor,
     CursorError,
     Filters,
@@ -19,8 +20,7 @@ from transcripts.listing import (
     read_cursor,
     written_cursor,
 )
-from transcripts.outbox import Recorded
-from transcripts.search_terms import QueryError, marks, read_query
+from transcripts.search.search_terms import QueryError, marks, read_query
 from transcripts.store import Store
 from transcripts.transcript import Changes
 

@@ -14,11 +14,11 @@ from sqlalchemy import create_engine, insert, select
 from support.call_records import CALL, final, recorded
 from support.postgres import emptied
 
-from transcripts.database import legacy, upgrade
+from transcripts.database.migrations import legacy, upgrade
+from transcripts.database.migrations.upgrade import HEAD, REVISIONS
 from transcripts.database.schema import metadata
-from transcripts.database.upgrade import HEAD, REVISIONS
-from transcripts.listing import Filters
-from transcripts.search_terms import read_query
+from transcripts.search.listing import Filters
+from transcripts.search.search_terms import read_query
 from transcripts.store import Store, StoreError
 
 FIRST_VERSION = """
@@ -160,7 +160,7 @@ def test_a_store_of_each_earlier_revision_is_upgraded(revision: str, tmp_path: P
 def _bring_to(revision: str, url: str) -> None:
     """What the program of `revision` did with a store of the version before the migrations."""
     engine, config = create_engine(url), Config()
-    config.set_main_option("script_location", str(Path(upgrade.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(upgrade.__file__).parent))
     with engine.begin() as connection:
         legacy.bring_to_last(connection, 4)
         config.attributes["connection"] = connection

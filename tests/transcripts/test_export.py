@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.events import SegmentId, Span, Word
-from transcripts.export import FORMS, export
+from transcripts.formats.export import FORMS, export
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 
 CALL = CallSummary("c1", ("agent", "customer"), "en", "native", 0.0, "completed", 80_000)

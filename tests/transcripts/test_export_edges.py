@@ -13,7 +13,7 @@ from support.call_records import CALL, SECOND, ended, recorded, said, transcript
 
 from protocol.events import SegmentId, Span, Timing, Word
 from protocol.plain_text import plain, visible
-from transcripts.export import FORMS, export
+from transcripts.formats.export import FORMS, export
 from transcripts.store import Store
 from transcripts.transcript import Ending, StoredSegment
 

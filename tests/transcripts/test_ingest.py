@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.call_records import CALL, HUGE, final
 
-from protocol.event_codec import encode_event
 from protocol.events import LoggedEvent
+from protocol.events.event_codec import encode_event
 from transcripts.ingest import take_in, try_again
 from transcripts.outbox import Arrival, Quarantined
 from transcripts.store import Store

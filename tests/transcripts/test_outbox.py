@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.call_records import CALL, recorded
 
-from protocol.event_codec import encode_event, entry_of
 from protocol.events import LoggedEvent
+from protocol.events.event_codec import encode_event, entry_of
 from transcripts.outbox import Recorded, UnreadableEntryError, arrival, read
 
 GOOD = {b"c": b"c1", b"s": b"1", b"e": encode_event(CALL[0])}

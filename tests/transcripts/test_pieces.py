@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from support.call_records import SECOND, ended, final, recorded, started
 
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.events import CallStarted, KeywordsApplied, LoggedEvent
-from transcripts.export import FORMS, export
+from transcripts.formats.export import FORMS, export
+from transcripts.formats.render import render
 from transcripts.outbox import Recorded
-from transcripts.render import render
 from transcripts.store import Store
 from transcripts.transcript import Transcript
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.call_records import said, transcript
 from support.debian import install
 
-from transcripts.export import export
+from transcripts.formats.export import export
 from transcripts.transcript import Transcript
 
 WORDS = st.lists(st.text("abcdefghäöé", min_size=1, max_size=12), min_size=1, max_size=40)

@@ -6,10 +6,10 @@ from pathlib import Path
 from redis.asyncio import Redis
 from support.valkey import ValkeyServer
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from broker.redis_keys import RECORDER, Partition
-from protocol.event_codec import encode_event
 from protocol.events import Final, SegmentId, Span, Timing, Word
+from protocol.events.event_codec import encode_event
 from protocol.settings import RedisSettings
 from transcripts.recorder import Recorder
 from transcripts.store import Store

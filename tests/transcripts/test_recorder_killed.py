@@ -23,7 +23,7 @@ PATIENCE = 120
 
 KILLED = """
 import asyncio, sys
-from broker.connection import connect
+from broker.connections.connection import connect
 from protocol.settings import RedisSettings
 from transcripts.recorder import Recorder
 from transcripts.settings import RecorderSettings

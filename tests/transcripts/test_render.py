@@ -7,7 +7,7 @@ from rich.console import Console
 from support.call_records import SECOND, said, transcript
 
 from protocol.events import KeywordsApplied, SegmentId, Span
-from transcripts.render import render
+from transcripts.formats.render import render
 from transcripts.transcript import Ending, StoredSegment, Transcript
 
 

@@ -9,7 +9,7 @@ from support.call_records import SECOND, said, transcript
 
 from protocol.clock import to_ms
 from protocol.events import Word
-from transcripts.subtitles import Cue, cues, timed_words
+from transcripts.formats.subtitles import Cue, cues, timed_words
 from transcripts.transcript import StoredSegment
 
 WORDS = st.lists(st.text("abcdefghijäß'-", min_size=1, max_size=50), min_size=1, max_size=60)

@@ -14,11 +14,11 @@ from support.answers import dump_of, entries_of
 from support.entries import event_of
 from support.valkey import ValkeyServer
 
-from broker.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
-from broker.lua import Script
 from broker.queries import probe
 from broker.redis_keys import CallKeys, Partition
-from broker.scripts import (
+from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
+from broker.redis_scripts.lua import Script
+from broker.redis_scripts.scripts import (
     ADOPT,
     APPEND,
     APPEND_AUDIO,
@@ -33,10 +33,10 @@ from broker.scripts import (
     TRY,
     WRITE_CHECKPOINT,
 )
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from protocol.calls.call import CallConfig, Role
 from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
-from protocol.jobs import Job, encode_job
+from protocol.events.event_codec import encode_event
+from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError

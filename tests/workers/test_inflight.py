@@ -6,7 +6,7 @@ import pytest
 
 from broker.redis_keys import Partition
 from protocol.events import SegmentId
-from protocol.jobs import Job
+from protocol.scheduling.jobs import Job
 from workers.engines.base import Effort
 from workers.inflight import InflightJobs, Selection
 from workers.job_queue import Claimed

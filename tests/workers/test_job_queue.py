@@ -7,10 +7,10 @@ from support.entries import event_of
 
 from broker.queries import fleet
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from protocol.calls.call import CallConfig, Role
 from protocol.events import Final, SegmentId, Span, Timing, Word
-from protocol.jobs import Job, encode_job
+from protocol.events.event_codec import encode_event
+from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError

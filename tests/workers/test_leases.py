@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 from support.job_streams import P0, JobStream, speech
 
-from protocol.worker_capacity import WorkerCapacity, encode_capacity
+from protocol.scheduling.worker_capacity import WorkerCapacity, encode_capacity
 from workers.job_queue import Claimed, WorkQueue
 
 NEVER = 3_600_000

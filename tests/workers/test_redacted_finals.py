@@ -13,12 +13,12 @@ from support.entries import event_of
 from support.job_streams import CALL, P0, working
 from support.redis_watch import everything_in, monitored
 
-from protocol.call import CallConfig, Role
-from protocol.event_codec import EventJsonWriter, encode_event, entry_of
+from protocol.calls.call import CallConfig, Role
+from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, TextForm
 from protocol.events import Final, Partial, SegmentId, SegmentRevised, Span, Timing, Word
-from protocol.jobs import Job, encode_job
+from protocol.events.event_codec import EventJsonWriter, encode_event, entry_of
 from protocol.redaction.policy import NO_REDACTION, Policy
-from protocol.text_form import AS_HEARD, AS_WRITTEN, TextForm
+from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import QueueFinal, StoreAudio
 from streaming.call_store import CallStore

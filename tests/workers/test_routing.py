@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 from support.answers import entries_of
 
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from protocol.events import SegmentId
-from protocol.jobs import VERSION, Job, decode_job, encode_job, stream_suffix, task_of
-from protocol.worker_capacity import Task
+from protocol.scheduling.jobs import VERSION, Job, decode_job, encode_job, stream_suffix, task_of
+from protocol.scheduling.worker_capacity import Task
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import QueueFinal, StoreAudio
 from streaming.call_store import CallStore

@@ -12,7 +12,7 @@ from support.engines import ContinuousTeller, LengthTeller
 from support.job_streams import P0, JobStream, speech, working
 
 from protocol.events import Final, SegmentFailed
-from protocol.worker_capacity import decode_capacity
+from protocol.scheduling.worker_capacity import decode_capacity
 from workers.engines.base import Capabilities, EngineBrokenError, Hypothesis, Utterance
 from workers.job_io import JobIO
 from workers.job_queue import WorkQueue

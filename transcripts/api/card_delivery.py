@@ -10,10 +10,10 @@ from redis.exceptions import RedisError
 from broker.call_commands import send_command
 from broker.erasure import is_in_progress
 from broker.redis_keys import CallKeys
-from protocol.call_commands import NO_ROOM_FOR_CARD, AddCard, CommandError
+from protocol.calls.call_commands import NO_ROOM_FOR_CARD, AddCard, CommandError
 from protocol.events import CardAdded
 
-from .errors import ApiError
+from .messages.errors import ApiError
 from .threads import StoreThreads
 
 _REPLY_SECONDS = 3.0

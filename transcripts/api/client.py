@@ -12,7 +12,7 @@ import msgspec
 from protocol.auth.web_access import is_loopback
 from protocol.operator_error import OperatorError
 
-from .bodies import ErrorBody
+from .messages.bodies import ErrorBody
 
 _SECONDS = 60.0
 """Longest wait for an answer: the deletion of a call from a large SQLite store takes some time."""

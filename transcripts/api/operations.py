@@ -15,8 +15,8 @@ from broker.http.uploads import BodyLimits, UploadError, read_body
 from protocol.auth.credentials import Scope
 from protocol.auth.http_routes import Route
 
-from .errors import ApiError
-from .responses import error_response
+from .messages.errors import ApiError
+from .messages.responses import error_response
 
 _LONGEST_BODY = 256 * 1024
 _SLOWEST = 1_000.0

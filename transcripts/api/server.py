@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
+from broker.credentials.shared_secret import SharedSecret
+from broker.event_log.pubsub import PubSubHub
 from broker.http.certificates import CertificateError
 from broker.http.event_stream import EventStreamEndpoint
 from broker.http.middleware import Endpoint, HttpMiddleware
 from broker.http.server import http_server
-from broker.pubsub import PubSubHub
-from broker.shared_secret import SharedSecret
 from protocol.auth.credentials import KeyringError
 from protocol.auth.http_routes import Route
 from protocol.operator_error import OperatorError
@@ -28,23 +28,23 @@ from ..live.view_stream import ViewStreams
 from ..store import Store
 from ..web.pages import page_endpoints
 from .access import ApiAccess
-from .board_routes import BoardRoutes
-from .call_routes import CallRoutes
 from .card_delivery import CardDelivery
-from .card_routes import CardRoutes
-from .connect_routes import ConnectRoutes
-from .errors import ApiError
-from .event_routes import EventRoutes
-from .health_routes import HealthRoutes
-from .live_routes import LiveRoutes
+from .messages.errors import ApiError
+from .messages.responses import error_response
 from .metrics import ApiMeter
-from .openapi import document
 from .operations import Operation
 from .page_credentials import PageCredentials
-from .reference_page import reference_page
-from .responses import error_response
-from .rule_routes import RuleRoutes, rules_in
-from .session_routes import SessionRoutes
+from .reference.openapi import document
+from .reference.reference_page import reference_page
+from .routes.board_routes import BoardRoutes
+from .routes.call_routes import CallRoutes
+from .routes.card_routes import CardRoutes
+from .routes.connect_routes import ConnectRoutes
+from .routes.event_routes import EventRoutes
+from .routes.health_routes import HealthRoutes
+from .routes.live_routes import LiveRoutes
+from .routes.rule_routes import RuleRoutes, rules_in
+from .routes.session_routes import SessionRoutes
 from .settings import ApiSettings
 from .threads import StoreThreads
 

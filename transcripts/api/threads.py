@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ..store import RefusedError, Store, StoreUnavailableError
-from .errors import ApiError
+from .messages.errors import ApiError
 
 _Result = TypeVar("_Result")
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from protocol.operator_error import OperatorError
 
-from .upgrade import NewerError, bring_up_to_date, is_current
+from .migrations.upgrade import NewerError, bring_up_to_date, is_current
 
 _ATTEMPTS = 3
 """Attempts to create the tables: processes that start at the same time can conflict."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, text
 
-from ..search_terms import Phrase, Query, terms_of
+from ..search.search_terms import Phrase, Query, terms_of
 
 TABLE = "segment_terms"
 

@@ -13,9 +13,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from broker.log_positions import read_log_status
-from broker.log_reader import LogReader, read_across_logs
-from broker.pubsub import PubSubHub
+from broker.event_log.log_positions import read_log_status
+from broker.event_log.log_reader import LogReader, read_across_logs
+from broker.event_log.pubsub import PubSubHub
 from broker.queries import server_time
 from broker.redis_keys import CallKeys, Partition
 from protocol.events import Entry

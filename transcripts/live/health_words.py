@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.fleet import Fleet
+from protocol.scheduling.fleet import Fleet
 
 LATE_SECONDS = 2.0
 """Age of the oldest waiting segment from which finals are noticeably late."""

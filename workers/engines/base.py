@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
-from protocol.worker_capacity import Task
+from protocol.scheduling.worker_capacity import Task
 
 from .errors import EngineError as EngineError  # noqa: PLC0414  # engines look for it here
 

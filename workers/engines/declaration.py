@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from .download import Progress
+from .common.download import Progress
 from .settings import EngineSettings
 
 

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from .common.download import Progress
 from .declaration import Automatic, Check, Declaration, Host
-from .download import Progress
 from .errors import EngineError
 from .granite.declaration import GRANITE
 from .mlx.declaration import MLX

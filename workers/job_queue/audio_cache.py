@@ -6,7 +6,7 @@ Any worker may get the next job of a segment; it fetches what it lacks.
 
 from collections import OrderedDict
 
-from protocol.jobs import Job
+from protocol.scheduling.jobs import Job
 
 OVERLAP = 64
 """Bytes fetched again, to see that Redis still has the audio that is kept."""

@@ -6,7 +6,12 @@ from redis.asyncio import Redis
 
 from broker.queries import server_time
 from broker.redis_keys import Partition
-from protocol.worker_capacity import FRESH_SECONDS, WorkerCapacity, encode_capacity, is_stale
+from protocol.scheduling.worker_capacity import (
+    FRESH_SECONDS,
+    WorkerCapacity,
+    encode_capacity,
+    is_stale,
+)
 
 
 class CapacityReports:

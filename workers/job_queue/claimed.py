@@ -7,7 +7,7 @@ from enum import StrEnum
 from redis.exceptions import RedisError
 
 from broker.redis_keys import CallKeys, Partition
-from protocol.jobs import Job
+from protocol.scheduling.jobs import Job
 
 from ..engines.base import Effort
 

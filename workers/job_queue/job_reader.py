@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from broker.redis_keys import Partition
-from protocol.jobs import JobError, decode_job
+from protocol.scheduling.jobs import JobError, decode_job
 
 from ..engines.base import Effort
 from .claimed import Claimed

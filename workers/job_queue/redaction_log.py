@@ -4,9 +4,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from broker.scripts import REVISE
-from protocol.event_codec import decode_entry, encode_event
+from broker.redis_scripts.scripts import REVISE
 from protocol.events import Entry, Final, SegmentId, SegmentRevised
+from protocol.events.event_codec import decode_entry, encode_event
 
 from .claimed import Claimed
 

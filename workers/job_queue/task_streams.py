@@ -5,10 +5,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from broker.leases import JOIN
 from broker.redis_keys import WORKERS, Partition
-from protocol.jobs import task_of
-from protocol.worker_capacity import Task
+from broker.redis_scripts.leases import JOIN
+from protocol.scheduling.jobs import task_of
+from protocol.scheduling.worker_capacity import Task
 
 
 class TaskStreams:

@@ -16,7 +16,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from broker.leases import (
+from broker.redis_keys import WORKERS, Partition
+from broker.redis_scripts.leases import (
     EXTEND,
     HAND_BACK,
     HANDED_BACK_MS,
@@ -25,10 +26,9 @@ from broker.leases import (
     REGISTER_STREAMS,
     TAKE_OVER,
 )
-from broker.redis_keys import WORKERS, Partition
-from broker.scripts import SETTLE, SUGGEST, TRY
-from protocol.jobs import stream_suffix
-from protocol.worker_capacity import Task
+from broker.redis_scripts.scripts import SETTLE, SUGGEST, TRY
+from protocol.scheduling.jobs import stream_suffix
+from protocol.scheduling.worker_capacity import Task
 
 from ..engines.base import Effort
 from .audio_reader import AudioReader

@@ -5,8 +5,8 @@ from dataclasses import replace
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
 from protocol.formatting.partials import shown_partial
-from protocol.jobs import Job
 from protocol.redaction.masking import collapsed
+from protocol.scheduling.jobs import Job
 
 from ..engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .keyword_match import keywords_in, written_as_listed

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from protocol.keywords import name_parts
+from protocol.calls.keywords import name_parts
 
 from ..engines.base import RecognisedWord
 from .ordinary_words import ORDINARY

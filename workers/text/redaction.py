@@ -8,11 +8,11 @@ final is committed only together with the state that it led to.
 from dataclasses import dataclass, replace
 
 from protocol.events import Final, Span, Withheld
-from protocol.jobs import Job
 from protocol.redaction.call_state import CallState
 from protocol.redaction.masking import apply, hide
 from protocol.redaction.policy import Policy
 from protocol.redaction.redactor import RecognisedText, Revision, redact
+from protocol.scheduling.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)

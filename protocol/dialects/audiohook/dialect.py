@@ -12,7 +12,6 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, ClassVar
 
-from ... import call
 from ...audio import AudioFormat
 from ...bridge_events import (
     AudioReceived,
@@ -26,7 +25,8 @@ from ...bridge_events import (
     LanguageChanged,
     UnreadableError,
 )
-from ...call import Role
+from ...calls import call
+from ...calls.call import Role
 from ...events import Account, CallEnded, Entry, Final, Partial
 from ..base import Message, Request
 from ..common import call_parameters, json_fields, locales, options

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ... import call
 from ...bridge_events import BridgeWarning, CallOpened, WarningCode
-from ...call import CallConfig, Keywords, Role
-from ...keywords import clean, split
-from ...text_form import AS_HEARD, AS_WRITTEN
+from ...calls import call
+from ...calls.call import CallConfig, Keywords, Role
+from ...calls.keywords import clean, split
+from ...calls.text_form import AS_HEARD, AS_WRITTEN
 from . import options
 from .options import Options, ignored
 

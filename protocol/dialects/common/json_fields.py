@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from ... import call
 from ...bridge_events import DialectError, UnreadableError
+from ...calls import call
 
 _LONGEST_CONTROL = 65_536
 """Bytes.  A control message in a binary frame has a few hundred bytes; a list of keywords some thousands."""

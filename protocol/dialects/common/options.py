@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import msgspec
 
-from ... import call
 from ...bridge_events import BridgeWarning, DialectError, WarningCode
-from ...keywords import split
+from ...calls import call
+from ...calls.keywords import split
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ...text_form import LONGEST_REPLACED, MOST_REPLACEMENTS, Replacement, Signs, TextForm
+from ...calls.text_form import LONGEST_REPLACED, MOST_REPLACEMENTS, Replacement, Signs, TextForm
 from . import options
 from .options import Options
 

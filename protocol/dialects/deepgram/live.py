@@ -23,9 +23,9 @@ from ...bridge_events import (
     MarkReceived,
     WarningCode,
 )
+from ...calls.keywords import MOST_TERMS, clean
 from ...clock import CALL_RATE
 from ...events import CallEnded, CallWarning, Entry
-from ...keywords import MOST_TERMS, clean
 from ..base import Message, Request
 from ..common import json_fields
 from ..common.codec_stream import Compressed

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import DialectError
-from ...wav import Samples, parse_wav, samples
+from ...codecs.wav import Samples, parse_wav, samples
 from ..base import Request
 from ..common import json_fields
 from .live_results import LiveResults, best_of, text_of

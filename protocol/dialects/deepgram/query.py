@@ -4,15 +4,15 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from ... import call
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import BridgeWarning, CallOpened, DialectError
-from ...call import CallConfig, Keywords, Role
+from ...calls import call
+from ...calls.call import CallConfig, Keywords, Role
+from ...calls.keywords import clean, split
+from ...calls.text_form import Signs, TextForm
 from ...codecs.decoder import RATE, Codec
-from ...keywords import clean, split
 from ...numbers.languages import SUPPORTED
 from ...redaction.policy import CARD_DATA, DataKind
-from ...text_form import Signs, TextForm
 from ..base import Request
 from ..common import call_parameters, options
 from ..common.options import Options

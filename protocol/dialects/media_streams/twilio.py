@@ -19,9 +19,9 @@ from ...bridge_events import (
     EarlyError,
     MarkReceived,
 )
+from ...calls.keywords import split
 from ...clock import CALL_RATE
 from ...events import Entry
-from ...keywords import split
 from ..base import Message, Request
 from ..common import call_parameters, json_fields, options
 from ..common.options import Options

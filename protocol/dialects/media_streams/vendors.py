@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...audio import Encoding
-from ...call import Role
+from ...calls.call import Role
 from ...codecs.decoder import Codec
 
 _INBOUND_OUTBOUND = {"inbound": Role.CUSTOMER, "outbound": Role.AGENT}

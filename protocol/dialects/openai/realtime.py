@@ -19,10 +19,10 @@ from ...bridge_events import (
     MarkReceived,
     UnreadableError,
 )
-from ...call import CallConfig, Keywords
+from ...calls.call import CallConfig, Keywords
+from ...calls.keywords import CleanKeywords
+from ...calls.text_form import AS_WRITTEN
 from ...events import Entry
-from ...keywords import CleanKeywords
-from ...text_form import AS_WRITTEN
 from ..base import Message, Request
 from ..common import call_parameters, json_fields
 from ..common.deinterleave import Interleaved

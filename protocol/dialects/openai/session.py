@@ -6,7 +6,7 @@ from typing import Any
 
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import BridgeWarning, DialectError
-from ...keywords import CleanKeywords, clean, split
+from ...calls.keywords import CleanKeywords, clean, split
 from ..common import json_fields, options
 from ..common.options import Options
 

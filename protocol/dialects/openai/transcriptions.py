@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from ...bridge_events import DialectError
-from ...call import language as language_code
+from ...calls.call import language as language_code
+from ...calls.keywords import split
 from ...clock import cue_time
-from ...keywords import split
+from ...outgoing.webhooks import Secret, SecretError
 from ...plain_text import plain, without_arrow
-from ...webhooks import Secret, SecretError
 from ..base import Request
 from ..deepgram.live_results import LiveResults, best_of, text_of
 

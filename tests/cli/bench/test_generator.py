@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from cli.bench.load_plan import LoadPlan, LoadReport
+from cli.bench.load_generator.load_plan import LoadPlan, LoadReport
 from cli.bench.row import faults_of
 
 ENDED = {"type": "call.ended", "reason": "completed"}
@@ -51,7 +51,7 @@ async def server(
 async def generate(url: str, audio: Path, seconds: float = 2.0, **changed: object) -> LoadReport:
     """Run the generator for that time; all but its first second is measured."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.bench.generator"),
+        *(sys.executable, "-m", "cli.bench.load_generator.generator"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

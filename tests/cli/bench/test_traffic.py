@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cli.bench.traffic import (
+from cli.bench.load_generator.traffic import (
     TRAFFIC,
     Degraded,
     Ended,
@@ -16,7 +16,7 @@ from cli.bench.traffic import (
     Reply,
     read_event,
 )
-from cli.bench.websocket_client import BINARY, AddressError, Server
+from cli.bench.load_generator.websocket_client import BINARY, AddressError, Server
 from protocol.audio import Encoding, decode
 from protocol.bridge_events import AudioReceived, BridgeEvent, CallClosed, CallOpened
 from protocol.dialects import registry

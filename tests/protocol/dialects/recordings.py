@@ -23,8 +23,8 @@ from protocol import events
 from protocol.bridge_events import BridgeEvent, CallOpened
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, Request
-from protocol.event_codec import entry_of
 from protocol.events import Entry, Partial
+from protocol.events.event_codec import entry_of
 
 FOLDER = Path(__file__).parent / "recorded"
 

@@ -14,9 +14,9 @@ from protocol.bridge_events import (
     FinalizeRequested,
     KeywordsChanged,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
+from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, TextForm
 from protocol.dialects.assemblyai import AssemblyAI
-from protocol.event_codec import entry_of
 from protocol.events import (
     CallEnded,
     CallWarning,
@@ -32,7 +32,7 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
-from protocol.text_form import AS_HEARD, AS_WRITTEN, TextForm
+from protocol.events.event_codec import entry_of
 
 SPAN = Span(0, 8_000)
 

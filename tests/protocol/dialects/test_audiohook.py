@@ -22,11 +22,11 @@ from protocol.bridge_events import (
     LanguageChanged,
     WarningCode,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects.audiohook.dialect import AudioHook
 from protocol.dialects.audiohook.messages import duration_of, samples_of
-from protocol.event_codec import entry_of
 from protocol.events import Account, CallEnded, Entry, Final, Partial, SegmentId, Span, Timing, Word
+from protocol.events.event_codec import entry_of
 
 SESSION = "c328eb04-b111-435b-a779-3132e23c52b3"
 NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from protocol.audio import Encoding, encode
 from protocol.bridge_events import AudioReceived, CallClosed, CallOpened, DialectError, DtmfReceived
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects.audiosocket import (
     GREETING,
     HANG_UP,

@@ -7,7 +7,7 @@ import pytest
 from recordings import request
 
 from protocol.bridge_events import CallOpened, WarningCode
-from protocol.call import adapted_call_id
+from protocol.calls.call import adapted_call_id
 from protocol.dialects import registry
 
 SIP = "a84b4c76e66710@pc33.example.com"

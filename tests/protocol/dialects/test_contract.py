@@ -21,10 +21,9 @@ from protocol.bridge_events import (
     KeywordsChanged,
     MarkReceived,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Request
-from protocol.event_codec import encode_event, entry_of
 from protocol.events import (
     AudioGap,
     CallEnded,
@@ -43,6 +42,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import encode_event, entry_of
 
 RECORDINGS = {name: load(name) for name in names()}
 

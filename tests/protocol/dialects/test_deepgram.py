@@ -17,10 +17,10 @@ from protocol.bridge_events import (
     KeywordsChanged,
     MarkReceived,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
+from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, Replacement, Signs, TextForm
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.query import terms
-from protocol.event_codec import entry_of
 from protocol.events import (
     CallEnded,
     CallStarted,
@@ -38,8 +38,8 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
+from protocol.events.event_codec import entry_of
 from protocol.redaction.policy import CARD_DATA, DataKind
-from protocol.text_form import AS_HEARD, AS_WRITTEN, Replacement, Signs, TextForm
 
 RAW = "encoding=linear16&sample_rate=8000"
 WORDS = (Word("Hello", 0, 4_000, 0.9), Word("you", 4_000, 8_000, 0.7))

@@ -11,10 +11,10 @@ from recordings import request as live_request
 
 from protocol.audio import Encoding, encode
 from protocol.bridge_events import DialectError
+from protocol.codecs.wav import Samples
 from protocol.dialects.base import Request
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live, recording
-from protocol.wav import Samples
 
 LEFT, RIGHT = np.array([1, 3], np.int16), np.array([2, 4], np.int16)
 

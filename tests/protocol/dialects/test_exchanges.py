@@ -15,7 +15,7 @@ from protocol.bridge_events import (
     DtmfReceived,
     EarlyError,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, ErrorReporting, LateOpening
 

@@ -19,11 +19,11 @@ from protocol.bridge_events import (
     KeywordsChanged,
     MarkReceived,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
-from protocol.event_codec import entry_of
 from protocol.events import MarkReached
+from protocol.events.event_codec import entry_of
 
 RECORDED = load("native").messages
 

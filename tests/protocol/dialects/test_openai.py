@@ -19,7 +19,6 @@ from protocol.bridge_events import (
     MarkReceived,
 )
 from protocol.dialects.openai.realtime import OpenAI
-from protocol.event_codec import entry_of
 from protocol.events import (
     CallWarning,
     Fault,
@@ -36,6 +35,7 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
+from protocol.events.event_codec import entry_of
 
 
 def openai() -> OpenAI:

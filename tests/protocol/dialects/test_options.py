@@ -8,7 +8,7 @@ import pytest
 from recordings import RECORDED_OPENINGS, opening, request
 
 from protocol.bridge_events import CallOpened, EarlyError, WarningCode
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect, LateOpening
 from protocol.dialects.common import call_parameters, options

@@ -17,12 +17,12 @@ from protocol.bridge_events import (
     DtmfReceived,
     MarkReceived,
 )
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects.base import Request
 from protocol.dialects.media_streams.twilio import MediaStreams
 from protocol.dialects.media_streams.vendors import TELNYX
-from protocol.event_codec import entry_of
 from protocol.events import MarkReached
+from protocol.events.event_codec import entry_of
 
 RECORDED = [json.loads(message) for message in load("twilio").messages]
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.calls.text_form import AS_WRITTEN, MOST_REPLACEMENTS, Replacement, TextForm
 from protocol.events import Final, Redaction, SegmentId, Span, Timing, Word
 from protocol.formatting.formatter import format_texts, formatted, shown_items, unformatted
 from protocol.numbers.languages import LEXICONS, lexicon_of
-from protocol.text_form import AS_WRITTEN, MOST_REPLACEMENTS, Replacement, TextForm
 
 TABLE = Path(__file__).with_name("written_forms.tsv")
 CASES = list(csv.DictReader(TABLE.open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.calls.text_form import AS_WRITTEN, Replacement, TextForm
 from protocol.formatting.partials import shown_partial
 from protocol.numbers.languages import LEXICONS
-from protocol.text_form import AS_WRITTEN, Replacement, TextForm
 
 TABLE = Path(__file__).with_name("written_forms.tsv")
 SAID = {

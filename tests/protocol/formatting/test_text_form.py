@@ -2,9 +2,9 @@
 
 import pytest
 
+from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, Replacement, Signs, TextForm
 from protocol.events import Final, Redaction, SegmentId, Span, Timing, Word
 from protocol.formatting.formatter import formatted, shown_items, unformatted
-from protocol.text_form import AS_HEARD, AS_WRITTEN, Replacement, Signs, TextForm
 
 PLAIN = TextForm(signs=Signs.RESTORED)
 BARE = TextForm(signs=Signs.REMOVED)

@@ -24,8 +24,8 @@ from streaming.audio.channel_segmenter import (
 )
 from streaming.audio.endpointing import Endpointing, Reason
 from streaming.audio.resampler import to_pcm
-from streaming.audio.silero import Silero, VadQuery, VadResult, silero_weights
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult, silero_weights
+from streaming.audio.voice_activity.vad_choice import Vad
 
 SECOND = 8_000
 

@@ -14,7 +14,7 @@ from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.channel_segmenter import ChannelSegmenter, SegmentClosed, run_vad_single
 from streaming.audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from streaming.audio.quality.monitor import QualityMonitor
-from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero, silero_weights
 
 SPEECH = Path(__file__).parents[2] / "speech"
 SECOND = 8_000

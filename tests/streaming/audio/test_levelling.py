@@ -12,7 +12,7 @@ from protocol.events import Fault, Span
 from streaming.audio.channel_segmenter import ChannelSegmenter, SegmentClosed, run_vad_single
 from streaming.audio.levelling import MOST_DB, Leveller
 from streaming.audio.quality.monitor import QualityMonitor
-from streaming.audio.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero, silero_weights
 
 SECOND, TICK = 8_000, 160
 SPEECH = Path(__file__).parents[2] / "speech"

@@ -16,7 +16,7 @@ from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.events import Fault, LineWarning, Span
 from streaming.audio.channel_segmenter import ChannelSegmenter, run_vad_single
 from streaming.audio.quality.monitor import QualityMonitor
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.vad_choice import Vad
 
 SECOND = 8_000
 IN_TIME = 3 * SECOND

@@ -8,7 +8,7 @@ import pytest
 
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from streaming.audio.silero import CONTEXT, WINDOW, Silero, VadQuery, silero_weights
+from streaming.audio.voice_activity.silero import CONTEXT, WINDOW, Silero, VadQuery, silero_weights
 
 _CALL = Path(__file__).parents[3] / "cli" / "demo" / "call.wav"
 

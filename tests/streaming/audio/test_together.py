@@ -10,8 +10,8 @@ from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.dtmf import DtmfDetector, Key, detect
 from streaming.audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from streaming.audio.levelling import Leveller
-from streaming.audio.vad import Detector, Tick, classify
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.vad import Detector, Tick, classify
+from streaming.audio.voice_activity.vad_choice import Vad
 
 TONES = {"1": (697, 1209), "5": (770, 1336), "#": (941, 1477)}
 

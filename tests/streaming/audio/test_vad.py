@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from protocol.audio import Pcm
-from streaming.audio.silero import (
+from streaming.audio.voice_activity.silero import (
     CONTEXT,
     WINDOW,
     Floats,
@@ -14,8 +14,8 @@ from streaming.audio.silero import (
     VadResult,
     silero_weights,
 )
-from streaming.audio.vad import Detector, Tick, available
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.vad import Detector, Tick, available
+from streaming.audio.voice_activity.vad_choice import Vad
 
 TICK = 160
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from support.entries import event_of
 
-from protocol.call import CallConfig, Keywords, Role
-from protocol.event_codec import entry_of
+from protocol.calls.call import CallConfig, Keywords, Role
 from protocol.events import (
     CallEnded,
     CallWarning,
@@ -20,7 +19,8 @@ from protocol.events import (
     Span,
     Timing,
 )
-from protocol.jobs import Job, decode_job
+from protocol.events.event_codec import entry_of
+from protocol.scheduling.jobs import Job, decode_job
 from streaming.audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened
 from streaming.audio.endpointing import Reason
 from streaming.call.call import Call, Identity, Phase

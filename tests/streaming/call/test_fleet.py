@@ -13,9 +13,9 @@ from broker.redis_keys import Partition
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
 from protocol.events import LoadLevel
-from protocol.fleet import Fleet, QueueDepth
-from protocol.worker_capacity import Task, WorkerCapacity
-from streaming.call.task_load import TaskLoads
+from protocol.scheduling.fleet import Fleet, QueueDepth
+from protocol.scheduling.worker_capacity import Task, WorkerCapacity
+from streaming.overload.task_load import TaskLoads
 from workers.engines.base import Capabilities
 from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings

@@ -3,8 +3,8 @@
 import pytest
 
 from protocol.events import LoadLevel
-from streaming.call.gateway_load import GatewayLoad, LoopSample
-from streaming.call.retry_times import RetryTimes
+from streaming.overload.gateway_load import GatewayLoad, LoopSample
+from streaming.overload.retry_times import RetryTimes
 
 QUARTERS = 4
 """Samples in a second."""

@@ -12,10 +12,10 @@ from websockets.exceptions import InvalidStatus
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
-from protocol.backlog import Backlog, capacity_of
 from protocol.events import LoadLevel
-from protocol.worker_capacity import WorkerCapacity
-from streaming.call.load_shedding import LoadShedder
+from protocol.scheduling.backlog import Backlog, capacity_of
+from protocol.scheduling.worker_capacity import WorkerCapacity
+from streaming.overload.load_shedding import LoadShedder
 from streaming.settings import GatewaySettings
 
 PROMPT = Path(__file__).parent.parent.parent / "speech" / "prompts" / "vm-rec-busy.wav"

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from support.entries import event_of
 
-from protocol.call import CallConfig, Keywords, Role
-from protocol.event_codec import entry_of
+from protocol.calls.call import CallConfig, Keywords, Role
 from protocol.events import (
     Account,
     AudioGap,
@@ -27,6 +26,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import entry_of
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.call.call import Call, Identity
 from streaming.call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint, hashed

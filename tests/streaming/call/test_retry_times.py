@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from streaming.call.retry_times import RetryTimes
+from streaming.overload.retry_times import RetryTimes
 
 
 def test_refused_clients_come_back_spread_over_the_next_seconds() -> None:

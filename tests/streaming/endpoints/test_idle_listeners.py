@@ -12,8 +12,8 @@ from support.pipeline import calling, gateway, pipeline
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from broker.log_reader import LogReader
-from broker.pubsub import PubSubHub
+from broker.event_log.log_reader import LogReader
+from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
 from protocol.events import LogEntry
 from streaming.settings import GatewaySettings

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from protocol.audio import Encoding
+from protocol.codecs.wav import samples
 from protocol.dialects.deepgram.live_results import LiveResults
-from protocol.wav import samples
 from streaming.endpoints.recordings import RecordingSocket, messages
 
 STARTED = '{"type":"SpeechStarted"}'

@@ -22,8 +22,8 @@ from support.stored import stored_call
 from broker.redis_keys import DeliveryKeys
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from protocol.destinations import Destinations, read_networks
 from protocol.dialects.openai.transcriptions import Callback
+from protocol.outgoing.destinations import Destinations, read_networks
 from streaming.endpoints.job_callbacks import JobCallbacks
 from streaming.settings import GatewaySettings
 

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from protocol.dialects.base import Message, Request
 from protocol.dialects.jambonz import Jambonz
 from streaming.call.bad_messages import Tolerance
-from streaming.session.bridge_session import Session
-from streaming.session.joined_call import CallHandle
+from streaming.session.bridge.bridge_session import Session
+from streaming.session.calls.joined_call import CallHandle
 from streaming.settings import GatewaySettings
 
 FRAMES = 10

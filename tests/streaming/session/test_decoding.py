@@ -21,7 +21,7 @@ from protocol.bridge_events import (
     EncodedAudioReceived,
     FinalizeRequested,
 )
-from streaming.session.decoding import STEP_MS, cut, steps
+from streaming.session.bridge.decoding import STEP_MS, cut, steps
 
 
 def audio(length: int, channel: int = 0, position: int | None = None) -> AudioReceived:

@@ -10,15 +10,15 @@ from redis.asyncio import Redis
 from support.servers import cluster, watched_pair
 from support.valkey import ValkeyServer
 
-from broker.blocking_connection import connect_blocking
-from broker.connection import connect
+from broker.connections.blocking_connection import connect_blocking
+from broker.connections.connection import connect
 from broker.redis_keys import CallKeys
-from broker.scripts import HEARTBEAT
-from protocol.call import CallConfig, Role
+from broker.redis_scripts.scripts import HEARTBEAT
+from protocol.calls.call import CallConfig, Role
 from protocol.settings import RedisSettings
 from streaming.call.checkpoint import Checkpoint
-from streaming.call.gateway_load import LoopSample
 from streaming.call_store import CallStore
+from streaming.overload.gateway_load import LoopSample
 from streaming.session.cpu_times import CpuTimes, thread_times
 from streaming.session.heartbeat import Heartbeat, LoopWatch
 

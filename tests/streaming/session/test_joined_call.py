@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from protocol.call import Role
+from protocol.calls.call import Role
 from protocol.dialects.audiosocket import HANG_UP, Frame, FrameSplitter
 from protocol.dialects.common import call_parameters
 from streaming.settings import GatewaySettings

@@ -4,17 +4,17 @@ import pytest
 from redis.asyncio import Redis
 from support.entries import event_of
 
-from broker.log_reader import LogReader
-from broker.pubsub import PubSubHub
+from broker.event_log.log_reader import LogReader
+from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import LanguageChanged
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from protocol.events import CallWarning
 from streaming.call.call import Call, Identity
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger
 from streaming.call_store import CallStore
-from streaming.session.live_call import LiveCall
+from streaming.session.calls.live_call import LiveCall
 
 
 @pytest.mark.parametrize(("language", "then"), [("de", "de"), ("sw", "en")])

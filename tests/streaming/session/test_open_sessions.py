@@ -11,7 +11,7 @@ from support.pipeline import calling
 
 from streaming.metrics import GatewayMeter
 from streaming.server import Gateway
-from streaming.session.open_sessions import OpenSessions
+from streaming.session.bridge.open_sessions import OpenSessions
 from streaming.settings import GatewaySettings
 
 

@@ -4,9 +4,9 @@ import pytest
 from redis.asyncio import Redis
 
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
-from protocol.event_codec import encode_event
+from protocol.calls.call import CallConfig, Role
 from protocol.events import CallEnded, CallStarted
+from protocol.events.event_codec import encode_event
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import LogEvent
 from streaming.call.recovery import RecoveredCall

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from protocol.audio import Pcm
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from protocol.clock import at_rate
 from protocol.events import Account
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.resampler import internal_rate
 from streaming.audio.vad_batcher import VadBatcher
-from streaming.audio.vad_choice import Vad
+from streaming.audio.voice_activity.vad_choice import Vad
 from streaming.call.call import Call, Identity
 from streaming.call.ledger import Ledger
-from streaming.session.channel import Channel, ChannelOrigin
+from streaming.session.calls.channel import Channel, ChannelOrigin
 
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000]
 

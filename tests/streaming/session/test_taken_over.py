@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
-from broker.pubsub import PubSubHub
+from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
 from protocol.bridge_events import (
     AudioReceived,
@@ -21,17 +21,17 @@ from protocol.bridge_events import (
     KeywordsChanged,
     LanguageChanged,
 )
-from protocol.call import CallConfig, Keywords, Role
+from protocol.calls.call import CallConfig, Keywords, Role
 from protocol.dialects.base import Request
 from protocol.dialects.native import Native
 from protocol.events import Account, LoadLevel
 from streaming.audio.vad_batcher import VadBatcher
-from streaming.audio.vad_choice import Vad
-from streaming.call.gateway_load import LoopSample
+from streaming.audio.voice_activity.vad_choice import Vad
 from streaming.call_store import OverloadedError, SupersededError
+from streaming.overload.gateway_load import LoopSample
 from streaming.session.call_registry import CallRegistry
-from streaming.session.joined_call import StreamHandle
-from streaming.session.live_call import LiveCall
+from streaming.session.calls.joined_call import StreamHandle
+from streaming.session.calls.live_call import LiveCall
 from streaming.settings import GatewaySettings
 
 SAID = CallOpened(

@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 
 from broker.queries import EntryId, Probe
 from broker.redis_keys import CallKeys, Partition
-from protocol.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Role
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import LogEvent
 from streaming.call_store import CallStore

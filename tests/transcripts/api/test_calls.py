@@ -13,9 +13,9 @@ from support.api import RunningApi, running_api
 from support.call_records import CALL, ended, final, recorded, started
 
 from broker.redis_keys import CallKeys
-from protocol.event_codec import encode_event
 from protocol.events import SegmentId
-from transcripts.export import FORMS
+from protocol.events.event_codec import encode_event
+from transcripts.formats.export import FORMS
 from transcripts.store import Store
 
 

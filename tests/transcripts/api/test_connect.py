@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from support.api import bearer, running_api
 from support.credentials import site
 
-from broker.key_changes import read_keys
+from broker.credentials.key_changes import read_keys
 from cli import keys
 from protocol.auth.credentials import Scope
 from transcripts.api.settings import ApiSettings

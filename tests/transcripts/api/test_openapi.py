@@ -21,7 +21,7 @@ from support.api import running_api
 from support.call_records import CALL, recorded
 from support.valkey import ValkeyServer
 
-from broker.connection import connect
+from broker.connections.connection import connect
 from protocol.settings import RedisSettings
 from transcripts.store import Store
 

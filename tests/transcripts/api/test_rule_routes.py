@@ -2,9 +2,9 @@
 
 from redis.asyncio import Redis
 
-from broker.pubsub import PubSubHub
+from broker.event_log.pubsub import PubSubHub
 from protocol.events import CardAdded
-from transcripts.api.rule_routes import RuleRoutes
+from transcripts.api.routes.rule_routes import RuleRoutes
 from transcripts.api.threads import StoreThreads
 from transcripts.live.follower import Follower
 from transcripts.live.rule_runner import RuleRunner

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from protocol.call import Role
-from protocol.event_codec import entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     Account,
     AudioGap,
@@ -25,6 +24,7 @@ from protocol.events import (
     TranscriptEvent,
     Word,
 )
+from protocol.events.event_codec import entry_of
 from transcripts.live.board import Board, View
 from transcripts.live.call_state import LONGEST_WORDS, CallState
 from transcripts.live.rows import live_row

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.fleet import Fleet, QueueDepth
-from protocol.worker_capacity import WorkerCapacity
+from protocol.scheduling.fleet import Fleet, QueueDepth
+from protocol.scheduling.worker_capacity import WorkerCapacity
 from transcripts.live.health_words import Level, Measured, sentences, worst
 
 ENGLISH = ("en", "en")

@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from protocol.call import Role
-from protocol.event_codec import entry_of
+from protocol.calls.call import Role
 from protocol.events import (
     Audience,
     CallStarted,
@@ -19,6 +18,7 @@ from protocol.events import (
     Timing,
     Word,
 )
+from protocol.events.event_codec import entry_of
 from transcripts.live.rule_engine import CallRules
 from transcripts.live.rules import MOST_RULES, CardText, Rule, RuleError, When, checked, read_yaml
 

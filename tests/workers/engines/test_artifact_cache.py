@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.engines.artifact_cache import MANIFEST, build_once, default_cache, intact
+from workers.engines.common.artifact_cache import MANIFEST, build_once, default_cache, intact
 
 
 class Maker:

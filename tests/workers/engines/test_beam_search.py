@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.engines.beam_search import Beam, Bias, Found, Greedy, SearchLimits, log_softmax
+from workers.engines.common.beam_search import Beam, Bias, Found, Greedy, SearchLimits, log_softmax
 
 START, END, A, B, C, D = range(6)
 Table = Mapping[Sequence[int], Mapping[int, float]]

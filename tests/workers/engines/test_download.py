@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workers.engines.base import EngineError
-from workers.engines.download import fetch
+from workers.engines.common.download import fetch
 
 CONTENT = bytes(range(256)) * 8_192
 PINNED = hashlib.sha256(CONTENT).hexdigest()

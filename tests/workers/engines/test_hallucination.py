@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.events import Withheld
-from workers.engines.hallucination import (
+from workers.engines.common.hallucination import (
     WordEvidence,
     believable,
     carried_away,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from workers.engines.keyword_ranking import by_sound, in_order
+from workers.engines.common.keyword_ranking import by_sound, in_order
 
 _SYLLABLES = (
     "ba",

@@ -1,5 +1,5 @@
 from protocol.events import SegmentId
-from protocol.jobs import Job
+from protocol.scheduling.jobs import Job
 from workers.job_queue.audio_cache import OVERLAP, AudioCache
 
 

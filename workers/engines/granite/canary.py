@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base import Samples
-from ..recording import LONGEST_CLIP, read_clip
+from ..common.recording import LONGEST_CLIP, read_clip
 from .acoustic.mel import RATE
 from .checkpoint import CheckpointError, ModelCheckpoint
 from .model import DecoderFactory, LoadedModel

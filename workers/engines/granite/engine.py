@@ -21,7 +21,7 @@ from ..base import (
     Hypothesis,
     Utterance,
 )
-from ..keyword_ranking import by_sound, in_order
+from ..common.keyword_ranking import by_sound, in_order
 from .acoustic.mel import RATE
 from .device import translate_device_errors
 from .finals.alignment import AlignmentQueue

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import hallucination
 from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
@@ -23,10 +22,11 @@ from ..base import (
     Utterance,
     check,
 )
+from ..common import hallucination
+from ..common.keyword_list import listed
 from ..granite.checkpoint import CheckpointError, fetched
 from ..granite.text.prompts import LANGUAGES, TRANSLATIONS, PromptTable, table_of
 from ..granite.text.stopping import most_tokens
-from ..keyword_list import listed
 from .settings import MlxSettings
 
 RATE = 16_000

@@ -23,7 +23,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from ..download import Progress
+from ..common.download import Progress
 from .weights import DECODER, ENCODER
 
 Values = Mapping[str, npt.NDArray[Any]]

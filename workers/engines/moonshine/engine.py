@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from protocol.calls.keywords import name_parts
 from protocol.clock import ENGINE_RATE
-from protocol.keywords import name_parts
 
-from .. import hallucination
 from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
@@ -31,8 +30,9 @@ from ..base import (
     Utterance,
     check,
 )
-from ..beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
-from ..download import Progress
+from ..common import hallucination
+from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.download import Progress
 from . import weights
 from .tokens import END, START, Vocabulary, read_vocabulary
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
 
-from ..artifact_cache import build_once, default_cache, sha256_of
-from ..download import Progress, fetch
+from ..common.artifact_cache import build_once, default_cache, sha256_of
+from ..common.download import Progress, fetch
 from ..errors import EngineError
 
 PACKAGE = "moonshine_cpp"

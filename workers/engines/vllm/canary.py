@@ -11,7 +11,7 @@ from typing import Protocol
 import jiwer
 
 from ..base import EngineBrokenError, EngineError, Hypothesis, Utterance
-from ..recording import read_clip
+from ..common.recording import read_clip
 from .settings import VllmSettings
 
 _MOST_WRONG = 0.5

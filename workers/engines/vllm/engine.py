@@ -11,7 +11,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import count
 
-from .. import hallucination
 from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
@@ -22,9 +21,10 @@ from ..base import (
     Utterance,
     check,
 )
+from ..common import hallucination
+from ..common.keyword_list import listed
 from ..granite.text.prompts import LANGUAGES, TRANSLATIONS
 from ..granite.text.stopping import most_tokens
-from ..keyword_list import listed
 from .canary import check_canary
 from .chat import RATE, Reply, request
 from .client import ChatClient

@@ -17,7 +17,6 @@ from faster_whisper.transcribe import Segment, Word
 from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
 
-from .. import hallucination
 from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
@@ -28,7 +27,8 @@ from ..base import (
     Utterance,
     check,
 )
-from ..keyword_ranking import by_sound, in_order
+from ..common import hallucination
+from ..common.keyword_ranking import by_sound, in_order
 
 HUB = "Systran/faster-whisper-base"
 REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"

@@ -16,6 +16,7 @@ tiny_granite = pytest.importorskip("support.tiny_granite")
 
 from support import granite_repository  # noqa: E402 - needs the optional extra
 
+from workers.engines.common.recording import read_clip  # noqa: E402
 from workers.engines.errors import EngineError  # noqa: E402
 from workers.engines.granite.canary import (  # noqa: E402
     Answers,
@@ -23,7 +24,6 @@ from workers.engines.granite.canary import (  # noqa: E402
     answers_for,
     check_answers,
 )
-from workers.engines.recording import read_clip  # noqa: E402
 
 PIN = PINS[DEFAULT_MODEL]
 Document = dict[str, Any]

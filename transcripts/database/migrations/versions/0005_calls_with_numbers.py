@@ -32,7 +32,8 @@ from sqlalchemy import (
 )
 
 from protocol.tenants import parted
-from transcripts.database import legacy, search_index
+from transcripts.database import search_index
+from transcripts.database.migrations import legacy
 from transcripts.transcript import root_of
 
 revision = "5"

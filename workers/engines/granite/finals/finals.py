@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from ... import hallucination
 from ...base import Hypothesis, RecognisedWord
+from ...common import hallucination
 from ..acoustic.ctc import DIGITS, Aligned, LogProbs, place, spans, support
 from ..acoustic.mel import RATE
 from ..text.stopping import StoppingRule

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from protocol.keywords import clean
+from protocol.calls.keywords import clean
 
 from .prompts import BEFORE_AUDIO, BEHIND_TURN
 

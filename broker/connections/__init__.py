@@ -1,0 +1,1 @@
+"""Connections to Redis: asynchronous, blocking, and pipelines that several calls share."""

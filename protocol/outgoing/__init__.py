@@ -1,0 +1,1 @@
+"""Requests to other systems: allowed destinations, signatures and retry times. Pure."""

@@ -1,0 +1,1 @@
+"""Jobs for workers, the capacity that workers report, and the waiting time that follows. Pure."""

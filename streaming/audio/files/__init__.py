@@ -1,0 +1,1 @@
+"""Compressed audio files, decoded in a confined child process."""

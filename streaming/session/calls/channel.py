@@ -1,0 +1,441 @@
+"""One channel of a call: turns frames in any order into sound events, gaps and warnings for the call."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from typing import assert_never
+
+import numpy as np
+
+from protocol.audio import Pcm
+from protocol.clock import CALL_RATE, at_rate, from_rate
+from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
+
+from ...audio.channel_segmenter import (
+    ChannelSegmenter,
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SoundEvent,
+)
+from ...audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
+from ...audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
+from ...audio.quality.monitor import QualityMonitor, reason
+from ...audio.replay import Lost, Received, Replay
+from ...audio.resampler import RateConverter, internal_rate
+from ...audio.vad_batcher import VadBatcher
+from ...audio_writer import CallAudio
+from ...call.call import Call
+
+_CHECK_SECONDS = 0.1
+"""Seconds between two measurements of the speed of arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOrigin:
+    """Where a channel begins: after 0 if another connection owned the call before.  Samples of the call clock."""
+
+    position: int = 0
+    segments: int = 0
+    totals: ChannelTotals = field(default_factory=ChannelTotals)
+
+    def place_all(self, events: Sequence[SoundEvent]) -> Sequence[SoundEvent]:
+        """Convert events of a `ChannelSegmenter` to the segment numbers and the clock of the whole call."""
+        if not self.position and not self.segments:
+            return events
+        return [self.place(event) for event in events]
+
+    def place(self, event: SoundEvent) -> SoundEvent:
+        """Convert one event."""
+        number = event.number + self.segments
+        match event:
+            case SegmentOpened(start=start):
+                return replace(event, number=number, start=start + self.position)
+            case SegmentClosed(span=span):
+                span = Span(span.start + self.position, span.end + self.position)
+                return replace(event, number=number, span=span)
+            case SegmentGrew():
+                return replace(event, number=number)
+            case _:
+                assert_never(event)
+
+
+class Channel:
+    """
+    Puts frames in order, segments the audio, and passes the results to the call.
+
+    Signal path: `JitterBuffer`, `RateConverter`, `DtmfDetector`, `ChannelSegmenter`, `QualityMonitor`, `Call`.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        rate: int,
+        segmenter: ChannelSegmenter,
+        vad_batcher: VadBatcher,
+        call: Call,
+        origin: ChannelOrigin,
+        quality_monitor: QualityMonitor,
+        clock: Callable[[], float] = time.monotonic,
+        audio: CallAudio | None = None,
+    ) -> None:
+        """
+        `rate`: sample rate of the bridge, in Hz; `quality_monitor`: shared by all channels of the call.
+
+        `clock` returns monotonic seconds, for the arrival times of audio.  `audio`: None if it is not kept.
+        """
+        self._number = number
+        self._rate = rate
+        self._scale = internal_rate(rate) // CALL_RATE
+        self._origin = origin
+        self._jitter_buffer = JitterBuffer(rate, start=at_rate(origin.position, rate))
+        self._converter = RateConverter(rate, self._jitter_buffer.next)
+        self._unchecked: deque[tuple[int, Pcm]] = deque()
+        """
+        Frames not yet passed to the `QualityMonitor`, because the segmenter has not decided yet where they contain
+        speech.  Each with its first sample, at the bridge's rate.
+        """
+
+        self._quality_due = 0
+        """Position, on the call clock, at which the next block of the `QualityMonitor` is complete."""
+
+        self._arrived: list[Pcm] = []
+        """Frames in order that the next tick processes."""
+
+        self._arrived_samples = 0
+        self._position = self._jitter_buffer.next
+        """Position of the first of these samples, at the bridge's rate."""
+
+        self._checked = -_CHECK_SECONDS
+        self._wake: Callable[[], None] = lambda: None
+        self._speech_from: int | None = None
+        """Start of the open segment, on the call clock; None while no segment is open."""
+
+        self.segmenter = segmenter
+        self._vad_batcher = vad_batcher
+        self._call = call
+        self._quality_monitor = quality_monitor
+        self._clock = clock
+        self._audio = audio
+        self._replay = Replay(internal_rate(rate))
+        self.dtmf_detector = DtmfDetector(internal_rate(rate))
+        self._dtmf_dedup = DtmfDeduplicator()
+        self._is_withheld = call.config.paused
+        self._withheld: Span | None = None
+        """Audio dropped in a pause and not reported yet, at the bridge's rate."""
+
+        self.late = 0
+        """Samples dropped because they arrived too late or twice, at the bridge's rate."""
+
+    @property
+    def heard(self) -> int:
+        """End of the audio that the segmenter has received, on the call clock."""
+        return self._origin.position + self.segmenter.heard + self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """Samples that have arrived in order and wait for the next tick, on the call clock."""
+        return from_rate(self._arrived_samples, self._rate)
+
+    @property
+    def told(self) -> int:
+        """End of the audio whose events have been passed to the call, on the call clock."""
+        return self._origin.position + self.segmenter.told
+
+    @property
+    def arrived(self) -> int:
+        """End of the audio that has arrived in order, on the call clock."""
+        return from_rate(self._jitter_buffer.next, self._rate)
+
+    @property
+    def totals(self) -> ChannelTotals:
+        """How many samples of the channel went to each account."""
+        before, since = astuple(self._origin.totals), astuple(self.segmenter.totals)
+        return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
+
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Set the function that is called when the call has something to write."""
+        self._wake = wake
+
+    def receive(self, position: int | None, pcm: Pcm) -> None:
+        """
+        Take a frame: `pcm` is int16 `[n]` at the bridge's rate.
+
+        `position`: its first sample, at the bridge's rate; None: it follows the previous frame.
+        """
+        start = self._jitter_buffer.next
+        if self._jitter_buffer.advance(position, len(pcm)):
+            self._take(start, pcm)
+        else:
+            self._place(self._jitter_buffer.place(position, pcm))
+        if (now := self._clock()) - self._checked >= _CHECK_SECONDS:
+            self._checked = now
+            self._warn(self._quality_monitor.arrive(self._number, self.arrived, now))
+        self._vad_batcher.soon(self)
+
+    def catch_up(self) -> None:
+        """Pass the frames that have arrived to the segmenter, without running voice activity detection."""
+        if not self._arrived:
+            return
+        frames, self._arrived = self._arrived, []
+        self._arrived_samples = 0
+        for pcm in frames:
+            self._unchecked.append((self._position, pcm))
+            self._position += len(pcm)
+        whole = frames[0] if len(frames) == 1 else np.concatenate(frames)
+        self._listen_to(self._converter.feed(whole))
+
+    def keep_from(self, position: int) -> None:
+        """Redis has everything before `position`, on the call clock: forget the replay audio before it."""
+        self._replay.forget(self._internal(position))
+
+    def restart(self, segmenter: ChannelSegmenter, call: Call, origin: ChannelOrigin) -> None:
+        """
+        Continue with a new `Call` object, which knows the channel up to `origin`.
+
+        Audio after that position is processed again by the new `segmenter`.  Warnings and DTMF digits are not
+        repeated.
+        """
+        self._call = call
+        self.catch_up()
+        self._vad_batcher.forget(self)
+        self.segmenter, self._origin = segmenter, origin
+        self._speech_from = None
+        for piece in self._replay.since(self._internal(origin.position), self._converter.given):
+            match piece:
+                case Received(_, pcm):
+                    segmenter.feed(pcm)
+                case Lost():
+                    self._lose_again(piece)
+                case _:
+                    assert_never(piece)
+        self._vad_batcher.soon(self)
+
+    def _lose_again(self, lost: Lost) -> None:
+        self._vad_batcher.now(self)
+        self.segmenter.lose(lost.end - lost.position, lost.account)
+        if not lost.told:
+            span = Span(lost.position // self._scale, lost.end // self._scale)
+            self._call.miss(self._number, span, "lost when its gateway failed", lost.account)
+
+    def _internal(self, position: int) -> int:
+        """Convert `position` on the call clock to a sample at the internal rate."""
+        return self._converter.position(at_rate(position, self._rate))
+
+    def press(self, digit: str) -> None:
+        """The bridge signals a DTMF digit at the current position."""
+        self.catch_up()
+        if self._dtmf_dedup.is_new(digit, self.heard, signalled=True):
+            self._call.press(self._number, digit, self.heard)
+            self._wake()
+
+    def withhold(self, *, paused: bool) -> None:
+        """Drop all audio from now on; with `paused` false, report it as one gap and process audio again."""
+        if not paused:
+            self._place(self._jitter_buffer.flush())  # late frames are of the pause
+            self._report_withheld()
+        self._is_withheld = paused
+
+    def _report_withheld(self) -> None:
+        """Report the audio that was dropped since the last report."""
+        if self._withheld is not None:
+            span, self._withheld = self._withheld, None
+            self._lose(span.start, span.end, "paused by the site", Account.PAUSED)
+
+    def begin_at(self, position: int) -> None:
+        """
+        Place the next frame at `position`, on the call clock.
+
+        Before the first audio of the channel this reports no gap.
+        """
+        start = at_rate(position, self._rate)
+        if self.segmenter.heard or self._jitter_buffer.next != at_rate(
+            self._origin.position, self._rate
+        ):
+            self.skip_to(position)
+        else:
+            self._origin = replace(self._origin, position=position)
+            self._jitter_buffer = JitterBuffer(self._rate, start=start)
+            self._converter = RateConverter(self._rate, start)
+            self._position = start
+
+    def skip_to(self, position: int) -> None:
+        """Report a gap from the current position to `position`, on the call clock."""
+        self._place(self._jitter_buffer.skip_to(at_rate(position, self._rate)))
+
+    def skip(self, samples: int, reason: str, account: Account) -> None:
+        """Skip `samples`, at the bridge's rate: audio that must not be processed or will not arrive."""
+        placements = self._jitter_buffer.skip_to(self._jitter_buffer.next + samples)
+        self._place(placements, reason, account)
+
+    def listen_now(self) -> None:
+        """Process all audio that has arrived, because the next event refers to it."""
+        self.catch_up()
+        self._listen_to(self._converter.flush())
+        self._vad_batcher.now(self)
+
+    def finalize(self) -> None:
+        """Close the open segment at the current position; the channel continues."""
+        self.listen_now()
+        self.notify(self.segmenter.finish())
+
+    def finish(self) -> None:
+        """No more audio follows: process frames that waited for earlier ones, and close the open segment."""
+        self._place(self._jitter_buffer.flush())
+        self._report_withheld()
+        self.finalize()
+        if self._audio is not None:
+            self._audio.flush(self._number)
+
+    def _place(
+        self,
+        placements: list[Placement],
+        reason: str = "lost upstream",
+        account: Account = Account.LOST_UPSTREAM,
+    ) -> None:
+        for placement in placements:
+            match placement:
+                case Placed(start, pcm):
+                    self._take(start, pcm)
+                case Gap(start, end) if self._is_withheld:
+                    self._drop(start, end)
+                case Gap(start, end):
+                    self._lose(start, end, reason, account)
+                case Late(samples):
+                    self.late += samples
+                case _:
+                    assert_never(placement)
+
+    def _take(self, start: int, pcm: Pcm) -> None:
+        """Take a frame in order, from `start` at the bridge's rate: it waits for the next tick."""
+        if self._is_withheld:
+            self._drop(start, start + len(pcm))
+            return
+        self._arrived.append(pcm)
+        self._arrived_samples += len(pcm)
+
+    def _drop(self, start: int, end: int) -> None:
+        """Drop audio of a pause, at the bridge's rate.  It follows what was dropped before."""
+        first = start if self._withheld is None else self._withheld.start
+        self._withheld = Span(first, end)
+
+    def _listen_to(self, pcm: Pcm) -> None:
+        """Process the next samples: int16 `[n]` at the internal rate."""
+        if not len(pcm):
+            return
+        start = self._converter.given - len(pcm)
+        self._replay.add(Received(start, pcm))
+        if self._audio is not None:
+            self._audio.add(self._number, start, pcm)
+        self.dtmf_detector.add(start, pcm)
+        if self._call.holds_keys:
+            self._call.listen(self._number, start // self._scale)
+        self.segmenter.feed(pcm)
+
+    def pressed(self, keys: Sequence[Key]) -> None:
+        """Pass digits that were detected in the audio to the call."""
+        for key in keys:
+            at = key.at // self._scale
+            if self._dtmf_dedup.is_new(key.digit, at, signalled=False):
+                self._call.press(self._number, key.digit, at)
+                self._wake()
+
+    def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
+        self.listen_now()
+        self._position = end
+        at = self._converter.given
+        samples = self._converter.skip(end - start)
+        self._replay.add(Lost(at, at + samples, account))
+        self.segmenter.lose(samples, account)
+        span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
+        self._call.miss(self._number, span, reason, account)
+        self._wake()
+        if account is Account.LOST_UPSTREAM:
+            self._warn(self._quality_monitor.lose(self._number, span))
+
+    def notify(self, events: Sequence[SoundEvent]) -> None:
+        """Pass events of the segmenter to the call."""
+        placed = self._origin.place_all(events)
+        self._check_quality(placed)
+        if not placed:
+            return
+        self._wake()
+        fault = self._quality_monitor.misread(self._number)
+        for event in placed:
+            if fault is None:
+                self._call.sound(self._number, event)
+            else:
+                self._give_up(event, fault)
+
+    def _check_quality(self, events: Sequence[SoundEvent]) -> None:
+        """Pass frames to the `QualityMonitor` once the segmenter has decided whether they contain speech."""
+        spans = []
+        for event in events:
+            match event:
+                case SegmentOpened(start=start):
+                    self._speech_from = start
+                case SegmentClosed(span=span):
+                    self._speech_from = None
+                    spans.append(span)
+                case SegmentGrew():
+                    pass
+                case _:
+                    assert_never(event)
+        decided = self._origin.position + self.segmenter.decided
+        if decided >= self._quality_due:
+            self._measure_quality(decided, spans)
+
+    def _measure_quality(self, decided: int, spans: list[Span]) -> None:
+        """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
+        block = self._quality_monitor.block
+        for start, frames in self._blocks(decided, block):
+            last = start + sum(map(len, frames[:-1]))
+            speaking = self._is_speech(from_rate(last, self._rate), spans)
+            pcm = np.concatenate(frames)
+            if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
+                self._warn(found)
+        checked = self._unchecked[0][0] if self._unchecked else self._position
+        self._quality_due = from_rate((checked // block + 1) * block, self._rate)
+
+    def _blocks(self, decided: int, block: int) -> Iterator[tuple[int, list[Pcm]]]:
+        """
+        Remove the frames before `decided`, on the call clock.
+
+        Yields those that follow each other up to the frame that completes a block, with the start of the first.
+        """
+        limit = -(-(decided + 1) * self._rate // CALL_RATE)  # `from_rate` rounds down
+        start, end, frames = 0, 0, list[Pcm]()
+        while self._unchecked and self._unchecked[0][0] + len(self._unchecked[0][1]) < limit:
+            position, pcm = self._unchecked.popleft()
+            if frames and (position != end or end // block > start // block):
+                yield start, frames
+                frames = []
+            start = start if frames else position
+            frames.append(pcm)
+            end = position + len(pcm)
+        if frames:
+            yield start, frames
+
+    def _is_speech(self, at: int, spans: list[Span]) -> bool:
+        """Return whether `at`, on the call clock, is in the open segment or in one of `spans`."""
+        is_open = self._speech_from is not None and at >= self._speech_from
+        return is_open or any(span.start <= at < span.end for span in spans)
+
+    def _give_up(self, event: SoundEvent, fault: Fault) -> None:
+        """Drop the segments of a channel with misread audio: they get no partial and no final."""
+        match event:
+            case SegmentClosed(number, span):
+                self.segmenter.shed(span.end - span.start)
+                self._call.drop(SegmentId(self._number, number), span, reason(fault))
+            case SegmentGrew():
+                self._call.sound(self._number, replace(event, speaking=False))
+            case SegmentOpened():
+                self._call.sound(self._number, event)
+            case _:
+                assert_never(event)
+
+    def _warn(self, warnings: list[LineWarning]) -> None:
+        for warning in warnings:
+            self._call.warn(warning)
+            self._wake()

@@ -1,0 +1,1 @@
+"""Requests and responses: their bodies, query parameters and errors."""

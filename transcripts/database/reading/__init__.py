@@ -1,0 +1,1 @@
+"""Rows read from the database, as values."""

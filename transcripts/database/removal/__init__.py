@@ -1,0 +1,1 @@
+"""Removal of calls: deletion, expiry, and erasure of what is left in the files."""

@@ -1,0 +1,1 @@
+"""What several engines share: downloads, caches, beam search, keyword lists, hallucination filters."""
