@@ -1,8 +1,8 @@
 """
 Read audio files as channels at 8 kHz.
 
-Telephone recordings are WAV files with PCM, mu-law or A-law, which `protocol.codecs.wav` reads.  Other kinds of PCM in WAV
-are read by pydub, without ffmpeg.  All other formats are decoded in a child process (see `container`).
+Telephone recordings are WAV files with PCM, mu-law or A-law, which `protocol.codecs.wav` reads.  Other kinds of
+PCM in WAV are read by pydub, without ffmpeg.  All other formats are decoded in a child process (see `container`).
 """
 
 import os

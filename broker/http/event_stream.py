@@ -26,6 +26,7 @@ from protocol.events.event_codec import EventJsonWriter
 from ..event_log.log_positions import read_log_status
 from ..event_log.log_reader import LogReader, read_across_logs
 from ..event_log.pubsub import PubSubHub
+from ..peer_time_limit import PeerTimeLimit
 from ..redis_keys import CallKeys
 from .middleware import Endpoint, permit_of
 
@@ -154,7 +155,7 @@ class _Reading:
             return _STILL_HERE
 
     async def _send(self, send: Send, message: Message) -> None:
-        async with asyncio.timeout(self._send_limit):
+        async with PeerTimeLimit(self._send_limit):
             await send(message)
 
 

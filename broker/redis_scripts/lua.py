@@ -1,5 +1,5 @@
 """
-Redis scripts: loads the Lua files in `broker/redis_scripts/lua/` and composes scripts of them.
+Redis scripts: loads the Lua files in `lua/` and composes scripts of them.
 
 Redis does not roll a failed script back. Each script therefore checks everything that may be wrong before its
 first write: the types of its keys, the numbers that it increments, and whether the log is whole. Broken keys are
@@ -14,7 +14,7 @@ from importlib.resources import files
 
 
 def load(name: str) -> str:
-    """Lua source from `broker/redis_scripts/lua/<name>.lua`. Raises OSError if the file is missing."""
+    """Lua source from `lua/<name>.lua`. Raises OSError if the file is missing."""
     return (files("broker.redis_scripts") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """
 Redis scripts of the gateway, the worker and the recorder; each one is a single atomic step.
 
-The Lua source is in `broker/redis_scripts/lua/<name>.lua`, with the meaning of KEYS and ARGV in its first lines. Each script gets
+The Lua source is in `lua/<name>.lua`, with the meaning of KEYS and ARGV in its first lines. Each script gets
 the full list of its keys, all of one partition (see redis_keys.py). Each script is idempotent: it may be sent twice
 with the same arguments. The scripts run on Redis 7.0, Valkey 7.2 and newer.
 

@@ -1,1 +1,1 @@
-"""Codecs whose decoder has state: G.722 and Opus. G.711 and linear PCM are in `protocol.audio`."""
+"""Codecs whose decoder has state (G.722 and Opus), and WAV files. G.711 and linear PCM are in `protocol.audio`."""

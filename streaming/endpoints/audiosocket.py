@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
 from broker.http.pending import PendingConnections
+from broker.peer_time_limit import PeerTimeLimit
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import DialectError
 from protocol.dialects.audiosocket import (
@@ -190,7 +191,7 @@ class AudioSocketServer:
             self._refused("evicted")
             oldest.transport.abort()
         try:
-            async with asyncio.timeout(self._greeting_seconds):
+            async with PeerTimeLimit(self._greeting_seconds):
                 return greeting(await reader.readexactly(GREETING))
         finally:
             self._pending.remove(writer)

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from broker.event_log.log_positions import LogStatus, read_log_status
 from broker.event_log.log_reader import LogReader, read_across_logs
 from broker.event_log.pubsub import PubSubHub
+from broker.peer_time_limit import PeerTimeLimit
 from broker.redis_keys import CallKeys
 from protocol.events import Partial
 from protocol.events.event_codec import EventJsonWriter
@@ -75,7 +76,7 @@ class Subscriber:
 
     async def _send(self, message: str) -> None:
         try:
-            async with asyncio.timeout(self._send_limit):
+            async with PeerTimeLimit(self._send_limit):
                 await self._socket.send(message)
         except TimeoutError:
             logger.warning("listener_does_not_read")

@@ -1,7 +1,7 @@
 """
 The calls of one gateway: opened anew, continued for a reconnecting bridge, finished for a gateway that died.
 
-The connection that opened a call last owns it; Redis refuses writes of all others (see broker/redis_scripts/scripts.py).
+The connection that opened a call last owns it; Redis refuses writes of all others (see broker/redis_scripts).
 """
 
 import asyncio

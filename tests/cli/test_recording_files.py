@@ -205,7 +205,7 @@ def test_a_file_that_names_another_one_does_not_get_it_read(
 
 def test_the_process_that_decodes_can_open_nothing_and_write_nowhere(tmp_path: Path) -> None:
     encode(tmp_path / "call.flac", "flac", tones(1))
-    command = [sys.executable, "-P", "-m", "cli.container_child"]
+    command = [sys.executable, "-P", "-m", "streaming.audio.files.container_child"]
 
     with (tmp_path / "call.flac").open("rb") as file, (tmp_path / "out").open("wb") as out:
         done = subprocess.run(

@@ -14,6 +14,7 @@ import structlog
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Connection
 
+from broker.peer_time_limit import PeerTimeLimit
 from protocol.tenants import parted
 
 from .board import LiveMessage, View
@@ -182,7 +183,7 @@ class ViewStream:
             return b": still here\n\n"
 
     async def _within(self, send: Send, message: Message) -> None:
-        async with asyncio.timeout(self._send_seconds):
+        async with PeerTimeLimit(self._send_seconds):
             await send(message)
 
 

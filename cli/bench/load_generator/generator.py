@@ -1,5 +1,7 @@
 """
-Open-loop load generator, as a process of its own: `python -m cli.bench.load_generator.generator`, plan in, report out.
+Open-loop load generator, a process of its own: `python -m cli.bench.load_generator.generator`.
+
+Reads a plan from its input and writes a report to its output.
 
 The schedule of all frames is fixed before the run, so a slow server does not slow the generator down (no
 coordinated omission).  One thread serves all sockets.  A probe call asks for a `pong` at fixed times: the time from

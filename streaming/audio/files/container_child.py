@@ -1,5 +1,5 @@
 """
-The child process of `container`: `python -m cli.container_child < FILE`.
+The child process of `container`: `python -m streaming.audio.files.container_child < FILE`.
 
 Writes one byte, the count of channels, then 16-bit samples at 8 kHz, interleaved.  Its exit status is 0 or one of
 `FAULTS`.

@@ -7,6 +7,7 @@ from collections import deque
 import structlog
 from websockets.exceptions import ConnectionClosed
 
+from broker.peer_time_limit import PeerTimeLimit
 from protocol.dialects.base import Dialect, Message
 
 from .bridge_socket import Socket
@@ -56,7 +57,7 @@ class BridgeSender:
         self._due.extend(self._dialect.outbox())
         while self._due:
             try:
-                async with asyncio.timeout(self._send_limit):
+                async with PeerTimeLimit(self._send_limit):
                     await self._socket.send(self._due[0])
             except TimeoutError:
                 logger.warning("peer_does_not_read")

@@ -1,11 +1,11 @@
 """Reads a connection's messages up to the one that opens its call."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 
+from broker.peer_time_limit import PeerTimeLimit
 from protocol.bridge_events import BridgeEvent, EarlyError, UnreadableError
 from protocol.dialects.base import Dialect, LateOpening, Message, OpenedByUrl
 from protocol.dialects.common import json_fields
@@ -56,7 +56,7 @@ class CallOpening:
         if isinstance(self._dialect, OpenedByUrl) and self._dialect.objection:
             raise self._dialect.objection
         try:
-            async with asyncio.timeout(self._first_message) as limit:
+            async with PeerTimeLimit(self._first_message) as limit:
                 async for message in messages:
                     if events := self._understand(message):
                         return events
@@ -80,12 +80,11 @@ class CallOpening:
             self._early.add(message, exc, hold=isinstance(exc, EarlyError))
             return []
 
-    def _hurry(self, limit: asyncio.Timeout) -> None:
+    def _hurry(self, limit: PeerTimeLimit) -> None:
         """After the first invalid message, shorten the time limit of the opening message to one second."""
         if self._early.fault and not self._early.is_hurried:
             self._early.is_hurried = True
-            due = asyncio.get_running_loop().time() + _OPENING_SECONDS
-            limit.reschedule(min(due, limit.when() or due))
+            limit.shorten(_OPENING_SECONDS)
 
     def _open_late(self) -> list[BridgeEvent]:
         """Open the call without an opening message, if the dialect allows it: some bridges send none."""
