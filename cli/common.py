@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
-from transcripts.api.settings import SHARED, ApiSettings
+from transcripts.api.settings import AUDIO, SHARED, ApiSettings
 from transcripts.settings import ClientSettings, RecorderSettings
 from workers.engines import registry
 from workers.engines.settings import EngineSettings
@@ -56,6 +56,8 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
         configuration.read_flags(engine, said, f"{engine}_")
     for field in SHARED:
         configuration.carry_over(("gateway", field), ("api", field))
+    for field in AUDIO:
+        configuration.carry_over(("gateway", field), ("recorder", field))
     configuration.carry_over(("recorder", "store"), ("api", "store"))
     return configuration
 

@@ -6,6 +6,7 @@ and appends it.  The queue between is bounded by `MOST_WAITING`; what does not f
 shows in a metric and in a log line.
 """
 
+import contextlib
 import errno
 import os
 import queue
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
 import numpy as np
 import structlog
@@ -50,8 +52,7 @@ class _PartFile:
 
     def append(self, data: bytes) -> None:
         """Append one record, all of it or nothing.  Raises OSError."""
-        if self._file < 0:
-            self._open()
+        self.open()
         try:
             _write_all(self._file, data)
         except OSError:
@@ -59,7 +60,10 @@ class _PartFile:
             raise
         self._size += len(data)
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Make the file, unless it is open.  Raises OSError."""
+        if self._file >= 0:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         self._file = os.open(self.path, flags, 0o600)
@@ -108,6 +112,13 @@ class _Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class _Begin:
+    """The part begins: a file without samples shows that the call had none."""
+
+    file: _PartFile
+
+
+@dataclass(frozen=True, slots=True)
 class _End:
     """The part gets no more samples."""
 
@@ -131,16 +142,18 @@ class AudioWriter:
         self._meter = meter
         self._most_waiting = most_waiting
         self._clock = clock
-        self._queue: queue.SimpleQueue[_Samples | _End | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Begin | _Samples | _End | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._complained: dict[str, float] = {}
         self._thread: threading.Thread | None = None
 
     def begin(self, rate: int, *, is_checked: bool) -> tuple[_PartFile, AudioKept]:
-        """Begin a part with samples at `rate` Hz.  Its file is made with its first samples."""
+        """Begin a part with samples at `rate` Hz."""
         name, key = secrets.token_hex(16), new_key()
         file = _PartFile(self._folder / f"{name}.part", PartEncoder(key, new_salt(), rate))
+        self._start()
+        self._queue.put(_Begin(file))
         return file, AudioKept(name, self._keys.wrap(key, name), is_checked)
 
     def put(self, samples: _Samples) -> None:
@@ -149,7 +162,6 @@ class AudioWriter:
             has_room = self._waiting + samples.pcm.nbytes <= self._most_waiting
             self._waiting += samples.pcm.nbytes if has_room else 0
         if has_room:
-            self._start()
             self._queue.put(samples)
         else:
             remedy = "audio_folder is too slow for the calls of this gateway: give it a faster disk"
@@ -157,8 +169,7 @@ class AudioWriter:
 
     def end(self, file: _PartFile) -> None:
         """Queue the end of a part."""
-        if self._thread is not None:
-            self._queue.put(_End(file))
+        self._queue.put(_End(file))
 
     def stop(self) -> None:
         """Write what waits, for at most 5 seconds.  Blocks."""
@@ -175,10 +186,16 @@ class AudioWriter:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            if isinstance(item, _End):
-                self._finish(item.file)
-            else:
-                self._write(item)
+            match item:
+                case _Begin(file):
+                    with contextlib.suppress(OSError):  # the first samples try again, and tell
+                        file.open()
+                case _Samples():
+                    self._write(item)
+                case _End(file):
+                    self._finish(file)
+                case _:
+                    assert_never(item)
 
     def _write(self, samples: _Samples) -> None:
         record = samples.file.encoder.record(samples.channel, samples.position, samples.pcm)

@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry
 
 from protocol.audio import Pcm
 from protocol.events import AudioKept
+from protocol.kept_audio.chunk_cipher import new_salt
 from protocol.kept_audio.master_keys import MasterKeys, new_key
-from streaming.audio_writer import AudioWriter, CallAudio
+from protocol.kept_audio.parts import PartEncoder
+from streaming.audio_writer import AudioWriter, CallAudio, _PartFile, _Samples
 from streaming.metrics import GatewayMeter
 from transcripts.kept_audio.part_reader import PartReader
 
@@ -81,32 +83,39 @@ def test_each_channel_is_kept_by_position_in_a_file_without_its_samples(tmp_path
     part.close()
 
 
-def test_a_call_without_audio_leaves_no_file(tmp_path: Path) -> None:
+def test_a_call_without_audio_leaves_an_empty_part(tmp_path: Path) -> None:
     it = Kept(tmp_path)
-    it.call.begin()
+    kept = it.call.begin()
 
     it.call.close()
     it.writer.stop()
 
-    assert list(tmp_path.iterdir()) == []
+    part = it.read(kept)
+    assert (part.records, part.is_closed) == ([], True)
+    part.close()
 
 
 def test_a_disk_that_hangs_holds_up_nobody_and_costs_bounded_memory(tmp_path: Path) -> None:
     """A named pipe without a reader: opening it blocks, as a dead network file system does."""
     it = Kept(tmp_path, most_waiting=4 * 2 * RATE)
     kept = it.call.begin()
-    path = tmp_path / f"{kept.part}.part"
-    os.mkfifo(path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    hung = _PartFile(pipe, PartEncoder(new_key(), new_salt(), RATE))
 
+    it.writer.put(_Samples(hung, 0, 0, SPEECH[:RATE]))
     it.speak(0, 20 * RATE)  # returns
 
-    assert it.missing("queue") == 16.0
-    reader = threading.Thread(target=path.read_bytes)  # the disk answers again
+    assert it.missing("queue") == 17.0
+    reader = threading.Thread(target=pipe.read_bytes)  # the disk answers again
     reader.start()
+    it.writer.end(hung)
     it.call.close()
     it.writer.stop()
     reader.join()
-    assert it.missing("queue") == 16.0
+    part = it.read(kept)
+    assert list(samples(part)) == [0, RATE, 2 * RATE]
+    part.close()
 
 
 def test_on_a_full_disk_whole_records_stay_and_the_call_is_kept_again_when_there_is_room(

@@ -1,9 +1,11 @@
 """A folder and a key file for kept audio, and what the parts of a call hold."""
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from sqlalchemy import select
 
@@ -54,3 +56,28 @@ def heard_in(parts: list[PartReader], channel: int, length: int) -> Pcm:
             if record.head.channel == channel and pcm is not None:
                 whole[record.head.position :][: len(pcm)] = pcm[: length - record.head.position]
     return whole
+
+
+def decoded(content: bytes) -> Pcm:
+    """Decode an Ogg Opus file at 8 kHz, as a player does: int16 `[n, channels]`."""
+    with av.open(io.BytesIO(content), "r") as container:
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler("s16", stream.layout, 8_000)
+        frames = [
+            out.to_ndarray().reshape(-1, stream.channels)
+            for frame in [*container.decode(stream), None]
+            for out in resampler.resample(frame)
+        ]
+    return np.concatenate(frames)
+
+
+def packets_of(content: bytes) -> list[bytes]:
+    """The Opus frames of an Ogg file."""
+    with av.open(io.BytesIO(content), "r") as container:
+        return [bytes(one) for one in container.demux(container.streams.audio[0]) if one.size]
+
+
+def loudness(samples: Pcm) -> list[float]:
+    """The root mean square of each tenth of a second of one channel."""
+    tenths = samples[: len(samples) // 800 * 800].astype(np.float64).reshape(-1, 800)
+    return [float(one) for one in np.sqrt((tenths**2).mean(axis=1))]

@@ -36,6 +36,7 @@ from .operations import Operation
 from .page_credentials import PageCredentials
 from .reference.openapi import document
 from .reference.reference_page import reference_page
+from .routes.audio_routes import AudioRoutes
 from .routes.board_routes import BoardRoutes
 from .routes.call_routes import CallRoutes
 from .routes.card_routes import CardRoutes
@@ -86,7 +87,8 @@ class Api:
         self._follower.is_wanted = lambda: self._views.has_readers or self._runner.sets.has_rules
         self._rules = RuleRoutes(self._threads, self._runner, self._follower)
         self.operations: list[Operation] = [
-            *CallRoutes(self._threads, redis, partitions).operations(),
+            *CallRoutes(self._threads, redis, partitions, settings.audio_folder).operations(),
+            *AudioRoutes(self._threads, settings.audio_folder, settings.audio_keys).operations(),
             *EventRoutes(self._threads, redis, partitions, self._live).operations(),
             *LiveRoutes(self._threads, redis, partitions).operations(),
             *SessionRoutes(

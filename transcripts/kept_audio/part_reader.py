@@ -1,5 +1,6 @@
 """Reads the audio parts of a call.  A part that was cut or damaged gives what is left of it."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,9 @@ class PartReader:
     is_closed: bool
     """Whether the gateway has closed the part."""
 
+    changed_at: float
+    """Time of the last change, in Unix seconds."""
+
     _file: BinaryIO = field(repr=False)
     _decoder: PartDecoder = field(repr=False)
 
@@ -52,7 +56,8 @@ class PartReader:
             file.close()
             raise
         audio = [one for one in found if not one.head.is_end]
-        return cls(decoder.rate, audio, len(audio) < len(found), file, decoder)
+        changed_at = os.fstat(file.fileno()).st_mtime
+        return cls(decoder.rate, audio, len(audio) < len(found), changed_at, file, decoder)
 
     def read(self, record: PlacedRecord) -> Pcm | None:
         """Return the samples of a record: int16 `[n]`; None if it is damaged."""
