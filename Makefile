@@ -40,11 +40,15 @@ test: install clients $(WHISPER)/model.bin  ## run the tests
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-# Folders of pure code and of small servers, without engines: under 90 seconds on two cores.
+# Folders of pure code and of small servers, without engines; not the files whose tests wait for real time or start
+# processes. Under 90 seconds on two cores.
 FAST := tests/protocol tests/streaming/audio tests/streaming/call tests/transcripts tests/test_docs.py
+SLOW := tests/streaming/audio/test_misdeclared_audio.py tests/streaming/call/test_fleet.py \
+	tests/streaming/call/test_load_shedding.py tests/transcripts/api tests/transcripts/test_expiry.py \
+	tests/transcripts/test_recorder_killed.py
 
 test-fast: install  ## run the tests of pure code, in under 90 seconds
-	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal $(FAST)
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal $(SLOW:%=--ignore=%) $(FAST)
 
 # They want other versions of what we use, so they live apart; tests run them as processes.
 clients: $(CLIENTS)/.installed  ## make .venv-clients with other people's clients, for tests/clients

@@ -43,7 +43,7 @@ DIGITS = _SPEECH / "digits"
 HUMAN = "human"
 """The voice of the numbers that are put together from `DIGITS`."""
 
-_KINDS = {"phone": "telephone", "iban": "IBAN", "date": "date"} | dict.fromkeys(
+_KINDS = {"phone": "telephone", "iban": "IBAN", "date": "date", "code": "code"} | dict.fromkeys(
     ("order", "policy", "nines"), "order"
 )
 """Kind of a number by the first part of its name; all others are cards."""
@@ -70,7 +70,7 @@ class ReadOut:
 
     @property
     def kind(self) -> str:
-        """`card`, `telephone`, `order`, `IBAN` or `date`."""
+        """`card`, `code`, `telephone`, `order`, `IBAN` or `date`."""
         return _KINDS.get(self.name.partition("-")[0], "card")
 
 

@@ -97,7 +97,7 @@ class Still:
 def measure(rows: int, repeats: int) -> None:
     """Print the table for this machine."""
     from bench.random_granite import TRUE, build
-    from workers.engines.granite.text.decode import Row
+    from workers.engines.granite.text.decode import DecodeRow
 
     narrow = {
         "encoder": TRUE["encoder"] | {"hidden_dim": 64, "dim_head": 8},
@@ -116,7 +116,7 @@ def measure(rows: int, repeats: int) -> None:
 
     def admit() -> None:
         decoder.withdraw()
-        decoder.admit([Row(number, one, 900) for number, one in enumerate(prompts)])
+        decoder.admit([DecodeRow(number, one, 900) for number, one in enumerate(prompts)])
 
     acts: list[tuple[str, Callable[[], object]]] = [
         ("mel", lambda: _features(parts, clips)),
@@ -145,10 +145,10 @@ def _features(parts: Any, clips: Sequence[Any]) -> list[Any]:
 
 def _host(factory: Any, prompts: Sequence[Any], repeats: int) -> float:
     """Milliseconds of one step on the host, without the model, after 60 tokens."""
-    from workers.engines.granite.text.decode import BatchDecoder, Row
+    from workers.engines.granite.text.decode import BatchDecoder, DecodeRow
 
     decoder = BatchDecoder(factory.llm, factory.cache, Still(), frozenset({1}), cut_loops=True)
-    decoder.admit([Row(number, one, 256) for number, one in enumerate(prompts)])
+    decoder.admit([DecodeRow(number, one, 256) for number, one in enumerate(prompts)])
     for _ in range(60):
         decoder.step()
     return spent(decoder.step, max(20, repeats))

@@ -19,13 +19,9 @@ from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
 from cli.common import engine_loaded
 from protocol.audio import Encoding, Pcm, decode, encode
-from streaming.audio.channel_segmenter import (
-    ChannelSegmenter,
-    SegmentClosed,
-    SegmentGrew,
-    SoundEvent,
-    run_vad_single,
-)
+from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
+from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance

@@ -6,7 +6,7 @@ to the quality monitor as a channel does.  A right declaration that is taken for
 must be none.  Prints a table: files, and the number of channels whose audio would not have been transcribed.
 """
 
-import sys
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +91,9 @@ def uncertain(declared: Declared) -> bool:
 
 def main() -> None:
     """Measure and print the table."""
-    paths = sorted(Path(sys.argv[1]).rglob("*.wav"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="with WAV files")
+    paths = sorted(parser.parse_args().folder.rglob("*.wav"))
     for title, cases in (("right", RIGHT), ("wrong", WRONG)):
         for name, declare in cases.items():
             count = sum(

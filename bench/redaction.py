@@ -20,10 +20,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.redaction_set.cases import Case, all_cases
+from bench.redaction_set.case import Case
+from bench.redaction_set.cases import all_cases
 from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, TextForm
 from protocol.events import Final, SegmentId, Span, Timing, Word
 from protocol.formatting.formatter import formatted
+from protocol.formatting.writers.digit_strings import load_countries
 from protocol.redaction.call_state import CallState
 from protocol.redaction.policy import CARD_DATA_POLICY
 from protocol.redaction.redactor import RecognisedText, redact
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--missed", action="store_true", help="print the cases with a wrong result")
     args = parser.parse_args()
     cases = list(all_cases(each=args.each))
+    load_countries()
     if args.write:
         args.write.write_text(
             "".join(json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in cases)

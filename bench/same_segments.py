@@ -18,14 +18,9 @@ import numpy as np
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
-from streaming.audio.channel_segmenter import (
-    ChannelSegmenter,
-    SegmentClosed,
-    SegmentGrew,
-    SegmentOpened,
-    SoundEvent,
-    run_vad,
-)
+from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from streaming.audio.vad_runner import run_vad
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 

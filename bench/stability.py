@@ -30,12 +30,9 @@ from bench.recipe import recipe
 from cli.common import engine_loaded
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from streaming.audio.channel_segmenter import (
-    ChannelSegmenter,
-    SegmentClosed,
-    SegmentGrew,
-    run_vad_single,
-)
+from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.sound_events import SegmentClosed, SegmentGrew
+from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance

@@ -53,7 +53,7 @@ def _depth(segments: int, oldest: Any, now: float) -> QueueDepth:  # noqa: ANN40
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ServerProbe:
     """State of the Redis server of a partition."""
 
     life: str
@@ -80,13 +80,13 @@ class Probe:
         return self.used / self.limit if self.limit else 0.0
 
 
-async def probe(redis: Redis, partition: Partition) -> Probe:
+async def probe(redis: Redis, partition: Partition) -> ServerProbe:
     """Query the server of a partition. Changes nothing."""
     life, used, limit, oldest, newest, added = await redis.register_script(PROBE.source)(
         keys=[partition.outbox]
     )
     first = parse_entry_id(oldest) if oldest else None
-    return Probe(life.decode(), used, limit, first, parse_entry_id(newest), added)
+    return ServerProbe(life.decode(), used, limit, first, parse_entry_id(newest), added)
 
 
 def _readable(workers: Sequence[bytes]) -> Iterator[WorkerCapacity]:

@@ -55,7 +55,7 @@ def _called(arguments: Sequence[str]) -> str | None:
 
 
 def _fill(verb: argparse.ArgumentParser, name: str) -> None:
-    from .common import PARTS
+    from .sections import PARTS
 
     if name in PARTS:
         _settings(verb, PARTS[name])
@@ -188,6 +188,7 @@ def _listed(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--to", help="calls before this time")
     for name in ("status", "role", "keyword", "language", "tag", "dialect", "agent"):
         verb.add_argument(f"--{name}", help=f"calls with this {name}")
+    verb.add_argument("--metadata", help="calls about which the bridge has said NAME=VALUE")
     verb.add_argument("--min-duration", help="least duration in seconds")
     verb.add_argument("--order", help="newest, oldest or longest")
     verb.add_argument("--tenant", default="", help="tenant of the calls; default: no tenant")
@@ -202,8 +203,16 @@ def _search(verb: argparse.ArgumentParser) -> None:
 
 
 def _export(verb: argparse.ArgumentParser) -> None:
+    from transcripts.text_forms import WordsForm
+
     verb.add_argument("call", help="call id")
     _form(verb)
+    verb.add_argument(
+        "--words",
+        choices=[*WordsForm],
+        default=WordsForm.STORED,
+        help="as the call was configured, as they were said, or with numbers as people write them",
+    )
     verb.add_argument("--output", help="output file; default: standard output")
     _source(verb)
 

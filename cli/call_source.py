@@ -19,6 +19,7 @@ from transcripts.formats.export import export
 from transcripts.search.listing import ListedCall, Page
 from transcripts.settings import ClientSettings, RecorderSettings
 from transcripts.store import LegalHoldError, Store, StoreError
+from transcripts.text_forms import WordsForm, in_form
 from transcripts.transcript import Changes, Transcript
 
 from .common import configuration_of, settings_of, store_url
@@ -35,7 +36,7 @@ class CallSource(Protocol):
         """Return a call with its report."""
         ...
 
-    def transcript(self, call_id: str, form: str) -> str:
+    def transcript(self, call_id: str, form: str, words: WordsForm = WordsForm.STORED) -> str:
         """Return the transcript of a call in a format of `export`."""
         ...
 
@@ -68,9 +69,9 @@ class LocalCalls:
         """See CallSource."""
         return msgspec.json.encode(detail_body(self.whole(call_id)))
 
-    def transcript(self, call_id: str, form: str) -> str:
+    def transcript(self, call_id: str, form: str, words: WordsForm = WordsForm.STORED) -> str:
         """See CallSource."""
-        return export(self.whole(call_id), form)
+        return export(in_form(self.whole(call_id), words), form)
 
     def change(self, call_id: str, changes: ChangeBody) -> bytes:
         """See CallSource."""

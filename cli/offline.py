@@ -16,15 +16,10 @@ from protocol.events import Final, SegmentId, Span, Timing
 from protocol.redaction.policy import CARD_DATA_POLICY, Policy
 from protocol.redaction.whole_call import redacted_call
 from protocol.scheduling.jobs import Job
-from streaming.audio.channel_segmenter import (
-    ChannelSegmenter,
-    SegmentClosed,
-    SegmentGrew,
-    SegmentOpened,
-    SoundEvent,
-    run_vad_single,
-)
+from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.endpointing import RECORDED
+from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript

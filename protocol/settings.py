@@ -1,11 +1,12 @@
 """Settings that all processes share."""
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .kept_audio.master_keys import MasterKeys, read_master_keys
+if TYPE_CHECKING:
+    from .kept_audio.master_keys import MasterKeys
 
 
 class StatusSettings(BaseModel):
@@ -46,10 +47,12 @@ class KeptAudioSettings(StatusSettings):
         return self
 
     @property
-    def audio_keys(self) -> MasterKeys | None:
+    def audio_keys(self) -> "MasterKeys | None":
         """The master keys in the file; None without a file."""
         if not self.audio_key_file:
             return None
+        from .kept_audio.master_keys import read_master_keys  # noqa: PLC0415  # loads cryptography
+
         try:
             return read_master_keys(Path(self.audio_key_file).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as exc:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import structlog
 
+from broker.time_limits import TimeLimit
+
 from .restart import Ready, StackError
 
 logger = structlog.get_logger()
@@ -65,7 +67,7 @@ async def end_process(process: asyncio.subprocess.Process, seconds: float) -> No
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(seconds):
+        async with TimeLimit(seconds):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):

@@ -14,7 +14,7 @@ async def supervise(
     part: ChildProcess, stop_seconds: float, say_ready: Callable[[str], None]
 ) -> None:
     """
-    Run `part` until cancelled; then stop it, and kill it if it has not ended within `stop_seconds`.
+    Run `part` until cancelled.  Then stop it, and kill it if it has not ended after `stop_seconds`.
 
     Passes its ready line to `say_ready`.  Raises StackError if it never becomes ready or crashes repeatedly.
     """

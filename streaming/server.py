@@ -3,50 +3,36 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
-from weakref import WeakKeyDictionary
 
 import structlog
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request as HttpRequest
-from websockets.http11 import Response
-from websockets.typing import Subprotocol
 
 from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
-from protocol.auth.authenticator import Refusal
-from protocol.auth.credentials import EVERYTHING, Permit, Scope
-from protocol.auth.http_routes import Match, path_of
+from broker.refused_connections import RefusalLog
+from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
 from protocol.dialects.base import Dialect
 from protocol.events import Entry
 
-from .audio.channel_segmenter import VadModel
 from .audio.vad_batcher import VadBatcher
+from .audio.vad_runner import VadModel
 from .auth.access_control import AccessController
 from .auth.call_limits import CallLimiter
-from .auth.handshake import (
-    credentials_of,
-    health,
-    no_room,
-    no_such_path,
-    page_refused,
-    refused,
-    route_of,
-    seen_by_dialect,
-)
+from .auth.handshake import echo_subprotocol, seen_by_dialect
 from .auth.ws_protocol import bounded_handshakes
 from .call.bad_messages import Tolerance
+from .endpoints.admission import Admission
 from .endpoints.side_servers import side_servers
 from .endpoints.websocket_subscriber import Subscriber, reading
 from .metrics import GatewayMeter
@@ -54,16 +40,11 @@ from .session.bridge.bridge_session import RESTARTING, Session, new_call_id
 from .session.bridge.bridge_socket import Socket
 from .session.bridge.open_sessions import OpenSessions
 from .session.call_registry import CallRegistry
+from .session.call_watch import CallWatch
 from .session.calls.joined_call import CallHandle
 from .session.command_listener import CommandListener
 from .session.heartbeat import Heartbeat, LoopWatch
 from .settings import GatewaySettings
-
-_RESUMABLE = "/v1/calls"
-"""Path of the native dialect, whose bridges can resume a call."""
-
-_HEARTBEAT_SECONDS = 2.0
-"""Seconds between two heartbeats with the checkpoint of every call."""
 
 _HANDSHAKE_SECONDS = 5.0
 
@@ -72,15 +53,6 @@ _FIRST_SOUND_SECONDS = 3_600.0
 """Time limit for the first audio of an AudioSocket call: Asterisk sends none while a caller waits in silence."""
 
 logger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A connection whose handshake was accepted.  `is_counted`: it was counted as a new call."""
-
-    permit: Permit
-    match: Match
-    is_counted: bool
 
 
 class Gateway:
@@ -105,34 +77,45 @@ class Gateway:
         self._partitions = partitions
         self._settings = settings
         self._access = AccessController(settings)
-        self._admitted: WeakKeyDictionary[ServerConnection, Admitted] = WeakKeyDictionary()
         self._pubsub_hub = PubSubHub(redis)
         self._meter = meter or GatewayMeter()
         self._calls = CallRegistry(
             redis, partitions, settings, VadBatcher(silero), self._pubsub_hub, now, self._meter
         )
-        self._loop = LoopWatch(self._calls.observe_loop)
+        self._loop = LoopWatch(self._calls.overload.observe_loop)
         self._commands = CommandListener(redis, self._pubsub_hub, partitions, self._calls.find)
         self._heartbeat = connect and Heartbeat(
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
+        self._sessions = OpenSessions()
+        self._watch = CallWatch(redis, self._calls, settings.lost_seconds)
+        self._admission = Admission(
+            self._access,
+            self._calls.overload,
+            self._refused,
+            is_full=lambda: len(self._sessions) >= settings.max_calls,
+            redis_answers=lambda: self._watch.redis_answers,
+        )
+        self._refusals = RefusalLog(redis)
+        self._now = now
+        self._is_broken = False
+        self._watch_metrics()
+
+    def _watch_metrics(self) -> None:
         self._meter.watch(
             calls=lambda: len(self._calls),
-            level=lambda: self._calls.level,
+            level=lambda: self._calls.overload.level,
             unsettled=lambda: self._calls.unsettled,
             held_bytes=lambda: self._calls.held_bytes,
             heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
-            busy=lambda: self._calls.busy,
-            accepts=self._has_room,
+            busy=lambda: self._calls.overload.busy,
+            accepts=lambda: self._admission.has_room,
         )
         self._meter.watch_stored(
             calls=lambda: len(self._calls.unstored),
             size=lambda: self._calls.unstored.size,
-            memory_share=lambda: self._calls.memory_share,
+            memory_share=lambda: self._calls.overload.memory_share,
         )
-        self._sessions = OpenSessions()
-        self._draining = self._is_broken = False
-        self._redis_answers = True
 
     def observe_loop(self, seconds: float) -> None:
         """
@@ -152,7 +135,13 @@ class Gateway:
 
     async def _serve(self, listening: Callable[[int], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            parts = self._pubsub_hub.run, self._watch_calls, self._access.run, self._commands.run
+            parts = (
+                self._pubsub_hub.run,
+                self._watch.run,
+                self._access.run,
+                self._commands.run,
+                self._refusals.run,
+            )
             background = [tasks.create_task(self._needed(part())) for part in parts]
             async with self._listening() as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
@@ -177,9 +166,9 @@ class Gateway:
         return {
             "host": settings.host,
             "port": settings.port,
-            "process_request": self._admit,
+            "process_request": self._admission.admit,
             "ssl": self._access.tls.context if self._access.tls else None,
-            "select_subprotocol": _echo_subprotocol,
+            "select_subprotocol": echo_subprotocol,
             "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB
             "max_size": settings.max_message_bytes,
             "max_queue": 4,  # messages of up to max_size each: the most that a connection holds
@@ -199,7 +188,7 @@ class Gateway:
             self._pubsub_hub,
             self._settings,
             self._converse_over_tcp,
-            lambda permit: self._has_room() and not self._access.room_for(permit),
+            lambda permit: self._admission.has_room and not self._access.room_for(permit),
             self._access,
             self._meter.refused,
         )
@@ -210,31 +199,10 @@ class Gateway:
         with self._access.inside(socket, permit, call=True) if known else contextlib.nullcontext():
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
-    def _has_room(self) -> bool:
-        return self._fullness is None and self._calls.obstacle is None
-
     @property
-    def _fullness(self) -> str | None:
-        """Why no connection of a bridge is accepted: a fixed word; None if they are accepted."""
-        if self._draining:
-            return "draining"
-        return "full" if len(self._sessions) >= self._settings.max_calls else None
-
-    def _no_room_for(self, permit: Permit, match: Match, *, may_continue: bool) -> Refusal | None:
-        """
-        Return the refusal for lack of room; None if there is room.  A call that certainly is a new one is counted.
-
-        `may_continue`: the connection may belong to a call in progress, which is accepted at any load.
-        """
-        if match.call_id is not None:
-            return self._access.room_for_listener(permit)
-        if refusal := self._access.room_for(permit):
-            return refusal
-        if about := self._fullness:
-            return no_room(about, self._calls.retry_seconds())
-        if may_continue or self._calls.admit():
-            return None
-        return no_room("overloaded", self._calls.retry_seconds())
+    def obstacle(self) -> str | None:
+        """Why the gateway accepts no calls, as text for an operator; None if it accepts calls."""
+        return self._admission.obstacle
 
     async def _needed(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task that calls depend on.  If it fails, the gateway leaves its calls and ends."""
@@ -251,7 +219,7 @@ class Gateway:
 
         Finals do not arrive at a broken gateway: it leaves its calls at once.
         """
-        self._draining = True
+        self._admission.is_draining = True
         patience = self._settings.drain_seconds, self._settings.hold_seconds
         await self._sessions.end(*((0.0, 0.0) if self._is_broken else patience))
         await self._calls.stop()
@@ -259,46 +227,15 @@ class Gateway:
 
     # Connections
 
-    async def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
-        """Answer health checks, refuse invalid requests; None accepts the WebSocket."""
-        if page := page_refused(self._access, socket, request):
-            return self._refuse(socket, page)
-        if answer := health(socket, path_of(request.path), self.obstacle):
-            return answer
-        match = route_of(request.path)
-        if match is None:
-            return self._refuse(socket, no_such_path())
-        permit = await self._access.authenticate(
-            credentials_of(socket, request), match.route.scope or Scope.ADMIN, match.call_id
-        )
-        if isinstance(permit, Refusal):
-            return self._refuse(socket, permit)
-        may_continue = match.route.path == _RESUMABLE or "join=" in request.path
-        if refusal := self._no_room_for(permit, match, may_continue=may_continue):
-            return self._refuse(socket, refusal)
-        self._admitted[socket] = Admitted(permit, match, is_counted=not may_continue)
-        return None
-
-    def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
-        self._meter.refused(refusal.reason)
-        return refused(socket, refusal)
-
-    @property
-    def obstacle(self) -> str | None:
-        """Why the gateway accepts no calls, as text for an operator; None if it accepts calls."""
-        if self._draining:
-            return "draining"
-        if not self._redis_answers:
-            return "Redis does not answer"
-        if self._fullness:
-            return "this gateway has reached max_calls"
-        return self._calls.obstacle
+    def _refused(self, path: str, reason: str) -> None:
+        self._meter.refused(reason)
+        self._refusals.add(self._now(), path, reason)
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request
         assert request is not None  # the handshake is done
         query = tuple(parse_qsl(request.path.partition("?")[2], keep_blank_values=True))
-        admitted = self._admitted[socket]
+        admitted = self._admission.admitted(socket)
         permit, call_id, path = admitted.permit, admitted.match.call_id, admitted.match.route.path
         try:
             with self._access.inside(socket, permit, call=not call_id, listens=bool(call_id)):
@@ -306,7 +243,7 @@ class Gateway:
                     await self._notify(socket, permit, call_id, dict(query))
                 else:
                     seen = seen_by_dialect(path, query, request, permit)
-                    known = replace(seen, languages=self._calls.languages)
+                    known = replace(seen, languages=self._calls.overload.languages)
                     dialect = registry.open_dialect(known)
                     patience = self._settings.first_message_seconds
                     await self._converse(
@@ -372,33 +309,3 @@ class Gateway:
             raise DialectError("this token is valid for another call only")
         filed = permit.filed(call_id)
         return await self._calls.open(opened, filed, dialect, notify, admitted=is_counted)
-
-    async def _watch_calls(self) -> None:
-        """
-        Every two seconds, write checkpoints, detect lost logs, update the load level and adopt orphaned calls.
-
-        A gateway may adopt only if it reached Redis and its event loop was on time for the last `lost_seconds`.
-        """
-        well_since = time.monotonic()
-        while True:
-            slept = time.monotonic()
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
-            try:
-                await self._redis.ping()
-                await self._calls.heartbeat()
-                await self._calls.update_load_level()
-                self._redis_answers = True
-                is_on_time = time.monotonic() - slept <= 2 * _HEARTBEAT_SECONDS
-                if is_on_time and slept - well_since > self._settings.lost_seconds:
-                    await self._calls.finish_orphaned()
-            except (RedisError, OSError):
-                self._redis_answers = False
-            if not self._redis_answers or time.monotonic() - slept > 2 * _HEARTBEAT_SECONDS:
-                well_since = time.monotonic()
-
-
-def _echo_subprotocol(
-    _socket: ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    """Return the first offered subprotocol: bridges that offer any expect one, and the gateway uses none."""
-    return offered[0] if offered else None

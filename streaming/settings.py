@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from protocol.kept_audio.policy import AudioPolicy, read_audio_policy
-from protocol.outgoing.destinations import Destinations, read_networks
+from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.redaction.policy import SitePolicies, read_policies
 from protocol.settings import KeptAudioSettings
 
@@ -159,7 +159,7 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
     @classmethod
     def _check_networks(cls, text: str) -> str:
         """Raises ValueError if it is no list of networks."""
-        _destinations_in(text)
+        destinations_in(text)
         return text
 
     @field_validator("redaction_policy")
@@ -184,17 +184,12 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
     @property
     def callback_destinations(self) -> Destinations:
         """Where callbacks may be sent."""
-        return _destinations_in(self.callback_networks)
+        return destinations_in(self.callback_networks)
 
     @property
     def redaction_policies(self) -> SitePolicies:
         """The policies in the file; the default without a file."""
         return _policies_in(self.redaction_policy)
-
-
-def _destinations_in(text: str) -> Destinations:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    return Destinations(read_networks(names))
 
 
 def _policies_in(path: Path | None) -> SitePolicies:

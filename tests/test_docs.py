@@ -64,7 +64,7 @@ async def test_every_operation_of_the_api_has_its_row(redis: Redis, tmp_path: Pa
     rows = " ".join(row for row in table_rows("docs/api.md"))
     for one in Api(redis, 1, store, ApiSettings()).operations:
         path = re.sub(r"transcript\.\w+", "transcript.{form}", one.path)
-        shown = path.replace("{call_id}", "{id}")
+        shown = re.sub(r"{\w+_id}", "{id}", path)
         ending = f"`/{shown.rpartition('/')[2]}`"
         assert f"`{one.method} {shown}" in rows or ending in rows, (
             f"{one.method} {shown} has no row in docs/api.md (docs/contributing/api-operation.md, step 5)."

@@ -26,6 +26,7 @@ from streaming.metrics import GatewayMeter
 from streaming.settings import GatewaySettings
 from transcripts.api.metrics import ApiMeter
 from transcripts.metrics import RecorderMeter
+from transcripts.webhooks.meter import WebhookMeter
 from workers.metrics import WorkerMeter
 from workers.settings import WorkerSettings
 
@@ -192,7 +193,7 @@ async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) ->
 
 def test_every_figure_has_its_place_in_the_documents_and_no_other_is_named_there() -> None:
     metrics = CollectorRegistry()
-    for meter in (GatewayMeter, WorkerMeter, RecorderMeter, ApiMeter):
+    for meter in (GatewayMeter, WorkerMeter, RecorderMeter, WebhookMeter, ApiMeter):
         meter(metrics)
     LoopMeter(metrics)
     QueueMeter(metrics, [])

@@ -7,11 +7,23 @@ is stored as `CALL~2`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, replace
+from typing import TypeVar
 
 from protocol.clock import from_seconds
-from protocol.events import Account, AudioGap, ChannelTotals, KeywordsApplied, LineWarning, Span
+from protocol.events import (
+    Account,
+    AudioGap,
+    ChannelTotals,
+    KeywordsApplied,
+    LineWarning,
+    Redaction,
+    Span,
+    Word,
+)
 
 from .transcript import CallSummary, Piece, StoredSegment, Transcript, number_of
+
+_Timed = TypeVar("_Timed", Word, Redaction)
 
 _REASON = "the stream was stopped and started again"
 
@@ -102,6 +114,7 @@ def _summary(
         channels=tuple(totals),
         duration=duration,
         ended_reason=last.ended_reason,
+        metadata=tuple({**dict(last.metadata), **dict(first.metadata)}.items()),
     )
 
 
@@ -116,21 +129,27 @@ def _later(span: Span, by: int) -> Span:
 def _moved(
     part: StoredSegment, by: int, channels: tuple[int, ...], revisions: int, piece: str
 ) -> StoredSegment:
-    words = tuple(
-        replace(
-            word,
-            start=None if word.start is None else word.start + by,
-            end=None if word.end is None else word.end + by,
-        )
-        for word in part.words
-    )
     return replace(
         part,
         segment=replace(part.segment, channel=_at(part.segment.channel, channels)),
         span=_later(part.span, by),
-        words=words,
+        words=_all_moved(part.words, by),
+        lexical=_all_moved(part.lexical, by),
+        redactions=_all_moved(part.redactions, by),
         keywords_revision=part.keywords_revision + revisions,
         piece=piece,
+    )
+
+
+def _all_moved(timed: tuple[_Timed, ...], by: int) -> tuple[_Timed, ...]:
+    """Words or redactions; their times are absent if the engine knows none."""
+    return tuple(
+        replace(
+            one,
+            start=None if one.start is None else one.start + by,
+            end=None if one.end is None else one.end + by,
+        )
+        for one in timed
     )
 
 

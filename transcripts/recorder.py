@@ -19,6 +19,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from broker.outgoing.http_client import OutgoingHttp
 from broker.redis_keys import RECORDER, parse_entry_id
 from broker.redis_scripts.leases import JOIN
 
@@ -28,6 +29,8 @@ from .metrics import RecorderMeter
 from .outbox import arrival
 from .settings import RecorderSettings
 from .store import Store, StoreError, StoreUnavailableError
+from .webhooks.meter import WebhookMeter
+from .webhooks.sender import WebhookSender
 
 _DEAD_MS = 2_000
 """
@@ -74,6 +77,7 @@ class Recorder:
         consumer: str,
         settings: RecorderSettings | None = None,
         meter: RecorderMeter | None = None,
+        webhook_meter: WebhookMeter | None = None,
     ) -> None:
         self._redis = redis
         self._store = store
@@ -83,6 +87,7 @@ class Recorder:
         self._settings = settings or RecorderSettings()
         self._meter = meter or RecorderMeter()
         self._finisher = _finisher(store, self._settings)
+        self._webhook_meter = webhook_meter or WebhookMeter()
 
     async def run(self) -> None:
         """Record until cancelled.  Batches that have been read are stored first."""
@@ -95,8 +100,26 @@ class Recorder:
                 tasks.create_task(self._erase_repeatedly(thread))
                 if self._finisher is not None:
                     tasks.create_task(self._finish_audio_repeatedly(self._finisher))
+                tasks.create_task(self._send_webhooks(thread))
                 if self._settings.retention.is_set:
                     tasks.create_task(self._expire_repeatedly(thread))
+
+    async def _send_webhooks(self, thread: ThreadPoolExecutor) -> None:
+        settings = self._settings
+        sender = WebhookSender(
+            self._store.webhooks,
+            OutgoingHttp(settings.webhook_destinations),
+            partial(_in, thread),
+            settings.webhook_days,
+            settings.webhook_disable_days,
+            self._webhook_meter,
+        )
+        while True:
+            try:
+                await sender.run()
+            except Exception as exc:  # noqa: BLE001  # calls must be stored, whatever fails here
+                logger.error("webhook_sender_error", error=type(exc).__name__)
+                await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _erase_repeatedly(self, thread: ThreadPoolExecutor) -> None:
         """Erase what deleted calls and revised segments have left in the database, also before a restart."""

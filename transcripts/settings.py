@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.settings import KeptAudioSettings
 
 from .retention import Retention, read_tags
@@ -59,15 +60,38 @@ class RecorderSettings(KeptAudioSettings):
         description="days for calls with a tag, such as vip=3650, test=1; of several tags the longest counts",
     )
 
+    webhook_networks: str = Field(
+        default="",
+        description="networks such as 10.0.0.0/8, separated by commas, to which webhooks may be sent although they"
+        " are private, also by http; others only by https to public addresses",
+    )
+    webhook_days: float = Field(
+        default=7.0,
+        gt=0,
+        le=365,
+        description="days for which deliveries of webhooks are listed and can be sent again",
+    )
+    webhook_disable_days: float = Field(
+        default=5.0,
+        gt=0,
+        le=365,
+        description="an endpoint of webhooks that accepts nothing for so many days is disabled",
+    )
+
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        _ = self.retention  # ValueError when it cannot be read
+        _ = (self.retention, self.webhook_destinations)  # ValueError when it cannot be read
         return self
 
     @property
     def retention(self) -> Retention:
         """How long calls are kept."""
         return Retention(self.retention_days or None, read_tags(self.retention_tags))
+
+    @property
+    def webhook_destinations(self) -> Destinations:
+        """Where webhooks may be sent."""
+        return destinations_in(self.webhook_networks)
 
 
 class ClientSettings(BaseModel):

@@ -23,6 +23,7 @@ from .database.reading import call_list, queries, stored_events
 from .database.removal import deletion, erasure, expiry
 from .database.removal.deletion import LegalHoldError
 from .database.schema import quarantine
+from .database.webhooks.queueing import queue_batch
 from .database.writes import ConflictError, write
 from .kept_audio.values import KeptAudio, UnfinishedAudio
 from .outbox import Arrival, Quarantined, Recorded
@@ -30,6 +31,7 @@ from .pieces import joined
 from .retention import DAY_SECONDS, Retention
 from .search.listing import Cursor, Filters, Page
 from .transcript import CallSummary, Changes, StoredCard, Transcript
+from .webhooks.webhook_store import WebhookStore
 
 __all__ = ["LegalHoldError", "RefusedError", "Store", "StoreError", "StoreUnavailableError"]
 
@@ -59,6 +61,11 @@ class Store:
         """Close the connections to the database."""
         self._engine.dispose()
 
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Endpoints of webhooks and their deliveries."""
+        return WebhookStore(self._transaction, self._now)
+
     def record(self, batch: Sequence[Recorded]) -> None:
         """
         Store the whole batch or nothing.  Raises StoreUnavailableError or RefusedError.
@@ -73,7 +80,9 @@ class Store:
     def _record(self, batch: Sequence[Recorded]) -> None:
         is_revised = any(isinstance(one.entry.event, SegmentRevised) for one in batch)
         with self._transaction() as connection:
-            write(connection, batch, self._now())
+            call_rows = write(connection, batch, self._now())
+            if call_rows is not None:
+                queue_batch(connection, batch, call_rows, self._now())
             if is_revised:
                 erasure.mark(connection)
 
@@ -104,6 +113,11 @@ class Store:
         pieces = [one for one in found if one is not None]
         return joined(pieces) if pieces else None
 
+    def ended_reason(self, call_id: str) -> str | None:
+        """Return why a call ended, empty while it goes on; None if it is not stored.  Reads no segment."""
+        with self._transaction() as connection:
+            return queries.last_ending(connection, call_id)
+
     def describe(self, call_id: str, changes: Changes) -> bool:
         """Change agent, notes, tags or legal hold of a call.  Returns whether the call is stored."""
         with self._transaction() as connection:
@@ -124,6 +138,11 @@ class Store:
         """Add a card to a stored stream.  Idempotent.  Returns False if there is no such stream or no room."""
         with self._transaction() as connection:
             return card_rows.add(connection, call_id, card)
+
+    def ended_since(self, since: float, limit: int) -> list[str]:
+        """Return ids of streams that have ended since `since` (Unix seconds), of calls of at most a day."""
+        with self._transaction() as connection:
+            return queries.ended_since(connection, since, limit)
 
     def people(self, call_ids: Sequence[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Return agent and tags of stored calls, by call id."""

@@ -11,11 +11,15 @@ from protocol.events import (
     ChannelTotals,
     KeywordsApplied,
     LineWarning,
+    Redaction,
     SegmentId,
     Span,
     Timing,
     Word,
 )
+
+LONGEST_METADATA = 256
+"""Most characters of a name or value that a bridge says about a call."""
 
 _PIECE = re.compile(r"(.+)~(\d+)")
 
@@ -59,6 +63,12 @@ class StoredSegment:
     timing: Timing | None = None
     """Waiting and engine time of a final, if known."""
 
+    lexical: tuple[Word, ...] = ()
+    """The words as they were said, redacted, if `words` are formatted; else empty."""
+
+    redactions: tuple[Redaction, ...] = ()
+    """What was left out of the words, in order."""
+
     piece: str = ""
     """Id of the stream that contains the segment; empty for the first stream."""
 
@@ -92,6 +102,12 @@ class CallSummary:
     tags: tuple[str, ...] = ()
     legal_hold: bool = False
     """Whether the call must not be deleted."""
+
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What the bridge said about the call: names and values, without credentials and card numbers."""
+
+    sample_rate: int = 0
+    """Of the bridge's audio, in Hz; 0: not known."""
 
     @property
     def root(self) -> str:

@@ -16,7 +16,7 @@ from .engine_adapter import EngineAdapter, EngineResult
 from .engines.base import Effort, Hypothesis
 from .inflight import InflightJobs
 from .job_io import JobIO, PreparedJob
-from .job_queue import Claimed
+from .job_queue import ClaimedJob
 from .metrics import WorkerMeter
 from .throughput import Throughput
 
@@ -108,7 +108,7 @@ class EngineExecutor:
             else:
                 self._take(chosen.run, ready)
 
-    def _take(self, fetched: Sequence[Claimed], ready: Sequence[PreparedJob]) -> None:
+    def _take(self, fetched: Sequence[ClaimedJob], ready: Sequence[PreparedJob]) -> None:
         """Queue the prepared jobs for the engine; the others of `fetched` were settled or dropped."""
         if not fetched:
             return

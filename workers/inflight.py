@@ -9,7 +9,7 @@ from broker.redis_keys import parse_entry_id
 from protocol.clock import to_seconds
 
 from .engines.base import Effort
-from .job_queue import Claimed
+from .job_queue import ClaimedJob
 from .scheduler import BatchLimits, Running, Waiting, plan
 from .text.event_builder import span_of
 
@@ -18,8 +18,8 @@ from .text.event_builder import span_of
 class Selection:
     """Jobs to run next, together, and partials to drop because they came too late."""
 
-    run: tuple[Claimed, ...] = ()
-    stale: tuple[Claimed, ...] = ()
+    run: tuple[ClaimedJob, ...] = ()
+    stale: tuple[ClaimedJob, ...] = ()
 
 
 class InflightJobs:
@@ -33,9 +33,9 @@ class InflightJobs:
         """`joins`: whether jobs may be chosen while the engine works on others."""
         self._limits = limits
         self._joins = joins
-        self._waiting: dict[str, tuple[Claimed, Waiting]] = {}
-        self._chosen: dict[str, tuple[Claimed, Waiting]] = {}
-        self._answered: dict[str, Claimed] = {}
+        self._waiting: dict[str, tuple[ClaimedJob, Waiting]] = {}
+        self._chosen: dict[str, tuple[ClaimedJob, Waiting]] = {}
+        self._answered: dict[str, ClaimedJob] = {}
         self.has_room = asyncio.Event()
         """Set while jobs may be claimed."""
 
@@ -50,16 +50,16 @@ class InflightJobs:
         return max(0, 2 * self._limits.max_batch - len(self._waiting))
 
     @property
-    def waiting(self) -> list[Claimed]:
+    def waiting(self) -> list[ClaimedJob]:
         """Jobs that the engine has not begun."""
         return [one for one, _ in self._waiting.values()]
 
     @property
-    def begun(self) -> list[Claimed]:
+    def begun(self) -> list[ClaimedJob]:
         """Jobs that were chosen and are not settled yet."""
         return [*(one for one, _ in self._chosen.values()), *self._answered.values()]
 
-    def take(self, claimed: Iterable[Claimed], now: float) -> None:
+    def take(self, claimed: Iterable[ClaimedJob], now: float) -> None:
         """Add jobs claimed at `now` (wall clock, seconds).  Jobs that are present already keep their state."""
         for one in claimed:
             if one.key not in self._chosen and one.key not in self._answered:
@@ -77,19 +77,19 @@ class InflightJobs:
         self._mark_room()
         return Selection(tuple(self._chosen[key][0] for key in todo.run), stale)
 
-    def put_back(self, chosen: Iterable[Claimed]) -> None:
+    def put_back(self, chosen: Iterable[ClaimedJob]) -> None:
         """Return chosen jobs to the waiting ones: the engine did not begin them."""
         for one in chosen:
             if one.key in self._chosen:
                 self._waiting[one.key] = self._chosen.pop(one.key)
         self._signal()
 
-    def answer(self, one: Claimed) -> None:
+    def answer(self, one: ClaimedJob) -> None:
         """Mark a job as answered by the engine."""
         self._answered[one.key], _ = self._chosen.pop(one.key)
         self._signal()
 
-    def finish(self, one: Claimed) -> None:
+    def finish(self, one: ClaimedJob) -> None:
         """Remove a job that is settled, dropped or handed back."""
         for place in (self._waiting, self._chosen, self._answered):
             place.pop(one.key, None)
@@ -111,7 +111,7 @@ class InflightJobs:
         return Running(finals, any(one.alone for one in running))
 
 
-def _as_planned(one: Claimed, now: float) -> Waiting:
+def _as_planned(one: ClaimedJob, now: float) -> Waiting:
     """The scheduler's view of a job that was claimed at `now`.  Jobs of recordings come after all live jobs."""
     span = span_of(one.job, 0)
     return Waiting(

@@ -1,7 +1,8 @@
 """Input and output of jobs: fetches the audio of each job, and writes each result to its call."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -12,15 +13,17 @@ from protocol.events import Entry, Final, Timing
 from protocol.events.event_codec import decode_entry, encode_event
 from protocol.formatting.formatter import formatted, unformatted
 from protocol.redaction.masking import revised
-from protocol.redaction.redactor import Revision
+from protocol.redaction.policy import BY_ENGINE, Policy
+from protocol.redaction.redactor import Mask, Revision
 from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
-from .job_queue import Claimed, Outcome, WorkQueue
+from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .metrics import WorkerMeter
+from .names.finder import NameFinder
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
-from .text.redaction import hidden, redacted_final
+from .text.redaction import RedactedFinal, hidden, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
 
 logger = structlog.get_logger()
@@ -28,27 +31,34 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A job with its audio and, for a partial, with the previous hypothesis of its segment."""
+    """A job with its audio; a partial with the previous hypothesis, a final with the state of redaction."""
 
-    claimed: Claimed
+    claimed: ClaimedJob
     utterance: Utterance
     revision: int = 0
     before: Stabilised = NOTHING
+    redaction: bytes = b""
 
 
 class JobIO:
     """Fetches audio and reports results for one engine.  Raises RedisError or OSError if Redis does not answer."""
 
     def __init__(
-        self, queue: WorkQueue, engine: str, max_deliveries: int, meter: WorkerMeter | None = None
+        self,
+        queue: WorkQueue,
+        engine: str,
+        max_deliveries: int,
+        meter: WorkerMeter | None = None,
+        names: NameFinder | None = None,
     ) -> None:
         """`engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up."""
+        self._names = names
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
         self._max_deliveries = max_deliveries
 
-    async def fetch(self, batch: Sequence[Claimed]) -> list[PreparedJob]:
+    async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
         """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
         partials = [one for one in batch if one.effort is Effort.PARTIAL]
         before = dict(
@@ -66,7 +76,7 @@ class JobIO:
                 await self._no_audio(one)
         return await self._worth_trying(ready)
 
-    async def drop(self, partials: Sequence[Claimed]) -> None:
+    async def drop(self, partials: Sequence[ClaimedJob]) -> None:
         """Remove partials from their job stream, so that their segments may ask for new ones."""
         await self._queue.poll(partials)
         self._meter.dropped(len(partials))
@@ -85,27 +95,48 @@ class JobIO:
             await self._fail(one.claimed, str(heard))
         else:
             final = final_of(one.claimed.job, heard, self._engine, timing)
-            outcome = await self._commit(one.claimed, final)
+            outcome = await self._commit(one.claimed, final, one.redaction)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
 
-    async def _commit(self, one: Claimed, final: Final) -> Outcome:
-        """Redact a final and commit it: again if another segment of its call was committed meanwhile."""
+    async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
+        """
+        Redact a final and commit it: again if another segment of its call was committed meanwhile.
+
+        `state`: of redaction, as it was before the engine ran. Earlier finals are revised by a newer state only.
+        """
         policy = one.job.redaction
         if not policy.kinds:
             return await self._queue.settle(one, encode_event(_shown(final, one.job)))
-        while True:
+        found = await self._found(final, policy)
+        redacted, outcome = redacted_final(final, policy, state, found), Outcome.MOVED
+        if not redacted.revisions:
+            outcome = await self._settle(one, redacted, state)
+        while outcome is Outcome.MOVED:
             state = await self._queue.redaction.state(one)
-            redacted = redacted_final(final, policy, state)
+            redacted = redacted_final(final, policy, state, found)
             for revision in redacted.revisions:
                 await self._revise(one, revision)
-            states = (state, redacted.state or state)
-            event = encode_event(_shown(redacted.final, one.job))
-            outcome = await self._queue.settle(one, event, states=states)
-            if outcome is not Outcome.MOVED:
-                return outcome
+            outcome = await self._settle(one, redacted, state)
+        return outcome
 
-    async def _revise(self, one: Claimed, revision: Revision) -> None:
+    async def _found(self, final: Final, policy: Policy) -> Sequence[Mask] | None:
+        """Names and addresses, if the policy asks for them; None if they cannot be found."""
+        if not policy.kinds & BY_ENGINE:
+            return ()
+        if self._names is None or final.language not in self._names.languages:
+            return None
+        words = [word.text for word in final.words]
+        try:
+            return await asyncio.to_thread(self._names.find, words, final.language)
+        except Exception:  # noqa: BLE001  # words that were not checked are never shown
+            return None
+
+    async def _settle(self, one: ClaimedJob, redacted: RedactedFinal, state: bytes) -> Outcome:
+        event = encode_event(_shown(redacted.final, one.job))
+        return await self._queue.settle(one, event, states=(state, redacted.state or state))
+
+    async def _revise(self, one: ClaimedJob, revision: Revision) -> None:
         """Mask words of an earlier final, which this one has shown to be a part of a number."""
         old = await self._queue.redaction.final(one, revision.segment)
         if not old:
@@ -128,16 +159,17 @@ class JobIO:
         Redis could not be reached, is not suspected of killing the worker.
         """
         finals = [one.claimed for one in batch if one.claimed.effort is Effort.FINAL]
-        tries = dict(zip(finals, await self._queue.begin(finals), strict=True))
+        begun = dict(zip(finals, await self._queue.begin(finals), strict=True))
         worth = []
         for one in batch:
-            if tries.get(one.claimed, 0) > self._max_deliveries:
+            tries, state = begun.get(one.claimed, (0, b""))
+            if tries > self._max_deliveries:
                 await self._fail(one.claimed, "delivered too often without a result")
             else:
-                worth.append(one)
+                worth.append(replace(one, redaction=state))
         return worth
 
-    async def _no_audio(self, one: Claimed) -> None:
+    async def _no_audio(self, one: ClaimedJob) -> None:
         """Fail a final whose audio has expired in Redis.  A partial may come after its segment and is ignored."""
         if one.effort is Effort.FINAL:
             await self._fail(one, "its audio is no longer in Redis")
@@ -152,7 +184,7 @@ class JobIO:
         event = encode_event(partial_of(job, span, one.revision, now))
         await self._queue.suggest(one.claimed, one.revision, now.encode(), event)
 
-    async def _fail(self, one: Claimed, reason: str) -> None:
+    async def _fail(self, one: ClaimedJob, reason: str) -> None:
         outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
         self._meter.gave_up(outcome)
         logger.error(
@@ -170,7 +202,7 @@ def _shown(final: Final, job: Job) -> Final:
         return final
 
 
-def _ready(one: Claimed, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
+def _ready(one: ClaimedJob, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
     before = Stabilised.decode(hypothesis)
     samples = _segment_samples(one.job, audio).astype(np.float32) / np.float32(32_768)
     utterance = utterance_of(one.job, one.effort, samples, before.text)

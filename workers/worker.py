@@ -15,8 +15,9 @@ from .engines.base import Engine, EngineBrokenError
 from .executor import BACK_OFF, EngineExecutor
 from .inflight import InflightJobs
 from .job_io import JobIO
-from .job_queue import Claimed, WorkQueue
+from .job_queue import ClaimedJob, WorkQueue
 from .metrics import WorkerMeter
+from .names.finder import NameFinder
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
 
@@ -56,6 +57,7 @@ class Worker:
         now: Callable[[], float] = time.time,
         heartbeat: Callable[[], None] = lambda: None,
         meter: WorkerMeter | None = None,
+        names: NameFinder | None = None,
     ) -> None:
         """
         Store the parts; `run` starts the work.
@@ -81,7 +83,7 @@ class Worker:
         """When to look again for finals of other workers, by the clock of the event loop."""
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
-        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter)
+        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names)
         self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:
@@ -200,7 +202,7 @@ class Worker:
         except (RedisError, OSError) as exc:
             logger.warning("capacity_not_reported", error=type(exc).__name__)
 
-    async def _hand_back(self, jobs: Sequence[Claimed], *, tried: bool) -> None:
+    async def _hand_back(self, jobs: Sequence[ClaimedJob], *, tried: bool) -> None:
         """Hand back `jobs`.  If Redis does not answer, they stay claimed until their leases expire."""
         try:
             await self._queue.hand_back(jobs, tried=tried)

@@ -1,13 +1,14 @@
 """Makes the cases: calls of one or more segments, and which of their words must be masked."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
-from protocol.redaction.card_numbers import check_digit
+from protocol.redaction.segment.card_numbers import check_digit
 
 from . import phrases
+from .case import Case, Line
+from .errors import misheard
 from .spell import LANGUAGES, spell
 
 Groups = Sequence[str]
@@ -17,27 +18,6 @@ _BEGINNINGS = (
     ("6011", 16), ("65", 16),
     ("3528", 16), ("62", 16), ("62", 19), ("5018", 16), ("6304", 18), ("4", 13), ("4", 19), ("2200", 16),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One segment. `secret`: the first word and the end of the words that must be masked; None: nothing."""
-
-    channel: int
-    words: tuple[str, ...]
-    secret: tuple[int, int] | None = None
-    unsure: int | None = None
-    """A word of the secret that a recogniser has made of a digit, and that need not be masked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One call. `kind`: `card`, `code` or the kind of a near miss; `style`: how the number is said."""
-
-    kind: str
-    style: str
-    language: str
-    lines: tuple[Line, ...]
 
 
 def card_number(random: Random) -> str:
@@ -54,29 +34,6 @@ def cards(language: str, count: int, random: Random) -> Iterator[Case]:
         sentence = random.choice(phrases.CARD[language])
         lines = _STYLES[style](card_number(random), sentence, language, random)
         yield Case("card", style, language, tuple(lines))
-
-
-def misheard(case: Case, random: Random) -> Case:
-    """The case with one error of a recogniser in its number: a word is lost, wrong, or sounds alike."""
-    place = random.choice([place for place, line in enumerate(case.lines) if line.secret])
-    line = case.lines[place]
-    assert line.secret is not None  # chosen so
-    start, end = line.secret
-    at = random.randrange(start, end)
-    digit = str(random.randrange(10))
-    alike = phrases.ALIKE[case.language].get(line.words[at], spell(int(digit), case.language))
-    if line.words[at][0].isdigit():
-        cut = random.randrange(len(line.words[at]))
-        alike = line.words[at][:cut] + random.choice((digit, "")) + line.words[at][cut + 1 :]
-    replaced = [] if random.random() < 0.4 and end - start > 1 else [alike]
-    words = (*line.words[:at], *replaced, *line.words[at + 1 :])
-    unsure = at if replaced and replaced[0] in phrases.NO_DIGITS else None
-    end += len(replaced) - 1
-    while words[end - 1] in phrases.JOINERS:
-        end -= 1
-    changed = Line(line.channel, words, (start, end), unsure)
-    lines = (*case.lines[:place], changed, *case.lines[place + 1 :])
-    return Case("card_misheard", case.style, case.language, lines)
 
 
 def codes(language: str, count: int, random: Random) -> Iterator[Case]:
@@ -106,8 +63,19 @@ def near_misses(language: str, count: int, random: Random) -> Iterator[Case]:
         else:
             cut = _one_by_one if style == "digits" else _as_numbers
             said = " ".join(cut(_cut(number, 2 if style == "pairs" else 4), language))
+        if kind == "turns":
+            yield Case(kind, style, language, _asked_in_turns(number, language, random))
+            continue
         text = phrases.NEAR_MISSES[kind][language].format(said)
         yield Case(kind, style, language, (Line(0, tuple(text.split())),))
+
+
+def _asked_in_turns(number: str, language: str, random: Random) -> tuple[Line, ...]:
+    """The agent asks for an order or telephone number, and says `okay` after each group."""
+    lines = [Line(1, tuple(phrases.ASK_OTHER[language].split()))]
+    for said in random.choice((_one_by_one, _written, _as_numbers))(_cut(number, 4), language):
+        lines += [Line(0, tuple(said.split())), Line(1, tuple(phrases.OKAY[language].split()))]
+    return tuple(lines)
 
 
 def all_cases(seed: int = 14, each: int = 500, misses: int = 2_002) -> Iterator[Case]:
@@ -117,14 +85,16 @@ def all_cases(seed: int = 14, each: int = 500, misses: int = 2_002) -> Iterator[
         yield from cards(language, each, random)
         yield from codes(language, each // 5, random)
         heard = cards(language, each // 2, random)
-        yield from (misheard(case, random) for case in heard)
+        yield from (misheard(case, place, random) for place, case in enumerate(heard))
         yield from near_misses(language, misses // len(LANGUAGES), random)
 
 
 def _number(kind: str, random: Random) -> str:
     match kind:
-        case "order":
+        case "order" | "turns":
             return _digits(random, random.randint(5, 12))
+        case "abroad":
+            return random.choice(("44", "49", "39", "34", "55")) + _digits(random, 10)
         case "tracking":
             return _digits(random, random.randint(10, 14))
         case "bare":

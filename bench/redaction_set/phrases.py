@@ -17,6 +17,12 @@ ASK = {
     "nl": "mag ik uw kaartnummer alstublieft",
 }  # fmt: skip
 
+ASK_OTHER = {
+    "en": "what is your order number please", "de": "wie ist bitte Ihre Bestellnummer",
+    "fr": "quel est votre numéro de commande", "es": "cuál es su número de pedido",
+    "it": "qual è il numero d'ordine", "pt": "qual é o número do pedido", "nl": "wat is uw bestelnummer",
+}  # fmt: skip
+
 ASK_CODE = {
     "en": "and the three digits on the back", "de": "und die Prüfziffer auf der Rückseite",
     "fr": "et le cryptogramme au dos", "es": "y el código de seguridad", "it": "e il codice di sicurezza",
@@ -62,10 +68,16 @@ ALIKE = {
 }
 """Words that recognisers confuse with a digit."""
 
+ADDED = {
+    "en": "the a is it you that of thing", "de": "die das ist es so der auch", "fr": "le c'est ce il que les",
+    "es": "el es que la lo de", "it": "il che la di con", "pt": "o é que de com", "nl": "de het is dat die van",
+}  # fmt: skip
+"""Short words that recognisers put between digits."""
+
 NO_DIGITS = frozenset({"for", "to", "won", "ate", "ein", "cet", "hein", "tra"})
 JOINERS = frozenset({"and", "y", "e", "et", *DOUBLE.values()})
 
-NEAR_MISSES = {
+NEAR_MISSES: dict[str, dict[str, str]] = {
     "order": {
         "en": "my order number is {}", "de": "meine Bestellnummer ist {}", "fr": "mon numéro de commande est le {}",
         "es": "mi número de pedido es {}", "it": "il mio numero d'ordine è {}", "pt": "o número do pedido é {}",
@@ -110,6 +122,16 @@ NEAR_MISSES = {
     },
     "bare": {
         "en": "it's {}", "de": "das ist die {}", "fr": "c'est le {}", "es": "es el {}", "it": "è il {}", "pt": "é o {}", "nl": "het is {}",
+    },
+    "turns": {},
+    "abroad": {
+        "en": "it's plus {}", "de": "das ist die plus {}", "fr": "c'est le plus {}", "es": "es el más {}", "it": "è il più {}",
+        "pt": "é o mais {}", "nl": "het is plus {}",
+    },
+    "two": {
+        "en": "we sold 4500 to {} people", "de": "wir haben 4500 bis {} verkauft", "fr": "il y en a 4500 pour {} clients",
+        "es": "hay 4500 para {} personas", "it": "sono 4500 per {} persone", "pt": "são 4500 para {} pessoas",
+        "nl": "er zijn 4500 voor {} mensen",
     },
     "bought": {
         "en": "I paid by card in {} I think", "de": "ich habe {} mit der Karte bezahlt", "fr": "en {} j'ai payé par carte",

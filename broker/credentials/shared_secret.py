@@ -36,7 +36,7 @@ class SharedSecret:
         return tuple(self._known)
 
     async def refresh(self) -> None:
-        """Agree with the other processes.  A Redis that does not answer changes nothing."""
+        """Read the secret from Redis, or write our own if there is none.  Keep the old one if Redis fails."""
         try:
             await self._redis.set(PAGE_SECRET, self._known[0], nx=True)
             agreed = await self._redis.get(PAGE_SECRET)

@@ -5,7 +5,6 @@ The pub/sub channel of a call delivers events at once but may lose some; the log
 takes an event from the channel if its `seq` is the next one, and reads the log if there is a gap.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
@@ -16,6 +15,7 @@ from protocol.events import Entry, LogEntry, UnreadEntry
 from protocol.events.event_codec import decode_entry
 
 from ..redis_keys import CallKeys
+from ..time_limits import TimeLimit
 from .log_positions import LogStatus, entry_from
 from .pubsub import CATCH_UP, POSITION, News, PubSubHub
 
@@ -82,7 +82,7 @@ class LogReader:
 
     async def _next(self, news: News) -> AsyncIterator[LogEntry]:
         try:
-            async with asyncio.timeout(CATCH_UP if self._is_unread else None):
+            async with TimeLimit(CATCH_UP if self._is_unread else None):
                 message = await news.get()
         except TimeoutError:
             message = b""

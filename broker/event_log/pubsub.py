@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from ..time_limits import TimeLimit
 from .log_positions import LogPosition, LogPositions
 
 CATCH_UP = 5.0
@@ -158,7 +159,7 @@ class PubSubHub:
         try:
             if self._is_up and name not in self._confirmed:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_CONFIRMED_SECONDS):
+                    async with TimeLimit(_CONFIRMED_SECONDS):
                         await channel.confirmed.wait()
             yield news
         finally:

@@ -26,8 +26,8 @@ from protocol.events.event_codec import EventJsonWriter
 from ..event_log.log_positions import read_log_status
 from ..event_log.log_reader import LogReader, read_across_logs
 from ..event_log.pubsub import PubSubHub
-from ..peer_time_limit import PeerTimeLimit
 from ..redis_keys import CallKeys
+from ..time_limits import PeerTimeLimit, TimeLimit
 from .middleware import Endpoint, permit_of
 
 _HEAD: Message = {
@@ -149,7 +149,7 @@ class _Reading:
     async def _next(self) -> bytes | None:
         """Return the next bytes to send; None after the last event."""
         try:
-            async with asyncio.timeout(_STILL_HERE_SECONDS):
+            async with TimeLimit(_STILL_HERE_SECONDS):
                 return await self._waiting.get()
         except TimeoutError:
             return _STILL_HERE

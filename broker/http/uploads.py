@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 
+from ..time_limits import TimeLimit
 from .limits import Share, UploadLimits
 
 _GRACE_SECONDS = 30.0
@@ -74,7 +75,7 @@ async def body_parts(
     deadline = ArrivalDeadline(limits.slowest, loop.time())
     try:
         while True:
-            async with asyncio.timeout_at(deadline.at):
+            async with TimeLimit(deadline.at - asyncio.get_running_loop().time()):
                 chunk = await anext(stream, None)
             if chunk is None:
                 return

@@ -17,6 +17,8 @@ import httpcore
 
 from protocol.outgoing.destinations import Address, DestinationError, Destinations
 
+from ..time_limits import TimeLimit
+
 _SECONDS = 10.0
 """Longest time of one request, from the resolution of the name to the status."""
 
@@ -51,7 +53,7 @@ class OutgoingHttp:
         """Send a request on a connection of its own.  Returns the status of the answer.  Raises SendError."""
         try:
             self._destinations.check_url(url)
-            async with asyncio.timeout(_SECONDS):
+            async with TimeLimit(_SECONDS):
                 return await self._post(url, headers, body)
         except DestinationError as exc:
             raise SendError(str(exc)) from exc

@@ -2,21 +2,28 @@
 
 import argparse
 import contextlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from protocol.clock import from_seconds
 from protocol.events import Final, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.events.event_codec import entry_of
 from protocol.numbers.languages import SUPPORTED
-from protocol.redaction.policy import PolicyError, PolicyTest, SitePolicies, read_policies
+from protocol.redaction.policy import (
+    BY_ENGINE,
+    PolicyError,
+    PolicyTest,
+    SitePolicies,
+    read_policies,
+)
 from protocol.redaction.whole_call import redacted_call
 from transcripts.outbox import Recorded
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store
-from transcripts.transcript import StoredSegment
+from transcripts.text_forms import as_said, final_of
+from transcripts.transcript import Transcript
 
 from ..call_source import local_calls
 from ..common import settings_of, store_url
@@ -40,9 +47,12 @@ def redact(options: argparse.Namespace) -> int:
 
 def _policies(path: str | None) -> SitePolicies:
     try:
-        return read_policies(Path(path).read_text(encoding="utf-8")) if path else SitePolicies()
+        policies = read_policies(Path(path).read_text(encoding="utf-8")) if path else SitePolicies()
     except OSError as exc:
         raise PolicyError(f"the policy {path} cannot be read: {exc.strerror}") from exc
+    if any(one.kinds & BY_ENGINE for one in (policies.site, *dict(policies.tenants).values())):
+        print("name and address are left out here: only workers find them", file=sys.stderr)
+    return policies
 
 
 def _check(policies: SitePolicies) -> int:
@@ -99,30 +109,39 @@ def _redact_call(policies: SitePolicies, options: argparse.Namespace) -> int:
             found = store.transcript(name)
             if found is None:
                 continue
-            finals = [_stored_final(one) for one in found.segments if one.words]
+            finals = _stored_finals(found)
+            _warn_of_languages(name, finals)
             tenant = name.partition("/")[0] if "/" in name else ""
             after = redacted_call(finals, policies.of(options.tenant or tenant))
             _report(finals, after, dry_run=options.dry_run)
-            changed = [new for old, new in zip(finals, after, strict=True) if new != old]
+            changed = [
+                _as_stored(new, found)
+                for old, new in zip(finals, after, strict=True)
+                if new.words != old.words
+            ]
             if not options.dry_run:
                 store.record([Recorded(name, entry_of(SegmentRevised(one), 1)) for one in changed])
         store.erase_traces()
     return 0
 
 
-def _stored_final(one: StoredSegment) -> Final:
-    timing = one.timing or Timing(0, 0)
-    return Final(
-        one.segment,
-        one.span,
-        one.words,
-        one.language,
-        one.keywords_revision,
-        one.keywords_found,
-        one.engine,
-        timing,
-        one.flags,
-    )
+def _warn_of_languages(name: str, finals: Sequence[Final]) -> None:
+    if unknown := {final.language for final in finals} - SUPPORTED:
+        said = ", ".join(sorted(unknown))
+        print(f"{name}: in {said}, only written digits are found, no number words", file=sys.stderr)
+
+
+def _stored_finals(transcript: Transcript) -> list[Final]:
+    """The finals as they were said.  Redaction knows spoken numbers; what it leaves is formatted again."""
+    return [as_said(final_of(one)) for one in transcript.segments if one.words]
+
+
+def _as_stored(final: Final, transcript: Transcript) -> Final:
+    """A redacted final, formatted if the stored one is."""
+    from protocol.formatting.formatter import formatted
+
+    is_formatted = any(one.segment == final.segment and one.lexical for one in transcript.segments)
+    return formatted(final) if is_formatted else final
 
 
 def _report(before: Sequence[Final], after: Sequence[Final], *, dry_run: bool) -> None:
@@ -131,7 +150,7 @@ def _report(before: Sequence[Final], after: Sequence[Final], *, dry_run: bool) -
     for old, new in zip(before, after, strict=True):
         if not dry_run:
             print(new.text)
-        elif replace(new, redactions=()) != old:
+        elif new.words != old.words:
             print(f"{new.segment}: {new.text}")
     if dry_run:
         said = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))

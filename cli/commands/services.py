@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -39,6 +39,9 @@ from workers.engines.base import EngineBrokenError
 from workers.settings import WorkerSettings
 
 from ..common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
+
+if TYPE_CHECKING:
+    from workers.names.finder import NameFinder
 
 _EXIT_SECONDS = 10.0
 """Seconds that a worker may take to end, in addition to its drain time."""
@@ -104,8 +107,17 @@ def worker(options: argparse.Namespace) -> None:
     leave(0)
 
 
+def _name_finder(settings: WorkerSettings) -> "NameFinder | None":
+    if not settings.names:
+        return None
+    from workers.names.presidio import PresidioNames, models_of
+
+    return PresidioNames(models_of(settings.names))
+
+
 def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     """Run the worker itself, as the child of a supervisor."""
+    from protocol.formatting.writers.digit_strings import load_countries
     from workers.job_queue import WorkQueue
     from workers.metrics import WorkerMeter
     from workers.worker import Worker
@@ -115,13 +127,17 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     async def work(redis: Redis, shared: RedisSettings, health: Health, meters: Meters) -> None:
         logger.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
+        await asyncio.to_thread(load_countries)
+        names = await asyncio.to_thread(_name_finder, settings)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
         health.at_work()
         say_ready(engine.capabilities.name)
         meter = WorkerMeter(meters.registry)
-        await Worker(queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter).run()
+        await Worker(
+            queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter, names=names
+        ).run()
 
     _run_part(options, "worker", settings, work)
 
@@ -130,6 +146,7 @@ def recorder(options: argparse.Namespace) -> None:
     """Run the recorder: store transcripts."""
     from transcripts.metrics import RecorderMeter
     from transcripts.recorder import Recorder
+    from transcripts.webhooks.meter import WebhookMeter
 
     settings = settings_of(options, "recorder", RecorderSettings)
 
@@ -138,8 +155,8 @@ def recorder(options: argparse.Namespace) -> None:
         with contextlib.closing(Store.open(store_url(settings))) as store:
             health.at_work()
             say_ready("recorder")
-            meter = RecorderMeter(meters.registry)
-            await Recorder(redis, store, outboxes, consumer_name(), settings, meter).run()
+            metered = RecorderMeter(meters.registry), WebhookMeter(meters.registry)
+            await Recorder(redis, store, outboxes, consumer_name(), settings, *metered).run()
 
     _run_part(options, "recorder", settings, record)
 

@@ -15,10 +15,22 @@ from protocol.operator_error import OperatorError
 from protocol.plain_text import json_plain, plain
 from protocol.tenants import filed
 from transcripts.api.messages.bodies import CallBody, CallDetail, CallsBody, ChangeBody
+from transcripts.text_forms import WordsForm
 
 from ..call_source import CallSource, LocalCalls, call_source
 
-_FILTERS = ("q", "to", "status", "role", "keyword", "language", "tag", "dialect", "agent")
+_FILTERS = (
+    "q",
+    "to",
+    "status",
+    "role",
+    "keyword",
+    "language",
+    "tag",
+    "dialect",
+    "agent",
+    "metadata",
+)
 
 
 def calls(options: argparse.Namespace) -> None:
@@ -58,7 +70,7 @@ def show(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """Write the transcript of a stored call to a file."""
     with call_source(options) as source:
-        text = source.transcript(options.call, options.format)
+        text = source.transcript(options.call, options.format, WordsForm(options.words))
     if options.output:
         Path(options.output).write_text(text, "utf-8")
     else:

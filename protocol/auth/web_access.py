@@ -195,7 +195,7 @@ def read_hosts(texts: Iterable[str]) -> frozenset[str]:
 
 
 def read_origins(texts: Iterable[str]) -> frozenset[Origin]:
-    """Origins from the settings. Raises ValueError that names the invalid origin."""
+    """Parse the origins of a setting. Raises ValueError with the first text that is no origin."""
     found = {text: read_origin(text) for text in texts}
     for text, origin in found.items():
         if origin is None:

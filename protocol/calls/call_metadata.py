@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ..redaction.card_numbers import is_card_number
+from ..redaction.segment.card_numbers import is_card_number
 
 _NOISE = re.compile(r"[^a-z0-9]")
 _SECRET = ("token", "secret", "password", "apikey", "authorization", "signature", "credential")

@@ -70,6 +70,9 @@ class CallStarted:
     sample_rate: int = 0
     """Sample rate of the bridge's audio in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Encoding of the bridge's audio: `mulaw`, `alaw`, `l16`, `g722`, `opus`; empty: not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
@@ -137,7 +140,11 @@ class Redaction:
 
     start: int | None = None
     end: int | None = None
-    """Position of the words on the call clock; None unless the engine declares word times."""
+    """
+    Position of the words on the call clock, in samples.
+
+    The whole segment if the engine declares no word times. None in finals of an earlier version.
+    """
 
 
 @dataclass(frozen=True, slots=True)

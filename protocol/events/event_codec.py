@@ -295,6 +295,7 @@ def _frame(event: CallStarted | CallEnded) -> dict[str, Any]:
 def _about(event: CallStarted) -> dict[str, Any]:
     """What is known of the bridge's audio and of the call beyond its identity."""
     known: dict[str, Any] = {"sample_rate": event.sample_rate} if event.sample_rate else {}
+    known |= {"encoding": event.encoding} if event.encoding else {}
     return known | ({"metadata": dict(event.metadata)} if event.metadata else {})
 
 

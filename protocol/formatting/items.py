@@ -41,7 +41,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SegmentWords:
     """The words of a segment, and the numbers in them."""
 
     words: tuple[str, ...]
@@ -61,7 +61,7 @@ class Said:
     language: str
 
     @classmethod
-    def of(cls, words: Sequence[str], language: str) -> "Said":
+    def of(cls, words: Sequence[str], language: str) -> "SegmentWords":
         """Read the words of a segment. `language`: ISO 639."""
         texts = tuple(words)
         tokens = tokenise(texts)

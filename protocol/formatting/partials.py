@@ -12,13 +12,14 @@ from functools import cache
 from ..calls.text_form import Signs, TextForm
 from ..events import Word
 from ..numbers.languages import lexicon_of
+from ..numbers.lexicon import Phrase
 from ..numbers.months import MONTHS_OF
-from ..redaction.iban import ICAO
+from ..redaction.segment.address_words import AT, SEPARATORS
+from ..redaction.segment.spelled import ICAO
 from .formatter import shown_items
-from .items import Said
+from .items import SegmentWords
 from .vocabulary import (
     AS_IN,
-    AT,
     BEFORE_TIME,
     CENTS,
     CENTS_JOINERS,
@@ -29,11 +30,9 @@ from .vocabulary import (
     PERCENT,
     PLUS,
     POINTS,
-    SEPARATORS,
     SLASHES,
     SPELLING,
     UNITS,
-    Phrase,
 )
 
 _ENDS = (".", "!", "?")
@@ -57,7 +56,7 @@ def shown_partial(
 
 def _settled(words: Sequence[str], language: str) -> int:
     """Number of leading words whose form does not depend on what follows after `words`."""
-    said = Said.of(words, language)
+    said = SegmentWords.of(words, language)
     links = _links(language)
     inside = {at for one in said.numbers.values() for at in range(one.first, one.last + 1)}
     ends = [place not in inside and _ends(said.word(place), links) for place in range(len(words))]

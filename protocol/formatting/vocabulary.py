@@ -2,24 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..numbers.lexicon import words
-
-Phrase = tuple[str, ...]
-
-
-def _phrases(text: str) -> tuple[Phrase, ...]:
-    """Phrases that are separated by commas, the longest first."""
-    return tuple(sorted((tuple(one.split()) for one in text.split(",")), key=len, reverse=True))
-
+from ..numbers.lexicon import Phrase, phrases, words
 
 PERCENT: Mapping[str, Sequence[Phrase]] = {
-    "en": _phrases("percent, per cent"),
-    "de": _phrases("prozent"),
-    "fr": _phrases("pour cent, pourcent"),
-    "es": _phrases("por ciento"),
-    "it": _phrases("per cento, percento"),
-    "pt": _phrases("por cento"),
-    "nl": _phrases("procent"),
+    "en": phrases("percent, per cent"),
+    "de": phrases("prozent"),
+    "fr": phrases("pour cent, pourcent"),
+    "es": phrases("por ciento"),
+    "it": phrases("per cento, percento"),
+    "pt": phrases("por cento"),
+    "nl": phrases("procent"),
 }
 """The words for `%`."""
 
@@ -61,10 +53,10 @@ HOURS = {
 """The word between hour and minutes, or behind the hour."""
 
 BEFORE_TIME: Mapping[str, tuple[Sequence[Phrase], frozenset[str]]] = {
-    "en": (_phrases("at, by, until, till, around, before, after, from"), words("")),
-    "es": (_phrases("a las, a la"), words("y")),
-    "it": (_phrases("alle, alle ore, ore"), words("e")),
-    "pt": (_phrases("as"), words("e")),
+    "en": (phrases("at, by, until, till, around, before, after, from"), words("")),
+    "es": (phrases("a las, a la"), words("y")),
+    "it": (phrases("alle, alle ore, ore"), words("e")),
+    "pt": (phrases("as"), words("e")),
 }
 """The words before a time without a word for hours, and those between its hour and minutes."""
 
@@ -123,7 +115,7 @@ _HERTZ = {"Hz": "", "kHz": "kilo", "MHz": "mega", "GHz": "giga"}
 def _units(text: str) -> tuple[tuple[Phrase, str], ...]:
     """Each phrase with its symbol, the longest phrases first."""
     pairs = (one.strip().partition(":") for one in text.split(";"))
-    found = {phrase: symbol for symbol, _, said in pairs for phrase in _phrases(said)}
+    found = {phrase: symbol for symbol, _, said in pairs for phrase in phrases(said)}
     found |= {(f"{many}byte{s}",): symbol for symbol, many in _BYTES.items() for s in ("", "s")}
     found |= {(f"{many}hertz",): symbol for symbol, many in _HERTZ.items()}
     return tuple(sorted(found.items(), key=lambda one: -len(one[0])))
@@ -133,33 +125,10 @@ UNITS: Mapping[str, Sequence[tuple[Phrase, str]]] = {
     language: _units(text) for language, text in _UNITS.items()
 }
 
-AT = {
-    "en": words("at"), "de": words("at klammeraffe"), "fr": words("arobase"), "es": words("arroba"),
-    "it": words("chiocciola"), "pt": words("arroba"), "nl": words("at apenstaartje"),
-}  # fmt: skip
-
-SEPARATORS: Mapping[str, Sequence[tuple[Phrase, str]]] = {
-    language: tuple(
-        (phrase, sign) for sign, text in zip("._-", said, strict=True) for phrase in _phrases(text)
-    )
-    for language, said in {
-        "en": ("dot", "underscore", "dash, hyphen"),
-        "de": ("punkt, dot", "unterstrich", "bindestrich, minus, strich"),
-        "fr": ("point", "tiret bas, underscore", "tiret, trait d'union"),
-        "es": ("punto", "guion bajo, subrayado", "guion"),
-        "it": ("punto", "trattino basso, underscore", "trattino"),
-        "pt": ("ponto", "sublinhado, underline, underscore", "hifen, traco"),
-        "nl": ("punt", "liggend streepje, underscore", "streepje, koppelteken"),
-    }.items()
-}
-"""The words between the parts of an address, and their signs."""
-
 SLASHES = {
     "en": words("slash"), "de": words("slash schragstrich"), "fr": words("slash barre"), "es": words("barra"),
     "it": words("barra slash"), "pt": words("barra"), "nl": words("slash"),
 }  # fmt: skip
-
-TLDS = words("com org net info eu de fr es it pt nl uk io ai us be ch at br mx edu gov biz dev app")
 
 COUNTRIES = {
     "en": ("US", "GB"), "de": ("DE", "AT", "CH"), "fr": ("FR", "BE"), "es": ("ES", "MX"), "it": ("IT",),
@@ -180,8 +149,8 @@ WORDS_OF_A_LETTER: Mapping[str, frozenset[str]] = {
 """Words that look like letters: they are letters only between others."""
 
 AS_IN: Mapping[str, Sequence[Phrase]] = {
-    "en": _phrases("for, as in, like"), "de": _phrases("wie"), "fr": _phrases("comme, de"),
-    "es": _phrases("de, como"), "it": _phrases("come, di"), "pt": _phrases("de, como"), "nl": _phrases("van, als"),
+    "en": phrases("for, as in, like"), "de": phrases("wie"), "fr": phrases("comme, de"),
+    "es": phrases("de, como"), "it": phrases("come, di"), "pt": phrases("de, como"), "nl": phrases("van, als"),
 }  # fmt: skip
 """The words between a letter and the word that begins with it."""
 

@@ -47,6 +47,10 @@ _PROFANITY: Mapping[str, frozenset[str]] = {
 }
 
 
+_MOST_ADDED = 5_000
+"""Characters that replacements may add to one segment: all of them are formatted, and sent to each client."""
+
+
 def without_fillers(items: Iterable[Item], language: str) -> list[Item]:
     """The items without hesitations."""
     fillers = _FILLERS.get(language, frozenset())
@@ -63,15 +67,16 @@ def replaced(items: Sequence[Item], replacements: Iterable[Replacement]) -> list
     """
     The items with replacements: of several that begin at one word, the longest counts.
 
-    A replacement without text leaves its words out. The sign behind the last replaced word stays.
+    A replacement without text leaves its words out. The sign behind the last replaced word stays. Words behind
+    `_MOST_ADDED` characters of replacements stay as they are.
     """
     table = {tuple(_bare(word) for word in one.words.split()): one.text for one in replacements}
     table = {phrase: text for phrase, text in table.items() if phrase and "[" not in phrase}
     lengths = sorted({len(phrase) for phrase in table}, reverse=True)
     bare = [_bare(item.text) for item in items]
     found: list[Item] = []
-    place = 0
-    while place < len(items):
+    place = added = 0
+    while place < len(items) and added < _MOST_ADDED:
         begun = (tuple(bare[place : place + length]) for length in lengths)
         phrase = next((one for one in begun if one in table), None)
         if phrase is None:
@@ -80,9 +85,10 @@ def replaced(items: Sequence[Item], replacements: Iterable[Replacement]) -> list
             continue
         last = items[place + len(phrase) - 1]
         if text := table[phrase]:
+            added += len(text)
             found.append(Item(text + _sign(last.text), items[place].first, last.last))
         place += len(phrase)
-    return found
+    return [*found, *items[place:]]
 
 
 def _bare(text: str) -> str:

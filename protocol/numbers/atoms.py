@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from .grammar import Reader, Spoken
 from .languages import lexicon_of
@@ -21,6 +22,9 @@ class Atom:
     last: int
     other: str = ""
     """Another reading of the same words: `quatre-vingt` as 420. Empty if there is none."""
+
+    longer: int = 0
+    """How many digits the other reading has more, where a space between the words speaks for it."""
 
     is_weak: bool = False
     """A word that is a digit only because of the numbers around it: `for` as 4."""
@@ -56,14 +60,25 @@ def _at(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> list[Atom]:
     if not split(token.text, lexicon.language):
         return []
     stretch = _stretch(tokens, at, lexicon)
-    return [_atom(one) for one in Reader(stretch, lexicon).numbers()]
+    return [_atom(one, stretch, lexicon) for one in Reader(stretch, lexicon).numbers()]
 
 
-def _atom(spoken: Spoken) -> Atom:
+def _atom(spoken: Spoken, stretch: Sequence[Morpheme], lexicon: Lexicon) -> Atom:
     digits = str(spoken.value)
+    if lexicon.compound and spoken.first < spoken.last:
+        other = _word_by_word(spoken, stretch, lexicon)
+        longer = max(0, len(other) - len(digits))
+        return Atom(digits, spoken.first, spoken.last, other, longer, value=spoken.value)
     apart = "".join(str(part) for part in spoken.parts)
     other = apart if len(spoken.parts) > 1 and spoken.value < 100 else ""
     return Atom(digits, spoken.first, spoken.last, other, value=spoken.value)
+
+
+def _word_by_word(spoken: Spoken, stretch: Sequence[Morpheme], lexicon: Lexicon) -> str:
+    """Each word as a number of its own, where a number is written as one word: `zwei hundertfünf` as 2, 105."""
+    inside = [one for one in stretch if spoken.first <= one.token <= spoken.last]
+    words = (list(parts) for _, parts in groupby(inside, key=lambda one: one.token))
+    return "".join(str(one.value) for parts in words for one in Reader(parts, lexicon).numbers())
 
 
 def _stretch(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> list[Morpheme]:

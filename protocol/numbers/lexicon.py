@@ -122,3 +122,12 @@ def morphemes(
 def words(text: str) -> frozenset[str]:
     """The space-separated words of `text`."""
     return frozenset(text.split())
+
+
+Phrase = tuple[str, ...]
+"""The words of a phrase, folded."""
+
+
+def phrases(text: str) -> tuple[Phrase, ...]:
+    """Phrases that are separated by commas, the longest first."""
+    return tuple(sorted((tuple(one.split()) for one in text.split(",")), key=len, reverse=True))

@@ -85,14 +85,15 @@ def runs(
 def join(numbers: Sequence[Atom], tokens: Sequence[Token], language: str) -> list[Run]:
     """Join numbers that follow each other to runs."""
     lexicon = lexicon_of(language)
-    found: list[Run] = []
+    found: list[tuple[list[Atom], list[Mark | None]]] = []
     for atom in numbers:
-        glue = _glue(tokens[found[-1].last + 1 : atom.first], lexicon) if found else None
+        glue = _glue(tokens[found[-1][0][-1].last + 1 : atom.first], lexicon) if found else None
         if glue is None:
-            found.append(Run((atom,), (None,)))
+            found.append(([atom], [None]))
         else:
-            found[-1] = Run((*found[-1].atoms, atom), (*found[-1].marks, glue[0]))
-    return found
+            found[-1][0].append(atom)
+            found[-1][1].append(glue[0])
+    return [Run(tuple(joined), tuple(marks)) for joined, marks in found]
 
 
 def is_glue(tokens: Sequence[Token], language: str) -> bool:

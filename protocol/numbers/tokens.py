@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PIECE = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\w\s]|_")
 _LONGEST_WORD = 200
@@ -53,9 +54,19 @@ def tokenise(words: Sequence[str]) -> tuple[Token, ...]:
 
 
 def _tokens(word: str, place: int) -> list[Token]:
-    pieces = _PIECE.findall(word[:_LONGEST_WORD])
+    pieces = _pieces_of_letters(word) if word.isalpha() else _pieces(word)
     return [
-        Token(folded, place, glued=number > 0, upper=piece.isupper())
-        for number, piece in enumerate(pieces)
-        if (folded := fold(piece))
+        Token(folded, place, number > 0, upper) for number, (folded, upper) in enumerate(pieces)
     ]
+
+
+def _pieces(word: str) -> list[tuple[str, bool]]:
+    """The pieces, folded, and whether each is in capital letters. Those that fold to nothing are left out."""
+    pieces = _PIECE.findall(word[:_LONGEST_WORD])
+    return [(folded, piece.isupper()) for piece in pieces if (folded := fold(piece))]
+
+
+@lru_cache(maxsize=8_192)
+def _pieces_of_letters(word: str) -> tuple[tuple[str, bool], ...]:
+    """The same for a word without digits, which may stay in memory."""
+    return tuple(_pieces(word))

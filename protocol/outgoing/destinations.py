@@ -20,8 +20,15 @@ from urllib.parse import urlsplit
 
 _LONGEST = 2_000
 
-_TRANSLATED = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
-"""IPv6 addresses that stand for IPv4 addresses: NAT64, 6to4, Teredo."""
+_NOT_PUBLIC = tuple(
+    map(
+        IPv6Network,
+        ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10"),
+    )
+)
+"""
+IPv6 addresses that stand for IPv4 addresses (NAT64, 6to4, Teredo, IPv4-compatible), and site-local ones (RFC 3879).
+"""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -63,8 +70,13 @@ class Destinations:
             return
         if not secure:
             raise DestinationError("http is permitted to the listed networks only: use https")
-        if not real.is_global or real.is_multicast or any(real in one for one in _TRANSLATED):
+        if not real.is_global or real.is_multicast or any(real in one for one in _NOT_PUBLIC):
             raise DestinationError("this address is not public, and not in a listed network")
+
+
+def destinations_in(networks: str) -> Destinations:
+    """Return the destinations of a site that has listed `networks`, separated by commas.  Raises ValueError."""
+    return Destinations(read_networks([one.strip() for one in networks.split(",") if one.strip()]))
 
 
 def read_networks(names: Sequence[str]) -> tuple[Network, ...]:

@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64
 
-_PAUSES = (5, 30, 120, 600, 1_800, 3_600, 7_200)
-"""Seconds before each further attempt: eight attempts within about four hours."""
+_PAUSES = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800)
+"""Seconds before each further attempt: eleven attempts within about a day."""
+
+_JITTER = 0.2
+"""Share by which a pause is longer or shorter: requests that failed together are not sent together again."""
 
 
 class SecretError(ValueError):
@@ -49,6 +52,14 @@ class Secret:
         return f"v1,{base64.b64encode(digest).decode()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where the end of a job is told, and the secret that signs it; empty: it is not signed."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
 def signed_headers(
     secrets: Sequence[Secret], webhook_id: str, sent_at: int, body: bytes
 ) -> dict[str, str]:
@@ -61,6 +72,12 @@ def signed_headers(
     }
 
 
-def pause_after(attempts: int) -> int | None:
-    """Return the seconds to wait after `attempts` failed attempts; None if there is no further attempt."""
-    return _PAUSES[attempts - 1] if attempts <= len(_PAUSES) else None
+def pause_after(attempts: int, chance: float = 0.5) -> float | None:
+    """
+    Return the seconds to wait after `attempts` failed attempts; None if there is no further attempt.
+
+    `chance`: random, 0 to 1.
+    """
+    if attempts > len(_PAUSES):
+        return None
+    return _PAUSES[attempts - 1] * (1 - _JITTER + 2 * _JITTER * chance)

@@ -12,7 +12,7 @@ import msgspec
 
 from ..clock import from_seconds
 from ..events import SegmentId, Span
-from .cues import CARD_TOPICS, Topic
+from .segment.cues import CARD_TOPICS, Topic
 
 _PAUSE = from_seconds(20.0)
 """Longest pause, in samples, after which a number goes on in the next segment of its channel."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from .cues import CARD_DATA_TOPICS, CARD_TOPICS, Topic
-from .numbers_said import Said
 from .policy import DataKind
+from .segment.cues import CARD_DATA_TOPICS, CARD_TOPICS, Topic
+from .segment.numbers_said import Said
 
 _YEARS = range(1_900, 2_060)
 _LONGEST_CODE = 6
@@ -12,6 +12,9 @@ _LONGEST_CODE = 6
 
 _SURELY_LONG = 13
 """Digits of a number without any cue that is masked whatever it begins with: the first digit may be misheard."""
+
+_ONE_LESS = 12
+"""Digits of a number without any cue that may be a card number of 13 digits of which the recogniser lost one."""
 
 _SHORTEST_USUAL = 15
 
@@ -125,14 +128,13 @@ def _is_card_by_call(said: Said, around: Around, total: int) -> bool:
         if total >= 8 or (around.topic is Topic.CARD and _is_answer(said, around)):
             return True
         return said.count >= 4 and not _is_year(said) and around.topic in CARD_TOPICS
-    if total >= _SURELY_LONG:
+    most = total + said.most - said.count
+    if most >= _SURELY_LONG:
         return True
     begins = around.begins_card if around.before else said.begins_card
-    if not begins:
-        return False
     if around.in_fours and said.in_fours:
-        return total >= 11 or (total >= 8 and said.is_trail)
-    return False
+        return total >= (8 if begins and said.is_trail else 11 if begins else _ONE_LESS)
+    return begins and most >= _ONE_LESS
 
 
 def _is_answer(said: Said, around: Around) -> bool:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from ..clock import from_seconds
 from ..events import DtmfPressed, Final
 from ..numbers.tokens import tokenise
-from .card_numbers import LONGEST, SHORTEST, is_card_number, may_begin
-from .cues import CARD_TOPICS, Topic, cues
 from .judgement import is_about_something_else, is_month_and_year
-from .numbers_said import topic_of
 from .policy import DataKind, Policy
+from .segment.card_numbers import LONGEST, SHORTEST, is_card_number, may_begin
+from .segment.cues import CARD_TOPICS, Topic, cues
+from .segment.numbers_said import topic_of
 
 _PAUSE = from_seconds(4.0)
 """Pause, in samples, that ends a run. People key in faster, and menus wait about as long."""

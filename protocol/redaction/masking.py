@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..events import Final, Redaction, Word
+from ..events import Final, Redaction, Span, Word
 from .call_state import CallState
 from .judgement import is_about_something_else
-from .numbers_said import Said, numbers_of
 from .policy import CARD_DATA, DataKind, Policy
 from .redactor import Mask, RecognisedText, redact
+from .segment.emails import open_address
+from .segment.numbers_said import Said, numbers_of
 
 HIDDEN = "•"
 """Begins the text that stands for each masked word in the stored hypothesis of a partial; its kind follows."""
@@ -17,12 +18,14 @@ _SIGNS_AFTER = ".,;:!?…"
 
 
 def apply(
-    words: Sequence[Word], masks: Iterable[Mask], policy: Policy
+    words: Sequence[Word], masks: Iterable[Mask], policy: Policy, span: Span
 ) -> tuple[tuple[Word, ...], tuple[Redaction, ...]]:
     """
     Replace the words of each mask by one tag with the times of the words.
 
-    `masks`: in order, without overlap. Returns the shown words, and the redactions with the indices of their tags.
+    `masks`: in order, without overlap. `span`: of the segment; it stands for word times that the engine does not
+    know, so that the audio of each redaction can be silenced. Returns the shown words, and the redactions with the
+    indices of their tags.
     """
     shown: list[Word] = []
     redactions: list[Redaction] = []
@@ -30,10 +33,16 @@ def apply(
     for mask in masks:
         shown += words[position : mask.first]
         hidden = words[mask.first : mask.last + 1]
-        redactions.append(Redaction(mask.kind, len(shown), hidden[0].start, hidden[-1].end))
+        redactions.append(Redaction(mask.kind, len(shown), *_times(hidden, span)))
         shown += _tags(hidden, mask, policy)
         position = mask.last + 1
     return (*shown, *words[position:]), tuple(redactions)
+
+
+def _times(hidden: Sequence[Word], span: Span) -> tuple[int, int]:
+    """Start and end of the words, in samples of the call clock."""
+    start, end = hidden[0].start, hidden[-1].end
+    return (span.start if start is None else start, span.end if end is None else end)
 
 
 def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:
@@ -57,7 +66,11 @@ def hide(state: CallState, heard: RecognisedText, policy: Policy) -> list[str]:
         return words
     for mask in redact(state, heard, policy).masks:
         words[mask.first : mask.last + 1] = [HIDDEN + mask.kind] * (mask.last + 1 - mask.first)
-    numbers = numbers_of(heard.words, heard.language).numbers
+    said = numbers_of(heard.words, heard.language)
+    if DataKind.EMAIL in policy.kinds:
+        begun = open_address(said.tokens, heard.language)
+        words = words if begun is None else words[: said.tokens[begun].word]
+    numbers = said.numbers
     if numbers and numbers[-1].is_trail and _may_become_more(numbers[-1], state, heard, policy):
         del words[numbers[-1].first :]
     return words
@@ -89,7 +102,7 @@ def revised(final: Final, mask: Mask, policy: Policy) -> Final:
         return final
     if mask.last >= len(final.words):
         return final
-    words, (added,) = apply(final.words, [mask], policy)
+    words, (added,) = apply(final.words, [mask], policy, final.span)
     moved = len(final.words) - len(words)
     kept = [
         replace(one, place=one.place - moved) if one.place > mask.first else one

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from ..events import SegmentId, Span
 from .call_state import CallState, Edge, Fact, masked
-from .card_numbers import SHORTEST, is_card_number
-from .cues import CARD_TOPICS, Topic
-from .iban import ibans
+from .identities import Identity, identities
 from .judgement import Around, is_about_something_else, kinds_of
-from .numbers_said import Said, numbers_of, topic_of
 from .policy import DataKind, Policy
+from .segment.card_numbers import SHORTEST, is_card_number
+from .segment.cues import CARD_TOPICS, Topic
+from .segment.numbers_said import Said, numbers_of, topic_of
 
 _CARD_DATA = frozenset({DataKind.CARD_NUMBER, DataKind.SECURITY_CODE, DataKind.EXPIRY})
 
@@ -58,11 +58,17 @@ class Redacted:
     state: CallState
 
 
-def redact(state: CallState, heard: RecognisedText, policy: Policy) -> Redacted:
-    """Decide what to mask. Idempotent: the same segment again gives the same masks."""
+def redact(
+    state: CallState, heard: RecognisedText, policy: Policy, found: Sequence[Mask] = ()
+) -> Redacted:
+    """
+    Decide what to mask. Idempotent: the same segment again gives the same masks.
+
+    `found`: masks of kinds that an engine finds (`BY_ENGINE`).
+    """
     if not policy.kinds:
         return Redacted((), (), state)
-    return _Segment(state.without(heard.segment), heard, policy).decide()
+    return _Segment(state.without(heard.segment), heard, policy).decide(found)
 
 
 class _Segment:
@@ -81,12 +87,13 @@ class _Segment:
         self._after = tuple(state.after(heard.segment, heard.span.end))
         self._after_card = state.is_after_card(heard.span.start)
 
-    def decide(self) -> Redacted:
-        accounts = self._accounts()
-        judged = [_Judged(said, self._kind(said, accounts)) for said in self._said.numbers]
+    def decide(self, found: Sequence[Mask]) -> Redacted:
+        whole = identities(self._said, self._topic, self._heard.language, self._policy.kinds)
+        judged = [_Judged(said, self._kind(said, whole)) for said in self._said.numbers]
         masks = [
-            *(Mask(first, last, DataKind.IBAN) for first, last in accounts),
-            *(_mask(one, self._policy) for one in judged if one.kind is not DataKind.IBAN),
+            *found,
+            *(Mask(one.first, one.last, one.kind) for one in whole),
+            *(_mask(one, self._policy) for one in judged),
         ]
         shown = _merged(mask for mask in masks if mask and mask.kind in self._policy.kinds)
         revised = [*self._revised_before(judged), *self._revised_after(judged)]
@@ -94,16 +101,10 @@ class _Segment:
         fact = self._fact(judged, shown)
         return Redacted(shown, tuple(one for _, one in revised), state.adding(fact))
 
-    def _accounts(self) -> list[tuple[int, int]]:
-        """The words of each IBAN: the first and the last."""
-        tokens = self._said.tokens
-        numbers = [atom for said in self._said.numbers for atom in said.run.atoms]
-        places = ibans(tokens, numbers, self._heard.language) if numbers else []
-        return [(tokens[first].word, tokens[last].word) for first, last in places]
-
-    def _kind(self, said: Said, accounts: Sequence[tuple[int, int]]) -> DataKind | None:
-        if any(first <= said.first and said.last <= last for first, last in accounts):
-            return DataKind.IBAN
+    def _kind(self, said: Said, whole: Sequence[Identity]) -> DataKind | None:
+        for one in whole:
+            if one.first <= said.first and said.last <= one.last:
+                return one.kind
         kinds = kinds_of(said, self._around(said))
         kind = next((kind for kind in kinds if kind in self._policy.kinds), None)
         self._after_card |= kind is DataKind.CARD_NUMBER and self._is_complete(said)

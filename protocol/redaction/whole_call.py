@@ -1,11 +1,10 @@
 """Redacts a call that is complete: a recording, or a call in the store."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..events import Final, SegmentId
 from .call_state import CallState
-from .masking import apply, revised
+from .masking import revised
 from .policy import Policy
 from .redactor import RecognisedText, redact
 
@@ -19,8 +18,9 @@ def redacted_call(finals: Sequence[Final], policy: Policy) -> list[Final]:
         heard = RecognisedText(final.segment, final.span, words, final.language)
         result = redact(state, heard, policy)
         state = result.state
-        left, redactions = apply(final.words, result.masks, policy)
-        shown[final.segment] = replace(final, words=left, redactions=redactions)
+        shown[final.segment] = final
+        for mask in reversed(result.masks):  # so that the places of the masks before it stay
+            shown[final.segment] = revised(shown[final.segment], mask, policy)
         for revision in result.revisions:
             earlier = shown[revision.segment]
             shown[revision.segment] = revised(earlier, revision.mask, policy)

@@ -14,12 +14,22 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
 from protocol.events import Account, ChannelTotals, Span
 
-from .endpointing import TICK, Boundary, Closed, Endpointing, Opened, Reason, Segmenter, State
+from .endpointing import (
+    TICK,
+    Boundary,
+    Closed,
+    Endpointing,
+    EndpointState,
+    Opened,
+    Reason,
+    Segmenter,
+)
 from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
+from .sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .voice_activity.silero import VadQuery, VadResult
-from .voice_activity.vad import Detector, classify
+from .voice_activity.vad import Detector
 from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
@@ -32,37 +42,6 @@ _FORGET_EVERY = 10 * TICK
 
 _LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
 """Accounts of audio that did not arrive or was not processed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentOpened:
-    """A segment begins.  `start` is shortly before the speech (pre-roll)."""
-
-    number: int
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentGrew:
-    """The next audio of an open segment, for the engine: int16 `[n]` at 16 kHz."""
-
-    number: int
-    pcm: Pcm = field(repr=False)
-    speaking: bool = True
-    """Whether the last tick was voiced; if not, the segment may close soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentClosed:
-    """A segment is complete.  Its audio is the first `samples` samples it grew by: twice the length of `span`."""
-
-    number: int
-    span: Span
-    samples: int
-    reason: Reason
-
-
-SoundEvent = SegmentOpened | SegmentGrew | SegmentClosed
 
 
 class ChannelSegmenter:
@@ -102,7 +81,7 @@ class ChannelSegmenter:
 
     @property
     def query(self) -> VadQuery | None:
-        """The next windows that Silero must classify before the segmenter can continue; None if there are none."""
+        """Audio windows that Silero must classify before the segmenter can continue; None if there are none."""
         return self.detector.query
 
     def apply(self, result: VadResult) -> None:
@@ -251,7 +230,7 @@ class ChannelSegmenter:
     def _notify(self, voice: "_Voice", pcm: Pcm) -> None:
         if len(pcm):
             voice.told += len(pcm)
-            speaking = self._segmenter.state is State.SPEAKING
+            speaking = self._segmenter.state is EndpointState.SPEAKING
             self._events.append(SegmentGrew(voice.number, pcm, speaking))
 
     def _feed_silence(self, samples: int) -> None:
@@ -309,50 +288,3 @@ class _Voice:
 
     def __post_init__(self) -> None:
         self.fed = self.start
-
-
-class VadModel(Protocol):
-    """The interface of a batched voice activity model, for example Silero."""
-
-    def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
-        """Return one result for each query, in order."""
-        ...
-
-
-def run_vad(
-    segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, *, rounds: int = 4
-) -> list[list[SoundEvent]]:
-    """
-    Run voice activity detection; return the events of each segmenter, in order.
-
-    Each round runs Silero once for all segmenters that have a query.  A round advances a segmenter by at most
-    320 ms (starting Silero takes as long), so `rounds` limits how long much audio on one channel delays the others.
-    A segmenter whose `query` is not None afterwards continues in the next call.
-    """
-    if fresh := [one.detector for one in segmenters if one.detector.has_audio]:
-        classify(fresh)
-    busy = segmenters
-    for _ in range(rounds):
-        asking = [(segmenter, query) for segmenter in busy if (query := segmenter.query)]
-        if not asking:
-            break
-        if silero is None:
-            raise RuntimeError(
-                "the detector needs Silero, which is not installed: see vad.available()"
-            )
-        results = silero.predict([query for _, query in asking])
-        for (segmenter, _), result in zip(asking, results, strict=True):
-            segmenter.apply(result)
-        busy = [segmenter for segmenter, _ in asking]
-    return [segmenter.drain() for segmenter in segmenters]
-
-
-def run_vad_single(
-    segmenter: ChannelSegmenter, pcm: Pcm, silero: VadModel | None = None
-) -> list[SoundEvent]:
-    """Feed one segmenter with audio of any length and run until it has no query.  Returns the events."""
-    segmenter.feed(pcm)
-    events = run_vad([segmenter], silero)[0]
-    while segmenter.query:
-        events += run_vad([segmenter], silero)[0]
-    return events

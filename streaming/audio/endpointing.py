@@ -82,7 +82,7 @@ the engine's length and short pieces are not decoded alone.  It is cut at the qu
 """
 
 
-class State(Enum):
+class EndpointState(Enum):
     """The state of a channel's endpointing."""
 
     SILENT = auto()
@@ -132,7 +132,7 @@ class Segmenter:
 
     def __init__(self, settings: Endpointing | None = None) -> None:
         settings = settings or Endpointing()
-        self.state = State.SILENT
+        self.state = EndpointState.SILENT
         self._preroll = _ticks(settings.preroll_ms)
         self._hangover = _ticks(settings.hangover_ms)
         self._afterroll = min(_ticks(settings.afterroll_ms), self._hangover)
@@ -158,9 +158,9 @@ class Segmenter:
         """No future segment begins before this tick, so older audio can be dropped.  Never decreases."""
         reach = self._window + self._preroll
         match self.state:
-            case State.SILENT:
+            case EndpointState.SILENT:
                 return max(self._end, self._now - reach)
-            case State.SPEAKING | State.ENDING:
+            case EndpointState.SPEAKING | EndpointState.ENDING:
                 first_cut = self._start + self._maximum - self._cut_window
                 return max(self._start, min(self._now - reach, first_cut))
 
@@ -169,23 +169,23 @@ class Segmenter:
         tick, self._now = self._now, self._now + 1
         self._levels.append(level)
         match self.state, voiced:
-            case State.SILENT, True:
+            case EndpointState.SILENT, True:
                 return self._consider(tick)
-            case State.SILENT, False:
+            case EndpointState.SILENT, False:
                 return []
             case _, True:
-                self.state, self._voiced_until = State.SPEAKING, self._now
+                self.state, self._voiced_until = EndpointState.SPEAKING, self._now
             case _, False:
-                self.state = State.ENDING
+                self.state = EndpointState.ENDING
         return self._settle()
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:
         """End the open segment at the current tick, if there is one.  More ticks may follow."""
-        if self.state is State.SILENT:
+        if self.state is EndpointState.SILENT:
             return []
         softly = max(self._voiced_until + self._afterroll, self._start + self._minimum)
         self._end = min(self._now, softly)
-        self.state = State.SILENT
+        self.state = EndpointState.SILENT
         self._candidates.clear()
         return [Closed(self._end, reason)]
 
@@ -195,7 +195,7 @@ class Segmenter:
 
         Raises RuntimeError if a segment is open: close it first.
         """
-        if self.state is not State.SILENT:
+        if self.state is not EndpointState.SILENT:
             raise RuntimeError("a segment is still open: close it at the end of the audio")
         self._now += ticks
         self._end = self._now
@@ -208,7 +208,7 @@ class Segmenter:
         first = self._candidates[0]
         if len(self._candidates) < self._needed or tick - first >= self._window:
             return []
-        self.state, self._voiced_until = State.SPEAKING, self._now
+        self.state, self._voiced_until = EndpointState.SPEAKING, self._now
         self._start = max(self._end, first - self._preroll)
         return [Opened(self._start)]
 
@@ -219,7 +219,7 @@ class Segmenter:
         if self._now - self._start < self._maximum:
             return []
         # In a pause no speech has to be cut, and a following segment of silence would be useless.
-        return self._cut() if self.state is State.SPEAKING else self.close(Reason.LENGTH)
+        return self._cut() if self.state is EndpointState.SPEAKING else self.close(Reason.LENGTH)
 
     def _cut(self) -> list[Boundary]:
         """Make the quietest recent point the boundary between two segments."""

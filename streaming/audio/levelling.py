@@ -60,7 +60,7 @@ _LEAST_POWER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class LevelState:
     """What is known of one channel: five numbers and a count.  Levels are in dBFS, changes in dB."""
 
     latest: float = FAINT_DBFS
@@ -80,22 +80,22 @@ class Level:
     """Gain for the next tick, in dB; exactly 0 on channels of normal level."""
 
 
-def observe(state: Level, dbfs: float) -> Level:
+def observe(state: LevelState, dbfs: float) -> LevelState:
     """Return the state after a tick of level `dbfs`, measured before the gain."""
     latest = max(dbfs, FAINT_DBFS)
     change = state.change + _MEMORY * (abs(latest - state.latest) - state.change)
     floor = min(latest, state.floor + _FLOOR_RISE_DB)
     if latest >= NORMAL_DBFS:
         speech = max(latest, state.speech - _FADE_DB)
-        return Level(latest, change, floor, speech, _EVIDENCE, 0.0)
+        return LevelState(latest, change, floor, speech, _EVIDENCE, 0.0)
     if change < _MODULATED_DB or latest < floor + _ABOVE_FLOOR_DB:
-        return Level(latest, change, floor, state.speech, state.spoken, state.gain)
+        return LevelState(latest, change, floor, state.speech, state.spoken, state.gain)
     speech = max(latest, state.speech - _FADE_DB)
     spoken = min(state.spoken + 1, _EVIDENCE)
     if spoken < _EVIDENCE:
-        return Level(latest, change, floor, speech, spoken, 0.0)
+        return LevelState(latest, change, floor, speech, spoken, 0.0)
     gain = _gain(state.gain, speech, is_first=state.spoken < _EVIDENCE)
-    return Level(latest, change, floor, speech, spoken, gain)
+    return LevelState(latest, change, floor, speech, spoken, gain)
 
 
 def _gain(gain: float, speech: float, *, is_first: bool) -> float:
@@ -112,7 +112,7 @@ class Leveller:
     def __init__(self, rate: int = CALL_RATE) -> None:
         """`rate`: of the samples, in Hz."""
         self._tick = rate // 50
-        self._state = Level()
+        self._state = LevelState()
         self._energy = 0
         self._filled = 0
 

@@ -17,7 +17,7 @@ _MOST_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedAudio:
     """Samples that were processed: int16 `[n]`, from `position`."""
 
     position: int
@@ -30,7 +30,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostAudio:
     """Samples that did not arrive, or must not be processed."""
 
     position: int
@@ -40,7 +40,7 @@ class Lost:
     """Whether the call has an event for this loss."""
 
 
-Piece = Received | Lost
+Piece = ReceivedAudio | LostAudio
 
 
 class Replay:
@@ -62,22 +62,22 @@ class Replay:
             self._pieces.popleft()
 
     def since(self, start: int, end: int) -> Iterator[Piece]:
-        """Yield the pieces from `start` to `end`; audio that is not kept any more is `Lost` with `told=False`."""
+        """Yield the pieces from `start` to `end`.  Audio no longer kept is `LostAudio` with `told=False`."""
         position = start
         for piece in self._pieces:
             if piece.end <= position:
                 continue
             if piece.position > position:
-                yield Lost(position, piece.position, Account.LOST_UPSTREAM, told=False)
+                yield LostAudio(position, piece.position, Account.LOST_UPSTREAM, told=False)
                 position = piece.position
             yield _behind(piece, position)
             position = piece.end
         if position < end:
-            yield Lost(position, end, Account.LOST_UPSTREAM, told=False)
+            yield LostAudio(position, end, Account.LOST_UPSTREAM, told=False)
 
 
 def _behind(piece: Piece, position: int) -> Piece:
     """Return the part of a piece from a position on."""
-    if isinstance(piece, Received):
-        return Received(position, piece.pcm[position - piece.position :])
+    if isinstance(piece, ReceivedAudio):
+        return ReceivedAudio(position, piece.pcm[position - piece.position :])
     return replace(piece, position=position)

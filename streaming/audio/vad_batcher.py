@@ -11,8 +11,10 @@ from typing import Protocol
 
 from protocol.clock import CALL_RATE
 
-from .channel_segmenter import ChannelSegmenter, SoundEvent, VadModel, run_vad
+from .channel_segmenter import ChannelSegmenter
 from .dtmf import DtmfDetector, Key, detect
+from .sound_events import SoundEvent
+from .vad_runner import VadModel, run_vad
 
 TICK_SECONDS = 0.02
 """Seconds from the first frame that waits to the run that processes it."""

@@ -1,10 +1,12 @@
 """Connects access control to WebSocket handshakes: reads credentials and builds refusals."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
+from websockets.typing import Subprotocol
 
 from broker.http.certificates import common_name
 from protocol.auth.authenticator import Refusal
@@ -98,3 +100,10 @@ def no_room(about: str, retry_seconds: int) -> Refusal:
 
 def _headers(request: HttpRequest) -> tuple[tuple[str, str], ...]:
     return tuple((name.lower(), value) for name, value in request.headers.raw_items())
+
+
+def echo_subprotocol(
+    _socket: ServerConnection, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    """Return the first offered subprotocol: bridges that offer any expect one, and the gateway uses none."""
+    return offered[0] if offered else None

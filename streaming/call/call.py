@@ -48,7 +48,7 @@ from protocol.redaction.keypad import KeypadRedactor
 from protocol.scheduling.jobs import Job, encode_job
 from protocol.scheduling.worker_capacity import Task
 
-from ..audio.channel_segmenter import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ..audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from .bridge_warnings import BridgeWarnings, redaction_warning
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
@@ -79,7 +79,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CallIdentity:
     """The identity and origin of a call.  `started_at`: Unix seconds."""
 
     call_id: str
@@ -95,13 +95,16 @@ class Identity:
     sample_rate: int = 0
     """Sample rate of the bridge's audio in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Encoding of the bridge's audio; empty: not known."""
+
 
 class Call:
     """The state of one call.  Positions are samples of the call clock; `now` returns Unix seconds."""
 
     def __init__(
         self,
-        identity: Identity,
+        identity: CallIdentity,
         config: CallConfig,
         ledger: Ledger,
         partial_every_ms: int,
@@ -140,6 +143,7 @@ class Call:
             self.identity.started_at,
             self.identity.metadata,
             self.identity.sample_rate,
+            self.identity.encoding,
         )
         self._log(started)
         if self.config.keywords.terms or rejected_keywords:

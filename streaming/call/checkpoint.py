@@ -6,6 +6,7 @@ from hmac import compare_digest
 
 import msgspec
 
+from protocol.bridge_events import CallOpened
 from protocol.calls.call import CallConfig, Role
 
 VERSION = 1
@@ -43,6 +44,19 @@ class Checkpoint:
 def hashed(token: str) -> bytes:
     """Return the SHA-256 of a token."""
     return sha256(token.encode()).digest()
+
+
+def first_checkpoint(opened: CallOpened, dialect: str, now: float, token: str) -> Checkpoint:
+    """Return the checkpoint of a new call.  `now`: Unix seconds by the clock of Redis; `token`: to resume it."""
+    return Checkpoint(
+        roles=opened.roles,
+        dialect=dialect,
+        started_at=now,
+        config=opened.config,
+        heard=(0,) * len(opened.roles),
+        token=hashed(token) if token else b"",
+        rejected_keywords=opened.rejected_keywords,
+    )
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
 from broker.http.pending import PendingConnections
-from broker.peer_time_limit import PeerTimeLimit
+from broker.time_limits import PeerTimeLimit, TimeLimit
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import DialectError
 from protocol.dialects.audiosocket import (
@@ -86,7 +86,7 @@ class TcpSocket:
     async def _read(self) -> bytes | None:
         """Return the received bytes; empty at the end of the stream, None after a second without data."""
         try:
-            async with asyncio.timeout(_QUIET_SECONDS):
+            async with TimeLimit(_QUIET_SECONDS):
                 return await self._reader.read(_CHUNK)
         except TimeoutError:
             return None
@@ -170,7 +170,7 @@ class AudioSocketServer:
         """Return the dialect and the permit of an accepted call; None if it is refused."""
         try:
             uuid = await self._uuid(reader, writer)
-            async with asyncio.timeout(_LOOKUP_SECONDS):
+            async with TimeLimit(_LOOKUP_SECONDS):
                 announced = await self._announced(uuid)
             if not self._has_room(announced.permit):
                 logger.warning(

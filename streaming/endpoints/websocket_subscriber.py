@@ -11,8 +11,8 @@ from websockets.exceptions import ConnectionClosed
 from broker.event_log.log_positions import LogStatus, read_log_status
 from broker.event_log.log_reader import LogReader, read_across_logs
 from broker.event_log.pubsub import PubSubHub
-from broker.peer_time_limit import PeerTimeLimit
 from broker.redis_keys import CallKeys
+from broker.time_limits import PeerTimeLimit
 from protocol.events import Partial
 from protocol.events.event_codec import EventJsonWriter
 

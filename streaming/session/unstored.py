@@ -8,7 +8,7 @@ is reached, the call that ended first is dropped first.  Pure: the state of Redi
 
 from dataclasses import dataclass, field
 
-from broker.queries import EntryId, Probe
+from broker.queries import EntryId, ServerProbe
 from broker.redis_keys import Partition
 
 from ..call.checkpoint import Checkpoint
@@ -37,7 +37,7 @@ class Unstored:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held: dict[EndedCall, EntryId | None] = {}
-        self._last: dict[Partition, Probe] = {}
+        self._last: dict[Partition, ServerProbe] = {}
         self.size = 0
         """Bytes held."""
 
@@ -56,7 +56,7 @@ class Unstored:
             gone.append(oldest)
         return gone
 
-    def poll(self, partition: Partition, probe: Probe) -> list[EndedCall]:
+    def poll(self, partition: Partition, probe: ServerProbe) -> list[EndedCall]:
         """
         Take the state of a partition's server.  Returns the calls whose logs must be written to it again.
 

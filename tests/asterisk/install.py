@@ -28,10 +28,12 @@ class Root:
 
     folder: Path
 
-    def command(self, *words: str) -> tuple[str, ...]:
-        """Run `words` inside; a user other than root becomes root in a namespace of its own."""
+    def command(self, program: str, *words: str) -> tuple[str, ...]:
+        """Run `program` inside; a user other than root becomes root in a namespace of its own."""
+        # the user's PATH may lack sbin
+        folder = "sbin" if (self.folder / "usr/sbin" / program).exists() else "bin"
         enter = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
-        return (*enter, _CHROOT, str(self.folder), *words)
+        return (*enter, _CHROOT, str(self.folder), f"/usr/{folder}/{program}", *words)
 
 
 def install(folder: Path) -> str:

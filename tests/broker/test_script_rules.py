@@ -27,7 +27,7 @@ from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
 from streaming.call_store import CallStore, LogLostError, OverloadedError, SupersededError
-from workers.job_queue import Claimed, Outcome, WorkQueue
+from workers.job_queue import ClaimedJob, Outcome, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -81,7 +81,7 @@ async def worker(redis: Redis, name: str = "worker-1") -> WorkQueue:
     return queue
 
 
-async def claimed(work: WorkQueue) -> Claimed:
+async def claimed(work: WorkQueue) -> ClaimedJob:
     (one,) = await work.claim(P0, room=1, wait_ms=1_000)
     return one
 
@@ -392,7 +392,7 @@ async def test_a_job_that_was_given_up_is_kept_for_the_operator(
 async def test_a_spoilt_state_of_a_segment_is_only_a_copy_and_is_replaced(
     redis: Redis,
     gateway: CallStore,
-    act: Callable[[CallStore, WorkQueue, Claimed], Awaitable[object]],
+    act: Callable[[CallStore, WorkQueue, ClaimedJob], Awaitable[object]],
 ) -> None:
     work = await worker(redis)
     await gateway.perform([AUDIO, QUEUED])

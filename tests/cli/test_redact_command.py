@@ -78,6 +78,23 @@ def test_a_stored_call_is_redacted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "4738" not in capsys.readouterr().out
 
 
+def test_a_stored_call_in_a_language_that_is_not_known_is_redacted_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'calls.db'}"
+    store = Store.open(url)
+    words = tuple(map(Word, ("kortti", "4738", "2916", "0563", "7481")))
+    final = Final(SegmentId(0, 0), Span(0, 8_000), words, "fi", 0, (), "engine", Timing(0, 0))
+    store.record([Recorded("c1", entry_of(final, 1))])
+    store.close()
+
+    assert main(["redact", "c1", "--store", url, "--dry-run"]) == 0
+
+    said = capsys.readouterr()
+    assert "kortti [CARD_NUMBER]" in said.out
+    assert "c1: in fi, only written digits are found" in said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -40,9 +40,15 @@ def test_any_other_text_is_no_secret(text: str) -> None:
         Secret.read(text)
 
 
-def test_attempts_end_within_hours() -> None:
-    pauses = [pause_after(attempts) for attempts in range(1, 9)]
+def test_attempts_end_within_a_day() -> None:
+    pauses = [pause_after(attempts) for attempts in range(1, 12)]
 
     assert pauses[-1] is None
-    assert 3 * 3_600 < sum(filter(None, pauses)) < 6 * 3_600
+    assert 22 * 3_600 < sum(filter(None, pauses)) < 26 * 3_600
+    assert pauses[:-1] == sorted(filter(None, pauses))
     assert "key" not in repr(Secret.read(SECRET))
+
+
+def test_requests_that_failed_together_are_not_sent_together_again() -> None:
+    assert pause_after(4, 0.0) == pytest.approx(480)
+    assert pause_after(4, 1.0) == pytest.approx(720)

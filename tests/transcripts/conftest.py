@@ -14,7 +14,13 @@ from support.postgres import emptied, postgres, programs
 
 from transcripts.store import Store
 
-_BOTH = ("test_store", "test_call_list", "test_retention")
+_BOTH = (
+    "test_store",
+    "test_call_list",
+    "test_stored_metadata",
+    "test_retention",
+    "test_webhook_store",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -41,7 +41,7 @@ from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
-from workers.job_queue import Claimed, WorkQueue
+from workers.job_queue import ClaimedJob, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -72,8 +72,8 @@ class Scene:
     gateway: CallStore
     other: CallStore
     work: WorkQueue
-    claimed: Claimed
-    partial: Claimed
+    claimed: ClaimedJob
+    partial: ClaimedJob
 
     @classmethod
     async def set(cls, redis: Redis) -> "Scene":

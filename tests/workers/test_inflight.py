@@ -9,18 +9,18 @@ from protocol.events import SegmentId
 from protocol.scheduling.jobs import Job
 from workers.engines.base import Effort
 from workers.inflight import InflightJobs, Selection
-from workers.job_queue import Claimed
+from workers.job_queue import ClaimedJob
 from workers.scheduler import BatchLimits
 
 LIMITS = BatchLimits(max_batch=2, max_padded_seconds=240.0, stale=1.0)
 
 
-def final(number: int, deliveries: int = 1) -> Claimed:
+def final(number: int, deliveries: int = 1) -> ClaimedJob:
     job = Job("c", "log", SegmentId(0, number), 0, float(number), "en", end=16_000)
-    return Claimed(f"{number}-0", Partition(0), Effort.FINAL, job, deliveries)
+    return ClaimedJob(f"{number}-0", Partition(0), Effort.FINAL, job, deliveries)
 
 
-def partial(number: int) -> Claimed:
+def partial(number: int) -> ClaimedJob:
     return replace(final(number), effort=Effort.PARTIAL)
 
 

@@ -15,7 +15,7 @@ from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
-from workers.job_queue import Claimed, Outcome, WorkQueue
+from workers.job_queue import ClaimedJob, Outcome, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -50,7 +50,7 @@ async def queue_final(gateway: CallStore, segment: SegmentId) -> None:
     await gateway.perform([StoreAudio(segment, 0, b"audio!"), QueueFinal(segment, job(segment), 6)])
 
 
-async def claim_one(work: WorkQueue) -> Claimed:
+async def claim_one(work: WorkQueue) -> ClaimedJob:
     (claimed,) = await work.claim(P0, room=1, wait_ms=1_000)
     return claimed
 

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from support.job_streams import P0, JobStream, speech
 
 from protocol.scheduling.worker_capacity import WorkerCapacity, encode_capacity
-from workers.job_queue import Claimed, WorkQueue
+from workers.job_queue import ClaimedJob, WorkQueue
 
 NEVER = 3_600_000
 """A lease, in milliseconds, that does not run out in a test."""
@@ -24,7 +24,7 @@ async def worker(redis: Redis, name: str) -> WorkQueue:
     return queue
 
 
-async def claimed_by(work: WorkQueue, job_stream: JobStream, segments: int) -> list[Claimed]:
+async def claimed_by(work: WorkQueue, job_stream: JobStream, segments: int) -> list[ClaimedJob]:
     for channel in range(segments):
         await job_stream.queue(channel, speech(1))
     return await work.claim(P0, room=segments, wait_ms=1_000)

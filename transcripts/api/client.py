@@ -12,6 +12,7 @@ import msgspec
 from protocol.auth.web_access import is_loopback
 from protocol.operator_error import OperatorError
 
+from ..text_forms import WordsForm
 from .messages.bodies import ErrorBody
 
 _SECONDS = 60.0
@@ -69,9 +70,10 @@ class ApiClient:
         """Return a call with its report."""
         return self._ask("GET", _path(call_id)).content
 
-    def transcript(self, call_id: str, form: str) -> str:
+    def transcript(self, call_id: str, form: str, words: WordsForm = WordsForm.STORED) -> str:
         """Return the transcript of a call in a format of `export`."""
-        return self._ask("GET", f"{_path(call_id)}/transcript.{form}").text
+        asked = {} if words is WordsForm.STORED else {"words": words.value}
+        return self._ask("GET", f"{_path(call_id)}/transcript.{form}", params=asked).text
 
     def change(self, call_id: str, changes: object) -> bytes:
         """Change agent, notes, tags or legal hold (`ChangeBody`).  Returns the call with its report."""

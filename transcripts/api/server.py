@@ -1,6 +1,7 @@
 """The API process: serves the operations on one port."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -46,6 +47,9 @@ from .routes.health_routes import HealthRoutes
 from .routes.live_routes import LiveRoutes
 from .routes.rule_routes import RuleRoutes, rules_in
 from .routes.session_routes import SessionRoutes
+from .routes.webhook_routes import WebhookRoutes
+from .rule_catch_up import RuleCatchUp
+from .rule_delivery import RuleDelivery
 from .settings import ApiSettings
 from .threads import StoreThreads
 
@@ -79,13 +83,15 @@ class Api:
         except (KeyringError, CertificateError, RuleError) as exc:
             raise ApiSetupError(str(exc)) from exc
         delivery = CardDelivery(self._threads, redis, partitions)
-        self._runner = RuleRunner(delivery.deliver)
+        rule_delivery = RuleDelivery(self._threads, delivery)
+        self._runner = RuleRunner(rule_delivery.deliver)
         self._runner.change(RuleSets(file))
         self._follower = Follower(redis, self._pubsub_hub, partitions, self._people, [self._runner])
         self._views = ViewStreams(self._follower, settings.send_seconds)
         self._follower.wanted = self._is_followed
         self._follower.is_wanted = lambda: self._views.has_readers or self._runner.sets.has_rules
         self._rules = RuleRoutes(self._threads, self._runner, self._follower)
+        self._catch_up = RuleCatchUp(self._threads, self._runner, rule_delivery)
         self.operations: list[Operation] = [
             *CallRoutes(self._threads, redis, partitions, settings.audio_folder).operations(),
             *AudioRoutes(self._threads, settings.audio_folder, settings.audio_keys).operations(),
@@ -97,8 +103,9 @@ class Api:
             *BoardRoutes(self._views, self._threads).operations(),
             *CardRoutes(delivery).operations(),
             *self._rules.operations(),
+            *WebhookRoutes(self._threads, settings.webhook_destinations).operations(),
             *HealthRoutes(self._threads, redis, partitions).operations(),
-            *ConnectRoutes(self._threads, settings).operations(),
+            *ConnectRoutes(self._threads, settings, redis).operations(),
         ]
 
     def _is_followed(self, call_id: str) -> bool:
@@ -133,7 +140,7 @@ class Api:
             self._follower.run(),
             self._views.run(),
             self._runner.run(),
-            self._rules.run(),
+            self._run_rules(),
         ]
         if settings.keys_file:
             await self._secret.refresh()
@@ -156,6 +163,14 @@ class Api:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.to_thread(self._threads.close)
+
+    async def _run_rules(self) -> None:
+        """Read the rules again and again; with the first ones, evaluate calls that ended meanwhile."""
+        async with asyncio.TaskGroup() as tasks:
+            with contextlib.suppress(ApiError):  # `run` logs it
+                await self._rules.refresh()
+            tasks.create_task(self._catch_up.run())
+            tasks.create_task(self._rules.run())
 
     def _close_streams(self) -> None:
         self._live.close()

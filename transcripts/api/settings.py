@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback, read_hosts, read_origins
+from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.settings import KeptAudioSettings
 
 AUDIO = ("audio_folder", "audio_key_file")
@@ -88,6 +89,10 @@ class ApiSettings(KeptAudioSettings):
     gateway_audiosocket: str = Field(
         "", description="host and port for AudioSocket, shown on pages; unset: not shown"
     )
+    webhook_networks: str = Field(
+        "",
+        description="networks to which webhooks may be sent although they are private; default: the recorder's",
+    )
     rules_file: str = Field(
         "",
         description="YAML file of rules that add cards to calls, see docs/supervisor.md; unset: none",
@@ -110,13 +115,19 @@ class ApiSettings(KeptAudioSettings):
         _ = (
             self.web_access,
             self.embedding_origins,
-        )  # ValueError when a host or an origin in it is none
+            self.webhook_destinations,
+        )  # ValueError when a host, an origin or a network in it is none
         return self
 
     @property
     def embedding_origins(self) -> list[str]:
         """Origins whose pages may show a call in a frame."""
         return sorted(map(str, read_origins(_words(self.embedded_by))))
+
+    @property
+    def webhook_destinations(self) -> Destinations:
+        """Where webhooks may be sent."""
+        return destinations_in(self.webhook_networks)
 
     @property
     def is_public_tls(self) -> bool:

@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 from protocol.events import Account
 
+from ..transcript import LONGEST_METADATA
+
 LONGEST_CALL_ID = 1_024
 """Most characters of a stored id: tenant, an id of 255 bytes that are all escaped, and a stream number."""
 
@@ -50,6 +52,7 @@ calls = Table(
     Column("agent", Text, nullable=False, default=""),
     Column("notes", Text, nullable=False, default=""),
     Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("sample_rate", Integer, nullable=False, server_default="0"),
     Index("calls_by_time", "tenant", "started_at", "id"),
     Index("calls_by_duration", "tenant", "duration", "id"),
     Index("calls_by_age", "started_at"),
@@ -63,6 +66,11 @@ One row for each stream.  `root`: id of the first stream of the call, which has 
 
 def _of_a_call() -> Column[int]:
     return Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+
+
+def _tenant_of_a_call() -> Column[str]:
+    """The tenant of the call, so that a list by this table does not depend on the calls of other tenants."""
+    return Column("tenant", String(64), nullable=False, server_default="")
 
 
 segments = Table(
@@ -86,11 +94,13 @@ segments = Table(
     Column("flags", JSON, nullable=False),
     Column("waited_ms", Integer),
     Column("engine_ms", Integer),
+    Column("lexical", JSON),
+    Column("redactions", JSON),
 )
 """
 `id` is made of call, channel and number (see `segment_key`), so that the rows of a call lie together.
 
-`words`: a list of `[text, start, end, confidence]`.
+`words`, `lexical`: lists of `[text, start, end, confidence]`.  `redactions`: a list of `[kind, place, start, end]`.
 """
 
 gaps = Table(
@@ -150,6 +160,8 @@ found_keywords = Table(
     metadata,
     _of_a_call(),
     Column("keyword", Text, primary_key=True),
+    _tenant_of_a_call(),
+    Index("found_keywords_by_name", "tenant", "keyword", "call"),
 )
 """Keywords that finals contain, case-folded, to find calls by them."""
 
@@ -158,8 +170,21 @@ tags = Table(
     metadata,
     _of_a_call(),
     Column("tag", String(64), primary_key=True),
-    Index("tags_by_name", "tag", "call"),
+    _tenant_of_a_call(),
+    Index("tags_by_name", "tenant", "tag", "call"),
 )
+
+call_metadata = Table(
+    "call_metadata",
+    metadata,
+    _of_a_call(),
+    Column("name", String(LONGEST_METADATA), primary_key=True),
+    Column("value", String(LONGEST_METADATA), nullable=False),
+    Column("place", Integer, nullable=False),
+    _tenant_of_a_call(),
+    Index("call_metadata_by_value", "tenant", "name", "value", "call"),
+)
+"""What the bridge said about a call, as `call.started` shows it, in the order `place`."""
 
 rule_sets = Table(
     "rule_sets",
@@ -202,6 +227,49 @@ redacted_spans = Table(
     Column("kind", String(32), nullable=False),
 )
 """Where data was redacted that was spoken or keyed in: it is silent in kept audio."""
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Float),
+    Column("paused_until", Float, nullable=False),
+    Column("dropped", Integer, nullable=False),
+)
+"""Endpoints of tenants.  `secrets`: a list of `[secret, until]`."""
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("number", BIG, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("webhook", String(40), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), index=True),
+    Column("segment", BIG),
+    Column("seq", BigInteger),
+    Column("data", JSON, nullable=False),
+    Column("queued_at", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("leased_until", Float, nullable=False, index=True),
+    Column("tried_at", Float),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    Index("deliveries_due", "webhook", "state", "due_at"),
+    Index("deliveries_by_age", "state", "queued_at"),
+)
+"""Requests to endpoints.  `segment`: key of the segment whose words are sent; the words are not here."""
 
 quarantine = Table(
     "quarantine",
@@ -246,6 +314,8 @@ OF_A_CALL = (
     audio_parts,
     kept_audio,
     redacted_spans,
+    call_metadata,
+    webhook_deliveries,
 )
 """Tables whose rows belong to a row of `calls`, beside `segments`."""
 

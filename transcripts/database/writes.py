@@ -39,10 +39,13 @@ from protocol.events import (
 from ..outbox import Recorded
 from ..transcript import Ending
 from . import audio_rows, search_index
-from .call_rows import CallRow, CallRows
+from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
+from .json_columns import said_columns
+from .metadata_rows import metadata_rows, without_nul
 from .schema import (
     audio_parts,
+    call_metadata,
     calls,
     cards,
     found_keywords,
@@ -57,9 +60,6 @@ from .schema import (
 
 _TRANSIENT = (DtmfPressed, Partial, SpeechStarted, MarkReached, LoadChanged, CallWarning)
 """Not stored.  DTMF may be card numbers and PINs."""
-
-_LONGEST_AGENT = 200
-"""Most characters of an agent's name, as in the API."""
 
 _AT_ONCE = 500
 """Most parameters of one `IN`."""
@@ -89,15 +89,15 @@ class _Rows:
         self.others.setdefault(table.name, (table, []))[1].append(row)
 
 
-def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None:
+def write(connection: Connection, batch: Sequence[Recorded], now: float) -> CallRows | None:
     """
-    Write events, in the transaction of `connection`.  Raises ConflictError.
+    Write events, in the transaction of `connection`.  Returns the rows of their calls.  Raises ConflictError.
 
     `now`: Unix seconds, the start of calls whose `call.started` has not come yet.
     """
     stored = [one for one in batch if _is_stored(one.entry.event)]
     if not stored:
-        return
+        return None
     call_rows = CallRows(connection, stored, now)
     rows = _Rows()
     for one in stored:
@@ -109,6 +109,7 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> None
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    return call_rows
 
 
 def _is_stored(event: TranscriptEvent) -> bool:
@@ -122,11 +123,9 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
         rows.add(redacted_spans, place | {"call": call.id})
     match event:
         case CallStarted():
-            rows.started.setdefault(call.id, _started(call, event, seq))
-            if not call.is_new:
-                rows.late.setdefault(call.id, list(event.roles))
+            _collect_start(rows, call, event, seq)
         case CallEnded():
-            rows.ended.setdefault(call.id, _ended(call, event, seq))
+            rows.ended.setdefault(call.id, ended_row(call, event, seq))
         case Final() | SegmentFailed() | SegmentDropped():
             _collect_segment(rows, call, event, seq)
         case SegmentRevised(final):
@@ -152,28 +151,12 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             assert_never(never)
 
 
-def _started(call: CallRow, event: CallStarted, seq: int | None) -> _Row:
-    call.roles = call.roles or tuple(event.roles)
-    return {
-        "of": call.id,
-        "roles": list(event.roles),
-        "language": event.language,
-        "dialect": event.dialect,
-        "started_at": event.started_at,
-        "started_seq": seq,
-        "agent": dict(event.metadata).get("agent", "")[:_LONGEST_AGENT],
-    }
-
-
-def _ended(call: CallRow, event: CallEnded, seq: int | None) -> _Row:
-    call.ended_reason = call.ended_reason or event.reason
-    return {
-        "of": call.id,
-        "ended_reason": event.reason,
-        "duration": event.duration,
-        "channels": [asdict(totals) for totals in event.channels],
-        "ended_seq": seq,
-    }
+def _collect_start(rows: _Rows, call: CallRow, event: CallStarted, seq: int | None) -> None:
+    rows.started.setdefault(call.id, started_row(call, event, seq))
+    if not call.is_new:
+        rows.late.setdefault(call.id, list(event.roles))
+    for row in metadata_rows(call.id, call.tenant, event.metadata):
+        rows.add(call_metadata, row)
 
 
 def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | None) -> None:
@@ -191,12 +174,10 @@ def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | 
 
 
 def _segment_values(terminal: Terminal) -> _Row:
-    values: _Row = {
+    values: _Row = said_columns(terminal if isinstance(terminal, Final) else None) | {
         "start": terminal.span.start,
         "end": terminal.span.end,
         "ending": Ending.DROPPED if isinstance(terminal, SegmentDropped) else Ending.FAILED,
-        "text": "",
-        "words": [],
         "reason": "",
         "language": "",
         "keywords_revision": 0,
@@ -210,8 +191,6 @@ def _segment_values(terminal: Terminal) -> _Row:
         return values | {"reason": terminal.reason}
     return values | {
         "ending": Ending.FINAL,
-        "text": terminal.text,
-        "words": [[one.text, one.start, one.end, one.confidence] for one in terminal.words],
         "language": terminal.language,
         "keywords_revision": terminal.keywords_revision,
         "keywords_found": list(terminal.keywords_found),
@@ -267,19 +246,22 @@ def _write_segments(connection: Connection, rows: _Rows) -> None:
     search_index.insert(connection, [(row["id"], call.tenant, row["text"]) for row, call in new])
     for row, call in new:
         for word in row["keywords_found"]:
-            rows.add(found_keywords, {"call": call.id, "keyword": word.casefold()})
+            keyword = without_nul(word.casefold())
+            rows.add(found_keywords, {"call": call.id, "tenant": call.tenant, "keyword": keyword})
 
 
 def _revise(connection: Connection, final: Final, call: CallRow) -> None:
     """Replace the words of a segment and its terms.  Of two revisions, the one that shows less stays."""
     key = segment_key(call.id, final.segment.channel, final.segment.number)
     assert key is not None  # `_collect_segment` has refused it
-    stored = connection.execute(select(segments.c.words).where(segments.c.id == key)).scalar_one()
-    if len(stored) < len(final.words):
+    same = segments.c.id == key
+    if len(connection.execute(select(segments.c.words).where(same)).scalar_one()) < len(
+        final.words
+    ):
         return
     values = _segment_values(final)
-    shown = {name: values[name] for name in ("text", "words", "keywords_found", "flags")}
-    connection.execute(update(segments).where(segments.c.id == key).values(shown))
+    changed = ("text", "words", "keywords_found", "flags", "lexical", "redactions")
+    connection.execute(update(segments).where(same).values({one: values[one] for one in changed}))
     search_index.replace(connection, key, call.tenant, final.text)
 
 

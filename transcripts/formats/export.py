@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from protocol.clock import cue_time, to_ms, to_seconds
-from protocol.events import AudioGap, KeywordsApplied, LineWarning, Word
+from protocol.events import AudioGap, KeywordsApplied, LineWarning, Redaction, Word
 from protocol.events.event_codec import totals_in_ms
 from protocol.plain_text import json_plain, plain, visible, without_arrow
 
@@ -66,6 +66,7 @@ def _json(transcript: Transcript) -> str:
         "language": call.language,
         "dialect": call.dialect,
         "started_at": call.started_at,
+        "metadata": dict(call.metadata),
         "ended_reason": call.ended_reason,
         "duration_ms": to_ms(call.duration),
         "channels": [totals_in_ms(totals) for totals in call.channels],
@@ -136,6 +137,10 @@ def _json_segment(transcript: Transcript, one: StoredSegment) -> dict[str, Any]:
         body["latency"] = latency
     if one.reason:
         body["reason"] = one.reason
+    if one.lexical:
+        body["lexical"] = " ".join(word.text for word in one.lexical)
+    if one.redactions:
+        body["redactions"] = [_json_redaction(redaction) for redaction in one.redactions]
     if one.piece:
         body["call_id"] = one.piece
     return body
@@ -147,6 +152,13 @@ def _json_word(word: Word) -> dict[str, Any]:
         body |= {"s": to_ms(word.start), "e": to_ms(word.end)}
     if word.confidence is not None:
         body["c"] = round(word.confidence, 3)
+    return body
+
+
+def _json_redaction(one: Redaction) -> dict[str, Any]:
+    body: dict[str, Any] = {"kind": one.kind, "word": one.place}
+    if one.start is not None and one.end is not None:
+        body |= {"s": to_ms(one.start), "e": to_ms(one.end)}
     return body
 
 

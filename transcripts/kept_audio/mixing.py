@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, at_rate, from_seconds
@@ -75,7 +74,11 @@ def _at_common_rate(part: PartReader, record: PlacedRecord, rate: int) -> Pcm:
     pcm = part.read(record)
     if pcm is None:  # damaged
         return np.zeros(0, np.int16)
-    return pcm if part.rate == rate else np.asarray(soxr.resample(pcm, part.rate, rate), np.int16)
+    if part.rate == rate:
+        return pcm
+    import soxr  # noqa: PLC0415  # rarely needed: a bridge has changed its rate
+
+    return np.asarray(soxr.resample(pcm, part.rate, rate), np.int16)
 
 
 def _mixed(records: Sequence[tuple[int, int, int, Pcm]], channels: int, window: Span) -> Frames:

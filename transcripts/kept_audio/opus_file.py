@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
-import av
 import numpy as np
 
 from .mixing import Frames
 
-MEDIA_TYPE = "audio/ogg"
 _BITS_PER_SECOND = 24_000
 """For each channel: transparent for telephone speech."""
 
@@ -29,6 +27,8 @@ class _Sink:
 
 def write_opus(windows: Iterable[Frames], rate: int, write: Callable[[bytes], None]) -> None:
     """Encode `windows` (one or two channels at `rate` Hz: 8000 or 16000); `write` gets the bytes of the file."""
+    import av  # noqa: PLC0415  # 35 MB, which a recorder without kept audio does not need
+
     container = None
     stream = None
     position = 0

@@ -39,6 +39,10 @@ class KeptAudio:
     size: int = 0
 
 
+MEDIA_TYPE = "audio/ogg"
+"""Of finished audio: Opus in Ogg."""
+
+
 def part_file(name: str) -> str:
     """Return the file name of a part."""
     return f"{name}.part"

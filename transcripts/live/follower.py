@@ -18,10 +18,11 @@ from broker.event_log.log_reader import LogReader, read_across_logs
 from broker.event_log.pubsub import PubSubHub
 from broker.queries import server_time
 from broker.redis_keys import CallKeys, Partition
+from broker.time_limits import TimeLimit
 from protocol.events import Entry
 
 from .board import Board
-from .call_state import CallState
+from .call_state import LiveCallState
 
 MOST_CALLS = 2_000
 """Most calls that one API process follows.  Further ones are not seen until others end."""
@@ -96,7 +97,7 @@ class Follower:
         self._settled.clear()
         self.look()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with TimeLimit(seconds):
                 await self._settled.wait()
 
     def _note_if_settled(self) -> None:
@@ -112,7 +113,7 @@ class Follower:
                     await self._discover_safely(round_)
                     round_ += 1
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(DISCOVER_SECONDS if self.is_wanted() else None):
+                    async with TimeLimit(DISCOVER_SECONDS if self.is_wanted() else None):
                         await self._wake.wait()
                 self._wake.clear()
         finally:
@@ -195,7 +196,7 @@ class Follower:
 
     async def _read(self, name: str, log_reader: LogReader, last: int) -> None:
         """Apply the entries of a call's log.  `last`: the seq at which it was when the reading began."""
-        state = CallState(name)
+        state = LiveCallState(name)
         self.board.put(state)
         async for entry in read_across_logs(log_reader):
             if entry is None:

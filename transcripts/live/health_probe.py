@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from broker.queries import Probe, fleet, probe, server_time
+from broker.queries import ServerProbe, fleet, probe, server_time
 from broker.redis_keys import Partition
 
 from .health_words import Measured
@@ -43,5 +43,5 @@ async def _recordings(redis: Redis, partition: Partition) -> int:
     return sum([await redis.xlen(stream) for stream in streams])
 
 
-def _age(one: Probe, now: float) -> float:
+def _age(one: ServerProbe, now: float) -> float:
     return max(0.0, now - one.oldest[0] / 1_000) if one.oldest else 0.0

@@ -24,7 +24,7 @@ from protocol.events import (
     SpeechStarted,
 )
 
-from .rules import Rule, When, words_of
+from .rules import CardText, Rule, When, words_of
 
 _KEPT = 8
 """Finals of each channel that can overlap with one of another channel: they arrive in order."""
@@ -156,7 +156,7 @@ class _Spoken:
 def _card(rule: Rule, cause: str, at: int, segment: SegmentId | None) -> CardAdded:
     cause = "call" if rule.once else cause
     name = hashlib.sha256(f"{rule.name}\0{cause}".encode()).hexdigest()[:24]
-    card = rule.card
+    card = rule.card or CardText(rule.name)
     return CardAdded(
         f"rule-{name}", card.title, at, card.text, card.link, card.audience, segment, rule.name
     )

@@ -1,7 +1,7 @@
-"""Evaluates the rules of all followed calls, and hands their cards on for delivery."""
+"""Evaluates the rules of all followed calls, and hands what they cause on for delivery."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,13 +13,23 @@ from .rule_engine import CallRules
 from .rules import Rule
 
 _MOST_WAITING = 2_000
-"""Cards that wait for delivery.  Further ones are dropped, with the log event `cards_dropped`."""
+"""What waits for delivery.  More is dropped, with the log event `cards_dropped`."""
 
 _DELIVERIES = 8
 """Simultaneous deliveries."""
 
-Deliver = Callable[[str, CardAdded], Awaitable[None]]
-"""Adds a card to the call with a filed id; must not raise."""
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What a rule has caused.  `card` has its id and its text, also if only webhooks get it."""
+
+    card: CardAdded
+    adds_card: bool
+    sends_webhook: bool
+
+
+Deliver = Callable[[str, Raised], Awaitable[None]]
+"""Adds a card to the call with a filed id, and queues the event for webhooks; must not raise."""
 
 logger = structlog.get_logger()
 
@@ -50,7 +60,7 @@ class RuleRunner:
         self._deliver = deliver
         self._calls: dict[str, CallRules] = {}
         self._current: set[str] = set()
-        self._waiting: asyncio.Queue[tuple[str, CardAdded]] = asyncio.Queue(_MOST_WAITING)
+        self._waiting: asyncio.Queue[tuple[str, Raised]] = asyncio.Queue(_MOST_WAITING)
 
     def change(self, sets: RuleSets) -> None:
         """Use other rules, for the events that come from now on."""
@@ -82,11 +92,13 @@ class RuleRunner:
             self._hand_on(call_id, self._calls[call_id].tick(now))
 
     def _hand_on(self, call_id: str, cards: Sequence[CardAdded]) -> None:
-        for card in cards:
+        if not cards:
+            return
+        for one in raised(cards, self._calls[call_id].rules):
             if self._waiting.full():
                 logger.error("cards_dropped", call_id=call_id)
                 return
-            self._waiting.put_nowait((call_id, card))
+            self._waiting.put_nowait((call_id, one))
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -96,5 +108,14 @@ class RuleRunner:
 
     async def _deliver_repeatedly(self) -> None:
         while True:
-            call_id, card = await self._waiting.get()
-            await self._deliver(call_id, card)
+            call_id, one = await self._waiting.get()
+            await self._deliver(call_id, one)
+
+
+def raised(cards: Iterable[CardAdded], rules: Iterable[Rule]) -> list[Raised]:
+    """Return what the rules that have caused `cards` do."""
+    by_name = {rule.name: rule for rule in rules}
+    return [
+        Raised(card, by_name[card.rule].card is not None, by_name[card.rule].webhook)
+        for card in cards
+    ]

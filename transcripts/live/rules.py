@@ -1,5 +1,5 @@
 """
-Rules: what happens in a call causes a card.  Pure.
+Rules: what happens in a call causes a card, an event for webhooks, or both.  Pure.
 
 A rule file (YAML) and the body of the API have the same form: `RuleFile`.
 """
@@ -73,15 +73,17 @@ class CardText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
-    One rule.  `name` identifies its cards: two rules of a tenant have different names.
+    One rule.  `name` identifies what it causes: two rules of a tenant have different names.
 
-    `once`: at most one card in a call; otherwise one for each cause.  `tenant`: of a file, whose calls it is for;
-    without it, the calls of all tenants.
+    `card`: the card that it adds.  `webhook`: whether webhooks get the event `rule.raised`.  `once`: at most once
+    in a call; otherwise once for each cause.  `tenant`: of a file, whose calls it is for; without it, the calls of
+    all tenants.
     """
 
     name: _Name
     when: When
-    card: CardText
+    card: CardText | None = None
+    webhook: bool = False
     once: bool = False
     tenant: str | None = None
 
@@ -130,7 +132,9 @@ def checked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     names = Counter((rule.tenant, rule.name) for rule in found)
     for (tenant_, name), number in names.items():
         if number > 1 or (tenant_ is not None and (None, name) in names):
-            raise RuleError(f"two rules have the name {name}: their cards could not be told apart")
+            raise RuleError(
+                f"two rules have the name {name}: what they cause could not be told apart"
+            )
     return found
 
 
@@ -141,7 +145,9 @@ def _wrong(rule: Rule) -> str | None:
         return "`said` takes phrases with at least one word each"
     if rule.when.said == []:
         return "`said` takes at least one phrase"
-    if rule.card.link and not is_web_link(rule.card.link):
+    if rule.card is None and not rule.webhook:
+        return "a rule takes `card`, or `webhook: true`, or both"
+    if rule.card and rule.card.link and not is_web_link(rule.card.link):
         return "`link` is a URL that begins with https:// or http://"
     try:
         tenant(rule.tenant or "")
@@ -152,8 +158,8 @@ def _wrong(rule: Rule) -> str | None:
 
 def _advice(text: str) -> str:
     """Add what to do about fields that other systems have and this one does not."""
-    if "`webhook`" in text:
-        return f"{text}: rules add cards only; there are no webhooks"
+    if "webhook`" in text:
+        return f"{text}: `webhook: true` sends the event to the webhooks of the tenant, which the API adds"
     return text
 
 

@@ -14,7 +14,7 @@ import structlog
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from broker.peer_time_limit import PeerTimeLimit
+from broker.time_limits import PeerTimeLimit, TimeLimit
 from protocol.tenants import parted
 
 from .board import LiveMessage, View
@@ -177,7 +177,7 @@ class ViewStream:
 
     async def _next(self) -> bytes | None:
         try:
-            async with asyncio.timeout(_STILL_HERE_SECONDS):
+            async with TimeLimit(_STILL_HERE_SECONDS):
                 return await self._waiting.get()
         except TimeoutError:
             return b": still here\n\n"

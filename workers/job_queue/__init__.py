@@ -1,6 +1,6 @@
 """The job queue in Redis, as a worker uses it: claim jobs, fetch their audio, settle results."""
 
-from .claimed import Claimed, Outcome, UnseenLogError
+from .claimed import ClaimedJob, Outcome, UnseenLogError
 from .work_queue import WorkQueue
 
-__all__ = ["Claimed", "Outcome", "UnseenLogError", "WorkQueue"]
+__all__ = ["ClaimedJob", "Outcome", "UnseenLogError", "WorkQueue"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from .audio_cache import AudioCache
-from .claimed import Claimed
+from .claimed import ClaimedJob
 
 
 class AudioReader:
@@ -15,7 +15,7 @@ class AudioReader:
         self._redis = redis
         self._cache = AudioCache()
 
-    async def read(self, claimed: Sequence[Claimed]) -> list[bytes]:
+    async def read(self, claimed: Sequence[ClaimedJob]) -> list[bytes]:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
         offsets = [self._cache.offset(one.job) for one in claimed]
         fetched = await self._fetch(claimed, offsets)
@@ -28,7 +28,7 @@ class AudioReader:
             found = [next(whole) if audio is None else audio for audio in found]
         return [audio or b"" for audio in found]
 
-    async def _fetch(self, claimed: Sequence[Claimed], offsets: Sequence[int]) -> list[bytes]:
+    async def _fetch(self, claimed: Sequence[ClaimedJob], offsets: Sequence[int]) -> list[bytes]:
         """The stored audio of each job from a byte on; empty when there is none."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for one, offset in zip(claimed, offsets, strict=True):

@@ -21,7 +21,7 @@ class UnseenLogError(RedisError):
 
 
 class Outcome(StrEnum):
-    """The outcome of committing a result."""
+    """What Redis answered when a worker committed the result of a final."""
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedJob:
     """A claimed job.  Settle a final, `poll` a partial; otherwise the lease expires."""
 
     entry: str
@@ -74,7 +74,7 @@ class Claimed:
         return f"{self.stream}:{self.entry}"
 
 
-def finals_of(claimed: Iterable[Claimed]) -> Iterator[tuple[str, list[str]]]:
+def finals_of(claimed: Iterable[ClaimedJob]) -> Iterator[tuple[str, list[str]]]:
     """The entries of the finals, by stream."""
     by_stream: dict[str, list[str]] = {}
     for one in claimed:

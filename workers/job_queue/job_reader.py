@@ -7,7 +7,7 @@ from broker.redis_keys import Partition
 from protocol.scheduling.jobs import JobError, decode_job
 
 from ..engines.base import Effort
-from .claimed import Claimed
+from .claimed import ClaimedJob
 
 
 class JobReader:
@@ -17,7 +17,7 @@ class JobReader:
         self.unreadable = 0
         """Number of jobs since the start that this version could not decode."""
 
-    def claimed(self, partition: Partition, reply: Any) -> list[Claimed]:  # noqa: ANN401  # as redis-py leaves it
+    def claimed(self, partition: Partition, reply: Any) -> list[ClaimedJob]:  # noqa: ANN401  # as redis-py leaves it
         """Decode the jobs in a reply to XREADGROUP (RESP2, to which the clients are pinned)."""
         claimed = []
         for stream, entries in reply or ():
@@ -31,7 +31,7 @@ class JobReader:
                     claimed += [replace(one, recorded=kind == "recordings") for one in read]
         return claimed
 
-    def taken(self, partition: Partition, job_stream: str | None, answer: Any) -> list[Claimed]:  # noqa: ANN401
+    def taken(self, partition: Partition, job_stream: str | None, answer: Any) -> list[ClaimedJob]:  # noqa: ANN401
         """Decode the jobs in an answer of TAKE_OVER."""
         return [
             one
@@ -49,10 +49,12 @@ class JobReader:
         entry: str,
         payload: bytes,
         deliveries: int = 1,
-    ) -> list[Claimed]:
+    ) -> list[ClaimedJob]:
         """Decode a job.  A job of an unknown version stays in the stream, for a worker that can read it."""
         try:
-            return [Claimed(entry, partition, effort, decode_job(payload), deliveries, job_stream)]
+            return [
+                ClaimedJob(entry, partition, effort, decode_job(payload), deliveries, job_stream)
+            ]
         except JobError:
             self.unreadable += 1
             return []

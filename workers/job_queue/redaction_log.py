@@ -3,13 +3,15 @@
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from broker.redis_scripts.scripts import REVISE
 from protocol.events import Entry, Final, SegmentId, SegmentRevised
 from protocol.events.event_codec import decode_entry, encode_event
 
-from .claimed import Claimed
+from .claimed import ClaimedJob
 
+_STATE = "redaction"
 _RECENT = 1_024
 """Newest entries of a log among which the final of a recent segment is."""
 
@@ -21,12 +23,17 @@ class RedactionLog:
         self._redis = redis
         self._revise = redis.register_script(REVISE.source)
 
-    async def state(self, one: Claimed) -> bytes:
+    async def state(self, one: ClaimedJob) -> bytes:
         """The state of redaction of the job's call; empty at its start."""
-        state: Any = await self._redis.hget(one.keys.meta, "redaction")
+        state: Any = await self._redis.hget(one.keys.meta, _STATE)
         return state or b""
 
-    async def final(self, one: Claimed, segment: SegmentId) -> bytes:
+    @staticmethod
+    def ask_state(one: ClaimedJob, pipe: Pipeline) -> None:
+        """Add the question for the state to a pipeline."""
+        pipe.hget(one.keys.meta, _STATE)
+
+    async def final(self, one: ClaimedJob, segment: SegmentId) -> bytes:
         """The final of a recent segment of the job's call; empty if there is none."""
         waiting: Any = await self._redis.hget(one.keys.settled, str(segment))
         if waiting:
@@ -36,7 +43,7 @@ class RedactionLog:
             (fields[b"e"] for _, fields in recent if _is_final_of(segment, fields[b"e"])), b""
         )
 
-    async def revise(self, one: Claimed, old: bytes, new: Final) -> bool:
+    async def revise(self, one: ClaimedJob, old: bytes, new: Final) -> bool:
         """Replace the final `old` by `new`, which shows less.  Returns False if `old` is not there any more."""
         job, keys = one.job, one.keys
         answer = await self._revise(

@@ -33,7 +33,7 @@ from protocol.scheduling.worker_capacity import Task
 from ..engines.base import Effort
 from .audio_reader import AudioReader
 from .capacity_reports import CapacityReports
-from .claimed import Claimed, Outcome, UnseenLogError, finals_of
+from .claimed import ClaimedJob, Outcome, UnseenLogError, finals_of
 from .job_reader import JobReader
 from .redaction_log import RedactionLog
 from .task_streams import TaskStreams
@@ -80,7 +80,7 @@ class WorkQueue:
         """Create the consumer groups that do not exist yet."""
         await self._streams.prepare()
 
-    async def reclaim_own(self, partition: Partition) -> list[Claimed]:
+    async def reclaim_own(self, partition: Partition) -> list[ClaimedJob]:
         """Finals that were delivered to this consumer before and never settled."""
         job_streams = self._streams.known(partition)
         streams: dict[Any, Any] = {
@@ -90,7 +90,7 @@ class WorkQueue:
         reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=64)
         return await self._ours(self._reader.claimed(partition, reply))
 
-    async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[Claimed]:
+    async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[ClaimedJob]:
         """Claim about `room` new finals of all job streams, and partials; wait at most `wait_ms` for the first."""
         named = await self._streams.find(partition)
         job_streams = [None, *named]
@@ -104,7 +104,7 @@ class WorkQueue:
         )
         return await self._ours(self._reader.claimed(partition, reply))
 
-    async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[Claimed]:
+    async def claim_recorded(self, partition: Partition, lease_ms: int) -> list[ClaimedJob]:
         """
         Claim at most one segment of a recording, without waiting: a live final may come at any moment.
 
@@ -121,7 +121,9 @@ class WorkQueue:
                 return claimed
         return []
 
-    async def take_over(self, partition: Partition, lease_ms: int, room: int = 1) -> list[Claimed]:
+    async def take_over(
+        self, partition: Partition, lease_ms: int, room: int = 1
+    ) -> list[ClaimedJob]:
         """
         Claim about `room` finals that were handed back, and of each job stream at most one with an expired lease.
 
@@ -147,7 +149,7 @@ class WorkQueue:
 
     async def _take_over_recorded(
         self, partition: Partition, job_stream: str | None, lease_ms: int
-    ) -> list[Claimed]:
+    ) -> list[ClaimedJob]:
         """At most one segment of one job stream that was handed back or whose lease has expired."""
         answer = await self._take_over(
             keys=[partition.recordings_in(job_stream)], args=self._expired(1, 1, lease_ms)
@@ -159,7 +161,7 @@ class WorkQueue:
         """Arguments of TAKE_OVER: `handed_back` jobs that were handed back, then one with an expired lease."""
         return [WORKERS, self._consumer, most, HANDED_BACK_MS, handed_back, lease_ms, 1]
 
-    async def hand_back(self, claimed: Iterable[Claimed], *, tried: bool = False) -> None:
+    async def hand_back(self, claimed: Iterable[ClaimedJob], *, tried: bool = False) -> None:
         """
         End the leases of these finals, so that another worker can claim them at once; partials are dropped.
 
@@ -173,20 +175,27 @@ class WorkQueue:
             )
         await self.poll([one for one in claimed if one.effort is Effort.PARTIAL])
 
-    async def audio(self, claimed: Sequence[Claimed]) -> list[bytes]:
+    async def audio(self, claimed: Sequence[ClaimedJob]) -> list[bytes]:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
         return await self._audio.read(claimed)
 
-    async def begin(self, finals: Sequence[Claimed]) -> list[int]:
-        """Count one more try by an engine for each final.  Returns the number of tries of each."""
+    async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
+        """
+        Count one more try by an engine for each final.
+
+        Returns for each the number of tries, and the state of redaction of its call.
+        """
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in finals:
                 await self._try(
                     keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
                 )
-            return [int(tries) for tries in await pipe.execute()]
+                self.redaction.ask_state(one, pipe)
+            answers = await pipe.execute()
+        tries, states = answers[::2], answers[1::2]
+        return [(int(count), state or b"") for count, state in zip(tries, states, strict=True)]
 
-    async def poll(self, partials: Sequence[Claimed]) -> list[tuple[int, bytes]]:
+    async def poll(self, partials: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
         """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""
         if not partials:
             return []
@@ -199,7 +208,9 @@ class WorkQueue:
                 )
             return [(int(revision), before) for revision, before in await pipe.execute()]
 
-    async def suggest(self, one: Claimed, revision: int, hypothesis: bytes, event: bytes) -> bool:
+    async def suggest(
+        self, one: ClaimedJob, revision: int, hypothesis: bytes, event: bytes
+    ) -> bool:
         """Publish a partial.  Returns False if it comes too late and was not published."""
         job, keys = one.job, one.keys
         answer = await self._suggest(
@@ -209,7 +220,11 @@ class WorkQueue:
         return int(answer) == 1
 
     async def settle(
-        self, one: Claimed, event: bytes, dead: str = "", states: tuple[bytes, bytes] | None = None
+        self,
+        one: ClaimedJob,
+        event: bytes,
+        dead: str = "",
+        states: tuple[bytes, bytes] | None = None,
     ) -> Outcome:
         """
         Commit the terminal event of a final; `dead` is the reason if the final was given up.
@@ -240,12 +255,12 @@ class WorkQueue:
             raise UnseenLogError
         return Outcome(answer.decode())
 
-    async def extend(self, claimed: Iterable[Claimed]) -> None:
+    async def extend(self, claimed: Iterable[ClaimedJob]) -> None:
         """Renew the leases of these finals."""
         for stream, entries in finals_of(claimed):
             await self._extend(keys=[stream], args=[WORKERS, self._consumer, *entries])
 
-    async def _ours(self, claimed: list[Claimed]) -> list[Claimed]:
+    async def _ours(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
         """
         Keep the jobs of our tasks.  Move other finals to the job stream of their task; drop other partials.
 
@@ -265,7 +280,7 @@ class WorkQueue:
                 )
         return [one for one in claimed if one not in foreign]
 
-    def _can(self, one: Claimed) -> bool:
+    def _can(self, one: ClaimedJob) -> bool:
         job_stream = stream_suffix(one.job.task)
         return (
             job_stream is None or job_stream == one.job_stream or self._streams.serves(job_stream)

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from .load_plan import CallReport, LoadReport
 from .traffic import (
     FRAME,
+    CallRefused,
     Degraded,
     Ended,
-    Final,
-    Lost,
-    Partial,
+    FinalReceived,
+    PartialReceived,
     Pong,
-    Refused,
-    Reply,
+    ServerMessage,
+    TextMissing,
     Traffic,
     read_event,
 )
@@ -158,24 +158,24 @@ class Bridge:
     def _on_event(self, now: float, payload: bytes) -> None:
         self._take(now, read_event(payload))
 
-    def _take(self, now: float, reply: Reply | None) -> None:
+    def _take(self, now: float, reply: ServerMessage | None) -> None:
         call = self.call
         if call is None or reply is None:
             return
         match reply:
-            case Final():
+            case FinalReceived():
                 call.finals += 1
                 self._time_final(now, reply)
-            case Partial(end_ms):
+            case PartialReceived(end_ms):
                 if self.is_measured:
                     self._report.partial.append(self._since(now, end_ms))
-            case Lost(what):
+            case TextMissing(what):
                 call.lost.append(what)
             case Degraded(level):
                 call.levels.append(level)
             case Ended(reason, heard_ms):
                 call.ended, call.heard_ms = reason, heard_ms
-            case Refused(reason):
+            case CallRefused(reason):
                 self._refused = reason
             case Pong():
                 pass
@@ -183,7 +183,7 @@ class Bridge:
     def _since(self, now: float, position_ms: float) -> float:
         return 1_000 * (now - self._began) - position_ms
 
-    def _time_final(self, now: float, final: Final) -> None:
+    def _time_final(self, now: float, final: FinalReceived) -> None:
         if not self.is_measured:
             return
         late = self._since(now, final.end_ms) - self._tail_ms

@@ -15,7 +15,7 @@ _SID = "MZ18ad3ab5a668481ce02b83e7395059f0"
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalReceived:
     """A final.  `end_ms`: end of its segment; `busy_ms`: time in the engine and in its queue, if told."""
 
     end_ms: float
@@ -23,14 +23,14 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialReceived:
     """A partial that covers the call up to `end_ms`."""
 
     end_ms: float
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class TextMissing:
     """A segment or a gap of audio without text, although the gateway had taken the call."""
 
     what: str
@@ -52,7 +52,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class CallRefused:
     """The gateway has accepted the connection and refuses the call."""
 
     reason: str
@@ -63,7 +63,9 @@ class Pong:
     """Answer to a probe."""
 
 
-Reply = Final | Partial | Lost | Degraded | Ended | Refused | Pong
+ServerMessage = (
+    FinalReceived | PartialReceived | TextMissing | Degraded | Ended | CallRefused | Pong
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Traffic:
     """The frames for frame `n` of a call: `(n, agent, customer)`, each 160 codes of mu-law."""
 
     closing: bytes
-    read: Callable[[bytes], Reply | None]
+    read: Callable[[bytes], ServerMessage | None]
     """What a message of the gateway means; None if the bench does not need it."""
 
     has_results: bool
@@ -126,24 +128,24 @@ def _twilio_start(call_id: str) -> bytes:
     return text({"event": "start", "start": start})
 
 
-def read_event(payload: bytes) -> Reply | None:
+def read_event(payload: bytes) -> ServerMessage | None:
     """The meaning of a public event, as native bridges and listeners get it."""
     body = _object(payload)
     match body:
         case {"type": "segment.partial", "end_ms": int(end)}:
-            return Partial(end)
+            return PartialReceived(end)
         case {"type": "segment.final", "end_ms": int(end)}:
-            return Final(end, _busy_ms(body))
+            return FinalReceived(end, _busy_ms(body))
         case {"type": "segment.failed" | "segment.dropped", "reason": str(reason)}:
-            return Lost(reason)
+            return TextMissing(reason)
         case {"type": "audio_gap", "reason": str(reason)}:
-            return Lost(reason)
+            return TextMissing(reason)
         case {"type": "degraded", "level": str(level)}:
             return Degraded(level)
         case {"type": "call.ended", "reason": str(reason), "channels": [dict(first), *_]}:
             return Ended(reason, float(sum(first.values())))
         case {"type": "error", "message": str(message)}:
-            return Refused(message)
+            return CallRefused(message)
         case {"type": "pong"}:
             return Pong()
         case _:
@@ -157,15 +159,15 @@ def _busy_ms(event: Mapping[str, Any]) -> float | None:
     )
 
 
-def _read_deepgram(payload: bytes) -> Reply | None:
+def _read_deepgram(payload: bytes) -> ServerMessage | None:
     match _object(payload):
         case {"type": "Results", "is_final": bool(final), "start": start, "duration": duration}:
             end = 1_000 * (start + duration)
-            return Final(end) if final else Partial(end)
+            return FinalReceived(end) if final else PartialReceived(end)
         case {"type": "Metadata"}:
             return Ended("stop")
         case {"type": "Error", "description": str(reason)}:
-            return Refused(reason)
+            return CallRefused(reason)
         case _:
             return None
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.time_limits import TimeLimit
 from protocol.operator_error import OperatorError
 
 _READY_SECONDS = 120.0
@@ -80,7 +81,7 @@ def confine(pid: int, core: int | None) -> None:
 
 async def _first_line(ready: int, command: tuple[str, ...]) -> str:
     with os.fdopen(ready) as said:
-        async with asyncio.timeout(_READY_SECONDS):
+        async with TimeLimit(_READY_SECONDS):
             line = (await asyncio.to_thread(said.readline)).strip()
     if not line:
         raise ServerError(f"`{' '.join(command)}` did not start: run it alone to see why")
@@ -91,7 +92,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(_STOP_SECONDS):
+        async with TimeLimit(_STOP_SECONDS):
             await process.wait()
     except TimeoutError:
         process.kill()

@@ -124,7 +124,8 @@ def understand(request: Request) -> Listening:
     separate = audio.channels > 1 and _truth(request, "multichannel")
     opened, asked = _opened(request, audio, audio.channels if separate else 1)
     utterance_end = asked.read("utterance_end_ms", _milliseconds, 0)
-    opened = replace(opened, warnings=tuple(asked.warnings))
+    encoding = codec.value if codec else audio.encoding.value
+    opened = replace(opened, encoding=encoding, warnings=tuple(asked.warnings))
     return Listening(
         opened=opened,
         audio=audio,

@@ -34,9 +34,9 @@ _PAIR = re.compile(r"([^=;,\s]+)=([^;,]*)")
 
 class MediaStreams:
     """
-    One connection: one stream.
+    The dialect of Twilio Media Streams.  A connection carries one stream.
 
-    Keywords, language, call id and roles come as custom parameters or in the query string.
+    Keywords, language, call id and roles come as custom parameters of the stream or in the query string.
     """
 
     def __init__(self, request: Request, vendor: Vendor = TWILIO) -> None:
@@ -97,6 +97,7 @@ class MediaStreams:
             json_fields.call_id(start, self._vendor.call_id),
             tuple(call_params.roles[track] for track in tracks),
             rate,
+            audio[0].encoding,
             warnings=asked.warnings,
             expected=self._vendor.call_id,
         )

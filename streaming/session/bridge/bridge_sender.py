@@ -7,7 +7,7 @@ from collections import deque
 import structlog
 from websockets.exceptions import ConnectionClosed
 
-from broker.peer_time_limit import PeerTimeLimit
+from broker.time_limits import PeerTimeLimit
 from protocol.dialects.base import Dialect, Message
 
 from .bridge_socket import Socket

@@ -9,6 +9,7 @@ import structlog
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
+from broker.time_limits import TimeLimit
 from protocol.bridge_events import BridgeEvent, CallOpened, DialectError, EncodedAudioReceived
 from protocol.clock import CALL_RATE
 from protocol.codecs.decoder import RATE as DECODED_RATE
@@ -132,7 +133,7 @@ class Session:
             await self._await_return(live_call, following, receiving)
             live_call.hang_up("hangup")
             try:
-                async with asyncio.timeout(self._hold):
+                async with TimeLimit(self._hold):
                     await asyncio.shield(following)
             except TimeoutError:
                 logger.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
@@ -256,12 +257,12 @@ class Session:
         """Close because of the bridge's error.  Abort the connection if the bridge does not answer the close."""
         self._object("refused" if isinstance(fault, _RefusedError) else "bad_message", str(fault))
         try:
-            async with asyncio.timeout(_CLOSING_SECONDS):
+            async with TimeLimit(_CLOSING_SECONDS):
                 await self._await_parting()
         except (TimeoutError, ConnectionClosed):
             pass
         try:
-            async with asyncio.timeout(_CLOSING_SECONDS):
+            async with TimeLimit(_CLOSING_SECONDS):
                 await self._sender.close(PROTOCOL_BROKEN, str(fault))
         except TimeoutError:
             self._socket.transport.abort()

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-from broker.peer_time_limit import PeerTimeLimit
+from broker.time_limits import PeerTimeLimit
 from protocol.bridge_events import BridgeEvent, EarlyError, UnreadableError
 from protocol.dialects.base import Dialect, LateOpening, Message, OpenedByUrl
 from protocol.dialects.common import json_fields

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import structlog
 
+from broker.time_limits import TimeLimit
+
 _LEAVE_SECONDS = 5.0
 """Time in which sessions write their checkpoints and close; later their tasks are cancelled."""
 
@@ -64,6 +66,6 @@ class OpenSessions:
     async def _until_empty(self, seconds: float) -> bool:
         """Wait until no session is left, for that time at most.  Returns whether none is left."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with TimeLimit(seconds):
                 await self._empty.wait()
         return self._empty.is_set()

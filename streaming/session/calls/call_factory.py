@@ -27,14 +27,15 @@ from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
 from ...audio.vad_batcher import VadBatcher
 from ...audio_writer import AudioWriter, CallAudio
-from ...call.call import Call, Identity
+from ...call.call import Call, CallIdentity
 from ...call.checkpoint import Checkpoint, hashed
 from ...call.ledger import Ledger
 from ...call.recovery import RecoveredCall
 from ...call_store import CallStore
 from ...metrics import GatewayMeter
 from ...settings import GatewaySettings
-from .channel import Channel, ChannelOrigin
+from .channel import Channel
+from .channel_origin import ChannelOrigin
 from .live_call import LiveCall
 from .renewal import Renewal, origin_of
 
@@ -124,8 +125,8 @@ class CallFactory:
         """
         Build a live call for a call in progress that another connection owned before.  `now`: clock of Redis.
 
-        With a `token` of the bridge, audio continues at the recovered position.  Without one, the bridge's clock
-        has continued meanwhile: the channels skip to the present.
+        With a `token` of the bridge, and of a recording, audio continues at the recovered position.  Otherwise the
+        bridge's clock has continued meanwhile: the channels skip to the present.
         """
         checkpoint = replace(
             recovered.checkpoint,
@@ -148,7 +149,7 @@ class CallFactory:
         if opened.token:  # the same bridge: it still waits for the answers to its marks
             for mark in recovered.unanswered:
                 call.mark(mark)
-        else:
+        elif not opened.config.recorded:
             clock = from_seconds(max(0.0, now - checkpoint.started_at))
             position = max(clock, *(origin.position for origin in origins))
             for channel in channels:
@@ -214,7 +215,7 @@ class CallFactory:
     def _call(
         self, queue: CallStore, checkpoint: Checkpoint, opened: CallOpened | None = None
     ) -> Call:
-        identity = Identity(
+        identity = CallIdentity(
             queue.keys.call_id,
             queue.log,
             checkpoint.roles,
@@ -222,6 +223,7 @@ class CallFactory:
             checkpoint.started_at,
             shown_metadata(opened.metadata) if opened else (),
             opened.rate if opened else 0,
+            opened.encoding if opened else "",
         )
         piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
         ledger = Ledger(piece, recorded=checkpoint.config.recorded)

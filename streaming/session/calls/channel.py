@@ -1,9 +1,8 @@
 """One channel of a call: turns frames in any order into sound events, gaps and warnings for the call."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, replace
 from typing import assert_never
 
 import numpy as np
@@ -12,53 +11,19 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, at_rate, from_rate
 from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
 
-from ...audio.channel_segmenter import (
-    ChannelSegmenter,
-    SegmentClosed,
-    SegmentGrew,
-    SegmentOpened,
-    SoundEvent,
-)
+from ...audio.arrived_frames import ArrivedFrames
+from ...audio.channel_segmenter import ChannelSegmenter
 from ...audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from ...audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
+from ...audio.quality.channel_quality import ChannelQuality
 from ...audio.quality.monitor import QualityMonitor, reason
-from ...audio.replay import Lost, Received, Replay
+from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
+from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from ...audio.vad_batcher import VadBatcher
 from ...audio_writer import CallAudio
 from ...call.call import Call
-
-_CHECK_SECONDS = 0.1
-"""Seconds between two measurements of the speed of arrival."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelOrigin:
-    """Where a channel begins: after 0 if another connection owned the call before.  Samples of the call clock."""
-
-    position: int = 0
-    segments: int = 0
-    totals: ChannelTotals = field(default_factory=ChannelTotals)
-
-    def place_all(self, events: Sequence[SoundEvent]) -> Sequence[SoundEvent]:
-        """Convert events of a `ChannelSegmenter` to the segment numbers and the clock of the whole call."""
-        if not self.position and not self.segments:
-            return events
-        return [self.place(event) for event in events]
-
-    def place(self, event: SoundEvent) -> SoundEvent:
-        """Convert one event."""
-        number = event.number + self.segments
-        match event:
-            case SegmentOpened(start=start):
-                return replace(event, number=number, start=start + self.position)
-            case SegmentClosed(span=span):
-                span = Span(span.start + self.position, span.end + self.position)
-                return replace(event, number=number, span=span)
-            case SegmentGrew():
-                return replace(event, number=number)
-            case _:
-                assert_never(event)
+from .channel_origin import ChannelOrigin
 
 
 class Channel:
@@ -91,40 +56,17 @@ class Channel:
         self._origin = origin
         self._jitter_buffer = JitterBuffer(rate, start=at_rate(origin.position, rate))
         self._converter = RateConverter(rate, self._jitter_buffer.next)
-        self._unchecked: deque[tuple[int, Pcm]] = deque()
-        """
-        Frames not yet passed to the `QualityMonitor`, because the segmenter has not decided yet where they contain
-        speech.  Each with its first sample, at the bridge's rate.
-        """
-
-        self._quality_due = 0
-        """Position, on the call clock, at which the next block of the `QualityMonitor` is complete."""
-
-        self._arrived: list[Pcm] = []
-        """Frames in order that the next tick processes."""
-
-        self._arrived_samples = 0
-        self._position = self._jitter_buffer.next
-        """Position of the first of these samples, at the bridge's rate."""
-
-        self._checked = -_CHECK_SECONDS
+        self._frames = ArrivedFrames(self._jitter_buffer.next, is_paused=call.config.paused)
         self._wake: Callable[[], None] = lambda: None
-        self._speech_from: int | None = None
-        """Start of the open segment, on the call clock; None while no segment is open."""
-
         self.segmenter = segmenter
         self._vad_batcher = vad_batcher
         self._call = call
-        self._quality_monitor = quality_monitor
+        self._quality = ChannelQuality(quality_monitor, number, rate)
         self._clock = clock
         self._audio = audio
         self._replay = Replay(internal_rate(rate))
         self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
-        self._is_withheld = call.config.paused
-        self._withheld: Span | None = None
-        """Audio dropped in a pause and not reported yet, at the bridge's rate."""
-
         self.late = 0
         """Samples dropped because they arrived too late or twice, at the bridge's rate."""
 
@@ -136,7 +78,7 @@ class Channel:
     @property
     def waiting(self) -> int:
         """Samples that have arrived in order and wait for the next tick, on the call clock."""
-        return from_rate(self._arrived_samples, self._rate)
+        return from_rate(self._frames.samples, self._rate)
 
     @property
     def told(self) -> int:
@@ -154,6 +96,11 @@ class Channel:
         before, since = astuple(self._origin.totals), astuple(self.segmenter.totals)
         return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
 
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """The levels of the bridge's audio, as `QualityMonitor.levels`."""
+        return self._quality.levels
+
     def attach(self, wake: Callable[[], None]) -> None:
         """Set the function that is called when the call has something to write."""
         self._wake = wake
@@ -166,24 +113,20 @@ class Channel:
         """
         start = self._jitter_buffer.next
         if self._jitter_buffer.advance(position, len(pcm)):
-            self._take(start, pcm)
+            self._frames.add(start, pcm)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        if (now := self._clock()) - self._checked >= _CHECK_SECONDS:
-            self._checked = now
-            self._warn(self._quality_monitor.arrive(self._number, self.arrived, now))
+        self._warn(self._quality.arrive(self.arrived, self._clock()))
         self._vad_batcher.soon(self)
 
     def catch_up(self) -> None:
         """Pass the frames that have arrived to the segmenter, without running voice activity detection."""
-        if not self._arrived:
+        frames = self._frames.take()
+        if not frames:
             return
-        frames, self._arrived = self._arrived, []
-        self._arrived_samples = 0
-        for pcm in frames:
-            self._unchecked.append((self._position, pcm))
-            self._position += len(pcm)
-        whole = frames[0] if len(frames) == 1 else np.concatenate(frames)
+        for position, pcm in frames:
+            self._quality.add(position, pcm)
+        whole = frames[0][1] if len(frames) == 1 else np.concatenate([pcm for _, pcm in frames])
         self._listen_to(self._converter.feed(whole))
 
     def keep_from(self, position: int) -> None:
@@ -201,18 +144,18 @@ class Channel:
         self.catch_up()
         self._vad_batcher.forget(self)
         self.segmenter, self._origin = segmenter, origin
-        self._speech_from = None
+        self._quality.forget_segment()
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
-                case Received(_, pcm):
+                case ReceivedAudio(_, pcm):
                     segmenter.feed(pcm)
-                case Lost():
+                case LostAudio():
                     self._lose_again(piece)
                 case _:
                     assert_never(piece)
         self._vad_batcher.soon(self)
 
-    def _lose_again(self, lost: Lost) -> None:
+    def _lose_again(self, lost: LostAudio) -> None:
         self._vad_batcher.now(self)
         self.segmenter.lose(lost.end - lost.position, lost.account)
         if not lost.told:
@@ -235,12 +178,11 @@ class Channel:
         if not paused:
             self._place(self._jitter_buffer.flush())  # late frames are of the pause
             self._report_withheld()
-        self._is_withheld = paused
+        self._frames.is_paused = paused
 
     def _report_withheld(self) -> None:
         """Report the audio that was dropped since the last report."""
-        if self._withheld is not None:
-            span, self._withheld = self._withheld, None
+        if span := self._frames.take_dropped():
             self._lose(span.start, span.end, "paused by the site", Account.PAUSED)
 
     def begin_at(self, position: int) -> None:
@@ -258,7 +200,7 @@ class Channel:
             self._origin = replace(self._origin, position=position)
             self._jitter_buffer = JitterBuffer(self._rate, start=start)
             self._converter = RateConverter(self._rate, start)
-            self._position = start
+            self._frames.position = start
 
     def skip_to(self, position: int) -> None:
         """Report a gap from the current position to `position`, on the call clock."""
@@ -297,9 +239,9 @@ class Channel:
         for placement in placements:
             match placement:
                 case Placed(start, pcm):
-                    self._take(start, pcm)
-                case Gap(start, end) if self._is_withheld:
-                    self._drop(start, end)
+                    self._frames.add(start, pcm)
+                case Gap(start, end) if self._frames.is_paused:
+                    self._frames.drop(start, end)
                 case Gap(start, end):
                     self._lose(start, end, reason, account)
                 case Late(samples):
@@ -307,25 +249,12 @@ class Channel:
                 case _:
                     assert_never(placement)
 
-    def _take(self, start: int, pcm: Pcm) -> None:
-        """Take a frame in order, from `start` at the bridge's rate: it waits for the next tick."""
-        if self._is_withheld:
-            self._drop(start, start + len(pcm))
-            return
-        self._arrived.append(pcm)
-        self._arrived_samples += len(pcm)
-
-    def _drop(self, start: int, end: int) -> None:
-        """Drop audio of a pause, at the bridge's rate.  It follows what was dropped before."""
-        first = start if self._withheld is None else self._withheld.start
-        self._withheld = Span(first, end)
-
     def _listen_to(self, pcm: Pcm) -> None:
         """Process the next samples: int16 `[n]` at the internal rate."""
         if not len(pcm):
             return
         start = self._converter.given - len(pcm)
-        self._replay.add(Received(start, pcm))
+        self._replay.add(ReceivedAudio(start, pcm))
         if self._audio is not None:
             self._audio.add(self._number, start, pcm)
         self.dtmf_detector.add(start, pcm)
@@ -343,84 +272,31 @@ class Channel:
 
     def _lose(self, start: int, end: int, reason: str, account: Account) -> None:
         self.listen_now()
-        self._position = end
+        self._frames.position = end
         at = self._converter.given
         samples = self._converter.skip(end - start)
-        self._replay.add(Lost(at, at + samples, account))
+        self._replay.add(LostAudio(at, at + samples, account))
         self.segmenter.lose(samples, account)
         span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
         self._call.miss(self._number, span, reason, account)
         self._wake()
         if account is Account.LOST_UPSTREAM:
-            self._warn(self._quality_monitor.lose(self._number, span))
+            self._warn(self._quality.lose(span))
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
         placed = self._origin.place_all(events)
-        self._check_quality(placed)
+        decided = self._origin.position + self.segmenter.decided
+        self._warn(self._quality.segment(placed, decided, self._frames.position))
         if not placed:
             return
         self._wake()
-        fault = self._quality_monitor.misread(self._number)
+        fault = self._quality.misread
         for event in placed:
             if fault is None:
                 self._call.sound(self._number, event)
             else:
                 self._give_up(event, fault)
-
-    def _check_quality(self, events: Sequence[SoundEvent]) -> None:
-        """Pass frames to the `QualityMonitor` once the segmenter has decided whether they contain speech."""
-        spans = []
-        for event in events:
-            match event:
-                case SegmentOpened(start=start):
-                    self._speech_from = start
-                case SegmentClosed(span=span):
-                    self._speech_from = None
-                    spans.append(span)
-                case SegmentGrew():
-                    pass
-                case _:
-                    assert_never(event)
-        decided = self._origin.position + self.segmenter.decided
-        if decided >= self._quality_due:
-            self._measure_quality(decided, spans)
-
-    def _measure_quality(self, decided: int, spans: list[Span]) -> None:
-        """Pass frames before `decided`, on the call clock, to the `QualityMonitor`.  `spans`: closed segments."""
-        block = self._quality_monitor.block
-        for start, frames in self._blocks(decided, block):
-            last = start + sum(map(len, frames[:-1]))
-            speaking = self._is_speech(from_rate(last, self._rate), spans)
-            pcm = np.concatenate(frames)
-            if found := self._quality_monitor.feed(self._number, start, pcm, speaking=speaking):
-                self._warn(found)
-        checked = self._unchecked[0][0] if self._unchecked else self._position
-        self._quality_due = from_rate((checked // block + 1) * block, self._rate)
-
-    def _blocks(self, decided: int, block: int) -> Iterator[tuple[int, list[Pcm]]]:
-        """
-        Remove the frames before `decided`, on the call clock.
-
-        Yields those that follow each other up to the frame that completes a block, with the start of the first.
-        """
-        limit = -(-(decided + 1) * self._rate // CALL_RATE)  # `from_rate` rounds down
-        start, end, frames = 0, 0, list[Pcm]()
-        while self._unchecked and self._unchecked[0][0] + len(self._unchecked[0][1]) < limit:
-            position, pcm = self._unchecked.popleft()
-            if frames and (position != end or end // block > start // block):
-                yield start, frames
-                frames = []
-            start = start if frames else position
-            frames.append(pcm)
-            end = position + len(pcm)
-        if frames:
-            yield start, frames
-
-    def _is_speech(self, at: int, spans: list[Span]) -> bool:
-        """Return whether `at`, on the call clock, is in the open segment or in one of `spans`."""
-        is_open = self._speech_from is not None and at >= self._speech_from
-        return is_open or any(span.start <= at < span.end for span in spans)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
         """Drop the segments of a channel with misread audio: they get no partial and no final."""

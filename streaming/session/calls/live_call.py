@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from broker.event_log.log_reader import LogReader, LogReplacedError
+from broker.time_limits import TimeLimit
 from protocol.bridge_events import (
     AudioReceived,
     AudioSkipped,
@@ -30,7 +31,8 @@ from protocol.bridge_events import (
     MarkReceived,
 )
 from protocol.calls import keywords
-from protocol.clock import CALL_RATE
+from protocol.calls.call_commands import ChannelLevel
+from protocol.clock import CALL_RATE, to_ms
 from protocol.events import CardAdded, Entry, KeywordsApplied, LoadLevel, LogEntry
 from protocol.scheduling.worker_capacity import Task
 
@@ -153,6 +155,14 @@ class LiveCall:
     def heard(self) -> int:
         """End of the audio received on any channel, on the call clock."""
         return max((channel.heard for channel in self._channels), default=0)
+
+    @property
+    def levels(self) -> tuple[ChannelLevel, ...]:
+        """How much audio each channel has received, and how loud it is."""
+        return tuple(
+            ChannelLevel(to_ms(channel.arrived), *(channel.levels or ()))
+            for channel in self._channels
+        )
 
     # Events of the bridge
 
@@ -288,7 +298,7 @@ class LiveCall:
         self.stop_keeping_audio()
         self._is_leaving = True  # audio that arrives from now on is for the next owner
         with contextlib.suppress(RedisError, OSError, LogLostError, SupersededError, TimeoutError):
-            async with asyncio.timeout(patience):
+            async with TimeLimit(patience):
                 while await self._write_due():
                     pass
                 await self._sign()

@@ -10,7 +10,8 @@ from ...audio.channel_segmenter import ChannelSegmenter
 from ...call.call import Call
 from ...call.checkpoint import Checkpoint
 from ...call.recovery import RecoveredCall
-from .channel import Channel, ChannelOrigin
+from .channel import Channel
+from .channel_origin import ChannelOrigin
 
 _BEFORE = "stands in the log before this one"
 

@@ -6,14 +6,14 @@ import pytest
 
 from cli.bench.load_generator.traffic import (
     TRAFFIC,
+    CallRefused,
     Degraded,
     Ended,
-    Final,
-    Lost,
-    Partial,
+    FinalReceived,
+    PartialReceived,
     Pong,
-    Refused,
-    Reply,
+    ServerMessage,
+    TextMissing,
     read_event,
 )
 from cli.bench.load_generator.websocket_client import BINARY, AddressError, Server
@@ -71,15 +71,15 @@ def test_a_gateway_hears_both_channels_of_each_frame(name: str) -> None:
     ("payload", "reply"),
     [
         (b'{"type":"pong"}', Pong()),
-        (b'{"type":"segment.partial","end_ms":1200}', Partial(1200)),
+        (b'{"type":"segment.partial","end_ms":1200}', PartialReceived(1200)),
         (
             b'{"type":"segment.final","end_ms":900,"latency":{"queue_ms":7,"engine_ms":40}}',
-            Final(900, 42),
+            FinalReceived(900, 42),
         ),
-        (b'{"type":"segment.final","end_ms":900}', Final(900)),
-        (b'{"type":"segment.dropped","reason":"lost"}', Lost("lost")),
+        (b'{"type":"segment.final","end_ms":900}', FinalReceived(900)),
+        (b'{"type":"segment.dropped","reason":"lost"}', TextMissing("lost")),
         (b'{"type":"degraded","level":"no_partials"}', Degraded("no_partials")),
-        (b'{"type":"error","code":"overloaded","message":"try again"}', Refused("try again")),
+        (b'{"type":"error","code":"overloaded","message":"try again"}', CallRefused("try again")),
         (
             b'{"type":"call.ended","reason":"completed","channels":[{"silence_ms":20,"transcribed_ms":40}]}',
             Ended("completed", 60),
@@ -88,7 +88,7 @@ def test_a_gateway_hears_both_channels_of_each_frame(name: str) -> None:
         (b"no JSON", None),
     ],
 )
-def test_events_are_understood(payload: bytes, reply: Reply | None) -> None:
+def test_events_are_understood(payload: bytes, reply: ServerMessage | None) -> None:
     assert read_event(payload) == reply
 
 

@@ -33,7 +33,11 @@ def shown(
         one = heard[place]
         result = redact(CallState.decode(state.encode()), one, policy)
         state = result.state
-        words[one.segment], _ = apply([Word(text) for text in one.words], result.masks, policy)
+        words[one.segment], _ = apply(
+            [Word(text) for text in one.words], result.masks, policy, one.span
+        )
         for revision in result.revisions:
-            words[revision.segment], _ = apply(words[revision.segment], [revision.mask], policy)
+            words[revision.segment], _ = apply(
+                words[revision.segment], [revision.mask], policy, one.span
+            )
     return [" ".join(word.text for word in words[one.segment]) for one in heard]

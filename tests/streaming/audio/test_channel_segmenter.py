@@ -12,18 +12,11 @@ from support.wav import read_wav
 
 from protocol.audio import Pcm
 from protocol.events import Account, ChannelTotals, Span
-from streaming.audio.channel_segmenter import (
-    ChannelSegmenter,
-    SegmentClosed,
-    SegmentGrew,
-    SegmentOpened,
-    SoundEvent,
-    VadModel,
-    run_vad,
-    run_vad_single,
-)
+from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.endpointing import Endpointing, Reason
 from streaming.audio.resampler import to_pcm
+from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from streaming.audio.vad_runner import VadModel, run_vad, run_vad_single
 from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 

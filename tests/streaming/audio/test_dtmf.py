@@ -11,9 +11,11 @@ from support import sounds
 from support.wav import read_wav
 
 from protocol.audio import Encoding, Pcm, decode, encode
-from streaming.audio.channel_segmenter import ChannelSegmenter, SegmentClosed, run_vad_single
+from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
 from streaming.audio.quality.monitor import QualityMonitor
+from streaming.audio.sound_events import SegmentClosed
+from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 
 SPEECH = Path(__file__).parents[2] / "speech"

@@ -6,10 +6,10 @@ from streaming.audio.endpointing import (
     Boundary,
     Closed,
     Endpointing,
+    EndpointState,
     Opened,
     Reason,
     Segmenter,
-    State,
 )
 
 # Small numbers, so that speech can be drawn: 20 ms a sign.
@@ -247,7 +247,7 @@ def test_segments_alternate_never_overlap_and_are_never_too_long(
             for boundary in segmenter.feed(voiced, level):
                 check(boundary, earliest)
             assert segmenter.earliest >= earliest
-            assert (segmenter.state is State.SILENT) == (start is None)
+            assert (segmenter.state is EndpointState.SILENT) == (start is None)
             assert start is None or segmenter.now - start < longest
     for boundary in segmenter.close():
         check(boundary, 0)

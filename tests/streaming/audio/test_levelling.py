@@ -9,9 +9,11 @@ from support.wav import read_wav
 
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.events import Fault, Span
-from streaming.audio.channel_segmenter import ChannelSegmenter, SegmentClosed, run_vad_single
+from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.levelling import MOST_DB, Leveller
 from streaming.audio.quality.monitor import QualityMonitor
+from streaming.audio.sound_events import SegmentClosed
+from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 
 SECOND, TICK = 8_000, 160

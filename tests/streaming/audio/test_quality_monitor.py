@@ -14,8 +14,9 @@ from support.wav import read_wav
 
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.events import Fault, LineWarning, Span
-from streaming.audio.channel_segmenter import ChannelSegmenter, run_vad_single
+from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.quality.monitor import QualityMonitor
+from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.vad_choice import Vad
 
 SECOND = 8_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from protocol.events import Account
-from streaming.audio.replay import Lost, Piece, Received, Replay
+from streaming.audio.replay import LostAudio, Piece, ReceivedAudio, Replay
 
 RATE = 100
 """Hz, so that a minute is short."""
@@ -17,8 +17,8 @@ def kept(*pieces: Piece) -> Replay:
     return replay
 
 
-def heard(position: int, samples: int) -> Received:
-    return Received(position, np.arange(position, position + samples, dtype=np.int16))
+def heard(position: int, samples: int) -> ReceivedAudio:
+    return ReceivedAudio(position, np.arange(position, position + samples, dtype=np.int16))
 
 
 def told(replay: Replay, start: int, end: int) -> list[tuple[str, int, int]]:
@@ -28,17 +28,17 @@ def told(replay: Replay, start: int, end: int) -> list[tuple[str, int, int]]:
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
-        (0, [("Received", 0, 20), ("Lost", 20, 50), ("Received", 50, 60)]),
-        (5, [("Received", 5, 20), ("Lost", 20, 50), ("Received", 50, 60)]),
-        (20, [("Lost", 20, 50), ("Received", 50, 60)]),
-        (30, [("Lost", 30, 50), ("Received", 50, 60)]),
+        (0, [("ReceivedAudio", 0, 20), ("LostAudio", 20, 50), ("ReceivedAudio", 50, 60)]),
+        (5, [("ReceivedAudio", 5, 20), ("LostAudio", 20, 50), ("ReceivedAudio", 50, 60)]),
+        (20, [("LostAudio", 20, 50), ("ReceivedAudio", 50, 60)]),
+        (30, [("LostAudio", 30, 50), ("ReceivedAudio", 50, 60)]),
         (60, []),
     ],
 )
 def test_what_came_behind_a_position_comes_again(
     start: int, expected: list[tuple[str, int, int]]
 ) -> None:
-    replay = kept(heard(0, 20), Lost(20, 50, Account.PAUSED), heard(50, 10))
+    replay = kept(heard(0, 20), LostAudio(20, 50, Account.PAUSED), heard(50, 10))
 
     assert told(replay, start, 60) == expected
 
@@ -46,7 +46,7 @@ def test_what_came_behind_a_position_comes_again(
 def test_samples_are_those_of_their_place() -> None:
     (piece,) = kept(heard(0, 20)).since(7, 20)
 
-    assert isinstance(piece, Received)
+    assert isinstance(piece, ReceivedAudio)
     assert piece.pcm.tolist() == list(range(7, 20))
 
 
@@ -55,7 +55,7 @@ def test_audio_that_is_no_longer_kept_is_reported_as_lost() -> None:
 
     first, *rest = replay.since(0, 7_000)
 
-    assert first == Lost(0, 990, Account.LOST_UPSTREAM, told=False)
+    assert first == LostAudio(0, 990, Account.LOST_UPSTREAM, told=False)
     assert rest[-1].end == 7_000
     assert sum(one.end - one.position for one in rest) == 60 * RATE + 10
 
@@ -65,5 +65,5 @@ def test_what_redis_has_is_forgotten() -> None:
 
     replay.forget(25)
 
-    assert told(replay, 25, 40) == [("Received", 25, 40)]
-    assert told(replay, 0, 40) == [("Lost", 0, 20), ("Received", 20, 40)]
+    assert told(replay, 25, 40) == [("ReceivedAudio", 25, 40)]
+    assert told(replay, 0, 40) == [("LostAudio", 0, 20), ("ReceivedAudio", 20, 40)]

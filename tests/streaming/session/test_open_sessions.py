@@ -88,7 +88,8 @@ async def test_a_gateway_whose_background_task_fails_ends_within_a_limit(redis: 
         async with calling(f"ws://127.0.0.1:{await port}") as (bridge, heard):
             await heard.until("call.started")
             await bridge.wait_closed()
-        with pytest.raises(ExceptionGroup) as failed:
-            await serving
+        await asyncio.wait({serving})
 
+    with pytest.raises(ExceptionGroup) as failed:
+        serving.result()
     assert failed.group_contains(RuntimeError)

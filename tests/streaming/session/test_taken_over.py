@@ -141,7 +141,7 @@ async def test_a_gateway_whose_loop_is_late_takes_no_new_calls_and_keeps_those_i
 ) -> None:
     async with call_registry(redis) as here, call_registry(redis) as elsewhere:
         token = await begun(redis, elsewhere)
-        here.observe_loop(LoopSample(lag=30.0, used=0.0))
+        here.overload.observe_loop(LoopSample(lag=30.0, used=0.0))
 
         with pytest.raises(OverloadedError):
             new = CallOpened("c2", (Role.MIXED,))

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from broker.queries import EntryId, Probe
+from broker.queries import EntryId, ServerProbe
 from broker.redis_keys import CallKeys, Partition
 from protocol.calls.call import CallConfig, Role
 from streaming.call.checkpoint import Checkpoint
@@ -21,8 +21,8 @@ def ended(call_id: str, size: int = 10, partition: Partition = P0) -> EndedCall:
 
 def server(
     oldest: EntryId | None = None, newest: EntryId = (5, 0), life: str = "a", added: int = 9
-) -> Probe:
-    return Probe(life, 0, 0, oldest, newest, added)
+) -> ServerProbe:
+    return ServerProbe(life, 0, 0, oldest, newest, added)
 
 
 def test_a_call_is_held_until_what_was_in_the_outbox_at_its_end_is_stored() -> None:

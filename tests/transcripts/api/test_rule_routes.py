@@ -3,11 +3,10 @@
 from redis.asyncio import Redis
 
 from broker.event_log.pubsub import PubSubHub
-from protocol.events import CardAdded
 from transcripts.api.routes.rule_routes import RuleRoutes
 from transcripts.api.threads import StoreThreads
 from transcripts.live.follower import Follower
-from transcripts.live.rule_runner import RuleRunner
+from transcripts.live.rule_runner import Raised, RuleRunner
 from transcripts.live.rules import CardText, Rule, When, write_json
 from transcripts.store import Store
 
@@ -16,7 +15,7 @@ def rules(phrase: str) -> str:
     return write_json([Rule("a", When(said=[phrase]), CardText("t"))])
 
 
-async def _deliver(call_id: str, card: CardAdded) -> None:
+async def _deliver(call_id: str, one: Raised) -> None:
     raise AssertionError
 
 

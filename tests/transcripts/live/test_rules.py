@@ -186,7 +186,7 @@ def test_a_card_in_the_log_is_not_caused_again() -> None:
         ),
         (
             b"rules: [{name: a, when: {said: [x]}, card: {title: t}, webhook: 'https://x'}]",
-            "no webhooks",
+            "`webhook: true` sends",
         ),
         (b"rules: [{name: a, when: {said: [x]}, card: {title: t, for: boss}}]", "'boss'"),
         (

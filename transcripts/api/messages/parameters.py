@@ -13,6 +13,8 @@ from protocol.clock import from_ms
 
 from ...search.listing import MOST_CALLS, Cursor, CursorError, Filters, Order, Status, read_cursor
 from ...search.search_terms import QueryError, read_query
+from ...text_forms import WordsForm
+from ...transcript import LONGEST_METADATA
 from .errors import ApiError
 
 _LONGEST = 200
@@ -45,6 +47,7 @@ NAMES = (
     "tag",
     "dialect",
     "agent",
+    "metadata",
     "min_duration",
     "order",
     "limit",
@@ -72,17 +75,23 @@ def read_list(pairs: Iterable[tuple[str, str]], tenant: str, only: str | None) -
         query=query,
         since=_optional(said, "from", _time),
         before=_optional(said, "to", _time),
-        status=_choice(said, "status", Status),
-        role=_choice(said, "role", Role),
+        status=choice(said, "status", Status),
+        role=choice(said, "role", Role),
         keyword=_text(said, "keyword"),
         language=language,
         tag=_text(said, "tag"),
         dialect=_text(said, "dialect"),
         agent=_text(said, "agent"),
+        metadata=_optional(said, "metadata", _pair),
         min_duration=None if duration is None else from_ms(int(1_000 * duration)),
-        order=_choice(said, "order", Order) or Order.NEWEST,
+        order=choice(said, "order", Order) or Order.NEWEST,
     )
     return ListRequest(filters, whole(said, "limit", 50, 1, MOST_CALLS), cursor)
+
+
+def words_form(pairs: Iterable[tuple[str, str]]) -> WordsForm:
+    """Parse the query parameters of `GET /v1/calls/{id}/transcript.{form}`.  Raises ApiError."""
+    return choice(single(pairs, ("words",)), "words", WordsForm) or WordsForm.STORED
 
 
 def single(pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str, str]:
@@ -121,7 +130,8 @@ def _text(said: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def _choice(said: Mapping[str, str], name: str, kind: type[_Choice]) -> _Choice | None:
+def choice(said: Mapping[str, str], name: str, kind: type[_Choice]) -> _Choice | None:
+    """Return a value of an enumeration; None if it is not given.  Raises ApiError."""
     if name not in said:
         return None
     try:
@@ -129,6 +139,15 @@ def _choice(said: Mapping[str, str], name: str, kind: type[_Choice]) -> _Choice 
     except ValueError as exc:
         text = f"{name} is one of {', '.join(kind)}"
         raise ApiError(400, "bad_parameter", text) from exc
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and max(len(name), len(value)) <= LONGEST_METADATA):
+        sentence = f"metadata is NAME=VALUE, each with at most {LONGEST_METADATA} characters"
+        raise ApiError(400, "bad_parameter", sentence)
+    return name, value
 
 
 def _seconds(text: str) -> float:

@@ -19,9 +19,8 @@ from protocol.kept_audio.sealed_file import SealedChunk, chunks_of
 from protocol.tenants import bare
 
 from ...database.audit_log import AuditLine
-from ...kept_audio.opus_file import MEDIA_TYPE
 from ...kept_audio.reading import FinishedFile
-from ...kept_audio.values import KeptAudio, finished_file
+from ...kept_audio.values import MEDIA_TYPE, KeptAudio, finished_file
 from ..messages.byte_ranges import ByteRange, UnsatisfiableError, read_range
 from ..messages.errors import ApiError
 from ..messages.parameters import single

@@ -19,10 +19,11 @@ from ...formats.export import FORMS, export
 from ...kept_audio.reading import remove_files
 from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
+from ...text_forms import WordsForm, in_form
 from ...transcript import Changes, Transcript
-from ..messages.bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
+from ..messages.bodies import CallDetail, CallsBody, ChangeBody, StatusBody, detail_body, list_body
 from ..messages.errors import NO_CALL, ApiError
-from ..messages.parameters import read_list, single
+from ..messages.parameters import read_list, single, words_form
 from ..messages.responses import json_response
 from ..operations import Answer, Operation, Parameter, read_json
 from ..threads import StoreThreads
@@ -69,11 +70,21 @@ class CallRoutes:
         single(request.query_params.multi_items(), ())
         return await self._detail(await self._read(request, "read"))
 
+    async def read_status(self, request: Request) -> Response:
+        """Return whether a call goes on, without reading it."""
+        single(request.query_params.multi_items(), ())
+        call_id = _filed(request)
+        reason = await self.store.run(lambda store: store.ended_reason(call_id))
+        if reason is None:
+            raise NO_CALL
+        status = Status.ENDED if reason else Status.LIVE
+        return json_response(StatusBody(request.path_params["call_id"], status))
+
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
-        single(request.query_params.multi_items(), ())
+        words = words_form(request.query_params.multi_items())
         transcript = await self._read(request, f"export {form}")
-        content = await self.store.run(lambda _: export(_bared(transcript), form))
+        content = await self.store.run(lambda _: export(in_form(_bared(transcript), words), form))
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         return Response(content, 200, headers, _MEDIA[form])
 
@@ -134,6 +145,7 @@ class CallRoutes:
                 f"transcript_{form}",
                 f"The transcript as {form}, with all streams of the call",
                 {200: Answer("the transcript", media=(_MEDIA[form].partition(";")[0],))},
+                (_WORDS,),
                 errors=(400, 404),
             )
             for form in FORMS
@@ -160,6 +172,16 @@ class CallRoutes:
                 "read_call",
                 "A call with its report",
                 {200: Answer("the call", CallDetail)},
+                errors=(400, 404),
+            ),
+            Operation(
+                "GET",
+                f"{CALL}/status",
+                Scope.READ,
+                self.read_status,
+                "read_status",
+                "Whether a call goes on; costs less than the whole call",
+                {200: Answer("the status", StatusBody)},
                 errors=(400, 404),
             ),
             *exports,
@@ -208,6 +230,12 @@ def _bared(transcript: Transcript) -> Transcript:
     return replace(transcript, call=replace(transcript.call, call_id=bare(transcript.call.call_id)))
 
 
+_WORDS = Parameter(
+    "words",
+    "as the call was configured, as they were said, or with numbers as people write them",
+    {"type": "string", "enum": list(WordsForm)},
+)
+
 _TIME: dict[str, object] = {"type": "string", "examples": ["2026-11-28T09:00:00Z", "1780000000"]}
 
 _LIST_PARAMETERS = (
@@ -225,6 +253,7 @@ _LIST_PARAMETERS = (
     Parameter("tag", "calls with this tag"),
     Parameter("dialect", "calls of this kind of bridge"),
     Parameter("agent", "calls of this agent"),
+    Parameter("metadata", "`NAME=VALUE`: calls about which the bridge has said this"),
     Parameter("min_duration", "least duration in seconds", {"type": "number", "minimum": 0}),
     Parameter(
         "order",

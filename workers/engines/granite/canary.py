@@ -23,7 +23,7 @@ from .acoustic.mel import RATE
 from .checkpoint import CheckpointError, ModelCheckpoint
 from .model import DecoderFactory, LoadedModel
 from .pins import SMOKE_CLIP, canary_by_index, canary_of
-from .text.decode import Row
+from .text.decode import DecodeRow
 from .text.prompts import GRANITE_4_0
 
 
@@ -31,7 +31,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Sentence(_Strict):
+class TokenisedText(_Strict):
     """The tokens of a text."""
 
     text: str
@@ -67,7 +67,7 @@ class Clip(_Strict):
 class Answers(_Strict):
     """What a model is known to answer; parts that are not known are left out."""
 
-    sentence: Sentence | None = None
+    sentence: TokenisedText | None = None
     counts: Counts | None = None
     clip: Clip | None = None
     instruction: str = GRANITE_4_0.transcribe
@@ -121,7 +121,7 @@ def check_answers(parts: LoadedModel, decoders: DecoderFactory, canary: Canary) 
         _check_clip(parts, decoders, folder, known.clip, known.instruction)
 
 
-def _check_sentence(parts: LoadedModel, known: Sentence) -> None:
+def _check_sentence(parts: LoadedModel, known: TokenisedText) -> None:
     _compare(
         "the tokens of the test sentence", parts.prompts.tokens.encode(known.text), [*known.ids]
     )
@@ -161,7 +161,7 @@ def _transcribed(
     if len(prompt) + most > decoders.cache.capacity:
         decoders = parts.decoder_factory(1, len(prompt) + most, graphs=False)
     decoder = decoders.decoder(parts.end, cut_loops=False)
-    decoder.admit([Row(-1, prompt, most)])
+    decoder.admit([DecodeRow(-1, prompt, most)])
     written = decoder.step()
     while decoder.running:
         written += decoder.step()

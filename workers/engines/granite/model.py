@@ -56,7 +56,11 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class DecoderFactory:
-    """A cache with its stepper.  Several decoders may share it as long as only one of them runs."""
+    """
+    Builds decoders that share one key-value cache.
+
+    Several decoders may exist; only one of them may have running segments at a time.
+    """
 
     llm: LanguageModel = field(repr=False)
     cache: KeyValues = field(repr=False)

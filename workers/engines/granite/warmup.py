@@ -8,7 +8,7 @@ import torch
 from ..base import EngineBrokenError, Samples
 from .acoustic.mel import RATE
 from .model import LoadedModel
-from .text.decode import BatchDecoder, Row
+from .text.decode import BatchDecoder, DecodeRow
 from .text.prompts import GRANITE_4_0
 from .text.speculative import Cost
 
@@ -35,7 +35,7 @@ def measure(
 
     def prefill(draft: tuple[int, ...]) -> float:
         spent = timed(
-            lambda: decoder.admit([Row(row, prompt, 1_000, draft) for row in range(rows)])
+            lambda: decoder.admit([DecodeRow(row, prompt, 1_000, draft) for row in range(rows)])
         )
         steps.append(timed(decoder.step))
         decoder.withdraw()
@@ -60,7 +60,7 @@ def run_canary(parts: LoadedModel, decoder: BatchDecoder) -> None:
         GRANITE_4_0.transcribe,
         (),
     )
-    decoder.admit([Row(-1, prompt, 4)])
+    decoder.admit([DecodeRow(-1, prompt, 4)])
     written = decoder.step()
     while decoder.running:
         written += decoder.step()

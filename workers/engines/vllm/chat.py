@@ -45,7 +45,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RequestRefused:
     """The server will never accept this request."""
 
     reason: str
@@ -58,11 +58,11 @@ class Unusable:
     reason: str
 
 
-Failure = Retry | Refused | Unusable
+Failure = Retry | RequestRefused | Unusable
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AnswerToken:
     """A token of the answer: its bytes, and its log-probability."""
 
     content: bytes
@@ -70,10 +70,10 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatReply:
     """The text of an answer by tokens."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[AnswerToken, ...]
     complete: bool
     """False if the text reached the limit of tokens."""
 
@@ -109,27 +109,31 @@ def wav(samples: Samples) -> bytes:
         return made.getvalue()
 
 
-def read(document: object) -> Reply:
+def read(document: object) -> ChatReply:
     """Read the body of an answer.  Raises ChatError when it is none."""
     try:
         choice = document["choices"][0]  # type: ignore[index]  # any other shape raises
         text, reason = choice["message"]["content"], choice["finish_reason"]
         scored = (choice.get("logprobs") or {}).get("content")
-        pieces = [_piece(one) for one in scored] if scored else [Piece((text or "").encode(), None)]
+        pieces = (
+            [_piece(one) for one in scored]
+            if scored
+            else [AnswerToken((text or "").encode(), None)]
+        )
     except (
         KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError
     ) as exc:  # fmt: skip
         raise ChatError(f"an answer of another form ({type(exc).__name__})") from exc
-    return Reply(tuple(pieces), reason != "length")
+    return ChatReply(tuple(pieces), reason != "length")
 
 
-def _piece(scored: Mapping[str, Any]) -> Piece:
+def _piece(scored: Mapping[str, Any]) -> AnswerToken:
     raw = scored.get("bytes")
     if not isinstance(raw, list | None):  # of a number, `bytes` makes as many zeros
         raise TypeError
     content = bytes(raw) if raw is not None else str(scored["token"]).encode()
     log_prob = float(scored["logprob"])
-    return Piece(content, None if math.isnan(log_prob) else log_prob)
+    return AnswerToken(content, None if math.isnan(log_prob) else log_prob)
 
 
 def failure(status: int, attempt: int, retry_after: str | None = None) -> Failure:
@@ -138,7 +142,7 @@ def failure(status: int, attempt: int, retry_after: str | None = None) -> Failur
         return Unusable(f"the server answers {status}: check url, model and api_key")
     if status in (408, 425, 429) or status >= 500:
         return Retry(pause(attempt, retry_after), f"the server answers {status}")
-    return Refused(f"the server answers {status}")
+    return RequestRefused(f"the server answers {status}")
 
 
 def pause(attempt: int, retry_after: str | None = None) -> float:

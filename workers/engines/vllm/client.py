@@ -11,9 +11,9 @@ from ..base import EngineBrokenError, EngineError
 from .chat import (
     MOST_ANSWER_BYTES,
     ChatError,
+    ChatReply,
     Failure,
-    Refused,
-    Reply,
+    RequestRefused,
     Retry,
     Unusable,
     failure,
@@ -65,7 +65,7 @@ class ChatClient:
             f"vllm.model is {self._wanted!r}; {self._http.base_url} serves {', '.join(names) or 'none'}"
         )
 
-    def ask(self, body: dict[str, Any]) -> Reply:
+    def ask(self, body: dict[str, Any]) -> ChatReply:
         """
         Send one chat request.
 
@@ -76,9 +76,9 @@ class ChatClient:
         while True:
             problem = self._attempt(body, attempt)
             match problem:
-                case Reply():
+                case ChatReply():
                     return problem
-                case Refused(reason):
+                case RequestRefused(reason):
                     raise EngineError(reason)
                 case Unusable(reason):
                     raise EngineBrokenError(reason)
@@ -87,7 +87,7 @@ class ChatClient:
                         raise EngineBrokenError(f"no answer for {self._give_up:g} s: {reason}")
             attempt += 1
 
-    def _attempt(self, body: dict[str, Any], attempt: int) -> Reply | Failure:
+    def _attempt(self, body: dict[str, Any], attempt: int) -> ChatReply | Failure:
         try:
             return read(self._sent("POST", "chat/completions", body))
         except _StatusError as exc:

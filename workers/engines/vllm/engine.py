@@ -26,7 +26,7 @@ from ..common.keyword_list import listed
 from ..granite.text.prompts import LANGUAGES, TRANSLATIONS
 from ..granite.text.stopping import most_tokens
 from .canary import check_canary
-from .chat import RATE, Reply, request
+from .chat import RATE, ChatReply, request
 from .client import ChatClient
 from .settings import VllmSettings
 
@@ -92,9 +92,9 @@ class VllmEngine:
 
     def step(self) -> list[tuple[int, Hypothesis | EngineError]]:
         """
-        Return what was answered meanwhile; waits a moment if nothing was.  See ContinuousEngine.
+        Return the results that have arrived: (ticket, hypothesis or error) for each.  See ContinuousEngine.
 
-        Raises EngineBrokenError when the server failed for too long.
+        Waits up to `_STEP_SECONDS` for the first one.  Raises EngineBrokenError if the server fails for too long.
         """
         if not self._done and self._running:
             ready, _ = wait(self._running, _STEP_SECONDS, FIRST_COMPLETED)
@@ -152,7 +152,7 @@ class VllmEngine:
         return hypothesis(reply, len(utterance.samples) / RATE)
 
 
-def hypothesis(reply: Reply, seconds: float) -> Hypothesis:
+def hypothesis(reply: ChatReply, seconds: float) -> Hypothesis:
     """The words of an answer, without loops for which `seconds` of audio are too short."""
     heard = in_words(reply)
     said = [
@@ -168,7 +168,7 @@ def hypothesis(reply: Reply, seconds: float) -> Hypothesis:
     return Hypothesis(words, tuple(flags))
 
 
-def in_words(reply: Reply) -> list[tuple[str, float | None]]:
+def in_words(reply: ChatReply) -> list[tuple[str, float | None]]:
     """The words of an answer, each with the mean log-probability of its tokens (None if unknown)."""
     words: list[tuple[bytearray, list[float]]] = []
     is_open = False

@@ -15,7 +15,7 @@ from workers.engines.granite.loading import assemble, prepared, take_apart  # no
 from workers.engines.granite.model import DecoderFactory  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
 from workers.engines.granite.text.cuda_graphs import ROWS, GraphStepper, bucket  # noqa: E402
-from workers.engines.granite.text.decode import Row, Written  # noqa: E402 - needs the optional extra
+from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402 - needs the optional extra
 
 
 def replayed(act: Callable[[], Any], _device: Any) -> Any:
@@ -29,7 +29,7 @@ def replayed(act: Callable[[], Any], _device: Any) -> Any:
     return replay, places
 
 
-def texts(decoder_factory: DecoderFactory, rows: Sequence[Row]) -> dict[int, Written]:
+def texts(decoder_factory: DecoderFactory, rows: Sequence[DecodeRow]) -> dict[int, Written]:
     """Decode `rows`, two joining at a time."""
     decoder = decoder_factory.decoder(frozenset(), cut_loops=False)
     waiting = list(rows)
@@ -50,7 +50,7 @@ def test_rounded_steps_write_what_exact_steps_write(parts: Any) -> None:
             [parts.frontend.whole(tiny_granite.babble(0.5 + number, number))]
         )
         prompt = parts.prompts.prompt(parts.frontend.audio_tokens(heard)[0], "transcribe this", ())
-        rows.append(Row(number, prompt, 5 + 7 * number % 40, (3, 4) if number % 3 else ()))
+        rows.append(DecodeRow(number, prompt, 5 + 7 * number % 40, (3, 4) if number % 3 else ()))
     exact = parts.decoder_factory(7, 700, graphs=False)
     cache = parts.llm.cache(7, 700)
     stepper = GraphStepper(parts.llm, cache, replayed)

@@ -19,7 +19,7 @@ tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.loading import prepared, take_apart  # noqa: E402 - needs the optional extra
-from workers.engines.granite.text.decode import Row, Written  # noqa: E402
+from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_4_0  # noqa: E402
 
 CASES = int(os.environ.get("TRUNKLINE_TEST_CASES", "24"))
@@ -50,16 +50,16 @@ def cases() -> list[Case]:
     return made
 
 
-def rows_of(parts: Any, made: Sequence[Case]) -> list[Row]:
+def rows_of(parts: Any, made: Sequence[Case]) -> list[DecodeRow]:
     frontend, prompts = parts.frontend, parts.prompts
     heard = frontend.encode(frontend.wholes([case.samples for case in made]))
     return [
-        Row(number, prompts.prompt(audio, case.instruction, case.keywords), MOST)
+        DecodeRow(number, prompts.prompt(audio, case.instruction, case.keywords), MOST)
         for number, (case, audio) in enumerate(zip(made, frontend.audio_tokens(heard), strict=True))
     ]
 
 
-def decoded(parts: Any, rows: Sequence[Row]) -> dict[int, Written]:
+def decoded(parts: Any, rows: Sequence[DecodeRow]) -> dict[int, Written]:
     """The texts of `rows`, of which some join between any two steps."""
     decoder = parts.decoder_factory(SLOTS, 512, graphs=False).decoder(parts.end, cut_loops=False)
     dice, waiting, texts = random.Random(2), list(rows), dict[int, Written]()

@@ -20,7 +20,7 @@ from workers.engines.granite.engine import GraniteEngine  # noqa: E402
 from workers.engines.granite.interfaces import EngineOptions  # noqa: E402
 from workers.engines.granite.loading import assemble, capabilities, longest  # noqa: E402
 from workers.engines.granite.settings import Drafts  # noqa: E402
-from workers.engines.granite.text.decode import Row, Written  # noqa: E402
+from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS  # noqa: E402
 from workers.engines.granite.text.stopping import StoppingRule  # noqa: E402
 
@@ -258,8 +258,8 @@ class Scripted:
 
     def __init__(self, parts: Any, *texts: str) -> None:
         self._tokens, self._texts = parts.prompts.tokens, list(texts)
-        self._rows: list[Row] = []
-        self.prompts: list[Row] = []
+        self._rows: list[DecodeRow] = []
+        self.prompts: list[DecodeRow] = []
 
     @property
     def running(self) -> int:
@@ -269,7 +269,7 @@ class Scripted:
     def free(self) -> int:
         return 4 - len(self._rows)
 
-    def admit(self, rows: Sequence[Row]) -> None:
+    def admit(self, rows: Sequence[DecodeRow]) -> None:
         self._rows += rows
         self.prompts += rows
 
@@ -281,7 +281,7 @@ class Scripted:
             for row, text in zip(rows, texts, strict=True)
         ]
 
-    def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]:
+    def withdraw(self) -> list[tuple[DecodeRow, tuple[int, ...]]]:
         return []
 
 

@@ -16,7 +16,7 @@ from workers.engines.granite.engine import GraniteEngine  # noqa: E402
 from workers.engines.granite.interfaces import EngineOptions  # noqa: E402
 from workers.engines.granite.loading import capabilities, longest  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
-from workers.engines.granite.text.decode import BatchDecoder, Row, Written  # noqa: E402 - needs the optional extra
+from workers.engines.granite.text.decode import BatchDecoder, DecodeRow, Written  # noqa: E402 - needs the optional extra
 from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1, PromptTable  # noqa: E402
 from workers.engines.granite.text.stopping import StoppingRule, most_tokens  # noqa: E402
 
@@ -60,7 +60,7 @@ class RecordingDecoder:
     running = property(lambda self: self._decoder.running)
     free = property(lambda self: self._decoder.free)
 
-    def admit(self, rows: Sequence[Row]) -> None:
+    def admit(self, rows: Sequence[DecodeRow]) -> None:
         self.joined_in_mid_decode += len(rows) if self._decoder.running else 0
         self._decoder.admit(rows)
 
@@ -184,7 +184,7 @@ def test_a_draft_is_accepted_as_far_as_greedy_decoding_agrees(
         )
         most = most_tokens(len(case.utterance.samples))
         draft = (*case.expected[:agreeing], wrong, wrong, wrong)
-        rows.append(Row(number, prompt, most, draft[: most - 1]))
+        rows.append(DecodeRow(number, prompt, most, draft[: most - 1]))
 
     # when
     decoder.admit(rows)

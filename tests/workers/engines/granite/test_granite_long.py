@@ -18,7 +18,7 @@ from workers.engines.granite.checkpoint import inspect  # noqa: E402
 from workers.engines.granite.loading import assemble, longest  # noqa: E402
 from workers.engines.granite.model import LoadedModel  # noqa: E402
 from workers.engines.granite.settings import Drafts  # noqa: E402
-from workers.engines.granite.text.decode import Row, Written  # noqa: E402
+from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_5_0, table_of  # noqa: E402
 
 YARN = {
@@ -53,7 +53,7 @@ def written(parts: Any, seconds: float, asked: str, most: int) -> tuple[int, ...
     decoder = parts.decoder_factory(1, longest(seconds, 400), graphs=False).decoder(
         parts.end, cut_loops=False
     )
-    decoder.admit([Row(0, prompt, most)])
+    decoder.admit([DecodeRow(0, prompt, most)])
     texts: list[Written] = decoder.step()
     while decoder.running:
         texts += decoder.step()

@@ -12,7 +12,7 @@ tiny_granite = pytest.importorskip("support.tiny_granite")
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402 - needs the optional extra
 from workers.engines.granite.loading import assemble  # noqa: E402
 from workers.engines.granite.settings import Drafts, GraniteSettings  # noqa: E402
-from workers.engines.granite.text.decode import Row, Written  # noqa: E402
+from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1  # noqa: E402
 
 SAID = "let go one garden"
@@ -71,7 +71,7 @@ def test_a_draft_token_is_accepted_by_its_probability(
     draft = (3, 5, 4)
 
     # when
-    decoder.admit([Row(0, prompt, 12, draft, trust)])
+    decoder.admit([DecodeRow(0, prompt, 12, draft, trust)])
     written: list[Written] = []
     while decoder.running:
         written += decoder.step()

@@ -24,7 +24,7 @@ from workers.engines.base import (
     Utterance,
 )
 from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1, written
-from workers.engines.vllm.chat import ChatError, Refused, Retry, Unusable, failure, read
+from workers.engines.vllm.chat import ChatError, RequestRefused, Retry, Unusable, failure, read
 from workers.engines.vllm.engine import VllmEngine, hypothesis, load
 from workers.engines.vllm.settings import VllmSettings
 
@@ -324,8 +324,8 @@ def test_without_log_probabilities_there_is_no_confidence() -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (400, Refused),
-        (413, Refused),
+        (400, RequestRefused),
+        (413, RequestRefused),
         (401, Unusable),
         (404, Unusable),
         (429, Retry),

@@ -49,7 +49,7 @@ class CallPage {
   /** Whether the call is over already.  What goes wrong here, the events tell too. */
   async #isOver() {
     try {
-      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}`)).status === "ended";
+      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}/status`)).status === "ended";
     } catch {
       return false;
     }

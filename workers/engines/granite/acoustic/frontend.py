@@ -58,7 +58,7 @@ class AcousticFrontend:
         return self.wholes([samples])[0]
 
     def wholes(self, clips: Sequence[Samples]) -> list[torch.Tensor]:
-        """The features of complete clips: [frames, 160] each.  Does not wait for the device."""
+        """Return the features of complete clips, `[frames, 160]` for each.  Does not wait for the device."""
         return self._mel.batch(clips)
 
     def window(self, key: str, samples: Samples) -> Window:

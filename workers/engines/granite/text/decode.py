@@ -19,7 +19,7 @@ from .stopping import StoppingRule, stop_reason
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DecodeRow:
     """A segment to decode."""
 
     ticket: int
@@ -60,7 +60,7 @@ class Written:
 
 @dataclass(slots=True)
 class _Running:
-    row: Row
+    row: DecodeRow
     tokens: list[int]
     log_probs: list[float]
     drafted: int
@@ -122,7 +122,7 @@ class BatchDecoder:
         """Number of segments that can join."""
         return self._cache.slots - len(self._running)
 
-    def admit(self, rows: Sequence[Row]) -> None:
+    def admit(self, rows: Sequence[DecodeRow]) -> None:
         """Prefill the prompts of `rows` (at most `free`), verify their drafts, and start decoding them."""
         slots = range(len(self._running), len(self._running) + len(rows))
         with torch.inference_mode():
@@ -155,13 +155,13 @@ class BatchDecoder:
         finished, self._written = self._written, []
         return finished
 
-    def withdraw(self) -> list[tuple[Row, tuple[int, ...]]]:
+    def withdraw(self) -> list[tuple[DecodeRow, tuple[int, ...]]]:
         """Stop all running segments.  Returns their rows with the tokens so far, in the order of their slots."""
         stopped = [(one.row, tuple(one.tokens)) for one in self._running]
         self._running.clear()
         return stopped
 
-    def _start(self, row: Row) -> torch.Tensor:
+    def _start(self, row: DecodeRow) -> torch.Tensor:
         if not row.draft:
             return row.prompt
         return torch.cat([row.prompt, self._model.embed(row.draft).to(row.prompt.dtype)])
@@ -195,7 +195,7 @@ class BatchDecoder:
             self._running[slot] = last
 
 
-def _begun(row: Row, best: Sequence[Scored], given: Sequence[float]) -> _Running:
+def _begun(row: DecodeRow, best: Sequence[Scored], given: Sequence[float]) -> _Running:
     """
     Start a segment with the accepted tokens of its draft and the next token of greedy decoding.
 

@@ -1,0 +1,1 @@
+"""What one segment says: its numbers, the words that say what they are, addresses and dates."""

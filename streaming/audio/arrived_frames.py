@@ -1,0 +1,51 @@
+"""Frames of one channel between the jitter buffer and the next tick.  Pure."""
+
+from protocol.audio import Pcm
+from protocol.events import Span
+
+
+class ArrivedFrames:
+    """
+    Frames in order that the next tick processes.  While the call is paused, frames are dropped and counted.
+
+    Positions are samples at the bridge's rate.
+    """
+
+    def __init__(self, position: int, *, is_paused: bool) -> None:
+        """`position`: the first sample of the next frame."""
+        self.position = position
+        """First sample that no tick has processed."""
+
+        self.samples = 0
+        """Number of samples that wait for the next tick."""
+
+        self.is_paused = is_paused
+        self._frames: list[Pcm] = []
+        self._dropped: Span | None = None
+
+    def add(self, start: int, pcm: Pcm) -> None:
+        """Take a frame in order: int16 `[n]`, its first sample at `start`."""
+        if self.is_paused:
+            self.drop(start, start + len(pcm))
+            return
+        self._frames.append(pcm)
+        self.samples += len(pcm)
+
+    def drop(self, start: int, end: int) -> None:
+        """Count audio of a pause.  It follows what was dropped before."""
+        first = start if self._dropped is None else self._dropped.start
+        self._dropped = Span(first, end)
+
+    def take(self) -> list[tuple[int, Pcm]]:
+        """Remove the waiting frames, each with its first sample."""
+        frames = []
+        for pcm in self._frames:
+            frames.append((self.position, pcm))
+            self.position += len(pcm)
+        self._frames, self.samples = [], 0
+        return frames
+
+    def take_dropped(self) -> Span | None:
+        """Return what was dropped since the last time; None if nothing was."""
+        dropped, self._dropped = self._dropped, None
+        return dropped

@@ -1,0 +1,39 @@
+"""What a `ChannelSegmenter` finds in the audio of a channel.  Positions are samples of the call clock (8 kHz)."""
+
+from dataclasses import dataclass, field
+
+from protocol.audio import Pcm
+from protocol.events import Span
+
+from .endpointing import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOpened:
+    """A segment begins.  `start` is shortly before the speech (pre-roll)."""
+
+    number: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentGrew:
+    """The next audio of an open segment, for the engine: int16 `[n]` at 16 kHz."""
+
+    number: int
+    pcm: Pcm = field(repr=False)
+    speaking: bool = True
+    """Whether the last tick was voiced; if not, the segment may close soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentClosed:
+    """A segment is complete.  Its audio is the first `samples` samples it grew by: twice the length of `span`."""
+
+    number: int
+    span: Span
+    samples: int
+    reason: Reason
+
+
+SoundEvent = SegmentOpened | SegmentGrew | SegmentClosed

@@ -1,0 +1,118 @@
+"""The writes of a call that collect in its ledger, as commands of a pipeline."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import assert_never
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from broker.redis_keys import WORKERS, CallKeys
+from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, SETTLE, SUBMIT
+from protocol.events import SegmentId
+from protocol.scheduling.jobs import JobError, decode_job, stream_suffix
+
+from ..call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+
+AUDIO_TTL = 900
+"""Seconds after which audio expires in Redis if no process renews it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The write was refused: Redis has only the first `there` bytes of the audio that the write needs."""
+
+    segment: SegmentId
+    there: int
+
+
+class WriteScripts:
+    """The scripts of these writes, for one call.  Each is atomic and idempotent."""
+
+    def __init__(self, redis: Redis, keys: CallKeys) -> None:
+        self._keys = keys
+        self._append = redis.register_script(APPEND.source)
+        self._feed = redis.register_script(APPEND_AUDIO.source)
+        self._submit = redis.register_script(SUBMIT.source)
+        self._settle = redis.register_script(SETTLE.source)
+
+    async def add(
+        self, write: Write, suffix: str | None, pipe: Pipeline, log: str, owner: str
+    ) -> None:
+        """
+        Add a write to `pipe`.
+
+        `suffix`: of the job stream of the write.  `log` and `owner`: the write is refused for any other.
+        """
+        ours = [log, owner]
+        match write:
+            case LogEvent():
+                await self._log(write, ours, pipe)
+            case StoreAudio():
+                await self._store_audio(write, suffix, ours, pipe)
+            case QueueFinal():
+                await self._queue_final(write, suffix, ours, pipe)
+            case GiveUp():
+                await self._give_up(write, ours, pipe)
+            case _:
+                assert_never(write)
+
+    async def _log(self, write: LogEvent, ours: list[str], pipe: Pipeline) -> None:
+        keys = self._keys
+        await self._append(
+            keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
+            args=[*ours, keys.call_id, keys.live, write.name, write.payload],
+            client=pipe,
+        )
+
+    async def _store_audio(
+        self, write: StoreAudio, suffix: str | None, ours: list[str], pipe: Pipeline
+    ) -> None:
+        keys, segment = self._keys, write.segment
+        await self._feed(
+            keys=[
+                keys.meta,
+                keys.audio(segment),
+                keys.state(segment),
+                keys.partition.partials_in(suffix),
+            ],
+            args=[*ours, write.offset, write.audio, AUDIO_TTL, write.partial],
+            client=pipe,
+        )
+
+    async def _queue_final(
+        self, write: QueueFinal, suffix: str | None, ours: list[str], pipe: Pipeline
+    ) -> None:
+        keys, segment = self._keys, write.segment
+        partition = keys.partition
+        queue_in = partition.recordings_in if write.recorded else partition.finals_in
+        await self._submit(
+            keys=[
+                keys.meta,
+                keys.settled,
+                keys.state(segment),
+                queue_in(suffix),
+                keys.audio(segment),
+            ],
+            args=[*ours, str(segment), AUDIO_TTL, write.job, write.size],
+            client=pipe,
+        )
+
+    async def _give_up(self, write: GiveUp, ours: list[str], pipe: Pipeline) -> None:
+        keys, segment = self._keys, write.segment
+        log, owner = ours
+        place = [segment.channel, segment.number]
+        await self._settle(
+            keys=keys.settling(segment),
+            args=[WORKERS, "", owner, log, keys.call_id, keys.live, *place, write.payload, ""],
+            client=pipe,
+        )
+
+
+def stream_suffix_of(write: Write) -> str | None:
+    """Return the suffix of the job stream of a write; None if it has no job, or one of another version."""
+    match write:
+        case StoreAudio(partial=job) | QueueFinal(job=job) if job:
+            with contextlib.suppress(JobError):
+                return stream_suffix(decode_job(job).task)
+    return None
