@@ -48,7 +48,7 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
 
 def _read_more(configuration: Configuration, options: argparse.Namespace) -> None:
     """Read the flags of engines, and share settings between sections."""
-    from transcripts.api.settings import SHARED
+    from transcripts.api.settings import AUDIO, SHARED
     from workers.engines import registry
 
     for engine, settings in registry.SETTINGS.items():
@@ -58,6 +58,8 @@ def _read_more(configuration: Configuration, options: argparse.Namespace) -> Non
         configuration.read_flags(engine, said, f"{engine}_")
     for field in SHARED:
         configuration.carry_over(("gateway", field), ("api", field))
+    for field in AUDIO:
+        configuration.carry_over(("gateway", field), ("recorder", field))
     for field in ("store", "webhook_networks"):
         configuration.carry_over(("recorder", field), ("api", field))
     configuration.carry_over(("recorder", "store"), ("analyser", "store"))

@@ -220,6 +220,39 @@ rule_sets = Table(
 )
 """The rules that a tenant has set by the API, as JSON."""
 
+audio_parts = Table(
+    "audio_parts",
+    metadata,
+    _of_a_call(),
+    Column("part", String(64), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("is_checked", Boolean, nullable=False),
+    Column("seq", BigInteger),
+)
+"""Audio that gateways have kept of a call, until the recorder has made one file of it.  `key`: wrapped."""
+
+kept_audio = Table(
+    "kept_audio",
+    metadata,
+    _of_a_call(),
+    Column("file", String(64), nullable=False, unique=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("made_at", Float, nullable=False),
+)
+"""The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable."""
+
+redacted_spans = Table(
+    "redacted_spans",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, primary_key=True),
+    Column("kind", String(32), nullable=False),
+)
+"""Where data was redacted that was spoken or keyed in: it is silent in kept audio."""
+
 webhooks = Table(
     "webhooks",
     metadata,
@@ -303,6 +336,9 @@ OF_A_CALL = (
     keyword_lists,
     found_keywords,
     tags,
+    audio_parts,
+    kept_audio,
+    redacted_spans,
     call_metadata,
     analyses,
     webhook_deliveries,
