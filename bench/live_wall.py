@@ -1,11 +1,14 @@
 """
 The supervisor's page with 50 live calls in Chromium: dropped messages, memory, and the work of the main thread.
 
-    TRUNKLINE_TEST_CHROMIUM=.venv/chromium/version python bench/live_wall.py [--seconds 600] [--calls 50]
+    export TRUNKLINE_TEST_CHROMIUM=.venv/chromium/version
+    python bench/live_wall.py [--seconds 600] [--calls 50] [--gateway]
 
-The calls are synthetic (`synthetic_calls.py`); Valkey, the API process and the page are real.  A call sends two
-partials a second while somebody speaks.  Every ten seconds the page is measured after a garbage collection, by the
-Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/tot/Performance/#method-getMetrics).
+Valkey, the API process and the page are real.  With `--gateway` the calls are too: audio of the demo call through a
+gateway and a worker whose engine costs nothing (`gateway_calls.py`).  Without it their events are made up
+(`synthetic_calls.py`), two partials a second while somebody speaks.  Every ten seconds the page is measured after a
+garbage collection, by the Chrome DevTools Protocol
+(https://chromedevtools.github.io/devtools-protocol/tot/Performance/#method-getMetrics).
 """
 
 import argparse
@@ -15,17 +18,19 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any, Protocol
 
 from playwright.async_api import CDPSession, Page, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.synthetic_calls import SyntheticCall, talk
+from bench import gateway_calls, synthetic_calls
 from broker.connections.connection import connect
 from cli.bench.servers.server_process import cpu_seconds, server_process
 from protocol.settings import RedisSettings
@@ -33,12 +38,21 @@ from runtime.local_stack import embedded_valkey
 
 _ROOT = Path(__file__).resolve().parent.parent
 _EVERY_SECONDS = 10.0
+_BEGIN_MS = 60_000.0
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--enable-precise-memory-info",
 )
+
+
+class Talker(Protocol):
+    """A call in progress, with what it has sent."""
+
+    call_id: str
+    finals: int
+    partials: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,9 @@ class Sample:
 
     messages: int
     dropped: int
+    shown: int
+    """Calls in progress that the page knows."""
+
     missing: int
     """Calls whose finals on the page are not those that were sent."""
 
@@ -75,7 +92,7 @@ async def api_process(folder: Path, valkey_url: str) -> AsyncIterator[tuple[int,
 
 
 async def sample(
-    page: Page, devtools: CDPSession, api: int, began: float, calls: list[SyntheticCall]
+    page: Page, devtools: CDPSession, api: int, began: float, calls: list[Talker]
 ) -> Sample:
     """Measure the page and the API process."""
     await devtools.send("HeapProfiler.collectGarbage")
@@ -97,13 +114,12 @@ async def sample(
         cpu_seconds(api),
         messages,
         dropped,
+        len(finals),
         missing,
     )
 
 
-async def watch(
-    url: str, api: int, seconds: float, calls: list[SyntheticCall], view: str
-) -> list[Sample]:
+async def watch(url: str, api: int, seconds: float, calls: list[Talker], view: str) -> list[Sample]:
     """Open the page for `seconds`.  Returns the samples."""
     program = Path(os.environ["TRUNKLINE_TEST_CHROMIUM"]).parent.resolve() / "chromium"
     async with async_playwright() as playwright:
@@ -111,6 +127,9 @@ async def watch(
         page = await browser.new_page(viewport={"width": 1920, "height": 1080})
         await page.goto(f"{url}/?view={view}")
         await page.wait_for_selector(".tile, table.live tbody tr")
+        with contextlib.suppress(PlaywrightTimeoutError):  # a busy gateway takes calls as it can
+            known = "(count) => trunklineLive.calls.size >= count"
+            await page.wait_for_function(known, arg=len(calls), timeout=_BEGIN_MS)
         devtools = await page.context.new_cdp_session(page)
         await devtools.send("Performance.enable")
         await asyncio.sleep(5)
@@ -122,7 +141,7 @@ async def watch(
     return samples
 
 
-def report(samples: list[Sample], calls: list[SyntheticCall], view: str) -> None:
+def report(samples: list[Sample], calls: list[Talker], view: str) -> None:
     """Print what the samples say."""
     first, last = samples[0], samples[-1]
     seconds = last.at - first.at
@@ -133,6 +152,7 @@ def report(samples: list[Sample], calls: list[SyntheticCall], view: str) -> None
     print(
         f"  partials sent {sum(call.partials for call in calls)}, finals {sum(call.finals for call in calls)}"
     )
+    print(f"  calls on the page, at least {min(one.shown for one in samples)}")
     print(
         f"  calls with finals not yet on the page, at most: {max(one.missing for one in samples)}"
     )
@@ -146,21 +166,38 @@ def report(samples: list[Sample], calls: list[SyntheticCall], view: str) -> None
     print(f"  API process: {100 * (last.api - first.api) / seconds:.1f} % of one core")
 
 
+@contextlib.asynccontextmanager
+async def calls_in_progress(
+    valkey_url: str, options: argparse.Namespace
+) -> AsyncIterator[list[Talker]]:
+    """Run the calls.  Yields them; the list grows while they begin."""
+    over, calls = asyncio.Event(), list[Any]()
+    play: Coroutine[Any, Any, object]
+    async with contextlib.AsyncExitStack() as stack:
+        if options.gateway:
+            url = await stack.enter_async_context(gateway_calls.gateway_and_worker(valkey_url))
+            play = gateway_calls.talk(url, options.calls, over, into=calls)
+        else:
+            redis: Redis = connect(RedisSettings(url=valkey_url))
+            stack.push_async_callback(redis.aclose)
+            play = synthetic_calls.talk(redis, options.calls, over, into=calls)
+        talking = asyncio.create_task(play)
+        await asyncio.sleep(5 + 0.1 * options.calls)
+        yield calls
+        over.set()
+        await talking
+
+
 async def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     folder = Path(tempfile.mkdtemp(prefix="trunkline-wall-"))
-    async with embedded_valkey() as valkey_url:
-        redis: Redis = connect(RedisSettings(url=valkey_url))
-        async with api_process(folder, valkey_url) as (process, port):
-            over, calls = asyncio.Event(), list[SyntheticCall]()
-            talking = asyncio.create_task(talk(redis, options.calls, over, into=calls))
-            await asyncio.sleep(5)
-            samples = await watch(
-                f"http://127.0.0.1:{port}", process, options.seconds, calls, options.view
-            )
-            over.set()
-            await talking
-        await redis.aclose()
+    async with (
+        embedded_valkey() as valkey_url,
+        api_process(folder, valkey_url) as (process, port),
+        calls_in_progress(valkey_url, options) as calls,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        samples = await watch(url, process, options.seconds, calls, options.view)
     report(samples, calls, options.view)
 
 
@@ -169,4 +206,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--view", choices=["wall", "table"], default="wall")
+    parser.add_argument("--gateway", action="store_true", help="real calls through a gateway")
     asyncio.run(run(parser.parse_args()))

@@ -60,7 +60,8 @@ _BEGIN = 1_700_000_000.0
 def call_events(number: int) -> list[LoggedEvent]:
     """A call of two people: 22 events."""
     roles = (Role.AGENT, Role.CUSTOMER)
-    started = CallStarted(roles, "en", "twilio", _BEGIN + 10.0 * number)
+    said = (("queue", f"queue-{number % 20}"), ("from", f"+1555{number:07d}"), ("trunk", "main"))
+    started = CallStarted(roles, "en", "twilio", _BEGIN + 10.0 * number, said)
     length = 16_000 * (_SEGMENTS + number % 50)
     totals = ChannelTotals(transcribed=length)
     finals = [_final(number, place) for place in range(_SEGMENTS)]
@@ -105,8 +106,9 @@ def tag(url: str) -> None:
     engine = open_database(url)
     with engine.begin() as connection:
         for name, nth in (("third", 3), ("rare", 9_973)):
-            rows = select(schema.calls.c.id, literal(name)).where(schema.calls.c.id % nth == 0)
-            connection.execute(schema.tags.insert().from_select(["call", "tag"], rows))
+            found = select(schema.calls.c.id, schema.calls.c.tenant, literal(name))
+            rows = found.where(schema.calls.c.id % nth == 0)
+            connection.execute(schema.tags.insert().from_select(["call", "tenant", "tag"], rows))
     engine.dispose()
 
 
@@ -121,6 +123,9 @@ def searches(store: Store, repeats: int) -> None:
         "list, by a keyword of nobody": Filters(keyword="globex"),
         "list, by a frequent tag": Filters(tag="third"),
         "list, by a rare tag": Filters(tag="rare"),
+        "list, by metadata of each 20th call": Filters(metadata=("queue", "queue-4")),
+        "list, by metadata of one call": Filters(metadata=("from", "+15550000042")),
+        "list, by metadata of all calls": Filters(metadata=("trunk", "main")),
         "search, the most frequent word": Filters(query=read_query("word0")),
         "search, a rare word": Filters(query=read_query("rhododendron")),
         "search, two frequent words": Filters(query=read_query("word1 word2")),

@@ -28,7 +28,7 @@ async def erase_call(redis: Redis, keys: CallKeys, segments: Iterable[SegmentId]
     """
     settled: Any = await redis.hkeys(keys.settled)
     known = {*segments, *_named(settled)}
-    names = [keys.log, keys.settled, keys.meta, keys.job]
+    names = [keys.log, keys.settled, keys.meta, keys.job, keys.content]
     names += [key for one in known for key in (keys.audio(one), keys.state(one))]
     for first in range(0, len(names), _AT_ONCE):
         await redis.unlink(*names[first : first + _AT_ONCE])

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from .redis_keys import CallKeys
 
-_RUNNING_SECONDS = 60
-"""Seconds after which a job whose gateway has died is forgotten."""
+_RUNNING_SECONDS = 3_600
+"""Seconds after which a job is forgotten whose gateway has died and that no other gateway continues."""
 
 _KEEP_SECONDS = 86_400
 

@@ -21,6 +21,7 @@ Per partition
 
 In all
     page-secret  string: random bytes with which the API seals sessions of browsers (shared_secret.py)
+    refused     list: the last connections that gateways refused, newest first; expires (refused_connections.py)
 
 Per call
     meta        hash: `log` (name of the log), `owner` (the connection or gateway that may write), `adopted` (the
@@ -33,15 +34,18 @@ Per call
                 segment until its turn in the log, then an empty value; other fields name events of the gateway
     live        pub/sub channel: `<seq> <event>` for a logged event, `- <event>` for a partial
     job         string: the state of a recording that is transcribed in the background; expires
+    content     list: the pieces of the file of such a recording, until it is done; expires
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
     state       hash: `waiting` (a partial is requested), `revision`, `published`, `hypothesis`, `queued` (the
                 job of the final), `entry` (its id in the job stream), `tried` (how often an engine received it)
 
-Per queue of requests to servers of others (`outgoing/`)
+Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent
     waiting     hash: the requests
+    due:<tenant>, waiting:<tenant>  the same for a tenant
+    tenants     sorted set: tenants of requests, scored by the time of the last one
 
 Per announced call
     announced   string: the announcement of the site, under the UUID of the future call; kept for some minutes
@@ -57,6 +61,9 @@ WORKERS = "workers"
 RECORDER = "recorder"
 PAGE_SECRET = "trunkline:page-secret"  # noqa: S105  # its name, not the secret
 """The secret of sessions of browsers."""
+
+REFUSED = "trunkline:refused"
+"""The last connections that gateways refused."""
 
 
 def parse_entry_id(entry_id: bytes) -> tuple[int, int]:
@@ -175,6 +182,11 @@ class CallKeys:
         """String: the state of a recording that is transcribed in the background."""
         return self._key("job")
 
+    @property
+    def content(self) -> str:
+        """List: the pieces of the file of a recording that is transcribed in the background."""
+        return self._key("content")
+
     def audio(self, segment: SegmentId) -> str:
         """String: the audio of a segment."""
         return self._key(f"audio:{segment}")
@@ -205,16 +217,29 @@ class DeliveryKeys:
     """The keys of a queue of requests to servers of others; belongs to no partition."""
 
     queue: str
+    tenant: str = ""
 
     @property
     def due(self) -> str:
         """Sorted set of keys of requests."""
-        return f"trunkline:{{{self.queue}}}:due"
+        return self._key("due")
 
     @property
     def waiting(self) -> str:
         """Hash of requests."""
-        return f"trunkline:{{{self.queue}}}:waiting"
+        return self._key("waiting")
+
+    @property
+    def tenants(self) -> str:
+        """Sorted set of tenants that have requests."""
+        return f"trunkline:{{{self.queue}}}:tenants"
+
+    def of(self, tenant: str) -> "DeliveryKeys":
+        """The keys of a tenant; "": of requests without a tenant."""
+        return DeliveryKeys(self.queue, tenant)
+
+    def _key(self, name: str) -> str:
+        return f"trunkline:{{{self.queue}}}:{name}" + (f":{self.tenant}" if self.tenant else "")
 
 
 def announced(uuid: UUID) -> str:

@@ -55,7 +55,7 @@ def _called(arguments: Sequence[str]) -> str | None:
 
 
 def _fill(verb: argparse.ArgumentParser, name: str) -> None:
-    from .common import PARTS
+    from .sections import PARTS
 
     if name in PARTS:
         _settings(verb, PARTS[name])
@@ -192,6 +192,7 @@ def _listed(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--to", help="calls before this time")
     for name in ("status", "role", "keyword", "language", "tag", "dialect", "agent"):
         verb.add_argument(f"--{name}", help=f"calls with this {name}")
+    verb.add_argument("--metadata", help="calls about which the bridge has said NAME=VALUE")
     verb.add_argument("--min-duration", help="least duration in seconds")
     verb.add_argument("--order", help="newest, oldest or longest")
     verb.add_argument("--tenant", default="", help="tenant of the calls; default: no tenant")
@@ -248,6 +249,35 @@ def _redact(verb: argparse.ArgumentParser) -> None:
 
 def _rules(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--check", metavar="FILE", required=True, help="YAML file of rules")
+
+
+def _webhooks(verb: argparse.ArgumentParser) -> None:
+    from transcripts.webhooks.endpoint import DeliveryState
+    from transcripts.webhooks.events import SUBSCRIBABLE
+
+    actions = verb.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="list the webhooks of the tenant")
+    add = actions.add_parser("add", help="add a webhook; its secret is shown once")
+    add.add_argument("target", help="URL that gets the events")
+    add.add_argument(
+        "--event", action="append", required=True, choices=SUBSCRIBABLE, help="may be repeated"
+    )
+    add.add_argument("--description", default="", help="what it is for")
+    for name, text in (
+        ("delete", "delete a webhook with its deliveries"),
+        ("deliveries", "list deliveries, the latest first"),
+        ("redeliver", "send a delivery again"),
+        ("test", "send a test"),
+    ):
+        actions.add_parser(name, help=text).add_argument("webhook", help="id of the webhook")
+    actions.choices["redeliver"].add_argument("delivery", help="id of the delivery")
+    listed = actions.choices["deliveries"]
+    listed.add_argument("--state", choices=[str(state) for state in DeliveryState])
+    listed.add_argument("--limit", help="number of deliveries, at most 200")
+    listed.add_argument("--cursor", help="next_cursor of the page before")
+    for one in actions.choices.values():
+        one.add_argument("--url", dest="api_url", help="URL of the HTTP API")
+        one.add_argument("--key", dest="api_key", type=_key, help="key for the API, or @FILE")
 
 
 def _demo(verb: argparse.ArgumentParser) -> None:
@@ -310,6 +340,7 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "redact": _redact,
     "rules": _rules,
     "mcp": _api,
+    "webhooks": _webhooks,
     "demo": _demo,
     "fetch": _fetch,
 }

@@ -7,35 +7,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel
-
-from protocol.settings import RedisSettings
-from streaming.settings import GatewaySettings
-from transcripts.analysis.settings import AnalyserSettings
-from transcripts.api.settings import SHARED, ApiSettings
-from transcripts.settings import ClientSettings, RecorderSettings
-from workers.engines import registry
-from workers.engines.settings import EngineSettings
-from workers.settings import WorkerSettings
-
 from .configuration import Configuration, ConfigurationError
+from .sections import PARTS, SECTIONS
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from transcripts.analysis.settings import AnalyserSettings
+    from transcripts.api.settings import ApiSettings
+    from transcripts.settings import RecorderSettings
     from workers.engines.auto import Choice
     from workers.engines.base import Engine
+    from workers.engines.settings import EngineSettings
 
-PARTS: dict[str, type[BaseModel]] = {
-    "redis": RedisSettings,
-    "gateway": GatewaySettings,
-    "worker": WorkerSettings,
-    "recorder": RecorderSettings,
-    "api": ApiSettings,
-    "analyser": AnalyserSettings,
-}
-SECTIONS: dict[str, type[BaseModel]] = {**PARTS, "client": ClientSettings, **registry.SETTINGS}
-"""All sections: the parts, the commands for stored calls, and the engines that have settings."""
+_STORED = frozenset({"calls", "show", "search", "export", "tag", "delete"})
+"""Commands for stored calls: they answer at once, and use few sections."""
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
+_Settings = TypeVar("_Settings", bound="BaseModel")
 
 
 def configuration_of(options: argparse.Namespace) -> Configuration:
@@ -44,13 +32,25 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
     if path := options.config or os.environ.get("TRUNKLINE_CONFIG"):
         configuration.read_file(Path(path))
     configuration.read_environment(os.environ)
-    is_api = getattr(options, "command", "") == "api"
-    for section, settings in PARTS.items():
-        if is_api or section != "api":  # `--port` of `up` is the port of the gateway
-            said = {field: getattr(options, field, None) for field in settings.model_fields}
+    command = getattr(options, "command", "")
+    for section in ("redis", "recorder") if command in _STORED else PARTS:
+        if command == "api" or section != "api":  # `--port` of `up` is the port of the gateway
+            said = {field: getattr(options, field, None) for field in PARTS[section].model_fields}
             configuration.read_flags(section, said)
-    said = {field: getattr(options, f"api_{field}", None) for field in ClientSettings.model_fields}
+    said = {
+        field: getattr(options, f"api_{field}", None) for field in SECTIONS["client"].model_fields
+    }
     configuration.read_flags("client", said)
+    if command not in _STORED:
+        _read_more(configuration, options)
+    return configuration
+
+
+def _read_more(configuration: Configuration, options: argparse.Namespace) -> None:
+    """Read the flags of engines, and share settings between sections."""
+    from transcripts.api.settings import AUDIO, SHARED
+    from workers.engines import registry
+
     for engine, settings in registry.SETTINGS.items():
         said = {
             field: getattr(options, f"{engine}_{field}", None) for field in settings.model_fields
@@ -58,10 +58,11 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
         configuration.read_flags(engine, said, f"{engine}_")
     for field in SHARED:
         configuration.carry_over(("gateway", field), ("api", field))
+    for field in AUDIO:
+        configuration.carry_over(("gateway", field), ("recorder", field))
     for field in ("store", "webhook_networks"):
         configuration.carry_over(("recorder", field), ("api", field))
     configuration.carry_over(("recorder", "store"), ("analyser", "store"))
-    return configuration
 
 
 def settings_of(options: argparse.Namespace, section: str, settings: type[_Settings]) -> _Settings:
@@ -71,6 +72,8 @@ def settings_of(options: argparse.Namespace, section: str, settings: type[_Setti
 
 def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
     """Return the flags that were given for a part, to pass them to its process."""
+    from workers.engines import registry
+
     names = list(SECTIONS[section].model_fields)
     if section == "worker":
         names += [f"{engine}_{one}" for engine in registry.SETTINGS for one in fields_of(engine)]
@@ -85,20 +88,25 @@ def flags_of(options: argparse.Namespace, section: str) -> tuple[str, ...]:
 
 def fields_of(engine: str) -> tuple[str, ...]:
     """Return the names of the settings of an engine."""
+    from workers.engines import registry
+
     return tuple(registry.settings_of(engine).model_fields)
 
 
 def engine_chosen(options: argparse.Namespace) -> "Choice":
     """Return the engine that workers use, and the reason."""
     from workers.engines import auto
+    from workers.settings import WorkerSettings
 
     configuration = configuration_of(options)
     wanted = configuration.section("worker", WorkerSettings).engine
     return auto.choose(wanted, lambda name: _engine_settings(configuration, name))
 
 
-def _engine_settings(configuration: Configuration, name: str) -> EngineSettings:
+def _engine_settings(configuration: Configuration, name: str) -> "EngineSettings":
     """The settings of an engine; `model` of `worker` stands for its own if it accepts one."""
+    from workers.engines import registry
+
     settings = registry.settings_of(name)
     if not settings.model_fields:
         return settings()
@@ -109,6 +117,9 @@ def _engine_settings(configuration: Configuration, name: str) -> EngineSettings:
 
 def engine_loaded(options: argparse.Namespace, name: str) -> "Engine":
     """Load and warm up the engine `name` with its settings.  Raises ConfigurationError."""
+    from workers.engines import registry
+    from workers.settings import WorkerSettings
+
     configuration = configuration_of(options)
     if configuration.section("worker", WorkerSettings).model and not registry.accepts(name):
         raise ConfigurationError(f"--model: the engine {name} has only one model")
@@ -117,11 +128,15 @@ def engine_loaded(options: argparse.Namespace, name: str) -> "Engine":
 
 def fetch_model(options: argparse.Namespace, name: str) -> Path | None:
     """Download and check the model of the engine `name`.  Returns its folder; None if it needs none."""
+    from workers.engines import registry
+
     return registry.fetch(name, _engine_settings(configuration_of(options), name))
 
 
 def prepare_weights(options: argparse.Namespace) -> None:
     """Prepare the weights of the engine, with a progress bar.  Needed only before the first start."""
+    from workers.engines import registry
+
     engine = engine_chosen(options).engine
     if engine in registry.folders():
         with progress_bar("preparing the model (first start only)") as progress:
@@ -139,9 +154,14 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda part: bar.update(task, completed=part)
 
 
-def store_url(settings: RecorderSettings | ApiSettings | AnalyserSettings) -> str:
+def store_url(settings: "RecorderSettings | ApiSettings | AnalyserSettings") -> str:
     """Return the URL of the store: the setting, or else a file in the data folder of the user."""
-    return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
+    return store_at(settings.store)
+
+
+def store_at(said: str | None) -> str:
+    """Return the URL of the store that was named; if none was, of the file in the data folder of the user."""
+    return said or f"sqlite:///{data_folder() / 'trunkline.db'}"
 
 
 def data_folder() -> Path:

@@ -9,13 +9,15 @@ line.  Errors name the unknown setting or wrong value; they never repeat the val
 import difflib
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from protocol.operator_error import OperatorError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # commands that need no settings start without it
 
 PREFIX = "TRUNKLINE_"
 _FILE, _ENVIRONMENT, _FLAG = range(3)
@@ -41,7 +43,7 @@ https://kubernetes.io/docs/concepts/services-networking/service/#environment-var
 _SHORT = {"TRUNKLINE_KEYS": "TRUNKLINE_GATEWAY_KEYS_FILE"}
 """Short names of variables."""
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
+_Settings = TypeVar("_Settings", bound="BaseModel")
 
 
 class ConfigurationError(OperatorError):
@@ -51,9 +53,9 @@ class ConfigurationError(OperatorError):
 class Configuration:
     """The values of all sections; `section` validates one as the settings class of its process."""
 
-    def __init__(self, sections: Mapping[str, type[BaseModel]]) -> None:
-        self._classes = dict(sections)
-        self._values: dict[str, dict[str, Any]] = {name: {} for name in sections}
+    def __init__(self, sections: Mapping[str, "type[BaseModel]"]) -> None:
+        self._classes = sections
+        self._values: dict[str, dict[str, Any]] = defaultdict(dict)
         self._origin: dict[tuple[str, str], str] = {}
         self._rank: dict[tuple[str, str], int] = {}
 
@@ -75,19 +77,25 @@ class Configuration:
 
     def read_environment(self, environment: Mapping[str, str]) -> None:
         """Read every variable with our prefix; others are ignored.  Raises ConfigurationError."""
+        for name, value in environment.items():
+            if _is_setting(name, value):
+                section, field = self._named(_SHORT.get(name, name))
+                self._set(section, field, value, _SHORT.get(name, name), _ENVIRONMENT)
+
+    def _named(self, variable: str) -> tuple[str, str]:
+        """Return section and field of a variable; the classes of other sections are not needed."""
+        for section in self._classes:
+            if variable.startswith(_variable(section, "")):
+                for field in self._classes[section].model_fields:
+                    if variable == _variable(section, field):
+                        return section, field
         known = {
-            f"{PREFIX}{section}_{field}".upper(): (section, field)
+            _variable(section, field): None
             for section, settings in self._classes.items()
             for field in settings.model_fields
         }
-        for name, value in environment.items():
-            if not _is_setting(name, value):
-                continue
-            name = _SHORT.get(name, name)  # noqa: PLW2901  # the same variable
-            if name not in known:
-                raise ConfigurationError(f"unknown environment variable {name}{_hint(name, known)}")
-            section, field = known[name]
-            self._set(section, field, value, name, _ENVIRONMENT)
+        text = f"unknown environment variable {variable}{_hint(variable, known)}"
+        raise ConfigurationError(text)
 
     def read_flags(self, section: str, flags: Mapping[str, Any], prefix: str = "") -> None:
         """Read flags; None means not given.  `prefix`: prefix of the flag names, for error texts."""
@@ -110,6 +118,8 @@ class Configuration:
 
     def section(self, name: str, settings: type[_Settings]) -> _Settings:
         """Return the validated settings of one section.  Raises ConfigurationError."""
+        from pydantic import ValidationError
+
         try:
             return settings.model_validate(self._values[name])
         except ValidationError as exc:
@@ -129,6 +139,16 @@ class Configuration:
             raise ConfigurationError(f"unknown setting {origin}{_hint(field, fields)}")
         self._values[section][field] = value
         self._origin[section, field], self._rank[section, field] = origin, rank
+
+
+def is_said(environment: Mapping[str, str]) -> bool:
+    """Return whether a variable of the environment is a setting, or names a file of settings."""
+    named = "TRUNKLINE_CONFIG" in environment
+    return named or any(_is_setting(name, value) for name, value in environment.items())
+
+
+def _variable(section: str, field: str) -> str:
+    return f"{PREFIX}{section}_{field}".upper()
 
 
 def _is_setting(name: str, value: str) -> bool:

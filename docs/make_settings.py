@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from cli.common import SECTIONS
+from cli.sections import SECTIONS
 
 _HEAD = """# Settings
 

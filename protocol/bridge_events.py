@@ -64,6 +64,9 @@ class CallOpened:
     rate: int = 8_000
     """Sample rate of the audio that follows, 8000 to 48000 Hz."""
 
+    encoding: str = ""
+    """How the bridge encodes the audio: `mulaw`, `alaw`, `l16`, `g722`, `opus`; empty: not known."""
+
     config: CallConfig = CallConfig()
     rejected_keywords: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()

@@ -89,16 +89,20 @@ class Stack:
         await self._running.aclose()
 
 
-async def _live_as_valkey(binary: Path, socket: Path, ready: Ready) -> int:
-    """Run the embedded Valkey once; returns its exit status."""
-    leash = (sys.executable, "-I", "-S", "-c", _ON_A_LEASH, str(os.getpid()))
-    process = await asyncio.create_subprocess_exec(
-        *(
-            leash if sys.platform == "linux" else ()
-        ),  # elsewhere it survives a kill -9 of this process
+def _valkey_command(binary: Path, socket: Path) -> list[str]:
+    leash = [sys.executable, "-I", "-S", "-c", _ON_A_LEASH, str(os.getpid())]
+    return [
+        *(leash if sys.platform == "linux" else []),  # elsewhere it survives a kill -9 of ours
         *(str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
         *("--dir", str(socket.parent)),
+    ]
+
+
+async def _live_as_valkey(binary: Path, socket: Path, ready: Ready) -> int:
+    """Run the embedded Valkey once; returns its exit status."""
+    process = await asyncio.create_subprocess_exec(
+        *_valkey_command(binary, socket),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,  # a Ctrl-C in the terminal must not reach it: it is stopped last

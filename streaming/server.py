@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
+from broker.refused_connections import RefusalLog
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
@@ -28,11 +29,11 @@ from .audio.vad_batcher import VadBatcher
 from .audio.vad_runner import VadModel
 from .auth.access_control import AccessController
 from .auth.call_limits import CallLimiter
-from .auth.handshake import echo_subprotocol, seen_by_dialect
-from .auth.ws_protocol import bounded_handshakes
+from .auth.handshake import seen_by_dialect
 from .call.bad_messages import Tolerance
 from .endpoints.admission import Admission
 from .endpoints.side_servers import side_servers
+from .endpoints.websocket_options import websocket_options
 from .endpoints.websocket_subscriber import Subscriber, reading
 from .metrics import GatewayMeter
 from .session.bridge.bridge_session import RESTARTING, Session, new_call_id
@@ -44,9 +45,6 @@ from .session.calls.joined_call import CallHandle
 from .session.command_listener import CommandListener
 from .session.heartbeat import Heartbeat, LoopWatch
 from .settings import GatewaySettings
-
-_HANDSHAKE_SECONDS = 5.0
-
 
 _FIRST_SOUND_SECONDS = 3_600.0
 """Time limit for the first audio of an AudioSocket call: Asterisk sends none while a caller waits in silence."""
@@ -91,10 +89,12 @@ class Gateway:
         self._admission = Admission(
             self._access,
             self._calls.overload,
-            self._meter.refused,
+            self._refused,
             is_full=lambda: len(self._sessions) >= settings.max_calls,
             redis_answers=lambda: self._watch.redis_answers,
         )
+        self._refusals = RefusalLog(redis)
+        self._now = now
         self._is_broken = False
         self._watch_metrics()
 
@@ -132,7 +132,13 @@ class Gateway:
 
     async def _serve(self, listening: Callable[[int], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            parts = self._pubsub_hub.run, self._watch.run, self._access.run, self._commands.run
+            parts = (
+                self._pubsub_hub.run,
+                self._watch.run,
+                self._access.run,
+                self._commands.run,
+                self._refusals.run,
+            )
             background = [tasks.create_task(self._needed(part())) for part in parts]
             async with self._listening() as server, self._side_servers():
                 listening(next(iter(server.sockets)).getsockname()[1])
@@ -147,29 +153,14 @@ class Gateway:
     async def _listening(self) -> AsyncIterator[Server]:
         """Serve WebSockets while the context is active.  Raises PortError."""
         with opening(self._settings.host, self._settings.port, "port"):
-            server = await serve(self._connected, **self._serving())
+            options = websocket_options(
+                self._settings,
+                self._access.tls.context if self._access.tls else None,
+                lambda: self._meter.refused("evicted"),
+            )
+            server = await serve(self._connected, process_request=self._admission.admit, **options)
         async with server:
             yield server
-
-    def _serving(self) -> dict[str, Any]:
-        """Return the arguments of `websockets.serve`."""
-        settings = self._settings
-        return {
-            "host": settings.host,
-            "port": settings.port,
-            "process_request": self._admission.admit,
-            "ssl": self._access.tls.context if self._access.tls else None,
-            "select_subprotocol": echo_subprotocol,
-            "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB
-            "max_size": settings.max_message_bytes,
-            "max_queue": 4,  # messages of up to max_size each: the most that a connection holds
-            "open_timeout": _HANDSHAKE_SECONDS,
-            **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if self._access.tls else {}),
-            "create_connection": bounded_handshakes(lambda: self._meter.refused("evicted")),
-            "ping_interval": 20,
-            "ping_timeout": 20,
-            "server_header": "trunkline",
-        }
 
     def _side_servers(self) -> AbstractAsyncContextManager[None]:
         """Return the servers for AudioSocket and HTTP, as far as the settings configure them."""
@@ -217,6 +208,10 @@ class Gateway:
         server.close(code=RESTARTING, reason="gateway stopped")
 
     # Connections
+
+    def _refused(self, path: str, reason: str) -> None:
+        self._meter.refused(reason)
+        self._refusals.add(self._now(), path, reason)
 
     async def _connected(self, socket: ServerConnection) -> None:
         request = socket.request

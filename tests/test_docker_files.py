@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "docker"))
 from make_locks import project, requirements, sets
 from support.dockerfile import Stage, exported, stages
 
-from cli.common import SECTIONS
 from cli.configuration import Configuration, ConfigurationError
+from cli.sections import SECTIONS
 from runtime.local_stack import server_binary
 
 ROOT = Path(__file__).parent.parent

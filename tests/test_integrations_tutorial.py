@@ -21,7 +21,7 @@ from support.webhooks import sending
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
 from transcripts.analysis.analyser import Analyser
-from transcripts.analysis.chat import ChatClient
+from transcripts.analysis.chat import ModelClient
 from transcripts.analysis.settings import AnalyserSettings
 from transcripts.analysis.template import Templates, read_templates
 from transcripts.api.settings import ApiSettings
@@ -75,7 +75,7 @@ async def listening(port: str) -> None:
 
 @asynccontextmanager
 async def analysing(store: Store, settings: AnalyserSettings) -> AsyncIterator[None]:
-    analyser = Analyser(store, ChatClient(settings.server), Templates(), settings)
+    analyser = Analyser(store, ModelClient(settings.server), Templates(), settings)
     running = asyncio.ensure_future(analyser.run())
     try:
         yield

@@ -27,7 +27,7 @@ from protocol.events import (
     SpeechStarted,
 )
 from protocol.events.event_codec import encode_event
-from streaming.call.call import Call, Identity
+from streaming.call.call import Call, CallIdentity
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger, LogEvent
 from streaming.call.recovery import RecoveredCall
@@ -61,7 +61,7 @@ async def store_of(redis: Redis) -> CallStore:
 
 
 def recalled(recovered: RecoveredCall) -> Call:
-    identity = Identity("c1", recovered.log, (Role.MIXED,), "native", 0.0)
+    identity = CallIdentity("c1", recovered.log, (Role.MIXED,), "native", 0.0)
     call = Call(identity, recovered.config, Ledger(100), 500, lambda: 0.0)
     call.recall(recovered)
     return call

@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 
 from streaming.settings import GatewaySettings
 from transcripts.formats.export import FORMS, export
+from transcripts.text_forms import WordsForm, in_form
 from workers.engines.base import Capabilities, Effort, Hypothesis, RecognisedWord, Utterance
 
 SPOKEN = (
@@ -129,7 +130,11 @@ async def test_no_byte_of_a_call_with_a_card_holds_its_digits_or_words(
         "files": content_of(tmp_path),
         "logs": logs,
         **answers,
-        **{form: export(transcript, form) for form in FORMS},
+        **{
+            f"{form}, {words}": export(in_form(transcript, words), form)
+            for form in FORMS
+            for words in WordsForm
+        },
     }
     assert {name: found for name, text in places.items() if (found := leaks(text))} == {}
 

@@ -114,6 +114,7 @@ def _summary(
         channels=tuple(totals),
         duration=duration,
         ended_reason=last.ended_reason,
+        metadata=tuple({**dict(last.metadata), **dict(first.metadata)}.items()),
     )
 
 

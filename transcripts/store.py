@@ -17,7 +17,7 @@ from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
 from .analysis.analysis_store import AnalysisStore
-from .database import annotations, audit_log, card_rows, rule_sets
+from .database import annotations, audio_rows, audit_log, card_rows, rule_sets
 from .database.audit_log import AuditEntry, AuditLine
 from .database.opening import StoreError, code, open_database
 from .database.reading import call_list, queries, stored_events
@@ -26,6 +26,7 @@ from .database.removal.deletion import LegalHoldError
 from .database.schema import quarantine
 from .database.webhooks.queueing import queue_batch
 from .database.writes import ConflictError, write
+from .kept_audio.values import KeptAudio, UnfinishedAudio
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .retention import DAY_SECONDS, Retention
@@ -118,6 +119,11 @@ class Store:
         pieces = [one for one in found if one is not None]
         return joined(pieces) if pieces else None
 
+    def ended_reason(self, call_id: str) -> str | None:
+        """Return why a call ended, empty while it goes on; None if it is not stored.  Reads no segment."""
+        with self._transaction() as connection:
+            return queries.last_ending(connection, call_id)
+
     def describe(self, call_id: str, changes: Changes) -> bool:
         """Change agent, notes, tags or legal hold of a call.  Returns whether the call is stored."""
         with self._transaction() as connection:
@@ -159,6 +165,33 @@ class Store:
         """Replace the rules of a tenant.  `body`: JSON."""
         with self._transaction() as connection:
             rule_sets.write(connection, tenant, body, self._now())
+
+    def unfinished_audio(self, after: int, limit: int) -> list[UnfinishedAudio]:
+        """Return ended calls whose audio is still in parts, numbered higher than `after`, in order."""
+        with self._transaction() as connection:
+            return audio_rows.unfinished(connection, after, limit)
+
+    def finish_audio(self, call: int, parts: Sequence[str], kept: KeptAudio | None) -> bool:
+        """
+        Store the finished audio of a call, and delete the keys of its parts.  An erasure must follow.
+
+        Returns False, and does nothing, if the call has other parts by now.
+        """
+        with self._transaction() as connection:
+            is_done = audio_rows.finish(connection, call, parts, kept, self._now())
+            erasure.mark(connection)
+        return is_done
+
+    def kept_audio(self, call_id: str) -> KeptAudio | None:
+        """Return the finished audio of the stream stored under exactly this id; None if there is none."""
+        with self._transaction() as connection:
+            return audio_rows.kept_of(connection, call_id)
+
+    def audio_files(self, call_id: str | None = None) -> set[str]:
+        """Return the names of all files of kept audio that have a key, or of those of one call."""
+        with self._transaction() as connection:
+            names = None if call_id is None else queries.piece_ids(connection, call_id)
+            return audio_rows.files(connection, names)
 
     def audit(self, line: AuditLine) -> None:
         """Write a line of the audit log."""

@@ -18,6 +18,9 @@ from protocol.events import (
     Word,
 )
 
+LONGEST_METADATA = 256
+"""Most characters of a name or value that a bridge says about a call."""
+
 _PIECE = re.compile(r"(.+)~(\d+)")
 
 
@@ -99,6 +102,12 @@ class CallSummary:
     tags: tuple[str, ...] = ()
     legal_hold: bool = False
     """Whether the call must not be deleted."""
+
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What the bridge said about the call: names and values, without credentials and card numbers."""
+
+    sample_rate: int = 0
+    """Of the bridge's audio, in Hz; 0: not known."""
 
     @property
     def root(self) -> str:

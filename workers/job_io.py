@@ -1,5 +1,6 @@
 """Input and output of jobs: fetches the audio of each job, and writes each result to its call."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,13 +13,15 @@ from protocol.events import Entry, Final, Timing
 from protocol.events.event_codec import decode_entry, encode_event
 from protocol.formatting.formatter import formatted, unformatted
 from protocol.redaction.masking import revised
-from protocol.redaction.redactor import Revision
+from protocol.redaction.policy import BY_ENGINE, Policy
+from protocol.redaction.redactor import Mask, Revision
 from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
 from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .metrics import WorkerMeter
+from .names.finder import NameFinder
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .text.redaction import RedactedFinal, hidden, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
@@ -41,9 +44,15 @@ class JobIO:
     """Fetches audio and reports results for one engine.  Raises RedisError or OSError if Redis does not answer."""
 
     def __init__(
-        self, queue: WorkQueue, engine: str, max_deliveries: int, meter: WorkerMeter | None = None
+        self,
+        queue: WorkQueue,
+        engine: str,
+        max_deliveries: int,
+        meter: WorkerMeter | None = None,
+        names: NameFinder | None = None,
     ) -> None:
         """`engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up."""
+        self._names = names
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
@@ -99,16 +108,29 @@ class JobIO:
         policy = one.job.redaction
         if not policy.kinds:
             return await self._queue.settle(one, encode_event(_shown(final, one.job)))
-        redacted, outcome = redacted_final(final, policy, state), Outcome.MOVED
+        found = await self._found(final, policy)
+        redacted, outcome = redacted_final(final, policy, state, found), Outcome.MOVED
         if not redacted.revisions:
             outcome = await self._settle(one, redacted, state)
         while outcome is Outcome.MOVED:
             state = await self._queue.redaction.state(one)
-            redacted = redacted_final(final, policy, state)
+            redacted = redacted_final(final, policy, state, found)
             for revision in redacted.revisions:
                 await self._revise(one, revision)
             outcome = await self._settle(one, redacted, state)
         return outcome
+
+    async def _found(self, final: Final, policy: Policy) -> Sequence[Mask] | None:
+        """Names and addresses, if the policy asks for them; None if they cannot be found."""
+        if not policy.kinds & BY_ENGINE:
+            return ()
+        if self._names is None or final.language not in self._names.languages:
+            return None
+        words = [word.text for word in final.words]
+        try:
+            return await asyncio.to_thread(self._names.find, words, final.language)
+        except Exception:  # noqa: BLE001  # words that were not checked are never shown
+            return None
 
     async def _settle(self, one: ClaimedJob, redacted: RedactedFinal, state: bytes) -> Outcome:
         event = encode_event(_shown(redacted.final, one.job))

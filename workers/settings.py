@@ -23,6 +23,11 @@ class WorkerSettings(StatusSettings):
         description=f"another model than the engine's own ({_ACCEPTED}); stands for the `model` of the engine's own"
         " section",
     )
+    names: str = Field(
+        "",
+        description="spaCy models that find names and addresses for redaction, such as `en=en_core_web_sm`,"
+        " separated by commas; needs the extra `names`",
+    )
     lease_ms: int = Field(
         5_000,
         ge=500,

@@ -17,6 +17,7 @@ from .inflight import InflightJobs
 from .job_io import JobIO
 from .job_queue import ClaimedJob, WorkQueue
 from .metrics import WorkerMeter
+from .names.finder import NameFinder
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
 
@@ -56,6 +57,7 @@ class Worker:
         now: Callable[[], float] = time.time,
         heartbeat: Callable[[], None] = lambda: None,
         meter: WorkerMeter | None = None,
+        names: NameFinder | None = None,
     ) -> None:
         """
         Store the parts; `run` starts the work.
@@ -81,7 +83,7 @@ class Worker:
         """When to look again for finals of other workers, by the clock of the event loop."""
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
-        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter)
+        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names)
         self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:

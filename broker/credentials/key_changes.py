@@ -13,13 +13,32 @@ from protocol.auth.credentials import ApiKey, Keyring, KeyringError, Scope, dige
 from protocol.tenants import tenant
 
 _DAY_SECONDS = 86_400
+_EXPIRED_DAYS = 30
+"""Time for which an expired key stays in the file, so that `trunkline keys list` shows what it was."""
+
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
+class TooManyKeysError(KeyringError):
+    """The owner has as many valid keys as are permitted."""
+
+
 def create_key(
-    path: Path, *, owner: str, scopes: tuple[Scope, ...], days: float | None, note: str, now: float
+    path: Path,
+    *,
+    owner: str,
+    scopes: tuple[Scope, ...],
+    days: float | None,
+    note: str,
+    now: float,
+    most: int | None = None,
 ) -> str:
-    """Create a key and return its text.  `owner`: tenant, or empty; `now`: seconds since 1970.  KeyringError."""
+    """
+    Create a key and return its text.  Keys that have expired long ago leave the file.
+
+    `owner`: tenant, or empty; `now`: seconds since 1970; `most`: most valid keys of the owner.  Raises
+    TooManyKeysError, KeyringError.
+    """
     try:
         tenant(owner)
     except ValueError as exc:
@@ -28,8 +47,20 @@ def create_key(
     text = key_text(key_id, secrets.token_bytes(32))
     expires = None if days is None else now + days * _DAY_SECONDS
     key = ApiKey(key_id, digest(text), owner, scopes, now, expires, note=note)
-    change_keys(path, lambda keyring: Keyring((*keyring.keys, key), keyring.signers))
+
+    def added(keyring: Keyring) -> Keyring:
+        kept = [one for one in keyring.keys if not _is_forgotten(one, now)]
+        good = sum(one.tenant == owner and one.is_good(now) for one in kept)
+        if most is not None and good >= most:
+            raise TooManyKeysError(f"there are {good} valid keys: revoke some first")
+        return Keyring((*kept, key), keyring.signers)
+
+    change_keys(path, added)
     return text
+
+
+def _is_forgotten(key: ApiKey, now: float) -> bool:
+    return key.expires is not None and key.expires < now - _EXPIRED_DAYS * _DAY_SECONDS
 
 
 def read_keys(path: Path) -> Keyring:

@@ -50,28 +50,32 @@ async def http_server(
     with opening(host, port, setting):
         listening = socket.create_server((host, port), family=family)
     with listening:
-        config = uvicorn.Config(
-            app,
-            http=partial(BoundedHttp, bounds),  # type: ignore[arg-type]  # called like the class
-            ws="none",  # WebSockets have a port of their own
-            lifespan="off",
-            log_config=None,
-            access_log=False,  # query strings contain customer content
-            server_header=False,
-            proxy_headers=False,  # any client could send these headers
-            h11_max_incomplete_event_size=LONGEST_HEAD,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_LAST_SECONDS,
-        )
-        config.load()
-        config.ssl = tls.context if tls else None  # a context whose certificate can be renewed
-        server = _Server(config)
+        server = _Server(_config(app, bounds, tls))
         serving = asyncio.create_task(server.serve([listening]))
         try:
             yield listening.getsockname()[1]
         finally:
             server.should_exit = True
             await serving
+
+
+def _config(app: ASGIApp, bounds: HttpBounds, tls: Certificates | None) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=partial(BoundedHttp, bounds),  # type: ignore[arg-type]  # called like the class
+        ws="none",  # WebSockets have a port of their own
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # query strings contain customer content
+        server_header=False,
+        proxy_headers=False,  # any client could send these headers
+        h11_max_incomplete_event_size=LONGEST_HEAD,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_LAST_SECONDS,
+    )
+    config.load()
+    config.ssl = tls.context if tls else None  # a context whose certificate can be renewed
+    return config
 
 
 class _Server(uvicorn.Server):

@@ -3,6 +3,8 @@ Requests that are still to be sent, in Redis: they survive the end of every proc
 
 Each has a key and a time from which on it may be sent.  A sender claims one for some time; if the sender dies,
 another claims it.  So a request may arrive twice: receivers recognise it by its `webhook-id`.
+
+Each tenant has a bounded queue of its own: what one tenant's receiver does not accept delays no other tenant.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from ..queries import server_time
 from ..redis_keys import DeliveryKeys
 from ..redis_scripts.lua import load, script
 
@@ -22,8 +25,11 @@ SETTLE_DELIVERY = script("settle_delivery", ("zset", "hash"), load("settle_deliv
 LEASE_SECONDS = 60.0
 """Time for which a sender has claimed a request: longer than one attempt takes."""
 
-_MOST = 10_000
-"""Most waiting requests of one queue."""
+MOST = 1_000
+"""Most waiting requests of one tenant."""
+
+_TENANT_SECONDS = 7 * 86_400
+"""A tenant is forgotten so long after its last request: all attempts are over then."""
 
 logger = structlog.get_logger()
 
@@ -52,32 +58,54 @@ class Claimed:
     key: str
     delivery: Delivery
     written: bytes = field(repr=False)
+    tenant: str = ""
 
 
 class DeliveryQueue:
-    """A queue of requests.  All methods raise the errors of redis-py."""
+    """The queues of requests of all tenants.  All methods raise the errors of redis-py."""
 
     def __init__(self, redis: Redis, keys: DeliveryKeys) -> None:
         """`redis` must return bytes."""
-        self._keys = [keys.due, keys.waiting]
+        self._keys = keys
         self._redis = redis
         self._claim = redis.register_script(CLAIM_DELIVERIES.source)
         self._queue = redis.register_script(QUEUE_DELIVERY.source)
         self._settle = redis.register_script(SETTLE_DELIVERY.source)
 
-    async def put(self, key: str, delivery: Delivery, seconds: float = 0.0) -> None:
-        """Send a request in `seconds`, instead of the one with this key.  Raises QueueFullError."""
-        args: list[str | bytes | float] = [key, msgspec.msgpack.encode(delivery), seconds, _MOST]
-        if not await self._queue(keys=self._keys, args=args):
+    async def put(
+        self,
+        key: str,
+        delivery: Delivery,
+        seconds: float = 0.0,
+        *,
+        tenant: str = "",
+        most: int = MOST,
+    ) -> None:
+        """
+        Send a request in `seconds`, instead of the one with this key.
+
+        Raises QueueFullError if `most` requests of the tenant wait.
+        """
+        if tenant:
+            await self._redis.zadd(self._keys.tenants, {tenant: await server_time(self._redis)})
+        args: list[str | bytes | float] = [key, msgspec.msgpack.encode(delivery), seconds, most]
+        if not await self._queue(keys=self._of(tenant), args=args):
             raise QueueFullError
 
-    async def postpone(self, key: str, seconds: float) -> None:
+    async def postpone(self, key: str, seconds: float, *, tenant: str = "") -> None:
         """Send a waiting request in `seconds`.  Does nothing if there is none."""
-        await self._queue(keys=self._keys, args=[key, "", seconds, 0])
+        await self._queue(keys=self._of(tenant), args=[key, "", seconds, 0])
 
-    async def claim(self, most: int) -> list[Claimed]:
-        """Return at most `most` requests that are due, for `LEASE_SECONDS`."""
-        reply: Any = await self._claim(keys=self._keys, args=[most, LEASE_SECONDS])
+    async def tenants(self) -> list[str]:
+        """Return the tenants that have had requests in the last days; "": requests without a tenant."""
+        forgotten = await server_time(self._redis) - _TENANT_SECONDS
+        await self._redis.zremrangebyscore(self._keys.tenants, "-inf", forgotten)
+        found: Any = await self._redis.zrange(self._keys.tenants, 0, -1)
+        return ["", *(name.decode() for name in found)]
+
+    async def claim(self, most: int, *, tenant: str = "") -> list[Claimed]:
+        """Return at most `most` requests of a tenant that are due, for `LEASE_SECONDS`."""
+        reply: Any = await self._claim(keys=self._of(tenant), args=[most, LEASE_SECONDS])
         found = []
         for key, written in zip(reply[::2], reply[1::2], strict=True):
             try:
@@ -85,16 +113,21 @@ class DeliveryQueue:
             except msgspec.MsgspecError:  # another version may read it
                 logger.warning("delivery_unreadable")
                 continue
-            found.append(Claimed(key.decode(), delivery, written))
+            found.append(Claimed(key.decode(), delivery, written, tenant))
         return found
 
     async def settle(self, claimed: Claimed) -> None:
         """Remove a request, unless it was replaced meanwhile."""
-        await self._settle(keys=self._keys, args=[claimed.key, claimed.written, "", 0])
+        args: list[str | bytes | float] = [claimed.key, claimed.written, "", 0]
+        await self._settle(keys=self._of(claimed.tenant), args=args)
 
     async def send_again(self, claimed: Claimed, seconds: float) -> None:
         """Count a failed attempt, and send the request again in `seconds`, unless it was replaced meanwhile."""
         again = msgspec.structs.replace(claimed.delivery, attempts=claimed.delivery.attempts + 1)
         args: list[str | bytes | float] = [claimed.key, claimed.written]
         args += [msgspec.msgpack.encode(again), seconds]
-        await self._settle(keys=self._keys, args=args)
+        await self._settle(keys=self._of(claimed.tenant), args=args)
+
+    def _of(self, tenant: str) -> list[str]:
+        keys = self._keys.of(tenant)
+        return [keys.due, keys.waiting]

@@ -30,7 +30,7 @@ _THREADS = ThreadPoolExecutor(4, thread_name_prefix="outgoing")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """
     Bounds of one request.
 
@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """The answer to a request.  `headers`: names in lower case."""
 
     status: int
@@ -58,7 +58,9 @@ class SendError(Exception):
 class OutgoingHttp:
     """An HTTP client for addresses that `destinations` permits."""
 
-    def __init__(self, destinations: Destinations, limits: Limits = Limits()) -> None:  # frozen
+    def __init__(
+        self, destinations: Destinations, limits: RequestLimits = RequestLimits()
+    ) -> None:  # frozen
         self._destinations = destinations
         self._limits = limits
         self._tls: ssl.SSLContext | None = None
@@ -67,13 +69,13 @@ class OutgoingHttp:
         """Send a request on a connection of its own.  Returns the status of the answer.  Raises SendError."""
         return (await self._sent(url, headers, body, is_read=False)).status
 
-    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """Send a request like `post`.  Returns the whole answer.  Raises SendError."""
         return await self._sent(url, headers, body, is_read=True)
 
     async def _sent(
         self, url: str, headers: Mapping[str, str], body: bytes, *, is_read: bool
-    ) -> Answer:
+    ) -> HttpAnswer:
         try:
             self._destinations.check_url(url)
             async with TimeLimit(self._limits.seconds):
@@ -89,7 +91,7 @@ class OutgoingHttp:
 
     async def _post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, is_read: bool
-    ) -> Answer:
+    ) -> HttpAnswer:
         if self._tls is None:  # reading the certificates of the system takes some time
             loop = asyncio.get_running_loop()
             self._tls = await loop.run_in_executor(_THREADS, ssl.create_default_context)
@@ -103,7 +105,7 @@ class OutgoingHttp:
             pool.stream("POST", url, headers=sent, content=body) as answer,
         ):
             read = await answer.aread() if is_read else b""
-            return Answer(answer.status, _named(answer.headers), read)
+            return HttpAnswer(answer.status, _named(answer.headers), read)
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):

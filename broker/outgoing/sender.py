@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -17,8 +18,11 @@ from .delivery_queue import Claimed, DeliveryQueue
 from .http_client import SendError
 
 _POLL_SECONDS = 1.0
-_AT_ONCE = 8
+_AT_ONCE = 16
 """Most simultaneous requests of one process."""
+
+_OF_A_TENANT = 4
+"""Most simultaneous requests of one tenant: its receiver may not answer, and others have room."""
 
 _GONE = 410
 """The receiver wants no more of it."""
@@ -35,7 +39,7 @@ class Client(Protocol):
 
 
 class Sender:
-    """Sends what is due, at most eight requests at a time, so that slow receivers bound only each other."""
+    """Sends what is due, a few requests of each tenant at a time: slow receivers bound only their tenant."""
 
     def __init__(
         self, queue: DeliveryQueue, client: Client, now: Callable[[], float] = time.time
@@ -45,7 +49,9 @@ class Sender:
         self._client = client
         self._now = now
         self._news = asyncio.Event()
-        self._free = _AT_ONCE
+        self._sending: Counter[str] = Counter()
+        self._first = 0
+        """Which tenant is asked first: each in turn."""
 
     def wake(self) -> None:
         """Look for due requests now."""
@@ -57,20 +63,25 @@ class Sender:
             while True:
                 self._news.clear()
                 for one in await self._due():
-                    self._free -= 1
+                    self._sending[one.tenant] += 1
                     sending.create_task(self._send(one))
                 with contextlib.suppress(TimeoutError):
                     async with TimeLimit(_POLL_SECONDS):
                         await self._news.wait()
 
     async def _due(self) -> list[Claimed]:
-        if not self._free:
-            return []
+        """Claim requests of each tenant in turn, while there is room."""
+        found: list[Claimed] = []
         try:
-            return await self._queue.claim(self._free)
+            tenants = await self._queue.tenants()
+            self._first = (self._first + 1) % len(tenants)
+            for tenant in tenants[self._first :] + tenants[: self._first]:
+                room = _AT_ONCE - self._sending.total() - len(found)
+                if most := max(0, min(room, _OF_A_TENANT - self._sending[tenant])):
+                    found += await self._queue.claim(most, tenant=tenant)
         except (RedisError, OSError) as exc:
             logger.warning("redis_unavailable", error=type(exc).__name__)
-            return []
+        return found
 
     async def _send(self, one: Claimed) -> None:
         try:
@@ -79,7 +90,7 @@ class Sender:
         except Exception as exc:  # noqa: BLE001  # one request must not end the others; it is claimed again
             logger.error("delivery_error", entry=one.delivery.webhook_id, error=type(exc).__name__)
         finally:
-            self._free += 1
+            self._sending[one.tenant] -= 1
             self._news.set()
 
     async def _attempt(self, one: Claimed) -> str | int | None:

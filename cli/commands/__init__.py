@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "redact": Command(
         "commands.redaction", "Redact a text or a stored call by a policy, or test a policy."
     ),
+    "webhooks": Command("commands.webhooks", "List, add and delete webhooks; send one again."),
     "rules": Command("commands.rules", "Check a file of rules that add cards to calls."),
     "doctor": Command("commands.admin", "Check this machine and report what is missing."),
     "fetch": Command("commands.admin", "Download and check the model of an engine."),

@@ -11,7 +11,13 @@ from protocol.clock import from_seconds
 from protocol.events import Final, SegmentId, SegmentRevised, Span, Timing, Word
 from protocol.events.event_codec import entry_of
 from protocol.numbers.languages import SUPPORTED
-from protocol.redaction.policy import PolicyError, PolicyTest, SitePolicies, read_policies
+from protocol.redaction.policy import (
+    BY_ENGINE,
+    PolicyError,
+    PolicyTest,
+    SitePolicies,
+    read_policies,
+)
 from protocol.redaction.whole_call import redacted_call
 from transcripts.outbox import Recorded
 from transcripts.settings import RecorderSettings
@@ -41,9 +47,12 @@ def redact(options: argparse.Namespace) -> int:
 
 def _policies(path: str | None) -> SitePolicies:
     try:
-        return read_policies(Path(path).read_text(encoding="utf-8")) if path else SitePolicies()
+        policies = read_policies(Path(path).read_text(encoding="utf-8")) if path else SitePolicies()
     except OSError as exc:
         raise PolicyError(f"the policy {path} cannot be read: {exc.strerror}") from exc
+    if any(one.kinds & BY_ENGINE for one in (policies.site, *dict(policies.tenants).values())):
+        print("name and address are left out here: only workers find them", file=sys.stderr)
+    return policies
 
 
 def _check(policies: SitePolicies) -> int:

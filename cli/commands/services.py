@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -41,6 +41,9 @@ from workers.engines.base import EngineBrokenError
 from workers.settings import WorkerSettings
 
 from ..common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
+
+if TYPE_CHECKING:
+    from workers.names.finder import NameFinder
 
 _EXIT_SECONDS = 10.0
 """Seconds that a worker may take to end, in addition to its drain time."""
@@ -106,6 +109,14 @@ def worker(options: argparse.Namespace) -> None:
     leave(0)
 
 
+def _name_finder(settings: WorkerSettings) -> "NameFinder | None":
+    if not settings.names:
+        return None
+    from workers.names.presidio import PresidioNames, models_of
+
+    return PresidioNames(models_of(settings.names))
+
+
 def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     """Run the worker itself, as the child of a supervisor."""
     from protocol.formatting.writers.digit_strings import load_countries
@@ -119,13 +130,16 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
         logger.info("engine_chosen", engine=chosen.engine, reason=chosen.reason)
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
         await asyncio.to_thread(load_countries)
+        names = await asyncio.to_thread(_name_finder, settings)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
         health.at_work()
         say_ready(engine.capabilities.name)
         meter = WorkerMeter(meters.registry)
-        await Worker(queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter).run()
+        await Worker(
+            queue, partitions, engine, settings, heartbeat=heartbeat, meter=meter, names=names
+        ).run()
 
     _run_part(options, "worker", settings, work)
 
@@ -174,7 +188,7 @@ def analyser(options: argparse.Namespace) -> None:
     """Run an analyser: ask a language model about calls that have ended."""
     try:
         from transcripts.analysis.analyser import Analyser
-        from transcripts.analysis.chat import ChatClient
+        from transcripts.analysis.chat import ModelClient
     except ModuleNotFoundError as exc:
         text = "this needs the package jsonschema: pip install 'trunkline[analysis]'"
         raise OperatorError(text) from exc
@@ -183,7 +197,7 @@ def analyser(options: argparse.Namespace) -> None:
     settings = settings_of(options, "analyser", AnalyserSettings)
     if not settings.chat_url:
         raise OperatorError("set chat_url, such as http://127.0.0.1:11434/v1, and chat_model")
-    model, questions = ChatClient(settings.server), settings.questions
+    model, questions = ModelClient(settings.server), settings.questions
 
     async def analyse(_: Redis, _shared: RedisSettings, health: Health, meters: Meters) -> None:
         with contextlib.closing(Store.open(store_url(settings))) as store:

@@ -20,7 +20,18 @@ from transcripts.text_forms import WordsForm
 
 from ..call_source import CallSource, LocalCalls, call_source
 
-_FILTERS = ("q", "to", "status", "role", "keyword", "language", "tag", "dialect", "agent")
+_FILTERS = (
+    "q",
+    "to",
+    "status",
+    "role",
+    "keyword",
+    "language",
+    "tag",
+    "dialect",
+    "agent",
+    "metadata",
+)
 
 
 def calls(options: argparse.Namespace) -> None:

@@ -39,7 +39,11 @@ class AddCard(msgspec.Struct, frozen=True, tag="card"):
     rule: str = ""
 
 
-Command = SetKeywords | Pause | Resume | AddCard
+class ReadLevels(msgspec.Struct, frozen=True, tag="levels"):
+    """Measure the audio of each channel."""
+
+
+Command = SetKeywords | Pause | Resume | AddCard | ReadLevels
 
 NO_ROOM_FOR_CARD = "this call has no room for more cards"
 """Why a card was not added."""
@@ -53,6 +57,19 @@ class CommandRequest(msgspec.Struct, frozen=True):
     command: Command
 
 
+class ChannelLevel(msgspec.Struct, frozen=True):
+    """
+    The audio of a channel as the bridge sends it.
+
+    `received_ms`: its end on the call clock; `level`: of the loudest 20 ms of the last measured quarter of a
+    second, `loudest`: of the loudest 20 ms so far, in dBFS; None before the first measurement.
+    """
+
+    received_ms: int
+    level: float | None = None
+    loudest: float | None = None
+
+
 class Reply(msgspec.Struct, frozen=True):
     """The state after the command; `refused`: why it was not done, empty if it was."""
 
@@ -63,6 +80,9 @@ class Reply(msgspec.Struct, frozen=True):
     paused: bool = False
     at: int = 0
     """Position of a card on the call clock, in samples."""
+
+    levels: tuple[ChannelLevel, ...] = ()
+    """One for each channel, in their order."""
 
 
 class CommandError(ValueError):

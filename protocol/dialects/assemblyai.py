@@ -236,6 +236,7 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
         call_id=named,
         roles=(call_parameters.role_of(request.query),),
         rate=audio.rate,
+        encoding=audio.encoding.value,
         config=config,
         rejected_keywords=cleaned.rejected,
         warnings=tuple(asked.warnings),

@@ -94,6 +94,7 @@ class Asterisk:
             None,
             (call_parameters.role_of(parameters),),
             audio.format.rate,
+            audio.encoding,
             warnings=asked.warnings,
             expected="channel_id",
         )

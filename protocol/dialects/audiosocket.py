@@ -175,7 +175,10 @@ class AudioSocket:
     def _open(self, rate: int) -> list[BridgeEvent]:
         self._audio = Interleaved(AudioFormat(Encoding.L16, rate))
         pressed, self._keys = self._keys, []
-        return [self._call_params.open(self.call_id, (self._role,), rate), *pressed]
+        return [
+            self._call_params.open(self.call_id, (self._role,), rate, self._audio.encoding),
+            *pressed,
+        ]
 
     def _press(self, payload: bytes) -> list[BridgeEvent]:
         """A DTMF digit.  Digits before the first audio frame are kept until the call is open."""

@@ -136,7 +136,7 @@ class FreeSwitch:
             (found for name in self._call_ids if (found := json_fields.call_id(said, name))), None
         )
         self._audio = Interleaved(audio)
-        return [call_params.open(call_id, roles, audio.rate)]
+        return [call_params.open(call_id, roles, audio.rate, audio.encoding.value)]
 
 
 def _format(rate: str, channels: int) -> AudioFormat:

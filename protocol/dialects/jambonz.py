@@ -100,7 +100,11 @@ class Jambonz:
         roles = tuple(call_params.roles.values()) or (call_parameters.role_of(parameters),)
         named = json_fields.call_id(vendor, "callSid")
         opened = call_params.open(
-            named, roles, audio.rate, warnings=[*asked.warnings, *optional.warnings]
+            named,
+            roles,
+            audio.rate,
+            audio.encoding.value,
+            warnings=[*asked.warnings, *optional.warnings],
         )
         self._audio, self._language = Interleaved(audio), language
         return [opened]

@@ -128,7 +128,7 @@ class Native:
                 json_fields.whole(body, "sample_rate", 8_000),
                 len(roles),
             )
-            opened = _opened(body, roles, audio.rate)
+            opened = _opened(body, roles, audio)
         except ValueError as exc:
             raise DialectError(str(exc)) from exc
         self._audio_in = Interleaved(audio)
@@ -210,8 +210,8 @@ _UNDERSTOOD: dict[str, Callable[[Native, Mapping[str, Any]], list[BridgeEvent]]]
 }
 
 
-def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> CallOpened:
-    """The call of a `start`; `rate` in Hz.  Raises DialectError for a wrong field that cannot be ignored."""
+def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], audio: AudioFormat) -> CallOpened:
+    """The call of a `start`.  Raises DialectError for a wrong field that cannot be ignored."""
     asked = Options(body)
     cleaned = clean(asked.terms("keywords"))
     config = CallConfig(
@@ -225,13 +225,15 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], rate: int) -> Call
             numerals=asked.read("format", options.boolean, default=False),
         ),
         hangover_ms=asked.read("endpointing_ms", options.hangover, None),
+        keep_audio=asked.read("keep_audio", options.boolean, default=True),
     )
     metadata = options.texts(asked.read("metadata", options.object_of, {}))
     resumption = _resumption(body, asked)
     return CallOpened(
         call_id=asked.read("call_id", _call_id, None),
         roles=roles,
-        rate=rate,
+        rate=audio.rate,
+        encoding=audio.encoding.value,
         config=config,
         rejected_keywords=cleaned.rejected,
         metadata=options.metadata(metadata, most=32, longest=256),

@@ -70,6 +70,8 @@ class Vonage:
         call_params = call_parameters.parse_parameters(parameters)
         # Prefer the id of the leg, if the site passes it; the id of the conversation is shared by all legs.
         named = json_fields.call_id(body, "uuid") or json_fields.call_id(body, "conversation_uuid")
-        opened = call_params.open(named, (call_parameters.role_of(parameters),), rate)
+        opened = call_params.open(
+            named, (call_parameters.role_of(parameters),), rate, audio.encoding.value
+        )
         self._audio = Interleaved(audio)
         return [opened]

@@ -70,6 +70,9 @@ class CallStarted:
     sample_rate: int = 0
     """Sample rate of the bridge's audio in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Encoding of the bridge's audio: `mulaw`, `alaw`, `l16`, `g722`, `opus`; empty: not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
@@ -273,6 +276,9 @@ class DtmfPressed:
     kind: str = ""
     """The kind of data, if the keys of a run are redacted (see `protocol/redaction/keypad.py`)."""
 
+    end: int | None = None
+    """Position of the last key of a redacted run; None for one key."""
+
 
 class Fault(StrEnum):
     """Faults in the audio of a channel."""
@@ -355,6 +361,20 @@ class CardAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioKept:
+    """The audio of the call is kept from here on, in a new file (see `protocol/kept_audio/`)."""
+
+    part: str
+    """Name of the file."""
+
+    key: bytes = field(repr=False)
+    """Key of the file, wrapped with a master key of the site. Never in the public form."""
+
+    is_checked: bool = True
+    """Whether words are checked for data that must not be shown: what could not be checked is then silent."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarkReached:
     """All audio before the mark of the bridge has been processed."""
 
@@ -405,6 +425,7 @@ LoggedEvent = (
     | LineWarning
     | CallWarning
     | CardAdded
+    | AudioKept
     | MarkReached
     | CallEnded
 )

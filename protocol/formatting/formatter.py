@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..calls.text_form import AS_WRITTEN, Signs, TextForm
 from ..events import Final, Word
-from .items import Item, Said
+from .items import Item, SegmentWords
 from .punctuation import removed, restored
 from .word_choice import replaced, without_fillers, without_profanity
 from .writers.addresses import address, may_have_address
@@ -16,7 +16,7 @@ from .writers.digit_strings import digit_string
 from .writers.quantities import quantity
 from .writers.singles import single
 
-_Rule = Callable[[Said, int], Item | None]
+_Rule = Callable[[SegmentWords, int], Item | None]
 
 _RULES: tuple[_Rule, ...] = (code, date, clock_time, quantity, digit_string, single)
 """In this order, the first rule that knows what begins at a word decides. Addresses come before all of them."""
@@ -71,10 +71,10 @@ def shown_items(words: Sequence[Word], language: str, form: TextForm) -> list[It
 
 def format_texts(texts: Sequence[str], language: str) -> list[Item]:
     """The items of words with numbers as people write them. Formatting what was formatted changes nothing."""
-    return list(_items(Said.of(texts, language)))
+    return list(_items(SegmentWords.of(texts, language)))
 
 
-def _items(said: Said) -> Iterator[Item]:
+def _items(said: SegmentWords) -> Iterator[Item]:
     known, place = accounts(said), 0
     rules = (address, *_RULES) if may_have_address(said) else _RULES
     while place < len(said.words):
@@ -85,7 +85,7 @@ def _items(said: Said) -> Iterator[Item]:
         place = item.last + 1
 
 
-def _item(said: Said, place: int, rules: Sequence[_Rule]) -> Item | None:
+def _item(said: SegmentWords, place: int, rules: Sequence[_Rule]) -> Item | None:
     if not said.word(place):
         return None
     return next((item for rule in rules if (item := rule(said, place))), None)

@@ -17,7 +17,7 @@ from ..numbers.months import MONTHS_OF
 from ..redaction.segment.address_words import AT, SEPARATORS
 from ..redaction.segment.spelled import ICAO
 from .formatter import shown_items
-from .items import Said
+from .items import SegmentWords
 from .vocabulary import (
     AS_IN,
     BEFORE_TIME,
@@ -56,7 +56,7 @@ def shown_partial(
 
 def _settled(words: Sequence[str], language: str) -> int:
     """Number of leading words whose form does not depend on what follows after `words`."""
-    said = Said.of(words, language)
+    said = SegmentWords.of(words, language)
     links = _links(language)
     inside = {at for one in said.numbers.values() for at in range(one.first, one.last + 1)}
     ends = [place not in inside and _ends(said.word(place), links) for place in range(len(words))]

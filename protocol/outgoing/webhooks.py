@@ -52,6 +52,14 @@ class Secret:
         return f"v1,{base64.b64encode(digest).decode()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where the end of a job is told, and the secret that signs it; empty: it is not signed."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
 def signed_headers(
     secrets: Sequence[Secret], webhook_id: str, sent_at: int, body: bytes
 ) -> dict[str, str]:

@@ -28,11 +28,19 @@ class DataKind(StrEnum):
     TELEPHONE = "telephone"
     DATE_OF_BIRTH = "date_of_birth"
     EMAIL = "email"
+    NAME = "name"
+    ADDRESS = "address"
+    """Names of places, and what belongs to them."""
+
     NUMBER = "number"
     """Every number of at least three digits."""
 
 
 CARD_DATA = frozenset({DataKind.CARD_NUMBER, DataKind.SECURITY_CODE, DataKind.EXPIRY})
+
+
+BY_ENGINE = frozenset({DataKind.NAME, DataKind.ADDRESS})
+"""The kinds that an engine of the worker finds, in finals only."""
 
 
 class PolicyError(OperatorError, ValueError):

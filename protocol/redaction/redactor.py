@@ -58,11 +58,17 @@ class Redacted:
     state: CallState
 
 
-def redact(state: CallState, heard: RecognisedText, policy: Policy) -> Redacted:
-    """Decide what to mask. Idempotent: the same segment again gives the same masks."""
+def redact(
+    state: CallState, heard: RecognisedText, policy: Policy, found: Sequence[Mask] = ()
+) -> Redacted:
+    """
+    Decide what to mask. Idempotent: the same segment again gives the same masks.
+
+    `found`: masks of kinds that an engine finds (`BY_ENGINE`).
+    """
     if not policy.kinds:
         return Redacted((), (), state)
-    return _Segment(state.without(heard.segment), heard, policy).decide()
+    return _Segment(state.without(heard.segment), heard, policy).decide(found)
 
 
 class _Segment:
@@ -81,10 +87,11 @@ class _Segment:
         self._after = tuple(state.after(heard.segment, heard.span.end))
         self._after_card = state.is_after_card(heard.span.start)
 
-    def decide(self) -> Redacted:
+    def decide(self, found: Sequence[Mask]) -> Redacted:
         whole = identities(self._said, self._topic, self._heard.language, self._policy.kinds)
         judged = [_Judged(said, self._kind(said, whole)) for said in self._said.numbers]
         masks = [
+            *found,
             *(Mask(one.first, one.last, one.kind) for one in whole),
             *(_mask(one, self._policy) for one in judged),
         ]

@@ -17,6 +17,7 @@ from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import (
     Account,
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -78,7 +79,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CallIdentity:
     """The identity and origin of a call.  `started_at`: Unix seconds."""
 
     call_id: str
@@ -94,13 +95,16 @@ class Identity:
     sample_rate: int = 0
     """Sample rate of the bridge's audio in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Encoding of the bridge's audio; empty: not known."""
+
 
 class Call:
     """The state of one call.  Positions are samples of the call clock; `now` returns Unix seconds."""
 
     def __init__(
         self,
-        identity: Identity,
+        identity: CallIdentity,
         config: CallConfig,
         ledger: Ledger,
         partial_every_ms: int,
@@ -139,6 +143,7 @@ class Call:
             self.identity.started_at,
             self.identity.metadata,
             self.identity.sample_rate,
+            self.identity.encoding,
         )
         self._log(started)
         if self.config.keywords.terms or rejected_keywords:
@@ -175,7 +180,12 @@ class Call:
                 case Entry(MarkReached(name)):
                     answers.append(name)
                 case Entry(
-                    KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning() | CardAdded()
+                    KeywordsApplied()
+                    | AudioGap()
+                    | AudioKept()
+                    | DtmfPressed()
+                    | LineWarning()
+                    | CardAdded()
                 ):
                     if unsaid.name not in said:
                         self.ledger.log(unsaid.name, unsaid.payload)
@@ -312,6 +322,10 @@ class Call:
             self._cards.add(card.card_id)
             self._log(card)
         return True
+
+    def keep_audio(self, kept: AudioKept) -> None:
+        """Log that the audio of the call is kept in a new part."""
+        self._log(kept)
 
     def warn_of(self, warning: BridgeWarning) -> None:
         """Log that input of the bridge was ignored, unless the log has a warning of this kind."""

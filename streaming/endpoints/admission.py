@@ -44,19 +44,19 @@ class Admission:
         self,
         access: AccessController,
         overload: OverloadControl,
-        count_refusal: Callable[[str], None],
+        on_refusal: Callable[[str, str], None],
         *,
         is_full: Callable[[], bool],
         redis_answers: Callable[[], bool],
     ) -> None:
         """
-        `count_refusal` is called with the reason of each refused connection, a fixed word.
+        `on_refusal` is called with the path and query of each refused connection, and the reason, a fixed word.
 
         `is_full` returns whether the gateway has its most calls; `redis_answers` whether Redis does.
         """
         self._access = access
         self._overload = overload
-        self._count_refusal = count_refusal
+        self._on_refusal = on_refusal
         self._is_full = is_full
         self._redis_answers = redis_answers
         self._admitted: WeakKeyDictionary[ServerConnection, Admitted] = WeakKeyDictionary()
@@ -86,20 +86,20 @@ class Admission:
     async def admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
         """Answer health checks, refuse invalid requests; None accepts the WebSocket."""
         if page := page_refused(self._access, socket, request):
-            return self._refuse(socket, page)
+            return self._refuse(socket, request, page)
         if answer := health(socket, path_of(request.path), self.obstacle):
             return answer
         match = route_of(request.path)
         if match is None:
-            return self._refuse(socket, no_such_path())
+            return self._refuse(socket, request, no_such_path())
         permit = await self._access.authenticate(
             credentials_of(socket, request), match.route.scope or Scope.ADMIN, match.call_id
         )
         if isinstance(permit, Refusal):
-            return self._refuse(socket, permit)
+            return self._refuse(socket, request, permit)
         may_continue = match.route.path == _RESUMABLE or "join=" in request.path
         if refusal := self._no_room_for(permit, match, may_continue=may_continue):
-            return self._refuse(socket, refusal)
+            return self._refuse(socket, request, refusal)
         self._admitted[socket] = Admitted(permit, match, is_counted=not may_continue)
         return None
 
@@ -126,6 +126,6 @@ class Admission:
             return None
         return no_room("overloaded", self._overload.retry_seconds())
 
-    def _refuse(self, socket: ServerConnection, refusal: Refusal) -> Response:
-        self._count_refusal(refusal.reason)
+    def _refuse(self, socket: ServerConnection, request: HttpRequest, refusal: Refusal) -> Response:
+        self._on_refusal(request.path, refusal.reason)
         return refused(socket, refusal)

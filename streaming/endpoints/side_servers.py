@@ -1,5 +1,6 @@
 """The servers of a gateway beside its WebSocket port: AudioSocket over TCP, and HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,6 +13,7 @@ from broker.http.middleware import HttpMiddleware
 from broker.http.ports import opening
 from broker.http.server import http_server
 from broker.http.uploads import Uploads
+from broker.job_store import JobStore
 from protocol.auth.credentials import Permit
 from protocol.dialects.base import Dialect
 
@@ -20,10 +22,14 @@ from ..session.bridge.bridge_socket import Socket
 from ..settings import GatewaySettings
 from .announcements import AnnouncementEndpoint, Announcements
 from .audiosocket import AudioSocketServer
-from .job_callbacks import JobCallbacks
-from .recording_jobs import RecordingJobs
-from .recordings import FASTEST, Recordings
+from .jobs.job_callbacks import JobCallbacks
+from .jobs.recording_jobs import RecordingJobs
+from .recording_socket import FASTEST
+from .recordings import Recordings
 from .transcriptions import Transcriptions
+
+_LEASE, _SHORTEST_LEASE = 20.0, 5.0
+"""Seconds for which a gateway claims a background job; it renews the claim every two seconds."""
 
 logger = structlog.get_logger()
 
@@ -50,22 +56,35 @@ async def side_servers(
         if settings.http_port is not None:
             feed = EventStreamEndpoint(redis, pubsub_hub, partitions, settings.send_seconds)
             uploads = Uploads(settings.upload_limits)
-            recordings = Recordings(
+            pace = min(settings.audio_pace or FASTEST, FASTEST)
+            callbacks = JobCallbacks(redis, settings.callback_destinations)
+            await open_endpoints.enter_async_context(callbacks.running())
+            jobs = RecordingJobs(
+                redis,
+                partitions,
+                _job_store(redis, partitions, settings),
+                callbacks,
                 converse,
                 has_room,
-                pace=settings.audio_pace,
+                pace=pace,
                 patience=settings.hold_seconds,
                 longest=settings.max_call_seconds,
                 uploads=uploads,
             )
-            callbacks = JobCallbacks(redis, settings.callback_destinations)
-            await open_endpoints.enter_async_context(callbacks.running())
-            jobs = RecordingJobs(redis, partitions, callbacks)
-            open_endpoints.push_async_callback(jobs.close)
+            await open_endpoints.enter_async_context(_until_closed(jobs))
+            recordings = Recordings(
+                converse,
+                has_room,
+                pace=pace,
+                patience=settings.hold_seconds,
+                longest=settings.max_call_seconds,
+                uploads=uploads,
+                jobs=jobs,
+            )
             transcriptions = Transcriptions(
                 converse,
                 has_room,
-                pace=min(settings.audio_pace or FASTEST, FASTEST),
+                pace=pace,
                 patience=settings.hold_seconds,
                 uploads=uploads,
                 jobs=jobs,
@@ -107,3 +126,19 @@ async def side_servers(
             open_endpoints.callback(server.close)
             logger.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
         yield
+
+
+def _job_store(redis: Redis, partitions: int, settings: GatewaySettings) -> JobStore:
+    """A job is continued before another gateway would end its call as lost."""
+    lease = max(_SHORTEST_LEASE, min(_LEASE, settings.lost_seconds / 2))
+    return JobStore(redis, partitions, lease_seconds=lease, memory_share=settings.memory_share)
+
+
+@asynccontextmanager
+async def _until_closed(jobs: RecordingJobs) -> AsyncIterator[None]:
+    watching = asyncio.create_task(jobs.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)

@@ -6,15 +6,13 @@ job streams of recordings, behind live calls. It is stored as a call.
 """
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
@@ -24,12 +22,9 @@ from starlette.types import Scope as Connection
 
 from broker.http.middleware import Endpoint, permit_of
 from broker.http.uploads import BodyLimits, UploadError, Uploads, body_parts
-from broker.outgoing.delivery_queue import QueueFullError
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.http_routes import Route
 from protocol.bridge_events import DialectError
-from protocol.calls.call import adapted_call_id
-from protocol.dialects.base import Message
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.openai.transcriptions import (
@@ -43,8 +38,12 @@ from protocol.dialects.openai.transcriptions import (
 from protocol.outgoing.destinations import DestinationError
 
 from ..audio.files.container import ContainerError, ContainerStream
-from .recording_jobs import Counted, JobName, RecordingJobs, accepted
-from .recordings import NO_ROOM, Converse, RecordingSocket, file_thread, messages
+from .jobs.job_callbacks import accepted
+from .jobs.job_spec import JobSpec, job_id
+from .jobs.recording_jobs import RecordingJobs
+from .recording_messages import messages
+from .recording_socket import Converse, RecordingSocket, file_thread
+from .recordings import NO_ROOM
 
 PATH = "/v1/audio/transcriptions"
 
@@ -114,10 +113,10 @@ class Transcriptions:
                 self._jobs.callbacks.check(wanted.callback)
             held.enter_context(self._uploads.work.held(permit.tenant))
             heard = held.enter_context(await file_thread(partial(ContainerStream, content)))
-            del content  # the child process has it
             played = RecordingTask(heard, wanted, LiveResults(), permit)
             if wanted.in_background:
-                return await self._in_background(played, held.pop_all())
+                return await self._in_background(played, content, held.pop_all())
+            del content  # the child process has it
             if wanted.streamed:
                 return _Streamed(self._play, played, held.pop_all())
             await self._play(played)
@@ -154,29 +153,25 @@ class Transcriptions:
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         return read_fields(fields), await file.read()
 
-    async def _in_background(self, played: RecordingTask, held: ExitStack) -> Response:
+    async def _in_background(
+        self, played: RecordingTask, content: bytes, held: ExitStack
+    ) -> Response:
         """Play the recording in the background, and answer with the id of its job and call."""
-        named = played.wanted.call_id
-        call_id = adapted_call_id(named) if named else f"recording-{secrets.token_hex(8)}"
-        if not played.permit.covers(call_id):
-            held.close()
-            raise DialectError("this token is valid for another call only")
-        played = replace(played, wanted=replace(played.wanted, call_id=call_id))
-        said = Counted(messages(played.heard, played.heard.rate))
-        play = self._play(played, said)
-        job = JobName(played.permit.filed(call_id), call_id, played.wanted.callback)
+        wanted = played.wanted
         try:
-            await self._jobs.start(job, said, play, lambda: _fault(played), held)
-        except QueueFullError as exc:
-            raise UploadError(503, "callbacks", "too many callbacks wait: try again") from exc
-        except (RedisError, OSError) as exc:
-            raise UploadError(503, "redis", "Redis does not answer; try again") from exc
+            call_id = job_id(wanted.call_id, played.permit)
+        except DialectError:
+            held.close()
+            raise
+        wanted = replace(wanted, call_id=call_id, callback=None)
+        spec = JobSpec(call_id, played.permit, wanted=wanted, callback=played.wanted.callback)
+        await self._jobs.start(spec, content, played.heard, held)
         return accepted(call_id)
 
-    async def _play(self, played: RecordingTask, said: Iterator[Message] | None = None) -> None:
+    async def _play(self, played: RecordingTask) -> None:
         heard = played.heard
         live = played.wanted.as_live(heard.rate, heard.channels)
-        said = said or messages(heard, heard.rate)
+        said = messages(heard, heard.rate)
         socket = RecordingSocket(said, played.results, self._pace, self._patience, file_thread)
         await self._converse(socket, Deepgram(live, recorded=True), played.permit)
 
@@ -233,7 +228,7 @@ class _Streamed:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
 
-    async def _events(self, playing: "asyncio.Future[None]") -> AsyncIterator[Message]:
+    async def _events(self, playing: "asyncio.Future[None]") -> AsyncIterator[str]:
         transcription = Transcription(self._played.results)
         while True:
             await asyncio.wait({playing}, timeout=0.1)

@@ -16,6 +16,7 @@ from protocol.calls.call_commands import (
     Command,
     CommandError,
     Pause,
+    ReadLevels,
     Reply,
     Resume,
     SetKeywords,
@@ -88,6 +89,8 @@ def perform(call: LiveCall, command: Command) -> Reply:
             return Reply(paused=False)
         case AddCard():
             return _add_card(call, command)
+        case ReadLevels():
+            return Reply(levels=call.levels)
 
 
 def _add_card(call: LiveCall, command: AddCard) -> Reply:

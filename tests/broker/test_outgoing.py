@@ -120,7 +120,7 @@ async def test_what_replaces_a_request_in_progress_is_sent_too(
 
 
 async def test_a_queue_is_bounded(redis: Redis, queue: DeliveryQueue) -> None:
-    await redis.hset(KEYS.waiting, mapping={str(number): b"" for number in range(10_000)})
+    await redis.hset(KEYS.waiting, mapping={str(number): b"" for number in range(1_000)})
 
     with pytest.raises(QueueFullError):
         await queue.put("k", delivery(1))
@@ -128,6 +128,48 @@ async def test_a_queue_is_bounded(redis: Redis, queue: DeliveryQueue) -> None:
     await queue.postpone("unknown", 0)
 
     assert await redis.zrange(KEYS.due, 0, -1) == [b"17"]
+
+
+async def test_the_dead_receiver_of_one_tenant_delays_no_other(
+    redis: Redis, queue: DeliveryQueue
+) -> None:
+    held, is_called = list[asyncio.StreamWriter](), asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        is_called.set()
+
+    dead = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with dead, receiving() as receiver, sending(queue) as sender:
+        port = dead.sockets[0].getsockname()[1]
+        for number in range(40):
+            await queue.put(f"acme/{number}", delivery(port), tenant="acme")
+        sender.wake()
+        async with asyncio.timeout(60):
+            await is_called.wait()
+        await queue.put("other/1", delivery(receiver.port), tenant="other")
+        await queue.put("1", delivery(receiver.port))
+        sender.wake()
+        await receiver.until(2)
+        waiting = await redis.hlen(KEYS.of("acme").waiting)
+        for one in held:
+            one.close()
+
+    assert waiting == 40
+    assert len(held) <= 4
+
+
+async def test_each_tenant_has_a_bounded_queue_of_its_own(
+    redis: Redis, queue: DeliveryQueue
+) -> None:
+    for number in range(3):
+        await queue.put(str(number), delivery(1), tenant="acme", most=3)
+
+    with pytest.raises(QueueFullError):
+        await queue.put("3", delivery(1), tenant="acme", most=3)
+    await queue.put("3", delivery(1), tenant="other", most=3)
+
+    assert sorted(await queue.tenants()) == ["", "acme", "other"]
 
 
 class Faulty:

@@ -12,13 +12,22 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from support.credentials import site
 
-from browser.stack import Stack, stack
+from browser.stack import Guarded, Stack, stack
+from cli import keys
+from protocol.auth.credentials import Scope
+from transcripts.api.settings import ApiSettings
 
 _VERSION = os.environ.get("TRUNKLINE_TEST_CHROMIUM", "")
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)  # the machine may be busy
+
+
+def program() -> Path:
+    """The program of Chromium."""
+    return Path(_VERSION).parent.resolve() / "chromium"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,9 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The browser of all tests."""
-    program = Path(_VERSION).parent.resolve() / "chromium"
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        launched = await playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         yield launched
         await launched.close()
 
@@ -47,6 +55,17 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
     """A stack without keys, for tests that restart nothing."""
     async with stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
+    """A stack whose API and gateway need keys."""
+    folder = tmp_path_factory.mktemp("guarded")
+    made = site(folder)
+    admin = keys.create(made.file, owner="acme", scopes=(Scope.ADMIN,), days=None, note="", now=0.0)
+    settings = ApiSettings(keys_file=str(made.file), embedded_by="https://crm.example.com")
+    async with stack(folder, settings, keyed_gateway=True) as running:
+        yield Guarded(running, made, admin)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,5 +1,8 @@
 """What a page shows, for comparison with what was said."""
 
+from collections.abc import Sequence
+
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Frame, Page, expect
 
 from browser.stack import Talk
@@ -38,3 +41,18 @@ async def layout_shifts(page: Page) -> list[str]:
     """Return the layout shifts of the page so far: the score of each, and what moved."""
     found: list[str] = await page.evaluate(_SHIFTS)
     return found
+
+
+COLOURS = ("color-contrast", "link-in-text-block")
+MORE = (*COLOURS, "color-contrast-enhanced")
+"""Rules of axe-core about colours; `MORE`: with the contrast of level AAA."""
+
+
+async def harms(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Return what axe-core finds wrong with a page; only by `rules`, if there are any."""
+    found = await Axe().run(page, options={"runOnly": list(rules)} if rules else None)
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['any'][:1]}"
+        for one in found.response["violations"]
+        for node in one["nodes"][:3]
+    ]

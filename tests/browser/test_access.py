@@ -1,54 +1,25 @@
 """Who may see a call: login, tenants, tokens of embedded pages, and what the pages may load."""
 
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import httpx
-import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
 from support.api import bearer
-from support.credentials import Site, site
 
 from broker.redis_keys import PAGE_SECRET
 from browser.reading import expect_all
-from browser.stack import Stack, stack
+from browser.stack import Guarded
 from protocol.auth.credentials import Permit, Scope
 from protocol.auth.sealed_permits import Use, seal
-from transcripts.api.settings import ApiSettings
 
 WORDS = "words of a call of acme"
-
-
-@dataclass(frozen=True, slots=True)
-class Guarded:
-    """A stack whose API needs keys."""
-
-    stack: Stack
-    keys: Site
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
-    folder = tmp_path_factory.mktemp("guarded")
-    keys = site(folder)
-    settings = ApiSettings(keys_file=str(keys.file), embedded_by="https://crm.example.com")
-    async with stack(folder, settings, keyed_gateway=True) as running:
-        yield Guarded(running, keys)
-
-
-async def _logged_in(page: Page, guarded: Guarded, key: str, path: str) -> None:
-    await page.goto(f"{guarded.stack.url}{path}")
-    await page.get_by_label("Key", exact=True).fill(key)
-    await page.get_by_role("button", name="Log in").click()
 
 
 async def test_a_reader_logs_in_once_and_the_key_stays_out_of_reach_of_scripts(
     guarded: Guarded, page: Page, context: BrowserContext
 ) -> None:
-    await _logged_in(page, guarded, "tk_wrong", "/calls/c1")
+    await guarded.log_in(page, "/calls/c1", "tk_wrong")
     await expect(page.get_by_role("alert")).to_contain_text("not valid")
     assert (await Axe().run(page)).response["violations"] == []
     await page.get_by_label("Key", exact=True).fill(guarded.keys.acme_reader)
@@ -84,12 +55,12 @@ async def test_a_page_goes_only_to_its_own_server_after_login(guarded: Guarded, 
 async def test_a_session_sees_the_calls_of_its_tenant_only(guarded: Guarded, page: Page) -> None:
     async with guarded.stack.call("c1", key=guarded.keys.acme_bridge) as talk:
         await talk.say(0, WORDS)
-        await _logged_in(page, guarded, guarded.keys.globex, "/calls/c1")
+        await guarded.log_in(page, "/calls/c1", guarded.keys.globex)
         await expect(page.get_by_role("heading", name="This call has not begun")).to_be_visible()
         assert await page.locator(".segment").count() == 0
         await page.get_by_role("button", name="Log out").click()
         await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-        await _logged_in(page, guarded, guarded.keys.acme_reader, "/calls/c1")
+        await guarded.log_in(page, "/calls/c1", guarded.keys.acme_reader)
         await expect_all(page, talk)
         await expect(page.get_by_label("New keyword")).to_be_hidden()
         await talk.hang_up()

@@ -20,6 +20,7 @@ from streaming.call.ledger import QueueFinal, StoreAudio
 from streaming.call_store import CallStore
 from workers.engines.base import Engine, Samples
 from workers.job_queue import WorkQueue
+from workers.names.finder import NameFinder
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 
@@ -100,11 +101,12 @@ async def working(
     settings: WorkerSettings | None = None,
     name: str = "worker-1",
     clock: Callable[[], float] = time.time,
+    names: NameFinder | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a worker while the context lasts; yields its task."""
     queue = WorkQueue(redis, [P0], name)
     settings = settings or WorkerSettings()
-    task = asyncio.ensure_future(Worker(queue, [P0], engine, settings, clock).run())
+    task = asyncio.ensure_future(Worker(queue, [P0], engine, settings, clock, names=names).run())
     try:
         yield task
     finally:

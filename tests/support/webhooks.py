@@ -16,7 +16,7 @@ from broker.outgoing.http_client import OutgoingHttp
 from protocol.outgoing.destinations import Destinations, destinations_in
 from transcripts.database.opening import open_database
 from transcripts.store import Store
-from transcripts.webhooks.endpoint import Delivery, DeliveryState
+from transcripts.webhooks.endpoint import DeliveryState, WebhookDelivery
 from transcripts.webhooks.meter import WebhookMeter
 from transcripts.webhooks.sender import WebhookSender
 
@@ -113,7 +113,7 @@ class ClockedStore:
         """Do something off the event loop."""
         return await asyncio.to_thread(work)
 
-    async def deliveries(self, webhook_id: str, tenant: str = "") -> list[Delivery]:
+    async def deliveries(self, webhook_id: str, tenant: str = "") -> list[WebhookDelivery]:
         """Return all deliveries of an endpoint, the latest first."""
         hooks = self.store.webhooks
         page = await asyncio.to_thread(hooks.deliveries, tenant, webhook_id, None, 200)
@@ -129,7 +129,7 @@ class ClockedStore:
                     return
                 await self.move_on(webhook_id, found)
 
-    async def move_on(self, webhook_id: str, found: Sequence[Delivery]) -> None:
+    async def move_on(self, webhook_id: str, found: Sequence[WebhookDelivery]) -> None:
         """Move the clock to the time at which the next of these deliveries is sent."""
         due = [one.due_at for one in found if one.state is DeliveryState.WAITING]
         state = await asyncio.to_thread(self.store.webhooks.endpoint, "", webhook_id)

@@ -16,9 +16,10 @@ from transcripts.store import Store
 
 _BOTH = (
     "test_analysis_store",
-    "test_call_list",
-    "test_retention",
     "test_store",
+    "test_call_list",
+    "test_stored_metadata",
+    "test_retention",
     "test_webhook_store",
 )
 

@@ -9,7 +9,7 @@ from support.call_records import SECOND, said, transcript
 
 from protocol.clock import to_ms
 from protocol.events import Word
-from transcripts.formats.subtitles import Cue, cues, timed_words
+from transcripts.formats.subtitles import SubtitleCue, cues, timed_words
 from transcripts.transcript import StoredSegment
 
 WORDS = st.lists(st.text("abcdefghijäß'-", min_size=1, max_size=50), min_size=1, max_size=60)
@@ -80,8 +80,8 @@ def test_a_long_segment_is_cut_where_its_words_are() -> None:
     shown = cues(transcript(said(*words, seconds=8)), width=16)
 
     assert shown == [
-        Cue(0, 28_000, "agent", ("word-00 word-01", "word-02 word-03")),
-        Cue(32_000, 60_000, "agent", ("word-04 word-05", "word-06 word-07")),
+        SubtitleCue(0, 28_000, "agent", ("word-00 word-01", "word-02 word-03")),
+        SubtitleCue(32_000, 60_000, "agent", ("word-04 word-05", "word-06 word-07")),
     ]
 
 

@@ -20,9 +20,17 @@ from broker.time_limits import TimeLimit
 from ..store import Store, StoreError
 from ..transcript import Transcript
 from .analysis_store import LEASE_SECONDS
-from .chat import ChatError, Reply
+from .chat import ModelError, ModelReply
 from .metrics import AnalyserMeter
-from .prompt import Division, Request, divided, lines_of, notes_request, part_request, whole_request
+from .prompt import (
+    Division,
+    ModelRequest,
+    divided,
+    lines_of,
+    notes_request,
+    part_request,
+    whole_request,
+)
 from .schedule import MOST_ATTEMPTS, choose, pause_after
 from .settings import AnalyserSettings
 from .template import Template, Templates
@@ -36,7 +44,7 @@ logger = structlog.get_logger()
 class Model(Protocol):
     """What answers requests."""
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         """Return an answer by the schema of the request.  Raises ChatError."""
         ...
 
@@ -137,7 +145,7 @@ class Analyser:
         else:
             try:
                 answered = await self._answered(transcript, template)
-            except ChatError as exc:
+            except ModelError as exc:
                 await self._failed(job, exc)
             else:
                 await self._done(job, answered)
@@ -164,7 +172,7 @@ class Analyser:
             sum(one.elapsed_ms for one in replies),
         )
 
-    async def _notes(self, template: Template, division: Division) -> list[Reply]:
+    async def _notes(self, template: Template, division: Division) -> list[ModelReply]:
         """Ask for notes about each part, one after the other: a call takes no more than its share of the server."""
         number = len(division.parts)
         return [
@@ -177,7 +185,7 @@ class Analyser:
             self._meter.done(answered.elapsed_ms / 1_000)
             logger.info("call_analysed", call_id=job.call_id, seconds=answered.elapsed_ms / 1_000)
 
-    async def _failed(self, job: AnalysisJob, error: ChatError) -> None:
+    async def _failed(self, job: AnalysisJob, error: ModelError) -> None:
         pause = pause_after(job.attempts, random.random())
         if error.pause:
             self._quiet_until = asyncio.get_running_loop().time() + error.pause

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from broker.outgoing.http_client import Answer, Limits, OutgoingHttp, SendError
+from broker.outgoing.http_client import HttpAnswer, OutgoingHttp, RequestLimits, SendError
 from protocol.outgoing.destinations import Destinations, read_networks
 
 from .answer import AnswerError, read_answer
-from .prompt import Request
+from .prompt import ModelRequest
 from .template import Schema
-from .values import Server
+from .values import ModelServer
 
 _LONGEST_ANSWER = 1_048_576
 """Bytes."""
@@ -32,7 +32,7 @@ _OURS = read_networks(
 """The operator names the server: it may be on the site's own network, where http will do.  Elsewhere, https."""
 
 
-class ChatError(Exception):
+class ModelError(Exception):
     """
     No usable answer.  The text is for the operator, without content of the call.
 
@@ -45,7 +45,7 @@ class ChatError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ModelReply:
     """A valid answer, and what it took."""
 
     answer: dict[str, Any]
@@ -92,18 +92,18 @@ _FORMS = (
 )
 
 
-class ChatClient:
+class ModelClient:
     """Asks one server."""
 
-    def __init__(self, server: Server, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, server: ModelServer, now: Callable[[], float] = time.monotonic) -> None:
         """`now`: any clock, in seconds."""
-        limits = Limits(server.seconds, _LONGEST_ANSWER)
+        limits = RequestLimits(server.seconds, _LONGEST_ANSWER)
         self._http = OutgoingHttp(Destinations(_OURS), limits)
         self._server = server
         self._now = now
         self._form = 0
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         """Return the model's answer to a request.  Raises ChatError."""
         began = self._now()
         answer = await self._accepted(request)
@@ -111,7 +111,7 @@ class ChatClient:
             answer, request.schema, self._server.model, int(1_000 * (self._now() - began))
         )
 
-    async def _accepted(self, request: Request) -> Answer:
+    async def _accepted(self, request: ModelRequest) -> HttpAnswer:
         """Return the answer to the first form of request that the server takes, and remember the form."""
         for place in range(self._form, len(_FORMS)):
             answer = await self._sent(request, _FORMS[place])
@@ -119,10 +119,10 @@ class ChatClient:
                 self._form = place if answer.status == 200 else self._form
                 break
         if answer.status != 200:
-            raise ChatError(_refusal(answer.status), _pause(answer.headers.get("retry-after", "")))
+            raise ModelError(_refusal(answer.status), _pause(answer.headers.get("retry-after", "")))
         return answer
 
-    async def _sent(self, request: Request, form: _Form) -> Answer:
+    async def _sent(self, request: ModelRequest, form: _Form) -> HttpAnswer:
         headers = {"content-type": "application/json", "accept": "application/json"}
         if self._server.key:
             headers["authorization"] = f"Bearer {self._server.key}"
@@ -131,10 +131,10 @@ class ChatClient:
         try:
             return await self._http.exchange(url, headers, body)
         except SendError as exc:
-            raise ChatError(str(exc)) from exc
+            raise ModelError(str(exc)) from exc
 
 
-def _body(server: Server, request: Request, form: _Form) -> dict[str, Any]:
+def _body(server: ModelServer, request: ModelRequest, form: _Form) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": server.model,
         "messages": [
@@ -156,22 +156,22 @@ def _response_format(kind: str, schema: Schema) -> dict[str, Any]:
     return {"type": kind}
 
 
-def _reply(answer: Answer, schema: Schema, model: str, elapsed_ms: int) -> Reply:
+def _reply(answer: HttpAnswer, schema: Schema, model: str, elapsed_ms: int) -> ModelReply:
     try:
         body = msgspec.json.decode(answer.body, type=_Body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise ChatError("the server does not speak the chat protocol: check chat_url") from exc
+        raise ModelError("the server does not speak the chat protocol: check chat_url") from exc
     if not body.choices or not body.choices[0].message.content:
-        raise ChatError("the model has answered nothing")
+        raise ModelError("the model has answered nothing")
     first, usage = body.choices[0], body.usage or _Usage()
     if first.finish_reason == "length":
-        raise ChatError("the answer was cut off: raise answer_tokens")
+        raise ModelError("the answer was cut off: raise answer_tokens")
     try:
         found = read_answer(first.message.content or "", schema)
     except AnswerError as exc:
-        raise ChatError(str(exc)) from exc
+        raise ModelError(str(exc)) from exc
     named = (body.model or model)[:200]
-    return Reply(found, named, usage.prompt_tokens, usage.completion_tokens, elapsed_ms)
+    return ModelReply(found, named, usage.prompt_tokens, usage.completion_tokens, elapsed_ms)
 
 
 def _refusal(status: int) -> str:

@@ -49,7 +49,7 @@ NOTES_SCHEMA: Schema = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PromptLine:
     """What was said in one segment.  `at`: seconds from the start of the call."""
 
     role: str
@@ -58,7 +58,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ModelRequest:
     """One request to the model, and the schema of its answer."""
 
     system: str
@@ -70,14 +70,14 @@ class Request:
 class Division:
     """The parts of a call, each for one request, and how much of the call they cover."""
 
-    parts: tuple[tuple[Line, ...], ...]
+    parts: tuple[tuple[PromptLine, ...], ...]
     coverage: Coverage
 
 
-def lines_of(transcript: Transcript) -> list[Line]:
+def lines_of(transcript: Transcript) -> list[PromptLine]:
     """Return what was said, in order.  The words are stored redacted."""
     return [
-        Line(
+        PromptLine(
             transcript.call.role(one.segment.channel),
             to_ms(one.span.start) // 1_000,
             plain(one.text)[:_LONGEST_LINE],
@@ -86,7 +86,7 @@ def lines_of(transcript: Transcript) -> list[Line]:
     ]
 
 
-def divided(lines: Sequence[Line], characters: int, most: int) -> Division:
+def divided(lines: Sequence[PromptLine], characters: int, most: int) -> Division:
     """
     Divide a call into parts of at most `characters` characters of words.
 
@@ -100,20 +100,24 @@ def divided(lines: Sequence[Line], characters: int, most: int) -> Division:
     return Division(tuple(parts), Coverage(len(lines), read, max(1, len(parts))))
 
 
-def whole_request(template: Template, language: str, lines: Iterable[Line]) -> Request:
+def whole_request(template: Template, language: str, lines: Iterable[PromptLine]) -> ModelRequest:
     """Return the request about a call that fits into one."""
     return _request(template, language, {"transcript": [asdict(one) for one in lines]})
 
 
-def part_request(template: Template, lines: Iterable[Line], part: int, parts: int) -> Request:
+def part_request(
+    template: Template, lines: Iterable[PromptLine], part: int, parts: int
+) -> ModelRequest:
     """Return the request for notes about part `part` (from 1) of `parts`."""
     system = "\n\n".join(
         [_RULES, _NOTES.format(part=part, parts=parts), *_site(template), _schema(NOTES_SCHEMA)]
     )
-    return Request(system, literal({"transcript": [asdict(one) for one in lines]}), NOTES_SCHEMA)
+    return ModelRequest(
+        system, literal({"transcript": [asdict(one) for one in lines]}), NOTES_SCHEMA
+    )
 
 
-def notes_request(template: Template, language: str, notes: Sequence[str]) -> Request:
+def notes_request(template: Template, language: str, notes: Sequence[str]) -> ModelRequest:
     """Return the request about a long call.  `notes`: those of its parts; they repeat what people said."""
     return _request(template, language, {"notes_of_consecutive_parts": list(notes)})
 
@@ -134,7 +138,7 @@ def _escaped(sign: re.Match[str]) -> str:
     return f"\\u{ord(sign[0]):04x}"
 
 
-def _request(template: Template, language: str, document: object) -> Request:
+def _request(template: Template, language: str, document: object) -> ModelRequest:
     schema = template.schema
     questions = "\n".join(f"answers.{one.name}: {one.ask}" for one in template.questions)
     parts = [
@@ -145,7 +149,7 @@ def _request(template: Template, language: str, document: object) -> Request:
         *([questions] if questions else []),
         _schema(schema),
     ]
-    return Request("\n\n".join(parts), literal(document), schema)
+    return ModelRequest("\n\n".join(parts), literal(document), schema)
 
 
 def _site(template: Template) -> list[str]:
@@ -156,8 +160,8 @@ def _schema(schema: Schema) -> str:
     return f"{_ANSWER}\n{json.dumps(schema, ensure_ascii=False)}"
 
 
-def _parts(lines: Sequence[Line], characters: int) -> list[tuple[Line, ...]]:
-    parts: list[list[Line]] = []
+def _parts(lines: Sequence[PromptLine], characters: int) -> list[tuple[PromptLine, ...]]:
+    parts: list[list[PromptLine]] = []
     size = 0
     for line in lines:
         if not parts or size + len(line.said) > characters:

@@ -10,7 +10,7 @@ from protocol.operator_error import OperatorError
 from protocol.settings import StatusSettings
 
 from .template import Templates, read_templates
-from .values import Server
+from .values import ModelServer
 
 
 class AnalyserSettings(StatusSettings):
@@ -66,12 +66,14 @@ class AnalyserSettings(StatusSettings):
         return self
 
     @property
-    def server(self) -> Server:
+    def server(self) -> ModelServer:
         """The server of the model.  Raises OperatorError if the key cannot be read."""
         key = self.chat_key
         if self.chat_key_file:
             key = _read(self.chat_key_file).strip()
-        return Server(self.chat_url, self.chat_model, key, self.answer_seconds, self.answer_tokens)
+        return ModelServer(
+            self.chat_url, self.chat_model, key, self.answer_seconds, self.answer_tokens
+        )
 
     @property
     def questions(self) -> Templates:

@@ -73,7 +73,7 @@ class AnalysisJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ModelServer:
     """Where the model is.  `url`: of the API, such as `http://127.0.0.1:11434/v1`."""
 
     url: str

@@ -1,7 +1,7 @@
 """A client of the HTTP API, for the command line and for programs in Python.  All methods block."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -86,6 +86,18 @@ class ApiClient:
     def delete(self, call_id: str) -> None:
         """Delete a call."""
         self._ask("DELETE", call_path(call_id))
+
+    def webhooks(
+        self,
+        method: str,
+        *names: str,
+        parameters: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> bytes:
+        """Send a request about webhooks.  `names`: parts of the path behind `/v1/webhooks`."""
+        path = "/".join(["/v1/webhooks", *(quote(name, safe="") for name in names)])
+        content = None if body is None else msgspec.json.encode(body)
+        return self._ask(method, path, params=parameters, content=content).content
 
     def _ask(self, method: str, path: str, **what: Any) -> httpx.Response:  # noqa: ANN401  # as httpx has it
         with self._errors():

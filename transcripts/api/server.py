@@ -38,6 +38,7 @@ from .page_credentials import PageCredentials
 from .reference.openapi import document
 from .reference.reference_page import reference_page
 from .routes.analysis_routes import AnalysisRoutes
+from .routes.audio_routes import AudioRoutes
 from .routes.board_routes import BoardRoutes
 from .routes.call_routes import CallRoutes
 from .routes.card_routes import CardRoutes
@@ -96,8 +97,9 @@ class Api:
         self._rules = RuleRoutes(self._threads, self._runner, self._follower)
         self._catch_up = RuleCatchUp(self._threads, self._runner, rule_delivery)
         self.operations: list[Operation] = [
-            *CallRoutes(self._threads, redis, partitions).operations(),
+            *CallRoutes(self._threads, redis, partitions, settings.audio_folder).operations(),
             *AnalysisRoutes(self._threads).operations(),
+            *AudioRoutes(self._threads, settings.audio_folder, settings.audio_keys).operations(),
             *EventRoutes(self._threads, redis, partitions, self._live).operations(),
             *LiveRoutes(self._threads, redis, partitions).operations(),
             *SessionRoutes(
@@ -108,7 +110,7 @@ class Api:
             *self._rules.operations(),
             *WebhookRoutes(self._threads, settings.webhook_destinations).operations(),
             *HealthRoutes(self._threads, redis, partitions).operations(),
-            *ConnectRoutes(self._threads, settings).operations(),
+            *ConnectRoutes(self._threads, settings, redis).operations(),
         ]
 
     def _is_followed(self, call_id: str) -> bool:

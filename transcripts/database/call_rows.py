@@ -1,17 +1,23 @@
 """The rows of the calls in a batch: found, or made if an event is the first one of its call."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
+from protocol.events import CallEnded, CallStarted
 from protocol.tenants import parted
 
 from ..outbox import Recorded
 from ..transcript import number_of, root_of
+from .metadata_rows import storable
 from .schema import calls, erased
 
 _AT_ONCE = 500
+
+_LONGEST_AGENT = 200
+"""Most characters of an agent's name, as in the API."""
 
 
 @dataclass(slots=True)
@@ -124,6 +130,33 @@ class CallRows:
         row = CallRow(int(made[0]), call_id, log, "", (), tenant, is_new=True)
         self._rows[call_id] = row
         return row
+
+
+def started_row(call: CallRow, event: CallStarted, seq: int | None) -> dict[str, Any]:
+    """Return what `call.started` fills in; `of`: number of the call."""
+    call.roles = call.roles or tuple(event.roles)
+    return {
+        "of": call.id,
+        "roles": list(event.roles),
+        "language": event.language,
+        "dialect": event.dialect,
+        "started_at": event.started_at,
+        "started_seq": seq,
+        "agent": storable(dict(event.metadata).get("agent", ""))[:_LONGEST_AGENT],
+        "sample_rate": event.sample_rate,
+    }
+
+
+def ended_row(call: CallRow, event: CallEnded, seq: int | None) -> dict[str, Any]:
+    """Return what `call.ended` fills in; `of`: number of the call."""
+    call.ended_reason = call.ended_reason or event.reason
+    return {
+        "of": call.id,
+        "ended_reason": event.reason,
+        "duration": event.duration,
+        "channels": [asdict(totals) for totals in event.channels],
+        "ended_seq": seq,
+    }
 
 
 def _call_row(row: RowMapping) -> CallRow:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from protocol.events import Audience, CardAdded, SegmentId
 
 from ..transcript import StoredCard
+from .metadata_rows import without_nul
 from .schema import calls, cards
 
 _MOST = 1_000
@@ -18,9 +19,9 @@ def card_row(card: CardAdded) -> dict[str, Any]:
     return {
         "card_id": card.card_id,
         "at": card.at,
-        "title": card.title,
-        "text": card.text,
-        "link": card.link,
+        "title": without_nul(card.title),
+        "text": without_nul(card.text),
+        "link": without_nul(card.link),
         "audience": card.audience,
         "segment": str(card.segment) if card.segment else "",
         "rule": card.rule,

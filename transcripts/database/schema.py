@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 from protocol.events import Account
 
+from ..transcript import LONGEST_METADATA
+
 LONGEST_CALL_ID = 1_024
 """Most characters of a stored id: tenant, an id of 255 bytes that are all escaped, and a stream number."""
 
@@ -50,6 +52,7 @@ calls = Table(
     Column("agent", Text, nullable=False, default=""),
     Column("notes", Text, nullable=False, default=""),
     Column("legal_hold", Boolean, nullable=False, default=False),
+    Column("sample_rate", Integer, nullable=False, server_default="0"),
     Index("calls_by_time", "tenant", "started_at", "id"),
     Index("calls_by_duration", "tenant", "duration", "id"),
     Index("calls_by_age", "started_at"),
@@ -63,6 +66,11 @@ One row for each stream.  `root`: id of the first stream of the call, which has 
 
 def _of_a_call() -> Column[int]:
     return Column("call", BIG, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+
+
+def _tenant_of_a_call() -> Column[str]:
+    """The tenant of the call, so that a list by this table does not depend on the calls of other tenants."""
+    return Column("tenant", String(64), nullable=False, server_default="")
 
 
 segments = Table(
@@ -152,6 +160,8 @@ found_keywords = Table(
     metadata,
     _of_a_call(),
     Column("keyword", Text, primary_key=True),
+    _tenant_of_a_call(),
+    Index("found_keywords_by_name", "tenant", "keyword", "call"),
 )
 """Keywords that finals contain, case-folded, to find calls by them."""
 
@@ -160,9 +170,21 @@ tags = Table(
     metadata,
     _of_a_call(),
     Column("tag", String(64), primary_key=True),
-    Index("tags_by_name", "tag", "call"),
+    _tenant_of_a_call(),
+    Index("tags_by_name", "tenant", "tag", "call"),
 )
 
+call_metadata = Table(
+    "call_metadata",
+    metadata,
+    _of_a_call(),
+    Column("name", String(LONGEST_METADATA), primary_key=True),
+    Column("value", String(LONGEST_METADATA), nullable=False),
+    Column("place", Integer, nullable=False),
+    _tenant_of_a_call(),
+    Index("call_metadata_by_value", "tenant", "name", "value", "call"),
+)
+"""What the bridge said about a call, as `call.started` shows it, in the order `place`."""
 analyses = Table(
     "analyses",
     metadata,
@@ -197,6 +219,39 @@ rule_sets = Table(
     Column("changed_at", Float, nullable=False),
 )
 """The rules that a tenant has set by the API, as JSON."""
+
+audio_parts = Table(
+    "audio_parts",
+    metadata,
+    _of_a_call(),
+    Column("part", String(64), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("is_checked", Boolean, nullable=False),
+    Column("seq", BigInteger),
+)
+"""Audio that gateways have kept of a call, until the recorder has made one file of it.  `key`: wrapped."""
+
+kept_audio = Table(
+    "kept_audio",
+    metadata,
+    _of_a_call(),
+    Column("file", String(64), nullable=False, unique=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("made_at", Float, nullable=False),
+)
+"""The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable."""
+
+redacted_spans = Table(
+    "redacted_spans",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, primary_key=True),
+    Column("kind", String(32), nullable=False),
+)
+"""Where data was redacted that was spoken or keyed in: it is silent in kept audio."""
 
 webhooks = Table(
     "webhooks",
@@ -281,6 +336,10 @@ OF_A_CALL = (
     keyword_lists,
     found_keywords,
     tags,
+    audio_parts,
+    kept_audio,
+    redacted_spans,
+    call_metadata,
     analyses,
     webhook_deliveries,
 )

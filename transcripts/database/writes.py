@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, bindparam, case, select, update
 
 from protocol.events import (
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -32,15 +33,19 @@ from protocol.events import (
     Span,
     SpeechStarted,
     Terminal,
+    TranscriptEvent,
 )
 
 from ..outbox import Recorded
 from ..transcript import Ending, number_of, root_of
-from . import analysis_rows, search_index
-from .call_rows import CallRow, CallRows
+from . import analysis_rows, audio_rows, search_index
+from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
 from .json_columns import said_columns
+from .metadata_rows import metadata_rows, without_nul
 from .schema import (
+    audio_parts,
+    call_metadata,
     calls,
     cards,
     found_keywords,
@@ -48,15 +53,13 @@ from .schema import (
     keys_of,
     keyword_lists,
     line_warnings,
+    redacted_spans,
     segment_key,
     segments,
 )
 
 _TRANSIENT = (DtmfPressed, Partial, SpeechStarted, MarkReached, LoadChanged, CallWarning)
 """Not stored.  DTMF may be card numbers and PINs."""
-
-_LONGEST_AGENT = 200
-"""Most characters of an agent's name, as in the API."""
 
 _AT_ONCE = 500
 """Most parameters of one `IN`."""
@@ -94,7 +97,7 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
 
     `now`: Unix seconds, the start of calls whose `call.started` has not come yet.
     """
-    stored = [one for one in batch if not isinstance(one.entry.event, _TRANSIENT)]
+    stored = [one for one in batch if _is_stored(one.entry.event)]
     if not stored:
         return None
     call_rows = CallRows(connection, stored, now)
@@ -113,15 +116,20 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
     return call_rows
 
 
+def _is_stored(event: TranscriptEvent) -> bool:
+    """Of redacted keys, only the place is stored."""
+    return not isinstance(event, _TRANSIENT) or bool(audio_rows.redacted_spans_of(event))
+
+
 def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
     event, seq = one.entry.event, one.entry.seq
+    for place in audio_rows.redacted_spans_of(event):
+        rows.add(redacted_spans, place | {"call": call.id})
     match event:
         case CallStarted():
-            rows.started.setdefault(call.id, _started(call, event, seq))
-            if not call.is_new:
-                rows.late.setdefault(call.id, list(event.roles))
+            _collect_start(rows, call, event, seq)
         case CallEnded():
-            rows.ended.setdefault(call.id, _ended(call, event, seq))
+            rows.ended.setdefault(call.id, ended_row(call, event, seq))
             if number_of(call.call_id) > 1:
                 rows.changed.add(root_of(call.call_id))
         case Final() | SegmentFailed() | SegmentDropped():
@@ -137,6 +145,8 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             rows.add(line_warnings, asdict(event) | {"call": call.id, "seq": seq})
         case CardAdded():
             rows.add(cards, card_row(event) | {"call": call.id, "seq": seq})
+        case AudioKept():
+            rows.add(audio_parts, asdict(event) | {"call": call.id, "seq": seq})
         case KeywordsApplied(revision, accepted, rejected):
             lists = {"accepted": list(accepted), "rejected": list(rejected)}
             rows.add(keyword_lists, lists | {"call": call.id, "revision": revision, "seq": seq})
@@ -148,28 +158,12 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             assert_never(never)
 
 
-def _started(call: CallRow, event: CallStarted, seq: int | None) -> _Row:
-    call.roles = call.roles or tuple(event.roles)
-    return {
-        "of": call.id,
-        "roles": list(event.roles),
-        "language": event.language,
-        "dialect": event.dialect,
-        "started_at": event.started_at,
-        "started_seq": seq,
-        "agent": dict(event.metadata).get("agent", "")[:_LONGEST_AGENT],
-    }
-
-
-def _ended(call: CallRow, event: CallEnded, seq: int | None) -> _Row:
-    call.ended_reason = call.ended_reason or event.reason
-    return {
-        "of": call.id,
-        "ended_reason": event.reason,
-        "duration": event.duration,
-        "channels": [asdict(totals) for totals in event.channels],
-        "ended_seq": seq,
-    }
+def _collect_start(rows: _Rows, call: CallRow, event: CallStarted, seq: int | None) -> None:
+    rows.started.setdefault(call.id, started_row(call, event, seq))
+    if not call.is_new:
+        rows.late.setdefault(call.id, list(event.roles))
+    for row in metadata_rows(call.id, call.tenant, event.metadata):
+        rows.add(call_metadata, row)
 
 
 def _collect_segment(rows: _Rows, call: CallRow, terminal: Terminal, seq: int | None) -> None:
@@ -259,7 +253,8 @@ def _write_segments(connection: Connection, rows: _Rows) -> None:
     search_index.insert(connection, [(row["id"], call.tenant, row["text"]) for row, call in new])
     for row, call in new:
         for word in row["keywords_found"]:
-            rows.add(found_keywords, {"call": call.id, "keyword": word.casefold()})
+            keyword = without_nul(word.casefold())
+            rows.add(found_keywords, {"call": call.id, "tenant": call.tenant, "keyword": keyword})
 
 
 def _revise(connection: Connection, final: Final, call: CallRow) -> None:

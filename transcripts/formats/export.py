@@ -66,6 +66,7 @@ def _json(transcript: Transcript) -> str:
         "language": call.language,
         "dialect": call.dialect,
         "started_at": call.started_at,
+        "metadata": dict(call.metadata),
         "ended_reason": call.ended_reason,
         "duration_ms": to_ms(call.duration),
         "channels": [totals_in_ms(totals) for totals in call.channels],

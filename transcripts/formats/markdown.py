@@ -22,7 +22,9 @@ def write_markdown(transcript: Transcript) -> str:
         f"{began}, {to_seconds(call.duration):.0f} s, {_escaped(call.language)}, "
         f"{_escaped(call.dialect)}, {_escaped(call.ended_reason) or 'in progress'}",
     ]
-    return "\n\n".join([*head, *_lines(transcript)]) + "\n"
+    pairs = [f"- {_escaped(name)}: {_escaped(value)}" for name, value in call.metadata]
+    said = ["\n".join(pairs)] if pairs else []
+    return "\n\n".join([*head, *said, *_lines(transcript)]) + "\n"
 
 
 def _lines(transcript: Transcript) -> Iterator[str]:

@@ -26,7 +26,7 @@ class CueWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class SubtitleCue:
     """Text of one channel; `start`, `end`: samples of the call clock."""
 
     start: int
@@ -35,7 +35,7 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues(transcript: Transcript, width: int) -> list[Cue]:
+def cues(transcript: Transcript, width: int) -> list[SubtitleCue]:
     """Return the cues of all channels by start time; lines have at most `width` characters or one word."""
     found = [
         _cue(block, transcript.call.role(one.segment.channel))
@@ -61,10 +61,10 @@ def timed_words(one: StoredSegment) -> list[CueWord]:
     return timed
 
 
-def _cue(block: Sequence[Sequence[CueWord]], role: str) -> Cue:
+def _cue(block: Sequence[Sequence[CueWord]], role: str) -> SubtitleCue:
     first, last = block[0][0], block[-1][-1]
     lines = tuple(" ".join(word.text for word in line) for line in block)
-    return Cue(first.start, max(last.end, first.start + _SHORTEST), role, lines)
+    return SubtitleCue(first.start, max(last.end, first.start + _SHORTEST), role, lines)
 
 
 def _blocks(words: Sequence[CueWord], width: int) -> Iterator[list[list[CueWord]]]:

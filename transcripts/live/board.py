@@ -11,7 +11,7 @@ import msgspec
 
 from protocol.tenants import bare, parted
 
-from .call_state import CallState
+from .call_state import LiveCallState
 from .rows import LiveCallBody, live_row
 
 
@@ -33,10 +33,10 @@ class LiveMessage(msgspec.Struct):
 class Board:
     """The states of calls by filed id; encoded rows are kept until the call changes."""
 
-    states: dict[str, CallState] = field(default_factory=dict)
+    states: dict[str, LiveCallState] = field(default_factory=dict)
     _rows: dict[str, tuple[int, msgspec.Raw]] = field(default_factory=dict)
 
-    def put(self, state: CallState) -> None:
+    def put(self, state: LiveCallState) -> None:
         """Add a call, or replace its state."""
         self.states[state.call_id] = state
 
@@ -45,7 +45,7 @@ class Board:
         self.states.pop(call_id, None)
         self._rows.pop(call_id, None)
 
-    def row(self, state: CallState) -> msgspec.Raw:
+    def row(self, state: LiveCallState) -> msgspec.Raw:
         """Return the encoded row of a call."""
         kept = self._rows.get(state.call_id)
         if kept is None or kept[0] != state.version:
@@ -54,7 +54,7 @@ class Board:
             self._rows[state.call_id] = kept
         return kept[1]
 
-    def visible(self, tenant: str, only: str | None) -> Iterator[CallState]:
+    def visible(self, tenant: str, only: str | None) -> Iterator[LiveCallState]:
         """Yield the calls of a tenant that have begun; `only`: the only filed id that may be seen."""
         for state in self.states.values():
             is_theirs = parted(state.call_id)[0] == tenant and only in (None, state.call_id)

@@ -45,7 +45,7 @@ class LastWords:
 
 
 @dataclass(slots=True)
-class CallState:
+class LiveCallState:
     """The state of one call; `version` rises with each change."""
 
     call_id: str
@@ -120,9 +120,9 @@ class CallState:
             case _:
                 pass
 
-    def begin_again(self) -> "CallState":
+    def begin_again(self) -> "LiveCallState":
         """Return the state before the first event of another log of the call."""
-        return CallState(self.call_id, self.version + 1, agent=self.agent, tags=self.tags)
+        return LiveCallState(self.call_id, self.version + 1, agent=self.agent, tags=self.tags)
 
     def describe(self, agent: str, tags: tuple[str, ...]) -> None:
         """Set what the site has added to the call."""

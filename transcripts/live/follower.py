@@ -22,7 +22,7 @@ from broker.time_limits import TimeLimit
 from protocol.events import Entry
 
 from .board import Board
-from .call_state import CallState
+from .call_state import LiveCallState
 
 MOST_CALLS = 2_000
 """Most calls that one API process follows.  Further ones are not seen until others end."""
@@ -196,7 +196,7 @@ class Follower:
 
     async def _read(self, name: str, log_reader: LogReader, last: int) -> None:
         """Apply the entries of a call's log.  `last`: the seq at which it was when the reading began."""
-        state = CallState(name)
+        state = LiveCallState(name)
         self.board.put(state)
         async for entry in read_across_logs(log_reader):
             if entry is None:

@@ -7,7 +7,7 @@ import msgspec
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
-from .call_state import CallState
+from .call_state import LiveCallState
 
 _MOST_METADATA = 8
 _LONGEST_VALUE = 120
@@ -42,6 +42,7 @@ class LiveCallBody(msgspec.Struct):
     language: str
     dialect: str
     sample_rate: int
+    encoding: str
     roles: list[str]
     speaking: list[str]
     """Roles of channels with an open segment."""
@@ -65,7 +66,7 @@ class LiveCallBody(msgspec.Struct):
     """Why the call ended; empty while it is in progress."""
 
 
-def live_row(state: CallState) -> LiveCallBody:
+def live_row(state: LiveCallState) -> LiveCallBody:
     """Return the row of a call."""
     started = state.started
     pairs = (started.metadata if started else ())[:_MOST_METADATA]
@@ -79,6 +80,7 @@ def live_row(state: CallState) -> LiveCallBody:
         language=started.language if started else "",
         dialect=started.dialect if started else "",
         sample_rate=started.sample_rate if started else 0,
+        encoding=started.encoding if started else "",
         roles=list(started.roles) if started else [],
         speaking=sorted({state.role(one.channel) for one in state.speaking}),
         last=_last(state),
@@ -98,14 +100,14 @@ def live_row(state: CallState) -> LiveCallBody:
     )
 
 
-def _last(state: CallState) -> LastWordsBody | None:
+def _last(state: LiveCallState) -> LastWordsBody | None:
     if state.last is None:
         return None
     role = state.role(state.last.segment.channel)
     return LastWordsBody(role, state.last.text, state.last.is_partial, to_ms(state.last.at))
 
 
-def _talk(state: CallState) -> dict[str, int]:
+def _talk(state: LiveCallState) -> dict[str, int]:
     talk: dict[str, Any] = {}
     for channel, samples in state.talk.items():
         role = state.role(channel)

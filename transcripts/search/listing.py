@@ -63,6 +63,9 @@ class Filters:
     tag: str | None = None
     dialect: str | None = None
     agent: str | None = None
+    metadata: tuple[str, str] | None = None
+    """Name and value of what the bridge said."""
+
     min_duration: int | None = None
     order: Order = Order.NEWEST
 

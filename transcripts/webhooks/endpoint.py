@@ -40,7 +40,7 @@ class SigningSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class WebhookEndpoint:
     """A URL of a tenant that gets events.  Times in Unix seconds."""
 
     webhook_id: str
@@ -66,15 +66,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointState:
+class WebhookState:
     """An endpoint, and how many of its deliveries are in each state."""
 
-    endpoint: Endpoint
+    endpoint: WebhookEndpoint
     counts: dict[DeliveryState, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """A request to an endpoint, with its last attempt.  Times in Unix seconds."""
 
     number: int
@@ -98,7 +98,7 @@ class Delivery:
 class DeliveryPage:
     """Some deliveries of an endpoint, the latest first.  `before`: for the next page; None on the last one."""
 
-    deliveries: tuple[Delivery, ...]
+    deliveries: tuple[WebhookDelivery, ...]
     before: int | None
 
 

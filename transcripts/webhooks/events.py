@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, get_args
 
-from protocol.events import CallEnded, CallStarted, Entry, Final, SegmentId
+from protocol.events import CallEnded, CallStarted, Entry, Final, SegmentId, SegmentRevised
 
 
 class EventKind(StrEnum):
@@ -13,6 +13,7 @@ class EventKind(StrEnum):
 
     CALL_STARTED = "call.started"
     CALL_FINAL = "call.final"
+    CALL_REVISED = "call.revised"
     CALL_ENDED = "call.ended"
     CALL_STORED = "call.stored"
     CALL_SUMMARISED = "call.summarised"
@@ -25,6 +26,7 @@ class EventKind(StrEnum):
 Subscribable = Literal[
     "call.started",
     "call.final",
+    "call.revised",
     "call.ended",
     "call.stored",
     "call.summarised",
@@ -64,6 +66,9 @@ def events_of(entry: Entry) -> list[WebhookEvent]:
             kinds = [EventKind.CALL_FINAL] if words else []
             kinds += [EventKind.KEYWORD_HEARD] if found else []
             return [WebhookEvent(kind, str(segment), segment, entry.seq) for kind in kinds]
+        case SegmentRevised(final):
+            key = f"{final.segment}:{len(final.redactions)}"
+            return [WebhookEvent(EventKind.CALL_REVISED, key, final.segment, entry.seq)]
         case CallEnded(segments=number):
             data = {"segments": number}
             kinds = [EventKind.CALL_ENDED, EventKind.CALL_STORED]

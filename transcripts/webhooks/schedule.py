@@ -101,7 +101,7 @@ def shares(
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """The outcome of an attempt: the status of the answer, or what failed."""
 
     status: int | None = None
@@ -126,7 +126,7 @@ class Verdict:
 
 
 def judge(
-    outcome: Outcome,
+    outcome: AttemptOutcome,
     *,
     attempts: int,
     queued_at: float,
@@ -165,7 +165,7 @@ def endpoint_pause(failures: int, chance: float) -> float:
     return min(_LONGEST_PAUSE, doubled) * (0.8 + 0.4 * chance)
 
 
-def _disabled(outcome: Outcome, failures: int, seconds: float, most: float) -> str:
+def _disabled(outcome: AttemptOutcome, failures: int, seconds: float, most: float) -> str:
     if outcome.status == _GONE:
         return "the receiver answered 410 Gone"
     if failures >= _LEAST_FAILURES and seconds > most:

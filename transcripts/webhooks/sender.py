@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import structlog
 
 from broker.outgoing.http_client import SendError
+from broker.outgoing.sender import Client
 from broker.time_limits import TimeLimit
 from protocol.outgoing.webhooks import Secret, signed_headers
 
@@ -16,7 +17,7 @@ from ..database.opening import StoreError
 from ..database.webhooks.sending import Outgoing, Result, Settled
 from .endpoint import DeliveryState
 from .meter import WebhookMeter
-from .schedule import Limits, Outcome
+from .schedule import AttemptOutcome, Limits
 from .webhook_store import WebhookStore
 
 _POLL_SECONDS = 0.25
@@ -29,14 +30,6 @@ _AFTER_ERROR_SECONDS = 2.0
 _Result = TypeVar("_Result")
 
 logger = structlog.get_logger()
-
-
-class Client(Protocol):
-    """What sends one request."""
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Return the status of the answer.  Raises SendError."""
-        ...
 
 
 class Threads(Protocol):
@@ -118,18 +111,20 @@ class WebhookSender:
         try:
             outcome = await self._attempt(one)
         except SendError as exc:
-            outcome = Outcome(error=str(exc))
+            outcome = AttemptOutcome(error=str(exc))
         except Exception as exc:  # noqa: BLE001  # it counts as an attempt, or it would recur forever
-            outcome = Outcome(error=f"unexpected {type(exc).__name__}")
+            outcome = AttemptOutcome(error=f"unexpected {type(exc).__name__}")
         self._settled.append(Settled(one, outcome))
         self._news.set()
 
-    async def _attempt(self, one: Outgoing) -> Outcome:
+    async def _attempt(self, one: Outgoing) -> AttemptOutcome:
         secrets = [Secret.read(text) for text in one.secrets]
         headers = signed_headers(secrets, one.delivery_id, int(self._now()), one.body)
         headers["content-type"] = "application/json"
         status = await self._client.post(one.url, headers, one.body)
-        return Outcome(status, "" if 200 <= status < 300 else f"the answer has the status {status}")
+        return AttemptOutcome(
+            status, "" if 200 <= status < 300 else f"the answer has the status {status}"
+        )
 
     def _report(self, result: Result) -> None:
         entry, verdict = result.settled.sent.delivery_id, result.verdict

@@ -14,17 +14,17 @@ from sqlalchemy import Connection, or_, select
 from ..database.call_rows import CallRow
 from ..database.schema import calls
 from ..database.webhooks import deliveries, endpoints, queueing, sending
-from ..database.webhooks.deliveries import Backlog
+from ..database.webhooks.deliveries import DeliveryBacklog
 from ..database.webhooks.sending import Outgoing, Result, Settled
 from ..retention import DAY_SECONDS
 from .endpoint import (
     MOST_OF_TENANT,
-    Delivery,
     DeliveryPage,
     DeliveryState,
-    Endpoint,
-    EndpointState,
     SigningSecret,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookState,
     new_secret,
     rotated,
 )
@@ -48,12 +48,12 @@ class WebhookStore:
         self._transaction = transaction
         self._now = now
 
-    def endpoints(self, tenant: str) -> list[EndpointState]:
+    def endpoints(self, tenant: str) -> list[WebhookState]:
         """Return the endpoints of a tenant."""
         with self._transaction() as connection:
             return endpoints.of_tenant(connection, tenant)
 
-    def endpoint(self, tenant: str, webhook_id: str) -> EndpointState | None:
+    def endpoint(self, tenant: str, webhook_id: str) -> WebhookState | None:
         """Return an endpoint of a tenant; None if there is none."""
         with self._transaction() as connection:
             return endpoints.one(connection, tenant, webhook_id)
@@ -66,9 +66,9 @@ class WebhookStore:
         description: str = "",
         *,
         enabled: bool = True,
-    ) -> Endpoint:
+    ) -> WebhookEndpoint:
         """Make an endpoint with a new secret.  Raises TooManyEndpointsError."""
-        made = Endpoint(
+        made = WebhookEndpoint(
             f"wh_{secrets.token_hex(12)}",
             tenant,
             url,
@@ -85,8 +85,8 @@ class WebhookStore:
         return made
 
     def change(
-        self, tenant: str, webhook_id: str, change: Callable[[Endpoint], Endpoint]
-    ) -> EndpointState | None:
+        self, tenant: str, webhook_id: str, change: Callable[[WebhookEndpoint], WebhookEndpoint]
+    ) -> WebhookState | None:
         """Replace an endpoint by what `change` returns for it; None if there is none."""
         with self._transaction() as connection:
             found = endpoints.one(connection, tenant, webhook_id)
@@ -94,7 +94,7 @@ class WebhookStore:
                 return None
             changed = change(found.endpoint)
             endpoints.replace(connection, found.endpoint, changed)
-            return EndpointState(changed, found.counts)
+            return WebhookState(changed, found.counts)
 
     def rotate(self, tenant: str, webhook_id: str, seconds: float) -> SigningSecret | None:
         """Make a new secret; the present one signs too for `seconds`.  None if there is no such endpoint."""
@@ -111,7 +111,7 @@ class WebhookStore:
         with self._transaction() as connection:
             return endpoints.remove(connection, tenant, webhook_id)
 
-    def test(self, tenant: str, webhook_id: str) -> Delivery | None:
+    def test(self, tenant: str, webhook_id: str) -> WebhookDelivery | None:
         """Queue a test; None if there is no such endpoint."""
         with self._transaction() as connection:
             if endpoints.one(connection, tenant, webhook_id) is None:
@@ -154,7 +154,7 @@ class WebhookStore:
                 return None
             return deliveries.page(connection, webhook_id, state, limit, before)
 
-    def send_again(self, tenant: str, webhook_id: str, delivery_id: str) -> Delivery | None:
+    def send_again(self, tenant: str, webhook_id: str, delivery_id: str) -> WebhookDelivery | None:
         """Send a delivery again; None if there is no such delivery."""
         with self._transaction() as connection:
             if endpoints.one(connection, tenant, webhook_id) is None:
@@ -182,7 +182,7 @@ class WebhookStore:
             given_up = deliveries.give_up_old(connection, now)
             return given_up, deliveries.prune(connection, now - days * DAY_SECONDS)
 
-    def backlog(self) -> Backlog:
+    def backlog(self) -> DeliveryBacklog:
         """Return what waits at all endpoints."""
         with self._transaction() as connection:
             return deliveries.backlog(connection)

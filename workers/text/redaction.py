@@ -5,13 +5,14 @@ The state of the call stands in Redis beside its event log, without digits (see 
 final is committed only together with the state that it led to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from protocol.events import Final, Span, Withheld
 from protocol.redaction.call_state import CallState
 from protocol.redaction.masking import apply, hide
-from protocol.redaction.policy import Policy
-from protocol.redaction.redactor import RecognisedText, Revision, redact
+from protocol.redaction.policy import BY_ENGINE, Policy
+from protocol.redaction.redactor import Mask, RecognisedText, Revision, redact
 from protocol.scheduling.jobs import Job
 
 
@@ -25,18 +26,23 @@ class RedactedFinal:
     """Empty: the state stays as it is."""
 
 
-def redacted_final(final: Final, policy: Policy, state: bytes) -> RedactedFinal:
+def redacted_final(
+    final: Final, policy: Policy, state: bytes, found: Sequence[Mask] | None = ()
+) -> RedactedFinal:
     """
-    Redact a final. `state`: the state of its call in Redis.
+    Redact a final. `state`: the state of its call in Redis. `found`: names and addresses; None: they are not known.
 
-    If the redaction fails, all words are withheld, with the flag `withheld:redaction_failed`.
+    If the redaction fails, or the policy asks for names and they are not known, all words are withheld, with the
+    flag `withheld:redaction_failed`.
     """
     if not policy.kinds:
         return RedactedFinal(final)
+    if found is None:
+        return RedactedFinal(withheld(final))
     texts = tuple(word.text for word in final.words)
     heard = RecognisedText(final.segment, final.span, texts, final.language)
     try:
-        result = redact(CallState.decode(state), heard, policy)
+        result = redact(CallState.decode(state), heard, policy, found)
         words, redactions = apply(final.words, result.masks, policy, final.span)
     except Exception:  # noqa: BLE001  # whatever the fault is, words that were not checked are never shown
         return RedactedFinal(withheld(final))
@@ -54,8 +60,10 @@ def hidden(job: Job, span: Span, words: list[str], state: bytes) -> list[str]:
     """
     The words of a partial that may be kept and shown (see `protocol.redaction.masking.hide`).
 
-    None of them if the redaction fails.
+    None of them if the redaction fails, or if the policy asks for names: only finals are searched for those.
     """
+    if job.redaction.kinds & BY_ENGINE:
+        return []
     try:
         heard = RecognisedText(job.segment, span, tuple(words), job.translate_to or job.language)
         return hide(CallState.decode(state), heard, job.redaction)

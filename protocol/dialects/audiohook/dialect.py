@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, ClassVar
 
-from ...audio import AudioFormat
+from ...audio import AudioFormat, Encoding
 from ...bridge_events import (
     AudioReceived,
     AudioSkipped,
@@ -179,7 +179,12 @@ class AudioHook:
         self._language, self._partials = language, said.config.partials
         roles = tuple(said.roles[channel] for channel in channels)
         return said.open(
-            conversation, roles, 8_000, warnings=asked.warnings, expected="conversationId"
+            conversation,
+            roles,
+            8_000,
+            Encoding.MULAW.value,
+            warnings=asked.warnings,
+            expected="conversationId",
         )
 
     def _ping(self, _: _Parameters) -> list[BridgeEvent]:

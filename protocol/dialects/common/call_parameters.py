@@ -47,6 +47,7 @@ class CallParameters:
         call_id: str | None,
         roles: tuple[Role, ...],
         rate: int,
+        encoding: str,
         *,
         warnings: Sequence[BridgeWarning] = (),
         expected: str = "",
@@ -54,8 +55,8 @@ class CallParameters:
         """
         Build the event that opens the call, with the id that the site chose, else with the bridge's `call_id`.
 
-        `roles`: one for each channel; `rate`: in Hz; `warnings`: earlier ones; `expected`: the platform's name of
-        its call id if it always sends one, so that a missing id causes a warning.
+        `roles`: one for each channel; `rate`: in Hz; `encoding`: see `CallOpened`; `warnings`: earlier ones;
+        `expected`: the platform's name of its call id if it always sends one: a missing id causes a warning.
         """
         named, told = self.call_id or call_id, [*warnings, *self.warnings]
         joins, is_apart = self.joins, self.is_apart
@@ -69,6 +70,7 @@ class CallParameters:
             call_id=extended(named, "-".join(roles)) if named and is_apart else named,
             roles=roles,
             rate=rate,
+            encoding=encoding,
             config=self.config,
             rejected_keywords=self.rejected_keywords,
             metadata=self.metadata,
@@ -97,6 +99,7 @@ def parse_parameters(
         keywords=Keywords(cleaned.terms),
         partials=asked.read("partials", options.boolean, default=True),
         hangover_ms=asked.read("endpointingms", options.hangover, None),
+        keep_audio=asked.read("keepaudio", options.boolean, default=True),
         form=AS_WRITTEN if asked.read("formattext", options.boolean, default=False) else AS_HEARD,
     )
     asked.read("role", lambda text: Role(str(text).lower()), Role.MIXED)

@@ -19,6 +19,11 @@ class Compressed:
             raise DialectError(str(exc)) from exc
 
     @property
+    def encoding(self) -> str:
+        """Name of the codec."""
+        return self._codec.value
+
+    @property
     def heard(self) -> int:
         """Samples of each channel decoded so far, at 16 kHz."""
         return self._frames.heard

@@ -29,6 +29,11 @@ class Interleaved:
 
         self._rest = b""
 
+    @property
+    def encoding(self) -> str:
+        """Name of the encoding."""
+        return self.format.encoding.value
+
     def receive(self, frame: bytes) -> list[AudioReceived]:
         """Add a frame.  Returns the complete samples: one event for each channel, or none."""
         audio = self._rest + frame if self._rest and not self._begins_anew(frame) else frame

@@ -63,6 +63,11 @@ class TrackAudio:
         """The format of the decoded samples."""
         return self._audio.format
 
+    @property
+    def encoding(self) -> str:
+        """Name of the encoding or codec."""
+        return self._audio.encoding
+
     def receive(
         self, payload: bytes, channel: int, place: Callable[[int], int]
     ) -> list[BridgeEvent]:

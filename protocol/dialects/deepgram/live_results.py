@@ -33,6 +33,11 @@ class LiveResults:
         """Whether the live dialect has sent its last message."""
         return self.metadata is not None
 
+    @property
+    def played_ms(self) -> int:
+        """Length of the audio according to the last message; 0 until it has come."""
+        return round(1_000 * self.metadata["duration"]) if self.metadata else 0
+
     def apply(self, message: Message) -> None:
         """Add one message of the live dialect."""
         said: dict[str, Any] = msgspec.json.decode(message)

@@ -11,6 +11,7 @@ from typing import Any
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import DialectError
 from ...codecs.wav import Samples, parse_wav, samples
+from ...outgoing.webhooks import Callback, Secret, SecretError
 from ..base import Request
 from ..common import json_fields
 from .live_results import LiveResults, best_of, text_of
@@ -26,7 +27,10 @@ _RAW_TYPES = {
 """Media types that define the format: 8 kHz, one channel, unless the query string says otherwise."""
 
 _OF_THE_FORM = frozenset(
-    {"encoding", "sample_rate", "channels", "interim_results", "vad_events", "utterance_end_ms", "utterances"}
+    {
+        "encoding", "sample_rate", "channels", "interim_results", "vad_events", "utterance_end_ms", "utterances",
+        "callback", "callback_method", "callback_secret",
+    }
 )  # fmt: skip
 """Parameters that the gateway sets itself for the live dialect."""
 
@@ -47,6 +51,25 @@ def recording(request: Request, body: bytes) -> Samples:
     if not found.frames:
         raise DialectError("the body contains no audio")
     return found
+
+
+def callback_of(request: Request) -> Callback | None:
+    """
+    Where the result is sent, if the client does not want to wait for it.  Raises DialectError.
+
+    `callback_secret`, which Deepgram does not have, signs it.
+    """
+    url, secret = request.first("callback"), request.first("callback_secret") or ""
+    if not url:
+        return None
+    if (request.first("callback_method") or "post").lower() != "post":
+        raise DialectError("callback_method is post")
+    try:
+        if secret:
+            Secret.read(secret)
+    except SecretError as exc:
+        raise DialectError(f"callback_secret: {exc}") from exc
+    return Callback(url, secret)
 
 
 def as_live(request: Request, rate: int, channels: int) -> Request:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ...clock import from_ms, to_seconds
+from ...clock import from_ms
 from ...events import (
     CallEnded,
     CallStarted,
@@ -27,16 +27,15 @@ from ...events import (
     SpeechStarted,
     Word,
 )
-from ..common.turns import Turns, mean_confidence, timed
-from .query import Listening, Notice
+from ..common.turns import Turns, timed
+from .notices import Notice, keyterm_notices, line_notice
+from .query import Listening
 from .search import found
+from .words import alternative, seconds
 
 Answer = dict[str, Any]
 
 _MOST_WARNINGS = 64
-
-_MOST_TERMS_NAMED = 32
-"""Most terms named in warnings, of the accepted and of the rejected ones."""
 
 
 class DeepgramResponses:
@@ -102,7 +101,7 @@ class DeepgramResponses:
             {
                 "type": "UtteranceEnd",
                 "channel": [channel, self._channels],
-                "last_word_end": _seconds(self._last_word.pop(channel)),
+                "last_word_end": seconds(self._last_word.pop(channel)),
             }
             for channel in over
         ]
@@ -130,7 +129,7 @@ class DeepgramResponses:
                 return [self._results(segment, span, (), extra, is_final=True, speech_final=True)]
             case SpeechStarted(segment, start) if self._listening.vad_events:
                 where = [segment.channel, self._channels]
-                return [{"type": "SpeechStarted", "channel": where, "timestamp": _seconds(start)}]
+                return [{"type": "SpeechStarted", "channel": where, "timestamp": seconds(start)}]
             case KeywordsApplied():
                 return self._keywords(event)
             case LineWarning():
@@ -226,13 +225,13 @@ class DeepgramResponses:
         return {
             "type": "Results",
             "channel_index": [segment.channel, self._channels],
-            "start": _seconds(span.start),
-            "duration": _seconds(span.end - span.start),
+            "start": seconds(span.start),
+            "duration": seconds(span.end - span.start),
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": from_finalize,
             "channel": {
-                "alternatives": [_alternative(span, words, self._speaker(segment))],
+                "alternatives": [alternative(span, words, self._speaker(segment))],
                 **self._hits(span, words),
             },
             "metadata": self._about(engine),
@@ -268,7 +267,7 @@ class DeepgramResponses:
             "transaction_key": "deprecated",
             "request_id": self.request_id,
             "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "duration": _seconds(ended.duration),
+            "duration": seconds(ended.duration),
             "channels": self._channels,
             **self._labels(),
             "x": {
@@ -278,55 +277,6 @@ class DeepgramResponses:
         }
 
 
-def keyterm_notices(applied: KeywordsApplied) -> list[Notice]:
-    """Notices about rejected terms, each with its reason, and a summary of the terms in use."""
-    if not applied.rejected:
-        return []
-    rejected = [
-        Notice("keyterm", "rejected", reason) for reason in applied.rejected[:_MOST_TERMS_NAMED]
-    ]
-    in_use = ", ".join(applied.accepted[:_MOST_TERMS_NAMED]) or "none"
-    summary = f"{len(applied.rejected)} not used; {len(applied.accepted)} in use: {in_use}"
-    return [*rejected, Notice("keyterm", "in_use", summary)]
-
-
-def line_notice(warning: LineWarning) -> Notice:
-    """The notice about a fault in a channel's audio, and what to check."""
-    return Notice(
-        "audio",
-        warning.fault.value,
-        f"channel {warning.channel}, {warning.measured:g} {warning.unit}: {warning.check}",
-    )
-
-
 def _warning(notice: Notice) -> Answer:
     """A notice in the form of Deepgram's own warnings on pre-recorded audio."""
     return {"parameter": notice.parameter, "type": notice.kind, "message": notice.message}
-
-
-def _alternative(span: Span, words: Sequence[Word], speaker: Answer) -> Answer:
-    spread = timed(words, span)
-    return {
-        "transcript": " ".join(word.text for word in words),
-        "confidence": round(mean_confidence(spread), 4),
-        "words": [
-            {
-                "word": _bare(word.text),
-                "start": _seconds(word.start),
-                "end": _seconds(word.end),
-                "confidence": word.confidence,
-                "punctuated_word": word.text,
-                **speaker,
-            }
-            for word in spread
-        ],
-    }
-
-
-def _seconds(samples: int) -> float:
-    return round(to_seconds(samples), 3)
-
-
-def _bare(word: str) -> str:
-    """A word as in Deepgram's field `word`: lower case, without punctuation around it."""
-    return word.strip('.,;:!?¿¡"“”()[]…').lower() or word

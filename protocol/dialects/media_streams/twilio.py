@@ -97,6 +97,7 @@ class MediaStreams:
             json_fields.call_id(start, self._vendor.call_id),
             tuple(call_params.roles[track] for track in tracks),
             rate,
+            audio[0].encoding,
             warnings=asked.warnings,
             expected=self._vendor.call_id,
         )

@@ -112,6 +112,7 @@ class OpenAI:
             call_id=asked.call_id,
             roles=(call_parameters.role_of(self._request.query),),
             rate=audio.format.rate,
+            encoding=audio.encoding,
             config=CallConfig(
                 language=update.language or asked.config.language,
                 keywords=Keywords(keywords.terms),

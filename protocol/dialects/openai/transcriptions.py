@@ -6,7 +6,7 @@ A recording is played into Deepgram's live dialect; `LiveResults` takes its mess
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...bridge_events import DialectError
 from ...calls.call import language as language_code
 from ...calls.keywords import split
 from ...clock import cue_time
-from ...outgoing.webhooks import Secret, SecretError
+from ...outgoing.webhooks import Callback, Secret, SecretError
 from ...plain_text import plain, without_arrow
 from ..base import Request
 from ..deepgram.live_results import LiveResults, best_of, text_of
@@ -34,14 +34,6 @@ _NAMES = {
     "ja": "japanese",
 }
 """Names that `verbose_json` has for languages; others are given as their code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """Whom to tell the end of a job, and the secret that signs it."""
-
-    url: str
-    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

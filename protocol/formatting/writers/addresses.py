@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ...numbers.languages import lexicon_of
 from ...redaction.segment.address_words import AT, SEPARATORS, TLDS
-from ..items import Item, Said
+from ..items import Item, SegmentWords
 from ..vocabulary import SLASHES
 
 _LONGEST = 20
@@ -20,7 +20,7 @@ class _Part:
     end: int
 
 
-def address(said: Said, place: int) -> Item | None:
+def address(said: SegmentWords, place: int) -> Item | None:
     """An address that begins with the word at `place`."""
     name = _dotted(said, place)
     if name is None:
@@ -38,13 +38,13 @@ def address(said: Said, place: int) -> Item | None:
     return said.item(text + path, place, last)
 
 
-def may_have_address(said: Said) -> bool:
+def may_have_address(said: SegmentWords) -> bool:
     """Whether a spoken dot is among the words: no address is without one."""
     dots = [phrase[0] for phrase, sign in SEPARATORS.get(said.language, ()) if sign == "."]
     return any(dot in said.plain for dot in dots)
 
 
-def _dotted(said: Said, place: int) -> _Part | None:
+def _dotted(said: SegmentWords, place: int) -> _Part | None:
     """Parts that are joined by spoken signs."""
     part = _part(said, place)
     if part is None:
@@ -59,13 +59,13 @@ def _dotted(said: Said, place: int) -> _Part | None:
     return _Part(text, end)
 
 
-def _sign(said: Said, place: int) -> tuple[tuple[str, ...], str] | None:
+def _sign(said: SegmentWords, place: int) -> tuple[tuple[str, ...], str] | None:
     return next(
         (one for one in SEPARATORS.get(said.language, ()) if said.follows(place, one[0])), None
     )
 
 
-def _part(said: Said, place: int) -> _Part | None:
+def _part(said: SegmentWords, place: int) -> _Part | None:
     """A word, spelled letters, or digits, and digits that follow it."""
     word = said.word(place)
     many = lexicon_of(said.language).repeats.get(word, 0)
@@ -85,7 +85,7 @@ def _part(said: Said, place: int) -> _Part | None:
     return _Part(word, end)
 
 
-def _path(said: Said, place: int) -> Iterator[str]:
+def _path(said: SegmentWords, place: int) -> Iterator[str]:
     """`slash help` behind a domain: each slash with its word."""
     slashes = SLASHES.get(said.language, frozenset[str]())
     while (

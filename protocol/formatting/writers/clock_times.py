@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..items import Item, Number, Said
+from ..items import Item, Number, SegmentWords
 from ..vocabulary import BEFORE_TIME, CENTS, CURRENCIES, DURATIONS, HOURS, PERCENT, UNITS
 from .dates import is_month
 
@@ -12,7 +12,7 @@ _LONGEST = 3
 _HALVES = {"am": "am", "pm": "pm"}
 
 
-def clock_time(said: Said, place: int) -> Item | None:
+def clock_time(said: SegmentWords, place: int) -> Item | None:
     """A time whose hour begins with the word at `place`."""
     run = said.run(place, _LONGEST + 1)
     if not run or run[0].is_fixed or not 0 <= run[0].value <= 24 or len(run[0].digits) > 2:
@@ -22,7 +22,7 @@ def clock_time(said: Said, place: int) -> Item | None:
     return _with_word(said, run[0]) or _after_cue(said, run)
 
 
-def _english(said: Said, run: Sequence[Number]) -> Item | None:
+def _english(said: SegmentWords, run: Sequence[Number]) -> Item | None:
     hour, last = run[0].value, run[-1].last
     minutes = "".join(one.digits for one in run[1:])
     behind = said.next(last)
@@ -43,7 +43,7 @@ def _is_minute(digits: str) -> bool:
     return not digits or (len(digits) == 2 and int(digits) < 60)
 
 
-def _with_word(said: Said, hour: Number) -> Item | None:
+def _with_word(said: SegmentWords, hour: Number) -> Item | None:
     """Hour, the word for hours, and perhaps minutes."""
     word = said.next(hour.last)
     if word < 0 or said.word(word) not in HOURS.get(said.language, ()):
@@ -56,7 +56,7 @@ def _with_word(said: Said, hour: Number) -> Item | None:
     return said.item(f"{hour.value} {_bare(said, word)}", hour.first, word)
 
 
-def _bare(said: Said, place: int) -> str:
+def _bare(said: SegmentWords, place: int) -> str:
     sign = said.sign(place)
     return said.words[place].removesuffix(sign) if sign else said.words[place]
 
@@ -75,7 +75,7 @@ def _written(language: str, hour: int, minutes: int) -> str:
             return f"{hour}:{minutes:02}"
 
 
-def _after_cue(said: Said, run: Sequence[Number]) -> Item | None:
+def _after_cue(said: SegmentWords, run: Sequence[Number]) -> Item | None:
     """`at eight thirty`, `a las ocho y diez`: a time without a word for it."""
     cues, joiners = BEFORE_TIME.get(said.language, ((), frozenset[str]()))
     hour = run[0]
@@ -104,7 +104,7 @@ def _after_cue(said: Said, run: Sequence[Number]) -> Item | None:
     return said.item(str(hour.value), hour.first, last) if is_plain else None
 
 
-def _is_other(said: Said, last: int) -> bool:
+def _is_other(said: SegmentWords, last: int) -> bool:
     """Whether the word behind says that the number is no time."""
     behind = said.next(last)
     if behind < 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ...numbers.languages import lexicon_of
 from ...redaction.segment.iban import ibans
 from ...redaction.segment.spelled import ICAO, characters
-from ..items import SIGNS_AFTER, Item, Said
+from ..items import SIGNS_AFTER, Item, SegmentWords
 from ..vocabulary import AS_IN, LETTER_NAMES, SPELLING, WORDS_OF_A_LETTER
 
 _LONGEST = 40
@@ -33,7 +33,7 @@ class _Part:
     """With a word for it: `B as in bravo`."""
 
 
-def code(said: Said, place: int) -> Item | None:
+def code(said: SegmentWords, place: int) -> Item | None:
     """An order code or a spelled name that begins with the letter at `place`."""
     first = _letter(said, place)
     if first is None or not first.sure:
@@ -46,7 +46,7 @@ def code(said: Said, place: int) -> Item | None:
     return said.item("".join(part.text for part in parts), place, parts[-1].last)
 
 
-def _parts(said: Said, first: _Part) -> list[_Part]:
+def _parts(said: SegmentWords, first: _Part) -> list[_Part]:
     parts = [first]
     while len(parts) < _LONGEST:
         last = parts[-1].last
@@ -68,7 +68,7 @@ def _is_code(parts: Sequence[_Part]) -> bool:
     return len(letters) > 1 or digits != "1"
 
 
-def _letter(said: Said, place: int) -> _Part | None:
+def _letter(said: SegmentWords, place: int) -> _Part | None:
     """The letter at `place`, with the word that explains it."""
     word = said.word(place)
     if (many := lexicon_of(said.language).repeats.get(word)) and not said.is_closed(place):
@@ -80,7 +80,7 @@ def _letter(said: Said, place: int) -> _Part | None:
     return _single(said, place)
 
 
-def _single(said: Said, place: int) -> _Part | None:
+def _single(said: SegmentWords, place: int) -> _Part | None:
     """A letter that is said once."""
     word, text = said.word(place), _text_of(said, place)
     if not text:
@@ -92,7 +92,7 @@ def _single(said: Said, place: int) -> _Part | None:
     return _Part(text, place, sure=_is_sure(said, place, word), named=is_named)
 
 
-def _text_of(said: Said, place: int) -> str:
+def _text_of(said: SegmentWords, place: int) -> str:
     word = said.word(place)
     if len(word) == 1 and word.isascii() and word.isalpha():
         is_bare = len(said.words[place].rstrip(SIGNS_AFTER)) == 1
@@ -101,7 +101,7 @@ def _text_of(said: Said, place: int) -> str:
     return next((names[word] for names in known if word in names), "")
 
 
-def _is_sure(said: Said, place: int, word: str) -> bool:
+def _is_sure(said: SegmentWords, place: int, word: str) -> bool:
     """Whether a letter is neither a word nor a unit: a capital inside a sentence, or no word of the language."""
     if place > 0 and said.words[place - 1][-1:].isdigit():
         return False
@@ -112,7 +112,7 @@ def _is_sure(said: Said, place: int, word: str) -> bool:
     return is_capital and not is_first
 
 
-def _explained(said: Said, place: int, letter: str) -> int | None:
+def _explained(said: SegmentWords, place: int, letter: str) -> int | None:
     """The last word of `for November` behind the letter at `place`; None if there is none."""
     behind = said.next(place)
     if behind < 0:
@@ -124,12 +124,12 @@ def _explained(said: Said, place: int, letter: str) -> int | None:
     return None
 
 
-def _number(said: Said, place: int) -> _Part | None:
+def _number(said: SegmentWords, place: int) -> _Part | None:
     number = said.cardinal(place)
     return _Part(number.digits, number.last) if number else None
 
 
-def accounts(said: Said) -> dict[int, Item]:
+def accounts(said: SegmentWords) -> dict[int, Item]:
     """The IBANs of a segment, in groups of four, by their first word."""
     if sum(len(atom.digits) for atom in said.atoms) < _FEWEST_DIGITS:
         return {}

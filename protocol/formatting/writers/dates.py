@@ -1,7 +1,7 @@
 """Writes dates: `march twelfth nineteen eighty four` is March 12, 1984."""
 
 from ...numbers.months import MONTHS_OF
-from ..items import Item, Number, Said
+from ..items import Item, Number, SegmentWords
 from .singles import ordinal_text
 
 _LONGEST_YEAR = 3
@@ -12,7 +12,7 @@ _UNSURE = frozenset({"may", "march"})
 """English months that are other words too."""
 
 
-def date(said: Said, place: int) -> Item | None:
+def date(said: SegmentWords, place: int) -> Item | None:
     """A day and month, a month and year, or all of them, beginning with the word at `place`."""
     if is_month(said, place):
         return _month_first(said, place)
@@ -35,19 +35,19 @@ _LINKS = {"en": ("of",), "es": ("de",), "pt": ("de",)}
 """The words between day and month, and month and year."""
 
 
-def is_month(said: Said, place: int) -> bool:
+def is_month(said: SegmentWords, place: int) -> bool:
     """Whether the word at `place` is the name of a month."""
     return said.word(place) in MONTHS_OF.get(said.language, ())
 
 
-def _is_behind_number(said: Said, place: int) -> bool:
+def _is_behind_number(said: SegmentWords, place: int) -> bool:
     """Whether another number ends right before the word at `place`."""
     if place == 0 or said.is_closed(place - 1):
         return False
     return place - 1 in said.ends or said.words[place - 1][0].isdigit()
 
 
-def _day_at(said: Said, place: int) -> Number | None:
+def _day_at(said: SegmentWords, place: int) -> Number | None:
     """The number of a day: one number, or two digits (`one eight`)."""
     number, run = said.numbers.get(place), said.run(place, most=3)
     if len(run) == 2 and len(run[0].digits) == len(run[1].digits) == 1:
@@ -57,12 +57,12 @@ def _day_at(said: Said, place: int) -> Number | None:
     return number if is_day else None
 
 
-def _is_day(said: Said, number: Number) -> bool:
+def _is_day(said: SegmentWords, number: Number) -> bool:
     """Whether a day is written with this ordinal: some languages have only the first one."""
     return not number.is_ordinal or number.value == 1 or said.language in ("en", "de", "nl")
 
 
-def _day(number: Number, said: Said, linked: bool) -> str:  # noqa: FBT001  # of one caller
+def _day(number: Number, said: SegmentWords, linked: bool) -> str:  # noqa: FBT001  # of one caller
     is_first = number.is_ordinal and number.value == 1
     match said.language:
         case "en":
@@ -75,7 +75,7 @@ def _day(number: Number, said: Said, linked: bool) -> str:  # noqa: FBT001  # of
             return str(number.value)
 
 
-def _month_first(said: Said, place: int) -> Item | None:
+def _month_first(said: SegmentWords, place: int) -> Item | None:
     """English dates, and month and year in every language."""
     behind = said.next(place)
     number = _day_at(said, behind) if behind > 0 else None
@@ -93,7 +93,7 @@ def _month_first(said: Said, place: int) -> Item | None:
     return item if item and item.last > place else None
 
 
-def _is_year(said: Said, place: int) -> bool:
+def _is_year(said: SegmentWords, place: int) -> bool:
     year = _year(said, place)
     return (
         year is not None
@@ -102,7 +102,7 @@ def _is_year(said: Said, place: int) -> bool:
     )
 
 
-def _with_year(said: Said, first: int, day: str, month: int) -> Item:
+def _with_year(said: SegmentWords, first: int, day: str, month: int) -> Item:
     name, behind = _named(said, month), said.next(month)
     link = behind > 0 and said.language in ("es", "pt") and said.word(behind) == "de"
     year = _year(said, said.next(behind) if link else behind)
@@ -112,7 +112,7 @@ def _with_year(said: Said, first: int, day: str, month: int) -> Item:
     return said.item(f"{day}{name}{between}{year[0]}", first, year[1])
 
 
-def _year(said: Said, place: int, comma: int = -2) -> tuple[str, int] | None:
+def _year(said: SegmentWords, place: int, comma: int = -2) -> tuple[str, int] | None:
     """The year whose first word is at `place`, or behind a comma at the word `comma`, and its last word."""
     if place < 0 and comma >= 0 and said.sign(comma) == ",":
         place = comma + 1
@@ -124,7 +124,7 @@ def _year(said: Said, place: int, comma: int = -2) -> tuple[str, int] | None:
     return None
 
 
-def _named(said: Said, place: int) -> str:
+def _named(said: SegmentWords, place: int) -> str:
     """The month as it is written."""
     sign = said.sign(place)
     name = said.words[place].removesuffix(sign) if sign else said.words[place]

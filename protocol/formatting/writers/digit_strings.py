@@ -6,7 +6,7 @@ from itertools import pairwise
 import phonenumbers
 
 from ...redaction.segment.card_numbers import is_card_number
-from ..items import Item, Number, Said
+from ..items import Item, Number, SegmentWords
 from ..vocabulary import COUNTRIES, PLUS, WITH_ZERO
 
 _SHORTEST, _LONGEST = 8, 15
@@ -18,7 +18,7 @@ _SINGLES = 4
 _AMEX = 15
 
 
-def digit_string(said: Said, place: int) -> Item | None:
+def digit_string(said: SegmentWords, place: int) -> Item | None:
     """The digits from the word at `place` on, as one string."""
     if abroad := _international(said, place):
         return abroad
@@ -34,7 +34,7 @@ def digit_string(said: Said, place: int) -> Item | None:
     )
 
 
-def _known(said: Said, run: Sequence[Number]) -> Item | None:
+def _known(said: SegmentWords, run: Sequence[Number]) -> Item | None:
     """A card or telephone number, in its groups."""
     digits = "".join(one.digits for one in run)
     is_string = len(run) > 1 or run[0].is_fixed
@@ -42,7 +42,7 @@ def _known(said: Said, run: Sequence[Number]) -> Item | None:
     return said.item(text, run[0].first, run[-1].last) if text else None
 
 
-def _joined(said: Said, run: Sequence[Number]) -> Item | None:
+def _joined(said: SegmentWords, run: Sequence[Number]) -> Item | None:
     """The digits up to a group that the engine wrote."""
     count = next((at for at, one in enumerate(run) if one.is_fixed), len(run))
     if count == 0 and "-" in said.words[run[0].first]:
@@ -53,7 +53,7 @@ def _joined(said: Said, run: Sequence[Number]) -> Item | None:
     return said.item("".join(one.digits for one in part), part[0].first, part[-1].last)
 
 
-def _is_spelled(said: Said, number: Number) -> bool:
+def _is_spelled(said: SegmentWords, number: Number) -> bool:
     """`1-2-3-4` as one word."""
     return (
         not number.is_fixed
@@ -63,7 +63,7 @@ def _is_spelled(said: Said, number: Number) -> bool:
     )
 
 
-def _listed(said: Said, place: int) -> Item | None:
+def _listed(said: SegmentWords, place: int) -> Item | None:
     """`one, two, three, four`: single digits, each with a comma behind it."""
     found: list[Number] = []
     while (
@@ -78,7 +78,7 @@ def _listed(said: Said, place: int) -> Item | None:
     return said.item("".join(one.digits for one in found), found[0].first, found[-1].last)
 
 
-def _international(said: Said, place: int) -> Item | None:
+def _international(said: SegmentWords, place: int) -> Item | None:
     """`plus forty nine ...`, or `+49` and the rest."""
     code = said.words[place][1:] if said.words[place][0] == "+" else ""
     is_spoken = said.word(place) == PLUS.get(said.language) and not said.is_closed(place)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...numbers.lexicon import Phrase
-from ..items import Item, Number, Said
+from ..items import Item, Number, SegmentWords
 from ..vocabulary import (
     CENTS,
     CENTS_JOINERS,
@@ -43,7 +43,7 @@ class Quantity:
         return f"{self.text} {self.million}" if self.million else self.text
 
 
-def quantity(said: Said, place: int) -> Item | None:
+def quantity(said: SegmentWords, place: int) -> Item | None:
     """An amount, a percentage, a measure, a decimal or millions, beginning with the word at `place`."""
     found = read(said, place)
     if found is None or not said.language:
@@ -59,7 +59,7 @@ def quantity(said: Said, place: int) -> Item | None:
     return said.item(found.whole, found.first, found.last) if is_more else None
 
 
-def read(said: Said, place: int) -> Quantity | None:
+def read(said: SegmentWords, place: int) -> Quantity | None:
     """The number that begins with the word at `place`, with sign, fraction and millions."""
     minus, start = "", place
     if said.word(place) == MINUS.get(said.language) and not said.is_closed(place):
@@ -98,13 +98,13 @@ def grouped(number: Number, language: str) -> str:
     return f"{number.value:,}".replace(",", sign) if sign else number.digits
 
 
-def _million(said: Said, number: Number) -> str:
+def _million(said: SegmentWords, number: Number) -> str:
     """The word for millions, if the number ends with it."""
     is_whole = number.first < number.last and number.value and number.value % _MILLION == 0
     return said.words[number.last].rstrip(".,;:!?…") if is_whole and not number.is_fixed else ""
 
 
-def _decimal(said: Said, run: Sequence[Number]) -> tuple[str, int, str]:
+def _decimal(said: SegmentWords, run: Sequence[Number]) -> tuple[str, int, str]:
     """Whole, point and fraction, the last word, and the word for millions; empty if there is no fraction."""
     word, sign = POINTS.get(said.language, ("", ""))
     text, last, million = "".join(one.digits for one in run), run[-1].last, ""
@@ -124,7 +124,7 @@ def _decimal(said: Said, run: Sequence[Number]) -> tuple[str, int, str]:
     return (text, last, million) if parts > 1 else ("", last, "")
 
 
-def _money(said: Said, found: Quantity, behind: int) -> Item | None:
+def _money(said: SegmentWords, found: Quantity, behind: int) -> Item | None:
     sign = CURRENCIES.get(said.word(behind))
     if not sign:
         return None
@@ -142,7 +142,7 @@ def _amount(language: str, sign: str, text: str, million: str) -> str:
     return f"{sign} {number}" if language == "nl" or sign == "R$" else f"{number} {sign}"
 
 
-def _cents(said: Said, currency: int) -> tuple[int, int] | None:
+def _cents(said: SegmentWords, currency: int) -> tuple[int, int] | None:
     """The cents behind the word for a currency, and their last word."""
     place = said.next(currency)
     joiners, is_named = CENTS_JOINERS.get(said.language, (frozenset[str](), True))
@@ -158,17 +158,21 @@ def _cents(said: Said, currency: int) -> tuple[int, int] | None:
     return run[0].value, run[0].last
 
 
-def _percent(said: Said, found: Quantity, behind: int) -> Item | None:
+def _percent(said: SegmentWords, found: Quantity, behind: int) -> Item | None:
     space = " " if said.language in SPACED_PERCENT else ""
     return _with(said, found, behind, ((one, "%") for one in PERCENT.get(said.language, ())), space)
 
 
-def _unit(said: Said, found: Quantity, behind: int) -> Item | None:
+def _unit(said: SegmentWords, found: Quantity, behind: int) -> Item | None:
     return _with(said, found, behind, UNITS.get(said.language, ()), " ")
 
 
 def _with(
-    said: Said, found: Quantity, behind: int, units: Iterable[tuple[Phrase, str]], space: str
+    said: SegmentWords,
+    found: Quantity,
+    behind: int,
+    units: Iterable[tuple[Phrase, str]],
+    space: str,
 ) -> Item | None:
     """The quantity with the symbol for the phrase behind it."""
     for phrase, symbol in units:

@@ -1,12 +1,12 @@
 """Writes numbers that nothing else belongs to: digits from 10 on, and ordinals."""
 
-from ..items import Item, Number, Said
+from ..items import Item, Number, SegmentWords
 from .quantities import grouped
 
 _LEAST = 10
 
 
-def single(said: Said, place: int) -> Item | None:
+def single(said: SegmentWords, place: int) -> Item | None:
     """A number from 10 on as digits."""
     number = said.numbers.get(place)
     if number is None or number.is_fixed:
@@ -19,7 +19,7 @@ def single(said: Said, place: int) -> Item | None:
     return said.item(text, number.first, number.last) if text else None
 
 
-def ordinal_text(said: Said, number: Number) -> str:
+def ordinal_text(said: SegmentWords, number: Number) -> str:
     """An ordinal with the ending that its language writes."""
     is_feminine = said.word(number.last).endswith("a")
     match said.language:

@@ -23,6 +23,7 @@ LEXICON = Lexicon(
     articles=words("die der das"),
     fillers=words(
         "ah ahm eh ehm hm also dann ja okay ok und strich bindestrich leerzeichen genau bitte noch weiter danach"
+        " punkt"
     ),
     corrections=words("nein sorry moment quatsch stop stopp falsch entschuldigung korrektur doch ich meine halt"),
     negations=words("nicht statt"),

@@ -20,7 +20,7 @@ LEXICON = Lexicon(
     times=words("times"),
     fillers=words(
         "uh um er erm ah eh hmm hm mm so then okay ok and dash hyphen space slash right yeah yes well like please"
-        " next followed by it's its"
+        " next followed by it's its dot point"
     ),
     corrections=words(
         "no sorry wait actually rather correction oops scratch mean i i'm pardon make that"

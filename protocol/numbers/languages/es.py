@@ -31,7 +31,7 @@ LEXICON = Lexicon(
     times=words("veces"),
     articles=words("el la"),
     fillers=words(
-        "eh em este ah mm pues entonces si vale ok y guion espacio luego bueno despues por favor"
+        "eh em este ah mm pues entonces si vale ok y guion espacio luego bueno despues por favor punto"
     ),
     corrections=words("no perdon espera espere disculpe digo mejor dicho perdona quiero decir"),
     negations=words(""),

@@ -20,6 +20,7 @@ LEXICON = Lexicon(
     articles=words("le la les"),
     fillers=words(
         "euh heu hum ah alors puis ensuite oui ok d'accord et tiret espace voila donc bon apres s'il vous plait"
+        " point"
     ),
     corrections=words("non pardon attendez desole desolee plutot erreur excusez je veux dire moi"),
     negations=words("pas"),

@@ -19,7 +19,7 @@ LEXICON = Lexicon(
     times=words("volte"),
     articles=words("lo la il"),
     fillers=words(
-        "eh ehm ah uh allora poi si ok e ed trattino spazio bene dunque dopo per favore ecco quindi va"
+        "eh ehm ah uh allora poi si ok e ed trattino spazio bene dunque dopo per favore ecco quindi va punto"
     ),
     corrections=words("no scusi scusa aspetti aspetta anzi errore pardon voglio dire volevo"),
     negations=words("non"),

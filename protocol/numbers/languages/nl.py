@@ -20,7 +20,7 @@ LEXICON = Lexicon(
     times=words("keer maal"),
     articles=words("de het een"),
     fillers=words(
-        "eh ehm uh uhm hm dus dan ja oke ok en streepje spatie precies alstublieft nog verder daarna"
+        "eh ehm uh uhm hm dus dan ja oke ok en streepje spatie precies alstublieft nog verder daarna punt"
     ),
     corrections=words("nee sorry wacht fout pardon correctie ik bedoel"),
     negations=words("niet"),

@@ -26,7 +26,7 @@ LEXICON = Lexicon(
     times=words("vezes"),
     articles=words("o a"),
     fillers=words(
-        "eh ah hum ha entao depois sim ok certo e hifen traco espaco bom ta por favor ai"
+        "eh ah hum ha entao depois sim ok certo e hifen traco espaco bom ta por favor ai ponto"
     ),
     corrections=words("nao desculpe desculpa espera espere alias perdao digo quero dizer"),
     negations=words(""),

@@ -92,7 +92,7 @@ _PHRASES: dict[Topic, str] = {
         finit par, terminant par, ultimos cuatro, ultimos 4, termina en, terminada en, acaba en, ultimos
         quatro, termina em, final, ultime quattro, ultime 4, finisce con, finisce per, termina con, laatste
         vier, laatste 4, eindigt op, eindigend op""",
-    Topic.IBAN: "iban, i b a n, international bank account",
+    Topic.IBAN: "iban, i b a n, i ban, ibon, ibann, international bank account",
     Topic.ACCOUNT: """
         account number, bank account, sort code, routing number, checking account, savings account,
         kontonummer, bankleitzahl, konto, numero de compte, compte bancaire, numero de cuenta, cuenta

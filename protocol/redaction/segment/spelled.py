@@ -36,7 +36,7 @@ def stretches(tokens: Sequence[Token], numbers: Sequence[Atom], language: str) -
         elif not is_glue((tokens[at],), language):
             stretches.append([])
         at += 1
-    return [one for one in stretches if len(one) >= 3]
+    return [one for one in stretches if len(one) >= 2]
 
 
 def characters(tokens: Sequence[Token], numbers: Sequence[Atom], language: str, first: int) -> str:

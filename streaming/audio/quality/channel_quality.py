@@ -59,6 +59,11 @@ class ChannelQuality:
         """The fault that makes the audio useless for recognition; None if there is none."""
         return self._monitor.misread(self._number)
 
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """The levels of the channel, as `QualityMonitor.levels`."""
+        return self._monitor.levels(self._number)
+
     def forget_segment(self) -> None:
         """A new segmenter begins: no segment is open."""
         self._speech_from = None

@@ -16,7 +16,7 @@ from protocol.clock import CALL_RATE, from_rate
 from protocol.events import Fault, LineWarning, Span
 
 from .arrival_rate import ArrivalRate
-from .block_stats import BLOCK, measure
+from .block_stats import BLOCK, SILENT_DBFS, measure
 from .fault_detector import FaultDetector
 from .remedies import ADVICE, CERTAIN, ENCODINGS, UNITS
 
@@ -65,6 +65,12 @@ class _Line:
 
     misrated: bool = False
     """Whether arrival speed and spectrum both showed a wrong declared rate; reset when the speed is right."""
+
+    level: float | None = None
+    """Level of the loudest tick of the block that was measured last, in dBFS; None before the first block."""
+
+    loudest: float = SILENT_DBFS
+    """Level of the loudest tick so far, in dBFS."""
 
     active: dict[Fault, int] = field(default_factory=dict)
     """Where each fault was last seen, on the call clock."""
@@ -181,6 +187,11 @@ class QualityMonitor:
             for line in self._lines
         )
 
+    def levels(self, channel: int) -> tuple[float, float] | None:
+        """Return the loudest tick of the last measured block, and of all, in dBFS; None before the first."""
+        line = self._lines[channel]
+        return None if line.level is None else (line.level, line.loudest)
+
     def misread(self, channel: int) -> Fault | None:
         """Return the fault because of which the channel's current audio is misread; None if it is not."""
         line = self._lines[channel]
@@ -202,6 +213,7 @@ class QualityMonitor:
         line, end = self._lines[channel], at + BLOCK
         block = measure(at, pcm, self._rate)
         line.watch.see(block, speaking=speaking)
+        line.level, line.loudest = block.loudest, max(line.loudest, block.loudest)
         line.active = {one: seen for one, seen in line.active.items() if end - seen <= _GONE}
         warnings: list[LineWarning] = []
         for fault, measured in line.watch.faults():

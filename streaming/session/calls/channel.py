@@ -21,6 +21,7 @@ from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
 from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from ...audio.vad_batcher import VadBatcher
+from ...audio_writer import CallAudio
 from ...call.call import Call
 from .channel_origin import ChannelOrigin
 
@@ -42,11 +43,12 @@ class Channel:
         origin: ChannelOrigin,
         quality_monitor: QualityMonitor,
         clock: Callable[[], float] = time.monotonic,
+        audio: CallAudio | None = None,
     ) -> None:
         """
         `rate`: sample rate of the bridge, in Hz; `quality_monitor`: shared by all channels of the call.
 
-        `clock` returns monotonic seconds, for the arrival times of audio.
+        `clock` returns monotonic seconds, for the arrival times of audio.  `audio`: None if it is not kept.
         """
         self._number = number
         self._rate = rate
@@ -61,6 +63,7 @@ class Channel:
         self._call = call
         self._quality = ChannelQuality(quality_monitor, number, rate)
         self._clock = clock
+        self._audio = audio
         self._replay = Replay(internal_rate(rate))
         self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
@@ -92,6 +95,11 @@ class Channel:
         """How many samples of the channel went to each account."""
         before, since = astuple(self._origin.totals), astuple(self.segmenter.totals)
         return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
+
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """The levels of the bridge's audio, as `QualityMonitor.levels`."""
+        return self._quality.levels
 
     def attach(self, wake: Callable[[], None]) -> None:
         """Set the function that is called when the call has something to write."""
@@ -219,6 +227,8 @@ class Channel:
         self._place(self._jitter_buffer.flush())
         self._report_withheld()
         self.finalize()
+        if self._audio is not None:
+            self._audio.flush(self._number)
 
     def _place(
         self,
@@ -245,6 +255,8 @@ class Channel:
             return
         start = self._converter.given - len(pcm)
         self._replay.add(ReceivedAudio(start, pcm))
+        if self._audio is not None:
+            self._audio.add(self._number, start, pcm)
         self.dtmf_detector.add(start, pcm)
         if self._call.holds_keys:
             self._call.listen(self._number, start // self._scale)

@@ -85,7 +85,7 @@ def test_what_we_say_is_what_asterisk_understands() -> None:
 def test_the_first_sound_opens_the_call_under_its_uuid() -> None:
     opened, audio = connection().receive(SOUND)
 
-    assert opened == CallOpened(str(OWN), (Role.MIXED,), rate=8_000)
+    assert opened == CallOpened(str(OWN), (Role.MIXED,), rate=8_000, encoding="l16")
     assert isinstance(audio, AudioReceived)
     assert audio.pcm.tolist() == PCM.tolist()
 

@@ -138,6 +138,37 @@ def test_linear_audio_of_any_rate_is_received_sample_by_sample(name: str, rate: 
     assert pcm.tolist() == WAVE.tolist()
 
 
+def sent_by_vendor(encoding: str) -> list[Message]:
+    _, messages = LINEAR["telnyx"]
+    start, media = messages(8_000, bytes(160))
+    return [str(start).replace("L16", encoding), media]
+
+
+@pytest.mark.parametrize(
+    ("url", "messages", "encoding"),
+    [
+        *((url, messages(8_000, bytes(320)), "l16") for url, messages in LINEAR.values()),
+        ("/v1/calls", ['{"type":"start"}'], "mulaw"),
+        ("/v1/calls", ['{"type":"start","encoding":"pcma"}'], "alaw"),
+        ("/v1/listen?encoding=mulaw&sample_rate=8000", [bytes(160)], "mulaw"),
+        ("/telnyx", sent_by_vendor("PCMU"), "mulaw"),
+        ("/telnyx", sent_by_vendor("G722"), "g722"),
+        ("/asterisk", ["MEDIA_START connection_id:x channel_id:c-1.1 format:alaw"], "alaw"),
+    ],
+)
+def test_the_call_tells_the_encoding_of_its_bridge(
+    url: str, messages: list[Message], encoding: str
+) -> None:
+    if encoding == "g722":
+        pytest.importorskip("av")
+    bridge = dialect(url.replace("RATE", "8000"))
+
+    events = [event for message in messages for event in received(bridge, message)]
+
+    opened = next(event for event in events if isinstance(event, CallOpened))
+    assert opened.encoding == encoding
+
+
 @pytest.mark.parametrize("rate", [7_999, 48_001, 96_000])
 @pytest.mark.parametrize("name", LINEAR)
 def test_a_rate_outside_is_refused_with_what_is_taken(name: str, rate: int) -> None:

@@ -31,6 +31,7 @@ ALL = Policy(frozenset(DataKind) - {DataKind.NUMBER})
         ("en", "born 4 July 1982 and the order number is 4711", "born [DATE_OF_BIRTH] and the order number is 4711"),
         ("en", "my passport is K 1 2 3 4 5 6 7", "my passport is [NATIONAL_ID]"),
         ("en", "national insurance number QQ 12 34 56 C", "national insurance number [NATIONAL_ID]"),
+        ("pt", "meu CPF é um dois três ponto quatro cinco seis ponto sete oito nove traço zero nove", "meu CPF [NATIONAL_ID]"),
         ("it", "il codice fiscale RSS MRA 80 A01 H501 U", "il codice fiscale [NATIONAL_ID]"),
     ],
 )  # fmt: skip
@@ -69,6 +70,18 @@ def test_a_partial_shows_no_address_that_is_still_open(words: str, left: str) ->
 
 
 @pytest.mark.parametrize(
+    ("language", "question", "answer"),
+    [
+        ("de", "und gültig bis", "neunter siebenundzwanzig"),
+        ("en", "the expiry date please", "ninth of twenty seven"),
+        ("es", "la fecha de caducidad", "septiembre del veintisiete"),
+    ],
+)
+def test_an_expiry_date_keeps_no_ordinal(language: str, question: str, answer: str) -> None:
+    assert shown([(1, question), (0, answer)], language)[1] == "[EXPIRY]"
+
+
+@pytest.mark.parametrize(
     ("language", "question"),
     [("it", "e il codice dietro"), ("pt", "o código de trás"), ("nl", "de code achterop")],
 )
@@ -76,3 +89,8 @@ def test_words_for_the_back_of_the_card_ask_for_the_code(language: str, question
     policy = Policy(frozenset({DataKind.SECURITY_CODE}))
 
     assert shown([(1, question), (0, "721")], language, policy) == [question, "[SECURITY_CODE]"]
+
+
+@pytest.mark.parametrize("said", ["GB29 NWBK 6016 1331 9268 19", "DE89370400440532013000"])
+def test_an_iban_is_no_card_number(said: str) -> None:
+    assert shown([(0, said)], "en", CARD_DATA_POLICY) == [said]

@@ -156,7 +156,7 @@ def test_answers_in_parts() -> None:
         (0, "two seven"),
     ]
 
-    assert shown(lines)[1::2] == ["[EXPIRY] of [EXPIRY]", "[SECURITY_CODE]"]
+    assert shown(lines)[1::2] == ["[EXPIRY]", "[SECURITY_CODE]"]
     assert shown(lines)[4] == "[SECURITY_CODE]"
 
 

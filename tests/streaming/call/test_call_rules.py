@@ -23,7 +23,7 @@ from protocol.events.event_codec import entry_of
 from protocol.scheduling.jobs import Job, decode_job
 from streaming.audio.endpointing import Reason
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened
-from streaming.call.call import Call, Identity, Phase
+from streaming.call.call import Call, CallIdentity, Phase
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
 from streaming.call.marks import MOST_WAITING
 
@@ -33,7 +33,7 @@ HALF_A_SECOND = np.ones(8_000, dtype=np.int16)
 
 
 def call(**config: object) -> Call:
-    identity = Identity("c1", "log-1", (Role.AGENT, Role.CUSTOMER), "native", 5.0)
+    identity = CallIdentity("c1", "log-1", (Role.AGENT, Role.CUSTOMER), "native", 5.0)
     return Call(identity, CallConfig(**config), Ledger(piece=1), 500, now=lambda: 7.0)  # type: ignore[arg-type]
 
 

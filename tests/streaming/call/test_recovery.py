@@ -28,7 +28,7 @@ from protocol.events import (
 )
 from protocol.events.event_codec import entry_of
 from streaming.audio.quality.monitor import QualityMonitor
-from streaming.call.call import Call, Identity
+from streaming.call.call import Call, CallIdentity
 from streaming.call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint, hashed
 from streaming.call.ledger import GiveUp, Ledger, LogEvent, QueueFinal
 from streaming.call.recovery import RecoveredCall, UnsettledSegment, unended
@@ -62,7 +62,7 @@ def recovered(*unsettled_segments: UnsettledSegment) -> RecoveredCall:
 
 
 def recalled(it: RecoveredCall) -> Call:
-    identity = Identity("c1", it.log, (Role.MIXED,), "native", 100.0)
+    identity = CallIdentity("c1", it.log, (Role.MIXED,), "native", 100.0)
     call = Call(identity, it.config, Ledger(100), 500, lambda: 0.0)
     call.recall(it)
     return call

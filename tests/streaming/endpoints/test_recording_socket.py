@@ -8,7 +8,8 @@ import pytest
 from protocol.audio import Encoding
 from protocol.codecs.wav import samples
 from protocol.dialects.deepgram.live_results import LiveResults
-from streaming.endpoints.recordings import RecordingSocket, messages
+from streaming.endpoints.recording_messages import messages
+from streaming.endpoints.recording_socket import RecordingSocket
 
 STARTED = '{"type":"SpeechStarted"}'
 FINAL = '{"type":"Results","is_final":true}'

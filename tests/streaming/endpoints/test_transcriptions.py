@@ -22,9 +22,12 @@ from support.stored import stored_call
 from broker.redis_keys import DeliveryKeys
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from protocol.dialects.openai.transcriptions import Callback
+from protocol.auth.credentials import Permit
+from protocol.dialects.openai.transcriptions import Wanted
 from protocol.outgoing.destinations import Destinations, read_networks
-from streaming.endpoints.job_callbacks import JobCallbacks
+from protocol.outgoing.webhooks import Callback
+from streaming.endpoints.jobs.job_callbacks import JobCallbacks
+from streaming.endpoints.jobs.job_spec import JobSpec
 from streaming.settings import GatewaySettings
 
 SPEECH = Path(__file__).parents[2] / "speech" / "prompts"
@@ -241,16 +244,62 @@ async def test_the_end_of_a_job_is_told_to_its_callback(
     assert job["id"] == started.json()["id"]
 
 
-async def test_a_job_whose_gateway_died_is_told_as_failed_by_another(redis: Redis) -> None:
-    keys = DeliveryKeys("callbacks")
+async def test_deepgrams_form_calls_back_with_the_whole_result(
+    calling_back: tuple[httpx.AsyncClient, Receiver],
+) -> None:
+    client, receiver = calling_back
+    url = f"http://127.0.0.1:{receiver.port}/done"
+    content = packed(speech(), "mp3")
+
+    asked = {
+        "callback": url,
+        "callback_secret": SECRET,
+        "extra": "queue:sales",
+        "utterances": "true",
+    }
+    answer = await client.post("/v1/listen", params=asked, content=content)
+    (told,) = await receiver.until(1)
+    said = Webhook(SECRET).verify(told.body, told.headers)
+    whole = await client.post("/v1/listen", params={"extra": "queue:sales"}, content=content)
+
+    assert set(answer.json()) == {"request_id"}
+    assert said["metadata"]["request_id"] == answer.json()["request_id"]
+    assert said["metadata"]["sha256"] == whole.json()["metadata"]["sha256"]
+    assert said["results"]["channels"] == whole.json()["results"]["channels"]
+    assert len(said["results"]["utterances"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"callback": "https://10.0.0.1/"}, "not public"),
+        ({"callback": "http://example.com/"}, "use https"),
+        ({"callback": "https://example.com/", "callback_method": "put"}, "callback_method is post"),
+        ({"callback": "https://example.com/", "callback_secret": "guess"}, "whsec_ and 24"),
+    ],
+)
+async def test_a_callback_of_deepgrams_form_that_cannot_be_made_is_refused(
+    site: tuple[httpx.AsyncClient, Pipeline], asked: dict[str, str], sentence: str
+) -> None:
+    client, _ = site
+
+    answer = await client.post("/v1/listen", params=asked, content=packed(speech(), "wav"))
+
+    assert answer.status_code == 400
+    assert sentence in answer.json()["err_msg"]
+
+
+async def test_a_job_that_no_gateway_continued_is_told_as_failed(redis: Redis) -> None:
+    keys = DeliveryKeys("callbacks", "acme")
     here = Destinations(read_networks(["127.0.0.1"]))
     async with receiving() as receiver:
         callback = Callback(f"http://127.0.0.1:{receiver.port}/", SECRET)
+        spec = JobSpec("c1", Permit("key:1", "acme"), wanted=Wanted(), callback=callback)
         gateway, other = JobCallbacks(redis, here), JobCallbacks(redis, here)
-        await gateway.begin("acme/c1", "c1", callback)
-        await gateway.still_running("acme/c1")  # and then it died
-        early = await redis.zcount(keys.due, "-inf", time.time() + 50)
-        await redis.zadd(keys.due, {"acme/c1": 0})  # a minute is over
+        await gateway.begin(spec)
+        await gateway.still_running(spec)  # and then all gateways were gone
+        early = await redis.zcount(keys.due, "-inf", time.time() + 3_500)
+        await redis.zadd(keys.due, {"acme/c1": 0})  # an hour is over
         async with other.running():
             (told,) = await receiver.until(1)
 

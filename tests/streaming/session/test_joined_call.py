@@ -206,7 +206,7 @@ def test_any_sign_may_stand_between_the_roles() -> None:
 def test_an_invalid_join_is_reported_and_the_stream_becomes_a_separate_call(
     said: dict[str, str], complaint: str
 ) -> None:
-    opened = call_parameters.parse_parameters(said.items()).open("c2", (Role.AGENT,), 8_000)
+    opened = call_parameters.parse_parameters(said.items()).open("c2", (Role.AGENT,), 8_000, "l16")
 
     assert complaint in opened.warnings[0].message
     assert opened.joins == ()
@@ -216,7 +216,7 @@ def test_an_invalid_join_is_reported_and_the_stream_becomes_a_separate_call(
 def test_a_stream_whose_role_is_not_joined_is_a_call_of_its_own() -> None:
     call_params = call_parameters.parse_parameters([("call_id", "c1"), ("join", "customer-agent")])
 
-    opened = call_params.open(None, (Role.MIXED,), 8_000)
+    opened = call_params.open(None, (Role.MIXED,), 8_000, "l16")
 
     assert (opened.call_id, opened.joins) == ("c1:mixed", ())
     assert "does not name mixed" in opened.warnings[0].message

@@ -10,7 +10,7 @@ from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import LanguageChanged
 from protocol.calls.call import CallConfig, Role
 from protocol.events import CallWarning
-from streaming.call.call import Call, Identity
+from streaming.call.call import Call, CallIdentity
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import Ledger
 from streaming.call_store import CallStore
@@ -22,7 +22,7 @@ def test_a_change_to_a_language_without_a_worker_is_refused(language: str, then:
     redis, keys = Redis(), CallKeys(Partition(0), "c1")  # never connected: nothing is written here
     config = CallConfig(translate_to=None)
     call = Call(
-        Identity("c1", "log", (Role.MIXED,), "native", 0.0), config, Ledger(1), 500, lambda: 0.0
+        CallIdentity("c1", "log", (Role.MIXED,), "native", 0.0), config, Ledger(1), 500, lambda: 0.0
     )
     live_call = LiveCall(
         call, [], CallStore(redis, keys, "owner"), LogReader(redis, PubSubHub(redis), keys, 0),
@@ -37,7 +37,7 @@ def test_a_change_to_a_language_without_a_worker_is_refused(language: str, then:
 
 def test_a_change_to_a_language_without_number_words_is_told() -> None:
     call = Call(
-        Identity("c1", "log", (Role.MIXED,), "native", 0.0),
+        CallIdentity("c1", "log", (Role.MIXED,), "native", 0.0),
         CallConfig(),
         Ledger(1),
         500,

@@ -12,7 +12,7 @@ from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.resampler import internal_rate
 from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.voice_activity.vad_choice import Vad
-from streaming.call.call import Call, Identity
+from streaming.call.call import Call, CallIdentity
 from streaming.call.ledger import Ledger
 from streaming.session.calls.channel import Channel
 from streaming.session.calls.channel_origin import ChannelOrigin
@@ -37,7 +37,7 @@ class RememberingSegmenter(ChannelSegmenter):
 
 
 def account() -> Call:
-    identity = Identity("c1", "log", (Role.MIXED,), "native", 0.0)
+    identity = CallIdentity("c1", "log", (Role.MIXED,), "native", 0.0)
     return Call(identity, CallConfig(), Ledger(6_400), 500, lambda: 0.0)
 
 

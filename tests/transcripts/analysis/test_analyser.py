@@ -20,11 +20,11 @@ from support.valkey import ValkeyServer
 from protocol.redaction.policy import CARD_DATA_POLICY
 from protocol.redaction.whole_call import redacted_call
 from transcripts.analysis.analyser import Analyser
-from transcripts.analysis.chat import ChatClient
+from transcripts.analysis.chat import ModelClient
 from transcripts.analysis.schedule import MOST_ATTEMPTS
 from transcripts.analysis.settings import AnalyserSettings
 from transcripts.analysis.template import DEFAULT, Templates, read_templates
-from transcripts.analysis.values import Analysis, AnalysisState, Coverage, Server
+from transcripts.analysis.values import Analysis, AnalysisState, Coverage, ModelServer
 from transcripts.database.opening import open_database
 from transcripts.store import Store
 
@@ -66,7 +66,7 @@ async def analysing(
     templates: Templates | None = None,
     seconds: float = 60.0,
 ) -> AsyncIterator[None]:
-    client = ChatClient(Server(url, "small", "secret-key", seconds))
+    client = ModelClient(ModelServer(url, "small", "secret-key", seconds))
     running = asyncio.ensure_future(
         Analyser(store, client, templates or Templates(), settings, look_seconds=0.05).run()
     )

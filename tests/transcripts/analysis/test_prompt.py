@@ -6,7 +6,7 @@ import pytest
 from support.call_records import said, transcript
 
 from transcripts.analysis.prompt import (
-    Line,
+    PromptLine,
     divided,
     lines_of,
     literal,
@@ -31,8 +31,8 @@ DICTATED = [
 
 @pytest.mark.parametrize("words", DICTATED)
 def test_a_caller_who_dictates_instructions_changes_only_the_data(words: str) -> None:
-    quiet = whole_request(TEMPLATE, "en", [Line("customer", 0, "hello")])
-    loud = whole_request(TEMPLATE, "en", [Line("customer", 0, words)])
+    quiet = whole_request(TEMPLATE, "en", [PromptLine("customer", 0, "hello")])
+    loud = whole_request(TEMPLATE, "en", [PromptLine("customer", 0, words)])
 
     assert loud.system == quiet.system
     assert loud.schema == quiet.schema
@@ -60,11 +60,14 @@ def test_the_questions_are_in_the_system_message_and_the_schema() -> None:
 def test_lines_are_what_was_said_in_order_with_roles_and_seconds() -> None:
     call = transcript(said("hello", "there", start=80_000), said("yes", channel=1, start=8_000))
 
-    assert lines_of(call) == [Line("customer", 1, "yes"), Line("agent", 10, "hello there")]
+    assert lines_of(call) == [
+        PromptLine("customer", 1, "yes"),
+        PromptLine("agent", 10, "hello there"),
+    ]
 
 
 def test_a_call_of_four_hours_is_divided_and_its_middle_is_left_out() -> None:
-    lines = [Line("agent", at, "x" * 60) for at in range(0, 4 * 3_600, 4)]
+    lines = [PromptLine("agent", at, "x" * 60) for at in range(0, 4 * 3_600, 4)]
     division = divided(lines, characters=6_000, most=12)
 
     sizes = [sum(len(one.said) for one in part) for part in division.parts]
@@ -76,14 +79,14 @@ def test_a_call_of_four_hours_is_divided_and_its_middle_is_left_out() -> None:
 
 
 def test_a_call_that_fits_is_one_part_and_wholly_read() -> None:
-    lines = [Line("agent", 0, "hello")] * 7
+    lines = [PromptLine("agent", 0, "hello")] * 7
 
     assert divided(lines, 6_000, 12).coverage == Coverage(7, 7, 1)
     assert divided([], 6_000, 12).coverage == Coverage(0, 0, 1)
 
 
 def test_the_request_for_notes_names_the_part() -> None:
-    assert "part 2 of 5" in part_request(TEMPLATE, [Line("agent", 0, "hi")], 2, 5).system
+    assert "part 2 of 5" in part_request(TEMPLATE, [PromptLine("agent", 0, "hi")], 2, 5).system
 
 
 def test_any_text_is_the_same_after_decoding() -> None:

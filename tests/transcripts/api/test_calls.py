@@ -93,6 +93,8 @@ async def test_a_search_names_segment_time_and_words(site: RunningApi) -> None:
         "to=9e99",
         "min_duration=-1",
         "language=e",
+        "metadata=queue",
+        "metadata=%3Dsales",
         "tag=",
         "nobody=1",
         "limit=1&limit=2",
@@ -122,6 +124,24 @@ async def test_a_call_has_its_report(site: RunningApi) -> None:
     assert body["keywords"]["found"] == {"Acme": 1}
     assert body["keywords"]["missing"] == ["Orvanta"]
     assert body["latency"]["engine_p50_ms"] == 340
+
+
+async def test_the_status_of_a_call_is_that_of_its_last_stream(
+    site: RunningApi, store: Store
+) -> None:
+    store.record([replace(one, log="x1") for one in recorded("c7", started(), ended())])
+    store.record([replace(one, log="x2") for one in recorded("c7", started(1_700_000_900.0))])
+
+    said = {
+        name: (await site.client.get(f"/v1/calls/{name}/status")).json() for name in ("c1", "c7")
+    }
+    unknown = await site.client.get("/v1/calls/nobody/status")
+
+    assert {name: one["status"] for name, one in said.items()} == {
+        "c1": "ended",
+        "c7": "live",
+    }
+    assert unknown.status_code == 404
 
 
 async def test_every_form_of_a_transcript_holds_its_words(site: RunningApi) -> None:

@@ -42,7 +42,10 @@ async def test_a_deleted_call_leaves_no_word_anywhere(
     )
     async with pipeline(redis, tmp_path, LengthTeller()) as it, running_api(redis, it.store) as api:
         for name, word in (("c1", "Rhododendron"), ("c2", "Gladiolus")):
-            async with calling(it.url, call_id=name, keywords=[word]) as (bridge, heard):
+            async with calling(it.url, call_id=name, keywords=[word], metadata={"case": word}) as (
+                bridge,
+                heard,
+            ):
                 await stream(bridge, audio, frame=160, pace=20)
                 await bridge.send('{"type":"stop"}')
                 await heard.until("call.ended")

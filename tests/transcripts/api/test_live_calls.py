@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import pytest
 from redis.asyncio import Redis
 from support.api import running_api
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
+from support.stored import stored_call
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
@@ -84,6 +86,34 @@ async def test_of_a_paused_call_nothing_is_processed_and_the_gap_is_visible(
         for one in heard.of("segment.final")
     )
     assert heard.of("dtmf") == []
+
+
+async def test_the_levels_of_a_call_are_those_of_the_audio_that_its_bridge_sends(
+    redis: Redis, tmp_path: Path
+) -> None:
+    tone = np.round(8_192 * np.sin(2 * np.pi * 400 * np.arange(8_000) / 8_000)).astype(np.int16)
+    both = np.stack([tone, np.zeros_like(tone)], axis=1).reshape(-1)
+    async with (
+        pipeline(redis, tmp_path, LengthTeller()) as it,
+        running_api(redis, it.store) as api,
+        calling(it.url, call_id="c1", channels=["agent", "customer"]) as (bridge, heard),
+    ):
+        started = await heard.until("call.started")
+        await stream(bridge, encode(both, Encoding.MULAW), frame=320, pace=20)
+        await bridge.send('{"type":"mark","name":"heard"}')
+        await heard.until("mark")
+        agent, customer = (await api.client.get("/v1/calls/c1/levels")).json()["channels"]
+        await bridge.send('{"type":"stop"}')
+        await heard.until("call.ended")
+        await stored_call(it.store, "c1")
+        over = await api.client.get("/v1/calls/c1/levels")
+        unknown = await api.client.get("/v1/calls/nobody/levels")
+
+    assert (started["encoding"], started["sample_rate"]) == ("mulaw", 8_000)
+    assert (agent["received_ms"], customer["received_ms"]) == (1_000, 1_000)
+    assert agent["loudest_dbfs"] == pytest.approx(-15, abs=0.5)  # a sine of a quarter of full scale
+    assert customer["loudest_dbfs"] < -80
+    assert (over.status_code, unknown.status_code) == (409, 404)
 
 
 async def test_a_pause_outlives_the_connection_of_the_bridge(redis: Redis, tmp_path: Path) -> None:

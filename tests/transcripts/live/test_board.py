@@ -26,7 +26,7 @@ from protocol.events import (
 )
 from protocol.events.event_codec import entry_of
 from transcripts.live.board import Board, View
-from transcripts.live.call_state import LONGEST_WORDS, CallState
+from transcripts.live.call_state import LONGEST_WORDS, LiveCallState
 from transcripts.live.rows import live_row
 
 SEGMENT = SegmentId(1, 0)
@@ -43,8 +43,8 @@ def final(text: str, *found: str, segment: SegmentId = SEGMENT, end: int = 16_00
     return Final(segment, Span(0, end), words(text), "en", 0, found, "e", Timing(1, 2))
 
 
-def state_of(*events: TranscriptEvent, call_id: str = "acme/c1") -> CallState:
-    state = CallState(call_id)
+def state_of(*events: TranscriptEvent, call_id: str = "acme/c1") -> LiveCallState:
+    state = LiveCallState(call_id)
     for event in (STARTED, *events):
         state.feed(entry_of(event, None if isinstance(event, Partial) else 1))
     return state

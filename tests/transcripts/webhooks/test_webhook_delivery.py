@@ -12,14 +12,14 @@ from support.webhooks import ClockedStore, data_of, hook, sending
 from protocol.events import SegmentRevised
 from protocol.events.event_codec import entry_of
 from transcripts.outbox import Recorded
-from transcripts.webhooks.endpoint import DeliveryState, Endpoint
+from transcripts.webhooks.endpoint import DeliveryState, WebhookEndpoint
 from transcripts.webhooks.events import EventKind
 
 ALL = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
 HOUR = 3_600.0
 
 
-def added(store: ClockedStore, url: str, *kinds: EventKind, tenant: str = "") -> Endpoint:
+def added(store: ClockedStore, url: str, *kinds: EventKind, tenant: str = "") -> WebhookEndpoint:
     return store.store.webhooks.add(tenant, url, kinds or ALL)
 
 

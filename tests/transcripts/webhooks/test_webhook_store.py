@@ -5,9 +5,9 @@ from support.call_records import CALL, recorded, started
 from support.webhooks import ClockedStore, hook, sending
 
 from transcripts.database.webhooks.sending import LEASE_SECONDS, Settled
-from transcripts.webhooks.endpoint import MOST_OF_TENANT, DeliveryState, Endpoint
+from transcripts.webhooks.endpoint import MOST_OF_TENANT, DeliveryState, WebhookEndpoint
 from transcripts.webhooks.events import EventKind, WebhookEvent
-from transcripts.webhooks.schedule import Limits, Outcome
+from transcripts.webhooks.schedule import AttemptOutcome, Limits
 from transcripts.webhooks.webhook_store import TooManyEndpointsError
 
 ALL = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
@@ -15,7 +15,7 @@ HOUR = 3_600.0
 NOBODY = "http://127.0.0.1:9/"
 
 
-def added(store: ClockedStore, url: str, *kinds: EventKind, tenant: str = "") -> Endpoint:
+def added(store: ClockedStore, url: str, *kinds: EventKind, tenant: str = "") -> WebhookEndpoint:
     return store.store.webhooks.add(tenant, url, kinds or ALL)
 
 
@@ -83,7 +83,7 @@ def test_a_delivery_is_claimed_by_one_sender_until_its_lease_is_over(
     first = hooks.turn([], Limits(endpoint=7), 0)[1]
     second = hooks.turn([], Limits(endpoint=7), 0)[1]
     clocked_store.clock.seconds += LEASE_SECONDS + 1
-    third = hooks.turn([Settled(first[0], Outcome(200))], limits, 0)
+    third = hooks.turn([Settled(first[0], AttemptOutcome(200))], limits, 0)
 
     assert (len(first), len(second)) == (7, 0)
     assert len(third[1]) == limits.endpoint

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from protocol.calls.call_commands import Reply
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
@@ -12,6 +13,7 @@ from ...analysis.values import Analysis
 from ...search.listing import Hit, ListedCall, Page, Status, written_cursor
 from ...transcript import CallSummary, Transcript
 from .analysis_bodies import AnalysisBody, analysis_body
+from .keyword_bodies import KeywordsBody, keywords_body
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
 _Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -44,7 +46,7 @@ class HitBody(msgspec.Struct):
 
 
 class CallBody(msgspec.Struct, kw_only=True):
-    """A call in a list.  `started_at`: seconds since 1970."""
+    """A call in a list.  `started_at`: seconds since 1970; `metadata`: what the bridge has said."""
 
     call_id: str
     status: Status
@@ -57,6 +59,7 @@ class CallBody(msgspec.Struct, kw_only=True):
     agent: str
     tags: list[str]
     legal_hold: bool
+    metadata: dict[str, str]
     hits: list[HitBody] = []
 
 
@@ -77,22 +80,6 @@ class AccountBody(msgspec.Struct):
     lost_upstream_ms: int
     shed_ms: int
     withheld_ms: int
-
-
-class KeywordListBody(msgspec.Struct):
-    """A keyword list of a call: `rejected` as `term: reason`."""
-
-    keywords_rev: int
-    accepted: list[str]
-    rejected: list[str]
-
-
-class KeywordsBody(msgspec.Struct):
-    """The keyword lists of a call, the keywords that were found with their number, and those that were not."""
-
-    lists: list[KeywordListBody]
-    found: dict[str, int]
-    missing: list[str]
 
 
 class WarningBody(msgspec.Struct):
@@ -140,6 +127,13 @@ class CallDetail(CallBody, kw_only=True):
     analysis: AnalysisBody | None
 
 
+class StatusBody(msgspec.Struct):
+    """Whether a call goes on."""
+
+    call_id: str
+    status: Status
+
+
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """New values; what is left out does not change.  `legal_hold` takes the scope `admin`."""
 
@@ -149,18 +143,29 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     legal_hold: bool | None = None
 
 
-class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
-    """The keyword list of a call from now on."""
-
-    keywords: Annotated[
-        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1_000)
-    ]
-
-
 class PausedBody(msgspec.Struct):
     """Whether the audio of a call is left out."""
 
     paused: bool
+
+
+class LevelBody(msgspec.Struct):
+    """
+    The audio of a channel of a call in progress, as its bridge sends it.
+
+    `received_ms`: length of the audio; `level_dbfs`: level of the loudest 20 ms of the last measured quarter of a
+    second, `loudest_dbfs`: of all so far.  Null before the first measurement.
+    """
+
+    received_ms: int
+    level_dbfs: float | None
+    loudest_dbfs: float | None
+
+
+class LevelsBody(msgspec.Struct):
+    """The audio of a call in progress: one entry for each channel, in their order."""
+
+    channels: list[LevelBody]
 
 
 class EventsBody(msgspec.Struct):
@@ -201,21 +206,18 @@ def detail_body(transcript: Transcript, analysis: Analysis | None) -> CallDetail
     )
 
 
-def keywords_body(transcript: Transcript) -> KeywordsBody:
-    """Return the keyword report of a call."""
-    found: dict[str, int] = {}
-    for one in transcript.segments:
-        for word in one.keywords_found:
-            found[word] = found.get(word, 0) + 1
-    asked = {term: None for one in transcript.keyword_lists for term in one.accepted}
-    return KeywordsBody(
+def levels_body(reply: Reply) -> LevelsBody:
+    """Return the public form of levels, to a tenth of a decibel."""
+    return LevelsBody(
         [
-            KeywordListBody(one.revision, list(one.accepted), list(one.rejected))
-            for one in transcript.keyword_lists
-        ],
-        found,
-        [term for term in asked if term not in found],
+            LevelBody(one.received_ms, _tenths(one.level), _tenths(one.loudest))
+            for one in reply.levels
+        ]
     )
+
+
+def _tenths(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def status_of(call: CallSummary) -> Status:
@@ -240,6 +242,7 @@ def _summary(call: CallSummary) -> dict[str, Any]:
         "agent": call.agent,
         "tags": list(call.tags),
         "legal_hold": call.legal_hold,
+        "metadata": dict(call.metadata),
     }
 
 

@@ -14,6 +14,7 @@ from protocol.clock import from_ms
 from ...search.listing import MOST_CALLS, Cursor, CursorError, Filters, Order, Status, read_cursor
 from ...search.search_terms import QueryError, read_query
 from ...text_forms import WordsForm
+from ...transcript import LONGEST_METADATA
 from .errors import ApiError
 
 _LONGEST = 200
@@ -46,6 +47,7 @@ NAMES = (
     "tag",
     "dialect",
     "agent",
+    "metadata",
     "min_duration",
     "order",
     "limit",
@@ -80,6 +82,7 @@ def read_list(pairs: Iterable[tuple[str, str]], tenant: str, only: str | None) -
         tag=_text(said, "tag"),
         dialect=_text(said, "dialect"),
         agent=_text(said, "agent"),
+        metadata=_optional(said, "metadata", _pair),
         min_duration=None if duration is None else from_ms(int(1_000 * duration)),
         order=choice(said, "order", Order) or Order.NEWEST,
     )
@@ -136,6 +139,15 @@ def choice(said: Mapping[str, str], name: str, kind: type[_Choice]) -> _Choice |
     except ValueError as exc:
         text = f"{name} is one of {', '.join(kind)}"
         raise ApiError(400, "bad_parameter", text) from exc
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and max(len(name), len(value)) <= LONGEST_METADATA):
+        sentence = f"metadata is NAME=VALUE, each with at most {LONGEST_METADATA} characters"
+        raise ApiError(400, "bad_parameter", sentence)
+    return name, value
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,13 @@ import msgspec
 
 from protocol.tenants import bare
 
-from ...webhooks.endpoint import Delivery, DeliveryPage, DeliveryState, Endpoint, EndpointState
+from ...webhooks.endpoint import (
+    DeliveryPage,
+    DeliveryState,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookState,
+)
 from ...webhooks.events import SUBSCRIBABLE, EventKind, Subscribable
 
 _Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
@@ -106,17 +112,17 @@ class DeliveriesBody(msgspec.Struct):
     next_cursor: str | None
 
 
-def webhook_body(state: EndpointState) -> WebhookBody:
+def webhook_body(state: WebhookState) -> WebhookBody:
     """Return an endpoint without its secret."""
     return WebhookBody(**_values(state))
 
 
-def created_body(endpoint: Endpoint) -> CreatedWebhook:
+def created_body(endpoint: WebhookEndpoint) -> CreatedWebhook:
     """Return a new endpoint with its secret."""
-    return CreatedWebhook(**_values(EndpointState(endpoint, {})), secret=endpoint.secrets[0].text)
+    return CreatedWebhook(**_values(WebhookState(endpoint, {})), secret=endpoint.secrets[0].text)
 
 
-def delivery_body(one: Delivery) -> DeliveryBody:
+def delivery_body(one: WebhookDelivery) -> DeliveryBody:
     """Return a delivery."""
     return DeliveryBody(
         one.delivery_id,
@@ -138,7 +144,7 @@ def deliveries_body(page: DeliveryPage) -> DeliveriesBody:
     return DeliveriesBody([delivery_body(one) for one in page.deliveries], cursor)
 
 
-def _values(state: EndpointState) -> dict[str, Any]:
+def _values(state: WebhookState) -> dict[str, Any]:
     one = state.endpoint
     return {
         "webhook_id": one.webhook_id,

@@ -1,5 +1,6 @@
 """Routes of stored calls: list, read, export, change, delete."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,11 +16,12 @@ from protocol.tenants import bare
 
 from ...database.audit_log import AuditLine
 from ...formats.export import FORMS, export
+from ...kept_audio.reading import remove_files
 from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
 from ...text_forms import WordsForm, in_form
 from ...transcript import Changes, Transcript
-from ..messages.bodies import CallDetail, CallsBody, ChangeBody, detail_body, list_body
+from ..messages.bodies import CallDetail, CallsBody, ChangeBody, StatusBody, detail_body, list_body
 from ..messages.errors import NO_CALL, ApiError
 from ..messages.parameters import read_list, single, words_form
 from ..messages.responses import json_response
@@ -48,6 +50,8 @@ class CallRoutes:
     store: StoreThreads
     redis: Redis
     partitions: int
+    audio_folder: str = ""
+    """Folder of kept audio; empty if there is none."""
 
     async def list_calls(self, request: Request) -> Response:
         """Return a page of the calls of the tenant."""
@@ -65,6 +69,16 @@ class CallRoutes:
         """Return the report of a call."""
         single(request.query_params.multi_items(), ())
         return await self._detail(await self._read(request, "read"))
+
+    async def read_status(self, request: Request) -> Response:
+        """Return whether a call goes on, without reading it."""
+        single(request.query_params.multi_items(), ())
+        call_id = _filed(request)
+        reason = await self.store.run(lambda store: store.ended_reason(call_id))
+        if reason is None:
+            raise NO_CALL
+        status = Status.ENDED if reason else Status.LIVE
+        return json_response(StatusBody(request.path_params["call_id"], status))
 
     async def read_transcript(self, form: str, request: Request) -> Response:
         """Return the transcript of a call as a file."""
@@ -97,11 +111,13 @@ class CallRoutes:
         if await is_in_progress(self.redis, keys):
             raise ApiError(409, "call_in_progress", "this call is in progress: end it first")
         line = _line(permit, "delete", call_id)
+        files = await self.store.run(lambda store: store.audio_files(call_id))
         try:
             await self.store.run(lambda store: store.delete(call_id, line))
         except LegalHoldError as exc:
             text = "this call is under legal hold: it must not be deleted"
             raise ApiError(409, "legal_hold", text) from exc
+        await asyncio.to_thread(remove_files, self.audio_folder, files)
         await erase_call(self.redis, keys, {one.segment for one in transcript.segments})
         return Response(status_code=204)
 
@@ -159,6 +175,16 @@ class CallRoutes:
                 "read_call",
                 "A call with its report",
                 {200: Answer("the call", CallDetail)},
+                errors=(400, 404),
+            ),
+            Operation(
+                "GET",
+                f"{CALL}/status",
+                Scope.READ,
+                self.read_status,
+                "read_status",
+                "Whether a call goes on; costs less than the whole call",
+                {200: Answer("the status", StatusBody)},
                 errors=(400, 404),
             ),
             *exports,
@@ -230,6 +256,7 @@ _LIST_PARAMETERS = (
     Parameter("tag", "calls with this tag"),
     Parameter("dialect", "calls of this kind of bridge"),
     Parameter("agent", "calls of this agent"),
+    Parameter("metadata", "`NAME=VALUE`: calls about which the bridge has said this"),
     Parameter("min_duration", "least duration in seconds", {"type": "number", "minimum": 0}),
     Parameter(
         "order",

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker.credentials.key_changes import create_key
+from broker.credentials.key_changes import TooManyKeysError, create_key
 from broker.http.middleware import permit_of
+from broker.refused_connections import RefusedConnection, read_refused
 from protocol.auth.credentials import KeyringError, Scope
 
 from ...database.audit_log import AuditLine
@@ -23,13 +25,16 @@ from ..settings import ApiSettings
 from ..threads import StoreThreads
 
 _DAY_SECONDS = 86_400
+_MOST_KEYS = 1_000
+"""Most valid keys of a tenant: the whole key file is read for each change."""
 
 
 class ConnectBody(msgspec.Struct):
     """
     Where bridges connect.  Addresses that the settings do not name are empty.
 
-    `needs_key`: False if the site has no keys.  `can_make_keys`: this reader may make one.
+    `needs_key`: False if the site has no keys.  `can_make_keys`: this reader may make one.  `refused`: the last
+    connections that gateways refused, newest first; empty for readers who are not administrators of the whole site.
     """
 
     gateway_url: str
@@ -38,6 +43,7 @@ class ConnectBody(msgspec.Struct):
     needs_key: bool
     can_make_keys: bool
     tenant: str
+    refused: list[RefusedConnection]
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,11 +65,13 @@ class ConnectRoutes:
 
     store: StoreThreads
     settings: ApiSettings
+    redis: Redis
 
     async def read_addresses(self, request: Request) -> Response:
         """Return where bridges connect."""
         single(request.query_params.multi_items(), ())
         permit, settings = permit_of(request), self.settings
+        is_site_admin = permit.allows(Scope.ADMIN) and not permit.tenant and permit.call_id is None
         return json_response(
             ConnectBody(
                 settings.gateway_url,
@@ -72,6 +80,7 @@ class ConnectRoutes:
                 bool(settings.keys_file),
                 bool(settings.keys_file) and permit.allows(Scope.ADMIN) and permit.call_id is None,
                 permit.tenant,
+                await read_refused(self.redis) if is_site_admin else [],
             )
         )
 
@@ -95,7 +104,10 @@ class ConnectRoutes:
                 days=None if body.seconds is None else body.seconds / _DAY_SECONDS,
                 note=body.note,
                 now=time.time(),
+                most=_MOST_KEYS,
             )
+        except TooManyKeysError as exc:
+            raise ApiError(409, "too_many_keys", str(exc)) from exc
         except (OSError, KeyringError) as exc:
             text = "the API cannot write the key file: use `trunkline keys create`"
             raise ApiError(409, "keys_read_only", text) from exc

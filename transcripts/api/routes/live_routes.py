@@ -11,11 +11,20 @@ from broker.erasure import is_in_progress
 from broker.http.middleware import permit_of
 from broker.redis_keys import CallKeys
 from protocol.auth.credentials import Scope
-from protocol.calls.call_commands import Command, CommandError, Pause, Reply, Resume, SetKeywords
+from protocol.calls.call_commands import (
+    Command,
+    CommandError,
+    Pause,
+    ReadLevels,
+    Reply,
+    Resume,
+    SetKeywords,
+)
 
 from ...database.audit_log import AuditLine
-from ..messages.bodies import KeywordListBody, KeywordsBody, NewKeywords, PausedBody, keywords_body
+from ..messages.bodies import LevelsBody, PausedBody, levels_body
 from ..messages.errors import NO_CALL, ApiError
+from ..messages.keyword_bodies import KeywordListBody, KeywordsBody, NewKeywords, keywords_body
 from ..messages.parameters import single
 from ..messages.responses import json_response
 from ..operations import Answer, Operation, read_json
@@ -62,11 +71,18 @@ class LiveRoutes:
         single(request.query_params.multi_items(), ())
         return json_response(PausedBody((await self._command(request, Resume(), "resume")).paused))
 
-    async def _command(self, request: Request, command: Command, action: str) -> Reply:
+    async def read_levels(self, request: Request) -> Response:
+        """Return how much audio each channel of a call in progress has received, and how loud it is."""
+        single(request.query_params.multi_items(), ())
+        return json_response(levels_body(await self._command(request, ReadLevels())))
+
+    async def _command(self, request: Request, command: Command, action: str = "") -> Reply:
+        """Have the gateway of the call perform a command.  `action`: for the audit log, unless empty."""
         keys = CallKeys.of(_filed(request), self.partitions)
         if not await is_in_progress(self.redis, keys):
             raise await self._not_in_progress(keys.call_id)
-        await self._audit(request, action)
+        if action:
+            await self._audit(request, action)
         try:
             reply = await send_command(self.redis, keys, command, _REPLY_SECONDS)
         except CommandError as exc:
@@ -112,6 +128,16 @@ class LiveRoutes:
                 {200: Answer("the list that its gateway now uses", KeywordListBody)},
                 body=NewKeywords,
                 errors=(400, 404, 408, 409, 413, 422),
+            ),
+            Operation(
+                "GET",
+                f"{CALL}/levels",
+                Scope.READ,
+                self.read_levels,
+                "read_levels",
+                "How loud the audio of a call in progress is, on each channel",
+                {200: Answer("the levels", LevelsBody)},
+                errors=(400, 404, 409),
             ),
             *(
                 Operation(

@@ -101,7 +101,7 @@ class SessionRoutes:
     async def _is_known(self, filed: str) -> bool:
         if await self.redis.exists(CallKeys.of(filed, self.partitions).log):
             return True
-        return await self.store.run(lambda store: store.transcript(filed)) is not None
+        return await self.store.run(lambda store: store.ended_reason(filed)) is not None
 
     def _body(self, permit: Permit) -> SessionBody:
         scopes = sorted(permit.scopes)

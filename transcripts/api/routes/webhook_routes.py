@@ -13,7 +13,7 @@ from protocol.auth.credentials import Scope
 from protocol.outgoing.destinations import DestinationError, Destinations
 
 from ...database.audit_log import AuditLine
-from ...webhooks.endpoint import MOST_OF_TENANT, DeliveryState, Endpoint
+from ...webhooks.endpoint import MOST_OF_TENANT, DeliveryState, WebhookEndpoint
 from ...webhooks.events import EventKind
 from ...webhooks.webhook_store import TooManyEndpointsError, WebhookStore
 from ..messages.errors import ApiError
@@ -281,7 +281,7 @@ def _kinds(names: Sequence[str]) -> tuple[EventKind, ...]:
     return tuple(EventKind(name) for name in dict.fromkeys(names))
 
 
-def _changed(endpoint: Endpoint, body: WebhookChange) -> Endpoint:
+def _changed(endpoint: WebhookEndpoint, body: WebhookChange) -> WebhookEndpoint:
     changed = replace(
         endpoint,
         url=endpoint.url if body.url is None else body.url,

@@ -27,7 +27,17 @@ from ...search.listing import (
 from ...search.search_terms import Query, marks
 from ...transcript import number_of
 from .. import search_index
-from ..schema import CALL_SHIFT, call_of, calls, channel_of, found_keywords, keys_of, segments, tags
+from ..schema import (
+    CALL_SHIFT,
+    call_metadata,
+    call_of,
+    calls,
+    channel_of,
+    found_keywords,
+    keys_of,
+    segments,
+    tags,
+)
 from .queries import summaries
 
 _MOST_READ = 8_000
@@ -81,12 +91,14 @@ def _few(connection: Connection, filters: Filters) -> tuple[list[int] | None, Fi
     The databases cannot estimate how many they are.
     """
     if filters.tag is not None:
-        query = select(tags.c.call).where(tags.c.tag == filters.tag)
+        query = select(tags.c.call).where(_is_tagged(filters))
         others = replace(filters, tag=None)
     elif filters.keyword is not None:
-        wanted = filters.keyword.casefold()
-        query = select(found_keywords.c.call).where(found_keywords.c.keyword == wanted)
+        query = select(found_keywords.c.call).where(_was_found(filters))
         others = replace(filters, keyword=None)
+    elif filters.metadata is not None:
+        query = select(call_metadata.c.call).where(_is_said(filters))
+        others = replace(filters, metadata=None)
     else:
         return None, filters
     found = list(connection.execute(query.limit(_FEW + 1)).scalars())
@@ -126,14 +138,31 @@ def _other_conditions(filters: Filters) -> list[ColumnElement[bool]]:
         if wanted is not None:
             add(column == wanted)
     if filters.keyword is not None:
-        add(_has(found_keywords.c.keyword == filters.keyword.casefold(), found_keywords.c.call))
+        add(_has(_was_found(filters), found_keywords.c.call))
     if filters.tag is not None:
-        add(_has(tags.c.tag == filters.tag, tags.c.call))
+        add(_has(_is_tagged(filters), tags.c.call))
+    if filters.metadata is not None:
+        add(_has(_is_said(filters), call_metadata.c.call))
     if filters.role is not None and filters.query is None:
         first, last = calls.c.id * _KEYS, (calls.c.id + 1) * _KEYS
         inside = and_(segments.c.id >= first, segments.c.id < last)
         add(exists().where(inside, segments.c.role == filters.role))
     return found
+
+
+def _is_tagged(filters: Filters) -> ColumnElement[bool]:
+    return and_(tags.c.tenant == filters.tenant, tags.c.tag == filters.tag)
+
+
+def _was_found(filters: Filters) -> ColumnElement[bool]:
+    wanted = (filters.keyword or "").casefold()
+    return and_(found_keywords.c.tenant == filters.tenant, found_keywords.c.keyword == wanted)
+
+
+def _is_said(filters: Filters) -> ColumnElement[bool]:
+    name, value = filters.metadata or ("", "")
+    of_tenant = call_metadata.c.tenant == filters.tenant
+    return and_(of_tenant, call_metadata.c.name == name, call_metadata.c.value == value)
 
 
 def _has(condition: ColumnElement[bool], call: ColumnElement[int]) -> ColumnElement[bool]:

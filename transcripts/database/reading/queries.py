@@ -29,6 +29,7 @@ from ...transcript import (
     root_of,
 )
 from ..json_columns import redactions_of, words_of
+from ..metadata_rows import metadata_of
 from ..schema import calls, gaps, keys_of, keyword_lists, line_warnings, quarantine, segments, tags
 
 
@@ -48,7 +49,8 @@ def summaries(
     query = select(tags).where(tags.c.call.in_(list(tagged))).order_by(tags.c.tag)
     for row in _rows(connection, query):
         tagged[row["call"]].append(row["tag"])
-    return {row["id"]: _summary(row, tuple(tagged[row["id"]])) for row in rows}
+    pairs = metadata_of(connection, list(tagged))
+    return {row["id"]: _summary(row, tuple(tagged[row["id"]]), pairs[row["id"]]) for row in rows}
 
 
 def transcript(connection: Connection, call_id: str) -> Transcript | None:
@@ -59,7 +61,9 @@ def transcript(connection: Connection, call_id: str) -> Transcript | None:
     first, last = keys_of(row["id"])
     found = _rows(connection, select(segments).where(segments.c.id.between(first, last)))
     return Transcript.of(
-        _summary(row, _tags(connection, row["id"])),
+        _summary(
+            row, _tags(connection, row["id"]), metadata_of(connection, [row["id"]])[row["id"]]
+        ),
         map(_segment, found),
         gaps=_gaps(connection, row["id"]),
         keyword_lists=_keyword_lists(connection, row["id"]),
@@ -80,6 +84,14 @@ def ended_since(connection: Connection, since: float, limit: int) -> list[str]:
     lately = (calls.c.started_at > since - DAY_SECONDS, calls.c.ended_reason != "")
     query = select(calls.c.call_id).where(*lately, ended_at >= since)
     return list(connection.execute(query.order_by(calls.c.started_at).limit(limit)).scalars())
+
+
+def last_ending(connection: Connection, call_id: str) -> str | None:
+    """Return why the last stream of a call ended, empty while it goes on; None if the call is not stored."""
+    column = calls.c.root if root_of(call_id) == call_id else calls.c.call_id
+    query = select(calls.c.ended_reason).where(column == call_id)
+    order = calls.c.started_at.desc(), calls.c.id.desc()
+    return connection.execute(query.order_by(*order).limit(1)).scalar()
 
 
 def quarantined(connection: Connection) -> list[Quarantined]:
@@ -105,7 +117,9 @@ def _rows(connection: Connection, query: Select[Any]) -> list[RowMapping]:
     return list(connection.execute(query).mappings())
 
 
-def _summary(row: RowMapping, tagged: tuple[str, ...] = ()) -> CallSummary:
+def _summary(
+    row: RowMapping, tagged: tuple[str, ...] = (), pairs: tuple[tuple[str, str], ...] = ()
+) -> CallSummary:
     return CallSummary(
         call_id=row["call_id"],
         roles=tuple(row["roles"]),
@@ -120,6 +134,8 @@ def _summary(row: RowMapping, tagged: tuple[str, ...] = ()) -> CallSummary:
         notes=row["notes"],
         tags=tagged,
         legal_hold=row["legal_hold"],
+        metadata=pairs,
+        sample_rate=row["sample_rate"],
     )
 
 

@@ -29,6 +29,7 @@ from protocol.events.event_codec import entry_of
 from ...transcript import Ending
 from ..card_rows import card_of
 from ..json_columns import redactions_of, words_of
+from ..metadata_rows import metadata_of
 from ..schema import calls, cards, gaps, keys_of, keyword_lists, line_warnings, segments
 
 _Found = tuple[int | None, int, LoggedEvent]
@@ -61,7 +62,10 @@ def entries(connection: Connection, call_id: str) -> list[Entry] | None:
 
 def _ends(connection: Connection, row: RowMapping) -> list[_Found]:
     roles = tuple(Role(role) for role in row["roles"])
-    started = CallStarted(roles, row["language"], row["dialect"], row["started_at"])
+    pairs = metadata_of(connection, [row["id"]])[row["id"]]
+    started = CallStarted(
+        roles, row["language"], row["dialect"], row["started_at"], pairs, row["sample_rate"]
+    )
     found: list[_Found] = [(row["started_seq"], -1, started)] if row["dialect"] else []
     if row["ended_reason"]:
         totals = tuple(ChannelTotals(**one) for one in row["channels"])

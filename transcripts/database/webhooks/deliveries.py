@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, select, update
 
-from ...webhooks.endpoint import MOST_KEPT, Delivery, DeliveryPage, DeliveryState
+from ...webhooks.endpoint import MOST_KEPT, DeliveryPage, DeliveryState, WebhookDelivery
 from ...webhooks.events import EventKind
 from ...webhooks.schedule import GIVE_UP_SECONDS
 from ..schema import calls, webhooks
@@ -18,7 +18,7 @@ _EXPIRED = "not delivered within a day"
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class DeliveryBacklog:
     """What waits at all endpoints, for metrics.  `oldest`: when the oldest was queued, Unix seconds."""
 
     waiting: int
@@ -46,7 +46,7 @@ def page(
     return DeliveryPage(tuple(found[:limit]), more)
 
 
-def one(connection: Connection, webhook_id: str, delivery_id: str) -> Delivery | None:
+def one(connection: Connection, webhook_id: str, delivery_id: str) -> WebhookDelivery | None:
     """Return a delivery of an endpoint; None if there is none."""
     query = _with_call().where(table.c.webhook == webhook_id, table.c.id == delivery_id)
     row = connection.execute(query).mappings().first()
@@ -98,7 +98,7 @@ def prune(connection: Connection, before: float) -> int:
     return len(numbers)
 
 
-def backlog(connection: Connection) -> Backlog:
+def backlog(connection: Connection) -> DeliveryBacklog:
     """Return what waits at enabled endpoints."""
     query = (
         select(func.count(), func.min(table.c.queued_at))
@@ -108,15 +108,15 @@ def backlog(connection: Connection) -> Backlog:
     )
     waiting, oldest = connection.execute(query).one()
     dropped = connection.execute(select(func.sum(webhooks.c.dropped))).scalar() or 0
-    return Backlog(waiting, oldest, int(dropped))
+    return DeliveryBacklog(waiting, oldest, int(dropped))
 
 
 def _with_call() -> Any:  # noqa: ANN401  # a statement of two tables
     return select(table, calls.c.call_id).outerjoin(calls, calls.c.id == table.c.call)
 
 
-def _delivery(row: RowMapping) -> Delivery:
-    return Delivery(
+def _delivery(row: RowMapping) -> WebhookDelivery:
+    return WebhookDelivery(
         row["number"],
         row["id"],
         EventKind(row["kind"]),

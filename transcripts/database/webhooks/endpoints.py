@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
-from ...webhooks.endpoint import DeliveryState, Endpoint, EndpointState, SigningSecret
+from ...webhooks.endpoint import DeliveryState, SigningSecret, WebhookEndpoint, WebhookState
 from ...webhooks.events import EventKind
 from ..schema import webhook_deliveries, webhooks
 
@@ -12,9 +12,9 @@ _KNOWN = frozenset(EventKind)
 """A newer version may have written others."""
 
 
-def endpoint_of(row: RowMapping) -> Endpoint:
+def endpoint_of(row: RowMapping) -> WebhookEndpoint:
     """Return the endpoint of a row."""
-    return Endpoint(
+    return WebhookEndpoint(
         row["id"],
         row["tenant"],
         row["url"],
@@ -31,26 +31,26 @@ def endpoint_of(row: RowMapping) -> Endpoint:
     )
 
 
-def of_tenant(connection: Connection, tenant: str) -> list[EndpointState]:
+def of_tenant(connection: Connection, tenant: str) -> list[WebhookState]:
     """Return the endpoints of a tenant with the numbers of their deliveries, the oldest first."""
     mine = webhooks.c.tenant == tenant
     query = select(webhooks).where(mine).order_by(webhooks.c.created_at, webhooks.c.id)
     found = [endpoint_of(row) for row in connection.execute(query).mappings()]
     counts = _counts(connection, mine)
-    return [EndpointState(one, counts.get(one.webhook_id, {})) for one in found]
+    return [WebhookState(one, counts.get(one.webhook_id, {})) for one in found]
 
 
-def one(connection: Connection, tenant: str, webhook_id: str) -> EndpointState | None:
+def one(connection: Connection, tenant: str, webhook_id: str) -> WebhookState | None:
     """Return an endpoint of a tenant; None if there is none."""
     mine = _mine(tenant, webhook_id)
     row = connection.execute(select(webhooks).where(*mine)).mappings().first()
     if row is None:
         return None
     counts = _counts(connection, webhooks.c.id == webhook_id)
-    return EndpointState(endpoint_of(row), counts.get(webhook_id, {}))
+    return WebhookState(endpoint_of(row), counts.get(webhook_id, {}))
 
 
-def add(connection: Connection, endpoint: Endpoint) -> None:
+def add(connection: Connection, endpoint: WebhookEndpoint) -> None:
     """Write a new endpoint."""
     connection.execute(insert(webhooks).values(_row(endpoint) | {"id": endpoint.webhook_id}))
 
@@ -61,7 +61,7 @@ def count(connection: Connection, tenant: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def replace(connection: Connection, former: Endpoint, endpoint: Endpoint) -> None:
+def replace(connection: Connection, former: WebhookEndpoint, endpoint: WebhookEndpoint) -> None:
     """Write the values that differ from `former`: a sender may change the others at the same time."""
     before = _row(former)
     changed = {name: value for name, value in _row(endpoint).items() if value != before[name]}
@@ -84,7 +84,7 @@ def _mine(tenant: str, webhook_id: str) -> tuple[ColumnElement[bool], ...]:
     return webhooks.c.tenant == tenant, webhooks.c.id == webhook_id
 
 
-def _row(endpoint: Endpoint) -> dict[str, Any]:
+def _row(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "tenant": endpoint.tenant,
         "url": endpoint.url,

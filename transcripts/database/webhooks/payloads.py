@@ -86,7 +86,7 @@ def _of_segment(connection: Connection, kind: EventKind, key: int) -> dict[str, 
     found |= {"role": row["role"], "start_ms": to_ms(row["start"]), "end_ms": to_ms(row["end"])}
     if kind is EventKind.KEYWORD_HEARD:
         found["keywords"] = list(row["keywords_found"])
-    if kind is EventKind.CALL_FINAL:
+    if kind in (EventKind.CALL_FINAL, EventKind.CALL_REVISED):
         found |= {"text": row["text"], "language": row["language"]}
         found |= {"keywords": list(row["keywords_found"]), "flags": list(row["flags"])}
     return found

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, exists, func, select, update
 
 from ...webhooks.endpoint import DeliveryState
 from ...webhooks.events import EventKind
-from ...webhooks.schedule import Candidate, Limits, Outcome, Verdict, judge, shares
+from ...webhooks.schedule import AttemptOutcome, Candidate, Limits, Verdict, judge, shares
 from ..schema import webhook_deliveries as deliveries
 from ..schema import webhooks
 from .endpoints import endpoint_of
@@ -40,7 +40,7 @@ class Settled:
     """An attempt with its outcome."""
 
     sent: Outgoing
-    outcome: Outcome
+    outcome: AttemptOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _settle(
 
 
 def _delivery_values(
-    outcome: Outcome, verdict: Verdict, attempts: int, now: float
+    outcome: AttemptOutcome, verdict: Verdict, attempts: int, now: float
 ) -> dict[str, Any]:
     return {
         "state": str(verdict.state),

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from ..base import (
@@ -17,7 +16,6 @@ from ..base import (
     Capabilities,
     Effort,
     EngineBrokenError,
-    EngineError,
     Hypothesis,
     Utterance,
 )
@@ -26,9 +24,9 @@ from .acoustic.mel import RATE
 from .device import translate_device_errors
 from .finals.alignment import AlignmentQueue
 from .finals.utterance import SuspectKeyword, UtteranceState
+from .finals.utterance_check import check_utterance
 from .interfaces import Encoder, EngineOptions, OtherPartials, PromptBuilder, TextDecoder
 from .text.decode import DecodeRow
-from .text.prompts import UntrainedTaskError, refuse_untrained
 
 SECONDS_AT_ONCE = 320.0
 """Audio in one pass of the encoder: enough to use a GPU fully, short enough that running segments wait little."""
@@ -116,17 +114,7 @@ class GraniteEngine:
 
     def _session(self, utterance: Utterance) -> UtteranceState:
         """Check an utterance and fit its keywords into the prompt.  Raises EngineError when it is invalid."""
-        samples = utterance.samples
-        if samples.ndim != 1 or samples.dtype != np.float32:
-            raise EngineError("samples must be one channel of 32-bit floats")
-        if len(samples) > self._rules.max_seconds * RATE:
-            raise EngineError(f"at most {self._rules.max_seconds:g} s: cut the segment first")
-        if not np.isfinite(samples).all():
-            raise EngineError("the samples contain NaN or infinity")
-        try:
-            refuse_untrained(utterance.language, utterance.translate_to)
-        except UntrainedTaskError as exc:
-            raise EngineError(str(exc)) from exc
+        check_utterance(utterance, self._rules.max_seconds)
         wanted = utterance.keywords if utterance.effort is Effort.FINAL else ()
         return UtteranceState(
             -1, utterance, self._prompts.tokens.fit(wanted, self._rules.keyword_tokens)

@@ -152,12 +152,7 @@ def assemble(
     table = settings.prompts or table
     on_gpu = parts.llm.device.type == "cuda"
     rows = settings.max_batch or (_GPU_ROWS if on_gpu else _CPU_ROWS)
-    asked = _longest_prompt(parts.prompts.tokens, table)
-    capacity = longest(settings.max_seconds, settings.keyword_tokens, asked)
-    if capacity > parts.context:
-        raise CheckpointError(
-            f"max_seconds and keyword_tokens need {capacity} tokens, the model has {parts.context}"
-        )
+    capacity = _capacity(parts, settings, table)
     decoder_factory = parts.decoder_factory(rows, capacity, graphs=settings.graphs)
     ledger = DraftLedger()
     if settings.drafts is Drafts.MEASURED:
@@ -176,6 +171,17 @@ def assemble(
     decoder = decoder_factory.decoder(parts.end, cut_loops=settings.cut_loops)
     can = capabilities(settings, rows)
     return GraniteEngine(can, rules, parts.frontend, parts.prompts, decoder, others)
+
+
+def _capacity(parts: LoadedModel, settings: GraniteSettings, table: PromptTable) -> int:
+    """Tokens that the longest segment needs.  Raises CheckpointError if the model has fewer."""
+    asked = _longest_prompt(parts.prompts.tokens, table)
+    capacity = longest(settings.max_seconds, settings.keyword_tokens, asked)
+    if capacity > parts.context:
+        raise CheckpointError(
+            f"max_seconds and keyword_tokens need {capacity} tokens, the model has {parts.context}"
+        )
+    return capacity
 
 
 def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:

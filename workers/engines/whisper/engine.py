@@ -134,26 +134,8 @@ class Whisper:
         return replace(heard, flags=(*flags, *heard.flags))
 
     def _decode(self, utterance: Utterance, terms: Sequence[str], level: float) -> Hypothesis:
-        """
-        Transcribe, and remove the words that two independent criteria call false.
-
-        The temperature is 0, so that the result is reproducible.
-        """
-        final = utterance.effort is Effort.FINAL
-        segments, _ = self._model.transcribe(
-            utterance.samples,
-            language=utterance.language,
-            task="transcribe" if self._written(utterance) == utterance.language else "translate",
-            beam_size=5 if final else 1,
-            temperature=0.0,
-            condition_on_previous_text=False,
-            no_speech_threshold=None,
-            log_prob_threshold=None,
-            without_timestamps=not final,
-            word_timestamps=final,
-            hotwords=", ".join(terms) or None,
-        )
-        written = list(segments)
+        """Transcribe, and remove the words that two independent criteria call false."""
+        written = self._transcribe(utterance, terms)
         reasons = [_withheld(segment, level) for segment in written]
         length = len(utterance.samples)
         words = [
@@ -170,6 +152,24 @@ class Whisper:
             tuple(replace(words[place], text=text) for place, text in kept.words),
             tuple(flags + [_LOOP_CUT] * kept.looped),
         )
+
+    def _transcribe(self, utterance: Utterance, terms: Sequence[str]) -> list[Segment]:
+        """Run the model.  The temperature is 0, so that the result is reproducible."""
+        final = utterance.effort is Effort.FINAL
+        segments, _ = self._model.transcribe(
+            utterance.samples,
+            language=utterance.language,
+            task="transcribe" if self._written(utterance) == utterance.language else "translate",
+            beam_size=5 if final else 1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            no_speech_threshold=None,
+            log_prob_threshold=None,
+            without_timestamps=not final,
+            word_timestamps=final,
+            hotwords=", ".join(terms) or None,
+        )
+        return list(segments)
 
     def _likeliest(self, utterance: Utterance, level: float) -> KeywordPrompt:
         """

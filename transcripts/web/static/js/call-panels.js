@@ -1,7 +1,7 @@
 // The panels beside the transcript: keywords, bookmarks, facts.
 
 import { plainText } from "./row.js";
-import { clock, element, icon, roleName, said } from "./text.js";
+import { audioFormat, clock, element, icon, roleName, said } from "./text.js";
 
 const REPLY_MS = 5_000;
 
@@ -181,6 +181,7 @@ export class FactsPanel {
       ["Speakers", (call.roles ?? []).map(roleName).join(", ")],
       ["Language", call.language],
       ["Phone system", call.dialect],
+      ["Audio", audioFormat(call)],
       ["Its call id", call.bridge_call_id],
       ["Length", ended && clock(ended.duration_ms)],
       ["Ended by", ended?.reason],

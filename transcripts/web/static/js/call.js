@@ -32,8 +32,8 @@ class CallPage {
     this.bookmarks = new BookmarksPanel(find("[data-bookmarks]"), callId, this.transcript, this.view);
     this.facts = new FactsPanel(find(".facts-list"), this.transcript);
     this.analysis = new AnalysisPanel(find("[data-analysis]"), this.api, callId);
-    const places = { timeline: find("[data-timeline]"), downloads: find("[data-downloads]"), button: find("[data-tool=timeline]") };
-    this.finished = new FinishedCall(places, callId, this.transcript, this.view);
+    const places = { timeline: find("[data-timeline]"), player: find("[data-player]"), downloads: find("[data-downloads]"), button: find("[data-tool=timeline]") };
+    this.finished = new FinishedCall(places, this.api, callId, this.transcript, this.view);
     this.search = new CallSearch(find(".find"), this.transcript, this.view);
     this.notice = new ConnectionNotice(find("[data-connection]"), () => this.events.retry());
     this.events = new CallEvents({ api: this.api, callId, onEvents: (all) => this.#take(all), onState: (state) => this.#show(state) });
@@ -43,7 +43,8 @@ class CallPage {
     find("h1").textContent = this.callId;
     document.title = `${this.callId} · Trunkline`;
     this.#prepareTools();
-    if (await this.#isOver()) this.finished.open();
+    this.isOver = await this.#isOver();
+    if (this.isOver) await this.finished.open();
     this.events.start();
     this.ticking = setInterval(() => this.#tick(), 1_000);
   }
@@ -51,7 +52,7 @@ class CallPage {
   /** Whether the call is over already.  What goes wrong here, the events tell too. */
   async #isOver() {
     try {
-      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}`)).status === "ended";
+      return (await this.api.json(`/v1/calls/${encodeURIComponent(this.callId)}/status`)).status === "ended";
     } catch {
       return false;
     }
@@ -66,7 +67,8 @@ class CallPage {
     if (this.transcript.ended) this.analysis.show();
     this.search.refresh();
     this.#showCall();
-    if (this.transcript.keywords.revision >= 0) document.body.classList.remove("loading");
+    const isKnown = this.isOver ? this.transcript.ended : this.transcript.keywords.revision >= 0;
+    if (isKnown) document.body.classList.remove("loading");
   }
 
   #show(state) {

@@ -1,13 +1,21 @@
 // Connect a phone system: the snippet with the right host, a key made on the spot, and a lamp for the first audio.
 
 import { Api, askForKey } from "./api.js";
+import { ArrivalLevels } from "./arrival-levels.js";
 import { BRIDGES, checks } from "./bridges.js";
 import { LiveCalls } from "./live-calls.js";
 import { troubles, who } from "./live-rows.js";
 import { requireSession, startShell } from "./shell.js";
-import { element, icon, roleName, toast } from "./text.js";
+import { audioFormat, element, icon, roleName, toast } from "./text.js";
 
 const PATIENCE_MS = 30_000;
+const LOOK_MS = 5_000;
+const REFUSALS = {
+  unauthorized: "the key is missing or not valid", forbidden: "the key does not permit calls",
+  no_such_path: "no bridge connects to this path", full: "the gateway has no room", draining: "the gateway restarts",
+  too_many_requests: "too many calls or attempts", overloaded: "the gateway is overloaded",
+  host: "this host name is not served: see allowed_hosts", origin: "pages of this origin are not served: see allowed_origins",
+};
 
 const find = (selector) => document.querySelector(selector);
 const api = new Api();
@@ -32,6 +40,7 @@ class ConnectPage {
     this.began = Date.now();
     this.before = null;
     this.arrived = null;
+    this.levels = new ArrivalLevels(find("[data-levels]"), api);
     const wanted = new URLSearchParams(location.search).get("system");
     this.bridge = BRIDGES.find((one) => one.id === wanted) ?? BRIDGES[0];
     this.live = new LiveCalls({ api, onChange: () => this.#look(), onState: (state) => {
@@ -44,8 +53,23 @@ class ConnectPage {
     this.#showKey();
     this.#showSnippet();
     this.#showArrival();
+    find(".connect").classList.remove("until-known");
     this.live.start();
-    setInterval(() => { if (!this.arrived) this.#showArrival(); }, 5_000);
+    setInterval(() => this.#lookAgain(), LOOK_MS);
+  }
+
+  /** While nothing arrives: what the gateways refused since. */
+  async #lookAgain() {
+    if (this.arrived || document.hidden) return;
+    try {
+      this.known = await api.json("/v1/connect");
+    } catch { /* the stream of calls tells it */ }
+    this.#showArrival();
+  }
+
+  /** Connections that were refused since this phone system was chosen, newest first. */
+  #refused() {
+    return this.known.refused.filter((one) => one.at * 1000 >= this.began).slice(0, 3);
   }
 
   #showBridges() {
@@ -144,8 +168,9 @@ class ConnectPage {
   #showArrival() {
     const place = find("[data-arrival]");
     const row = this.arrived;
+    this.levels.watch(row?.call_id ?? null, row?.roles);
     const state = row ? JSON.stringify([row.call_id, row.finals > 0, row.speaking.length > 0, troubles(row), row.ended, row.last?.partial === false])
-      : String(Date.now() - this.began > PATIENCE_MS) + this.bridge.id;
+      : JSON.stringify([Date.now() - this.began > PATIENCE_MS, this.bridge.id, this.#refused()]);
     if (place.dataset.shown === state) return;
     place.dataset.shown = state;
     place.replaceChildren(...(row ? this.#arrivedParts(row) : this.#waitingParts()));
@@ -157,7 +182,20 @@ class ConnectPage {
       element("p", { text: "Waiting for the first audio …" }));
     const key = this.known.needs_key ? this.key : null;
     const list = element("ul", { class: "checks" }, ...checks(this.bridge, { ...this.places, key }).map((text) => element("li", { text })));
+    const refused = this.#refused();
+    if (refused.length) return [this.#refusedLamp(), this.#refusedList(refused), list];
     return isLong ? [waiting, element("p", { class: "small", text: "Nothing has arrived yet. Check:" }), list] : [waiting];
+  }
+
+  #refusedLamp() {
+    return element("div", { class: "waiting" }, element("div", { class: "lamp bad" }, icon("close")),
+      element("p", {}, element("strong", { text: "A connection was refused" })));
+  }
+
+  #refusedList(refused) {
+    return element("ul", { class: "checks" }, ...refused.map(({ at, path, reason }) => element("li", {},
+      element("time", { text: new Date(at * 1000).toLocaleTimeString() }), " ", element("code", { class: "said", text: path }),
+      `: ${REFUSALS[reason] ?? reason.replaceAll("_", " ")}`)));
   }
 
   #arrivedParts(row) {
@@ -167,8 +205,8 @@ class ConnectPage {
     const title = wrong.length ? "Audio arrives, but something is wrong" : hasSpeech ? "It works: speech arrives" : "Connected. Say something.";
     const facts = [
       ["Call", who(row)], ["Through", row.dialect],
-      ["Sample rate", row.sample_rate ? `${row.sample_rate / 1000} kHz` : "unknown"],
-      ["Channels", row.roles.map(roleName).join(", ")], ["Language", row.language],
+      ["Audio", audioFormat(row) || "not declared"],
+      ["Channels", `${row.roles.length}: ${row.roles.map(roleName).join(", ")}`], ["Language", row.language],
       ["Speech", hasSpeech ? "detected" : "not yet"],
       ...(row.last ? [["Last words", row.last.text]] : []),
       ...(row.ended ? [["Ended", row.ended]] : []),

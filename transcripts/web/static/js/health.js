@@ -18,10 +18,11 @@ function show(health) {
   find("[data-when]").textContent = `Measured at ${new Date().toLocaleTimeString()}`;
   find("[data-figures]").replaceChildren(
     figure("Gateways", health.gateways), figure("Workers", health.workers),
-    figure("Capacity", health.capacity === null ? "–" : health.capacity < 10 ? health.capacity.toFixed(1) : Math.round(health.capacity), "s of speech per s"),
+    figure("Capacity", health.capacity === null ? "–" : health.capacity < 10 ? health.capacity.toFixed(1) : Math.round(health.capacity), "× real time"),
     figure("Waiting segments", health.waiting, health.waiting ? `oldest ${health.oldest_waiting_seconds} s` : ""),
     figure("Storing behind", Math.round(health.stored_behind_seconds), "s"),
     figure("Languages", health.languages.length ? health.languages.slice(0, 6).join(", ") : "–", health.languages.length > 6 ? `+${health.languages.length - 6}` : ""));
+  for (const one of document.querySelectorAll(".until-known")) one.classList.remove("until-known");
   if (verdict.dataset.shown === shown) return;      // screen readers hear what has changed, and nothing else
   verdict.dataset.shown = shown;
   verdict.className = `verdict card ${health.state}`;

@@ -30,6 +30,9 @@ const ICONS = {
   plus: "M12 5v14M5 12h14",
   close: "m6 6 12 12M18 6 6 18",
   pause: "M8 5v14m8-14v14",
+  play: "M8 5v14l11-7L8 5Z",
+  back: "M11 7 6 12l5 5m7-10-5 5 5 5",
+  forward: "m13 7 5 5-5 5M6 7l5 5-5 5",
   warning: "M12 4 2.5 20h19L12 4Zm0 6v5m0 2.5v.3",
   keypad: "M6 6h.1M12 6h.1M18 6h.1M6 12h.1M12 12h.1M18 12h.1M6 18h.1M12 18h.1M18 18h.1",
   gauge: "M4 18a9 9 0 1 1 16 0m-8-1 4-6",
@@ -83,6 +86,13 @@ export function findTerms(text, terms) {
   const either = wanted.map((term) => RegExp.escape?.(term) ?? term.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
   const found = text.matchAll(new RegExp(`(?<![\\p{L}\\p{N}])(?:${either.join("|")})(?![\\p{L}\\p{N}])`, "giu"));
   return [...found].map((one) => [one.index, one.index + one[0].length]);
+}
+
+const ENCODINGS = { mulaw: "G.711 µ-law", alaw: "G.711 A-law", l16: "16-bit linear PCM", g722: "G.722", opus: "Opus" };
+
+/** The encoding and rate of a bridge's audio in words; empty if neither is known. */
+export function audioFormat({ encoding, sample_rate: rate }) {
+  return [ENCODINGS[encoding] ?? encoding, rate && `${rate / 1000} kHz`].filter(Boolean).join(", ");
 }
 
 const ROLES = { agent: "Agent", customer: "Customer", mixed: "Both speakers" };
