@@ -14,6 +14,7 @@ import msgspec
 from protocol.operator_error import OperatorError
 from protocol.plain_text import json_plain, plain
 from protocol.tenants import filed
+from transcripts.api.messages.analysis_bodies import AnalysisBody
 from transcripts.api.messages.bodies import CallBody, CallDetail, CallsBody, ChangeBody
 from transcripts.text_forms import WordsForm
 
@@ -65,6 +66,9 @@ def show(options: argparse.Namespace) -> None:
             Console(highlight=False).print(render(source.whole(options.call)))
         else:
             print(source.transcript(options.call, options.format), end="")
+        if options.call and not options.json and options.format == "txt":
+            call = msgspec.json.decode(source.call(options.call), type=CallDetail)
+            print(_analysis(call.analysis), end="")
 
 
 def export(options: argparse.Namespace) -> None:
@@ -139,6 +143,20 @@ def _line(call: CallBody, name: str) -> str:
     marks = " ".join(f"#{plain(tag)}" for tag in call.tags)
     seconds = f"{call.duration_ms / 1_000:7.1f} s"
     return f"{began}  {seconds}  {plain(call.dialect):8}  {plain(name)}  {marks}".rstrip()
+
+
+def _analysis(analysis: AnalysisBody | None) -> str:
+    """Return what a language model has answered, in lines; empty if it has not."""
+    if analysis is None or analysis.result is None:
+        return ""
+    result = analysis.result
+    lines = ["", f"Summary by {plain(result.model)}: {plain(result.summary)}"]
+    lines += [f"Disposition: {plain(result.disposition)}"]
+    lines += [f"- {plain(one.owner)}: {plain(one.text)}" for one in result.action_items]
+    lines += [f"{name}: {plain(str(value))}" for name, value in result.answers.items()]
+    if result.segments_read < result.segments:
+        lines.append(f"({result.segments_read} of {result.segments} segments were read)")
+    return "\n".join(lines) + "\n"
 
 
 def _print_json(body: bytes) -> None:

@@ -1,5 +1,6 @@
 // The page that an agent keeps beside the phone: /calls/{id}.
 
+import { AnalysisPanel } from "./analysis.js";
 import { Api, askForKey } from "./api.js";
 import { BookmarksPanel, FactsPanel, KeywordsPanel } from "./call-panels.js";
 import { CallSearch } from "./call-search.js";
@@ -30,6 +31,7 @@ class CallPage {
     this.keywords = new KeywordsPanel(find("[data-keywords]"), this.api, callId, this.transcript, canChange);
     this.bookmarks = new BookmarksPanel(find("[data-bookmarks]"), callId, this.transcript, this.view);
     this.facts = new FactsPanel(find(".facts-list"), this.transcript);
+    this.analysis = new AnalysisPanel(find("[data-analysis]"), this.api, callId);
     const places = { timeline: find("[data-timeline]"), player: find("[data-player]"), downloads: find("[data-downloads]"), button: find("[data-tool=timeline]") };
     this.finished = new FinishedCall(places, this.api, callId, this.transcript, this.view);
     this.search = new CallSearch(find(".find"), this.transcript, this.view);
@@ -62,6 +64,7 @@ class CallPage {
     this.bookmarks.show();
     this.facts.show();
     this.finished.show();
+    if (this.transcript.ended) this.analysis.show();
     this.search.refresh();
     this.#showCall();
     const isKnown = this.isOver ? this.transcript.ended : this.transcript.keywords.revision >= 0;
