@@ -22,14 +22,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from redis.asyncio import Redis
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import recipe
-from streaming.server import Gateway
+from streaming.endpoints.websocket_options import websocket_options
 from streaming.settings import GatewaySettings
 
 _LEFT_OUT = ["9.*", "12.*", "13.*"]
@@ -46,8 +45,7 @@ async def echo(socket: ServerConnection) -> None:
 
 async def fuzz(wstest: str, folder: Path) -> dict[str, str]:
     """Run the suite.  Returns its result for each case."""
-    gateway = Gateway(Redis(), 1, GatewaySettings(port=0), None)
-    options = gateway._serving() | {"process_request": None}
+    options = websocket_options(GatewaySettings(port=0), None, lambda: None)
     async with serve(echo, **options) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         spec = {

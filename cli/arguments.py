@@ -168,6 +168,11 @@ def _stored(verb: argparse.ArgumentParser) -> None:
 
 
 def _source(verb: argparse.ArgumentParser) -> None:
+    _api(verb)
+    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
+
+
+def _api(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--url", dest="api_url", help="URL of the HTTP API; default: the store on this machine"
     )
@@ -177,7 +182,6 @@ def _source(verb: argparse.ArgumentParser) -> None:
         type=_key,
         help="key for the API, or @FILE to read it from a file",
     )
-    verb.add_argument("--store", help="SQLAlchemy URL of the store, instead of the API")
 
 
 def _listed(verb: argparse.ArgumentParser) -> None:
@@ -247,6 +251,35 @@ def _rules(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--check", metavar="FILE", required=True, help="YAML file of rules")
 
 
+def _webhooks(verb: argparse.ArgumentParser) -> None:
+    from transcripts.webhooks.endpoint import DeliveryState
+    from transcripts.webhooks.events import SUBSCRIBABLE
+
+    actions = verb.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="list the webhooks of the tenant")
+    add = actions.add_parser("add", help="add a webhook; its secret is shown once")
+    add.add_argument("target", help="URL that gets the events")
+    add.add_argument(
+        "--event", action="append", required=True, choices=SUBSCRIBABLE, help="may be repeated"
+    )
+    add.add_argument("--description", default="", help="what it is for")
+    for name, text in (
+        ("delete", "delete a webhook with its deliveries"),
+        ("deliveries", "list deliveries, the latest first"),
+        ("redeliver", "send a delivery again"),
+        ("test", "send a test"),
+    ):
+        actions.add_parser(name, help=text).add_argument("webhook", help="id of the webhook")
+    actions.choices["redeliver"].add_argument("delivery", help="id of the delivery")
+    listed = actions.choices["deliveries"]
+    listed.add_argument("--state", choices=[str(state) for state in DeliveryState])
+    listed.add_argument("--limit", help="number of deliveries, at most 200")
+    listed.add_argument("--cursor", help="next_cursor of the page before")
+    for one in actions.choices.values():
+        one.add_argument("--url", dest="api_url", help="URL of the HTTP API")
+        one.add_argument("--key", dest="api_key", type=_key, help="key for the API, or @FILE")
+
+
 def _demo(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--browser", action="store_true", help="show the call on a page in the browser too"
@@ -306,6 +339,8 @@ _FILL: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "keys": _keys,
     "redact": _redact,
     "rules": _rules,
+    "mcp": _api,
+    "webhooks": _webhooks,
     "demo": _demo,
     "fetch": _fetch,
 }

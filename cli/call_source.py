@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import getpass
+import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -17,12 +18,12 @@ from transcripts.api.messages.parameters import read_list
 from transcripts.database.audit_log import AuditLine
 from transcripts.formats.export import export
 from transcripts.search.listing import ListedCall, Page
-from transcripts.settings import ClientSettings, RecorderSettings
 from transcripts.store import LegalHoldError, Store, StoreError
 from transcripts.text_forms import WordsForm, in_form
 from transcripts.transcript import Changes, Transcript
 
-from .common import configuration_of, settings_of, store_url
+from .common import configuration_of, settings_of, store_at, store_url
+from .configuration import is_said
 
 
 class CallSource(Protocol):
@@ -67,7 +68,9 @@ class LocalCalls:
 
     def call(self, call_id: str) -> bytes:
         """See CallSource."""
-        return msgspec.json.encode(detail_body(self.whole(call_id)))
+        transcript = self.whole(call_id)
+        analysis = self._store.analyses.of_call(transcript.call.call_id)
+        return msgspec.json.encode(detail_body(transcript, analysis))
 
     def transcript(self, call_id: str, form: str, words: WordsForm = WordsForm.STORED) -> str:
         """See CallSource."""
@@ -109,7 +112,7 @@ class LocalCalls:
 @contextlib.contextmanager
 def local_calls(options: argparse.Namespace) -> Iterator[LocalCalls]:
     """Open the store on this machine."""
-    url = store_url(settings_of(options, "recorder", RecorderSettings))
+    url = store_at(options.store) if _has_flags_only(options) else _configured(options)
     with contextlib.closing(Store.open(url)) as store:
         yield LocalCalls(options, store)
 
@@ -117,6 +120,12 @@ def local_calls(options: argparse.Namespace) -> Iterator[LocalCalls]:
 @contextlib.contextmanager
 def call_source(options: argparse.Namespace) -> Iterator[CallSource]:
     """Open the API if its URL is set and `--store` is not given, else the store.  Raises OperatorError."""
+    if _has_flags_only(options) and not (options.api_url or options.api_key):
+        with local_calls(options) as calls:
+            yield calls
+        return
+    from transcripts.settings import ClientSettings
+
     settings = configuration_of(options).section("client", ClientSettings)
     if not settings.url or options.store:
         with local_calls(options) as calls:
@@ -128,6 +137,17 @@ def call_source(options: argparse.Namespace) -> Iterator[CallSource]:
 
     with ApiClient(settings.url, settings.key) as client:
         yield client
+
+
+def _has_flags_only(options: argparse.Namespace) -> bool:
+    """Return whether nothing was set but by flags: then the settings need not be read, which takes longest."""
+    return not options.config and not is_said(os.environ)
+
+
+def _configured(options: argparse.Namespace) -> str:
+    from transcripts.settings import RecorderSettings
+
+    return store_url(settings_of(options, "recorder", RecorderSettings))
 
 
 def _audit_line(action: str, call_id: str) -> AuditLine:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel
-
 from .configuration import Configuration, ConfigurationError
 from .sections import PARTS, SECTIONS
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from transcripts.analysis.settings import AnalyserSettings
     from transcripts.api.settings import ApiSettings
     from transcripts.settings import RecorderSettings
     from workers.engines.auto import Choice
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _STORED = frozenset({"calls", "show", "search", "export", "tag", "delete"})
 """Commands for stored calls: they answer at once, and use few sections."""
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
+_Settings = TypeVar("_Settings", bound="BaseModel")
 
 
 def configuration_of(options: argparse.Namespace) -> Configuration:
@@ -47,7 +48,7 @@ def configuration_of(options: argparse.Namespace) -> Configuration:
 
 def _read_more(configuration: Configuration, options: argparse.Namespace) -> None:
     """Read the flags of engines, and share settings between sections."""
-    from transcripts.api.settings import SHARED
+    from transcripts.api.settings import AUDIO, SHARED
     from workers.engines import registry
 
     for engine, settings in registry.SETTINGS.items():
@@ -57,8 +58,11 @@ def _read_more(configuration: Configuration, options: argparse.Namespace) -> Non
         configuration.read_flags(engine, said, f"{engine}_")
     for field in SHARED:
         configuration.carry_over(("gateway", field), ("api", field))
+    for field in AUDIO:
+        configuration.carry_over(("gateway", field), ("recorder", field))
     for field in ("store", "webhook_networks"):
         configuration.carry_over(("recorder", field), ("api", field))
+    configuration.carry_over(("recorder", "store"), ("analyser", "store"))
 
 
 def settings_of(options: argparse.Namespace, section: str, settings: type[_Settings]) -> _Settings:
@@ -150,9 +154,14 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda part: bar.update(task, completed=part)
 
 
-def store_url(settings: "RecorderSettings | ApiSettings") -> str:
+def store_url(settings: "RecorderSettings | ApiSettings | AnalyserSettings") -> str:
     """Return the URL of the store: the setting, or else a file in the data folder of the user."""
-    return settings.store or f"sqlite:///{data_folder() / 'trunkline.db'}"
+    return store_at(settings.store)
+
+
+def store_at(said: str | None) -> str:
+    """Return the URL of the store that was named; if none was, of the file in the data folder of the user."""
+    return said or f"sqlite:///{data_folder() / 'trunkline.db'}"
 
 
 def data_folder() -> Path:

@@ -12,11 +12,12 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from protocol.operator_error import OperatorError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # commands that need no settings start without it
 
 PREFIX = "TRUNKLINE_"
 _FILE, _ENVIRONMENT, _FLAG = range(3)
@@ -42,7 +43,7 @@ https://kubernetes.io/docs/concepts/services-networking/service/#environment-var
 _SHORT = {"TRUNKLINE_KEYS": "TRUNKLINE_GATEWAY_KEYS_FILE"}
 """Short names of variables."""
 
-_Settings = TypeVar("_Settings", bound=BaseModel)
+_Settings = TypeVar("_Settings", bound="BaseModel")
 
 
 class ConfigurationError(OperatorError):
@@ -52,7 +53,7 @@ class ConfigurationError(OperatorError):
 class Configuration:
     """The values of all sections; `section` validates one as the settings class of its process."""
 
-    def __init__(self, sections: Mapping[str, type[BaseModel]]) -> None:
+    def __init__(self, sections: Mapping[str, "type[BaseModel]"]) -> None:
         self._classes = sections
         self._values: dict[str, dict[str, Any]] = defaultdict(dict)
         self._origin: dict[tuple[str, str], str] = {}
@@ -117,6 +118,8 @@ class Configuration:
 
     def section(self, name: str, settings: type[_Settings]) -> _Settings:
         """Return the validated settings of one section.  Raises ConfigurationError."""
+        from pydantic import ValidationError
+
         try:
             return settings.model_validate(self._values[name])
         except ValidationError as exc:
@@ -136,6 +139,12 @@ class Configuration:
             raise ConfigurationError(f"unknown setting {origin}{_hint(field, fields)}")
         self._values[section][field] = value
         self._origin[section, field], self._rank[section, field] = origin, rank
+
+
+def is_said(environment: Mapping[str, str]) -> bool:
+    """Return whether a variable of the environment is a setting, or names a file of settings."""
+    named = "TRUNKLINE_CONFIG" in environment
+    return named or any(_is_setting(name, value) for name, value in environment.items())
 
 
 def _variable(section: str, field: str) -> str:

@@ -1,6 +1,12 @@
 """Settings that all processes share."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from .kept_audio.master_keys import MasterKeys
 
 
 class StatusSettings(BaseModel):
@@ -17,6 +23,42 @@ class StatusSettings(BaseModel):
         le=65_535,
         description="port for /metrics, /livez, /readyz and /startupz; 0 is none. Each process needs its own",
     )
+
+
+class KeptAudioSettings(StatusSettings):
+    """Where kept audio is; the same for gateway, recorder and API."""
+
+    audio_folder: str = Field(
+        default="",
+        description="folder of kept audio (see docs/recorded_audio.md); default: the gateway's",
+    )
+    audio_key_file: str = Field(
+        default="",
+        description="file of master keys for kept audio, Base64 of 32 bytes on each line, newest first; default:"
+        " the gateway's; read at start",
+    )
+
+    @model_validator(mode="after")
+    def _audio_is_complete(self) -> Self:
+        """Raises ValueError if only one of both is set, or if the key file is missing or invalid."""
+        if bool(self.audio_folder) != bool(self.audio_key_file):
+            raise ValueError("set both audio_folder and audio_key_file, or neither")
+        _ = self.audio_keys
+        return self
+
+    @property
+    def audio_keys(self) -> "MasterKeys | None":
+        """The master keys in the file; None without a file."""
+        if not self.audio_key_file:
+            return None
+        from .kept_audio.master_keys import read_master_keys  # noqa: PLC0415  # loads cryptography
+
+        try:
+            return read_master_keys(Path(self.audio_key_file).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ValueError(
+                "audio_key_file cannot be read: check its path and permissions"
+            ) from exc
 
 
 class RedisSettings(BaseModel):

@@ -129,6 +129,24 @@ class GatewayMeter:
             registry=registry,
         )
 
+        self._kept = Counter(
+            "trunkline_kept_audio_bytes", "Audio written to audio_folder", registry=registry
+        )
+        self._not_kept = Counter(
+            "trunkline_audio_not_kept_seconds",
+            "Audio that is missing in kept audio, because the disk was too slow (queue) or failed (disk)",
+            ["reason"],
+            registry=registry,
+        )
+
+    def kept(self, size: int) -> None:
+        """Count bytes written to an audio part.  Safe to call from any thread."""
+        self._kept.inc(size)
+
+    def not_kept(self, reason: str, seconds: float) -> None:
+        """Count audio that could not be kept; `reason`: `queue` or `disk`.  Safe to call from any thread."""
+        self._not_kept.labels(reason).inc(seconds)
+
     def watch(
         self,
         calls: Callable[[], int],

@@ -29,11 +29,11 @@ from .audio.vad_batcher import VadBatcher
 from .audio.vad_runner import VadModel
 from .auth.access_control import AccessController
 from .auth.call_limits import CallLimiter
-from .auth.handshake import echo_subprotocol, seen_by_dialect
-from .auth.ws_protocol import bounded_handshakes
+from .auth.handshake import seen_by_dialect
 from .call.bad_messages import Tolerance
 from .endpoints.admission import Admission
 from .endpoints.side_servers import side_servers
+from .endpoints.websocket_options import websocket_options
 from .endpoints.websocket_subscriber import Subscriber, reading
 from .metrics import GatewayMeter
 from .session.bridge.bridge_session import RESTARTING, Session, new_call_id
@@ -45,9 +45,6 @@ from .session.calls.joined_call import CallHandle
 from .session.command_listener import CommandListener
 from .session.heartbeat import Heartbeat, LoopWatch
 from .settings import GatewaySettings
-
-_HANDSHAKE_SECONDS = 5.0
-
 
 _FIRST_SOUND_SECONDS = 3_600.0
 """Time limit for the first audio of an AudioSocket call: Asterisk sends none while a caller waits in silence."""
@@ -156,29 +153,14 @@ class Gateway:
     async def _listening(self) -> AsyncIterator[Server]:
         """Serve WebSockets while the context is active.  Raises PortError."""
         with opening(self._settings.host, self._settings.port, "port"):
-            server = await serve(self._connected, **self._serving())
+            options = websocket_options(
+                self._settings,
+                self._access.tls.context if self._access.tls else None,
+                lambda: self._meter.refused("evicted"),
+            )
+            server = await serve(self._connected, process_request=self._admission.admit, **options)
         async with server:
             yield server
-
-    def _serving(self) -> dict[str, Any]:
-        """Return the arguments of `websockets.serve`."""
-        settings = self._settings
-        return {
-            "host": settings.host,
-            "port": settings.port,
-            "process_request": self._admission.admit,
-            "ssl": self._access.tls.context if self._access.tls else None,
-            "select_subprotocol": echo_subprotocol,
-            "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB
-            "max_size": settings.max_message_bytes,
-            "max_queue": 4,  # messages of up to max_size each: the most that a connection holds
-            "open_timeout": _HANDSHAKE_SECONDS,
-            **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if self._access.tls else {}),
-            "create_connection": bounded_handshakes(lambda: self._meter.refused("evicted")),
-            "ping_interval": 20,
-            "ping_timeout": 20,
-            "server_header": "trunkline",
-        }
 
     def _side_servers(self) -> AbstractAsyncContextManager[None]:
         """Return the servers for AudioSocket and HTTP, as far as the settings configure them."""

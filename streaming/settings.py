@@ -1,17 +1,20 @@
 """The settings of a gateway."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from protocol.kept_audio.policy import AudioPolicy, read_audio_policy
 from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.redaction.policy import SitePolicies, read_policies
+from protocol.settings import KeptAudioSettings
 
 from .audio.voice_activity.vad_choice import Vad
 from .auth.settings import AuthSettings
 
 
-class GatewaySettings(AuthSettings):
+class GatewaySettings(AuthSettings, KeptAudioSettings):
     """A gateway process: receives calls and sends transcripts back."""
 
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
@@ -65,6 +68,11 @@ class GatewaySettings(AuthSettings):
         None,
         description="file (TOML) that says which data is left out of the text, for the site and for tenants; unset:"
         " card data, on every call; read at start",
+    )
+    keep_audio: str = Field(
+        "",
+        description="tenants whose calls' audio is kept, separated by commas; * is all, and *,-NAME all but one;"
+        " unset: none. Needs audio_folder and audio_key_file",
     )
     max_message_bytes: int = Field(
         1_048_576, ge=1_024, description="longest message of a bridge; five may wait in memory"
@@ -160,6 +168,18 @@ class GatewaySettings(AuthSettings):
         """Raises ValueError if the file is missing or invalid: calls must not go on without their policy."""
         _policies_in(path)
         return path
+
+    @model_validator(mode="after")
+    def _check_kept_audio(self) -> Self:
+        """Raises ValueError if `keep_audio` is no list of tenants, or if audio has no place or no key."""
+        if self.audio_policy.keeps_any and not self.audio_folder:
+            raise ValueError("keep_audio needs audio_folder and audio_key_file")
+        return self
+
+    @property
+    def audio_policy(self) -> AudioPolicy:
+        """Whose audio is kept."""
+        return read_audio_policy(self.keep_audio)
 
     @property
     def callback_destinations(self) -> Destinations:

@@ -24,6 +24,7 @@ from protocol.auth.credentials import Scope
 from runtime.metrics import LoopMeter, QueueMeter
 from streaming.metrics import GatewayMeter
 from streaming.settings import GatewaySettings
+from transcripts.analysis.metrics import AnalyserMeter
 from transcripts.api.metrics import ApiMeter
 from transcripts.metrics import RecorderMeter
 from transcripts.webhooks.meter import WebhookMeter
@@ -193,7 +194,8 @@ async def test_a_worker_that_takes_over_says_so(redis: Redis, tmp_path: Path) ->
 
 def test_every_figure_has_its_place_in_the_documents_and_no_other_is_named_there() -> None:
     metrics = CollectorRegistry()
-    for meter in (GatewayMeter, WorkerMeter, RecorderMeter, WebhookMeter, ApiMeter):
+    meters = (GatewayMeter, WorkerMeter, RecorderMeter, WebhookMeter, ApiMeter, AnalyserMeter)
+    for meter in meters:
         meter(metrics)
     LoopMeter(metrics)
     QueueMeter(metrics, [])

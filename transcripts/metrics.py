@@ -26,6 +26,11 @@ class RecorderMeter:
             "Calls deleted because they exceeded the retention time",
             registry=registry,
         )
+        self._finished = Counter(
+            "trunkline_finished_audio",
+            "Calls whose kept audio was made into one file",
+            registry=registry,
+        )
         self._behind = Gauge(
             "trunkline_recorder_behind_seconds",
             "Age of the oldest event that was stored last",
@@ -47,6 +52,10 @@ class RecorderMeter:
     def behind(self, seconds: float) -> None:
         """Set the age of the oldest event of a batch, in seconds; 0 when the outbox is empty."""
         self._behind.set(seconds)
+
+    def finished_audio(self, calls: int) -> None:
+        """Count calls whose kept audio was finished."""
+        self._finished.inc(calls)
 
     def expired(self, calls: int) -> None:
         """Count calls that were deleted because they had expired."""

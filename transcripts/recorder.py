@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -23,6 +24,7 @@ from broker.redis_keys import RECORDER, parse_entry_id
 from broker.redis_scripts.leases import JOIN
 
 from .ingest import take_in, try_again
+from .kept_audio.finishing import AudioFinisher
 from .metrics import RecorderMeter
 from .outbox import arrival
 from .settings import RecorderSettings
@@ -84,6 +86,7 @@ class Recorder:
         self._join = redis.register_script(JOIN.source)
         self._settings = settings or RecorderSettings()
         self._meter = meter or RecorderMeter()
+        self._finisher = _finisher(store, self._settings)
         self._webhook_meter = webhook_meter or WebhookMeter()
 
     async def run(self) -> None:
@@ -95,6 +98,8 @@ class Recorder:
                 for outbox in self._outboxes:
                     tasks.create_task(self._follow(outbox, thread))
                 tasks.create_task(self._erase_repeatedly(thread))
+                if self._finisher is not None:
+                    tasks.create_task(self._finish_audio_repeatedly(self._finisher))
                 tasks.create_task(self._send_webhooks(thread))
                 if self._settings.retention.is_set:
                     tasks.create_task(self._expire_repeatedly(thread))
@@ -127,6 +132,24 @@ class Recorder:
                 self._meter.failed()
                 logger.error("store_unavailable", remedy=str(exc))
             await asyncio.sleep(self._settings.erase_seconds)
+
+    async def _finish_audio_repeatedly(self, finisher: AudioFinisher) -> None:
+        """Make the files of kept audio, in a thread of their own: one call takes seconds."""
+        swept = -_EXPIRE_SECONDS
+        with ThreadPoolExecutor(1, thread_name_prefix="audio") as thread:
+            while True:
+                try:
+                    self._meter.finished_audio(await _in(thread, finisher.run))
+                    if time.monotonic() - swept >= _EXPIRE_SECONDS:
+                        swept = time.monotonic()
+                        await _in(thread, finisher.sweep)
+                except (StoreError, OSError) as exc:
+                    self._meter.failed()
+                    logger.error("audio_not_finished", error=type(exc).__name__)
+                except asyncio.CancelledError:
+                    finisher.stop()
+                    raise
+                await asyncio.sleep(self._settings.audio_seconds)
 
     async def _expire_repeatedly(self, thread: ThreadPoolExecutor) -> None:
         """Delete expired calls now, also those that expired while no recorder ran, and every few minutes."""
@@ -234,6 +257,13 @@ class Recorder:
             pipe.xack(outbox, RECORDER, *ids)
             pipe.xdel(outbox, *ids)
             await pipe.execute()
+
+
+def _finisher(store: Store, settings: RecorderSettings) -> AudioFinisher | None:
+    keys = settings.audio_keys
+    if keys is None:
+        return None
+    return AudioFinisher(store, Path(settings.audio_folder), keys, settings.audio_settle_seconds)
 
 
 async def _in(thread: ThreadPoolExecutor, work: Callable[[], _Result]) -> _Result:

@@ -5,12 +5,12 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protocol.outgoing.destinations import Destinations, destinations_in
-from protocol.settings import StatusSettings
+from protocol.settings import KeptAudioSettings
 
 from .retention import Retention, read_tags
 
 
-class RecorderSettings(StatusSettings):
+class RecorderSettings(KeptAudioSettings):
     """Settings of a recorder process, which stores transcripts."""
 
     store: str = Field(
@@ -35,6 +35,19 @@ class RecorderSettings(StatusSettings):
         le=3_600,
         description="seconds between two erasures of deleted words from the files of SQLite; before SQLite 3.42"
         " one writes the whole full-text index anew",
+    )
+    audio_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=3_600,
+        description="seconds between two searches for ended calls whose audio is kept and not finished",
+    )
+    audio_settle_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=3_600,
+        description="seconds from the first sight of such a call until its audio is finished: events that another"
+        " recorder has left behind come later",
     )
     retention_days: float = Field(
         default=0.0,

@@ -16,7 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from protocol.events import CardAdded, Entry, SegmentRevised
 from protocol.tenants import parted
 
-from .database import annotations, audit_log, card_rows, rule_sets
+from .analysis.analysis_store import AnalysisStore
+from .database import annotations, audio_rows, audit_log, card_rows, rule_sets
 from .database.audit_log import AuditEntry, AuditLine
 from .database.opening import StoreError, code, open_database
 from .database.reading import call_list, queries, stored_events
@@ -25,6 +26,7 @@ from .database.removal.deletion import LegalHoldError
 from .database.schema import quarantine
 from .database.webhooks.queueing import queue_batch
 from .database.writes import ConflictError, write
+from .kept_audio.values import KeptAudio, UnfinishedAudio
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .retention import DAY_SECONDS, Retention
@@ -59,6 +61,11 @@ class Store:
     def close(self) -> None:
         """Close the connections to the database."""
         self._engine.dispose()
+
+    @property
+    def analyses(self) -> AnalysisStore:
+        """What language models have answered about calls."""
+        return AnalysisStore(self._transaction, self._now)
 
     @property
     def webhooks(self) -> WebhookStore:
@@ -158,6 +165,33 @@ class Store:
         """Replace the rules of a tenant.  `body`: JSON."""
         with self._transaction() as connection:
             rule_sets.write(connection, tenant, body, self._now())
+
+    def unfinished_audio(self, after: int, limit: int) -> list[UnfinishedAudio]:
+        """Return ended calls whose audio is still in parts, numbered higher than `after`, in order."""
+        with self._transaction() as connection:
+            return audio_rows.unfinished(connection, after, limit)
+
+    def finish_audio(self, call: int, parts: Sequence[str], kept: KeptAudio | None) -> bool:
+        """
+        Store the finished audio of a call, and delete the keys of its parts.  An erasure must follow.
+
+        Returns False, and does nothing, if the call has other parts by now.
+        """
+        with self._transaction() as connection:
+            is_done = audio_rows.finish(connection, call, parts, kept, self._now())
+            erasure.mark(connection)
+        return is_done
+
+    def kept_audio(self, call_id: str) -> KeptAudio | None:
+        """Return the finished audio of the stream stored under exactly this id; None if there is none."""
+        with self._transaction() as connection:
+            return audio_rows.kept_of(connection, call_id)
+
+    def audio_files(self, call_id: str | None = None) -> set[str]:
+        """Return the names of all files of kept audio that have a key, or of those of one call."""
+        with self._transaction() as connection:
+            names = None if call_id is None else queries.piece_ids(connection, call_id)
+            return audio_rows.files(connection, names)
 
     def audit(self, line: AuditLine) -> None:
         """Write a line of the audit log."""

@@ -5,7 +5,7 @@ The pub/sub channel of a call delivers events at once but may lose some; the log
 takes an event from the channel if its `seq` is the next one, and reads the log if there is a gap.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import structlog
 from redis.asyncio import Redis
@@ -146,7 +146,7 @@ class LogReader:
         return page
 
 
-async def read_across_logs(log_reader: LogReader) -> AsyncIterator[Entry | None]:
+async def read_across_logs(log_reader: LogReader) -> AsyncGenerator[Entry | None]:
     """
     Entries as a listener receives them; None where another log has replaced the one that was read.
 

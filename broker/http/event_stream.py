@@ -7,6 +7,7 @@ reconnects gets the events it has missed.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -65,6 +66,20 @@ class EventStreamEndpoint:
     def close(self) -> None:
         """End all responses: clients reconnect with their last event id, to another gateway."""
         self._closing.set()
+
+    async def wait_for_event(self, keys: CallKeys, after: int, seconds: float) -> None:
+        """Return when the log has an event after seq `after` or was replaced, at the latest after `seconds`."""
+        log_reader = LogReader(self._redis, self._pubsub_hub, keys, after)
+        arriving = asyncio.create_task(_next_logged(log_reader))
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            await asyncio.wait(
+                {arriving, closing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            arriving.cancel()
+            closing.cancel()
+            await asyncio.gather(arriving, closing, return_exceptions=True)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -157,6 +172,13 @@ class _Reading:
     async def _send(self, send: Send, message: Message) -> None:
         async with PeerTimeLimit(self._send_limit):
             await send(message)
+
+
+async def _next_logged(log_reader: LogReader) -> None:
+    async with contextlib.aclosing(read_across_logs(log_reader)) as entries:
+        async for entry in entries:
+            if entry is None or entry.seq is not None:
+                return
 
 
 async def _left(receive: Receive) -> None:

@@ -1,8 +1,7 @@
 """
-Sends a request to a server that a client has named.
+Sends a request to a server outside of the installation.
 
-No redirects, no proxy, and the address is checked when the connection is opened.  Of the answer, only the status is
-used, and at most 16 KiB are read.
+No redirects, no proxy, and the address is checked when the connection is opened.  Duration and answer are bounded.
 """
 
 import asyncio
@@ -10,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
@@ -19,23 +19,36 @@ from protocol.outgoing.destinations import Address, DestinationError, Destinatio
 
 from ..time_limits import TimeLimit
 
-_SECONDS = 10.0
-"""Longest time of one request, from the resolution of the name to the status."""
-
 _CONNECT_SECONDS = 4.0
 """Longest wait for one of several addresses."""
-
-_LONGEST_ANSWER = 16_384
-"""
-Most bytes that are read of an answer.  A server may send any number of interim answers (1xx, RFC 9110 section 15.2)
-before the status.
-"""
 
 _READ_BYTES = 2_048
 """Most bytes that are parsed at once: some 100 interim answers take a few milliseconds."""
 
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="outgoing")
 """For the resolution of names: a name server that does not answer holds up nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """
+    Bounds of one request.
+
+    `seconds`: from the resolution of the name to the end of the answer.  `longest_answer`: most bytes that are
+    read, because a server may send any number of interim answers (1xx, RFC 9110 section 15.2) before the status.
+    """
+
+    seconds: float = 10.0
+    longest_answer: int = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """The answer to a request.  `headers`: names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
 
 
 class SendError(Exception):
@@ -45,45 +58,62 @@ class SendError(Exception):
 class OutgoingHttp:
     """An HTTP client for addresses that `destinations` permits."""
 
-    def __init__(self, destinations: Destinations) -> None:
+    def __init__(
+        self, destinations: Destinations, limits: RequestLimits = RequestLimits()
+    ) -> None:  # frozen
         self._destinations = destinations
+        self._limits = limits
         self._tls: ssl.SSLContext | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """Send a request on a connection of its own.  Returns the status of the answer.  Raises SendError."""
+        return (await self._sent(url, headers, body, is_read=False)).status
+
+    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Send a request like `post`.  Returns the whole answer.  Raises SendError."""
+        return await self._sent(url, headers, body, is_read=True)
+
+    async def _sent(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, is_read: bool
+    ) -> HttpAnswer:
         try:
             self._destinations.check_url(url)
-            async with TimeLimit(_SECONDS):
-                return await self._post(url, headers, body)
+            async with TimeLimit(self._limits.seconds):
+                return await self._post(url, headers, body, is_read=is_read)
         except DestinationError as exc:
             raise SendError(str(exc)) from exc
         except TimeoutError as exc:
-            raise SendError(f"no answer within {_SECONDS:g} s") from exc
+            raise SendError(f"no answer within {self._limits.seconds:g} s") from exc
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as exc:
             raise SendError("the answer is not HTTP") from exc
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError) as exc:
             raise SendError(f"the connection failed: {type(exc).__name__}") from exc
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+    async def _post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, is_read: bool
+    ) -> HttpAnswer:
         if self._tls is None:  # reading the certificates of the system takes some time
             loop = asyncio.get_running_loop()
             self._tls = await loop.run_in_executor(_THREADS, ssl.create_default_context)
         secure = url.lower().startswith("https:")
-        backend = _CheckedBackend(self._destinations, secure=secure)
+        longest = self._limits.longest_answer
+        backend = _CheckedBackend(self._destinations, longest, secure=secure)
         length = str(len(body))
         sent = [("user-agent", "Trunkline"), ("content-length", length), *headers.items()]
         async with (
             httpcore.AsyncConnectionPool(self._tls, network_backend=backend) as pool,
             pool.stream("POST", url, headers=sent, content=body) as answer,
         ):
-            return answer.status
+            read = await answer.aread() if is_read else b""
+            return HttpAnswer(answer.status, _named(answer.headers), read)
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
     """Opens connections to permitted addresses only."""
 
-    def __init__(self, destinations: Destinations, *, secure: bool) -> None:
+    def __init__(self, destinations: Destinations, longest_answer: int, *, secure: bool) -> None:
         self._destinations = destinations
+        self._longest_answer = longest_answer
         self._secure = secure
         self._inner = httpcore.AnyIOBackend()
 
@@ -103,18 +133,18 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
                 stream = await self._inner.connect_tcp(
                     str(address), port, _CONNECT_SECONDS, local_address, socket_options
                 )
-                return _BoundedStream(stream)
+                return _BoundedStream(stream, self._longest_answer)
             except (DestinationError, httpcore.NetworkError, httpcore.TimeoutException) as exc:
                 refused = exc
         raise refused
 
 
 class _BoundedStream(httpcore.AsyncNetworkStream):
-    """A connection from which at most `_LONGEST_ANSWER` bytes are read."""
+    """A connection from which at most `longest` bytes are read."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, inner: httpcore.AsyncNetworkStream, longest: int) -> None:
         self._inner = inner
-        self._left = _LONGEST_ANSWER
+        self._left = longest
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """Read some bytes.  Raises RemoteProtocolError when the answer is too long."""
@@ -139,11 +169,16 @@ class _BoundedStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109  # the interface of httpcore
     ) -> httpcore.AsyncNetworkStream:
         """Return the connection with TLS.  The bytes of the handshake do not count."""
-        return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        secured = await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return _BoundedStream(secured, self._left)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  # as httpcore has it
         """Return what is known of the connection."""
         return self._inner.get_extra_info(info)
+
+
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 async def _resolved(host: str, port: int) -> list[Address]:

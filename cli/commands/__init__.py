@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "redact": Command(
         "commands.redaction", "Redact a text or a stored call by a policy, or test a policy."
     ),
+    "webhooks": Command("commands.webhooks", "List, add and delete webhooks; send one again."),
     "rules": Command("commands.rules", "Check a file of rules that add cards to calls."),
     "doctor": Command("commands.admin", "Check this machine and report what is missing."),
     "fetch": Command("commands.admin", "Download and check the model of an engine."),
@@ -49,4 +50,8 @@ COMMANDS: Mapping[str, Command] = {
     "worker": Command("commands.services", "Run a worker: transcribe queued jobs with one engine."),
     "recorder": Command("commands.services", "Run the recorder: store transcripts."),
     "api": Command("commands.services", "Run the HTTP API: list, search, read and delete calls."),
+    "analyser": Command("commands.services", "Ask a language model about calls that have ended."),
+    "mcp": Command(
+        "commands.mcp", "Give an assistant access to calls, by the Model Context Protocol."
+    ),
 }

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from broker.connections.blocking_connection import connect_blocking
 from broker.connections.connection import check, connect
 from broker.redis_keys import Partition
+from protocol.operator_error import OperatorError
 from protocol.settings import RedisSettings, StatusSettings
 from runtime.health import Health
 from runtime.local_stack import ChildProcess
@@ -32,6 +33,7 @@ from runtime.process import (
 from runtime.status import registry, status, watched
 from runtime.supervisor import supervise
 from streaming.settings import GatewaySettings
+from transcripts.analysis.settings import AnalyserSettings
 from transcripts.api.settings import ApiSettings
 from transcripts.settings import RecorderSettings
 from transcripts.store import Store
@@ -180,6 +182,31 @@ def api(options: argparse.Namespace) -> None:
             await serving.run(listening)
 
     _run_part(options, "api", settings, serve)
+
+
+def analyser(options: argparse.Namespace) -> None:
+    """Run an analyser: ask a language model about calls that have ended."""
+    try:
+        from transcripts.analysis.analyser import Analyser
+        from transcripts.analysis.chat import ModelClient
+    except ModuleNotFoundError as exc:
+        text = "this needs the package jsonschema: pip install 'trunkline[analysis]'"
+        raise OperatorError(text) from exc
+    from transcripts.analysis.metrics import AnalyserMeter
+
+    settings = settings_of(options, "analyser", AnalyserSettings)
+    if not settings.chat_url:
+        raise OperatorError("set chat_url, such as http://127.0.0.1:11434/v1, and chat_model")
+    model, questions = ModelClient(settings.server), settings.questions
+
+    async def analyse(_: Redis, _shared: RedisSettings, health: Health, meters: Meters) -> None:
+        with contextlib.closing(Store.open(store_url(settings))) as store:
+            health.at_work()
+            say_ready("analyser")
+            meter = AnalyserMeter(meters.registry)
+            await Analyser(store, model, questions, settings, meter).run()
+
+    _run_part(options, "analyser", settings, analyse)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from runtime.local_stack import ChildProcess, Stack, embedded_valkey
 from runtime.process import on_interrupt, run_loop
 from streaming.audio.endpointing import Endpointing
 from streaming.settings import GatewaySettings
+from transcripts.analysis.settings import AnalyserSettings
 from transcripts.api.settings import ApiSettings
 from transcripts.formats.render import render
 from transcripts.settings import RecorderSettings
@@ -204,6 +205,8 @@ async def _started(
         await recording
         if places:
             await stack.start(_api(options, environment, url, places))
+        if configuration.section("analyser", AnalyserSettings).chat_url:
+            await stack.start(_analyser(options, environment))
     return url
 
 
@@ -227,6 +230,16 @@ def _api(
     if options.config:
         environment["TRUNKLINE_CONFIG"] = options.config
     return ChildProcess("api", (), environment)
+
+
+def _analyser(options: argparse.Namespace, shared: Mapping[str, str]) -> ChildProcess:
+    """Return the analyser, which uses the store of the recorder."""
+    environment = dict(shared)
+    if store := configuration_of(options).section("recorder", RecorderSettings).store:
+        environment.setdefault("TRUNKLINE_ANALYSER_STORE", store)
+    if options.config:
+        environment["TRUNKLINE_CONFIG"] = options.config
+    return ChildProcess("analyser", (), environment)
 
 
 def demo(options: argparse.Namespace) -> int:

@@ -65,6 +65,9 @@ class CallConfig:
     redaction: Policy = CARD_DATA_POLICY
     """What is redacted: the policy of the site and tenant, with the kinds in `redact`. The gateway sets it."""
 
+    keep_audio: bool = True
+    """False if the client asks that the audio of this call is not kept. True: as the site's settings say."""
+
     form: TextForm = AS_HEARD
     """How the client wants the text. What was said is kept beside it."""
 

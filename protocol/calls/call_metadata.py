@@ -24,7 +24,7 @@ _CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
 def shown_metadata(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the pairs without credentials, known parameters and card numbers."""
     shown = ((name, value) for name, value in pairs if _is_shown(name))
-    return tuple((_without_cards(name), _without_cards(value)) for name, value in shown)
+    return tuple((without_cards(name), without_cards(value)) for name, value in shown)
 
 
 def _is_shown(name: str) -> bool:
@@ -32,7 +32,9 @@ def _is_shown(name: str) -> bool:
     return plain not in _KNOWN and not any(word in plain for word in _SECRET)
 
 
-def _without_cards(value: str) -> str:
+def without_cards(value: str) -> str:
+    """Return a text with a tag in place of each card number that is written in digits."""
+
     def replaced(found: re.Match[str]) -> str:
         return "[CARD_NUMBER]" if is_card_number(re.sub(r"[ -]", "", found[0])) else found[0]
 

@@ -276,6 +276,9 @@ class DtmfPressed:
     kind: str = ""
     """The kind of data, if the keys of a run are redacted (see `protocol/redaction/keypad.py`)."""
 
+    end: int | None = None
+    """Position of the last key of a redacted run; None for one key."""
+
 
 class Fault(StrEnum):
     """Faults in the audio of a channel."""
@@ -358,6 +361,20 @@ class CardAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioKept:
+    """The audio of the call is kept from here on, in a new file (see `protocol/kept_audio/`)."""
+
+    part: str
+    """Name of the file."""
+
+    key: bytes = field(repr=False)
+    """Key of the file, wrapped with a master key of the site. Never in the public form."""
+
+    is_checked: bool = True
+    """Whether words are checked for data that must not be shown: what could not be checked is then silent."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarkReached:
     """All audio before the mark of the bridge has been processed."""
 
@@ -408,6 +425,7 @@ LoggedEvent = (
     | LineWarning
     | CallWarning
     | CardAdded
+    | AudioKept
     | MarkReached
     | CallEnded
 )

@@ -19,6 +19,7 @@ from ..calls.call import Role, original_call_id
 from ..clock import to_ms
 from . import (
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -65,6 +66,7 @@ _KINDS: dict[str, type] = {
         CallWarning,
         LoadChanged,
         CardAdded,
+        AudioKept,
         MarkReached,
         CallEnded,
     )
@@ -198,7 +200,7 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
                 | _span(span)
                 | {"reason": reason, "account": account}
             )
-        case DtmfPressed(channel, digit, at, kind):
+        case DtmfPressed(channel, digit, at, kind, _):
             pressed = _where("dtmf", channel, role) | {"digit": digit, "at_ms": to_ms(at)}
             return pressed | {"redacted": kind} if kind else pressed
         case LineWarning():
@@ -218,6 +220,8 @@ def _public(event: TranscriptEvent, role: RoleOf) -> dict[str, Any]:
             return {"type": "warning", "code": code, "message": message}
         case CardAdded():
             return card_body(event)
+        case AudioKept():
+            return {"type": "audio.kept"}
         case MarkReached(name):
             return {"type": "mark", "name": name}
         case CallStarted() | CallEnded():

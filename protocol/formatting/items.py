@@ -14,6 +14,9 @@ from .vocabulary import PERCENT
 SIGNS_AFTER = ".,;:!?…"
 _CURRENCY_SIGNS = frozenset({"R$", "$", "€", "£"})
 _HYPHENS = frozenset("-‐‑–")
+_FEWEST_HYPHENED = 5
+"""Tokens of the shortest word of three groups that hyphens join."""
+
 _LONGEST_FIXED = 21
 """Cardinals of the longest run with a fixed number: more than a card number has digits, or an address words."""
 
@@ -132,10 +135,13 @@ class SegmentWords:
 def _without_percent(tokens: Sequence[Token], language: str) -> tuple[Token, ...]:
     """The tokens with a sign for the second word of `por ciento` behind a number, which is no number itself."""
     phrases = {phrase for phrase in PERCENT.get(language, ()) if len(phrase) == 2}
+    if not phrases:
+        return tuple(tokens)
     found = list(tokens)
     for at, (number, first, second) in enumerate(zip(tokens, tokens[1:], tokens[2:], strict=False)):
-        is_number = number.is_digits or split(number.text, language)
-        if (first.text, second.text) in phrases and is_number:
+        if (first.text, second.text) not in phrases:
+            continue
+        if number.is_digits or split(number.text, language):
             found[at + 2] = replace(second, text="%")
     return tuple(found)
 
@@ -233,6 +239,8 @@ def _fills(tokens: Sequence[Token], by_word: Sequence[Sequence[Token]], atom: At
 
 def _hyphened(place: int, tokens: Sequence[Token]) -> Number | None:
     """`415-555-0123` and `1-2-3-4`: groups of digits that the engine joined by hyphens."""
+    if len(tokens) < _FEWEST_HYPHENED:
+        return None
     inner = list(tokens)
     while inner and inner[-1].text in SIGNS_AFTER:
         inner.pop()

@@ -34,6 +34,11 @@ class Reader:
         """The numbers, in order. A joiner that joins nothing is left out."""
         at = 0
         while at < len(self._morphemes):
+            if self._is_single_digit(at):
+                one = self._morphemes[at]
+                yield Spoken(one.value, one.token, one.token, (one.value,))
+                at += 1
+                continue
             read = self._millions(at)
             if read is None:
                 at += 1
@@ -43,6 +48,12 @@ class Reader:
             parts = tuple(one.value for one in taken if one.kind is not Kind.AND)
             yield Spoken(value, taken[0].token, taken[-1].token, parts)
             at = after
+
+    def _is_single_digit(self, at: int) -> bool:
+        """Whether a digit is followed by another one, or by nothing: the usual case, which needs no grammar."""
+        return self._is(at, Kind.UNIT) and (
+            at + 1 == len(self._morphemes) or self._is(at + 1, Kind.UNIT)
+        )
 
     def _is(self, at: int, *kinds: Kind) -> bool:
         return at < len(self._morphemes) and self._morphemes[at].kind in kinds

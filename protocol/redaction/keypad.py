@@ -115,7 +115,8 @@ class KeypadRedactor:
             if self._asked(run.places[0]) in CARD_TOPICS:  # answered
                 self._topic = None
         if kind is not None:
-            return [DtmfPressed(channel, policy.tag(kind), run.places[0], kind)]
+            first, last = run.places[0], run.places[-1]
+            return [DtmfPressed(channel, policy.tag(kind), first, kind, last)]
         pressed = zip(run.digits, run.places, strict=True)
         return [DtmfPressed(channel, digit, at) for digit, at in pressed]
 

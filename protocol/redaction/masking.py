@@ -9,7 +9,7 @@ from .judgement import is_about_something_else
 from .policy import CARD_DATA, DataKind, Policy
 from .redactor import Mask, RecognisedText, redact
 from .segment.emails import open_address
-from .segment.numbers_said import Said, numbers_of
+from .segment.numbers_said import Said, SegmentNumbers, numbers_of
 
 HIDDEN = "•"
 """Begins the text that stands for each masked word in the stored hypothesis of a partial; its kind follows."""
@@ -70,10 +70,20 @@ def hide(state: CallState, heard: RecognisedText, policy: Policy) -> list[str]:
     if DataKind.EMAIL in policy.kinds:
         begun = open_address(said.tokens, heard.language)
         words = words if begun is None else words[: said.tokens[begun].word]
-    numbers = said.numbers
-    if numbers and numbers[-1].is_trail and _may_become_more(numbers[-1], state, heard, policy):
-        del words[numbers[-1].first :]
+    if said.open_at is not None and _may_become_more(said.numbers[-1], state, heard, policy):
+        del words[_cut(words, said, said.open_at) :]
     return words
+
+
+def _cut(words: Sequence[str], said: SegmentNumbers, at: int) -> int:
+    """The first word that is left out: of the numbers from `at` on, the first that is not masked, or the last."""
+    last = said.numbers[-1]
+    left = [
+        one.first
+        for one in said.numbers
+        if at <= one.first < len(words) and not words[one.first].startswith(HIDDEN)
+    ]
+    return min([*left, last.first if last.is_trail else len(words)])
 
 
 def _may_become_more(said: Said, state: CallState, heard: RecognisedText, policy: Policy) -> bool:

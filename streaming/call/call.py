@@ -17,6 +17,7 @@ from protocol.clock import UPSAMPLING, to_seconds
 from protocol.events import (
     Account,
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -179,7 +180,12 @@ class Call:
                 case Entry(MarkReached(name)):
                     answers.append(name)
                 case Entry(
-                    KeywordsApplied() | AudioGap() | DtmfPressed() | LineWarning() | CardAdded()
+                    KeywordsApplied()
+                    | AudioGap()
+                    | AudioKept()
+                    | DtmfPressed()
+                    | LineWarning()
+                    | CardAdded()
                 ):
                     if unsaid.name not in said:
                         self.ledger.log(unsaid.name, unsaid.payload)
@@ -316,6 +322,10 @@ class Call:
             self._cards.add(card.card_id)
             self._log(card)
         return True
+
+    def keep_audio(self, kept: AudioKept) -> None:
+        """Log that the audio of the call is kept in a new part."""
+        self._log(kept)
 
     def warn_of(self, warning: BridgeWarning) -> None:
         """Log that input of the bridge was ignored, unless the log has a warning of this kind."""

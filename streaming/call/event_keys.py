@@ -4,6 +4,7 @@ from typing import assert_never
 
 from protocol.events import (
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -50,6 +51,8 @@ def name_of(event: LoggedEvent, marks: int) -> str:
             return f"load:{number}"
         case CardAdded(card_id):
             return f"card:{card_id}"
+        case AudioKept(part):
+            return f"audio:{part}"
         case MarkReached():
             return f"mark:{marks}"
         case SegmentRevised(final):

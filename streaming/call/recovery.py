@@ -1,7 +1,7 @@
 """
 The state of a call in Redis whose gateway is gone or has released it: enough to continue or finish the call.
 
-Pure: `call_store.py` reads it.
+Pure: `call_store` reads it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -256,6 +256,8 @@ class CallRegistry:
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
+        if self._call_factory.audio_writer is not None:
+            await asyncio.to_thread(self._call_factory.audio_writer.stop)
 
     async def _until_stored(self) -> None:
         while self._unstored:

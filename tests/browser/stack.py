@@ -13,6 +13,7 @@ from playwright.async_api import Page
 from redis.asyncio import Redis
 from support.api import running_api
 from support.credentials import Site
+from support.kept_audio import audio_settings
 from support.pipeline import Event, Listener, Pipeline, calling, pipeline, stream
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection
@@ -24,6 +25,7 @@ from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 from transcripts.api.settings import ApiSettings
+from transcripts.settings import RecorderSettings
 from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
 
 PROMPT = sorted((Path(__file__).parents[1] / "speech" / "prompts").glob("*.wav"))[0]
@@ -37,6 +39,9 @@ class Reciter:
     """Recognises the words of `phrase`, two for each tenth of a second of audio, however it sounds."""
 
     phrase: str = "thank you for calling Acme"
+    word_samples: int = 0
+    """If set, each word has a time, this many samples at 16 kHz behind the word before it."""
+
     capabilities: Capabilities = field(
         default=Capabilities(
             name="reciter", languages=frozenset({"en"}), keywords=True, max_batch=4
@@ -49,6 +54,11 @@ class Reciter:
 
     def _words(self, one: Utterance) -> tuple[RecognisedWord, ...]:
         words = self.phrase.split(" ")
+        if step := self.word_samples:
+            return tuple(
+                RecognisedWord(word, place * step, (place + 1) * step)
+                for place, word in enumerate(words[: len(one.samples) // step])
+            )
         return tuple(map(RecognisedWord, words[: max(1, len(one.samples) // 800)]))
 
 
@@ -178,18 +188,30 @@ async def stored(running: Stack, call_id: str, headers: dict[str, str] | None = 
 
 @asynccontextmanager
 async def stack(
-    folder: Path, settings: ApiSettings | None = None, *, keyed_gateway: bool = False
+    folder: Path,
+    settings: ApiSettings | None = None,
+    *,
+    keyed_gateway: bool = False,
+    keeps_audio: bool = False,
 ) -> AsyncIterator[Stack]:
     """Run everything while the context lasts.  The API needs keys as `settings` say; the gateway if `keyed_gateway`."""
     engine, settings = Reciter(), settings or ApiSettings()
+    audio = audio_settings(folder) if keeps_audio else {}
+    settings = settings.model_copy(update=audio)
+    recorder = RecorderSettings(audio_seconds=0.2, audio_settle_seconds=0, **audio)
     keys_file = settings.keys_file if keyed_gateway else ""
     with ValkeyServer(folder / "valkey.sock") as valkey:
         redis = connect(RedisSettings(url=valkey.url))
         url = f"http://127.0.0.1:{usable_port(0)}"
         gateway = GatewaySettings(
-            drain_seconds=0, vad="webrtc", allowed_origins=url, keys_file=keys_file
+            drain_seconds=0,
+            vad="webrtc",
+            allowed_origins=url,
+            keys_file=keys_file,
+            keep_audio="*" if keeps_audio else "",
+            **audio,
         )
-        async with pipeline(redis, folder, engine, gateway=gateway) as pipe:
+        async with pipeline(redis, folder, engine, gateway=gateway, recorder=recorder) as pipe:
             shown = settings.model_copy(update={"gateway_url": pipe.url})
             running = Stack(pipe, redis, valkey, engine, shown, url)
             await running.start_api()

@@ -14,6 +14,7 @@ from protocol.clock import to_ms
 from protocol.events import (
     Audience,
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -74,6 +75,7 @@ EVENTS = st.one_of(
     st.builds(DtmfPressed, st.integers(0, 7), st.sampled_from("0123456789*#"), POSITIONS),
     st.builds(LineWarning, st.integers(0, 7), st.sampled_from(Fault), st.text(), st.floats(-200, 200), st.text(), POSITIONS),
     st.builds(CallWarning, st.integers(0, 99), st.text(), st.text()),
+    st.builds(AudioKept, st.text(max_size=9), st.binary(max_size=9), st.booleans()),
     st.builds(
         CardAdded, st.text(max_size=9), st.text(), POSITIONS, st.text(), st.text(), st.sampled_from(Audience),
         st.none() | SEGMENTS, st.text(),
@@ -102,6 +104,7 @@ FIRST_FIELDS: dict[type, set[str]] = {
     LineWarning: {"channel", "fault", "check", "measured", "unit", "at"},
     CallWarning: {"number", "code", "message"},
     CardAdded: {"card_id", "title", "at"},
+    AudioKept: {"part", "key"},
     MarkReached: {"name"},
     CallEnded: {"reason", "duration", "segments", "channels"},
     Word: {"text"},

@@ -22,6 +22,7 @@ from streaming.server import Gateway
 from streaming.settings import GatewaySettings
 from transcripts.metrics import RecorderMeter
 from transcripts.recorder import Recorder
+from transcripts.settings import RecorderSettings
 from transcripts.store import Store
 from workers.engines.base import Engine
 from workers.job_queue import WorkQueue
@@ -50,6 +51,7 @@ async def pipeline(
     *,
     gateway: GatewaySettings | None = None,
     worker: WorkerSettings | None = None,
+    recorder: RecorderSettings | None = None,
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
     gateway_clock: Clock = time.time,
@@ -66,6 +68,7 @@ async def pipeline(
             store,
             [one.outbox for one in partitions],
             "recorder-1",
+            recorder,
             meter=RecorderMeter(metrics),
         ).run(),
     ]

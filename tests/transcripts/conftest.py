@@ -15,6 +15,7 @@ from support.postgres import emptied, postgres, programs
 from transcripts.store import Store
 
 _BOTH = (
+    "test_analysis_store",
     "test_store",
     "test_call_list",
     "test_stored_metadata",

@@ -1,7 +1,7 @@
 """A client of the HTTP API, for the command line and for programs in Python.  All methods block."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -68,27 +68,43 @@ class ApiClient:
 
     def call(self, call_id: str) -> bytes:
         """Return a call with its report."""
-        return self._ask("GET", _path(call_id)).content
+        return self._ask("GET", call_path(call_id)).content
 
     def transcript(self, call_id: str, form: str, words: WordsForm = WordsForm.STORED) -> str:
         """Return the transcript of a call in a format of `export`."""
         asked = {} if words is WordsForm.STORED else {"words": words.value}
-        return self._ask("GET", f"{_path(call_id)}/transcript.{form}", params=asked).text
+        return self._ask("GET", f"{call_path(call_id)}/transcript.{form}", params=asked).text
+
+    def events(self, call_id: str, parameters: Sequence[tuple[str, str]] = ()) -> bytes:
+        """Return events of a call; `parameters`: those of `GET /v1/calls/{call_id}/events`."""
+        return self._ask("GET", f"{call_path(call_id)}/events", params=list(parameters)).content
 
     def change(self, call_id: str, changes: object) -> bytes:
         """Change agent, notes, tags or legal hold (`ChangeBody`).  Returns the call with its report."""
-        return self._ask("PATCH", _path(call_id), content=msgspec.json.encode(changes)).content
+        return self._ask("PATCH", call_path(call_id), content=msgspec.json.encode(changes)).content
 
     def delete(self, call_id: str) -> None:
         """Delete a call."""
-        self._ask("DELETE", _path(call_id))
+        self._ask("DELETE", call_path(call_id))
+
+    def webhooks(
+        self,
+        method: str,
+        *names: str,
+        parameters: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> bytes:
+        """Send a request about webhooks.  `names`: parts of the path behind `/v1/webhooks`."""
+        path = "/".join(["/v1/webhooks", *(quote(name, safe="") for name in names)])
+        content = None if body is None else msgspec.json.encode(body)
+        return self._ask(method, path, params=parameters, content=content).content
 
     def _ask(self, method: str, path: str, **what: Any) -> httpx.Response:  # noqa: ANN401  # as httpx has it
         with self._errors():
             answer = self._http.request(method, path, **what)
         if answer.is_success:
             return answer
-        text, code = _error(answer)
+        text, code = error_of(answer)
         raise ApiClientError(_ADVICE.get(answer.status_code, text), code)
 
     @contextlib.contextmanager
@@ -102,11 +118,13 @@ class ApiClient:
             raise ApiClientError(f"{self._url} does not answer ({type(exc).__name__})") from exc
 
 
-def _path(call_id: str) -> str:
+def call_path(call_id: str) -> str:
+    """Return the path of a call."""
     return f"/v1/calls/{quote(call_id, safe='')}"
 
 
-def _error(answer: httpx.Response) -> tuple[str, str]:
+def error_of(answer: httpx.Response) -> tuple[str, str]:
+    """Return text and code of an error that the API has answered with."""
     try:
         said = msgspec.json.decode(answer.content, type=ErrorBody).error
     except msgspec.MsgspecError:

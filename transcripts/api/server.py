@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -37,6 +37,8 @@ from .operations import Operation
 from .page_credentials import PageCredentials
 from .reference.openapi import document
 from .reference.reference_page import reference_page
+from .routes.analysis_routes import AnalysisRoutes
+from .routes.audio_routes import AudioRoutes
 from .routes.board_routes import BoardRoutes
 from .routes.call_routes import CallRoutes
 from .routes.card_routes import CardRoutes
@@ -51,6 +53,9 @@ from .rule_catch_up import RuleCatchUp
 from .rule_delivery import RuleDelivery
 from .settings import ApiSettings
 from .threads import StoreThreads
+
+if TYPE_CHECKING:
+    from .mcp_endpoint import McpEndpoint
 
 
 class ApiSetupError(OperatorError):
@@ -92,7 +97,9 @@ class Api:
         self._rules = RuleRoutes(self._threads, self._runner, self._follower)
         self._catch_up = RuleCatchUp(self._threads, self._runner, rule_delivery)
         self.operations: list[Operation] = [
-            *CallRoutes(self._threads, redis, partitions).operations(),
+            *CallRoutes(self._threads, redis, partitions, settings.audio_folder).operations(),
+            *AnalysisRoutes(self._threads).operations(),
+            *AudioRoutes(self._threads, settings.audio_folder, settings.audio_keys).operations(),
             *EventRoutes(self._threads, redis, partitions, self._live).operations(),
             *LiveRoutes(self._threads, redis, partitions).operations(),
             *SessionRoutes(
@@ -131,7 +138,7 @@ class Api:
             *_documents(self.operations),
             *page_endpoints(settings.embedding_origins, settings.gateway_url),
         ]
-        app = HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+        app = self._guarded(endpoints)
         work = [
             self._pubsub_hub.run(),
             self._access.run(),
@@ -140,6 +147,10 @@ class Api:
             self._runner.run(),
             self._run_rules(),
         ]
+        if settings.mcp:
+            assistants = _assistants(app)
+            app = self._guarded([*endpoints, assistants.endpoint])
+            work.append(assistants.run())
         if settings.keys_file:
             await self._secret.refresh()
             work.append(self._secret.run())
@@ -162,6 +173,9 @@ class Api:
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.to_thread(self._threads.close)
 
+    def _guarded(self, endpoints: list[Endpoint]) -> HttpMiddleware:
+        return HttpMiddleware(endpoints, self._access, self._meter.refused, error_response)
+
     async def _run_rules(self) -> None:
         """Read the rules again and again; with the first ones, evaluate calls that ended meanwhile."""
         async with asyncio.TaskGroup() as tasks:
@@ -173,6 +187,14 @@ class Api:
     def _close_streams(self) -> None:
         self._live.close()
         self._views.close()
+
+
+def _assistants(app: HttpMiddleware) -> "McpEndpoint":
+    try:
+        from .mcp_endpoint import McpEndpoint  # noqa: PLC0415  # an extra, and slow to import
+    except ModuleNotFoundError as exc:
+        raise ApiSetupError("api.mcp needs the package mcp: pip install 'trunkline[mcp]'") from exc
+    return McpEndpoint(app)
 
 
 def _documents(operations: list[Operation]) -> list[Endpoint]:

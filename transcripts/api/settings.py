@@ -7,9 +7,13 @@ from pydantic import Field, model_validator
 
 from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback, read_hosts, read_origins
 from protocol.outgoing.destinations import Destinations, destinations_in
-from protocol.settings import StatusSettings
+from protocol.settings import KeptAudioSettings
+
+AUDIO = ("audio_folder", "audio_key_file")
+"""Settings whose default in recorder and API is that of the gateway."""
 
 SHARED = (
+    *AUDIO,
     "keys_file",
     "public_url",
     "tls_certificate",
@@ -21,7 +25,7 @@ SHARED = (
 """Settings whose default is the setting of the gateway with the same name."""
 
 
-class ApiSettings(StatusSettings):
+class ApiSettings(KeptAudioSettings):
     """An API process: lists, searches, exports and deletes calls over HTTP."""
 
     host: str = Field(
@@ -92,6 +96,11 @@ class ApiSettings(StatusSettings):
     rules_file: str = Field(
         "",
         description="YAML file of rules that add cards to calls, see docs/supervisor.md; unset: none",
+    )
+    mcp: bool = Field(
+        default=False,
+        description="serve calls to assistants at /mcp (Model Context Protocol), see docs/integrations.md; needs"
+        " `pip install 'trunkline[mcp]'`",
     )
     send_seconds: float = Field(
         5.0, gt=0, description="a reader of events that takes longer for one is disconnected"

@@ -185,6 +185,31 @@ call_metadata = Table(
     Index("call_metadata_by_value", "tenant", "name", "value", "call"),
 )
 """What the bridge said about a call, as `call.started` shows it, in the order `place`."""
+analyses = Table(
+    "analyses",
+    metadata,
+    _of_a_call(),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", Float, nullable=False),
+    Column("begun_at", Float),
+    Column("finished_at", Float),
+    Column("reason", Text, nullable=False, default=""),
+    Column("answer", JSON(none_as_null=True)),
+    Column("model", Text, nullable=False, default=""),
+    Column("template", String(64), nullable=False, default=""),
+    Column("coverage", JSON, nullable=False, default=dict),
+    Column("prompt_tokens", Integer, nullable=False, default=0),
+    Column("answer_tokens", Integer, nullable=False, default=0),
+    Column("elapsed_ms", Integer, nullable=False, default=0),
+    Index("analyses_due", "state", "due_at"),
+    Index("analyses_begun", "begun_at"),
+)
+"""
+What a language model has answered about a call.  `call`: its first stream.
+
+`due_at`: when it may be analysed; of a running analysis, when its claim ends.  `begun_at` names the attempt.
+"""
 
 rule_sets = Table(
     "rule_sets",
@@ -194,6 +219,39 @@ rule_sets = Table(
     Column("changed_at", Float, nullable=False),
 )
 """The rules that a tenant has set by the API, as JSON."""
+
+audio_parts = Table(
+    "audio_parts",
+    metadata,
+    _of_a_call(),
+    Column("part", String(64), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("is_checked", Boolean, nullable=False),
+    Column("seq", BigInteger),
+)
+"""Audio that gateways have kept of a call, until the recorder has made one file of it.  `key`: wrapped."""
+
+kept_audio = Table(
+    "kept_audio",
+    metadata,
+    _of_a_call(),
+    Column("file", String(64), nullable=False, unique=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("made_at", Float, nullable=False),
+)
+"""The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable."""
+
+redacted_spans = Table(
+    "redacted_spans",
+    metadata,
+    _of_a_call(),
+    Column("channel", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, primary_key=True),
+    Column("kind", String(32), nullable=False),
+)
+"""Where data was redacted that was spoken or keyed in: it is silent in kept audio."""
 
 webhooks = Table(
     "webhooks",
@@ -278,7 +336,11 @@ OF_A_CALL = (
     keyword_lists,
     found_keywords,
     tags,
+    audio_parts,
+    kept_audio,
+    redacted_spans,
     call_metadata,
+    analyses,
     webhook_deliveries,
 )
 """Tables whose rows belong to a row of `calls`, beside `segments`."""

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, bindparam, case, select, update
 
 from protocol.events import (
     AudioGap,
+    AudioKept,
     CallEnded,
     CallStarted,
     CallWarning,
@@ -32,16 +33,18 @@ from protocol.events import (
     Span,
     SpeechStarted,
     Terminal,
+    TranscriptEvent,
 )
 
 from ..outbox import Recorded
-from ..transcript import Ending
-from . import search_index
+from ..transcript import Ending, number_of, root_of
+from . import analysis_rows, audio_rows, search_index
 from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
 from .json_columns import said_columns
 from .metadata_rows import metadata_rows, without_nul
 from .schema import (
+    audio_parts,
     call_metadata,
     calls,
     cards,
@@ -50,6 +53,7 @@ from .schema import (
     keys_of,
     keyword_lists,
     line_warnings,
+    redacted_spans,
     segment_key,
     segments,
 )
@@ -80,6 +84,8 @@ class _Rows:
     """Roles of calls of which segments may be stored already."""
 
     ended: dict[int, _Row] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    """Calls of which an analysis is no longer true: by the id of their first stream."""
 
     def add(self, table: Table, row: _Row) -> None:
         self.others.setdefault(table.name, (table, []))[1].append(row)
@@ -91,7 +97,7 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
 
     `now`: Unix seconds, the start of calls whose `call.started` has not come yet.
     """
-    stored = [one for one in batch if not isinstance(one.entry.event, _TRANSIENT)]
+    stored = [one for one in batch if _is_stored(one.entry.event)]
     if not stored:
         return None
     call_rows = CallRows(connection, stored, now)
@@ -105,21 +111,33 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    if rows.changed:
+        analysis_rows.forget(connection, rows.changed)
     return call_rows
+
+
+def _is_stored(event: TranscriptEvent) -> bool:
+    """Of redacted keys, only the place is stored."""
+    return not isinstance(event, _TRANSIENT) or bool(audio_rows.redacted_spans_of(event))
 
 
 def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
     event, seq = one.entry.event, one.entry.seq
+    for place in audio_rows.redacted_spans_of(event):
+        rows.add(redacted_spans, place | {"call": call.id})
     match event:
         case CallStarted():
             _collect_start(rows, call, event, seq)
         case CallEnded():
             rows.ended.setdefault(call.id, ended_row(call, event, seq))
+            if number_of(call.call_id) > 1:
+                rows.changed.add(root_of(call.call_id))
         case Final() | SegmentFailed() | SegmentDropped():
             _collect_segment(rows, call, event, seq)
         case SegmentRevised(final):
             _collect_segment(rows, call, final, None)
             rows.revised.append((final, call))
+            rows.changed.add(root_of(call.call_id))
         case AudioGap(channel, span, reason, account):
             row = {"channel": channel, "start": span.start, "end": span.end, "reason": reason}
             rows.add(gaps, row | {"call": call.id, "account": account, "seq": seq})
@@ -127,6 +145,8 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
             rows.add(line_warnings, asdict(event) | {"call": call.id, "seq": seq})
         case CardAdded():
             rows.add(cards, card_row(event) | {"call": call.id, "seq": seq})
+        case AudioKept():
+            rows.add(audio_parts, asdict(event) | {"call": call.id, "seq": seq})
         case KeywordsApplied(revision, accepted, rejected):
             lists = {"accepted": list(accepted), "rejected": list(rejected)}
             rows.add(keyword_lists, lists | {"call": call.id, "revision": revision, "seq": seq})

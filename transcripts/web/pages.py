@@ -23,6 +23,7 @@ PAGES = {
     "/finished": "finished.html",
     "/health": "health.html",
     "/connect": "connect.html",
+    "/webhooks": "webhooks.html",
     TALK: "talk.html",
 }
 """Path of each page, and its file in `html/`.  The same HTML is served for every call: it contains none."""

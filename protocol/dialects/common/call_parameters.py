@@ -99,6 +99,7 @@ def parse_parameters(
         keywords=Keywords(cleaned.terms),
         partials=asked.read("partials", options.boolean, default=True),
         hangover_ms=asked.read("endpointingms", options.hangover, None),
+        keep_audio=asked.read("keepaudio", options.boolean, default=True),
         form=AS_WRITTEN if asked.read("formattext", options.boolean, default=False) else AS_HEARD,
     )
     asked.read("role", lambda text: Role(str(text).lower()), Role.MIXED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from ...audio import AudioFormat, Encoding
-from ...bridge_events import BridgeWarning, CallOpened, DialectError
+from ...bridge_events import CallOpened, DialectError
 from ...calls import call
 from ...calls.call import CallConfig, Keywords, Role
 from ...calls.keywords import clean, split
@@ -17,6 +17,7 @@ from ..base import Request
 from ..common import call_parameters, options
 from ..common.options import Options
 from ..common.text_options import text_form
+from .notices import Notice, query_notices
 from .search import MOST_TERMS
 
 _CODECS = {"opus": Codec.OPUS, "ogg-opus": Codec.OPUS, "g722": Codec.G722}
@@ -40,8 +41,6 @@ _REDACT = {
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 """Escapes that remain in a keyterm that was escaped twice, such as `credit%2520card`."""
 
-_MOST_NOTICES = 32
-
 _SHORTEST_ENDPOINT_MS = 300
 """
 Lower limit for `endpointing`.  Clients ask for 10 or 25 ms, because Deepgram keeps the context before an endpoint.
@@ -50,37 +49,9 @@ Here an endpoint ends the segment and its context.
 
 _LONGEST_ENDPOINT_MS = 5_000
 
-_UNDERSTOOD = frozenset(
-    {
-        "encoding", "sample_rate", "channels", "multichannel", "roles", "call_id", "extra", "tag",
-        "keyterm", "keywords", "language", "endpointing", "interim_results", "utterance_end_ms",
-        "vad_events", "redact", "diarize", "callback", "smart_format", "numerals", "punctuate", "filler_words",
-        "profanity_filter", "replace", "search",
-    }
-)  # fmt: skip
-
-_KNOWN = frozenset(
-    {
-        "model", "version", "no_delay", "dictation",
-        "measurements", "paragraphs", "utterances", "utt_split", "mip_opt_out", "diarize_version",
-        "detect_language", "detect_entities", "sentiment", "topics", "intents", "summarize",
-        "alternatives", "callback_method", "extra_model", "eot_threshold", "eot_timeout_ms",
-    }
-)  # fmt: skip
-"""Deepgram's parameters that have no effect here."""
-
 _REFUSED = {
     "callback": "callback is not supported: results are sent on this connection",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A warning about a parameter that does not have the effect that the client may expect."""
-
-    parameter: str
-    kind: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +108,7 @@ def understand(request: Request) -> Listening:
         tags=tuple(value for name, value in request.query if name == "tag"),
         extra=tuple(_extra(request).items()),
         search=_all(request, "search")[:MOST_TERMS],
-        notices=(*(_ignored(one) for one in asked.warnings), *_notices(request))[:_MOST_NOTICES],
+        notices=query_notices(request, asked.warnings),
     )
 
 
@@ -223,10 +194,6 @@ def _milliseconds(value: object) -> int:
     return min(options.whole(value), 600_000)
 
 
-def _ignored(warning: BridgeWarning) -> Notice:
-    return Notice(warning.message.partition(" ")[0], "ignored", warning.message)
-
-
 def _extra(request: Request) -> dict[str, str]:
     """The pairs of all parameters `extra=name:value`."""
     pairs = (value.partition(":") for name, value in request.query if name == "extra")
@@ -301,22 +268,3 @@ def _whole(request: Request, name: str, default: int) -> int:
 
 def _truth(request: Request, name: str) -> bool:
     return (request.first(name) or "").lower() in ("true", "1", "yes")
-
-
-def _notices(request: Request) -> tuple[Notice, ...]:
-    """Notices about parameters, each parameter once, limited in number."""
-    names = sorted(
-        {name[:32] for name, value in request.query if name not in _UNDERSTOOD and value}
-    )
-    notices = [_notice(name) for name in names]
-    if request.first("language") == "multi":
-        notices.append(Notice("language", "ignored", "multi is not supported: en is used"))
-    if any(name == "keywords" for name, _ in request.query):
-        notices.append(Notice("keywords", "legacy", "used as keyterm; boosts have no effect"))
-    return tuple(notices[:_MOST_NOTICES])
-
-
-def _notice(name: str) -> Notice:
-    if name in _KNOWN:
-        return Notice(name, "ignored", f"{name} has no effect here")
-    return Notice(name, "unknown", f"{name} is unknown and was ignored")

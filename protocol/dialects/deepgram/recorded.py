@@ -18,7 +18,7 @@ OPENING = '{"type":"KeepAlive"}'
 """First message: it opens the call, and only then it is known where the audio begins."""
 
 
-class Recorded:
+class RecordedDialect:
     """One recording, as a client of the live dialect that can resume."""
 
     name: ClassVar[str] = Deepgram.name

@@ -28,8 +28,8 @@ from ...events import (
     Word,
 )
 from ..common.turns import Turns, timed
-from .notices import keyterm_notices, line_notice
-from .query import Listening, Notice
+from .notices import Notice, keyterm_notices, line_notice
+from .query import Listening
 from .search import found
 from .words import alternative, seconds
 

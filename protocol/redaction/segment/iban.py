@@ -30,6 +30,8 @@ def ibans(tokens: Sequence[Token], numbers: Sequence[Atom], language: str) -> li
     """The places of the IBANs in `tokens`. `numbers`: the numbers in them."""
     found: list[Places] = []
     for stretch in stretches(tokens, numbers, language):
+        if all(text.isdigit() for text, _, _ in stretch):
+            continue
         start = 0
         while start < len(stretch):
             end = _end(stretch, start)

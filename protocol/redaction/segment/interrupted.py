@@ -22,6 +22,9 @@ _MOST_DIGITS = 3 * LONGEST
 _LEAST_NAMED = 8
 """Digits of the shortest number that is joined after words for a card number."""
 
+_LEAST_OPEN = 3
+"""The same, with a part that may follow."""
+
 _LEAST_ALONE = 6
 """The same in a segment that has nothing else than digits."""
 
@@ -53,6 +56,27 @@ def may_be_added(tokens: Sequence[Token], end: int, language: str) -> bool:
                 return False
             added = tokens[place].text
     return True
+
+
+def open_number(
+    found: Sequence[Run], tokens: Sequence[Token], phrases: Sequence[Cue], language: str
+) -> int | None:
+    """
+    The first token of a number that the end of an open segment may have cut; None if there is none.
+
+    Behind it are only fillers, and at most one other word if it has several digits or a card is named. Behind a
+    word that says what the number is, it has ended. `phrases`: the cues of the segment.
+    """
+    if not found or (phrases and phrases[-1].last > found[-1].last):
+        return None
+    behind = range(found[-1].last + 1, len(tokens))
+    others = sum(not _is_glue(tokens[at], language) for at in behind)
+    cues = {place for cue in phrases for place in range(cue.first, cue.last + 1)}
+    *_, chain = _chains(found, tokens, cues, language)
+    is_card = bool(phrases) and phrases[-1].topic in CARD_TOPICS
+    if others <= 1 and (is_card or sum(len(run.digits) for run in chain) >= _LEAST_OPEN):
+        return chain[0].first
+    return found[-1].first if others == 0 else None
 
 
 def may_be_misheard(tokens: Sequence[Token], start: int, language: str) -> bool:

@@ -8,7 +8,7 @@ from ...numbers.runs import Run, is_glue, runs
 from ...numbers.tokens import Token
 from .card_runs import begins_card, has_card, in_fours
 from .cues import Cue, Topic, cues
-from .interrupted import joined, may_be_added, may_be_misheard
+from .interrupted import joined, may_be_added, may_be_misheard, open_number
 from .nearest_cue import NearestCue, strongest
 
 
@@ -65,6 +65,9 @@ class SegmentNumbers:
     is_silent: bool
     """It has no words but fillers, so that a number may go on after it."""
 
+    open_at: int | None
+    """Index of the first word of a number that may go on, if the segment does."""
+
     other_words: int
     """Words that belong to no number and are no fillers."""
 
@@ -81,9 +84,11 @@ def numbers_of(words: Sequence[str], language: str) -> SegmentNumbers:
         _said(run, tokens, nearest, (leads and run is found[0], trails and run is found[-1]))
         for run in found
     )
+    begun = open_number(found, tokens, phrases, language)
+    open_at = None if begun is None else tokens[begun].word
     silent = not found and is_glue(tokens, language)
     others = _other_words(found, tokens, language)
-    return SegmentNumbers(tuple(tokens), numbers, tuple(nearest.named), silent, others)
+    return SegmentNumbers(tuple(tokens), numbers, tuple(nearest.named), silent, open_at, others)
 
 
 def _other_words(found: Sequence[Run], tokens: Sequence[Token], language: str) -> int:

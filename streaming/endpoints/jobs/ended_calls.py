@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from broker.redis_keys import CallKeys
 from protocol.clock import CALL_RATE
 from protocol.dialects.deepgram.live_results import LiveResults
-from protocol.dialects.deepgram.recorded import OPENING, Recorded
+from protocol.dialects.deepgram.recorded import OPENING, RecordedDialect
 from protocol.events import CallEnded, Entry
 from protocol.events.event_codec import decode_entry
 
@@ -29,7 +29,7 @@ async def replayed(redis: Redis, keys: CallKeys, spec: JobSpec) -> LiveResults |
     results = LiveResults()
     if ended.event.reason != "completed":
         return results
-    dialect = Recorded(spec.live(CALL_RATE, max(1, len(ended.event.channels))))
+    dialect = RecordedDialect(spec.live(CALL_RATE, max(1, len(ended.event.channels))))
     dialect.receive(OPENING)
     dialect.opened(spec.call_id)
     first = "-"

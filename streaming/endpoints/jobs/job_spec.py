@@ -16,7 +16,7 @@ from protocol.codecs.wav import Samples
 from protocol.dialects.base import Message, Request
 from protocol.dialects.deepgram.live_results import LiveResults
 from protocol.dialects.deepgram.prerecorded import Report, as_live
-from protocol.dialects.deepgram.recorded import OPENING, Recorded
+from protocol.dialects.deepgram.recorded import OPENING, RecordedDialect
 from protocol.dialects.openai.transcriptions import Wanted
 from protocol.outgoing.webhooks import Callback
 
@@ -92,7 +92,7 @@ def read_spec(written: bytes) -> JobSpec | None:
         return None
 
 
-class Playback:
+class JobPlayback:
     """A recording of a job while it is played."""
 
     def __init__(self, spec: JobSpec, heard: Samples | ContainerStream) -> None:
@@ -100,7 +100,7 @@ class Playback:
         self.heard = heard
         self.results = LiveResults()
         self._rate = rate_of(heard)
-        self.dialect = Recorded(spec.live(self._rate, heard.channels))
+        self.dialect = RecordedDialect(spec.live(self._rate, heard.channels))
         self._read = 0
 
     def said(self) -> Iterator[Message]:
@@ -128,6 +128,6 @@ class Playback:
         return self.results.fault or broken
 
 
-def running(playback: Playback) -> RecordingJob:
+def running(playback: JobPlayback) -> RecordingJob:
     """Return the state of a job in progress."""
     return RecordingJob(JobStatus.RUNNING, playback.played_ms)

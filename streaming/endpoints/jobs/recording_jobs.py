@@ -36,7 +36,7 @@ from ...session.bridge.decoding import elsewhere
 from ..recording_socket import Converse, RecordingSocket, file_thread, opened
 from .ended_calls import replayed
 from .job_callbacks import LOST, JobCallbacks, job_body
-from .job_spec import JobSpec, Playback, read_spec, running, written_spec
+from .job_spec import JobPlayback, JobSpec, read_spec, running, written_spec
 
 _PATH = "/v1/jobs/{call_id}"
 _REPORT_SECONDS = 2.0
@@ -118,7 +118,7 @@ class RecordingJobs:
         except BaseException:
             held.close()
             raise
-        self._begin(kept, Playback(spec, heard), held)
+        self._begin(kept, JobPlayback(spec, heard), held)
 
     async def _keep(self, kept: KeptJob, spec: JobSpec, content: bytes) -> None:
         """Store a new job.  Raises UploadError."""
@@ -155,7 +155,7 @@ class RecordingJobs:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, kept: KeptJob, playback: Playback, held: ExitStack) -> None:
+    def _begin(self, kept: KeptJob, playback: JobPlayback, held: ExitStack) -> None:
         task = asyncio.create_task(self._work(kept, playback, held))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -219,14 +219,14 @@ class RecordingJobs:
                 held.close()
                 return
             logger.warning("job_continued", call_id=spec.filed_id)
-            self._begin(kept, Playback(later, heard), held)
+            self._begin(kept, JobPlayback(later, heard), held)
 
     async def _opened(self, spec: JobSpec, content: bytes) -> Samples | ContainerStream:
         if spec.listen is not None:
             return await opened(spec.listen, content, self._longest)
         return await file_thread(partial(ContainerStream, content))
 
-    async def _work(self, kept: KeptJob, playback: Playback, held: ExitStack) -> None:
+    async def _work(self, kept: KeptJob, playback: JobPlayback, held: ExitStack) -> None:
         """Play a recording, and tell its end; leave it to another gateway if this one stops."""
         with held:
             read = elsewhere if isinstance(playback.heard, Samples) else file_thread
@@ -246,7 +246,7 @@ class RecordingJobs:
                 playing.cancel()
                 await asyncio.gather(playing, return_exceptions=True)
 
-    async def _settle(self, kept: KeptJob, playback: Playback, code: int | None) -> None:
+    async def _settle(self, kept: KeptJob, playback: JobPlayback, code: int | None) -> None:
         """Tell the end of a job whose call is over here.  `code`: close code of its connection."""
         spec, results = playback.spec, playback.results
         if playback.fault is None and not results.complete:
@@ -280,7 +280,7 @@ class RecordingJobs:
         with contextlib.suppress(RedisError, OSError):  # its claim ends
             await self._store.change(kept, written_spec(later), seconds)
 
-    async def _report(self, kept: KeptJob, playback: Playback) -> bool:
+    async def _report(self, kept: KeptJob, playback: JobPlayback) -> bool:
         """Tell how far a job is.  Returns False if another gateway has it."""
         with contextlib.suppress(RedisError, OSError):  # the next state is written in time
             if not await self._store.renew(kept):

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import structlog
 from redis.asyncio import Redis
@@ -25,6 +26,7 @@ from ...audio.endpointing import RECORDED, Endpointing
 from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
 from ...audio.vad_batcher import VadBatcher
+from ...audio_writer import AudioWriter, CallAudio
 from ...call.call import Call, CallIdentity
 from ...call.checkpoint import Checkpoint, hashed
 from ...call.ledger import Ledger
@@ -62,6 +64,9 @@ class CallFactory:
         self._now = now
         self._meter = meter
         self._policies = settings.redaction_policies
+        self._audio_policy = settings.audio_policy
+        self.audio_writer = _audio_writer(settings, meter)
+        """Writes kept audio; None if no audio is kept."""
         self._pipelines: dict[Partition, SharedPipeline] = {}
         self.keyword_limit: Callable[[Task], int | None] = lambda _: None
         """Returns the most keywords that all workers of a task can use in one segment; None: no limit."""
@@ -96,7 +101,8 @@ class CallFactory:
         """
         call = self._call(queue, checkpoint, opened)
         call.start(opened.rejected_keywords)
-        channels = self._channels(opened, call, [ChannelOrigin()] * len(opened.roles))
+        audio = self._audio(call, opened)
+        channels = self._channels(opened, call, [ChannelOrigin()] * len(opened.roles), audio=audio)
         logger.info(
             "call_started",
             call_id=queue.keys.call_id,
@@ -105,7 +111,7 @@ class CallFactory:
         )
         self._meter.took(checkpoint.dialect, "begun")
         renewal = self._renewal(queue, opened)
-        return self._live_call(call, channels, queue, 0, notify, checkpoint, renewal)
+        return self._live_call(call, channels, queue, 0, notify, checkpoint, renewal, audio)
 
     def go_on(
         self,
@@ -124,7 +130,11 @@ class CallFactory:
         """
         checkpoint = replace(
             recovered.checkpoint,
-            config=replace(recovered.config, redact=recovered.config.redact | opened.config.redact),
+            config=replace(
+                recovered.config,
+                redact=recovered.config.redact | opened.config.redact,
+                keep_audio=recovered.config.keep_audio and opened.config.keep_audio,
+            ),
             token=hashed(token) if token else b"",
             marks=(),
         )
@@ -134,7 +144,8 @@ class CallFactory:
         if opened.config.keywords.terms not in ((), call.config.keywords.terms):
             call.change_keywords(opened.config.keywords.terms, opened.rejected_keywords)
         origins = [origin_of(recovered, number) for number in range(len(opened.roles))]
-        channels = self._channels(opened, call, origins, recovered)
+        audio = self._audio(call, opened)
+        channels = self._channels(opened, call, origins, recovered, audio)
         if opened.token:  # the same bridge: it still waits for the answers to its marks
             for mark in recovered.unanswered:
                 call.mark(mark)
@@ -147,7 +158,7 @@ class CallFactory:
         self._meter.took(checkpoint.dialect, "continued")
         after = recovered.last_seq if opened.after is None else opened.after
         renewal = self._renewal(queue, opened)
-        return self._live_call(call, channels, queue, after, notify, checkpoint, renewal)
+        return self._live_call(call, channels, queue, after, notify, checkpoint, renewal, audio)
 
     def inherit(self, queue: CallStore, recovered: RecoveredCall) -> LiveCall:
         """Build a live call without a bridge for an orphaned call, so that its segments settle and it ends."""
@@ -170,10 +181,26 @@ class CallFactory:
         notify: Callable[[Entry], None],
         checkpoint: Checkpoint,
         renewal: Renewal | None = None,
+        audio: CallAudio | None = None,
     ) -> LiveCall:
         """Build the live call; its log reader starts after the entry with seq `after`."""
         log_reader = self._log_reader(queue, after)
-        return LiveCall(call, channels, queue, log_reader, notify, checkpoint, self._meter, renewal)
+        return LiveCall(
+            call, channels, queue, log_reader, notify, checkpoint, self._meter, renewal, audio
+        )
+
+    def _audio(self, call: Call, opened: CallOpened) -> CallAudio | None:
+        """Begin to keep the audio of a call, if site and client permit it, and log that."""
+        config = call.config
+        tenant, _ = parted(call.identity.call_id)
+        is_kept = config.keep_audio and not config.recorded and self._audio_policy.keeps(tenant)
+        if self.audio_writer is None or not is_kept:
+            return None
+        is_checked = bool(config.redaction.kinds)
+        rate = internal_rate(opened.rate)
+        audio = CallAudio(self.audio_writer, rate, is_checked=is_checked)
+        call.keep_audio(audio.begin())
+        return audio
 
     def _renewal(self, queue: CallStore, opened: CallOpened) -> Renewal:
         return Renewal(
@@ -216,6 +243,7 @@ class CallFactory:
         call: Call,
         origins: list[ChannelOrigin],
         recovered: RecoveredCall | None = None,
+        audio: CallAudio | None = None,
     ) -> list[Channel]:
         quality_monitor = QualityMonitor(len(origins), opened.rate)
         if recovered is not None:
@@ -229,6 +257,7 @@ class CallFactory:
                 call,
                 origin,
                 quality_monitor,
+                audio=audio,
             )
             for number, origin in enumerate(origins)
         ]
@@ -241,6 +270,13 @@ class CallFactory:
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
         return ChannelSegmenter(endpointing, vad=settings.vad, rate=internal_rate(opened.rate))
+
+
+def _audio_writer(settings: GatewaySettings, meter: GatewayMeter) -> AudioWriter | None:
+    keys = settings.audio_keys
+    if keys is None or not settings.audio_policy.keeps_any:
+        return None
+    return AudioWriter(Path(settings.audio_folder), keys, meter)
 
 
 def _completed(said: CallConfig, known: CallConfig) -> CallConfig:

@@ -21,6 +21,7 @@ from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
 from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from ...audio.vad_batcher import VadBatcher
+from ...audio_writer import CallAudio
 from ...call.call import Call
 from .channel_origin import ChannelOrigin
 
@@ -42,11 +43,12 @@ class Channel:
         origin: ChannelOrigin,
         quality_monitor: QualityMonitor,
         clock: Callable[[], float] = time.monotonic,
+        audio: CallAudio | None = None,
     ) -> None:
         """
         `rate`: sample rate of the bridge, in Hz; `quality_monitor`: shared by all channels of the call.
 
-        `clock` returns monotonic seconds, for the arrival times of audio.
+        `clock` returns monotonic seconds, for the arrival times of audio.  `audio`: None if it is not kept.
         """
         self._number = number
         self._rate = rate
@@ -61,6 +63,7 @@ class Channel:
         self._call = call
         self._quality = ChannelQuality(quality_monitor, number, rate)
         self._clock = clock
+        self._audio = audio
         self._replay = Replay(internal_rate(rate))
         self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
@@ -224,6 +227,8 @@ class Channel:
         self._place(self._jitter_buffer.flush())
         self._report_withheld()
         self.finalize()
+        if self._audio is not None:
+            self._audio.flush(self._number)
 
     def _place(
         self,
@@ -250,6 +255,8 @@ class Channel:
             return
         start = self._converter.given - len(pcm)
         self._replay.add(ReceivedAudio(start, pcm))
+        if self._audio is not None:
+            self._audio.add(self._number, start, pcm)
         self.dtmf_detector.add(start, pcm)
         if self._call.holds_keys:
             self._call.listen(self._number, start // self._scale)

@@ -55,6 +55,8 @@ class JoinedCall:
             )
         if opened.rate != self._rate:
             raise DialectError(f"the streams of this call use {self._rate} Hz: send the same rate")
+        if not opened.config.keep_audio:
+            self.live_call.stop_keeping_audio()
         stream_handle = StreamHandle(
             self, [self._roles.index(role) for role in opened.roles], self._rate
         )

@@ -36,6 +36,7 @@ from protocol.clock import CALL_RATE, to_ms
 from protocol.events import CardAdded, Entry, KeywordsApplied, LoadLevel, LogEntry
 from protocol.scheduling.worker_capacity import Task
 
+from ...audio_writer import CallAudio
 from ...call.call import Call, Phase
 from ...call.checkpoint import Checkpoint
 from ...call.ownership import Ownership
@@ -68,14 +69,17 @@ class LiveCall:
         checkpoint: Checkpoint,
         meter: GatewayMeter | None = None,
         renewal: Renewal | None = None,
+        audio: CallAudio | None = None,
     ) -> None:
         """
         `notify` is called with each entry of the event log.
 
         `renewal`: builds the parts to continue a call taken back from an adopter; None if this gateway adopted it.
+        `audio`: None if the audio of the call is not kept.
         """
         self.call = call
         self._renewal = renewal
+        self._audio = audio
         self._meter = meter or GatewayMeter()
         self._start = checkpoint
         self._channels = channels
@@ -247,7 +251,13 @@ class LiveCall:
         self.pause()
         self._end(reason)
 
+    def stop_keeping_audio(self) -> None:
+        """Keep no audio of this call from now on.  Idempotent."""
+        if self._audio is not None:
+            self._audio.close()
+
     def _end(self, reason: str) -> None:
+        self.stop_keeping_audio()
         self.call.end(reason, [channel.totals for channel in self._channels], self.heard)
         self._due.set()
 
@@ -285,6 +295,7 @@ class LiveCall:
         """
         if self._is_ours:
             self.pause()
+        self.stop_keeping_audio()
         self._is_leaving = True  # audio that arrives from now on is for the next owner
         with contextlib.suppress(RedisError, OSError, LogLostError, SupersededError, TimeoutError):
             async with TimeLimit(patience):
@@ -318,6 +329,7 @@ class LiveCall:
                     return
         except SupersededError as exc:
             self._left = self._left or exc
+            self.stop_keeping_audio()
             raise
 
     async def _run_while_owner(self) -> SupersededError | None:
@@ -369,6 +381,8 @@ class LiveCall:
         self.call, origins = make(recovered, self._start, count)
         self._log_reader = renewal.log_reader(0 if anew else self._log_reader.seq)
         self._left, self._is_forgotten = None, False
+        if anew and self._audio is not None and not former.end_reason:
+            self.call.keep_audio(self._audio.begin())
         marks = self.call.carry_over(former)
         renewal.restart(self._channels, self.call, origins)
         for mark in marks:

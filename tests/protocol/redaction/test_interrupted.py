@@ -3,6 +3,12 @@
 import pytest
 from redacted_calls import shown
 
+from protocol.events import SegmentId, Span
+from protocol.redaction.call_state import CallState
+from protocol.redaction.masking import hide
+from protocol.redaction.policy import CARD_DATA_POLICY
+from protocol.redaction.redactor import RecognisedText
+
 _MASKED = "[CARD_NUMBER]"
 
 
@@ -31,6 +37,25 @@ def test_an_error_between_digits_hides_no_part_of_a_card_number(
     language: str, said: str, left: str
 ) -> None:
     assert shown([(0, said)], language) == [left]
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("it is four two four two the", "it is"),
+        ("my card is four two the", "my card is"),
+        ("it is four two four two the four", "it is"),
+        ("it is four two uh for", "it is"),
+        ("it costs four dollars", "it costs four dollars"),
+        ("there are four of them here", "there are four of them here"),
+    ],
+)
+def test_a_partial_holds_a_number_back_that_may_go_on_after_a_wrong_word(
+    said: str, left: str
+) -> None:
+    heard = RecognisedText(SegmentId(0, 0), Span(0, 8_000), tuple(said.split()), "en")
+
+    assert " ".join(hide(CallState(), heard, CARD_DATA_POLICY)) == left
 
 
 def test_an_added_word_before_a_group_does_not_end_the_number() -> None:

@@ -135,7 +135,8 @@ async def test_no_operation_answers_without_a_key(shared: Shared) -> None:
     )
 
     assert {answer.status_code for answer in answers} == {401}
-    assert {json.loads(answer.text)["error"]["code"] for answer in answers} == {"unauthorized"}
+    told = [answer for answer in answers if answer.request.method != "HEAD"]  # which has no body
+    assert {json.loads(answer.text)["error"]["code"] for answer in told} == {"unauthorized"}
 
 
 async def test_every_operation_takes_its_scope(shared: Shared) -> None:

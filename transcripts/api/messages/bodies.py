@@ -9,8 +9,10 @@ from protocol.calls.call_commands import Reply
 from protocol.clock import to_ms
 from protocol.tenants import bare
 
+from ...analysis.values import Analysis
 from ...search.listing import Hit, ListedCall, Page, Status, written_cursor
 from ...transcript import CallSummary, Transcript
+from .analysis_bodies import AnalysisBody, analysis_body
 from .keyword_bodies import KeywordsBody, keywords_body
 
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -122,6 +124,7 @@ class CallDetail(CallBody, kw_only=True):
     line_warnings: list[WarningBody]
     latency: LatencyBody | None
     pieces: list[PieceBody]
+    analysis: AnalysisBody | None
 
 
 class StatusBody(msgspec.Struct):
@@ -181,8 +184,8 @@ def list_body(page: Page) -> CallsBody:
     )
 
 
-def detail_body(transcript: Transcript) -> CallDetail:
-    """Return a call with its report."""
+def detail_body(transcript: Transcript, analysis: Analysis | None) -> CallDetail:
+    """Return a call with its report, and with its analysis if there is one."""
     return CallDetail(
         **_summary(transcript.call),
         notes=transcript.call.notes,
@@ -193,6 +196,7 @@ def detail_body(transcript: Transcript) -> CallDetail:
         keywords=keywords_body(transcript),
         line_warnings=_warnings(transcript),
         latency=_latency(transcript),
+        analysis=analysis_body(analysis) if analysis is not None else None,
         pieces=[
             PieceBody(
                 bare(one.call_id), one.started_at, to_ms(one.start), to_ms(one.start + one.duration)

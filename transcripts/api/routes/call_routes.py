@@ -1,5 +1,6 @@
 """Routes of stored calls: list, read, export, change, delete."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from protocol.tenants import bare
 
 from ...database.audit_log import AuditLine
 from ...formats.export import FORMS, export
+from ...kept_audio.reading import remove_files
 from ...search.listing import MOST_CALLS, Order, Status
 from ...store import LegalHoldError, Store
 from ...text_forms import WordsForm, in_form
@@ -48,6 +50,8 @@ class CallRoutes:
     store: StoreThreads
     redis: Redis
     partitions: int
+    audio_folder: str = ""
+    """Folder of kept audio; empty if there is none."""
 
     async def list_calls(self, request: Request) -> Response:
         """Return a page of the calls of the tenant."""
@@ -107,17 +111,22 @@ class CallRoutes:
         if await is_in_progress(self.redis, keys):
             raise ApiError(409, "call_in_progress", "this call is in progress: end it first")
         line = _line(permit, "delete", call_id)
+        files = await self.store.run(lambda store: store.audio_files(call_id))
         try:
             await self.store.run(lambda store: store.delete(call_id, line))
         except LegalHoldError as exc:
             text = "this call is under legal hold: it must not be deleted"
             raise ApiError(409, "legal_hold", text) from exc
+        await asyncio.to_thread(remove_files, self.audio_folder, files)
         await erase_call(self.redis, keys, {one.segment for one in transcript.segments})
         return Response(status_code=204)
 
     async def _detail(self, transcript: Transcript) -> Response:
         """Return the report of a call.  Of a long one it takes more than the event loop may be held up."""
-        return await self.store.run(lambda _: json_response(detail_body(transcript)))
+        call_id = transcript.call.call_id
+        return await self.store.run(
+            lambda store: json_response(detail_body(transcript, store.analyses.of_call(call_id)))
+        )
 
     async def _read(self, request: Request, action: str) -> Transcript:
         """Return a call of the tenant, and write a line of the audit log.  Raises ApiError."""

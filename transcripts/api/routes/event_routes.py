@@ -30,6 +30,7 @@ from ..threads import StoreThreads
 from .call_routes import CALL
 
 _MOST = 1_000
+_LONGEST_WAIT = 30
 _SSE = "text/event-stream"
 _LARGEST = 2**53
 
@@ -41,6 +42,8 @@ class _Logged:
     entries: list[Entry]
     roles: tuple[Role, ...]
     has_ended: bool
+    may_grow: bool = False
+    """Whether the log is in Redis and has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,15 @@ class EventRoutes:
         """Return events from `from_seq` on, or the event stream if the client accepts it."""
         if _SSE in request.headers.get("accept", ""):
             return await self._stream(request)
-        said = single(request.query_params.multi_items(), ("from_seq", "limit"))
+        said = single(request.query_params.multi_items(), ("from_seq", "limit", "wait"))
         first = whole(said, "from_seq", 1, 0, _LARGEST)
         limit = whole(said, "limit", _MOST, 1, _MOST)
+        wait = whole(said, "wait", 0, 0, _LONGEST_WAIT)
         found = await self._logged(request, first, limit)
+        if wait and found is not None and not found.entries and found.may_grow:
+            keys = CallKeys.of(_filed(request), self.partitions)
+            await self.live.wait_for_event(keys, max(0, first - 1), wait)
+            found = await self._logged(request, first, limit)
         if found is None:
             raise NO_CALL
         call_id = request.path_params["call_id"]
@@ -99,14 +107,15 @@ class EventRoutes:
             found: Any = await self.redis.xrange(keys.log, f"{first}-0", "+", count=limit)
             await self.store.run(lambda store: store.audit(line))
             entries = await self.store.run(lambda _: list(_readable(found)))
-            return _Logged(entries, status.roles, status.ended is not None)
+            ended = status.ended is not None
+            return _Logged(entries, status.roles, ended, may_grow=not ended)
         stored = await self.store.run(lambda store: store.events(call_id))
         if stored is None:
             return None
         await self.store.run(lambda store: store.audit(line))
         wanted = [one for one in stored if (one.seq or 0) >= first][:limit]
-        ended = bool(stored) and isinstance(stored[-1].event, CallEnded)
-        return _Logged(wanted, _roles(stored), ended)
+        has_ended = bool(stored) and isinstance(stored[-1].event, CallEnded)
+        return _Logged(wanted, _roles(stored), has_ended)
 
     def operations(self) -> list[Operation]:
         """The operations with their descriptions."""
@@ -129,6 +138,12 @@ class EventRoutes:
                         "limit",
                         "most events",
                         {"type": "integer", "minimum": 1, "maximum": _MOST},
+                    ),
+                    Parameter(
+                        "wait",
+                        "if there is no such event yet, seconds to wait for the next one; the response may"
+                        " still have none",
+                        {"type": "integer", "minimum": 0, "maximum": _LONGEST_WAIT},
                     ),
                     Parameter(
                         "Last-Event-ID",

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, delete, insert, select
 
 from ...transcript import root_of
-from .. import search_index
+from .. import analysis_rows, search_index
 from ..schema import OF_A_CALL, calls, erased, keys_of, quarantine, segments
 from . import erasure
 
@@ -24,6 +24,7 @@ def delete_calls(connection: Connection, names: Collection[str]) -> bool:
     held = (calls.c.call_id.in_(roots), calls.c.legal_hold)
     if connection.execute(select(calls.c.id).where(*held)).first() is not None:
         raise LegalHoldError
+    analysis_rows.forget(connection, roots)  # it tells of all streams
     gone = [connection.execute(delete(quarantine).where(quarantine.c.call_id.in_(names))).rowcount]
     found = select(calls.c.id, calls.c.root, calls.c.log).where(calls.c.call_id.in_(names))
     for call, root, log in connection.execute(found).all():

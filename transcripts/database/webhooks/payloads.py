@@ -10,6 +10,7 @@ from protocol.clock import to_ms
 from protocol.tenants import bare
 
 from ...webhooks.events import EventKind
+from .. import analysis_rows
 from ..schema import calls, channel_of, keys_of, segments
 
 _NUMBER_MASK = (1 << 21) - 1
@@ -49,6 +50,8 @@ def _of_call(
     number: int | None,
     must_be_complete: bool,  # noqa: FBT001  # positional inside this module
 ) -> dict[str, Any]:
+    if kind is EventKind.CALL_SUMMARISED:
+        return _of_analysis(connection, call["call_id"])
     if kind not in (EventKind.CALL_STARTED, EventKind.CALL_ENDED, EventKind.CALL_STORED):
         return {}
     found: dict[str, Any] = {name: call[name] for name in ("started_at", "agent", "language")}
@@ -63,6 +66,15 @@ def _of_call(
         if must_be_complete and not found["complete"]:
             raise IncompleteCallError
     return found
+
+
+def _of_analysis(connection: Connection, call_id: str) -> dict[str, Any]:
+    """The answer as it is stored now: it is gone if the words of the call have changed since."""
+    found = analysis_rows.of_call(connection, call_id)
+    if found is None or found.answered is None:
+        return {"summary": None}
+    answered = found.answered
+    return {**answered.answer, "model": answered.model, "template": answered.template}
 
 
 def _of_segment(connection: Connection, kind: EventKind, key: int) -> dict[str, Any]:

@@ -9,6 +9,10 @@ const KEYS = [
   ["/", "Search in the call", (page) => page.search.open()],
   ["b", "Bookmark this turn", (page) => page.bookmark()],
   ["c", "Copy this turn with its time", (page) => page.copy()],
+  ["p", "Play or pause the audio", (page) => page.finished.player.toggle()],
+  [",", "Back 5 s", (page) => page.finished.player.skip(-5_000)],
+  [".", "Forward 5 s", (page) => page.finished.player.skip(5_000)],
+  ["Enter", "Audio from this turn on", (page) => page.finished.player.playRow(page.view.current())],
   ["a", "Text size, colours, density", (page) => page.appearance()],
   ["?", "This list", (_, help) => help()],
 ];
@@ -20,7 +24,7 @@ export function listenToKeys(page) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const known = KEYS.find(([key]) => key === event.key);
-    if (!known) return;
+    if (!known || (known[0] === "Enter" && !event.target.matches("[data-key]"))) return;
     event.preventDefault();
     known[2](page, help);
   });

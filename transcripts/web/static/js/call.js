@@ -30,8 +30,8 @@ class CallPage {
     this.keywords = new KeywordsPanel(find("[data-keywords]"), this.api, callId, this.transcript, canChange);
     this.bookmarks = new BookmarksPanel(find("[data-bookmarks]"), callId, this.transcript, this.view);
     this.facts = new FactsPanel(find(".facts-list"), this.transcript);
-    const places = { timeline: find("[data-timeline]"), downloads: find("[data-downloads]"), button: find("[data-tool=timeline]") };
-    this.finished = new FinishedCall(places, callId, this.transcript, this.view);
+    const places = { timeline: find("[data-timeline]"), player: find("[data-player]"), downloads: find("[data-downloads]"), button: find("[data-tool=timeline]") };
+    this.finished = new FinishedCall(places, this.api, callId, this.transcript, this.view);
     this.search = new CallSearch(find(".find"), this.transcript, this.view);
     this.notice = new ConnectionNotice(find("[data-connection]"), () => this.events.retry());
     this.events = new CallEvents({ api: this.api, callId, onEvents: (all) => this.#take(all), onState: (state) => this.#show(state) });
@@ -42,7 +42,7 @@ class CallPage {
     document.title = `${this.callId} · Trunkline`;
     this.#prepareTools();
     this.isOver = await this.#isOver();
-    if (this.isOver) this.finished.open();
+    if (this.isOver) await this.finished.open();
     this.events.start();
     this.ticking = setInterval(() => this.#tick(), 1_000);
   }

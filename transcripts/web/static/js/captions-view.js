@@ -26,6 +26,11 @@ export class CaptionsView {
     new ResizeObserver(() => this.#keepEnd()).observe(scroller);
   }
 
+  /** The scrolling element. */
+  get scroller() {
+    return this.#scroller;
+  }
+
   get isFollowing() {
     return this.#following;
   }
@@ -54,6 +59,14 @@ export class CaptionsView {
     if (this.#transcript.rows.at(-1)?.key !== key) this.#set(false);
     shown.scrollIntoView({ block: "center" });
     shown.focus({ preventScroll: true });
+  }
+
+  /** Bring a row into sight without giving it the focus, and stop following. */
+  reveal(key) {
+    const shown = this.#elements.get(key);
+    if (!shown) return;
+    this.#set(false);
+    shown.scrollIntoView({ block: "nearest" });
   }
 
   /** The key of the row with the focus, else of the one in the middle of the screen. */

@@ -1,5 +1,6 @@
-// What the page of a call has once the call is over: the timeline, the downloads, and the segment that a search found.
+// What the page of a call has once it is over: timeline, player, downloads, and the segment that a search found.
 
+import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
 import { element, icon } from "./text.js";
 
@@ -7,7 +8,7 @@ const FORMS = [["txt", "Text"], ["srt", "SRT"], ["vtt", "WebVTT"], ["json", "JSO
   ["md", "Markdown"], ["ctm", "CTM"], ["stm", "STM"]];
 
 /**
- * `places`: `{timeline, downloads, button}`, hidden until the call is over.
+ * `places`: `{timeline, player, downloads, button}`, hidden until the call is over.
  *
  * A timeline that appears moves the text.  So it is shown at once only if the call was over when the page was opened;
  * to a reader who was there when it ended, a button is offered.
@@ -15,18 +16,20 @@ const FORMS = [["txt", "Text"], ["srt", "SRT"], ["vtt", "WebVTT"], ["json", "JSO
 export class FinishedCall {
   #places; #transcript; #view; #timeline = null; #shown = 0; #sought = false; #isWanted = false;
 
-  constructor(places, callId, transcript, view) {
+  constructor(places, api, callId, transcript, view) {
     this.#places = places;
     this.#transcript = transcript;
     this.#view = view;
     const path = `/v1/calls/${encodeURIComponent(callId)}`;
+    this.player = new Player(places.player, view.scroller, api, `${path}/audio`, transcript, view, (ms) => this.#timeline?.play(ms));
     places.button.addEventListener("click", () => this.open());
     places.downloads.querySelector("ul").replaceChildren(...FORMS.map(([form, name]) => element("li", {},
       element("a", { class: "button", href: `${path}/transcript.${form}`, download: `${callId.replace(/[^\w.-]/g, "_")}.${form}` }, icon("down"), name))));
   }
 
-  /** Show the timeline from now on, once the call is over. */
-  open() {
+  /** Show the timeline from now on, once the call is over, with the player if audio was kept. */
+  async open() {
+    await this.player.find();
     this.#isWanted = true;
     this.show();
   }
@@ -41,7 +44,10 @@ export class FinishedCall {
     this.#places.timeline.hidden = !isPicture || !this.#isWanted;
     if (this.#places.timeline.hidden || this.#shown === rows.length) return;
     this.#shown = rows.length;
-    this.#timeline ??= new Timeline(this.#places.timeline, (row) => this.#view.show(row.key));
+    this.#timeline ??= new Timeline(this.#places.timeline, (row, ms) => {
+      this.#view.show(row.key);
+      this.player.seek(ms);
+    });
     this.#timeline.show(rows, ended.duration_ms);
   }
 

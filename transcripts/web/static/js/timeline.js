@@ -11,7 +11,10 @@ const MOST_LATENCY = 2_000;      // ms at the top of the latency lane
 const SNAP_PX = 6;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
 
-/** `onSeek(row)` is called when the reader chooses a place: the segment or mark that is there, or next to it. */
+/**
+ * `onSeek(row, ms)` is called when the reader chooses a place: the segment or mark that is there, or next to it, and
+ * the time of the place itself.
+ */
 export class Timeline {
   #place; #onSeek; #rows = []; #segments = []; #duration = 0; #at = 0; #channels = [];
 
@@ -20,10 +23,11 @@ export class Timeline {
     this.#onSeek = onSeek;
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.labels = element("div", { class: "timeline-labels", "aria-hidden": "true" });
+    this.cursor = element("div", { class: "timeline-cursor", hidden: true, "aria-hidden": "true" });
     this.hint = element("div", { class: "timeline-hint small", hidden: true, "aria-hidden": "true" });
     this.slider = element("div", { class: "timeline-picture", role: "slider", tabindex: "0", "aria-label": "Position in the call",
       onkeydown: (event) => this.#key(event), onclick: (event) => this.#seek(event),
-      onpointermove: (event) => this.#point(event), onpointerleave: () => { this.hint.hidden = true; } }, this.canvas, this.hint);
+      onpointermove: (event) => this.#point(event), onpointerleave: () => { this.hint.hidden = true; } }, this.canvas, this.cursor, this.hint);
     this.words = element("p", { class: "muted small timeline-words" });
     place.append(element("div", { class: "timeline-body" }, this.labels, this.slider), this.words);
     new ResizeObserver(() => this.#draw()).observe(this.slider);
@@ -43,6 +47,12 @@ export class Timeline {
     this.words.textContent = sentence(summary(rows, length));
     this.#mark(0);
     this.#draw();
+  }
+
+  /** Show where the audio is played. */
+  play(ms) {
+    this.cursor.hidden = false;
+    this.cursor.style.left = `${this.#x(Math.min(ms, this.#duration))}px`;
   }
 
   get #height() {
@@ -145,8 +155,8 @@ export class Timeline {
 
   /** The row at a place of the picture: a mark near it, else the segment there or the next one. */
   #rowAt(event) {
-    const { left, top } = this.slider.getBoundingClientRect();
-    const ms = Math.max(0, ((event.clientX - left) / this.slider.clientWidth) * this.#duration);
+    const { top } = this.slider.getBoundingClientRect();
+    const ms = this.#msAt(event);
     const near = (SNAP_PX / this.slider.clientWidth) * this.#duration;
     if (event.clientY - top < MARKS) {
       const mark = this.#marks().find((row) => Math.abs(row.at - ms) <= near);
@@ -159,14 +169,19 @@ export class Timeline {
       ?? this.#segments.find((row) => row.at >= ms) ?? this.#segments.at(-1);
   }
 
-  #seek(event) {
-    this.#go(this.#rowAt(event));
+  #msAt(event) {
+    const { left } = this.slider.getBoundingClientRect();
+    return Math.max(0, ((event.clientX - left) / this.slider.clientWidth) * this.#duration);
   }
 
-  #go(row) {
+  #seek(event) {
+    this.#go(this.#rowAt(event), this.#msAt(event));
+  }
+
+  #go(row, ms = row?.at) {
     if (!row) return;
     this.#mark(row.at);
-    this.#onSeek(row);
+    this.#onSeek(row, ms);
     this.#draw();
   }
 

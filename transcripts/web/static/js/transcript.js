@@ -23,6 +23,7 @@ const SAME_GAP_MS = 100;
 export class Transcript {
   rows = [];
   call = null;                 // the event call.started
+  isAudioKept = false;         // the log says so; a call read from the store does not
   ended = null;                // the event call.ended
   level = "normal";
   keywords = { revision: -1, accepted: [], rejected: [] };
@@ -85,6 +86,9 @@ export class Transcript {
       case "call.ended":
         this.ended = event;
         return this.#note("ended", event, Math.max(event.duration_ms ?? 0, this.#latest), { reason: event.reason });
+      case "audio.kept":
+        this.isAudioKept = true;
+        return [];
       case "log.replaced":
         return this.#replaced(event);
       default:

@@ -1,0 +1,36 @@
+"""The bounds of the gateway's WebSocket port."""
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from ..auth.handshake import echo_subprotocol
+from ..auth.ws_protocol import bounded_handshakes
+from ..settings import GatewaySettings
+
+_HANDSHAKE_SECONDS = 5.0
+
+
+def websocket_options(
+    settings: GatewaySettings, tls: ssl.SSLContext | None, evicted: Callable[[], None]
+) -> dict[str, Any]:
+    """
+    Return arguments of `websockets.serve`.
+
+    `evicted` is called for each unfinished handshake that gives way to a newer one.
+    """
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "ssl": tls,
+        "select_subprotocol": echo_subprotocol,
+        "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB
+        "max_size": settings.max_message_bytes,
+        "max_queue": 4,  # messages of up to max_size each: the most that a connection holds
+        "open_timeout": _HANDSHAKE_SECONDS,
+        **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if tls else {}),
+        "create_connection": bounded_handshakes(evicted),
+        "ping_interval": 20,
+        "ping_timeout": 20,
+        "server_header": "trunkline",
+    }

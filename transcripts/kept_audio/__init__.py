@@ -1,0 +1,1 @@
+"""Kept audio: makes one file of the parts of a call, and reads it by range."""
