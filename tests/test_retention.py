@@ -94,7 +94,7 @@ async def test_a_call_is_held_until_it_is_stored_however_long_that_takes(
     valkey: ValkeyServer, redis: Redis, store: Store
 ) -> None:
     """Longer than the gateway waits for the last finals of a call, and over two losses of Redis."""
-    brief = GatewaySettings(drain_seconds=0, hold_seconds=0.1)
+    brief = GatewaySettings(drain_seconds=0, hold_seconds=1.0)
     async with gateway(redis, brief) as url, reading(redis):
         heard = await a_call(url)
         for _ in range(2):

@@ -29,18 +29,20 @@ async def main(url: str, path: str) -> None:
         await session.session.update(session=SESSION)
         talking = asyncio.create_task(talk(session, path))
         open_items: set[str] = set()
+        has_words = False
         while True:
             try:
                 event = await asyncio.wait_for(session.recv(), QUIET_SECONDS)
             except TimeoutError:
-                if talking.done() and not open_items:
+                if talking.done() and has_words and not open_items:
                     return
                 continue
             final = {}
-            if event.type == "input_audio_buffer.committed":
+            if event.type == "input_audio_buffer.speech_started":
                 open_items.add(event.item_id)
             if event.type == "conversation.item.input_audio_transcription.completed":
                 open_items.remove(event.item_id)
+                has_words = True
                 final = {"final": event.transcript}
             report(type=event.type, parsed=type(event).__name__, **final)
 
