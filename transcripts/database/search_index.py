@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import Connection, text
 
 from ..search.search_terms import Phrase, Query, terms_of
+from .schema import CALL_SHIFT, call_of, keys_of
 
 TABLE = "segment_terms"
 
@@ -39,8 +40,13 @@ _MOST_POSITION = 16_383
 _AT_ONCE = 400
 """Keys that are read at a time."""
 
+_FIRST_CALLS, _MOST_CALLS = 16, 400
 _WINDOW, _WIDEST = 1_000, 8_000
-"""Segments of PostgreSQL that are read in order of their keys before and while a query proves to be frequent."""
+"""
+Calls and segments of the tenant that PostgreSQL reads in order before and while a query proves to be frequent.
+
+The first calls show how many segments a call has; the number of the next ones follows from it.
+"""
 
 _RARE = 200
 """A query that fits less than one segment in so many is answered by the index, whatever the statistics say."""
@@ -57,8 +63,12 @@ _MATCHES_POSTGRESQL = (
 """`MATERIALIZED`: otherwise PostgreSQL may read all segments in order of their keys until it has enough."""
 
 _WINDOW_POSTGRESQL = (
-    f"SELECT id, terms @@ CAST(:query AS tsquery) AS fits FROM {TABLE}"  # noqa: S608  # a constant
-    " WHERE id BETWEEN :first AND :last ORDER BY id {order} LIMIT :rows"
+    "WITH own AS MATERIALIZED (SELECT id FROM calls WHERE tenant = :tenant"  # noqa: S608  # constants
+    " AND id BETWEEN :first AND :last ORDER BY id {order} LIMIT :calls)"
+    " SELECT own.id AS call, one.id, one.fits FROM own LEFT JOIN LATERAL"
+    f" (SELECT id, terms @@ CAST(:query AS tsquery) AS fits FROM {TABLE}"
+    f" WHERE id BETWEEN own.id << {CALL_SHIFT} AND ((own.id + 1) << {CALL_SHIFT}) - 1) one ON true"
+    " ORDER BY own.id {order}, one.id {order}"
 )
 
 _MERGE_PAGES = 500
@@ -149,13 +159,11 @@ def matches(
         yield from _in_order(connection, _MATCHES_SQLITE, values, keys, newest=newest)
         return
     values = {"query": " & ".join(_phrase_postgresql(tenant, one) for one in query)}
-    rest: tuple[int, int] | None = keys
-    rows, found = _WINDOW, _WINDOW
-    while rest is not None and found * _RARE >= rows:
-        rest, some = _window(connection, values["query"], rest, rows, newest=newest)
-        yield some
-        rows, found = min(2 * rows, _WIDEST), len(some)
-    if rest is not None:
+    window = _Window(values["query"], tenant, (call_of(keys[0]), call_of(keys[1])))
+    while window.is_frequent and not window.is_last:
+        yield window.read(connection, newest=newest)
+    if not window.is_last:
+        rest = keys_of(window.calls[0])[0], keys_of(window.calls[1])[1]
         yield from _in_order(connection, _MATCHES_POSTGRESQL, values, rest, newest=newest)
 
 
@@ -179,18 +187,43 @@ def _in_order(
         first, last = (first, some[-1] - 1) if newest else (some[-1] + 1, last)
 
 
-def _window(
-    connection: Connection, query: str, keys: tuple[int, int], rows: int, *, newest: bool
-) -> tuple[tuple[int, int] | None, list[int]]:
-    """Read the next `rows` segments.  Returns the keys that remain (None: no more), and the matching ones."""
-    order = "DESC" if newest else "ASC"
-    asked = {"query": query, "first": keys[0], "last": keys[1], "rows": rows}
-    found = connection.execute(text(_WINDOW_POSTGRESQL.format(order=order)), asked).all()
-    some = [row.id for row in found if row.fits]
-    if len(found) < rows:
-        return None, some
-    edge = found[-1].id
-    return ((keys[0], edge - 1) if newest else (edge + 1, keys[1])), some
+class _Window:
+    """
+    Reads the segments of a tenant in PostgreSQL, some calls at a time.
+
+    The calls of other tenants cost nothing, however many there are.
+    """
+
+    def __init__(self, query: str, tenant: str, calls: tuple[int, int]) -> None:
+        """`query`: a `tsquery`; `calls`: the first and the last call."""
+        self._said = {"query": query, "tenant": tenant}
+        self.calls = calls
+        """The calls that are left."""
+
+        self.is_last = False
+        """Whether no calls are left."""
+
+        self.is_frequent = True
+        """Whether enough of the segments that were read last have matched."""
+
+        self._rows = _WINDOW
+        self._number = _FIRST_CALLS
+
+    def read(self, connection: Connection, *, newest: bool) -> list[int]:
+        """Return the keys of the matching segments of the next calls."""
+        statement = text(_WINDOW_POSTGRESQL.format(order="DESC" if newest else "ASC"))
+        first, last = self.calls
+        asked = {**self._said, "first": first, "last": last, "calls": self._number}
+        found = connection.execute(statement, asked).all()
+        calls = list(dict.fromkeys(row.call for row in found))
+        some = [row.id for row in found if row.fits]
+        self.is_last = len(calls) < self._number
+        self.is_frequent = len(some) * _RARE >= len(found)
+        if calls:
+            self.calls = (first, calls[-1] - 1) if newest else (calls[-1] + 1, last)
+            self._number = max(1, min(_MOST_CALLS, self._rows * len(calls) // len(found)))
+        self._rows = min(2 * self._rows, _WIDEST)
+        return some
 
 
 def merge_step(connection: Connection, *, first: bool) -> bool:
