@@ -5,8 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from browser.stack import Stack
-from browser.test_supervisor import stored
+from browser.stack import Stack, stored
 from transcripts.analysis.values import Answered, Coverage
 
 MARKUP = "wants <b>money</b> back <img src=x onerror=alert(1)>"
