@@ -22,6 +22,7 @@ PAGES = {
     "finished, nothing found": ("/finished?q=zebra", "[data-empty]"),
     "health": ("/health", "[data-parts] li"),
     "connect": ("/connect?system=twilio", ".snippet pre"),
+    "webhooks": ("/webhooks", "[data-add]:not(.until-known)"),
     "talk": ("/talk", "[data-start]"),
     "no such call": ("/calls/nobody", "body:not(.loading) .waiting-for-call h2"),
 }

@@ -53,6 +53,7 @@ const button = (key, text, onclick, attributes = {}) => element("button", { type
 
 async function readWebhooks() {
   const answer = await attempt(() => api.json("/v1/webhooks"));
+  find("[data-add]").classList.remove("until-known");
   if (!answer) return;
   const { webhooks } = answer;
   if (!webhooks.some((one) => one.webhook_id === chosen)) choose(webhooks[0]?.webhook_id ?? "");
