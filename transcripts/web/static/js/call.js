@@ -67,7 +67,8 @@ class CallPage {
     if (this.transcript.ended) this.analysis.show();
     this.search.refresh();
     this.#showCall();
-    const isKnown = this.isOver ? this.transcript.ended : this.transcript.keywords.revision >= 0;
+    const { ended, keywords, rows } = this.transcript;      // the keywords of a call, if it has any, come before its rows
+    const isKnown = this.isOver ? ended : keywords.revision >= 0 || rows.length > 0;
     if (isKnown) document.body.classList.remove("loading");
   }
 

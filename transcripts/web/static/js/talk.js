@@ -31,6 +31,7 @@ class TalkPage {
     find("[name=listen]").addEventListener("change", () => this.#setListening());
     find("label[data-key]").hidden = !known.needs_key || known.can_make_keys;
     addEventListener("pagehide", () => this.stop());
+    find("[data-start]").disabled = false;      // before that, a click would have no effect
   }
 
   #gateway() {
