@@ -53,7 +53,15 @@ def rows_of(found: Transcript) -> Rows:
     call = found.call
     roles = tuple(Role(role) for role in call.roles)
     events: list[CallStarted | CallEnded | Terminal | AudioGap | LineWarning | KeywordsApplied] = [
-        CallStarted(roles, call.language, call.dialect, call.started_at),
+        CallStarted(
+            roles,
+            call.language,
+            call.dialect,
+            call.started_at,
+            call.metadata,
+            call.sample_rate,
+            call.encoding,
+        ),
         *(_terminal(one) for one in found.segments),
         *found.gaps,
         *found.line_warnings,

@@ -109,6 +109,9 @@ class CallSummary:
     sample_rate: int = 0
     """Of the bridge's audio, in Hz; 0: not known."""
 
+    encoding: str = ""
+    """Of the bridge's audio, as `call.started` names it; empty: not known."""
+
     @property
     def root(self) -> str:
         """Id of the first stream of the call: the id of the call itself."""

@@ -17,7 +17,7 @@ SAID = (("queue", "sales"), ("from", "+15550100"), ("agent", "Priya"))
 
 
 def begun(*pairs: tuple[str, str], at: float = 100.0) -> CallStarted:
-    return replace(started(at), metadata=pairs, sample_rate=16_000)
+    return replace(started(at), metadata=pairs, sample_rate=16_000, encoding="l16")
 
 
 def ids(store: Store, name: str, value: str, q: str = "") -> list[str]:
@@ -36,7 +36,11 @@ def test_what_the_bridge_said_comes_back_in_its_order(store: Store) -> None:
 
     assert found is not None
     assert found.call.metadata == listed.call.metadata == SAID
-    assert (found.call.agent, found.call.sample_rate) == ("Priya", 16_000)
+    assert (found.call.agent, found.call.sample_rate, found.call.encoding) == (
+        "Priya",
+        16_000,
+        "l16",
+    )
     assert events is not None
     assert events[0].event == begun(*SAID)
 

@@ -17,6 +17,7 @@ from .schema import calls, erased
 _AT_ONCE = 500
 
 _LONGEST_AGENT = 200
+_LONGEST_ENCODING = 16
 """Most characters of an agent's name, as in the API."""
 
 
@@ -144,6 +145,7 @@ def started_row(call: CallRow, event: CallStarted, seq: int | None) -> dict[str,
         "started_seq": seq,
         "agent": storable(dict(event.metadata).get("agent", ""))[:_LONGEST_AGENT],
         "sample_rate": event.sample_rate,
+        "encoding": storable(event.encoding)[:_LONGEST_ENCODING],
     }
 
 

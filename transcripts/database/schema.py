@@ -53,6 +53,7 @@ calls = Table(
     Column("notes", Text, nullable=False, default=""),
     Column("legal_hold", Boolean, nullable=False, default=False),
     Column("sample_rate", Integer, nullable=False, server_default="0"),
+    Column("encoding", String(16), nullable=False, server_default=""),
     Index("calls_by_tenant", "tenant", "id"),
     Index("calls_by_time", "tenant", "started_at", "id"),
     Index("calls_by_duration", "tenant", "duration", "id"),

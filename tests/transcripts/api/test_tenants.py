@@ -95,7 +95,11 @@ async def test_a_call_of_another_costs_the_same_work_as_none(
     for method, path, body in requests_of(shared, "secret-of-acme"):
         await work(method, path, body)  # scripts and schemas are loaded once
         unknown = path.replace("secret-of-acme", "nothing-at-all")
-        assert await work(method, path, body) == await work(method, unknown, body), path
+        for _ in range(5):  # the API's own regular work may fall into one of the two, not always
+            of_another, of_none = await work(method, path, body), await work(method, unknown, body)
+            if of_another == of_none:
+                break
+        assert of_another == of_none, path
 
 
 async def commands(redis: Redis) -> Counter[str]:

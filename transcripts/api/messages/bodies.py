@@ -113,9 +113,11 @@ class PieceBody(msgspec.Struct):
 
 
 class CallDetail(CallBody, kw_only=True):
-    """A call with its report."""
+    """A call with its report.  `encoding`, `sample_rate`: of the bridge's audio; empty and 0 if not known."""
 
     notes: str
+    encoding: str
+    sample_rate: int
     segments: int
     words: int
     engines: list[str]
@@ -189,6 +191,8 @@ def detail_body(transcript: Transcript, analysis: Analysis | None) -> CallDetail
     return CallDetail(
         **_summary(transcript.call),
         notes=transcript.call.notes,
+        encoding=transcript.call.encoding,
+        sample_rate=transcript.call.sample_rate,
         segments=len(transcript.segments),
         words=sum(len(one.words) for one in transcript.segments),
         engines=sorted({one.engine for one in transcript.segments if one.engine}),

@@ -136,6 +136,7 @@ def _summary(
         legal_hold=row["legal_hold"],
         metadata=pairs,
         sample_rate=row["sample_rate"],
+        encoding=row["encoding"],
     )
 
 

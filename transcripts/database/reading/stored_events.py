@@ -64,7 +64,13 @@ def _ends(connection: Connection, row: RowMapping) -> list[_Found]:
     roles = tuple(Role(role) for role in row["roles"])
     pairs = metadata_of(connection, [row["id"]])[row["id"]]
     started = CallStarted(
-        roles, row["language"], row["dialect"], row["started_at"], pairs, row["sample_rate"]
+        roles,
+        row["language"],
+        row["dialect"],
+        row["started_at"],
+        pairs,
+        row["sample_rate"],
+        row["encoding"],
     )
     found: list[_Found] = [(row["started_seq"], -1, started)] if row["dialect"] else []
     if row["ended_reason"]:
