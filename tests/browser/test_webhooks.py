@@ -12,7 +12,7 @@ from support.valkey import ValkeyServer
 from support.webhooks import Hook, hook, sending
 
 from broker.connections.connection import connect
-from browser.test_supervisor import harms
+from browser.reading import harms
 from protocol.settings import RedisSettings
 from transcripts.api.settings import ApiSettings
 from transcripts.store import Store
