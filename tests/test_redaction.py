@@ -10,12 +10,15 @@ from redis.asyncio import Redis
 from support.pipeline import calling, pipeline, stream
 from support.redis_watch import everything_in, monitored
 from support.stored import stored_call
+from support.webhooks import hook
 from test_pipeline import mulaw, speech
 from websockets.asyncio.client import connect
 
 from streaming.settings import GatewaySettings
 from transcripts.formats.export import FORMS, export
+from transcripts.settings import RecorderSettings
 from transcripts.text_forms import WordsForm, in_form
+from transcripts.webhooks.events import EventKind
 from workers.engines.base import Capabilities, Effort, Hypothesis, RecognisedWord, Utterance
 
 SPOKEN = (
@@ -99,7 +102,13 @@ async def test_no_byte_of_a_call_with_a_card_holds_its_digits_or_words(
     redis: Redis, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     audio = mulaw(speech(3))
-    async with pipeline(redis, tmp_path, InTurn(SPOKEN)) as it, monitored(redis) as commands:
+    recorder = RecorderSettings(webhook_networks="127.0.0.1")
+    async with (
+        hook() as receiver,
+        pipeline(redis, tmp_path, InTurn(SPOKEN), recorder=recorder) as it,
+        monitored(redis) as commands,
+    ):
+        it.store.webhooks.add("", receiver.url, list(EventKind))
         async with calling(it.url, call_id="c1", format=True) as (bridge, heard):
             await stream(bridge, audio, frame=160, pace=20)
             await heard.until("segment.final", 3)
@@ -110,6 +119,7 @@ async def test_no_byte_of_a_call_with_a_card_holds_its_digits_or_words(
             await heard.until("call.ended")
         answers = {name: await of_other_client(it.url + path, audio) for name, path in LIVE.items()}
         transcript = await stored_call(it.store, "c1")
+        await receiver.until(lambda it: b"call.stored" in b"".join(it.bodies))
         left = await everything_in(redis)
 
     logs = "".join(capfd.readouterr())
@@ -123,12 +133,14 @@ async def test_no_byte_of_a_call_with_a_card_holds_its_digits_or_words(
     ]
     assert any("HSET" in one or "XADD" in one for one in commands)
     assert all("[CARD_NUMBER]" in answer for answer in answers.values())
+    assert any(b"[CARD_NUMBER]" in body for body in receiver.bodies)
     places = {
         "events": json.dumps(heard.events),
         "commands": "\n".join(commands),
         "redis": left.decode("latin-1"),
         "files": content_of(tmp_path),
         "logs": logs,
+        "webhooks": b"\n".join(receiver.bodies).decode(),
         **answers,
         **{
             f"{form}, {words}": export(in_form(transcript, words), form)
