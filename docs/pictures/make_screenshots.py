@@ -35,6 +35,8 @@ SHOWN = ("call", "call-phone-dark", "wall", "finished-call")
 _CALL, _FINISHED = "call-4202", "done-4202"
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 _COLOURS = 128
+_PATIENCE_MS = 180_000
+_CALLS_ON_WALL = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ SHOTS = (
     Shot("call-phone-dark", f"/calls/{_CALL}", ".segment.final", 390, 780, is_dark=True),
     Shot("live", "/", "table.live tbody tr"),
     Shot("live-phone", "/", "table.live tbody tr", 390, 780),
-    Shot("wall", "/?view=wall", ".tile", 1680, 1050),
+    Shot("wall", "/?view=wall", ".tile", 1920, 1180),
     Shot("finished", "/finished?q=refund", ".result"),
     Shot("finished-call", f"/calls/{_FINISHED}", ".segment.final"),
     Shot("connect", "/connect?system=twilio", "pre"),
@@ -91,6 +93,7 @@ async def take(browser: Browser, url: str, shot: Shot) -> None:
         locale="en-GB",
         timezone_id="Europe/London",
     )
+    context.set_default_timeout(_PATIENCE_MS)
     page: Page = await context.new_page()
     await page.goto(url + shot.path)
     await page.wait_for_selector(shot.ready)
@@ -115,7 +118,7 @@ async def main(chromium: Path) -> None:
     ):
         redis, over, done = connect(RedisSettings(url=valkey_url)), asyncio.Event(), asyncio.Event()
         ended = asyncio.create_task(talk(redis, 6, done, name="done", before=240))
-        live = asyncio.create_task(talk(redis, 30, over))
+        live = asyncio.create_task(talk(redis, _CALLS_ON_WALL, over))
         browser = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         await asyncio.sleep(8)  # people talk
         done.set()
