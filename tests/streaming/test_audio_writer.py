@@ -24,7 +24,7 @@ SPEECH: Pcm = np.random.default_rng(2).integers(-9_000, 9_000, 20 * RATE).astype
 TICK = 160
 
 
-class Kept:
+class KeptFile:
     """A writer with its metrics, and one call."""
 
     def __init__(self, folder: Path, most_waiting: int = 10_000_000) -> None:
@@ -60,7 +60,7 @@ def samples(part: PartReader, channel: int = 0) -> dict[int, Pcm]:
 
 
 def test_each_channel_is_kept_by_position_in_a_file_without_its_samples(tmp_path: Path) -> None:
-    it = Kept(tmp_path)
+    it = KeptFile(tmp_path)
     kept = it.call.begin()
     it.speak(0, 2 * RATE)
     it.speak(RATE, 3 * RATE, channel=1)
@@ -84,7 +84,7 @@ def test_each_channel_is_kept_by_position_in_a_file_without_its_samples(tmp_path
 
 
 def test_a_call_without_audio_leaves_an_empty_part(tmp_path: Path) -> None:
-    it = Kept(tmp_path)
+    it = KeptFile(tmp_path)
     kept = it.call.begin()
 
     it.call.close()
@@ -97,7 +97,7 @@ def test_a_call_without_audio_leaves_an_empty_part(tmp_path: Path) -> None:
 
 def test_a_disk_that_hangs_holds_up_nobody_and_costs_bounded_memory(tmp_path: Path) -> None:
     """A named pipe without a reader: opening it blocks, as a dead network file system does."""
-    it = Kept(tmp_path, most_waiting=4 * 2 * RATE)
+    it = KeptFile(tmp_path, most_waiting=4 * 2 * RATE)
     kept = it.call.begin()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -121,7 +121,7 @@ def test_a_disk_that_hangs_holds_up_nobody_and_costs_bounded_memory(tmp_path: Pa
 def test_on_a_full_disk_whole_records_stay_and_the_call_is_kept_again_when_there_is_room(
     tmp_path: Path,
 ) -> None:
-    it = Kept(tmp_path)
+    it = KeptFile(tmp_path)
     kept = it.call.begin()
     path = tmp_path / f"{kept.part}.part"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -148,7 +148,7 @@ def test_on_a_full_disk_whole_records_stay_and_the_call_is_kept_again_when_there
 
 def test_a_folder_that_cannot_be_made_is_counted_and_the_call_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    it = Kept(tmp_path / "file" / "audio")
+    it = KeptFile(tmp_path / "file" / "audio")
     it.call.begin()
 
     it.speak(0, 3 * RATE)
@@ -160,7 +160,7 @@ def test_a_folder_that_cannot_be_made_is_counted_and_the_call_goes_on(tmp_path: 
 
 @pytest.mark.parametrize("cut", [1, 20, 37, 9_000, 15_999])
 def test_a_part_cut_anywhere_gives_the_records_before_the_cut(tmp_path: Path, cut: int) -> None:
-    it = Kept(tmp_path)
+    it = KeptFile(tmp_path)
     kept = it.call.begin()
     it.speak(0, 3 * RATE)
     it.call.close()

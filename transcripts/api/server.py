@@ -22,7 +22,7 @@ from protocol.auth.credentials import KeyringError
 from protocol.auth.http_routes import Route
 from protocol.operator_error import OperatorError
 
-from ..live.follower import Follower
+from ..live.follower import CallFollower
 from ..live.rule_runner import RuleRunner, RuleSets
 from ..live.rules import RuleError
 from ..live.view_stream import ViewStreams
@@ -90,7 +90,9 @@ class Api:
         rule_delivery = RuleDelivery(self._threads, delivery)
         self._runner = RuleRunner(rule_delivery.deliver)
         self._runner.change(RuleSets(file))
-        self._follower = Follower(redis, self._pubsub_hub, partitions, self._people, [self._runner])
+        self._follower = CallFollower(
+            redis, self._pubsub_hub, partitions, self._people, [self._runner]
+        )
         self._views = ViewStreams(self._follower, settings.send_seconds)
         self._follower.wanted = self._is_followed
         self._follower.is_wanted = lambda: self._views.has_readers or self._runner.sets.has_rules

@@ -60,7 +60,7 @@ People = Callable[[list[str]], Any]
 """Returns an awaitable of agent and tags of stored calls, by filed id."""
 
 
-class Follower:
+class CallFollower:
     """Keeps `board` up to date."""
 
     def __init__(

@@ -18,7 +18,7 @@ from broker.time_limits import PeerTimeLimit, TimeLimit
 from protocol.tenants import parted
 
 from .board import LiveMessage, View
-from .follower import Follower
+from .follower import CallFollower
 
 EVERY_SECONDS = 0.25
 """Time between two messages of a view."""
@@ -62,7 +62,7 @@ class _Shared:
 class ViewStreams:
     """The views that have readers.  `run` sends their messages."""
 
-    def __init__(self, follower: Follower, send_seconds: float) -> None:
+    def __init__(self, follower: CallFollower, send_seconds: float) -> None:
         """`send_seconds`: a reader that takes longer for one message is disconnected."""
         self._follower = follower
         self._send_seconds = send_seconds

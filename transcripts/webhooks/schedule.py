@@ -114,7 +114,7 @@ class AttemptOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DeliveryDecision:
     """What follows for the delivery and its endpoint.  Times in Unix seconds."""
 
     state: DeliveryState
@@ -125,7 +125,7 @@ class Verdict:
     disabled_reason: str = ""
 
 
-def judge(
+def decide(
     outcome: AttemptOutcome,
     *,
     attempts: int,
@@ -135,7 +135,7 @@ def judge(
     now: float,
     chance: float,
     disable_seconds: float,
-) -> Verdict:
+) -> DeliveryDecision:
     """
     Return what follows from an attempt.
 
@@ -143,11 +143,11 @@ def judge(
     random, 0 to 1.  `disable_seconds`: an endpoint that has failed for longer is disabled.
     """
     if outcome.is_accepted:
-        return Verdict(DeliveryState.DELIVERED, now, 0, None, 0.0)
+        return DeliveryDecision(DeliveryState.DELIVERED, now, 0, None, 0.0)
     pause, since = pause_after(attempts, chance), now if failing_since is None else failing_since
     is_over = pause is None or now - queued_at > GIVE_UP_SECONDS or outcome.status == _GONE
     failures += 1
-    return Verdict(
+    return DeliveryDecision(
         DeliveryState.DEAD if is_over else DeliveryState.WAITING,
         now + (pause or 0.0),
         failures,

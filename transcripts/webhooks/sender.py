@@ -127,22 +127,24 @@ class WebhookSender:
         )
 
     def _report(self, result: Result) -> None:
-        entry, verdict = result.settled.sent.delivery_id, result.verdict
+        entry, decision = result.settled.sent.delivery_id, result.decision
         outcome = result.settled.outcome
-        if verdict.state is DeliveryState.DELIVERED:
+        if decision.state is DeliveryState.DELIVERED:
             self._meter.attempted("delivered")
-        elif verdict.state is DeliveryState.DEAD:
+        elif decision.state is DeliveryState.DEAD:
             self._meter.attempted("given_up")
             logger.error("webhook_given_up", entry=entry, reason=outcome.error)
         else:
             self._meter.attempted("failed")
-            seconds = round(verdict.due_at - self._now(), 1)
+            seconds = round(decision.due_at - self._now(), 1)
             logger.warning(
                 "webhook_failed", entry=entry, reason=outcome.error, again_in_seconds=seconds
             )
-        if verdict.disabled_reason:
+        if decision.disabled_reason:
             self._meter.disabled()
-            logger.error("webhook_disabled", name=result.webhook_id, reason=verdict.disabled_reason)
+            logger.error(
+                "webhook_disabled", name=result.webhook_id, reason=decision.disabled_reason
+            )
 
     async def _tidy_repeatedly(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from broker.event_log.pubsub import PubSubHub
 from transcripts.api.routes.rule_routes import RuleRoutes
 from transcripts.api.threads import StoreThreads
-from transcripts.live.follower import Follower
+from transcripts.live.follower import CallFollower
 from transcripts.live.rule_runner import Raised, RuleRunner
 from transcripts.live.rules import CardText, Rule, When, write_json
 from transcripts.store import Store
@@ -28,7 +28,7 @@ async def test_the_rules_of_a_tenant_are_parsed_again_only_when_they_change(
 ) -> None:
     runner = RuleRunner(_deliver)
     threads = StoreThreads(store, 1, 8)
-    routes = RuleRoutes(threads, runner, Follower(redis, PubSubHub(redis), 1, _people))
+    routes = RuleRoutes(threads, runner, CallFollower(redis, PubSubHub(redis), 1, _people))
     store.set_rules("acme", rules("x"))
     store.set_rules("globex", rules("x"))
     await routes.refresh()

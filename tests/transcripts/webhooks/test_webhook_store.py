@@ -87,7 +87,8 @@ def test_a_delivery_is_claimed_by_one_sender_until_its_lease_is_over(
 
     assert (len(first), len(second)) == (7, 0)
     assert len(third[1]) == limits.endpoint
-    assert [one.verdict.state for one in third[0]] == [DeliveryState.DELIVERED]  # not claimed again
+    decided = [one.decision.state for one in third[0]]
+    assert decided == [DeliveryState.DELIVERED]  # not claimed again
 
 
 def test_the_share_of_an_endpoint_counts_over_all_senders(clocked_store: ClockedStore) -> None:

@@ -13,7 +13,7 @@ from broker.http.middleware import permit_of
 from protocol.auth.credentials import Scope
 
 from ...database.audit_log import AuditLine
-from ...live.follower import Follower
+from ...live.follower import CallFollower
 from ...live.rule_runner import RuleRunner, RuleSets
 from ...live.rules import Rule, RuleError, RuleFile, checked, read_json, read_yaml, write_json
 from ..messages.errors import ApiError
@@ -54,7 +54,7 @@ class RuleRoutes:
 
     store: StoreThreads
     runner: RuleRunner
-    follower: Follower
+    follower: CallFollower
     _bodies: dict[str, str] = field(default_factory=dict)
     """The stored rules that the runner has, by tenant."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, exists, func, select, update
 
 from ...webhooks.endpoint import DeliveryState
 from ...webhooks.events import EventKind
-from ...webhooks.schedule import AttemptOutcome, Candidate, Limits, Verdict, judge, shares
+from ...webhooks.schedule import AttemptOutcome, Candidate, DeliveryDecision, Limits, decide, shares
 from ..schema import webhook_deliveries as deliveries
 from ..schema import webhooks
 from .endpoints import endpoint_of
@@ -48,7 +48,7 @@ class Result:
     """What an attempt has led to, for logs and metrics."""
 
     settled: Settled
-    verdict: Verdict
+    decision: DeliveryDecision
     webhook_id: str
 
 
@@ -157,7 +157,7 @@ def _settle(
     mine = webhooks.c.id == row.webhook
     states = (webhooks.c.failures, webhooks.c.failing_since)
     endpoint = connection.execute(select(*states).where(mine).with_for_update()).one()
-    verdict = judge(
+    decision = decide(
         one.outcome,
         attempts=row.attempts + 1,
         queued_at=row.queued_at,
@@ -167,19 +167,19 @@ def _settle(
         chance=random.random(),
         disable_seconds=disable_seconds,
     )
-    values = _delivery_values(one.outcome, verdict, row.attempts + 1, now)
+    values = _delivery_values(one.outcome, decision, row.attempts + 1, now)
     connection.execute(update(deliveries).where(*same).values(values))
-    connection.execute(update(webhooks).where(mine).values(_endpoint_values(verdict)))
-    return Result(one, verdict, row.webhook)
+    connection.execute(update(webhooks).where(mine).values(_endpoint_values(decision)))
+    return Result(one, decision, row.webhook)
 
 
 def _delivery_values(
-    outcome: AttemptOutcome, verdict: Verdict, attempts: int, now: float
+    outcome: AttemptOutcome, decision: DeliveryDecision, attempts: int, now: float
 ) -> dict[str, Any]:
     return {
-        "state": str(verdict.state),
+        "state": str(decision.state),
         "attempts": attempts,
-        "due_at": verdict.due_at,
+        "due_at": decision.due_at,
         "leased_until": 0.0,
         "tried_at": now,
         "status": outcome.status,
@@ -187,12 +187,12 @@ def _delivery_values(
     }
 
 
-def _endpoint_values(verdict: Verdict) -> dict[str, Any]:
+def _endpoint_values(decision: DeliveryDecision) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "failures": verdict.failures,
-        "failing_since": verdict.failing_since,
-        "paused_until": verdict.paused_until,
+        "failures": decision.failures,
+        "failing_since": decision.failing_since,
+        "paused_until": decision.paused_until,
     }
-    if verdict.disabled_reason:
-        values |= {"enabled": False, "disabled_reason": verdict.disabled_reason}
+    if decision.disabled_reason:
+        values |= {"enabled": False, "disabled_reason": decision.disabled_reason}
     return values
