@@ -48,6 +48,7 @@ async def test_a_webhook_is_added_and_a_dead_letter_is_sent_again(
     await page.get_by_label("URL").fill(receiver.url)
     await page.get_by_label("Description").fill("<img src=x onerror=alert(1)>")
     await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("[data-secret-text]")).to_contain_text("whsec_")
     secret = await page.locator("[data-secret-text]").text_content()
     assert secret is not None
     await expect(page.locator(".webhook")).to_contain_text("<img src=x onerror=alert(1)>")

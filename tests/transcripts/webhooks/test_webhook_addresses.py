@@ -83,12 +83,16 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 async def servers(opened: AsyncExitStack) -> tuple[Hook, list[Hook]]:
     """The server that is permitted, and those that are not, at one port."""
-    permitted = await opened.enter_async_context(hook(host=PUBLIC))
-    private = [await opened.enter_async_context(hook(host="127.0.0.1", port=permitted.port))]
-    if socket.has_ipv6:
-        with contextlib.suppress(OSError):  # no IPv6 here
-            private.append(await opened.enter_async_context(hook(host="::1", port=permitted.port)))
-    return permitted, private
+    while True:
+        async with AsyncExitStack() as made:
+            permitted = await made.enter_async_context(hook(host=PUBLIC))
+            port = permitted.port
+            with contextlib.suppress(OSError):  # another program has this port of 127.0.0.1
+                private = [await made.enter_async_context(hook(host="127.0.0.1", port=port))]
+                with contextlib.suppress(OSError):  # no IPv6 here
+                    private.append(await made.enter_async_context(hook(host="::1", port=port)))
+                opened.push_async_callback(made.pop_all().aclose)
+                return permitted, private
 
 
 @pytest.mark.usefixtures("questions")
