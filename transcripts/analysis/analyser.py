@@ -45,7 +45,7 @@ class Model(Protocol):
     """What answers requests."""
 
     async def ask(self, request: ModelRequest) -> ModelReply:
-        """Return an answer by the schema of the request.  Raises ChatError."""
+        """Return an answer by the schema of the request.  Raises ModelError."""
         ...
 
 

@@ -104,7 +104,7 @@ class ModelClient:
         self._form = 0
 
     async def ask(self, request: ModelRequest) -> ModelReply:
-        """Return the model's answer to a request.  Raises ChatError."""
+        """Return the model's answer to a request.  Raises ModelError."""
         began = self._now()
         answer = await self._accepted(request)
         return _reply(

@@ -114,7 +114,7 @@ class WebhookStore:
     def test(self, tenant: str, webhook_id: str) -> WebhookDelivery | None:
         """Queue a test; None if there is no such endpoint."""
         with self._transaction() as connection:
-            if endpoints.one(connection, tenant, webhook_id) is None:
+            if not endpoints.is_known(connection, tenant, webhook_id):
                 return None
             key = secrets.token_hex(12)
             delivery_id = queueing.queue_test(connection, webhook_id, key, self._now())
@@ -150,14 +150,14 @@ class WebhookStore:
     ) -> DeliveryPage | None:
         """Return deliveries of an endpoint, the latest first; None if there is no such endpoint."""
         with self._transaction() as connection:
-            if endpoints.one(connection, tenant, webhook_id) is None:
+            if not endpoints.is_known(connection, tenant, webhook_id):
                 return None
             return deliveries.page(connection, webhook_id, state, limit, before)
 
     def send_again(self, tenant: str, webhook_id: str, delivery_id: str) -> WebhookDelivery | None:
         """Send a delivery again; None if there is no such delivery."""
         with self._transaction() as connection:
-            if endpoints.one(connection, tenant, webhook_id) is None:
+            if not endpoints.is_known(connection, tenant, webhook_id):
                 return None
             deliveries.send_again(connection, webhook_id, delivery_id, self._now())
             return deliveries.one(connection, webhook_id, delivery_id)

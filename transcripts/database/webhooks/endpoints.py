@@ -50,6 +50,12 @@ def one(connection: Connection, tenant: str, webhook_id: str) -> WebhookState | 
     return WebhookState(endpoint_of(row), counts.get(webhook_id, {}))
 
 
+def is_known(connection: Connection, tenant: str, webhook_id: str) -> bool:
+    """Return whether a tenant has an endpoint, without counting its deliveries."""
+    query = select(webhooks.c.id).where(*_mine(tenant, webhook_id))
+    return connection.execute(query).first() is not None
+
+
 def add(connection: Connection, endpoint: WebhookEndpoint) -> None:
     """Write a new endpoint."""
     connection.execute(insert(webhooks).values(_row(endpoint) | {"id": endpoint.webhook_id}))
@@ -72,11 +78,10 @@ def replace(connection: Connection, former: WebhookEndpoint, endpoint: WebhookEn
 
 def remove(connection: Connection, tenant: str, webhook_id: str) -> bool:
     """Delete an endpoint with its deliveries.  Returns whether there was one."""
-    mine = _mine(tenant, webhook_id)
-    if connection.execute(select(webhooks.c.id).where(*mine)).first() is None:
+    if not is_known(connection, tenant, webhook_id):
         return False
     connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook == webhook_id))
-    connection.execute(delete(webhooks).where(*mine))
+    connection.execute(delete(webhooks).where(*_mine(tenant, webhook_id)))
     return True
 
 
