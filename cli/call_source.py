@@ -111,8 +111,12 @@ class LocalCalls:
 
 @contextlib.contextmanager
 def local_calls(options: argparse.Namespace) -> Iterator[LocalCalls]:
-    """Open the store on this machine."""
-    url = store_at(options.store) if _has_flags_only(options) else _configured(options)
+    """Open the store on this machine.  `demo` has no option for another one."""
+    url = (
+        store_at(getattr(options, "store", None))
+        if _has_flags_only(options)
+        else _configured(options)
+    )
     with contextlib.closing(Store.open(url)) as store:
         yield LocalCalls(options, store)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.arguments import grammar
+from cli.call_source import local_calls
 from protocol.calls.call import Role
 from protocol.events import (
     CallEnded,
@@ -166,3 +168,15 @@ def test_a_command_imports_only_what_it_needs(
     )
 
     assert too_slow & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["demo"], ["show"], ["redact", "c1"], ["search", "invoice"]], ids=" ".join
+)
+@pytest.mark.usefixtures("store_url")
+def test_a_command_opens_the_store_of_the_user_when_nothing_is_configured(
+    arguments: list[str],
+) -> None:
+    """Also a command without the option `--store`: `make demo` shows its call in the end."""
+    with local_calls(grammar(arguments).parse_args(arguments)) as calls:
+        assert [name for _, name in calls.latest(2)] == ["c1", "c0"]
