@@ -43,10 +43,12 @@ class ChannelQuality:
         """Take a frame in order: int16 `[n]`, its first sample at `position`."""
         self._waiting.append((position, pcm))
 
+    def is_due(self, now: float) -> bool:
+        """Return whether to measure the speed of arrival at `now`, in monotonic seconds: not at each frame."""
+        return now - self._checked_at >= _CHECK_SECONDS
+
     def arrive(self, position: int, now: float) -> list[LineWarning]:
-        """Audio up to `position`, on the call clock, has arrived at `now`, in monotonic seconds."""
-        if now - self._checked_at < _CHECK_SECONDS:
-            return []
+        """Audio up to `position`, on the call clock, has arrived at `now`.  Call it when it `is_due`."""
         self._checked_at = now
         return self._monitor.arrive(self._number, position, now)
 

@@ -116,7 +116,8 @@ class Channel:
             self._frames.add(start, pcm)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        self._warn(self._quality.arrive(self.arrived, self._clock()))
+        if self._quality.is_due(now := self._clock()):
+            self._warn(self._quality.arrive(self.arrived, now))
         self._vad_batcher.soon(self)
 
     def catch_up(self) -> None:
