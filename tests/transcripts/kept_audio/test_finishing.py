@@ -265,3 +265,12 @@ def test_a_call_without_samples_has_no_audio_and_no_part(site: Site) -> None:
 
 def _age(path: Path) -> None:
     os.utime(path, (1.0, 1.0))
+
+
+def test_a_part_that_cannot_be_encoded_does_not_hold_up_other_calls(site: Site) -> None:
+    """11,025 Hz: no gateway writes that, and Opus does not take it."""
+    odd = site.keep((0, 0, NOISE), rate=11_025)
+    assert site.finish("c1", odd) is None
+
+    assert site.finish("c2", site.keep((0, 0, NOISE))) is not None
+    assert site.store.kept_audio("c1") is None
