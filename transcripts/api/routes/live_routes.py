@@ -88,6 +88,8 @@ class LiveRoutes:
         except CommandError as exc:
             raise ApiError(503, "no_reply", str(exc)) from exc
         if reply is None:
+            if not await is_in_progress(self.redis, keys):  # it has ended meanwhile
+                raise await self._not_in_progress(keys.call_id)
             text = "the gateway of this call does not answer now; try again"
             raise ApiError(503, "no_reply", text)
         if reply.refused:
