@@ -16,7 +16,6 @@ from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
 from support.snippets import snippet
-from support.webhooks import sending
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -98,15 +97,16 @@ async def test_the_tutorial_leads_to_a_webhook_with_a_summary(redis: Redis, tmp_
     ports = {"MODEL_PORT": str(free_port()), "HOOK_PORT": str(free_port())}
     moved = configured["analyser"]["chat_url"].replace("8090", ports["MODEL_PORT"])
     settings = AnalyserSettings(**configured["analyser"] | {"chat_url": moved, "delay_seconds": 0})
-    networks = RecorderSettings(**configured["recorder"]).webhook_networks
+    recorder = RecorderSettings(**configured["recorder"])
     for name in ("model.py", "receiver.py"):
         (tmp_path / name).write_text(snippet(PAGE, name))
 
     async with (
-        pipeline(redis, tmp_path, LengthTeller()) as it,
-        running_api(redis, it.store, ApiSettings(webhook_networks=networks)) as api,
+        pipeline(redis, tmp_path, LengthTeller(), recorder=recorder) as it,
+        running_api(
+            redis, it.store, ApiSettings(webhook_networks=recorder.webhook_networks)
+        ) as api,
         program(model, tmp_path, **ports),
-        sending(it.store),
     ):
         await listening(ports["MODEL_PORT"])
         await output(register, tmp_path, API=api.url, **ports)
