@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -70,7 +70,9 @@ class SentEvent:
     seq: int | None
 
 
-async def sent_events(url: str, headers: dict[str, str] | None = None) -> AsyncIterator[SentEvent]:
+async def sent_events(
+    url: str, headers: dict[str, str] | None = None
+) -> AsyncGenerator[SentEvent, None]:
     """Yield events until the server ends the response.  Raises httpx.HTTPStatusError if it is not a stream."""
     async with (
         httpx.AsyncClient(timeout=30) as client,
