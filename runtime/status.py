@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
@@ -22,6 +23,8 @@ from protocol.operator_error import OperatorError
 
 from .health import Health, answer
 from .metrics import LoopMeter, QueueMeter
+
+logger = structlog.get_logger()
 
 _HEARTBEAT_SECONDS = 2.0
 """Seconds between two checks of Redis."""
@@ -106,6 +109,9 @@ async def _watch(redis: Redis, health: Health, meter: QueueMeter) -> None:
             await meter.poll(redis)
             health.redis(answers=True)
         except (RedisError, OSError):
+            health.redis(answers=False)
+        except Exception as exc:  # noqa: BLE001  # readiness must not keep an old value
+            logger.error("health_not_measured", error=type(exc).__name__)
             health.redis(answers=False)
         await asyncio.sleep(_HEARTBEAT_SECONDS)
 

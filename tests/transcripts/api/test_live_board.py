@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from support.credentials import site
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
 
+from broker.redis_keys import Partition
 from cli import keys
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
@@ -254,3 +256,16 @@ async def test_the_stream_of_one_tenant_has_nothing_of_another(
     assert board.calls == {}
     assert listed["calls"] == []
     assert refused.status_code == 403
+
+
+async def test_a_broken_name_among_the_calls_does_not_stop_the_view(
+    redis: Redis, tmp_path: Path
+) -> None:
+    await redis.zadd(Partition(0).calls, {b"\xff\xfe": time.time() + 3_600})
+    async with (
+        pipeline(redis, tmp_path, LengthTeller()) as it,
+        running_api(redis, it.store) as api,
+        watching(api) as board,
+        calling(it.url, call_id="c1"),
+    ):
+        await board.until(lambda calls: "c1" in calls)
