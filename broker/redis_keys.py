@@ -51,6 +51,7 @@ Per announced call
     announced   string: the announcement of the site, under the UUID of the future call; kept for some minutes
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 from zlib import crc32
@@ -245,3 +246,8 @@ class DeliveryKeys:
 def announced(uuid: UUID) -> str:
     """Key of the announcement of a call that will arrive under `uuid`; belongs to no partition."""
     return f"trunkline:announced:{uuid}"
+
+
+def names_in(found: Iterable[bytes]) -> list[str]:
+    """Decode the members of a set.  One that is not UTF-8, which no part writes, hides none of the others."""
+    return [name.decode(errors="replace") for name in found]

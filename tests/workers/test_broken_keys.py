@@ -14,7 +14,7 @@ from support.answers import dump_of, entries_of
 from support.entries import event_of
 from support.valkey import ValkeyServer
 
-from broker.queries import probe
+from broker.queries import fleet, orphaned, probe
 from broker.redis_keys import CallKeys, Partition
 from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
 from broker.redis_scripts.lua import Script
@@ -292,3 +292,13 @@ async def test_a_key_with_wrong_contents_is_as_good_as_a_lost_one(
     await scene.bring_to_its_end()
 
     assert await texts(redis) == [f"text of {segment}" for segment in SEGMENTS]
+
+
+async def test_a_member_that_is_not_utf_8_hides_no_other(redis: Redis) -> None:
+    """Gateways read the first set, workers the second; neither may end because of one member."""
+    await redis.zadd(P0.calls, {b"\xff": 1, b"c1": 2})
+    await redis.sadd(P0.job_streams, b"\xff", "en-de")
+    await redis.xadd(P0.finals_in("en-de"), {"j": "a job"})
+
+    assert "c1" in await orphaned(redis, P0, since=3, most=10)
+    assert set((await fleet(redis, P0, now=0)).waiting) == {("en", "de")}

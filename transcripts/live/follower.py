@@ -17,7 +17,7 @@ from broker.event_log.log_positions import read_log_status
 from broker.event_log.log_reader import LogReader, read_across_logs
 from broker.event_log.pubsub import PubSubHub
 from broker.queries import server_time
-from broker.redis_keys import CallKeys, Partition
+from broker.redis_keys import CallKeys, Partition, names_in
 from broker.time_limits import TimeLimit
 from protocol.events import Entry
 
@@ -138,7 +138,7 @@ class CallFollower:
             found: Any = await self._redis.zrangebyscore(
                 Partition(number).calls, now - _SILENT_SECONDS, "+inf", start=0, num=MOST_CALLS
             )
-            there.update(name.decode(errors="replace") for name in found)
+            there.update(names_in(found))
         wanted = {name for name in there if self.wanted(name)}
         for name in [one for one in self._following if one not in wanted]:
             if self._is_over(name, there):
