@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from protocol.events import Account
@@ -241,8 +242,20 @@ kept_audio = Table(
     Column("key", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("made_at", Float, nullable=False),
+    Column("is_stale", Boolean, nullable=False, server_default=false()),
 )
-"""The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable."""
+"""
+The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable.
+
+`is_stale`: data was redacted since it was made.
+"""
+
+Index(
+    "stale_audio",
+    kept_audio.c.call,
+    sqlite_where=kept_audio.c.is_stale,
+    postgresql_where=kept_audio.c.is_stale,
+)
 
 redacted_spans = Table(
     "redacted_spans",

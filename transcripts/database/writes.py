@@ -111,6 +111,8 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    _, redacted = rows.others.get(redacted_spans.name, (redacted_spans, []))
+    audio_rows.mark_stale(connection, {row["call"] for row in redacted})
     if rows.changed:
         analysis_rows.forget(connection, rows.changed)
     return call_rows

@@ -263,6 +263,55 @@ def test_a_call_without_samples_has_no_audio_and_no_part(site: Site) -> None:
     assert list(site.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [SECOND, 2 * SECOND])
+def test_what_is_redacted_later_becomes_silent_and_nothing_else_changes(
+    site: Site, channels: int, rate: int
+) -> None:
+    """By `trunkline redact`, or by a worker that answers late."""
+    noise = np.repeat(NOISE, rate // SECOND)
+    plain = replace(final("four two", number=0), span=Span(3 * SECOND, 9 * SECOND))
+    pieces = [(channel, 0, noise) for channel in range(channels)]
+    before = site.finish("c1", site.keep(*pieces, rate=rate), plain)
+    assert before is not None
+    told = site.content(before)
+
+    revised = SegmentRevised(
+        replace(plain, redactions=(Redaction("card_number", 0, 4 * SECOND, 6 * SECOND),))
+    )
+    site.store.record(recorded("c1", revised))
+    assert site.finisher.run() == 1
+
+    after = site.store.kept_audio("c1")
+    assert after is not None
+    assert after.key != before.key
+    assert {path.name for path in site.folder.iterdir()} == {finished_file(after.file)}
+    heard = decoded(site.content(after))
+    assert heard.shape == decoded(told).shape
+    for channel in range(channels):
+        levels = loudness(heard[:, channel])
+        assert max(levels[38:62]) < QUIET
+        assert min(*levels[:36], *levels[65:]) > LOUD
+    old, new = packets_of(told), packets_of(site.content(after))
+    changed = [at for at, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
+    assert (changed[0] * 0.02, changed[-1] * 0.02) == pytest.approx((3.7, 6.3), abs=0.05)
+    assert site.finisher.run() == 0
+
+
+def test_what_is_redacted_while_the_file_is_made_becomes_silent_as_well(site: Site) -> None:
+    plain = replace(final("four two", number=0), span=Span(3 * SECOND, 9 * SECOND))
+    kept = site.keep((0, 0, NOISE))
+    site.store.record(recorded("c1", started(), kept, plain, ended(duration=20 * SECOND)))
+    (seen,) = site.store.unfinished_audio(-1, 9)
+    revised = replace(plain, redactions=(Redaction("card_number", 0, 4 * SECOND, 6 * SECOND),))
+    site.store.record(recorded("c1", SegmentRevised(revised)))
+
+    site.store.finish_audio(seen, KeptAudio("f", b"k", 1))
+
+    (stale,) = site.store.stale_audio(-1, 9)
+    assert stale.redacted == (Span(4 * SECOND, 6 * SECOND),)
+
+
 def _age(path: Path) -> None:
     os.utime(path, (1.0, 1.0))
 
