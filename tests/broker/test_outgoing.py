@@ -14,7 +14,7 @@ from support.certificates import authority
 from support.receiver import Receiver, receiving
 
 from broker.outgoing.delivery_queue import Delivery, DeliveryQueue, QueueFullError
-from broker.outgoing.http_client import OutgoingHttp, SendError
+from broker.outgoing.http_client import HttpAnswer, OutgoingHttp, SendError
 from broker.outgoing.sender import Sender
 from broker.redis_keys import DeliveryKeys
 from protocol.outgoing.destinations import Destinations, read_networks
@@ -173,7 +173,7 @@ async def test_each_tenant_has_a_bounded_queue_of_its_own(
 
 
 class Faulty:
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         raise UnicodeError
 
 
@@ -224,7 +224,7 @@ async def test_a_receiver_is_known_by_its_certificate(
 
 async def _answer(client: OutgoingHttp, receiver: Receiver) -> int | str:
     try:
-        return await client.post(f"https://localhost:{receiver.port}/", {}, b"{}")
+        return (await client.post(f"https://localhost:{receiver.port}/", {}, b"{}")).status
     except SendError as exc:
         return str(exc)
 

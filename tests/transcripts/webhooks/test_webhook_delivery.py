@@ -70,6 +70,22 @@ async def test_a_faulty_receiver_gets_each_event(
     receiver.verified(endpoint.secrets[0].text)
 
 
+async def test_a_receiver_that_asks_for_a_pause_gets_one(clocked_store: ClockedStore) -> None:
+    busy = "429 Too Many Requests\r\nretry-after: 900"
+    async with hook(lambda _: busy) as receiver, sending(clocked_store.store):
+        endpoint = added(clocked_store, receiver.url)
+        clocked_store.store.record(recorded("c1", *CALL[:1]))
+        async with asyncio.timeout(120):
+            while not (found := await clocked_store.deliveries(endpoint.webhook_id))[0].attempts:
+                await receiver.until(lambda one: len(one.bodies) > 0)
+        state = clocked_store.store.webhooks.endpoint("", endpoint.webhook_id)
+
+    began = clocked_store.clock()
+    assert state is not None
+    assert [one.due_at - began for one in found] == [900]
+    assert state.endpoint.paused_until - began == 900
+
+
 async def test_a_receiver_that_is_down_gets_each_event_when_it_is_back(
     clocked_store: ClockedStore,
 ) -> None:
