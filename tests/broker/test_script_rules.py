@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.answers import dump_of, entries_of, pending_of
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
 from broker.queries import fleet, probe
 from broker.redis_keys import WORKERS, CallKeys, Partition
@@ -333,12 +334,12 @@ async def test_partials_are_for_the_log_that_is_read_and_rise(
     partial = await claimed(work)
     async with redis.pubsub() as told:
         await told.subscribe(CALL.live)
-        await told.get_message(timeout=10)  # subscribed
+        await told.get_message(timeout=PATIENCE)  # subscribed
         answers = [
             await work.suggest(partial, number, b"hypothesis", b"event") for number in (2, 2, 1, 3)
         ]
         await gateway.perform([STARTED])
-        said = [await told.get_message(timeout=10) for _ in range(3)]
+        said = [await told.get_message(timeout=PATIENCE) for _ in range(3)]
     await redis.hset(CALL.meta, "log", "log-b")
 
     assert answers == [True, False, False, True]

@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
+from support.waiting import PATIENCE
 
 from broker.connections.shared_pipeline import SharedPipeline
 
@@ -62,7 +63,7 @@ async def test_a_cancelled_caller_keeps_no_other_waiting(redis: Redis, turns: in
 
     first.cancel()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         outcomes = await asyncio.gather(*others, return_exceptions=True)
     assert all(one == [True] or isinstance(one, RedisError) for one in outcomes)
     assert await pipeline.run(setting("again")) == [True]

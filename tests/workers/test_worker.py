@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -10,6 +11,7 @@ from redis.exceptions import NoPermissionError
 from support.answers import worker_report
 from support.engines import ContinuousTeller, LengthTeller
 from support.job_streams import P0, JobStream, speech, working
+from support.waiting import until
 
 from protocol.events import Final, SegmentFailed
 from protocol.scheduling.worker_capacity import decode_capacity
@@ -33,6 +35,10 @@ async def text_of_next(job_stream: JobStream) -> str:
     final = await job_stream.next_terminal()
     assert isinstance(final, Final)
     return final.text
+
+
+async def are_leased(job_stream: JobStream, count: int) -> bool:
+    return len(await job_stream.leases()) >= count
 
 
 async def until_begun(engine: ContinuousTeller) -> None:
@@ -128,8 +134,7 @@ class TestStopping:
             await job_stream.queue(0, speech(5))
             await until_begun(engine)
             await job_stream.queue(1, speech(7))
-            while len(await job_stream.leases()) < 2:
-                pass
+            await until(partial(are_leased, job_stream, 2))
             stopping.cancel()
             async with working(redis, LengthTeller(), WorkerSettings(lease_ms=NEVER), "heir"):
                 first = await text_of_next(job_stream)
@@ -173,8 +178,7 @@ class TestStopping:
         self, redis: Redis, job_stream: JobStream
     ) -> None:
         async with working(redis, LengthTeller()):
-            while not await redis.hexists(P0.workers, "worker-1"):
-                pass
+            await until(lambda: redis.hexists(P0.workers, "worker-1"))
 
         assert not await redis.hexists(P0.workers, "worker-1")
 

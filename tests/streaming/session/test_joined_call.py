@@ -11,10 +11,12 @@ from uuid import uuid4
 import httpx
 import pytest
 from redis.asyncio import Redis
-from support.endpoints import Caller, free_port, ringing
+from support.endpoints import Caller, ringing
 from support.engines import LengthTeller
 from support.pipeline import Listener, pipeline
+from support.ports import free_port
 from support.stored import stored_call
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from cli.recording import read_recording
@@ -42,7 +44,7 @@ class TappedCall:
     async def tap(self, role: str, join: str = "customer-agent") -> AsyncIterator[Caller]:
         uuid = uuid4()
         said = {"call_id": "c1", "role": role, "join": join}
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             answer = await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
             answer.raise_for_status()
         async with ringing(self.audiosocket, uuid) as caller:

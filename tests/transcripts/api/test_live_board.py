@@ -17,6 +17,7 @@ from support.call_records import CALL, recorded
 from support.credentials import site
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
+from support.waiting import PATIENCE, until
 
 from broker.redis_keys import Partition
 from cli import keys
@@ -63,7 +64,7 @@ class Board:
         self.news.set()
 
     async def until(self, done: Any) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not done(self.calls):
                 self.news.clear()
                 await self.news.wait()
@@ -144,11 +145,11 @@ async def test_a_card_is_an_event_in_its_place_and_is_kept_with_the_call(
 
 
 async def _stored(api: RunningApi, call_id: str, count: int) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            answer = await api.client.get(f"/v1/calls/{call_id}/cards")
-            if answer.status_code == 200 and len(answer.json()["cards"]) == count:
-                return
+    async def are_stored() -> bool:
+        answer = await api.client.get(f"/v1/calls/{call_id}/cards")
+        return answer.status_code == 200 and len(answer.json()["cards"]) == count
+
+    await until(are_stored)
 
 
 async def test_a_card_that_could_harm_or_is_for_no_call_is_refused(
