@@ -18,6 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
+from broker.process_group.local_request import obstacle_of
+from broker.process_group.place import GroupPlace
 from broker.refused_connections import RefusalLog
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import CallOpened, DialectError
@@ -64,12 +66,16 @@ class Gateway:
         now: Callable[[], float] = time.time,
         meter: GatewayMeter | None = None,
         connect: Callable[[], BlockingRedis] | None = None,
+        group: GroupPlace | None = None,
     ) -> None:
         """
         `redis`: an open connection; `silero`: None if only webrtcvad is used; `now` returns Unix seconds.
 
         `connect`: opens the connection of the heartbeat thread; without it, only the event loop sends heartbeats.
+        `group`: the place among the processes that listen on the same ports; None: there are no others.
         """
+        self._group = group
+        settings = settings.model_copy(update=dict(group.ports)) if group else settings
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -92,6 +98,7 @@ class Gateway:
             self._refused,
             is_full=lambda: len(self._sessions) >= settings.max_calls,
             redis_answers=lambda: self._watch.redis_answers,
+            group_obstacle=partial(obstacle_of, group) if group else None,
         )
         self._refusals = RefusalLog(redis)
         self._now = now
@@ -157,6 +164,7 @@ class Gateway:
                 self._settings,
                 self._access.tls.context if self._access.tls else None,
                 lambda: self._meter.refused("evicted"),
+                shares_port=self._group is not None,
             )
             server = await serve(self._connected, process_request=self._admission.admit, **options)
         async with server:
@@ -173,6 +181,7 @@ class Gateway:
             lambda permit: self._admission.has_room and not self._access.room_for(permit),
             self._access,
             self._meter.refused,
+            shares_ports=self._group is not None,
         )
 
     async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
