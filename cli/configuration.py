@@ -26,6 +26,7 @@ _NOT_SETTINGS = (
     "TRUNKLINE_READY_FD",
     "TRUNKLINE_ALIVE_FD",
     "TRUNKLINE_BEAT_FD",
+    "TRUNKLINE_GROUP",
 )
 _TESTS = "TRUNKLINE_TEST_"
 """Names with our prefix that are not settings."""

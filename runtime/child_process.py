@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -20,6 +20,9 @@ import structlog
 from broker.time_limits import TimeLimit
 
 from .restart import Ready, StackError
+
+_LATE_SECONDS = 1.0
+"""Lateness of a timer from which on this process counts as stopped for a while."""
 
 logger = structlog.get_logger()
 
@@ -37,15 +40,24 @@ class ChildProcess:
 
 
 async def live_as_part(
-    part: ChildProcess, log_file: Path | None, stop_seconds: float, ready: Ready
+    part: ChildProcess,
+    log_file: Path | None,
+    stop_seconds: float,
+    ready: Ready,
+    started: Callable[[asyncio.subprocess.Process], None] = lambda _: None,
 ) -> int:
-    """Run a part once; returns its exit status.  Raises StackError if it ends before it is ready."""
+    """
+    Run a part once; returns its exit status.  Raises StackError if it ends before it is ready.
+
+    `started` is called with the process.
+    """
     with contextlib.ExitStack() as ours:
         with contextlib.ExitStack() as theirs:  # the ends of the child
             ready_reader, ready_writer = _pipe(ours, theirs)
             heartbeat_reader, heartbeat_writer = _pipe(ours, theirs)
             alive_reader, _ = _pipe(theirs, ours)
             process = await _spawn(part, log_file, ready_writer, heartbeat_writer, alive_reader)
+        started(process)
         try:
             with (
                 contextlib.closing(await _listen(ready_reader, _ReadyLine(ready))),
@@ -142,7 +154,8 @@ class _Pulse(asyncio.Protocol):
         self._relax()
         if self._part.silence is not None:
             loop = asyncio.get_running_loop()
-            self._limit = loop.call_later(self._part.silence, self._kill)
+            due = loop.time() + self._part.silence
+            self._limit = loop.call_at(due, self._expired, due)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer: the process has ended, or the parent stops listening."""
@@ -151,6 +164,15 @@ class _Pulse(asyncio.Protocol):
     def _relax(self) -> None:
         if self._limit is not None:
             self._limit.cancel()
+
+    def _expired(self, due: float) -> None:
+        """Kill the process, unless this process itself was stopped: then both were, and no heartbeat is missing."""
+        loop = asyncio.get_running_loop()
+        if (now := loop.time()) < due + _LATE_SECONDS:
+            self._kill()
+        elif self._part.silence is not None:
+            due = now + self._part.silence
+            self._limit = loop.call_at(due, self._expired, due)
 
     def _kill(self) -> None:
         logger.error("process_hangs", name=self._part.name, silent_seconds=self._part.silence)

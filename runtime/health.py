@@ -70,8 +70,13 @@ def answer(path: str, health: Health, metrics: Callable[[], str]) -> ProbeRespon
         case "/metrics":
             return ProbeResponse(HTTPStatus.OK, metrics(), METRICS_TYPE)
         case _:
-            paths = "/livez, /startupz, /readyz, /metrics"
-            return ProbeResponse(HTTPStatus.NOT_FOUND, f"no such path; there are {paths}\n")
+            return unknown_path()
+
+
+def unknown_path() -> ProbeResponse:
+    """Return the response for a path that does not exist."""
+    paths = "/livez, /startupz, /readyz, /metrics"
+    return ProbeResponse(HTTPStatus.NOT_FOUND, f"no such path; there are {paths}\n")
 
 
 def _unless(obstacle: str | None, good: str) -> ProbeResponse:

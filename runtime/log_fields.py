@@ -19,7 +19,7 @@ FIELDS = frozenset(
         "event", "level", "timestamp", "part", "call_id", "segment", "outcome", "dialect", "channel", "channels",
         "segments", "seconds", "waited_ms", "engine_ms", "error", "reason", "remedy", "instead", "host", "port",
         "path", "outbox", "entry", "entries", "events", "engine", "name", "status", "unsettled", "code",
-        "silent_seconds", "again_in_seconds", "permit", "keys", "signers", "library", "where", "dropped",
+        "silent_seconds", "process", "again_in_seconds", "permit", "keys", "signers", "library", "where", "dropped",
     }
 )  # fmt: skip
 """

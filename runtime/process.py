@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
 import structlog
@@ -51,6 +51,24 @@ async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
         await task
     except asyncio.CancelledError:
         logger.info("stopped")
+
+
+def on_every_stop(told: Callable[[int], None]) -> None:
+    """
+    Call `told` with the number of each SIGTERM and SIGINT, and with that of SIGTERM when the parent process ends.
+
+    Call it in the event loop.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number)
+    if (alive := os.environ.get("TRUNKLINE_ALIVE_FD", "")).isdigit():
+
+        def orphaned() -> None:
+            loop.remove_reader(int(alive))
+            told(signal.SIGTERM)
+
+        loop.add_reader(int(alive), orphaned)
 
 
 def _stop(task: "asyncio.Future[None]", status: int) -> None:
@@ -100,6 +118,13 @@ def heartbeat() -> None:
     if (descriptor := os.environ.get("TRUNKLINE_BEAT_FD", "")).isdigit():
         with contextlib.suppress(OSError):  # the parent does not read at the moment, or has ended
             os.write(int(descriptor), b".")
+
+
+async def heartbeats() -> None:
+    """Send a heartbeat each second, until cancelled: the event loop turns."""
+    while True:
+        heartbeat()
+        await asyncio.sleep(1.0)
 
 
 def leave(status: int) -> NoReturn:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import structlog
 from prometheus_client import (
@@ -14,17 +15,20 @@ from prometheus_client import (
 )
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.http11 import Request, Response
 
 from protocol.auth.http_routes import path_of
 from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback
 from protocol.operator_error import OperatorError
 
-from .health import Health, answer
+from .health import Health, ProbeResponse, answer
 from .metrics import LoopMeter, QueueMeter
 
 logger = structlog.get_logger()
+
+Probe = Callable[[str], Awaitable[ProbeResponse]]
+"""Returns the response for a path."""
 
 _HEARTBEAT_SECONDS = 2.0
 """Seconds between two checks of Redis."""
@@ -59,19 +63,42 @@ async def listening(
     host: str, port: int, health: Health, metrics: CollectorRegistry
 ) -> AsyncIterator[int]:
     """Serve as `status` does, but port 0 selects a free port.  Raises StatusError if it cannot be opened."""
+    async with answering(host, port, probe_of(health, metrics)) as bound:
+        yield bound
+
+
+def probe_of(health: Health, metrics: CollectorRegistry) -> Probe:
+    """Return the answers of this process."""
+
+    async def probe(path: str) -> ProbeResponse:
+        return answer(path, health, lambda: generate_latest(metrics).decode())
+
+    return probe
+
+
+@contextlib.asynccontextmanager
+async def answering_locally(path: Path, probe: Probe) -> AsyncIterator[None]:
+    """Answer on a Unix socket, for other processes of a group, while the context lasts."""
+
+    async def respond(socket: ServerConnection, request: Request) -> Response:
+        return _response(socket, await probe(path_of(request.path)))
+
+    async with unix_serve(_refuse_upgrade, str(path), process_request=respond, open_timeout=5):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def answering(host: str, port: int, probe: Probe) -> AsyncIterator[int]:
+    """Serve as `listening` does, with the answers of `probe`."""
     # On a port that is open to other machines, metrics may be read under any host name.
     access = WebAccess(bound_hosts(host), frozenset(), strict=is_loopback(host))
 
-    def respond(socket: ServerConnection, request: Request) -> Response:
+    async def respond(socket: ServerConnection, request: Request) -> Response:
         arrived_at = str((socket.transport.get_extra_info("sockname") or ("",))[0])
         headers = [(name.lower(), value) for name, value in request.headers.raw_items()]
         if refusal := access.check(headers, arrived_at, secure=False):
             return socket.respond(refusal.status, refusal.text)
-        said = answer(path_of(request.path), health, lambda: generate_latest(metrics).decode())
-        response = socket.respond(said.status, said.text)
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = said.kind
-        return response
+        return _response(socket, await probe(path_of(request.path)))
 
     try:
         # Only the HTTP side of websockets is used: its requests are bounded, and it is a dependency already.
@@ -87,6 +114,13 @@ async def listening(
     finally:
         server.close()
         await server.wait_closed()
+
+
+def _response(socket: ServerConnection, said: ProbeResponse) -> Response:
+    response = socket.respond(said.status, said.text)
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = said.kind
+    return response
 
 
 @contextlib.asynccontextmanager

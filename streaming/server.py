@@ -18,6 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from broker.event_log.pubsub import PubSubHub
 from broker.http.ports import opening
+from broker.process_group.local_request import obstacle_of
+from broker.process_group.place import GroupPlace
 from broker.refused_connections import RefusalLog
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import CallOpened, DialectError
@@ -40,9 +42,10 @@ from .session.bridge.bridge_session import RESTARTING, Session, new_call_id
 from .session.bridge.bridge_socket import Socket
 from .session.bridge.open_sessions import OpenSessions
 from .session.call_registry import CallRegistry
-from .session.call_watch import CallWatch
+from .session.call_watch import CallWatch, metrics_of
 from .session.calls.joined_call import CallHandle
 from .session.command_listener import CommandListener
+from .session.group_streams import GroupStreams
 from .session.heartbeat import Heartbeat, LoopWatch
 from .settings import GatewaySettings
 
@@ -64,12 +67,16 @@ class Gateway:
         now: Callable[[], float] = time.time,
         meter: GatewayMeter | None = None,
         connect: Callable[[], BlockingRedis] | None = None,
+        group: GroupPlace | None = None,
     ) -> None:
         """
         `redis`: an open connection; `silero`: None if only webrtcvad is used; `now` returns Unix seconds.
 
         `connect`: opens the connection of the heartbeat thread; without it, only the event loop sends heartbeats.
+        `group`: the place among the processes that listen on the same ports; None: there are no others.
         """
+        self._group = group
+        settings = settings.model_copy(update=dict(group.ports)) if group else settings
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
@@ -85,6 +92,7 @@ class Gateway:
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
         self._sessions = OpenSessions()
+        self._streams = GroupStreams(self._calls, self._sessions, group, settings.hold_seconds)
         self._watch = CallWatch(redis, self._calls, settings.lost_seconds)
         self._admission = Admission(
             self._access,
@@ -92,6 +100,7 @@ class Gateway:
             self._refused,
             is_full=lambda: len(self._sessions) >= settings.max_calls,
             redis_answers=lambda: self._watch.redis_answers,
+            group_obstacle=partial(obstacle_of, group) if group else None,
         )
         self._refusals = RefusalLog(redis)
         self._now = now
@@ -99,19 +108,11 @@ class Gateway:
         self._watch_metrics()
 
     def _watch_metrics(self) -> None:
-        self._meter.watch(
-            calls=lambda: len(self._calls),
-            level=lambda: self._calls.overload.level,
-            unsettled=lambda: self._calls.unsettled,
-            held_bytes=lambda: self._calls.held_bytes,
+        metrics_of(
+            self._calls,
+            self._meter,
             heartbeat_age=lambda: self._heartbeat.age_seconds if self._heartbeat else 0.0,
-            busy=lambda: self._calls.overload.busy,
             accepts=lambda: self._admission.has_room,
-        )
-        self._meter.watch_stored(
-            calls=lambda: len(self._calls.unstored),
-            size=lambda: self._calls.unstored.size,
-            memory_share=lambda: self._calls.overload.memory_share,
         )
 
     def observe_loop(self, seconds: float) -> None:
@@ -140,7 +141,11 @@ class Gateway:
                 self._refusals.run,
             )
             background = [tasks.create_task(self._needed(part())) for part in parts]
-            async with self._listening() as server, self._side_servers():
+            async with (
+                self._streams.taking(),
+                self._listening() as server,
+                self._side_servers(),
+            ):
                 listening(next(iter(server.sockets)).getsockname()[1])
                 try:
                     await asyncio.get_running_loop().create_future()
@@ -157,6 +162,7 @@ class Gateway:
                 self._settings,
                 self._access.tls.context if self._access.tls else None,
                 lambda: self._meter.refused("evicted"),
+                shares_port=self._group is not None,
             )
             server = await serve(self._connected, process_request=self._admission.admit, **options)
         async with server:
@@ -173,6 +179,7 @@ class Gateway:
             lambda permit: self._admission.has_room and not self._access.room_for(permit),
             self._access,
             self._meter.refused,
+            shares_ports=self._group is not None,
         )
 
     async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
@@ -273,7 +280,7 @@ class Gateway:
                     await session.run()
             finally:
                 if live_call := session.live_call:
-                    self._calls.close(live_call)
+                    self._streams.close(live_call)
 
     # Calls
 
@@ -290,4 +297,4 @@ class Gateway:
         if not permit.covers(call_id):
             raise DialectError("this token is valid for another call only")
         filed = permit.filed(call_id)
-        return await self._calls.open(opened, filed, dialect, notify, admitted=is_counted)
+        return await self._streams.open(opened, filed, dialect, notify, admitted=is_counted)

@@ -18,6 +18,13 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
     """A gateway process: receives calls and sends transcripts back."""
 
     port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="number of gateway processes on the same ports, at most one for each core; a parent restarts"
+        " those that die. max_calls, max_listeners and cpu_limit apply to each process",
+    )
     http_port: int | None = Field(
         None,
         ge=0,

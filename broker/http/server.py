@@ -37,18 +37,21 @@ async def http_server(
     header_seconds: float,
     evicted: Callable[[], None],
     setting: str = "port",
+    *,
+    shares_port: bool = False,
 ) -> AsyncIterator[int]:
     """
     Serve while the context is active.  Yields the port, which the system chooses if `port` is 0.
 
     `header_seconds`: time limit for request headers; `evicted` is called for each unfinished request
-    that gives way to a newer one; `setting`: name of the setting with the port.  Raises PortError.
+    that gives way to a newer one; `setting`: name of the setting with the port; `shares_port`: whether other
+    processes of a group listen on the port too.  Raises PortError.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     pending = PendingConnections[BoundedHttp](MOST_PENDING, MOST_PENDING_PER_ADDRESS)
     bounds = HttpBounds(pending, header_seconds, evicted)
     with opening(host, port, setting):
-        listening = socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family, reuse_port=shares_port)
     with listening:
         server = _Server(_config(app, bounds, tls))
         serving = asyncio.create_task(server.serve([listening]))

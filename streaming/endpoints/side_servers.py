@@ -44,12 +44,15 @@ async def side_servers(
     has_room: Callable[[Permit], bool],
     access: AccessController,
     refused: Callable[[str], None],
+    *,
+    shares_ports: bool = False,
 ) -> AsyncIterator[None]:
     """
     Run the servers that the settings configure while the context is active.  Logs their ports.
 
     `converse` runs a call; `has_room` returns whether a call with this permit may be opened; `refused` is called
-    with the reason of each refused connection, for metrics.
+    with the reason of each refused connection, for metrics; `shares_ports`: whether other processes of a group
+    listen on the same ports.
     """
     announcements = Announcements(redis)
     async with AsyncExitStack() as open_endpoints:
@@ -107,6 +110,7 @@ async def side_servers(
                 settings.header_seconds,
                 lambda: refused("evicted"),
                 "http_port",
+                shares_port=shares_ports,
             )
             port = await open_endpoints.enter_async_context(serving)
             open_endpoints.callback(feed.close)
@@ -122,7 +126,9 @@ async def side_servers(
             )
             host = settings.audiosocket_host
             with opening(host, settings.audiosocket_port, "audiosocket_port"):
-                server = await endpoint.open(host, settings.audiosocket_port)
+                server = await endpoint.open(
+                    host, settings.audiosocket_port, shares_port=shares_ports
+                )
             open_endpoints.callback(server.close)
             logger.info("audiosocket_listening", host=host, port=server.sockets[0].getsockname()[1])
         yield

@@ -12,16 +12,22 @@ _HANDSHAKE_SECONDS = 5.0
 
 
 def websocket_options(
-    settings: GatewaySettings, tls: ssl.SSLContext | None, evicted: Callable[[], None]
+    settings: GatewaySettings,
+    tls: ssl.SSLContext | None,
+    evicted: Callable[[], None],
+    *,
+    shares_port: bool = False,
 ) -> dict[str, Any]:
     """
     Return arguments of `websockets.serve`.
 
-    `evicted` is called for each unfinished handshake that gives way to a newer one.
+    `evicted` is called for each unfinished handshake that gives way to a newer one; `shares_port`: whether other
+    processes of a group listen on the port too.
     """
     return {
         "host": settings.host,
         "port": settings.port,
+        **({"reuse_port": True} if shares_port else {}),
         "ssl": tls,
         "select_subprotocol": echo_subprotocol,
         "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB

@@ -32,7 +32,7 @@ from ..call_store import OverloadedError, SupersededError
 from ..metrics import GatewayMeter
 from ..settings import GatewaySettings
 from .calls.call_factory import CallFactory
-from .calls.joined_call import CallHandle, JoinedCall, StreamHandle
+from .calls.joined_call import JoinedCall, StreamHandle
 from .calls.live_call import LiveCall
 from .finishing_calls import AT_A_TIME, FinishingCalls
 from .overload_control import OverloadControl
@@ -91,7 +91,7 @@ class CallRegistry:
         notify: Callable[[Entry], None],
         *,
         admitted: bool = False,
-    ) -> CallHandle:
+    ) -> LiveCall | StreamHandle:
         """
         Open or continue the call of a bridge, or attach its stream to a joined call.
 
@@ -174,7 +174,7 @@ class CallRegistry:
     @property
     def unsettled(self) -> int:
         """Number of segments that have no terminal event yet."""
-        return sum(len(one.call.ledger.unsettled) for one in self._calls.values())
+        return sum(one.unsettled for one in self._calls.values())
 
     @property
     def held_bytes(self) -> int:
@@ -186,7 +186,7 @@ class CallRegistry:
         """Ended calls that are not stored yet."""
         return self._unstored
 
-    def close(self, part: CallHandle) -> None:
+    def close(self, part: LiveCall | StreamHandle) -> None:
         """
         Remove a call whose session is over, or release one stream of a joined call.
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from ..metrics import GatewayMeter
 from .call_registry import CallRegistry
 
 _HEARTBEAT_SECONDS = 2.0
@@ -45,3 +47,27 @@ class CallWatch:
                 self.redis_answers = False
             if not self.redis_answers or time.monotonic() - slept > 2 * _HEARTBEAT_SECONDS:
                 well_since = time.monotonic()
+
+
+def metrics_of(
+    calls: CallRegistry,
+    meter: GatewayMeter,
+    *,
+    heartbeat_age: Callable[[], float],
+    accepts: Callable[[], bool],
+) -> None:
+    """Let `meter` read the state of all calls, with `heartbeat_age` in seconds, whenever metrics are read."""
+    meter.watch(
+        calls=lambda: len(calls),
+        level=lambda: calls.overload.level,
+        unsettled=lambda: calls.unsettled,
+        held_bytes=lambda: calls.held_bytes,
+        heartbeat_age=heartbeat_age,
+        busy=lambda: calls.overload.busy,
+        accepts=accepts,
+    )
+    meter.watch_stored(
+        calls=lambda: len(calls.unstored),
+        size=lambda: calls.unstored.size,
+        memory_share=lambda: calls.overload.memory_share,
+    )

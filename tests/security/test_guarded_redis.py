@@ -16,9 +16,10 @@ from redis.exceptions import RedisError
 from support.api import bearer, running_api
 from support.certificates import authority
 from support.containers import packed
-from support.endpoints import free_port, sent_events
+from support.endpoints import sent_events
 from support.engines import LengthTeller
 from support.pipeline import calling, gateway, stream
+from support.ports import free_port
 from support.proxy import proxied
 from support.receiver import receiving
 from support.spoken_calls import AUDIO, assert_whole

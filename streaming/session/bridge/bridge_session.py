@@ -136,7 +136,7 @@ class Session:
                 async with TimeLimit(self._hold):
                     await asyncio.shield(following)
             except TimeoutError:
-                logger.warning("call_not_settled", unsettled=len(live_call.call.ledger.unsettled))
+                logger.warning("call_not_settled", unsettled=live_call.unsettled)
             receiving.result()  # raises the bridge's error, now that its audio is processed
         else:
             following.result()

@@ -2,8 +2,9 @@
 Several streams that form one call.
 
 Some bridges send each party as a stream of its own (two ARI taps, two media streams).  Each stream carries one or
-more channels of the call that all of them name.  All streams must come to the same gateway.  A session uses its
-`StreamHandle` like a `LiveCall`.  A stream receives no events; listeners read them from the event log.
+more channels of the call that all of them name.  All streams must come to the same gateway; if it has several
+processes, they pass the streams on to one of them (`session/group_streams.py`).  A session uses its `StreamHandle`
+like a `LiveCall`.  A stream receives no events; listeners read them from the event log.
 """
 
 import asyncio
@@ -26,8 +27,8 @@ from protocol.bridge_events import (
 )
 from protocol.clock import at_rate
 
-from ...call.call import Call
 from ...call_store import SupersededError
+from .forwarded_stream import ForwardedStream
 from .live_call import LiveCall
 
 
@@ -101,9 +102,9 @@ class StreamHandle:
         self._parted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def call(self) -> Call:
-        """The `Call` that all streams share."""
-        return self.joined_call.live_call.call
+    def unsettled(self) -> int:
+        """Number of segments of the call that have no terminal event yet."""
+        return self.joined_call.live_call.unsettled
 
     @property
     def heard(self) -> int:
@@ -184,5 +185,5 @@ class StreamHandle:
         return self.channels[channel]
 
 
-CallHandle = LiveCall | StreamHandle
-"""A session's access to a call: the whole call, or one of its streams."""
+CallHandle = LiveCall | StreamHandle | ForwardedStream
+"""A session's access to a call: the whole call, or one of its streams, here or in another process."""

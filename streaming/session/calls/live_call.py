@@ -120,6 +120,11 @@ class LiveCall:
         return self.call.phase is Phase.LIVE
 
     @property
+    def unsettled(self) -> int:
+        """Number of segments that have no terminal event yet."""
+        return len(self.call.ledger.unsettled)
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether audio has ended, this gateway owns the call, and its event log is not complete yet."""
         return self.call.phase in (Phase.ENDING, Phase.ENDED) and not (

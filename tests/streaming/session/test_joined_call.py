@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import httpx
@@ -13,17 +14,19 @@ import pytest
 from redis.asyncio import Redis
 from support.endpoints import Caller, ringing
 from support.engines import LengthTeller
-from support.pipeline import Listener, pipeline
+from support.pipeline import Listener, gateway, pipeline
 from support.ports import free_port
 from support.stored import stored_call
 from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
+from broker.process_group.place import GroupPlace
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.calls.call import Role
 from protocol.dialects.audiosocket import HANG_UP, Frame, FrameSplitter
 from protocol.dialects.common import call_parameters
+from streaming.session.group_streams import home_of
 from streaming.settings import GatewaySettings
 from transcripts.store import Store
 
@@ -38,6 +41,10 @@ class TappedCall:
     ws: str
     http: str
     audiosocket: int
+    other_ws: str
+    other_audiosocket: int
+    """Where agents connect: the same gateway, or another process of it."""
+
     store: Store
 
     @asynccontextmanager
@@ -47,7 +54,8 @@ class TappedCall:
         async with httpx.AsyncClient(timeout=PATIENCE) as client:
             answer = await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
             answer.raise_for_status()
-        async with ringing(self.audiosocket, uuid) as caller:
+        port = self.other_audiosocket if role == "agent" else self.audiosocket
+        async with ringing(port, uuid) as caller:
             yield caller
 
     @asynccontextmanager
@@ -59,20 +67,38 @@ class TappedCall:
             task.cancel()
 
 
-@asynccontextmanager
-async def office(redis: Redis, folder: Path) -> AsyncIterator[TappedCall]:
-    http, audiosocket = free_port(), free_port()
-    settings = GatewaySettings(http_port=http, audiosocket_port=audiosocket, drain_seconds=0)
-    async with pipeline(redis, folder, LengthTeller(), gateway=settings) as it:
-        yield TappedCall(it.url, f"http://127.0.0.1:{http}", audiosocket, it.store)
+@pytest.fixture(params=["one process", "two processes, the call in the first", "in the second"])
+async def office(
+    redis: Redis, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[TappedCall]:
+    """A gateway of one process, or of two where the streams of one call reach both."""
+    http, ports = free_port(), (free_port(), free_port())
+    settings = GatewaySettings(http_port=http, audiosocket_port=ports[0], drain_seconds=0)
+    if request.param == "one process":
+        async with pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it:
+            url = f"http://127.0.0.1:{http}"
+            yield TappedCall(it.url, url, ports[0], it.url, ports[0], it.store)
+        return
+    home = home_of("c1", 2)
+    first = home if "first" in request.param else 1 - home
+    with TemporaryDirectory() as folder:  # the path of a Unix socket is short
+        places = [GroupPlace(number, 2, folder) for number in (first, 1 - first)]
+        other = GatewaySettings(audiosocket_port=ports[1], drain_seconds=0)
+        async with (
+            pipeline(redis, tmp_path, LengthTeller(), gateway=settings, group=places[0]) as it,
+            gateway(redis, other, places[1]) as other_url,
+        ):
+            url = f"http://127.0.0.1:{http}"
+            yield TappedCall(it.url, url, ports[0], other_url, ports[1], it.store)
 
 
 def speech() -> Pcm:
     return read_recording(PROMPT).channels[0]
 
 
-async def test_two_taps_are_two_channels_of_one_call(redis: Redis, tmp_path: Path) -> None:
-    async with office(redis, tmp_path) as it, it.listening() as heard:
+async def test_two_taps_are_two_channels_of_one_call(office: TappedCall) -> None:
+    it = office
+    async with it.listening() as heard:
         async with it.tap("agent") as agent, it.tap("customer") as customer:
             await asyncio.gather(agent.speak(speech(), pace=20), customer.speak(speech(), pace=20))
             await asyncio.gather(agent.say(HANG_UP_FRAME), customer.say(HANG_UP_FRAME))
@@ -90,9 +116,10 @@ async def test_two_taps_are_two_channels_of_one_call(redis: Redis, tmp_path: Pat
 
 
 async def test_a_tap_that_comes_later_begins_where_the_call_stands(
-    redis: Redis, tmp_path: Path
+    office: TappedCall,
 ) -> None:
-    async with office(redis, tmp_path) as it, it.listening() as heard:
+    it = office
+    async with it.listening() as heard:
         async with it.tap("customer") as customer:
             await customer.speak(speech())
             await customer.say(Frame(0x03, b"#"))
@@ -114,8 +141,9 @@ async def test_a_tap_that_comes_later_begins_where_the_call_stands(
     assert heard.of("audio_gap") == []
 
 
-async def test_a_call_goes_on_until_its_last_tap_is_gone(redis: Redis, tmp_path: Path) -> None:
-    async with office(redis, tmp_path) as it, it.listening() as heard:
+async def test_a_call_goes_on_until_its_last_tap_is_gone(office: TappedCall) -> None:
+    it = office
+    async with it.listening() as heard:
         async with it.tap("customer") as customer:
             async with it.tap("agent") as agent:
                 await agent.speak(speech()[:8_000])
@@ -130,8 +158,9 @@ async def test_a_call_goes_on_until_its_last_tap_is_gone(redis: Redis, tmp_path:
     assert sum(ended["channels"][1].values()) == 1_000
 
 
-async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_path: Path) -> None:
-    async with office(redis, tmp_path) as it, it.listening() as heard:
+async def test_a_tap_that_comes_again_takes_its_channel_over(office: TappedCall) -> None:
+    it = office
+    async with it.listening() as heard:
         async with it.tap("customer") as first:
             await first.speak(speech()[:8_000])
             await heard.until("call.started")
@@ -147,9 +176,10 @@ async def test_a_tap_that_comes_again_takes_its_channel_over(redis: Redis, tmp_p
 
 @pytest.mark.parametrize("join", ["agent-customer", "customer-agent-mixed"])
 async def test_a_stream_with_another_join_value_is_refused_and_the_call_goes_on(
-    redis: Redis, tmp_path: Path, join: str
+    office: TappedCall, join: str
 ) -> None:
-    async with office(redis, tmp_path) as it, it.listening() as heard:
+    it = office
+    async with it.listening() as heard:
         async with it.tap("customer") as customer:
             await customer.speak(speech()[:8_000])
             await heard.until("call.started")
@@ -163,7 +193,7 @@ async def test_a_stream_with_another_join_value_is_refused_and_the_call_goes_on(
     assert sum(ended["channels"][0].values()) == len(speech()) // 8
 
 
-async def test_two_media_streams_of_one_call_are_joined(redis: Redis, tmp_path: Path) -> None:
+async def test_two_media_streams_of_one_call_are_joined(office: TappedCall) -> None:
     """Twilio, one track a socket: timestamps of each begin with its stream."""
 
     def start(track: str) -> str:
@@ -174,8 +204,12 @@ async def test_two_media_streams_of_one_call_are_joined(redis: Redis, tmp_path: 
         return json.dumps({"event": "start", "start": body})
 
     stop = json.dumps({"event": "stop", "stop": {}})
-    async with office(redis, tmp_path) as it, it.listening() as heard:
-        async with connect(f"{it.ws}/twilio") as inbound, connect(f"{it.ws}/twilio") as outbound:
+    it = office
+    async with it.listening() as heard:
+        async with (
+            connect(f"{it.ws}/twilio") as inbound,
+            connect(f"{it.other_ws}/twilio") as outbound,
+        ):
             await inbound.send(start("inbound"))
             await outbound.send(start("outbound"))
             await inbound.send(stop)

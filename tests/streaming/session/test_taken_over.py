@@ -144,6 +144,7 @@ async def test_a_gateway_whose_loop_is_late_takes_no_new_calls_and_keeps_those_i
         back = CallOpened("c1", SAID.roles, resumable=True, token=token)
         kept = await here.open(back, "c1", dialect, lambda _: None)
 
+    assert isinstance(kept, LiveCall)
     assert kept.call._level is LoadLevel.NO_NEW_CALLS
 
 

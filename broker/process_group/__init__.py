@@ -1,0 +1,1 @@
+"""Several gateway processes behind the same ports: their places, their ports, and requests between them."""

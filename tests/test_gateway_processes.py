@@ -1,0 +1,149 @@
+"""One gateway of two processes, with real processes and a real Valkey."""
+
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+from support.engines import LengthTeller
+from support.gateway_groups import GatewayGroup, gateway_group, is_alive
+from support.gateways import working
+from support.pipeline import Listener, calling, stream
+from support.valkey import ValkeyServer
+from websockets.asyncio.client import ClientConnection, connect
+
+from cli.recording import read_recording
+from protocol.audio import Encoding, encode
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_REUSEPORT spreads on Linux")
+
+ROOT = Path(__file__).parent.parent
+PROMPTS = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))
+SILENCE = np.zeros(8_000, dtype=np.int16)
+SPEECH = np.concatenate(
+    [part for path in PROMPTS[:2] for part in (read_recording(path).channels[0], SILENCE)]
+)
+AUDIO = encode(SPEECH, Encoding.MULAW)
+HALF = len(AUDIO) // 2
+
+LOST = 120
+"""Seconds after which a test gives up: nothing waits for them to pass."""
+
+Bridge = tuple[ClientConnection, Listener]
+
+
+async def one_call_for_each(group: GatewayGroup, opened: AsyncExitStack) -> dict[str, Bridge]:
+    """Open calls until every process has one; the others are closed.  The number of the process is their key."""
+    kept: dict[str, Bridge] = {}
+    while len(kept) < 2:
+        before = await group.by_process("trunkline_active_calls")
+        async with AsyncExitStack() as trying:
+            call_id = f"c{len(kept)}"
+            bridge = await trying.enter_async_context(
+                calling(group.url, call_id=call_id, resumable=True)
+            )
+            await bridge[1].until("ready")
+            after = await group.by_process("trunkline_active_calls")
+            (number,) = (one for one in after if after[one] > before[one])
+            if number not in kept:
+                kept[number] = bridge
+                await opened.enter_async_context(trying.pop_all())
+                continue
+            await bridge[0].send('{"type":"stop"}')
+            await bridge[1].until("call.ended")
+        await group.until_calls(len(kept))
+    return kept
+
+
+async def whole_log(url: str, call_id: str) -> Listener:
+    reader = Listener()
+    async with connect(f"{url}/v1/calls/{call_id}/events?after=0") as socket:
+        await reader.listen(socket)
+    return reader
+
+
+def assert_whole(log: Listener) -> None:
+    """No hole in the log, one terminal event for each segment, an account that adds up."""
+    logged = [event["seq"] for event in log.events if "seq" in event]
+    kinds = ("segment.final", "segment.failed", "segment.dropped")
+    ended = sorted(event["segment_id"] for kind in kinds for event in log.of(kind))
+    last = log.events[-1]
+    assert logged == list(range(1, len(logged) + 1))
+    assert ended == sorted({event["segment_id"] for event in log.of("speech.started")})
+    assert (last["type"], last["reason"]) == ("call.ended", "completed")
+    assert last["duration_ms"] == len(AUDIO) // 8
+    assert all(sum(one.values()) == last["duration_ms"] for one in last["channels"])
+    assert all(one["lost_upstream_ms"] == 0 for one in last["channels"])
+
+
+async def finish(group: GatewayGroup, call_id: str, token: str) -> None:
+    """Come back to a call, as a bridge does whose connection is lost, and play it to its end."""
+    async with calling(group.url, call_id=call_id, token=token) as (bridge, heard):
+        position = (await heard.until("ready"))["positions"][0]
+        await stream(bridge, AUDIO[position:], frame=160, pace=20)
+        await bridge.send('{"type":"stop"}')
+        await heard.until("call.ended")
+
+
+@pytest.mark.timeout(LOST)
+async def test_calls_of_a_process_that_is_killed_go_on_in_the_group_and_lose_nothing(
+    valkey: ValkeyServer, redis: Redis
+) -> None:
+    async with (
+        gateway_group(valkey, TRUNKLINE_GATEWAY_DRAIN_SECONDS="60") as group,
+        working(redis, LengthTeller()),
+        AsyncExitStack() as opened,
+    ):
+        calls = await one_call_for_each(group, opened)
+        tokens = {number: heard.of("ready")[0]["token"] for number, (_, heard) in calls.items()}
+        ids = {number: heard.of("ready")[0]["call_id"] for number, (_, heard) in calls.items()}
+        for bridge, _ in calls.values():
+            await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
+        before = group.processes
+
+        group.kill("0")
+        await calls["0"][0].wait_closed()
+        _, said = await group.get("/readyz")
+        await finish(group, ids["0"], tokens["0"])
+        await group.until_ready()
+        after = group.processes
+        up = await group.by_process("trunkline_process_up")
+        first = await whole_log(group.url, ids["0"])
+
+        group.parent.send_signal(signal.SIGTERM)  # the other call may come to its end
+        await group.until_draining()
+        draining = (await group.get("/readyz"))[1]
+        bridge, heard = calls["1"]
+        await stream(bridge, AUDIO[HALF:], frame=160, pace=20)
+        await bridge.send('{"type":"stop"}')
+        await heard.until("call.ended")
+        status = await group.parent.wait()
+
+    assert set(before) == set(after) == {"0", "1"}
+    assert (before["0"] != after["0"], before["1"] == after["1"]) == (True, True)
+    assert said.startswith("ready\n")
+    assert up == {"0": 1.0, "1": 1.0}
+    assert draining == "draining\n"
+    assert status == 0
+    assert_whole(first)
+    assert_whole(Listener([one for one in heard.events if one["type"] != "ready"]))
+
+
+@pytest.mark.timeout(LOST)
+async def test_a_second_signal_ends_all_processes_at_once(valkey: ValkeyServer) -> None:
+    async with (
+        gateway_group(valkey, TRUNKLINE_GATEWAY_DRAIN_SECONDS="600") as group,
+        calling(group.url, call_id="c1", resumable=True) as (_, heard),
+    ):
+        await heard.until("ready")
+        processes = group.processes
+        group.parent.send_signal(signal.SIGTERM)
+        await group.until_draining()
+        group.parent.send_signal(signal.SIGTERM)
+        status = await group.parent.wait()
+
+    assert status == 128 + signal.SIGTERM
+    assert not [one for one in processes.values() if is_alive(one)]
