@@ -90,6 +90,8 @@ class Rig:
 
     lost_seconds: float = LOST_SECONDS
     faults: Counter[str] = field(default_factory=Counter)
+    model: Path | None = None
+    """Folder of the model that the Granite workers load."""
 
     @property
     def redis_url(self) -> str:
@@ -121,9 +123,16 @@ class Rig:
         while True:
             for worker in self.workers:
                 if worker.running and worker.running.returncode is not None:
-                    self.faults["worker killed by poison"] += worker.running.returncode == 139
+                    self._count_death(worker.running.returncode)
                     await worker.start()
             await asyncio.sleep(0.2)
+
+    def _count_death(self, status: int) -> None:
+        """Count the deaths that no signal of a fault explains."""
+        if status == 139:
+            self.faults["worker killed by poison"] += 1
+        elif status not in (0, -signal.SIGKILL, -signal.SIGTERM):
+            self.faults[f"worker ended with status {status}"] += 1
 
 
 def rig(
@@ -135,6 +144,7 @@ def rig(
     busy: int = 0,
     lost_seconds: float = LOST_SECONDS,
     engines: Sequence[str] = ("reader",),
+    model: Path | None = None,
 ) -> Rig:
     """
     Define a gateway for each port, a worker for each of `languages`, a recorder, `busy` load processes and a
@@ -186,6 +196,7 @@ def rig(
                 language,
                 "--engine",
                 engines[number % len(engines)],
+                *(("--model", str(model)) if model else ()),
             )
             for number, language in enumerate(languages)
         ],
@@ -193,6 +204,7 @@ def rig(
         ports,
         [RigProcess(f"busy-{n}", list(_BUSY), folder / f"busy-{n}.log") for n in range(busy)],
         lost_seconds,
+        model=model,
     )
 
 

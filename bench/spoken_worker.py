@@ -17,13 +17,13 @@ from workers.settings import WorkerSettings
 from workers.worker import Worker
 
 
-async def work(url: str, lease_ms: int, language: str, engine: str) -> None:
+async def work(url: str, lease_ms: int, language: str, engine: str, model: Path | None) -> None:
     """Until told to stop."""
     redis = connect(RedisSettings(url=url))
     partitions = [Partition(0)]
     queue = WorkQueue(redis, partitions, consumer_name())
     settings = WorkerSettings(lease_ms=lease_ms)
-    worker = Worker(queue, partitions, engine_of(engine, language), settings)
+    worker = Worker(queue, partitions, engine_of(engine, language, model), settings)
     try:
         await until_told_to_stop(worker.run())
     finally:
@@ -36,6 +36,7 @@ if __name__ == "__main__":
     parser.add_argument("--lease-ms", type=int, default=2_000)
     parser.add_argument("--language", default="en", choices=WORDS)
     parser.add_argument("--engine", default="reader", choices=ENGINES)
+    parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     log_as_json("worker")
-    run_loop(work(options.url, options.lease_ms, options.language, options.engine))
+    run_loop(work(options.url, options.lease_ms, options.language, options.engine, options.model))
