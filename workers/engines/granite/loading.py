@@ -165,7 +165,7 @@ def assemble(
             [measure(parts, decoder_factory.endless(), count, clock) for count in _sizes(rows)]
         )
     if settings.canary:
-        run_canary(parts, decoder_factory.endless())
+        run_canary(parts, decoder_factory.endless(), settings.max_seconds)
         if canary is not None:
             check_answers(parts, decoder_factory, canary)
     rules = EngineOptions(
