@@ -98,6 +98,8 @@ class Chaos:
         """Cause one fault after the other, until cancelled."""
         if self._plan.only_frozen:
             await self._start_busy()
+        while not all(worker.is_ready for worker in self._rig.workers):
+            await asyncio.sleep(0.1)
         try:
             while True:
                 await asyncio.sleep(self._dice.uniform(0.1, 1.0))
@@ -156,18 +158,25 @@ class Chaos:
         """Wait until every bridge has a connection again, and calls whose bridge cannot reconnect have ended."""
         await asyncio.gather(*(bridge.connected() for bridge in self._bridges))
 
+    def _worker(self) -> RigProcess:
+        """A worker that is ready; in one of eight cases any, so that some meet their fault while they start."""
+        ready = [one for one in self._rig.workers if one.is_ready]
+        return self._dice.choice(
+            self._rig.workers if self._dice.random() < 1 / 8 or not ready else ready
+        )
+
     async def _kill_worker(self) -> None:
-        worker = self._dice.choice(self._rig.workers)
+        worker = self._worker()
         await worker.kill()  # and `keep_workers` restarts it
 
     async def _stop_worker(self) -> None:
-        worker = self._dice.choice(self._rig.workers)
+        worker = self._worker()
         worker.signal(signal.SIGSTOP)
         await asyncio.sleep(1.5 * LEASE_MS / 1_000)
         worker.signal(signal.SIGCONT)
 
     async def _take_memory(self) -> None:
-        await take_memory(self._dice.choice(self._rig.workers), self._dice)
+        await take_memory(self._worker(), self._dice)
 
     async def _break_model(self) -> None:
         await break_model(self._rig, self._dice)
@@ -193,7 +202,7 @@ class Chaos:
         await asyncio.sleep(_SETTLING)
 
     async def _drain_worker(self) -> None:
-        await self._dice.choice(self._rig.workers).stop()  # and `keep_workers` restarts it
+        await self._worker().stop()  # and `keep_workers` restarts it
 
     async def _kill_recorder(self) -> None:
         await self._rig.recorder.kill()

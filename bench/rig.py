@@ -44,10 +44,20 @@ class RigProcess:
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
     running: asyncio.subprocess.Process | None = None
+    _before: int = 0
+    """Bytes in the log before the last start."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has logged that it is ready since its last start."""
+        with self.log.open("rb") as log:
+            log.seek(self._before)
+            return b'"event": "ready"' in log.read()
 
     async def start(self) -> None:
         """Start the process; its output is appended to its log file."""
         with self.log.open("ab") as log:
+            self._before = log.tell()
             self.running = await asyncio.create_subprocess_exec(
                 *self.command,
                 env=os.environ | self.environment,

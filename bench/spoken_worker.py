@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import structlog
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.spoken import WORDS
@@ -16,6 +18,8 @@ from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 
+logger = structlog.get_logger()
+
 
 async def work(url: str, lease_ms: int, language: str, engine: str, model: Path | None) -> None:
     """Until told to stop."""
@@ -23,7 +27,9 @@ async def work(url: str, lease_ms: int, language: str, engine: str, model: Path 
     partitions = [Partition(0)]
     queue = WorkQueue(redis, partitions, consumer_name())
     settings = WorkerSettings(lease_ms=lease_ms)
-    worker = Worker(queue, partitions, engine_of(engine, language, model), settings)
+    loaded = engine_of(engine, language, model)
+    logger.info("ready", engine=loaded.capabilities.name)
+    worker = Worker(queue, partitions, loaded, settings)
     try:
         await until_told_to_stop(worker.run())
     finally:
