@@ -4,9 +4,13 @@ Adapters that give batch engines and continuous engines one interface: admit utt
 `adapter_for` chooses the adapter for an engine.
 """
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Protocol
+
+import numpy as np
 
 from .engines.base import (
     WITHHELD_TOO_SHORT,
@@ -16,6 +20,7 @@ from .engines.base import (
     Hypothesis,
     Utterance,
 )
+from .engines.common.memory import is_out_of_memory, memory_error
 
 EngineResult = Hypothesis | EngineError
 """The outcome of an utterance: its transcript, or the error that it caused."""
@@ -79,7 +84,11 @@ class ScreeningAdapter:
 
 
 class BatchAdapter:
-    """Adapter for an engine that transcribes whole batches: one step finishes all admitted utterances."""
+    """
+    Adapter for an engine that transcribes whole batches: one step finishes all admitted utterances.
+
+    If memory runs out, batches become half as large permanently.
+    """
 
     joins = False
 
@@ -87,6 +96,7 @@ class BatchAdapter:
         self._engine = engine
         self._tickets = count()
         self._admitted: list[tuple[int, Utterance]] = []
+        self._most = sys.maxsize
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """See EngineAdapter."""
@@ -103,12 +113,27 @@ class BatchAdapter:
         return [(ticket, answer) for (ticket, _), answer in zip(admitted, answers, strict=True)]
 
     def _transcribe(self, batch: Sequence[Utterance]) -> list[EngineResult]:
+        if len(batch) > self._most:
+            return self._in_parts(batch, self._most)
         try:
             return list(self._engine.transcribe(batch))
         except EngineError as exc:
+            return [exc] if len(batch) == 1 else self._in_parts(batch, 1)
+        except Exception as exc:
+            if not is_out_of_memory(exc):
+                raise
             if len(batch) == 1:
-                return [exc]
-        return [answer for one in batch for answer in self._transcribe([one])]
+                raise memory_error(lambda: self._probe(batch[0])) from exc
+        self._most = len(batch) // 2
+        return self._in_parts(batch, self._most)
+
+    def _in_parts(self, batch: Sequence[Utterance], size: int) -> list[EngineResult]:
+        parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+        return [answer for part in parts for answer in self._transcribe(part)]
+
+    def _probe(self, like: Utterance) -> None:
+        silence = replace(like, samples=np.zeros_like(like.samples), keywords=(), previous="")
+        self._engine.transcribe([silence])
 
 
 class ContinuousAdapter:

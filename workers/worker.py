@@ -12,6 +12,7 @@ from protocol.scheduling.worker_capacity import REPORT_SECONDS, WorkerCapacity
 
 from .engine_adapter import adapter_for
 from .engines.base import Engine, EngineBrokenError
+from .engines.common.memory import is_out_of_memory
 from .executor import BACK_OFF, EngineExecutor
 from .inflight import InflightJobs
 from .job_io import JobIO
@@ -99,8 +100,9 @@ class Worker:
                 except asyncio.CancelledError:
                     await self._drain(recognising)
                     raise
-        except BaseExceptionGroup:
-            tried = True
+        except BaseExceptionGroup as group:
+            _, others = group.split(is_out_of_memory)
+            tried = others is not None
             raise
         finally:
             await _bounded(self._leave(tried=tried))
@@ -196,11 +198,20 @@ class Worker:
     async def _leave(self, *, tried: bool) -> None:
         """Hand back all jobs.  `tried`: the jobs that the engine had may have broken it, so they count as tries."""
         await self._hand_back(self._inflight.waiting, tried=False)
-        await self._hand_back(self._inflight.begun, tried=tried)
+        begun = self._inflight.begun
+        if not tried:
+            await self._take_back_tries(begun)
+        await self._hand_back(begun, tried=tried)
         try:
             await self._queue.capacity.withdraw()
         except (RedisError, OSError) as exc:
             logger.warning("capacity_not_reported", error=type(exc).__name__)
+
+    async def _take_back_tries(self, jobs: Sequence[ClaimedJob]) -> None:
+        try:
+            await self._queue.take_back_tries(jobs)
+        except (RedisError, OSError) as exc:
+            logger.warning("tries_not_taken_back", error=type(exc).__name__)
 
     async def _hand_back(self, jobs: Sequence[ClaimedJob], *, tried: bool) -> None:
         """Hand back `jobs`.  If Redis does not answer, they stay claimed until their leases expire."""

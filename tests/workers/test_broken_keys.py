@@ -30,6 +30,7 @@ from broker.redis_scripts.scripts import (
     SETTLE,
     SUBMIT,
     SUGGEST,
+    TAKE_BACK_TRY,
     TRY,
     WRITE_CHECKPOINT,
 )
@@ -158,6 +159,7 @@ ACTS: list[tuple[Script, list[str], Act]] = [
         lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6)]),
     ),
     (TRY, [CALL.state(NOW)], lambda it: it.work.begin([it.claimed])),
+    (TAKE_BACK_TRY, [CALL.state(NOW)], lambda it: it.work.take_back_tries([it.claimed])),
     (
         SUGGEST,
         [CALL.meta, CALL.settled, CALL.state(NOW)],
@@ -179,7 +181,18 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     (JOIN, [P0.finals_in("en-en")], lambda it: it.work.prepare()),
 ]
 CASES = [(script, key, act) for script, keys, act in ACTS for key in keys]
-OF_CALLS = (OPEN, ADOPT, WRITE_CHECKPOINT, RESTORE, APPEND, SUBMIT, TRY, SETTLE, POLL)
+OF_CALLS = (
+    OPEN,
+    ADOPT,
+    WRITE_CHECKPOINT,
+    RESTORE,
+    APPEND,
+    SUBMIT,
+    TRY,
+    TAKE_BACK_TRY,
+    SETTLE,
+    POLL,
+)
 CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
 
 

@@ -147,6 +147,10 @@ class EngineBrokenError(Exception):
     """The engine no longer works at all: the process must be restarted."""
 
 
+class EngineMemoryError(EngineBrokenError):
+    """The machine lacks memory, and no utterance is at fault.  The process must be restarted."""
+
+
 class Engine(Protocol):
     """A speech recogniser, loaded and warmed up."""
 

@@ -26,7 +26,7 @@ from broker.redis_scripts.leases import (
     REGISTER_STREAMS,
     TAKE_OVER,
 )
-from broker.redis_scripts.scripts import SETTLE, SUGGEST, TRY
+from broker.redis_scripts.scripts import SETTLE, SUGGEST, TAKE_BACK_TRY, TRY
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
@@ -64,6 +64,7 @@ class WorkQueue:
         self._hand_back = redis.register_script(HAND_BACK.source)
         self._take_over = redis.register_script(TAKE_OVER.source)
         self._try = redis.register_script(TRY.source)
+        self._take_back_try = redis.register_script(TAKE_BACK_TRY.source)
         self._poll = redis.register_script(POLL.source)
         self._suggest = redis.register_script(SUGGEST.source)
 
@@ -194,6 +195,14 @@ class WorkQueue:
             answers = await pipe.execute()
         tries, states = answers[::2], answers[1::2]
         return [(int(count), state or b"") for count, state in zip(tries, states, strict=True)]
+
+    async def take_back_tries(self, jobs: Iterable[ClaimedJob]) -> None:
+        """Do not count the newest try of these finals: they did not break the engine."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in jobs:
+                if one.effort is Effort.FINAL:
+                    await self._take_back_try(keys=[one.keys.state(one.job.segment)], client=pipe)
+            await pipe.execute()
 
     async def poll(self, partials: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
         """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""
