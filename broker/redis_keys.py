@@ -38,8 +38,9 @@ Per call
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
-    state       hash: `waiting` (a partial is requested), `revision`, `published`, `hypothesis`, `queued` (the
-                job of the final), `entry` (its id in the job stream), `tried` (how often an engine received it)
+    state       hash: `waiting` (1 while a request for a partial waits), `revision`, `published`, `hypothesis`,
+                `queued` (the job of the final), `entry` (its id in the job stream), `tried` (how often an engine
+                received it)
 
 Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent

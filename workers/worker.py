@@ -22,8 +22,8 @@ from .names.finder import NameFinder
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
 
-_TAKE_OVER_SECONDS = 0.1
-"""Seconds between two looks for finals whose worker has handed them back or has died."""
+_LOOK_SECONDS = 0.25
+"""Seconds between two looks for new job streams, and for finals whose worker has handed them back or has died."""
 
 _CLAIM_WAIT_MS = 250
 """
@@ -80,8 +80,8 @@ class Worker:
             can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
         )
         adapter = adapter_for(engine)
-        self._take_over_at: dict[Partition, float] = {}
-        """When to look again for finals of other workers, by the clock of the event loop."""
+        self._look_at: dict[Partition, float] = {}
+        """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
         job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names)
@@ -130,18 +130,25 @@ class Worker:
     async def _claim_once(self, partition: Partition) -> None:
         room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
-        self._inflight.take(await self._queue.claim(partition, room, wait_ms), self._now())
-        await self._take_over(partition, room)
+        looks = self._is_time_to_look(partition)
+        claimed = await self._queue.claim(partition, room, wait_ms, looks=looks)
+        self._inflight.take(claimed, self._now())
+        if looks:
+            await self._take_over(partition, room)
         if not (self._inflight.waiting or self._inflight.begun):
             recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
             self._inflight.take(recorded, self._now())
 
-    async def _take_over(self, partition: Partition, room: int) -> None:
-        """Claim finals that other workers left, at most ten times a second: a busy worker claims far more often."""
+    def _is_time_to_look(self, partition: Partition) -> bool:
+        """Return whether the last look was long ago: a busy worker claims far more often."""
         now = asyncio.get_running_loop().time()
-        if now < self._take_over_at.get(partition, now):
-            return
-        self._take_over_at[partition] = now + _TAKE_OVER_SECONDS
+        if now < self._look_at.get(partition, now):
+            return False
+        self._look_at[partition] = now + _LOOK_SECONDS
+        return True
+
+    async def _take_over(self, partition: Partition, room: int) -> None:
+        """Claim finals that other workers left."""
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
         self._inflight.take(left, self._now())
         for one in left:
