@@ -92,10 +92,16 @@ class WorkQueue:
         return await self._ours(self._reader.claimed(partition, reply))
 
     async def claim(
-        self, partition: Partition, room: int, wait_ms: int, *, looks: bool = True
+        self,
+        partition: Partition,
+        room: int,
+        wait_ms: int,
+        *,
+        looks: bool = True,
+        partials: bool = True,
     ) -> list[ClaimedJob]:
         """
-        Claim about `room` new finals of all job streams, and partials; wait at most `wait_ms` for the first.
+        Claim about `room` new finals, and `partials`, of all job streams; wait at most `wait_ms` for the first.
 
         `looks`: whether to look for new job streams first.
         """
@@ -104,7 +110,8 @@ class WorkQueue:
         _, *named = await self._streams.of(partition)
         job_streams = [None, *named]
         streams: dict[Any, Any] = dict.fromkeys(map(partition.finals_in, job_streams), ">")
-        streams |= dict.fromkeys(map(partition.partials_in, job_streams), ">")
+        if partials:
+            streams |= dict.fromkeys(map(partition.partials_in, job_streams), ">")
         share = max(1, room // max(1, len(named)))
         reply = await self._redis.xreadgroup(
             WORKERS, self._consumer, streams, count=share, block=wait_ms
