@@ -7,15 +7,13 @@ text.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from protocol.calls.keywords import name_parts
 from protocol.clock import ENGINE_RATE
@@ -34,9 +32,8 @@ from ..common import hallucination
 from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..common.download import Progress
 from . import weights
+from .sessions import Floats, Net, Sessions, open_sessions
 from .tokens import END, START, Vocabulary, read_vocabulary
-
-Floats = npt.NDArray[np.float32]
 
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
@@ -64,23 +61,6 @@ _DECODED = tuple(
 _ENCODED = tuple(name.replace("decoder", "encoder") for name in _DECODED)
 
 
-class Net(Protocol):
-    """The part of onnxruntime's InferenceSession that is used here."""
-
-    def run(self, outputs: None, feed: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
-        """Run the graph on inputs by name.  Returns all outputs in order."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sessions:
-    """The three graphs that `constant_folding` makes."""
-
-    encoder: Net
-    cross: Net
-    step: Net
-
-
 def load(
     cache: Path | None = None,
     progress: Progress = lambda what, part: None,
@@ -95,10 +75,7 @@ def load(
     keywords.  Raises EngineError when weights or packages are missing.
     """
     folder = weights.ready(cache, progress, vendor_url)
-    sessions = Sessions(
-        *(_session(folder / f"{name}.onnx") for name in ("encoder", "cross", "step"))
-    )
-    engine = Moonshine(sessions, read_vocabulary(folder / weights.TOKENIZER), width)
+    engine = Moonshine(open_sessions(folder), read_vocabulary(folder / weights.TOKENIZER), width)
     engine.transcribe([Utterance(np.zeros(ENGINE_RATE, dtype=np.float32))])
     return engine
 
@@ -271,16 +248,3 @@ def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
 def _spellings(term: str) -> set[str]:
     """The spellings in which the model may write a keyword."""
     return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
-
-
-def _session(path: Path) -> Net:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # A spinning thread occupies the core that another worker needs: on a busy machine twice as slow.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # CPUs without VNNI add 8-bit products in 16 bits, where they saturate: the words would differ by machine.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    options.log_severity_level = 3
-    net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return net
