@@ -19,6 +19,9 @@ TICK = CALL_RATE // 50
 LONGEST_MS = 15_000
 """Upper limit of a segment in ms: beyond it small engines repeat words, and padding makes batches inefficient."""
 
+SPLIT_REACH = 150
+"""`Segmenter.split` may name a tick so far in the past: 3 s."""
+
 _SMOOTHING = 5
 """Ticks over which the level is averaged before the quietest point is searched: one soft tick is not a pause."""
 
@@ -101,6 +104,9 @@ class Reason(StrEnum):
     FINISHED = "finished"
     """The call ended, or the bridge requested finals now."""
 
+    SPEAKER = "speaker"
+    """Another speaker, farther away or nearer, goes on."""
+
     LOST = "lost"
     """The audio after the segment was lost."""
 
@@ -162,6 +168,7 @@ class Segmenter:
                 return max(self._end, self._now - reach)
             case EndpointState.SPEAKING | EndpointState.ENDING:
                 first_cut = self._start + self._maximum - self._cut_window
+                reach = max(reach, SPLIT_REACH)
                 return max(self._start, min(self._now - reach, first_cut))
 
     def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - a tick has these two values
@@ -188,6 +195,18 @@ class Segmenter:
         self.state = EndpointState.SILENT
         self._candidates.clear()
         return [Closed(self._end, reason)]
+
+    def split(self, tick: int) -> list[Boundary]:
+        """
+        Make `tick` the boundary between two segments.
+
+        Raises RuntimeError unless it lies within the open segment and `SPLIT_REACH`.
+        """
+        in_reach = self._start < tick and self._now - SPLIT_REACH <= tick <= self._now
+        if self.state is EndpointState.SILENT or not in_reach:
+            raise RuntimeError(f"tick {tick} is not in the open segment")
+        self._start = self._end = tick
+        return [Closed(tick, Reason.SPEAKER), Opened(tick)]
 
     def skip(self, ticks: int) -> None:
         """

@@ -91,11 +91,15 @@ def _redacted(connection: Connection, call: int) -> list[Span]:
     return [Span(one.start, one.end) for one in found]
 
 
+_UNCHECKED = frozenset({Withheld.REDACTION_FAILED.flag, Withheld.BACKGROUND.flag})
+"""Flags of segments whose words were not checked for data that must not be shown."""
+
+
 def _unchecked(connection: Connection, call: int) -> Iterator[Span]:
     """Yield the segments of which no words were checked."""
     columns = segments.c.start, segments.c.end, segments.c.ending, segments.c.flags
     for row in connection.execute(select(*columns).where(segments.c.id.between(*keys_of(call)))):
-        if row.ending != Ending.FINAL or Withheld.REDACTION_FAILED.flag in row.flags:
+        if row.ending != Ending.FINAL or _UNCHECKED.intersection(row.flags):
             yield Span(row.start, row.end)
 
 

@@ -23,6 +23,7 @@ from protocol.events import (
     SegmentId,
     SegmentRevised,
     Span,
+    Withheld,
 )
 from protocol.kept_audio.chunk_cipher import DamagedChunkError
 from protocol.kept_audio.master_keys import new_key
@@ -120,6 +121,18 @@ def test_what_was_redacted_is_silent_on_all_channels_and_nothing_else_is(site: S
                 assert level < QUIET, at
             elif not any(start - 0.15 < at < end + 0.05 for start, end in silent):
                 assert level > LOUD, at
+
+
+def test_background_speech_is_silent_because_its_words_were_not_checked(site: Site) -> None:
+    kept = site.keep((0, 0, NOISE))
+    far = replace(final("x"), words=(), span=Span(SECOND, 3 * SECOND))
+
+    done = site.finish("c1", kept, replace(far, flags=(Withheld.BACKGROUND.flag,)))
+
+    assert done is not None
+    heard = loudness(decoded(site.content(done))[:, 0])
+    assert max(heard[10:28]) < QUIET
+    assert min(heard[35:]) > LOUD
 
 
 def test_a_policy_that_redacts_nothing_leaves_failed_segments_audible(site: Site) -> None:
