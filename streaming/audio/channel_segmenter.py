@@ -15,6 +15,7 @@ from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
 from protocol.events import Account, ChannelTotals, Span
 
 from .background_speech import BackgroundTracker
+from .crosstalk import Powers
 from .endpointing import (
     TICK,
     Boundary,
@@ -190,6 +191,16 @@ class ChannelSegmenter:
         """Position of the endpointing."""
         return self._segmenter.now * TICK
 
+    @property
+    def levels(self) -> Powers:
+        """Mean powers of the latest ticks before `decided`, before the gain."""
+        return self._segmenter.levels / self._gain
+
+    @property
+    def _gain(self) -> float:
+        """The gain that the detector's levels have, as a ratio of powers."""
+        return float(10 ** (self._leveller.gain_db / 10)) if self._halver else 1.0
+
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
         for tick in self.detector.drain():
@@ -199,8 +210,8 @@ class ChannelSegmenter:
 
     def _separate(self, background: BackgroundTracker, tick: Tick) -> None:
         """Split the open segment where the own speaker begins or has ended beside another one."""
-        power = tick.level / 10 ** (self._leveller.gain_db / 10)
-        boundary = background.feed(self._segmenter.now - 1, power, voiced=tick.voiced)
+        level = tick.level / self._gain
+        boundary = background.feed(self._segmenter.now - 1, level, voiced=tick.voiced)
         if boundary is not None:
             self._meet_all(self._segmenter.split(boundary))
 

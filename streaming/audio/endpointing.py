@@ -10,6 +10,7 @@ from enum import Enum, StrEnum, auto
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from protocol.clock import CALL_RATE
 
@@ -21,6 +22,9 @@ LONGEST_MS = 15_000
 
 SPLIT_REACH = 150
 """`Segmenter.split` may name a tick so far in the past: 3 s."""
+
+_LEVELS = LONGEST_MS // 20 + 50
+"""Ticks whose levels are kept: the longest segment and one second."""
 
 _SMOOTHING = 5
 """Ticks over which the level is averaged before the quietest point is searched: one soft tick is not a pause."""
@@ -152,12 +156,17 @@ class Segmenter:
         self._voiced_until = 0
         self._candidates: deque[int] = deque(maxlen=self._needed)
         self._cut_window = _ticks(settings.cut_window_ms)
-        self._levels: deque[float] = deque(maxlen=self._cut_window)
+        self._levels: deque[float] = deque(maxlen=max(self._cut_window, _LEVELS))
 
     @property
     def now(self) -> int:
         """Number of ticks received."""
         return self._now
+
+    @property
+    def levels(self) -> npt.NDArray[np.float64]:
+        """Mean powers of the latest ticks, the last one at `now`; after a loss, of those behind it."""
+        return np.array(self._levels, dtype=np.float64)
 
     @property
     def earliest(self) -> int:
@@ -247,8 +256,9 @@ class Segmenter:
 
     def _quietest(self) -> int:
         """Return the middle of the quietest 100 ms within the cut window; the latest if several are equal."""
-        first = max(self._now - len(self._levels), self._start + self._minimum)
-        levels = np.array(self._levels)[first - self._now :]
+        window = min(len(self._levels), self._cut_window)
+        first = max(self._now - window, self._start + self._minimum)
+        levels = self.levels[first - self._now :]
         smooth = np.convolve(levels, np.ones(_SMOOTHING), mode="valid")
         latest = len(smooth) - 1 - int(np.argmin(smooth[::-1]))
         return first + latest + _SMOOTHING // 2

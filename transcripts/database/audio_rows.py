@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, insert, select, update
 
+from protocol.clock import CALL_RATE
 from protocol.events import (
     DtmfPressed,
     Final,
@@ -94,13 +95,27 @@ def _redacted(connection: Connection, call: int) -> list[Span]:
 _UNCHECKED = frozenset({Withheld.REDACTION_FAILED.flag, Withheld.BACKGROUND.flag})
 """Flags of segments whose words were not checked for data that must not be shown."""
 
+_ECHO = CALL_RATE
+"""Samples between words and their echo, at most: twice the longest lag that counts as crosstalk."""
+
 
 def _unchecked(connection: Connection, call: int) -> Iterator[Span]:
-    """Yield the segments of which no words were checked."""
+    """Yield the segments of which no words were checked; crosstalk near what is redacted repeats it."""
+    redacted = list(
+        connection.execute(
+            select(redacted_spans.c.start, redacted_spans.c.end).where(
+                redacted_spans.c.call == call
+            )
+        )
+    )
     columns = segments.c.start, segments.c.end, segments.c.ending, segments.c.flags
     for row in connection.execute(select(*columns).where(segments.c.id.between(*keys_of(call)))):
         if row.ending != Ending.FINAL or _UNCHECKED.intersection(row.flags):
             yield Span(row.start, row.end)
+        elif Withheld.CROSSTALK.flag in row.flags:
+            near = Span(row.start - _ECHO, row.end + _ECHO)
+            if any(near.shared(Span(one.start, one.end)) for one in redacted):
+                yield Span(row.start, row.end)
 
 
 def finish(

@@ -23,6 +23,7 @@ from protocol.tenants import parted
 
 from ...audio.background_speech import BackgroundTracker
 from ...audio.channel_segmenter import ChannelSegmenter
+from ...audio.crosstalk import CrosstalkDetector
 from ...audio.endpointing import RECORDED, Endpointing
 from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
@@ -257,7 +258,8 @@ class CallFactory:
         quality_monitor = QualityMonitor(len(origins), opened.rate)
         if recovered is not None:
             quality_monitor.recall(recovered.warnings, [origin.position for origin in origins])
-        return [
+        crosstalk = CrosstalkDetector()
+        channels = [
             Channel(
                 number,
                 opened.rate,
@@ -266,10 +268,14 @@ class CallFactory:
                 call,
                 origin,
                 quality_monitor,
+                crosstalk,
                 audio=audio,
             )
             for number, origin in enumerate(origins)
         ]
+        if Role.MIXED not in opened.roles:  # a mix repeats the parties that other channels carry
+            crosstalk.watch(channels)
+        return channels
 
     def _segmenter(self, opened: CallOpened, channel: int) -> ChannelSegmenter:
         is_shared = opened.roles[channel] is Role.MIXED

@@ -1,14 +1,13 @@
 """Speech farther away than the channel's own speaker, on recordings of people."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from support import sounds
-from support.wav import read_wav
+from support.spoken_lines import TICK, active, as_line, clips, softer
 
-from protocol.audio import Encoding, Pcm, decode, encode
+from protocol.audio import Pcm
 from protocol.events import Span
 from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
@@ -16,34 +15,9 @@ from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 
-SECOND, TICK = 8_000, 160
-SPEECH = Path(__file__).parents[2] / "speech"
+SECOND = 8_000
 OWN, FAR = VoiceSource.OWN, VoiceSource.BACKGROUND
 Turn = tuple[VoiceSource, Pcm]
-
-
-def active(pcm: Pcm) -> np.ndarray:
-    """Which ticks are speech: within 30 dB of the loudest."""
-    power = (pcm[: len(pcm) // TICK * TICK].astype(np.float64).reshape(-1, TICK) ** 2).mean(axis=1)
-    return np.asarray(power > power.max() / 1_000)
-
-
-def clip(path: Path) -> Pcm:
-    """A recording with an active level of -20 dBFS, without the silence around it."""
-    pcm = read_wav(path)[1][0]
-    spoken = np.flatnonzero(active(pcm))
-    pcm = pcm[spoken[0] * TICK : (spoken[-1] + 1) * TICK]
-    power = (pcm.astype(np.float64).reshape(-1, TICK) ** 2).mean(axis=1)[active(pcm)].mean()
-    return softer(pcm, 10 * np.log10(power / 32_768**2) + 20)
-
-
-def softer(pcm: Pcm, decibels: float | np.ndarray) -> Pcm:
-    soft: Pcm = np.rint(pcm * 10 ** (-decibels / 20)).clip(-32_768, 32_767).astype(np.int16)
-    return soft
-
-
-def clips(pattern: str) -> list[Pcm]:
-    return [clip(path) for path in sorted(SPEECH.glob(pattern))]
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +58,7 @@ def line(turns: list[Turn], pause: float) -> tuple[Pcm, list[tuple[VoiceSource, 
         spans.append((source, Span(at, at + len(pcm))))
         parts += [pcm, sounds.silence(pause)]
         at += len(parts[-2]) + len(parts[-1])
-    whole = np.concatenate([*parts, sounds.silence(1.0)]).astype(np.int32)
-    noisy = whole + sounds.white_noise(len(whole) / SECOND, dbfs=-62)[: len(whole)]
-    pcm = noisy.clip(-32_768, 32_767).astype(np.int16)
-    return decode(encode(pcm, Encoding.MULAW), Encoding.MULAW), spans
+    return as_line(parts), spans
 
 
 def in_text(closed: list[SegmentClosed], spans: list[tuple[VoiceSource, Span]], pcm: Pcm) -> dict[VoiceSource, float]:  # fmt: skip

@@ -22,6 +22,10 @@ def clip(name: str) -> Pcm:
     return read_recording(PROMPTS / f"{name}.wav").channels[0]
 
 
+def together(*channels: Pcm) -> bytes:
+    return encode(np.stack(channels, axis=1).reshape(-1), Encoding.MULAW)
+
+
 def line() -> Pcm:
     near = [clip("agent-alreadyon"), clip("agent-incorrect")]
     neighbour = (clip("vm-rec-busy") / 8).astype(np.int16)
@@ -55,6 +59,28 @@ async def test_a_neighbours_words_are_left_out_and_counted(redis: Redis, tmp_pat
     assert sum(totals.values()) == pytest.approx(ended["duration_ms"], abs=1)
     seconds = metrics.get_sample_value("trunkline_withheld_seconds_total", {"reason": "background"})
     assert seconds == pytest.approx(totals["withheld_ms"] / 1_000, abs=0.01)
+
+
+async def test_the_voice_of_the_other_party_is_not_transcribed_twice(
+    redis: Redis, tmp_path: Path
+) -> None:
+    said = np.concatenate([clip("agent-alreadyon"), SILENCE, clip("vm-rec-busy"), SILENCE])
+    leak = (np.concatenate([SILENCE[:1_600], said])[: len(said)] / 10).astype(np.int16)
+
+    async with pipeline(redis, tmp_path, LengthTeller()) as it:
+        async with calling(it.url, channels=["agent", "customer"]) as (bridge, heard):
+            await stream(bridge, together(said, leak), frame=320, pace=8)
+            await bridge.send('{"type":"stop"}')
+            await heard.until("call.ended")
+
+    agent = [final for final in heard.of("segment.final") if final["role"] == "agent"]
+    customer = [final for final in heard.of("segment.final") if final["role"] == "customer"]
+    assert all(final["text"] for final in agent)
+    assert [final["flags"] for final in customer] == [["withheld:crosstalk"]] * len(agent)
+    ended = heard.of("call.ended")[0]
+    for totals in ended["channels"]:
+        assert sum(totals.values()) == pytest.approx(ended["duration_ms"], abs=1)
+    assert [totals["withheld_ms"] > 0 for totals in ended["channels"]] == [False, True]
 
 
 async def test_a_site_may_keep_them_with_a_flag(redis: Redis, tmp_path: Path) -> None:

@@ -135,6 +135,24 @@ def test_background_speech_is_silent_because_its_words_were_not_checked(site: Si
     assert min(heard[35:]) > LOUD
 
 
+def test_crosstalk_of_redacted_words_is_silent_and_other_crosstalk_is_not(site: Site) -> None:
+    kept = site.keep((0, 0, NOISE), (1, 0, NOISE[::-1]))
+    echo = replace(final("x", channel=1), words=(), flags=(Withheld.CROSSTALK.flag,))
+
+    done = site.finish(
+        "c1",
+        kept,
+        redacted(0, 2 * SECOND, 3 * SECOND, Span(SECOND, 5 * SECOND)),
+        replace(echo, segment=SegmentId(1, 0), span=Span(round(1.5 * SECOND), 4 * SECOND)),
+        replace(echo, segment=SegmentId(1, 1), span=Span(6 * SECOND, 8 * SECOND)),
+    )
+
+    assert done is not None
+    heard = loudness(decoded(site.content(done))[:, 1])
+    assert max(heard[15:38]) < QUIET
+    assert min(heard[50:]) > LOUD
+
+
 def test_a_policy_that_redacts_nothing_leaves_failed_segments_audible(site: Site) -> None:
     kept = replace(site.keep((0, 0, NOISE)), is_checked=False)
     failed = SegmentFailed(SegmentId(0, 0), Span(SECOND, 3 * SECOND), "no worker")
