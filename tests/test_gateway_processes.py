@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.credentials import bearer, site
 from support.engines import LengthTeller
 from support.gateway_groups import GatewayGroup, gateway_group, is_alive
 from support.gateways import working
 from support.pipeline import Listener, calling, stream
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -35,7 +37,9 @@ LOST = 120
 Bridge = tuple[ClientConnection, Listener]
 
 
-async def one_call_for_each(group: GatewayGroup, opened: AsyncExitStack) -> dict[str, Bridge]:
+async def one_call_for_each(
+    group: GatewayGroup, opened: AsyncExitStack, key: str = ""
+) -> dict[str, Bridge]:
     """Open calls until every process has one; the others are closed.  The number of the process is their key."""
     kept: dict[str, Bridge] = {}
     while len(kept) < 2:
@@ -43,7 +47,7 @@ async def one_call_for_each(group: GatewayGroup, opened: AsyncExitStack) -> dict
         async with AsyncExitStack() as trying:
             call_id = f"c{len(kept)}"
             bridge = await trying.enter_async_context(
-                calling(group.url, call_id=call_id, resumable=True)
+                calling(group.url, key, call_id=call_id, resumable=True)
             )
             await bridge[1].until("ready")
             after = await group.by_process("trunkline_active_calls")
@@ -147,3 +151,40 @@ async def test_a_second_signal_ends_all_processes_at_once(valkey: ValkeyServer) 
 
     assert status == 128 + signal.SIGTERM
     assert not [one for one in processes.values() if is_alive(one)]
+
+
+@pytest.mark.timeout(LOST)
+async def test_limits_of_a_tenant_count_over_all_processes_and_a_wrong_key_costs_redis_nothing(
+    valkey: ValkeyServer, redis: Redis, tmp_path: Path
+) -> None:
+    keyed = site(tmp_path)
+    settings = {"KEYS_FILE": str(keyed.file), "CALLS_PER_TENANT": "3", "LISTENERS_PER_KEY": "2"}
+    named = {f"TRUNKLINE_GATEWAY_{name}": value for name, value in settings.items()}
+
+    async def status(key: str, path: str = "/v1/calls") -> int:
+        try:
+            async with connect(f"{group.url}{path}", additional_headers=bearer(key)):
+                return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    async with gateway_group(valkey, **named) as group, AsyncExitStack() as opened:
+        wrong = {await status("tk_wrong"), await status(keyed.revoked), await status(keyed.expired)}
+        used_by_wrong_keys = await redis.keys("trunkline:usage:*")
+        calls = await one_call_for_each(group, opened, keyed.acme)
+        await opened.enter_async_context(calling(group.url, keyed.acme_bridge, call_id="third"))
+        full = {await status(keyed.acme) for _ in range(12)}  # whichever process they reach
+        other = await status(keyed.globex)
+        for _ in range(2):
+            headers = bearer(keyed.acme_reader)
+            url = f"{group.url}/v1/calls/third/events"
+            await opened.enter_async_context(connect(url, additional_headers=headers))
+        listeners = {await status(keyed.acme_reader, "/v1/calls/third/events") for _ in range(12)}
+        bridge, heard = calls["0"]
+        await bridge.send('{"type":"stop"}')
+        await heard.until("call.ended")
+        while (again := await status(keyed.acme)) == 429:
+            pass
+
+    assert (wrong, used_by_wrong_keys) == ({401}, [])
+    assert (full, other, listeners, again) == ({429}, 101, {429}, 101)
