@@ -23,6 +23,7 @@ In all
     page-secret  string: random bytes with which the API seals sessions of browsers (shared_secret.py)
     usage:<what>:<name>  hash: what each gateway process uses of something that is limited for a tenant or key, with
                 the time at which its count lapses; or the token bucket of a rate (usage/)
+    usage:nonce:<hash>  string: a signature with this nonce was accepted; expires
     refused     list: the last connections that gateways refused, newest first; expires (refused_connections.py)
 
 Per call

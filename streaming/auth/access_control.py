@@ -13,9 +13,15 @@ from broker.http.certificates import CertificateError, Certificates
 from broker.http.request_access import Closable, RequestAccess
 from broker.usage.shared_limits import SharedLimits
 from broker.usage.shared_usage import Usage
-from protocol.auth.authenticator import Authenticator, Refusal, too_many_connections
-from protocol.auth.credentials import EVERYTHING, KeyringError, Permit, Scope
+from protocol.auth.authenticator import (
+    STRANGER,
+    Authenticator,
+    Refusal,
+    too_many_connections,
+)
+from protocol.auth.credentials import EVERYTHING, KeyringError, Permit, Scope, SignerKind
 from protocol.auth.request_credentials import RequestCredentials
+from protocol.auth.signatures import nonce_of
 from protocol.auth.web_access import Headers, WebRefusal
 from protocol.operator_error import OperatorError
 
@@ -81,8 +87,12 @@ class AccessController:
         result = await self._requests.authenticate(credentials, wanted, call_id)
         if self.shared is None or isinstance(result, Refusal) or result is EVERYTHING:
             return result
-        wait = await self.shared.connects.take(result.name)
-        return too_many_connections(wait) if wait else result
+        if wait := await self.shared.connects.take(result.name):
+            return too_many_connections(wait)
+        if not result.name.startswith(f"{SignerKind.AUDIOHOOK}:"):
+            return result
+        nonce = f"{result.name}:{nonce_of(dict(credentials.headers))}"
+        return result if await self.shared.nonces.is_new(nonce) else STRANGER
 
     async def run(self) -> None:
         """Check files and connections periodically, and share what is counted, until cancelled."""
