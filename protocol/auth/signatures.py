@@ -118,7 +118,8 @@ def check_audiohook(request: Signed, secret: str, now: float) -> str:
 def nonce_of(headers: Mapping[str, str]) -> str:
     """Return the nonce of a request whose signature `check_audiohook` has accepted."""
     said = _PARAMETER.findall(headers.get("signature-input", ""))
-    return {name: text or number for name, text, number in said}.get("nonce", "")
+    parameters: dict[str, str] = {name: text or number for name, text, number in said}
+    return parameters.get("nonce", "")
 
 
 def _check_parameters(
