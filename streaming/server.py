@@ -93,7 +93,9 @@ class Gateway:
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
         self._sessions = OpenSessions()
-        self._streams = GroupStreams(self._calls, self._sessions, group, settings.hold_seconds)
+        self._streams = GroupStreams(
+            self._calls, self._sessions, group, settings.hold_seconds, self._meter
+        )
         self._watch = CallWatch(redis, self._calls, settings.lost_seconds)
         self._admission = Admission(
             self._access,

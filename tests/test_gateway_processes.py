@@ -1,7 +1,12 @@
 """One gateway of two processes, with real processes and a real Valkey."""
 
+import asyncio
+import base64
+import itertools
+import json
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,6 +24,7 @@ from websockets.exceptions import InvalidStatus
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
+from streaming.session.group_streams import home_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_REUSEPORT spreads on Linux")
 
@@ -31,6 +37,7 @@ SPEECH = np.concatenate(
 AUDIO = encode(SPEECH, Encoding.MULAW)
 HALF = len(AUDIO) // 2
 
+FORWARDED = "trunkline_forwarded_streams_total"
 LOST = 120
 """Seconds after which a test gives up: nothing waits for them to pass."""
 
@@ -188,3 +195,55 @@ async def test_limits_of_a_tenant_count_over_all_processes_and_a_wrong_key_costs
 
     assert (wrong, used_by_wrong_keys) == ({401}, [])
     assert (full, other, listeners, again) == ({429}, 101, {429}, 101)
+
+
+def tracks(call_id: str, track: str) -> str:
+    """The start of a Twilio stream with one party of a call."""
+    said = {"call_id": call_id, "join": "customer-agent"}
+    audio = {"encoding": "audio/x-mulaw", "sampleRate": 8_000, "channels": 1}
+    body = {"callSid": f"CA-{track}", "tracks": [track], "mediaFormat": audio}
+    return json.dumps({"event": "start", "start": body | {"customParameters": said}})
+
+
+def media(audio: bytes, track: str, start: int) -> str:
+    payload = base64.b64encode(audio).decode()
+    said = {"track": track, "timestamp": str(start // 8), "payload": payload}
+    return json.dumps({"event": "media", "media": said})
+
+
+async def party(url: str, call_id: str, track: str) -> None:
+    """Play one party of a call as a stream of its own."""
+    async with connect(f"{url}/twilio", compression=None) as socket:
+        await socket.send(tracks(call_id, track))
+        for start in range(0, len(AUDIO), 160):
+            await asyncio.sleep(0.001)
+            await socket.send(media(AUDIO[start : start + 160], track, start))
+        await socket.send('{"event":"stop"}')
+        await socket.wait_closed()
+
+
+def names_at(home: int) -> Iterator[str]:
+    """Call ids of joined calls that this process has."""
+    return (name for number in itertools.count() if home_of(name := f"c{number}", 2) == home)
+
+
+@pytest.mark.timeout(LOST)
+async def test_streams_of_a_call_that_reach_different_processes_are_one_call(
+    valkey: ValkeyServer, redis: Redis
+) -> None:
+    names = [names_at(home) for home in (0, 1)]
+    async with gateway_group(valkey) as group, working(redis, LengthTeller()):
+        ids: list[str] = []
+        while not ids or not sum((await group.by_process(FORWARDED)).values()):
+            ids += [next(one) for one in names]
+            parties = itertools.product(ids[-2:], ("inbound", "outbound"))
+            await asyncio.gather(*(party(group.url, *one) for one in parties))
+        logs = [await whole_log(group.url, one) for one in ids]
+        begun = await group.by_process("trunkline_calls_total", how="begun")
+
+    for log in logs:
+        assert log.events[0]["roles"] == ["customer", "agent"]
+        assert {one["role"] for one in log.of("segment.final")} == {"customer", "agent"}
+        assert log.events[-1]["reason"] == "completed"
+    assert sum(begun.values()) == len(ids)
+    assert begun == dict.fromkeys("01", len(ids) / 2)
