@@ -104,7 +104,8 @@ class SharedUsage:
         """Learn what the other processes use now.  Keeps what was known if Redis does not answer."""
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with TimeLimit(_ANSWER_SECONDS):
-                await asyncio.gather(*(self._publish(one, _NO_LIMIT) for one in usages))
+                for one in usages:
+                    await self._publish(one, _NO_LIMIT)
 
     async def run(self) -> None:
         """Record changed counts at once, and renew all others every two seconds, until cancelled."""
