@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import signal
@@ -20,7 +21,7 @@ from support.gateways import working
 from support.pipeline import Listener, calling, stream
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -219,7 +220,8 @@ async def party(url: str, call_id: str, track: str) -> None:
             await asyncio.sleep(0.001)
             await socket.send(media(AUDIO[start : start + 160], track, start))
         await socket.send('{"event":"stop"}')
-        await socket.wait_closed()
+        with contextlib.suppress(ConnectionClosedOK):
+            await socket.recv()
 
 
 def names_at(home: int) -> Iterator[str]:
@@ -247,3 +249,44 @@ async def test_streams_of_a_call_that_reach_different_processes_are_one_call(
         assert log.events[-1]["reason"] == "completed"
     assert sum(begun.values()) == len(ids)
     assert begun == dict.fromkeys("01", len(ids) / 2)
+
+
+async def come_back(url: str, call_id: str, track: str) -> None:
+    """Play a party; while its call cannot be had, connect again as bridges do."""
+    while True:
+        try:
+            await party(url, call_id, track)
+        except ConnectionClosedError:
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
+@pytest.mark.timeout(LOST)
+async def test_a_stream_whose_call_was_in_a_killed_process_comes_back_to_its_call(
+    valkey: ValkeyServer, redis: Redis
+) -> None:
+    call_id = next(names_at(0))
+    async with (
+        gateway_group(valkey, TRUNKLINE_GATEWAY_RESUME_SECONDS="6") as group,
+        working(redis, LengthTeller()),
+    ):
+        begun = asyncio.ensure_future(first_event(group.url, call_id))
+        async with connect(f"{group.url}/twilio", compression=None) as socket:
+            await socket.send(tracks(call_id, "inbound"))
+            await begun
+            group.kill("0")
+            await socket.wait_closed()
+        await come_back(group.url, call_id, "inbound")
+        log = await whole_log(group.url, call_id)
+
+    assert socket.close_code in (1006, 1012), "the connection was lost, or its call was"
+    assert len(log.of("call.started")) == 1
+    assert log.events[-1]["reason"] == "completed"
+    assert log.of("segment.final")
+
+
+async def first_event(url: str, call_id: str) -> None:
+    """Wait until a call has begun."""
+    async with connect(f"{url}/v1/calls/{call_id}/events") as socket:
+        await socket.recv()
