@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# On all cores, which pip cannot do.  A file for another version of Python is no fault: some packages have such files.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x transformers/models/
 WHISPER := $(VENV)/whisper-base
 ASTERISK := $(VENV)/asterisk
 CHROMIUM := $(VENV)/chromium
 CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install clients demo up test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,7 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "Trunkline needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[granite,whisper]' --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[granite,whisper]' --group dev
+	@$(COMPILE) $(VENV)/lib || true
 	@touch $@
 
 demo: install  ## play a call through the whole pipeline and show its captions
@@ -31,14 +34,27 @@ up: install  ## run gateway, worker, recorder and an embedded Valkey
 	$(BIN)/trunkline up
 
 # With `make asterisk` before it, the calls through Asterisk are among them; they take a minute alone, of mere waiting.
-PYTEST := TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
-	TRUNKLINE_TEST_CHROMIUM=$(wildcard $(CHROMIUM)/version) $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+# Tests start our programs often: compiled files save each start half a second, so they are written here, even where
+# PYTHONDONTWRITEBYTECODE is set.
+PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_TEST_ASTERISK=$(wildcard $(ASTERISK)/version) \
+	TRUNKLINE_TEST_CHROMIUM=$(wildcard $(CHROMIUM)/version) $(BIN)/python -m pytest
+# More processes than cores, because many tests wait for real time.
+PARALLEL := --numprocesses 4 --dist worksteal
 
-test: install clients $(WHISPER)/model.bin  ## run the tests
-	$(PYTEST)
+# Only the tests of Granite need torch and transformers, which take six seconds to import: one process runs them all.
+GRANITE := tests/workers/engines/granite
+
+test:  ## run the tests
+	$(MAKE) --jobs 2 test-granite test-others
+
+test-granite: install clients $(WHISPER)/model.bin
+	$(PYTEST) $(GRANITE)
+
+test-others: install clients $(WHISPER)/model.bin
+	$(PYTEST) $(PARALLEL) --ignore $(GRANITE)
 
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
-	$(PYTEST) --cov --cov-report=term:skip-covered
+	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered
 
 # Folders of pure code and of small servers, without engines; not the files whose tests wait for real time or start
 # processes. Under 90 seconds on two cores.
@@ -79,8 +95,11 @@ browser-test: chromium  ## test the web pages in Chromium
 screenshots: chromium  ## make the pictures of the web pages in docs/pictures anew
 	$(BIN)/python docs/pictures/make_screenshots.py $(CHROMIUM)
 
-check: lint types contracts asterisk chromium  ## what CI runs
-	$(MAKE) test
+# What is fetched is fetched together, and mypy, which takes one core for a minute, runs beside the tests, which wait
+# for real time now and then.
+check:  ## what CI runs
+	$(MAKE) --jobs 3 asterisk chromium clients $(WHISPER)/model.bin
+	$(MAKE) --jobs 3 lint types contracts test-granite test-others
 
 format: install  ## put the code into shape
 	$(BIN)/ruff format .

@@ -7,7 +7,8 @@ a bridge that reconnects. The third uses a bridge that cannot: what it sent whil
 log.
 
 Meanwhile the test kills gateways, workers, the recorder and Valkey with SIGKILL; stops workers for longer than
-their lease and continues them; stops gateways (alone, and together with all workers) for less than
+their lease and continues them; takes the memory of workers and breaks the weights that they load (`--memory`,
+`--model-file`); stops gateways (alone, and together with all workers) for less than
 `lost_seconds`; keeps the recorder away for more than a minute; loads the CPU; and sends segments that kill the
 worker that reads them (poison). At the end every segment must have exactly one terminal event, the log and every
 column of the store must agree, the text must match the digits spoken in that span, and only poison may have
@@ -68,6 +69,7 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> ChaosRe
             busy=plan.busy,
             lost_seconds=plan.lost_seconds,
             engines=plan.engines,
+            model=_model(Path(name)) if plan.model_file else None,
         )
         async with running(it):
             bridges = [_bridge(one, it.urls, plan.pace, dice) for one in scripts]
@@ -93,6 +95,13 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> ChaosRe
                 )
             finally:
                 store.close()
+
+
+def _model(folder: Path) -> Path:
+    """Write the tiny Granite."""
+    from bench.random_granite import TINY, save  # noqa: PLC0415 - seconds to import, for this fault only
+
+    return save(TINY, folder / "model")
 
 
 def _bridge(said: CallScript, urls: list[str], pace: float, dice: random.Random) -> Bridge:
@@ -169,6 +178,10 @@ def main() -> int:
         default="reader",
         help="of the workers, in turn: reader, granite, vllm; without poison",
     )
+    parser.add_argument("--memory", action="store_true", help="workers run out of memory too")
+    parser.add_argument(
+        "--model-file", action="store_true", help="the weights of Granite workers break too"
+    )
     options = parser.parse_args()
     print(recipe())
     calls = options.calls or fitting_calls(options.pace)
@@ -184,6 +197,8 @@ def main() -> int:
             only_frozen=options.only_frozen,
             keep=options.keep,
             engines=tuple(options.engines.split(",")),
+            memory=options.memory,
+            model_file=options.model_file,
         )
         print(f"\nseed {seed}, {calls} calls", flush=True)
         scripts = scripts_of(calls, options.segments // calls, options.poison, seed)

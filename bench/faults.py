@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.bridge import Bridge
 from bench.one_way import OneWayBridge
+from bench.resource_faults import break_model, take_memory
 from bench.rig import LEASE_MS, LOST_SECONDS, Rig, RigProcess, listens, valkey_answers
 from broker.connections.connection import connect
 from broker.redis_keys import CallKeys, Partition
@@ -46,6 +47,12 @@ class FaultPlan:
     engines: tuple[str, ...] = ("reader",)
     """Engines of the workers, in turn."""
 
+    memory: bool = False
+    """Whether workers run out of memory."""
+
+    model_file: bool = False
+    """Whether the weights of the Granite workers break."""
+
     @property
     def frozen_seconds(self) -> float:
         """Seconds for which a gateway may be stopped without losing its calls."""
@@ -80,6 +87,10 @@ class Chaos:
             self._faults.append((1, "recorder away", self._send_recorder_away))
         if plan.busy:
             self._faults.append((2, "busy loops beside", self._be_busy))
+        if plan.memory:
+            self._faults.append((4, "worker out of memory", self._take_memory))
+        if plan.model_file:
+            self._faults.append((2, "weights broken under the workers", self._break_model))
         if plan.only_frozen:
             self._faults = [self._faults[8]]
 
@@ -87,6 +98,8 @@ class Chaos:
         """Cause one fault after the other, until cancelled."""
         if self._plan.only_frozen:
             await self._start_busy()
+        while not all(worker.is_ready for worker in self._rig.workers):  # noqa: ASYNC110  # processes
+            await asyncio.sleep(0.1)
         try:
             while True:
                 await asyncio.sleep(self._dice.uniform(0.1, 1.0))
@@ -145,15 +158,28 @@ class Chaos:
         """Wait until every bridge has a connection again, and calls whose bridge cannot reconnect have ended."""
         await asyncio.gather(*(bridge.connected() for bridge in self._bridges))
 
+    def _worker(self) -> RigProcess:
+        """A worker that is ready; in one of eight cases any, so that some meet their fault while they start."""
+        ready = [one for one in self._rig.workers if one.is_ready]
+        return self._dice.choice(
+            self._rig.workers if self._dice.random() < 1 / 8 or not ready else ready
+        )
+
     async def _kill_worker(self) -> None:
-        worker = self._dice.choice(self._rig.workers)
+        worker = self._worker()
         await worker.kill()  # and `keep_workers` restarts it
 
     async def _stop_worker(self) -> None:
-        worker = self._dice.choice(self._rig.workers)
+        worker = self._worker()
         worker.signal(signal.SIGSTOP)
         await asyncio.sleep(1.5 * LEASE_MS / 1_000)
         worker.signal(signal.SIGCONT)
+
+    async def _take_memory(self) -> None:
+        await take_memory(self._worker(), self._dice)
+
+    async def _break_model(self) -> None:
+        await break_model(self._rig, self._dice)
 
     async def _kill_gateway(self) -> None:
         number = self._dice.randrange(len(self._rig.gateways))
@@ -176,7 +202,7 @@ class Chaos:
         await asyncio.sleep(_SETTLING)
 
     async def _drain_worker(self) -> None:
-        await self._dice.choice(self._rig.workers).stop()  # and `keep_workers` restarts it
+        await self._worker().stop()  # and `keep_workers` restarts it
 
     async def _kill_recorder(self) -> None:
         await self._rig.recorder.kill()

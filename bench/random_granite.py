@@ -1,5 +1,7 @@
 """A Granite model with random weights, at true size or tiny; it is as fast as one with trained weights."""
 
+# ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
+
 import json
 import tempfile
 from dataclasses import dataclass
@@ -85,6 +87,19 @@ def text_length(samples: int) -> int:
 
 def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
     """A model with random weights of `sizes`, in the data type that the engine uses on `device`."""
+    model = prepared(_model(sizes, device), device)
+    return Bench(model, take_apart(model, tokens_of(sizes["text"]["vocab_size"])))
+
+
+def save(sizes: dict[str, dict[str, Any]], folder: Path) -> Path:
+    """Write a model with random weights of `sizes` into `folder`, as one file in fp32.  Returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _model(sizes, torch.device("cpu")).save_pretrained(folder)
+    write_tokenizer(sizes["text"]["vocab_size"], folder / "tokenizer.json")
+    return folder
+
+
+def _model(sizes: dict[str, dict[str, Any]], device: torch.device) -> Any:
     text = GraniteConfig(**sizes["text"], bos_token_id=1, eos_token_id=1, pad_token_id=0)
     config = GraniteSpeechConfig(
         text_config=text, encoder_config=GraniteSpeechEncoderConfig(**sizes["encoder"]),
@@ -99,12 +114,19 @@ def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
     modules_of(model).acoustic.encoder.out.bias.data[
         0
     ] = -1e4  # never blank: the noise must count as speech here
-    model = prepared(model, device)
-    return Bench(model, take_apart(model, tokens_of(text.vocab_size)))
+    return model
 
 
 def tokens_of(size: int) -> Tokens:
     """A tokenizer of `size` invented words, so that texts have words to align."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        write_tokenizer(size, path)
+        return Tokens.read(path)
+
+
+def write_tokenizer(size: int, path: Path) -> None:
+    """Write the tokenizer of `size` invented words."""
     dice = np.random.default_rng(0)
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     signs = [chr(byte) for byte in plain]
@@ -130,7 +152,4 @@ def tokens_of(size: int) -> Tokens:
         "version": "1.0", "added_tokens": special, "pre_tokenizer": byte_level, "decoder": byte_level,
         "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        path.write_text(json.dumps(document), "utf-8")
-        return Tokens.read(path)
+    path.write_text(json.dumps(document), "utf-8")

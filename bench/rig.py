@@ -44,10 +44,20 @@ class RigProcess:
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
     running: asyncio.subprocess.Process | None = None
+    _before: int = 0
+    """Bytes in the log before the last start."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has logged that it is ready since its last start."""
+        with self.log.open("rb") as log:
+            log.seek(self._before)
+            return b'"event": "ready"' in log.read()
 
     async def start(self) -> None:
         """Start the process; its output is appended to its log file."""
         with self.log.open("ab") as log:
+            self._before = log.tell()
             self.running = await asyncio.create_subprocess_exec(
                 *self.command,
                 env=os.environ | self.environment,
@@ -90,6 +100,8 @@ class Rig:
 
     lost_seconds: float = LOST_SECONDS
     faults: Counter[str] = field(default_factory=Counter)
+    model: Path | None = None
+    """Folder of the model that the Granite workers load."""
 
     @property
     def redis_url(self) -> str:
@@ -121,9 +133,16 @@ class Rig:
         while True:
             for worker in self.workers:
                 if worker.running and worker.running.returncode is not None:
-                    self.faults["worker killed by poison"] += worker.running.returncode == 139
+                    self._count_death(worker.running.returncode)
                     await worker.start()
             await asyncio.sleep(0.2)
+
+    def _count_death(self, status: int) -> None:
+        """Count the deaths that no signal of a fault explains."""
+        if status == 139:
+            self.faults["worker killed by poison"] += 1
+        elif status not in (0, -signal.SIGKILL, -signal.SIGTERM):
+            self.faults[f"worker ended with status {status}"] += 1
 
 
 def rig(
@@ -135,6 +154,7 @@ def rig(
     busy: int = 0,
     lost_seconds: float = LOST_SECONDS,
     engines: Sequence[str] = ("reader",),
+    model: Path | None = None,
 ) -> Rig:
     """
     Define a gateway for each port, a worker for each of `languages`, a recorder, `busy` load processes and a
@@ -186,6 +206,7 @@ def rig(
                 language,
                 "--engine",
                 engines[number % len(engines)],
+                *(("--model", str(model)) if model else ()),
             )
             for number, language in enumerate(languages)
         ],
@@ -193,6 +214,7 @@ def rig(
         ports,
         [RigProcess(f"busy-{n}", list(_BUSY), folder / f"busy-{n}.log") for n in range(busy)],
         lost_seconds,
+        model=model,
     )
 
 

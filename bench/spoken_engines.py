@@ -64,15 +64,15 @@ class Reading:
         return heard if self._reader is None else self._reader.transcribe([utterance])[0]
 
 
-def engine_of(name: str, language: str) -> Engine:
-    """The engine `name` of ENGINES for one language."""
+def engine_of(name: str, language: str, model: Path | None = None) -> Engine:
+    """The engine `name` of ENGINES for one language; `model`: the folder of the tiny Granite, if it is loaded."""
     reader = Reader(language)
     match name:
         case "granite":
             can = replace(
                 reader.capabilities, name="granite-tiny", max_batch=4, max_seconds=_SECONDS
             )
-            return Reading(_granite(), can, reader)
+            return Reading(_granite(model), can, reader)
         case "vllm":
             can = replace(reader.capabilities, name="vllm-fake", max_batch=4, word_times=None)
             return Reading(_vllm(language), can, None)
@@ -80,12 +80,22 @@ def engine_of(name: str, language: str) -> Engine:
             return reader
 
 
-def _granite() -> ContinuousEngine:
+def _granite(folder: Path | None) -> ContinuousEngine:
+    """The tiny model: from a folder as a worker loads it, or without files."""
     import torch  # noqa: PLC0415 - seconds to import, and only for this engine
 
+    torch.set_num_threads(1)
+    if folder is not None:
+        from workers.engines.granite.loading import load  # noqa: PLC0415
+        from workers.engines.granite.settings import Drafts, GraniteSettings  # noqa: PLC0415
+
+        return load(
+            GraniteSettings(
+                model=str(folder), max_batch=4, max_seconds=_SECONDS, drafts=Drafts.NEVER
+            )
+        )
     from bench.random_granite import TINY, build  # noqa: PLC0415
 
-    torch.set_num_threads(1)
     bench = build(TINY, torch.device("cpu"))
     return bench.engine(bench.decoder_factory(4, _SECONDS, graphs=False), _SECONDS)
 

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import structlog
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.spoken import WORDS
@@ -16,14 +18,18 @@ from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
 from workers.worker import Worker
 
+logger = structlog.get_logger()
 
-async def work(url: str, lease_ms: int, language: str, engine: str) -> None:
+
+async def work(url: str, lease_ms: int, language: str, engine: str, model: Path | None) -> None:
     """Until told to stop."""
     redis = connect(RedisSettings(url=url))
     partitions = [Partition(0)]
     queue = WorkQueue(redis, partitions, consumer_name())
     settings = WorkerSettings(lease_ms=lease_ms)
-    worker = Worker(queue, partitions, engine_of(engine, language), settings)
+    loaded = engine_of(engine, language, model)
+    logger.info("ready", engine=loaded.capabilities.name)
+    worker = Worker(queue, partitions, loaded, settings)
     try:
         await until_told_to_stop(worker.run())
     finally:
@@ -36,6 +42,7 @@ if __name__ == "__main__":
     parser.add_argument("--lease-ms", type=int, default=2_000)
     parser.add_argument("--language", default="en", choices=WORDS)
     parser.add_argument("--engine", default="reader", choices=ENGINES)
+    parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     log_as_json("worker")
-    run_loop(work(options.url, options.lease_ms, options.language, options.engine))
+    run_loop(work(options.url, options.lease_ms, options.language, options.engine, options.model))

@@ -11,7 +11,7 @@ from protocol.scheduling.fleet import Fleet, QueueDepth
 from protocol.scheduling.jobs import task_of
 from protocol.scheduling.worker_capacity import CapacityError, WorkerCapacity, decode_capacity
 
-from .redis_keys import Partition, parse_entry_id
+from .redis_keys import Partition, names_in, parse_entry_id
 from .redis_scripts.scripts import PROBE
 
 EntryId = tuple[int, int]
@@ -27,13 +27,13 @@ async def server_time(redis: Redis) -> float:
 async def orphaned(redis: Redis, partition: Partition, since: float, most: int) -> list[str]:
     """Ids of at most `most` calls without a heartbeat after `since` (seconds, clock of Redis)."""
     found: Any = await redis.zrangebyscore(partition.calls, "-inf", since, start=0, num=most)
-    return [call_id.decode() for call_id in found]
+    return names_in(found)
 
 
 async def fleet(redis: Redis, partition: Partition, now: float) -> Fleet:
     """The workers of a partition and the jobs that wait for them. `now`: seconds by the clock of Redis."""
     names: Any = await redis.smembers(partition.job_streams)
-    tasks = {task: name.decode() for name in names if (task := task_of(name.decode()))}
+    tasks = {task: name for name in names_in(names) if (task := task_of(name))}
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hvals(partition.workers)
         for job_stream in (None, *tasks.values()):

@@ -41,8 +41,9 @@ Per call
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
-    state       hash: `waiting` (a partial is requested), `revision`, `published`, `hypothesis`, `queued` (the
-                job of the final), `entry` (its id in the job stream), `tried` (how often an engine received it)
+    state       hash: `waiting` (1 while a request for a partial waits), `revision`, `published`, `hypothesis`,
+                `queued` (the job of the final), `entry` (its id in the job stream), `tried` (how often an engine
+                received it)
 
 Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent
@@ -54,6 +55,7 @@ Per announced call
     announced   string: the announcement of the site, under the UUID of the future call; kept for some minutes
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 from zlib import crc32
@@ -253,3 +255,8 @@ def announced(uuid: UUID) -> str:
 def usage_key(what: str, whose: str) -> str:
     """Key of what all gateways use of something that is limited for a tenant or key; belongs to no partition."""
     return f"trunkline:usage:{what}:{whose}"
+
+
+def names_in(found: Iterable[bytes]) -> list[str]:
+    """Decode the members of a set.  One that is not UTF-8, which no part writes, hides none of the others."""
+    return [name.decode(errors="replace") for name in found]

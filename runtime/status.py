@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
@@ -23,6 +24,8 @@ from protocol.operator_error import OperatorError
 
 from .health import Health, ProbeResponse, answer
 from .metrics import LoopMeter, QueueMeter
+
+logger = structlog.get_logger()
 
 Probe = Callable[[str], Awaitable[ProbeResponse]]
 """Returns the response for a path."""
@@ -140,6 +143,9 @@ async def _watch(redis: Redis, health: Health, meter: QueueMeter) -> None:
             await meter.poll(redis)
             health.redis(answers=True)
         except (RedisError, OSError):
+            health.redis(answers=False)
+        except Exception as exc:  # noqa: BLE001  # readiness must not keep an old value
+            logger.error("health_not_measured", error=type(exc).__name__)
             health.redis(answers=False)
         await asyncio.sleep(_HEARTBEAT_SECONDS)
 

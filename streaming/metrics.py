@@ -15,6 +15,7 @@ from protocol.events import (
     SegmentDropped,
     SegmentFailed,
     TranscriptEvent,
+    Withheld,
 )
 
 _LATENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
@@ -124,6 +125,12 @@ class GatewayMeter:
             ["bucket"],
             registry=registry,
         )
+        self._withheld = Counter(
+            "trunkline_withheld_seconds",
+            "Segments without words, by the reason for which the words were withheld",
+            ["reason"],
+            registry=registry,
+        )
         self._bytes = Counter(
             "trunkline_audio_bytes", "Audio received, as 16-bit samples", registry=registry
         )
@@ -218,6 +225,7 @@ class GatewayMeter:
             case Final():
                 self._segments.labels("final").inc()
                 _observe(self._finals, delay)
+                self._withhold(event)
             case SegmentFailed():
                 self._segments.labels("failed").inc()
             case SegmentDropped():
@@ -229,6 +237,13 @@ class GatewayMeter:
                     self._settle(totals)
             case _:
                 pass
+
+    def _withhold(self, final: Final) -> None:
+        if final.is_withheld:
+            for reason in Withheld:
+                if reason.flag in final.flags:
+                    seconds = to_seconds(final.span.end - final.span.start)
+                    self._withheld.labels(reason.value).inc(seconds)
 
     def _settle(self, totals: ChannelTotals) -> None:
         for bucket, samples in asdict(totals).items():

@@ -55,6 +55,11 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
     max_segment_ms: int = Field(
         12_000, ge=2_000, le=14_000, description="a longer segment is cut at its quietest moment"
     )
+    keep_background: bool = Field(
+        False,  # noqa: FBT003  # the default of a field
+        description="transcribe background speech and crosstalk too; their finals have the flag background or"
+        " crosstalk. Otherwise their words are left out",
+    )
     partial_every_ms: int = Field(
         500, ge=100, description="interval at which a partial of an open segment is requested"
     )

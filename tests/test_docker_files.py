@@ -1,5 +1,6 @@
 """The files in docker/, checked by hadolint, Docker Compose and our own rules."""
 
+import base64
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from support.dockerfile import Stage, exported, stages
 from cli.configuration import Configuration, ConfigurationError
 from cli.sections import SECTIONS
 from runtime.local_stack import server_binary
+from streaming.settings import GatewaySettings
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
@@ -53,7 +55,8 @@ def compose(profile: str, **shell: str) -> dict[str, Any]:
 
 
 def services() -> list[tuple[str, dict[str, Any]]]:
-    return list((compose("cpu")["services"] | compose("gpu")["services"]).items())
+    profiles = ("cpu", "gpu", "analyser")
+    return [one for name in profiles for one in compose(name)["services"].items()]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -134,6 +137,26 @@ def test_compose_sets_only_settings_that_exist() -> None:
             configuration.section(section, settings)
 
 
+def test_audio_is_kept_with_a_key_file_by_all_who_need_it(tmp_path: Path) -> None:
+    key = tmp_path / "audio.key"
+    key.write_bytes(base64.b64encode(bytes(range(32))))
+    shell = {"TRUNKLINE_KEEP_AUDIO": "*", "TRUNKLINE_AUDIO_KEY_FILE": str(key)}
+    services = compose("cpu", **shell)["services"]
+
+    for name in ("gateway", "recorder", "api"):
+        configuration = Configuration(SECTIONS)
+        configuration.read_environment(services[name]["environment"])
+        gateway = configuration.section("gateway", GatewaySettings)
+        kept = (gateway.keep_audio, str(gateway.audio_folder), str(gateway.audio_key_file))
+        assert kept == ("*", "/audio", str(key))
+
+
+def test_webhooks_reach_the_outside() -> None:
+    for name, service in services():
+        if name in ("recorder", "analyser"):
+            assert "outside" in service["networks"], name
+
+
 @pytest.mark.parametrize(("keys", "starts"), [("", False), ("/keys/keys.json", True)])
 def test_a_gateway_that_is_opened_to_others_takes_keys(keys: str, starts: bool) -> None:
     opened = compose("cpu", TRUNKLINE_LISTEN="0.0.0.0", TRUNKLINE_KEYS_FILE=keys)
@@ -178,26 +201,26 @@ def test_the_queue_is_reached_from_inside_only() -> None:
     assert set(compose("cpu")["services"]["valkey"]["networks"]) == {"queue"}
 
 
-def test_only_transcripts_weights_and_keys_are_kept() -> None:
+def test_only_transcripts_weights_keys_and_audio_are_kept() -> None:
     kept = {
         name: [(mount["source"], mount["target"]) for mount in service["volumes"]]
         for name, service in services()
         if "volumes" in service
     }
 
-    weights = [("weights", "/weights")]
+    weights, keys, audio = [("weights", "/weights")], ("keys", "/keys"), ("audio", "/audio")
+    transcripts = ("transcripts", "/var/lib/trunkline")
     assert kept == {
-        "gateway": [("keys", "/keys")],
-        "recorder": [("transcripts", "/var/lib/trunkline")],
-        "api": [("transcripts", "/var/lib/trunkline"), ("keys", "/keys")],
+        "gateway": [keys, audio],
+        "recorder": [transcripts, keys, audio],
+        "api": [transcripts, keys, audio],
+        "analyser": [transcripts, keys],
         "worker": weights,
         "worker-gpu": weights,
     }
 
 
 def test_a_gateway_is_given_the_time_that_it_waits_for_last_words() -> None:
-    from streaming.settings import GatewaySettings
-
     grace = compose("cpu")["services"]["gateway"]["stop_grace_period"]
 
     assert grace == "1m15s"

@@ -13,18 +13,20 @@ import platform
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.dockerfile import exported, stages
+from support.ports import free_port
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parent.parent
 STAGES = stages((ROOT / "docker" / "Dockerfile").read_text())
@@ -135,28 +137,23 @@ class ImageProcess:
 
     def ask(self, path: str, port: int | None = None) -> str:
         url = f"http://127.0.0.1:{port or self.status_port}{path}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             text: str = answer.read().decode()
             return text
 
     def wait_until_ready(self) -> None:
-        while True:
+        def is_ready() -> bool:
             assert self.process.poll() is None, "it ended before it was ready"
             with contextlib.suppress(OSError):
-                self.ask("/readyz")
-                return
+                return bool(self.ask("/readyz"))
+            return False
+
+        wait_until(is_ready)
 
     def stop(self) -> int:
         """As `docker stop` does."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
@@ -190,7 +187,16 @@ def running(
         yield ImageProcess(process, [str(binaries / check[0]), *check[1:]], status_port, port)
     finally:
         process.terminate()  # an init forwards the signal; killed, it would leave its child processes running
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
+
+
+def refusal(part: ImageProcess) -> str:
+    """Why a part is not ready; empty if it is."""
+    try:
+        part.ask("/readyz")
+    except urllib.error.HTTPError as refused:
+        return refused.read().decode()
+    return ""
 
 
 def trunkline(*arguments: str) -> str:
@@ -249,14 +255,8 @@ def test_a_gateway_whose_redis_dies_is_healthy_and_not_ready(
         taking.wait_until_ready()
 
         valkey.kill()
-        while True:
-            try:
-                taking.ask("/readyz")
-            except urllib.error.HTTPError as refused:
-                text = refused.read().decode()
-                break
 
-        assert text == "Redis does not answer\n"
+        assert wait_until(partial(refusal, taking)) == "Redis does not answer\n"
         assert taking.healthy()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from redis.asyncio import Redis
 from support.pipeline import Listener, calling, pipeline, stream
+from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 
 from cli.recording import read_recording
@@ -142,7 +143,7 @@ async def test_cutting_a_call_into_segments_costs_no_words(
         async with calling(it.url, partials=False) as (bridge, heard):
             await stream(bridge, encode(audio, Encoding.MULAW), frame=1_600, pace=40)
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(PATIENCE):
                 await heard.until("call.ended")
 
     alone = sum((errors_alone(moonshine, entry) for entry in MANIFEST), WordErrors())

@@ -12,10 +12,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 from support.api import running_api
-from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
+from support.ports import free_port
 from support.snippets import snippet
+from support.waiting import PATIENCE
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -32,7 +33,6 @@ PAGE = "docs/integrations.md"
 TEXT = (ROOT / PAGE).read_text()
 BLOCKS = re.findall(r"^```(sh|json|toml)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 SHELL = [text for kind, text in BLOCKS if kind == "sh"]
-PATIENCE = 120
 
 
 @asynccontextmanager

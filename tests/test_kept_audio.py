@@ -1,6 +1,5 @@
 """Audio of calls is kept: by policy only, without pauses, over the kill of a gateway.  Real sockets and files."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from support.pipeline import calling, pipeline, stream
 from support.spoken_calls import AUDIO
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import until
 
 from broker.call_commands import send_command
 from broker.redis_keys import CallKeys
@@ -134,6 +134,8 @@ async def _until_checkpoint(redis: Redis) -> None:
     """Wait until the checkpoint is in Redis: the bridge then continues behind the start."""
     keys = CallKeys.of("c1", 1)
     before = await redis.hget(keys.meta, "checkpoint")
-    async with asyncio.timeout(60):
-        while await redis.hget(keys.meta, "checkpoint") == before:
-            pass
+
+    async def is_written() -> bool:
+        return bool(await redis.hget(keys.meta, "checkpoint") != before)
+
+    await until(is_written)

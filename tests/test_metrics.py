@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
 from support.stored import stored_call
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -41,7 +42,7 @@ AUDIO = np.concatenate([part for path in PROMPTS for part in (read_recording(pat
 async def get(url: str) -> tuple[int, str]:
     def ask() -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(url.replace("ws:", "http:"), timeout=60) as answer:
+            with urllib.request.urlopen(url.replace("ws:", "http:"), timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()

@@ -9,10 +9,12 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 from support.answers import entries_of
-from support.endpoints import free_port, sent_events
+from support.endpoints import sent_events
 from support.engines import LengthTeller
 from support.newer_events import of_next_version, of_unknown_type, with_unknown_field
 from support.pipeline import Listener, calling, pipeline
+from support.ports import free_port
+from support.waiting import PATIENCE, until_in_thread
 from websockets.asyncio.client import connect
 
 from broker.redis_keys import CallKeys, Partition
@@ -149,10 +151,8 @@ async def _read(url: str) -> list[str]:
 
 async def quarantined(store: Store) -> list[bytes]:
     """The bytes of the entries that the recorder could not read, when there are as many as expected."""
-    async with asyncio.timeout(60):
-        while len(found := await asyncio.to_thread(store.quarantined)) < 2:
-            pass
-    return [one.arrival.payload for one in found]
+    await until_in_thread(lambda: len(store.quarantined()) >= 2)
+    return [one.arrival.payload for one in store.quarantined()]
 
 
 async def test_unreadable_events_end_no_bridge_no_listener_and_no_recorder(
@@ -161,7 +161,7 @@ async def test_unreadable_events_end_no_bridge_no_listener_and_no_recorder(
     settings = GatewaySettings(http_port=free_port(), drain_seconds=0)
     async with (
         capturing() as lines,
-        asyncio.timeout(120),
+        asyncio.timeout(PATIENCE),
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it,
         calling(it.url, call_id="c1", channels=["mixed"]) as (bridge, heard),
         listening(it.url, f"http://127.0.0.1:{settings.http_port}") as (listener, reading),

@@ -12,6 +12,7 @@ from support.engines import LengthTeller
 from support.pipeline import Listener, calling, pipeline, reset, stream
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -104,7 +105,7 @@ async def test_redis_killed_with_all_it_knew_costs_no_final(
             valkey.start()
             await sending
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 ended = await heard.until("call.ended")
 
     logged = [event["seq"] for event in heard.events if "seq" in event]
@@ -333,7 +334,7 @@ async def test_a_dialect_that_has_the_first_word_says_it_unasked(
     redis: Redis, tmp_path: Path, path: str, first_word: str
 ) -> None:
     async with pipeline(redis, tmp_path, None) as it, connect(it.url + path) as client:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             said = json.loads(await client.recv())
 
     assert said["type"] == first_word

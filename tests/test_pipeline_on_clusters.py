@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from support.engines import LengthTeller
 from support.pipeline import Event, calling, pipeline, stream
 from support.servers import cluster, watched_pair
+from support.waiting import PATIENCE
 
 from broker.connections.connection import UnusableRedisError, check, connect
 from broker.event_log.log_positions import LogPosition, LogPositions
@@ -55,7 +56,7 @@ async def test_calls_are_spread_over_the_nodes_of_a_cluster(
                 last = await heard.until("call.ended")
                 return last["segments"], len(heard.of("segment.final"))
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             counted = await asyncio.gather(*(one(call_id) for call_id in calls))
     partitions = {CallKeys.of(call_id, shares).partition for call_id in calls}
     await redis.aclose()
@@ -111,7 +112,7 @@ async def call_in_which(
         await sending
         await bridge.send('{"type":"stop"}')
         await asyncio.to_thread(mends)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             last = await heard.until("call.ended")
     return [event["segment_id"] for event in heard.of("segment.final")], last
 

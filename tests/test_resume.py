@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import Listener, calling, gateway, pipeline, reset, stream
 from support.stored import stored_call
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from broker.event_log.log_reader import LogReader
@@ -47,7 +48,10 @@ def ended(heard: Listener) -> list[str]:
 async def whole_log(url: str, call_id: str) -> Listener:
     """All events of the call, read by a listener that connects late."""
     reader = Listener()
-    async with asyncio.timeout(60), connect(f"{url}/v1/calls/{call_id}/events?after=0") as socket:
+    async with (
+        asyncio.timeout(PATIENCE),
+        connect(f"{url}/v1/calls/{call_id}/events?after=0") as socket,
+    ):
         await reader.listen(socket)
     return reader
 

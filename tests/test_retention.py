@@ -1,19 +1,18 @@
 """An ended call is kept until it is stored.  Real sockets, and a real Valkey that loses its data."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from support.engines import LengthTeller
 from support.pipeline import Listener, calling, gateway, stream
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import until_it_holds
 
 from broker.redis_keys import Partition
 from cli.recording import read_recording
@@ -100,7 +99,7 @@ async def test_a_call_is_held_until_it_is_stored_however_long_that_takes(
         for _ in range(2):
             valkey.kill()
             valkey.start()
-            await until(lambda: has_entries(redis))
+            await until_it_holds(lambda: has_entries(redis))
 
         assert await stored(redis, store) == told(heard)
 
@@ -108,9 +107,9 @@ async def test_a_call_is_held_until_it_is_stored_however_long_that_takes(
 async def test_a_deleted_outbox_is_filled_again(redis: Redis, store: Store) -> None:
     async with gateway(redis) as url, reading(redis):
         heard = await a_call(url)
-        await until(lambda: has_retired(redis))
+        await until_it_holds(lambda: has_retired(redis))
         await redis.delete(P0.outbox)
-        await until(lambda: has_entries(redis))
+        await until_it_holds(lambda: has_entries(redis))
 
         assert await stored(redis, store) == told(heard)
 
@@ -137,12 +136,3 @@ async def has_entries(redis: Redis) -> bool:
 
 async def has_retired(redis: Redis) -> bool:
     return not await redis.zcard(P0.calls)
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(RedisError, OSError):
-                if await holds():
-                    return
-            await asyncio.sleep(0.05)

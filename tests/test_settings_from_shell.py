@@ -1,11 +1,18 @@
 """Settings exported in a shell, together with the ordinary variables of a shell."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from support.shell import bash
 
+# looked for and not imported, which takes seconds
+with_torch = pytest.mark.skipif(
+    find_spec("torch") is None, reason="the optional extra `granite` is not installed"
+)
 
+
+@with_torch
 @pytest.mark.parametrize(
     ("commands", "complaint"),
     [
@@ -27,7 +34,6 @@ from support.shell import bash
 def test_the_settings_of_granite_come_from_the_environment_and_flags(
     commands: str, complaint: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
     done = bash(commands, tmp_path)
 
     assert complaint in done.stderr
@@ -56,8 +62,8 @@ def test_a_slip_is_answered_with_its_name(commands: str, complaint: str, tmp_pat
     assert "Traceback" not in done.stderr
 
 
+@with_torch
 def test_a_damaged_model_is_refused_in_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
     commands = """
         mkdir model && cd model || exit 9
         echo '{"model_type": "granite_speech"}' > config.json; echo '{}' > tokenizer.json

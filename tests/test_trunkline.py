@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).parent.parent
@@ -151,7 +152,7 @@ def test_a_call_through_the_whole_stack_is_shown_and_stored(
         for dialect in ("native", "twilio")
     }  # fmt: skip
     process.send_signal(signal.SIGINT)
-    status = process.wait(timeout=60)
+    status = process.wait(timeout=PATIENCE)
     shown = trunkline(environment, "show", "by-twilio", "--format", "txt")
     listed = trunkline(environment, "show")
 

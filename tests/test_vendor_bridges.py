@@ -17,6 +17,7 @@ import pytest
 import soxr
 from redis.asyncio import Redis
 from support.pipeline import Listener, pipeline
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from cli.recording import read_recording
@@ -197,7 +198,7 @@ async def test_speech_on_a_vendors_bridge_reaches_listeners_as_text(
     pcm = read_recording(PROMPT).channels[0]
     heard = Listener()
 
-    async with pipeline(redis, tmp_path, moonshine) as it, asyncio.timeout(60):
+    async with pipeline(redis, tmp_path, moonshine) as it, asyncio.timeout(PATIENCE):
         async with connect(f"{it.url}/v1/calls/{CALL}/events") as subscriber:
             listening = asyncio.ensure_future(heard.listen(subscriber))
             async with connect(f"{it.url}{bridge.path}", additional_headers=HEADERS) as calling:

@@ -26,7 +26,7 @@ from .database.removal.deletion import LegalHoldError
 from .database.schema import quarantine
 from .database.webhooks.queueing import queue_batch
 from .database.writes import ConflictError, write
-from .kept_audio.values import KeptAudio, UnfinishedAudio
+from .kept_audio.values import KeptAudio, StaleAudio, UnfinishedAudio
 from .outbox import Arrival, Quarantined, Recorded
 from .pieces import joined
 from .retention import DAY_SECONDS, Retention
@@ -171,14 +171,30 @@ class Store:
         with self._transaction() as connection:
             return audio_rows.unfinished(connection, after, limit)
 
-    def finish_audio(self, call: int, parts: Sequence[str], kept: KeptAudio | None) -> bool:
+    def finish_audio(self, one: UnfinishedAudio, kept: KeptAudio | None) -> bool:
         """
         Store the finished audio of a call, and delete the keys of its parts.  An erasure must follow.
 
         Returns False, and does nothing, if the call has other parts by now.
         """
         with self._transaction() as connection:
-            is_done = audio_rows.finish(connection, call, parts, kept, self._now())
+            is_done = audio_rows.finish(connection, one, kept, self._now())
+            erasure.mark(connection)
+        return is_done
+
+    def stale_audio(self, after: int, limit: int) -> list[StaleAudio]:
+        """Return finished audio of calls of which data was redacted later, numbered above `after`, in order."""
+        with self._transaction() as connection:
+            return audio_rows.stale(connection, after, limit)
+
+    def replace_audio(self, one: StaleAudio, kept: KeptAudio) -> bool:
+        """
+        Store audio in place of a stale one, whose key is deleted.  An erasure must follow.
+
+        Returns False, and does nothing, if the stale one is not stored any more.
+        """
+        with self._transaction() as connection:
+            is_done = audio_rows.replace(connection, one, kept, self._now())
             erasure.mark(connection)
         return is_done
 

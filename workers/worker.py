@@ -12,6 +12,7 @@ from protocol.scheduling.worker_capacity import REPORT_SECONDS, WorkerCapacity
 
 from .engine_adapter import adapter_for
 from .engines.base import Engine, EngineBrokenError
+from .engines.common.memory import is_out_of_memory
 from .executor import BACK_OFF, EngineExecutor
 from .inflight import InflightJobs
 from .job_io import JobIO
@@ -21,8 +22,8 @@ from .names.finder import NameFinder
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
 
-_TAKE_OVER_SECONDS = 0.1
-"""Seconds between two looks for finals whose worker has handed them back or has died."""
+_LOOK_SECONDS = 0.25
+"""Seconds between two looks for new job streams, and for finals whose worker has handed them back or has died."""
 
 _CLAIM_WAIT_MS = 250
 """
@@ -33,6 +34,9 @@ that the client's timeouts allow.
 """
 
 _LONGEST_CLAIM_WAIT_MS = 1_000
+
+_BUSY_CLAIM_WAIT_MS = 20
+"""How long a claim waits while no partials are claimed: shorter than the engine takes for one of those it has."""
 
 _SHUTDOWN_SECONDS = 2.0
 """How long the last commands to Redis may take at shutdown."""
@@ -75,12 +79,15 @@ class Worker:
         self._can = can
         self._tasks = can.tasks
         queue.serve(self._tasks)
-        limits = BatchLimits(
-            can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
-        )
         adapter = adapter_for(engine)
-        self._take_over_at: dict[Partition, float] = {}
-        """When to look again for finals of other workers, by the clock of the event loop."""
+        limits = BatchLimits(
+            can.max_batch,
+            settings.max_padded_seconds,
+            settings.stale_partial_ms / 1_000,
+            adapter.one_by_one,
+        )
+        self._look_at: dict[Partition, float] = {}
+        """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
         job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names)
@@ -99,8 +106,9 @@ class Worker:
                 except asyncio.CancelledError:
                     await self._drain(recognising)
                     raise
-        except BaseExceptionGroup:
-            tried = True
+        except BaseExceptionGroup as group:
+            _, others = group.split(is_out_of_memory)
+            tried = others is not None
             raise
         finally:
             await _bounded(self._leave(tried=tried))
@@ -128,18 +136,31 @@ class Worker:
     async def _claim_once(self, partition: Partition) -> None:
         room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
-        self._inflight.take(await self._queue.claim(partition, room, wait_ms), self._now())
-        await self._take_over(partition, room)
+        looks, partials = self._is_time_to_look(partition), self._inflight.takes_partials
+        claimed = await self._queue.claim(
+            partition,
+            room,
+            wait_ms if partials else _BUSY_CLAIM_WAIT_MS,
+            looks=looks,
+            partials=partials,
+        )
+        self._inflight.take(claimed, self._now())
+        if looks:
+            await self._take_over(partition, room)
         if not (self._inflight.waiting or self._inflight.begun):
             recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
             self._inflight.take(recorded, self._now())
 
-    async def _take_over(self, partition: Partition, room: int) -> None:
-        """Claim finals that other workers left, at most ten times a second: a busy worker claims far more often."""
+    def _is_time_to_look(self, partition: Partition) -> bool:
+        """Return whether the last look was long ago: a busy worker claims far more often."""
         now = asyncio.get_running_loop().time()
-        if now < self._take_over_at.get(partition, now):
-            return
-        self._take_over_at[partition] = now + _TAKE_OVER_SECONDS
+        if now < self._look_at.get(partition, now):
+            return False
+        self._look_at[partition] = now + _LOOK_SECONDS
+        return True
+
+    async def _take_over(self, partition: Partition, room: int) -> None:
+        """Claim finals that other workers left."""
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
         self._inflight.take(left, self._now())
         for one in left:
@@ -196,11 +217,20 @@ class Worker:
     async def _leave(self, *, tried: bool) -> None:
         """Hand back all jobs.  `tried`: the jobs that the engine had may have broken it, so they count as tries."""
         await self._hand_back(self._inflight.waiting, tried=False)
-        await self._hand_back(self._inflight.begun, tried=tried)
+        begun = self._inflight.begun
+        if not tried:
+            await self._take_back_tries(begun)
+        await self._hand_back(begun, tried=tried)
         try:
             await self._queue.capacity.withdraw()
         except (RedisError, OSError) as exc:
             logger.warning("capacity_not_reported", error=type(exc).__name__)
+
+    async def _take_back_tries(self, jobs: Sequence[ClaimedJob]) -> None:
+        try:
+            await self._queue.take_back_tries(jobs)
+        except (RedisError, OSError) as exc:
+            logger.warning("tries_not_taken_back", error=type(exc).__name__)
 
     async def _hand_back(self, jobs: Sequence[ClaimedJob], *, tried: bool) -> None:
         """Hand back `jobs`.  If Redis does not answer, they stay claimed until their leases expire."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha1
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -169,6 +170,7 @@ class _ClusterScript:
     def __init__(self, redis: CancellableCluster, source: str) -> None:
         self._redis = redis
         self._source = source
+        self.sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(
         self,

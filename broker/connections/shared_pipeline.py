@@ -1,12 +1,13 @@
 """Writes of several calls in one pipeline for each turn of the event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
+from redis.commands.core import AsyncScript
 from redis.exceptions import (
     ConnectionError,  # noqa: A004  # as redis-py has it
     RedisError,
@@ -19,11 +20,25 @@ _MOST = 32
 """Callers in one round trip; the others go with the next."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """
+    What a caller gives to a script that takes several groups of keys and arguments, and answers each.
+
+    The groups of all callers of a turn go into one run of the script.
+    """
+
+    script: AsyncScript
+    keys: Sequence[str]
+    args: Sequence[Any]
+
+
 @dataclass(slots=True)
 class _Waiting:
-    """A caller: its commands, and where its answers go."""
+    """A caller: its parts and commands, and where its answers go."""
 
-    add: Add
+    parts: Sequence[Part]
+    add: Add | None
     answers: asyncio.Future[list[Any]]
 
 
@@ -32,20 +47,20 @@ class SharedPipeline:
     Collects the commands of all callers of one turn, and sends them in one round trip.
 
     Use one for each partition: all keys of a pipeline are then on one node of a cluster.  The commands of a caller
-    stay in order and together.  The first caller of a turn sends for all.
+    stay in order and together, behind the parts of all callers.  The first caller of a turn sends for all.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._waiting: list[_Waiting] = []
 
-    async def run(self, add: Add) -> list[Any]:
+    async def run(self, add: Add | None = None, parts: Sequence[Part] = ()) -> list[Any]:
         """
-        Return the answers to the commands that `add` adds.
+        Return the answers to `parts`, and then to the commands that `add` adds.
 
         Raises the first error among them, and the errors of the connection.  Errors of other callers do not matter.
         """
-        mine = _Waiting(add, asyncio.get_running_loop().create_future())
+        mine = _Waiting(parts, add, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
         if len(self._waiting) == 1:
             await self._lead()
@@ -68,22 +83,48 @@ class SharedPipeline:
             _fail(waiting, ConnectionError("the writer of this turn was cancelled"))
 
     async def _send(self, waiting: list[_Waiting]) -> None:
-        counts = []
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                for one in waiting:
-                    before = len(pipe)
-                    await one.add(pipe)
-                    counts.append(len(pipe) - before)
-                answers = await pipe.execute(raise_on_error=False)
+                scripts = await _add_parts(pipe, [part for one in waiting for part in one.parts])
+                counts = [await _added(pipe, one) for one in waiting]
+                found = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as exc:
             _fail(waiting, exc)
             return
-        start = 0
+        of_parts = {
+            sha: _each(answer, count)
+            for (sha, count), answer in zip(scripts.items(), found, strict=False)
+        }
+        start = len(scripts)
         for one, count in zip(waiting, counts, strict=True):
+            answers = [next(of_parts[part.script.sha]) for part in one.parts]
             if not one.answers.done():
-                one.answers.set_result(answers[start : start + count])
+                one.answers.set_result(answers + found[start : start + count])
             start += count
+
+
+async def _add_parts(pipe: Pipeline, parts: Iterable[Part]) -> dict[str, int]:
+    """Add one run of each script for all its parts.  Returns how many parts each script has, in order."""
+    together: dict[str, list[Part]] = {}
+    for part in parts:
+        together.setdefault(part.script.sha, []).append(part)
+    for group in together.values():
+        keys = [key for part in group for key in part.keys]
+        await group[0].script(keys, [arg for part in group for arg in part.args], client=pipe)
+    return {sha: len(group) for sha, group in together.items()}
+
+
+async def _added(pipe: Pipeline, one: _Waiting) -> int:
+    """Add the commands of a caller.  Returns how many these are."""
+    before = len(pipe)
+    if one.add is not None:
+        await one.add(pipe)
+    return len(pipe) - before
+
+
+def _each(answer: Any, parts: int) -> Iterator[Any]:  # noqa: ANN401  # as Redis answers
+    """The answers to the parts of one run; the error of the run is the answer to each of them."""
+    return iter([answer] * parts if isinstance(answer, Exception) else answer)
 
 
 def _fail(waiting: list[_Waiting], error: Exception) -> None:

@@ -15,7 +15,7 @@ import structlog
 from redis.asyncio import Redis
 
 from ..queries import server_time
-from ..redis_keys import DeliveryKeys
+from ..redis_keys import DeliveryKeys, names_in
 from ..redis_scripts.lua import load, script
 
 CLAIM_DELIVERIES = script("claim_deliveries", ("zset", "hash"), load("claim_deliveries"))
@@ -101,7 +101,7 @@ class DeliveryQueue:
         forgotten = await server_time(self._redis) - _TENANT_SECONDS
         await self._redis.zremrangebyscore(self._keys.tenants, "-inf", forgotten)
         found: Any = await self._redis.zrange(self._keys.tenants, 0, -1)
-        return ["", *(name.decode() for name in found)]
+        return ["", *names_in(found)]
 
     async def claim(self, most: int, *, tenant: str = "") -> list[Claimed]:
         """Return at most `most` requests of a tenant that are due, for `LEASE_SECONDS`."""

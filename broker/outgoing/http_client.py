@@ -65,9 +65,9 @@ class OutgoingHttp:
         self._limits = limits
         self._tls: ssl.SSLContext | None = None
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Send a request on a connection of its own.  Returns the status of the answer.  Raises SendError."""
-        return (await self._sent(url, headers, body, is_read=False)).status
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Send a request on a connection of its own.  The answer is without its body.  Raises SendError."""
+        return await self._sent(url, headers, body, is_read=False)
 
     async def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """Send a request like `post`.  Returns the whole answer.  Raises SendError."""

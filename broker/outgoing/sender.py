@@ -6,16 +6,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from redis.exceptions import RedisError
 
+from protocol.outgoing.retry_after import asked_pause
 from protocol.outgoing.webhooks import Secret, pause_after, signed_headers
 
 from ..time_limits import TimeLimit
 from .delivery_queue import Claimed, DeliveryQueue
-from .http_client import SendError
+from .http_client import HttpAnswer, SendError
 
 _POLL_SECONDS = 1.0
 _AT_ONCE = 16
@@ -33,9 +35,17 @@ logger = structlog.get_logger()
 class Client(Protocol):
     """What sends one request."""
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Return the status of the answer.  Raises SendError."""
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Return the answer without its body.  Raises SendError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A failed attempt: status of the answer, or what failed; seconds that the receiver asks to wait."""
+
+    reason: str | int
+    asked_pause: float = 0.0
 
 
 class Sender:
@@ -85,40 +95,45 @@ class Sender:
 
     async def _send(self, one: Claimed) -> None:
         try:
-            failed = await self._attempt(one)
-            await self._settle(one, failed)
+            await self._settle(one, await self._attempt(one))
         except Exception as exc:  # noqa: BLE001  # one request must not end the others; it is claimed again
             logger.error("delivery_error", entry=one.delivery.webhook_id, error=type(exc).__name__)
         finally:
             self._sending[one.tenant] -= 1
             self._news.set()
 
-    async def _attempt(self, one: Claimed) -> str | int | None:
-        """Send a request once.  Returns None if it was accepted; else the status, or what failed."""
+    async def _attempt(self, one: Claimed) -> "_Failed | None":
+        """Send a request once.  Returns None if it was accepted."""
         delivery = one.delivery
         try:
             secrets = [Secret.read(text) for text in delivery.secrets]
             headers = signed_headers(secrets, delivery.webhook_id, int(self._now()), delivery.body)
             headers["content-type"] = "application/json"
-            status = await self._client.post(delivery.url, headers, delivery.body)
+            answer = await self._client.post(delivery.url, headers, delivery.body)
         except SendError as exc:
-            return str(exc)
+            return _Failed(str(exc))
         except Exception as exc:  # noqa: BLE001  # it counts as an attempt, or it would recur forever
-            return f"unexpected {type(exc).__name__}"
-        return None if 200 <= status < 300 else status
+            return _Failed(f"unexpected {type(exc).__name__}")
+        if 200 <= answer.status < 300:
+            return None
+        return _Failed(answer.status, asked_pause(answer.headers, self._now()))
 
-    async def _settle(self, one: Claimed, failed: str | int | None) -> None:
+    async def _settle(self, one: Claimed, failed: "_Failed | None") -> None:
         entry = one.delivery.webhook_id
         if failed is None:
             logger.info("delivered", entry=entry)
             await self._queue.settle(one)
             return
-        pause = None if failed == _GONE else pause_after(one.delivery.attempts + 1, random.random())
-        if pause is None:
-            logger.error("delivery_given_up", entry=entry, reason=failed)
+        pause = pause_after(one.delivery.attempts + 1, random.random())
+        if pause is None or failed.reason == _GONE:
+            logger.error("delivery_given_up", entry=entry, reason=failed.reason)
             await self._queue.settle(one)
         else:
+            pause = max(pause, failed.asked_pause)
             logger.warning(
-                "delivery_failed", entry=entry, reason=failed, again_in_seconds=round(pause, 1)
+                "delivery_failed",
+                entry=entry,
+                reason=failed.reason,
+                again_in_seconds=round(pause, 1),
             )
             await self._queue.send_again(one, pause)

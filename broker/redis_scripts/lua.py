@@ -45,7 +45,8 @@ def script(name: str, kinds: Sequence[str], *parts: str) -> Script:
     """
     Compose a script from Lua sources.
 
-    `kinds`: the required types of its keys, in the order of KEYS. `parts`: shared functions, then the body.
+    `kinds`: the required types of its keys, in the order of KEYS; of one group for a script that takes several
+    groups of keys. `parts`: shared functions, then the body.
     """
     listed = ", ".join(f"'{kind}'" for kind in kinds)
     # allow-oom: writes of accepted calls succeed on a full server. OPEN refuses new calls long before that.

@@ -50,6 +50,7 @@ __all__ = [
     "SETTLE",
     "SUBMIT",
     "SUGGEST",
+    "TAKE_BACK_TRY",
     "TRY",
     "WRITE_CHECKPOINT",
     "Script",
@@ -141,6 +142,12 @@ TRY = script(
     ("hash",),
     COUNTING,
     load("try"),
+)
+
+TAKE_BACK_TRY = script(
+    "take_back_try",
+    ("hash",),
+    load("take_back_try"),
 )
 
 SUGGEST = script(

@@ -54,7 +54,7 @@ def fill(verb: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=FOLDER",
-        help="measure the gateway of another checkout, may be repeated: before and after in one run",
+        help="measure gateway and workers of another checkout, may be repeated: before and after in one run",
     )
     verb.add_argument("--audio", help="audio file to play; default: the demo call")
     verb.add_argument(

@@ -146,7 +146,8 @@ def _as_stored(final: Final, transcript: Transcript) -> Final:
 
 def _report(before: Sequence[Final], after: Sequence[Final], *, dry_run: bool) -> None:
     """Print the redacted text; with `dry_run` only the lines that change, and how many of each kind."""
-    counts = Counter(one.kind for final in after for one in final.redactions)
+    known = Counter(one.kind for final in before for one in final.redactions)
+    counts = Counter(one.kind for final in after for one in final.redactions) - known
     for old, new in zip(before, after, strict=True):
         if not dry_run:
             print(new.text)

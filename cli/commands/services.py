@@ -124,7 +124,7 @@ def worker(options: argparse.Namespace) -> None:
         return
     try:
         _work(options, settings)
-    except* EngineBrokenError as broken:
+    except* (EngineBrokenError, MemoryError) as broken:
         logger.error("engine_broken", reason=_first(broken))
         leave(_BROKEN)
     leave(0)
@@ -291,4 +291,4 @@ def _first(errors: BaseException) -> str:
     """Return the text of the first error of a nested group."""
     while isinstance(errors, BaseExceptionGroup):
         errors = errors.exceptions[0]
-    return str(errors)
+    return str(errors) or type(errors).__name__

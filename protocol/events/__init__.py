@@ -116,6 +116,12 @@ class Withheld(StrEnum):
     REDACTION_FAILED = "redaction_failed"
     """The words could not be checked for data that must not be shown."""
 
+    BACKGROUND = "background"
+    """Speech of a speaker clearly farther away than the channel's own one. The gateway left it out."""
+
+    CROSSTALK = "crosstalk"
+    """The voice of the other party, leaking from another channel. The gateway left it out."""
+
     IMPROBABLE = "improbable"
     """The engine reported probable non-speech and low confidence in the words."""
 
@@ -216,7 +222,7 @@ class Account(StrEnum):
     LOST_UPSTREAM = "lost_upstream"
     SHED = "shed"
     WITHHELD = "withheld"
-    """The engine transcribed it, and a check withheld the words: the flags of the final say why."""
+    """A check of the engine or of the gateway withheld the words: the flags of the final say why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ class Job:
     form: TextForm = AS_HEARD
     """How the words are shown."""
 
+    flags: tuple[str, ...] = ()
+    """Flags of the final that the gateway sets, for example `background`."""
+
     @property
     def task(self) -> Task:
         """The task that a worker must support."""

@@ -14,6 +14,8 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
 from protocol.events import Account, ChannelTotals, Span
 
+from .background_speech import BackgroundTracker
+from .crosstalk import Powers
 from .endpointing import (
     TICK,
     Boundary,
@@ -27,9 +29,9 @@ from .endpointing import (
 from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
-from .sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from .sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, VoiceSource
 from .voice_activity.silero import VadQuery, VadResult
-from .voice_activity.vad import Detector
+from .voice_activity.vad import Detector, Tick
 from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
@@ -59,7 +61,9 @@ class ChannelSegmenter:
         *,
         vad: Vad = Vad.BOTH,
         rate: int = CALL_RATE,
+        background: BackgroundTracker | None = None,
     ) -> None:
+        """`background`: marks speech of speakers farther away; None if the channel carries several speakers."""
         if rate not in (CALL_RATE, ENGINE_RATE):
             raise ValueError(f"sample rate {rate} is not supported: 8000 or 16000")
         self._scale = rate // CALL_RATE
@@ -67,6 +71,7 @@ class ChannelSegmenter:
         self._leveller = Leveller(rate)
         self.detector = Detector(vad, None if self._halver else self._leveller)
         self._segmenter = Segmenter(endpointing)
+        self._background = background
         self._source = SampleBuffer() if self._halver else self.detector.audio
         self._forget_at = 0
         """Samples kept from which it is worthwhile to forget some."""
@@ -186,10 +191,29 @@ class ChannelSegmenter:
         """Position of the endpointing."""
         return self._segmenter.now * TICK
 
+    @property
+    def levels(self) -> Powers:
+        """Mean powers of the latest ticks before `decided`, before the gain."""
+        return self._segmenter.levels / self._gain
+
+    @property
+    def _gain(self) -> float:
+        """The gain that the detector's levels have, as a ratio of powers."""
+        return float(10 ** (self._leveller.gain_db / 10)) if self._halver else 1.0
+
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
         for tick in self.detector.drain():
             self._meet_all(self._segmenter.feed(tick.voiced, tick.level))
+            if self._voice and self._background:
+                self._separate(self._background, tick)
+
+    def _separate(self, background: BackgroundTracker, tick: Tick) -> None:
+        """Split the open segment where the own speaker begins or has ended beside another one."""
+        level = tick.level / self._gain
+        boundary = background.feed(self._segmenter.now - 1, level, voiced=tick.voiced)
+        if boundary is not None:
+            self._meet_all(self._segmenter.split(boundary))
 
     def _meet_all(self, boundaries: Sequence[Boundary]) -> None:
         for boundary in boundaries:
@@ -204,6 +228,8 @@ class ChannelSegmenter:
     def _open(self, start: int) -> None:
         self._voice = _Voice(self._numbers, start, Untouched() if self._halver else Upsampler())
         self._numbers += 1
+        if self._background:
+            self._background.begin(start // TICK)
         self._events.append(SegmentOpened(self._voice.number, start))
 
     def _close(self, tick: int, reason: Reason) -> None:
@@ -216,7 +242,8 @@ class ChannelSegmenter:
         self._grow(voice, max(span.end, self._decided))
         samples = UPSAMPLING * (span.end - span.start)
         self._notify(voice, voice.outlet.flush()[: max(0, samples - voice.told)])
-        self._events.append(SegmentClosed(voice.number, span, samples, reason))
+        source = self._background.end(tick) if self._background else VoiceSource.OWN
+        self._events.append(SegmentClosed(voice.number, span, samples, reason, source))
         self._voice, self._claimed = None, span.end
         self._transcribed += span.end - span.start - sum(span.shared(x) for x in self._losses)
 
@@ -231,6 +258,7 @@ class ChannelSegmenter:
         if len(pcm):
             voice.told += len(pcm)
             speaking = self._segmenter.state is EndpointState.SPEAKING
+            speaking = speaking and (self._background is None or self._background.is_near)
             self._events.append(SegmentGrew(voice.number, pcm, speaking))
 
     def _feed_silence(self, samples: int) -> None:

@@ -10,6 +10,7 @@ from enum import Enum, StrEnum, auto
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from protocol.clock import CALL_RATE
 
@@ -18,6 +19,12 @@ TICK = CALL_RATE // 50
 
 LONGEST_MS = 15_000
 """Upper limit of a segment in ms: beyond it small engines repeat words, and padding makes batches inefficient."""
+
+SPLIT_REACH = 150
+"""`Segmenter.split` may name a tick so far in the past: 3 s."""
+
+_LEVELS = LONGEST_MS // 20 + 50
+"""Ticks whose levels are kept: the longest segment and one second."""
 
 _SMOOTHING = 5
 """Ticks over which the level is averaged before the quietest point is searched: one soft tick is not a pause."""
@@ -101,6 +108,9 @@ class Reason(StrEnum):
     FINISHED = "finished"
     """The call ended, or the bridge requested finals now."""
 
+    SPEAKER = "speaker"
+    """Another speaker, farther away or nearer, goes on."""
+
     LOST = "lost"
     """The audio after the segment was lost."""
 
@@ -146,12 +156,17 @@ class Segmenter:
         self._voiced_until = 0
         self._candidates: deque[int] = deque(maxlen=self._needed)
         self._cut_window = _ticks(settings.cut_window_ms)
-        self._levels: deque[float] = deque(maxlen=self._cut_window)
+        self._levels: deque[float] = deque(maxlen=max(self._cut_window, _LEVELS))
 
     @property
     def now(self) -> int:
         """Number of ticks received."""
         return self._now
+
+    @property
+    def levels(self) -> npt.NDArray[np.float64]:
+        """Mean powers of the latest ticks, the last one at `now`; after a loss, of those behind it."""
+        return np.array(self._levels, dtype=np.float64)
 
     @property
     def earliest(self) -> int:
@@ -162,6 +177,7 @@ class Segmenter:
                 return max(self._end, self._now - reach)
             case EndpointState.SPEAKING | EndpointState.ENDING:
                 first_cut = self._start + self._maximum - self._cut_window
+                reach = max(reach, SPLIT_REACH)
                 return max(self._start, min(self._now - reach, first_cut))
 
     def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - a tick has these two values
@@ -188,6 +204,18 @@ class Segmenter:
         self.state = EndpointState.SILENT
         self._candidates.clear()
         return [Closed(self._end, reason)]
+
+    def split(self, tick: int) -> list[Boundary]:
+        """
+        Make `tick` the boundary between two segments.
+
+        Raises RuntimeError unless it lies within the open segment and `SPLIT_REACH`.
+        """
+        in_reach = self._start < tick and self._now - SPLIT_REACH <= tick <= self._now
+        if self.state is EndpointState.SILENT or not in_reach:
+            raise RuntimeError(f"tick {tick} is not in the open segment")
+        self._start = self._end = tick
+        return [Closed(tick, Reason.SPEAKER), Opened(tick)]
 
     def skip(self, ticks: int) -> None:
         """
@@ -228,8 +256,9 @@ class Segmenter:
 
     def _quietest(self) -> int:
         """Return the middle of the quietest 100 ms within the cut window; the latest if several are equal."""
-        first = max(self._now - len(self._levels), self._start + self._minimum)
-        levels = np.array(self._levels)[first - self._now :]
+        window = min(len(self._levels), self._cut_window)
+        first = max(self._now - window, self._start + self._minimum)
+        levels = self.levels[first - self._now :]
         smooth = np.convolve(levels, np.ones(_SMOOTHING), mode="valid")
         latest = len(smooth) - 1 - int(np.argmin(smooth[::-1]))
         return first + latest + _SMOOTHING // 2

@@ -1,11 +1,23 @@
 """What a `ChannelSegmenter` finds in the audio of a channel.  Positions are samples of the call clock (8 kHz)."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from protocol.audio import Pcm
 from protocol.events import Span
 
 from .endpointing import Reason
+
+
+class VoiceSource(StrEnum):
+    """Whose voice a segment has."""
+
+    OWN = "own"
+    BACKGROUND = "background"
+    """Of a speaker farther away than the channel's own one."""
+
+    CROSSTALK = "crosstalk"
+    """Of the other party: it leaks from another channel of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ class SegmentClosed:
     span: Span
     samples: int
     reason: Reason
+    source: VoiceSource = VoiceSource.OWN
 
 
 SoundEvent = SegmentOpened | SegmentGrew | SegmentClosed

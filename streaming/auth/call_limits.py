@@ -14,6 +14,7 @@ from protocol.clock import to_seconds
 from .settings import AuthSettings
 
 _CHECK_SECONDS = 1.0
+"""Seconds between two checks; a call may be open for so long before its first check."""
 
 IDLE = 4408
 TOO_LONG = 4413
@@ -71,9 +72,10 @@ class LimitWatch:
     def poll(self, heard: float, now: float) -> LimitExceeded | None:
         """Return the limit that is exceeded now; None if there is none."""
         limits, lasted, came = self._limits, now - self._began, heard - self._first
+        allowed = limits.burst + limits.pace * (lasted + _CHECK_SECONDS)
         if heard != self._last:
             self._last, self._moved = heard, now
-        if limits.pace and came > limits.burst + limits.pace * lasted:
+        if limits.pace and came > allowed:
             return LimitExceeded(
                 TOO_FAST, "too_fast", f"audio arrives faster than {limits.pace:g} times real time"
             )

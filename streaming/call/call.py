@@ -42,17 +42,19 @@ from protocol.events import (
     SpeechStarted,
     TranscriptEvent,
     UnreadEntry,
+    Withheld,
 )
 from protocol.events.event_codec import decode_entry, encode_event
 from protocol.redaction.keypad import KeypadRedactor
 from protocol.scheduling.jobs import Job, encode_job
 from protocol.scheduling.worker_capacity import Task
 
-from ..audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ..audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, VoiceSource
 from .bridge_warnings import BridgeWarnings, redaction_warning
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
 from .ledger import Ledger
+from .left_out import left_out
 from .marks import MOST_WAITING, Marks
 from .partial_schedule import PartialSchedule
 from .recovery import RecoveredCall, UnsettledSegment
@@ -110,8 +112,15 @@ class Call:
         partial_every_ms: int,
         now: Callable[[], float],
         keyword_limit: Callable[[Task], int | None] = lambda _: None,
+        *,
+        keeps_background: bool = False,
     ) -> None:
-        """`keyword_limit` returns the most keywords that workers of a task use in one segment; None: no limit."""
+        """
+        `keyword_limit` returns the most keywords that workers of a task use in one segment; None: no limit.
+
+        `keeps_background`: whether background speech and crosstalk are transcribed, with a flag.
+        """
+        self._keeps_background = keeps_background
         self._keyword_limit = keyword_limit
         self.identity = identity
         self.config = config
@@ -360,8 +369,8 @@ class Call:
                 self._segment_opened(SegmentId(channel, number), start)
             case SegmentGrew(number, pcm, speaking):
                 self._segment_grew(SegmentId(channel, number), pcm.tobytes(), speaking=speaking)
-            case SegmentClosed(number, span, samples, _):
-                self._segment_closed(SegmentId(channel, number), span, 2 * samples)
+            case SegmentClosed(number):
+                self._segment_closed(SegmentId(channel, number), event)
             case _:
                 assert_never(event)
 
@@ -426,10 +435,17 @@ class Call:
     def _wants_partials(self) -> bool:
         return self.config.partials and self._level < LoadLevel.NO_PARTIALS
 
-    def _segment_closed(self, segment: SegmentId, span: Span, size: int) -> None:
+    def _segment_closed(self, segment: SegmentId, closed: SegmentClosed) -> None:
+        span, source = closed.span, closed.source
         silence = self._open.end(segment) - span.end
+        if source is not VoiceSource.OWN and not self._keeps_background:
+            final = encode_event(left_out(segment, span, Withheld(source.value), self.config))
+            self.ledger.drop(segment, span.end, final, queued=False)
+            return
+        flags = () if source is VoiceSource.OWN else (source.value,)
         self._latency.spoken(segment, self._now() - to_seconds(max(0, silence)))
-        self.ledger.close(segment, span, size, self._job(segment, span.start, span.end))
+        job = self._job(segment, span.start, span.end, flags)
+        self.ledger.close(segment, span, 2 * closed.samples, job)
 
     def _settled(self, segment: SegmentId) -> None:
         self.ledger.settle(segment)
@@ -458,7 +474,9 @@ class Call:
         used = None if limit is None else min(limit, len(keywords.terms))
         self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected, used))
 
-    def _job(self, segment: SegmentId, start: int, end: int | None = None) -> bytes:
+    def _job(
+        self, segment: SegmentId, start: int, end: int | None = None, flags: tuple[str, ...] = ()
+    ) -> bytes:
         config = self.config
         return encode_job(
             Job(
@@ -474,6 +492,7 @@ class Call:
                 keywords_revision=config.keywords.revision,
                 redaction=config.redaction,
                 form=config.form,
+                flags=flags,
             )
         )
 

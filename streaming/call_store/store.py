@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
-from broker.connections.shared_pipeline import SharedPipeline
+from broker.connections.shared_pipeline import Part, SharedPipeline
 from broker.queries import server_time
 from broker.redis_keys import CallKeys
 from broker.redis_scripts.leases import REGISTER_STREAMS
@@ -162,15 +162,12 @@ class CallStore:
         Raises LogLostError if the event log is lost or incomplete, SupersededError if the call has a new owner.
         """
         keys = self.keys
-
-        async def add(pipe: Pipeline) -> None:
-            await self._heartbeat(
-                keys=[keys.meta, keys.partition.calls, keys.log, keys.settled],
-                args=[self.log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
-                client=pipe,
-            )
-
-        self._refuse((await self._pipeline.run(add))[0])
+        written = Part(
+            self._heartbeat,
+            [keys.meta, keys.partition.calls, keys.log, keys.settled],
+            [self.log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
+        )
+        self._refuse((await self._pipeline.run(parts=[written]))[0])
 
     async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
         """Write the entries that Redis lacks of the log.  Raises SupersededError if the call has a new owner."""
@@ -221,25 +218,36 @@ class CallStore:
 
     async def perform(self, writes: Sequence[Write]) -> list[Missing | None]:
         """
-        Perform `writes` in order, in one round trip.
+        Perform `writes` in one round trip: audio first, the others in order.
 
         Returns None for each completed write, `Missing` for one that needs audio which Redis lacks.  Raises
         LogLostError if the event log is lost, SupersededError if the call has a new owner.
         """
-        suffixes = [stream_suffix_of(write) for write in writes]
-        new = sorted({suffix for suffix in suffixes if suffix} - self._registered)
+        suffixes = {index: stream_suffix_of(write) for index, write in enumerate(writes)}
+        await self._announce({suffix for suffix in suffixes.values() if suffix})
+        parts, others = [], []
+        for index, write in enumerate(writes):
+            if isinstance(write, StoreAudio):
+                parts.append(self._writes.audio(write, suffixes[index], self.log, self._owner))
+            else:
+                others.append((write, suffixes[index]))
 
         async def add(pipe: Pipeline) -> None:
-            if new:
-                await self._register_streams(
-                    keys=[self.keys.partition.job_streams], args=new, client=pipe
-                )
-            for write, suffix in zip(writes, suffixes, strict=True):
+            for write, suffix in others:
                 await self._writes.add(write, suffix, pipe, self.log, self._owner)
 
-        answers = (await self._pipeline.run(add))[bool(new) :]
-        self._registered.update(new)
-        return [self._outcome(write, answer) for write, answer in zip(writes, answers, strict=True)]
+        answers = await self._pipeline.run(add, parts)
+        of_audio, of_others = iter(answers), iter(answers[len(parts) :])
+        return [
+            self._outcome(write, next(of_audio if isinstance(write, StoreAudio) else of_others))
+            for write in writes
+        ]
+
+    async def _announce(self, suffixes: set[str]) -> None:
+        """List job streams for the workers, before their first jobs."""
+        if new := sorted(suffixes - self._registered):
+            await self._register_streams(keys=[self.keys.partition.job_streams], args=new)
+            self._registered.update(new)
 
     def doubt(self) -> None:
         """Register the job streams again with the next jobs, because Redis may have lost the list of them."""

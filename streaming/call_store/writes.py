@@ -7,6 +7,7 @@ from typing import assert_never
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from broker.connections.shared_pipeline import Part
 from broker.redis_keys import WORKERS, CallKeys
 from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, SETTLE, SUBMIT
 from protocol.events import SegmentId
@@ -37,7 +38,12 @@ class WriteScripts:
         self._settle = redis.register_script(SETTLE.source)
 
     async def add(
-        self, write: Write, suffix: str | None, pipe: Pipeline, log: str, owner: str
+        self,
+        write: LogEvent | QueueFinal | GiveUp,
+        suffix: str | None,
+        pipe: Pipeline,
+        log: str,
+        owner: str,
     ) -> None:
         """
         Add a write to `pipe`.
@@ -48,8 +54,6 @@ class WriteScripts:
         match write:
             case LogEvent():
                 await self._log(write, ours, pipe)
-            case StoreAudio():
-                await self._store_audio(write, suffix, ours, pipe)
             case QueueFinal():
                 await self._queue_final(write, suffix, ours, pipe)
             case GiveUp():
@@ -65,19 +69,14 @@ class WriteScripts:
             client=pipe,
         )
 
-    async def _store_audio(
-        self, write: StoreAudio, suffix: str | None, ours: list[str], pipe: Pipeline
-    ) -> None:
+    def audio(self, write: StoreAudio, suffix: str | None, log: str, owner: str) -> Part:
+        """Return the write of audio, which is performed together with those of other calls."""
         keys, segment = self._keys, write.segment
-        await self._feed(
-            keys=[
-                keys.meta,
-                keys.audio(segment),
-                keys.state(segment),
-                keys.partition.partials_in(suffix),
-            ],
-            args=[*ours, write.offset, write.audio, AUDIO_TTL, write.partial],
-            client=pipe,
+        partials = keys.partition.partials_in(suffix)
+        return Part(
+            self._feed,
+            [keys.meta, keys.audio(segment), keys.state(segment), partials],
+            [log, owner, write.offset, write.audio, AUDIO_TTL, write.partial],
         )
 
     async def _queue_final(

@@ -26,6 +26,9 @@ FASTEST = 20.0
 _MOST_SEGMENTS = 8
 """Most unsettled segments of one recording: a slow engine slows it down, and calls are processed in between."""
 
+_MOST_AT_ONCE = 2.0
+"""Seconds of audio that are sent at once after a delay; a limit on the speed of calls must permit so much."""
+
 _FILES = ThreadPoolExecutor(4, thread_name_prefix="files")
 """Threads that wait for the child processes which decode files; calls never wait for them."""
 
@@ -105,15 +108,13 @@ class RecordingSocket:
 
     async def _play(self, said: Iterator[Message]) -> AsyncIterator[Message]:
         loop = asyncio.get_running_loop()
-        due, size = (
-            loop.time(),
-            1,
-        )  # the first message opens the call, on which the others may depend
+        due, size = loop.time(), 1  # the first message opens the call, on which the others depend
+        late = _MOST_AT_ONCE / self._pace
         while some := await self._read(partial(_next, said, size)):
             size = MESSAGES_PER_SECOND
             for message in some:
                 await self._let_the_engine_catch_up()
-                due = max(due + 1 / (MESSAGES_PER_SECOND * self._pace), loop.time() - 1)
+                due = max(due + 1 / (MESSAGES_PER_SECOND * self._pace), loop.time() - late)
                 await asyncio.sleep(due - loop.time())
                 yield message
 

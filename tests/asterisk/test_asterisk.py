@@ -17,8 +17,9 @@ from asterisk.exchange import Exchange, exchange
 from asterisk.install import Root
 from asterisk.tapping import Tapping, tapping
 from redis.asyncio import Redis
-from support.endpoints import free_port, sent_events
+from support.endpoints import sent_events
 from support.pipeline import Listener, pipeline
+from support.ports import free_port
 
 from cli.recording import read_recording
 from protocol.audio import Pcm

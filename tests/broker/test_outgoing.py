@@ -12,9 +12,10 @@ import pytest
 from redis.asyncio import Redis
 from support.certificates import authority
 from support.receiver import Receiver, receiving
+from support.waiting import PATIENCE, until
 
 from broker.outgoing.delivery_queue import Delivery, DeliveryQueue, QueueFullError
-from broker.outgoing.http_client import OutgoingHttp, SendError
+from broker.outgoing.http_client import HttpAnswer, OutgoingHttp, SendError
 from broker.outgoing.sender import Sender
 from broker.redis_keys import DeliveryKeys
 from protocol.outgoing.destinations import Destinations, read_networks
@@ -43,21 +44,24 @@ def queue(redis: Redis) -> DeliveryQueue:
 
 
 async def waiting(redis: Redis, count: int) -> None:
-    async with asyncio.timeout(60):
-        while await redis.hlen(KEYS.waiting) != count:
-            pass
+    async def are_waiting() -> bool:
+        return bool(await redis.hlen(KEYS.waiting) == count)
+
+    await until(are_waiting)
 
 
 async def failed(redis: Redis, queue: DeliveryQueue, sender: Sender) -> float:
     """Wait until an attempt has failed and the next is planned; make it due.  Returns its pause in seconds."""
-    async with asyncio.timeout(60):
-        while True:
-            (seconds, _), due = await redis.time(), await redis.zscore(KEYS.due, "k")
-            assert due is not None
-            if 0 < due - seconds < 50:  # a claim lasts longer
-                await queue.postpone("k", 0)
-                sender.wake()
-                return due - seconds
+
+    async def pause() -> float | None:
+        (seconds, _), due = await redis.time(), await redis.zscore(KEYS.due, "k")
+        assert due is not None
+        return due - seconds if 0 < due - seconds < 50 else None  # a claim lasts longer
+
+    found = await until(pause)
+    await queue.postpone("k", 0)
+    sender.wake()
+    return found
 
 
 async def test_a_failed_request_is_sent_again_with_the_same_id(
@@ -145,7 +149,7 @@ async def test_the_dead_receiver_of_one_tenant_delays_no_other(
         for number in range(40):
             await queue.put(f"acme/{number}", delivery(port), tenant="acme")
         sender.wake()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await is_called.wait()
         await queue.put("other/1", delivery(receiver.port), tenant="other")
         await queue.put("1", delivery(receiver.port))
@@ -173,7 +177,7 @@ async def test_each_tenant_has_a_bounded_queue_of_its_own(
 
 
 class Faulty:
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         raise UnicodeError
 
 
@@ -224,7 +228,7 @@ async def test_a_receiver_is_known_by_its_certificate(
 
 async def _answer(client: OutgoingHttp, receiver: Receiver) -> int | str:
     try:
-        return await client.post(f"https://localhost:{receiver.port}/", {}, b"{}")
+        return (await client.post(f"https://localhost:{receiver.port}/", {}, b"{}")).status
     except SendError as exc:
         return str(exc)
 

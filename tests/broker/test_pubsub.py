@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from support.cancelling import assert_cancelled
 from support.proxy import Proxy, proxied
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
 from broker.connections.connection import connect
 from broker.event_log.pubsub import PubSubHub
@@ -55,7 +56,7 @@ async def test_listeners_connect_and_leave_and_events_still_arrive(
 
     await asyncio.gather(*(come_and_go(pubsub_hub, seed) for seed in range(20)))
     breaking.cancel()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         heard = await heard_in_the_end(pubsub_hub, redis)
     died = running.done()
     running.cancel()

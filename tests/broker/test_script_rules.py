@@ -5,6 +5,7 @@ The rules of the scripts in broker/redis_scripts/lua, one by one, on a real Valk
 passed all others.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.answers import dump_of, entries_of, pending_of
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
+from broker.connections.shared_pipeline import SharedPipeline
 from broker.queries import fleet, probe
 from broker.redis_keys import WORKERS, CallKeys, Partition
 from broker.redis_scripts.leases import PASS_ON
@@ -26,7 +29,13 @@ from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
-from streaming.call_store import CallStore, LogLostError, OverloadedError, SupersededError
+from streaming.call_store import (
+    CallStore,
+    LogLostError,
+    Missing,
+    OverloadedError,
+    SupersededError,
+)
 from workers.job_queue import ClaimedJob, Outcome, WorkQueue
 
 P0 = Partition(0)
@@ -325,6 +334,80 @@ async def test_a_partial_that_was_taken_leaves_room_for_the_next_one(
     assert (await claimed(work)).job.segment == ZERO
 
 
+async def test_audio_of_several_calls_in_one_turn_is_refused_only_where_it_must_be(
+    redis: Redis, gateway: CallStore
+) -> None:
+    pipeline, keys = SharedPipeline(redis), [CallKeys(P0, f"call-{n}") for n in range(3)]
+    calls = [CallStore(redis, one, "owner-a", pipeline=pipeline) for one in keys]
+    for number, one in enumerate(calls):
+        await one.open(f"log-{number}", CHECKPOINT)
+    await CallStore(redis, keys[1], "owner-b").open("log-b", CHECKPOINT)
+    await redis.set(keys[0].state(ZERO), "spoilt")
+    await redis.config_resetstat()
+
+    answers = await asyncio.gather(
+        *(one.perform([StoreAudio(ZERO, 0, b"audio!")]) for one in calls),
+        *(one.heartbeat(replace(CHECKPOINT, heard=(8,))) for one in calls),
+        return_exceptions=True,
+    )
+
+    refused = [isinstance(one, SupersededError) for one in answers]
+    assert refused == [False, True, False, False, True, False]
+    assert [await redis.get(one.audio(ZERO)) for one in keys] == [b"audio!", None, b"audio!"]
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == 2
+    del gateway
+
+
+@pytest.mark.parametrize(
+    ("stored", "offset", "more", "there", "answer"),
+    [
+        (b"", 0, b"audio", b"audio", None),
+        (b"aud", 3, b"io", b"audio", None),
+        (b"audio", 3, b"io", b"audio", None),  # its answer was lost
+        (b"audio", 0, b"aud", b"audio", None),
+        (b"aud", 1, b"udio", b"audio", None),
+        (b"aud", 5, b"more", b"aud", Missing(ZERO, 3)),
+        (b"", 5, b"more", None, Missing(ZERO, 0)),
+        (b"aud", 3, b"", b"aud", None),
+        (b"", 0, b"", None, None),
+    ],
+)
+async def test_audio_is_appended_once_and_without_a_hole(
+    redis: Redis,
+    gateway: CallStore,
+    stored: bytes,
+    offset: int,
+    more: bytes,
+    there: bytes | None,
+    answer: Missing | None,
+) -> None:
+    if stored:
+        await redis.set(CALL.audio(ZERO), stored, ex=60)
+
+    answers = await gateway.perform([StoreAudio(ZERO, offset, more, job())])
+
+    assert answers == [answer]
+    assert await redis.get(CALL.audio(ZERO)) == there
+    assert there is None or await redis.ttl(CALL.audio(ZERO)) > 0
+    assert await redis.xlen(PARTIALS) == (answer is None)
+
+
+async def test_a_request_for_a_partial_waits_once_and_again_when_it_was_taken(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([ASKED])
+    await gateway.perform([ASKED])
+    first = await claimed(work)
+    before = await redis.xlen(PARTIALS)
+    await work.poll([first])
+    await gateway.perform([ASKED])
+    second = await claimed(work)
+
+    assert before == 1
+    assert await work.poll([second, second]) == [(3, b""), (3, b"")]
+
+
 async def test_partials_are_for_the_log_that_is_read_and_rise(
     redis: Redis, gateway: CallStore
 ) -> None:
@@ -333,12 +416,12 @@ async def test_partials_are_for_the_log_that_is_read_and_rise(
     partial = await claimed(work)
     async with redis.pubsub() as told:
         await told.subscribe(CALL.live)
-        await told.get_message(timeout=10)  # subscribed
+        await told.get_message(timeout=PATIENCE)  # subscribed
         answers = [
             await work.suggest(partial, number, b"hypothesis", b"event") for number in (2, 2, 1, 3)
         ]
         await gateway.perform([STARTED])
-        said = [await told.get_message(timeout=10) for _ in range(3)]
+        said = [await told.get_message(timeout=PATIENCE) for _ in range(3)]
     await redis.hset(CALL.meta, "log", "log-b")
 
     assert answers == [True, False, False, True]

@@ -7,8 +7,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
+from support.waiting import PATIENCE
 
-from broker.connections.shared_pipeline import SharedPipeline
+from broker.connections.shared_pipeline import Part, SharedPipeline
 
 Add = Callable[[Pipeline], Awaitable[None]]
 
@@ -62,7 +63,53 @@ async def test_a_cancelled_caller_keeps_no_other_waiting(redis: Redis, turns: in
 
     first.cancel()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         outcomes = await asyncio.gather(*others, return_exceptions=True)
     assert all(one == [True] or isinstance(one, RedisError) for one in outcomes)
     assert await pipeline.run(setting("again")) == [True]
+
+
+async def test_the_parts_of_all_callers_go_into_one_run_of_their_script(redis: Redis) -> None:
+    pipeline = SharedPipeline(redis)
+    script = redis.register_script(
+        "local all = {}\n"
+        "for i, key in ipairs(KEYS) do\n"
+        "  all[i] = ARGV[i] == '' and redis.error_reply('WRONGTYPE ' .. key) or redis.call('APPEND', key, ARGV[i])\n"
+        "end\n"
+        "return all"
+    )
+    await script(["a"], ["the server has it"])
+    await redis.delete("a")
+    await redis.config_resetstat()
+
+    answers = await asyncio.gather(
+        pipeline.run(setting("c"), [Part(script, ["a"], ["one"]), Part(script, ["a"], ["more"])]),
+        pipeline.run(parts=[Part(script, ["b"], [""])]),
+        pipeline.run(setting("d"), [Part(script, ["b"], ["two"])]),
+        pipeline.run(setting("e")),
+        return_exceptions=True,
+    )
+
+    assert answers[0] == [3, 7, True]
+    assert isinstance(answers[1], ResponseError)
+    assert answers[2] == [3, True]
+    assert answers[3] == [True]
+    stats = await redis.info("commandstats")
+    assert sum(one["calls"] for name, one in stats.items() if "eval" in name) == 1
+
+
+async def test_an_error_of_a_whole_script_goes_to_the_callers_with_a_part_in_it(
+    redis: Redis,
+) -> None:
+    pipeline = SharedPipeline(redis)
+    broken = redis.register_script("return redis.call('NO_SUCH_COMMAND')")
+
+    answers = await asyncio.gather(
+        pipeline.run(parts=[Part(broken, ["a"], ["one"])]),
+        pipeline.run(setting("b"), [Part(broken, ["b"], ["two"])]),
+        pipeline.run(setting("c")),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(one, ResponseError) for one in answers] == [True, True, False]
+    assert answers[2] == [True]

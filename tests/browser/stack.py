@@ -15,11 +15,12 @@ from support.api import running_api
 from support.credentials import Site
 from support.kept_audio import audio_settings
 from support.pipeline import Event, Listener, Pipeline, calling, pipeline, stream
+from support.ports import free_port
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE, until
 from websockets.asyncio.client import ClientConnection
 
 from broker.connections.connection import connect
-from cli.host.host_info import usable_port
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings
@@ -168,7 +169,7 @@ class Guarded:
 
     def client(self) -> httpx.AsyncClient:
         """A client of the API, without a key."""
-        return httpx.AsyncClient(base_url=self.stack.url)
+        return httpx.AsyncClient(base_url=self.stack.url, timeout=PATIENCE)
 
     async def log_in(self, page: Page, path: str, key: str) -> None:
         """Open a page, which asks for the key first."""
@@ -179,11 +180,13 @@ class Guarded:
 
 async def stored(running: Stack, call_id: str, headers: dict[str, str] | None = None) -> None:
     """Wait until a call is stored as ended."""
-    async with httpx.AsyncClient(base_url=running.url, headers=headers) as client:
-        while True:
+    async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=PATIENCE) as client:
+
+        async def has_ended() -> bool:
             answer = await client.get(f"/v1/calls/{call_id}")
-            if answer.status_code == 200 and answer.json()["status"] == "ended":
-                return
+            return answer.status_code == 200 and answer.json()["status"] == "ended"
+
+        await until(has_ended)
 
 
 @asynccontextmanager
@@ -202,7 +205,7 @@ async def stack(
     keys_file = settings.keys_file if keyed_gateway else ""
     with ValkeyServer(folder / "valkey.sock") as valkey:
         redis = connect(RedisSettings(url=valkey.url))
-        url = f"http://127.0.0.1:{usable_port(0)}"
+        url = f"http://127.0.0.1:{free_port()}"
         gateway = GatewaySettings(
             drain_seconds=0,
             vad="webrtc",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, expect
 from support.pipeline import calling, stream
+from support.waiting import PATIENCE, until
 
 from browser.stack import PROMPT, Guarded, Stack
 from cli.recording import read_recording
@@ -84,11 +85,13 @@ async def test_a_key_is_made_on_the_spot_by_administrators_only(
     await page.get_by_role("button", name="Make a key").click()
     made = await page.locator(".key").inner_text()
     await expect(page.locator(".snippet pre")).to_contain_text(f"password = {made}")
-    async with httpx.AsyncClient(base_url=guarded.stack.url) as client:
-        status = 401  # until the API has read the key file again
-        while status == 401:
+    async with httpx.AsyncClient(base_url=guarded.stack.url, timeout=PATIENCE) as client:
+
+        async def known() -> int | None:
             answer = await client.get("/v1/calls", headers={"authorization": f"Bearer {made}"})
-            status = answer.status_code
+            return None if answer.status_code == 401 else answer.status_code
+
+        status = await until(known)  # the API reads the key file again
     assert status == 403  # it sends calls, and reads none
 
     other = await (await browser.new_context()).new_page()

@@ -8,9 +8,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
+from support.waiting import PATIENCE
 
 from browser.reading import COLOURS, MORE, harms, layout_shifts
-from browser.stack import Guarded, Stack, Talk
+from browser.stack import Guarded, Stack, Talk, stored
 
 PAGES = {
     "live": ("/", "table.live tbody tr"),
@@ -57,13 +58,12 @@ class Site:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(shared: Stack) -> AsyncIterator[Site]:
     card = {"title": "Offer", "text": LONG, "link": "https://crm.example.com/1"}
-    async with httpx.AsyncClient(base_url=shared.url) as client:
+    async with httpx.AsyncClient(base_url=shared.url, timeout=PATIENCE) as client:
         async with shared.call("every-over", ["Orvanta"], metadata={"agent": "Ann"}) as talk:
             await talk.say(1, f"my invoice is {LONG}")
             await talk.say(0, "thank you this is Orvanta")
             await talk.hang_up()
-        while (await client.get("/v1/calls/every-over")).json().get("status") != "ended":
-            pass
+        await stored(shared, "every-over")
         async with shared.call(
             "every", ["Orvanta", LONG[:60]], metadata={"agent": "Ann", "from": LONG}
         ) as talk:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Protocol
 
 import httpx
 import pytest
-from support.endpoints import free_port
+from support.ports import free_port
 from support.shell import ROOT, bash, clean
 from support.valkey import ValkeyServer
+from support.waiting import wait_until
 
 from cli import keys
 from protocol.auth.credentials import Scope
@@ -87,14 +87,15 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 
 def _answers(url: str, process: "subprocess.Popen[bytes]") -> None:
     """Wait until the API listens."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end and process.poll() is None:
+
+    def answers() -> bool:
+        assert process.poll() is None, "the API did not start"
         try:
-            httpx.get(f"{url}/openapi.json")
+            return httpx.get(f"{url}/livez").status_code > 0
         except httpx.ConnectError:
-            continue
-        return
-    raise AssertionError("the API did not start")
+            return False
+
+    wait_until(answers)
 
 
 @pytest.fixture

@@ -71,11 +71,14 @@ def test_a_stored_call_is_redacted(tmp_path: Path, capsys: pytest.CaptureFixture
     before = store.transcript("c1")
     assert main(["redact", "c1", "--store", url]) == 0
     after = store.transcript("c1")
+    assert main(["redact", "c1", "--store", url, "--dry-run"]) == 0
     store.close()
 
     assert before and before.segments[0].text == "it is 4738 2916 0563 7481"
     assert after and after.segments[0].text == "it is [CARD_NUMBER]"
-    assert "4738" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "4738" not in said
+    assert said.splitlines()[-1] == "would be left out: nothing"
 
 
 def test_a_stored_call_in_a_language_that_is_not_known_is_redacted_with_a_warning(

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from support.waiting import PATIENCE
 from websockets.asyncio.server import ServerConnection, serve
 
 from cli.recording import Recording
@@ -175,7 +176,7 @@ async def played(
     """The sequence numbers that came while a call was played, a thousand times as fast as it was spoken."""
     events: list[int] = []
     playback = Playback(url, dialect, sound, PLAN, pace=1_000)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await play(
             playback,
             lambda event: events.append(event["seq"]),

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import numpy as np
 import pytest
+from support.waiting import PATIENCE
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
@@ -19,7 +20,7 @@ async def fault(url: str, dialect: str = "native") -> str:
     """The text that the user of the terminal sees."""
     playback = Playback(url, dialect, SILENCE, CallPlan("call-1", ("mixed",)), pace=1_000)
     with pytest.raises(PlaybackError) as told:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await play(playback, lambda _: None, lambda _: None, asyncio.Event())
     return str(told.value)
 

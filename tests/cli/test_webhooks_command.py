@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 from support.api import RunningApi, running_api
+from support.waiting import until
 from support.webhooks import hook, sending
 
 from transcripts.api.settings import ApiSettings
@@ -28,8 +29,8 @@ async def test_a_webhook_is_added_tried_listed_sent_again_and_deleted(
     async with hook() as receiver, sending(store), running_api(redis, store, settings) as api:
         webhook_id, secret = await ask(api, capsys, "add", receiver.url, "--event", "call.stored")
         await ask(api, capsys, "test", webhook_id)
-        while not (lines := await ask(api, capsys, "deliveries", webhook_id, "--state", "delivered")):  # fmt: skip
-            pass
+        delivered = ("deliveries", webhook_id, "--state", "delivered")
+        lines = await until(lambda: ask(api, capsys, *delivered))
         again = await ask(api, capsys, "redeliver", webhook_id, lines[0].split()[0])
         await receiver.until(lambda it: len(it.bodies) == 2)
         listed = await ask(api, capsys, "list")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from support.clients import Clients, GatewayPorts, Prompt
 from support.pipeline import Listener
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -34,7 +35,7 @@ async def test_a_simulated_twilio_call_is_transcribed_on_both_tracks(
             "--fork", "--track", "both", "--agent-audio", other_prompt.path, "--strict-fork",
             "--allow-no-audio", "--response-timeout", "2", "--param", f"call_id={call}",
         )  # fmt: skip
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await listening
 
     customer, agent = prompt.errors(heard.text(0)), other_prompt.errors(heard.text(1))
@@ -64,7 +65,7 @@ async def test_a_call_that_twilios_library_has_signed_is_let_in_without_a_key_an
     (signed,) = await asyncio.to_thread(clients.speak, "speak_twilio", stack.twilio_token, url)
 
     events = f"{stack.ws}/v1/calls/{call}/events"
-    async with connect(events, additional_headers=shown) as subscriber, asyncio.timeout(60):
+    async with connect(events, additional_headers=shown) as subscriber, asyncio.timeout(PATIENCE):
         heard = Listener()
         listening = asyncio.ensure_future(heard.listen(subscriber))
         proof = {"X-Twilio-Signature": signed["signature"]}

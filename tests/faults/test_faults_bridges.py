@@ -20,6 +20,7 @@ from support.pipeline import Event, Listener, calling, gateway, pipeline, stream
 from support.proxy import LineState, proxied
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
+from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -187,7 +188,7 @@ async def test_c22_a_listener_that_does_not_read_is_disconnected_and_others_are_
                     await stream(bridge, AUDIO, frame=FRAME, pace=20)
                 await bridge.send('{"type":"stop"}')
                 ended = await heard.until("call.ended")
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(PATIENCE):
                     sent = await left_for(listener)
         again = Listener()
         async with connect(f"{it.url}/v1/calls/c1/events?after=3", max_size=None) as socket_:
@@ -226,7 +227,7 @@ async def test_c23_a_listener_that_is_cut_off_again_and_again_gets_everything_on
                 await stream(bridge, AUDIO, frame=FRAME, pace=20)
             await bridge.send('{"type":"stop"}')
             await heard.until("call.ended")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await listening
 
     assert told == [event for event in heard.events if "seq" in event]

@@ -17,6 +17,7 @@ from support.proxy import LineState, Proxy, proxied
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
 from broker.connections.connection import connect
 from broker.redis_keys import WORKERS, Partition
@@ -50,7 +51,7 @@ async def a_call(
             await stream(bridge, AUDIO[HALF:], frame=160, pace=20)
             mend()
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await heard.until("call.ended")
     return heard
 
@@ -125,7 +126,7 @@ async def test_b8_calls_end_as_they_should_in_a_redis_that_is_full(
             await redis.config_set("maxmemory", "1mb")
             await stream(bridge, AUDIO[HALF:], frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await heard.until("call.ended")
         await stored_call(it.store, "c1")
 
@@ -142,7 +143,7 @@ async def test_b10_groups_that_were_deleted_are_made_again(redis: Redis, tmp_pat
                 await redis.xgroup_destroy(job_stream, WORKERS)
             await stream(bridge, AUDIO[HALF:], frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await heard.until("call.ended")
 
     assert_whole(heard)
@@ -173,7 +174,7 @@ async def test_b20_a_pool_that_is_too_small_is_waited_for_or_refused_but_locks_n
                 await heard.until("call.ended")
                 return heard
 
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(PATIENCE):
             calls = await asyncio.gather(*(one(number) for number in range(10)))
     await redis.aclose()
 

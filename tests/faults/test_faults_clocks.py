@@ -5,7 +5,6 @@ Only the clock of Redis counts between processes.  A gateway or a worker whose o
 start or by a jump in mid-call, loses nothing.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from support.job_streams import P0, working
 from support.pipeline import calling, gateway, pipeline, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
+from support.waiting import until
 
 from broker.queries import fleet, server_time
 from protocol.scheduling.worker_capacity import decode_capacity
@@ -99,10 +99,12 @@ async def test_c20_a_worker_with_another_clock_reports_by_the_clock_of_redis(
     redis: Redis, off: float
 ) -> None:
     """Otherwise it is taken for dead, or takes all others for dead and deletes their reports."""
-    async with working(redis, LengthTeller(), clock=Clock(off)), asyncio.timeout(60):
-        reports: Any = []  # bytes
-        while not reports:
-            reports = await redis.hvals(P0.workers)
+
+    async def report() -> Any:  # bytes
+        return await redis.hvals(P0.workers)
+
+    async with working(redis, LengthTeller(), clock=Clock(off)):
+        reports = await until(report)
         now = await server_time(redis)
 
     assert [abs(decode_capacity(one).at - now) < HOUR / 2 for one in reports] == [True]

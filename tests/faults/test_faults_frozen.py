@@ -7,7 +7,7 @@ that can be recognised from the samples, so every word is checked.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from support.gateways import NO_REDACTION, ROOT, gateway_process, twilio_call, working
 from support.pipeline import Event, Listener, pipeline
 from support.valkey import ValkeyServer
+from support.waiting import until
 from websockets.asyncio.client import connect
 
 from bench.bridge import CallScript, script
@@ -35,14 +36,6 @@ ADOPTER = GatewaySettings(
 PATIENT = GatewaySettings(
     drain_seconds=0, resume_seconds=6, vad="webrtc", redaction_policy=NO_REDACTION
 )
-
-
-async def until(happens: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(120):
-        while True:
-            if await happens():
-                return
-            await asyncio.sleep(0.1)
 
 
 async def until_adopted(redis: Redis, *, is_so: bool = True) -> None:

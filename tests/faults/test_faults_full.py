@@ -5,17 +5,16 @@ Real Valkey with a memory limit, the whole pipeline.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from support.engines import LengthTeller
 from support.pipeline import calling, gateway, pipeline, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
+from support.waiting import PATIENCE, until_it_holds
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -78,7 +77,7 @@ async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_finishes_the_
             await stream(bridge, AUDIO[:HALF], frame=160, pace=20)
             await heard.until("segment.final")
             await redis.config_set("maxmemory", "1mb")
-            await until(lambda: is_refused(f"{it.url}/twilio"))
+            await until_it_holds(lambda: is_refused(f"{it.url}/twilio"))
             await stream(bridge, AUDIO[HALF:], frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
             await heard.until("call.ended")
@@ -88,7 +87,7 @@ async def test_a_gateway_refuses_new_calls_while_redis_is_full_and_finishes_the_
                 while True:
                     await another.recv()
         await redis.config_set("maxmemory", 0)
-        await until(lambda: is_taken(f"{it.url}/twilio"))
+        await until_it_holds(lambda: is_taken(f"{it.url}/twilio"))
         await stored_call(it.store, "c1")
 
     assert another.close_code == 1013
@@ -153,19 +152,10 @@ async def test_a_call_whose_keys_are_spoilt_ends_as_it_should(
                 if await redis.type(key) == b"string":
                     await redis.delete(key)
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(100):
+            async with asyncio.timeout(PATIENCE):
                 await heard.until("call.ended")
         stored = await stored_call(it.store, "c1")
 
     assert_whole(heard)
     told = {event["segment_id"]: event["text"] for event in heard.of("segment.final")}
     assert {str(one.segment): one.text for one in stored.segments} == told
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            with contextlib.suppress(RedisError, OSError):
-                if await holds():
-                    return
-            await asyncio.sleep(0.05)

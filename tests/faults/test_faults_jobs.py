@@ -18,14 +18,15 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.containers import packed
-from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.gateways import gateway_process
 from support.pipeline import pipeline
+from support.ports import free_port
 from support.receiver import receiving
 from support.spoken_calls import PAUSE, PROMPTS
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE, until
 
 from broker.job_store import JobStore, KeptJob, NoMemoryError
 from broker.recording_jobs import JobStatus, RecordingJob, read_job, write_job
@@ -66,10 +67,11 @@ class RunningGateway:
         return found | {"http": answer.status_code}
 
     async def until_over(self) -> dict[str, object]:
-        async with asyncio.timeout(150):
-            while (job := await self.job()).get("status") == "running":
-                pass
-        return job
+        async def over() -> dict[str, object] | None:
+            job = await self.job()
+            return None if job.get("status") == "running" else job
+
+        return await until(over)
 
 
 @asynccontextmanager
@@ -85,7 +87,7 @@ async def gateway(valkey: ValkeyServer, **settings: str) -> AsyncIterator[Runnin
     }
     async with (
         gateway_process(valkey, **settings) as running,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         yield RunningGateway(client, running.running)
 
@@ -101,11 +103,21 @@ async def post(gateway: RunningGateway, content: bytes) -> None:
 
 async def some_finals(redis: Redis, count: int = 2) -> None:
     """Wait until some finals are in the event log: the job is in the middle."""
-    async with asyncio.timeout(90):
-        while True:
-            entries: Any = await redis.xrange(KEYS.log)
-            if sum(b"tenths" in fields[b"e"] for _, fields in entries) >= count:
-                return
+
+    async def are_there() -> bool:
+        entries: Any = await redis.xrange(KEYS.log)
+        return sum(b"tenths" in fields[b"e"] for _, fields in entries) >= count
+
+    await until(are_there)
+
+
+async def until_forgotten(redis: Redis) -> None:
+    """A gateway forgets a job after it has told its end."""
+
+    async def is_forgotten() -> bool:
+        return not await redis.exists(KEYS.content, JOBS.due, JOBS.waiting)
+
+    await until(is_forgotten)
 
 
 async def expire_claims(redis: Redis) -> None:
@@ -140,11 +152,7 @@ async def test_a_killed_gateway_starts_again_and_continues_its_job(
         await expire_claims(redis)
         async with gateway(valkey) as again:
             job = await again.until_over()
-            async with asyncio.timeout(
-                60
-            ):  # this gateway forgets the job after it has told its end
-                while await redis.exists(KEYS.content, JOBS.due, JOBS.waiting):
-                    pass
+            await until_forgotten(redis)
         stored = await stored_call(it.store, "long")
 
     assert before is not None
@@ -219,11 +227,11 @@ async def watching(redis: Redis, folder: Path) -> AsyncIterator[None]:
 
 
 async def over(redis: Redis) -> RecordingJob:
-    async with asyncio.timeout(90):
-        while True:
-            job = await read_job(redis, KEYS)
-            if job is not None and job.status is not JobStatus.RUNNING:
-                return job
+    async def result() -> RecordingJob | None:
+        job = await read_job(redis, KEYS)
+        return None if job is None or job.status is JobStatus.RUNNING else job
+
+    return await until(result)
 
 
 async def test_a_job_whose_content_redis_has_lost_is_told_as_failed(

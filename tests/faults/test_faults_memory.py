@@ -15,11 +15,13 @@ from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.job_streams import P0, JobStream, speech
 from support.pipeline import calling, pipeline, stream
+from support.ports import free_port
 from support.proxy import proxied
-from support.servers import client, free_port, server, until
+from support.servers import client, server, until
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
 from broker.connections.connection import connect
 from broker.redis_keys import CallKeys, Partition
@@ -60,7 +62,7 @@ async def test_b13_finals_lost_by_redis_are_restored(
             valkey.start()
             await stream(bridge, AUDIO[BEFORE:], frame=160, pace=20)
             await bridge.send('{"type":"stop"}')
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await heard.until("call.ended")
         stored = await stored_call(it.store, "c1")
 
@@ -100,7 +102,7 @@ async def test_b12_what_only_the_cut_off_master_knows_is_written_to_the_promoted
                 line.cut()
                 await stream(bridge, AUDIO[BEFORE:], frame=160, pace=20)
                 await bridge.send('{"type":"stop"}')
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(PATIENCE):
                     await heard.until("call.ended")
                 stored = await stored_call(it.store, "c1")
             await redis.aclose()

@@ -24,6 +24,7 @@ from support.pipeline import Listener, calling, pipeline, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -134,12 +135,15 @@ async def test_d4_a_second_signal_ends_a_gateway_at_once_and_its_calls_are_broug
 
 async def refusing(url: str) -> None:
     """Returns when the gateway takes no more calls."""
-    while True:
+
+    async def is_refused() -> bool:
         try:
             async with connect(f"{url}/v1/calls"):
-                pass
+                return False
         except WebSocketException:
-            return
+            return True
+
+    await until(is_refused)
 
 
 async def let_go(asked: Sequence["asyncio.Future[ClientConnection]"]) -> int:
@@ -167,7 +171,7 @@ async def test_d6_a_gateway_out_of_files_keeps_the_calls_it_has_and_takes_more_w
         async with calling(it.url) as (bridge, heard):
             await stream(bridge, AUDIO[: len(AUDIO) // 2], frame=160, pace=20)
             asked = [
-                asyncio.ensure_future(connect(f"{it.url}/v1/calls", open_timeout=60))
+                asyncio.ensure_future(connect(f"{it.url}/v1/calls", open_timeout=PATIENCE))
                 for _ in range(100)
             ]
             await stream(bridge, AUDIO[len(AUDIO) // 2 :], frame=160, pace=20)

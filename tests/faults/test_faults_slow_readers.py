@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
-from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import Listener, gateway, pipeline
+from support.ports import free_port
 from support.spoken_calls import AUDIO
 from support.stored import stored_call
+from support.waiting import PATIENCE, until_true
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.protocol import State
@@ -97,9 +98,7 @@ async def reading_slowly(raw: socket.socket) -> AsyncIterator[None]:
 
 
 async def until_logged(logs: list[MutableMapping[str, Any]], event: str) -> None:
-    async with asyncio.timeout(60):
-        for _ in iter(lambda: any(line["event"] == event for line in logs), True):
-            await asyncio.sleep(0.1)
+    await until_true(lambda: any(line["event"] == event for line in logs))
 
 
 @pytest.mark.parametrize("kind", ["websocket", "server-sent events"])
@@ -119,7 +118,7 @@ async def test_c22_a_listener_that_reads_a_byte_a_second_is_cut_off_and_others_a
                     other = Listener()
                     async with connect(f"{url}{path}", max_size=None) as listener:
                         await other.listen(listener)
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(PATIENCE):
                     sent = await rest_of(raw)
 
     assert b"segment.final" in sent

@@ -24,6 +24,7 @@ from support.pipeline import calling, gateway, stream
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
 from transcripts.store import Store
 
@@ -40,7 +41,7 @@ class RecorderProcess:
     async def logged(self, event: str) -> dict[str, object]:
         """Wait for the next log line of a kind."""
         assert self.running.stderr is not None
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while line := await self.running.stderr.readline():
                 said: dict[str, object] = json.loads(line)
                 if said["event"] == event:

@@ -6,6 +6,7 @@ import time
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from protocol.outgoing.retry_after import asked_pause
 from protocol.outgoing.webhooks import Secret, SecretError, pause_after, signed_headers
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -52,3 +53,24 @@ def test_attempts_end_within_a_day() -> None:
 def test_requests_that_failed_together_are_not_sent_together_again() -> None:
     assert pause_after(4, 0.0) == pytest.approx(480)
     assert pause_after(4, 1.0) == pytest.approx(720)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("99999", 3_600),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 59),
+        ("Fri, 31 Dec 1999 23:00:00 GMT", 0),
+        ("-5", 0),
+        ("1e9", 0),
+        ("\u0663", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+)
+def test_a_receiver_asks_for_a_pause_in_seconds_or_with_a_date(text: str, seconds: int) -> None:
+    """23:59:00 UTC on the last day of 1999 is 946684740."""
+    assert asked_pause({"retry-after": text}, 946_684_740.0) == seconds
+    assert asked_pause({}, 946_684_740.0) == 0

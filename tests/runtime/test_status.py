@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE, until
 
 from broker.redis_keys import Partition
 from runtime.health import Health
@@ -25,7 +26,9 @@ async def get(port: int, path: str) -> tuple[int, str, str]:
 
     def ask() -> tuple[int, str, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}{path}", timeout=PATIENCE
+            ) as answer:
                 return answer.status, answer.headers["Content-Type"], answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.headers["Content-Type"], refused.read().decode()
@@ -43,11 +46,14 @@ async def telling(redis: Redis, health: Health) -> AsyncIterator[int]:
         yield port
 
 
-async def until(port: int, path: str, status: int) -> str:
+async def answered(port: int, path: str, status: int) -> str:
     """Ask until the answer has this status; its text."""
-    while (answer := await get(port, path))[0] != status:
-        pass
-    return answer[2]
+
+    async def text() -> str:
+        found, _, body = await get(port, path)
+        return body if found == status else ""
+
+    return await until(text)
 
 
 async def test_readiness_follows_redis_and_life_does_not(
@@ -56,13 +62,13 @@ async def test_readiness_follows_redis_and_life_does_not(
     health = Health()
     health.at_work()
     async with telling(redis, health) as port:
-        ready = await until(port, "/readyz", 200)
+        ready = await answered(port, "/readyz", 200)
         valkey.kill()
-        hindered = await until(port, "/readyz", 503)
+        hindered = await answered(port, "/readyz", 503)
         alive = await get(port, "/livez")
         down = await get(port, "/metrics")
         valkey.start()
-        ready_again = await until(port, "/readyz", 200)
+        ready_again = await answered(port, "/readyz", 200)
 
     assert (ready, hindered, ready_again) == ("ready\n", "Redis does not answer\n", "ready\n")
     assert alive[0] == 200

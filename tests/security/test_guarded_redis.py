@@ -2,26 +2,40 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import redis as sync_redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from support.api import running_api
+from support.api import bearer, running_api
 from support.certificates import authority
+from support.containers import packed
+from support.endpoints import sent_events
 from support.engines import LengthTeller
 from support.pipeline import calling, gateway, stream
+from support.ports import free_port
 from support.proxy import proxied
+from support.receiver import receiving
 from support.spoken_calls import AUDIO, assert_whole
 from support.stored import stored_call
 from support.valkey import ValkeyServer
+from websockets.asyncio.client import connect as websocket
+from websockets.exceptions import InvalidStatus
 
 from broker.connections.connection import UnusableRedisError, check, connect
+from broker.credentials.key_changes import create_key
 from broker.redis_keys import Partition
+from protocol.audio import Encoding, decode
+from protocol.auth.credentials import Scope
 from protocol.settings import RedisSettings
+from streaming.settings import GatewaySettings
+from transcripts.api.settings import ApiSettings
 from transcripts.recorder import Recorder
 from transcripts.store import Store
 from workers.job_queue import WorkQueue
@@ -63,6 +77,24 @@ async def urls(
 
 
 @asynccontextmanager
+async def parallel(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run parts of the pipeline while the context lasts."""
+    running = [asyncio.ensure_future(one) for one in work]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def new_key(file: Path) -> str:
+    """Return a key that permits everything; it is written to `file`."""
+    every = tuple(Scope)
+    return create_key(file, owner="", scopes=every, days=None, note="", now=time.time())
+
+
+@asynccontextmanager
 async def client(url: str) -> AsyncIterator[Redis]:
     redis = connect(RedisSettings(url=url))
     yield redis
@@ -79,13 +111,12 @@ async def test_a_call_goes_through_with_what_each_part_may_do(
             await check(redis[name], urls[name])
         queue = WorkQueue(redis["worker"], [Partition(0)], "worker-1")
         await queue.prepare()
-        parts = [
-            asyncio.ensure_future(part)
-            for part in (
+        await opened.enter_async_context(
+            parallel(
                 Worker(queue, [Partition(0)], LengthTeller(), WorkerSettings()).run(),
                 Recorder(redis["recorder"], store, [Partition(0).outbox], "recorder-1").run(),
             )
-        ]
+        )
         async with gateway(redis["gateway"]) as url, running_api(redis["api"], store) as api:
             async with calling(url, call_id="c1", resumable=True) as (bridge, heard):
                 await heard.until("call.started")
@@ -103,14 +134,64 @@ async def test_a_call_goes_through_with_what_each_part_may_do(
             events = await api.client.get("/v1/calls/c1/events")
             deleted = await api.client.delete("/v1/calls/c1")
         assert (events.json()["status"], deleted.status_code) == ("ended", 204)
-        for part in parts:
-            part.cancel()
-        await asyncio.gather(*parts, return_exceptions=True)
     store.close()
 
     assert guarded.execute_command("ACL", "LOG") == []
     heard.events = [event for event in heard.events if event["type"] != "ready"]
     assert_whole(heard)
+
+
+async def test_jobs_pages_and_refusals_go_through_with_what_each_part_may_do(
+    urls: dict[str, str], guarded: sync_redis.Redis, tmp_path: Path
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    port = free_port()
+    settings = GatewaySettings(
+        http_port=port, drain_seconds=0, callback_networks="127.0.0.1", audio_pace=20
+    )
+    async with AsyncExitStack() as opened:
+        redis = {name: await opened.enter_async_context(client(urls[name])) for name in PARTS}
+        queue = WorkQueue(redis["worker"], [Partition(0)], "worker-1")
+        await queue.prepare()
+        await opened.enter_async_context(
+            parallel(
+                Worker(queue, [Partition(0)], LengthTeller(), WorkerSettings()).run(),
+                Recorder(redis["recorder"], store, [Partition(0).outbox], "recorder-1").run(),
+            )
+        )
+        receiver = await opened.enter_async_context(receiving("503 Busy"))
+        url = await opened.enter_async_context(gateway(redis["gateway"], settings))
+        admin = bearer(new_key(tmp_path / "keys.json"))
+        keyed = ApiSettings(keys_file=str(tmp_path / "keys.json"))
+        api = await opened.enter_async_context(running_api(redis["api"], store, keyed))
+        http = await opened.enter_async_context(
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        )
+        posted = await http.post(
+            "/v1/listen",
+            params={"callback": f"http://127.0.0.1:{receiver.port}/x", "call_id": "c2"},
+            content=packed(decode(AUDIO, Encoding.MULAW), "wav"),
+        )
+        with pytest.raises(InvalidStatus):
+            async with websocket(f"{url}/v1/no-such-path"):
+                pass
+        read = [await api.client.get(path, headers=admin) for path in ("/v1/connect", "/v1/health")]
+        async with calling(url, call_id="c1"):
+            wall = sent_events(f"{api.url}/v1/live", admin | {"accept": "text/event-stream"})
+            async with asyncio.timeout(60), aclosing(wall):
+                while "c1" not in str(await anext(wall)):
+                    pass
+        told = await receiver.until(2)  # the first is sent again
+        job = await http.get("/v1/jobs/c2")
+        await stored_call(store, "c2")
+    store.close()
+
+    assert posted.status_code == 200
+    assert job.json()["status"] == "done"
+    assert [one.status_code for one in read] == [200, 200]
+    assert read[0].json()["refused"] != []
+    assert len(told) == 2
+    assert guarded.execute_command("ACL", "LOG") == []
 
 
 FORBIDDEN = [

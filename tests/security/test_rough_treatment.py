@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 from support.credentials import bearer, site
 from support.pipeline import calling, gateway
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -122,7 +123,7 @@ async def test_handshakes_that_never_end_are_closed_and_others_are_served_meanwh
     async with calling(url, channels=1) as (bridge, heard):
         await bridge.send(json.dumps({"type": "stop"}))
         await bridge.wait_closed()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         leftovers = [await reader.read() for reader, _ in slow]
 
     assert heard.events[-1]["type"] == "call.ended"
@@ -147,7 +148,7 @@ async def test_handshakes_that_never_end_are_closed_and_others_are_served_meanwh
 async def test_what_is_no_handshake_gets_no_connection(url: str, request_line: bytes) -> None:
     reader, writer = await asyncio.open_connection(*parts(url))
     writer.write(request_line)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         try:
             answer = await reader.read()
         except ConnectionError:

@@ -15,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 from support.credentials import PUBLIC_URL, Site, bearer, forged_keys, forged_tokens, site, token
 from support.pipeline import gateway
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -56,7 +57,7 @@ async def answer(url: str, attempt: Attempt) -> tuple[int, bytes]:
             additional_headers=attempt.headers,
             subprotocols=list(attempt.offers) or None,  # type: ignore[arg-type]
             compression=None,
-            open_timeout=30,
+            open_timeout=PATIENCE,
         ):
             return 101, b""
     except InvalidStatus as refused:

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from support.credentials import Site, bearer, site, token
 from support.pipeline import gateway
+from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
@@ -129,7 +130,7 @@ async def test_a_revoked_key_loses_its_connections(url: str, keyed: Site) -> Non
     other = await opened(url, keyed.globex, call_id="c-1")
 
     keys.revoke(keyed.file, keyed.acme.split("_")[1], now=0.0)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await bridge.wait_closed()
 
     assert bridge.close_code == 4401

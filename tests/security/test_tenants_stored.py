@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from support.credentials import site
 from support.engines import LengthTeller
 from support.pipeline import pipeline
+from support.waiting import PATIENCE
 
 from cli.recording import read_recording
 from cli.simulated_bridge import CallPlan, Playback, play
@@ -30,7 +31,7 @@ async def test_what_tenants_say_is_transcribed_and_stored_apart(
             await play(playback, heard[owner].append, lambda _: None, asyncio.Event())
 
         await asyncio.gather(played("acme", keyed.acme), played("globex", keyed.globex))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not all(it.store.transcript(f"{owner}/c-1") for owner in heard):
                 await redis.ping()  # the recorder's turn
         nobodys = it.store.transcript("c-1")

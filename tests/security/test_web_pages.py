@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from support.credentials import Site, bearer, site, token
-from support.endpoints import free_port
+from support.ports import free_port
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -68,7 +69,7 @@ def started(valkey: ValkeyServer, *flags: str) -> Iterator[GatewayAddress]:
         yield where
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,9 @@ async def test_pages_of_other_sites_open_no_websocket(keyless: GatewayAddress, p
 
 async def test_a_rebound_name_reads_and_posts_nothing(keyless: GatewayAddress) -> None:
     rebound = {"Host": f"rebind.evil.example:{keyless.http}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{keyless.http}") as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{keyless.http}", timeout=PATIENCE
+    ) as client:
         answers = [
             await client.get(EVENTS, headers=rebound),
             await client.post("/v1/listen?encoding=mulaw", headers=rebound, content=b"\xff" * 800),
@@ -125,7 +128,7 @@ async def test_a_rebound_name_reads_and_posts_nothing(keyless: GatewayAddress) -
 
 
 async def test_every_port_looks_at_host_and_origin(keyless: GatewayAddress) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         for port, path in [
             (keyless.ws, "/livez"), (keyless.ws, "/readyz"), (keyless.http, EVENTS),
             (keyless.metrics, "/metrics"), (keyless.metrics, "/livez"),
@@ -143,7 +146,9 @@ async def test_pages_of_allowed_origins_may_read_answers(keyless: GatewayAddress
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{keyless.http}") as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{keyless.http}", timeout=PATIENCE
+    ) as client:
         preflight = await client.options("/v1/listen", headers=asks)
         refused = await client.options("/v1/listen", headers={**asks, "Origin": EVIL})
         answer = await client.post("/v1/listen", headers={"Origin": ALLOWED}, content=b"ID3")
@@ -161,7 +166,9 @@ async def test_a_key_does_not_open_the_gateway_to_pages_of_other_sites(
     key = bearer(keyed_site.acme)
 
     assert await keyed.status("/v1/calls", Origin=EVIL, **key) == 403
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{keyed.http}", headers=key) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{keyed.http}", headers=key, timeout=PATIENCE
+    ) as client:
         by_name = await client.post("/v1/listen", headers={"Host": "gateway:8081"}, content=b"ID3")
         named = {"Host": "x.example", "Origin": "http://x.example"}
         page = await client.post("/v1/listen", headers=named, content=b"ID3")
@@ -271,9 +278,9 @@ async def test_incomplete_requests_do_not_block_other_clients(
         opened.callback(writer.close)
         writer.write(b"GET /v1/listen HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         slow.append(reader)
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = await client.post(f"http://127.0.0.1:{keyless.http}/v1/listen", content=b"ID3")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             last = await slow[-1].read()
         metrics = (await client.get(f"http://127.0.0.1:{keyless.metrics}/metrics")).text
 
@@ -301,7 +308,7 @@ async def test_headers_have_the_documented_limits_on_the_http_port(
     reader, writer = await asyncio.open_connection("127.0.0.1", keyless.http)
     opened.callback(writer.close)
     writer.write(head)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         line = await reader.readline()
 
     assert line.startswith(f"HTTP/1.1 {status}".encode())
@@ -314,7 +321,7 @@ async def test_trickled_uploads_of_a_site_take_no_place_of_work(
         _, writer = await asyncio.open_connection("127.0.0.1", keyless.http)
         opened.callback(writer.close)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx")
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = await client.post(f"http://127.0.0.1:{keyless.http}/v1/listen", content=b"ID3")
 
     assert answer.status_code == 400, "it was read, and is no recording"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 from redis.asyncio import Redis
+from support.waiting import PATIENCE
 
 from transcripts.api.server import Api
 from transcripts.api.settings import ApiSettings
@@ -30,7 +31,7 @@ async def running_api(
     api = Api(redis, 1, store, free)
     async with api.serving() as port:
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
             yield RunningApi(api, url, client)
 
 

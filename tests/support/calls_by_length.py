@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
+from support.waiting import PATIENCE
 
 from protocol.calls.call import CallConfig, Role
 from protocol.calls.text_form import AS_HEARD, TextForm
@@ -58,7 +59,7 @@ class SpokenCall:
 
     async def say(self, number: int) -> None:
         await self._write(number, final=True)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not any(
                 isinstance(event, Final) and event.segment.number == number
                 for event in await self._next_events()
@@ -76,7 +77,7 @@ class SpokenCall:
 
     async def until(self, finals: int) -> None:
         """Wait until the log has so many finals."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(await self.shown()) < finals:
                 await self._next_events()
 

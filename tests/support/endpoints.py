@@ -2,24 +2,17 @@
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 import httpx
 from support.pipeline import Event
+from support.waiting import PATIENCE
 
 from protocol.audio import Encoding, Pcm, encode
 from protocol.dialects.audiosocket import Frame, FrameSplitter
-
-
-def free_port() -> int:
-    """Return a port that is free at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @dataclass(slots=True)
@@ -70,10 +63,12 @@ class SentEvent:
     seq: int | None
 
 
-async def sent_events(url: str, headers: dict[str, str] | None = None) -> AsyncIterator[SentEvent]:
+async def sent_events(
+    url: str, headers: dict[str, str] | None = None
+) -> AsyncGenerator[SentEvent, None]:
     """Yield events until the server ends the response.  Raises httpx.HTTPStatusError if it is not a stream."""
     async with (
-        httpx.AsyncClient(timeout=30) as client,
+        httpx.AsyncClient(timeout=PATIENCE) as client,
         client.stream("GET", url, headers=headers) as answer,
     ):
         answer.raise_for_status()

@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests, in a folder of its own, on a unix socket.  Installed from Debian if it is missing."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,16 +15,17 @@ from sqlalchemy import create_engine
 from .debian import install
 
 _BIN = Path("/usr/lib/postgresql")
+_LOCK = Path(tempfile.gettempdir()) / f"trunkline-postgres-{os.geteuid()}.lock"
 
 
 @cache
 def programs() -> Path | None:
     """The folder of `initdb` and `pg_ctl`; None if PostgreSQL cannot be had here."""
-    found = _found()
-    if found is None:
-        install("postgresql")
-        found = _found()
-    return found
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of pytest-xdist install it together
+        if _found() is None:
+            install("postgresql")
+        return _found()
 
 
 def _found() -> Path | None:

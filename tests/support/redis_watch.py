@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
+from support.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -23,7 +24,7 @@ async def monitored(redis: Redis) -> AsyncIterator[list[str]]:
         task = asyncio.ensure_future(listen())
         yield commands
         await redis.echo("the last command")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await over.wait()
         task.cancel()
         await asyncio.wait({task})

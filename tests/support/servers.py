@@ -1,30 +1,21 @@
 """Several real Valkey servers together: with sentinels, or as a cluster."""
 
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import redis as sync_redis
+from support.ports import free_port
+from support.waiting import wait_until
 
 from runtime.local_stack import server_binary
 
 _SLOTS = 16_384
-_PATIENCE = 30.0
-
-
-def free_port() -> int:
-    """Return a free port whose cluster bus port (10,000 above) is also free."""
-    while True:
-        with socket.socket() as one, socket.socket() as bus:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            if port <= 50_000 and bus.connect_ex(("127.0.0.1", port + 10_000)):
-                return port
+_BUS = 10_000
+"""The port of a node for other nodes is so much above that for clients."""
 
 
 @contextmanager
@@ -55,7 +46,7 @@ class Cluster:
     """Three masters that share all slots; only their cluster configuration is persistent."""
 
     folder: Path
-    ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
+    ports: list[int] = field(default_factory=lambda: [free_port(_BUS) for _ in range(3)])
     _running: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -138,13 +129,11 @@ def _knows_replica(sentinel: int) -> bool:
 
 
 def until(happens: Callable[[], bool]) -> None:
-    """Wait until `happens` returns True.  Raises TimeoutError after half a minute."""
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            if happens():
-                return
-        except sync_redis.RedisError:
-            pass
-        time.sleep(0.05)
-    raise TimeoutError("the servers do not get ready")
+    """Wait until `happens` returns True; a server that does not answer is not ready.  Raises TimeoutError."""
+
+    def look() -> bool:
+        with suppress(sync_redis.RedisError):
+            return happens()
+        return False
+
+    wait_until(look)

@@ -1,17 +1,16 @@
 """Wait for the complete transcript of a call in the store."""
 
-import asyncio
+from support.waiting import until_in_thread
 
 from transcripts.store import Store
 from transcripts.transcript import Transcript
 
-PATIENCE = 60  # seconds; only a failing test waits that long
-
 
 async def stored_call(store: Store, call_id: str) -> Transcript:
     """Return the transcript when `call.ended` is stored.  Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = await asyncio.to_thread(store.transcript, call_id)
-            if found and found.call.ended_reason:
-                return found
+
+    def complete() -> Transcript | None:
+        found = store.transcript(call_id)
+        return found if found and found.call.ended_reason else None
+
+    return await until_in_thread(complete)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
+from support.waiting import PATIENCE, until
 
 from broker.outgoing.http_client import OutgoingHttp
 from protocol.outgoing.destinations import Destinations, destinations_in
@@ -21,7 +22,6 @@ from transcripts.webhooks.meter import WebhookMeter
 from transcripts.webhooks.sender import WebhookSender
 
 LOCAL = destinations_in("127.0.0.0/8")
-PATIENCE = 120
 
 _Result = TypeVar("_Result")
 
@@ -122,12 +122,13 @@ class ClockedStore:
 
     async def until(self, webhook_id: str, state: DeliveryState) -> None:
         """Wait until all deliveries of an endpoint are in `state`; move the clock to the next attempt."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                found = await self.deliveries(webhook_id)
-                if found and {one.state for one in found} == {state}:
-                    return
-                await self.move_on(webhook_id, found)
+
+        async def are_in_it() -> bool:
+            found = await self.deliveries(webhook_id)
+            await self.move_on(webhook_id, found)
+            return bool(found) and {one.state for one in found} == {state}
+
+        await until(are_in_it)
 
     async def move_on(self, webhook_id: str, found: Sequence[WebhookDelivery]) -> None:
         """Move the clock to the time at which the next of these deliveries is sent."""

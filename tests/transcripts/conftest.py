@@ -4,13 +4,13 @@ A store of the test's own: SQLite, and for the modules in `_BOTH` PostgreSQL too
 TRUNKLINE_TEST_STORE names a database for all of them instead; it is emptied first.
 """
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.postgres import emptied, postgres, programs
+from support.waiting import until_in_thread
 
 from transcripts.store import Store
 
@@ -71,8 +71,6 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait for a condition that has no notification."""
 
     async def wait(done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(120):
-            while not await asyncio.to_thread(done):
-                pass
+        await until_in_thread(done)
 
     return wait

@@ -100,6 +100,34 @@ def test_every_filter_leaves_the_calls_that_fulfil_it(three: Store) -> None:
     assert ids(three, Filters(query=read_query("invoice"), since=150)) == ["c4", "c2"]
 
 
+def test_a_list_shows_a_call_of_several_streams_as_its_page_does(three: Store) -> None:
+    """A bridge stops its stream for a card payment, and starts another one under the same id."""
+    again = [
+        replace(one, log="second") for one in recorded("c1", started(190), final("back again"))
+    ]
+    three.record(again)
+
+    def listed() -> tuple[int, str]:
+        (one,) = three.page(Filters(only="c1"), 9, None).calls
+        return one.call.duration, one.call.ended_reason
+
+    live = ids(three, Filters(status=Status.LIVE)), ids(three, Filters(status=Status.ENDED))
+    with_words = ids(three, Filters(status=Status.LIVE, query=read_query("back")))
+    assert listed()[1] == ""
+    assert (live, with_words) == ((["c4", "c1"], ["c3", "c2"]), ["c1"])
+
+    end = [replace(one, log="second") for one in recorded("c1", ended(duration=30 * SECOND))]
+    three.record(end)
+    whole = three.whole("c1")
+
+    assert whole is not None
+    assert listed() == (whole.call.duration, whole.call.ended_reason) == (120 * SECOND, "hangup")
+    assert ids(three, Filters(order=Order.LONGEST)) == ["c1", "c2", "c3", "c4"]
+    assert ids(three, Filters(min_duration=100 * SECOND)) == ["c1"]
+    assert ids(three, Filters(min_duration=100 * SECOND, query=read_query("back"))) == ["c1"]
+    assert ids(three, Filters(status=Status.LIVE)) == ["c4"]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

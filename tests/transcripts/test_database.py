@@ -120,6 +120,9 @@ def test_a_store_of_the_version_before_keeps_all_that_it_held(tmp_path: Path) ->
     assert twice is not None
     assert (acme.call.tenant, len(acme.line_warnings)) == ("acme", 1)
     assert [one.text for one in twice.segments] == ["before the hold", "after the hold"]
+    (listed,) = store.page(Filters(only="twice"), 9, None).calls
+    assert 0 < listed.call.duration <= twice.call.duration  # the second stream goes on
+    assert listed.call.ended_reason == twice.call.ended_reason
     assert [one.arrival.payload for one in store.quarantined()] == [b"\x00\xff payload"]
     fresh.close()
     store.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 from support.valkey import ValkeyServer
+from support.waiting import until_in_thread
 
 from broker.connections.connection import connect
 from broker.redis_keys import RECORDER, Partition
@@ -31,10 +32,13 @@ async def put(redis: Redis, *numbers: int) -> None:
 
 async def stored(store: Store, count: int) -> list[str]:
     """The texts in the store, when there are `count`."""
-    async with asyncio.timeout(20):
-        while not (found := store.transcript("c1")) or len(found.segments) < count:
-            await asyncio.to_thread(store.calls)
-    return [one.text for one in found.segments]
+
+    def texts() -> list[str]:
+        found = store.transcript("c1")
+        return [one.text for one in found.segments] if found else []
+
+    await until_in_thread(lambda: len(texts()) >= count)
+    return texts()
 
 
 async def test_what_is_in_the_outbox_is_stored_and_leaves_it(redis: Redis, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from support.call_records import fields, final
 from support.valkey import ValkeyServer
+from support.waiting import until, until_in_thread
 
 from broker.redis_keys import RECORDER, Partition
 from transcripts.recorder import Recorder
@@ -19,9 +20,6 @@ WORDS = [f"word{number}" for number in range(1_000)]
 """So many that a recorder is not done with them before it is killed."""
 
 HALF = len(WORDS) // 2
-PATIENCE = 120
-"""Seconds after which a test gives up: only a hang lasts so long, however slow the disk."""
-
 KILLED = """
 import asyncio, sys
 from broker.connections.connection import connect
@@ -53,9 +51,10 @@ async def put_words(redis: Redis, numbers: range) -> None:
 
 
 async def empty(redis: Redis) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while await redis.xlen(OUTBOX):
-            pass
+    async def is_empty() -> bool:
+        return not await redis.xlen(OUTBOX)
+
+    await until(is_empty)
 
 
 @pytest.mark.parametrize("stored_before", [0, 20, 120])
@@ -69,9 +68,7 @@ async def test_a_recorder_killed_at_any_moment_costs_no_word(
         sys.executable, "-c", KILLED, valkey.url, store_url, OUTBOX
     )
     try:
-        async with asyncio.timeout(PATIENCE):
-            while len(await asyncio.to_thread(texts, store)) <= stored_before:
-                assert process.returncode is None
+        await until_in_thread(lambda: len(texts(store)) > stored_before)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from support.answers import entries_of
 from support.call_records import HUGE, fields, final
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE, until, until_in_thread
 
 from broker.redis_keys import RECORDER, Partition
 from transcripts.outbox import Recorded
@@ -25,26 +26,17 @@ from transcripts.store import Store, StoreUnavailableError
 OUTBOX = Partition(0).outbox
 BRISK = RecorderSettings(block_ms=20)
 
-PATIENCE = 120
-"""Seconds after which a test gives up: only a hang lasts so long, however slow the disk."""
-
 
 async def put(redis: Redis, *numbers: int, call_id: str = "c1", outbox: str = OUTBOX) -> None:
     for number in numbers:
         await redis.xadd(outbox, fields(call_id, number + 1, final(f"word{number}", number=number)))
 
 
-async def until(done: Callable[[], bool]) -> None:
-    """Wait for a condition that has no notification."""
-    async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(done):
-            pass
-
-
 async def empty(redis: Redis, outbox: str = OUTBOX) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while await redis.xlen(outbox):
-            pass
+    async def is_empty() -> bool:
+        return not await redis.xlen(outbox)
+
+    await until(is_empty)
 
 
 def texts(store: Store, call_id: str = "c1") -> list[str]:
@@ -152,7 +144,7 @@ async def test_entries_claimed_by_a_running_recorder_are_not_taken_over(
 
     async with recording(redis, store):
         await put(redis, 1)
-        await until(lambda: bool(texts(store)))
+        await until_in_thread(lambda: bool(texts(store)))
 
     assert texts(store) == ["word1"]
     assert (await redis.xpending(OUTBOX, RECORDER))["pending"] == 1
@@ -211,7 +203,7 @@ async def test_a_stop_is_obeyed_while_redis_is_away(
 
     with capture_logs() as logs:
         async with recording(redis, store) as task:
-            await until(lambda: bool(logs))
+            await until_in_thread(lambda: bool(logs))
             task.cancel()
             await asyncio.wait([task])
 
@@ -263,7 +255,7 @@ async def test_an_updated_recorder_begins_with_the_quarantine(redis: Redis, stor
 
     with capture_logs() as logs:
         async with recording(redis, store):
-            await until(lambda: bool(logs))
+            await until_in_thread(lambda: bool(logs))
 
     assert texts(store) == ["readable by now"]
     assert store.quarantined() == []

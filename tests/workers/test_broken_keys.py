@@ -14,7 +14,7 @@ from support.answers import dump_of, entries_of
 from support.entries import event_of
 from support.valkey import ValkeyServer
 
-from broker.queries import probe
+from broker.queries import fleet, orphaned, probe
 from broker.redis_keys import CallKeys, Partition
 from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
 from broker.redis_scripts.lua import Script
@@ -30,6 +30,7 @@ from broker.redis_scripts.scripts import (
     SETTLE,
     SUBMIT,
     SUGGEST,
+    TAKE_BACK_TRY,
     TRY,
     WRITE_CHECKPOINT,
 )
@@ -158,6 +159,7 @@ ACTS: list[tuple[Script, list[str], Act]] = [
         lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6)]),
     ),
     (TRY, [CALL.state(NOW)], lambda it: it.work.begin([it.claimed])),
+    (TAKE_BACK_TRY, [CALL.state(NOW)], lambda it: it.work.take_back_tries([it.claimed])),
     (
         SUGGEST,
         [CALL.meta, CALL.settled, CALL.state(NOW)],
@@ -179,7 +181,18 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     (JOIN, [P0.finals_in("en-en")], lambda it: it.work.prepare()),
 ]
 CASES = [(script, key, act) for script, keys, act in ACTS for key in keys]
-OF_CALLS = (OPEN, ADOPT, WRITE_CHECKPOINT, RESTORE, APPEND, SUBMIT, TRY, SETTLE, POLL)
+OF_CALLS = (
+    OPEN,
+    ADOPT,
+    WRITE_CHECKPOINT,
+    RESTORE,
+    APPEND,
+    SUBMIT,
+    TRY,
+    TAKE_BACK_TRY,
+    SETTLE,
+    POLL,
+)
 CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
 
 
@@ -292,3 +305,13 @@ async def test_a_key_with_wrong_contents_is_as_good_as_a_lost_one(
     await scene.bring_to_its_end()
 
     assert await texts(redis) == [f"text of {segment}" for segment in SEGMENTS]
+
+
+async def test_a_member_that_is_not_utf_8_hides_no_other(redis: Redis) -> None:
+    """Gateways read the first set, workers the second; neither may end because of one member."""
+    await redis.zadd(P0.calls, {b"\xff": 1, b"c1": 2})
+    await redis.sadd(P0.job_streams, b"\xff", "en-de")
+    await redis.xadd(P0.finals_in("en-de"), {"j": "a job"})
+
+    assert "c1" in await orphaned(redis, P0, since=3, most=10)
+    assert set((await fleet(redis, P0, now=0)).waiting) == {("en", "de")}

@@ -14,6 +14,7 @@ import msgspec
 
 from broker.outgoing.http_client import HttpAnswer, OutgoingHttp, RequestLimits, SendError
 from protocol.outgoing.destinations import Destinations, read_networks
+from protocol.outgoing.retry_after import asked_pause
 
 from .answer import AnswerError, read_answer
 from .prompt import ModelRequest
@@ -22,9 +23,6 @@ from .values import ModelServer
 
 _LONGEST_ANSWER = 1_048_576
 """Bytes."""
-
-_LONGEST_PAUSE = 3_600.0
-"""Most seconds of `Retry-After` that are respected."""
 
 _OURS = read_networks(
     ("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -119,7 +117,7 @@ class ModelClient:
                 self._form = place if answer.status == 200 else self._form
                 break
         if answer.status != 200:
-            raise ModelError(_refusal(answer.status), _pause(answer.headers.get("retry-after", "")))
+            raise ModelError(_refusal(answer.status), asked_pause(answer.headers, time.time()))
         return answer
 
     async def _sent(self, request: ModelRequest, form: _Form) -> HttpAnswer:
@@ -186,12 +184,3 @@ def _refusal(status: int) -> str:
             return f"the server redirects ({status}): set chat_url to the right address"
         case _:
             return f"the server answers with the status {status}"
-
-
-def _pause(text: str) -> float:
-    """Return the seconds of `Retry-After`; its form with a date counts as none."""
-    return (
-        min(float(text), _LONGEST_PAUSE)
-        if text.isascii() and text.isdigit() and len(text) < 9
-        else 0.0
-    )

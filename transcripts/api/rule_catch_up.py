@@ -45,6 +45,8 @@ class RuleCatchUp:
                 await self._evaluate(name)
         except ApiError as exc:
             logger.warning("rules_not_caught_up", code=exc.code)
+        except Exception as exc:  # noqa: BLE001  # the rules of calls in progress must still be read
+            logger.error("rules_not_caught_up", error=type(exc).__name__)
 
     async def _evaluate(self, name: str) -> None:
         rules = self.runner.sets.of(parted(name)[0])

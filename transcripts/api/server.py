@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from .mcp_endpoint import McpEndpoint
 
 
+logger = structlog.get_logger()
+
+
 class ApiSetupError(OperatorError):
     """The API cannot start: the operator must correct the settings.  The text says which."""
 
@@ -97,6 +101,7 @@ class Api:
         self._follower.wanted = self._is_followed
         self._follower.is_wanted = lambda: self._views.has_readers or self._runner.sets.has_rules
         self._rules = RuleRoutes(self._threads, self._runner, self._follower)
+        self._background: list[asyncio.Task[None]] = []
         self._catch_up = RuleCatchUp(self._threads, self._runner, rule_delivery)
         self.operations: list[Operation] = [
             *CallRoutes(self._threads, redis, partitions, settings.audio_folder).operations(),
@@ -126,10 +131,14 @@ class Api:
             return {}
 
     async def run(self, listening: Callable[[int], None]) -> None:
-        """Serve until cancelled.  `listening` is called with the port."""
+        """
+        Serve until cancelled.  `listening` is called with the port.
+
+        Ends with the error of a background task that fails: its work, such as reading the keys again, must go on.
+        """
         async with self.serving() as port:
             listening(port)
-            await asyncio.get_running_loop().create_future()
+            await asyncio.gather(*self._background)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[int]:
@@ -156,7 +165,7 @@ class Api:
         if settings.keys_file:
             await self._secret.refresh()
             work.append(self._secret.run())
-        watching = [asyncio.create_task(one) for one in work]
+        self._background = [asyncio.create_task(_needed(one)) for one in work]
         try:
             async with http_server(
                 app,
@@ -170,9 +179,9 @@ class Api:
                 self._close_streams()
         finally:
             self._close_streams()
-            for task in watching:
+            for task in self._background:
                 task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.gather(*self._background, return_exceptions=True)
             await asyncio.to_thread(self._threads.close)
 
     def _guarded(self, endpoints: list[Endpoint]) -> HttpMiddleware:
@@ -189,6 +198,15 @@ class Api:
     def _close_streams(self) -> None:
         self._live.close()
         self._views.close()
+
+
+async def _needed(work: Coroutine[Any, Any, None]) -> None:
+    """Run a background task of the API, and log its failure."""
+    try:
+        await work
+    except Exception as exc:
+        logger.error("background_task_failed", error=type(exc).__name__)
+        raise
 
 
 def _assistants(app: HttpMiddleware) -> "McpEndpoint":

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from protocol.events import Account
@@ -54,13 +55,17 @@ calls = Table(
     Column("legal_hold", Boolean, nullable=False, default=False),
     Column("sample_rate", Integer, nullable=False, server_default="0"),
     Column("encoding", String(16), nullable=False, server_default=""),
+    Column("whole_duration", BigInteger, nullable=False, server_default="0"),
+    Column("whole_ended_reason", Text, nullable=False, server_default=""),
     Index("calls_by_tenant", "tenant", "id"),
     Index("calls_by_time", "tenant", "started_at", "id"),
-    Index("calls_by_duration", "tenant", "duration", "id"),
+    Index("calls_by_whole_duration", "tenant", "whole_duration", "id"),
     Index("calls_by_age", "started_at"),
 )
 """
 One row for each stream.  `root`: id of the first stream of the call, which has the id of the call itself.
+
+`whole_duration`, `whole_ended_reason`: those of the whole call; see `whole_calls.py`.
 
 `started_at` is the time at which the row was made until `call.started` is stored; `dialect` is empty until then.
 """
@@ -241,8 +246,20 @@ kept_audio = Table(
     Column("key", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("made_at", Float, nullable=False),
+    Column("is_stale", Boolean, nullable=False, server_default=false()),
 )
-"""The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable."""
+"""
+The finished audio of a call.  `size`: plain bytes.  `key`: wrapped; without it the file is unreadable.
+
+`is_stale`: data was redacted since it was made.
+"""
+
+Index(
+    "stale_audio",
+    kept_audio.c.call,
+    sqlite_where=kept_audio.c.is_stale,
+    postgresql_where=kept_audio.c.is_stale,
+)
 
 redacted_spans = Table(
     "redacted_spans",

@@ -38,7 +38,7 @@ from protocol.events import (
 
 from ..outbox import Recorded
 from ..transcript import Ending, number_of, root_of
-from . import analysis_rows, audio_rows, search_index
+from . import analysis_rows, audio_rows, search_index, whole_calls
 from .call_rows import CallRow, CallRows, ended_row, started_row
 from .card_rows import card_row
 from .json_columns import said_columns
@@ -84,6 +84,9 @@ class _Rows:
     """Roles of calls of which segments may be stored already."""
 
     ended: dict[int, _Row] = field(default_factory=dict)
+    roots: set[str] = field(default_factory=set)
+    """Calls of which a stream has started or ended."""
+
     changed: set[str] = field(default_factory=set)
     """Calls of which an analysis is no longer true: by the id of their first stream."""
 
@@ -111,6 +114,8 @@ def write(connection: Connection, batch: Sequence[Recorded], now: float) -> Call
         _revise(connection, final, call)
     for table, found in rows.others.values():
         _insert_new(connection, table, found)
+    _, redacted = rows.others.get(redacted_spans.name, (redacted_spans, []))
+    audio_rows.mark_stale(connection, {row["call"] for row in redacted})
     if rows.changed:
         analysis_rows.forget(connection, rows.changed)
     return call_rows
@@ -127,8 +132,10 @@ def _collect(rows: _Rows, call: CallRow, one: Recorded) -> None:
         rows.add(redacted_spans, place | {"call": call.id})
     match event:
         case CallStarted():
+            rows.roots.add(root_of(call.call_id))
             _collect_start(rows, call, event, seq)
         case CallEnded():
+            rows.roots.add(root_of(call.call_id))
             rows.ended.setdefault(call.id, ended_row(call, event, seq))
             if number_of(call.call_id) > 1:
                 rows.changed.add(root_of(call.call_id))
@@ -222,6 +229,7 @@ def _write_calls(connection: Connection, rows: _Rows) -> None:
             connection.execute(
                 update(calls).where(same, unsaid == "").values(values), list(found.values())
             )
+    whole_calls.update_calls(connection, rows.roots)
     for call, roles in rows.late.items():
         for channel, role in enumerate(roles):
             late = (

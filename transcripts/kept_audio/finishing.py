@@ -9,22 +9,24 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from protocol.kept_audio.chunk_cipher import new_salt
 from protocol.kept_audio.master_keys import MasterKeys, new_key
-from protocol.kept_audio.sealed_file import FileSealer
+from protocol.kept_audio.sealed_file import FileSealer, chunks_of
 from protocol.tenants import bare
 
 from .mixing import Frames, rate_of, windows
 from .opus_file import write_opus
 from .part_reader import PartReader
-from .values import KeptAudio, UnfinishedAudio, finished_file, part_file
+from .reading import FinishedFile
+from .silencing import ChunkSource, silence
+from .values import KeptAudio, StaleAudio, UnfinishedAudio, finished_file, part_file
 
 _SILENT_SECONDS = 60.0
 """Age of a part that its gateway has not closed: the gateway is gone."""
@@ -34,6 +36,8 @@ _AT_ONCE = 50
 _DAY = 86_400.0
 _STRAY = {".audio": 600.0, ".tmp": _DAY, ".part": 7 * _DAY}
 """Seconds after which a file without a key in the store is deleted, by the end of its name."""
+
+_Numbered = TypeVar("_Numbered", UnfinishedAudio, StaleAudio)
 
 logger = structlog.get_logger()
 
@@ -45,8 +49,16 @@ class AudioStore(Protocol):
         """Return ended calls with parts, whose number is greater than `after`, in order."""
         ...
 
-    def finish_audio(self, call: int, parts: Sequence[str], kept: KeptAudio | None) -> bool:
+    def finish_audio(self, one: UnfinishedAudio, kept: KeptAudio | None) -> bool:
         """Store the file of a call and delete its parts.  Returns False if the call has other parts by now."""
+        ...
+
+    def stale_audio(self, after: int, limit: int) -> list[StaleAudio]:
+        """Return finished audio of calls of which data was redacted later, numbered above `after`, in order."""
+        ...
+
+    def replace_audio(self, one: StaleAudio, kept: KeptAudio) -> bool:
+        """Store a file in place of a stale one.  Returns False if the stale one is not stored any more."""
         ...
 
     def audio_files(self, call_id: str | None = None) -> set[str]:
@@ -84,9 +96,14 @@ class AudioFinisher:
         self._stopping.set()
 
     def run(self) -> int:
-        """Finish all calls that are due.  Returns how many.  Raises StoreError."""
+        """Finish all calls that are due, silence later redactions.  Returns how many.  Raises StoreError."""
         finished, seen = 0, dict[int, float]()
-        for one in self._unfinished():
+        for stale in _all(self._store.stale_audio):
+            if self._stopping.is_set():
+                break
+            seen[stale.call] = 0.0
+            finished += self._silence(stale)
+        for one in _all(self._store.unfinished_audio):
             seen[one.call] = self._seen.get(one.call, self._now())
             if self._stopping.is_set():
                 break
@@ -106,12 +123,6 @@ class AudioFinisher:
                 gone += 1
         return gone
 
-    def _unfinished(self) -> Iterator[UnfinishedAudio]:
-        after = -1
-        while found := self._store.unfinished_audio(after, _AT_ONCE):
-            yield from found
-            after = found[-1].call
-
     def _finish(self, one: UnfinishedAudio) -> bool:
         try:
             with ExitStack() as opened:
@@ -124,13 +135,33 @@ class AudioFinisher:
         except Exception as exc:  # noqa: BLE001  # one call's audio holds up neither others nor the recorder
             self._complain(one, exc)
             return False
-        names = [part.name for part in one.parts]
-        is_stored = self._store.finish_audio(one.call, names, kept)
-        for name in [part_file(name) for name in names] if is_stored else []:
-            (self._folder / name).unlink(missing_ok=True)
-        if kept and not is_stored:  # the call was deleted, or another recorder was faster
-            (self._folder / finished_file(kept.file)).unlink(missing_ok=True)
+        is_stored = self._store.finish_audio(one, kept)
+        if is_stored:
+            self._delete(part_file(part.name) for part in one.parts)
+        elif kept:  # the call was deleted, or another recorder was faster
+            self._delete([finished_file(kept.file)])
         return is_stored
+
+    def _silence(self, one: StaleAudio) -> bool:
+        """Make a file without what was redacted after the stale one was made."""
+        try:
+            key = self._keys.unwrap(one.kept.key, one.kept.file)
+            path = self._folder / finished_file(one.kept.file)
+            with closing(FinishedFile.open(path, key)) as file:
+                source = ChunkSource(map(file.read, chunks_of(0, one.kept.size - 1, one.kept.size)))
+                kept = self._sealed(lambda write: silence(source, one.redacted, write, self._go_on))
+        except _StoppedError:
+            return False
+        except Exception as exc:  # noqa: BLE001  # as in `_finish`
+            self._complain(one, exc)
+            return False
+        is_stored = self._store.replace_audio(one, kept)
+        self._delete([finished_file((one.kept if is_stored else kept).file)])
+        return is_stored
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
 
     def _open(self, one: UnfinishedAudio) -> Iterator[PartReader]:
         for part in one.parts:
@@ -144,18 +175,20 @@ class AudioFinisher:
         """Write the file.  Returns None if the parts hold no samples."""
         if not any(part.records for part in parts):
             return None
+        mixed = windows(parts, one.channels, one.duration, one.redacted)
+        return self._sealed(
+            lambda write: write_opus(self._interruptible(mixed), rate_of(parts), write)
+        )
+
+    def _sealed(self, fill: Callable[[Callable[[bytes], None]], None]) -> KeptAudio:
+        """Write an encrypted file.  `fill` is called with a function that takes its plain bytes."""
         name, key = secrets.token_hex(16), new_key()
         sealer = FileSealer(key, new_salt())
         temporary = self._folder / f"{name}.tmp"
         try:
             with os.fdopen(os.open(temporary, _NEW, 0o600), "wb") as file:
                 file.write(sealer.head)
-                mixed = windows(parts, one.channels, one.duration, one.redacted)
-                write_opus(
-                    self._interruptible(mixed),
-                    rate_of(parts),
-                    lambda plain: _write(file.write, sealer.feed(plain)),
-                )
+                fill(lambda plain: _write(file.write, sealer.feed(plain)))
                 file.write(sealer.finish())
                 file.flush()
                 os.fsync(file.fileno())
@@ -166,15 +199,18 @@ class AudioFinisher:
 
     def _interruptible(self, mixed: Iterator[Frames]) -> Iterator[Frames]:
         for frames in mixed:
-            if self._stopping.is_set():
-                raise _StoppedError
+            self._go_on()
             yield frames
 
-    def _complain(self, one: UnfinishedAudio, exc: Exception) -> None:
+    def _go_on(self) -> None:
+        if self._stopping.is_set():
+            raise _StoppedError
+
+    def _complain(self, one: UnfinishedAudio | StaleAudio, exc: Exception) -> None:
         if one.call not in self._complained:
             self._complained.add(one.call)
             remedy = (
-                "check audio_folder and audio_key_file: the parts of this call stay until it works"
+                "check audio_folder and audio_key_file: the files of this call stay until it works"
             )
             logger.error(
                 "audio_not_finished",
@@ -182,6 +218,14 @@ class AudioFinisher:
                 error=type(exc).__name__,
                 remedy=remedy,
             )
+
+
+def _all(read: Callable[[int, int], Sequence[_Numbered]]) -> Iterator[_Numbered]:
+    """Read all rows, some at a time."""
+    after = -1
+    while found := read(after, _AT_ONCE):
+        yield from found
+        after = found[-1].call
 
 
 def _write(write: Callable[[bytes], int], data: bytes) -> None:

@@ -13,7 +13,7 @@ _OPTIONS = {"application": "voip", "compression_level": "3"}
 """Effort 3 of 10: 185 times real time for two channels at 8 kHz, on one core of an Intel Xeon."""
 
 
-class _Sink:
+class Sink:
     """A file that can only be written."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -35,7 +35,7 @@ def write_opus(windows: Iterable[Frames], rate: int, write: Callable[[bytes], No
     for frames in windows:
         layout = "mono" if frames.shape[1] == 1 else "stereo"
         if container is None:
-            container = av.open(_Sink(write), "w", format="ogg")
+            container = av.open(Sink(write), "w", format="ogg")
             options = {**_OPTIONS, "b": str(_BITS_PER_SECOND * frames.shape[1])}
             stream = container.add_stream("libopus", rate=rate, layout=layout, options=options)
         assert stream is not None

@@ -29,6 +29,9 @@ class UnfinishedAudio:
     redacted: tuple[Span, ...]
     """Where data was redacted, or where it could not be checked what was said."""
 
+    redactions: int = 0
+    """How many spans were redacted."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptAudio:
@@ -37,6 +40,19 @@ class KeptAudio:
     file: str
     key: bytes = field(repr=False)
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StaleAudio:
+    """The finished audio of a call of which data was redacted later."""
+
+    call: int
+    """Number of the call in the store."""
+
+    call_id: str
+    kept: KeptAudio
+    redacted: tuple[Span, ...]
+    """All redacted spans."""
 
 
 MEDIA_TYPE = "audio/ogg"

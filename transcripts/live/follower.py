@@ -17,7 +17,7 @@ from broker.event_log.log_positions import read_log_status
 from broker.event_log.log_reader import LogReader, read_across_logs
 from broker.event_log.pubsub import PubSubHub
 from broker.queries import server_time
-from broker.redis_keys import CallKeys, Partition
+from broker.redis_keys import CallKeys, Partition, names_in
 from broker.time_limits import TimeLimit
 from protocol.events import Entry
 
@@ -128,6 +128,8 @@ class CallFollower:
                 await self._describe()
         except (RedisError, OSError) as exc:
             logger.warning("redis_unavailable", error=type(exc).__name__)
+        except Exception as exc:  # noqa: BLE001  # the view must not stand still
+            logger.error("calls_not_discovered", error=type(exc).__name__)
 
     async def _discover(self) -> None:
         now = await server_time(self._redis)
@@ -136,7 +138,7 @@ class CallFollower:
             found: Any = await self._redis.zrangebyscore(
                 Partition(number).calls, now - _SILENT_SECONDS, "+inf", start=0, num=MOST_CALLS
             )
-            there.update(name.decode() for name in found)
+            there.update(names_in(found))
         wanted = {name for name in there if self.wanted(name)}
         for name in [one for one in self._following if one not in wanted]:
             if self._is_over(name, there):
@@ -183,6 +185,8 @@ class CallFollower:
                 await asyncio.sleep(_LINGER_SECONDS)
         except (RedisError, OSError) as exc:  # discovered again
             logger.warning("redis_unavailable", error=type(exc).__name__)
+        except Exception as exc:  # noqa: BLE001  # of one call; it is discovered again
+            logger.error("call_not_followed", call_id=name, error=type(exc).__name__)
         finally:
             self._caught_up(name)
             if self._following.get(name) is asyncio.current_task():

@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from broker.queries import ServerProbe, fleet, probe, server_time
-from broker.redis_keys import Partition
+from broker.redis_keys import Partition, names_in
 
 from .health_words import Measured
 
@@ -39,7 +39,7 @@ async def _gateways(redis: Redis, partition: Partition) -> int:
 
 async def _recordings(redis: Redis, partition: Partition) -> int:
     names: Any = await redis.smembers(partition.job_streams)
-    streams = [partition.recordings, *(partition.recordings_in(name.decode()) for name in names)]
+    streams = [partition.recordings, *map(partition.recordings_in, names_in(names))]
     return sum([await redis.xlen(stream) for stream in streams])
 
 

@@ -102,10 +102,15 @@ def shares(
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """The outcome of an attempt: the status of the answer, or what failed."""
+    """
+    The outcome of an attempt: the status of the answer, or what failed.
+
+    `asked_pause`: seconds that the receiver asks to wait (`Retry-After`).
+    """
 
     status: int | None = None
     error: str = ""
+    asked_pause: float = 0.0
 
     @property
     def is_accepted(self) -> bool:
@@ -149,10 +154,10 @@ def decide(
     failures += 1
     return DeliveryDecision(
         DeliveryState.DEAD if is_over else DeliveryState.WAITING,
-        now + (pause or 0.0),
+        now + max(pause or 0.0, outcome.asked_pause),
         failures,
         since,
-        now + endpoint_pause(failures, chance),
+        now + max(endpoint_pause(failures, chance), outcome.asked_pause),
         _disabled(outcome, failures, now - since, disable_seconds),
     )
 

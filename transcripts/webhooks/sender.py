@@ -11,6 +11,7 @@ import structlog
 from broker.outgoing.http_client import SendError
 from broker.outgoing.sender import Client
 from broker.time_limits import TimeLimit
+from protocol.outgoing.retry_after import asked_pause
 from protocol.outgoing.webhooks import Secret, signed_headers
 
 from ..database.opening import StoreError
@@ -121,10 +122,11 @@ class WebhookSender:
         secrets = [Secret.read(text) for text in one.secrets]
         headers = signed_headers(secrets, one.delivery_id, int(self._now()), one.body)
         headers["content-type"] = "application/json"
-        status = await self._client.post(one.url, headers, one.body)
-        return AttemptOutcome(
-            status, "" if 200 <= status < 300 else f"the answer has the status {status}"
-        )
+        answer = await self._client.post(one.url, headers, one.body)
+        if 200 <= answer.status < 300:
+            return AttemptOutcome(answer.status)
+        error = f"the answer has the status {answer.status}"
+        return AttemptOutcome(answer.status, error, asked_pause(answer.headers, self._now()))
 
     def _report(self, result: Result) -> None:
         entry, decision = result.settled.sent.delivery_id, result.decision

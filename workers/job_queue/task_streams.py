@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from broker.redis_keys import WORKERS, Partition
+from broker.redis_keys import WORKERS, Partition, names_in
 from broker.redis_scripts.leases import JOIN
 from protocol.scheduling.jobs import task_of
 from protocol.scheduling.worker_capacity import Task
@@ -40,7 +40,7 @@ class TaskStreams:
     async def find(self, partition: Partition) -> tuple[str, ...]:
         """The existing job streams of our tasks; creates their consumer groups."""
         names: Any = await self._redis.smembers(partition.job_streams)
-        found = tuple(sorted(name.decode() for name in names if self.serves(name.decode())))
+        found = tuple(sorted(filter(self.serves, names_in(names))))
         for job_stream in found:
             if job_stream not in self._found.get(partition, ()):
                 await self._make_groups(partition, job_stream)

@@ -16,6 +16,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from broker.connections.shared_pipeline import Part, SharedPipeline
 from broker.redis_keys import WORKERS, Partition
 from broker.redis_scripts.leases import (
     EXTEND,
@@ -26,7 +27,7 @@ from broker.redis_scripts.leases import (
     REGISTER_STREAMS,
     TAKE_OVER,
 )
-from broker.redis_scripts.scripts import SETTLE, SUGGEST, TRY
+from broker.redis_scripts.scripts import SETTLE, SUGGEST, TAKE_BACK_TRY, TRY
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
@@ -55,6 +56,7 @@ class WorkQueue:
         self._audio = AudioReader(redis)
         self._reader = JobReader()
         self._streams = TaskStreams(redis, partitions)
+        self._pipelines = {partition: SharedPipeline(redis) for partition in partitions}
         self.redaction = RedactionLog(redis)
         self.capacity = CapacityReports(redis, partitions, consumer)
         self._register_streams = redis.register_script(REGISTER_STREAMS.source)
@@ -64,6 +66,7 @@ class WorkQueue:
         self._hand_back = redis.register_script(HAND_BACK.source)
         self._take_over = redis.register_script(TAKE_OVER.source)
         self._try = redis.register_script(TRY.source)
+        self._take_back_try = redis.register_script(TAKE_BACK_TRY.source)
         self._poll = redis.register_script(POLL.source)
         self._suggest = redis.register_script(SUGGEST.source)
 
@@ -83,21 +86,32 @@ class WorkQueue:
     async def reclaim_own(self, partition: Partition) -> list[ClaimedJob]:
         """Finals that were delivered to this consumer before and never settled."""
         job_streams = self._streams.known(partition)
-        streams: dict[Any, Any] = {
-            partition.finals_in(job_stream): "0" for job_stream in job_streams
-        }
-        streams |= {partition.recordings_in(job_stream): "0" for job_stream in job_streams}
+        streams: dict[Any, Any] = dict.fromkeys(map(partition.finals_in, job_streams), "0")
+        streams |= dict.fromkeys(map(partition.recordings_in, job_streams), "0")
         reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=64)
         return await self._ours(self._reader.claimed(partition, reply))
 
-    async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[ClaimedJob]:
-        """Claim about `room` new finals of all job streams, and partials; wait at most `wait_ms` for the first."""
-        named = await self._streams.find(partition)
+    async def claim(
+        self,
+        partition: Partition,
+        room: int,
+        wait_ms: int,
+        *,
+        looks: bool = True,
+        partials: bool = True,
+    ) -> list[ClaimedJob]:
+        """
+        Claim about `room` new finals, and `partials`, of all job streams; wait at most `wait_ms` for the first.
+
+        `looks`: whether to look for new job streams first.
+        """
+        if looks:
+            await self._streams.find(partition)
+        _, *named = await self._streams.of(partition)
         job_streams = [None, *named]
-        streams: dict[Any, Any] = {
-            partition.finals_in(job_stream): ">" for job_stream in job_streams
-        }
-        streams |= {partition.partials_in(job_stream): ">" for job_stream in job_streams}
+        streams: dict[Any, Any] = dict.fromkeys(map(partition.finals_in, job_streams), ">")
+        if partials:
+            streams |= dict.fromkeys(map(partition.partials_in, job_streams), ">")
         share = max(1, room // max(1, len(named)))
         reply = await self._redis.xreadgroup(
             WORKERS, self._consumer, streams, count=share, block=wait_ms
@@ -132,14 +146,10 @@ class WorkQueue:
         """
         job_streams = await self._streams.of(partition)
         share = max(1, room // max(1, len(job_streams) - 1))
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for job_stream in job_streams:
-                await self._take_over(
-                    keys=[partition.finals_in(job_stream)],
-                    args=self._expired(share + 1, share, lease_ms),
-                    client=pipe,
-                )
-            answers = await pipe.execute()
+        answers = await self._take_over(
+            keys=[partition.finals_in(job_stream) for job_stream in job_streams],
+            args=self._expired(share + 1, share, lease_ms),
+        )
         taken = [
             one
             for job_stream, answer in zip(job_streams, answers, strict=True)
@@ -151,7 +161,7 @@ class WorkQueue:
         self, partition: Partition, job_stream: str | None, lease_ms: int
     ) -> list[ClaimedJob]:
         """At most one segment of one job stream that was handed back or whose lease has expired."""
-        answer = await self._take_over(
+        (answer,) = await self._take_over(
             keys=[partition.recordings_in(job_stream)], args=self._expired(1, 1, lease_ms)
         )
         taken = self._reader.taken(partition, job_stream, answer)
@@ -195,28 +205,46 @@ class WorkQueue:
         tries, states = answers[::2], answers[1::2]
         return [(int(count), state or b"") for count, state in zip(tries, states, strict=True)]
 
+    async def take_back_tries(self, jobs: Iterable[ClaimedJob]) -> None:
+        """Do not count the newest try of these finals: they did not break the engine."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in jobs:
+                if one.effort is Effort.FINAL:
+                    await self._take_back_try(keys=[one.keys.state(one.job.segment)], client=pipe)
+            await pipe.execute()
+
     async def poll(self, partials: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
         """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""
         if not partials:
             return []
+        together: dict[str, list[ClaimedJob]] = {}
+        for one in partials:
+            together.setdefault(one.stream, []).append(one)
         async with self._redis.pipeline(transaction=False) as pipe:
-            for one in partials:
+            for stream, group in together.items():
                 await self._poll(
-                    keys=[one.stream, one.keys.state(one.job.segment)],
-                    args=[WORKERS, one.entry, _STATE_TTL],
+                    keys=[stream, *(one.keys.state(one.job.segment) for one in group)],
+                    args=[WORKERS, _STATE_TTL, *(one.entry for one in group)],
                     client=pipe,
                 )
-            return [(int(revision), before) for revision, before in await pipe.execute()]
+            found = {
+                one: (int(revision), before)
+                for group, answers in zip(together.values(), await pipe.execute(), strict=True)
+                for one, (revision, before) in zip(group, answers, strict=True)
+            }
+        return [found[one] for one in partials]
 
     async def suggest(
         self, one: ClaimedJob, revision: int, hypothesis: bytes, event: bytes
     ) -> bool:
         """Publish a partial.  Returns False if it comes too late and was not published."""
         job, keys = one.job, one.keys
-        answer = await self._suggest(
-            keys=[keys.meta, keys.settled, keys.state(job.segment)],
-            args=[job.log, str(job.segment), revision, hypothesis, keys.live, event],
+        part = Part(
+            self._suggest,
+            [keys.meta, keys.settled, keys.state(job.segment)],
+            [job.log, str(job.segment), revision, hypothesis, keys.live, event],
         )
+        (answer,) = await self._pipelines[one.partition].run(parts=[part])
         return int(answer) == 1
 
     async def settle(

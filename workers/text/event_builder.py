@@ -50,7 +50,7 @@ def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
         keywords_found=keywords_in(heard.words, job.keywords),
         engine=engine,
         timing=timing,
-        flags=heard.flags,
+        flags=(*job.flags, *heard.flags),
     )
 
 

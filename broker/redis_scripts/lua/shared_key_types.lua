@@ -1,4 +1,5 @@
--- Checks of the types of keys, by their places in KEYS. KINDS holds the required types in the order of KEYS.
+-- Checks of the types of keys, by their places in KEYS. KINDS holds the required types in the order of KEYS,
+-- again and again if a script takes several groups of keys.
 -- is_sound: true if each key is absent or has the required type.
 -- broken: the error to return for the first key of a wrong type, or nothing.
 -- replace_broken: deletes the keys of a wrong type.
@@ -6,11 +7,15 @@
 -- if the key has a wrong type; the command has changed nothing then.
 local sound = {}
 
+local function kind(i)
+  return KINDS[(i - 1) % #KINDS + 1]
+end
+
 local function is_sound(...)
   for _, i in ipairs({...}) do
     if not sound[i] then
       local found = redis.call('TYPE', KEYS[i]).ok
-      if found ~= 'none' and found ~= KINDS[i] then return false end
+      if found ~= 'none' and found ~= kind(i) then return false end
       sound[i] = true
     end
   end
@@ -20,7 +25,7 @@ end
 local function broken(...)
   for _, i in ipairs({...}) do
     if not is_sound(i) then
-      return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is no ' .. KINDS[i] .. ': delete this key')
+      return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is no ' .. kind(i) .. ': delete this key')
     end
   end
 end

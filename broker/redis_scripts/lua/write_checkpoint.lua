@@ -1,8 +1,38 @@
--- KEYS meta calls log settled   ARGV log owner call checkpoint
--- Record a heartbeat of the call and its checkpoint. Returns 0, -1 (LOG_LOST) or -3 (NOT_OWNER).
-local no = broken(2) or refusal(1, ARGV[1], ARGV[2])
-if no then return no end
-if #KEYS == 4 and not (is_whole(1, 3, 4) and has_turns(KEYS[1])) then return -1 end
-redis.call('HSET', KEYS[1], 'checkpoint', ARGV[4])
-alive(KEYS[2], ARGV[3])
-return 0
+-- KEYS (meta calls log settled)...   ARGV (log owner call checkpoint)...
+-- For each of several calls: record a heartbeat and the checkpoint. Returns for each 0, -1 (LOG_LOST), -3 (NOT_OWNER)
+-- or an error.
+local here = server()
+local now = redis.call('TIME')[1]
+local calls, unsound = {}, {}
+
+local function refused(k, log, owner)
+  local meta = {}
+  local fields = on_key(k, 'HGETALL') or {}
+  for i = 1, #fields, 2 do meta[fields[i]] = fields[i + 1] end
+  if meta.log ~= log or meta.server ~= here then return -1 end
+  if meta.owner ~= owner then return -3 end
+  if not is_whole_to(meta.seq, k + 2, k + 3) then return -1 end
+  for field, turn in pairs(meta) do
+    if string.match(field, '^next:') and not is_count(turn) then return -1 end
+  end
+end
+
+local function write(k, log, owner, call, checkpoint)
+  local set = KEYS[k + 1]
+  if unsound[set] == nil then unsound[set] = broken(k + 1) or false end
+  local no = unsound[set] or refused(k, log, owner)
+  if no then return no end
+  redis.call('HSET', KEYS[k], 'checkpoint', checkpoint)
+  local alive = calls[set] or {}
+  calls[set] = alive
+  alive[#alive + 1] = now
+  alive[#alive + 1] = call
+  return 0
+end
+
+local answers = {}
+for i = 0, #KEYS / 4 - 1 do
+  answers[i + 1] = write(4 * i + 1, unpack(ARGV, 4 * i + 1, 4 * i + 4))
+end
+for set, alive in pairs(calls) do redis.call('ZADD', set, unpack(alive)) end
+return answers

@@ -23,7 +23,7 @@ class Rig:
     engine: str | None = None
     workers: int = 1
     tree: Path | None = None
-    """Checkout whose gateway is run; None: this one."""
+    """Checkout whose gateway and workers are run; None: this one."""
 
     processes: int = 1
     """Number of gateway processes."""
@@ -60,7 +60,7 @@ async def gateway(rig: Rig) -> AsyncIterator[Target]:
         environment = {"TRUNKLINE_REDIS_URL": url}
         for _ in range(rig.workers):
             await stack.enter_async_context(
-                server_process(*_worker(rig.engine), environment=environment)
+                server_process(*_worker(rig.engine), environment=environment, tree=rig.tree)
             )
         running = await stack.enter_async_context(
             server_process(

@@ -42,7 +42,7 @@ def available() -> frozenset[Vad]:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """20 ms of one channel: whether it is voiced, and its mean power (square of 16-bit units)."""
+    """20 ms of one channel: whether it is voiced, and its mean power before the gain (square of 16-bit units)."""
 
     voiced: bool
     level: float
@@ -120,7 +120,7 @@ class Detector:
     def observe(self, audio: bytes, levels: Sequence[float], rest: Pcm) -> None:
         """Take what `cut` returned: whole ticks (16-bit samples) with the mean power of each, and the `rest`."""
         if self._leveller and (gains := self._leveller.follow(levels)):
-            audio, levels = _amplified(audio, gains)
+            audio = _amplified(audio, gains)
         self._append(audio, rest)
         for number, level in enumerate(levels):
             self._idle = 0 if level else self._idle + 1
@@ -228,8 +228,8 @@ def _powers(ticks: Pcm) -> list[float]:
     return powers
 
 
-def _amplified(audio: bytes, gains: Sequence[float]) -> tuple[bytes, list[float]]:
-    """Return ticks with the gain of each, in dB, and the mean power of each."""
+def _amplified(audio: bytes, gains: Sequence[float]) -> bytes:
+    """Return ticks with the gain of each, in dB."""
     ticks = np.frombuffer(audio, dtype=np.int16).reshape(-1, TICK)
-    louder = np.stack([amplified(tick, gain) for tick, gain in zip(ticks, gains, strict=True)])
-    return louder.tobytes(), _powers(louder)
+    louder = [amplified(tick, gain) for tick, gain in zip(ticks, gains, strict=True)]
+    return np.concatenate(louder).tobytes()

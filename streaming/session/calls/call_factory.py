@@ -14,14 +14,16 @@ from broker.event_log.log_reader import LogReader
 from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import CallOpened
-from protocol.calls.call import CallConfig
+from protocol.calls.call import CallConfig, Role
 from protocol.calls.call_metadata import shown_metadata
 from protocol.clock import ENGINE_RATE, from_seconds
 from protocol.events import Entry
 from protocol.scheduling.worker_capacity import Task
 from protocol.tenants import parted
 
+from ...audio.background_speech import BackgroundTracker
 from ...audio.channel_segmenter import ChannelSegmenter
+from ...audio.crosstalk import CrosstalkDetector
 from ...audio.endpointing import RECORDED, Endpointing
 from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
@@ -229,7 +231,15 @@ class CallFactory:
         ledger = Ledger(piece, recorded=checkpoint.config.recorded)
         every = self._settings.partial_every_ms
         config = self._redacting(checkpoint.config, queue.keys.call_id)
-        return Call(identity, config, ledger, every, self._now, self.keyword_limit)
+        return Call(
+            identity,
+            config,
+            ledger,
+            every,
+            self._now,
+            self.keyword_limit,
+            keeps_background=self._settings.keep_background,
+        )
 
     def _redacting(self, config: CallConfig, call_id: str) -> CallConfig:
         """The configuration with the policy of the call's tenant, and with what the client asks for beside it."""
@@ -248,28 +258,41 @@ class CallFactory:
         quality_monitor = QualityMonitor(len(origins), opened.rate)
         if recovered is not None:
             quality_monitor.recall(recovered.warnings, [origin.position for origin in origins])
-        return [
+        crosstalk = CrosstalkDetector()
+        channels = [
             Channel(
                 number,
                 opened.rate,
-                self._segmenter(opened),
+                self._segmenter(opened, number),
                 self._vad_batcher,
                 call,
                 origin,
                 quality_monitor,
+                crosstalk,
                 audio=audio,
             )
             for number, origin in enumerate(origins)
         ]
+        if Role.MIXED not in opened.roles:  # a mix repeats the parties that other channels carry
+            crosstalk.watch(channels)
+        return channels
 
-    def _segmenter(self, opened: CallOpened) -> ChannelSegmenter:
-        settings = self._settings
+    def _segmenter(self, opened: CallOpened, channel: int) -> ChannelSegmenter:
+        is_shared = opened.roles[channel] is Role.MIXED
+        return ChannelSegmenter(
+            self._endpointing(opened),
+            vad=self._settings.vad,
+            rate=internal_rate(opened.rate),
+            background=None if is_shared else BackgroundTracker(),
+        )
+
+    def _endpointing(self, opened: CallOpened) -> Endpointing:
         if opened.config.recorded:
-            return ChannelSegmenter(RECORDED, vad=settings.vad, rate=internal_rate(opened.rate))
-        endpointing = Endpointing(
+            return RECORDED
+        settings = self._settings
+        return Endpointing(
             hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
         ).with_hangover(opened.config.hangover_ms)
-        return ChannelSegmenter(endpointing, vad=settings.vad, rate=internal_rate(opened.rate))
 
 
 def _audio_writer(settings: GatewaySettings, meter: GatewayMeter) -> AudioWriter | None:

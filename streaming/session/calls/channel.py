@@ -13,7 +13,9 @@ from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentI
 
 from ...audio.arrived_frames import ArrivedFrames
 from ...audio.channel_segmenter import ChannelSegmenter
+from ...audio.crosstalk import CrosstalkDetector, LevelTrace
 from ...audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
+from ...audio.endpointing import TICK
 from ...audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from ...audio.quality.channel_quality import ChannelQuality
 from ...audio.quality.monitor import QualityMonitor, reason
@@ -42,11 +44,12 @@ class Channel:
         call: Call,
         origin: ChannelOrigin,
         quality_monitor: QualityMonitor,
+        crosstalk: CrosstalkDetector,
         clock: Callable[[], float] = time.monotonic,
         audio: CallAudio | None = None,
     ) -> None:
         """
-        `rate`: sample rate of the bridge, in Hz; `quality_monitor`: shared by all channels of the call.
+        `rate`: sample rate of the bridge, in Hz.  All channels of the call share `quality_monitor` and `crosstalk`.
 
         `clock` returns monotonic seconds, for the arrival times of audio.  `audio`: None if it is not kept.
         """
@@ -61,6 +64,7 @@ class Channel:
         self.segmenter = segmenter
         self._vad_batcher = vad_batcher
         self._call = call
+        self._crosstalk = crosstalk
         self._quality = ChannelQuality(quality_monitor, number, rate)
         self._clock = clock
         self._audio = audio
@@ -86,6 +90,11 @@ class Channel:
         return self._origin.position + self.segmenter.told
 
     @property
+    def _decided(self) -> int:
+        """End of the audio of which speech is decided, on the call clock."""
+        return self._origin.position + self.segmenter.decided
+
+    @property
     def arrived(self) -> int:
         """End of the audio that has arrived in order, on the call clock."""
         return from_rate(self._jitter_buffer.next, self._rate)
@@ -95,6 +104,11 @@ class Channel:
         """How many samples of the channel went to each account."""
         before, since = astuple(self._origin.totals), astuple(self.segmenter.totals)
         return ChannelTotals(*(a + b for a, b in zip(before, since, strict=True)))
+
+    @property
+    def trace(self) -> LevelTrace:
+        """The latest levels of the channel, for the search for crosstalk."""
+        return LevelTrace(self._decided // TICK, self.segmenter.levels)
 
     @property
     def levels(self) -> tuple[float, float] | None:
@@ -287,17 +301,18 @@ class Channel:
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
         placed = self._origin.place_all(events)
-        decided = self._origin.position + self.segmenter.decided
-        self._warn(self._quality.segment(placed, decided, self._frames.position))
+        self._warn(self._quality.segment(placed, self._decided, self._frames.position))
         if not placed:
             return
         self._wake()
         fault = self._quality.misread
         for event in placed:
-            if fault is None:
-                self._call.sound(self._number, event)
-            else:
+            if fault is not None:
                 self._give_up(event, fault)
+            elif isinstance(event, SegmentClosed):
+                self._call.sound(self._number, self._crosstalk.judge(self._number, event))
+            else:
+                self._call.sound(self._number, event)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
         """Drop the segments of a channel with misread audio: they get no partial and no final."""

@@ -21,7 +21,9 @@ class Renewal:
     """Builds new parts; the channels are kept, because they know which audio has arrived and its positions."""
 
     call: Callable[[Checkpoint], Call]
-    segmenter: Callable[[], ChannelSegmenter]
+    segmenter: Callable[[int], ChannelSegmenter]
+    """Builds the segmenter of a channel number."""
+
     log_reader: Callable[[int], LogReader]
     """Builds a reader of the event log that starts after a seq."""
 
@@ -52,8 +54,8 @@ class Renewal:
         origins: Sequence[ChannelOrigin],
     ) -> None:
         """Restart every channel, so that audio which `call` does not know is processed again."""
-        for channel, origin in zip(channels, origins, strict=True):
-            channel.restart(self.segmenter(), call, origin)
+        for number, (channel, origin) in enumerate(zip(channels, origins, strict=True)):
+            channel.restart(self.segmenter(number), call, origin)
 
 
 def origin_of(past: RecoveredCall, channel: int) -> ChannelOrigin:

@@ -279,6 +279,7 @@ def limits(**changed: float) -> CallLimits:
     [
         ([(1, 1), (60, 60), (3_000, 3_000)], None),  # a call
         ([(9, 1), (60, 40)], None),  # a burst, and a little fast
+        ([(11, 0)], None),  # a burst in the second before the first check
         ([(30, 1)], TOO_FAST),
         ([(5, 1), (200, 100)], TOO_FAST),
         ([(0, 119)], None),  # it rings

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import Event, Listener, calling, pipeline, stream
+from support.waiting import PATIENCE
 
 from broker.redis_keys import Partition
 from cli.recording import read_recording
@@ -110,7 +111,7 @@ async def test_a_call_whose_last_capable_worker_dies_waits_reports_it_and_is_tra
         worker = Worker(queue, [Partition(0)], Speaks("de").engine(), settings)
         return asyncio.ensure_future(worker.run())
 
-    async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(120):
+    async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(PATIENCE):
         first = german("worker-de")
         known = ""
         while "available: de, en" not in known:  # until both workers have reported to the gateway

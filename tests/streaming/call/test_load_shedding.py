@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import Event, calling, pipeline, stream
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -99,7 +100,7 @@ async def test_without_workers_calls_are_notified_and_new_ones_refused_but_final
     async with pipeline(redis, tmp_path, None) as it:
         async with calling(it.url, call_id="c1") as (bridge, heard):
             await stream(bridge, audio, frame=160, pace=20)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 count = 1
                 while (await heard.until("degraded", count))["level"] != "no_new_calls":
                     count += 1
@@ -122,7 +123,7 @@ async def test_without_workers_calls_are_notified_and_new_ones_refused_but_final
 async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
     redis: Redis, tmp_path: Path
 ) -> None:
-    async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(30):
+    async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(PATIENCE):
         complaints: list[Event] = []
         while not complaints:  # until its workers have reported to the gateway
             async with calling(it.url, language="sw") as (bridge, heard):

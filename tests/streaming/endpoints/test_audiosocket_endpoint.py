@@ -11,9 +11,11 @@ import httpx
 import numpy as np
 import pytest
 from redis.asyncio import Redis
-from support.endpoints import free_port, ringing
+from support.endpoints import ringing
 from support.engines import LengthTeller
 from support.pipeline import Listener, pipeline
+from support.ports import free_port
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from broker.redis_keys import CallKeys
@@ -37,7 +39,7 @@ class GatewayAddresses:
     audiosocket: int
 
     async def announce(self, uuid: UUID, **said: object) -> httpx.Response:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             return await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
 
     @asynccontextmanager
@@ -238,7 +240,9 @@ async def test_a_call_belongs_to_the_tenant_that_announced_it(redis: Redis, tmp_
     keys, shown = keys_file(tmp_path, acme=Scope.ADMIN, other=Scope.READ)
 
     async with gateway(redis, tmp_path, keys_file=str(keys)) as endpoints:
-        async with httpx.AsyncClient(headers={"Authorization": shown["acme"]}) as client:
+        async with httpx.AsyncClient(
+            headers={"Authorization": shown["acme"]}, timeout=PATIENCE
+        ) as client:
             url = f"{endpoints.http}/v1/audiosocket/{uuid}"
             assert (await client.put(url, json={"call_id": "c1"})).status_code == 201
         events = f"{endpoints.ws}/v1/calls/c1/events"
@@ -263,7 +267,7 @@ async def test_a_key_without_ingest_scope_may_not_announce_calls(
     headers = {"Authorization": shown[who]} if who else {}
 
     async with gateway(redis, tmp_path, keys_file=str(keys)) as endpoints:
-        async with httpx.AsyncClient(headers=headers) as client:
+        async with httpx.AsyncClient(headers=headers, timeout=PATIENCE) as client:
             answer = await client.put(f"{endpoints.http}/v1/audiosocket/{uuid4()}")
 
     assert answer.status_code == status
@@ -284,7 +288,7 @@ async def test_an_announcement_says_what_was_understood(redis: Redis, tmp_path: 
 
 
 async def test_asterisks_curl_announces_with_a_form(redis: Redis, tmp_path: Path) -> None:
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient() as client:
+    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
         form = {"call_id": "c2", "keywords": "Acme"}
         answer = await client.post(f"{endpoints.http}/v1/audiosocket/{uuid4()}", data=form)
 
@@ -296,7 +300,7 @@ async def test_unknown_fields_of_an_announcement_are_reported_and_the_call_is_ac
     redis: Redis, tmp_path: Path
 ) -> None:
     said = {"call_id": "a8@192.0.2.7", "role": "boss", "keywords": [{"phrase": "Acme", "boost": 9}]}
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient() as client:
+    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = await client.put(f"{endpoints.http}/v1/audiosocket/{uuid4()}", json=said)
 
     assert answer.status_code == 201
@@ -319,7 +323,7 @@ SOME_UUID = "40325ec2-5efd-4bd3-805f-53576e581d13"
 async def test_an_invalid_announcement_gets_the_reason(
     redis: Redis, tmp_path: Path, path: str, body: bytes, complaint: str
 ) -> None:
-    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient() as client:
+    async with gateway(redis, tmp_path) as endpoints, httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = await client.put(f"{endpoints.http}/v1/audiosocket/{path}", content=body)
 
     assert answer.status_code == 400

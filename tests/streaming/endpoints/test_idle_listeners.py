@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.credentials import bearer, site
 from support.engines import LengthTeller
 from support.pipeline import calling, gateway, pipeline
+from support.waiting import PATIENCE, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
@@ -38,9 +39,11 @@ async def test_a_thousand_listeners_that_wait_cost_one_command(redis: Redis) -> 
         for number in range(LISTENERS)
     ]
     waiting = [asyncio.create_task(next_of(one.entries())) for one in log_readers]
-    async with asyncio.timeout(120):
-        while await calls_of(redis, "xrange") < LISTENERS:  # noqa: ASYNC110  # Redis tells no other way
-            await asyncio.sleep(0.05)
+
+    async def have_read() -> bool:
+        return await calls_of(redis, "xrange") >= LISTENERS
+
+    await until(have_read)
 
     await pubsub_hub.check()  # the first one loads the script
     before = await calls_of(redis, "evalsha")
@@ -68,18 +71,22 @@ async def test_events_whose_notification_was_lost_are_read(redis: Redis, tmp_pat
     ):
         await heard.until("call.started")
         await pubsub_hub.check()
-        entry = await asyncio.wait_for(first, 30)
+        entry = await asyncio.wait_for(first, PATIENCE)
 
     assert entry.seq == 1
 
 
 async def accepted(url: str, key: str) -> ClientConnection:
     """Connect as soon as the gateway has seen that an earlier connection of the key was closed."""
-    while True:
+
+    async def tried() -> ClientConnection | None:
         try:
             return await connect(url, additional_headers=bearer(key))
         except InvalidStatus as refused:
             assert refused.response.status_code == 429
+            return None
+
+    return await until(tried)
 
 
 async def test_a_key_has_as_many_listeners_as_it_may_and_others_are_not_touched(

@@ -8,9 +8,10 @@ import httpx
 import numpy as np
 import pytest
 from redis.asyncio import Redis
-from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import pipeline
+from support.ports import free_port
+from support.waiting import PATIENCE
 
 from broker.redis_keys import Partition
 from cli.recording import read_recording
@@ -34,7 +35,7 @@ async def client(
     settings = GatewaySettings(http_port=port, drain_seconds=0)
     async with (
         pipeline(redis, tmp_path, moonshine, gateway=settings),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as asking,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as asking,
     ):
         yield asking
 
@@ -79,9 +80,12 @@ async def test_what_cannot_be_transcribed_is_refused_in_deepgrams_form(
     port = free_port()
     settings = GatewaySettings(http_port=port, drain_seconds=0)
 
-    async with pipeline(redis, tmp_path, None, gateway=settings), httpx.AsyncClient() as asking:
+    async with (
+        pipeline(redis, tmp_path, None, gateway=settings),
+        httpx.AsyncClient(timeout=PATIENCE) as asking,
+    ):
         answer = await asking.post(
-            f"http://127.0.0.1:{port}/v1/listen", params=params, content=content, timeout=60
+            f"http://127.0.0.1:{port}/v1/listen", params=params, content=content, timeout=PATIENCE
         )
 
     assert answer.status_code == status
@@ -94,9 +98,12 @@ async def test_a_recording_that_is_not_transcribed_in_time_gets_a_retry_answer(
     port = free_port()
     settings = GatewaySettings(http_port=port, drain_seconds=0, hold_seconds=0.5)
 
-    async with pipeline(redis, tmp_path, None, gateway=settings), httpx.AsyncClient() as asking:
+    async with (
+        pipeline(redis, tmp_path, None, gateway=settings),
+        httpx.AsyncClient(timeout=PATIENCE) as asking,
+    ):
         answer = await asking.post(
-            f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=60
+            f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=PATIENCE
         )
 
     assert answer.status_code == 503
@@ -113,11 +120,11 @@ async def test_no_more_recordings_are_taken_in_than_there_is_room_for(
 
     async with (
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings),
-        httpx.AsyncClient() as asking,
+        httpx.AsyncClient(timeout=PATIENCE) as asking,
     ):
         answers = await asyncio.gather(
             *(
-                asking.post(url, params={"encoding": "linear16"}, content=silence, timeout=60)
+                asking.post(url, params={"encoding": "linear16"}, content=silence, timeout=PATIENCE)
                 for _ in range(6)
             )
         )
@@ -131,9 +138,12 @@ async def test_a_posted_recording_goes_into_the_stream_of_recordings(
     port = free_port()
     settings = GatewaySettings(http_port=port, drain_seconds=0, hold_seconds=0.5)
 
-    async with pipeline(redis, tmp_path, None, gateway=settings), httpx.AsyncClient() as asking:
+    async with (
+        pipeline(redis, tmp_path, None, gateway=settings),
+        httpx.AsyncClient(timeout=PATIENCE) as asking,
+    ):
         await asking.post(
-            f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=60
+            f"http://127.0.0.1:{port}/v1/listen", content=PROMPT.read_bytes(), timeout=PATIENCE
         )
         recorded, live = (
             await redis.xlen(P0.recordings_in("en-en")),

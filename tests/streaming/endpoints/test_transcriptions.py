@@ -1,11 +1,11 @@
 """`POST /v1/audio/transcriptions` over real sockets, through the whole pipeline."""
 
-import asyncio
 import base64
 import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -13,11 +13,12 @@ import pytest
 from redis.asyncio import Redis
 from standardwebhooks import Webhook
 from support.containers import CONTAINERS, packed
-from support.endpoints import free_port
 from support.engines import LengthTeller
 from support.pipeline import Pipeline, pipeline
+from support.ports import free_port
 from support.receiver import Receiver, receiving
 from support.stored import stored_call
+from support.waiting import PATIENCE, until
 
 from broker.redis_keys import DeliveryKeys
 from cli.recording import read_recording
@@ -45,7 +46,7 @@ async def site(redis: Redis, tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncC
     settings = GatewaySettings(http_port=port, drain_seconds=0)
     async with (
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings) as it,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         yield client, it
 
@@ -174,6 +175,14 @@ async def test_deepgrams_form_takes_the_same_files(
     assert "send a WAV file" in raw.json()["err_msg"]
 
 
+async def ended_job(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    async def ended() -> dict[str, Any] | None:
+        job: dict[str, Any] = (await client.get(url)).json()
+        return None if job["status"] == "running" else job
+
+    return await until(ended)
+
+
 async def test_a_long_recording_is_a_job_whose_transcript_is_stored(
     site: tuple[httpx.AsyncClient, Pipeline],
 ) -> None:
@@ -182,9 +191,7 @@ async def test_a_long_recording_is_a_job_whose_transcript_is_stored(
 
     started = await post(client, packed(pcm, "mp3"), background="true", call_id="long one")
     url = started.headers["location"]
-    async with asyncio.timeout(60):
-        while (job := (await client.get(url)).json())["status"] == "running":
-            pass
+    job = await ended_job(client, url)
     stored = await stored_call(it.store, job["call_id"])
 
     assert (started.status_code, started.json()["status"]) == (202, "running")
@@ -198,12 +205,10 @@ async def test_a_job_that_fails_says_why(redis: Redis, tmp_path: Path) -> None:
     settings = GatewaySettings(http_port=port, drain_seconds=0, hold_seconds=0.5)
     async with (
         pipeline(redis, tmp_path, None, gateway=settings),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         started = await post(client, packed(speech(), "wav"), background="true")
-        async with asyncio.timeout(60):
-            while (job := (await client.get(started.headers["location"])).json())["status"] == "running":  # fmt: skip
-                pass
+        job = await ended_job(client, started.headers["location"])
         unknown = await client.get("/v1/jobs/nobody")
 
     assert (job["status"], "try again" in job["error"]) == ("failed", True)
@@ -223,7 +228,7 @@ async def calling_back(
     async with (
         receiving() as receiver,
         pipeline(redis, tmp_path, LengthTeller(), gateway=settings),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
         yield client, receiver
 

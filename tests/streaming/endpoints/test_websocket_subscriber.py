@@ -7,6 +7,7 @@ import numpy as np
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import Event, Listener, calling, gateway, pipeline
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from protocol.audio import Encoding, encode
@@ -15,7 +16,10 @@ from protocol.audio import Encoding, encode
 async def events_behind(url: str, seq: int) -> list[Event]:
     """All events for a listener that has seen events up to `seq`, until the gateway closes."""
     heard = Listener()
-    async with asyncio.timeout(30), connect(f"{url}/v1/calls/c1/events?after={seq}") as socket:
+    async with (
+        asyncio.timeout(PATIENCE),
+        connect(f"{url}/v1/calls/c1/events?after={seq}") as socket,
+    ):
         await heard.listen(socket)
     return heard.events
 
@@ -70,7 +74,7 @@ async def test_a_subscriber_is_notified_of_a_new_log_and_gets_all_of_it(
                 first = await listener.until("call.started")
                 await redis.flushall()
                 told = await call_with_keys(it.url)
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE):
                     await listening
 
     assert listener.events == [first, {**listener.of("log.replaced")[0]}, *told]

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from support.pipeline import calling, gateway, pipeline
+from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -122,7 +123,7 @@ BRIDGES = {
 
 
 async def log_of(url: str, call_id: str) -> list[dict[str, Any]]:
-    async with connect(f"{url}/v1/calls/{call_id}/events") as listener, asyncio.timeout(60):
+    async with connect(f"{url}/v1/calls/{call_id}/events") as listener, asyncio.timeout(PATIENCE):
         return [json.loads(event) async for event in listener]
 
 
@@ -202,7 +203,7 @@ async def test_messages_that_cannot_be_understood_end_nothing(url: str, name: st
 async def test_garbage_alone_opens_nothing(url: str, name: str) -> None:
     async with connect(url + BRIDGES[name].path) as socket:
         await socket.send('{"cut')
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             await drained_to_the_end(socket)
 
     assert socket.close_code == 4400
@@ -277,7 +278,7 @@ async def test_with_strict_messages_the_first_error_closes_the_connection(
             if "start" not in message:
                 await bridge.send('{"type":"start"}')
             await bridge.send(message)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await drained_to_the_end(bridge)
 
     assert bridge.close_code == 4400
@@ -340,7 +341,7 @@ async def test_a_refused_bridge_that_does_not_answer_is_cut_off() -> None:
         socket, Jambonz(Request("/jambonz")), begin,
         first_message=60, send_limit=60, hold=60, resume=60, tolerance=Tolerance(100, strict=False),
     )  # fmt: skip
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await session.run()
 
     assert socket.transport.is_aborted

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from support.engines import LengthTeller
 from support.pipeline import pipeline
+from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 
 from cli.recording import read_recording
@@ -39,7 +40,7 @@ CLIENTS: dict[str, tuple[str, list[str], str, str]] = {
 
 
 async def last_words(client: ClientConnection) -> list[dict[str, Any]]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         return [json.loads(message) async for message in client]
 
 
@@ -77,7 +78,7 @@ async def test_openai_events_may_hold_as_much(redis: Redis, tmp_path: Path) -> N
             event = {"type": "input_audio_buffer.append", "audio": audio}
             await client.send(json.dumps(event).encode())
             await client.send('{"type":"input_audio_buffer.commit"}')
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 async for message in client:
                     if json.loads(message)["type"].endswith("transcription.completed"):
                         break

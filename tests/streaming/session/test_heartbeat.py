@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from support.servers import cluster, watched_pair
 from support.valkey import ValkeyServer
+from support.waiting import until
 
 from broker.connections.blocking_connection import connect_blocking
 from broker.connections.connection import connect
@@ -43,14 +44,6 @@ def many(folder: Path) -> Iterator[str]:
 def watched(folder: Path) -> Iterator[str]:
     with watched_pair(folder) as (url, _):
         yield url
-
-
-async def until(happens: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            if await happens():
-                return
-            await asyncio.sleep(0.05)
 
 
 async def is_beaten_for(redis: Redis) -> bool:

@@ -12,10 +12,12 @@ from uuid import uuid4
 import httpx
 import pytest
 from redis.asyncio import Redis
-from support.endpoints import Caller, free_port, ringing
+from support.endpoints import Caller, ringing
 from support.engines import LengthTeller
 from support.pipeline import Listener, gateway, pipeline
+from support.ports import free_port
 from support.stored import stored_call
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 
 from broker.process_group.place import GroupPlace
@@ -49,7 +51,7 @@ class TappedCall:
     async def tap(self, role: str, join: str = "customer-agent") -> AsyncIterator[Caller]:
         uuid = uuid4()
         said = {"call_id": "c1", "role": role, "join": join}
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             answer = await client.put(f"{self.http}/v1/audiosocket/{uuid}", json=said)
             answer.raise_for_status()
         port = self.other_audiosocket if role == "agent" else self.audiosocket

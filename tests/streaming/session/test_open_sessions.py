@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from support.pipeline import calling
+from support.waiting import PATIENCE
 
 from streaming.metrics import GatewayMeter
 from streaming.server import Gateway
@@ -58,14 +59,14 @@ async def test_sessions_are_told_to_leave_when_their_time_is_over() -> None:
 async def test_a_session_that_never_leaves_is_cancelled() -> None:
     sessions = OpenSessions(leave_seconds=0.05)
 
-    async with running(sessions, Session(hangs=True)) as task, asyncio.timeout(60):
+    async with running(sessions, Session(hangs=True)) as task, asyncio.timeout(PATIENCE):
         await sessions.end(0.0, 0.0)
 
     assert task.cancelled()
 
 
 async def test_nothing_is_waited_for_when_there_is_no_session() -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await OpenSessions().end(3_600.0, 3_600.0)
 
 
@@ -84,7 +85,7 @@ async def test_a_gateway_whose_background_task_fails_ends_within_a_limit(redis: 
     port = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(gateway.run(port.set_result))
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         async with calling(f"ws://127.0.0.1:{await port}") as (bridge, heard):
             await heard.until("call.started")
             await bridge.wait_closed()

@@ -8,6 +8,7 @@ from protocol.calls.call import CallConfig, Role
 from protocol.clock import at_rate
 from protocol.events import Account
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.crosstalk import CrosstalkDetector
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.resampler import internal_rate
 from streaming.audio.vad_batcher import VadBatcher
@@ -50,7 +51,14 @@ def noise(seconds: float, rate: int) -> Pcm:
 async def test_a_new_segmenter_gets_the_same_audio_as_the_old_one(rate: int, position: int) -> None:
     first, second = RememberingSegmenter(rate), RememberingSegmenter(rate)
     channel = Channel(
-        0, rate, first, VadBatcher(None), account(), ChannelOrigin(), QualityMonitor(1, rate)
+        0,
+        rate,
+        first,
+        VadBatcher(None),
+        account(),
+        ChannelOrigin(),
+        QualityMonitor(1, rate),
+        CrosstalkDetector(),
     )
     pcm = noise(3.0, rate)
     for start in range(0, 2 * rate, rate // 25):
@@ -79,6 +87,7 @@ async def test_a_loss_comes_again_at_its_place(rate: int) -> None:
         account(),
         ChannelOrigin(),
         QualityMonitor(1, rate),
+        CrosstalkDetector(),
     )
     channel.receive(None, noise(1.0, rate))
     channel.skip(2 * rate, "paused", Account.PAUSED)

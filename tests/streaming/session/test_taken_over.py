@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.waiting import until_true
 
 from broker.event_log.pubsub import PubSubHub
 from broker.redis_keys import CallKeys
@@ -88,13 +89,6 @@ async def speak(call: LiveCall) -> None:
     call.call._marks.ask("m1", frozenset({None}))  # type: ignore[arg-type]  # a segment that never ends
 
 
-async def until(happens: Callable[[], bool]) -> None:
-    while True:
-        if happens():
-            return
-        await asyncio.sleep(0.02)
-
-
 async def begun(redis: Redis, here: CallRegistry) -> str:
     """A call that was left by a gateway which died; the token of its bridge."""
     dialect = Native(Request("/v1/calls"))
@@ -103,8 +97,7 @@ async def begun(redis: Redis, here: CallRegistry) -> str:
     assert isinstance(call, LiveCall)
     running = asyncio.ensure_future(call.run())
     await speak(call)
-    async with asyncio.timeout(30):
-        await until(lambda: len(call.call.ledger.known) >= 7 and not call.call.ledger.pending)
+    await until_true(lambda: len(call.call.ledger.known) >= 7 and not call.call.ledger.pending)
     await call.heartbeat()
     running.cancel()
     with suppress(asyncio.CancelledError, SupersededError):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.call_records import CALL, ended, final, recorded, started
 from support.chat_server import Behaviour, Content, Never, Raw, chat_server, fitting
-from support.endpoints import free_port
+from support.ports import free_port
 from support.shell import ROOT, clean
 from support.valkey import ValkeyServer
 

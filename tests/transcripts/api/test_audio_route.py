@@ -1,6 +1,5 @@
 """`GET /v1/calls/{id}/audio`: ranges, conditions, tenants, audit, and what deletion leaves of it."""
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -14,6 +13,7 @@ from support.engines import LengthTeller
 from support.kept_audio import audio_settings, decoded, master_keys
 from support.pipeline import calling, pipeline, stream
 from support.spoken_calls import AUDIO
+from support.waiting import until
 
 from protocol.audio import AudioFormat, Pcm
 from streaming.audio_writer import AudioWriter, CallAudio
@@ -209,11 +209,12 @@ async def test_a_key_of_another_tenant_or_without_read_hears_nothing(
 
 async def _finished(client: httpx.AsyncClient, call_id: str) -> httpx.Response:
     """Wait until the audio of a call is finished."""
-    async with asyncio.timeout(60):
-        while True:
-            answer = await client.get(f"/v1/calls/{call_id}/audio")
-            if answer.status_code == 200:
-                return answer
+
+    async def finished() -> httpx.Response | None:
+        answer = await client.get(f"/v1/calls/{call_id}/audio")
+        return answer if answer.status_code == 200 else None
+
+    return await until(finished)
 
 
 def _lag(one: Pcm, other: Pcm) -> int:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.api import bearer, running_api
 from support.credentials import site
 from support.pipeline import gateway
+from support.waiting import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -76,8 +77,12 @@ async def test_administrators_of_the_site_see_which_connections_were_refused(
         for path in ("/v1/calls?token=secret", "/nowhere"):
             with pytest.raises(InvalidStatus):
                 await connect(url + path)
-        while len(seen := await refused(site_admin)) < 2:
-            pass
+
+        async def both() -> list[dict[str, object]]:
+            seen = await refused(site_admin)
+            return seen if len(seen) >= 2 else []
+
+        seen = await until(both)
         hidden = await refused(acme_admin), await refused(made.acme)
 
     assert [(one["path"], one["reason"]) for one in seen] == [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from support.call_records import CALL, recorded
 from support.credentials import site
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
+from support.waiting import PATIENCE, until
 
+from broker.redis_keys import Partition
 from cli import keys
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
@@ -61,7 +64,7 @@ class Board:
         self.news.set()
 
     async def until(self, done: Any) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not done(self.calls):
                 self.news.clear()
                 await self.news.wait()
@@ -142,11 +145,11 @@ async def test_a_card_is_an_event_in_its_place_and_is_kept_with_the_call(
 
 
 async def _stored(api: RunningApi, call_id: str, count: int) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            answer = await api.client.get(f"/v1/calls/{call_id}/cards")
-            if answer.status_code == 200 and len(answer.json()["cards"]) == count:
-                return
+    async def are_stored() -> bool:
+        answer = await api.client.get(f"/v1/calls/{call_id}/cards")
+        return answer.status_code == 200 and len(answer.json()["cards"]) == count
+
+    await until(are_stored)
 
 
 async def test_a_card_that_could_harm_or_is_for_no_call_is_refused(
@@ -254,3 +257,16 @@ async def test_the_stream_of_one_tenant_has_nothing_of_another(
     assert board.calls == {}
     assert listed["calls"] == []
     assert refused.status_code == 403
+
+
+async def test_a_broken_name_among_the_calls_does_not_stop_the_view(
+    redis: Redis, tmp_path: Path
+) -> None:
+    await redis.zadd(Partition(0).calls, {b"\xff\xfe": time.time() + 3_600})
+    async with (
+        pipeline(redis, tmp_path, LengthTeller()) as it,
+        running_api(redis, it.store) as api,
+        watching(api) as board,
+        calling(it.url, call_id="c1"),
+    ):
+        await board.until(lambda calls: "c1" in calls)

@@ -21,6 +21,7 @@ from support.credentials import Site, site, token
 from support.engines import LengthTeller
 from support.pipeline import calling, pipeline, stream
 from support.shell import ROOT
+from support.waiting import PATIENCE
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
@@ -52,7 +53,7 @@ async def api(redis: Redis, store: Store, keys: Site) -> AsyncIterator[RunningAp
 async def over_http(url: str, key: str = "") -> AsyncIterator[Client]:
     headers = bearer(key) if key else {}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        httpx2.AsyncClient(headers=headers, timeout=PATIENCE) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
     ):
         yield client

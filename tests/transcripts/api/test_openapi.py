@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from support.api import running_api
 from support.call_records import CALL, recorded
 from support.valkey import ValkeyServer
+from support.waiting import PATIENCE
 
 from broker.connections.connection import connect
 from protocol.settings import RedisSettings
@@ -54,7 +55,7 @@ def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ValkeyServer(Path(folder) / "valkey.sock") as valkey:
         thread = threading.Thread(target=lambda: asyncio.run(serve(valkey)))
         thread.start()
-        assert up.wait(60)
+        assert up.wait(PATIENCE)
         yield ready[0]
         stop.set()
         thread.join()

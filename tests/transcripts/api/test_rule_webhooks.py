@@ -1,6 +1,5 @@
 """Rules with `webhook: true`: the event reaches the webhooks of the tenant once, whoever evaluates the rule."""
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from support.api import running_api
 from support.call_records import ended, final, recorded, started
+from support.waiting import until_in_thread
 from support.webhooks import data_of, hook, sending
 
 from protocol.events import CardAdded
@@ -63,8 +63,7 @@ async def test_a_call_that_ended_while_no_api_ran_is_evaluated_once(
         store.record(recorded("c1", started(now - 60), final(WORDS), ended(duration=80_000)))
         for _ in range(starts):
             async with running_api(redis, store, settings):
-                while len(await asyncio.to_thread(cards, store)) < 2:
-                    pass
+                await until_in_thread(lambda: len(cards(store)) >= 2)
         await receiver.until(lambda it: len(it.ids) == 2)
 
     came = data_of(receiver.verified(endpoint.secrets[0].text), "rule.raised")

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from support.api import bearer, running_api
 from support.call_records import CALL, recorded
 from support.credentials import Site, site
+from support.waiting import until
 from support.webhooks import data_of, hook, read, sending
 
 from cli import keys
@@ -130,11 +131,11 @@ async def test_deliveries_are_listed_by_state_and_sent_again(shared: Shared, sto
 
 
 async def one_in(shared: Shared, path: str, state: str) -> dict[str, Any]:
-    while True:
+    async def found() -> list[dict[str, Any]]:
         answer = await shared.client.get(f"{path}/deliveries?state={state}", headers=shared.acme)
-        if found := answer.json()["deliveries"]:
-            one: dict[str, Any] = found[0]
-            return one
+        return list(answer.json()["deliveries"])
+
+    return (await until(found))[0]
 
 
 async def test_a_list_of_deliveries_has_pages(shared: Shared, store: Store) -> None:

@@ -23,6 +23,7 @@ from protocol.events import (
     SegmentId,
     SegmentRevised,
     Span,
+    Withheld,
 )
 from protocol.kept_audio.chunk_cipher import DamagedChunkError
 from protocol.kept_audio.master_keys import new_key
@@ -120,6 +121,36 @@ def test_what_was_redacted_is_silent_on_all_channels_and_nothing_else_is(site: S
                 assert level < QUIET, at
             elif not any(start - 0.15 < at < end + 0.05 for start, end in silent):
                 assert level > LOUD, at
+
+
+def test_background_speech_is_silent_because_its_words_were_not_checked(site: Site) -> None:
+    kept = site.keep((0, 0, NOISE))
+    far = replace(final("x"), words=(), span=Span(SECOND, 3 * SECOND))
+
+    done = site.finish("c1", kept, replace(far, flags=(Withheld.BACKGROUND.flag,)))
+
+    assert done is not None
+    heard = loudness(decoded(site.content(done))[:, 0])
+    assert max(heard[10:28]) < QUIET
+    assert min(heard[35:]) > LOUD
+
+
+def test_crosstalk_of_redacted_words_is_silent_and_other_crosstalk_is_not(site: Site) -> None:
+    kept = site.keep((0, 0, NOISE), (1, 0, NOISE[::-1]))
+    echo = replace(final("x", channel=1), words=(), flags=(Withheld.CROSSTALK.flag,))
+
+    done = site.finish(
+        "c1",
+        kept,
+        redacted(0, 2 * SECOND, 3 * SECOND, Span(SECOND, 5 * SECOND)),
+        replace(echo, segment=SegmentId(1, 0), span=Span(round(1.5 * SECOND), 4 * SECOND)),
+        replace(echo, segment=SegmentId(1, 1), span=Span(6 * SECOND, 8 * SECOND)),
+    )
+
+    assert done is not None
+    heard = loudness(decoded(site.content(done))[:, 1])
+    assert max(heard[15:38]) < QUIET
+    assert min(heard[50:]) > LOUD
 
 
 def test_a_policy_that_redacts_nothing_leaves_failed_segments_audible(site: Site) -> None:
@@ -261,6 +292,55 @@ def test_a_call_without_samples_has_no_audio_and_no_part(site: Site) -> None:
     assert site.finish("c1", kept) is None
     assert site.store.audio_files() == set()
     assert list(site.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [SECOND, 2 * SECOND])
+def test_what_is_redacted_later_becomes_silent_and_nothing_else_changes(
+    site: Site, channels: int, rate: int
+) -> None:
+    """By `trunkline redact`, or by a worker that answers late."""
+    noise = np.repeat(NOISE, rate // SECOND)
+    plain = replace(final("four two", number=0), span=Span(3 * SECOND, 9 * SECOND))
+    pieces = [(channel, 0, noise) for channel in range(channels)]
+    before = site.finish("c1", site.keep(*pieces, rate=rate), plain)
+    assert before is not None
+    told = site.content(before)
+
+    revised = SegmentRevised(
+        replace(plain, redactions=(Redaction("card_number", 0, 4 * SECOND, 6 * SECOND),))
+    )
+    site.store.record(recorded("c1", revised))
+    assert site.finisher.run() == 1
+
+    after = site.store.kept_audio("c1")
+    assert after is not None
+    assert after.key != before.key
+    assert {path.name for path in site.folder.iterdir()} == {finished_file(after.file)}
+    heard = decoded(site.content(after))
+    assert heard.shape == decoded(told).shape
+    for channel in range(channels):
+        levels = loudness(heard[:, channel])
+        assert max(levels[38:62]) < QUIET
+        assert min(*levels[:36], *levels[65:]) > LOUD
+    old, new = packets_of(told), packets_of(site.content(after))
+    changed = [at for at, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
+    assert (changed[0] * 0.02, changed[-1] * 0.02) == pytest.approx((3.7, 6.3), abs=0.05)
+    assert site.finisher.run() == 0
+
+
+def test_what_is_redacted_while_the_file_is_made_becomes_silent_as_well(site: Site) -> None:
+    plain = replace(final("four two", number=0), span=Span(3 * SECOND, 9 * SECOND))
+    kept = site.keep((0, 0, NOISE))
+    site.store.record(recorded("c1", started(), kept, plain, ended(duration=20 * SECOND)))
+    (seen,) = site.store.unfinished_audio(-1, 9)
+    revised = replace(plain, redactions=(Redaction("card_number", 0, 4 * SECOND, 6 * SECOND),))
+    site.store.record(recorded("c1", SegmentRevised(revised)))
+
+    site.store.finish_audio(seen, KeptAudio("f", b"k", 1))
+
+    (stale,) = site.store.stale_audio(-1, 9)
+    assert stale.redacted == (Span(4 * SECOND, 6 * SECOND),)
 
 
 def _age(path: Path) -> None:

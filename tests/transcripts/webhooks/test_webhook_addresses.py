@@ -10,16 +10,19 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from support.api import running_api
+from support.waiting import until
 from support.webhooks import Hook, hook, sending
 
 from protocol.outgoing.destinations import destinations_in
 from transcripts.api.settings import ApiSettings
 from transcripts.store import Store
+from transcripts.webhooks.endpoint import WebhookDelivery
 
 PUBLIC = "127.0.0.2"
 SITE = destinations_in(PUBLIC)
@@ -128,12 +131,9 @@ async def test_no_trick_reaches_a_private_address(redis: Redis, store: Store) ->
 
 async def attempted(api: Any, path: str) -> str:
     """Wait for the first attempt.  Returns why it failed, or an empty text."""
-    async with asyncio.timeout(60):
-        while True:
-            (one,) = (await api.get(f"{path}/deliveries")).json()["deliveries"]
-            if one["attempts"]:
-                error: str = one["error"]
-                return error
+    found = await until(lambda: latest(api, path, 1))
+    error: str = found["error"]
+    return error
 
 
 async def test_a_name_that_resolves_to_another_address_the_second_time_gains_nothing(
@@ -149,9 +149,7 @@ async def test_a_name_that_resolves_to_another_address_the_second_time_gains_not
         errors = []
         for number in range(4):
             await api.post(f"{path}/test")
-            async with asyncio.timeout(60):
-                while not (found := await latest(api, path, number + 1)):
-                    pass
+            found = await until(partial(latest, api, path, number + 1))
             errors.append(found["error"])
             await api.patch(path, json={"enabled": True})  # it is not paused after failures
 
@@ -175,9 +173,12 @@ async def test_a_redirect_to_a_private_address_is_not_followed(store: Store) -> 
         endpoint = store.webhooks.add("", f"http://{PUBLIC}:{permitted.port}/", [])
         store.webhooks.test("", endpoint.webhook_id)
         await opened.enter_async_context(sending(store, SITE))
-        async with asyncio.timeout(60):
-            while not (found := await asyncio.to_thread(store.webhooks.deliveries, "", endpoint.webhook_id)) or not found.deliveries[0].attempts:  # fmt: skip
-                pass
 
-    assert found.deliveries[0].error == "the answer has the status 302"
+        def attempt() -> WebhookDelivery | None:
+            found = store.webhooks.deliveries("", endpoint.webhook_id)
+            return found.deliveries[0] if found and found.deliveries[0].attempts else None
+
+        tried = await until(lambda: asyncio.to_thread(attempt))
+
+    assert tried.error == "the answer has the status 302"
     assert target.bodies == []

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from support.call_records import CALL, final, recorded, started
+from support.ports import free_port
+from support.waiting import until
 from support.webhooks import ClockedStore, data_of, hook, sending
 
 from protocol.events import SegmentRevised
 from protocol.events.event_codec import entry_of
 from transcripts.outbox import Recorded
-from transcripts.webhooks.endpoint import DeliveryState, WebhookEndpoint
+from transcripts.webhooks.endpoint import DeliveryState, WebhookEndpoint, WebhookState
 from transcripts.webhooks.events import EventKind
 
 ALL = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
@@ -70,19 +72,37 @@ async def test_a_faulty_receiver_gets_each_event(
     receiver.verified(endpoint.secrets[0].text)
 
 
+async def test_a_receiver_that_asks_for_a_pause_gets_one(clocked_store: ClockedStore) -> None:
+    busy = "429 Too Many Requests\r\nretry-after: 900"
+    async with hook(lambda _: busy) as receiver, sending(clocked_store.store):
+        endpoint = added(clocked_store, receiver.url)
+        clocked_store.store.record(recorded("c1", *CALL[:1]))
+        async with asyncio.timeout(120):
+            while not (found := await clocked_store.deliveries(endpoint.webhook_id))[0].attempts:
+                await receiver.until(lambda one: len(one.bodies) > 0)
+        state = clocked_store.store.webhooks.endpoint("", endpoint.webhook_id)
+
+    began = clocked_store.clock()
+    assert state is not None
+    assert [one.due_at - began for one in found] == [900]
+    assert state.endpoint.paused_until - began == 900
+
+
 async def test_a_receiver_that_is_down_gets_each_event_when_it_is_back(
     clocked_store: ClockedStore,
 ) -> None:
-    async with hook() as gone:
-        port = gone.port
+    port = free_port()
     endpoint = added(clocked_store, f"http://127.0.0.1:{port}/hook")
     async with sending(clocked_store.store):
         clocked_store.store.record(recorded("c1", *CALL))
-        async with asyncio.timeout(120):
+
+        async def all_tried() -> bool:
             found = await clocked_store.deliveries(endpoint.webhook_id)
-            while not all(one.attempts for one in found):
+            if not (done := all(one.attempts for one in found)):
                 await clocked_store.move_on(endpoint.webhook_id, found)
-                found = await clocked_store.deliveries(endpoint.webhook_id)
+            return done
+
+        await until(all_tried)
         async with hook(port=port) as receiver:
             await clocked_store.until(endpoint.webhook_id, DeliveryState.DELIVERED)
 
@@ -146,12 +166,16 @@ async def test_an_endpoint_that_fails_for_days_is_disabled_and_says_so(
     async with hook(lambda _: "500 Error") as receiver, sending(store, disable_days=0.3):
         endpoint = added(clocked_store, receiver.url, EventKind.CALL_STARTED)
         clocked_store.store.record(recorded("c1", started()))
-        async with asyncio.timeout(120):
-            while (found := hooks.endpoint("", endpoint.webhook_id)) and found.endpoint.enabled:
-                waiting = await clocked_store.deliveries(endpoint.webhook_id)
-                await clocked_store.move_on(endpoint.webhook_id, waiting)
 
-    assert found is not None
+        async def disabled() -> WebhookState | None:
+            await clocked_store.move_on(
+                endpoint.webhook_id, await clocked_store.deliveries(endpoint.webhook_id)
+            )
+            found = hooks.endpoint("", endpoint.webhook_id)
+            return found if found and not found.endpoint.enabled else None
+
+        found = await until(disabled)
+
     assert "no attempt has succeeded for" in found.endpoint.disabled_reason
     assert found.counts == {DeliveryState.WAITING: 1}  # it is sent if the endpoint is enabled again
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from support.call_records import CALL, fields
 from support.valkey import ValkeyServer
-from support.webhooks import PATIENCE, Hook, data_of, hook
+from support.waiting import until_in_thread
+from support.webhooks import Hook, data_of, hook
 
 from broker.redis_keys import Partition
 from transcripts.store import Store
@@ -99,9 +100,9 @@ def fails(receiver: Hook, number: int) -> bool:
 
 
 async def all_delivered(store: Store, webhook_id: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            state = await asyncio.to_thread(store.webhooks.endpoint, "", webhook_id)
-            assert state is not None
-            if state.counts == {DeliveryState.DELIVERED: 7 * LIVES}:
-                return
+    def are_delivered() -> bool:
+        state = store.webhooks.endpoint("", webhook_id)
+        assert state is not None
+        return state.counts == {DeliveryState.DELIVERED: 7 * LIVES}
+
+    await until_in_thread(are_delivered)

@@ -51,6 +51,6 @@ async def test_the_receiver_of_the_page_works(
         serving.join()
         server.server_close()
 
-    assert refused == 400
+    assert refused.status == 400
     assert names["seen"] == {one.delivery_id}
     assert capsys.readouterr().out.count("call.started c1") == 1

@@ -14,10 +14,10 @@ from .. import search_index
 from ..schema import metadata
 from . import legacy
 
-HEAD = "14"
+HEAD = "16"
 """The last revision in `migrations/versions/`."""
 
-REVISIONS = ("5", "6", "7", "8", "9", "10", "11", "12", "13", "14")
+REVISIONS = ("5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16")
 """All revisions, in order."""
 
 _TOMBSTONE = 5

@@ -61,7 +61,7 @@ def page(connection: Connection, filters: Filters, limit: int, cursor: Cursor | 
 def _by_time(connection: Connection, filters: Filters, limit: int, cursor: Cursor | None) -> Page:
     value: ColumnElement[Any] = calls.c.started_at
     if filters.order is Order.LONGEST:
-        value = calls.c.duration
+        value = calls.c.whole_duration
     query = select(calls.c.id, value.label("value")).where(calls.c.call_id == calls.c.root)
     is_rising = filters.order is Order.OLDEST
     if cursor is not None:
@@ -126,10 +126,10 @@ def _other_conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.before is not None:
         add(calls.c.started_at < filters.before)
     if filters.status is not None:
-        is_live = calls.c.ended_reason == ""
+        is_live = calls.c.whole_ended_reason == ""
         add(is_live if filters.status is Status.LIVE else ~is_live)
     if filters.min_duration is not None:
-        add(calls.c.duration >= filters.min_duration)
+        add(calls.c.whole_duration >= filters.min_duration)
     for column, wanted in (
         (calls.c.language, filters.language),
         (calls.c.dialect, filters.dialect),

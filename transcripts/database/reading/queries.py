@@ -1,6 +1,7 @@
 """Read rows from the database as values."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
@@ -42,7 +43,11 @@ def latest_calls(connection: Connection, limit: int) -> list[CallSummary]:
 def summaries(
     connection: Connection, wanted: Sequence[int] | Sequence[str], *, by_id: bool = True
 ) -> dict[int, CallSummary]:
-    """Return calls by number; `wanted`: their numbers, or their call ids if not `by_id`."""
+    """
+    Return calls by number; `wanted`: their numbers, or their call ids if not `by_id`.
+
+    Duration and end are those of the whole call.
+    """
     column: ColumnElement[Any] = calls.c.id if by_id else calls.c.call_id
     rows = _rows(connection, select(calls).where(column.in_(wanted)))
     tagged: dict[int, list[str]] = {row["id"]: [] for row in rows}
@@ -50,7 +55,12 @@ def summaries(
     for row in _rows(connection, query):
         tagged[row["call"]].append(row["tag"])
     pairs = metadata_of(connection, list(tagged))
-    return {row["id"]: _summary(row, tuple(tagged[row["id"]]), pairs[row["id"]]) for row in rows}
+    own = {row["id"]: _summary(row, tuple(tagged[row["id"]]), pairs[row["id"]]) for row in rows}
+    wholes = {row["id"]: (row["whole_duration"], row["whole_ended_reason"]) for row in rows}
+    return {
+        id_: replace(own[id_], duration=duration, ended_reason=reason)
+        for id_, (duration, reason) in wholes.items()
+    }
 
 
 def transcript(connection: Connection, call_id: str) -> Transcript | None:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
-from ..base import EngineBrokenError, EngineError
+from ..base import EngineBrokenError, EngineError, EngineMemoryError
+from ..common.memory import is_out_of_memory
 
 
 def device_named(name: str) -> torch.device:
@@ -28,16 +29,22 @@ def translate_device_errors() -> Iterator[None]:
     Translate errors of the device into EngineBrokenError; pass on all other errors.
 
     After a CUDA error every later call of the process fails too, so the process must end.  The engine handles out
-    of memory by halving its batch; such an error arrives here only when that did not help.
+    of memory by halving its batch; such an error arrives here only when that did not help, or outside of a batch.
     """
     try:
         yield
-    except torch.OutOfMemoryError as exc:
-        raise EngineBrokenError(
-            "out of GPU memory: lower TRUNKLINE_GRANITE_MAX_BATCH, or see what else uses the GPU"
-        ) from exc
-    except RuntimeError as exc:
-        if "CUDA" in str(exc) or type(exc).__name__ == "AcceleratorError":
+    except EngineBrokenError:
+        raise
+    except Exception as exc:
+        if is_out_of_memory(exc):
+            raise EngineMemoryError(
+                "out of memory: lower TRUNKLINE_GRANITE_MAX_BATCH, or see what else uses the GPU or the memory"
+            ) from exc
+        if isinstance(exc, RuntimeError) and _is_of_gpu(exc):
             line = str(exc).splitlines()[0]
             raise EngineBrokenError(f"the GPU failed, restart the worker process:  {line}") from exc
         raise
+
+
+def _is_of_gpu(exc: RuntimeError) -> bool:
+    return "CUDA" in str(exc) or type(exc).__name__ == "AcceleratorError"

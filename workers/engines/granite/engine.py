@@ -9,17 +9,18 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ..base import (
     WITHHELD_TOO_SHORT,
     Capabilities,
     Effort,
-    EngineBrokenError,
     Hypothesis,
     Utterance,
 )
 from ..common.keyword_ranking import by_sound, in_order
+from ..common.memory import is_out_of_memory, memory_error
 from .acoustic.mel import RATE
 from .device import translate_device_errors
 from .finals.alignment import AlignmentQueue
@@ -41,12 +42,8 @@ class GraniteEngine:
         others: OtherPartials | None = None,
     ) -> None:  # fmt: skip
         self._capabilities, self._rules = capabilities, rules
-        self._frontend, self._prompts, self._decoder, self._others = (
-            frontend,
-            prompts,
-            decoder,
-            others,
-        )
+        self._frontend, self._prompts = frontend, prompts
+        self._decoder, self._others = decoder, others
         self._rows = rules.max_rows
         self._next = 0
         self._waiting: deque[UtteranceState] = deque()
@@ -63,7 +60,7 @@ class GraniteEngine:
 
     @property
     def rows(self) -> int:
-        """Largest number of utterances processed at once.  Halved permanently whenever GPU memory runs out."""
+        """Largest number of utterances processed at once.  Halved permanently whenever memory runs out."""
         return self._rows
 
     @property
@@ -135,7 +132,9 @@ class GraniteEngine:
                 rows = self._decoder.running + len(speaking)
                 drafted = rows <= self._rules.draft_rows()
                 self._decoder.admit([self._row(one, drafted=drafted) for one in speaking])
-        except torch.OutOfMemoryError as exc:
+        except Exception as exc:
+            if not is_out_of_memory(exc):
+                raise
             self._halve([one for one in group if not self._answered(one)], exc)
             return
         self._writing |= {one.ticket: one for one in speaking}
@@ -255,12 +254,12 @@ class GraniteEngine:
     def _decode(self) -> None:
         try:
             written = self._decoder.step()
-        except torch.OutOfMemoryError as exc:
+        except Exception as exc:
+            if not is_out_of_memory(exc):
+                raise
             stopped = self._decoder.withdraw()
-            for row, tokens in stopped:
-                self._writing[
-                    row.ticket
-                ].draft = tokens  # verified in one pass later: no token is decoded twice
+            for row, tokens in stopped:  # verified in one pass later: no token is decoded twice
+                self._writing[row.ticket].draft = tokens
             self._halve([self._writing.pop(row.ticket) for row, _ in stopped], exc)
             return
         for text in written:
@@ -287,9 +286,17 @@ class GraniteEngine:
     def _halve(self, group: Sequence[UtteranceState], cause: BaseException) -> None:
         """Return `group` to the waiting ones and halve the rows permanently."""
         self._waiting.extendleft(reversed(group))
-        tried = max(len(group), self._decoder.running, 1)
-        if tried == 1:
-            raise EngineBrokenError("out of GPU memory with a batch of one utterance") from cause
-        self._rows = max(1, min(self._rows, tried) // 2)
+        tried = len(group) + self._decoder.running
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        if tried <= 1:
+            raise memory_error(lambda: self._probe(group)) from cause
+        self._rows = max(1, min(self._rows, tried) // 2)
+
+    def _probe(self, like: Sequence[UtteranceState]) -> None:
+        """Prefill as much silence.  Afterwards the engine cannot be used."""
+        for one in like:
+            probe = self._session(Utterance(np.zeros_like(one.utterance.samples)))
+            heard = self._frontend.encode(self._frontend.wholes([probe.utterance.samples]))
+            (probe.audio,) = self._frontend.audio_tokens(heard)
+            self._decoder.admit([self._row(probe, drafted=False)])

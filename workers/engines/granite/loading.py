@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..base import Capabilities, EngineBrokenError, EngineError
+from ..common.memory import is_out_of_memory
 from .acoustic.encoder import RaggedEncoder
 from .acoustic.frontend import AcousticFrontend
 from .acoustic.mel import RATE, frames_in
@@ -71,10 +72,10 @@ def _translate_load_errors(folder: Path) -> Iterator[None]:
     """Translate errors while a model is assembled into a CheckpointError that names the folder."""
     try:
         yield
-    except (EngineError, EngineBrokenError, torch.OutOfMemoryError):
+    except (EngineError, EngineBrokenError):
         raise
     except Exception as exc:
-        if "CUDA" in str(exc):
+        if "CUDA" in str(exc) or is_out_of_memory(exc):
             raise
         raise CheckpointError(
             f"{folder}: {type(exc).__name__} while building the model: its files do not fit together"
@@ -85,6 +86,8 @@ def _tokens(checkpoint: ModelCheckpoint) -> Tokens:
     try:
         return Tokens.read(checkpoint.tokenizer)
     except Exception as exc:  # the tokenizers library raises nothing more special
+        if is_out_of_memory(exc):
+            raise
         raise CheckpointError(f"{checkpoint.tokenizer} is damaged or not byte-level BPE") from exc
 
 
@@ -105,6 +108,8 @@ def weights(checkpoint: ModelCheckpoint, device: torch.device) -> Any:
             local_files_only=True, trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
     except Exception as exc:  # damaged files make transformers raise anything there is
+        if is_out_of_memory(exc):
+            raise
         raise CheckpointError(
             f"{checkpoint.folder}: {type(exc).__name__} while loading the weights"
         ) from exc
@@ -160,7 +165,7 @@ def assemble(
             [measure(parts, decoder_factory.endless(), count, clock) for count in _sizes(rows)]
         )
     if settings.canary:
-        run_canary(parts, decoder_factory.endless())
+        run_canary(parts, decoder_factory.endless(), settings.max_seconds)
         if canary is not None:
             check_answers(parts, decoder_factory, canary)
     rules = EngineOptions(

@@ -48,13 +48,14 @@ def measure(
     return Cost(rows, min(steps), max(0.0, drafted - plain) / len(words))
 
 
-def run_canary(parts: LoadedModel, decoder: BatchDecoder) -> None:
+def run_canary(parts: LoadedModel, decoder: BatchDecoder, seconds: float) -> None:
     """
-    Run one synthetic segment through every part, and check that all results are finite numbers.
+    Run one synthetic segment of `seconds` through every part, and check that all results are finite numbers.
 
-    Raises EngineBrokenError if they are not.
+    With the longest segment it also shows that each segment fits into memory alone.  Raises EngineBrokenError if
+    the results are no numbers.
     """
-    heard = parts.frontend.encode([parts.frontend.whole(_canary_audio(2.0))])
+    heard = parts.frontend.encode([parts.frontend.whole(_canary_audio(seconds))])
     prompt = parts.prompts.prompt(
         parts.frontend.audio_tokens(heard)[0],
         GRANITE_4_0.transcribe,

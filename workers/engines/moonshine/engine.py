@@ -7,17 +7,14 @@ text.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Generator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from protocol.calls.keywords import name_parts
 from protocol.clock import ENGINE_RATE
 
 from ..base import (
@@ -31,17 +28,16 @@ from ..base import (
     check,
 )
 from ..common import hallucination
-from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.beam_search import Beam, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..common.download import Progress
 from . import weights
+from .keyword_bias import bias_of
+from .sessions import Floats, Net, Sessions, open_sessions
 from .tokens import END, START, Vocabulary, read_vocabulary
-
-Floats = npt.NDArray[np.float32]
 
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
-_KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
 _SILENT = -70.0
 """dBFS.  The model works as well at -55 as at -15; audio below this limit is hardly one step of G.711."""
@@ -51,6 +47,9 @@ _TOKENS_PER_SECOND, _TOKENS_MORE = 12.0, 8
 Limit of the text's length, which bounds a loop.  The fastest speech on a real call had 8.7 tokens a second for 1.5
 s; six digits a second, each with its comma, make twelve.
 """
+
+_TOKENS_A_STEP = 8
+"""Tokens between which the engine does not turn to another utterance: about 30 ms."""
 
 _LEAST_TOKENS_PER_SECOND = 0.7
 _LENGTH_REWARD = 0.15
@@ -62,23 +61,6 @@ _DECODED = tuple(
     for half in ("key", "value")
 )
 _ENCODED = tuple(name.replace("decoder", "encoder") for name in _DECODED)
-
-
-class Net(Protocol):
-    """The part of onnxruntime's InferenceSession that is used here."""
-
-    def run(self, outputs: None, feed: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
-        """Run the graph on inputs by name.  Returns all outputs in order."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sessions:
-    """The three graphs that `constant_folding` makes."""
-
-    encoder: Net
-    cross: Net
-    step: Net
 
 
 def load(
@@ -95,10 +77,7 @@ def load(
     keywords.  Raises EngineError when weights or packages are missing.
     """
     folder = weights.ready(cache, progress, vendor_url)
-    sessions = Sessions(
-        *(_session(folder / f"{name}.onnx") for name in ("encoder", "cross", "step"))
-    )
-    engine = Moonshine(sessions, read_vocabulary(folder / weights.TOKENIZER), width)
+    engine = Moonshine(open_sessions(folder), read_vocabulary(folder / weights.TOKENIZER), width)
     engine.transcribe([Utterance(np.zeros(ENGINE_RATE, dtype=np.float32))])
     return engine
 
@@ -112,7 +91,7 @@ class Moonshine:
         keywords=True,
         partials=True,
         confidence="token-probability",
-        max_batch=4,
+        max_batch=1,
         max_seconds=_MAX_SECONDS,
     )
 
@@ -120,21 +99,25 @@ class Moonshine:
         self._sessions = sessions
         self._vocabulary = vocabulary
         self._width = width
-        self._bias = lru_cache(_BIASES_KEPT)(self._make_bias)
+        self._bias = lru_cache(_BIASES_KEPT)(partial(bias_of, vocabulary))
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
         for utterance in batch:
             check(utterance, self.capabilities)
-        return [self._feed(utterance) for utterance in batch]
+        return [_result(self.steps(utterance)) for utterance in batch]
 
-    def _feed(self, utterance: Utterance) -> Hypothesis:
+    def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
+        """See StepwiseEngine.  A step is the encoder's run, or some tokens."""
+        check(utterance, self.capabilities)
         samples = utterance.samples
         if utterance.is_too_short:
             return WITHHELD_TOO_SHORT
         if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
-        found = self._found(utterance)
+        decoder = self._encode(samples)
+        yield
+        found = yield from self._found(utterance, decoder)
         reason = hallucination.withheld(
             level, found.nothing, found.log_probs, complete=found.complete
         )
@@ -170,22 +153,47 @@ class Moonshine:
                 leaned.add(place)
         return frozenset(leaned)
 
-    def _found(self, utterance: Utterance) -> Found:
-        decoder = self._encode(utterance.samples)
-        found = self._searched(utterance, decoder, 0.0)
+    def _found(self, utterance: Utterance, decoder: "_Decoder") -> Generator[None, None, Found]:
+        found = yield from self._searched(utterance, decoder, 0.0)
         if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
-            again = self._searched(utterance, decoder, _LENGTH_REWARD)
+            again = yield from self._searched(utterance, decoder, _LENGTH_REWARD)
             return max(found, again, key=lambda one: len(one.tokens))
         return found
 
-    def _searched(self, utterance: Utterance, decoder: "_Decoder", length_reward: float) -> Found:
+    def _searched(
+        self, utterance: Utterance, decoder: "_Decoder", length_reward: float
+    ) -> Generator[None, None, Found]:
         search = self._search(utterance, length_reward)
-        decoder.restart()
         if not search.finished:
-            search.observe(self._begun(decoder.follow(search.tokens, search.parents)))
+            self._begin(search, decoder, self._draft(utterance))
+            yield
         while not search.finished:
-            search.observe(decoder.follow(search.tokens, search.parents))
+            for _ in range(_TOKENS_A_STEP):
+                if not search.finished:
+                    search.observe(decoder.follow(search.tokens, search.parents))
+            yield
         return search.found()
+
+    def _draft(self, utterance: Utterance) -> Sequence[int]:
+        """
+        Tokens that a partial is likely to begin with: those of the partial before it.
+
+        One run of the decoder checks them all; where the search chooses another token, it goes on from there.
+        """
+        if utterance.effort is not Effort.PARTIAL:
+            return ()
+        words = utterance.previous.split()
+        return [token for word in words for token in self._vocabulary.tokens(word)]
+
+    def _begin(self, search: Greedy | Beam, decoder: "_Decoder", draft: Sequence[int]) -> None:
+        """Let `search` choose its first token, and more as long as they are those of `draft`."""
+        logits = decoder.begin([START, *draft])
+        for place in range(len(logits)):
+            log_probs = log_softmax(logits[place : place + 1])
+            search.observe(log_probs if place else self._begun(log_probs))
+            if search.finished or [*search.tokens] != [*draft[place : place + 1]]:
+                decoder.keep(place + 1)
+                return
 
     def _begun(self, log_probs: LogProbs) -> LogProbs:
         """
@@ -207,21 +215,6 @@ class Moonshine:
             return Greedy(limits)
         return Beam(limits, self._bias(utterance.keywords), self._width)
 
-    def _make_bias(self, terms: tuple[str, ...]) -> Bias:
-        """Leans towards every spelling of terms and parts of names, but not towards common words: Will, Mark."""
-        parts = [part for term in terms for part in name_parts(term)]
-        rows = (
-            self._vocabulary.tokens(spelling)
-            for term in dict.fromkeys([*terms, *parts])
-            if not self._is_common_word(term)
-            for spelling in sorted(_spellings(term))
-        )
-        return Bias(rows, _KEYWORD_BONUS)
-
-    def _is_common_word(self, name: str) -> bool:
-        """Whether a name in lower case is one token: leaning would give capitals to an ordinary word."""
-        return name != name.lower() and len(self._vocabulary.tokens(name.lower())) == 1
-
     def _encode(self, samples: Samples) -> "_Decoder":
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
@@ -234,14 +227,22 @@ class _Decoder:
     def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
         self._step = step
         self._heard = heard
-        self.restart()
+        self._rows = 1
+        self._written: Sequence[Floats] = ()
 
-    def restart(self) -> None:
-        """Begin with an empty row again."""
+    def begin(self, tokens: Sequence[int]) -> Floats:
+        """Begin again with one row of `tokens`.  Returns the logits of the token after each of them."""
         self._heard = [each[:1] for each in self._heard]
         self._rows = 1
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
-        self._written: Sequence[Floats] = [empty] * len(_DECODED)
+        self._written = [empty] * len(_DECODED)
+        logits: Floats = self._run(np.array([tokens], dtype=np.int64))[0]
+        return logits
+
+    def keep(self, tokens: int) -> None:
+        """Keep only the first `tokens` of each row."""
+        if self._written[0].shape[2] > tokens:
+            self._written = [np.ascontiguousarray(each[:, :, :tokens]) for each in self._written]
 
     def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
         """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
@@ -250,11 +251,25 @@ class _Decoder:
         if len(parents) != self._rows:
             self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
             self._rows = len(parents)
+        return log_softmax(self._run(np.array(tokens, dtype=np.int64)[:, np.newaxis])[:, -1])
+
+    def _run(self, tokens: npt.NDArray[np.int64]) -> Floats:
+        """The logits of the token after each of `tokens`, `[rows, tokens, vocabulary]`."""
         feed: dict[str, npt.NDArray[Any]] = dict(zip(_DECODED, self._written, strict=True))
         feed |= zip(_ENCODED, self._heard, strict=True)
-        feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
+        feed["input_ids"] = tokens
         logits, *self._written = self._step.run(None, feed)
-        return log_softmax(logits[:, -1])
+        return logits
+
+
+def _result(steps: Generator[None, None, Hypothesis]) -> Hypothesis:
+    """What `steps` returns at its end."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        heard: Hypothesis = done.value
+        return heard
 
 
 def _is_too_short(found: Found, utterance: Utterance) -> bool:
@@ -266,21 +281,3 @@ def _is_too_short(found: Found, utterance: Utterance) -> bool:
 def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
     named = {"loop_cut": looped, "length_cut": cut}
     return tuple(flag for flag, raised in named.items() if raised)
-
-
-def _spellings(term: str) -> set[str]:
-    """The spellings in which the model may write a keyword."""
-    return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
-
-
-def _session(path: Path) -> Net:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # A spinning thread occupies the core that another worker needs: on a busy machine twice as slow.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # CPUs without VNNI add 8-bit products in 16 bits, where they saturate: the words would differ by machine.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    options.log_severity_level = 3
-    net: Net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return net

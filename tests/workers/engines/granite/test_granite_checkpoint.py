@@ -70,6 +70,19 @@ def folder_instead(file: Path) -> None:
     file.mkdir()
 
 
+def index(folder: Path, *names: str) -> None:
+    """Write an index that places these tensors into the shard of the folder, which has one: `w`."""
+    places = dict.fromkeys(names, "model.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+
+
+def two_tensors(folder: Path) -> None:
+    """Weights with two tensors, of which the index lists one."""
+    tensors = {name: {"data_offsets": [0, 0]} for name in ("v", "w")}
+    (folder / "model.safetensors").write_bytes(header(tensors))
+    index(folder, "w")
+
+
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "python": (lambda f: (f / "modeling_granite.py").write_text(BOMB), "could run code"),
     "python-below": (lambda f: in_folder(f / "sub").write_text(BOMB), "could run code"),
@@ -115,6 +128,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"w": "m-2.safetensors"}}'),
         "index names 'm-2",
     ),
+    "index-without-an-entry": (two_tensors, "index.json has no entry for 'v', a tensor of model.safetensors"),
+    "index-of-another-model": (lambda f: index(f, "v", "w"), "model.safetensors has no tensor 'v'"),
     "folder-for-config": (lambda f: folder_instead(f / "config.json"), "config.json is miss"),
     "folder-for-weights": (lambda f: folder_instead(f / "model.safetensors"), "no weights"),
     "negative": (lambda f: config(f, encoder_config={"num_layers": -1}), "num_layers to -1"),

@@ -12,6 +12,8 @@ from workers.engines.base import Utterance
 tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
+from support.granite_cases import random_utterance  # noqa: E402
+
 from workers.engines.granite.engine import GraniteEngine  # noqa: E402
 from workers.engines.granite.interfaces import EngineOptions  # noqa: E402
 from workers.engines.granite.loading import capabilities, longest  # noqa: E402
@@ -21,25 +23,6 @@ from workers.engines.granite.text.prompts import GRANITE_4_0, GRANITE_4_1, Promp
 from workers.engines.granite.text.stopping import StoppingRule, most_tokens  # noqa: E402
 
 CASES = 200
-TASKS = [
-    ("en", None),
-    ("fr", None),
-    ("de", None),
-    ("ja", None),
-    ("en", "fr"),
-    ("es", "en"),
-    ("en", "zh"),
-]
-TERMS = [
-    "Ann",
-    "Trunkline",
-    "O'Brien & Sons",
-    "Łódź",
-    "A-4711",
-    "refund",
-    "München",
-    "order number",
-]
 
 
 @dataclass(frozen=True)
@@ -71,19 +54,6 @@ class RecordingDecoder:
 
     def withdraw(self) -> Any:
         return self._decoder.withdraw()
-
-
-def random_utterance(dice: random.Random, number: int) -> Utterance:
-    language, translate_to = dice.choice(TASKS)
-    length = dice.choice([0.01, 0.2, 0.31, 0.5, 0.8, 1.0, 1.3, 2.0, 4.0, 4.02, 8.1])
-    seconds = length * dice.choice([1.0, dice.random()])
-    return Utterance(
-        tiny_granite.babble(max(seconds, 0.3), number)[: max(1, round(seconds * 16_000))],
-        language=language,
-        translate_to=translate_to,
-        keywords=tuple(dice.sample(TERMS, dice.choice([0, 0, 1, 3, 6]))),
-        previous=dice.choice(["", "hello thank you for calling"]),
-    )
 
 
 def padded(utterance: Utterance) -> Any:

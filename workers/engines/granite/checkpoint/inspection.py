@@ -4,6 +4,7 @@ import hashlib
 import json
 import operator
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from ..pins import parsed
 from .errors import CheckpointError
 from .model_config import check_config, refuse_keys
+
+INDEX = "model.safetensors.index.json"
 
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes.  The largest file, that of the tokenizer, has about 8 MB."""
@@ -100,10 +103,11 @@ def _inspect(
     documents = {name: _document(path) for name, path in files.items() if path.suffix == ".json"}
     for name, document in documents.items():
         refuse_keys(folder / name, document)
-    for name, path in files.items():
-        if path.suffix == ".safetensors":
-            _measure(path, name)
-    _check_index(folder, documents.get("model.safetensors.index.json"), set(files))
+    tensors = {
+        name: _measure(path, name) for name, path in files.items() if path.suffix == ".safetensors"
+    }
+    if INDEX in files:
+        _check_index(folder, documents[INDEX], tensors)
     if hashes is not None:
         _check_hashes(files, hashes)
     config = documents["config.json"]
@@ -147,8 +151,12 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _measure(path: Path, name: str) -> None:
-    """Check that header and length of a safetensors file agree: no partial download, no other format."""
+def _measure(path: Path, name: str) -> set[str]:
+    """
+    Return the names of the tensors of a safetensors file.
+
+    Checks that header and length of the file agree: no partial download, no other format.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -163,18 +171,30 @@ def _measure(path: Path, name: str) -> None:
         raise CheckpointError(f"{path.parent}: {name} has a damaged header") from exc
     if 8 + length + end != size:
         raise CheckpointError(f"{path.parent}: {name} is not complete: download it again")
+    return set(header) - {"__metadata__"}
 
 
-def _check_index(folder: Path, index: dict[str, Any] | None, names: set[str]) -> None:
-    """Check that all shards that the index names are in the folder."""
-    shards = {} if index is None else index.get("weight_map")
+def _check_index(
+    folder: Path, index: dict[str, Any], tensors: Mapping[str, AbstractSet[str]]
+) -> None:
+    """Check that the index and its shards name the same tensors.  `tensors`: names by file."""
+    shards = index.get("weight_map")
     if not isinstance(shards, dict):
-        raise CheckpointError(f"{folder}: model.safetensors.index.json has no weight_map")
-    strange = set(map(str, shards.values())) - names
+        raise CheckpointError(f"{folder}: {INDEX} has no weight_map")
+    strange = set(map(str, shards.values())) - tensors.keys()
     if strange:
         raise CheckpointError(
             f"{folder}: the index names {min(strange)!r}, which is not in the folder"
         )
+    if lost := {name for name, shard in shards.items() if name not in tensors[shard]}:
+        raise CheckpointError(
+            f"{folder}: {shards[min(lost)]} has no tensor {min(lost)!r}, which {INDEX} places there"
+        )
+    for shard in sorted(set(shards.values())):
+        if unlisted := tensors[shard] - shards.keys():
+            raise CheckpointError(
+                f"{folder}: {INDEX} has no entry for {min(unlisted)!r}, a tensor of {shard}"
+            )
 
 
 def _read_manifest(path: Path) -> dict[str, str]:

@@ -123,8 +123,21 @@ class BatchDecoder:
         return self._cache.slots - len(self._running)
 
     def admit(self, rows: Sequence[DecodeRow]) -> None:
-        """Prefill the prompts of `rows` (at most `free`), verify their drafts, and start decoding them."""
-        slots = range(len(self._running), len(self._running) + len(rows))
+        """
+        Prefill the prompts of `rows` (at most `free`), verify their drafts, and start decoding them.
+
+        If it fails, none of them is started.
+        """
+        first = len(self._running)
+        try:
+            self._admit(rows, range(first, first + len(rows)))
+        except BaseException:
+            del self._running[first:]
+            mine = {row.ticket for row in rows}
+            self._written = [one for one in self._written if one.ticket not in mine]
+            raise
+
+    def _admit(self, rows: Sequence[DecodeRow], slots: range) -> None:
         with torch.inference_mode():
             starts = [self._start(row) for row in rows]
             hidden = self._model.prefill(starts, list(slots), self._cache)
@@ -174,6 +187,7 @@ class BatchDecoder:
             verdict = stop_reason(tokens, self._end, one.row.most, cut_loops=self._cut_loops)
             if verdict is not None:
                 kept = verdict.kept
+                self._close_gap(slot)
                 self._written.append(
                     Written(
                         one.row.ticket,
@@ -184,15 +198,15 @@ class BatchDecoder:
                         one.accepted,
                     )
                 )
-                self._close_gap(slot)
                 return
 
     def _close_gap(self, slot: int) -> None:
         """Move the last running segment to a slot that has become free."""
-        last = self._running.pop()
-        if slot < len(self._running):
-            self._cache.move(len(self._running), slot, last.position)
-            self._running[slot] = last
+        last = len(self._running) - 1
+        if slot < last:
+            self._cache.move(last, slot, self._running[last].position)
+            self._running[slot] = self._running[last]
+        self._running.pop()
 
 
 def _begun(row: DecodeRow, best: Sequence[Scored], given: Sequence[float]) -> _Running:
