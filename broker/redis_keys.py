@@ -21,6 +21,9 @@ Per partition
 
 In all
     page-secret  string: random bytes with which the API seals sessions of browsers (shared_secret.py)
+    usage:<what>:<name>  hash: what each gateway process uses of something that is limited for a tenant or key, with
+                the time at which its count lapses; or the token bucket of a rate (usage/)
+    usage:nonce:<hash>  string: a signature with this nonce was accepted; expires
     refused     list: the last connections that gateways refused, newest first; expires (refused_connections.py)
 
 Per call
@@ -247,6 +250,11 @@ class DeliveryKeys:
 def announced(uuid: UUID) -> str:
     """Key of the announcement of a call that will arrive under `uuid`; belongs to no partition."""
     return f"trunkline:announced:{uuid}"
+
+
+def usage_key(what: str, whose: str) -> str:
+    """Key of what all gateways use of something that is limited for a tenant or key; belongs to no partition."""
+    return f"trunkline:usage:{what}:{whose}"
 
 
 def names_in(found: Iterable[bytes]) -> list[str]:

@@ -87,6 +87,11 @@ class GatewayMeter:
             ["dialect", "how"],
             registry=registry,
         )
+        self._forwarded = Counter(
+            "trunkline_forwarded_streams",
+            "Streams of joined calls that were passed on to the process that has their call",
+            registry=registry,
+        )
         self._refused = Counter(
             "trunkline_connections_rejected",
             "Connections refused before the WebSocket or call was opened",
@@ -195,6 +200,10 @@ class GatewayMeter:
     def took(self, dialect: str, how: str) -> None:
         """A call: `begun`, `continued`, `orphaned` or `taken_back`."""
         self._calls.labels(dialect, how).inc()
+
+    def forwarded(self) -> None:
+        """Count a stream that another process of the gateway has taken."""
+        self._forwarded.inc()
 
     def refused(self, reason: str) -> None:
         """Count a refused connection.  `reason`: a fixed word of this program, never text of the peer."""

@@ -21,6 +21,7 @@ from broker.http.ports import opening
 from broker.process_group.local_request import obstacle_of
 from broker.process_group.place import GroupPlace
 from broker.refused_connections import RefusalLog
+from broker.usage.shared_limits import shared_limits
 from protocol.auth.credentials import EVERYTHING, Permit
 from protocol.bridge_events import CallOpened, DialectError
 from protocol.dialects import registry
@@ -32,13 +33,12 @@ from .audio.vad_runner import VadModel
 from .auth.access_control import AccessController
 from .auth.call_limits import CallLimiter
 from .auth.handshake import seen_by_dialect
-from .call.bad_messages import Tolerance
 from .endpoints.admission import Admission
 from .endpoints.side_servers import side_servers
-from .endpoints.websocket_options import websocket_options
+from .endpoints.websocket_options import session_limits, websocket_options
 from .endpoints.websocket_subscriber import Subscriber, reading
 from .metrics import GatewayMeter
-from .session.bridge.bridge_session import RESTARTING, Session, new_call_id
+from .session.bridge.bridge_session import RESTARTING, TRY_AGAIN, Session, new_call_id
 from .session.bridge.bridge_socket import Socket
 from .session.bridge.open_sessions import OpenSessions
 from .session.call_registry import CallRegistry
@@ -80,7 +80,8 @@ class Gateway:
         self._redis = redis
         self._partitions = partitions
         self._settings = settings
-        self._access = AccessController(settings)
+        shared = shared_limits(redis, settings.connects_per_second, group.count if group else 1)
+        self._access = AccessController(settings, shared=shared)
         self._pubsub_hub = PubSubHub(redis)
         self._meter = meter or GatewayMeter()
         self._calls = CallRegistry(
@@ -92,7 +93,9 @@ class Gateway:
             connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
         )
         self._sessions = OpenSessions()
-        self._streams = GroupStreams(self._calls, self._sessions, group, settings.hold_seconds)
+        self._streams = GroupStreams(
+            self._calls, self._sessions, group, settings.hold_seconds, self._meter
+        )
         self._watch = CallWatch(redis, self._calls, settings.lost_seconds)
         self._admission = Admission(
             self._access,
@@ -105,9 +108,6 @@ class Gateway:
         self._refusals = RefusalLog(redis)
         self._now = now
         self._is_broken = False
-        self._watch_metrics()
-
-    def _watch_metrics(self) -> None:
         metrics_of(
             self._calls,
             self._meter,
@@ -185,6 +185,9 @@ class Gateway:
     async def _converse_over_tcp(self, socket: Socket, dialect: Dialect, permit: Permit) -> None:
         """Run a call with the permit of its announcement; a call without announcement is not counted."""
         known = permit != EVERYTHING
+        if known and (refusal := await self._access.claim_call(permit)):
+            await socket.close(TRY_AGAIN, refusal.text.strip())
+            return
         with self._access.inside(socket, permit, call=True) if known else contextlib.nullcontext():
             await self._converse(socket, dialect, _FIRST_SOUND_SECONDS, permit)
 
@@ -269,10 +272,7 @@ class Gateway:
             dialect,
             partial(self._begin, permit, is_counted),
             first_message=patience,
-            send_limit=settings.send_seconds,
-            hold=settings.hold_seconds,
-            resume=settings.resume_seconds,
-            tolerance=Tolerance(settings.max_bad_messages, settings.strict_messages),
+            **session_limits(settings),
         )
         with self._sessions.inside(session):
             try:

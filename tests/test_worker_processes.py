@@ -35,10 +35,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`trunkline up` on a free port, and the gateway's URL."""
+def up(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`trunkline up` on a free port with two gateway processes, and the gateway's URL."""
+    config = tmp_path_factory.mktemp("config") / "trunkline.toml"
+    config.write_text("[gateway]\nprocesses = 2\ncpu_limit = 1\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "trunkline", "up", "--port", "0"],
+        [sys.executable, "-m", "trunkline", "--config", str(config), "up", "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout is not None
@@ -50,15 +54,28 @@ def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str
     process.wait()
 
 
+def children_of(pid: int, command: bytes) -> list[int]:
+    """The ids of the children of a process that run this command."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if command in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+    ]
+
+
 def worker_of(process: subprocess.Popen[Any]) -> int:
     """The id of the process that runs `trunkline worker`."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    (worker,) = (
-        child
-        for child in children
-        if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-    )
-    return int(worker)
+    (worker,) = children_of(process.pid, b"worker")
+    return worker
+
+
+def test_up_starts_as_many_gateway_processes_as_its_configuration_file_says(
+    up: tuple[subprocess.Popen[str], str],
+) -> None:
+    (parent,) = children_of(up[0].pid, b"gateway")
+
+    assert len(children_of(parent, b"gateway")) == 2
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "freezes"])

@@ -86,6 +86,15 @@ def _unless_cancelled(answer: Any) -> Any:  # noqa: ANN401  # any reply of Redis
     return answer
 
 
+def raise_if_cancelled() -> None:
+    """
+    Raise CancelledError if the current task is being cancelled.  Call it where a loop goes on after an error.
+
+    If both come at the same time, `asyncio.gather` raises the error of a task, and the cancellation would be lost.
+    """
+    _unless_cancelled(None)
+
+
 class CancellableCluster(RedisCluster):
     """CancellableRedis for Redis Cluster. Raises ConnectionError if the cluster cannot be reached."""
 

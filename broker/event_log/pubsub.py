@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from ..connections.cancellable import raise_if_cancelled
 from ..time_limits import TimeLimit
 from .log_positions import LogPosition, LogPositions
 
@@ -99,6 +100,7 @@ class PubSubHub:
         while True:
             with contextlib.suppress(RedisError, OSError, RuntimeError):
                 await self._work(self._redis.pubsub())
+            raise_if_cancelled()
             await asyncio.sleep(_BACK_OFF)
 
     async def _work(self, pubsub: PubSub) -> None:

@@ -61,8 +61,8 @@ class Access(Protocol):
         """Return the permit of a request, or its refusal."""
         ...
 
-    def room_for_listener(self, permit: Permit) -> Refusal | None:
-        """Return the refusal if there are too many listeners."""
+    async def claim_listener(self, permit: Permit) -> Refusal | None:
+        """Return the refusal if there are too many listeners.  Otherwise `inside` follows."""
         ...
 
     def inside(
@@ -146,7 +146,7 @@ class HttpMiddleware:
         credentials = RequestCredentials(_target(scope), _headers(scope))
         result = await self._access.authenticate(credentials, match.route.scope, match.call_id)
         if not isinstance(result, Refusal) and endpoint.listens:
-            result = self._access.room_for_listener(result) or result
+            result = await self._access.claim_listener(result) or result
         if isinstance(result, Refusal):
             self._refused(result.reason)
             await self._refusal(result)(scope, receive, send)

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 
 from ..time_limits import TimeLimit
+from ..usage.shared_usage import SharedUsage, Usage
 from .limits import Share, UploadLimits
 
 _GRACE_SECONDS = 30.0
@@ -103,16 +104,22 @@ def _too_long(limits: BodyLimits) -> UploadError:
 
 
 class Shares:
-    """Counts how much of a `Share` each tenant uses. Pure."""
+    """Counts how much of a `Share` each tenant uses."""
 
-    def __init__(self, share: Share, what: str) -> None:
+    def __init__(
+        self, share: Share, what: str, name: str = "", usage: SharedUsage | None = None
+    ) -> None:
+        """`usage` counts over all gateway processes, under `name`; None: only this process counts."""
         self._share = share
         self._what = what
+        self._name = name
+        self._usage = usage
         self._used: Counter[str] = Counter()
 
     def take(self, tenant: str, amount: int = 1) -> None:
         """Take an amount. Raises UploadError, and takes nothing, if there is not enough left."""
-        if self._used[tenant] + amount > self._share.per_tenant:
+        elsewhere = self._usage.elsewhere(self.key(tenant)) if self._usage and tenant else 0
+        if self._used[tenant] + elsewhere + amount > self._share.per_tenant:
             status = 429 if tenant else 503  # a site without tenants is full, not greedy
             raise UploadError(
                 status, "tenant_full", f"the limit of {self._what} is reached: try again"
@@ -122,12 +129,20 @@ class Shares:
                 503, "full", f"this gateway has reached its limit of {self._what}: try again"
             )
         self._used[tenant] += amount
+        if self._usage is not None and tenant:
+            self._usage.add(self.key(tenant), amount)
+
+    def key(self, tenant: str) -> Usage:
+        """Return the name under which all processes count what a tenant uses."""
+        return Usage(self._name, tenant)
 
     def give_back(self, tenant: str, amount: int = 1) -> None:
         """Return an amount that was taken."""
         self._used[tenant] -= amount
         if not self._used[tenant]:
             del self._used[tenant]
+        if self._usage is not None and tenant:
+            self._usage.add(self.key(tenant), -amount)
 
     @contextmanager
     def held(self, tenant: str) -> Iterator[None]:
@@ -140,13 +155,21 @@ class Shares:
 
 
 class Uploads:
-    """Counts the resources used by all uploads of a gateway."""
+    """Counts the resources used by all uploads of a gateway, and of a tenant at all gateways."""
 
-    def __init__(self, limits: UploadLimits) -> None:
+    def __init__(self, limits: UploadLimits, usage: SharedUsage | None = None) -> None:
+        """`usage`: what all gateway processes use; None: only this process counts."""
         self.slowest = limits.slowest
-        self.work = Shares(limits.work, "simultaneous recordings")
-        self._uploads = Shares(limits.uploads, "simultaneous uploads")
-        self._size = Shares(limits.size, "bytes of recordings")
+        self.work = Shares(limits.work, "simultaneous recordings", "recordings", usage)
+        self._uploads = Shares(limits.uploads, "simultaneous uploads", "uploads", usage)
+        self._size = Shares(limits.size, "bytes of recordings", "upload_bytes", usage)
+        self._usage = usage
+
+    async def learn(self, tenant: str) -> None:
+        """Learn what a tenant uses at the other gateway processes.  Call it before `upload`."""
+        if self._usage is not None and tenant:
+            keys = (one.key(tenant) for one in (self.work, self._uploads, self._size))
+            await self._usage.refresh(*keys)
 
     @contextmanager
     def upload(self, tenant: str) -> Iterator[Callable[[int], None]]:

@@ -34,6 +34,15 @@ def fill(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--workers", type=_count, default=1, help="number of worker processes")
     verb.add_argument(
+        "--processes",
+        type=_count,
+        nargs="+",
+        default=[1],
+        metavar="N",
+        help="numbers of gateway processes, one row each (with --find-capacity: the first); more than one share all"
+        " cores with the generators",
+    )
+    verb.add_argument(
         "--overload",
         action="store_true",
         help="offer --calls to a gateway with its limits for new calls, and show that accepted calls lose nothing",

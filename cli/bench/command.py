@@ -91,9 +91,12 @@ class Bench:
         options = self.options
         if options.url:
             return [partial(running_gateway, options.url, options.key)]
-        rig = Rig(engine=options.engine, workers=options.workers, refuses=options.overload)
         trees = [Rig(name, tree=Path(path).resolve()) for name, path in map(_named, options.tree)]
-        return [partial(gateway, one) for one in (trees or [rig])]
+        shared = partial(
+            Rig, engine=options.engine, workers=options.workers, refuses=options.overload
+        )
+        rigs = [shared(_name(count), processes=count) for count in options.processes]
+        return [partial(gateway, one) for one in (trees or rigs)]
 
     async def _measure(
         self, target: Callable[[], AbstractAsyncContextManager[Target]], load: Load
@@ -173,6 +176,10 @@ def _write_audio(folder: Path, source: Path) -> None:
     speech = b"".join(encode(channels[place % len(channels)], Encoding.MULAW) for place in (0, 1))
     (folder / "speech").write_bytes(speech)
     (folder / "silence").write_bytes(b"\xff" * 2 * 8_000 * _SILENT_SECONDS)
+
+
+def _name(processes: int) -> str:
+    return "gateway" if processes == 1 else f"gateway of {processes}"
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from streaming.audio.endpointing import Endpointing
 
 from .load_generator.load_plan import LoadPlan, LoadReport
 from .row import Load, Usage, merged
-from .servers.server_process import cpu_seconds, resident_mb, waited_seconds
+from .servers.server_process import cpu_seconds, family, resident_mb, waited_seconds
 
 _CALLS_PER_PROCESS = 150
 _LEAD_SECONDS = 0.3
@@ -53,7 +53,7 @@ async def play(
     target: Target, load: Load, audio: Path, progress: Callable[[float], None]
 ) -> tuple[LoadReport, Usage]:
     """Play `load` and return what was seen and used.  `progress` takes the seconds that have passed."""
-    empty = resident_mb(target.pid) if target.pid else float("nan")
+    empty = _sum(resident_mb, target)
     async with AsyncExitStack() as stack:
         count = len(range(0, load.calls, _CALLS_PER_PROCESS))
         processes = [await stack.enter_async_context(_generator()) for _ in range(count)]
@@ -67,7 +67,7 @@ async def play(
         before = await _counters(target)
         await _until(plans[0].ends, started, progress)
         after = await _counters(target)
-        resident = resident_mb(target.pid) if target.pid else float("nan")
+        resident = _sum(resident_mb, target)
         report = merged(await asyncio.gather(*generating))
         if not target.is_gateway:
             report.calls.clear()  # it took none
@@ -133,10 +133,13 @@ async def _until(moment: float, since: float, progress: Callable[[float], None])
         progress(time.monotonic() - since)
 
 
+def _sum(measured: Callable[[int], float], target: Target) -> float:
+    """Return the sum over all processes of a server; nan if it is not ours."""
+    return sum(map(measured, family(target.pid))) if target.pid else float("nan")
+
+
 async def _counters(target: Target) -> _Counters:
-    nothing = float("nan")
-    cpu = cpu_seconds(target.pid) if target.pid else nothing
-    waited = waited_seconds(target.pid) if target.pid else nothing
+    cpu, waited = _sum(cpu_seconds, target), _sum(waited_seconds, target)
     now = time.monotonic()
     if target.redis is None:
         return _Counters(cpu, waited, now, {}, 0, 0)

@@ -147,6 +147,8 @@ async def _pipeline(
     own_redis = not configuration.says("redis", "url")
     async with embedded_valkey() if own_redis else contextlib.nullcontext(shared.url) as redis_url:
         environment = _environment(configuration, redis_url, places)
+        if options.config:
+            environment["TRUNKLINE_CONFIG"] = options.config
         stack = Stack(log_file)
         try:
             yield await _started(options, stack, environment, places)
@@ -228,8 +230,6 @@ def _api(
             environment[f"TRUNKLINE_API_{name.upper()}"] = value
     if store := configuration.section("recorder", RecorderSettings).store:
         environment.setdefault("TRUNKLINE_API_STORE", store)
-    if options.config:
-        environment["TRUNKLINE_CONFIG"] = options.config
     return ChildProcess("api", (), environment)
 
 
@@ -238,8 +238,6 @@ def _analyser(options: argparse.Namespace, shared: Mapping[str, str]) -> ChildPr
     environment = dict(shared)
     if store := configuration_of(options).section("recorder", RecorderSettings).store:
         environment.setdefault("TRUNKLINE_ANALYSER_STORE", store)
-    if options.config:
-        environment["TRUNKLINE_CONFIG"] = options.config
     return ChildProcess("analyser", (), environment)
 
 

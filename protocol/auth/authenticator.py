@@ -55,6 +55,12 @@ FORBIDDEN = Refusal(
 )
 
 
+def too_many_connections(wait: int) -> Refusal:
+    """Return the refusal of a key that connects too often.  `wait`: seconds until it may connect again."""
+    text = "too many connections at the same time: try again\n"
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, wait)
+
+
 def _none(_: RequestCredentials, __: float) -> Permit | None:
     return None
 
@@ -96,11 +102,7 @@ class Authenticator:
         if not permit.allows(wanted) or not (call_id is None or permit.covers(call_id)):
             return FORBIDDEN
         if wait := self._wait(permit, now):
-            return Refusal(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "too many connections at the same time: try again\n",
-                wait,
-            )
+            return too_many_connections(wait)
         return permit
 
     def stands(self, permit: Permit, now: float) -> bool:

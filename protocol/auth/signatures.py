@@ -115,6 +115,13 @@ def check_audiohook(request: Signed, secret: str, now: float) -> str:
     return parameters["nonce"]
 
 
+def nonce_of(headers: Mapping[str, str]) -> str:
+    """Return the nonce of a request whose signature `check_audiohook` has accepted."""
+    said = _PARAMETER.findall(headers.get("signature-input", ""))
+    parameters: dict[str, str] = {name: text or number for name, text, number in said}
+    return parameters.get("nonce", "")
+
+
 def _check_parameters(
     components: list[str], parameters: Mapping[str, str], headers: Mapping[str, str], now: float
 ) -> None:

@@ -54,23 +54,27 @@ class AuthSettings(StatusSettings):
         " addresses and the host of public_url; checked where there are no keys, and for browsers",
     )
     calls_per_tenant: int = Field(
-        200, ge=1, description="most simultaneous calls of one tenant in this gateway; more get 429"
+        200, ge=1, description="most simultaneous calls of one tenant at all gateways; more get 429"
     )
     connects_per_second: float = Field(
-        50.0, gt=0, description="connections per second that one key may open; more get 429"
+        50.0,
+        gt=0,
+        description="connections per second that one key may open at all gateways; more get 429",
     )
     listeners_per_key: int = Field(
         500,
         ge=1,
-        description="most simultaneous listeners of one key in this gateway; more get 429",
+        description="most simultaneous listeners of one key at all gateways; more get 429",
     )
     listeners_per_tenant: int = Field(
         1_000,
         ge=1,
-        description="most simultaneous listeners of one tenant in this gateway; more get 429",
+        description="most simultaneous listeners of one tenant at all gateways; more get 429",
     )
     max_listeners: int = Field(
-        20_000, ge=1, description="most simultaneous listeners in this gateway; more get 503"
+        20_000,
+        ge=1,
+        description="most simultaneous listeners in this gateway process; more get 503",
     )
     header_seconds: float = Field(
         10.0,
@@ -86,12 +90,14 @@ class AuthSettings(StatusSettings):
         ),
     )
     uploads_per_tenant: int = Field(
-        64, ge=1, description="most simultaneous uploads of one tenant; more get 429"
+        64,
+        ge=1,
+        description="most simultaneous uploads of one tenant at all gateways; more get 429",
     )
     upload_bytes_per_tenant: int = Field(
         128 * 1024 * 1024,
         ge=1,
-        description="most bytes of recordings of one tenant in memory; more get 429",
+        description="most bytes of recordings of one tenant in memory of all gateways; more get 429",
     )
     upload_bytes: int = Field(
         256 * 1024 * 1024, ge=1, description="most bytes of all recordings in memory; more get 503"
@@ -99,7 +105,7 @@ class AuthSettings(StatusSettings):
     recordings_per_tenant: int = Field(
         4,
         ge=1,
-        description="most recordings of one tenant transcribed at the same time; more get 429",
+        description="most recordings of one tenant transcribed at the same time at all gateways; more get 429",
     )
     max_recordings: int = Field(
         8, ge=1, description="most recordings transcribed at the same time; more get 503"

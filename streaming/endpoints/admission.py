@@ -101,7 +101,7 @@ class Admission:
         if isinstance(permit, Refusal):
             return self._refuse(socket, request, permit)
         may_continue = match.route.path == _RESUMABLE or "join=" in request.path
-        if refusal := self._no_room_for(permit, match, may_continue=may_continue):
+        if refusal := await self._no_room_for(permit, match, may_continue=may_continue):
             return self._refuse(socket, request, refusal)
         self._admitted[socket] = Admitted(permit, match, is_counted=not may_continue)
         return None
@@ -119,20 +119,25 @@ class Admission:
             return "draining"
         return "full" if self._is_full() else None
 
-    def _no_room_for(self, permit: Permit, match: Match, *, may_continue: bool) -> Refusal | None:
+    async def _no_room_for(
+        self, permit: Permit, match: Match, *, may_continue: bool
+    ) -> Refusal | None:
         """
         Return the refusal for lack of room; None if there is room.  A call that certainly is a new one is counted.
 
         `may_continue`: the connection may belong to a call in progress, which is accepted at any load.
         """
         if match.call_id is not None:
-            return self._access.room_for_listener(permit)
+            return await self._access.claim_listener(permit)
         if refusal := self._access.room_for(permit):
             return refusal
         if about := self._fullness:
             return no_room(about, self._overload.retry_seconds())
+        if refusal := await self._access.claim_call(permit):
+            return refusal
         if may_continue or self._overload.admit():
             return None
+        self._access.give_up_call(permit)
         return no_room("overloaded", self._overload.retry_seconds())
 
     def _refuse(self, socket: ServerConnection, request: HttpRequest, refusal: Refusal) -> Response:

@@ -80,6 +80,7 @@ class Recordings:
         """Return 200 with the transcript, 400 with the error, 429 or 503 if the client should try again."""
         permit = permit_of(request)
         held = ExitStack()
+        await self._uploads.learn(permit.tenant)
         try:
             grow = held.enter_context(self._uploads.upload(permit.tenant))
             if not self._has_room(permit):

@@ -58,7 +58,9 @@ async def side_servers(
     async with AsyncExitStack() as open_endpoints:
         if settings.http_port is not None:
             feed = EventStreamEndpoint(redis, pubsub_hub, partitions, settings.send_seconds)
-            uploads = Uploads(settings.upload_limits)
+            uploads = Uploads(
+                settings.upload_limits, access.shared.usage if access.shared else None
+            )
             pace = min(settings.audio_pace or FASTEST, FASTEST)
             callbacks = JobCallbacks(redis, settings.callback_destinations)
             await open_endpoints.enter_async_context(callbacks.running())

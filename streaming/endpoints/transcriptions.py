@@ -104,6 +104,7 @@ class Transcriptions:
         """Return 200 with the transcript or its stream, 400 with the error, 429 or 503 to try again."""
         permit = permit_of(request)
         held = ExitStack()
+        await self._uploads.learn(permit.tenant)
         try:
             grow = held.enter_context(self._uploads.upload(permit.tenant))
             if not self._has_room(permit):

@@ -1,4 +1,4 @@
-"""The bounds of the gateway's WebSocket port."""
+"""The bounds of the gateway's WebSocket port and of the sessions with bridges."""
 
 import ssl
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 from ..auth.handshake import echo_subprotocol
 from ..auth.ws_protocol import bounded_handshakes
+from ..call.bad_messages import Tolerance
 from ..settings import GatewaySettings
 
 _HANDSHAKE_SECONDS = 5.0
@@ -39,4 +40,14 @@ def websocket_options(
         "ping_interval": 20,
         "ping_timeout": 20,
         "server_header": "trunkline",
+    }
+
+
+def session_limits(settings: GatewaySettings) -> dict[str, Any]:
+    """Return the arguments of `Session` that the settings give."""
+    return {
+        "send_limit": settings.send_seconds,
+        "hold": settings.hold_seconds,
+        "resume": settings.resume_seconds,
+        "tolerance": Tolerance(settings.max_bad_messages, settings.strict_messages),
     }

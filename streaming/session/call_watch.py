@@ -7,6 +7,8 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from broker.connections.cancellable import raise_if_cancelled
+
 from ..metrics import GatewayMeter
 from .call_registry import CallRegistry
 
@@ -44,6 +46,7 @@ class CallWatch:
                 if is_on_time and slept - well_since > self._lost_seconds:
                     await self._calls.finish_orphaned()
             except (RedisError, OSError):
+                raise_if_cancelled()
                 self.redis_answers = False
             if not self.redis_answers or time.monotonic() - slept > 2 * _HEARTBEAT_SECONDS:
                 well_since = time.monotonic()

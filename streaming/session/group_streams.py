@@ -22,6 +22,7 @@ from protocol.events import Entry
 from protocol.tenants import bare
 
 from ..call_store import OverloadedError, SupersededError
+from ..metrics import GatewayMeter
 from .bridge.open_sessions import OpenSessions
 from .call_registry import CallRegistry
 from .calls.forwarded_stream import ForwardedStream, messages, open_stream
@@ -56,13 +57,19 @@ class GroupStreams:
     """Opens calls in this process, or streams in that which has their call; takes streams from the others."""
 
     def __init__(
-        self, calls: CallRegistry, sessions: OpenSessions, group: GroupPlace | None, hold: float
+        self,
+        calls: CallRegistry,
+        sessions: OpenSessions,
+        group: GroupPlace | None,
+        hold: float,
+        meter: GatewayMeter,
     ) -> None:
         """`group`: None if there are no other processes; `hold`: seconds to wait for the last finals of a call."""
         self._calls = calls
         self._sessions = sessions
         self._group = group
         self._hold = hold
+        self._meter = meter
 
     async def open(
         self,
@@ -80,6 +87,7 @@ class GroupStreams:
             return await self._calls.open(opened, call_id, dialect, notify, admitted=admitted)
         assert home is not None
         stream = await open_stream(group.calls_of(home), call_id, dialect.name, opened)
+        self._meter.forwarded()
         dialect.opened(bare(call_id))
         return stream
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from redis.asyncio import Redis
@@ -84,3 +85,46 @@ async def test_quiet_hours_between_calls_harm_nothing(redis: Redis) -> None:
 async def test_it_can_be_cancelled_at_any_moment(redis: Redis, turns: int) -> None:
     """`turns` of the event loop after its beginning: while it connects, subscribes or waits."""
     await assert_cancelled(PubSubHub(redis).run(), turns)
+
+
+class FailingServer:
+    """A server whose subscription fails some turns of the event loop after `falls` was set."""
+
+    def __init__(self, turns: int) -> None:
+        self._turns = turns
+        self.listens, self.falls = asyncio.Event(), asyncio.Event()
+
+    def pubsub(self) -> "FailingServer":
+        return self
+
+    def register_script(self, _source: str) -> None:
+        pass
+
+    async def subscribe(self, *_names: str) -> None:
+        pass
+
+    async def get_message(self, **_options: float) -> None:
+        self.listens.set()
+        await self.falls.wait()
+        for _ in range(self._turns):
+            await asyncio.sleep(0)
+        raise ConnectionError
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_subscription_that_fails_while_it_is_cancelled_ends(turns: int) -> None:
+    server = FailingServer(turns)
+    hub = asyncio.ensure_future(PubSubHub(cast("Redis", server)).run())
+    await server.listens.wait()
+
+    server.falls.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    hub.cancel()
+    done, _ = await asyncio.wait({hub}, timeout=30)
+
+    assert done
+    assert hub.cancelled()

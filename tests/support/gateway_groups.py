@@ -80,14 +80,12 @@ def _number(pid: int) -> str:
 
 
 @asynccontextmanager
-async def gateway_group(
-    valkey: ValkeyServer, processes: int = 2, **settings: str
-) -> AsyncIterator[GatewayGroup]:
-    """Run a group; it is killed at the end."""
+async def gateway_group(valkey: ValkeyServer, **settings: str) -> AsyncIterator[GatewayGroup]:
+    """Run a group of two processes; it is killed at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     said = {
-        "TRUNKLINE_GATEWAY_PROCESSES": str(processes),
+        "TRUNKLINE_GATEWAY_PROCESSES": "2",
         "TRUNKLINE_GATEWAY_METRICS_PORT": str(port),
         "TRUNKLINE_GATEWAY_CPU_LIMIT": "1",
     }

@@ -71,6 +71,10 @@ class ApiAccess:
         """See RequestAccess."""
         await self._requests.run()
 
+    async def claim_listener(self, permit: Permit) -> Refusal | None:
+        """Return the refusal if there are too many event streams of this process; see RequestAccess."""
+        return self.room_for_listener(permit)
+
     def room_for_listener(self, permit: Permit) -> Refusal | None:
         """Return the refusal if there are too many event streams, in all, of the key or of the tenant."""
         if self._listeners.total() >= self._most:

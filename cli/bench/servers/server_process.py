@@ -99,6 +99,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
+def family(pid: int) -> list[int]:
+    """Return a process and its children: those of a gateway of several processes."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *map(int, children)]
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process so far, user and system (proc(5)); nan where the system does not tell."""
     try:

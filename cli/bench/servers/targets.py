@@ -25,6 +25,9 @@ class Rig:
     tree: Path | None = None
     """Checkout whose gateway and workers are run; None: this one."""
 
+    processes: int = 1
+    """Number of gateway processes."""
+
     refuses: bool = False
     """Whether the gateway keeps its limits for new calls; without them, more calls only make it late."""
 
@@ -37,15 +40,21 @@ class Rig:
 
     @property
     def core(self) -> int | None:
-        """The core of the gateway; None if it shares all cores with an engine."""
-        return None if self.engine else cores()[0]
+        """The core of the gateway; None if it has several processes, or shares all cores with an engine."""
+        return None if self.engine or self.processes > 1 else cores()[0]
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags of the gateway.  A checkout may not know `--processes`."""
+        return ("--processes", str(self.processes)) if self.processes > 1 else ()
 
 
 @asynccontextmanager
 async def gateway(rig: Rig) -> AsyncIterator[Target]:
     """Run Valkey, workers and a gateway.  With the free engine, the gateway has a core of its own."""
-    if rig.core is not None:
-        os.sched_setaffinity(0, cores()[1])  # inherited by everything else
+    own, others = cores()
+    if own is not None:  # inherited by everything else; a row before may have set another
+        os.sched_setaffinity(0, others if rig.core is not None else {own, *others})
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(embedded_valkey())
         environment = {"TRUNKLINE_REDIS_URL": url}
@@ -55,7 +64,7 @@ async def gateway(rig: Rig) -> AsyncIterator[Target]:
             )
         running = await stack.enter_async_context(
             server_process(
-                *("-m", "trunkline", "gateway", "--port", "0"),
+                *("-m", "trunkline", "gateway", "--port", "0", *rig.flags),
                 core=rig.core,
                 environment=environment | rig.limits,
                 tree=rig.tree,

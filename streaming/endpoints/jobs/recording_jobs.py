@@ -202,6 +202,7 @@ class RecordingJobs:
             return
         later = replace(spec, deaths=spec.deaths + 1)
         held = ExitStack()
+        await self._uploads.learn(spec.permit.tenant)
         try:
             held.enter_context(self._uploads.upload(spec.permit.tenant))(len(content))
             held.enter_context(self._uploads.work.held(spec.permit.tenant))

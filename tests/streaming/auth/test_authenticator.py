@@ -5,15 +5,19 @@ import hashlib
 import hmac
 from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
-from support.credentials import AUDIOHOOK_SECRET, PUBLIC_URL, TWILIO_TOKEN, keyring
+from redis.asyncio import Redis
+from support.credentials import AUDIOHOOK_SECRET, PUBLIC_URL, TWILIO_TOKEN, keyring, site
 
+from broker.usage.shared_limits import shared_limits
 from protocol.auth.authenticator import STRANGER, Authenticator, Refusal
 from protocol.auth.credentials import EVERYTHING, Keyring, Permit, Scope
 from protocol.auth.request_credentials import RequestCredentials
 from protocol.auth.signatures import twilio_signature
 from protocol.auth.token_bucket import TokenBucket
+from streaming.auth.access_control import AccessController
 from streaming.auth.call_limits import IDLE, TOO_FAST, TOO_LONG, CallLimits, LimitWatch
 from streaming.settings import GatewaySettings
 
@@ -130,6 +134,25 @@ def test_genesys_is_known_by_its_signature() -> None:
 
     assert isinstance(permit, Permit)
     assert permit.name == "audiohook:genesys-key"
+
+
+async def test_a_signature_opens_one_call_at_all_processes_of_a_gateway(
+    redis: Redis, tmp_path: Path
+) -> None:
+    settings = GatewaySettings(keys_file=str(site(tmp_path).file), public_url=PUBLIC_URL)
+    processes = [
+        AccessController(settings, lambda: NOW, shared=shared_limits(redis, 50.0, 2))
+        for _ in range(2)
+    ]
+    requests = [from_genesys(), from_genesys(), from_genesys(nonce="m" * 22)]
+
+    results = [
+        await process.authenticate(one, Scope.INGEST)
+        for process, one in zip([*processes, processes[1]], requests, strict=True)
+    ]
+
+    assert [isinstance(one, Permit) for one in results] == [True, False, True]
+    assert results[1] == STRANGER
 
 
 def test_a_signature_that_was_overheard_opens_nothing() -> None:
