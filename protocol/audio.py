@@ -56,14 +56,17 @@ class AudioFormat:
 
     def decode(self, payload: bytes) -> list[Pcm]:
         """Decode to one array per channel: int16, `[n]`, at `rate`. Raises ValueError for an incomplete sample."""
-        if len(payload) % self.frame_width:
+        if len(payload) % (width := self.frame_width):
             raise ValueError(
-                f"{len(payload)} bytes are not a whole number of {self.frame_width}-byte samples "
+                f"{len(payload)} bytes are not a whole number of {width}-byte samples "
                 f"({self.channels} x {self.encoding})"
             )
-        interleaved = decode(payload, self.encoding)
         if self.channels == 1:
-            return [interleaved]
+            return [decode(payload, self.encoding)]
+        if (table := _TABLES.get(self.encoding)) is not None:
+            codes = np.frombuffer(payload, dtype=np.uint8).reshape(-1, self.channels)
+            return list(table.take(codes.T))
+        interleaved = decode(payload, self.encoding)
         return list(np.ascontiguousarray(interleaved.reshape(-1, self.channels).T))
 
 
@@ -121,5 +124,6 @@ def _encoder(table: Pcm) -> npt.NDArray[np.uint8]:
 
 _MULAW_TO_PCM = _mulaw_table()
 _ALAW_TO_PCM = _alaw_table()
+_TABLES = {Encoding.MULAW: _MULAW_TO_PCM, Encoding.ALAW: _ALAW_TO_PCM}
 _PCM_TO_MULAW = _encoder(_MULAW_TO_PCM)
 _PCM_TO_ALAW = _encoder(_ALAW_TO_PCM)

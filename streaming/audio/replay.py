@@ -7,10 +7,12 @@ samples at the internal rate (`resampler.internal_rate`), from the start of the 
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from protocol.audio import Pcm
 from protocol.events import Account
+
+from .sample_buffer import SampleBuffer
 
 _MOST_SECONDS = 60
 """Most seconds kept.  Older audio is dropped, and counts as lost when the call is taken back."""
@@ -44,22 +46,37 @@ Piece = ReceivedAudio | LostAudio
 
 
 class Replay:
-    """Contiguous pieces of one channel: at most the last minute, less what the owner lets it forget."""
+    """
+    Contiguous audio of one channel: at most the last minute, less what the owner lets it forget.
+
+    The samples of frames that follow each other are one buffer: an array for each frame takes twice the memory.
+    """
 
     def __init__(self, rate: int) -> None:
         self._most = _MOST_SECONDS * rate
-        self._pieces: deque[Piece] = deque()
+        self._pieces: deque[SampleBuffer | LostAudio] = deque()
 
-    def add(self, piece: Piece) -> None:
-        """Append the next piece."""
-        self._pieces.append(piece)
-        while self._pieces[0].end < piece.end - self._most:
-            self._pieces.popleft()
+    def hear(self, position: int, pcm: Pcm) -> None:
+        """Append the next samples: int16 `[n]`, from `position`."""
+        last = self._pieces[-1] if self._pieces else None
+        if not isinstance(last, SampleBuffer) or last.end != position:
+            last = SampleBuffer()
+            last.jump(position)
+            self._pieces.append(last)
+        last.append(pcm)
+        self.forget(last.end - self._most)
+
+    def lose(self, lost: LostAudio) -> None:
+        """Append a loss."""
+        self._pieces.append(lost)
+        self.forget(lost.end - self._most)
 
     def forget(self, before: int) -> None:
-        """Drop the pieces before a position."""
+        """Drop what is before a position."""
         while self._pieces and self._pieces[0].end <= before:
             self._pieces.popleft()
+        if self._pieces and isinstance(first := self._pieces[0], SampleBuffer):
+            first.forget(before)
 
     def since(self, start: int, end: int) -> Iterator[Piece]:
         """Yield the pieces from `start` to `end`.  Audio no longer kept is `LostAudio` with `told=False`."""
@@ -67,17 +84,18 @@ class Replay:
         for piece in self._pieces:
             if piece.end <= position:
                 continue
-            if piece.position > position:
-                yield LostAudio(position, piece.position, Account.LOST_UPSTREAM, told=False)
-                position = piece.position
+            first = piece.start if isinstance(piece, SampleBuffer) else piece.position
+            if first > position:
+                yield LostAudio(position, first, Account.LOST_UPSTREAM, told=False)
+                position = first
             yield _behind(piece, position)
             position = piece.end
         if position < end:
             yield LostAudio(position, end, Account.LOST_UPSTREAM, told=False)
 
 
-def _behind(piece: Piece, position: int) -> Piece:
+def _behind(piece: SampleBuffer | LostAudio, position: int) -> Piece:
     """Return the part of a piece from a position on."""
-    if isinstance(piece, ReceivedAudio):
-        return ReceivedAudio(position, piece.pcm[position - piece.position :])
-    return replace(piece, position=position)
+    if isinstance(piece, SampleBuffer):
+        return ReceivedAudio(position, piece.cut(position, piece.end))
+    return LostAudio(position, piece.end, piece.account, piece.told)

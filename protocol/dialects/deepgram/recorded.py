@@ -65,6 +65,6 @@ class RecordedDialect:
             case AudioReceived(channel, pcm) if any(self._known):
                 known = min(self._known[channel], len(pcm))
                 self._known[channel] -= known
-                return replace(event, pcm=pcm[known:])
+                return AudioReceived(channel, pcm[known:], event.position)
             case _:
                 return event

@@ -8,7 +8,6 @@ calls.  The next message is read only after the last piece: this puts back-press
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TypeGuard, TypeVar
 
 from protocol.bridge_events import AudioReceived, BridgeEvent, DecodedEvent, EncodedAudioReceived
@@ -89,7 +88,7 @@ def _cut(together: Sequence[AudioReceived], size: int) -> Iterator[list[DecodedE
 
 def _part(audio: AudioReceived, start: int, size: int) -> AudioReceived:
     position = None if audio.position is None else audio.position + start
-    return replace(audio, pcm=audio.pcm[start : start + size], position=position)
+    return AudioReceived(audio.channel, audio.pcm[start : start + size], position)
 
 
 async def _decoded(events: Sequence[BridgeEvent]) -> AsyncIterator[list[DecodedEvent]]:

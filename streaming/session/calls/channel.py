@@ -269,7 +269,7 @@ class Channel:
         if not len(pcm):
             return
         start = self._converter.given - len(pcm)
-        self._replay.add(ReceivedAudio(start, pcm))
+        self._replay.hear(start, pcm)
         if self._audio is not None:
             self._audio.add(self._number, start, pcm)
         self.dtmf_detector.add(start, pcm)
@@ -290,7 +290,7 @@ class Channel:
         self._frames.position = end
         at = self._converter.given
         samples = self._converter.skip(end - start)
-        self._replay.add(LostAudio(at, at + samples, account))
+        self._replay.lose(LostAudio(at, at + samples, account))
         self.segmenter.lose(samples, account)
         span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
         self._call.miss(self._number, span, reason, account)

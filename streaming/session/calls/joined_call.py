@@ -127,9 +127,9 @@ class StreamHandle:
         match event:
             case _ if not self.is_live:
                 return
-            case AudioReceived(channel, _, position):
+            case AudioReceived(channel, pcm, position):
                 at = None if position is None else position + self._offsets[channel]
-                live_call.feed(replace(event, channel=self._number(channel), position=at))
+                live_call.feed(AudioReceived(self._number(channel), pcm, at))
             case DtmfReceived(channel) | FinalizeRequested(int(channel)):
                 live_call.feed(replace(event, channel=self._number(channel)))
             case FinalizeRequested():
