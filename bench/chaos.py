@@ -72,6 +72,7 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> ChaosRe
             model=_model(Path(name)) if plan.model_file else None,
         )
         async with running(it):
+            await all_ready(it)
             bridges = [_bridge(one, it.urls, plan.pace, dice) for one in scripts]
             faults = asyncio.ensure_future(Chaos(it, bridges, dice, plan).run())
             try:
@@ -95,6 +96,12 @@ async def play(scripts: list[CallScript], seed: int, plan: FaultPlan) -> ChaosRe
                 )
             finally:
                 store.close()
+
+
+async def all_ready(it: Rig) -> None:
+    """Wait until each worker has loaded its engine."""
+    while not all(worker.is_ready for worker in it.workers):  # noqa: ASYNC110  # other processes log it
+        await asyncio.sleep(0.1)
 
 
 def _model(folder: Path) -> Path:

@@ -98,8 +98,6 @@ class Chaos:
         """Cause one fault after the other, until cancelled."""
         if self._plan.only_frozen:
             await self._start_busy()
-        while not all(worker.is_ready for worker in self._rig.workers):  # noqa: ASYNC110  # processes
-            await asyncio.sleep(0.1)
         try:
             while True:
                 await asyncio.sleep(self._dice.uniform(0.1, 1.0))

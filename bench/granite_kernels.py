@@ -5,7 +5,8 @@ Kernels and host time of the Granite engine, at true depth and small width, on a
     python bench/granite_kernels.py --root ../other        # another one, for a comparison before and after
 
 A kernel is an operation that computes: views are not counted.  `linear`, `rms_norm` and attention count as one
-each, as a GPU runs them.  The width of the model has no effect on the number of kernels, its depth has.
+each, as a GPU runs them, and so do our own operators, which are Triton kernels on a GPU.  The width of the model
+has no effect on the number of kernels, its depth has.
 """
 
 # ruff: noqa: ANN401, PLC0415 - the modules of the checkout that `--root` names are imported late, and without types
@@ -49,7 +50,7 @@ class KernelCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func._schema.name).partition("::")[2]
-        if not func.is_view and name not in _FREE and str(func.namespace) == "aten":
+        if not func.is_view and name not in _FREE and str(func.namespace) in {"aten", "trunkline"}:
             self.counts[name] += 1
         return func(*args, **(kwargs or {}))
 

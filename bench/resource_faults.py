@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bench.rig import Rig, RigProcess
 
-_REFUSED = "is not complete"
-"""What a worker says about the file at its start."""
+_REFUSED = '"CheckpointError"'
+"""What a worker logs at its start about a file that is not complete."""
 
-_TELLING = 60.0
+_TELLING = 300.0
 """Seconds within which a worker says so, also on a busy machine."""
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from .fused_kernels import gated
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -56,10 +58,7 @@ class Layer:
         """The rest of the layer after attention.  `heard`: output of attention, [tokens, heads * size]."""
         hidden = torch.addmm(hidden, heard, self.out.t(), alpha=self.residual)
         both = functional.linear(self._normed(hidden, self.mlp_norm), self.gate_up)
-        gate, up = both.chunk(2, dim=-1)
-        return torch.addmm(
-            hidden, functional.silu(gate).mul_(up), self.down.t(), alpha=self.residual
-        )
+        return torch.addmm(hidden, gated(both), self.down.t(), alpha=self.residual)
 
     def _normed(self, hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(hidden, weight.shape, weight, self.epsilon)
@@ -73,28 +72,18 @@ class Rotary:
     sin: torch.Tensor = field(repr=False)
     """Negative in the first half: it multiplies the element half a head further on."""
 
-    keep: torch.Tensor = field(repr=False)
-    swap: torch.Tensor = field(repr=False)
-    """[size, size]: identity, and the exchange of the two halves of a head."""
-
     @classmethod
     def of(cls, body: Any, positions: int, like: torch.Tensor) -> "Rotary":
         """The tables of a model of transformers, in data type and on the device of `like`."""
         cos, sin = body.rotary_emb(like, torch.arange(positions, device=like.device)[None])
         size = cos.shape[-1]
         signed = torch.cat([-sin[0, :, : size // 2], sin[0, :, size // 2 :]], dim=-1)
-        keep = torch.eye(size, dtype=like.dtype, device=like.device)
-        return cls(cos[0].contiguous(), signed, keep, keep.roll(size // 2, 0))
+        return cls(cos[0].contiguous(), signed)
 
     def at(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and sines of `positions` [n], each [n, 1, size]."""
         cos, sin = (half.index_select(0, positions)[:, None, :] for half in (self.cos, self.sin))
         return cos, sin
-
-    def matrices(self, positions: torch.Tensor) -> torch.Tensor:
-        """One matrix [size, size] for each of a few positions [n]: a head times the matrix is the turned head."""
-        cos, sin = self.at(positions)
-        return torch.addcmul(self.keep * cos, self.swap, sin)
 
 
 def turned(heads: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

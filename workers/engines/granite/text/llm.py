@@ -4,7 +4,7 @@ The language model over a key-value cache with one slot for each running segment
 Each row of the cache has its own length, so a segment joins or leaves without a change to the others.  Prompts of
 different lengths are packed one after another and padded only inside attention, on the right, where the causal mask
 hides the padding.  (Left padding, which `generate()` needs, has no use here, because each row has its own
-positions.)  A step at the true depth is about 500 kernels: `bench/granite_kernels.py` counts them.
+positions.)  A step at the true depth is about 380 kernels: `bench/granite_kernels.py` counts them.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from torch.nn import functional
 from ..checkpoint import CheckpointError
 from ..compat import ModelModules
 from .fused import Layer, Rotary, turned
+from .fused_kernels import turn_and_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +176,16 @@ class LanguageModel:
         `tokens`, `positions`: [rows]; `width`: number of cache columns to attend to.  Returns hidden states
         [rows, hidden].
         """
-        rows, queries = tokens.shape[0], self._queries
+        rows = tokens.shape[0]
         hidden = self._embedded(tokens) * self._body.embedding_multiplier
-        rotation = self._rotary.matrices(positions)
-        places = positions + torch.arange(
-            0, rows * cache.capacity, cache.capacity, device=tokens.device
-        )
+        cos, sin = self._rotary.cos, self._rotary.sin
         mask = _hidden_columns(positions, width, hidden.dtype)
         for number, layer in enumerate(self._layers):
             heads = layer.heads(hidden, self._size)
-            seen = torch.bmm(heads[:, : queries + self._key_heads], rotation)
-            cache.write(number, places, seen[:, queries:], heads[:, queries + self._key_heads :])
-            window = (cache.keys[number, :rows, :width], cache.values[number, :rows, :width])
-            heard = self._attend_step(seen[:, :queries], window, mask)
+            keys, values = cache.keys[number], cache.values[number]
+            query = turn_and_store(heads, cos, sin, positions, keys, values)
+            window = (keys[:rows, :width], values[:rows, :width])
+            heard = self._attend_step(query, window, mask)
             hidden = layer.finish(hidden, heard)
         normed: torch.Tensor = self._body.norm(hidden)
         return normed
