@@ -1,7 +1,7 @@
 """
 Moonshine base-en on the CPU: the default engine on machines without a GPU, and the engine of the tests.
 
-English, up to 15 seconds, no word times.  One thread: more threads gain nothing, and processes scale better.
+English, up to 15 seconds.  One thread: more threads gain nothing, and processes scale better.
 Utterances run one by one, because the model has no attention mask: padding to a longer neighbour would change the
 text.
 """
@@ -31,9 +31,11 @@ from ..base import (
 from ..common import hallucination
 from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..common.download import Progress
+from ..common.pauses import outside_pauses
 from . import weights
+from .alignment import token_boundaries
 from .sessions import Floats, Net, Sessions, open_sessions
-from .tokens import END, START, Vocabulary, read_vocabulary
+from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
 
 _MAX_SECONDS = 15.0
 _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
@@ -88,6 +90,7 @@ class Moonshine:
         languages=frozenset({"en"}),
         keywords=True,
         partials=True,
+        word_times="cross-attention",
         confidence="token-probability",
         max_batch=4,
         max_seconds=_MAX_SECONDS,
@@ -111,31 +114,46 @@ class Moonshine:
             return WITHHELD_TOO_SHORT
         if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
-        found = self._found(utterance)
+        decoder = self._encode(samples)
+        found = self._found(utterance, decoder)
         reason = hallucination.withheld(
             level, found.nothing, found.log_probs, complete=found.complete
         )
         if reason is not None:
             told = hallucination.is_worth_a_flag(found.nothing, found.log_probs)
             return Hypothesis(flags=(reason.flag,) if told else ())
-        return self._written(found, utterance)
+        return self._written(found, utterance, decoder)
 
-    def _written(self, found: Found, utterance: Utterance) -> Hypothesis:
-        """The words of a row, less its loops."""
+    def _written(self, found: Found, utterance: Utterance, decoder: "_Decoder") -> Hypothesis:
+        """The words of a row, less its loops; those of a final with times."""
         seconds, leaned = len(utterance.samples) / ENGINE_RATE, self._leaned(found, utterance)
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
         said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
         kept = hallucination.without_loops(said, seconds, complete=found.complete)
+        times = self._times(found, spelled, utterance, decoder)
         words = tuple(
             RecognisedWord(
                 text,
+                start=times[place][0],
+                end=times[place][1],
                 confidence=spelled[place].probability,
                 leaned=leaned.issuperset(spelled[place].places),
             )
             for place, text in kept.words
         )
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
+
+    def _times(
+        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: "_Decoder"
+    ) -> Sequence[tuple[int, int] | tuple[None, None]]:
+        """Start and end of each word of a final; partials have no times."""
+        if utterance.effort is not Effort.FINAL or not spelled:
+            return [(None, None)] * len(spelled)
+        samples = utterance.samples
+        bounds = token_boundaries(decoder.attentions(found.tokens), len(samples))
+        spans = [(bounds[word.places.start], bounds[word.places.stop]) for word in spelled]
+        return outside_pauses(spans, samples)
 
     def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
         """The places of tokens that the search of a final leaned towards, with the signs behind them."""
@@ -147,8 +165,7 @@ class Moonshine:
                 leaned.add(place)
         return frozenset(leaned)
 
-    def _found(self, utterance: Utterance) -> Found:
-        decoder = self._encode(utterance.samples)
+    def _found(self, utterance: Utterance, decoder: "_Decoder") -> Found:
         found = self._searched(utterance, decoder, 0.0)
         if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
             again = self._searched(utterance, decoder, _LENGTH_REWARD)
@@ -211,27 +228,40 @@ class _Decoder:
     def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
         self._step = step
         self._heard = heard
+        self._looked: dict[tuple[int, ...], Sequence[Floats]] = {}
         self.restart()
 
     def restart(self) -> None:
         """Begin with an empty row again."""
         self._heard = [each[:1] for each in self._heard]
-        self._rows = 1
+        self._rows: Sequence[tuple[int, ...]] = [()]
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
         self._written: Sequence[Floats] = [empty] * len(_DECODED)
 
     def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
         """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
-        if list(parents) != list(range(self._rows)):
+        if list(parents) != list(range(len(self._rows))):
             self._written = [each[list(parents)] for each in self._written]
-        if len(parents) != self._rows:
+        if len(parents) != len(self._rows):
             self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
-            self._rows = len(parents)
+        self._rows = [(*self._rows[row], token) for row, token in zip(parents, tokens, strict=True)]
         feed: dict[str, npt.NDArray[Any]] = dict(zip(_DECODED, self._written, strict=True))
         feed |= zip(_ENCODED, self._heard, strict=True)
         feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
-        logits, *self._written = self._step.run(None, feed)
+        logits, *more = self._step.run(None, feed)
+        self._written = more[: len(_DECODED)]
+        for place, row in enumerate(self._rows):
+            self._looked[row] = [each[place, :, 0] for each in more[len(_DECODED) :]]
         return log_softmax(logits[:, -1])
+
+    def attentions(self, tokens: Sequence[int]) -> Sequence[Sequence[Floats]]:
+        """
+        The attentions to the audio before each token of a row that was decoded, and before its end.
+
+        `[heads, frames]` of each of `alignment.LAYERS`.  Without the end, if the search was cut off before it.
+        """
+        rows = ((START, *tokens[:length]) for length in range(len(tokens) + 1))
+        return [self._looked[row] for row in rows if row in self._looked]
 
 
 def _is_too_short(found: Found, utterance: Utterance) -> bool:
