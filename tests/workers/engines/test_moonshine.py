@@ -33,7 +33,7 @@ def test_every_word_of_a_final_has_a_confidence_and_times(
 ) -> None:
     (heard,) = moonshine.transcribe([Utterance(beckett)])
 
-    assert moonshine.capabilities.confidence == "token-probability"
+    assert moonshine.capabilities.confidence == "calibrated-probability"
     assert moonshine.capabilities.word_times == "cross-attention"
     assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in heard.words)
     times = [time for word in heard.words for time in (word.start, word.end)]

@@ -30,6 +30,7 @@ from ..base import (
 )
 from ..common import hallucination
 from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.calibration import Calibration, features
 from ..common.download import Progress
 from ..common.pauses import outside_pauses
 from . import weights
@@ -42,6 +43,9 @@ _LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
 _KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
+_CALIBRATION = Calibration(offset=2.766, word=0.444, segment=3.583)
+"""Of finals; fitted by `bench/confidence.py` to telephone prompts, judged by other voices: docs/benchmarks.md."""
+
 _SILENT = -70.0
 """dBFS.  The model works as well at -55 as at -15; audio below this limit is hardly one step of G.711."""
 
@@ -91,10 +95,11 @@ class Moonshine:
         keywords=True,
         partials=True,
         word_times="cross-attention",
-        confidence="token-probability",
+        confidence="calibrated-probability",
         max_batch=4,
         max_seconds=_MAX_SECONDS,
     )
+    calibration = _CALIBRATION
 
     def __init__(self, sessions: Sessions, vocabulary: Vocabulary, width: int) -> None:
         self._sessions = sessions
@@ -131,18 +136,26 @@ class Moonshine:
         spelled = self._vocabulary.spell(found.tokens, sure)
         said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
         kept = hallucination.without_loops(said, seconds, complete=found.complete)
+        confidence = self._confidence(spelled, utterance.effort)
         times = self._times(found, spelled, utterance, decoder)
         words = tuple(
             RecognisedWord(
                 text,
                 start=times[place][0],
                 end=times[place][1],
-                confidence=spelled[place].probability,
+                confidence=confidence[place],
                 leaned=leaned.issuperset(spelled[place].places),
             )
             for place, text in kept.words
         )
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
+
+    def _confidence(self, spelled: Sequence[Spelled], effort: Effort) -> Sequence[float]:
+        """Of each word: calibrated in a final; in a partial the product of its tokens' probabilities."""
+        probabilities = [word.probability for word in spelled]
+        if effort is not Effort.FINAL:
+            return probabilities
+        return [self.calibration.confidence(*values) for values in features(probabilities)]
 
     def _times(
         self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: "_Decoder"
