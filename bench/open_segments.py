@@ -30,7 +30,7 @@ class Segment:
 
 
 def segments_of(pcm: Pcm, silero: Silero, every_ms: int) -> list[Segment]:
-    """Cut a channel at 8 kHz as a gateway does that requests a partial each `every_ms`, if each is answered at once."""
+    """Cut a channel at 8 kHz as a gateway does.  Partials are requested each `every_ms` and answered at once."""
     cutter = _Cutter(every_ms)
     segmenter = ChannelSegmenter()
     for start in range(0, len(pcm), _PIECE):
