@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -32,6 +32,7 @@ from protocol.dialects.common.turns import timed
 from protocol.events import Span, Word
 from workers.engines import registry
 from workers.engines.base import Engine, Hypothesis, Samples, Utterance
+from workers.engines.common.beam_search import Found
 from workers.engines.common.pauses import outside_pauses
 from workers.engines.moonshine.alignment import token_boundaries
 from workers.engines.moonshine.engine import Moonshine
@@ -95,6 +96,16 @@ def told(name: str, found: Sequence[Off]) -> str:
     return f"{name:<12}{len(found):>6}   {cells[0]}   {cells[1]}"
 
 
+def ended(steps: Generator[None, None, Found]) -> Found:
+    """What `steps` returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: Found = done.value
+            return found
+
+
 def cost(engine: Moonshine, clips: Sequence[Clip]) -> float:
     """CPU time of word times as a share of that of finals without them, from the same run."""
     plain = extra = 0.0
@@ -102,7 +113,7 @@ def cost(engine: Moonshine, clips: Sequence[Clip]) -> float:
         samples = samples_of(clip)
         begun = time.process_time()
         decoder = engine._encode(samples)  # the parts of a final are timed one by one
-        found = engine._found(Utterance(samples), decoder)
+        found = ended(engine._found(Utterance(samples), decoder))
         between = time.process_time()
         bounds = token_boundaries(decoder.attentions(found.tokens), len(samples))
         outside_pauses(list(pairwise(bounds)), samples)

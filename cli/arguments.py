@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _MODEL = "model folder or hub id, for engines with several models"
 
+_WORKERS = (
+    "number of worker processes; default: one, and with an engine for the CPU one for each core"
+)
+_ONE_WORKER = "number of worker processes; default: one"
 _WITH_ENGINE = ("up", "demo", "worker", "transcribe", "fetch")
 
 
@@ -60,7 +64,7 @@ def _fill(verb: argparse.ArgumentParser, name: str) -> None:
     if name in PARTS:
         _settings(verb, PARTS[name])
     if name in ("up", "demo"):
-        verb.add_argument("--workers", type=int, default=1, help="number of worker processes")
+        verb.add_argument("--workers", type=int, help=_WORKERS if name == "up" else _ONE_WORKER)
         verb.add_argument("--engine", help="engine of the workers")
         verb.add_argument("--model", help=_MODEL)
         verb.add_argument("--port", type=int, help="port of the gateway")

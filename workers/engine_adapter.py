@@ -1,19 +1,23 @@
 """
-Adapters that give batch engines and continuous engines one interface: admit utterances, then step.
+Adapters that give all kinds of engines one interface: admit utterances, then step.
 
 `adapter_for` chooses the adapter for an engine.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
 from .engines.base import (
     WITHHELD_TOO_SHORT,
     ContinuousEngine,
+    Effort,
     Engine,
     EngineError,
     Hypothesis,
+    StepwiseEngine,
     Utterance,
 )
 
@@ -22,10 +26,13 @@ EngineResult = Hypothesis | EngineError
 
 
 class EngineAdapter(Protocol):
-    """The interface that the executor needs of an engine of either kind.  Used from one thread at a time."""
+    """The interface that the executor needs of an engine of any kind.  Used from one thread at a time."""
 
     joins: bool
     """Whether utterances may be admitted while others are being transcribed."""
+
+    one_by_one: bool
+    """Whether the engine transcribes one utterance at a time, so that the others would only wait in it."""
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """Add utterances.  Returns one ticket for each, in order."""
@@ -42,10 +49,13 @@ class EngineAdapter(Protocol):
 
 def adapter_for(engine: Engine) -> EngineAdapter:
     """Return the adapter for `engine`.  Utterances that are too short for words never reach the engine."""
-    suited = (
-        ContinuousAdapter(engine) if isinstance(engine, ContinuousEngine) else BatchAdapter(engine)
-    )
-    return ScreeningAdapter(suited)
+    match engine:
+        case ContinuousEngine():
+            return ScreeningAdapter(ContinuousAdapter(engine))
+        case StepwiseEngine():
+            return ScreeningAdapter(StepwiseAdapter(engine))
+        case _:
+            return ScreeningAdapter(BatchAdapter(engine))
 
 
 class ScreeningAdapter:
@@ -53,7 +63,7 @@ class ScreeningAdapter:
 
     def __init__(self, adapter: EngineAdapter) -> None:
         self._adapter = adapter
-        self.joins = adapter.joins
+        self.joins, self.one_by_one = adapter.joins, adapter.one_by_one
         self._tickets = count()
         self._asked: dict[int, int] = {}
         """Our ticket by the ticket of the inner adapter."""
@@ -81,7 +91,7 @@ class ScreeningAdapter:
 class BatchAdapter:
     """Adapter for an engine that transcribes whole batches: one step finishes all admitted utterances."""
 
-    joins = False
+    joins = one_by_one = False
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -114,7 +124,7 @@ class BatchAdapter:
 class ContinuousAdapter:
     """Adapter for an engine that accepts new utterances between its steps."""
 
-    joins = True
+    joins, one_by_one = True, False
 
     def __init__(self, engine: ContinuousEngine) -> None:
         self._engine = engine
@@ -136,3 +146,74 @@ class ContinuousAdapter:
         """See EngineAdapter."""
         refused, self._refused = self._refused, []
         return [*refused, *self._engine.step()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An utterance of a stepwise engine, and its work so far."""
+
+    ticket: int
+    key: str
+    work: Generator[None, None, Hypothesis]
+
+
+class StepwiseAdapter:
+    """
+    Adapter for an engine that transcribes one utterance at a time.
+
+    A step finishes one final, the oldest.  Only without finals a step advances the oldest partial a little.  So a
+    final waits at most for one step of a partial, which goes on when no finals are left.
+    """
+
+    joins = one_by_one = True
+
+    def __init__(self, engine: StepwiseEngine) -> None:
+        self._engine = engine
+        self._tickets = count()
+        self._finals: deque[_Begun] = deque()
+        self._partials: deque[_Begun] = deque()
+        self._abandoned: list[tuple[int, EngineResult]] = []
+
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """See EngineAdapter.  Partials are abandoned if the final of their utterance is admitted."""
+        admitted = [
+            _Begun(next(self._tickets), one.key, self._engine.steps(one)) for one in utterances
+        ]
+        for begun, one in zip(admitted, utterances, strict=True):
+            if one.effort is Effort.FINAL:
+                self._finals.append(begun)
+                self._abandon(begun.key)
+            else:
+                self._partials.append(begun)
+        return [begun.ticket for begun in admitted]
+
+    def step(self) -> list[tuple[int, EngineResult]]:
+        """See EngineAdapter."""
+        finished, self._abandoned = self._abandoned, []
+        for waiting in (self._finals, self._partials):
+            if waiting:
+                answer = self._advanced(waiting[0], whole=waiting is self._finals)
+                if answer is not None:
+                    finished.append((waiting.popleft().ticket, answer))
+                break
+        return finished
+
+    def _advanced(self, begun: _Begun, *, whole: bool) -> EngineResult | None:
+        """The outcome after one step, or, if `whole`, after all steps; None if more steps follow."""
+        try:
+            next(begun.work)
+            while whole:
+                next(begun.work)
+        except StopIteration as done:
+            heard: Hypothesis = done.value
+            return heard
+        except EngineError as exc:
+            return exc
+        return None
+
+    def _abandon(self, key: str) -> None:
+        """Close the partials of an utterance."""
+        for begun in [one for one in self._partials if key and one.key == key]:
+            begun.work.close()
+            self._partials.remove(begun)
+            self._abandoned.append((begun.ticket, EngineError("its final has come")))

@@ -143,8 +143,9 @@ class EngineExecutor:
         for ticket, newcomer in zip(tickets, newcomers, strict=True):
             self._admitted[ticket] = _Admitted(newcomer, at, began)
         finished = [(self._admitted.pop(ticket), answer) for ticket, answer in answers]
+        finals = any(map(_is_final, (*self._admitted.values(), *(one for one, _ in finished))))
         speech, seconds = sum(map(_speech, finished)), time.monotonic() - began
-        self.throughput = self.throughput.observe(speech, seconds)
+        self.throughput = self.throughput.observe(speech, seconds if finals else 0.0)
         self._meter.stepped(len(self._admitted) + len(finished), speech, seconds)
         for one, _ in finished:
             self._inflight.answer(one.ready.claimed)
@@ -173,9 +174,13 @@ class EngineExecutor:
         self._inflight.finish(one.ready.claimed)
 
 
+def _is_final(one: _Admitted) -> bool:
+    return one.ready.claimed.effort is Effort.FINAL
+
+
 def _speech(finished: tuple[_Admitted, EngineResult]) -> float:
     """Seconds of speech that count as finished: only finals, because the audio of partials comes again."""
     one, answer = finished
-    if one.ready.claimed.effort is Effort.PARTIAL or not isinstance(answer, Hypothesis):
+    if not _is_final(one) or not isinstance(answer, Hypothesis):
         return 0.0
     return len(one.ready.utterance.samples) / ENGINE_RATE

@@ -10,7 +10,7 @@ from protocol.clock import to_seconds
 
 from .engines.base import Effort
 from .job_queue import ClaimedJob
-from .scheduler import BatchLimits, Running, Waiting, plan
+from .scheduler import AT_ENGINE, BatchLimits, Running, Waiting, plan
 from .text.event_builder import span_of
 
 
@@ -46,8 +46,19 @@ class InflightJobs:
 
     @property
     def room(self) -> int:
-        """How many more jobs may be claimed.  Two batches of waiting jobs are enough to choose from."""
+        """
+        How many more jobs may be claimed.  Two batches of waiting jobs are enough to choose from.
+
+        For an engine that works one by one, only finals count: partials never keep finals waiting.
+        """
+        if self._limits.one_by_one:
+            return max(0, AT_ENGINE - self._held(Effort.FINAL))
         return max(0, 2 * self._limits.max_batch - len(self._waiting))
+
+    @property
+    def takes_partials(self) -> bool:
+        """Whether partials may be claimed too: while the engine has enough of them, another worker may be idle."""
+        return not self._limits.one_by_one or self._held(Effort.PARTIAL) < AT_ENGINE
 
     @property
     def waiting(self) -> list[ClaimedJob]:
@@ -108,7 +119,12 @@ class InflightJobs:
     def _running(self) -> Running:
         running = [one for _, one in self._chosen.values()]
         finals = sum(one.effort is Effort.FINAL for one in running)
-        return Running(finals, any(one.alone for one in running))
+        return Running(finals, len(running) - finals, any(one.alone for one in running))
+
+    def _held(self, effort: Effort) -> int:
+        """Number of jobs of one effort that are waiting or with the engine."""
+        held = (*self._waiting.values(), *self._chosen.values())
+        return sum(one.effort is effort for _, one in held)
 
 
 def _as_planned(one: ClaimedJob, now: float) -> Waiting:

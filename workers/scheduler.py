@@ -13,6 +13,10 @@ Not measured but calculated: 16 open segments of 2 s take 8 ms on an H100, about
 """
 
 
+AT_ENGINE = 2
+"""Segments of each effort that an engine that works one by one has: one in work, and one whose audio is fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A claimed segment, as the scheduler sees it."""
@@ -41,6 +45,26 @@ class BatchLimits:
     stale: float
     """Seconds after which a claimed partial is dropped, because a newer one will follow."""
 
+    one_by_one: bool = False
+    """
+    Whether the engine transcribes one segment at a time.
+
+    Segments then wait where newer finals overtake partials, and where another worker can claim them: not in the
+    engine.
+    """
+
+    def room(self, running: "Running") -> int:
+        """How many finals may start beside those that run."""
+        return (AT_ENGINE if self.one_by_one else self.max_batch) - running.finals
+
+    def room_for_partials(self, running: "Running") -> int:
+        """How many partials may start beside the segments that run."""
+        if self.one_by_one:
+            return 0 if running.finals else AT_ENGINE - running.partials
+        if running.finals:
+            return max(1, self.max_batch // _PARTIALS_BETWEEN_STEPS)
+        return self.max_batch
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -55,6 +79,7 @@ class Running:
     """The segments that the engine works on already.  New ones may join them."""
 
     finals: int = 0
+    partials: int = 0
     alone: bool = False
     """Whether one of them must run alone."""
 
@@ -84,17 +109,14 @@ def plan(
     if chosen := _joining(finals, limits, running):
         return Plan(chosen, drop)
     partials = [one for one in fresh if one.effort is Effort.PARTIAL]
-    most = (
-        max(1, limits.max_batch // _PARTIALS_BETWEEN_STEPS) if running.finals else limits.max_batch
-    )
-    return Plan(_fit(partials, limits, most), drop)
+    return Plan(_fit(partials, limits, limits.room_for_partials(running)), drop)
 
 
 def _joining(finals: Sequence[Waiting], limits: BatchLimits, running: Running) -> tuple[str, ...]:
     """The finals that may start now.  A final that must run alone waits, with those behind it, until none runs."""
     if running.finals and finals and finals[0].alone:
         return ()
-    return _fit(finals, limits, limits.max_batch - running.finals)
+    return _fit(finals, limits, limits.room(running))
 
 
 def _fit(due: Sequence[Waiting], limits: BatchLimits, most: int) -> tuple[str, ...]:

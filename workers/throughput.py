@@ -12,8 +12,9 @@ class Throughput:
     """
     Seconds of speech finished per second of engine time, exponentially averaged over recent engine time.
 
-    Engine time includes that of partials; idle time does not count.  Both sums decay with engine time, so long
-    steps have more weight than short ones, and an idle worker keeps its measurement.
+    Idle time does not count, nor do steps with partials only, because partials are left out when finals need the
+    time.  Both sums decay with engine time, so long steps have more weight than short ones, and an idle worker
+    keeps its measurement.
     """
 
     speech: float = 0.0

@@ -34,6 +34,9 @@ that the client's timeouts allow.
 
 _LONGEST_CLAIM_WAIT_MS = 1_000
 
+_BUSY_CLAIM_WAIT_MS = 20
+"""How long a claim waits while no partials are claimed: shorter than the engine takes for one of those it has."""
+
 _SHUTDOWN_SECONDS = 2.0
 """How long the last commands to Redis may take at shutdown."""
 
@@ -75,10 +78,13 @@ class Worker:
         self._can = can
         self._tasks = can.tasks
         queue.serve(self._tasks)
-        limits = BatchLimits(
-            can.max_batch, settings.max_padded_seconds, settings.stale_partial_ms / 1_000
-        )
         adapter = adapter_for(engine)
+        limits = BatchLimits(
+            can.max_batch,
+            settings.max_padded_seconds,
+            settings.stale_partial_ms / 1_000,
+            adapter.one_by_one,
+        )
         self._take_over_at: dict[Partition, float] = {}
         """When to look again for finals of other workers, by the clock of the event loop."""
 
@@ -128,7 +134,11 @@ class Worker:
     async def _claim_once(self, partition: Partition) -> None:
         room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
-        self._inflight.take(await self._queue.claim(partition, room, wait_ms), self._now())
+        partials = self._inflight.takes_partials
+        claimed = await self._queue.claim(
+            partition, room, wait_ms if partials else _BUSY_CLAIM_WAIT_MS, partials=partials
+        )
+        self._inflight.take(claimed, self._now())
         await self._take_over(partition, room)
         if not (self._inflight.waiting or self._inflight.begun):
             recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)

@@ -44,6 +44,7 @@ from ..live_view import play_with_captions
 from ..recording import read_recording
 from ..simulated_bridge import CallPlan, Playback
 from .services import worker_part
+from .worker_count import workers_of
 
 _DEMO = Path(__file__).parent.parent / "demo"
 
@@ -198,7 +199,7 @@ async def _started(
     gateway = ChildProcess("gateway", flags_of(options, "gateway"), environment)
     async with asyncio.TaskGroup() as starting:
         recording = starting.create_task(stack.start(recorder))
-        for _ in range(options.workers):
+        for _ in range(workers_of(options)):
             starting.create_task(stack.start(worker))
         port = await starting.create_task(stack.start(gateway))
         url = f"{'wss' if settings.tls_certificate else 'ws'}://{settings.host}:{port}"

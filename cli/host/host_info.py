@@ -87,7 +87,7 @@ def inspect_host(redis_url: str | None, port: int, folders: Mapping[str, Path]) 
     return Machine(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        cores=_cores(),
+        cores=available_cores(),
         memory=_memory(),
         disk=shutil.disk_usage(_existing(weights)).free,
         modules=modules,
@@ -103,7 +103,7 @@ def inspect_host(redis_url: str | None, port: int, folders: Mapping[str, Path]) 
     )
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """Return the cores this process may use; a container may have fewer than the machine."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -5,7 +5,7 @@ They implement the interface of an engine: their output depends only on their in
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 
@@ -112,3 +112,45 @@ def times_of(heard: Hypothesis) -> list[int]:
     times = [time for word in heard.words for time in (word.start, word.end) if time is not None]
     assert len(times) == 2 * len(heard.words), "a word has no times"
     return times
+
+
+class StepwiseTeller:
+    """
+    Stepwise engine with the output of LengthTeller: one step for each tenth of a second.
+
+    `gets_on` decides whether a step makes progress.
+    """
+
+    def __init__(
+        self,
+        fault: Callable[[Utterance], bool] = lambda _: False,
+        gets_on: Callable[["StepwiseTeller", Utterance], bool] = lambda *_: True,
+    ) -> None:
+        self._reporter = LengthTeller(1, fault)
+        self._gets_on = gets_on
+        self.began = threading.Event()
+        """Set with the first step."""
+
+        self.worked: list[int] = []
+        """Tenths of a second of the utterance of each step."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of LengthTeller."""
+        return self._reporter.capabilities
+
+    def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
+        """Return all hypotheses at once."""
+        return self._reporter.transcribe(batch)
+
+    def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
+        """Yield for each tenth of a second."""
+        (heard,) = self._reporter.transcribe([utterance])
+        tenths = len(utterance.samples) // 1_600
+        for _ in range(tenths):
+            self.worked.append(tenths)
+            self.began.set()
+            yield
+            while not self._gets_on(self, utterance):
+                yield
+        return heard

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support.engines import ContinuousTeller, LengthTeller
+from support.engines import ContinuousTeller, LengthTeller, StepwiseTeller
 from support.job_streams import speech
 
 from workers.engine_adapter import EngineAdapter, EngineResult, adapter_for
-from workers.engines.base import SHORTEST, EngineError, Hypothesis, Utterance
+from workers.engines.base import SHORTEST, Effort, EngineError, Hypothesis, Utterance
 
 
 def heard(answer: EngineResult) -> str:
@@ -97,3 +97,61 @@ def test_a_sound_shorter_than_any_word_never_reaches_an_engine(
 
     assert finished(adapter, [*tickets, alone]) == ["2 tenths", "", ""]
     assert adapter.step() == []
+
+
+def partial(tenths: int, key: str = "") -> Utterance:
+    return Utterance(speech(tenths), Effort.PARTIAL, key=key)
+
+
+def test_each_final_is_answered_when_it_is_done() -> None:
+    adapter = adapter_for(StepwiseTeller())
+    first, second = adapter.admit([Utterance(speech(9)), Utterance(speech(3))])
+
+    assert [ticket for ticket, _ in adapter.step()] == [first]
+    assert [ticket for ticket, _ in adapter.step()] == [second]
+    assert adapter.step() == []
+
+
+def test_a_final_overtakes_partials_that_wait_or_have_begun() -> None:
+    engine = StepwiseTeller()
+    adapter = adapter_for(engine)
+    begun, waiting = adapter.admit([partial(4), partial(5)])
+    adapter.step()
+
+    (final,) = adapter.admit([Utterance(speech(2))])
+
+    assert [ticket for ticket, _ in adapter.step()] == [final]
+    assert finished(adapter, [begun, waiting]) == ["4 tenths", "5 tenths"]
+    assert engine.worked == [4, 2, 2, 4, 4, 4, 5, 5, 5, 5, 5]  # nothing is done twice
+
+
+def test_a_partial_is_abandoned_when_the_final_of_its_segment_comes() -> None:
+    engine = StepwiseTeller()
+    adapter = adapter_for(engine)
+    _, other = adapter.admit([partial(4, key="a"), partial(5, key="b")])
+    adapter.step()
+
+    (final,) = adapter.admit([Utterance(speech(6), key="a")])
+
+    assert finished(adapter, [final]) == ["6 tenths"]
+    assert finished(adapter, [other]) == ["5 tenths"]
+    assert engine.worked.count(4) == 1
+
+
+def test_an_abandoned_partial_is_answered_with_an_error() -> None:
+    adapter = adapter_for(StepwiseTeller())
+    (ticket,) = adapter.admit([partial(4, key="a")])
+    adapter.admit([Utterance(speech(6), key="a")])
+
+    answers = dict(adapter.step())
+
+    assert isinstance(answers[ticket], EngineError)
+
+
+def test_a_faulty_utterance_of_a_stepwise_engine_fails_alone() -> None:
+    adapter = adapter_for(StepwiseTeller(fault=short))
+
+    tickets = adapter.admit([Utterance(speech(3)), Utterance(speech(9)), partial(2)])
+
+    told = "fault: told to fail"
+    assert finished(adapter, tickets) == [told, "9 tenths", told]

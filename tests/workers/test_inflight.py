@@ -131,3 +131,36 @@ def test_a_recording_comes_behind_every_live_final_however_long_it_waits(
     joining.take([recorded, final(1), final(2)], now=0.0)
 
     assert joining.choose(now=0.0).run == (final(1), final(2))
+
+
+@pytest.fixture
+def one_by_one() -> InflightJobs:
+    return InflightJobs(replace(LIMITS, max_batch=1, one_by_one=True), joins=True)
+
+
+def test_no_more_finals_are_claimed_than_the_engine_gets_next(one_by_one: InflightJobs) -> None:
+    """The others wait where another worker can claim them."""
+    one_by_one.take([final(1), final(2)], now=0.0)
+    one_by_one.choose(now=0.0)
+    full = one_by_one.has_room.is_set()
+
+    one_by_one.answer(final(1))
+
+    assert (full, one_by_one.has_room.is_set(), one_by_one.room) == (False, True, 1)
+
+
+def test_partials_that_were_claimed_leave_room_for_finals(one_by_one: InflightJobs) -> None:
+    one_by_one.take([partial(1)], now=0.0)
+    more = one_by_one.takes_partials
+    one_by_one.take([partial(2)], now=0.0)
+
+    assert (more, one_by_one.takes_partials, one_by_one.room) == (True, False, 2)
+
+
+def test_a_final_is_chosen_while_partials_are_in_work(one_by_one: InflightJobs) -> None:
+    one_by_one.take([partial(1), partial(2)], now=0.0)
+    one_by_one.choose(now=0.0)
+
+    one_by_one.take([final(3)], now=0.0)
+
+    assert one_by_one.choose(now=0.0).run == (final(3),)

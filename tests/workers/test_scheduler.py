@@ -1,5 +1,7 @@
 """The scheduler: which segments run next."""
 
+from dataclasses import replace
+
 import pytest
 
 from workers.engines.base import Effort
@@ -70,3 +72,26 @@ def test_which_jobs_join_the_running_ones(
     job_stream: list[Waiting], running: Running, expected: tuple[str, ...]
 ) -> None:
     assert plan(job_stream, LIMITS, now=10.5, running=running).run == expected
+
+
+ONE_BY_ONE = replace(LIMITS, max_batch=1, one_by_one=True)
+
+
+@pytest.mark.parametrize(
+    ("job_stream", "running", "expected"),
+    [
+        (["f1", "f2", "f3"], Running(), ("f1", "f2")),  # one in work, one prepared
+        (["f1", "f2"], Running(finals=1), ("f1",)),
+        (["f1"], Running(finals=2), ()),
+        (["p1"], Running(finals=1), ()),  # it would only wait in the engine, with old audio
+        (["p1", "p2", "p3"], Running(), ("p1", "p2")),
+        (["p1", "p2"], Running(partials=1), ("p1",)),
+        (["f1"], Running(partials=2), ("f1",)),  # partials keep no final waiting
+    ],
+)
+def test_an_engine_that_works_one_by_one_gets_one_segment_more_than_it_works_on(
+    job_stream: list[str], running: Running, expected: tuple[str, ...]
+) -> None:
+    chosen = plan([waiting(entry) for entry in job_stream], ONE_BY_ONE, 10.5, running)
+
+    assert chosen == Plan(expected)

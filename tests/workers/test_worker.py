@@ -8,12 +8,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 from support.answers import worker_report
-from support.engines import ContinuousTeller, LengthTeller
+from support.engines import ContinuousTeller, LengthTeller, StepwiseTeller
 from support.job_streams import P0, JobStream, speech, working
 
 from protocol.events import Final, SegmentFailed
 from protocol.scheduling.worker_capacity import decode_capacity
-from workers.engines.base import Capabilities, EngineBrokenError, Hypothesis, Utterance
+from workers.engines.base import Capabilities, Effort, EngineBrokenError, Hypothesis, Utterance
 from workers.job_io import JobIO
 from workers.job_queue import WorkQueue
 from workers.settings import WorkerSettings
@@ -37,6 +37,39 @@ async def text_of_next(job_stream: JobStream) -> str:
 
 async def until_begun(engine: ContinuousTeller) -> None:
     await asyncio.to_thread(engine.began.wait)
+
+
+class TestOneByOne:
+    """An engine that transcribes one segment at a time."""
+
+    async def test_a_final_overtakes_a_partial_in_work(
+        self, redis: Redis, job_stream: JobStream
+    ) -> None:
+        def is_overtaken(engine: StepwiseTeller, one: Utterance) -> bool:
+            return one.effort is Effort.FINAL or 7 in engine.worked
+
+        engine = StepwiseTeller(gets_on=is_overtaken)
+        async with job_stream.partials() as published, working(redis, engine):
+            await job_stream.ask(1, speech(5))
+            await asyncio.to_thread(engine.began.wait)
+
+            await job_stream.queue(0, speech(7))
+
+            assert await text_of_next(job_stream) == "7 tenths"
+            assert [word.text for word in (await anext(published)).words] == ["5", "tenths"]
+        assert engine.worked == [5, *[7] * 7, *[5] * 4]
+
+    async def test_finals_are_settled_one_after_the_other(
+        self, redis: Redis, job_stream: JobStream
+    ) -> None:
+        engine = StepwiseTeller()
+        async with working(redis, engine):
+            for number in range(5):
+                await job_stream.queue(number, speech(2 + number))
+
+            texts = [await text_of_next(job_stream) for _ in range(5)]
+
+        assert sorted(texts) == [f"{2 + number} tenths" for number in range(5)]
 
 
 class TestJoining:

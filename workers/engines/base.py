@@ -4,7 +4,7 @@ The interface between a worker and a speech recognition engine.
 An engine receives utterances and knows no calls.  It is used from one thread at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -193,5 +193,25 @@ class ContinuousEngine(Engine, Protocol):
 
         Returns the finished ones as (ticket, hypothesis), or with the error that one of them caused.  Raises
         EngineBrokenError when the process must be restarted.  Blocks: call it outside the event loop.
+        """
+        ...
+
+
+@runtime_checkable
+class StepwiseEngine(Engine, Protocol):
+    """
+    An engine that transcribes utterances one after the other, in steps between which it can turn to another.
+
+    An engine declares this by having this method.  A worker then never calls its `transcribe`: each utterance is
+    answered when it is done, and finals overtake partials that wait or have begun.
+    """
+
+    def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
+        """
+        Transcribe one utterance: the generator yields after each step and returns the hypothesis.
+
+        It may be left for other utterances between two steps, or closed.  Raises EngineError when the utterance is
+        at fault, and EngineBrokenError when the process must be restarted.  Blocks: advance it outside the event
+        loop.
         """
         ...

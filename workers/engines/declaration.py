@@ -127,6 +127,9 @@ class Declaration:
     automatic: Automatic | None = None
     """Unset: `auto` never chooses the engine."""
 
+    one_core: bool = False
+    """Whether a worker uses one core of the processor, so that more workers transcribe more calls."""
+
     modules: frozenset[str] = frozenset()
     """Python packages that `check` and `automatic` ask for."""
 

@@ -90,14 +90,17 @@ class WorkQueue:
         reply = await self._redis.xreadgroup(WORKERS, self._consumer, streams, count=64)
         return await self._ours(self._reader.claimed(partition, reply))
 
-    async def claim(self, partition: Partition, room: int, wait_ms: int) -> list[ClaimedJob]:
-        """Claim about `room` new finals of all job streams, and partials; wait at most `wait_ms` for the first."""
+    async def claim(
+        self, partition: Partition, room: int, wait_ms: int, *, partials: bool = True
+    ) -> list[ClaimedJob]:
+        """Claim about `room` new finals, and `partials`, of all job streams; wait `wait_ms` for the first one."""
         named = await self._streams.find(partition)
         job_streams = [None, *named]
         streams: dict[Any, Any] = {
             partition.finals_in(job_stream): ">" for job_stream in job_streams
         }
-        streams |= {partition.partials_in(job_stream): ">" for job_stream in job_streams}
+        if partials:
+            streams |= {partition.partials_in(job_stream): ">" for job_stream in job_streams}
         share = max(1, room // max(1, len(named)))
         reply = await self._redis.xreadgroup(
             WORKERS, self._consumer, streams, count=share, block=wait_ms

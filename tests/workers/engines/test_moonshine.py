@@ -8,7 +8,14 @@ import pytest
 import soxr
 from support.wav import read_wav
 
-from workers.engines.base import Effort, EngineError, Samples, Utterance
+from workers.engines.base import (
+    ContinuousEngine,
+    Effort,
+    EngineError,
+    Samples,
+    StepwiseEngine,
+    Utterance,
+)
 from workers.engines.moonshine.engine import Moonshine
 from workers.text.keyword_match import keywords_in, written_as_listed
 
@@ -130,3 +137,45 @@ def test_once_folded_a_start_needs_no_onnx(moonshine: Moonshine) -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def test_a_worker_can_turn_to_another_utterance_between_steps(moonshine: Moonshine) -> None:
+    assert isinstance(moonshine, StepwiseEngine)
+    assert not isinstance(moonshine, ContinuousEngine)
+
+
+def test_a_partial_takes_a_step_for_the_encoder_and_steps_of_a_few_tokens(
+    moonshine: Moonshine, beckett: Samples
+) -> None:
+    steps = list(moonshine.steps(Utterance(beckett, Effort.PARTIAL)))
+
+    assert len(steps) >= 4
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [
+        "",
+        "Ever tried. Ever failed. No matter. Try again.",  # the beginning of what is said
+        "Ever tried. Never mind the rest of it.",  # only the first words are right
+        "Something else entirely.",
+        "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better. And then?",
+    ],
+)
+def test_the_text_of_a_partial_does_not_depend_on_the_one_before(
+    moonshine: Moonshine, beckett: Samples, previous: str
+) -> None:
+    (heard,) = moonshine.transcribe([Utterance(beckett, Effort.PARTIAL, previous=previous)])
+
+    assert plain(heard.text) == SAID
+
+
+def test_a_partial_decodes_only_what_the_one_before_has_not(
+    moonshine: Moonshine, beckett: Samples
+) -> None:
+    alone = list(moonshine.steps(Utterance(beckett, Effort.PARTIAL)))
+    (heard,) = moonshine.transcribe([Utterance(beckett, Effort.PARTIAL)])
+
+    again = list(moonshine.steps(Utterance(beckett, Effort.PARTIAL, previous=heard.text)))
+
+    assert len(again) <= 3 < len(alone)  # the encoder, one run over all tokens, perhaps the end

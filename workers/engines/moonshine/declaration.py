@@ -34,5 +34,6 @@ MOONSHINE = Declaration(
         lambda progress: weights.ready(None, progress, weights.VENDOR_URL),
     ),
     automatic=Automatic("the engine for machines without a GPU"),
+    one_core=True,
     modules=frozenset({"onnx", weights.PACKAGE}),
 )

@@ -7,15 +7,12 @@ text.
 """
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Generator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from protocol.calls.keywords import name_parts
 from protocol.clock import ENGINE_RATE
 
 from ..base import (
@@ -29,19 +26,19 @@ from ..base import (
     check,
 )
 from ..common import hallucination
-from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.beam_search import Beam, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..common.calibration import Calibration, features
 from ..common.download import Progress
 from ..common.pauses import outside_pauses
 from . import weights
 from .alignment import token_boundaries
-from .sessions import Floats, Net, Sessions, open_sessions
+from .decoder import Decoder
+from .keyword_bias import bias_of
+from .sessions import Sessions, open_sessions
 from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
 
 _MAX_SECONDS = 15.0
-_LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
-_KEYWORD_BONUS = 2.0
 _BIASES_KEPT = 64
 _CALIBRATION = Calibration(offset=2.766, word=0.444, segment=3.583)
 """Of finals; fitted by `bench/confidence.py` to telephone prompts, judged by other voices: docs/benchmarks.md."""
@@ -55,16 +52,12 @@ Limit of the text's length, which bounds a loop.  The fastest speech on a real c
 s; six digits a second, each with its comma, make twelve.
 """
 
+_TOKENS_A_STEP = 8
+"""Tokens between which the engine does not turn to another utterance: about 30 ms."""
+
 _LEAST_TOKENS_PER_SECOND = 0.7
 _LENGTH_REWARD = 0.15
 """A sentence of 13 seconds came back as `1.`; searched again with this reward for each token, it was whole."""
-
-_DECODED = tuple(
-    f"past_key_values.{layer}.decoder.{half}"
-    for layer in range(_LAYERS)
-    for half in ("key", "value")
-)
-_ENCODED = tuple(name.replace("decoder", "encoder") for name in _DECODED)
 
 
 def load(
@@ -96,7 +89,7 @@ class Moonshine:
         partials=True,
         word_times="cross-attention",
         confidence="calibrated-probability",
-        max_batch=4,
+        max_batch=1,
         max_seconds=_MAX_SECONDS,
     )
     calibration = _CALIBRATION
@@ -105,22 +98,25 @@ class Moonshine:
         self._sessions = sessions
         self._vocabulary = vocabulary
         self._width = width
-        self._bias = lru_cache(_BIASES_KEPT)(self._make_bias)
+        self._bias = lru_cache(_BIASES_KEPT)(partial(bias_of, vocabulary))
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
         for utterance in batch:
             check(utterance, self.capabilities)
-        return [self._feed(utterance) for utterance in batch]
+        return [_result(self.steps(utterance)) for utterance in batch]
 
-    def _feed(self, utterance: Utterance) -> Hypothesis:
+    def steps(self, utterance: Utterance) -> Generator[None, None, Hypothesis]:
+        """See StepwiseEngine.  A step is the encoder's run, or some tokens."""
+        check(utterance, self.capabilities)
         samples = utterance.samples
         if utterance.is_too_short:
             return WITHHELD_TOO_SHORT
         if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
         decoder = self._encode(samples)
-        found = self._found(utterance, decoder)
+        yield
+        found = yield from self._found(utterance, decoder)
         reason = hallucination.withheld(
             level, found.nothing, found.log_probs, complete=found.complete
         )
@@ -129,7 +125,7 @@ class Moonshine:
             return Hypothesis(flags=(reason.flag,) if told else ())
         return self._written(found, utterance, decoder)
 
-    def _written(self, found: Found, utterance: Utterance, decoder: "_Decoder") -> Hypothesis:
+    def _written(self, found: Found, utterance: Utterance, decoder: Decoder) -> Hypothesis:
         """The words of a row, less its loops; those of a final with times."""
         seconds, leaned = len(utterance.samples) / ENGINE_RATE, self._leaned(found, utterance)
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
@@ -158,7 +154,7 @@ class Moonshine:
         return [self.calibration.confidence(*values) for values in features(probabilities)]
 
     def _times(
-        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: "_Decoder"
+        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: Decoder
     ) -> Sequence[tuple[int, int] | tuple[None, None]]:
         """Start and end of each word of a final; partials have no times."""
         if utterance.effort is not Effort.FINAL or not spelled:
@@ -178,21 +174,47 @@ class Moonshine:
                 leaned.add(place)
         return frozenset(leaned)
 
-    def _found(self, utterance: Utterance, decoder: "_Decoder") -> Found:
-        found = self._searched(utterance, decoder, 0.0)
+    def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Found]:
+        found = yield from self._searched(utterance, decoder, 0.0)
         if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
-            again = self._searched(utterance, decoder, _LENGTH_REWARD)
+            again = yield from self._searched(utterance, decoder, _LENGTH_REWARD)
             return max(found, again, key=lambda one: len(one.tokens))
         return found
 
-    def _searched(self, utterance: Utterance, decoder: "_Decoder", length_reward: float) -> Found:
+    def _searched(
+        self, utterance: Utterance, decoder: Decoder, length_reward: float
+    ) -> Generator[None, None, Found]:
         search = self._search(utterance, length_reward)
-        decoder.restart()
         if not search.finished:
-            search.observe(self._begun(decoder.follow(search.tokens, search.parents)))
+            self._begin(search, decoder, self._draft(utterance))
+            yield
         while not search.finished:
-            search.observe(decoder.follow(search.tokens, search.parents))
+            for _ in range(_TOKENS_A_STEP):
+                if not search.finished:
+                    search.observe(decoder.follow(search.tokens, search.parents))
+            yield
         return search.found()
+
+    def _draft(self, utterance: Utterance) -> Sequence[int]:
+        """
+        Tokens that a partial is likely to begin with: those of the partial before it.
+
+        One run of the decoder checks them all; where the search chooses another token, it goes on from there.
+        """
+        if utterance.effort is not Effort.PARTIAL:
+            return ()
+        words = utterance.previous.split()
+        return [token for word in words for token in self._vocabulary.tokens(word)]
+
+    def _begin(self, search: Greedy | Beam, decoder: Decoder, draft: Sequence[int]) -> None:
+        """Let `search` choose its first token, and more as long as they are those of `draft`."""
+        logits = decoder.begin([START, *draft])
+        for place in range(len(logits)):
+            log_probs = log_softmax(logits[place : place + 1])
+            search.observe(log_probs if place else self._begun(log_probs))
+            if search.finished or [*search.tokens] != [*draft[place : place + 1]]:
+                decoder.keep(place + 1)
+                return
 
     def _begun(self, log_probs: LogProbs) -> LogProbs:
         """
@@ -214,67 +236,20 @@ class Moonshine:
             return Greedy(limits)
         return Beam(limits, self._bias(utterance.keywords), self._width)
 
-    def _make_bias(self, terms: tuple[str, ...]) -> Bias:
-        """Leans towards every spelling of terms and parts of names, but not towards common words: Will, Mark."""
-        parts = [part for term in terms for part in name_parts(term)]
-        rows = (
-            self._vocabulary.tokens(spelling)
-            for term in dict.fromkeys([*terms, *parts])
-            if not self._is_common_word(term)
-            for spelling in sorted(_spellings(term))
-        )
-        return Bias(rows, _KEYWORD_BONUS)
-
-    def _is_common_word(self, name: str) -> bool:
-        """Whether a name in lower case is one token: leaning would give capitals to an ordinary word."""
-        return name != name.lower() and len(self._vocabulary.tokens(name.lower())) == 1
-
-    def _encode(self, samples: Samples) -> "_Decoder":
+    def _encode(self, samples: Samples) -> Decoder:
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
-        return _Decoder(self._sessions.step, heard)
+        return Decoder(self._sessions.step, heard)
 
 
-class _Decoder:
-    """The decoder at one utterance: the encoder's keys and values, and those of the rows decoded so far."""
-
-    def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
-        self._step = step
-        self._heard = heard
-        self._looked: dict[tuple[int, ...], Sequence[Floats]] = {}
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin with an empty row again."""
-        self._heard = [each[:1] for each in self._heard]
-        self._rows: Sequence[tuple[int, ...]] = [()]
-        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
-        self._written: Sequence[Floats] = [empty] * len(_DECODED)
-
-    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
-        """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
-        if list(parents) != list(range(len(self._rows))):
-            self._written = [each[list(parents)] for each in self._written]
-        if len(parents) != len(self._rows):
-            self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
-        self._rows = [(*self._rows[row], token) for row, token in zip(parents, tokens, strict=True)]
-        feed: dict[str, npt.NDArray[Any]] = dict(zip(_DECODED, self._written, strict=True))
-        feed |= zip(_ENCODED, self._heard, strict=True)
-        feed["input_ids"] = np.array(tokens, dtype=np.int64)[:, np.newaxis]
-        logits, *more = self._step.run(None, feed)
-        self._written = more[: len(_DECODED)]
-        for place, row in enumerate(self._rows):
-            self._looked[row] = [each[place, :, 0] for each in more[len(_DECODED) :]]
-        return log_softmax(logits[:, -1])
-
-    def attentions(self, tokens: Sequence[int]) -> Sequence[Sequence[Floats]]:
-        """
-        The attentions to the audio before each token of a row that was decoded, and before its end.
-
-        `[heads, frames]` of each of `alignment.LAYERS`.  Without the end, if the search was cut off before it.
-        """
-        rows = ((START, *tokens[:length]) for length in range(len(tokens) + 1))
-        return [self._looked[row] for row in rows if row in self._looked]
+def _result(steps: Generator[None, None, Hypothesis]) -> Hypothesis:
+    """What `steps` returns at its end."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        heard: Hypothesis = done.value
+        return heard
 
 
 def _is_too_short(found: Found, utterance: Utterance) -> bool:
@@ -286,8 +261,3 @@ def _is_too_short(found: Found, utterance: Utterance) -> bool:
 def _flags(*, looped: bool, cut: bool) -> tuple[str, ...]:
     named = {"loop_cut": looped, "length_cut": cut}
     return tuple(flag for flag, raised in named.items() if raised)
-
-
-def _spellings(term: str) -> set[str]:
-    """The spellings in which the model may write a keyword."""
-    return {term, term.lower(), term.title(), term[:1].upper() + term[1:]}
