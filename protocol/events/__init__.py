@@ -147,7 +147,7 @@ class Redaction:
     start: int | None = None
     end: int | None = None
     """
-    Position of the words on the call clock, in samples.
+    Position between the words around it on the call clock, in samples: the audio that is silenced.
 
     The whole segment if the engine declares no word times. None in finals of an earlier version.
     """

@@ -23,8 +23,8 @@ def apply(
     """
     Replace the words of each mask by one tag with the times of the words.
 
-    `masks`: in order, without overlap. `span`: of the segment; it stands for word times that the engine does not
-    know, so that the audio of each redaction can be silenced. Returns the shown words, and the redactions with the
+    `masks`: in order, without overlap. `span`: of the segment; it stands for times that the engine does not know,
+    so that the audio of each redaction can be silenced. Returns the shown words, and the redactions with the
     indices of their tags.
     """
     shown: list[Word] = []
@@ -33,16 +33,25 @@ def apply(
     for mask in masks:
         shown += words[position : mask.first]
         hidden = words[mask.first : mask.last + 1]
-        redactions.append(Redaction(mask.kind, len(shown), *_times(hidden, span)))
+        redactions.append(Redaction(mask.kind, len(shown), *_times(words, mask, span)))
         shown += _tags(hidden, mask, policy)
         position = mask.last + 1
     return (*shown, *words[position:]), tuple(redactions)
 
 
-def _times(hidden: Sequence[Word], span: Span) -> tuple[int, int]:
-    """Start and end of the words, in samples of the call clock."""
-    start, end = hidden[0].start, hidden[-1].end
-    return (span.start if start is None else start, span.end if end is None else end)
+def _times(words: Sequence[Word], mask: Mask, span: Span) -> tuple[int, int]:
+    """
+    Where the audio of a mask is silenced: from the end of the word before it to the start of the word behind it.
+
+    An engine may leave out digits, which then lie between these words and not inside the mask.
+    """
+    start = words[mask.first - 1].end if mask.first else None
+    end = words[mask.last + 1].start if mask.last + 1 < len(words) else None
+    known = words[mask.first].start is not None and words[mask.last].end is not None
+    return (
+        span.start if start is None or not known else start,
+        span.end if end is None or not known else end,
+    )
 
 
 def _tags(hidden: Sequence[Word], mask: Mask, policy: Policy) -> list[Word]:

@@ -117,7 +117,12 @@ class Capabilities:
     """How word times are found, for example `ctc-alignment`; None: the engine gives no word times."""
 
     confidence: str | None = None
-    """What the confidence of a word means, for example `token-probability`; None: the engine gives none."""
+    """
+    What the confidence of a word means; None: the engine gives none.
+
+    `calibrated-probability`: in finals the probability that the word is right, fitted to recordings with texts; in
+    partials the probabilities of its tokens.  `token-probability`: these in both.
+    """
 
     max_batch: int = 1
     max_seconds: float = 15.0

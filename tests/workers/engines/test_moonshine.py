@@ -35,12 +35,22 @@ def test_clear_speech_is_understood(moonshine: Moonshine, beckett: Samples, effo
     assert heard.flags == ()
 
 
-def test_every_word_has_a_confidence_and_no_time(moonshine: Moonshine, beckett: Samples) -> None:
+def test_every_word_of_a_final_has_a_confidence_and_times(
+    moonshine: Moonshine, beckett: Samples
+) -> None:
     (heard,) = moonshine.transcribe([Utterance(beckett)])
 
-    assert moonshine.capabilities.confidence == "token-probability"
-    assert moonshine.capabilities.word_times is None
+    assert moonshine.capabilities.confidence == "calibrated-probability"
+    assert moonshine.capabilities.word_times == "cross-attention"
     assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in heard.words)
+    times = [time for word in heard.words for time in (word.start, word.end)]
+    assert all(time is not None for time in times)
+    assert times == sorted(time or 0 for time in times)
+
+
+def test_a_partial_pays_for_no_times(moonshine: Moonshine, beckett: Samples) -> None:
+    (heard,) = moonshine.transcribe([Utterance(beckett, Effort.PARTIAL)])
+
     assert all(word.start is None and word.end is None for word in heard.words)
 
 
@@ -85,6 +95,18 @@ def turn(channel: int, start: float, end: float) -> Samples:
     spoken = channels[channel][int(start * rate) : int(end * rate)]
     resampled: Samples = soxr.resample(spoken.astype(np.float32) / 32_768, rate, 16_000)
     return resampled
+
+
+def test_words_said_again_later_lie_as_much_later(moonshine: Moonshine) -> None:
+    said = turn(0, 13.5, 18.2)
+
+    (heard,) = moonshine.transcribe([Utterance(np.concatenate([said, said]))])
+
+    starts = np.array([word.start for word in heard.words])
+    first, second = np.split(starts, 2)
+    away = np.abs(second - first - len(said)) / 16_000
+    assert np.median(away) < 0.05
+    assert away.max() < 0.25
 
 
 def test_a_part_of_a_listed_name_is_recognised_alone(moonshine: Moonshine) -> None:

@@ -24,6 +24,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from ..common.download import Progress
+from .alignment import ATTENTIONS, LAYERS
 from .weights import DECODER, ENCODER
 
 Values = Mapping[str, npt.NDArray[Any]]
@@ -62,7 +63,7 @@ def fold(encoder: Path, decoder: Path, target: Path, progress: Progress) -> None
         _write(with_known_shapes(folded(cross)), target / "cross.onnx", build_dir)
         progress("folding the weights", 0.6)
         step = _branch(whole, "then_branch", lambda output: ".encoder." not in output)
-        _write(with_known_shapes(folded(step)), target / "step.onnx", build_dir)
+        _write(with_attentions(with_known_shapes(folded(step))), target / "step.onnx", build_dir)
         progress("folding the weights", 1.0)
 
 
@@ -96,6 +97,20 @@ def with_known_shapes(graph: Graph) -> Graph:
             helper.make_node("Reshape", [node.input[0], name], list(node.output), node.name)
         )
     return replace(graph, nodes=tuple(nodes), values=values)
+
+
+def with_attentions(graph: Graph) -> Graph:
+    """The same graph with the cross-attentions of some layers as further outputs, for the times of words."""
+    made = {node.name: node.output[0] for node in graph.nodes if node.op_type == "Softmax"}
+    found = [made[f"/model/decoder/layers.{layer}/encoder_attn/Softmax"] for layer in LAYERS]
+    nodes = [
+        helper.make_node("Identity", [inner], [outer])
+        for inner, outer in zip(found, ATTENTIONS, strict=True)
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ATTENTIONS
+    ]
+    return replace(graph, nodes=(*graph.nodes, *nodes), outputs=(*graph.outputs, *outputs))
 
 
 def _known(node: onnx.NodeProto, values: dict[str, npt.NDArray[Any]]) -> bool:

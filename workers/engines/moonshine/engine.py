@@ -1,7 +1,7 @@
 """
 Moonshine base-en on the CPU: the default engine on machines without a GPU, and the engine of the tests.
 
-English, up to 15 seconds, no word times.  One thread: more threads gain nothing, and processes scale better.
+English, up to 15 seconds.  One thread: more threads gain nothing, and processes scale better.
 Utterances run one by one, because the model has no attention mask: padding to a longer neighbour would change the
 text.
 """
@@ -10,10 +10,8 @@ import math
 from collections.abc import Generator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from protocol.clock import ENGINE_RATE
 
@@ -29,16 +27,22 @@ from ..base import (
 )
 from ..common import hallucination
 from ..common.beam_search import Beam, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.calibration import Calibration, features
 from ..common.download import Progress
+from ..common.pauses import outside_pauses
 from . import weights
+from .alignment import token_boundaries
+from .decoder import Decoder
 from .keyword_bias import bias_of
-from .sessions import Floats, Net, Sessions, open_sessions
-from .tokens import END, START, Vocabulary, read_vocabulary
+from .sessions import Sessions, open_sessions
+from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
 
 _MAX_SECONDS = 15.0
-_LAYERS, _HEADS, _HEAD_SIZE = 8, 8, 52
 
 _BIASES_KEPT = 64
+_CALIBRATION = Calibration(offset=2.766, word=0.444, segment=3.583)
+"""Of finals; fitted by `bench/confidence.py` to telephone prompts, judged by other voices: docs/benchmarks.md."""
+
 _SILENT = -70.0
 """dBFS.  The model works as well at -55 as at -15; audio below this limit is hardly one step of G.711."""
 
@@ -54,13 +58,6 @@ _TOKENS_A_STEP = 8
 _LEAST_TOKENS_PER_SECOND = 0.7
 _LENGTH_REWARD = 0.15
 """A sentence of 13 seconds came back as `1.`; searched again with this reward for each token, it was whole."""
-
-_DECODED = tuple(
-    f"past_key_values.{layer}.decoder.{half}"
-    for layer in range(_LAYERS)
-    for half in ("key", "value")
-)
-_ENCODED = tuple(name.replace("decoder", "encoder") for name in _DECODED)
 
 
 def load(
@@ -90,10 +87,12 @@ class Moonshine:
         languages=frozenset({"en"}),
         keywords=True,
         partials=True,
-        confidence="token-probability",
+        word_times="cross-attention",
+        confidence="calibrated-probability",
         max_batch=1,
         max_seconds=_MAX_SECONDS,
     )
+    calibration = _CALIBRATION
 
     def __init__(self, sessions: Sessions, vocabulary: Vocabulary, width: int) -> None:
         self._sessions = sessions
@@ -124,24 +123,46 @@ class Moonshine:
         if reason is not None:
             told = hallucination.is_worth_a_flag(found.nothing, found.log_probs)
             return Hypothesis(flags=(reason.flag,) if told else ())
-        return self._written(found, utterance)
+        return self._written(found, utterance, decoder)
 
-    def _written(self, found: Found, utterance: Utterance) -> Hypothesis:
-        """The words of a row, less its loops."""
+    def _written(self, found: Found, utterance: Utterance, decoder: Decoder) -> Hypothesis:
+        """The words of a row, less its loops; those of a final with times."""
         seconds, leaned = len(utterance.samples) / ENGINE_RATE, self._leaned(found, utterance)
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
         said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
         kept = hallucination.without_loops(said, seconds, complete=found.complete)
+        confidence = self._confidence(spelled, utterance.effort)
+        times = self._times(found, spelled, utterance, decoder)
         words = tuple(
             RecognisedWord(
                 text,
-                confidence=spelled[place].probability,
+                start=times[place][0],
+                end=times[place][1],
+                confidence=confidence[place],
                 leaned=leaned.issuperset(spelled[place].places),
             )
             for place, text in kept.words
         )
         return Hypothesis(words, _flags(looped=kept.looped, cut=not found.complete))
+
+    def _confidence(self, spelled: Sequence[Spelled], effort: Effort) -> Sequence[float]:
+        """Of each word: calibrated in a final; in a partial the product of its tokens' probabilities."""
+        probabilities = [word.probability for word in spelled]
+        if effort is not Effort.FINAL:
+            return probabilities
+        return [self.calibration.confidence(*values) for values in features(probabilities)]
+
+    def _times(
+        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: Decoder
+    ) -> Sequence[tuple[int, int] | tuple[None, None]]:
+        """Start and end of each word of a final; partials have no times."""
+        if utterance.effort is not Effort.FINAL or not spelled:
+            return [(None, None)] * len(spelled)
+        samples = utterance.samples
+        bounds = token_boundaries(decoder.attentions(found.tokens), len(samples))
+        spans = [(bounds[word.places.start], bounds[word.places.stop]) for word in spelled]
+        return outside_pauses(spans, samples)
 
     def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
         """The places of tokens that the search of a final leaned towards, with the signs behind them."""
@@ -153,7 +174,7 @@ class Moonshine:
                 leaned.add(place)
         return frozenset(leaned)
 
-    def _found(self, utterance: Utterance, decoder: "_Decoder") -> Generator[None, None, Found]:
+    def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Found]:
         found = yield from self._searched(utterance, decoder, 0.0)
         if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
             again = yield from self._searched(utterance, decoder, _LENGTH_REWARD)
@@ -161,7 +182,7 @@ class Moonshine:
         return found
 
     def _searched(
-        self, utterance: Utterance, decoder: "_Decoder", length_reward: float
+        self, utterance: Utterance, decoder: Decoder, length_reward: float
     ) -> Generator[None, None, Found]:
         search = self._search(utterance, length_reward)
         if not search.finished:
@@ -185,7 +206,7 @@ class Moonshine:
         words = utterance.previous.split()
         return [token for word in words for token in self._vocabulary.tokens(word)]
 
-    def _begin(self, search: Greedy | Beam, decoder: "_Decoder", draft: Sequence[int]) -> None:
+    def _begin(self, search: Greedy | Beam, decoder: Decoder, draft: Sequence[int]) -> None:
         """Let `search` choose its first token, and more as long as they are those of `draft`."""
         logits = decoder.begin([START, *draft])
         for place in range(len(logits)):
@@ -215,51 +236,10 @@ class Moonshine:
             return Greedy(limits)
         return Beam(limits, self._bias(utterance.keywords), self._width)
 
-    def _encode(self, samples: Samples) -> "_Decoder":
+    def _encode(self, samples: Samples) -> Decoder:
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
-        return _Decoder(self._sessions.step, heard)
-
-
-class _Decoder:
-    """The decoder at one utterance: the encoder's keys and values, and those of the rows decoded so far."""
-
-    def __init__(self, step: Net, heard: Sequence[Floats]) -> None:
-        self._step = step
-        self._heard = heard
-        self._rows = 1
-        self._written: Sequence[Floats] = ()
-
-    def begin(self, tokens: Sequence[int]) -> Floats:
-        """Begin again with one row of `tokens`.  Returns the logits of the token after each of them."""
-        self._heard = [each[:1] for each in self._heard]
-        self._rows = 1
-        empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
-        self._written = [empty] * len(_DECODED)
-        logits: Floats = self._run(np.array([tokens], dtype=np.int64))[0]
-        return logits
-
-    def keep(self, tokens: int) -> None:
-        """Keep only the first `tokens` of each row."""
-        if self._written[0].shape[2] > tokens:
-            self._written = [np.ascontiguousarray(each[:, :, :tokens]) for each in self._written]
-
-    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
-        """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
-        if list(parents) != list(range(self._rows)):
-            self._written = [each[list(parents)] for each in self._written]
-        if len(parents) != self._rows:
-            self._heard = [np.repeat(each[:1], len(parents), axis=0) for each in self._heard]
-            self._rows = len(parents)
-        return log_softmax(self._run(np.array(tokens, dtype=np.int64)[:, np.newaxis])[:, -1])
-
-    def _run(self, tokens: npt.NDArray[np.int64]) -> Floats:
-        """The logits of the token after each of `tokens`, `[rows, tokens, vocabulary]`."""
-        feed: dict[str, npt.NDArray[Any]] = dict(zip(_DECODED, self._written, strict=True))
-        feed |= zip(_ENCODED, self._heard, strict=True)
-        feed["input_ids"] = tokens
-        logits, *self._written = self._step.run(None, feed)
-        return logits
+        return Decoder(self._sessions.step, heard)
 
 
 def _result(steps: Generator[None, None, Hypothesis]) -> Hypothesis:
