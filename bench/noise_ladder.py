@@ -53,7 +53,8 @@ class Rung:
 
 def at_dbfs(wave: Wave, dbfs: float) -> Wave:
     """Bring a noise to a mean level."""
-    return wave * 32_768 * 10 ** (dbfs / 20) / np.sqrt(np.mean(wave**2))
+    scaled: Wave = wave * 32_768 * 10 ** (dbfs / 20) / np.sqrt(np.mean(wave**2))
+    return scaled
 
 
 @cache
