@@ -27,7 +27,9 @@ REFERENCE = {
 def environment(tmp_path: Path) -> dict[str, str]:
     """A user without settings, whose data folder is the test's own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
-    return clean | {"XDG_DATA_HOME": str(tmp_path), "TRUNKLINE_API_PORT": "0"}
+    ports = dict.fromkeys(("API_PORT", "GATEWAY_HTTP_PORT", "GATEWAY_AUDIOSOCKET_PORT"), "0")
+    free = {f"TRUNKLINE_{name}": port for name, port in ports.items()}
+    return clean | {"XDG_DATA_HOME": str(tmp_path)} | free
 
 
 def trunkline(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -42,7 +42,7 @@ def up(
     config = tmp_path_factory.mktemp("config") / "trunkline.toml"
     config.write_text("[gateway]\nprocesses = 2\ncpu_limit = 1\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "trunkline", "--config", str(config), "up", "--port", "0"],
+        [sys.executable, "-m", "trunkline", "--config", str(config), "up", "--port", "0", "--workers", "1"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout is not None

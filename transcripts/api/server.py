@@ -150,21 +150,21 @@ class Api:
             *page_endpoints(settings.embedding_origins, settings.gateway_url),
         ]
         app = self._guarded(endpoints)
-        work = [
-            self._pubsub_hub.run(),
-            self._access.run(),
-            self._follower.run(),
-            self._views.run(),
-            self._runner.run(),
-            self._run_rules(),
+        work: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self._pubsub_hub.run,
+            self._access.run,
+            self._follower.run,
+            self._views.run,
+            self._runner.run,
+            self._run_rules,
         ]
         if settings.mcp:
             assistants = _assistants(app)
             app = self._guarded([*endpoints, assistants.endpoint])
-            work.append(assistants.run())
+            work.append(assistants.run)
         if settings.keys_file:
             await self._secret.refresh()
-            work.append(self._secret.run())
+            work.append(self._secret.run)
         self._background = [asyncio.create_task(_needed(one)) for one in work]
         try:
             async with http_server(
@@ -200,10 +200,10 @@ class Api:
         self._views.close()
 
 
-async def _needed(work: Coroutine[Any, Any, None]) -> None:
+async def _needed(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a background task of the API, and log its failure."""
     try:
-        await work
+        await work()
     except Exception as exc:
         logger.error("background_task_failed", error=type(exc).__name__)
         raise

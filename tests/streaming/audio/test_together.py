@@ -88,17 +88,21 @@ def test_a_gain_within_the_detector_is_the_gain_before_it(
     quiet = (sound(seed, law) * volume).astype(np.int16)
     pcm = np.concatenate([quiet, quiet])
     within, behind, leveller = Detector(Vad.WEBRTC, Leveller()), Detector(Vad.WEBRTC), Leveller()
+    without = Detector(Vad.WEBRTC)
 
-    # when the detector applies the gain, and when it gets samples that have it
-    found: list[list[Tick]] = [[], []]
+    # when the detector applies the gain, when it gets samples that have it, and when there is none
+    found: list[list[Tick]] = [[], [], []]
     for start, end in cuts(len(pcm), sizes):
         within.feed(pcm[start:end])
         behind.feed(leveller.feed(pcm[start:end]))
         found[0] += within.drain()
         found[1] += behind.drain()
+        without.feed(pcm[start:end])
+        found[2] += without.drain()
 
-    # then ticks and samples are the same
-    assert found[0] == found[1]
+    # then decisions and samples have the gain, and levels are those of the channel
+    assert [tick.voiced for tick in found[0]] == [tick.voiced for tick in found[1]]
+    assert [tick.level for tick in found[0]] == [tick.level for tick in found[2]]
     assert within.heard == behind.heard == len(pcm)
     assert np.array_equal(within.audio.cut(0, len(pcm)), behind.audio.cut(0, len(pcm)))
 
