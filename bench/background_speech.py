@@ -109,7 +109,7 @@ def envelopes(clips: Sequence[Pcm], silero: Silero) -> None:
     said = np.concatenate(
         [part for pcm in clips for part in (at_speech_level(pcm, -20.0), np.zeros(4_000))]
     )
-    mixed = np.roll(np.arange(len(clips)), len(clips) // 2)
+    mixed = np.roll(np.arange(len(clips)), len(clips) // 2).tolist()
     other = np.concatenate(
         [part for at in mixed for part in (at_speech_level(clips[at], -20.0), np.zeros(4_000))]
     )
