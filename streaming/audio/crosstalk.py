@@ -3,8 +3,7 @@ Finds the voice of the other party in a channel: echo and side-tone.  Pure.
 
 A leak has the envelope of the other channel, up to half a second later and well below its level.  The envelopes
 are the levels of ticks, which codecs and rooms hardly change.  `python bench/background_speech.py` found
-correlations of 0.91 or more for a leak 20 dB below, with noise and echoes, and of 0.80 or less for different speech
-on both channels.
+correlations of 0.91 or more for a leak 20 dB below, with noise and echoes, and of 0.80 or less for other speech.
 """
 
 from collections.abc import Sequence
