@@ -44,11 +44,14 @@ SAID = ("this is 4738", "2916 0563 7481 thanks", "my order is 5521")
 
 
 class InTurn:
-    """Recognises the next of `texts` in each segment; in a partial, the text of the segment so far."""
+    """
+    Recognises in each segment of a channel the next of `texts`; in a partial, the text of the segment so far.
+
+    Segments that end together may be recognised in any order.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
-        self._known: dict[str, str] = {}
         self.capabilities = Capabilities(
             name="in-turn", languages=frozenset({"en", "ja"}), max_batch=1
         )
@@ -57,8 +60,8 @@ class InTurn:
         return [self._heard(one) for one in batch]
 
     def _heard(self, one: Utterance) -> Hypothesis:
-        place = len(self._known) % len(self._texts)
-        text = self._known.setdefault(one.key, self._texts[place])
+        number = int(one.key.rpartition("-")[2])
+        text = self._texts[number % len(self._texts)]
         if one.effort is Effort.PARTIAL:
             text = text.rpartition(" ")[0]
         return Hypothesis(tuple(map(RecognisedWord, text.split())))
