@@ -229,7 +229,8 @@ def _write_calls(connection: Connection, rows: _Rows) -> None:
             connection.execute(
                 update(calls).where(same, unsaid == "").values(values), list(found.values())
             )
-    whole_calls.update_calls(connection, rows.roots)
+    if rows.roots:
+        whole_calls.update_calls(connection, rows.roots)
     for call, roles in rows.late.items():
         for channel, role in enumerate(roles):
             late = (
