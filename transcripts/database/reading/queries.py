@@ -55,11 +55,13 @@ def summaries(
     for row in _rows(connection, query):
         tagged[row["call"]].append(row["tag"])
     pairs = metadata_of(connection, list(tagged))
-    own = {row["id"]: _summary(row, tuple(tagged[row["id"]]), pairs[row["id"]]) for row in rows}
-    wholes = {row["id"]: (row["whole_duration"], row["whole_ended_reason"]) for row in rows}
     return {
-        id_: replace(own[id_], duration=duration, ended_reason=reason)
-        for id_, (duration, reason) in wholes.items()
+        row["id"]: replace(
+            _summary(row, tuple(tagged[row["id"]]), pairs[row["id"]]),
+            duration=row["whole_duration"],
+            ended_reason=row["whole_ended_reason"],
+        )
+        for row in rows
     }
 
 
