@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from msgspec import Struct
 
-from .audio import Pcm
+from .audio import Encoding, Pcm, decode
 from .calls.call import CallConfig, Role
 from .events import Account
 
@@ -108,6 +108,27 @@ class AudioReceived(Struct, frozen=True, eq=False, gc=False):
     def __repr__(self) -> str:
         """Without the audio."""
         return f"AudioReceived({self.channel}, position={self.position})"
+
+
+class CodedAudio(Struct, frozen=True, eq=False, gc=False):
+    """Like `AudioReceived`, with samples that are not decoded yet: whole samples of one channel."""
+
+    channel: int
+    payload: bytes
+    encoding: Encoding
+    samples: int
+    """Number of samples in `payload`."""
+
+    position: int | None = None
+
+    @property
+    def received(self) -> AudioReceived:
+        """The same, decoded."""
+        return AudioReceived(self.channel, decode(self.payload, self.encoding), self.position)
+
+    def __repr__(self) -> str:
+        """Without the audio."""
+        return f"CodedAudio({self.channel}, position={self.position})"
 
 
 class FrameDecoder(Protocol):

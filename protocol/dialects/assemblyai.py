@@ -5,7 +5,7 @@ https://www.assemblyai.com/docs/api-reference/streaming-api/streaming-api
 The gateway sends `Begin` before the first message of the client.  One segment is one turn.  Times are milliseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -15,6 +15,7 @@ from ..bridge_events import (
     BridgeEvent,
     CallClosed,
     CallOpened,
+    CodedAudio,
     DialectError,
     FinalizeRequested,
     KeywordsChanged,
@@ -86,6 +87,12 @@ class AssemblyAI:
         events = self._said(message)
         opened, self._opening = self._opening, None
         return [opened, *events] if opened else events
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        if self.objection is not None or self._closed or self._opening is not None:
+            return None
+        return self._audio.plain(message)
 
     def report_error(self, error: str, reason: str) -> None:
         """Send an `Error` before the connection is closed; errors in the URL were sent at the start."""

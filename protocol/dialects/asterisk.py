@@ -6,12 +6,12 @@ https://docs.asterisk.org/Configuration/Channel-Drivers/WebSocket/ MEDIA_START c
 Asterisk sends nothing while a channel is silent, and frames have no sequence number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge_events import BridgeEvent, DialectError, DtmfReceived, EarlyError
+from ..bridge_events import BridgeEvent, CodedAudio, DialectError, DtmfReceived, EarlyError
 from ..codecs.decoder import Codec
 from ..events import Entry
 from .base import Message, Request
@@ -59,6 +59,10 @@ class Asterisk:
                 return [DtmfReceived(0, json_fields.digit(body))]
             case _:  # STATUS, MEDIA_XON and others concern playback, which is not used
                 return []
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        return self._audio.plain(message) if isinstance(self._audio, Interleaved) else None
 
     def opened(self, call_id: str) -> None:
         """Do nothing: Asterisk chose the id of the call."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 
-from ..bridge_events import BridgeEvent, DialectError
+from ..bridge_events import BridgeEvent, CodedAudio, DialectError
 from ..events import Entry
 
 Message = str | bytes
@@ -74,6 +74,20 @@ class Dialect(Protocol):
 
     def outbox(self) -> list[Message]:
         """Return the messages to send now, in order, and empty the outbox."""
+        ...
+
+
+@runtime_checkable
+class PlainAudio(Protocol):
+    """A dialect with a short way for the messages that are nothing but audio in G.711 or 16-bit samples."""
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """
+        Return the audio of a message in an open call, as `receive` would, but not decoded.
+
+        None, and nothing has changed, for any other message and where there is a doubt: `receive` takes it.  Never
+        raises, and never leaves anything in `outbox`.
+        """
         ...
 
 

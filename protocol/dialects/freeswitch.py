@@ -8,6 +8,7 @@ channels, so they must be in the URL or in the metadata.  The gateway sends tran
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..audio import AudioFormat, Encoding
@@ -15,6 +16,7 @@ from ..bridge_events import (
     BridgeEvent,
     BridgeWarning,
     CallClosed,
+    CodedAudio,
     DialectError,
     DtmfReceived,
     EarlyError,
@@ -73,6 +75,10 @@ class FreeSwitch:
         """Open the call without metadata, with the parameters in URL and headers."""
         self._is_unnamed = True
         return self._open({})
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        return None if self._audio is None or self._closed else self._audio.plain(message)
 
     def opened(self, call_id: str) -> None:
         """Set the call id, which all sent events carry."""

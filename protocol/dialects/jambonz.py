@@ -6,13 +6,13 @@ The gateway sends transcriptions, then closes.  jambonz does not announce two ch
 `channels` in the vendor's options.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from ..audio import AudioFormat, Encoding
-from ..bridge_events import BridgeEvent, CallClosed, DialectError, EarlyError
+from ..bridge_events import BridgeEvent, CallClosed, CodedAudio, DialectError, EarlyError
 from ..calls.call import Role
 from ..events import Entry, Final, Partial, SegmentId, Span, Word
 from .base import Message, Request
@@ -43,6 +43,10 @@ class Jambonz:
     def report_error(self, error: str, reason: str) -> None:
         """Send an `error` message before the connection is closed."""
         self._say({"type": "error", "error": reason})
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        return None if self._audio is None or self._closed else self._audio.plain(message)
 
     def opened(self, call_id: str) -> None:
         """Do nothing: no message carries the id."""

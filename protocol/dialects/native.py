@@ -5,7 +5,7 @@ The bridge sends a JSON `start`, then audio in binary frames or base64, and rece
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict
+from typing import Annotated, Any, ClassVar, TypedDict
 
 import msgspec
 
@@ -16,6 +16,7 @@ from ..bridge_events import (
     BridgeWarning,
     CallClosed,
     CallOpened,
+    CodedAudio,
     DialectError,
     DtmfReceived,
     EarlyError,
@@ -54,6 +55,17 @@ _COUNTS = [[str(count)] for count in range(1, _MOST_CHANNELS + 1)]
 """A number of channels, as it is split from a query string."""
 
 
+class _AudioMessage(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="audio"):
+    """Audio of one channel, in the form that most clients send."""
+
+    channel: Annotated[int, msgspec.Meta(ge=0)]
+    payload: bytes
+    position: Annotated[int, msgspec.Meta(ge=0, lt=10**15)] | msgspec.UnsetType = msgspec.UNSET
+
+
+_AUDIO_MESSAGE = msgspec.json.Decoder(_AudioMessage)
+
+
 class Native:
     """One connection of the native protocol.  The fields of `start` may also be in the query string."""
 
@@ -71,6 +83,26 @@ class Native:
     def receive(self, message: Message) -> list[BridgeEvent]:
         """See Dialect."""
         return self._understand(message)
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        if self._audio_in is None or self._closed:
+            return None
+        if isinstance(message, bytes):
+            return self._audio_in.plain(message)
+        return self._coded(self._audio_in.format, message)
+
+    def _coded(self, audio: AudioFormat, message: str) -> Sequence[CodedAudio] | None:
+        """The audio of one channel in base64."""
+        try:
+            body = _AUDIO_MESSAGE.decode(message)
+        except ValueError:
+            return None
+        samples, rest = divmod(len(body.payload), audio.encoding.width)
+        if rest or body.channel >= audio.channels:
+            return None
+        position = None if body.position is msgspec.UNSET else body.position
+        return [CodedAudio(body.channel, body.payload, audio.encoding, samples, position)]
 
     def report_error(self, error: str, reason: str) -> None:
         """Send an `error` message before the connection is closed."""

@@ -6,10 +6,11 @@ The first text message has the headers of the NCCO.  Then come 16-bit samples of
 `canHear` selects.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from ..audio import AudioFormat, Encoding
-from ..bridge_events import BridgeEvent, DialectError, DtmfReceived, EarlyError
+from ..bridge_events import BridgeEvent, CodedAudio, DialectError, DtmfReceived, EarlyError
 from ..events import Entry
 from .base import Message, Request
 from .common import call_parameters, json_fields
@@ -42,6 +43,10 @@ class Vonage:
                 return [DtmfReceived(0, json_fields.digit(body))]
             case _:  # cleared and notify concern playback, which is not used
                 return []
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        return None if self._audio is None else self._audio.plain(message)
 
     def opened(self, call_id: str) -> None:
         """Do nothing: nothing is sent to Vonage."""

@@ -1,6 +1,7 @@
 """Frames of one channel between the jitter buffer and the next tick.  Pure."""
 
-from protocol.audio import Pcm
+from protocol.audio import Pcm, decode
+from protocol.bridge_events import CodedAudio
 from protocol.events import Span
 
 
@@ -20,7 +21,7 @@ class ArrivedFrames:
         """Number of samples that wait for the next tick."""
 
         self.is_paused = is_paused
-        self._frames: list[Pcm] = []
+        self._frames: list[Pcm | CodedAudio] = []
         self._dropped: Span | None = None
 
     def add(self, start: int, pcm: Pcm) -> None:
@@ -31,6 +32,14 @@ class ArrivedFrames:
         self._frames.append(pcm)
         self.samples += len(pcm)
 
+    def add_coded(self, start: int, audio: CodedAudio) -> None:
+        """As `add`, for a frame that is decoded when it is taken."""
+        if self.is_paused:
+            self.drop(start, start + audio.samples)
+            return
+        self._frames.append(audio)
+        self.samples += audio.samples
+
     def drop(self, start: int, end: int) -> None:
         """Count audio of a pause.  It follows what was dropped before."""
         first = start if self._dropped is None else self._dropped.start
@@ -39,7 +48,8 @@ class ArrivedFrames:
     def take(self) -> list[tuple[int, Pcm]]:
         """Remove the waiting frames, each with its first sample."""
         frames = []
-        for pcm in self._frames:
+        for frame in self._frames:
+            pcm = decode(frame.payload, frame.encoding) if isinstance(frame, CodedAudio) else frame
             frames.append((self.position, pcm))
             self.position += len(pcm)
         self._frames, self.samples = [], 0

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-
+from broker.http.direct_connection import DirectConnection
 from broker.http.pending import PendingConnections
 
 _MOST_PENDING = 2_048
@@ -14,7 +13,7 @@ _MOST_PENDING_PER_ADDRESS = 512
 """Most connections without a complete request; a PBX with all its calls uses one address."""
 
 
-class BoundedHandshake(ServerConnection):
+class BoundedHandshake(DirectConnection):
     """A connection that evicts the oldest one without a complete request if there are too many."""
 
     def __init__(

@@ -33,6 +33,10 @@ class BadMessages:
         self._in_a_row = 0
         self.check([event for event in events if isinstance(event, BridgeWarning)])
 
+    def understood_audio(self) -> None:
+        """Note a valid message with nothing but audio."""
+        self._in_a_row = 0
+
     def check(self, warnings: list[BridgeWarning]) -> None:
         """Raise DialectError in strict mode if there is a warning, that is, if anything was ignored."""
         if warnings and self._tolerance.strict:

@@ -7,10 +7,12 @@ delivered audio plus the amount of discarded audio.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, ClassVar
+
+from msgspec import structs
 
 from ...audio import AudioFormat, Encoding
 from ...bridge_events import (
@@ -19,6 +21,7 @@ from ...bridge_events import (
     BridgeEvent,
     CallClosed,
     CallOpened,
+    CodedAudio,
     DialectError,
     EarlyError,
     FinalizeRequested,
@@ -109,6 +112,14 @@ class AudioHook:
                 self._say("closed", {})
             case _:
                 pass
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        if self._state is not SessionState.OPEN:
+            return None
+        position = self._audio.heard + self._skipped
+        heard = self._audio.plain(message)
+        return heard and [structs.replace(one, position=position) for one in heard]
 
     def outbox(self) -> list[Message]:
         """See Dialect."""

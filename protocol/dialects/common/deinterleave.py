@@ -3,7 +3,8 @@
 import numpy as np
 
 from ...audio import AudioFormat, Encoding, Pcm
-from ...bridge_events import AudioReceived
+from ...bridge_events import AudioReceived, CodedAudio
+from . import json_fields
 
 _CLEARLY = 2.0
 """Factor by which the steps between samples must be smaller before a partial sample is dropped."""
@@ -48,6 +49,30 @@ class Interleaved:
             AudioReceived(channel, pcm) for channel, pcm in enumerate(self.format.decode(audio))
         ]
 
+    def plain(self, message: str | bytes) -> list[CodedAudio] | None:
+        """As `coded`, for a message of a bridge; None also for text, and for what may be a control message."""
+        if isinstance(message, str) or not message or message[0] in json_fields.FIRST_CODES:
+            return None
+        return self.coded(message)
+
+    def coded(self, frame: bytes) -> list[CodedAudio] | None:
+        """
+        Return the same as `receive`, not decoded, for a frame of whole samples after whole samples.
+
+        None, and nothing has changed, for any other frame.
+        """
+        samples, rest = divmod(len(frame), self._width)
+        if rest or self._rest or not samples:
+            return None
+        self.heard += samples
+        encoding, channels = self.format.encoding, self.format.channels
+        if channels == 1:
+            return [CodedAudio(0, frame, encoding, samples)]
+        return [
+            CodedAudio(channel, payload, encoding, samples)
+            for channel, payload in enumerate(_apart(frame, encoding.width, channels))
+        ]
+
     def _begins_anew(self, frame: bytes) -> bool:
         """Whether `frame` begins with a whole sample, so that the rest of the last frame is dropped."""
         is_linear = self.format.encoding is Encoding.L16
@@ -61,6 +86,14 @@ class Interleaved:
         whole = len(audio) - len(audio) % self.format.frame_width
         channels = self.format.decode(audio[:whole])
         return max(map(_step, channels), default=0.0)
+
+
+def _apart(frame: bytes, width: int, channels: int) -> list[bytes]:
+    """Split interleaved samples of `width` bytes into the samples of each channel."""
+    if width == 1:
+        return [frame[channel::channels] for channel in range(channels)]
+    samples = np.frombuffer(frame, dtype=np.int16)
+    return [samples[channel::channels].tobytes() for channel in range(channels)]
 
 
 def _step(pcm: Pcm) -> float:

@@ -22,6 +22,9 @@ _LONGEST_CONTROL = 65_536
 _FIRST_BYTES = (b"{", b" ", b"\t", b"\n", b"\r", b"\v", b"\f")
 """A JSON object, or white space before it."""
 
+FIRST_CODES = frozenset(b"".join(_FIRST_BYTES))
+"""The bytes with which a control message in a binary frame may begin."""
+
 _DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
 

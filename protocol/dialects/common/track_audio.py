@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...audio import AudioFormat, Encoding, Pcm
-from ...bridge_events import AudioReceived, BridgeEvent
+from ...bridge_events import AudioReceived, BridgeEvent, CodedAudio
 from ...codecs.decoder import Codec
 from .codec_stream import Compressed
 from .deinterleave import Interleaved
@@ -85,6 +85,17 @@ class TrackAudio:
             return [replace(one, channel=channel, position=position) for one in encoded]
         pcm = self._samples(self._audio, payload)
         return [AudioReceived(channel, pcm, place(len(pcm)))] if len(pcm) else []
+
+    def coded(
+        self, payload: bytes, channel: int, place: Callable[[int], int]
+    ) -> list[CodedAudio] | None:
+        """Return the same as `receive`, not decoded.  None, and nothing has changed, where that is not possible."""
+        if isinstance(self._audio, Compressed) or self._undecided or self._is_swapped:
+            return None
+        if (heard := self._audio.coded(payload)) is None:
+            return None
+        samples = heard[0].samples
+        return [CodedAudio(channel, payload, heard[0].encoding, samples, place(samples))]
 
     def _samples(self, audio: Interleaved, payload: bytes) -> Pcm:
         pieces = [one.pcm for one in audio.receive(payload)]

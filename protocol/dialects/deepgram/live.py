@@ -17,6 +17,7 @@ from ...bridge_events import (
     AudioReceived,
     BridgeEvent,
     CallClosed,
+    CodedAudio,
     DialectError,
     FinalizeRequested,
     KeywordsChanged,
@@ -71,6 +72,16 @@ class _Stream:
         mixed = np.mean([audio.pcm for audio in heard], axis=0).astype(np.int16)
         return [AudioReceived(0, mixed)]
 
+    def plain(self, message: Message) -> Sequence[CodedAudio] | None:
+        """The audio of a frame as `PlainAudio`; channels that must be mixed are not plain."""
+        if isinstance(message, str) or isinstance(self.audio, Compressed):
+            return None
+        if self.channels != self.audio.format.channels:
+            return None
+        if (heard := self.audio.plain(message)) is not None:
+            self.sha256.update(message)
+        return heard
+
 
 class Deepgram:
     """One connection: one live transcription."""
@@ -97,6 +108,12 @@ class Deepgram:
         opened = stream.listening.opened
         config = replace(opened.config, recorded=self._recorded)
         return [replace(opened, config=config), *events]
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        if self._opened is None or self._closed or self._opened.answers.waits_for_clock:
+            return None
+        return self._opened.plain(message)
 
     def report_error(self, error: str, reason: str) -> None:
         """Send an `Error` message before the connection is closed."""

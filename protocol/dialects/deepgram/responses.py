@@ -87,6 +87,11 @@ class DeepgramResponses:
             "description": description,
         }
 
+    @property
+    def waits_for_clock(self) -> bool:
+        """Whether `heard` may have something to say."""
+        return self._listening.utterance_end_ms is not None and bool(self._last_word)
+
     def heard(self, position: int) -> list[Answer]:
         """`UtteranceEnd` messages that are due at `position`, in samples of the call clock."""
         wait = self._listening.utterance_end_ms

@@ -7,13 +7,16 @@ Numbers come as strings.  Each track counts milliseconds of stream time.  The di
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+
+from msgspec import UnsetType
 
 from ...bridge_events import (
     BridgeEvent,
     CallClosed,
+    CodedAudio,
     DialectError,
     DtmfReceived,
     EarlyError,
@@ -27,6 +30,7 @@ from ..common import call_parameters, json_fields, options
 from ..common.options import Options
 from ..common.timestamps import Stamps
 from ..common.track_audio import TrackAudio, encoding_of
+from .media_message import media_of
 from .vendors import TWILIO, Vendor
 
 _PAIR = re.compile(r"([^=;,\s]+)=([^;,]*)")
@@ -72,6 +76,21 @@ class MediaStreams:
                 return [CallClosed()] if self._tracks else []
             case _:  # connected, and events that may be added later
                 return []
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        if isinstance(message, bytes) or not self._tracks or self._ended:
+            return None
+        if (media := media_of(message)) is None:
+            return None
+        track = self._tracks[0] if isinstance(media.track, UnsetType) else media.track
+        try:
+            channel, stamp = self._tracks.index(track.removesuffix("_track")), media.stamp
+        except ValueError:
+            return None
+        return self._audio[channel].coded(
+            media.payload, channel, lambda samples: self._place(channel, stamp, samples)
+        )
 
     def opened(self, call_id: str) -> None:
         """Do nothing: the bridge chose the id of the call."""

@@ -6,12 +6,15 @@ first message of the client.  Clients concatenate deltas, which cannot be withdr
 words; `completed` has the final text.  One channel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+
+import msgspec
 
 from ...bridge_events import (
     BridgeEvent,
     CallOpened,
+    CodedAudio,
     DialectError,
     EarlyError,
     FinalizeRequested,
@@ -28,6 +31,13 @@ from ..common import call_parameters, json_fields
 from ..common.deinterleave import Interleaved
 from .responses import OpenAIResponses
 from .session import PCM, SessionUpdate, session_update_of
+
+
+class _Append(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio_buffer.append"):
+    audio: bytes
+
+
+_APPEND = msgspec.json.Decoder(_Append)
 
 
 class OpenAI:
@@ -52,6 +62,15 @@ class OpenAI:
         except DialectError as exc:
             self._answers.error(str(exc), "invalid_value")
             raise
+
+    def audio(self, message: Message) -> Sequence[CodedAudio] | None:
+        """See PlainAudio."""
+        if self._audio is None or isinstance(message, bytes):
+            return None
+        try:
+            return self._audio.coded(_APPEND.decode(message).audio)
+        except ValueError:
+            return None
 
     def report_error(self, error: str, reason: str) -> None:
         """Send an `error` before the connection is closed; a bad message was answered when it came."""

@@ -35,7 +35,9 @@ class ChannelQuality:
         self._due = 0
         """Position, on the call clock, at which the monitor's next block is complete."""
 
-        self._checked_at = -_CHECK_SECONDS
+        self.due_at = 0.0
+        """When to measure the speed of arrival, in monotonic seconds: not at each frame."""
+
         self._speech_from: int | None = None
         """Start of the open segment, on the call clock; None while no segment is open."""
 
@@ -43,13 +45,9 @@ class ChannelQuality:
         """Take a frame in order: int16 `[n]`, its first sample at `position`."""
         self._waiting.append((position, pcm))
 
-    def is_due(self, now: float) -> bool:
-        """Return whether to measure the speed of arrival at `now`, in monotonic seconds: not at each frame."""
-        return now - self._checked_at >= _CHECK_SECONDS
-
     def arrive(self, position: int, now: float) -> list[LineWarning]:
-        """Audio up to `position`, on the call clock, has arrived at `now`.  Call it when it `is_due`."""
-        self._checked_at = now
+        """Audio up to `position`, on the call clock, has arrived at `now`.  Call it from `due_at` on."""
+        self.due_at = now + _CHECK_SECONDS
         return self._monitor.arrive(self._number, position, now)
 
     def lose(self, span: Span) -> list[LineWarning]:

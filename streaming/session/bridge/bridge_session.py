@@ -25,6 +25,7 @@ from .bridge_sender import BridgeSender
 from .bridge_socket import Socket  # endpoints import it from here
 from .call_opening import CallOpening, NotOpenedError
 from .decoding import is_plain, steps
+from .direct_audio import receiving_directly
 
 SUPERSEDED = 4103
 """Close code: a newer connection owns the call."""
@@ -209,11 +210,16 @@ class Session:
             await self._receive_rest(live_call)
 
     async def _receive_rest(self, live_call: CallHandle) -> None:
-        async for message in self._socket:
-            await self._take(live_call, message)
-            self._sender.collect()
-            if not live_call.is_live:
-                return
+        with receiving_directly(
+            self._socket, self._dialect, live_call, self._bad, self._rate
+        ) as direct:
+            async for message in self._socket:
+                direct.is_held_up = True
+                await self._take(live_call, message)
+                direct.is_held_up = False
+                self._sender.collect()
+                if not live_call.is_live:
+                    return
 
     async def _take(self, live_call: CallHandle, message: Message) -> None:
         """Process one message.  An invalid message is ignored and counted; DialectError when there are too many."""

@@ -1,8 +1,8 @@
 """The interface of a connection that a session uses."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, runtime_checkable
 
 from protocol.dialects.base import Message
 
@@ -23,4 +23,13 @@ class Socket(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection.  `code`: a WebSocket close code (RFC 6455, section 7.4)."""
+        ...
+
+
+@runtime_checkable
+class DirectSocket(Protocol):
+    """A connection that can pass plain messages on without waking the task that reads from it."""
+
+    def receive_directly(self, receiver: Callable[[Message], bool] | None) -> None:
+        """Call `receiver` with plain messages; those for which it returns False are to be read.  None: stop."""
         ...

@@ -7,7 +7,8 @@ from typing import assert_never
 
 import numpy as np
 
-from protocol.audio import Pcm
+from protocol.audio import Pcm, decode
+from protocol.bridge_events import CodedAudio
 from protocol.clock import CALL_RATE, at_rate, from_rate
 from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
 
@@ -22,7 +23,7 @@ from ...audio.quality.monitor import QualityMonitor, reason
 from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
 from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
-from ...audio.vad_batcher import VadBatcher
+from ...audio.vad_batcher import BACKLOG, VadBatcher
 from ...audio_writer import CallAudio
 from ...call.call import Call
 from .channel_origin import ChannelOrigin
@@ -63,6 +64,10 @@ class Channel:
         self._wake: Callable[[], None] = lambda: None
         self.segmenter = segmenter
         self._vad_batcher = vad_batcher
+        self._backlog = at_rate(BACKLOG, rate)
+        self._is_awaiting_tick = False
+        """Whether `vad_batcher` has been told of the frames that wait."""
+
         self._call = call
         self._crosstalk = crosstalk
         self._quality = ChannelQuality(quality_monitor, number, rate)
@@ -130,12 +135,28 @@ class Channel:
             self._frames.add(start, pcm)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        if self._quality.is_due(now := self._clock()):
+        self._await_tick()
+
+    def receive_coded(self, audio: CodedAudio) -> None:
+        """Take a frame as `receive` does.  In order, it is decoded at the next tick."""
+        start = self._jitter_buffer.next
+        if self._jitter_buffer.advance(audio.position, audio.samples):
+            self._frames.add_coded(start, audio)
+            self._await_tick()
+        else:
+            self.receive(audio.position, decode(audio.payload, audio.encoding))
+
+    def _await_tick(self) -> None:
+        """Have the frames processed at the next tick, or at once if many wait."""
+        if (now := self._clock()) >= self._quality.due_at:
             self._warn(self._quality.arrive(self.arrived, now))
-        self._vad_batcher.soon(self)
+        if not self._is_awaiting_tick or self._frames.samples > self._backlog:
+            self._is_awaiting_tick = True
+            self._vad_batcher.soon(self)
 
     def catch_up(self) -> None:
         """Pass the frames that have arrived to the segmenter, without running voice activity detection."""
+        self._is_awaiting_tick = False
         frames = self._frames.take()
         if not frames:
             return

@@ -1,7 +1,7 @@
 """A stream of a joined call that another process of the group has: it is passed on to that process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -12,6 +12,7 @@ from protocol.bridge_events import (
     BridgeWarning,
     CallClosed,
     CallOpened,
+    CodedAudio,
     DecodedEvent,
     DialectError,
     DtmfReceived,
@@ -129,6 +130,11 @@ class ForwardedStream:
                 self.hang_up("completed")
             case _:
                 assert_never(event)
+
+    def hear(self, audio: Sequence[CodedAudio]) -> None:
+        """Take the audio of one message as `feed` does."""
+        for one in audio:
+            self.feed(one.received)
 
     def hang_up(self, reason: str) -> None:
         """End this stream.  The call ends with its last stream."""

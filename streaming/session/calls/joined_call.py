@@ -8,6 +8,7 @@ like a `LiveCall`.  A stream receives no events; listeners read them from the ev
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -17,6 +18,7 @@ from protocol.bridge_events import (
     BridgeWarning,
     CallClosed,
     CallOpened,
+    CodedAudio,
     DecodedEvent,
     DialectError,
     DtmfReceived,
@@ -149,6 +151,11 @@ class StreamHandle:
                 self.hang_up("completed")
             case _:
                 assert_never(event)
+
+    def hear(self, audio: Sequence[CodedAudio]) -> None:
+        """Take the audio of one message as `feed` does."""
+        for one in audio:
+            self.feed(one.received)
 
     def hang_up(self, reason: str) -> None:
         """End this stream.  The call ends with its last stream."""

@@ -22,6 +22,7 @@ from protocol.bridge_events import (
     BridgeWarning,
     CallClosed,
     CallOpened,
+    CodedAudio,
     DecodedEvent,
     DialectError,
     DtmfReceived,
@@ -208,6 +209,16 @@ class LiveCall:
             case CallOpened():
                 raise DialectError("this call has been started already")
         self._due.set()
+
+    def hear(self, audio: Sequence[CodedAudio]) -> None:
+        """Take the audio of one message as `feed` does; it is decoded at the next tick."""
+        if not self._is_ours:
+            return
+        samples = 0
+        for one in audio:
+            self._channel(one.channel).receive_coded(one)
+            samples += one.samples
+        self._count(samples)
 
     def replace_keywords(self, terms: Sequence[str]) -> KeywordsApplied:
         """Replace the keyword list, as the bridge would.  Returns what now applies."""
