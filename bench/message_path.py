@@ -1,8 +1,8 @@
 """
 User CPU of a gateway's message path: from the bytes of a WebSocket to the audio that waits in a channel.
 
-`python bench/message_path.py [--tree TREE]` prints, for several dialects, microseconds for each 20 ms of a call with
-two channels, or of its one.  Connections, dialects, sessions and channels are those of TREE (by default this one).
+`python bench/message_path.py [--tree TREE]` prints, for several dialects, microseconds for each 20 ms of a call of
+two channels, or of its one. Connections, dialects, sessions and channels are those of TREE (by default this one).
 The run of all channels and Redis are left out.  Each connection gets one frame per turn of the event loop.  The
 bytes go through Unix sockets of this process: system time is not counted.  A figure is the minimum of the
 repetitions.

@@ -134,7 +134,8 @@ def test_all_messages_arrive_once_and_in_order(
     tmp_path: Path, messages: list[str | bytes], sizes: list[int], cut: int, attach_after: int
 ) -> None:
     stream = b"".join(in_frames(one, cut + n) for n, one in enumerate(messages)) + GOODBYE
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while at < len(stream):
         size = sizes[len(pieces) % len(sizes)] * (1 if len(stream) < 9_000 else 200)
         pieces.append(stream[at : at + size])
