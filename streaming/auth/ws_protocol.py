@@ -7,7 +7,9 @@ from typing import Any
 
 from broker.http.direct_connection import DirectConnection
 from broker.http.pending import PendingConnections
+from broker.time_limits import PeerTimeLimit
 
+_HANDSHAKE_SECONDS = 5.0
 _MOST_PENDING = 2_048
 _MOST_PENDING_PER_ADDRESS = 512
 """Most connections without a complete request; a PBX with all its calls uses one address."""
@@ -35,6 +37,16 @@ class BoundedHandshake(DirectConnection):
         if oldest := self._pending.add(self, str(peer[0]) if peer else ""):
             oldest.give_way()
         self.request_rcvd.add_done_callback(lambda _: self._pending.remove(self))
+
+    async def handshake(self, *given: Any, **named: Any) -> None:  # noqa: ANN401  # the library's own
+        """
+        Perform the opening handshake.  Raises TimeoutError if the peer takes too long.
+
+        A handshake takes several turns of the event loop and waits for Redis.  Time in which this process stood
+        still is not counted, so that an overloaded gateway refuses a call instead of breaking its connection.
+        """
+        async with PeerTimeLimit(_HANDSHAKE_SECONDS):
+            await super().handshake(*given, **named)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""

@@ -34,7 +34,7 @@ def websocket_options(
         "compression": None,  # mu-law hardly compresses, and every stream would need 50 KB
         "max_size": settings.max_message_bytes,
         "max_queue": 4,  # messages of up to max_size each: the most that a connection holds
-        "open_timeout": _HANDSHAKE_SECONDS,
+        "open_timeout": None,  # the connection has a limit of its own
         **({"ssl_handshake_timeout": _HANDSHAKE_SECONDS} if tls else {}),
         "create_connection": bounded_handshakes(evicted),
         "ping_interval": 20,
