@@ -20,7 +20,6 @@ No script writes before it has checked everything that may be wrong: see lua.py.
 from .lua import (
     ALIVE,
     APPENDING,
-    COUNTING,
     MEMORY,
     OWNED,
     RELEASING,
@@ -140,7 +139,6 @@ SUBMIT = script(
 TRY = script(
     "try",
     ("hash",),
-    COUNTING,
     load("try"),
 )
 
@@ -159,7 +157,6 @@ SUGGEST = script(
 SETTLE = script(
     "settle",
     ("stream", "hash", "stream", "hash", "stream", "string", "hash", "stream"),
-    SAME_LOG,
     SEEN,
     WHOLE,
     APPENDING,
