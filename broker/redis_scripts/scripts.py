@@ -124,7 +124,7 @@ APPEND = script(
 
 APPEND_AUDIO = script(
     "hear",
-    ("hash", "string", "hash", "stream"),
+    ("hash", "string", "stream"),
     OWNED,
     load("append_audio"),
 )
@@ -150,7 +150,7 @@ TAKE_BACK_TRY = script(
 
 SUGGEST = script(
     "suggest",
-    ("hash", "hash", "hash"),
+    ("hash",),
     load("suggest"),
 )
 

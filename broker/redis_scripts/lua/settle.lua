@@ -16,7 +16,7 @@ if is_queued then
   if #lease == 0 or lease[1][2] ~= ARGV[3] then return 'lost' end
 end
 local turn = 'next:' .. channel
-local meta = on_key(2, 'HMGET', 'log', 'server', 'seq', turn, 'owner', 'redaction')
+local meta = on_key(2, 'HMGET', 'log', 'server', 'seq', turn, 'owner', 'redaction', 'partial:' .. channel)
 local events = meta and on_key(4, 'HMGET', segment, channel .. '-' .. number + 1)
 if not events then return 'unseen' end
 local is_same = meta[1] == ARGV[4]
@@ -45,11 +45,17 @@ if has_failed then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'c', ARGV[5], 's', segment, 'r', ARGV[10])
 end
 local changed = ARGV[12] and {'redaction', ARGV[12]} or {}
-if is_next then
-  for _, one in ipairs({'seq', seq, turn, number + 1}) do changed[#changed + 1] = one end
+local function change(...)
+  for _, one in ipairs({...}) do changed[#changed + 1] = one end
 end
+if is_next then change('seq', seq, turn, number + 1) end
+-- The words of partials are not kept longer than their segment.
+local partial, words = tonumber(string.match(meta[7] or '', '^%d+')), 'words:' .. channel
+if partial == number then change(words, '') end
 if #changed > 0 then redis.call('HSET', KEYS[2], unpack(changed)) end
 if is_next and events[2] and events[2] ~= '' then
-  redis.call('HSET', KEYS[2], turn, release(2, 3, 4, 5, ARGV[6], ARGV[5], channel, number + 1))
+  local following = release(2, 3, 4, 5, ARGV[6], ARGV[5], channel, number + 1)
+  redis.call('HSET', KEYS[2], turn, following)
+  if partial and partial < following then redis.call('HSET', KEYS[2], words, '') end
 end
 return 'recorded'
