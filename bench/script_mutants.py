@@ -47,7 +47,6 @@ _EQUIVALENT = {
     ),
     ("pass_on", "if no then return no end"): "XPENDING and XADD fail before the first write",
     ("probe", "if no then return no end"): "XINFO STREAM fails, and XGROUP CREATE writes nothing",
-    ("register_streams", "if no then return no end"): "SADD is the only write, and fails itself",
     ("resend", "if no then return no end"): _TYPE_FIRST,
     ("take_over", "if no then return no end"): _TYPE_FIRST,
 }
