@@ -82,17 +82,25 @@ def noise(seconds: float, seed: int) -> Any:
 class Still:
     """A stepper without a model: the host's own work remains."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Any) -> None:
         self._count = 0
+        self.state = state
 
     def step(
         self, tokens: Sequence[int], positions: Sequence[int]
     ) -> tuple[list[int], list[float]]:
         """Other tokens each time, so that no text ends."""
         self._count += 1
-        return [(self._count * 7 + row) % 1_000 + 3 for row in range(len(tokens))], [-0.1] * len(
-            tokens
-        )
+        return self._made(len(tokens))
+
+    def queue(self, rows: int, width: int) -> Callable[[], tuple[list[int], list[float]]]:
+        """The same, for a loop that runs one step ahead."""
+        self._count += 1
+        made = self._made(rows)
+        return lambda: made
+
+    def _made(self, rows: int) -> tuple[list[int], list[float]]:
+        return [(self._count * 7 + row) % 1_000 + 3 for row in range(rows)], [-0.1] * rows
 
 
 def measure(rows: int, repeats: int) -> None:
@@ -150,7 +158,13 @@ def _host(factory: Any, prompts: Sequence[Any], repeats: int) -> float:
     """Milliseconds of one step on the host, without the model, after 60 tokens."""
     from workers.engines.granite.text.decode import BatchDecoder, DecodeRow
 
-    decoder = BatchDecoder(factory.llm, factory.cache, Still(), frozenset({1}), cut_loops=True)
+    decoder = BatchDecoder(
+        factory.llm,
+        factory.cache,
+        Still(getattr(factory.stepper, "state", None)),
+        frozenset({1}),
+        cut_loops=True,
+    )
     decoder.admit([DecodeRow(number, one, 256) for number, one in enumerate(prompts)])
     for _ in range(60):
         decoder.step()
