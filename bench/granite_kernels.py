@@ -127,6 +127,7 @@ def measure(rows: int, repeats: int) -> None:
         decoder.withdraw()
         decoder.admit([DecodeRow(number, one, 900) for number, one in enumerate(prompts)])
 
+    encoder = parts.frontend._encoder
     acts: list[tuple[str, Callable[[], object]]] = [
         ("mel", lambda: _features(parts, clips)),
         ("encoder and CTC head", lambda: parts.frontend.encode(features)),
@@ -138,9 +139,9 @@ def measure(rows: int, repeats: int) -> None:
     )
     for name, act in acts:
         act()
-        parts.llm.with_operators = True  # as on a GPU: slower here
+        parts.llm.with_operators = encoder.with_operators = True  # as on a GPU: slower here
         counts = kernels(act)
-        parts.llm.with_operators = False
+        parts.llm.with_operators = encoder.with_operators = False
         often = ", ".join(f"{count} {one}" for one, count in counts.most_common(8))
         print(f"| {name} | {counts.total()} | {often} | {spent(act, repeats):.1f} |", flush=True)
     print(

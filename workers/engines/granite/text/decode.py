@@ -166,7 +166,7 @@ class BatchDecoder:
     def _admit(self, rows: Sequence[DecodeRow], slots: range) -> None:
         with torch.inference_mode():
             starts = [self._start(row) for row in rows]
-            hidden = self._model.prefill(starts, list(slots), self._cache)
+            hidden = self._model.prefill(starts, slots, self._cache)
             asked = [
                 states[len(row.prompt) - 1 :] for row, states in zip(rows, hidden, strict=True)
             ]
