@@ -352,10 +352,13 @@ class Cramped:
         return getattr(self._frontend, name)
 
     def encode(self, features: Sequence[Any]) -> Any:
+        return self.begin(features).read()
+
+    def begin(self, features: Sequence[Any]) -> Any:
         if len(features) > self.room:
             self.refused += 1
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self._frontend.encode(features)
+        return self._frontend.begin(features)
 
 
 class Clumsy:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from ..own_stream import HostCopy
+
 Tokens = tuple[list[int], list[float]]
 """One token for each row, and its log-probability."""
 
@@ -46,23 +48,11 @@ class RowState:
 
 
 def to_host(tokens: torch.Tensor, log_probs: torch.Tensor) -> Callable[[], Tokens]:
-    """
-    Start to copy one result for each row, each [rows], to the host.  Returns a function that waits for the copy.
-
-    The tensors may be overwritten by operations that are queued later.
-    """
-    if not tokens.is_cuda:
-        copies = (tokens.clone(), log_probs.clone())
-        return lambda: (copies[0].tolist(), copies[1].tolist())
-    there = [
-        torch.empty(half.shape, dtype=half.dtype, pin_memory=True).copy_(half, non_blocking=True)
-        for half in (tokens, log_probs)
-    ]
-    copied = torch.cuda.Event()
-    copied.record()
+    """Start to copy tokens and their log-probabilities to the host.  Returns a function that waits for the copy."""
+    copy = HostCopy((tokens, log_probs))
 
     def wait() -> Tokens:
-        copied.synchronize()
+        there = copy.read()
         return there[0].tolist(), there[1].tolist()
 
     return wait
