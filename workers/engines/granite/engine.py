@@ -98,6 +98,10 @@ class GraniteEngine:
         finished, self._done = self._done, []
         return finished
 
+    def discard(self, ticket: int) -> None:
+        """Forget an utterance whose text the decoder cannot write."""
+        self._writing.pop(ticket)
+
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Utterances from `admit` continue meanwhile; `step` returns them later."""
         tickets = self.admit(batch)
