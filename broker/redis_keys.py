@@ -9,7 +9,8 @@ Per partition
                 translates German to English
     finals:<task>      stream, group `workers`: jobs of segments that have ended; never trimmed
     recordings:<task>  stream, group `workers`: jobs of recordings, done if no job of a live call waits
-    partials:<task>    stream, group `workers`: requests for partials of open segments; at most one entry each
+    partials:<task>    stream, group `workers`: requests for partials of open segments: of each the next one
+                when the last one was answered, or four intervals later; trimmed
     finals, recordings, partials  the same for jobs without a task: all workers read them, and pass a job that
                 they cannot do on to the job stream of its task
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
@@ -31,6 +32,8 @@ Per call
                 owner before a gateway adopted the orphaned call), `checkpoint` (state for another gateway), `seq`
                 (the last one given), `next:<channel>` (the segment whose terminal event comes next in the log),
                 `redaction` (what is known of the numbers of recent segments, without their digits),
+                `partial:<channel>` (the last partial: number of its segment, revision, id of its request),
+                `words:<channel>` (its words, until its segment is settled),
                 `server` (run_id of the server process on which the owner has checked the log)
     log         stream: the events, each with the id `<seq>-0`
     settled     hash: events that may be logged only once. `<channel>-<number>` holds the terminal event of a
@@ -41,9 +44,8 @@ Per call
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
-    state       hash: `waiting` (1 while a request for a partial waits), `revision`, `published`, `hypothesis`,
-                `queued` (the job of the final), `entry` (its id in the job stream), `tried` (how often an engine
-                received it)
+    state       hash of a closed segment: `queued` (the job of the final), `entry` (its id in the job stream),
+                `tried` (how often an engine received it)
 
 Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent
@@ -197,7 +199,7 @@ class CallKeys:
         return self._key(f"audio:{segment}")
 
     def state(self, segment: SegmentId) -> str:
-        """Hash: the state of the partials and the job of a segment."""
+        """Hash: the job of a closed segment."""
         return self._key(f"state:{segment}")
 
     def settling(self, segment: SegmentId, stream: str | None = None) -> list[str]:
