@@ -16,7 +16,7 @@ LIBRARIES = frozenset(
     | {"redis", "rich", "sqlalchemy", "starlette", "structlog", "torch", "transformers", "uvicorn", "websockets"}
 )  # fmt: skip
 EXTRA_ONLY = frozenset(
-    {"av", "ctranslate2", "faster-whisper", "hf-xet", "huggingface-hub", "jsonschema", "matplotlib", "mcp"}
+    {"av", "ctranslate2", "faster-whisper", "hf-xet", "huggingface-hub", "jsonschema", "matplotlib", "mcp", "onnx"}
     | {"phonenumbers", "presidio-analyzer", "psycopg", "safetensors", "sympy", "tokenizers", "torch", "transformers"}
 )  # fmt: skip
 """Packages of more than a few megabytes that only an extra needs."""
@@ -61,6 +61,7 @@ def test_help_loads_no_library() -> None:
 @pytest.mark.parametrize(
     ("module", "unused"),
     [
+        ("workers.engines.moonshine.constant_folding", {"onnx"}),
         ("cli.commands.up", {"jiwer", "numpy", "redis", "sqlalchemy", "websockets"}),
         ("cli.commands.services", {"numpy", "onnxruntime", "sqlalchemy"}),
         ("cli.commands.services, streaming.server", {"jiwer", "onnxruntime", "sqlalchemy"}),
