@@ -67,7 +67,7 @@ def load(
     width: int = 4,
 ) -> "Moonshine":
     """
-    Load and warm up the engine.  The first start on a machine prepares the weights in `cache` (30 s, 150 MB).
+    Load and warm up the engine.  The first start on a machine prepares the weights in `cache` (20 s, 130 MB).
 
     `cache`: None is the user's own cache folder.  `width`: beam width for finals, with or without keywords; a width
     of 4 makes a fifth fewer errors on telephone prompts than 1, takes half as much time again, and is needed for
