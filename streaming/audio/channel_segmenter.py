@@ -42,6 +42,9 @@ _PIECE = 4 * TICK
 
 _FORGET_EVERY = 10 * TICK
 
+_PATIENCE, _OPENING_PATIENCE = 4, 2
+"""Most ticks that may wait, and most while a segment may open: a listener may want to know its start soon."""
+
 _LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
 """Accounts of audio that did not arrive or was not processed."""
 
@@ -152,6 +155,21 @@ class ChannelSegmenter:
     def has_speech(self) -> bool:
         """Whether a segment is open."""
         return self._voice is not None
+
+    @property
+    def patience(self) -> int:
+        """
+        The number of ticks whose audio may arrive before the segmenter must run again: at least 1, at most 4.
+
+        A pause then ends a segment as early as if the segmenter ran in every tick; anything else is known up to
+        60 ms later.
+        """
+        if self._segmenter.may_open:
+            return _OPENING_PATIENCE
+        until = self._segmenter.undecided_until
+        if until is None:
+            return _PATIENCE
+        return max(1, min(_PATIENCE, until - self.heard // TICK))
 
     @property
     def heard(self) -> int:
