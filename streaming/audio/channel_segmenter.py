@@ -217,12 +217,14 @@ class ChannelSegmenter:
     @property
     def _gain(self) -> float:
         """The gain that the detector's levels have, as a ratio of powers."""
-        return float(10 ** (self._leveller.gain_db / 10)) if self._halver else 1.0
+        gain_db = self._leveller.gain_db if self._halver else 0.0
+        return float(10 ** (gain_db / 10)) if gain_db else 1.0
 
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
         for tick in self.detector.drain():
-            self._meet_all(self._segmenter.feed(tick.voiced, tick.level))
+            if boundaries := self._segmenter.feed(tick.voiced, tick.level):
+                self._meet_all(boundaries)
             if self._voice and self._background:
                 self._separate(self._background, tick)
 

@@ -199,15 +199,12 @@ class Segmenter:
         """Advance one tick of mean power `level` (any scale).  Returns the boundaries known now."""
         tick, self._now = self._now, self._now + 1
         self._levels.append(level)
-        match self.state, voiced:
-            case EndpointState.SILENT, True:
-                return self._consider(tick)
-            case EndpointState.SILENT, False:
-                return []
-            case _, True:
-                self.state, self._voiced_until = EndpointState.SPEAKING, self._now
-            case _, False:
-                self.state = EndpointState.ENDING
+        if self.state is EndpointState.SILENT:
+            return self._consider(tick) if voiced else []
+        if voiced:
+            self.state, self._voiced_until = EndpointState.SPEAKING, self._now
+        else:
+            self.state = EndpointState.ENDING
         return self._settle()
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:
