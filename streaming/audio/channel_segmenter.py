@@ -37,6 +37,9 @@ from .voice_activity.vad_choice import Vad
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""
 
+LONGEST_WAIT = CALL_RATE // 5
+"""Most samples that should wait to be fed, on the call clock."""
+
 _PIECE = 4 * TICK
 """Samples by which an open segment grows at a time.  soxr returns its output in bursts of 64 ms anyway."""
 
@@ -170,6 +173,12 @@ class ChannelSegmenter:
         if until is None:
             return _PATIENCE
         return max(1, min(_PATIENCE, until - self.heard // TICK))
+
+    @property
+    def decisive(self) -> int:
+        """Samples of the call clock with which a pause may end the open segment; `LONGEST_WAIT` if none is open."""
+        until = self._segmenter.undecided_until
+        return LONGEST_WAIT if until is None else min(LONGEST_WAIT, until * TICK - self.heard)
 
     @property
     def heard(self) -> int:

@@ -4,14 +4,13 @@ Processes the audio of the channels of the process together, in runs every 20 ms
 A channel only keeps a frame when it arrives.  A run over many channels costs little more than a run over one:
 Silero takes all windows at once, and the samples of all channels are rows of one array.  What remains is Python
 work per channel and run.  So a run leaves out the channels in which no decision can be due yet: their segmenters
-say how many ticks they can wait (`ChannelSegmenter.patience`).
+say how many ticks they can wait (`ChannelSegmenter.patience`).  A frame that may end a segment does not wait for a
+run.  The other channels of its call are processed with it, because the search for crosstalk compares their levels.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol
-
-from protocol.clock import CALL_RATE
 
 from .channel_segmenter import ChannelSegmenter
 from .dtmf import DtmfDetector, Key, detect
@@ -20,9 +19,6 @@ from .vad_runner import VadModel, run_vad
 
 TICK_SECONDS = 0.02
 """Seconds between two runs, while audio of any channel waits."""
-
-BACKLOG = CALL_RATE // 5
-"""Waiting samples of one channel, on the call clock, that are processed at the end of the loop's iteration."""
 
 
 class Batched(Protocol):
@@ -36,6 +32,16 @@ class Batched(Protocol):
     @property
     def waiting(self) -> int:
         """Samples that have arrived in order and are not in the segmenter yet, on the call clock."""
+        ...
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the waiting audio is long, or may end a segment."""
+        ...
+
+    @property
+    def companions(self) -> Sequence["Batched"]:
+        """The channels of the call that must be processed up to the same point when a segment ends."""
         ...
 
     @property
@@ -69,11 +75,11 @@ class VadBatcher:
         self._hurried: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
-        """Process the new audio of `channel` within its patience, or at once if much of it waits."""
+        """Process the new audio of `channel` within its patience, or in this iteration if it is urgent."""
         if channel not in self._waiting:
             self._waiting[channel] = self._runs + channel.segmenter.patience
             self._schedule()
-        if channel.waiting > BACKLOG:
+        if channel.is_urgent:
             self._hurry(channel)
 
     def forget(self, channel: Batched) -> None:
@@ -110,10 +116,9 @@ class VadBatcher:
 
     def _process(self) -> None:
         """Process the channels that are due."""
-        runs, waiting = self._runs, self._waiting
-        channels = [channel for channel, due in waiting.items() if due <= runs]
+        channels = self._due()
         for channel in channels:
-            del waiting[channel]
+            del self._waiting[channel]
             channel.catch_up()
         _find_digits([one for one in channels if one.dtmf_detector.is_due])
         segmenters = [channel.segmenter for channel in channels]
@@ -121,6 +126,15 @@ class VadBatcher:
             channel.notify(events)
             if channel.segmenter.query:  # much audio: the rest follows after other channels
                 self._hurry(channel)
+
+    def _due(self) -> list[Batched]:
+        """Return the channels that are due, and those that wait in the calls of which a segment may end."""
+        runs, waiting = self._runs, self._waiting
+        due = {channel: None for channel, at in waiting.items() if at <= runs}
+        for channel in list(due):
+            if channel.segmenter.has_speech:
+                due |= {other: None for other in channel.companions if other in waiting}
+        return list(due)
 
 
 def _find_digits(channels: Sequence[Batched]) -> None:
