@@ -77,6 +77,11 @@ class _Held:
 
     queued: bool = False
 
+    def since(self, offset: int) -> bytes:
+        """Return the audio behind `offset` bytes, copied once."""
+        with memoryview(self.audio) as view:
+            return bytes(view[offset:])
+
     @property
     def safe(self) -> int | None:
         """Position up to which Redis has the audio, on the call clock; None if it has all of it."""
@@ -221,7 +226,7 @@ class Ledger:
     def _due_of(self, segment: SegmentId, held: _Held) -> Iterator[Write]:
         fresh = len(held.audio) - held.stored
         if held.wanted or fresh >= self._piece or (held.job and fresh):
-            yield StoreAudio(segment, held.stored, bytes(held.audio[held.stored :]), held.wanted)
+            yield StoreAudio(segment, held.stored, held.since(held.stored), held.wanted)
         if held.job:
             yield QueueFinal(segment, held.job, len(held.audio), self._recorded)
         if held.drop_event:
