@@ -52,6 +52,13 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         le=5_000,
         description="silence that ends a segment, unless the call sets its own value",
     )
+    draft_after_ms: int = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="silence after which the final of a segment is prepared, so that it is there when the hang-over"
+        " ends; the work is in vain if speech goes on; at least the hang-over, or 0: off",
+    )
     max_segment_ms: int = Field(
         12_000, ge=2_000, le=14_000, description="a longer segment is cut at its quietest moment"
     )

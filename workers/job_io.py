@@ -60,6 +60,7 @@ class JobIO:
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
         """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
+        await self._queue.begin_drafts(batch)
         partials = [one for one in batch if one.effort is Effort.PARTIAL]
         before = dict(
             zip(
@@ -76,14 +77,14 @@ class JobIO:
                 await self._no_audio(one)
         return await self._worth_trying(ready)
 
-    async def drop(self, partials: Sequence[ClaimedJob]) -> None:
-        """Remove partials from their job stream, so that their segments may ask for new ones."""
-        await self._queue.poll(partials)
-        self._meter.dropped(len(partials))
+    async def drop(self, stale: Sequence[ClaimedJob]) -> None:
+        """Remove partials and drafts from their job streams, so that their segments may ask for new ones."""
+        await self._queue.drop(stale)
+        self._meter.dropped(sum(one.effort is Effort.PARTIAL for one in stale))
 
     async def report(self, one: PreparedJob, heard: EngineResult, timing: Timing) -> None:
         """
-        Settle a final; publish a partial.
+        Settle a final; publish a partial; keep a draft for its final.
 
         A partial is not published if the engine failed on it, or if it has no words and had none before: some
         engines make no partials of some languages and of translations.
@@ -91,6 +92,8 @@ class JobIO:
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
                 await self._suggest(one, heard)
+        elif one.claimed.effort is Effort.DRAFT:
+            await self._keep(one.claimed, heard, timing)
         elif isinstance(heard, EngineError):
             await self._fail(one.claimed, str(heard))
         else:
@@ -98,6 +101,21 @@ class JobIO:
             outcome = await self._commit(one.claimed, final, one.redaction)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
+
+    async def _keep(self, one: ClaimedJob, heard: EngineResult, timing: Timing) -> None:
+        """Keep what would be the final, redacted.  A final that must revise earlier ones is transcribed again."""
+        event, states = b"", None
+        if isinstance(heard, Hypothesis):
+            final, policy = final_of(one.job, heard, self._engine, timing), one.job.redaction
+            if policy.kinds:
+                state = await self._queue.redaction.state(one)
+                redacted = redacted_final(final, policy, state, await self._found(final, policy))
+                final, states = redacted.final, (state, redacted.state or state)
+                event = b"" if redacted.revisions else encode_event(_shown(final, one.job))
+            else:
+                event = encode_event(_shown(final, one.job))
+        replaced = event and await self._queue.keep_draft(one, event, timing.engine_ms, states)
+        self._meter.lost(replaced if isinstance(replaced, int) else timing.engine_ms)
 
     async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
         """
@@ -162,7 +180,8 @@ class JobIO:
         begun = dict(zip(finals, await self._queue.begin(finals), strict=True))
         worth = []
         for one in batch:
-            tries, state = begun.get(one.claimed, (0, b""))
+            tries, state, lost = begun.get(one.claimed, (0, b"", 0))
+            self._meter.lost(lost)
             if tries > self._max_deliveries:
                 await self._fail(one.claimed, "delivered too often without a result")
             else:
@@ -170,7 +189,7 @@ class JobIO:
         return worth
 
     async def _no_audio(self, one: ClaimedJob) -> None:
-        """Fail a final whose audio has expired in Redis.  A partial may come after its segment and is ignored."""
+        """Fail a final whose audio has expired in Redis.  Other jobs may come after their segment: ignore them."""
         if one.effort is Effort.FINAL:
             await self._fail(one, "its audio is no longer in Redis")
 
@@ -211,12 +230,13 @@ def _ready(one: ClaimedJob, audio: bytes, revision: int, hypothesis: bytes) -> P
 
 def _segment_samples(job: Job, audio: bytes) -> Pcm:
     """
-    Return the samples that belong to the segment: int16, `[n]`, at 16 kHz.
+    Return the samples that belong to the segment, and its padding: int16, `[n]`, at 16 kHz.
 
     While a segment is open, more of the pause after it may be stored than belongs to the segment in the end.
     """
     end = None if job.end is None else UPSAMPLING * (job.end - job.start)
-    return np.frombuffer(audio, dtype="<i2")[:end]
+    samples = np.frombuffer(audio, dtype="<i2")[:end]
+    return np.concatenate([samples, np.zeros(UPSAMPLING * job.padding, dtype=samples.dtype)])
 
 
 def _log_settled(one: PreparedJob, outcome: Outcome, timing: Timing) -> None:

@@ -43,6 +43,12 @@ class Endpointing:
     afterroll_ms: int = 400
     """Audio included after the last voiced tick, at most the hang-over: with less, soft word ends are lost."""
 
+    draft_ms: int = 0
+    """
+    Silence after which the audio of a segment is complete, so that its text can be prepared before the hang-over
+    ends; 0: no drafts.  The after-roll is no longer than this; the rest of it is padding of digital silence.
+    """
+
     start_voiced_ms: int = 60
     start_window_ms: int = 120
     """`start_voiced_ms` of voice within `start_window_ms` is speech; less is a click."""
@@ -62,6 +68,8 @@ class Endpointing:
             raise ValueError(
                 f"hangover_ms of {self.hangover_ms} is out of range: choose 100 to 5000"
             )
+        if not 0 <= self.draft_ms <= 1_000:
+            raise ValueError(f"draft_ms of {self.draft_ms} is out of range: choose 0 to 1000")
         if not 0 < self.start_voiced_ms <= self.start_window_ms <= 1_000:
             raise ValueError(
                 "start_voiced_ms must lie within start_window_ms, and that within 1000"
@@ -128,6 +136,8 @@ class Closed:
 
     tick: int
     reason: Reason
+    padding: int = 0
+    """Ticks of digital silence that the engine gets behind the segment."""
 
 
 Boundary = Opened | Closed
@@ -145,7 +155,13 @@ class Segmenter:
         self.state = EndpointState.SILENT
         self._preroll = _ticks(settings.preroll_ms)
         self._hangover = _ticks(settings.hangover_ms)
-        self._afterroll = min(_ticks(settings.afterroll_ms), self._hangover)
+        self._has_drafts = 0 < settings.draft_ms < settings.hangover_ms
+        afterroll = min(_ticks(settings.afterroll_ms), self._hangover)
+        draft = _ticks(settings.draft_ms)
+        self._afterroll = min(afterroll, draft) if self._has_drafts else afterroll
+        self.padding = afterroll - self._afterroll
+        """Ticks of silence to add behind a segment that ends at `pause`."""
+
         self._needed = _ticks(settings.start_voiced_ms)
         self._window = _ticks(settings.start_window_ms)
         self._minimum = _ticks(settings.minimum_ms)
@@ -180,6 +196,22 @@ class Segmenter:
                 reach = max(reach, SPLIT_REACH)
                 return max(self._start, min(self._now - reach, first_cut))
 
+    @property
+    def pause(self) -> int | None:
+        """
+        The tick before which the open segment ends, unless speech goes on; None as long as that is not known.
+
+        None always without drafts.
+        """
+        if not self._has_drafts or self.state is not EndpointState.ENDING:
+            return None
+        return self._soft_end if self._now >= self._soft_end else None
+
+    @property
+    def _soft_end(self) -> int:
+        """End of the open segment after its last voiced tick, if enough audio follows."""
+        return max(self._voiced_until + self._afterroll, self._start + self._minimum)
+
     def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - a tick has these two values
         """Advance one tick of mean power `level` (any scale).  Returns the boundaries known now."""
         tick, self._now = self._now, self._now + 1
@@ -199,11 +231,11 @@ class Segmenter:
         """End the open segment at the current tick, if there is one.  More ticks may follow."""
         if self.state is EndpointState.SILENT:
             return []
-        softly = max(self._voiced_until + self._afterroll, self._start + self._minimum)
-        self._end = min(self._now, softly)
+        self._end = min(self._now, self._soft_end)
+        padding = self.padding if self._end == self._soft_end else 0
         self.state = EndpointState.SILENT
         self._candidates.clear()
-        return [Closed(self._end, reason)]
+        return [Closed(self._end, reason, padding)]
 
     def split(self, tick: int) -> list[Boundary]:
         """

@@ -291,7 +291,9 @@ class CallFactory:
             return RECORDED
         settings = self._settings
         return Endpointing(
-            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
+            hangover_ms=settings.hangover_ms,
+            draft_ms=settings.draft_after_ms,
+            maximum_ms=settings.max_segment_ms,
         ).with_hangover(opened.config.hangover_ms)
 
 
