@@ -46,18 +46,8 @@ _EQUIVALENT = {
         "XGROUP CREATE fails only for a key of a wrong type, which is checked before, or a group that exists"
     ),
     ("pass_on", "if no then return no end"): "XPENDING and XADD fail before the first write",
-    ("poll", "if no then return no end"): (
-        "XACK fails; before it only a broken key that is a copy is replaced"
-    ),
     ("probe", "if no then return no end"): "XINFO STREAM fails, and XGROUP CREATE writes nothing",
-    ("register_streams", "if no then return no end"): "SADD is the only write, and fails itself",
     ("resend", "if no then return no end"): _TYPE_FIRST,
-    ("settle", "if not is_sound(2, 4) then return 'unseen' end"): (
-        "HGET and HEXISTS fail before any write; the worker tries again after either answer"
-    ),
-    ("submit", "if not is_sound(2) then return -1 end"): (
-        "HEXISTS fails before any write; the heartbeat finds the lost log two seconds later"
-    ),
     ("take_over", "if no then return no end"): _TYPE_FIRST,
 }
 """Dropped lines, by script, that no test can miss, each with its reason.  They are not tried."""

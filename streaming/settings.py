@@ -71,7 +71,11 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         500, ge=100, description="interval at which a partial of an open segment is requested"
     )
     audio_every_ms: int = Field(
-        250, ge=20, le=250, description="amount of audio written to Redis at a time"
+        500,
+        ge=20,
+        le=500,
+        description="amount of audio of an open segment that is written to Redis at a time; a request for a partial"
+        " takes with it what there is",
     )
     max_calls: int = Field(
         500, ge=1, description="most simultaneous calls; more are refused with 503"

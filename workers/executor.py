@@ -99,7 +99,7 @@ class EngineExecutor:
             await self._inflight.has_news.wait()
             chosen = self._inflight.choose(self._now())
             try:
-                await self._job_io.drop(chosen.stale)
+                self._job_io.drop(chosen.stale)
                 ready = await self._job_io.fetch(chosen.run)
             except (RedisError, OSError) as exc:
                 logger.warning("redis_unavailable", error=type(exc).__name__)

@@ -19,12 +19,15 @@ from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, Utterance
-from .job_queue import ClaimedJob, Outcome, WorkQueue
+from .job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .text.redaction import RedactedFinal, hidden, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
+
+_SUGGESTIONS = 3
+"""How often a partial is made for what it follows now; then the next partial is better."""
 
 logger = structlog.get_logger()
 
@@ -35,7 +38,6 @@ class PreparedJob:
 
     claimed: ClaimedJob
     utterance: Utterance
-    revision: int = 0
     before: Stabilised = NOTHING
     redaction: bytes = b""
 
@@ -60,26 +62,18 @@ class JobIO:
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
         """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
-        await self._queue.begin_drafts(batch)
-        partials = [one for one in batch if one.effort is Effort.PARTIAL]
-        before = dict(
-            zip(
-                (one.key for one in partials),
-                await self._queue.poll(partials),
-                strict=True,
-            )
-        )
+        self._queue.take(one for one in batch if one.effort is not Effort.FINAL)
         ready = []
         for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
             if audio:
-                ready.append(_ready(one, audio, *before.get(one.key, (0, b""))))
+                ready.append(_ready(one, audio, self._queue.partials.known.of(one.job)))
             else:
                 await self._no_audio(one)
         return await self._worth_trying(ready)
 
-    async def drop(self, stale: Sequence[ClaimedJob]) -> None:
-        """Remove partials and drafts from their job streams, so that their segments may ask for new ones."""
-        await self._queue.drop(stale)
+    def drop(self, stale: Sequence[ClaimedJob]) -> None:
+        """Remove partials and drafts that came too late from their job streams."""
+        self._queue.take(stale)
         self._meter.dropped(sum(one.effort is Effort.PARTIAL for one in stale))
 
     async def report(self, one: PreparedJob, heard: EngineResult, timing: Timing) -> None:
@@ -194,14 +188,14 @@ class JobIO:
             await self._fail(one, "its audio is no longer in Redis")
 
     async def _suggest(self, one: PreparedJob, heard: Hypothesis) -> None:
-        job = one.claimed.job
-        span = span_of(job, len(one.utterance.samples))
-        state = await self._queue.redaction.state(one.claimed) if job.redaction.kinds else b""
-        words = hidden(job, span, [word.text for word in heard.words], state)
-        sure = [word.confidence for word in heard.words]
-        now = one.before.observe(words, stable_in(heard), sure)
-        event = encode_event(partial_of(job, span, one.revision, now))
-        await self._queue.suggest(one.claimed, one.revision, now.encode(), event)
+        """Publish a partial: again if other workers have changed meanwhile what it follows."""
+        log, after = self._queue.partials, self._queue.partials.known.of(one.claimed.job)
+        for _ in range(_SUGGESTIONS):
+            words, event = _partial(one, heard, after)
+            newer = await log.publish(one.claimed, after, words.encode(), event)
+            if newer is None:
+                return
+            after = newer
 
     async def _fail(self, one: ClaimedJob, reason: str) -> None:
         outcome = await self._queue.settle(one, encode_event(failure_of(one.job, reason)), reason)
@@ -221,11 +215,21 @@ def _shown(final: Final, job: Job) -> Final:
         return final
 
 
-def _ready(one: ClaimedJob, audio: bytes, revision: int, hypothesis: bytes) -> PreparedJob:
-    before = Stabilised.decode(hypothesis)
+def _ready(one: ClaimedJob, audio: bytes, after: PartialState) -> PreparedJob:
+    before = Stabilised.decode(after.hypothesis) if one.effort is Effort.PARTIAL else NOTHING
     samples = _segment_samples(one.job, audio).astype(np.float32) / np.float32(32_768)
     utterance = utterance_of(one.job, one.effort, samples, before.text)
-    return PreparedJob(one, utterance, revision, before)
+    return PreparedJob(one, utterance, before)
+
+
+def _partial(one: PreparedJob, heard: Hypothesis, after: PartialState) -> tuple[Stabilised, bytes]:
+    """The words of a partial that follows `after`, and its event."""
+    job = one.claimed.job
+    span = span_of(job, len(one.utterance.samples))
+    words = hidden(job, span, [word.text for word in heard.words], after.redaction)
+    sure = [word.confidence for word in heard.words]
+    now = Stabilised.decode(after.hypothesis).observe(words, stable_in(heard), sure)
+    return now, encode_event(partial_of(job, span, after.revision + 1, now))
 
 
 def _segment_samples(job: Job, audio: bytes) -> Pcm:

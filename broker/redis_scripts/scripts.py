@@ -20,7 +20,6 @@ No script writes before it has checked everything that may be wrong: see lua.py.
 from .lua import (
     ALIVE,
     APPENDING,
-    COUNTING,
     MEMORY,
     OWNED,
     RELEASING,
@@ -130,7 +129,7 @@ APPEND = script(
 
 APPEND_AUDIO = script(
     "hear",
-    ("hash", "string", "hash", "stream"),
+    ("hash", "string", "stream"),
     OWNED,
     load("append_audio"),
 )
@@ -161,7 +160,6 @@ KEEP_DRAFT = script(
 TRY = script(
     "try",
     ("hash",),
-    COUNTING,
     load("try"),
 )
 
@@ -173,14 +171,13 @@ TAKE_BACK_TRY = script(
 
 SUGGEST = script(
     "suggest",
-    ("hash", "hash", "hash"),
+    ("hash",),
     load("suggest"),
 )
 
 SETTLE = script(
     "settle",
     ("stream", "hash", "stream", "hash", "stream", "string", "hash", "stream"),
-    SAME_LOG,
     SEEN,
     WHOLE,
     APPENDING,

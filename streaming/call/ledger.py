@@ -223,6 +223,14 @@ class Ledger:
         places = [held.safe for segment, held in self._held.items() if segment.channel == channel]
         return min((place for place in places if place is not None), default=None)
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether more is due than audio and partials of open segments, which may be written a moment later."""
+        return len(self._events) > len(self._sent) or any(
+            not held.queued and (held.job or held.drop_event or held.draft)
+            for held in self._held.values()
+        )
+
     def due(self) -> Iterator[Write]:
         """Yield the writes to perform now, in order.  Calling again before `wrote` yields the same."""
         yield from (event for name, event in self._events.items() if name not in self._sent)

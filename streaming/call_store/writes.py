@@ -78,7 +78,7 @@ class WriteScripts:
         partials = keys.partition.partials_in(suffix)
         return Part(
             self._feed,
-            [keys.meta, keys.audio(segment), keys.state(segment), partials],
+            [keys.meta, keys.audio(segment), partials],
             [log, owner, write.offset, write.audio, AUDIO_TTL, write.partial],
         )
 

@@ -16,7 +16,7 @@ from support.valkey import ValkeyServer
 
 from broker.queries import fleet, orphaned, probe
 from broker.redis_keys import CallKeys, Partition
-from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
+from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, TAKE_OVER
 from broker.redis_scripts.lua import Script
 from broker.redis_scripts.scripts import (
     ADOPT,
@@ -44,7 +44,7 @@ from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
-from workers.job_queue import ClaimedJob, WorkQueue
+from workers.job_queue import ClaimedJob, PartialState, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -97,7 +97,7 @@ class Scene:
         (partial,) = await work.claim(P0, 1, 1_000)
         await gateway.perform([QueueDraft(NOW, job(NOW), 6)])
         (draft,) = await work.claim(P0, 1, 1_000)
-        await work.begin_drafts([draft])
+        work.take([draft])
         await work.keep_draft(draft, final(NOW), 10, (b"", b"after"))
         return cls(redis, gateway, CallStore(redis, CALL, "owner-b"), work, one, partial, draft)
 
@@ -171,7 +171,7 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     ),
     (
         APPEND_AUDIO,
-        [CALL.meta, CALL.audio(NOW), CALL.state(NOW), P0.partials_in("en-en")],
+        [CALL.meta, CALL.audio(NOW), P0.partials_in("en-en")],
         lambda it: it.gateway.perform([StoreAudio(NOW, 6, b"more", job(NOW))]),
     ),
     (
@@ -198,8 +198,8 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     (TAKE_BACK_TRY, [CALL.state(NOW)], lambda it: it.work.take_back_tries([it.claimed])),
     (
         SUGGEST,
-        [CALL.meta, CALL.settled, CALL.state(NOW)],
-        lambda it: it.work.suggest(it.partial, 1, b"hypothesis", b"event"),
+        [CALL.meta],
+        lambda it: it.work.partials.publish(it.partial, PartialState(), b"hypothesis", b"event"),
     ),
     (SETTLE, CALL.settling(NOW), lambda it: it.work.settle(it.claimed, final(NOW), "a reason")),
     (
@@ -210,7 +210,6 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     (RETIRE, [P0.calls, CALL.meta, CALL.log, CALL.settled], lambda it: it.gateway.retire()),
     (PROBE, [P0.outbox], lambda it: probe(it.redis, P0)),
     (RESEND, [P0.outbox], lambda it: it.gateway.resend(it.known)),
-    (POLL, [P0.partials_in("en-en"), CALL.state(NOW)], lambda it: it.work.poll([it.partial])),
     (EXTEND, [P0.finals_in("en-en")], lambda it: it.work.extend([it.claimed])),
     (TAKE_OVER, [P0.finals_in("en-en")], lambda it: it.work.take_over(P0, 0)),
     (HAND_BACK, [P0.finals_in("en-en")], lambda it: it.work.hand_back([it.claimed])),
@@ -229,7 +228,6 @@ OF_CALLS = (
     TRY,
     TAKE_BACK_TRY,
     SETTLE,
-    POLL,
 )
 CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
 

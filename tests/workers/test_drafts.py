@@ -67,7 +67,7 @@ async def ended(
 
 async def claimed(work: WorkQueue) -> ClaimedJob:
     (one,) = await work.claim(P0, 1, 1_000)
-    await work.begin_drafts([one])
+    work.take([one])
     return one
 
 
@@ -112,6 +112,7 @@ async def test_a_draft_that_is_done_becomes_the_final_at_once(
     assert await logged(redis) == []
 
     outcomes = [await ended(gateway) for _ in range(2)]
+    assert await work.claim(P0, 1, 1) == []
 
     assert outcomes == [DraftOutcome.USED, None]
     assert await logged(redis) == ["hello"]
@@ -218,7 +219,7 @@ async def test_a_draft_waits_for_the_turn_of_its_segment(
     await gateway.perform([StoreAudio(ZERO, 0, audio()), QueueFinal(ZERO, job(), len(audio()))])
     await asked(gateway, ONE)
     first, draft = await work.claim(P0, 2, 1_000)
-    await work.begin_drafts([draft])
+    work.take([draft])
     await work.keep_draft(draft, final(ONE, "second"), 70)
 
     assert await ended(gateway, ONE) is DraftOutcome.USED

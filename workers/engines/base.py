@@ -16,7 +16,8 @@ from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
 from protocol.scheduling.worker_capacity import Task
 
-from .errors import EngineError as EngineError  # noqa: PLC0414  # engines look for it here
+from .errors import EngineBrokenError as EngineBrokenError  # noqa: PLC0414  # engines look for it here
+from .errors import EngineError as EngineError  # noqa: PLC0414
 
 Samples = npt.NDArray[np.float32]
 """Audio of one channel: float32, `[n]`, at 16 kHz, values in [-1, 1]."""
@@ -152,10 +153,6 @@ def check(utterance: Utterance, can: Capabilities) -> None:
         raise EngineError(
             f"{seconds:.1f} s at once: {can.name} takes {can.max_seconds:.0f} s at most"
         )
-
-
-class EngineBrokenError(Exception):
-    """The engine no longer works at all: the process must be restarted."""
 
 
 class EngineMemoryError(EngineBrokenError):

@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A claimed job.  Settle a final, `poll` a partial; otherwise the lease expires."""
+    """A claimed job.  Settle a final, `take` a partial; otherwise the lease expires."""
 
     entry: str
     """Id of the entry in its stream."""

@@ -16,18 +16,17 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from broker.connections.shared_pipeline import Part, SharedPipeline
+from broker.connections.shared_pipeline import SharedPipeline
 from broker.redis_keys import WORKERS, Partition
 from broker.redis_scripts.leases import (
     EXTEND,
     HAND_BACK,
     HANDED_BACK_MS,
     PASS_ON,
-    POLL,
     REGISTER_STREAMS,
     TAKE_OVER,
 )
-from broker.redis_scripts.scripts import KEEP_DRAFT, SETTLE, SUGGEST, TAKE_BACK_TRY, TRY
+from broker.redis_scripts.scripts import KEEP_DRAFT, SETTLE, TAKE_BACK_TRY, TRY
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
@@ -36,11 +35,13 @@ from .audio_reader import AudioReader
 from .capacity_reports import CapacityReports
 from .claimed import ClaimedJob, Outcome, UnseenLogError, entries_of
 from .job_reader import JobReader
+from .partial_log import PartialLog
 from .redaction_log import RedactionLog
+from .taken_partials import TakenPartials
 from .task_streams import TaskStreams
 
 _STATE_TTL = 900
-"""Seconds that the state of a segment is kept after its last partial."""
+"""Seconds that the state of a segment is kept after its first try."""
 
 
 class WorkQueue:
@@ -56,7 +57,8 @@ class WorkQueue:
         self._audio = AudioReader(redis)
         self._reader = JobReader()
         self._streams = TaskStreams(redis, partitions)
-        self._pipelines = {partition: SharedPipeline(redis) for partition in partitions}
+        self._taken = TakenPartials(redis)
+        self.partials = PartialLog(redis, {one: SharedPipeline(redis) for one in partitions})
         self.redaction = RedactionLog(redis)
         self.capacity = CapacityReports(redis, partitions, consumer)
         self._register_streams = redis.register_script(REGISTER_STREAMS.source)
@@ -67,8 +69,6 @@ class WorkQueue:
         self._take_over = redis.register_script(TAKE_OVER.source)
         self._try = redis.register_script(TRY.source)
         self._take_back_try = redis.register_script(TAKE_BACK_TRY.source)
-        self._poll = redis.register_script(POLL.source)
-        self._suggest = redis.register_script(SUGGEST.source)
         self._keep_draft = redis.register_script(KEEP_DRAFT.source)
 
     @property
@@ -107,9 +107,10 @@ class WorkQueue:
 
         Waits at most `wait_ms` for the first.
 
-        `looks`: whether to look for new job streams first.
+        `looks`: whether to remove taken partials and to look for new job streams first.
         """
         if looks:
+            await self._taken.remove(partition)
             await self._streams.find(partition)
         _, *named = await self._streams.of(partition)
         job_streams = [None, *named]
@@ -189,22 +190,9 @@ class WorkQueue:
                 keys=[stream],
                 args=[WORKERS, self._consumer, HANDED_BACK_MS, int(tried), *entries],
             )
-        await self.drop(claimed)
-
-    async def drop(self, claimed: Iterable[ClaimedJob]) -> None:
-        """Remove the partials and drafts among these jobs from their job streams."""
-        claimed = tuple(claimed)
-        await self.poll([one for one in claimed if one.effort is Effort.PARTIAL])
-        await self.begin_drafts(claimed)
-
-    async def begin_drafts(self, claimed: Iterable[ClaimedJob]) -> None:
-        """Remove the drafts among these jobs from their job streams: a draft is tried once."""
-        if entries := dict(entries_of(claimed, Effort.DRAFT)):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for stream, found in entries.items():
-                    pipe.xack(stream, WORKERS, *found)
-                    pipe.xdel(stream, *found)
-                await pipe.execute()
+        self.take(one for one in claimed if one.effort is not Effort.FINAL)
+        for partition in {one.partition for one in claimed}:
+            await self._taken.remove(partition)
 
     async def audio(self, claimed: Sequence[ClaimedJob]) -> list[bytes]:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
@@ -238,39 +226,9 @@ class WorkQueue:
                     await self._take_back_try(keys=[one.keys.state(one.job.segment)], client=pipe)
             await pipe.execute()
 
-    async def poll(self, partials: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
-        """Remove partials from their job stream.  Returns for each its revision and the previous hypothesis."""
-        if not partials:
-            return []
-        together: dict[str, list[ClaimedJob]] = {}
-        for one in partials:
-            together.setdefault(one.stream, []).append(one)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for stream, group in together.items():
-                await self._poll(
-                    keys=[stream, *(one.keys.state(one.job.segment) for one in group)],
-                    args=[WORKERS, _STATE_TTL, *(one.entry for one in group)],
-                    client=pipe,
-                )
-            found = {
-                one: (int(revision), before)
-                for group, answers in zip(together.values(), await pipe.execute(), strict=True)
-                for one, (revision, before) in zip(group, answers, strict=True)
-            }
-        return [found[one] for one in partials]
-
-    async def suggest(
-        self, one: ClaimedJob, revision: int, hypothesis: bytes, event: bytes
-    ) -> bool:
-        """Publish a partial.  Returns False if it comes too late and was not published."""
-        job, keys = one.job, one.keys
-        part = Part(
-            self._suggest,
-            [keys.meta, keys.settled, keys.state(job.segment)],
-            [job.log, str(job.segment), revision, hypothesis, keys.live, event],
-        )
-        (answer,) = await self._pipelines[one.partition].run(parts=[part])
-        return int(answer) == 1
+    def take(self, jobs: Iterable[ClaimedJob]) -> None:
+        """These partials and drafts are begun or dropped: a later `claim` removes them from their job streams."""
+        self._taken.add(jobs)
 
     async def keep_draft(
         self, one: ClaimedJob, event: bytes, ms: int, states: tuple[bytes, bytes] | None = None
@@ -321,7 +279,10 @@ class WorkQueue:
         )
         if answer == b"unseen":
             raise UnseenLogError
-        return Outcome(answer.decode())
+        outcome = Outcome(answer.decode())
+        if states and outcome is Outcome.RECORDED:
+            self.partials.known.learn_redaction(job, states[1])
+        return outcome
 
     async def extend(self, claimed: Iterable[ClaimedJob]) -> None:
         """Renew the leases of these finals."""
@@ -338,7 +299,9 @@ class WorkQueue:
         foreign = [one for one in claimed if not self._can(one)]
         if not foreign:
             return claimed
-        await self.drop(foreign)
+        self.take(one for one in foreign if one.effort is not Effort.FINAL)
+        for partition in {one.partition for one in foreign}:
+            await self._taken.remove(partition)
         for one in foreign:
             job_stream = stream_suffix(one.job.task)
             if one.effort is Effort.FINAL and job_stream:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from .fused_kernels import gated
+from ..kernels.operators import gated
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,6 @@ class Rotary:
         """Cosines and sines of `positions` [n], each [n, 1, size]."""
         cos, sin = (half.index_select(0, positions)[:, None, :] for half in (self.cos, self.sin))
         return cos, sin
-
-
-def turned(heads: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Turn `heads` [tokens, heads, size] by the `angles` of `Rotary.at`."""
-    cos, sin = angles
-    return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)
 
 
 def _joined(linears: Sequence[Any]) -> torch.Tensor:

@@ -4,10 +4,10 @@ The language model over a key-value cache with one slot for each running segment
 Each row of the cache has its own length, so a segment joins or leaves without a change to the others.  Prompts of
 different lengths are packed one after another and padded only inside attention, on the right, where the causal mask
 hides the padding.  (Left padding, which `generate()` needs, has no use here, because each row has its own
-positions.)  A step at the true depth is about 380 kernels: `bench/granite_kernels.py` counts them.
+positions.)  A step at the true depth is about 340 kernels: `bench/granite_kernels.py` counts them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from ..checkpoint import CheckpointError
 from ..compat import ModelModules
-from .fused import Layer, Rotary, turned
-from .fused_kernels import turn_and_store
+from ..kernels.operators import attend_step, uses_triton
+from ..kernels.step_attention import StepPlaces, attend, turned
+from .fused import Layer, Rotary
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class KeyValues:
 
     keys: torch.Tensor
     values: torch.Tensor
+    arrivals: torch.Tensor
+    """Counters of the attention in parts (split-K), [slots * heads]; zero between two steps."""
 
     @property
     def slots(self) -> int:
@@ -123,6 +126,8 @@ class LanguageModel:
         self.positions = int(text.max_position_embeddings)
         self._audio = int(model.config.audio_token_id)
         self._rotary = Rotary.of(model.decoder, self.positions, self._head.weight)
+        self.with_operators = uses_triton(self._head.weight)
+        """Whether a step calls `operators.attend_step`; without Triton, that is slower than its parts."""
 
     @property
     def device(self) -> torch.device:
@@ -136,7 +141,8 @@ class LanguageModel:
         keys, values = (
             torch.zeros(shape, dtype=self._head.weight.dtype, device=self.device) for _ in range(2)
         )
-        return KeyValues(keys, values)
+        counters = torch.zeros(slots * self._key_heads, dtype=torch.int32, device=self.device)
+        return KeyValues(keys, values, counters)
 
     def embed(self, ids: Sequence[int]) -> torch.Tensor:
         """
@@ -176,17 +182,11 @@ class LanguageModel:
         `tokens`, `positions`: [rows]; `width`: number of cache columns to attend to.  Returns hidden states
         [rows, hidden].
         """
-        rows = tokens.shape[0]
         hidden = self._embedded(tokens) * self._body.embedding_multiplier
-        cos, sin = self._rotary.cos, self._rotary.sin
-        mask = _hidden_columns(positions, width, hidden.dtype)
+        hear = self._listening(positions, cache, width)
         for number, layer in enumerate(self._layers):
             heads = layer.heads(hidden, self._size)
-            keys, values = cache.keys[number], cache.values[number]
-            query = turn_and_store(heads, cos, sin, positions, keys, values)
-            window = (keys[:rows, :width], values[:rows, :width])
-            heard = self._attend_step(query, window, mask)
-            hidden = layer.finish(hidden, heard)
+            hidden = layer.finish(hidden, hear(heads, cache.keys[number], cache.values[number]))
         normed: torch.Tensor = self._body.norm(hidden)
         return normed
 
@@ -206,21 +206,17 @@ class LanguageModel:
         )
         return packing.pack(heard.transpose(1, 2)).flatten(-2)
 
-    def _attend_step(
-        self, query: torch.Tensor, window: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
-    ) -> torch.Tensor:
-        """
-        Attention of one query [rows, heads, size] over the columns of its row.
-
-        Query heads that share a key head are passed as if they were a sequence of queries, so that the cache need
-        not be copied.
-        """
-        keys, values = (half.transpose(1, 2) for half in window)
-        grouped = query.reshape(query.shape[0], self._key_heads, -1, self._size)
-        heard = functional.scaled_dot_product_attention(
-            grouped, keys, values, attn_mask=mask, scale=self._scale
-        )
-        return heard.flatten(1)
+    def _listening(
+        self, positions: torch.Tensor, cache: KeyValues, width: int
+    ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+        """The attention of one step, for heads and the cache of one layer: see operators.attend_step."""
+        cos, sin = self._rotary.cos, self._rotary.sin
+        if self.with_operators:
+            return lambda heads, keys, values: attend_step(
+                heads, cos, sin, positions, keys, values, cache.arrivals, width, self._scale
+            )
+        places = StepPlaces.of(cos, sin, positions, width, cache.capacity)
+        return lambda heads, keys, values: attend(heads, places, keys, values, self._scale)
 
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The likeliest token for each hidden state, and its log-probability."""
@@ -243,10 +239,3 @@ class LanguageModel:
         asked = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
         given = logits.gather(-1, asked[:, None])[:, 0]
         return token, best / self.logits_scaling - total, given / self.logits_scaling - total
-
-
-def _hidden_columns(positions: torch.Tensor, width: int, dtype: torch.dtype) -> torch.Tensor:
-    """What attention adds to its scores: minus infinity behind the position of each row, [rows, 1, 1, width]."""
-    behind = torch.arange(width, device=positions.device) > positions[:, None]
-    none = torch.zeros((), dtype=dtype, device=positions.device)
-    return none.masked_fill(behind[:, None, None, :], -torch.inf)
