@@ -85,6 +85,17 @@ class Endpointing:
         if not 0 <= self.minimum_ms <= 1_000:
             raise ValueError("minimum_ms must lie between 0 and 1000")
 
+    @property
+    def has_drafts(self) -> bool:
+        """Whether a pause may be told before the hang-over ends."""
+        return 0 < self.draft_ms < self.hangover_ms
+
+    @property
+    def kept_ms(self) -> int:
+        """Audio after the last voiced tick that a segment gets."""
+        longest = self.draft_ms if self.has_drafts else self.hangover_ms
+        return min(self.afterroll_ms, longest)
+
     def with_hangover(self, hangover_ms: int | None) -> Self:
         """Return a copy with the hang-over of one call; None changes nothing."""
         return self if hangover_ms is None else replace(self, hangover_ms=hangover_ms)
@@ -155,11 +166,9 @@ class Segmenter:
         self.state = EndpointState.SILENT
         self._preroll = _ticks(settings.preroll_ms)
         self._hangover = _ticks(settings.hangover_ms)
-        self._has_drafts = 0 < settings.draft_ms < settings.hangover_ms
-        afterroll = min(_ticks(settings.afterroll_ms), self._hangover)
-        draft = _ticks(settings.draft_ms)
-        self._afterroll = min(afterroll, draft) if self._has_drafts else afterroll
-        self.padding = afterroll - self._afterroll
+        self._has_drafts = settings.has_drafts
+        self._afterroll = min(_ticks(settings.kept_ms), self._hangover)
+        self.padding = min(_ticks(settings.afterroll_ms), self._hangover) - self._afterroll
         """Ticks of silence to add behind a segment that ends at `pause`."""
 
         self._needed = _ticks(settings.start_voiced_ms)

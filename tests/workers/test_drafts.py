@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
-from support.answers import entries_of
+from redis.exceptions import ResponseError
+from support.answers import dump_of, entries_of
 from support.engines import LengthTeller, StepwiseTeller
 from support.entries import event_of
 from support.job_streams import CALL, P0, speech, working
@@ -24,6 +25,7 @@ from streaming.call.ledger import QueueDraft, QueueFinal, StoreAudio
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort, Utterance
 from workers.job_queue import ClaimedJob, Outcome, WorkQueue
+from workers.job_queue.partial_log import PartialState
 
 CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 ZERO, ONE = SegmentId(0, 0), SegmentId(0, 1)
@@ -263,7 +265,8 @@ async def test_a_draft_is_not_used_by_an_older_owner(
     with pytest.raises(SupersededError):
         await ended(gateway)
     with pytest.raises(SupersededError):
-        await asked(gateway, ONE)
+        await gateway.perform([QueueDraft(ZERO, job(), len(audio()))])
+    assert await work.claim(P0, 1, 1) == []
     assert await logged(redis) == []
     assert await ended(newer) is DraftOutcome.USED
     assert await logged(redis) == ["hello"]
@@ -418,3 +421,35 @@ async def test_speech_that_goes_on_ends_the_work_on_a_draft(
 
     assert await logged(redis) == ["6 tenths"]
     assert engine.worked.count(5) == 1
+
+
+async def test_an_unusable_outbox_is_told_before_anything_is_written(
+    redis: Redis, gateway: CallStore, work: WorkQueue
+) -> None:
+    await asked(gateway)
+    await work.keep_draft(await claimed(work), final(), 70)
+    await redis.delete(P0.outbox)
+    await redis.set(P0.outbox, "spoilt")
+    before = await dump_of(redis)
+
+    with pytest.raises(ResponseError, match="outbox"):
+        await ended(gateway)
+
+    assert await dump_of(redis) == before
+
+
+@pytest.mark.parametrize(("number", "left"), [(0, b""), (1, b"words of a partial")])
+async def test_the_words_of_partials_are_not_kept_longer_than_their_segment(
+    redis: Redis, gateway: CallStore, work: WorkQueue, number: int, left: bytes
+) -> None:
+    open_job = encode_job(replace(job_of(SegmentId(0, number)), end=None))
+    await gateway.perform([StoreAudio(SegmentId(0, number), 0, audio(), open_job)])
+    (partial,) = await work.claim(P0, 1, 1_000)
+    await work.partials.publish(partial, PartialState(), b"words of a partial", b"event")
+    queued = QueueDraft(ZERO, job(), len(audio()))
+    await gateway.perform([StoreAudio(ZERO, 0, audio()), queued])
+    await work.keep_draft(await claimed(work), final(), 70)
+
+    assert await ended(gateway) is DraftOutcome.USED
+
+    assert await redis.hget(CALL.meta, "words:0") == left

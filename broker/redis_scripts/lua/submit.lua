@@ -25,9 +25,7 @@ local function use_draft(live, call, channel)
   redis.call('HSET', KEYS[1], turn, following)
   -- The words of partials are not kept longer than their segment.
   local partial = string.match(meta[5] or '', '^%d+')
-  if partial and (channel .. '-' .. partial == ARGV[3] or tonumber(partial) < following) then
-    redis.call('HSET', KEYS[1], 'words:' .. channel, '')
-  end
+  if partial and channel .. '-' .. partial == ARGV[3] then redis.call('HSET', KEYS[1], 'words:' .. channel, '') end
   return 2
 end
 
