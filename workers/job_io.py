@@ -23,7 +23,7 @@ from .job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
-from .text.redaction import RedactedFinal, hidden, redacted_final
+from .text.redaction import RedactedFinal, hidden, may_wait, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
 
 _SUGGESTIONS = 3
@@ -97,19 +97,33 @@ class JobIO:
             _log_settled(one, outcome, timing)
 
     async def _keep(self, one: ClaimedJob, heard: EngineResult, timing: Timing) -> None:
-        """Keep what would be the final, redacted.  A final that must revise earlier ones is transcribed again."""
-        event, states = b"", None
+        """Keep what would be the final, if it may be kept."""
+        replaced = None
         if isinstance(heard, Hypothesis):
-            final, policy = final_of(one.job, heard, self._engine, timing), one.job.redaction
-            if policy.kinds:
-                state = await self._queue.redaction.state(one)
-                redacted = redacted_final(final, policy, state, await self._found(final, policy))
-                final, states = redacted.final, (state, redacted.state or state)
-                event = b"" if redacted.revisions else encode_event(_shown(final, one.job))
-            else:
-                event = encode_event(_shown(final, one.job))
-        replaced = event and await self._queue.keep_draft(one, event, timing.engine_ms, states)
-        self._meter.lost(replaced if isinstance(replaced, int) else timing.engine_ms)
+            final = final_of(one.job, heard, self._engine, timing)
+            redacted, states = await self._redacted_draft(one, final)
+            if redacted is not None:
+                event = encode_event(_shown(redacted, one.job))
+                replaced = await self._queue.keep_draft(one, event, timing.engine_ms, states)
+        self._meter.lost(timing.engine_ms if replaced is None else replaced)
+
+    async def _redacted_draft(
+        self, one: ClaimedJob, final: Final
+    ) -> tuple[Final | None, tuple[bytes, bytes] | None]:
+        """
+        The redacted final of a draft, and the states of redaction before and after it.
+
+        None if numbers in it may become card data, or if it must revise earlier finals: it is transcribed again.
+        """
+        policy = one.job.redaction
+        if not policy.kinds:
+            return final, None
+        state = await self._queue.redaction.state(one)
+        redacted = redacted_final(final, policy, state, await self._found(final, policy))
+        words = [word.text for word in final.words]
+        if redacted.revisions or not may_wait(one.job, final.span, words, state):
+            return None, None
+        return redacted.final, (state, redacted.state or state)
 
     async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
         """

@@ -8,9 +8,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from support.answers import dump_of, entries_of
+from support.calls_by_length import Reader
 from support.engines import LengthTeller, StepwiseTeller
 from support.entries import event_of
 from support.job_streams import CALL, P0, speech, working
+from support.redis_watch import monitored
 from support.valkey import ValkeyServer
 from support.waiting import until, until_true
 
@@ -26,6 +28,7 @@ from streaming.call_store import CallStore, LogLostError, Missing, SupersededErr
 from workers.engines.base import Effort, Utterance
 from workers.job_queue import ClaimedJob, Outcome, WorkQueue
 from workers.job_queue.partial_log import PartialState
+from workers.text.redaction import may_wait
 
 CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 ZERO, ONE = SegmentId(0, 0), SegmentId(0, 1)
@@ -453,3 +456,38 @@ async def test_the_words_of_partials_are_not_kept_longer_than_their_segment(
     assert await ended(gateway) is DraftOutcome.USED
 
     assert await redis.hget(CALL.meta, "words:0") == left
+
+
+async def test_a_draft_with_digits_that_may_belong_to_a_card_does_not_wait_in_redis(
+    redis: Redis, gateway: CallStore
+) -> None:
+    texts = {1: "so my card number is four seven", 2: "no digits here"}
+    async with monitored(redis) as commands, working(redis, Reader(texts)):
+        await asked(gateway, ONE)
+        await asked(gateway, end=1_600)
+        await until(lambda: redis.hexists(CALL.state(ZERO), "draft"))
+
+        assert await ended(gateway, end=1_600) is DraftOutcome.USED
+        assert await redis.hexists(CALL.state(ONE), "draft") is False
+        assert not any("seven" in command for command in commands)
+
+        assert await ended(gateway, ONE) is DraftOutcome.LATE
+        await until(lambda: count_is(redis, 2))
+
+
+async def count_is(redis: Redis, finals: int) -> bool:
+    return len(await logged(redis)) == finals
+
+
+@pytest.mark.parametrize(
+    ("words", "may"),
+    [
+        ("thank you very much", True),
+        ("we have 3 of them left", True),
+        ("my card number is 4738", False),
+        ("4738 2916 0563 7481 is my card number", False),
+        ("", True),
+    ],
+)
+def test_words_may_wait_if_nothing_in_them_is_or_becomes_card_data(words: str, may: bool) -> None:
+    assert may_wait(job_of(), Span(0, 800), words.split(), b"") is may
