@@ -126,7 +126,6 @@ class _Batcher:
         waiting, self.waiting = self.waiting, {}
         samples = 0
         for channel in waiting:
-            channel._is_awaiting_tick = False
             samples += sum(len(pcm) for _, pcm in channel._frames.take())
         return samples
 

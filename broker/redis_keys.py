@@ -9,9 +9,12 @@ Per partition
                 translates German to English
     finals:<task>      stream, group `workers`: jobs of segments that have ended; never trimmed
     recordings:<task>  stream, group `workers`: jobs of recordings, done if no job of a live call waits
-    partials:<task>    stream, group `workers`: requests for partials of open segments; at most one entry each
-    finals, recordings, partials  the same for jobs without a task: all workers read them, and pass a job that
-                they cannot do on to the job stream of its task
+    partials:<task>    stream, group `workers`: requests for partials of open segments: of each the next one
+                when the last one was answered, or four intervals later; trimmed
+    drafts:<task>      stream, group `workers`: requests for drafts of segments that end soon unless speech goes on;
+                trimmed: a draft that is not done in time is replaced by the final
+    finals, recordings, partials, drafts  the same for jobs without a task: all workers read them, and pass a job
+                that they cannot do on to the job stream of its task
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
     dead        stream: references to finals that were given up; no audio, no text
     workers     hash: the capacity of each worker (worker_capacity.py); expires soon after the last report
@@ -31,6 +34,8 @@ Per call
                 owner before a gateway adopted the orphaned call), `checkpoint` (state for another gateway), `seq`
                 (the last one given), `next:<channel>` (the segment whose terminal event comes next in the log),
                 `redaction` (what is known of the numbers of recent segments, without their digits),
+                `partial:<channel>` (the last partial: number of its segment, revision, id of its request),
+                `words:<channel>` (its words, until its segment is settled),
                 `server` (run_id of the server process on which the owner has checked the log)
     log         stream: the events, each with the id `<seq>-0`
     settled     hash: events that may be logged only once. `<channel>-<number>` holds the terminal event of a
@@ -41,9 +46,10 @@ Per call
 
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
-    state       hash: `waiting` (1 while a request for a partial waits), `revision`, `published`, `hypothesis`,
-                `queued` (the job of the final), `entry` (its id in the job stream), `tried` (how often an engine
-                received it)
+    state       hash of a closed segment: `queued` (the job of the final), `entry` (its id in the job stream),
+                `tried` (how often an engine received it); of an open one: `draft` (the redacted event of a draft
+                that is done), `draft_of` (SHA-1 of its job), `draft_ms` (its engine time), `draft_before` and
+                `draft_after` (states of redaction)
 
 Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent
@@ -124,6 +130,10 @@ class Partition:
         """Stream of requests for partials. `job_stream` as in `finals_in`."""
         return f"{self.tag}:partials:{job_stream}" if job_stream else f"{self.tag}:partials"
 
+    def drafts_in(self, job_stream: str | None) -> str:
+        """Stream of requests for drafts. `job_stream` as in `finals_in`."""
+        return f"{self.tag}:drafts:{job_stream}" if job_stream else f"{self.tag}:drafts"
+
     @property
     def outbox(self) -> str:
         """Stream of events that the recorder has not stored yet."""
@@ -197,7 +207,7 @@ class CallKeys:
         return self._key(f"audio:{segment}")
 
     def state(self, segment: SegmentId) -> str:
-        """Hash: the state of the partials and the job of a segment."""
+        """Hash: the job of a closed segment."""
         return self._key(f"state:{segment}")
 
     def settling(self, segment: SegmentId, stream: str | None = None) -> list[str]:

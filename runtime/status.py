@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.http11 import Request, Response
 
+from broker.http.ports import opening
 from protocol.auth.http_routes import path_of
 from protocol.auth.web_access import WebAccess, bound_hosts, is_loopback
-from protocol.operator_error import OperatorError
 
 from .health import Health, ProbeResponse, answer
 from .metrics import LoopMeter, QueueMeter
@@ -32,10 +32,6 @@ Probe = Callable[[str], Awaitable[ProbeResponse]]
 
 _HEARTBEAT_SECONDS = 2.0
 """Seconds between two checks of Redis."""
-
-
-class StatusError(OperatorError):
-    """The port cannot be opened.  The text says what the operator must do."""
 
 
 def registry() -> CollectorRegistry:
@@ -62,7 +58,7 @@ async def status(
 async def listening(
     host: str, port: int, health: Health, metrics: CollectorRegistry
 ) -> AsyncIterator[int]:
-    """Serve as `status` does, but port 0 selects a free port.  Raises StatusError if it cannot be opened."""
+    """Serve as `status` does, but port 0 selects a free port.  Raises PortError if it cannot be opened."""
     async with answering(host, port, probe_of(health, metrics)) as bound:
         yield bound
 
@@ -100,15 +96,9 @@ async def answering(host: str, port: int, probe: Probe) -> AsyncIterator[int]:
             return socket.respond(refusal.status, refusal.text)
         return _response(socket, await probe(path_of(request.path)))
 
-    try:
+    with opening(host, port, "metrics_port"):
         # Only the HTTP side of websockets is used: its requests are bounded, and it is a dependency already.
         server = await serve(_refuse_upgrade, host, port, process_request=respond, open_timeout=5)
-    except OSError as exc:
-        raise StatusError(
-            f"metrics_port {port} on {host} is not available"
-            f" ({exc.strerror}): another Trunkline process may use it. Set a different port for"
-            " each process, or 0 for none"
-        ) from exc
     try:
         yield next(iter(server.sockets)).getsockname()[1]
     finally:

@@ -46,7 +46,7 @@ from .session.call_watch import CallWatch, metrics_of
 from .session.calls.joined_call import CallHandle
 from .session.command_listener import CommandListener
 from .session.group_streams import GroupStreams
-from .session.heartbeat import Heartbeat, LoopWatch
+from .session.heartbeat import Heartbeat, LoopWatch, fresh_seconds
 from .settings import GatewaySettings
 
 _FIRST_SOUND_SECONDS = 3_600.0
@@ -89,8 +89,9 @@ class Gateway:
         )
         self._loop = LoopWatch(self._calls.overload.observe_loop)
         self._commands = CommandListener(redis, self._pubsub_hub, partitions, self._calls.find)
+        unsigned = partial(self._calls.unsigned, fresh_seconds(settings.lost_seconds))
         self._heartbeat = connect and Heartbeat(
-            connect, lambda: self._calls.ownerships, self._loop, settings.lost_seconds
+            connect, unsigned, self._loop, settings.lost_seconds
         )
         self._sessions = OpenSessions()
         self._streams = GroupStreams(
@@ -125,10 +126,8 @@ class Gateway:
 
     async def run(self, listening: Callable[[int], None]) -> None:
         """Serve until cancelled, then drain.  `listening` is called with the port."""
-        heartbeating = (
-            self._heartbeat.heartbeating() if self._heartbeat else contextlib.nullcontext()
-        )
-        with heartbeating:
+        beat = self._heartbeat
+        with beat.heartbeating() if beat else contextlib.nullcontext():
             await self._serve(listening)
 
     async def _serve(self, listening: Callable[[int], None]) -> None:

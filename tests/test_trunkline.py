@@ -96,7 +96,16 @@ def test_without_redis_a_part_says_what_to_do(environment: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize(
-    "setting", ["GATEWAY_PORT", "GATEWAY_HTTP_PORT", "GATEWAY_AUDIOSOCKET_PORT", "API_PORT"]
+    "setting",
+    [
+        "GATEWAY_PORT",
+        "GATEWAY_HTTP_PORT",
+        "GATEWAY_AUDIOSOCKET_PORT",
+        "GATEWAY_METRICS_PORT",
+        "RECORDER_METRICS_PORT",
+        "WORKER_METRICS_PORT",
+        "API_PORT",
+    ],
 )
 def test_a_taken_port_is_told_in_one_line(
     environment: dict[str, str], valkey: ValkeyServer, setting: str
@@ -109,7 +118,8 @@ def test_a_taken_port_is_told_in_one_line(
 
     assert done.returncode == 2
     (told,) = (line for line in done.stderr.splitlines() if not line.startswith("{"))
-    assert told.startswith(f"trunkline: port {taken} on 127.0.0.1 cannot be opened")
+    assert told.startswith(f"trunkline: port {taken} on 127.0.0.1 is in use by ")
+    assert f"process {os.getpid()}" in told  # Linux tells it
     assert f"set {name} to another port" in told
 
 
@@ -120,7 +130,7 @@ def test_up_tells_a_taken_port_before_it_starts_anything(environment: dict[str, 
 
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert f"port {taken} is in use" in done.stderr
+    assert f"port {taken} on 127.0.0.1 is in use by " in done.stderr
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -22,15 +23,18 @@ from redis.exceptions import RedisError
 from broker.outgoing.http_client import OutgoingHttp
 from broker.redis_keys import RECORDER, parse_entry_id
 from broker.redis_scripts.leases import JOIN
+from protocol.operator_error import OperatorError
 
 from .ingest import take_in, try_again
-from .kept_audio.finishing import AudioFinisher
 from .metrics import RecorderMeter
 from .outbox import arrival
 from .settings import RecorderSettings
 from .store import Store, StoreError, StoreUnavailableError
 from .webhooks.meter import WebhookMeter
 from .webhooks.sender import WebhookSender
+
+if TYPE_CHECKING:
+    from .kept_audio.finishing import AudioFinisher
 
 _DEAD_MS = 2_000
 """
@@ -133,7 +137,7 @@ class Recorder:
                 logger.error("store_unavailable", remedy=str(exc))
             await asyncio.sleep(self._settings.erase_seconds)
 
-    async def _finish_audio_repeatedly(self, finisher: AudioFinisher) -> None:
+    async def _finish_audio_repeatedly(self, finisher: "AudioFinisher") -> None:
         """Make the files of kept audio, in a thread of their own: one call takes seconds."""
         swept = -_EXPIRE_SECONDS
         with ThreadPoolExecutor(1, thread_name_prefix="audio") as thread:
@@ -259,10 +263,16 @@ class Recorder:
             await pipe.execute()
 
 
-def _finisher(store: Store, settings: RecorderSettings) -> AudioFinisher | None:
+def _finisher(store: Store, settings: RecorderSettings) -> "AudioFinisher | None":
     keys = settings.audio_keys
     if keys is None:
         return None
+    if find_spec("av") is None:
+        raise OperatorError(
+            "keeping audio needs PyAV: pip install 'trunkline[codecs]', or unset audio_folder"
+        )
+    from .kept_audio.finishing import AudioFinisher  # noqa: PLC0415  # numpy: most sites keep no audio
+
     return AudioFinisher(store, Path(settings.audio_folder), keys, settings.audio_settle_seconds)
 
 

@@ -10,12 +10,6 @@ from .lua import load, script
 HANDED_BACK_MS = 24 * 3_600_000
 """Idle time given to a job that was handed back: longer than any lease, so it can be taken over at once."""
 
-POLL = script(
-    "look",
-    ("stream", "hash"),
-    load("poll"),
-)
-
 EXTEND = script(
     "extend",
     ("stream",),

@@ -27,7 +27,6 @@ OWNED = SEEN + "\n" + load("shared_owner")
 ALIVE = load("shared_alive")
 APPENDING = load("shared_append")
 RELEASING = load("shared_release")
-COUNTING = load("shared_count")
 MEMORY = load("shared_memory")
 
 

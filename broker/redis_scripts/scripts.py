@@ -20,7 +20,6 @@ No script writes before it has checked everything that may be wrong: see lua.py.
 from .lua import (
     ALIVE,
     APPENDING,
-    COUNTING,
     MEMORY,
     OWNED,
     RELEASING,
@@ -38,11 +37,13 @@ __all__ = [
     "APPEND_AUDIO",
     "AUDIO_MISSING",
     "HEARTBEAT",
+    "KEEP_DRAFT",
     "LOG_LOST",
     "NOT_OWNER",
     "NO_ROOM",
     "OPEN",
     "PROBE",
+    "QUEUE_DRAFT",
     "RESEND",
     "RESTORE",
     "RETIRE",
@@ -60,7 +61,10 @@ LOG_LOST = -1
 """Answer of every script if the log that the sender means is missing, or not known to be complete."""
 
 AUDIO_MISSING = -2
-"""Answer of `SUBMIT` if the audio of the segment is incomplete."""
+"""Answer of `SUBMIT` and `QUEUE_DRAFT` if the audio of the segment is incomplete."""
+
+DRAFT_USED = 2
+"""Answer of `SUBMIT` if the draft of the segment has become its final."""
 
 NOT_OWNER = -3
 """Answer of a script of the gateway if the call has another owner."""
@@ -125,22 +129,37 @@ APPEND = script(
 
 APPEND_AUDIO = script(
     "hear",
-    ("hash", "string", "hash", "stream"),
+    ("hash", "string", "stream"),
     OWNED,
     load("append_audio"),
 )
 
 SUBMIT = script(
     "submit",
-    ("hash", "hash", "hash", "stream", "string"),
+    ("hash", "hash", "hash", "stream", "string", "stream", "stream"),
     OWNED,
+    WHOLE,
+    APPENDING,
+    RELEASING,
     load("submit"),
+)
+
+QUEUE_DRAFT = script(
+    "queue_draft",
+    ("hash", "string", "stream"),
+    OWNED,
+    load("queue_draft"),
+)
+
+KEEP_DRAFT = script(
+    "keep_draft",
+    ("hash", "hash", "hash"),
+    load("keep_draft"),
 )
 
 TRY = script(
     "try",
     ("hash",),
-    COUNTING,
     load("try"),
 )
 
@@ -152,14 +171,13 @@ TAKE_BACK_TRY = script(
 
 SUGGEST = script(
     "suggest",
-    ("hash", "hash", "hash"),
+    ("hash",),
     load("suggest"),
 )
 
 SETTLE = script(
     "settle",
     ("stream", "hash", "stream", "hash", "stream", "string", "hash", "stream"),
-    SAME_LOG,
     SEEN,
     WHOLE,
     APPENDING,

@@ -18,7 +18,7 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = {
     "demo": Command(
-        "commands.up", "Play a synthetic call through the whole pipeline, with captions."
+        "commands.demo", "Play a synthetic call through the whole pipeline, with captions."
     ),
     "up": Command("commands.up", "Run the whole pipeline on this machine, until Ctrl-C."),
     "call": Command("commands.calls", "Act as a bridge: play an audio file into a gateway."),

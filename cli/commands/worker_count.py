@@ -6,7 +6,7 @@ from workers.engines import registry
 from workers.settings import WorkerSettings
 
 from ..common import configuration_of, engine_chosen
-from ..host.host_info import available_cores
+from ..host.processor import available_cores
 
 _MOST = 8
 """Each worker of the CPU engine holds 360 MB.  On a machine with more cores, set `--workers`."""

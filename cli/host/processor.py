@@ -1,5 +1,6 @@
-"""Instruction sets for 8-bit matrix products, on which speed and texts may depend.  Linux and macOS."""
+"""Cores, and instruction sets for 8-bit matrix products, on which speed and texts may depend."""
 
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -18,8 +19,14 @@ RELEVANT = (
 _MACOS_NAMES = {"hw.optional.arm.FEAT_DotProd": "asimddp", "hw.optional.arm.FEAT_I8MM": "i8mm"}
 
 
+def available_cores() -> int:
+    """Return the cores this process may use; a container may have fewer than the machine."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def instruction_sets() -> tuple[str, ...]:
-    """Return those of RELEVANT that this processor has; empty if the system does not report them."""
+    """Return those of RELEVANT that this processor has, on Linux and macOS; empty if it is not known."""
     if platform.system() == "Darwin":
         return _of_macos()
     try:

@@ -166,10 +166,14 @@ class CallRegistry:
         """Return the number of calls in progress on this gateway."""
         return len(self._calls)
 
-    @property
-    def ownerships(self) -> tuple[Ownership, ...]:
-        """The ownership of every call in progress on this gateway.  Safe to read from any thread."""
-        return tuple(one.ownership for one in list(self._calls.values()))
+    def unsigned(self, seconds: float) -> tuple[Ownership, ...]:
+        """
+        The ownership of every call in progress whose last checkpoint is older than `seconds`.
+
+        A checkpoint counts as a heartbeat, so the others need none.  Safe to call from any thread.
+        """
+        before = time.monotonic() - seconds
+        return tuple(one.ownership for one in list(self._calls.values()) if one.signed_at < before)
 
     @property
     def unsettled(self) -> int:

@@ -32,7 +32,15 @@ _LOAD_SECONDS = 1 / OBSERVATIONS_PER_SECOND
 _AT_A_TIME = 128
 """Most calls in one script, so that Redis serves other clients in between."""
 
+_FRESH_SECONDS = 2.5
+"""Calls write their checkpoints every two seconds."""
+
 logger = structlog.get_logger()
+
+
+def fresh_seconds(lost_seconds: float) -> float:
+    """Return the age up to which a call's checkpoint counts as its heartbeat, so that the thread sends none."""
+    return min(_FRESH_SECONDS, lost_seconds / 10)
 
 
 class LoopWatch:
@@ -88,7 +96,7 @@ class LoopWatch:
 
 
 class Heartbeat:
-    """Tells Redis once a second that the owner of each call is alive."""
+    """Tells Redis that the owner of each call is alive: once a second, unless its checkpoint has just told it."""
 
     def __init__(
         self,
@@ -97,7 +105,11 @@ class Heartbeat:
         watch: LoopWatch,
         limit: float,
     ) -> None:
-        """`owned` is called in the thread; a loop that has not run for `limit` seconds counts as hung."""
+        """
+        `owned` returns the calls to tell of, and is called in the thread.
+
+        A loop that has not run for `limit` seconds counts as hung.
+        """
         self._connect = connect
         self._owned = owned
         self._watch = watch

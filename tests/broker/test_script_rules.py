@@ -36,7 +36,7 @@ from streaming.call_store import (
     OverloadedError,
     SupersededError,
 )
-from workers.job_queue import ClaimedJob, Outcome, WorkQueue
+from workers.job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -304,34 +304,47 @@ async def test_every_step_of_a_segment_lets_its_keys_expire(
     redis: Redis, gateway: CallStore
 ) -> None:
     work = await worker(redis)
-    await gateway.perform([ASKED])
+    await gateway.perform([AUDIO])
     seen = [await expiring(redis)]
-    partial = await claimed(work)
-    await expire_never(redis)
-    await work.poll([partial])
-    seen.append(await expiring(redis))
-    await expire_never(redis)
-    await gateway.perform([QUEUED])
-    seen.append(await expiring(redis))
+    for _ in range(2):  # the second one is already queued
+        await expire_never(redis)
+        await gateway.perform([QUEUED])
+        seen.append(await expiring(redis))
     await expire_never(redis)
     await work.begin([await claimed(work)])
     seen.append(await expiring(redis))
 
-    assert seen == [[True, True], [False, True], [True, True], [False, True]]
+    assert seen == [[True, False], [True, True], [True, True], [False, True]]
 
 
-async def test_a_partial_that_was_taken_leaves_room_for_the_next_one(
+async def test_a_partial_that_was_taken_leaves_its_job_stream_with_the_next_look(
     redis: Redis, gateway: CallStore
 ) -> None:
     work = await worker(redis)
     await gateway.perform([ASKED])
-    await work.poll([await claimed(work)])
-    pending = await redis.xpending(PARTIALS, WORKERS)
+    work.take([await claimed(work)])
+    before = await redis.xlen(PARTIALS)
 
+    await work.claim(P0, room=1, wait_ms=1)
+
+    assert (before, await redis.xlen(PARTIALS)) == (1, 0)
+    assert (await redis.xpending(PARTIALS, WORKERS))["pending"] == 0
+
+
+async def test_a_taken_partial_is_removed_later_if_redis_does_not_answer(
+    redis: Redis, gateway: CallStore
+) -> None:
+    work = await worker(redis)
     await gateway.perform([ASKED])
+    work.take([await claimed(work)])
+    await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-xdel"])
+    with pytest.raises(RedisError):
+        await work.claim(P0, room=1, wait_ms=1)
+    await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all"])
 
-    assert pending["pending"] == 0
-    assert (await claimed(work)).job.segment == ZERO
+    await work.claim(P0, room=1, wait_ms=1)
+
+    assert await redis.xlen(PARTIALS) == 0
 
 
 async def test_audio_of_several_calls_in_one_turn_is_refused_only_where_it_must_be(
@@ -342,7 +355,6 @@ async def test_audio_of_several_calls_in_one_turn_is_refused_only_where_it_must_
     for number, one in enumerate(calls):
         await one.open(f"log-{number}", CHECKPOINT)
     await CallStore(redis, keys[1], "owner-b").open("log-b", CHECKPOINT)
-    await redis.set(keys[0].state(ZERO), "spoilt")
     await redis.config_resetstat()
 
     answers = await asyncio.gather(
@@ -392,46 +404,69 @@ async def test_audio_is_appended_once_and_without_a_hole(
     assert await redis.xlen(PARTIALS) == (answer is None)
 
 
-async def test_a_request_for_a_partial_waits_once_and_again_when_it_was_taken(
+async def test_partials_are_for_the_log_that_is_read_and_rise(
     redis: Redis, gateway: CallStore
 ) -> None:
     work = await worker(redis)
-    await gateway.perform([ASKED])
-    await gateway.perform([ASKED])
-    first = await claimed(work)
-    before = await redis.xlen(PARTIALS)
-    await work.poll([first])
-    await gateway.perform([ASKED])
-    second = await claimed(work)
+    await gateway.perform([ASKED, ASKED, ASKED, StoreAudio(ONE, 0, b"audio!", job(ONE))])
+    first, second, third, of_the_next = await work.claim(P0, room=4, wait_ms=1_000)
+    publish = work.partials.publish
+    async with redis.pubsub() as told:
+        await told.subscribe(CALL.live)
+        await told.get_message(timeout=PATIENCE)  # subscribed
+        answers = [
+            await publish(first, PartialState(), b"one", b"event 1"),
+            await publish(first, PartialState(1), b"again", b"never"),
+            await publish(third, PartialState(), b"two", b"never"),
+            await publish(third, PartialState(1), b"two", b"event 2"),
+            await publish(second, PartialState(2), b"older", b"never"),
+            await publish(of_the_next, PartialState(2), b"next", b"never"),
+            await publish(of_the_next, PartialState(), b"next", b"event 3"),
+            await publish(third, PartialState(2), b"of the segment before", b"never"),
+        ]
+        await gateway.perform([STARTED])
+        said = [await told.get_message(timeout=PATIENCE) for _ in range(4)]
 
-    assert before == 1
-    assert await work.poll([second, second]) == [(3, b""), (3, b"")]
+    assert answers == [None, None, PartialState(1, b"one"), *[None] * 2, PartialState(), None, None]
+    assert [one and one["data"] for one in said] == [
+        b"- event 1",
+        b"- event 2",
+        b"- event 3",
+        b"1 " + STARTED.payload,
+    ]
 
 
-async def test_partials_are_for_the_log_that_is_read_and_rise(
+async def test_a_partial_is_not_for_another_log_nor_for_a_settled_segment(
     redis: Redis, gateway: CallStore
 ) -> None:
     work = await worker(redis)
     await gateway.perform([ASKED])
     partial = await claimed(work)
-    async with redis.pubsub() as told:
-        await told.subscribe(CALL.live)
-        await told.get_message(timeout=PATIENCE)  # subscribed
-        answers = [
-            await work.suggest(partial, number, b"hypothesis", b"event") for number in (2, 2, 1, 3)
-        ]
-        await gateway.perform([STARTED])
-        said = [await told.get_message(timeout=PATIENCE) for _ in range(3)]
     await redis.hset(CALL.meta, "log", "log-b")
+    answers = [await work.partials.publish(partial, PartialState(), b"words", b"event")]
+    await redis.hset(CALL.meta, "log", "log-a")
+    await gateway.perform([GiveUp(ZERO, final())])
+    answers.append(await work.partials.publish(partial, PartialState(), b"words", b"event"))
 
-    assert answers == [True, False, False, True]
-    assert [one and one["data"] for one in said] == [
-        b"- event",
-        b"- event",
-        b"1 " + STARTED.payload,
-    ]
-    assert not await work.suggest(partial, 9, b"hypothesis", b"event")
-    assert await work.poll([partial]) == [(1, b"hypothesis")]
+    assert answers == [None, None]
+    assert not await redis.hexists(CALL.meta, "words:0")
+
+
+async def test_the_words_of_a_partial_are_kept_no_longer_than_its_segment(
+    redis: Redis, gateway: CallStore
+) -> None:
+    """Also of a segment that is settled before an earlier one of its channel, and told late."""
+    work = await worker(redis)
+    await gateway.perform([StoreAudio(ONE, 0, b"audio!", job(ONE)) for _ in range(2)])
+    first, second = await work.claim(P0, room=2, wait_ms=1_000)
+    await work.partials.publish(first, PartialState(), b"words", b"event")
+    await gateway.perform([GiveUp(ONE, final(ONE))])
+    kept = [await redis.hget(CALL.meta, "words:0")]
+    await work.partials.publish(second, PartialState(1), b"words", b"event")
+    await gateway.perform([GiveUp(ZERO, final())])
+    kept.append(await redis.hget(CALL.meta, "words:0"))
+
+    assert kept == [b"", b""]
 
 
 async def test_a_settled_segment_is_not_queued_again(redis: Redis, gateway: CallStore) -> None:
@@ -469,7 +504,6 @@ async def test_a_job_that_was_given_up_is_kept_for_the_operator(
     [
         pytest.param(lambda it, work, one: work.begin([one]), id="try"),
         pytest.param(lambda it, work, one: it.perform([QUEUED]), id="submit"),
-        pytest.param(lambda it, work, one: work.suggest(one, 1, b"text", b"event"), id="suggest"),
     ],
 )
 async def test_a_spoilt_state_of_a_segment_is_only_a_copy_and_is_replaced(
@@ -486,6 +520,21 @@ async def test_a_spoilt_state_of_a_segment_is_only_a_copy_and_is_replaced(
     await act(gateway, work, one)
 
     assert await redis.type(CALL.state(ZERO)) == b"hash"
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "after"),
+    [(b"", Outcome.RECORDED, b"new"), (b"of another time", Outcome.MOVED, None)],
+)
+async def test_a_final_is_for_the_state_of_redaction_that_it_was_made_with(
+    redis: Redis, gateway: CallStore, before: bytes, outcome: Outcome, after: bytes | None
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([AUDIO, QUEUED])
+
+    found = await work.settle(await claimed(work), final(), states=(before, b"new"))
+
+    assert (found, await redis.hget(CALL.meta, "redaction")) == (outcome, after)
 
 
 # Leases

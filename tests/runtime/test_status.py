@@ -1,6 +1,7 @@
 """The status port for monitoring, over real sockets."""
 
 import asyncio
+import os
 import socket
 import time
 import urllib.error
@@ -15,10 +16,11 @@ from redis.asyncio import Redis
 from support.valkey import ValkeyServer
 from support.waiting import PATIENCE, until
 
+from broker.http.ports import PortError
 from broker.redis_keys import Partition
 from runtime.health import Health
 from runtime.metrics import LoopMeter, QueueMeter
-from runtime.status import StatusError, listening, registry, status, watched
+from runtime.status import listening, registry, status, watched
 
 
 async def get(port: int, path: str) -> tuple[int, str, str]:
@@ -95,7 +97,8 @@ async def test_a_port_that_is_taken_is_said_in_words() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(StatusError, match=f"metrics_port {port} on 127.0.0.1"):
+        text = f"port {port} on 127.0.0.1 is in use by .*, process {os.getpid()}: .*set metrics_port to"
+        with pytest.raises(PortError, match=text):
             async with status("127.0.0.1", port, Health(), registry()):
                 pass
 

@@ -16,14 +16,16 @@ from support.valkey import ValkeyServer
 
 from broker.queries import fleet, orphaned, probe
 from broker.redis_keys import CallKeys, Partition
-from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, POLL, TAKE_OVER
+from broker.redis_scripts.leases import EXTEND, HAND_BACK, JOIN, TAKE_OVER
 from broker.redis_scripts.lua import Script
 from broker.redis_scripts.scripts import (
     ADOPT,
     APPEND,
     APPEND_AUDIO,
+    KEEP_DRAFT,
     OPEN,
     PROBE,
+    QUEUE_DRAFT,
     RESEND,
     RESTORE,
     RETIRE,
@@ -39,10 +41,10 @@ from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
 from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
-from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from streaming.call.ledger import GiveUp, LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
-from workers.job_queue import ClaimedJob, WorkQueue
+from workers.job_queue import ClaimedJob, PartialState, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -67,7 +69,11 @@ def queued(segment: SegmentId) -> list[Write]:
 
 @dataclass
 class Scene:
-    """Segment 0 is settled, segment 2 too but waits for its turn in the log, segment 1 is in a worker's hands."""
+    """
+    Segment 0 is settled, segment 2 too but waits for its turn in the log, segment 1 is in a worker's hands.
+
+    A draft of segment 1 is done.
+    """
 
     redis: Redis
     gateway: CallStore
@@ -75,6 +81,7 @@ class Scene:
     work: WorkQueue
     claimed: ClaimedJob
     partial: ClaimedJob
+    draft: ClaimedJob
 
     @classmethod
     async def set(cls, redis: Redis) -> "Scene":
@@ -88,7 +95,11 @@ class Scene:
         await work.settle(two, final(SEGMENTS[2]))
         await gateway.perform([StoreAudio(NOW, 6, b"", job(NOW))])
         (partial,) = await work.claim(P0, 1, 1_000)
-        return cls(redis, gateway, CallStore(redis, CALL, "owner-b"), work, one, partial)
+        await gateway.perform([QueueDraft(NOW, job(NOW), 6)])
+        (draft,) = await work.claim(P0, 1, 1_000)
+        work.take([draft])
+        await work.keep_draft(draft, final(NOW), 10, (b"", b"after"))
+        return cls(redis, gateway, CallStore(redis, CALL, "owner-b"), work, one, partial, draft)
 
     @property
     def known(self) -> list[LogEvent]:
@@ -126,6 +137,16 @@ class Scene:
 
 Act = Callable[[Scene], Awaitable[object]]
 
+SUBMITTED = [
+    CALL.meta,
+    CALL.settled,
+    CALL.state(NOW),
+    P0.finals_in("en-en"),
+    CALL.audio(NOW),
+    CALL.log,
+    P0.outbox,
+]
+
 ACTS: list[tuple[Script, list[str], Act]] = [
     (
         OPEN,
@@ -150,20 +171,35 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     ),
     (
         APPEND_AUDIO,
-        [CALL.meta, CALL.audio(NOW), CALL.state(NOW), P0.partials_in("en-en")],
+        [CALL.meta, CALL.audio(NOW), P0.partials_in("en-en")],
         lambda it: it.gateway.perform([StoreAudio(NOW, 6, b"more", job(NOW))]),
     ),
     (
         SUBMIT,
-        [CALL.meta, CALL.settled, CALL.state(NOW), P0.finals_in("en-en"), CALL.audio(NOW)],
+        SUBMITTED,
         lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6)]),
+    ),
+    (
+        SUBMIT,
+        SUBMITTED,
+        lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6, drafted=True)]),
+    ),
+    (
+        QUEUE_DRAFT,
+        [CALL.meta, CALL.audio(NOW), P0.drafts_in("en-en")],
+        lambda it: it.gateway.perform([QueueDraft(NOW, job(NOW), 6)]),
+    ),
+    (
+        KEEP_DRAFT,
+        [CALL.meta, CALL.settled, CALL.state(NOW)],
+        lambda it: it.work.keep_draft(it.draft, final(NOW), 10, (b"", b"after")),
     ),
     (TRY, [CALL.state(NOW)], lambda it: it.work.begin([it.claimed])),
     (TAKE_BACK_TRY, [CALL.state(NOW)], lambda it: it.work.take_back_tries([it.claimed])),
     (
         SUGGEST,
-        [CALL.meta, CALL.settled, CALL.state(NOW)],
-        lambda it: it.work.suggest(it.partial, 1, b"hypothesis", b"event"),
+        [CALL.meta],
+        lambda it: it.work.partials.publish(it.partial, PartialState(), b"hypothesis", b"event"),
     ),
     (SETTLE, CALL.settling(NOW), lambda it: it.work.settle(it.claimed, final(NOW), "a reason")),
     (
@@ -174,7 +210,6 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     (RETIRE, [P0.calls, CALL.meta, CALL.log, CALL.settled], lambda it: it.gateway.retire()),
     (PROBE, [P0.outbox], lambda it: probe(it.redis, P0)),
     (RESEND, [P0.outbox], lambda it: it.gateway.resend(it.known)),
-    (POLL, [P0.partials_in("en-en"), CALL.state(NOW)], lambda it: it.work.poll([it.partial])),
     (EXTEND, [P0.finals_in("en-en")], lambda it: it.work.extend([it.claimed])),
     (TAKE_OVER, [P0.finals_in("en-en")], lambda it: it.work.take_over(P0, 0)),
     (HAND_BACK, [P0.finals_in("en-en")], lambda it: it.work.hand_back([it.claimed])),
@@ -188,10 +223,11 @@ OF_CALLS = (
     RESTORE,
     APPEND,
     SUBMIT,
+    QUEUE_DRAFT,
+    KEEP_DRAFT,
     TRY,
     TAKE_BACK_TRY,
     SETTLE,
-    POLL,
 )
 CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
 

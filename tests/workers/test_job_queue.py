@@ -4,6 +4,7 @@ import pytest
 from redis.asyncio import Redis
 from support.answers import entries_of
 from support.entries import event_of
+from support.redis_watch import everything_in
 
 from broker.queries import fleet
 from broker.redis_keys import CallKeys, Partition
@@ -15,7 +16,7 @@ from streaming.call.checkpoint import Checkpoint
 from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
-from workers.job_queue import ClaimedJob, Outcome, WorkQueue
+from workers.job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -151,20 +152,19 @@ async def test_a_segment_without_all_of_its_audio_is_not_queued(
     assert await redis.xlen(P0.finals_in("en-en")) == 0
 
 
-async def test_only_one_partial_of_a_segment_waits_at_a_time(
+async def test_a_partial_is_of_the_latest_audio_and_not_of_that_of_its_request(
     redis: Redis, gateway: CallStore
 ) -> None:
     segment = SegmentId(0, 0)
     work = await worker(redis)
     for offset in range(3):
-        await gateway.perform([StoreAudio(segment, offset, b"x", job(segment))])
+        request = job(segment) if offset == 0 else b""
+        await gateway.perform([StoreAudio(segment, offset, b"x", request)])
 
     claimed = await work.claim(P0, room=4, wait_ms=1_000)
 
     assert [one.effort for one in claimed] == [Effort.PARTIAL]
-    assert await work.audio(claimed) == [
-        b"xxx"
-    ]  # the latest, not the state at the time of the request
+    assert await work.audio(claimed) == [b"xxx"]
 
 
 async def test_partials_have_rising_revisions_and_end_with_the_segment(
@@ -172,19 +172,41 @@ async def test_partials_have_rising_revisions_and_end_with_the_segment(
 ) -> None:
     segment = SegmentId(0, 0)
     work = await worker(redis)
-    await gateway.perform([StoreAudio(segment, 0, b"audio!", job(segment))])
-    partial = await claim_one(work)
-    ((first, nothing),) = await work.poll([partial])
-    ((second, _),) = await work.poll([partial])
+    asked = [StoreAudio(segment, 0, b"audio!", job(segment)) for _ in range(3)]
+    await gateway.perform(asked)
+    first, second, third = await work.claim(P0, room=4, wait_ms=1_000)
+    known = work.partials.known
 
-    newest = await work.suggest(partial, second, b"hypothesis", b"event")
-    stale = await work.suggest(partial, first, b"old", b"event")
+    await work.partials.publish(second, known.of(second.job), b"hypothesis", b"event")
+    newest = known.of(first.job)
+    await work.partials.publish(first, newest, b"older", b"event")
+    after_the_older = known.of(first.job)
     await gateway.perform([QueueFinal(segment, job(segment), 6)])
     await work.settle(await claim_one(work), final(segment, "done"))
-    behind_the_final = await work.suggest(partial, second + 1, b"late", b"event")
+    await work.partials.publish(third, newest, b"late", b"event")
+    behind_the_final = known.of(third.job)
 
-    assert (first, second, nothing) == (1, 2, b"")
-    assert (newest, stale, behind_the_final) == (True, False, False)
+    assert newest == after_the_older == behind_the_final == PartialState(1, b"hypothesis")
+    assert b"hypothesis" not in await everything_in(redis)
+
+
+async def test_a_worker_learns_what_its_partial_must_follow_from_a_partial_of_another(
+    redis: Redis, gateway: CallStore
+) -> None:
+    segment = SegmentId(0, 0)
+    one, other = await worker(redis, "one"), await worker(redis, "other")
+    await gateway.perform([StoreAudio(segment, 0, b"audio!", job(segment)) for _ in range(2)])
+    first, second = await one.claim(P0, room=2, wait_ms=1_000)
+    await one.partials.publish(first, PartialState(), b"hypothesis", b"event")
+    await redis.hset(CALL.meta, "redaction", b"by a third")
+
+    newer = await other.partials.publish(second, PartialState(), b"alone", b"event")
+    assert newer is not None
+    published = await other.partials.publish(second, newer, b"both", b"event")
+
+    assert newer == PartialState(1, b"hypothesis", b"by a third")
+    assert published is None
+    assert other.partials.known.of(second.job) == PartialState(2, b"both", b"by a third")
 
 
 async def test_an_event_is_logged_once_however_often_it_is_sent(

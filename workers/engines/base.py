@@ -16,7 +16,8 @@ from protocol.clock import ENGINE_RATE
 from protocol.events import Withheld
 from protocol.scheduling.worker_capacity import Task
 
-from .errors import EngineError as EngineError  # noqa: PLC0414  # engines look for it here
+from .errors import EngineBrokenError as EngineBrokenError  # noqa: PLC0414  # engines look for it here
+from .errors import EngineError as EngineError  # noqa: PLC0414
 
 Samples = npt.NDArray[np.float32]
 """Audio of one channel: float32, `[n]`, at 16 kHz, values in [-1, 1]."""
@@ -32,6 +33,9 @@ class Effort(StrEnum):
     """Fast and revisable: the speaker is still talking."""
 
     FINAL = "final"
+
+    DRAFT = "draft"
+    """A final requested before it is known that its segment ends.  Workers only: engines receive it as a final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,9 @@ class Utterance:
 
     key: str = ""
     """Identifies the utterance in all its hypotheses, so that an engine can keep state for it for a while."""
+
+    speculative: bool = False
+    """Whether its text may turn out not to be needed, so that other finals overtake it."""
 
     @property
     def is_too_short(self) -> bool:
@@ -146,10 +153,6 @@ def check(utterance: Utterance, can: Capabilities) -> None:
         raise EngineError(
             f"{seconds:.1f} s at once: {can.name} takes {can.max_seconds:.0f} s at most"
         )
-
-
-class EngineBrokenError(Exception):
-    """The engine no longer works at all: the process must be restarted."""
 
 
 class EngineMemoryError(EngineBrokenError):

@@ -1,6 +1,5 @@
--- KEYS (meta audio state partials)...   ARGV (log owner offset audio ttl job)...
--- For each of several segments: append audio at `offset` bytes. With a job, request a partial unless a request is
--- already waiting.
+-- KEYS (meta audio partials)...   ARGV (log owner offset audio ttl job)...
+-- For each of several segments: append audio at `offset` bytes. With a job, request a partial.
 -- Returns for each the number of bytes stored, -1 (LOG_LOST), -3 (NOT_OWNER) or an error. If it is less than
 -- `offset`, the sender must send again from there.
 -- The audio expires `ttl` seconds after its first bytes, or after `submit`: a segment is much shorter.
@@ -25,32 +24,30 @@ local function append(i, offset, audio, ttl)
   return offset > before and before or redis.call('SETRANGE', KEYS[i], offset, audio)
 end
 
-local function request(i, stream, job, ttl)
-  local waiting = on_key(i, 'HGET', 'waiting')
-  if waiting == nil then redis.call('DEL', KEYS[i]) end
-  if waiting == '1' then return end
-  redis.call('HSET', KEYS[i], 'waiting', 1)
-  redis.call('XADD', KEYS[stream], 'MAXLEN', '~', 4096, '*', 'j', job)
-  if not waiting then redis.call('EXPIRE', KEYS[i], ttl) end
+local owned, unsound = {}, {}
+
+-- refusal_of_audio, once for all segments of a call.
+local function refused(k, log, owner)
+  local whose = KEYS[k] .. ' ' .. log .. ' ' .. owner
+  if owned[whose] == nil then owned[whose] = refusal_of_audio(k, log, owner) or false end
+  return owned[whose]
 end
 
-local unsound = {}
-
 local function hear(k, log, owner, offset, audio, ttl, job)
-  local stream = KEYS[k + 3]
-  if #job > 0 and unsound[stream] == nil then unsound[stream] = broken(k + 3) or false end
-  local no = #job > 0 and unsound[stream] or refusal_of_audio(k, log, owner)
+  local stream = KEYS[k + 2]
+  if #job > 0 and unsound[stream] == nil then unsound[stream] = broken(k + 2) or false end
+  local no = #job > 0 and unsound[stream] or refused(k, log, owner)
   if no then return no end
   local there = append(k + 1, offset, audio, ttl)
-  if #job > 0 and there >= offset then request(k + 2, k + 3, job, ttl) end
+  if #job > 0 and there >= offset then redis.call('XADD', stream, 'MAXLEN', '~', 4096, '*', 'j', job) end
   return there
 end
 
 local answers = {}
-for i = 0, #KEYS / 4 - 1 do
+for i = 0, #KEYS / 3 - 1 do
   local said = 6 * i
   answers[i + 1] = hear(
-    4 * i + 1, ARGV[said + 1], ARGV[said + 2], tonumber(ARGV[said + 3]), ARGV[said + 4], ARGV[said + 5], ARGV[said + 6]
+    3 * i + 1, ARGV[said + 1], ARGV[said + 2], tonumber(ARGV[said + 3]), ARGV[said + 4], ARGV[said + 5], ARGV[said + 6]
   )
 end
 return answers

@@ -1,6 +1,4 @@
 -- KEYS streams   ARGV stream...
 -- Announce job streams to the workers, before jobs are queued in them.
-local no = broken(1)
-if no then return no end
-redis.call('SADD', KEYS[1], unpack(ARGV))
+if not on_key(1, 'SADD', unpack(ARGV)) then return broken(1) end
 return redis.status_reply('OK')

@@ -17,7 +17,7 @@ alive(KEYS[5], ARGV[3])
 local channels = {}
 for i = 6 + 2 * tonumber(redis.call('HGET', KEYS[1], 'seq')), #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], '')
-  append(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[3], ARGV[i + 1])
+  append(1, 2, 4, ARGV[4], ARGV[3], ARGV[i + 1])
   local channel = string.match(ARGV[i], '^(%d+)-%d+$')
   if channel then
     redis.call('HINCRBY', KEYS[1], 'next:' .. channel, 1)
@@ -25,6 +25,8 @@ for i = 6 + 2 * tonumber(redis.call('HGET', KEYS[1], 'seq')), #ARGV, 2 do
   end
 end
 for channel in pairs(channels) do
-  release(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[4], ARGV[3], channel)
+  local turn = 'next:' .. channel
+  local number = tonumber(redis.call('HGET', KEYS[1], turn))
+  redis.call('HSET', KEYS[1], turn, release(1, 2, 3, 4, ARGV[4], ARGV[3], channel, number))
 end
 return tonumber(redis.call('HGET', KEYS[1], 'seq'))

@@ -30,5 +30,5 @@ for _, entry in ipairs(redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 4096)
     break
   end
 end
-append(KEYS[1], KEYS[2], KEYS[4], ARGV[3], ARGV[2], ARGV[7])
+append(1, 2, 4, ARGV[3], ARGV[2], ARGV[7])
 return 1

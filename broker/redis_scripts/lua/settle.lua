@@ -7,31 +7,55 @@
 -- state is another one by now, returns 'moved' without any write: the sender redacts again.
 -- Returns 'recorded', 'duplicate', 'stale' (the call has another log) or 'lost' (the sender holds neither the lease
 -- nor the call). Returns 'unseen', without any write, if the owner must check the log on this server first.
-local no = broken(1, 5, 8)
-if no then return no end
-local segment = ARGV[7] .. '-' .. ARGV[8]
-if ARGV[2] ~= '' then
-  local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)
+local channel, number = ARGV[7], tonumber(ARGV[8])
+local segment = channel .. '-' .. number
+local is_queued, has_failed = ARGV[2] ~= '', ARGV[10] ~= ''
+if is_queued then
+  local lease = on_key(1, 'XPENDING', ARGV[1], ARGV[2], ARGV[2], 1)
+  if not lease then return broken(1) end
   if #lease == 0 or lease[1][2] ~= ARGV[3] then return 'lost' end
 end
-if not is_sound(2, 4) then return 'unseen' end
-local is_same = log_is(KEYS[2], ARGV[4])
-local is_new = is_same and redis.call('HEXISTS', KEYS[4], segment) == 0
-local turn = redis.call('HGET', KEYS[2], 'next:' .. ARGV[7])
-if is_new and not (is_seen(KEYS[2]) and is_whole(2, 3, 4) and is_count(turn)) then return 'unseen' end
-if is_new and ARGV[12] and (redis.call('HGET', KEYS[2], 'redaction') or '') ~= ARGV[11] then return 'moved' end
-if ARGV[2] ~= '' then
+local turn = 'next:' .. channel
+local meta = on_key(2, 'HMGET', 'log', 'server', 'seq', turn, 'owner', 'redaction', 'partial:' .. channel)
+local events = meta and on_key(4, 'HMGET', segment, channel .. '-' .. number + 1)
+if not events then return 'unseen' end
+local is_same = meta[1] == ARGV[4]
+local is_new = is_same and not events[1]
+if is_new then
+  if meta[2] ~= server() or not is_whole_to(meta[3], 3, 4) or not is_count(meta[4]) then return 'unseen' end
+  if ARGV[12] and (meta[6] or '') ~= ARGV[11] then return 'moved' end
+end
+if is_same and not is_queued and meta[5] ~= ARGV[3] then return 'lost' end
+local no = is_new and has_failed and broken(8)
+if no then return no end
+
+-- The first write is the one that the type of the outbox decides about.
+local is_next = is_new and number == tonumber(meta[4] or 0)
+local seq = is_next and append_as(meta[3] + 1, meta[1], 3, 5, ARGV[6], ARGV[5], ARGV[9])
+if is_next and not seq then return broken(5) end
+if is_queued then
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
   redis.call('XDEL', KEYS[1], ARGV[2])
 end
 if not is_same then return 'stale' end
-if ARGV[2] == '' and redis.call('HGET', KEYS[2], 'owner') ~= ARGV[3] then return 'lost' end
 redis.call('DEL', KEYS[6], KEYS[7])
 if not is_new then return 'duplicate' end
-redis.call('HSET', KEYS[4], segment, ARGV[9])
-if ARGV[12] then redis.call('HSET', KEYS[2], 'redaction', ARGV[12]) end
-if ARGV[10] ~= '' then
+redis.call('HSET', KEYS[4], segment, is_next and '' or ARGV[9])
+if has_failed then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'c', ARGV[5], 's', segment, 'r', ARGV[10])
 end
-release(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[6], ARGV[5], ARGV[7])
+local changed = ARGV[12] and {'redaction', ARGV[12]} or {}
+local function change(...)
+  for _, one in ipairs({...}) do changed[#changed + 1] = one end
+end
+if is_next then change('seq', seq, turn, number + 1) end
+-- The words of partials are not kept longer than their segment.
+local partial, words = tonumber(string.match(meta[7] or '', '^%d+')), 'words:' .. channel
+if partial == number then change(words, '') end
+if #changed > 0 then redis.call('HSET', KEYS[2], unpack(changed)) end
+if is_next and events[2] and events[2] ~= '' then
+  local following = release(2, 3, 4, 5, ARGV[6], ARGV[5], channel, number + 1)
+  redis.call('HSET', KEYS[2], turn, following)
+  if partial and partial < following then redis.call('HSET', KEYS[2], words, '') end
+end
 return 'recorded'

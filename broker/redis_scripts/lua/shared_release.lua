@@ -1,15 +1,13 @@
 -- Needs shared_append.
--- release: logs the terminal events of a channel in the order of segments, up to the first one still missing.
-local function release(meta, log, settled, outbox, live, call, channel)
-  local turn = 'next:' .. channel
-  local number = tonumber(redis.call('HGET', meta, turn) or 0)
+-- release: logs the terminal events of a channel in the order of segments, from segment `number` up to the first one
+-- still missing. Returns the number of that one. Keys are given by their places in KEYS: s is settled.
+local function release(m, l, s, o, live, call, channel, number)
   while true do
     local field = channel .. '-' .. number
-    local event = redis.call('HGET', settled, field)
-    if not event or event == '' then break end
-    append(meta, log, outbox, live, call, event)
-    redis.call('HSET', settled, field, '')
+    local event = redis.call('HGET', KEYS[s], field)
+    if not event or event == '' then return number end
+    append(m, l, o, live, call, event)
+    redis.call('HSET', KEYS[s], field, '')
     number = number + 1
   end
-  redis.call('HSET', meta, turn, number)
 end

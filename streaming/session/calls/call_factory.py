@@ -40,6 +40,7 @@ from .channel import Channel
 from .channel_origin import ChannelOrigin
 from .live_call import LiveCall
 from .renewal import Renewal, origin_of
+from .shared_turn import SharedTurn
 
 logger = structlog.get_logger()
 
@@ -70,6 +71,7 @@ class CallFactory:
         self.audio_writer = _audio_writer(settings, meter)
         """Writes kept audio; None if no audio is kept."""
         self._pipelines: dict[Partition, SharedPipeline] = {}
+        self._turn = SharedTurn()
         self.keyword_limit: Callable[[Task], int | None] = lambda _: None
         """Returns the most keywords that all workers of a task can use in one segment; None: no limit."""
 
@@ -187,9 +189,8 @@ class CallFactory:
     ) -> LiveCall:
         """Build the live call; its log reader starts after the entry with seq `after`."""
         log_reader = self._log_reader(queue, after)
-        return LiveCall(
-            call, channels, queue, log_reader, notify, checkpoint, self._meter, renewal, audio
-        )
+        parts = (call, channels, queue, log_reader, notify, checkpoint)
+        return LiveCall(*parts, self._meter, renewal, audio, self._turn)
 
     def _audio(self, call: Call, opened: CallOpened) -> CallAudio | None:
         """Begin to keep the audio of a call, if site and client permit it, and log that."""
@@ -275,6 +276,8 @@ class CallFactory:
         ]
         if Role.MIXED not in opened.roles:  # a mix repeats the parties that other channels carry
             crosstalk.watch(channels)
+            for channel in channels:
+                channel.companions = channels
         return channels
 
     def _segmenter(self, opened: CallOpened, channel: int) -> ChannelSegmenter:
@@ -289,10 +292,7 @@ class CallFactory:
     def _endpointing(self, opened: CallOpened) -> Endpointing:
         if opened.config.recorded:
             return RECORDED
-        settings = self._settings
-        return Endpointing(
-            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
-        ).with_hangover(opened.config.hangover_ms)
+        return self._settings.endpointing.with_hangover(opened.config.hangover_ms)
 
 
 def _audio_writer(settings: GatewaySettings, meter: GatewayMeter) -> AudioWriter | None:

@@ -8,8 +8,10 @@ If the bridge is lost, no more audio is received; if Redis is lost, writes wait.
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 
 import structlog
 from redis.exceptions import RedisError, ResponseError
@@ -40,6 +42,7 @@ from protocol.scheduling.worker_capacity import Task
 from ...audio_writer import CallAudio
 from ...call.call import Call, Phase
 from ...call.checkpoint import Checkpoint
+from ...call.drafts import DraftOutcome
 from ...call.ownership import Ownership
 from ...call.recovery import RecoveredCall
 from ...call_store import CallStore, LogLostError, Missing, SupersededError
@@ -47,6 +50,7 @@ from ...metrics import GatewayMeter
 from ..unstored import EndedCall
 from .channel import Channel
 from .renewal import Renewal
+from .shared_turn import SharedTurn
 
 _DOUBT_EVERY = 5
 """Heartbeats after which unsettled segments are queued again, in case their job streams have lost them."""
@@ -55,6 +59,14 @@ _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before each retry of a write; the last value repeats."""
 
 logger = structlog.get_logger()
+
+
+class _Turn(Enum):
+    """Whether writes that can wait have their turn."""
+
+    NOT_NEEDED = auto()
+    AWAITED = auto()
+    COME = auto()
 
 
 class LiveCall:
@@ -71,14 +83,18 @@ class LiveCall:
         meter: GatewayMeter | None = None,
         renewal: Renewal | None = None,
         audio: CallAudio | None = None,
+        turn: SharedTurn | None = None,
     ) -> None:
         """
         `notify` is called with each entry of the event log.
 
         `renewal`: builds the parts to continue a call taken back from an adopter; None if this gateway adopted it.
-        `audio`: None if the audio of the call is not kept.
+        `audio`: None if the audio of the call is not kept.  `turn`: in which calls write audio of open segments.
         """
         self.call = call
+        self._turn = turn or SharedTurn()
+        self._turn_state = _Turn.NOT_NEEDED
+        self._signed = 0.0
         self._renewal = renewal
         self._audio = audio
         self._meter = meter or GatewayMeter()
@@ -114,6 +130,11 @@ class LiveCall:
     def ownership(self) -> Ownership:
         """The identification of the call for the heartbeat script."""
         return self._queue.ownership
+
+    @property
+    def signed_at(self) -> float:
+        """When the last accepted checkpoint was sent, which counts as a heartbeat; monotonic seconds."""
+        return self._signed
 
     @property
     def is_live(self) -> bool:
@@ -473,7 +494,9 @@ class LiveCall:
         async with self._notifying:
             checkpoint = self.checkpoint
             self._is_changed = False
+            sent = time.monotonic()
             await self._queue.heartbeat(checkpoint)
+            self._signed = sent
             for channel, position in zip(self._channels, checkpoint.heard, strict=False):
                 channel.keep_from(position)
 
@@ -493,6 +516,8 @@ class LiveCall:
         while True:
             await self._due.wait()
             self._due.clear()
+            if not self._may_write():
+                continue
             try:
                 while await self._write_due():
                     pass
@@ -503,6 +528,23 @@ class LiveCall:
                 await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
                 failures += 1
                 self._due.set()
+
+    def _may_write(self) -> bool:
+        """Whether to write now.  If only audio of open segments is due, wait for the turn of all calls."""
+        is_turn = self._turn_state is _Turn.COME
+        is_urgent = self._left or self._is_forgotten or self._is_changed
+        if is_turn or is_urgent or self.call.ledger.is_urgent:
+            if is_turn:
+                self._turn_state = _Turn.NOT_NEEDED
+            return True
+        if self._turn_state is _Turn.NOT_NEEDED and any(self.call.ledger.due()):
+            self._turn_state = _Turn.AWAITED
+            self._turn.wake(self._take_turn)
+        return False
+
+    def _take_turn(self) -> None:
+        self._turn_state = _Turn.COME
+        self._due.set()
 
     async def _write_due(self) -> bool:
         """
@@ -517,6 +559,7 @@ class LiveCall:
         if self._is_changed:
             await self.heartbeat()
         ledger = self.call.ledger
+        self._meter.drafted(DraftOutcome.WITHDRAWN, self.call.drafts.take_withdrawn())
         writes = list(ledger.due())
         if not writes:
             return False
@@ -530,6 +573,8 @@ class LiveCall:
                 ledger.missing(outcome.segment, outcome.there)
             else:
                 ledger.wrote(write)
+            if isinstance(outcome, DraftOutcome):
+                self._meter.drafted(outcome)
         return True
 
     async def _restore(self) -> None:

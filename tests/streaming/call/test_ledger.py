@@ -53,6 +53,31 @@ def test_a_partial_is_asked_for_with_the_audio_it_is_of() -> None:
     assert write_all(ledger) == []
 
 
+def test_audio_and_partials_of_open_segments_are_not_urgent_but_all_else_is() -> None:
+    ledger = Ledger(piece=1)
+    ledger.open(SEGMENT, 0)
+    ledger.feed(SEGMENT, b"ab")
+    ledger.want_partial(SEGMENT, b"look")
+    urgent = [ledger.is_urgent]
+
+    ledger.log("started", b"s")
+    urgent.append(ledger.is_urgent)
+    write_all(ledger)
+    urgent.append(ledger.is_urgent)
+    ledger.close(SEGMENT, Span(0, 1), size=2, job=b"job")
+    urgent.append(ledger.is_urgent)
+    write_all(ledger)
+    urgent.append(ledger.is_urgent)
+    ledger.lost()
+    urgent.append(ledger.is_urgent)
+    ledger.settle(SEGMENT)
+    ledger.apply("started", b"s")
+    ledger.drop(SegmentId(0, 1), 0, b"dropped", queued=False)
+    urgent.append(ledger.is_urgent)
+
+    assert urgent == [False, True, False, True, False, True, True]
+
+
 def test_all_events_are_restored_to_a_redis_that_lost_its_data() -> None:
     ledger = Ledger(piece=1)
     ledger.log("started", b"s")

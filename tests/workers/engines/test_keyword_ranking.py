@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from workers.engines.common.keyword_ranking import by_sound, in_order
+from workers.engines.common.keyword_ranking import by_sound, in_order, sounding_like
 
 _SYLLABLES = (
     "ba",
@@ -76,3 +76,11 @@ def test_no_term_is_lost_and_none_is_added() -> None:
 
 def test_what_was_chosen_is_said_in_the_order_of_the_call() -> None:
     assert in_order(("Cid", "Ann"), ("Ann", "Bob", "Cid")) == ("Ann", "Cid")
+
+
+def test_terms_that_sound_like_nothing_that_was_heard_are_left_out() -> None:
+    terms = ("Kubernetes", "Ekwall", "Priya Raman")
+
+    assert sounding_like(terms, "thanks mister equal for calling", 70.0) == ("Ekwall",)
+    assert sounding_like(terms, "", 70.0) == ()
+    assert sounding_like((), "thanks", 70.0) == ()

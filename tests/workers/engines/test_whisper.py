@@ -42,8 +42,34 @@ def test_a_list_too_long_for_the_prompt_is_cut_and_not_read_out(
     (heard,) = whisper.transcribe([Utterance(beckett, keywords=names)])
 
     assert "holdings" not in plain(heard.text)
-    assert heard.flags
-    assert set(heard.flags) <= {"keywords_ignored", "keywords_dropped:490"}
+
+
+def test_keywords_that_nobody_says_change_nothing(whisper: Engine, beckett: Samples) -> None:
+    names = ("Kubernetes", "Oliveira", "Mississippi")
+
+    (without,) = whisper.transcribe([Utterance(beckett)])
+    (heard,) = whisper.transcribe([Utterance(beckett, keywords=names)])
+
+    assert (heard.text, heard.flags) == (without.text, without.flags)
+
+
+def test_keywords_that_sound_like_the_words_never_cost_the_sentence(
+    whisper: Engine, beckett: Samples
+) -> None:
+    names = ("Feil", "Faylbetter", "Tryagain", "Nomatter", *(f"Failbetter {n}" for n in "ABCDEFGH"))
+
+    (without,) = whisper.transcribe([Utterance(beckett)])
+    (heard,) = whisper.transcribe([Utterance(beckett, keywords=names)])
+
+    assert not any(flag.startswith("withheld") for flag in heard.flags)
+    assert len(heard.words) >= len(without.words) // 2
+
+
+def test_a_keyword_that_is_said_gets_its_spelling(whisper: Engine, beckett: Samples) -> None:
+    (heard,) = whisper.transcribe([Utterance(beckett, keywords=("No Matter", "Zebra"))])
+
+    assert "no matter" in plain(heard.text)
+    assert "zebra" not in plain(heard.text)
 
 
 def test_many_languages_are_declared_with_their_translation(whisper: Engine) -> None:

@@ -26,6 +26,9 @@ _TOMBSTONE = 5
 _LOCK = 7_261_002_115
 """Key of the advisory lock of PostgreSQL under which processes that start together create the tables."""
 
+_MIGRATION_MS = 600_000
+"""Milliseconds that a process waits for the migration of a large SQLite store by another one."""
+
 _one_at_a_time = threading.Lock()
 """Alembic's context is global in a process."""
 
@@ -57,9 +60,12 @@ def bring_up_to_date(connection: Connection) -> None:
 
 
 def _lock(connection: Connection) -> None:
-    """SQLite does not begin a transaction by itself before DDL."""
+    """SQLite does not begin a transaction by itself before DDL.  Another process may be migrating: wait for it."""
     if connection.dialect.name == "sqlite":
+        usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_MIGRATION_MS}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={usual}")
     else:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 

@@ -47,22 +47,30 @@ def by_sound(terms: Sequence[str], heard: str) -> tuple[str, ...]:
     The work is bounded: 800 comparisons of a few letters for each term, about 30 ms for 500 terms and half a minute
     of speech.
     """
-    windows = _windows(heard)
-    if not windows or not terms:
-        return tuple(terms)
-    likeness = np.maximum(
-        _likeness([_letters(term) for term in terms], windows),
-        _SOUND_ALONE
-        * _likeness([_sound(term) for term in terms], [_sound(window) for window in windows]),
-    )
+    likeness = _likenesses(terms, heard)
     order = sorted(range(len(terms)), key=lambda place: -likeness[place])
     return tuple(terms[place] for place in order)
+
+
+def sounding_like(terms: Sequence[str], heard: str, least: float) -> tuple[str, ...]:
+    """The `terms` whose similarity to some words of `heard` is at least `least`, of 100, in their order."""
+    likeness = _likenesses(terms, heard)
+    return tuple(term for term, value in zip(terms, likeness, strict=True) if value >= least)
 
 
 def in_order(chosen: Sequence[str], terms: Sequence[str]) -> tuple[str, ...]:
     """The `chosen` ones of `terms`, in the order of `terms`."""
     wanted = set(chosen)
     return tuple(term for term in terms if term in wanted)
+
+
+def _likenesses(terms: Sequence[str], heard: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """For each term its similarity to some words of `heard`, at most 100; 0 if nothing was heard."""
+    windows = _windows(heard)
+    if not windows or not terms:
+        return np.zeros(len(terms))
+    sounds = _likeness([_sound(term) for term in terms], [_sound(window) for window in windows])
+    return np.maximum(_likeness([_letters(term) for term in terms], windows), _SOUND_ALONE * sounds)
 
 
 def _windows(heard: str) -> list[str]:

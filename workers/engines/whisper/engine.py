@@ -28,7 +28,7 @@ from ..base import (
     check,
 )
 from ..common import hallucination
-from ..common.keyword_ranking import by_sound, in_order
+from ..common.keyword_ranking import by_sound, sounding_like
 
 HUB = "Systran/faster-whisper-base"
 REVISION = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
@@ -48,7 +48,15 @@ mean log-probability under -1.0, or repeated one phrase, with a compression rati
 mean log-probability over -0.6 and a compression ratio of up to 2.6.
 """
 
-_LOOP_CUT = "loop_cut"
+_LOOP_CUT, _IGNORED = "loop_cut", "keywords_ignored"
+
+_LEAST_LIKENESS = 70.0
+"""
+Similarity of a keyword to some words of the text without keywords, from which it is given to Whisper.
+
+Measured on speech in six languages: 19 of 19 names that were spoken have 72 or more, 9 of 10 pairs of a name and a
+segment without it have less than 71.
+"""
 
 _MOST_TERMS, _MOST_TOKENS = 20, 64
 """Long prompts make small Whisper models loop, or ignore the first terms silently."""
@@ -60,6 +68,12 @@ class KeywordPrompt:
 
     terms: tuple[str, ...] = ()
     dropped: int = 0
+
+    def flagged(self, heard: Hypothesis) -> Hypothesis:
+        """`heard` with a flag if keywords did not fit."""
+        if not self.dropped:
+            return heard
+        return replace(heard, flags=(f"keywords_dropped:{self.dropped}", *heard.flags))
 
 
 def load(
@@ -123,15 +137,30 @@ class Whisper:
             return WITHHELD_TOO_SHORT
         if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
-        prompt = self._prompt(utterance.keywords)
-        if prompt.dropped:
-            prompt = self._likeliest(utterance, level)
+        if utterance.effort is Effort.PARTIAL:
+            return self._partial(utterance, level)
+        plain = self._decode(utterance, (), level)
+        prompt = self._prompt(_plausible(utterance.keywords, plain.text))
+        return prompt.flagged(self._better(utterance, prompt.terms, plain, level))
+
+    def _partial(self, utterance: Utterance, level: float) -> Hypothesis:
+        """One pass, with the keywords that the previous partial makes plausible."""
+        prompt = self._prompt(_plausible(utterance.keywords, utterance.previous))
         heard = self._decode(utterance, prompt.terms, level)
-        flags = [f"keywords_dropped:{prompt.dropped}"] if prompt.dropped else []
-        if prompt.terms and _is_carried_away(heard, prompt.terms):
-            heard = self._decode(utterance, (), level)
-            flags = ["keywords_ignored"]
-        return replace(heard, flags=(*flags, *heard.flags))
+        if prompt.terms and hallucination.carried_away(_texts(heard), prompt.terms):
+            return replace(self._decode(utterance, (), level), flags=(_IGNORED,))
+        return prompt.flagged(heard)
+
+    def _better(
+        self, utterance: Utterance, terms: Sequence[str], plain: Hypothesis, level: float
+    ) -> Hypothesis:
+        """The text with keywords, or `plain` if they did harm."""
+        if not terms:
+            return plain
+        biased = self._decode(utterance, terms, level)
+        if _is_worse(biased, plain, terms):
+            return replace(plain, flags=(_IGNORED, *plain.flags))
+        return biased
 
     def _decode(self, utterance: Utterance, terms: Sequence[str], level: float) -> Hypothesis:
         """Transcribe, and remove the words that two independent criteria call false."""
@@ -171,19 +200,6 @@ class Whisper:
         )
         return list(segments)
 
-    def _likeliest(self, utterance: Utterance, level: float) -> KeywordPrompt:
-        """
-        Choose the terms of a too long list that sound most like the utterance.
-
-        They are compared with the text of a fast pass without keywords; for a partial, with the previous partial.
-        """
-        heard = utterance.previous
-        if utterance.effort is Effort.FINAL:
-            quick = replace(utterance, effort=Effort.PARTIAL)
-            heard = self._decode(quick, (), level).text
-        found = self._prompt(by_sound(utterance.keywords, heard))
-        return replace(found, terms=in_order(found.terms, utterance.keywords))
-
     def _prompt(self, keywords: Iterable[str]) -> KeywordPrompt:
         """As many of the first keywords as the limits allow."""
         terms, tokens, offered = [], 0, tuple(keywords)
@@ -200,10 +216,19 @@ class Whisper:
         return utterance.translate_to or utterance.language
 
 
-def _is_carried_away(heard: Hypothesis, terms: Sequence[str]) -> bool:
-    return _LOOP_CUT in heard.flags or hallucination.carried_away(
-        [one.text for one in heard.words], terms
-    )
+def _plausible(keywords: Sequence[str], heard: str) -> tuple[str, ...]:
+    """The keywords that sound like some of the words heard, most similar first."""
+    return by_sound(sounding_like(keywords, heard, _LEAST_LIKENESS), heard)
+
+
+def _is_worse(biased: Hypothesis, plain: Hypothesis, terms: Sequence[str]) -> bool:
+    """Whether the keywords did harm: a loop, words that are withheld now, or a text with many terms."""
+    lost = set(biased.flags) - set(plain.flags)
+    return bool(lost) or hallucination.carried_away(_texts(biased), terms)
+
+
+def _texts(heard: Hypothesis) -> list[str]:
+    return [one.text for one in heard.words]
 
 
 def _withheld(segment: Segment, level: float) -> Withheld | None:

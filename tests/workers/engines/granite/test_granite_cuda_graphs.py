@@ -42,7 +42,10 @@ def texts(decoder_factory: DecoderFactory, rows: Sequence[DecodeRow]) -> dict[in
     return found | {one.ticket: one for one in decoder.step()}
 
 
-def test_rounded_steps_write_what_exact_steps_write(parts: Any) -> None:
+@pytest.mark.parametrize("operators", [True, False], ids=["operators", "torch"])
+def test_rounded_steps_write_what_exact_steps_write(
+    parts: Any, operators: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # given: segments that come and go, across the border between two widths
     rows = []
     for number in range(14):
@@ -56,9 +59,12 @@ def test_rounded_steps_write_what_exact_steps_write(parts: Any) -> None:
     stepper = GraphStepper(parts.llm, cache, replayed)
     rounded = DecoderFactory(parts.llm, cache, stepper)
 
+    expected = texts(exact, rows)
+
     # when
+    monkeypatch.setattr(parts.llm, "with_operators", operators)
     stepper.record_all(4)  # the rest is recorded in mid-decode
-    found, expected = texts(rounded, rows), texts(exact, rows)
+    found = texts(rounded, rows)
 
     # then
     assert {number: one.tokens for number, one in found.items()} == {

@@ -11,7 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the optional extra `granite` is not installed")
 
-from workers.engines.granite.text import fused_kernels  # noqa: E402
+from workers.engines.granite.kernels import operators  # noqa: E402
+from workers.engines.granite.kernels.splitting import parts_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def kernels() -> Any:
     pytest.importorskip("triton", reason="Triton comes with torch for CUDA")
     if os.environ.get("TRITON_INTERPRET") != "1":
         pytest.skip("set TRITON_INTERPRET=1")
-    return fused_kernels.kernels()
+    return operators.kernels()
 
 
 def random(*shape: int, dtype: Any) -> Any:
@@ -40,31 +41,90 @@ def assert_same(ours: Any, in_fp32: Any) -> None:
 def test_gated(kernels: Any, tokens: int, size: int, dtype: Any) -> None:
     both = random(tokens, 2 * size, dtype=dtype)
 
-    assert_same(kernels.gated(both), fused_kernels.gated(both.float()))
+    assert_same(kernels.gated(both), operators.gated(both.float()))
 
 
 @DTYPES
+@pytest.mark.parametrize("parts", [1, 2, 4, 8])
 @pytest.mark.parametrize(
     ("rows", "queries", "key_heads", "size"), [(1, 4, 2, 32), (3, 16, 4, 128), (2, 16, 4, 4)]
 )
-def test_turned_and_stored(
-    kernels: Any, rows: int, queries: int, key_heads: int, size: int, dtype: Any
+def test_attention_of_a_step(
+    kernels: Any, rows: int, queries: int, key_heads: int, size: int, parts: int, dtype: Any
 ) -> None:
-    # given
+    # given: rows at the beginning, in the middle and at the end of the width
     heads = random(rows, queries + 2 * key_heads, size, dtype=dtype)
-    cos, sin = random(64, size, dtype=dtype), random(64, 2 * size, dtype=dtype)[:, size:].clone()
-    positions = torch.tensor([0, 17, 63][:rows])
-    shape = (2, 4, 64, key_heads, size)
-    ours = [torch.zeros(shape, dtype=dtype) for _ in range(2)]
-    theirs = [torch.zeros(shape) for _ in range(2)]
+    cos, sin = random(200, size, dtype=dtype), random(200, 2 * size, dtype=dtype)[:, size:].clone()
+    positions = torch.tensor([0, 70, 159][:rows])
+    shape = (2, 4, 192, key_heads, size)
+    before = [random(*shape, dtype=dtype), random(*shape, dtype=dtype) + 1]
+    ours, theirs = [one.clone() for one in before], [one.clone().float() for one in before]
+    arrivals = torch.zeros(4 * key_heads, dtype=torch.int32)
+    scale = size**-0.5
 
-    # when: layer 1 of a cache of two
-    turned = kernels.turn_and_store(heads, cos, sin, positions, ours[0][1], ours[1][1])
+    # when: layer 1 of a cache of two, twice
+    for _ in range(2):
+        heard = kernels.attend_step(
+            heads, cos, sin, positions, ours[0][1], ours[1][1], arrivals, 160, scale, parts
+        )
     plain = [one.float() for one in (heads, cos, sin)]
-    expected = fused_kernels.turn_and_store(*plain, positions, theirs[0][1], theirs[1][1])
+    expected = operators.attend_step(
+        *plain, positions, theirs[0][1], theirs[1][1], arrivals, 160, scale
+    )
 
     # then
-    assert_same(turned, expected)
+    assert_same(heard, expected)
+    assert not arrivals.any()
+    for one, other, old in zip(ours, theirs, before, strict=True):
+        assert_same(one, other)
+        assert int((one != old).any(-1).sum()) == rows * key_heads
+
+
+@DTYPES
+def test_prompts_are_turned_and_stored(kernels: Any, dtype: Any) -> None:
+    # given: prompts of 5 and 3 tokens, in slots 1 and 2 of a cache with 8 columns
+    queries, key_heads, size = 4, 2, 8
+    heads = random(8, queries + 2 * key_heads, size, dtype=dtype)
+    cos, sin = random(16, size, dtype=dtype), random(16, 2 * size, dtype=dtype)[:, size:].clone()
+    columns = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+    cached = torch.tensor([8, 9, 10, 11, 12, 16, 17, 18])
+    padded = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
+    ours = [torch.zeros(4, 8, key_heads, size, dtype=dtype) for _ in range(2)]
+    theirs = [torch.zeros(4, 8, key_heads, size) for _ in range(2)]
+
+    # when
+    made = kernels.turn_prompt(heads, cos, sin, columns, cached, padded, *ours, 10)
+    plain = [one.float() for one in (heads, cos, sin)]
+    expected = operators.turn_prompt(*plain, columns, cached, padded, *theirs, 10)
+
+    # then: the padding of `made` is not initialised
+    assert_same(made[:8], expected[:8])
     for one, other in zip(ours, theirs, strict=True):
         assert_same(one, other)
-        assert int(one.count_nonzero()) == rows * key_heads * size
+        assert int(one.count_nonzero()) == 8 * key_heads * size
+
+
+@DTYPES
+@pytest.mark.parametrize("channels", [16, 1_500])
+def test_convolution_of_clips(kernels: Any, channels: int, dtype: Any) -> None:
+    # given: clips of 1, 20 and 3 frames
+    opened, weight = random(24, channels, dtype=dtype), random(channels, 15, dtype=dtype)
+    first, end = torch.tensor([0] + [1] * 20 + [21] * 3), torch.tensor([1] + [21] * 20 + [24] * 3)
+    scale, shift = (
+        random(channels, dtype=torch.float32),
+        random(channels + 1, dtype=torch.float32)[1:],
+    )
+
+    # when
+    made = kernels.convolve(opened, first, end, weight, scale, shift)
+
+    # then
+    expected = operators.convolve(opened.float(), first, end, weight.float(), scale, shift)
+    assert_same(made, expected)
+
+
+@pytest.mark.parametrize(
+    ("width", "groups", "parts"), [(128, 4, 2), (1_024, 4, 16), (1_024, 32, 8), (1_024, 256, 1)]
+)
+def test_columns_are_split_only_while_the_gpu_has_room(width: int, groups: int, parts: int) -> None:
+    assert parts_of(width, groups, processors=132) == parts

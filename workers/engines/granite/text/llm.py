@@ -4,10 +4,10 @@ The language model over a key-value cache with one slot for each running segment
 Each row of the cache has its own length, so a segment joins or leaves without a change to the others.  Prompts of
 different lengths are packed one after another and padded only inside attention, on the right, where the causal mask
 hides the padding.  (Left padding, which `generate()` needs, has no use here, because each row has its own
-positions.)  A step at the true depth is about 380 kernels: `bench/granite_kernels.py` counts them.
+positions.)  A step at the true depth is about 340 kernels: `bench/granite_kernels.py` counts them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from ..checkpoint import CheckpointError
 from ..compat import ModelModules
-from .fused import Layer, Rotary, turned
-from .fused_kernels import turn_and_store
+from ..kernels.operators import attend_step, turn_prompt, uses_triton
+from ..kernels.step_attention import StepPlaces, attend, turn_and_store
+from .fused import Layer, Rotary
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class KeyValues:
 
     keys: torch.Tensor
     values: torch.Tensor
+    arrivals: torch.Tensor
+    """Counters of the attention in parts (split-K), [slots * heads]; zero between two steps."""
 
     @property
     def slots(self) -> int:
@@ -42,17 +45,6 @@ class KeyValues:
         for half in (self.keys, self.values):
             half[:, target, :length] = half[:, source, :length]
 
-    def write(
-        self, layer: int, places: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> None:
-        """
-        Write the keys and values of one layer, each [tokens, heads, size].
-
-        `places`: slot * capacity + column of each token.
-        """
-        self.keys[layer].flatten(0, 1).index_copy_(0, places, keys)
-        self.values[layer].flatten(0, 1).index_copy_(0, places, values)
-
 
 @dataclass(frozen=True, slots=True)
 class Packing:
@@ -66,8 +58,11 @@ class Packing:
     cached: torch.Tensor
     """[tokens]: slot * capacity + column."""
 
-    padded: torch.Tensor | None
-    """[tokens]: row * longest + column; None if all rows have the same length."""
+    padded: torch.Tensor
+    """[tokens]: row * longest + column."""
+
+    same: bool
+    """Whether all rows have the same length."""
 
     @classmethod
     def of(
@@ -79,24 +74,22 @@ class Packing:
         longest = max(lengths)
         padded = torch.repeat_interleave(torch.arange(len(counts)) * longest, counts) + columns
         cached = torch.repeat_interleave(torch.tensor(list(slots)) * capacity, counts) + columns
+        there = [one.to(device) for one in (columns, cached, padded)]
         same = len(padded) == len(counts) * longest
-        return cls(
-            len(counts), longest, columns.to(device), cached.to(device),
-            None if same else padded.to(device),
-        )  # fmt: skip
+        return cls(len(counts), longest, there[0], there[1], there[2], same)
 
     def pad(self, packed: torch.Tensor) -> torch.Tensor:
         """[tokens, ...] to [rows, longest, ...], with zeros behind shorter rows."""
         shape = (self.rows, self.longest, *packed.shape[1:])
-        if self.padded is None:
-            return packed.view(shape)
+        if self.same:
+            return packed.reshape(shape)
         field = packed.new_zeros(self.rows * self.longest, *packed.shape[1:])
         return field.index_copy_(0, self.padded, packed).view(shape)
 
     def pack(self, field: torch.Tensor) -> torch.Tensor:
         """[rows, longest, ...] to [tokens, ...]: the opposite of `pad`."""
         flat = field.flatten(0, 1)
-        return flat if self.padded is None else flat.index_select(0, self.padded)
+        return flat if self.same else flat.index_select(0, self.padded)
 
 
 class LanguageModel:
@@ -123,6 +116,8 @@ class LanguageModel:
         self.positions = int(text.max_position_embeddings)
         self._audio = int(model.config.audio_token_id)
         self._rotary = Rotary.of(model.decoder, self.positions, self._head.weight)
+        self.with_operators = uses_triton(self._head.weight)
+        """Whether a step calls `operators.attend_step`; without Triton, that is slower than its parts."""
 
     @property
     def device(self) -> torch.device:
@@ -136,7 +131,8 @@ class LanguageModel:
         keys, values = (
             torch.zeros(shape, dtype=self._head.weight.dtype, device=self.device) for _ in range(2)
         )
-        return KeyValues(keys, values)
+        counters = torch.zeros(slots * self._key_heads, dtype=torch.int32, device=self.device)
+        return KeyValues(keys, values, counters)
 
     def embed(self, ids: Sequence[int]) -> torch.Tensor:
         """
@@ -147,7 +143,7 @@ class LanguageModel:
         return self._embedded(torch.tensor(list(ids), dtype=torch.long, device=self.device))
 
     def prefill(
-        self, rows: Sequence[torch.Tensor], slots: Sequence[int], cache: KeyValues
+        self, rows: Sequence[torch.Tensor], slots: range, cache: KeyValues
     ) -> list[torch.Tensor]:
         """
         Run the prompts `rows`, each [tokens, hidden], and write them into `slots` of the cache from column 0.
@@ -157,14 +153,13 @@ class LanguageModel:
         lengths = [len(row) for row in rows]
         hidden = torch.cat(list(rows)) * self._body.embedding_multiplier
         packing = Packing.of(lengths, slots, cache.capacity, self.device)
-        turning = self._queries + self._key_heads
-        angles = self._rotary.at(packing.columns)
+        turn = self._turning(packing, cache)
+        window = (slice(slots[0], slots[-1] + 1), slice(packing.longest))
         for number, layer in enumerate(self._layers):
-            heads = layer.heads(hidden, self._size)
-            seen, value = turned(heads[:, :turning], angles), heads[:, turning:]
-            cache.write(number, packing.cached, seen[:, self._queries :], value)
-            heard = self._attend_prompt(torch.cat([seen, value], dim=1), packing)
-            hidden = layer.finish(hidden, heard)
+            keys, values = cache.keys[number], cache.values[number]
+            queries = turn(layer.heads(hidden, self._size), keys, values)
+            heard = self._attend_prompt(queries, keys[window], values[window])
+            hidden = layer.finish(hidden, packing.pack(heard).flatten(-2))
         return list(self._body.norm(hidden).split(lengths))
 
     def step(
@@ -176,17 +171,11 @@ class LanguageModel:
         `tokens`, `positions`: [rows]; `width`: number of cache columns to attend to.  Returns hidden states
         [rows, hidden].
         """
-        rows = tokens.shape[0]
         hidden = self._embedded(tokens) * self._body.embedding_multiplier
-        cos, sin = self._rotary.cos, self._rotary.sin
-        mask = _hidden_columns(positions, width, hidden.dtype)
+        hear = self._listening(positions, cache, width)
         for number, layer in enumerate(self._layers):
             heads = layer.heads(hidden, self._size)
-            keys, values = cache.keys[number], cache.values[number]
-            query = turn_and_store(heads, cos, sin, positions, keys, values)
-            window = (keys[:rows, :width], values[:rows, :width])
-            heard = self._attend_step(query, window, mask)
-            hidden = layer.finish(hidden, heard)
+            hidden = layer.finish(hidden, hear(heads, cache.keys[number], cache.values[number]))
         normed: torch.Tensor = self._body.norm(hidden)
         return normed
 
@@ -197,30 +186,51 @@ class LanguageModel:
         )
         return embedded
 
-    def _attend_prompt(self, packed: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Causal self-attention of each prompt.  `packed`: all heads; returns [tokens, query heads * size]."""
-        field = packing.pad(packed).transpose(1, 2)
-        query, key, value = field.split([self._queries, self._key_heads, self._key_heads], dim=1)
-        heard = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, scale=self._scale, enable_gqa=True
-        )
-        return packing.pack(heard.transpose(1, 2)).flatten(-2)
+    def _turning(
+        self, packing: Packing, cache: KeyValues
+    ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+        """
+        Turn packed heads, and write them into the cache of one layer: see operators.turn_prompt.
 
-    def _attend_step(
-        self, query: torch.Tensor, window: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
+        The function returns the queries, padded: [rows, longest, query heads, size].
+        """
+        shape = (packing.rows, packing.longest, self._queries, self._size)
+        if self.with_operators:
+            cos, sin = self._rotary.cos, self._rotary.sin
+            columns, cached, padded = packing.columns, packing.cached, packing.padded
+            return lambda heads, keys, values: turn_prompt(
+                heads, cos, sin, columns, cached, padded, keys, values, shape[0] * shape[1]
+            ).view(shape)
+        angles = self._rotary.at(packing.columns)
+        return lambda heads, keys, values: packing.pad(
+            turn_and_store(heads, angles, packing.cached, keys, values)
+        )
+
+    def _attend_prompt(
+        self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """
-        Attention of one query [rows, heads, size] over the columns of its row.
+        Causal self-attention of each prompt over its columns of the cache: [rows, longest, query heads, size].
 
-        Query heads that share a key head are passed as if they were a sequence of queries, so that the cache need
-        not be copied.
+        Behind the end of a prompt the cache may hold numbers of other segments: only padding attends to them.
         """
-        keys, values = (half.transpose(1, 2) for half in window)
-        grouped = query.reshape(query.shape[0], self._key_heads, -1, self._size)
         heard = functional.scaled_dot_product_attention(
-            grouped, keys, values, attn_mask=mask, scale=self._scale
-        )
-        return heard.flatten(1)
+            queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2),
+            is_causal=True, scale=self._scale, enable_gqa=True,
+        )  # fmt: skip
+        return heard.transpose(1, 2)
+
+    def _listening(
+        self, positions: torch.Tensor, cache: KeyValues, width: int
+    ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+        """The attention of one step, for heads and the cache of one layer: see operators.attend_step."""
+        cos, sin = self._rotary.cos, self._rotary.sin
+        if self.with_operators:
+            return lambda heads, keys, values: attend_step(
+                heads, cos, sin, positions, keys, values, cache.arrivals, width, self._scale
+            )
+        places = StepPlaces.of(cos, sin, positions, width, cache.capacity)
+        return lambda heads, keys, values: attend(heads, places, keys, values, self._scale)
 
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The likeliest token for each hidden state, and its log-probability."""
@@ -243,10 +253,3 @@ class LanguageModel:
         asked = torch.tensor(list(tokens), dtype=torch.long, device=self.device)
         given = logits.gather(-1, asked[:, None])[:, 0]
         return token, best / self.logits_scaling - total, given / self.logits_scaling - total
-
-
-def _hidden_columns(positions: torch.Tensor, width: int, dtype: torch.dtype) -> torch.Tensor:
-    """What attention adds to its scores: minus infinity behind the position of each row, [rows, 1, 1, width]."""
-    behind = torch.arange(width, device=positions.device) > positions[:, None]
-    none = torch.zeros((), dtype=dtype, device=positions.device)
-    return none.masked_fill(behind[:, None, None, :], -torch.inf)

@@ -1,0 +1,41 @@
+"""The turn in which all calls write what can wait."""
+
+import asyncio
+
+from support.waiting import PATIENCE
+
+from streaming.session.calls.shared_turn import SharedTurn
+
+
+async def test_all_that_wait_are_woken_together_and_once() -> None:
+    turn, woken, told = SharedTurn(0.01), list[str](), asyncio.Event()
+    for name in ("a", "b"):
+        turn.wake(lambda name=name: woken.append(name))  # type: ignore[misc]
+    turn.wake(told.set)
+    before = list(woken)
+    async with asyncio.timeout(PATIENCE):
+        await told.wait()
+    told.clear()
+    turn.wake(told.set)
+    async with asyncio.timeout(PATIENCE):
+        await told.wait()
+
+    assert (before, woken) == ([], ["a", "b"])
+
+
+async def test_one_that_waits_again_when_it_is_woken_gets_a_later_turn() -> None:
+    turn, times, told = SharedTurn(0.01), list[float](), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        times.append(loop.time())
+        if len(times) < 3:
+            turn.wake(take)
+        else:
+            told.set()
+
+    turn.wake(take)
+    async with asyncio.timeout(PATIENCE):
+        await told.wait()
+
+    assert times[0] < times[-1]

@@ -1,0 +1,108 @@
+"""
+Partials: published in their order, and what the next one of a segment must follow.
+
+Redis has the last partial of each channel, and the state of redaction of the call. The worker remembers both from
+its own writes, so that it need not read them. If another worker has changed one of them, the script publishes
+nothing and returns what applies.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from broker.connections.shared_pipeline import Part, SharedPipeline
+from broker.redis_keys import Partition
+from broker.redis_scripts.scripts import SUGGEST
+from protocol.scheduling.jobs import Job
+
+from .claimed import ClaimedJob
+
+_MOST = 4_096
+"""Calls and channels remembered; those that were used longest ago are forgotten first."""
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class PartialState:
+    """What a partial follows: revision and words of the one before it, and the state of redaction of its call."""
+
+    revision: int = 0
+    hypothesis: bytes = field(default=b"", repr=False)
+    redaction: bytes = field(default=b"", repr=False)
+
+
+class KnownPartials:
+    """The last partials of channels and the states of redaction, as far as this worker knows them.  Pure."""
+
+    def __init__(self) -> None:
+        self._partials: OrderedDict[tuple[str, str, int], tuple[int, int, bytes]] = OrderedDict()
+        self._redaction: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+
+    def of(self, job: Job) -> PartialState:
+        """Return what the next partial of a segment follows, as far as known."""
+        redaction = self._redaction.get((job.call_id, job.log), b"")
+        number, revision, hypothesis = self._partials.get(_channel(job), (-1, 0, b""))
+        if number != job.segment.number:
+            return PartialState(redaction=redaction)
+        return PartialState(revision, hypothesis, redaction)
+
+    def learn(self, job: Job, state: PartialState) -> None:
+        """Remember the last partial of a segment, and the state of redaction of its call."""
+        said = (job.segment.number, state.revision, state.hypothesis)
+        _keep(self._partials, _channel(job), said)
+        self.learn_redaction(job, state.redaction)
+
+    def learn_redaction(self, job: Job, state: bytes) -> None:
+        """Remember the state of redaction of a call."""
+        _keep(self._redaction, (job.call_id, job.log), state)
+
+
+class PartialLog:
+    """Publishes the partials of one worker.  Methods raise RedisError or OSError if Redis does not answer."""
+
+    def __init__(self, redis: Redis, pipelines: Mapping[Partition, SharedPipeline]) -> None:
+        self._suggest = redis.register_script(SUGGEST.source)
+        self._pipelines = pipelines
+        self.known = KnownPartials()
+
+    async def publish(
+        self, one: ClaimedJob, after: PartialState, hypothesis: bytes, event: bytes
+    ) -> PartialState | None:
+        """
+        Publish a partial, as revision `after.revision + 1` of its segment.
+
+        `hypothesis`: its words, for the next partial.  Returns None if it was published or comes too late;
+        otherwise the state that it must follow instead of `after`.
+        """
+        job, segment = one.job, one.job.segment
+        said = [job.log, segment.channel, segment.number, one.entry, after.revision]
+        part = Part(
+            self._suggest,
+            [one.keys.meta],
+            [*said, after.redaction, hypothesis, one.keys.live, event],
+        )
+        (answer,) = await self._pipelines[one.partition].run(parts=[part])
+        if isinstance(answer, list):
+            revision, redaction, words = answer
+            self.known.learn(job, newer := PartialState(int(revision), words, redaction))
+            return newer
+        if answer == 1:
+            self.known.learn(job, PartialState(after.revision + 1, hypothesis, after.redaction))
+        return None
+
+
+def _channel(job: Job) -> tuple[str, str, int]:
+    return (job.call_id, job.log, job.segment.channel)
+
+
+def _keep(kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > _MOST:
+        kept.popitem(last=False)
