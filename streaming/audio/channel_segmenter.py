@@ -29,7 +29,14 @@ from .endpointing import (
 from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
-from .sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, VoiceSource
+from .sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+    VoiceSource,
+)
 from .voice_activity.silero import VadQuery, VadResult
 from .voice_activity.vad import Detector, Tick
 from .voice_activity.vad_choice import Vad
@@ -149,6 +156,8 @@ class ChannelSegmenter:
         self._advance()
         if self._voice and self._decided - self._voice.fed >= _PIECE:
             self._grow(self._voice)
+        if self._voice and (pause := self._segmenter.pause) is not None:
+            self._pause(self._voice, pause * TICK)
         if self._source.end - self._source.start >= self._forget_at:
             self._forget()
         events, self._events = self._events, []
@@ -249,8 +258,8 @@ class ChannelSegmenter:
             match boundary:
                 case Opened(tick):
                     self._open(max(tick * TICK, self._claimed))
-                case Closed(tick, reason):
-                    self._close(tick, reason)
+                case Closed(tick, reason, padding):
+                    self._close(tick, reason, padding * TICK)
                 case _:
                     assert_never(boundary)
 
@@ -261,7 +270,7 @@ class ChannelSegmenter:
             self._background.begin(start // TICK)
         self._events.append(SegmentOpened(self._voice.number, start))
 
-    def _close(self, tick: int, reason: Reason) -> None:
+    def _close(self, tick: int, reason: Reason, padding: int) -> None:
         """End the open segment before `tick`, or after the last received sample if `tick` is the current one."""
         voice = self._voice
         if voice is None:
@@ -272,7 +281,7 @@ class ChannelSegmenter:
         samples = UPSAMPLING * (span.end - span.start)
         self._notify(voice, voice.outlet.flush()[: max(0, samples - voice.told)])
         source = self._background.end(tick) if self._background else VoiceSource.OWN
-        self._events.append(SegmentClosed(voice.number, span, samples, reason, source))
+        self._events.append(SegmentClosed(voice.number, span, samples, reason, source, padding))
         self._voice, self._claimed = None, span.end
         self._transcribed += span.end - span.start - sum(span.shared(x) for x in self._losses)
 
@@ -282,6 +291,17 @@ class ChannelSegmenter:
         pcm = self._source.cut(self._scale * voice.fed, self._scale * end)
         voice.fed = end
         self._notify(voice, voice.outlet.feed(pcm))
+
+    def _pause(self, voice: "_Voice", end: int) -> None:
+        """Tell once that the segment ends at `end` unless speech goes on, as soon as the outlet has its audio."""
+        if voice.paused == end or not (self._background is None or self._background.is_near):
+            return
+        self._grow(voice)
+        samples = UPSAMPLING * (end - voice.start)
+        if voice.told >= samples:
+            voice.paused = end
+            span, padding = Span(voice.start, end), self._segmenter.padding * TICK
+            self._events.append(SegmentPaused(voice.number, span, samples, padding))
 
     def _notify(self, voice: "_Voice", pcm: Pcm) -> None:
         if len(pcm):
@@ -342,6 +362,8 @@ class _Voice:
     outlet: _Outlet
     fed: int = field(init=False)
     told: int = 0
+    paused: int | None = None
+    """The latest end that `SegmentPaused` has told."""
 
     def __post_init__(self) -> None:
         self.fed = self.start

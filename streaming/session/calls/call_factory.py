@@ -292,10 +292,7 @@ class CallFactory:
     def _endpointing(self, opened: CallOpened) -> Endpointing:
         if opened.config.recorded:
             return RECORDED
-        settings = self._settings
-        return Endpointing(
-            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
-        ).with_hangover(opened.config.hangover_ms)
+        return self._settings.endpointing.with_hangover(opened.config.hangover_ms)
 
 
 def _audio_writer(settings: GatewaySettings, meter: GatewayMeter) -> AudioWriter | None:

@@ -21,7 +21,13 @@ from ...audio.quality.channel_quality import ChannelQuality
 from ...audio.quality.monitor import QualityMonitor, reason
 from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
-from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ...audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+)
 from ...audio.vad_batcher import VadBatcher
 from ...audio_writer import CallAudio
 from ...call.call import Call
@@ -334,6 +340,8 @@ class Channel:
                 self._call.sound(self._number, replace(event, speaking=False))
             case SegmentOpened():
                 self._call.sound(self._number, event)
+            case SegmentPaused():
+                pass
             case _:
                 assert_never(event)
 
