@@ -86,7 +86,8 @@ def leaked(lines: Lines, content: set[str]) -> dict[str, str]:
 async def test_a_call_of_human_speech_leaves_no_word_in_the_log(
     redis: Redis, tmp_path: Path, moonshine: Engine, lines: Lines
 ) -> None:
-    async with pipeline(redis, tmp_path, moonshine) as it:
+    without_drafts = GatewaySettings(drain_seconds=0, draft_after_ms=0)  # each final is logged
+    async with pipeline(redis, tmp_path, moonshine, gateway=without_drafts) as it:
         async with calling(it.url, call_id="quiet", keywords=KEYWORDS) as (bridge, heard):
             await bridge.send('{"type":"dtmf","digit":"7"}')
             await stream(bridge, encode(speech(), Encoding.MULAW), frame=160, pace=2)
