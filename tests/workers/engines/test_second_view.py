@@ -11,10 +11,24 @@ LONGEST = 240_000
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"), [([0.9, 0.49, 0.99], True), ([0.9, 0.51], False), ([], False)]
+    ("words", "seconds", "expected"),
+    [
+        ([0.9, 0.49, 0.99], 2.0, True),
+        ([0.4, 0.1], 2.0, True),
+        ([0.9, 0.51], 2.0, False),
+        ([], 2.0, False),
+        ([0.9, 0.24, 0.99], 9.0, True),
+        ([0.9, 0.4, 0.99], 9.0, False),
+        ([0.1, 0.2, 0.99], 9.0, False),
+        ([], 9.0, False),
+    ],
 )
-def test_one_improbable_word_makes_a_final_doubtful(words: list[float], expected: bool) -> None:
-    assert is_doubtful(words) is expected
+def test_a_long_final_is_doubtful_only_by_one_very_improbable_word(
+    words: list[float],
+    seconds: float,
+    expected: bool,
+) -> None:
+    assert is_doubtful(words, seconds) is expected
 
 
 def test_the_same_noise_of_a_third_of_a_second_stands_around_the_samples() -> None:

@@ -180,7 +180,8 @@ class Moonshine:
         if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
             again = yield from self._searched(utterance, decoder, _LENGTH_REWARD)
             return max(found, again, key=lambda one: len(one.tokens))
-        if utterance.effort is Effort.FINAL and is_doubtful(self._probabilities(found)):
+        seconds = len(utterance.samples) / ENGINE_RATE
+        if utterance.effort is Effort.FINAL and is_doubtful(self._probabilities(found), seconds):
             wider = with_noise_around(utterance.samples, int(_MAX_SECONDS * ENGINE_RATE))
             both = BothViews(decoder, self._encode(wider))
             yield

@@ -2,9 +2,8 @@
 A second view of the audio of a doubtful final: the same samples between two stretches of comfort noise.
 
 The encoder places its frames from the first sample on, and expects some quiet before and behind speech.  A word at
-the limit of two spellings ("America", "Americans") depends on a few milliseconds, and a single word between two
-stretches of digital silence has nothing around it.  A search that follows the mean of both views makes fewer errors
-than either view alone (`bench/short_answers.py`, `bench/slow_speakers.py`, `bench/noise_ladder.py`).
+the limit of two spellings ("America", "Americans") depends on a few milliseconds.  A search that follows the mean
+of both views makes fewer errors than the first view alone (docs/benchmarks.md: `bench/short_answers.py`).
 """
 
 from collections.abc import Sequence
@@ -19,11 +18,14 @@ from ..base import Samples
 from ..common.beam_search import LogProbs, log_softmax
 from .sessions import Floats
 
-_DOUBTFUL = 0.5
-"""
-Least probability of a word, product of those of its tokens, of a final that is not looked at again.
+_SHORT = 3.5
+"""Seconds.  A second search of longer finals costs too much to be done for every improbable word."""
 
-With 0.8 instead, twice as many finals are, for one word less out of 358 (slow speakers).
+_DOUBTFUL, _DOUBTFUL_IN_LONG = 0.5, 0.25
+"""
+Least probability of a word, product of those of its tokens, of a final that is not searched again.
+
+Of a long final a single word must be less probable: with more of them, it stays as unsure in the second view.
 """
 
 _AROUND = 3 * ENGINE_RATE // 10
@@ -68,9 +70,11 @@ class BothViews:
         return _mean([view.follow(tokens, parents) for view in self._views])
 
 
-def is_doubtful(words: Sequence[float]) -> bool:
-    """Whether a final needs the second view; `words`: the probability of each word, 0 to 1."""
-    return min(words, default=1.0) < _DOUBTFUL
+def is_doubtful(words: Sequence[float], seconds: float) -> bool:
+    """Whether a final of `seconds` needs the second view; `words`: the probability of each word, 0 to 1."""
+    if seconds <= _SHORT:
+        return min(words, default=1.0) < _DOUBTFUL
+    return sum(word < _DOUBTFUL_IN_LONG for word in words) == 1
 
 
 def with_noise_around(samples: Samples, longest: int) -> Samples:
