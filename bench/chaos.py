@@ -185,6 +185,12 @@ def main() -> int:
         default="reader",
         help="of the workers, in turn: reader, granite, vllm; without poison",
     )
+    parser.add_argument(
+        "--languages", default="en,en,de,de", help="one worker for each of these, en or de"
+    )
+    parser.add_argument(
+        "--between", type=float, default=1.0, help="most seconds between two faults"
+    )
     parser.add_argument("--memory", action="store_true", help="workers run out of memory too")
     parser.add_argument(
         "--model-file", action="store_true", help="the weights of Granite workers break too"
@@ -203,6 +209,8 @@ def main() -> int:
             recorder_away=options.recorder_away,
             only_frozen=options.only_frozen,
             keep=options.keep,
+            languages=tuple(options.languages.split(",")),
+            between=options.between,
             engines=tuple(options.engines.split(",")),
             memory=options.memory,
             model_file=options.model_file,

@@ -21,6 +21,9 @@ class ChaosResult:
     digits: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     resumed: int = 0
+    engines: Counter[str] = field(default_factory=Counter)
+    """Finals by the engine that wrote them."""
+
     wrong: Counter[str] = field(default_factory=Counter)
     """Violations and their counts."""
 
@@ -42,6 +45,7 @@ class ChaosResult:
         """The result as a table."""
         lines = [
             f"{self.segments} segments, {self.digits} digits, {self.resumed} times resumed",
+            *(f"  {count:5} finals of {name}" for name, count in sorted(self.engines.items())),
             *(f"  {count:5} {name}" for name, count in sorted(self.faults.items())),
             "nothing lost, nothing twice, nothing wrong" if self.passed else "WRONG:",
             *(f"  {count:5} {name}" for name, count in sorted(self.wrong.items())),
@@ -63,6 +67,7 @@ def evaluate(
         terminals = [event for event in bridge.log if event["type"] in TERMINAL]
         result.segments += len(terminals)
         result.resumed += len(bridge.cuts)
+        result.engines.update(one["engine"] for one in terminals if one.get("engine"))
         _evaluate_log(bridge, terminals, result)
         _evaluate_text(bridge, terminals, result)
         _evaluate_store(bridge, terminals, store, result)

@@ -33,12 +33,15 @@ class FaultPlan:
     pace: float = 1.0
     durable: bool = False
     languages: tuple[str, ...] = ("en", "en", "de", "de")
-    """Lease of the workers."""
+    """One worker for each."""
 
     busy: int = 0
     lost_seconds: float = LOST_SECONDS
     recorder_away: float = 80.0
     """Seconds; 0: never."""
+
+    between: float = 1.0
+    """Most seconds between two faults."""
 
     only_frozen: bool = False
     """Whether the only fault is to stop all workers and a gateway together, repeatedly."""
@@ -100,7 +103,7 @@ class Chaos:
             await self._start_busy()
         try:
             while True:
-                await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+                await asyncio.sleep(self._dice.uniform(0.1, self._plan.between))
                 faults = [one for one in self._faults if self._is_allowed(one[1])]
                 weights = [weight for weight, _, _ in faults]
                 _, name, fault = self._dice.choices(faults, weights)[0]
@@ -163,8 +166,13 @@ class Chaos:
             self._rig.workers if self._dice.random() < 1 / 8 or not ready else ready
         )
 
+    def _count_start(self, worker: RigProcess) -> RigProcess:
+        """Count a worker that meets its fault before it is ready.  Returns the worker."""
+        self._rig.faults["workers hit while they started"] += not worker.is_ready
+        return worker
+
     async def _kill_worker(self) -> None:
-        worker = self._worker()
+        worker = self._count_start(self._worker())
         await worker.kill()  # and `keep_workers` restarts it
 
     async def _stop_worker(self) -> None:
@@ -174,7 +182,7 @@ class Chaos:
         worker.signal(signal.SIGCONT)
 
     async def _take_memory(self) -> None:
-        await take_memory(self._worker(), self._dice)
+        await take_memory(self._count_start(self._worker()), self._dice)
 
     async def _break_model(self) -> None:
         await break_model(self._rig, self._dice)

@@ -7,6 +7,9 @@ Compare the tokens of the vLLM engine with those of `generate()`, for random seg
 
 Each segment joins while the server decodes others.  The reference decodes each one alone, with transformers of this
 environment, and with the tokenizer that transformers makes of the folder, because vLLM uses that one.
+
+With `--embeddings` the encoder runs here, the server gets embeddings (`--enable-prompt-embeds`), and the reference
+reads the tokenizer as it is, like the worker.  Fails if a text differs elsewhere than at a near-tie (near_ties.py).
 """
 
 import argparse
@@ -14,8 +17,8 @@ import random
 import shlex
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +32,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support import tiny_granite
 from support.granite_cases import random_utterance
 
+from bench.near_ties import Answer, Comparison, Reference
 from bench.recipe import recipe
-from workers.engines.base import SHORTEST, Utterance
+from workers.engines.base import SHORTEST, Samples, Utterance
 from workers.engines.common.hallucination import loudness
+from workers.engines.granite.acoustic.mel import LEAST_SAMPLES
+from workers.engines.granite.text.decode import DecodeRow
 from workers.engines.granite.text.prompts import GRANITE_4_0
 from workers.engines.granite.text.stopping import most_tokens
-from workers.engines.vllm.chat import ChatReply, read, request
-from workers.engines.vllm.client import ChatClient
+from workers.engines.vllm.chat import request
+from workers.engines.vllm.client import ChatClient, Endpoint, R
+from workers.engines.vllm.embeddings.decoder import ServerDecoder
+from workers.engines.vllm.embeddings.loading import LoadedEncoder, load_encoder
 from workers.engines.vllm.engine import VllmEngine
 from workers.engines.vllm.settings import VllmSettings
 
@@ -52,32 +60,22 @@ class TokenClient(ChatClient):
     def __init__(self, settings: VllmSettings) -> None:
         super().__init__(settings)
         self._plain = httpx.Client(base_url=settings.url + "/", timeout=600, trust_env=False)
-        self.ids: dict[str, tuple[int, ...]] = {}
-        self.busy = self.busiest = 0
+        self.answers: dict[str, Answer] = {}
 
-    def ask(self, body: dict[str, Any]) -> ChatReply:
+    def ask(self, body: dict[str, Any], endpoint: Endpoint[R]) -> R:
         """See ChatClient.  Any failure of the server is an error here."""
-        self.busy += 1
-        self.busiest = max(self.busiest, self.busy)
-        answer = self._plain.post("chat/completions", json=body | {"return_token_ids": True})
-        self.busy -= 1
+        answer = self._plain.post(endpoint.path, json=body | {"return_token_ids": True})
         document = answer.raise_for_status().json()
-        self.ids[key_of(body)] = tuple(document["choices"][0]["token_ids"])
-        return read(document)
+        choice = document["choices"][0]
+        log_probs = tuple(float(one["logprob"]) for one in choice["logprobs"]["content"])
+        self.answers[key_of(body)] = Answer(tuple(choice["token_ids"]), log_probs)
+        return endpoint.read(document)
 
 
 def key_of(body: dict[str, Any]) -> str:
     """Audio and prompt of a request."""
     audio, text = body["messages"][0]["content"]
     return f"{audio['input_audio']['data']} {text['text']}"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A segment with the tokens of the reference."""
-
-    utterance: Utterance
-    expected: tuple[int, ...]
 
 
 def as_sent(utterance: Utterance) -> Utterance:
@@ -91,100 +89,114 @@ def as_sent(utterance: Utterance) -> Utterance:
     )
 
 
-def instruction_of(one: Utterance) -> str:
-    """What follows the audio in the prompt."""
-    asked = GRANITE_4_0.instruction(one.language, one.translate_to, keywords=bool(one.keywords))
-    return asked + ", ".join(one.keywords)
-
-
-def comparisons(vendor: tuple[Any, Any], count: int) -> list[Comparison]:
-    """`count` random segments, each decoded alone by transformers."""
-    dice, made, number = random.Random(7), list[Comparison](), 0
+def cases_of(count: int) -> list[Utterance]:
+    """`count` random segments that are long and loud enough for a request."""
+    dice, made, number = random.Random(7), list[Utterance](), 0
     while len(made) < count:
         number += 1
         one = as_sent(random_utterance(dice, number))
-        if len(one.samples) < SHORTEST or loudness(one.samples) < _SILENT:
-            continue
-        most = most_tokens(len(one.samples))
-        ids = tiny_granite.generated(vendor, one.samples, instruction_of(one), most)
-        made.append(Comparison(one, tuple(ids)))
+        if len(one.samples) >= SHORTEST and loudness(one.samples) >= _SILENT:
+            made.append(one)
     return made
 
 
-def stock(folder: Path) -> tuple[Any, Any]:
-    """Processor and model of transformers, with the tokenizer that it makes of the folder."""
-    processor, model = tiny_granite.reference(folder)
-    processor.tokenizer = tiny_granite.stock_tokenizer(folder)
-    return processor, model
+def most_of(one: Utterance) -> int:
+    """The longest text of a segment in tokens."""
+    return most_tokens(len(one.samples))
 
 
-def heard(engine: VllmEngine, utterances: Sequence[Utterance]) -> None:
-    """Transcribe all; a few more join between two steps."""
-    dice, waiting, open_ones = random.Random(3), list(utterances), 0
-    while waiting or open_ones:
-        coming = [waiting.pop(0) for _ in range(min(len(waiting), dice.randrange(_CHUNK + 1)))]
-        open_ones += len(engine.admit(coming))
-        open_ones -= len(engine.step())
+def groups(count: int) -> Iterator[range]:
+    """The numbers of the cases that join before each step."""
+    dice, first = random.Random(3), 0
+    while first < count:
+        last = min(count, first + dice.randrange(_CHUNK + 1))
+        yield range(first, last)
+        first = last
 
 
-def compare(folder: Path, url: str, count: int, rows: int) -> int:
-    """Print the number of segments with the same tokens.  Returns the number of others."""
-    settings = VllmSettings(url=url, max_batch=rows, max_keywords=50, timeout_seconds=600)
+def by_audio(settings: VllmSettings, cases: Sequence[Utterance]) -> list[Answer]:
+    """The texts of the engine that sends audio."""
     client = TokenClient(settings)
     model = client.model()
     engine = VllmEngine(client, settings, model)
-    vendor = stock(folder)
-    cases = comparisons(vendor, count)
-    began = time.monotonic()
-    heard(engine, [case.utterance for case in cases])
-    spent = time.monotonic() - began
+    open_ones = 0
+    for group in groups(len(cases)):
+        open_ones += len(engine.admit([cases[number] for number in group]))
+        open_ones -= len(engine.step())
+    while open_ones:
+        open_ones -= len(engine.step())
     engine.close()
-    audio = vendor[0].tokenizer.convert_tokens_to_ids(tiny_granite.AUDIO)
-    others = strange = 0
-    for place, case in enumerate(cases):
-        one = case.utterance
-        body = request(one, GRANITE_4_0, one.keywords, model, most_tokens(len(one.samples)))
-        got, expected = client.ids.get(key_of(body), ()), case.expected
-        if audio in expected:  # written by the random model
-            strange += got != expected
-            end = expected.index(audio) + 1
-            got, expected = got[:end], expected[:end]
-        if got != expected:
-            others += 1
-            print(f"{place}: {len(one.samples)} samples, {difference(vendor, case, got)}")
-    texts = len({case.expected for case in cases})
-    print(
-        f"{len(cases) - others} of {len(cases)} segments ({texts} different texts) have the tokens of generate();"
-        f" {strange} of them up to the audio token, which the random model writes; up to {client.busiest} at once,"
-        f" {spent:.0f} s"
-    )
-    return others
+    bodies = [request(one, GRANITE_4_0, one.keywords, model, most_of(one)) for one in cases]
+    return [client.answers[key_of(body)] for body in bodies]
 
 
-def difference(vendor: tuple[Any, Any], case: Comparison, got: Sequence[int]) -> str:
-    """Where the first other token is, and by how much the reference prefers its own."""
-    pairs = zip(got, case.expected, strict=False)
-    at = next((at for at, pair in enumerate(pairs) if pair[0] != pair[1]), None)
-    if at is None:
-        return f"{len(got)} tokens instead of {len(case.expected)}"
-    logits = reference_logits(vendor, case, at)
-    gap = float(logits[case.expected[at]] - logits[got[at]])
-    spread = float(logits.std())
-    return f"token {at} differs: its logit is {gap:.4f} below the reference's own; all deviate by {spread:.3f}"
+def by_embeddings(settings: VllmSettings, cases: Sequence[Utterance]) -> list[Answer]:
+    """The texts of the engine that sends embeddings."""
+    client, parts = ChatClient(settings), load_encoder(settings)
+    decoder = ServerDecoder(client, client.model(), settings.max_batch, parts.end, cut_loops=False)
+    found: dict[int, Answer] = {}
+    for group in groups(len(cases)):
+        waiting = [
+            DecodeRow(number, prompt_of(parts, cases[number]), most_of(cases[number]))
+            for number in group
+        ]
+        while waiting or decoder.running > settings.max_batch // 2:
+            ready, waiting = waiting[: decoder.free], waiting[decoder.free :]
+            decoder.admit(ready)
+            found |= {one.ticket: Answer(one.tokens, one.log_probs) for one in decoder.step()}
+    while decoder.running:
+        found |= {one.ticket: Answer(one.tokens, one.log_probs) for one in decoder.step()}
+    assert not decoder.take_refused()
+    decoder.close()
+    return [found[number] for number in range(len(cases))]
 
 
-def reference_logits(vendor: tuple[Any, Any], case: Comparison, at: int) -> torch.Tensor:
-    """Logits of the reference behind its first `at` tokens: [vocabulary]."""
-    processor, model = vendor
-    content = tiny_granite.AUDIO + instruction_of(case.utterance)
-    prompt = processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
-    inputs = processor(prompt, torch.from_numpy(case.utterance.samples), return_tensors="pt")
-    written = torch.tensor([list(case.expected[:at])], dtype=torch.long)
-    inputs["input_ids"] = torch.cat([inputs["input_ids"], written], dim=1)
-    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-    with torch.inference_mode():
-        logits: torch.Tensor = model(**inputs).logits[0, -1]
-    return logits
+def prompt_of(parts: LoadedEncoder, one: Utterance) -> torch.Tensor:
+    """The prompt of a segment as embeddings [tokens, hidden]."""
+    heard = parts.frontend.encode([parts.frontend.whole(one.samples)])
+    asked = GRANITE_4_0.instruction(one.language, one.translate_to, keywords=bool(one.keywords))
+    return parts.prompts.prompt(parts.frontend.audio_tokens(heard)[0], asked, one.keywords)
+
+
+def padded(samples: Samples) -> Samples:
+    """At least the 0.3 s that our encoder hears of a shorter clip."""
+    return np.pad(samples, (0, max(0, LEAST_SAMPLES - len(samples))))
+
+
+def without_end(answer: Answer, stops: Container[int]) -> Answer:
+    """The text up to one of the tokens `stops`."""
+    cut = next((at for at, one in enumerate(answer.tokens) if one in stops), None)
+    return Answer(answer.tokens[:cut], answer.log_probs[:cut])
+
+
+def compare(chosen: argparse.Namespace) -> bool:
+    """Print how many segments have the same tokens.  Returns whether all others are near-ties."""
+    settings = VllmSettings(
+        url=chosen.url, max_batch=chosen.rows, max_keywords=50, timeout_seconds=600, cut_loops=False,
+        encoder=str(chosen.folder), encoder_device="cpu",
+    )  # fmt: skip
+    processor, model = tiny_granite.reference(chosen.folder)
+    if not chosen.embeddings:
+        processor.tokenizer = tiny_granite.stock_tokenizer(chosen.folder)
+    audio = int(processor.tokenizer.convert_tokens_to_ids(tiny_granite.AUDIO))
+    stops = (int(model.config.text_config.eos_token_id), audio)
+    reference, cases = Reference(processor, model, stops), cases_of(chosen.cases)
+    began = time.monotonic()
+    answers = (by_embeddings if chosen.embeddings else by_audio)(settings, cases)
+    spent = time.monotonic() - began
+    result, texts, cut = Comparison(), set[tuple[int, ...]](), 0
+    for number, one in enumerate(cases):
+        most = most_of(one)
+        if chosen.embeddings:
+            one = replace(one, samples=padded(one.samples))  # noqa: PLW2901 - as the encoder hears it
+        ids = reference.generated(one, most)
+        texts.add(ids)
+        cut += audio in ids
+        expected = without_end(Answer(ids, ()), stops)
+        result.add(number, one, without_end(answers[number], stops), expected, reference)
+    print(result.text())
+    print(f"{len(texts)} different texts; {cut} compared up to `<|audio|>`; {spent:.0f} s")
+    return result.passed
 
 
 def main() -> int:
@@ -197,6 +209,7 @@ def main() -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8000/v1")
     parser.add_argument("--cases", type=int, default=240)
     parser.add_argument("--rows", type=int, default=8, help="most requests at the same time")
+    parser.add_argument("--embeddings", action="store_true", help="the encoder runs here")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.build:
@@ -207,7 +220,7 @@ def main() -> int:
 
     print(f"transformers {transformers.__version__}, torch {torch.__version__}; {recipe()}")
     print(f"command: python bench/vllm_exactness.py {shlex.join(sys.argv[1:])}\n")
-    return 1 if compare(chosen.folder, chosen.url, chosen.cases, chosen.rows) else 0
+    return 0 if compare(chosen) else 1
 
 
 if __name__ == "__main__":

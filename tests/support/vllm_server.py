@@ -30,6 +30,11 @@ class VllmServer:
     models: tuple[str, ...] = (MODEL,)
     faults: list[Callable[["Exchange"], object]] = field(default_factory=list)
     says: Callable[[Json], str] = field(default_factory=lambda: transcript)
+    completes: Callable[[Json], tuple[list[int], list[float]]] = field(
+        default=lambda _: ([1], [0.0])
+    )
+    """Returns tokens and log-probabilities for a request with embeddings."""
+
     requests: list[Json] = field(default_factory=list)
     busy: int = 0
     busiest: int = 0
@@ -61,7 +66,11 @@ class Exchange(BaseHTTPRequestHandler):
             if fault is None or (
                 fault(self) is None and not self.wfile.closed and self.answered is False
             ):
-                self.answer(completion(state.says(body)))
+                self.answer(
+                    completed(*state.completes(body))
+                    if self.path.endswith("/v1/completions")
+                    else completion(state.says(body))
+                )
         finally:
             with state.lock:
                 state.busy -= 1
@@ -140,6 +149,19 @@ def completion(text: str, reason: str = "stop") -> Json:
         "logprobs": {"content": scored},
     }
     return {"id": "c", "object": "chat.completion", "choices": [choice]}
+
+
+def completed(tokens: list[int], log_probs: list[float]) -> Json:
+    """The body of an answer to a request with embeddings."""
+    scored = {"tokens": ["?"] * len(tokens), "token_logprobs": log_probs}
+    choice = {
+        "index": 0,
+        "text": "?",
+        "token_ids": tokens,
+        "logprobs": scored,
+        "finish_reason": "stop",
+    }
+    return {"id": "c", "object": "text_completion", "choices": [choice]}
 
 
 def parts(request: Json) -> tuple[str, "np.ndarray[Any, Any]"]:

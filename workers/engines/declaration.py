@@ -121,7 +121,7 @@ class Declaration:
     """
     Downloads the model that the settings name, if it is not here, and checks its files.  Returns its folder.
 
-    Continues an interrupted download.  Raises EngineError.  Unset: there is nothing to download.
+    Downloads no complete file again.  Raises EngineError.  Unset: there is nothing to download.
     """
 
     automatic: Automatic | None = None

@@ -3,7 +3,9 @@
 import json
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -21,6 +23,19 @@ from .chat import (
     read,
 )
 from .settings import VllmSettings
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[R]):
+    """An interface of the server, and the reader of its answers, which raises ChatError."""
+
+    path: str
+    read: Callable[[object], R]
+
+
+CHAT: Endpoint[ChatReply] = Endpoint("chat/completions", read)
 
 
 class ChatClient:
@@ -65,19 +80,17 @@ class ChatClient:
             f"vllm.model is {self._wanted!r}; {self._http.base_url} serves {', '.join(names) or 'none'}"
         )
 
-    def ask(self, body: dict[str, Any]) -> ChatReply:
+    def ask(self, body: dict[str, Any], endpoint: Endpoint[R]) -> R:
         """
-        Send one chat request.
+        Send one request.
 
         Raises EngineError when the server refuses it, and EngineBrokenError when it failed for too long or accepts
         no request of ours.
         """
         deadline, attempt = time.monotonic() + self._give_up, 0
         while True:
-            problem = self._attempt(body, attempt)
-            match problem:
-                case ChatReply():
-                    return problem
+            outcome = self._attempt(body, endpoint, attempt)
+            match outcome:
                 case RequestRefused(reason):
                     raise EngineError(reason)
                 case Unusable(reason):
@@ -85,11 +98,13 @@ class ChatClient:
                 case Retry(seconds, reason):
                     if time.monotonic() + seconds > deadline or self._closed.wait(seconds):
                         raise EngineBrokenError(f"no answer for {self._give_up:g} s: {reason}")
+                case _:
+                    return outcome
             attempt += 1
 
-    def _attempt(self, body: dict[str, Any], attempt: int) -> ChatReply | Failure:
+    def _attempt(self, body: dict[str, Any], endpoint: Endpoint[R], attempt: int) -> R | Failure:
         try:
-            return read(self._sent("POST", "chat/completions", body))
+            return endpoint.read(self._sent("POST", endpoint.path, body))
         except _StatusError as exc:
             return failure(exc.status, attempt, exc.retry_after)
         except (httpx.HTTPError, ChatError) as exc:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 from ..base import (
     WITHHELD_TOO_SHORT,
@@ -27,8 +28,11 @@ from ..granite.text.prompts import LANGUAGES, TRANSLATIONS
 from ..granite.text.stopping import most_tokens
 from .canary import check_canary
 from .chat import RATE, ChatReply, request
-from .client import ChatClient
+from .client import CHAT, ChatClient
 from .settings import VllmSettings
+
+if TYPE_CHECKING:
+    from .embeddings.engine import EmbeddingEngine
 
 _SILENT = -70.0
 """dBFS.  Below it, 16-bit audio holds no words, but the model invents some."""
@@ -40,22 +44,37 @@ _DIGITS = 3
 """Decimal places of a confidence."""
 
 
-def load(settings: VllmSettings | None = None) -> "VllmEngine":
+def load(settings: VllmSettings | None = None) -> "VllmEngine | EmbeddingEngine":
     """
     Connect to the server, and transcribe a known recording if the settings name one.
 
-    Raises EngineError when the server cannot be used or transcribes the recording wrongly.
+    Raises EngineError when the server or the encoder cannot be used, or when the recording is transcribed wrongly.
     """
     chosen = settings or VllmSettings()
     client = ChatClient(chosen)
     try:
         model = client.model()
-        engine = VllmEngine(client, chosen, model)
+        engine = _engine(client, chosen, model)
         check_canary(engine, chosen)
     except BaseException:
         client.close()
         raise
     return engine
+
+
+def _engine(
+    client: ChatClient, settings: VllmSettings, model: str
+) -> "VllmEngine | EmbeddingEngine":
+    """The engine that sends audio; or with an encoder the one that sends embeddings."""
+    if settings.encoder is None:
+        return VllmEngine(client, settings, model)
+    try:
+        from .embeddings.loading import load as load_embeddings  # noqa: PLC0415 - needs the extra `granite`
+    except ImportError as exc:
+        raise EngineError(
+            "vllm.encoder needs one more extra: pip install 'trunkline[granite]'"
+        ) from exc
+    return load_embeddings(client, settings, model)
 
 
 class VllmEngine:
@@ -144,7 +163,7 @@ class VllmEngine:
     def _ask(self, utterance: Utterance, terms: Sequence[str]) -> Hypothesis:
         most = most_tokens(len(utterance.samples))
         body = request(utterance, self._settings.prompts, terms, self._model, most)
-        reply = self._client.ask(body)
+        reply = self._client.ask(body, CHAT)
         if reply.is_longer(most):
             raise EngineError(
                 f"the server writes more than the {most} tokens that it was asked for"

@@ -47,6 +47,38 @@ class VllmSettings(EngineSettings):
         default="", description="what the recording says; at most half of the words may differ"
     )
 
+    encoder: str | None = Field(
+        default=None,
+        description="a folder or hub id of the served model: its encoder runs in the worker, and the server (with"
+        " `--enable-prompt-embeds`) gets embeddings; unset: the server gets audio",
+    )
+    encoder_revision: str | None = Field(
+        default=None,
+        description="the commit of a hub id; unset: the pinned commit of a model of IBM",
+    )
+    encoder_manifest: Path | None = Field(
+        default=None, description="a file as `sha256sum *` prints it; see the Granite engine"
+    )
+    encoder_cache: Path | None = Field(
+        default=None, description="folder for downloaded models; unset: the cache of the hub client"
+    )
+    encoder_device: str = Field(
+        default="auto",
+        description="`cpu`, `cuda`, `cuda:1` ...; auto uses the first GPU, or the CPU if there is none",
+    )
+    keyword_tokens: int = Field(
+        default=200, ge=1, description="with `encoder`: most keyword tokens in the prompt"
+    )
+    least_support: float = Field(
+        default=1 / 3,
+        ge=0,
+        le=1,
+        description="with `encoder`: share of the letters of a keyword that the CTC head must have recognised",
+    )
+    cut_loops: bool = Field(
+        default=True, description="with `encoder`: cut repetition loops out of the text"
+    )
+
     def options(self) -> dict[str, object]:
         """See EngineSettings."""
         return {"settings": self}

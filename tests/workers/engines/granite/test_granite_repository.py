@@ -62,7 +62,10 @@ def up(repository: Path, answers: Path, tmp_path: Path) -> Iterator[str]:
     """`trunkline up --engine granite` from bash with ordinary variables; yields the gateway's URL."""
     sums = tmp_path / "sums"
     sums.write_text(granite_repository.manifest(repository))
+    home = tmp_path / "home"
+    home.mkdir()
     commands = (
+        f"export LANG=de_DE.UTF-8 LC_ALL= HOME={shlex.quote(str(home))}\n"
         f"export TRUNKLINE_GRANITE_MODEL={shlex.quote(str(repository))} TRUNKLINE_GRANITE_MAX_BATCH=2\n"
         f"export TRUNKLINE_GRANITE_MANIFEST={shlex.quote(str(sums))} TRUNKLINE_GRANITE_REVISION=\n"
         f"export TRUNKLINE_GRANITE_CANARY_ANSWERS={shlex.quote(str(answers))} TRUNKLINE_GRANITE_DRAFTS=never\n"

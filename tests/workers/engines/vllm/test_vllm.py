@@ -38,6 +38,7 @@ def server() -> Iterator[VllmServer]:
 @pytest.fixture
 def engine(server: VllmServer) -> Iterator[VllmEngine]:
     connected = load(VllmSettings(url=server.url, max_batch=4))
+    assert isinstance(connected, VllmEngine)
     yield connected
     connected.close()
 

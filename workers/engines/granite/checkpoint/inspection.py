@@ -98,6 +98,8 @@ def _inspect(
     for name in _NEEDED:
         if name not in files:
             raise CheckpointError(f"{folder}: {name} is missing")
+    if missing := set(hashes or ()) - set(files):
+        raise CheckpointError(f"{min(missing)} is in the manifest but not in the folder")
     if not any(name.endswith(".safetensors") for name in files):
         raise CheckpointError(f"{folder}: no weights in safetensors form")
     documents = {name: _document(path) for name, path in files.items() if path.suffix == ".json"}
@@ -205,9 +207,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
 
 
 def _check_hashes(files: dict[str, Path], expected: Mapping[str, str]) -> None:
-    """Check that the manifest lists all files that may be read, and that all listed files have the right hash."""
-    if missing := set(expected) - set(files):
-        raise CheckpointError(f"{min(missing)} is in the manifest but not in the folder")
+    """Check that the manifest lists all files that may be read, and that these have the right hash."""
     for name, path in files.items():
         if name not in expected and path.suffix in {".json", ".safetensors", ".jinja", ".txt"}:
             raise CheckpointError(f"{path} is not in the manifest")

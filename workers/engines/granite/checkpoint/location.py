@@ -1,6 +1,7 @@
 """Finds the folder of a model, and downloads a model of the hub at a pinned commit."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,24 +20,28 @@ def fetched(
     """
     Return the checked checkpoint of `model`: a folder, or a hub id that is downloaded if it is not in the cache.
 
-    An interrupted download continues where it stopped.  The files of a hub id whose hashes are known are compared
-    with them.  Raises CheckpointError.
+    Files that are complete are not downloaded again.  Within a run, a file continues where its connection broke
+    off; the hub's client does not keep a part of a file for a later run.  The files of a hub id whose hashes are
+    known are compared with them.  Raises CheckpointError.
     """
-    folder, root = locate(model, revision, cache)
+    hashes = None if is_local(model) or manifest else hashes_of(model, revision)
+    folder, root = locate(model, revision, cache, hashes or ())
     if is_local(model):
         return inspect(folder, root=root, manifest=manifest, model_type=model_type)
-    hashes = hashes_of(model, revision)
     checkpoint = inspect(folder, root=root, manifest=manifest, hashes=hashes, model_type=model_type)
     return replace(checkpoint, source=f"{model}@{revision_of(model, revision)}")
 
 
-def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple[Path, Path]:
+def locate(
+    model: str, revision: str | None, cache: Path | None = None, names: Collection[str] = ()
+) -> tuple[Path, Path]:
     """
     Return the folder of `model`, and the folder inside which its links must stay.
 
     A local folder is used as it is.  Anything else is a hub id, downloaded at exactly `revision`: a commit of 40
     hexadecimal digits, because the owner of a branch or tag can move it; None is the pinned commit of a known
-    model.  `cache`: None is the hub client's own folder.  Raises CheckpointError.
+    model.  `cache`: None is the hub client's own folder; `names`: the files to download; empty: all that an engine
+    may read.  Raises CheckpointError.
     """
     if local := _local(model):
         return local.resolve(), local.resolve()
@@ -44,7 +49,7 @@ def locate(model: str, revision: str | None, cache: Path | None = None) -> tuple
         raise CheckpointError(reason)
     pinned = revision_of(model, revision)
     assert pinned is not None
-    folder = _fetch(model, pinned, cache)
+    folder = _fetch(model, pinned, cache, names)
     return (
         folder,
         folder.parent.parent,
@@ -80,13 +85,14 @@ def _local(model: str) -> Path | None:
         return None
 
 
-def _fetch(model: str, revision: str, cache: Path | None) -> Path:
+def _fetch(model: str, revision: str, cache: Path | None, names: Collection[str]) -> Path:
+    """Download the files `names`; if it is empty, all that an engine may read.  Returns their folder."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - comes with the optional extra
 
     try:
         fetched = snapshot_download(
             model, revision=revision, cache_dir=cache,
-            allow_patterns=list(FETCHED), ignore_patterns=list(NOT_FETCHED),
+            allow_patterns=list(names or FETCHED), ignore_patterns=list(NOT_FETCHED),
         )  # fmt: skip
     except Exception as exc:
         raise CheckpointError(
