@@ -54,14 +54,14 @@ def _measure(
 
 def _help(python: Path, environment: Mapping[str, str]) -> float:
     began = time.monotonic()
-    command = [python, "-m", "trunkline", "--help"]
+    command = [str(python), "-m", "trunkline", "--help"]
     subprocess.run(command, env=environment, cwd="/", stdout=subprocess.DEVNULL, check=True)
     return time.monotonic() - began
 
 
 def _up(python: Path, environment: Mapping[str, str]) -> float:
     began = time.monotonic()
-    command = [python, "-m", "trunkline", "up", "--port", "0"]
+    command = [str(python), "-m", "trunkline", "up", "--port", "0"]
     with subprocess.Popen(
         command,
         env=environment,
