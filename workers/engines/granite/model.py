@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .acoustic.frontend import AcousticFrontend
-from .text.cuda_graphs import GraphStepper
+from .text.cuda_graphs import stepper_for
 from .text.decode import BatchDecoder, EagerStepper, Stepper
 from .text.llm import KeyValues, LanguageModel
 from .text.tokenizer import Tokens
@@ -48,9 +48,7 @@ class LoadedModel:
         """Allocate a cache for `rows` segments of `capacity` tokens, with the stepper for the device."""
         cache = self.llm.cache(rows, min(capacity, self.context))
         if graphs and self.llm.device.type == "cuda":
-            recorded = GraphStepper(self.llm, cache)
-            recorded.record_all(rows)
-            return DecoderFactory(self.llm, cache, recorded)
+            return DecoderFactory(self.llm, cache, stepper_for(self.llm, cache, rows))
         return DecoderFactory(self.llm, cache, EagerStepper(self.llm, cache))
 
 

@@ -14,8 +14,8 @@ torch = tiny_granite.torch
 from workers.engines.granite.loading import assemble, prepared, take_apart  # noqa: E402
 from workers.engines.granite.model import DecoderFactory  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
-from workers.engines.granite.text.cuda_graphs import ROWS, GraphStepper, bucket  # noqa: E402
-from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402 - needs the optional extra
+from workers.engines.granite.text.cuda_graphs import ROWS, GraphStepper, bucket, stepper_for  # noqa: E402
+from workers.engines.granite.text.decode import DecodeRow, EagerStepper, Written  # noqa: E402 - needs the optional extra
 
 
 def replayed(act: Callable[[], Any], _device: Any) -> Any:
@@ -73,6 +73,24 @@ def test_rounded_steps_write_what_exact_steps_write(
     assert len(found) == 14
     assert {rows for rows, _ in stepper._recorded} == {1, 2, 4, 7}
     assert {width for _, width in stepper._recorded} >= {128, 256}
+
+
+def test_steps_are_eager_if_they_cannot_be_recorded(parts: Any) -> None:
+    def refused(act: Callable[[], Any], _device: Any) -> Any:
+        act()
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    stepper = stepper_for(parts.llm, parts.llm.cache(2, 128), 2, refused)
+
+    assert isinstance(stepper, EagerStepper)
+
+
+def test_a_lack_of_memory_while_recording_is_no_reason_to_go_on(parts: Any) -> None:
+    def cramped(_act: Callable[[], Any], _device: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        stepper_for(parts.llm, parts.llm.cache(2, 128), 2, cramped)
 
 
 @pytest.mark.parametrize(

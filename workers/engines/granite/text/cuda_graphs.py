@@ -13,10 +13,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
 import torch
 
+from ...common.memory import is_out_of_memory
+from .decode import EagerStepper, Stepper
 from .llm import KeyValues, LanguageModel
 from .row_state import RowState, Tokens, to_host
+
+logger = structlog.get_logger()
 
 ROWS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 WIDTHS = (128, 256, 512, 1_024, 2_048, 4_096)
@@ -118,3 +123,22 @@ class GraphStepper:
         recorded = CapturedStep(replay, chosen)
         self._recorded[rows, width] = recorded
         return recorded
+
+
+def stepper_for(
+    model: LanguageModel, cache: KeyValues, rows: int, capture: Capture | None = None
+) -> Stepper:
+    """
+    Record the steps of up to `rows` rows.  If that fails, log `cuda_graphs_failed` and return eager steps.
+
+    Raises errors about memory: eager steps would meet them later.
+    """
+    recorded = GraphStepper(model, cache, capture)
+    try:
+        recorded.record_all(rows)
+    except Exception as exc:
+        if is_out_of_memory(exc):
+            raise
+        logger.warning("cuda_graphs_failed", error=type(exc).__name__)
+        return EagerStepper(model, cache)
+    return recorded
