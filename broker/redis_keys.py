@@ -11,8 +11,10 @@ Per partition
     recordings:<task>  stream, group `workers`: jobs of recordings, done if no job of a live call waits
     partials:<task>    stream, group `workers`: requests for partials of open segments: of each the next one
                 when the last one was answered, or four intervals later; trimmed
-    finals, recordings, partials  the same for jobs without a task: all workers read them, and pass a job that
-                they cannot do on to the job stream of its task
+    drafts:<task>      stream, group `workers`: requests for drafts of segments that end soon unless speech goes on;
+                trimmed: a draft that is not done in time is replaced by the final
+    finals, recordings, partials, drafts  the same for jobs without a task: all workers read them, and pass a job
+                that they cannot do on to the job stream of its task
     outbox      stream, group `recorder`: a copy of every logged event, until it is stored
     dead        stream: references to finals that were given up; no audio, no text
     workers     hash: the capacity of each worker (worker_capacity.py); expires soon after the last report
@@ -45,7 +47,9 @@ Per call
 Per segment
     audio       string: 16-bit little-endian PCM at the engine's rate, growing
     state       hash of a closed segment: `queued` (the job of the final), `entry` (its id in the job stream),
-                `tried` (how often an engine received it)
+                `tried` (how often an engine received it); of an open one: `draft` (the redacted event of a draft
+                that is done), `draft_of` (SHA-1 of its job), `draft_ms` (its engine time), `draft_before` and
+                `draft_after` (states of redaction)
 
 Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent
@@ -125,6 +129,10 @@ class Partition:
     def partials_in(self, job_stream: str | None) -> str:
         """Stream of requests for partials. `job_stream` as in `finals_in`."""
         return f"{self.tag}:partials:{job_stream}" if job_stream else f"{self.tag}:partials"
+
+    def drafts_in(self, job_stream: str | None) -> str:
+        """Stream of requests for drafts. `job_stream` as in `finals_in`."""
+        return f"{self.tag}:drafts:{job_stream}" if job_stream else f"{self.tag}:drafts"
 
     @property
     def outbox(self) -> str:

@@ -18,7 +18,13 @@ from protocol.redaction.whole_call import redacted_call
 from protocol.scheduling.jobs import Job
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.endpointing import RECORDED
-from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from streaming.audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+)
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
@@ -101,6 +107,8 @@ def _closed(
                 growing[number] = _Growing()
             case SegmentGrew(number, pcm):
                 growing[number].audio.append(pcm)
+            case SegmentPaused():
+                pass
             case SegmentClosed(number, span, samples, _):
                 audio = np.concatenate(growing.pop(number).audio)[:samples]
                 yield Cut(SegmentId(channel, number), span, audio)

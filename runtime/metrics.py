@@ -76,6 +76,7 @@ class QueueMeter:
             "finals": [one.finals for one in partitions],
             "recordings": [one.recordings for one in partitions],
             "partials": [one.partials for one in partitions],
+            "drafts": [one.drafts_in(None) for one in partitions],
             "outbox": [one.outbox for one in partitions],
             "dead": [one.dead for one in partitions],
         }
@@ -115,7 +116,7 @@ class QueueMeter:
         """Measure all streams.  Raises the errors of redis-py if Redis does not answer."""
         self._up.set(0)
         tasks: dict[str, list[str]] = {}
-        partials, recordings = [], []
+        partials, recordings, drafts = [], [], []
         for partition in self._partitions:
             names: Any = await redis.smembers(partition.job_streams)
             for name in names:
@@ -123,6 +124,7 @@ class QueueMeter:
                     tasks.setdefault(job_stream, []).append(partition.finals_in(job_stream))
                     partials.append(partition.partials_in(job_stream))
                     recordings.append(partition.recordings_in(job_stream))
+                    drafts.append(partition.drafts_in(job_stream))
         for task, streams in tasks.items():
             depth, age = await self._measure(redis, streams)
             self._task_depth.labels(task).set(depth)
@@ -131,6 +133,7 @@ class QueueMeter:
             "finals": [one for some in tasks.values() for one in some],
             "partials": partials,
             "recordings": recordings,
+            "drafts": drafts,
         }
         for job_stream, streams in self._job_streams.items():
             depth, age = await self._measure(redis, [*streams, *named.get(job_stream, ())])

@@ -18,6 +18,8 @@ from protocol.events import (
     Withheld,
 )
 
+from .call.drafts import DraftOutcome
+
 _LATENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 """Histogram buckets in seconds; finest where a user begins to notice a delay."""
 
@@ -118,6 +120,12 @@ class GatewayMeter:
             "Time from the request for a partial to its arrival",
             registry=registry,
             buckets=_LATENCIES,
+        )
+        self._drafts = Counter(
+            "trunkline_drafts",
+            "Drafts of finals: used, late (not done when the segment ended), withdrawn (speech went on)",
+            ["outcome"],
+            registry=registry,
         )
         self._audio = Counter(
             "trunkline_audio_seconds",
@@ -237,6 +245,11 @@ class GatewayMeter:
                     self._settle(totals)
             case _:
                 pass
+
+    def drafted(self, outcome: DraftOutcome, count: int = 1) -> None:
+        """Count drafts by what became of them."""
+        if count:
+            self._drafts.labels(outcome.value).inc(count)
 
     def _withhold(self, final: Final) -> None:
         if final.is_withheld:

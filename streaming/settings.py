@@ -10,6 +10,7 @@ from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.redaction.policy import SitePolicies, read_policies
 from protocol.settings import KeptAudioSettings
 
+from .audio.endpointing import Endpointing
 from .audio.voice_activity.vad_choice import Vad
 from .auth.settings import AuthSettings
 
@@ -51,6 +52,13 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         ge=100,
         le=5_000,
         description="silence that ends a segment, unless the call sets its own value",
+    )
+    draft_after_ms: int = Field(
+        200,
+        ge=0,
+        le=1_000,
+        description="silence after which the final of a segment is prepared, so that it is there when the hang-over"
+        " ends; the work is in vain if speech goes on; at least the hang-over, or 0: off",
     )
     max_segment_ms: int = Field(
         12_000, ge=2_000, le=14_000, description="a longer segment is cut at its quietest moment"
@@ -191,6 +199,15 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         if self.audio_policy.keeps_any and not self.audio_folder:
             raise ValueError("keep_audio needs audio_folder and audio_key_file")
         return self
+
+    @property
+    def endpointing(self) -> Endpointing:
+        """How live calls are cut into segments."""
+        return Endpointing(
+            hangover_ms=self.hangover_ms,
+            draft_ms=self.draft_after_ms,
+            maximum_ms=self.max_segment_ms,
+        )
 
     @property
     def audio_policy(self) -> AudioPolicy:

@@ -278,7 +278,7 @@ def test_the_gateway_has_no_model_on_board(gateway: InstalledImage, absent: str)
     assert gateway.run("python", "-c", f"import {absent}").returncode == 1
 
 
-@pytest.mark.parametrize("needed", ["onnx", "moonshine_cpp", "faster_whisper"])
+@pytest.mark.parametrize("needed", ["moonshine_cpp", "faster_whisper"])
 def test_the_worker_has_what_its_engines_need(worker: InstalledImage, needed: str) -> None:
     found = worker.run(
         "python", "-c", f"import importlib.util as u; print(u.find_spec('{needed}'))"

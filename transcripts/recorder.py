@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,7 @@ from redis.exceptions import RedisError
 from broker.outgoing.http_client import OutgoingHttp
 from broker.redis_keys import RECORDER, parse_entry_id
 from broker.redis_scripts.leases import JOIN
+from protocol.operator_error import OperatorError
 
 from .ingest import take_in, try_again
 from .metrics import RecorderMeter
@@ -265,6 +267,10 @@ def _finisher(store: Store, settings: RecorderSettings) -> "AudioFinisher | None
     keys = settings.audio_keys
     if keys is None:
         return None
+    if find_spec("av") is None:
+        raise OperatorError(
+            "keeping audio needs PyAV: pip install 'trunkline[codecs]', or unset audio_folder"
+        )
     from .kept_audio.finishing import AudioFinisher  # noqa: PLC0415  # numpy: most sites keep no audio
 
     return AudioFinisher(store, Path(settings.audio_folder), keys, settings.audio_settle_seconds)

@@ -42,6 +42,10 @@ class EngineAdapter(Protocol):
         """Add utterances.  Returns one ticket for each, in order."""
         ...
 
+    def promote(self, ticket: int) -> None:
+        """The text of this speculative utterance is needed now: nothing overtakes it any more."""
+        ...
+
     def step(self) -> list[tuple[int, EngineResult]]:
         """
         Advance the engine by one step.  Returns the finished utterances as (ticket, outcome).
@@ -85,6 +89,12 @@ class ScreeningAdapter:
         ]
         return [ticket for ticket, _ in admitted]
 
+    def promote(self, ticket: int) -> None:
+        """See EngineAdapter."""
+        for inner, ours in self._asked.items():
+            if ours == ticket:
+                self._adapter.promote(inner)
+
     def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter."""
         screened, self._screened = self._screened, []
@@ -112,6 +122,9 @@ class BatchAdapter:
         admitted = [(next(self._tickets), one) for one in utterances]
         self._admitted += admitted
         return [ticket for ticket, _ in admitted]
+
+    def promote(self, ticket: int) -> None:
+        """See EngineAdapter.  The next step finishes it in any case."""
 
     def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter.  If a batch fails, its utterances are tried one by one."""
@@ -166,6 +179,9 @@ class ContinuousAdapter:
                 return [ticket]
         return [ticket for one in utterances for ticket in self.admit([one])]
 
+    def promote(self, ticket: int) -> None:
+        """See EngineAdapter.  All utterances advance together."""
+
     def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter."""
         refused, self._refused = self._refused, []
@@ -185,8 +201,9 @@ class StepwiseAdapter:
     """
     Adapter for an engine that transcribes one utterance at a time.
 
-    A step finishes one final, the oldest.  Only without finals a step advances the oldest partial a little.  So a
-    final waits at most for one step of a partial, which goes on when no finals are left.
+    A step finishes one final, the oldest.  Only without finals a step advances the oldest speculative utterance a
+    little; only without those, the oldest partial.  So a final waits at most for one step of another utterance,
+    which goes on when no finals are left.
     """
 
     joins = one_by_one = True
@@ -195,26 +212,38 @@ class StepwiseAdapter:
         self._engine = engine
         self._tickets = count()
         self._finals: deque[_Begun] = deque()
+        self._drafts: deque[_Begun] = deque()
         self._partials: deque[_Begun] = deque()
         self._abandoned: list[tuple[int, EngineResult]] = []
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
-        """See EngineAdapter.  Partials are abandoned if the final of their utterance is admitted."""
+        """
+        See EngineAdapter.
+
+        What is in work of the same utterance is abandoned; partials only if a final or a draft is admitted.
+        """
         admitted = [
             _Begun(next(self._tickets), one.key, self._engine.steps(one)) for one in utterances
         ]
         for begun, one in zip(admitted, utterances, strict=True):
-            if one.effort is Effort.FINAL:
-                self._finals.append(begun)
-                self._abandon(begun.key)
-            else:
+            self._abandon(self._drafts, begun.key)
+            if one.effort is Effort.PARTIAL:
                 self._partials.append(begun)
+                continue
+            self._abandon(self._partials, begun.key)
+            (self._drafts if one.speculative else self._finals).append(begun)
         return [begun.ticket for begun in admitted]
+
+    def promote(self, ticket: int) -> None:
+        """See EngineAdapter."""
+        for begun in [one for one in self._drafts if one.ticket == ticket]:
+            self._drafts.remove(begun)
+            self._finals.append(begun)
 
     def step(self) -> list[tuple[int, EngineResult]]:
         """See EngineAdapter."""
         finished, self._abandoned = self._abandoned, []
-        for waiting in (self._finals, self._partials):
+        for waiting in (self._finals, self._drafts, self._partials):
             if waiting:
                 answer = self._advanced(waiting[0], whole=waiting is self._finals)
                 if answer is not None:
@@ -235,9 +264,11 @@ class StepwiseAdapter:
             return exc
         return None
 
-    def _abandon(self, key: str) -> None:
-        """Close the partials of an utterance."""
-        for begun in [one for one in self._partials if key and one.key == key]:
+    def _abandon(self, waiting: deque[_Begun], key: str) -> None:
+        """Close the work on an utterance that is in `waiting`."""
+        for begun in [one for one in waiting if key and one.key == key]:
             begun.work.close()
-            self._partials.remove(begun)
-            self._abandoned.append((begun.ticket, EngineError("its final has come")))
+            waiting.remove(begun)
+            self._abandoned.append(
+                (begun.ticket, EngineError("a newer job of its segment has come"))
+            )

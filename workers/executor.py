@@ -133,11 +133,12 @@ class EngineExecutor:
 
     async def _step(self) -> list[tuple[_Admitted, EngineResult]]:
         """Admit the prepared jobs and run one step of the engine.  Returns the finished jobs."""
-        newcomers, self._ready = self._ready, []
+        ready, self._ready = self._ready, []
+        needed, newcomers = self._promoted(ready)
         at, began = self._now(), time.monotonic()
         self._step_began = began
         loop = asyncio.get_running_loop()
-        tickets, answers = await loop.run_in_executor(self._thread, self._turn, newcomers)
+        tickets, answers = await loop.run_in_executor(self._thread, self._turn, needed, newcomers)
         self._step_began = None
         self.steps += 1
         for ticket, newcomer in zip(tickets, newcomers, strict=True):
@@ -151,8 +152,36 @@ class EngineExecutor:
             self._inflight.answer(one.ready.claimed)
         return finished
 
-    def _turn(self, newcomers: Sequence[PreparedJob]) -> _Turn:
-        """Admit and step; runs in the engine's thread."""
+    def _promoted(self, ready: Sequence[PreparedJob]) -> tuple[list[int], list[PreparedJob]]:
+        """
+        Let finals take over the drafts of the same job that the engine has.
+
+        Returns the tickets of these drafts, and the jobs to admit: no drafts of segments whose final is admitted.
+        """
+        drafts = [(ticket, one) for ticket, one in self._admitted.items() if _is_draft(one.ready)]
+        finals = [one for one in ready if one.claimed.effort is Effort.FINAL]
+        needed, kept = list[int](), list[PreparedJob]()
+        for one in ready:
+            if _is_draft(one) and any(one.claimed.segment == it.claimed.segment for it in finals):
+                self._inflight.finish(one.claimed)
+                continue
+            same = [ticket for ticket, it in drafts if it.ready.claimed.job == one.claimed.job]
+            if one.claimed.effort is Effort.FINAL and same:
+                self._take_over(same[0], one)
+                needed.append(same[0])
+            else:
+                kept.append(one)
+        return needed, kept
+
+    def _take_over(self, ticket: int, final: PreparedJob) -> None:
+        draft = self._admitted[ticket]
+        self._admitted[ticket] = _Admitted(final, draft.at, draft.began)
+        self._inflight.finish(draft.ready.claimed)
+
+    def _turn(self, needed: Sequence[int], newcomers: Sequence[PreparedJob]) -> _Turn:
+        """Admit and step; runs in the engine's thread.  `needed`: tickets of drafts that are finals now."""
+        for ticket in needed:
+            self._adapter.promote(ticket)
         tickets = self._adapter.admit([one.utterance for one in newcomers]) if newcomers else []
         return tickets, self._adapter.step()
 
@@ -169,13 +198,18 @@ class EngineExecutor:
                 reported = True
             except (RedisError, OSError) as exc:
                 logger.warning("redis_unavailable", error=type(exc).__name__)
-                reported = one.ready.claimed.effort is Effort.PARTIAL
+                reported = one.ready.claimed.effort is not Effort.FINAL
                 await asyncio.sleep(BACK_OFF)
         self._inflight.finish(one.ready.claimed)
 
 
+def _is_draft(one: PreparedJob) -> bool:
+    return one.claimed.effort is Effort.DRAFT
+
+
 def _is_final(one: _Admitted) -> bool:
-    return one.ready.claimed.effort is Effort.FINAL
+    """Whether its text is one of a whole segment: a draft is most of the work on finals where drafts are used."""
+    return one.ready.claimed.effort is not Effort.PARTIAL
 
 
 def _speech(finished: tuple[_Admitted, EngineResult]) -> float:

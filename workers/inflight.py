@@ -61,6 +61,11 @@ class InflightJobs:
         return not self._limits.one_by_one or self._held(Effort.PARTIAL) < AT_ENGINE
 
     @property
+    def takes_drafts(self) -> bool:
+        """Whether drafts may be claimed too."""
+        return not self._limits.one_by_one or self._held(Effort.DRAFT) < AT_ENGINE
+
+    @property
     def waiting(self) -> list[ClaimedJob]:
         """Jobs that the engine has not begun."""
         return [one for one, _ in self._waiting.values()]
@@ -83,10 +88,12 @@ class InflightJobs:
         if self._chosen and not self._joins:
             return Selection()
         todo = plan([one for _, one in self._waiting.values()], self._limits, now, self._running())
-        stale = tuple(self._waiting.pop(key)[0] for key in todo.drop)
-        self._chosen |= {key: self._waiting.pop(key) for key in todo.run}
+        late = [key for key in self._needless if key not in todo.drop]
+        stale = tuple(self._waiting.pop(key)[0] for key in (*todo.drop, *late))
+        run = [key for key in todo.run if key in self._waiting]
+        self._chosen |= {key: self._waiting.pop(key) for key in run}
         self._mark_room()
-        return Selection(tuple(self._chosen[key][0] for key in todo.run), stale)
+        return Selection(tuple(self._chosen[key][0] for key in run), stale)
 
     def put_back(self, chosen: Iterable[ClaimedJob]) -> None:
         """Return chosen jobs to the waiting ones: the engine did not begin them."""
@@ -106,6 +113,16 @@ class InflightJobs:
             place.pop(one.key, None)
         self._signal()
 
+    @property
+    def _needless(self) -> list[str]:
+        """The waiting drafts of segments whose final was claimed."""
+        drafts = [one for one, _ in self._waiting.values() if one.effort is Effort.DRAFT]
+        if not drafts:
+            return []
+        held = (*self.waiting, *self.begun)
+        finals = {one.segment for one in held if one.effort is Effort.FINAL}
+        return [one.key for one in drafts if one.segment in finals]
+
     def _signal(self) -> None:
         self.has_news.set()
         self._mark_room()
@@ -118,8 +135,11 @@ class InflightJobs:
 
     def _running(self) -> Running:
         running = [one for _, one in self._chosen.values()]
-        finals = sum(one.effort is Effort.FINAL for one in running)
-        return Running(finals, len(running) - finals, any(one.alone for one in running))
+        finals, drafts = (
+            sum(one.effort is effort for one in running) for effort in (Effort.FINAL, Effort.DRAFT)
+        )
+        partials = len(running) - finals - drafts
+        return Running(finals, partials, drafts, any(one.alone for one in running))
 
     def _held(self, effort: Effort) -> int:
         """Number of jobs of one effort that are waiting or with the engine."""

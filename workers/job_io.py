@@ -23,7 +23,7 @@ from .job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
-from .text.redaction import RedactedFinal, hidden, redacted_final
+from .text.redaction import RedactedFinal, hidden, may_wait, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
 
 _SUGGESTIONS = 3
@@ -62,7 +62,7 @@ class JobIO:
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
         """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
-        self._queue.take(one for one in batch if one.effort is Effort.PARTIAL)
+        self._queue.take(one for one in batch if one.effort is not Effort.FINAL)
         ready = []
         for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
             if audio:
@@ -71,14 +71,14 @@ class JobIO:
                 await self._no_audio(one)
         return await self._worth_trying(ready)
 
-    def drop(self, partials: Sequence[ClaimedJob]) -> None:
-        """Remove partials that came too late from their job stream."""
-        self._queue.take(partials)
-        self._meter.dropped(len(partials))
+    def drop(self, stale: Sequence[ClaimedJob]) -> None:
+        """Remove partials and drafts that came too late from their job streams."""
+        self._queue.take(stale)
+        self._meter.dropped(sum(one.effort is Effort.PARTIAL for one in stale))
 
     async def report(self, one: PreparedJob, heard: EngineResult, timing: Timing) -> None:
         """
-        Settle a final; publish a partial.
+        Settle a final; publish a partial; keep a draft for its final.
 
         A partial is not published if the engine failed on it, or if it has no words and had none before: some
         engines make no partials of some languages and of translations.
@@ -86,6 +86,8 @@ class JobIO:
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
                 await self._suggest(one, heard)
+        elif one.claimed.effort is Effort.DRAFT:
+            await self._keep(one.claimed, heard, timing)
         elif isinstance(heard, EngineError):
             await self._fail(one.claimed, str(heard))
         else:
@@ -93,6 +95,35 @@ class JobIO:
             outcome = await self._commit(one.claimed, final, one.redaction)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
+
+    async def _keep(self, one: ClaimedJob, heard: EngineResult, timing: Timing) -> None:
+        """Keep what would be the final, if it may be kept."""
+        replaced = None
+        if isinstance(heard, Hypothesis):
+            final = final_of(one.job, heard, self._engine, timing)
+            redacted, states = await self._redacted_draft(one, final)
+            if redacted is not None:
+                event = encode_event(_shown(redacted, one.job))
+                replaced = await self._queue.keep_draft(one, event, timing.engine_ms, states)
+        self._meter.lost(timing.engine_ms if replaced is None else replaced)
+
+    async def _redacted_draft(
+        self, one: ClaimedJob, final: Final
+    ) -> tuple[Final | None, tuple[bytes, bytes] | None]:
+        """
+        The redacted final of a draft, and the states of redaction before and after it.
+
+        None if numbers in it may become card data, or if it must revise earlier finals: it is transcribed again.
+        """
+        policy = one.job.redaction
+        if not policy.kinds:
+            return final, None
+        state = await self._queue.redaction.state(one)
+        redacted = redacted_final(final, policy, state, await self._found(final, policy))
+        words = [word.text for word in final.words]
+        if redacted.revisions or not may_wait(one.job, final.span, words, state):
+            return None, None
+        return redacted.final, (state, redacted.state or state)
 
     async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
         """
@@ -157,7 +188,8 @@ class JobIO:
         begun = dict(zip(finals, await self._queue.begin(finals), strict=True))
         worth = []
         for one in batch:
-            tries, state = begun.get(one.claimed, (0, b""))
+            tries, state, lost = begun.get(one.claimed, (0, b"", 0))
+            self._meter.lost(lost)
             if tries > self._max_deliveries:
                 await self._fail(one.claimed, "delivered too often without a result")
             else:
@@ -165,7 +197,7 @@ class JobIO:
         return worth
 
     async def _no_audio(self, one: ClaimedJob) -> None:
-        """Fail a final whose audio has expired in Redis.  A partial may come after its segment and is ignored."""
+        """Fail a final whose audio has expired in Redis.  Other jobs may come after their segment: ignore them."""
         if one.effort is Effort.FINAL:
             await self._fail(one, "its audio is no longer in Redis")
 
@@ -216,12 +248,13 @@ def _partial(one: PreparedJob, heard: Hypothesis, after: PartialState) -> tuple[
 
 def _segment_samples(job: Job, audio: bytes) -> Pcm:
     """
-    Return the samples that belong to the segment: int16, `[n]`, at 16 kHz.
+    Return the samples that belong to the segment, and its padding: int16, `[n]`, at 16 kHz.
 
     While a segment is open, more of the pause after it may be stored than belongs to the segment in the end.
     """
     end = None if job.end is None else UPSAMPLING * (job.end - job.start)
-    return np.frombuffer(audio, dtype="<i2")[:end]
+    samples = np.frombuffer(audio, dtype="<i2")[:end]
+    return np.concatenate([samples, np.zeros(UPSAMPLING * job.padding, dtype=samples.dtype)])
 
 
 def _log_settled(one: PreparedJob, outcome: Outcome, timing: Timing) -> None:

@@ -37,6 +37,11 @@ class WorkerMeter:
             "Partials dropped before transcription, because a newer one followed",
             registry=registry,
         )
+        self._lost = Counter(
+            "trunkline_draft_lost_seconds",
+            "Engine time of drafts that did not become finals",
+            registry=registry,
+        )
         self._waited = Histogram(
             "trunkline_queue_seconds",
             "Time from the queueing of a job to its start in the engine",
@@ -77,6 +82,10 @@ class WorkerMeter:
     def dropped(self, partials: int) -> None:
         """Count partials that were dropped because newer ones follow."""
         self._stale.inc(partials)
+
+    def lost(self, ms: int) -> None:
+        """Count engine time in ms of a draft that is not used."""
+        self._lost.inc(ms / 1_000)
 
     def stepped(self, segments: int, speech: float, seconds: float) -> None:
         """Record a step of the engine: `segments` in it, `speech` seconds of audio finished, `seconds` spent."""

@@ -57,6 +57,12 @@ class BatchLimits:
         """How many finals may start beside those that run."""
         return (AT_ENGINE if self.one_by_one else self.max_batch) - running.finals
 
+    def room_for_drafts(self, running: "Running") -> int:
+        """How many drafts may start beside the segments that run."""
+        if self.one_by_one:
+            return 0 if running.finals else AT_ENGINE - running.drafts
+        return self.room_for_partials(running)
+
     def room_for_partials(self, running: "Running") -> int:
         """How many partials may start beside the segments that run."""
         if self.one_by_one:
@@ -80,6 +86,7 @@ class Running:
 
     finals: int = 0
     partials: int = 0
+    drafts: int = 0
     alone: bool = False
     """Whether one of them must run alone."""
 
@@ -91,7 +98,7 @@ def plan(
     waiting: Sequence[Waiting], limits: BatchLimits, now: float, running: Running = NOTHING_RUNNING
 ) -> Plan:
     """
-    Choose the segments to run next: finals before partials, oldest first, within the padding budget.
+    Choose the segments to run next: finals, then drafts, then partials, oldest first, within the padding budget.
 
     `now`: wall clock in seconds.  All chosen segments have the same effort, so a final never waits for partials in
     its batch.  Partials take no room from finals, so they may run while finals wait for room; but only a few at a
@@ -100,13 +107,16 @@ def plan(
     drop = tuple(
         one.entry
         for one in waiting
-        if one.effort is Effort.PARTIAL and now - one.claimed_at > limits.stale
+        if one.effort is not Effort.FINAL and now - one.claimed_at > limits.stale
     )
     if running.alone:
         return Plan((), drop)
     fresh = sorted((one for one in waiting if one.entry not in drop), key=lambda one: one.queued_at)
     finals = [one for one in fresh if one.effort is Effort.FINAL]
     if chosen := _joining(finals, limits, running):
+        return Plan(chosen, drop)
+    drafts = [one for one in fresh if one.effort is Effort.DRAFT]
+    if chosen := _fit(drafts, limits, limits.room_for_drafts(running)):
         return Plan(chosen, drop)
     partials = [one for one in fresh if one.effort is Effort.PARTIAL]
     return Plan(_fit(partials, limits, limits.room_for_partials(running)), drop)

@@ -143,6 +143,7 @@ class Worker:
             wait_ms if partials else _BUSY_CLAIM_WAIT_MS,
             looks=looks,
             partials=partials,
+            drafts=self._inflight.takes_drafts,
         )
         self._inflight.take(claimed, self._now())
         if looks:

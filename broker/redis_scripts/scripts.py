@@ -37,11 +37,13 @@ __all__ = [
     "APPEND_AUDIO",
     "AUDIO_MISSING",
     "HEARTBEAT",
+    "KEEP_DRAFT",
     "LOG_LOST",
     "NOT_OWNER",
     "NO_ROOM",
     "OPEN",
     "PROBE",
+    "QUEUE_DRAFT",
     "RESEND",
     "RESTORE",
     "RETIRE",
@@ -59,7 +61,10 @@ LOG_LOST = -1
 """Answer of every script if the log that the sender means is missing, or not known to be complete."""
 
 AUDIO_MISSING = -2
-"""Answer of `SUBMIT` if the audio of the segment is incomplete."""
+"""Answer of `SUBMIT` and `QUEUE_DRAFT` if the audio of the segment is incomplete."""
+
+DRAFT_USED = 2
+"""Answer of `SUBMIT` if the draft of the segment has become its final."""
 
 NOT_OWNER = -3
 """Answer of a script of the gateway if the call has another owner."""
@@ -131,9 +136,25 @@ APPEND_AUDIO = script(
 
 SUBMIT = script(
     "submit",
-    ("hash", "hash", "hash", "stream", "string"),
+    ("hash", "hash", "hash", "stream", "string", "stream", "stream"),
     OWNED,
+    WHOLE,
+    APPENDING,
+    RELEASING,
     load("submit"),
+)
+
+QUEUE_DRAFT = script(
+    "queue_draft",
+    ("hash", "string", "stream"),
+    OWNED,
+    load("queue_draft"),
+)
+
+KEEP_DRAFT = script(
+    "keep_draft",
+    ("hash", "hash", "hash"),
+    load("keep_draft"),
 )
 
 TRY = script(

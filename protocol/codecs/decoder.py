@@ -113,5 +113,5 @@ def check(codec: Codec, channels: int) -> None:
         raise ValueError(f"{codec} with {channels} channels is not supported: send one")
     if find_spec("av") is None:
         raise CodecMissingError(
-            f"{codec} cannot be decoded here: the operator must run pip install av on the server"
+            f"{codec} cannot be decoded here: the operator must run pip install 'trunkline[codecs]' on the server"
         )

@@ -46,6 +46,9 @@ class Job:
     flags: tuple[str, ...] = ()
     """Flags of the final that the gateway sets, for example `background`."""
 
+    padding: int = 0
+    """Digital silence that the engine gets behind the audio, in samples of the call clock."""
+
     @property
     def task(self) -> Task:
         """The task that a worker must support."""

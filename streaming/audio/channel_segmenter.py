@@ -29,7 +29,14 @@ from .endpointing import (
 from .levelling import Leveller
 from .resampler import Halver, Untouched, Upsampler
 from .sample_buffer import SampleBuffer
-from .sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, VoiceSource
+from .sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+    VoiceSource,
+)
 from .voice_activity.silero import VadQuery, VadResult
 from .voice_activity.vad import Detector, Tick
 from .voice_activity.vad_choice import Vad
@@ -37,10 +44,16 @@ from .voice_activity.vad_choice import Vad
 LONGEST_FILL = CALL_RATE
 """Lost audio up to one second is replaced by silence; a longer loss ends the segment and is skipped."""
 
+LONGEST_WAIT = CALL_RATE // 5
+"""Most samples that should wait to be fed, on the call clock."""
+
 _PIECE = 4 * TICK
 """Samples by which an open segment grows at a time.  soxr returns its output in bursts of 64 ms anyway."""
 
 _FORGET_EVERY = 10 * TICK
+
+_PATIENCE, _OPENING_PATIENCE = 4, 2
+"""Most ticks that may wait, and most while a segment may open: a listener may want to know its start soon."""
 
 _LOSSES = frozenset({Account.LOST_UPSTREAM, Account.PAUSED, Account.SHED})
 """Accounts of audio that did not arrive or was not processed."""
@@ -143,6 +156,8 @@ class ChannelSegmenter:
         self._advance()
         if self._voice and self._decided - self._voice.fed >= _PIECE:
             self._grow(self._voice)
+        if self._voice and (pause := self._segmenter.pause) is not None:
+            self._pause(self._voice, pause * TICK)
         if self._source.end - self._source.start >= self._forget_at:
             self._forget()
         events, self._events = self._events, []
@@ -152,6 +167,27 @@ class ChannelSegmenter:
     def has_speech(self) -> bool:
         """Whether a segment is open."""
         return self._voice is not None
+
+    @property
+    def patience(self) -> int:
+        """
+        The number of ticks whose audio may arrive before the segmenter must run again: at least 1, at most 4.
+
+        A pause then ends a segment as early as if the segmenter ran in every tick; anything else is known up to
+        60 ms later.
+        """
+        if self._segmenter.may_open:
+            return _OPENING_PATIENCE
+        until = self._segmenter.undecided_until
+        if until is None:
+            return _PATIENCE
+        return max(1, min(_PATIENCE, until - self.heard // TICK))
+
+    @property
+    def decisive(self) -> int:
+        """Samples of the call clock with which a pause may end the open segment; `LONGEST_WAIT` if none is open."""
+        until = self._segmenter.undecided_until
+        return LONGEST_WAIT if until is None else min(LONGEST_WAIT, until * TICK - self.heard)
 
     @property
     def heard(self) -> int:
@@ -199,12 +235,14 @@ class ChannelSegmenter:
     @property
     def _gain(self) -> float:
         """The gain that the detector's levels have, as a ratio of powers."""
-        return float(10 ** (self._leveller.gain_db / 10)) if self._halver else 1.0
+        gain_db = self._leveller.gain_db if self._halver else 0.0
+        return float(10 ** (gain_db / 10)) if gain_db else 1.0
 
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
         for tick in self.detector.drain():
-            self._meet_all(self._segmenter.feed(tick.voiced, tick.level))
+            if boundaries := self._segmenter.feed(tick.voiced, tick.level):
+                self._meet_all(boundaries)
             if self._voice and self._background:
                 self._separate(self._background, tick)
 
@@ -220,8 +258,8 @@ class ChannelSegmenter:
             match boundary:
                 case Opened(tick):
                     self._open(max(tick * TICK, self._claimed))
-                case Closed(tick, reason):
-                    self._close(tick, reason)
+                case Closed(tick, reason, padding):
+                    self._close(tick, reason, padding * TICK)
                 case _:
                     assert_never(boundary)
 
@@ -232,7 +270,7 @@ class ChannelSegmenter:
             self._background.begin(start // TICK)
         self._events.append(SegmentOpened(self._voice.number, start))
 
-    def _close(self, tick: int, reason: Reason) -> None:
+    def _close(self, tick: int, reason: Reason, padding: int) -> None:
         """End the open segment before `tick`, or after the last received sample if `tick` is the current one."""
         voice = self._voice
         if voice is None:
@@ -243,7 +281,7 @@ class ChannelSegmenter:
         samples = UPSAMPLING * (span.end - span.start)
         self._notify(voice, voice.outlet.flush()[: max(0, samples - voice.told)])
         source = self._background.end(tick) if self._background else VoiceSource.OWN
-        self._events.append(SegmentClosed(voice.number, span, samples, reason, source))
+        self._events.append(SegmentClosed(voice.number, span, samples, reason, source, padding))
         self._voice, self._claimed = None, span.end
         self._transcribed += span.end - span.start - sum(span.shared(x) for x in self._losses)
 
@@ -253,6 +291,17 @@ class ChannelSegmenter:
         pcm = self._source.cut(self._scale * voice.fed, self._scale * end)
         voice.fed = end
         self._notify(voice, voice.outlet.feed(pcm))
+
+    def _pause(self, voice: "_Voice", end: int) -> None:
+        """Tell once that the segment ends at `end` unless speech goes on, as soon as the outlet has its audio."""
+        if voice.paused == end or not (self._background is None or self._background.is_near):
+            return
+        self._grow(voice)
+        samples = UPSAMPLING * (end - voice.start)
+        if voice.told >= samples:
+            voice.paused = end
+            span, padding = Span(voice.start, end), self._segmenter.padding * TICK
+            self._events.append(SegmentPaused(voice.number, span, samples, padding))
 
     def _notify(self, voice: "_Voice", pcm: Pcm) -> None:
         if len(pcm):
@@ -313,6 +362,8 @@ class _Voice:
     outlet: _Outlet
     fed: int = field(init=False)
     told: int = 0
+    paused: int | None = None
+    """The latest end that `SegmentPaused` has told."""
 
     def __post_init__(self) -> None:
         self.fed = self.start

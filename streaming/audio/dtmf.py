@@ -27,8 +27,8 @@ _HOP_MS = 10
 _AT_A_TIME = 10
 """Windows that `feed` analyses together: a digit is known 100 ms after its start, which is early enough."""
 
-_FULL_MS = 300
-"""Audio after which a detector must not wait for the others."""
+_DUE_MS = 60
+"""Audio from which `detect` is worth its cost: five windows."""
 
 _ROWS = 256
 """Windows in one matrix product: OpenBLAS uses several threads for larger ones, which costs more than it gains."""
@@ -74,7 +74,7 @@ class DtmfDetector:
     def __init__(self, rate: int = CALL_RATE) -> None:
         """`rate`: sample rate of the audio, in Hz."""
         self.rate = rate
-        self._full = rate * _FULL_MS // 1_000
+        self._due = rate * _DUE_MS // 1_000
         self._window = rate * _WINDOW_MS // 1_000
         self._hop = rate * _HOP_MS // 1_000
         self._waiting: list[Pcm] = []
@@ -104,9 +104,9 @@ class DtmfDetector:
         return detect([self])[0]
 
     @property
-    def is_full(self) -> bool:
-        """Whether much audio waits to be analysed."""
-        return self._length >= self._full
+    def is_due(self) -> bool:
+        """Whether enough audio waits to be analysed."""
+        return self._length >= self._due
 
     def add(self, position: int, pcm: Pcm) -> None:
         """Keep audio, with the arguments of `feed`, until `detect` analyses it."""

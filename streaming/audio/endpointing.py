@@ -43,6 +43,12 @@ class Endpointing:
     afterroll_ms: int = 400
     """Audio included after the last voiced tick, at most the hang-over: with less, soft word ends are lost."""
 
+    draft_ms: int = 0
+    """
+    Silence after which the audio of a segment is complete, so that its text can be prepared before the hang-over
+    ends; 0: no drafts.  The after-roll is no longer than this; the rest of it is padding of digital silence.
+    """
+
     start_voiced_ms: int = 60
     start_window_ms: int = 120
     """`start_voiced_ms` of voice within `start_window_ms` is speech; less is a click."""
@@ -62,6 +68,8 @@ class Endpointing:
             raise ValueError(
                 f"hangover_ms of {self.hangover_ms} is out of range: choose 100 to 5000"
             )
+        if not 0 <= self.draft_ms <= 1_000:
+            raise ValueError(f"draft_ms of {self.draft_ms} is out of range: choose 0 to 1000")
         if not 0 < self.start_voiced_ms <= self.start_window_ms <= 1_000:
             raise ValueError(
                 "start_voiced_ms must lie within start_window_ms, and that within 1000"
@@ -76,6 +84,17 @@ class Endpointing:
             raise ValueError("cut_window_ms must be at least 200 and leave room for minimum_ms")
         if not 0 <= self.minimum_ms <= 1_000:
             raise ValueError("minimum_ms must lie between 0 and 1000")
+
+    @property
+    def has_drafts(self) -> bool:
+        """Whether a pause may be told before the hang-over ends."""
+        return 0 < self.draft_ms < self.hangover_ms
+
+    @property
+    def kept_ms(self) -> int:
+        """Audio after the last voiced tick that a segment gets."""
+        longest = self.draft_ms if self.has_drafts else self.hangover_ms
+        return min(self.afterroll_ms, longest)
 
     def with_hangover(self, hangover_ms: int | None) -> Self:
         """Return a copy with the hang-over of one call; None changes nothing."""
@@ -128,6 +147,8 @@ class Closed:
 
     tick: int
     reason: Reason
+    padding: int = 0
+    """Ticks of digital silence that the engine gets behind the segment."""
 
 
 Boundary = Opened | Closed
@@ -145,7 +166,11 @@ class Segmenter:
         self.state = EndpointState.SILENT
         self._preroll = _ticks(settings.preroll_ms)
         self._hangover = _ticks(settings.hangover_ms)
-        self._afterroll = min(_ticks(settings.afterroll_ms), self._hangover)
+        self._has_drafts = settings.has_drafts
+        self._afterroll = min(_ticks(settings.kept_ms), self._hangover)
+        self.padding = min(_ticks(settings.afterroll_ms), self._hangover) - self._afterroll
+        """Ticks of silence to add behind a segment that ends at `pause`."""
+
         self._needed = _ticks(settings.start_voiced_ms)
         self._window = _ticks(settings.start_window_ms)
         self._minimum = _ticks(settings.minimum_ms)
@@ -180,30 +205,61 @@ class Segmenter:
                 reach = max(reach, SPLIT_REACH)
                 return max(self._start, min(self._now - reach, first_cut))
 
+    @property
+    def undecided_until(self) -> int | None:
+        """
+        The tick before which no pause can end the open segment, nor be told of a draft; None if none is open.
+
+        While none is open, the latest voiced ticks may begin one with the next tick: see `may_open`.
+        """
+        if self.state is EndpointState.SILENT:
+            return None
+        is_before_draft = self._has_drafts and self._now < self._soft_end
+        return self._soft_end if is_before_draft else self._voiced_until + self._hangover
+
+    @property
+    def may_open(self) -> bool:
+        """Whether a segment may open with the next tick, because recent ticks were voiced."""
+        recent = self._candidates[-1] if self._candidates else -self._window
+        return self.state is EndpointState.SILENT and self._now - recent < self._window
+
+    @property
+    def pause(self) -> int | None:
+        """
+        The tick before which the open segment ends, unless speech goes on; None as long as that is not known.
+
+        None always without drafts.
+        """
+        if not self._has_drafts or self.state is not EndpointState.ENDING:
+            return None
+        return self._soft_end if self._now >= self._soft_end else None
+
+    @property
+    def _soft_end(self) -> int:
+        """End of the open segment after its last voiced tick, if enough audio follows."""
+        return max(self._voiced_until + self._afterroll, self._start + self._minimum)
+
     def feed(self, voiced: bool, level: float) -> list[Boundary]:  # noqa: FBT001 - a tick has these two values
         """Advance one tick of mean power `level` (any scale).  Returns the boundaries known now."""
         tick, self._now = self._now, self._now + 1
         self._levels.append(level)
-        match self.state, voiced:
-            case EndpointState.SILENT, True:
-                return self._consider(tick)
-            case EndpointState.SILENT, False:
-                return []
-            case _, True:
-                self.state, self._voiced_until = EndpointState.SPEAKING, self._now
-            case _, False:
-                self.state = EndpointState.ENDING
+        if self.state is EndpointState.SILENT:
+            return self._consider(tick) if voiced else []
+        if voiced:
+            self.state, self._voiced_until = EndpointState.SPEAKING, self._now
+        else:
+            self.state = EndpointState.ENDING
         return self._settle()
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:
         """End the open segment at the current tick, if there is one.  More ticks may follow."""
         if self.state is EndpointState.SILENT:
             return []
-        softly = max(self._voiced_until + self._afterroll, self._start + self._minimum)
-        self._end = min(self._now, softly)
+        self._end = min(self._now, self._soft_end)
+        padding = self.padding if self._end == self._soft_end else 0
         self.state = EndpointState.SILENT
         self._candidates.clear()
-        return [Closed(self._end, reason)]
+        return [Closed(self._end, reason, padding)]
 
     def split(self, tick: int) -> list[Boundary]:
         """

@@ -80,22 +80,27 @@ class LevelState:
     """Gain for the next tick, in dB; exactly 0 on channels of normal level."""
 
 
-def observe(state: LevelState, dbfs: float) -> LevelState:
-    """Return the state after a tick of level `dbfs`, measured before the gain."""
-    latest = max(dbfs, FAINT_DBFS)
-    change = state.change + _MEMORY * (abs(latest - state.latest) - state.change)
-    floor = min(latest, state.floor + _FLOOR_RISE_DB)
-    if latest >= NORMAL_DBFS:
-        speech = max(latest, state.speech - _FADE_DB)
-        return LevelState(latest, change, floor, speech, _EVIDENCE, 0.0)
-    if change < _MODULATED_DB or latest < floor + _ABOVE_FLOOR_DB:
-        return LevelState(latest, change, floor, state.speech, state.spoken, state.gain)
-    speech = max(latest, state.speech - _FADE_DB)
-    spoken = min(state.spoken + 1, _EVIDENCE)
-    if spoken < _EVIDENCE:
-        return LevelState(latest, change, floor, speech, spoken, 0.0)
-    gain = _gain(state.gain, speech, is_first=state.spoken < _EVIDENCE)
-    return LevelState(latest, change, floor, speech, spoken, gain)
+def observe_all(state: LevelState, powers: Sequence[float]) -> tuple[list[float], LevelState]:
+    """
+    Observe ticks by their mean powers before the gain (square of 16-bit units).
+
+    Returns the gain of each tick in dB, and the state after the last one.
+    """
+    before, change, floor = state.latest, state.change, state.floor
+    speech, spoken, gain = state.speech, state.spoken, state.gain
+    gains = []
+    for power in powers:
+        gains.append(gain)
+        latest = max(10 * log10(max(power, _LEAST_POWER)) - _POWER_0_DBFS, FAINT_DBFS)
+        change += _MEMORY * (abs(latest - before) - change)
+        floor, before = min(latest, floor + _FLOOR_RISE_DB), latest
+        if latest >= NORMAL_DBFS:
+            speech, spoken, gain = max(latest, speech - _FADE_DB), _EVIDENCE, 0.0
+        elif change >= _MODULATED_DB and latest >= floor + _ABOVE_FLOOR_DB:
+            speech = max(latest, speech - _FADE_DB)
+            is_first, spoken = spoken < _EVIDENCE, min(spoken + 1, _EVIDENCE)
+            gain = 0.0 if spoken < _EVIDENCE else _gain(gain, speech, is_first=is_first)
+    return gains, LevelState(before, change, floor, speech, spoken, gain)
 
 
 def _gain(gain: float, speech: float, *, is_first: bool) -> float:
@@ -137,14 +142,11 @@ class Leveller:
 
         Returns the gain of each in dB; None if none is amplified.
         """
-        gains = []
-        for power in powers:
-            gains.append(self._state.gain)
-            self._observe(power)
+        gains, self._state = observe_all(self._state, powers)
         return gains if any(gains) else None
 
     def _observe(self, power: float) -> None:
-        self._state = observe(self._state, 10 * log10(max(power, _LEAST_POWER)) - _POWER_0_DBFS)
+        _, self._state = observe_all(self._state, (power,))
 
     def _take(self, pcm: Pcm) -> Pcm:
         """Amplify samples of one tick; after the last one, observe the level of the whole tick."""

@@ -54,6 +54,9 @@ class Replay:
 
     def __init__(self, rate: int) -> None:
         self._most = _MOST_SECONDS * rate
+        self._forgotten = 0
+        """Position before which nothing is kept."""
+
         self._pieces: deque[SampleBuffer | LostAudio] = deque()
 
     def hear(self, position: int, pcm: Pcm) -> None:
@@ -64,7 +67,8 @@ class Replay:
             last.jump(position)
             self._pieces.append(last)
         last.append(pcm)
-        self.forget(last.end - self._most)
+        if last.end - self._most > self._forgotten:
+            self.forget(last.end - self._most)
 
     def lose(self, lost: LostAudio) -> None:
         """Append a loss."""
@@ -73,6 +77,7 @@ class Replay:
 
     def forget(self, before: int) -> None:
         """Drop what is before a position."""
+        self._forgotten = before
         while self._pieces and self._pieces[0].end <= before:
             self._pieces.popleft()
         if self._pieces and isinstance(first := self._pieces[0], SampleBuffer):

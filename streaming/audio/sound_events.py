@@ -47,6 +47,18 @@ class SegmentClosed:
     samples: int
     reason: Reason
     source: VoiceSource = VoiceSource.OWN
+    padding: int = 0
+    """Samples of silence, on the call clock, that the engine gets behind the audio."""
 
 
-SoundEvent = SegmentOpened | SegmentGrew | SegmentClosed
+@dataclass(frozen=True, slots=True)
+class SegmentPaused:
+    """The open segment ends with `span`, unless speech goes on; the fields are those of `SegmentClosed`."""
+
+    number: int
+    span: Span
+    samples: int
+    padding: int = 0
+
+
+SoundEvent = SegmentOpened | SegmentGrew | SegmentPaused | SegmentClosed

@@ -1,15 +1,16 @@
 """
-Processes the audio of all channels of the process together, once per tick of 20 ms.
+Processes the audio of the channels of the process together, in runs every 20 ms.
 
 A channel only keeps a frame when it arrives.  A run over many channels costs little more than a run over one:
-Silero takes all windows at once, and the samples of all channels are rows of one array.
+Silero takes all windows at once, and the samples of all channels are rows of one array.  What remains is Python
+work per channel and run.  So a run leaves out the channels in which no decision can be due yet: their segmenters
+say how many ticks they can wait (`ChannelSegmenter.patience`).  A frame that may end a segment does not wait for a
+run.  The other channels of its call are processed with it, because the search for crosstalk compares their levels.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol
-
-from protocol.clock import CALL_RATE
 
 from .channel_segmenter import ChannelSegmenter
 from .dtmf import DtmfDetector, Key, detect
@@ -17,14 +18,7 @@ from .sound_events import SoundEvent
 from .vad_runner import VadModel, run_vad
 
 TICK_SECONDS = 0.02
-"""Seconds from the first frame that waits to the run that processes it."""
-
-BACKLOG = CALL_RATE // 5
-"""Waiting samples of one channel, on the call clock, that are processed at the end of the loop's iteration."""
-
-
-_DTMF_EVERY = 5
-"""Ticks between two searches for digits: all channels together, every 100 ms."""
+"""Seconds between two runs, while audio of any channel waits."""
 
 
 class Batched(Protocol):
@@ -38,6 +32,16 @@ class Batched(Protocol):
     @property
     def waiting(self) -> int:
         """Samples that have arrived in order and are not in the segmenter yet, on the call clock."""
+        ...
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the waiting audio is long, or may end a segment."""
+        ...
+
+    @property
+    def companions(self) -> Sequence["Batched"]:
+        """The channels of the call that must be processed up to the same point when a segment ends."""
         ...
 
     @property
@@ -59,22 +63,24 @@ class Batched(Protocol):
 
 
 class VadBatcher:
-    """Collects the channels with new audio until the next tick."""
+    """Collects the channels with new audio, each until the run in which it is due."""
 
     def __init__(self, silero: VadModel | None) -> None:
         self._silero = silero
-        self._waiting: dict[Batched, None] = {}
-        self._run_at: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._is_hurried = False
+        self._waiting: dict[Batched, int] = {}
+        """The number of the run that processes each channel with new audio."""
+
         self._runs = 0
+        self._run_at: asyncio.TimerHandle | None = None
+        self._hurried: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
-        """Process the new audio of `channel` at the next tick, or at once if much of it waits."""
-        self._waiting[channel] = None
-        if self._run_at is None:
-            self._run_at = asyncio.get_running_loop().call_later(TICK_SECONDS, self._run)
-        if channel.waiting > BACKLOG:
-            self._hurry()
+        """Process the new audio of `channel` within its patience, or in this iteration if it is urgent."""
+        if channel not in self._waiting:
+            self._waiting[channel] = self._runs + channel.segmenter.patience
+            self._schedule()
+        if channel.is_urgent:
+            self._hurry(channel)
 
     def forget(self, channel: Batched) -> None:
         """Cancel the processing of `channel`."""
@@ -89,27 +95,46 @@ class VadBatcher:
         while channel.segmenter.query:
             channel.notify(run_vad([channel.segmenter], self._silero)[0])
 
-    def _hurry(self) -> None:
-        if not self._is_hurried:
-            if self._run_at is not None:
-                self._run_at.cancel()
-            self._is_hurried = True
-            self._run_at = asyncio.get_running_loop().call_soon(self._run)
+    def _schedule(self) -> None:
+        if self._run_at is None and self._waiting:
+            self._run_at = asyncio.get_running_loop().call_later(TICK_SECONDS, self._run)
+
+    def _hurry(self, channel: Batched) -> None:
+        self._waiting[channel] = self._runs
+        if self._hurried is None:
+            self._hurried = asyncio.get_running_loop().call_soon(self._run_hurried)
 
     def _run(self) -> None:
-        channels, self._waiting = list(self._waiting), {}
-        self._run_at, self._is_hurried = None, False
-        for channel in channels:
-            channel.catch_up()
         self._runs += 1
-        is_due = self._runs % _DTMF_EVERY == 0
-        _find_digits([one for one in channels if is_due or one.dtmf_detector.is_full])
+        self._run_at = None
+        self._process()
+        self._schedule()
+
+    def _run_hurried(self) -> None:
+        self._hurried = None
+        self._process()
+
+    def _process(self) -> None:
+        """Process the channels that are due."""
+        channels = self._due()
+        for channel in channels:
+            del self._waiting[channel]
+            channel.catch_up()
+        _find_digits([one for one in channels if one.dtmf_detector.is_due])
         segmenters = [channel.segmenter for channel in channels]
         for channel, events in zip(channels, run_vad(segmenters, self._silero), strict=True):
             channel.notify(events)
             if channel.segmenter.query:  # much audio: the rest follows after other channels
-                self._waiting[channel] = None
-                self._hurry()
+                self._hurry(channel)
+
+    def _due(self) -> list[Batched]:
+        """Return the channels that are due, and those that wait in the calls of which a segment may end."""
+        runs, waiting = self._runs, self._waiting
+        due = {channel: None for channel, at in waiting.items() if at <= runs}
+        for channel in list(due):
+            if channel.segmenter.has_speech:
+                due |= {other: None for other in channel.companions if other in waiting}
+        return list(due)
 
 
 def _find_digits(channels: Sequence[Batched]) -> None:

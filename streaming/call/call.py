@@ -49,8 +49,16 @@ from protocol.redaction.keypad import KeypadRedactor
 from protocol.scheduling.jobs import Job, encode_job
 from protocol.scheduling.worker_capacity import Task
 
-from ..audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent, VoiceSource
+from ..audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+    VoiceSource,
+)
 from .bridge_warnings import BridgeWarnings, redaction_warning
+from .drafts import Draft, Drafts
 from .event_keys import name_of, name_of_unread
 from .latency import LatencyTracker
 from .ledger import Ledger
@@ -132,6 +140,7 @@ class Call:
         self._latency = LatencyTracker()
         self._now = now
         self._open = PartialSchedule(partial_every_ms)
+        self.drafts = Drafts()
         self._marks = Marks()
         self._segments = 0
         self._last_word: CallEnded | None = None
@@ -348,6 +357,7 @@ class Call:
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """End an open segment on purpose without a transcript, with `segment.dropped`."""
         self._open.end(segment)
+        self.drafts.go_on(segment)
         drop_event = encode_event(SegmentDropped(segment, span, reason))
         self.ledger.drop(segment, span.end, drop_event, queued=False)
 
@@ -369,6 +379,8 @@ class Call:
                 self._segment_opened(SegmentId(channel, number), start)
             case SegmentGrew(number, pcm, speaking):
                 self._segment_grew(SegmentId(channel, number), pcm.tobytes(), speaking=speaking)
+            case SegmentPaused(number):
+                self._segment_paused(SegmentId(channel, number), event)
             case SegmentClosed(number):
                 self._segment_closed(SegmentId(channel, number), event)
             case _:
@@ -427,9 +439,23 @@ class Call:
         """In a pause request no partial: the segment may end, and the partial would only delay its final."""
         start = self._open.feed(segment, len(audio) // BYTES_PER_SAMPLE)
         self.ledger.feed(segment, audio)
+        if speaking:
+            self.drafts.go_on(segment)
         if self._wants_partials and speaking and self._open.ask(segment, self._level):
             self._latency.asked(segment, self._now())
             self.ledger.want_partial(segment, self._job(segment, start))
+
+    def _segment_paused(self, segment: SegmentId, paused: SegmentPaused) -> None:
+        """Under load a draft is not requested: its work would be in vain if speech goes on."""
+        if self._level is not LoadLevel.NORMAL:
+            return
+        at = self._now()
+        span = paused.span
+        job = self._job(segment, span.start, span.end, padding=paused.padding, queued_at=at)
+        draft = Draft(at, job)
+        self.drafts.ask(segment, draft)
+        self._open.answered(segment)  # a draft ends the work on a partial
+        self.ledger.want_draft(segment, draft.job, 2 * paused.samples)
 
     @property
     def _wants_partials(self) -> bool:
@@ -441,11 +467,24 @@ class Call:
         if source is not VoiceSource.OWN and not self._keeps_background:
             final = encode_event(left_out(segment, span, Withheld(source.value), self.config))
             self.ledger.drop(segment, span.end, final, queued=False)
+            self.drafts.go_on(segment)
             return
         flags = () if source is VoiceSource.OWN else (source.value,)
         self._latency.spoken(segment, self._now() - to_seconds(max(0, silence)))
-        job = self._job(segment, span.start, span.end, flags)
+        job = self._final_job(segment, closed, flags)
         self.ledger.close(segment, span, 2 * closed.samples, job)
+
+    def _final_job(
+        self, segment: SegmentId, closed: SegmentClosed, flags: tuple[str, ...]
+    ) -> bytes:
+        """The job of a final: that of its draft, if it differs in nothing but the time."""
+        start, end, padding = closed.span.start, closed.span.end, closed.padding
+        if draft := self.drafts.end(segment):
+            job = self._job(segment, start, end, flags, padding, draft.at)
+            if job == draft.job:
+                return job
+            self.drafts.refuse()
+        return self._job(segment, start, end, flags, padding)
 
     def _settled(self, segment: SegmentId) -> None:
         self.ledger.settle(segment)
@@ -475,7 +514,13 @@ class Call:
         self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected, used))
 
     def _job(
-        self, segment: SegmentId, start: int, end: int | None = None, flags: tuple[str, ...] = ()
+        self,
+        segment: SegmentId,
+        start: int,
+        end: int | None = None,
+        flags: tuple[str, ...] = (),
+        padding: int = 0,
+        queued_at: float | None = None,
     ) -> bytes:
         config = self.config
         return encode_job(
@@ -485,7 +530,7 @@ class Call:
                 segment=segment,
                 start=start,
                 end=end,
-                queued_at=self._now(),
+                queued_at=self._now() if queued_at is None else queued_at,
                 language=config.language,
                 translate_to=config.translate_to,
                 keywords=config.keywords.terms,
@@ -493,6 +538,7 @@ class Call:
                 redaction=config.redaction,
                 form=config.form,
                 flags=flags,
+                padding=padding,
             )
         )
 

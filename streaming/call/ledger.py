@@ -35,6 +35,16 @@ class StoreAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueDraft:
+    """Write: queue the draft of a segment that ends soon unless speech goes on, and whose audio is stored."""
+
+    segment: SegmentId
+    job: bytes = field(repr=False)
+    size: int
+    """Bytes of audio that must be stored."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFinal:
     """Write: queue the final of a closed segment whose audio is stored."""
 
@@ -46,6 +56,9 @@ class QueueFinal:
     recorded: bool = False
     """Whether the job goes to the job stream of recordings."""
 
+    drafted: bool = False
+    """Whether a draft with the same job was queued: if it is done, it becomes the final."""
+
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
@@ -55,7 +68,7 @@ class GiveUp:
     payload: bytes = field(repr=False)
 
 
-Write = LogEvent | StoreAudio | QueueFinal | GiveUp
+Write = LogEvent | StoreAudio | QueueDraft | QueueFinal | GiveUp
 
 
 @dataclass(slots=True)
@@ -68,6 +81,12 @@ class _Held:
     wanted: bytes = b""
     """Job of a partial to request."""
 
+    draft: QueueDraft | None = None
+    """A draft to queue."""
+
+    drafted: bytes = b""
+    """Job of the draft that was queued last."""
+
     end: int | None = None
     job: bytes = b""
     """Job of the final, once the segment is closed."""
@@ -76,6 +95,11 @@ class _Held:
     """Terminal event of a segment whose audio is lost."""
 
     queued: bool = False
+
+    def since(self, offset: int) -> bytes:
+        """Return the audio behind `offset` bytes, copied once."""
+        with memoryview(self.audio) as view:
+            return bytes(view[offset:])
 
     @property
     def safe(self) -> int | None:
@@ -158,12 +182,16 @@ class Ledger:
         """Request a partial of the open segment in its current state."""
         self._held[segment].wanted = job
 
+    def want_draft(self, segment: SegmentId, job: bytes, size: int) -> None:
+        """Request the draft of an open segment: of the first `size` bytes received.  `job`: that of its final."""
+        self._held[segment].draft = QueueDraft(segment, job, size)
+
     def close(self, segment: SegmentId, span: Span, size: int, job: bytes) -> None:
         """Close a segment; its audio is the first `size` bytes received.  `job`: the job of its final."""
         held = self._held[segment]
         del held.audio[size:]
         held.stored = min(held.stored, size)
-        held.end, held.job, held.wanted = span.end, job, b""
+        held.end, held.job, held.wanted, held.draft = span.end, job, b"", None
 
     def inherit(
         self, segment: SegmentId, span: Span, audio: bytes, job: bytes, *, queued: bool
@@ -204,7 +232,8 @@ class Ledger:
     def is_urgent(self) -> bool:
         """Whether more is due than audio and partials of open segments, which may be written a moment later."""
         return len(self._events) > len(self._sent) or any(
-            not held.queued and (held.job or held.drop_event) for held in self._held.values()
+            not held.queued and (held.job or held.drop_event or held.draft)
+            for held in self._held.values()
         )
 
     def due(self) -> Iterator[Write]:
@@ -220,10 +249,14 @@ class Ledger:
 
     def _due_of(self, segment: SegmentId, held: _Held) -> Iterator[Write]:
         fresh = len(held.audio) - held.stored
-        if held.wanted or fresh >= self._piece or (held.job and fresh):
-            yield StoreAudio(segment, held.stored, bytes(held.audio[held.stored :]), held.wanted)
+        lacks = held.draft is not None and held.stored < held.draft.size
+        if held.wanted or lacks or fresh >= self._piece or (held.job and fresh):
+            yield StoreAudio(segment, held.stored, held.since(held.stored), held.wanted)
+        if held.draft:
+            yield held.draft
         if held.job:
-            yield QueueFinal(segment, held.job, len(held.audio), self._recorded)
+            drafted = held.job == held.drafted
+            yield QueueFinal(segment, held.job, len(held.audio), self._recorded, drafted)
         if held.drop_event:
             yield GiveUp(segment, held.drop_event)
 
@@ -237,6 +270,10 @@ class Ledger:
                 if held := self._held.get(segment):
                     held.stored = max(held.stored, min(offset + len(audio), len(held.audio)))
                     held.wanted = b"" if held.wanted == partial else held.wanted
+            case QueueDraft(segment, job):
+                if held := self._held.get(segment):
+                    held.drafted = job
+                    held.draft = None if held.draft == write else held.draft
             case QueueFinal(segment) | GiveUp(segment):
                 if held := self._held.get(segment):
                     held.queued = True
@@ -255,4 +292,4 @@ class Ledger:
         """Redis has lost its data: write everything again."""
         self._sent.clear()
         for held in self._held.values():
-            held.stored, held.queued = 0, False
+            held.stored, held.queued, held.drafted = 0, False, b""

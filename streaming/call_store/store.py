@@ -18,6 +18,7 @@ from broker.redis_scripts.leases import REGISTER_STREAMS
 from broker.redis_scripts.scripts import (
     ADOPT,
     AUDIO_MISSING,
+    DRAFT_USED,
     LOG_LOST,
     NO_ROOM,
     NOT_OWNER,
@@ -30,7 +31,8 @@ from broker.redis_scripts.scripts import (
 )
 
 from ..call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
-from ..call.ledger import LogEvent, QueueFinal, StoreAudio, Write
+from ..call.drafts import DraftOutcome
+from ..call.ledger import LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 from ..call.ownership import Ownership
 from ..call.recovery import RecoveredCall
 from .errors import LogLostError, OverloadedError, SupersededError
@@ -216,12 +218,13 @@ class CallStore:
 
     # Writing
 
-    async def perform(self, writes: Sequence[Write]) -> list[Missing | None]:
+    async def perform(self, writes: Sequence[Write]) -> list[Missing | DraftOutcome | None]:
         """
         Perform `writes` in one round trip: audio first, the others in order.
 
-        Returns None for each completed write, `Missing` for one that needs audio which Redis lacks.  Raises
-        LogLostError if the event log is lost, SupersededError if the call has a new owner.
+        Returns None for each completed write, `Missing` for one that needs audio which Redis lacks, and for a final
+        with a draft what became of the draft.  Raises LogLostError if the event log is lost, SupersededError if the
+        call has a new owner.
         """
         suffixes = {index: stream_suffix_of(write) for index, write in enumerate(writes)}
         await self._announce({suffix for suffix in suffixes.values() if suffix})
@@ -260,14 +263,16 @@ class CallStore:
         if answer in (NOT_OWNER, b"lost"):
             raise SupersededError
 
-    def _outcome(self, write: Write, answer: int | bytes) -> Missing | None:
+    def _outcome(self, write: Write, answer: int | bytes) -> Missing | DraftOutcome | None:
         self._refuse(answer)
         if isinstance(answer, bytes):
             return None
         if isinstance(write, StoreAudio) and answer < write.offset + len(write.audio):
             return Missing(write.segment, answer)
-        if isinstance(write, QueueFinal) and answer == AUDIO_MISSING:
+        if isinstance(write, QueueDraft | QueueFinal) and answer == AUDIO_MISSING:
             return Missing(write.segment, 0)
+        if isinstance(write, QueueFinal) and write.drafted and answer:
+            return DraftOutcome.USED if answer == DRAFT_USED else DraftOutcome.LATE
         return None
 
     def _script(self, script: Script) -> AsyncScript:

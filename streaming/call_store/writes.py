@@ -9,11 +9,11 @@ from redis.asyncio.client import Pipeline
 
 from broker.connections.shared_pipeline import Part
 from broker.redis_keys import WORKERS, CallKeys
-from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, SETTLE, SUBMIT
+from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, QUEUE_DRAFT, SETTLE, SUBMIT
 from protocol.events import SegmentId
 from protocol.scheduling.jobs import JobError, decode_job, stream_suffix
 
-from ..call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from ..call.ledger import GiveUp, LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 
 AUDIO_TTL = 900
 """Seconds after which audio expires in Redis if no process renews it."""
@@ -34,12 +34,13 @@ class WriteScripts:
         self._keys = keys
         self._append = redis.register_script(APPEND.source)
         self._feed = redis.register_script(APPEND_AUDIO.source)
+        self._queue = redis.register_script(QUEUE_DRAFT.source)
         self._submit = redis.register_script(SUBMIT.source)
         self._settle = redis.register_script(SETTLE.source)
 
     async def add(
         self,
-        write: LogEvent | QueueFinal | GiveUp,
+        write: LogEvent | QueueDraft | QueueFinal | GiveUp,
         suffix: str | None,
         pipe: Pipeline,
         log: str,
@@ -54,6 +55,8 @@ class WriteScripts:
         match write:
             case LogEvent():
                 await self._log(write, ours, pipe)
+            case QueueDraft():
+                await self._queue_draft(write, suffix, ours, pipe)
             case QueueFinal():
                 await self._queue_final(write, suffix, ours, pipe)
             case GiveUp():
@@ -79,11 +82,24 @@ class WriteScripts:
             [log, owner, write.offset, write.audio, AUDIO_TTL, write.partial],
         )
 
+    async def _queue_draft(
+        self, write: QueueDraft, suffix: str | None, ours: list[str], pipe: Pipeline
+    ) -> None:
+        keys = self._keys
+        await self._queue(
+            keys=[keys.meta, keys.audio(write.segment), keys.partition.drafts_in(suffix)],
+            args=[*ours, write.job, write.size],
+            client=pipe,
+        )
+
     async def _queue_final(
         self, write: QueueFinal, suffix: str | None, ours: list[str], pipe: Pipeline
     ) -> None:
         keys, segment = self._keys, write.segment
         partition = keys.partition
+        drafted: list[str | int] = (
+            [keys.call_id, keys.live, segment.channel] if write.drafted else []
+        )
         queue_in = partition.recordings_in if write.recorded else partition.finals_in
         await self._submit(
             keys=[
@@ -92,8 +108,10 @@ class WriteScripts:
                 keys.state(segment),
                 queue_in(suffix),
                 keys.audio(segment),
+                keys.log,
+                partition.outbox,
             ],
-            args=[*ours, str(segment), AUDIO_TTL, write.job, write.size],
+            args=[*ours, str(segment), AUDIO_TTL, write.job, write.size, *drafted],
             client=pipe,
         )
 
@@ -111,7 +129,7 @@ class WriteScripts:
 def stream_suffix_of(write: Write) -> str | None:
     """Return the suffix of the job stream of a write; None if it has no job, or one of another version."""
     match write:
-        case StoreAudio(partial=job) | QueueFinal(job=job) if job:
+        case StoreAudio(partial=job) | QueueDraft(job=job) | QueueFinal(job=job) if job:
             with contextlib.suppress(JobError):
                 return stream_suffix(decode_job(job).task)
     return None

@@ -522,6 +522,21 @@ async def test_a_spoilt_state_of_a_segment_is_only_a_copy_and_is_replaced(
     assert await redis.type(CALL.state(ZERO)) == b"hash"
 
 
+@pytest.mark.parametrize(
+    ("before", "outcome", "after"),
+    [(b"", Outcome.RECORDED, b"new"), (b"of another time", Outcome.MOVED, None)],
+)
+async def test_a_final_is_for_the_state_of_redaction_that_it_was_made_with(
+    redis: Redis, gateway: CallStore, before: bytes, outcome: Outcome, after: bytes | None
+) -> None:
+    work = await worker(redis)
+    await gateway.perform([AUDIO, QUEUED])
+
+    found = await work.settle(await claimed(work), final(), states=(before, b"new"))
+
+    assert (found, await redis.hget(CALL.meta, "redaction")) == (outcome, after)
+
+
 # Leases
 
 

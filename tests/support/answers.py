@@ -24,10 +24,17 @@ async def pending_of(redis: Redis, stream: bytes | str, group: str) -> list[dict
 
 
 async def dump_of(redis: Redis) -> Fields:
-    """Every key with its content, as DUMP gives it."""
+    """Every key with its content: as DUMP gives it, and for a hash, whose fields have no order, the sorted fields."""
     keys: Any = await redis.keys()
-    found: Fields = {key: await redis.dump(key) or b"" for key in keys}
+    found: Fields = {key: await _content_of(redis, key) for key in keys}
     return found
+
+
+async def _content_of(redis: Redis, key: bytes) -> bytes:
+    if await kind_of(redis, key) != b"hash":
+        return await redis.dump(key) or b""
+    fields: Any = await redis.hgetall(key)
+    return repr(sorted(fields.items())).encode()
 
 
 async def kind_of(redis: Redis, key: bytes) -> bytes:

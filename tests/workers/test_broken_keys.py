@@ -22,8 +22,10 @@ from broker.redis_scripts.scripts import (
     ADOPT,
     APPEND,
     APPEND_AUDIO,
+    KEEP_DRAFT,
     OPEN,
     PROBE,
+    QUEUE_DRAFT,
     RESEND,
     RESTORE,
     RETIRE,
@@ -39,7 +41,7 @@ from protocol.events import Final, MarkReached, SegmentId, Span, Timing, Word
 from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
-from streaming.call.ledger import GiveUp, LogEvent, QueueFinal, StoreAudio, Write
+from streaming.call.ledger import GiveUp, LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
 from workers.job_queue import ClaimedJob, PartialState, WorkQueue
@@ -67,7 +69,11 @@ def queued(segment: SegmentId) -> list[Write]:
 
 @dataclass
 class Scene:
-    """Segment 0 is settled, segment 2 too but waits for its turn in the log, segment 1 is in a worker's hands."""
+    """
+    Segment 0 is settled, segment 2 too but waits for its turn in the log, segment 1 is in a worker's hands.
+
+    A draft of segment 1 is done.
+    """
 
     redis: Redis
     gateway: CallStore
@@ -75,6 +81,7 @@ class Scene:
     work: WorkQueue
     claimed: ClaimedJob
     partial: ClaimedJob
+    draft: ClaimedJob
 
     @classmethod
     async def set(cls, redis: Redis) -> "Scene":
@@ -88,7 +95,11 @@ class Scene:
         await work.settle(two, final(SEGMENTS[2]))
         await gateway.perform([StoreAudio(NOW, 6, b"", job(NOW))])
         (partial,) = await work.claim(P0, 1, 1_000)
-        return cls(redis, gateway, CallStore(redis, CALL, "owner-b"), work, one, partial)
+        await gateway.perform([QueueDraft(NOW, job(NOW), 6)])
+        (draft,) = await work.claim(P0, 1, 1_000)
+        work.take([draft])
+        await work.keep_draft(draft, final(NOW), 10, (b"", b"after"))
+        return cls(redis, gateway, CallStore(redis, CALL, "owner-b"), work, one, partial, draft)
 
     @property
     def known(self) -> list[LogEvent]:
@@ -126,6 +137,16 @@ class Scene:
 
 Act = Callable[[Scene], Awaitable[object]]
 
+SUBMITTED = [
+    CALL.meta,
+    CALL.settled,
+    CALL.state(NOW),
+    P0.finals_in("en-en"),
+    CALL.audio(NOW),
+    CALL.log,
+    P0.outbox,
+]
+
 ACTS: list[tuple[Script, list[str], Act]] = [
     (
         OPEN,
@@ -155,8 +176,23 @@ ACTS: list[tuple[Script, list[str], Act]] = [
     ),
     (
         SUBMIT,
-        [CALL.meta, CALL.settled, CALL.state(NOW), P0.finals_in("en-en"), CALL.audio(NOW)],
+        SUBMITTED,
         lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6)]),
+    ),
+    (
+        SUBMIT,
+        SUBMITTED,
+        lambda it: it.gateway.perform([QueueFinal(NOW, job(NOW), 6, drafted=True)]),
+    ),
+    (
+        QUEUE_DRAFT,
+        [CALL.meta, CALL.audio(NOW), P0.drafts_in("en-en")],
+        lambda it: it.gateway.perform([QueueDraft(NOW, job(NOW), 6)]),
+    ),
+    (
+        KEEP_DRAFT,
+        [CALL.meta, CALL.settled, CALL.state(NOW)],
+        lambda it: it.work.keep_draft(it.draft, final(NOW), 10, (b"", b"after")),
     ),
     (TRY, [CALL.state(NOW)], lambda it: it.work.begin([it.claimed])),
     (TAKE_BACK_TRY, [CALL.state(NOW)], lambda it: it.work.take_back_tries([it.claimed])),
@@ -187,6 +223,8 @@ OF_CALLS = (
     RESTORE,
     APPEND,
     SUBMIT,
+    QUEUE_DRAFT,
+    KEEP_DRAFT,
     TRY,
     TAKE_BACK_TRY,
     SETTLE,

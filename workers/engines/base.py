@@ -34,6 +34,9 @@ class Effort(StrEnum):
 
     FINAL = "final"
 
+    DRAFT = "draft"
+    """A final requested before it is known that its segment ends.  Workers only: engines receive it as a final."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -53,6 +56,9 @@ class Utterance:
 
     key: str = ""
     """Identifies the utterance in all its hypotheses, so that an engine can keep state for it for a while."""
+
+    speculative: bool = False
+    """Whether its text may turn out not to be needed, so that other finals overtake it."""
 
     @property
     def is_too_short(self) -> bool:

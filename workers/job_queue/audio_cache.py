@@ -35,9 +35,9 @@ class AudioCache:
         """Return the byte from which the audio of the segment must be fetched."""
         return max(0, len(self._kept.get(_key(job), b"")) - OVERLAP)
 
-    def join(self, job: Job, offset: int, fetched: bytes) -> bytes | None:
+    def join(self, job: Job, offset: int, fetched: bytes, *, keep: bool) -> bytes | None:
         """
-        Return the whole audio, given what Redis has from `offset` on; keep it while the segment is open.
+        Return the whole audio, given what Redis has from `offset` on; `keep` it while the segment is open.
 
         None: Redis does not have the audio that is kept, for example because it was lost: fetch all of it.
         """
@@ -45,7 +45,7 @@ class AudioCache:
         if offset > len(before) or (offset and not fetched.startswith(before[offset:])):
             return None
         audio = before[:offset] + fetched
-        if job.end is None and audio:
+        if keep and audio:
             self._keep(_key(job), audio)
         return audio
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
+from ..engines.base import Effort
 from .audio_cache import AudioCache
 from .claimed import ClaimedJob
 
@@ -20,7 +21,7 @@ class AudioReader:
         offsets = [self._cache.offset(one.job) for one in claimed]
         fetched = await self._fetch(claimed, offsets)
         found = [
-            self._cache.join(one.job, offset, audio)
+            self._cache.join(one.job, offset, audio, keep=one.effort is not Effort.FINAL)
             for one, offset, audio in zip(claimed, offsets, fetched, strict=True)
         ]
         if lacking := [one for one, audio in zip(claimed, found, strict=True) if audio is None]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from redis.exceptions import RedisError
 
 from broker.redis_keys import CallKeys, Partition
+from protocol.events import SegmentId
 from protocol.scheduling.jobs import Job
 
 from ..engines.base import Effort
@@ -54,11 +55,16 @@ class ClaimedJob:
     recorded: bool = False
     """Whether the job belongs to a recording, not to a live call."""
 
+    digest: str = ""
+    """SHA-1 of the encoded job of a draft; empty for others."""
+
     @property
     def stream(self) -> str:
         """Redis key of the stream that holds the entry."""
         if self.effort is Effort.PARTIAL:
             return self.partition.partials_in(self.job_stream)
+        if self.effort is Effort.DRAFT:
+            return self.partition.drafts_in(self.job_stream)
         if self.recorded:
             return self.partition.recordings_in(self.job_stream)
         return self.partition.finals_in(self.job_stream)
@@ -69,15 +75,22 @@ class ClaimedJob:
         return CallKeys(self.partition, self.job.call_id)
 
     @property
+    def segment(self) -> tuple[str, str, SegmentId]:
+        """Identifies the segment among all segments: call, event log, channel and number."""
+        return self.job.call_id, self.job.log, self.job.segment
+
+    @property
     def key(self) -> str:
         """Identifies the job among all jobs of the worker."""
         return f"{self.stream}:{self.entry}"
 
 
-def finals_of(claimed: Iterable[ClaimedJob]) -> Iterator[tuple[str, list[str]]]:
-    """The entries of the finals, by stream."""
+def entries_of(
+    claimed: Iterable[ClaimedJob], effort: Effort = Effort.FINAL
+) -> Iterator[tuple[str, list[str]]]:
+    """The entries of the jobs of one effort, by stream."""
     by_stream: dict[str, list[str]] = {}
     for one in claimed:
-        if one.effort is Effort.FINAL:
+        if one.effort is effort:
             by_stream.setdefault(one.stream, []).append(one.entry)
     yield from by_stream.items()

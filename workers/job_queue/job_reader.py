@@ -1,6 +1,7 @@
 """Decodes the jobs in the answers of Redis.  Pure."""
 
 from dataclasses import replace
+from hashlib import sha1
 from typing import Any
 
 from broker.redis_keys import Partition
@@ -8,6 +9,8 @@ from protocol.scheduling.jobs import JobError, decode_job
 
 from ..engines.base import Effort
 from .claimed import ClaimedJob
+
+_EFFORTS = {"partials": Effort.PARTIAL, "drafts": Effort.DRAFT}
 
 
 class JobReader:
@@ -22,7 +25,7 @@ class JobReader:
         claimed = []
         for stream, entries in reply or ():
             kind, _, job_stream = stream.decode().removeprefix(f"{partition.tag}:").partition(":")
-            effort = Effort.PARTIAL if kind == "partials" else Effort.FINAL
+            effort = _EFFORTS.get(kind, Effort.FINAL)
             for entry, fields in entries:
                 if fields:  # None: deleted while it was pending
                     read = self._read(
@@ -52,8 +55,10 @@ class JobReader:
     ) -> list[ClaimedJob]:
         """Decode a job.  A job of an unknown version stays in the stream, for a worker that can read it."""
         try:
+            job = decode_job(payload)
+            digest = sha1(payload).hexdigest() if effort is Effort.DRAFT else ""  # noqa: S324  # as Lua has it
             return [
-                ClaimedJob(entry, partition, effort, decode_job(payload), deliveries, job_stream)
+                ClaimedJob(entry, partition, effort, job, deliveries, job_stream, digest=digest)
             ]
         except JobError:
             self.unreadable += 1

@@ -1,4 +1,4 @@
-"""Removes the requests for partials that a worker has taken from their job streams, many at a time."""
+"""Removes the requests for partials and drafts that a worker has taken from their job streams, many at a time."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from .claimed import ClaimedJob
 
 class TakenPartials:
     """
-    Entries of job streams whose partials are begun or dropped.
+    Entries of job streams whose partials or drafts are begun or dropped.
 
     They are nobody else's: each entry is delivered once.  So their removal may wait for the next `remove`.
     """
@@ -21,7 +21,7 @@ class TakenPartials:
         self._entries: dict[Partition, dict[str, list[str]]] = {}
 
     def add(self, partials: Iterable[ClaimedJob]) -> None:
-        """Add partials, to be removed from their job streams."""
+        """Add partials and drafts, to be removed from their job streams."""
         for one in partials:
             streams = self._entries.setdefault(one.partition, {})
             streams.setdefault(one.stream, []).append(one.entry)

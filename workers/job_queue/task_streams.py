@@ -64,5 +64,10 @@ class TaskStreams:
         return task is not None and (self.tasks is None or task in self.tasks)
 
     async def _make_groups(self, partition: Partition, job_stream: str | None) -> None:
-        for stream_of in (partition.finals_in, partition.partials_in, partition.recordings_in):
+        for stream_of in (
+            partition.finals_in,
+            partition.partials_in,
+            partition.drafts_in,
+            partition.recordings_in,
+        ):
             await self._join(keys=[stream_of(job_stream)], args=[WORKERS])

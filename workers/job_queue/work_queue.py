@@ -26,14 +26,14 @@ from broker.redis_scripts.leases import (
     REGISTER_STREAMS,
     TAKE_OVER,
 )
-from broker.redis_scripts.scripts import SETTLE, TAKE_BACK_TRY, TRY
+from broker.redis_scripts.scripts import KEEP_DRAFT, SETTLE, TAKE_BACK_TRY, TRY
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
 from ..engines.base import Effort
 from .audio_reader import AudioReader
 from .capacity_reports import CapacityReports
-from .claimed import ClaimedJob, Outcome, UnseenLogError, finals_of
+from .claimed import ClaimedJob, Outcome, UnseenLogError, entries_of
 from .job_reader import JobReader
 from .partial_log import PartialLog
 from .redaction_log import RedactionLog
@@ -69,6 +69,7 @@ class WorkQueue:
         self._take_over = redis.register_script(TAKE_OVER.source)
         self._try = redis.register_script(TRY.source)
         self._take_back_try = redis.register_script(TAKE_BACK_TRY.source)
+        self._keep_draft = redis.register_script(KEEP_DRAFT.source)
 
     @property
     def unreadable(self) -> int:
@@ -99,9 +100,12 @@ class WorkQueue:
         *,
         looks: bool = True,
         partials: bool = True,
+        drafts: bool = True,
     ) -> list[ClaimedJob]:
         """
-        Claim about `room` new finals, and `partials`, of all job streams; wait at most `wait_ms` for the first.
+        Claim about `room` new finals, and `partials` and `drafts`, of all job streams.
+
+        Waits at most `wait_ms` for the first.
 
         `looks`: whether to remove taken partials and to look for new job streams first.
         """
@@ -113,6 +117,8 @@ class WorkQueue:
         streams: dict[Any, Any] = dict.fromkeys(map(partition.finals_in, job_streams), ">")
         if partials:
             streams |= dict.fromkeys(map(partition.partials_in, job_streams), ">")
+        if drafts:
+            streams |= dict.fromkeys(map(partition.drafts_in, job_streams), ">")
         share = max(1, room // max(1, len(named)))
         reply = await self._redis.xreadgroup(
             WORKERS, self._consumer, streams, count=share, block=wait_ms
@@ -174,17 +180,17 @@ class WorkQueue:
 
     async def hand_back(self, claimed: Iterable[ClaimedJob], *, tried: bool = False) -> None:
         """
-        End the leases of these finals, so that another worker can claim them at once; partials are dropped.
+        End the leases of these finals, so that another worker can claim them at once; the others are dropped.
 
         Unless `tried` is set, the delivery is not counted.
         """
         claimed = tuple(claimed)
-        for stream, entries in finals_of(claimed):
+        for stream, entries in entries_of(claimed):
             await self._hand_back(
                 keys=[stream],
                 args=[WORKERS, self._consumer, HANDED_BACK_MS, int(tried), *entries],
             )
-        self.take(one for one in claimed if one.effort is Effort.PARTIAL)
+        self.take(one for one in claimed if one.effort is not Effort.FINAL)
         for partition in {one.partition for one in claimed}:
             await self._taken.remove(partition)
 
@@ -192,11 +198,12 @@ class WorkQueue:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
         return await self._audio.read(claimed)
 
-    async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, bytes]]:
+    async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, bytes, int]]:
         """
         Count one more try by an engine for each final.
 
-        Returns for each the number of tries, and the state of redaction of its call.
+        Returns for each the number of tries, the state of redaction of its call, and the engine time in ms of a
+        draft of its segment that was done and is not used.
         """
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in finals:
@@ -204,9 +211,12 @@ class WorkQueue:
                     keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
                 )
                 self.redaction.ask_state(one, pipe)
+                pipe.hget(one.keys.state(one.job.segment), "draft_ms")
             answers = await pipe.execute()
-        tries, states = answers[::2], answers[1::2]
-        return [(int(count), state or b"") for count, state in zip(tries, states, strict=True)]
+        return [
+            (int(tries), state or b"", int(ms) if ms and ms.isdigit() else 0)
+            for tries, state, ms in zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+        ]
 
     async def take_back_tries(self, jobs: Iterable[ClaimedJob]) -> None:
         """Do not count the newest try of these finals: they did not break the engine."""
@@ -216,9 +226,24 @@ class WorkQueue:
                     await self._take_back_try(keys=[one.keys.state(one.job.segment)], client=pipe)
             await pipe.execute()
 
-    def take(self, partials: Iterable[ClaimedJob]) -> None:
-        """These partials are begun or dropped: a later `claim` removes them from their job stream."""
-        self._taken.add(partials)
+    def take(self, jobs: Iterable[ClaimedJob]) -> None:
+        """These partials and drafts are begun or dropped: a later `claim` removes them from their job streams."""
+        self._taken.add(jobs)
+
+    async def keep_draft(
+        self, one: ClaimedJob, event: bytes, ms: int, states: tuple[bytes, bytes] | None = None
+    ) -> int | None:
+        """
+        Keep the final of a draft until its segment ends.  `ms`: engine time; `states`: as for `settle`.
+
+        Returns the engine time in ms of the draft that it replaces; None if it is not needed any more.
+        """
+        job, keys = one.job, one.keys
+        answer = await self._keep_draft(
+            keys=[keys.meta, keys.settled, keys.state(job.segment)],
+            args=[job.log, str(job.segment), one.digest, event, ms, _STATE_TTL, *(states or ())],
+        )
+        return None if int(answer) < 0 else int(answer)
 
     async def settle(
         self,
@@ -261,19 +286,20 @@ class WorkQueue:
 
     async def extend(self, claimed: Iterable[ClaimedJob]) -> None:
         """Renew the leases of these finals."""
-        for stream, entries in finals_of(claimed):
+        for stream, entries in entries_of(claimed):
             await self._extend(keys=[stream], args=[WORKERS, self._consumer, *entries])
 
     async def _ours(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
         """
-        Keep the jobs of our tasks.  Move other finals to the job stream of their task; drop other partials.
+        Keep the jobs of our tasks.  Move other finals to the job stream of their task; drop other jobs.
 
-        A dropped partial is requested again.  A job without a valid language is kept: the engine reports the error.
+        A dropped partial is requested again, a dropped draft is replaced by the final.  A job without a valid
+        language is kept: the engine reports the error.
         """
         foreign = [one for one in claimed if not self._can(one)]
         if not foreign:
             return claimed
-        self.take(one for one in foreign if one.effort is Effort.PARTIAL)
+        self.take(one for one in foreign if one.effort is not Effort.FINAL)
         for partition in {one.partition for one in foreign}:
             await self._taken.remove(partition)
         for one in foreign:

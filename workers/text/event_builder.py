@@ -23,7 +23,8 @@ def utterance_of(job: Job, effort: Effort, samples: Samples, previous: str) -> U
     """
     return Utterance(
         samples=samples,
-        effort=effort,
+        effort=Effort.FINAL if effort is Effort.DRAFT else effort,
+        speculative=effort is Effort.DRAFT,
         language=job.language,
         translate_to=job.translate_to,
         keywords=job.keywords,
@@ -40,11 +41,11 @@ def span_of(job: Job, samples: int) -> Span:
 def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
     """The terminal event of a segment that was transcribed."""
     written = written_as_listed(heard.words, job.keywords)
-    words = zip(heard.words, written, strict=True)
+    words, span = zip(heard.words, written, strict=True), span_of(job, 0)
     return Final(
         segment=job.segment,
-        span=span_of(job, 0),
-        words=tuple(_placed(replace(word, text=text), job.start) for word, text in words),
+        span=span,
+        words=tuple(_placed(replace(word, text=text), span) for word, text in words),
         language=job.translate_to or job.language,
         keywords_revision=job.keywords_revision,
         keywords_found=keywords_in(heard.words, job.keywords),
@@ -74,9 +75,11 @@ def failure_of(job: Job, reason: str) -> SegmentFailed:
     return SegmentFailed(job.segment, span_of(job, 0), reason)
 
 
-def _placed(word: RecognisedWord, origin: int) -> Word:
-    """The word with its times on the call clock; `origin`: start of the segment."""
+def _placed(word: RecognisedWord, span: Span) -> Word:
+    """The word with its times on the call clock; `span`: of the segment, behind which there may be padding."""
     if word.start is None or word.end is None:
         return Word(word.text, confidence=word.confidence)
-    start, end = (origin + position // UPSAMPLING for position in (word.start, word.end))
+    start, end = (
+        min(span.start + position // UPSAMPLING, span.end) for position in (word.start, word.end)
+    )
     return Word(word.text, start, end, word.confidence)

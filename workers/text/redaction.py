@@ -50,6 +50,19 @@ def redacted_final(
     return RedactedFinal(shown, result.revisions, result.state.encode())
 
 
+def may_wait(job: Job, span: Span, words: list[str], state: bytes) -> bool:
+    """
+    Whether the words of a draft may wait in Redis until it is known that the segment ends there.
+
+    Not if some of them are masked, or if a number at their end may grow into data that is redacted.
+    """
+    try:
+        heard = RecognisedText(job.segment, span, tuple(words), job.translate_to or job.language)
+        return hide(CallState.decode(state), heard, job.redaction) == words
+    except Exception:  # noqa: BLE001  # as above
+        return False
+
+
 def withheld(final: Final) -> Final:
     """The final without any of its words."""
     flags = (*final.flags, Withheld.REDACTION_FAILED.flag)

@@ -152,7 +152,7 @@ _REASONS = {
     FAULTS[FileFault.TOO_LONG]: f"it is longer than {LONGEST_SECONDS // 3_600} hours: split it",
     FAULTS[
         FileFault.NO_LIBRARY
-    ]: "reading this format needs PyAV: pip install av, or convert the file to WAV",
+    ]: "reading this format needs PyAV: pip install 'trunkline[codecs]', or convert the file to WAV",
 }
 
 

@@ -10,7 +10,7 @@ from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, from_rate
 from protocol.events import Fault, LineWarning, Span
 
-from ..sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ..sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SegmentPaused, SoundEvent
 from .monitor import QualityMonitor
 
 _CHECK_SECONDS = 0.1
@@ -86,7 +86,7 @@ class ChannelQuality:
                 case SegmentClosed(span=span):
                     self._speech_from = None
                     closed.append(span)
-                case SegmentGrew():
+                case SegmentGrew() | SegmentPaused():
                     pass
                 case _:
                     assert_never(event)

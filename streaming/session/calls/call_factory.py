@@ -276,6 +276,8 @@ class CallFactory:
         ]
         if Role.MIXED not in opened.roles:  # a mix repeats the parties that other channels carry
             crosstalk.watch(channels)
+            for channel in channels:
+                channel.companions = channels
         return channels
 
     def _segmenter(self, opened: CallOpened, channel: int) -> ChannelSegmenter:
@@ -290,10 +292,7 @@ class CallFactory:
     def _endpointing(self, opened: CallOpened) -> Endpointing:
         if opened.config.recorded:
             return RECORDED
-        settings = self._settings
-        return Endpointing(
-            hangover_ms=settings.hangover_ms, maximum_ms=settings.max_segment_ms
-        ).with_hangover(opened.config.hangover_ms)
+        return self._settings.endpointing.with_hangover(opened.config.hangover_ms)
 
 
 def _audio_writer(settings: GatewaySettings, meter: GatewayMeter) -> AudioWriter | None:

@@ -21,7 +21,13 @@ from ...audio.quality.channel_quality import ChannelQuality
 from ...audio.quality.monitor import QualityMonitor, reason
 from ...audio.replay import LostAudio, ReceivedAudio, Replay
 from ...audio.resampler import RateConverter, internal_rate
-from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ...audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+)
 from ...audio.vad_batcher import VadBatcher
 from ...audio_writer import CallAudio
 from ...call.call import Call
@@ -62,6 +68,7 @@ class Channel:
         self._frames = ArrivedFrames(self._jitter_buffer.next, is_paused=call.config.paused)
         self._wake: Callable[[], None] = lambda: None
         self.segmenter = segmenter
+        self._decisive = segmenter.decisive
         self._vad_batcher = vad_batcher
         self._call = call
         self._crosstalk = crosstalk
@@ -71,6 +78,9 @@ class Channel:
         self._replay = Replay(internal_rate(rate))
         self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
+        self.companions: Sequence[Channel] = ()
+        """The channels of the call whose levels are compared when a segment ends."""
+
         self.late = 0
         """Samples dropped because they arrived too late or twice, at the bridge's rate."""
 
@@ -83,6 +93,11 @@ class Channel:
     def waiting(self) -> int:
         """Samples that have arrived in order and wait for the next tick, on the call clock."""
         return from_rate(self._frames.samples, self._rate)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the waiting audio is long, or may end a segment."""
+        return self.waiting >= self._decisive
 
     @property
     def told(self) -> int:
@@ -300,6 +315,7 @@ class Channel:
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
+        self._decisive = self.segmenter.decisive
         placed = self._origin.place_all(events)
         self._warn(self._quality.segment(placed, self._decided, self._frames.position))
         if not placed:
@@ -324,6 +340,8 @@ class Channel:
                 self._call.sound(self._number, replace(event, speaking=False))
             case SegmentOpened():
                 self._call.sound(self._number, event)
+            case SegmentPaused():
+                pass
             case _:
                 assert_never(event)
 

@@ -6,7 +6,13 @@ from typing import assert_never
 
 from protocol.events import ChannelTotals, Span
 
-from ...audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from ...audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class ChannelOrigin:
         match event:
             case SegmentOpened(start=start):
                 return replace(event, number=number, start=start + self.position)
-            case SegmentClosed(span=span):
+            case SegmentClosed(span=span) | SegmentPaused(span=span):
                 span = Span(span.start + self.position, span.end + self.position)
                 return replace(event, number=number, span=span)
             case SegmentGrew():

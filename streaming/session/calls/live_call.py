@@ -41,6 +41,7 @@ from protocol.scheduling.worker_capacity import Task
 from ...audio_writer import CallAudio
 from ...call.call import Call, Phase
 from ...call.checkpoint import Checkpoint
+from ...call.drafts import DraftOutcome
 from ...call.ownership import Ownership
 from ...call.recovery import RecoveredCall
 from ...call_store import CallStore, LogLostError, Missing, SupersededError
@@ -547,6 +548,7 @@ class LiveCall:
         if self._is_changed:
             await self.heartbeat()
         ledger = self.call.ledger
+        self._meter.drafted(DraftOutcome.WITHDRAWN, self.call.drafts.take_withdrawn())
         writes = list(ledger.due())
         if not writes:
             return False
@@ -560,6 +562,8 @@ class LiveCall:
                 ledger.missing(outcome.segment, outcome.there)
             else:
                 ledger.wrote(write)
+            if isinstance(outcome, DraftOutcome):
+                self._meter.drafted(outcome)
         return True
 
     async def _restore(self) -> None:

@@ -241,7 +241,7 @@ def test_a_server_without_the_library_says_what_it_needs(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "av", None)  # as Python marks a missing module
     dialect = registry.open_dialect(Request("/v1/listen", (("encoding", "opus"),)))
 
-    with pytest.raises(DialectError, match="pip install av"):
+    with pytest.raises(DialectError, match=r"pip install 'trunkline\[codecs\]'"):
         dialect.receive(b"\xfc\xff\xfe")
 
 

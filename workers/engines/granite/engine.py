@@ -27,6 +27,7 @@ from .finals.alignment import AlignmentQueue
 from .finals.utterance import SuspectKeyword, UtteranceState
 from .finals.utterance_check import check_utterance
 from .interfaces import Encoder, EngineOptions, OtherPartials, PromptBuilder, TextDecoder
+from .partials import PartialPasses
 from .text.decode import DecodeRow
 
 SECONDS_AT_ONCE = 320.0
@@ -43,7 +44,8 @@ class GraniteEngine:
     ) -> None:  # fmt: skip
         self._capabilities, self._rules = capabilities, rules
         self._frontend, self._prompts = frontend, prompts
-        self._decoder, self._others = decoder, others
+        self._decoder = decoder
+        self._passes = PartialPasses(frontend, others)
         self._rows = rules.max_rows
         self._next = 0
         self._waiting: deque[UtteranceState] = deque()
@@ -66,7 +68,8 @@ class GraniteEngine:
     @property
     def pending(self) -> int:
         """Number of utterances that were admitted and not returned yet."""
-        return len(self._waiting) + len(self._writing) + len(self._alignments) + len(self._done)
+        decoding = len(self._waiting) + len(self._writing) + len(self._alignments)
+        return decoding + len(self._passes) + len(self._done)
 
     def admit(self, utterances: Sequence[Utterance]) -> list[int]:
         """
@@ -130,7 +133,7 @@ class GraniteEngine:
         if not group:
             return
         try:
-            self._answer_partials([one for one in group if one.is_partial])
+            self._finish_all(self._passes.begin([one for one in group if one.is_partial]))
             speaking = self._start_finals([one for one in group if not one.is_partial])
             if speaking:
                 rows = self._decoder.running + len(speaking)
@@ -147,7 +150,8 @@ class GraniteEngine:
         """
         Take the utterances for one encoder pass: oldest first, within the limits of rows and seconds.
 
-        Partials need no row of the decoder, so they overtake finals that wait for one.
+        Partials need no row of the decoder, so they overtake finals that wait for one.  They wait while a pass for
+        partials is running, and share the next one.
         """
         group: list[UtteranceState] = []
         passed: list[UtteranceState] = []
@@ -155,7 +159,7 @@ class GraniteEngine:
         seconds = SECONDS_AT_ONCE
         while self._waiting and len(group) < self._rows and seconds > 0:
             one = self._waiting.popleft()
-            if not one.is_partial and room < 1:
+            if (len(self._passes) > 0) if one.is_partial else (room < 1):
                 passed.append(one)
                 continue
             room -= not one.is_partial
@@ -163,25 +167,6 @@ class GraniteEngine:
             group.append(one)
         self._waiting.extendleft(reversed(passed))
         return group
-
-    def _answer_partials(self, group: Sequence[UtteranceState]) -> None:
-        self._finish_all((one, Hypothesis()) for one in group if one.unreadable)
-        group = [one for one in group if not one.unreadable]
-        if self._others is not None:
-            known = [one for one in group if one.utterance.language in self._others.languages]
-            if known:
-                found = self._others.encode([one.utterance for one in known])
-                self._finish_all(zip(known, found, strict=True))
-            group = [one for one in group if one.utterance.language not in self._others.languages]
-        if group:
-            windows = [
-                self._frontend.window(one.utterance.key, one.utterance.samples) for one in group
-            ]
-            heard = self._frontend.encode([window.features for window in windows])
-            self._finish_all(
-                (one, self._frontend.partial(window, what))
-                for one, window, what in zip(group, windows, heard, strict=True)
-            )
 
     def _start_finals(self, group: Sequence[UtteranceState]) -> list[UtteranceState]:
         """Encode the new ones of `group`, finish those without speech, and return the others."""
@@ -272,20 +257,24 @@ class GraniteEngine:
 
     def _collect(self) -> None:
         """Finish texts whose words are aligned; decode a text again if it holds a keyword without support."""
-        nothing_else = not (self._waiting or self._writing or self._done)
-        for session, written, verdict in self._alignments.finished(wait_for_one=nothing_else):
+        idle = not (self._writing or self._done or (self._waiting and not len(self._passes)))
+        for session, written, verdict in self._alignments.finished(wait_for_one=idle):
             if isinstance(verdict, SuspectKeyword):
                 session.suspect = verdict.keywords
                 session.with_list, session.draft = written, written.tokens
                 self._waiting.appendleft(session)
             else:
                 self._done.append((session.ticket, verdict))
+        idle = idle and not (self._done or len(self._alignments))
+        self._finish_all(self._passes.finished(wait_for_one=idle))
 
     def _finish_all(self, made: Iterable[tuple[UtteranceState, Hypothesis]]) -> None:
         self._done += [(session.ticket, hypothesis) for session, hypothesis in made]
 
     def _answered(self, session: UtteranceState) -> bool:
-        return any(ticket == session.ticket for ticket, _ in self._done)
+        """Whether a result of `session` is there, or on its way."""
+        done = any(ticket == session.ticket for ticket, _ in self._done)
+        return done or session.ticket in self._passes.tickets
 
     def _halve(self, group: Sequence[UtteranceState], cause: BaseException) -> None:
         """Return `group` to the waiting ones and halve the rows permanently."""

@@ -11,11 +11,8 @@ def check(host: Host) -> Check:
     """See Declaration."""
     if NAME in host.prepared:
         return Check(_CHECK, CheckState.OK, "Moonshine, weights prepared")
-    if "onnx" not in host.modules:
-        follows = "the first start cannot prepare the weights"
-        return Check(_CHECK, CheckState.MISSING, "no onnx", follows, "pip install onnx")
     if weights.PACKAGE in host.modules:
-        later = "prepared at the first start, takes about 30 s"
+        later = "prepared at the first start, takes about 20 s"
         return Check(_CHECK, CheckState.OK, "Moonshine, weights in moonshine-cpp", later)
     return Check(
         _CHECK,
@@ -35,5 +32,5 @@ MOONSHINE = Declaration(
     ),
     automatic=Automatic("the engine for machines without a GPU"),
     one_core=True,
-    modules=frozenset({"onnx", weights.PACKAGE}),
+    modules=frozenset({weights.PACKAGE}),
 )

@@ -56,9 +56,8 @@ def ready(cache: Path | None, progress: Progress, vendor_url: str = VENDOR_URL) 
     """
     Return the folder with `encoder.onnx`, `cross.onnx`, `step.onnx` and the tokenizer.
 
-    It is built at the first start (15 to 30 s), later only checked.  Raises EngineError when the weights are
-    neither installed nor available from the vendor, or when the package `onnx`, which builds the folder, is not
-    installed.
+    It is built at the first start (10 to 20 s), later only checked.  Raises EngineError when the weights are
+    neither installed nor available from the vendor.
     """
     return build_once(folder(cache), lambda build_dir: _make(build_dir, progress, vendor_url))
 
@@ -100,9 +99,7 @@ def _make(build_dir: Path, progress: Progress, vendor_url: str) -> None:
 
 
 def _fold_apart(build_dir: Path, progress: Progress) -> None:
-    """Fold in a separate process: it needs 2 GB for a moment, which this process would not release."""
-    if importlib.util.find_spec("onnx") is None:
-        raise EngineError("the first start of moonshine needs the package onnx: pip install onnx")
+    """Fold in a separate process: it needs 1.2 GB for a moment, which this process would not release."""
     command = [sys.executable, "-m", f"{__package__}.constant_folding", str(build_dir)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -114,7 +111,7 @@ def _fold_apart(build_dir: Path, progress: Progress) -> None:
             progress("folding the weights", float(part))
     if folding.returncode:
         raise EngineError(
-            f"folding moonshine's weights ended with {folding.returncode}; it needs 2 GB of memory, and 1 GB of"
+            f"folding moonshine's weights ended with {folding.returncode}; it needs 1.2 GB of memory, and 0.5 GB of"
             f" disk in {build_dir.parent}"
         )
 

@@ -12,11 +12,11 @@ from bench.random_granite import TRUE, text_length  # noqa: E402
 
 def test_the_bench_runs_at_tiny_size(capsys: pytest.CaptureFixture[str]) -> None:
     main(
-        "--size tiny --device cpu --batches 1,3 --seconds 2 --streams 3 --span 4 --repeats 1".split()  # noqa: SIM905
+        "--size tiny --device cpu --batches 1,3 --seconds 2 --clip 1 --streams 3 --span 4 --repeats 1".split()  # noqa: SIM905
     )
 
     printed = capsys.readouterr().out
-    assert len(re.findall(r"^\| [13] \|", printed, re.MULTILINE)) == 6
+    assert len(re.findall(r"^\| [13] \|", printed, re.MULTILINE)) == 8
     assert "command: python bench/granite.py --size tiny" in printed
     assert re.search(r"3 voices .* p50 \d+ ms, p95 \d+ ms, p99 \d+ ms; \d+ partials", printed)
 

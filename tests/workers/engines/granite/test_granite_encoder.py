@@ -24,10 +24,14 @@ def features() -> list[Any]:
     ]
 
 
-def test_a_ragged_batch_equals_the_vendor_clip_by_clip(vendor: Any, features: list[Any]) -> None:
+@pytest.mark.parametrize("operators", [False, True], ids=["torch", "operators"])
+def test_a_ragged_batch_equals_the_vendor_clip_by_clip(
+    vendor: Any, features: list[Any], operators: bool
+) -> None:
     # given
     model = modules_of(vendor[1]).acoustic
     encoder = RaggedEncoder(modules_of(vendor[1]))
+    encoder.with_operators = operators
 
     # when
     with torch.inference_mode():

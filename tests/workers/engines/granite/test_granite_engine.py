@@ -1,7 +1,7 @@
 """The engine as a worker sees it, on the tiny checkpoint."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from workers.engines.granite.loading import assemble, capabilities, longest  # n
 from workers.engines.granite.settings import Drafts  # noqa: E402
 from workers.engines.granite.text.decode import DecodeRow, Written  # noqa: E402
 from workers.engines.granite.text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS  # noqa: E402
+from workers.engines.granite.text.row_state import RowState, Tokens  # noqa: E402
 from workers.engines.granite.text.stopping import StoppingRule  # noqa: E402
 
 TINY = GraniteSettings(model="tiny", max_batch=4, drafts=Drafts.NEVER, canary=False)
@@ -351,10 +352,13 @@ class Cramped:
         return getattr(self._frontend, name)
 
     def encode(self, features: Sequence[Any]) -> Any:
+        return self.begin(features).read()
+
+    def begin(self, features: Sequence[Any]) -> Any:
         if len(features) > self.room:
             self.refused += 1
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self._frontend.encode(features)
+        return self._frontend.begin(features)
 
 
 class Clumsy:
@@ -467,10 +471,10 @@ def test_a_loop_is_cut_and_flagged(parts: Any) -> None:
     class Stuck:
         """Steps that say the same for ever."""
 
-        def step(
-            self, tokens: Sequence[int], positions: Sequence[int]
-        ) -> tuple[list[int], list[float]]:
-            return [7] * len(tokens), [-0.1] * len(positions)
+        state = RowState(2, torch.device("cpu"))
+
+        def queue(self, rows: int, width: int) -> Callable[[], Tokens]:
+            return lambda: ([7] * rows, [-0.1] * rows)
 
     decoder_factory = replace(parts.decoder_factory(2, 1_024, graphs=False), stepper=Stuck())
     decoder = decoder_factory.decoder(parts.end, cut_loops=True)

@@ -80,6 +80,49 @@ def test_attention_of_a_step(
         assert int((one != old).any(-1).sum()) == rows * key_heads
 
 
+@DTYPES
+def test_prompts_are_turned_and_stored(kernels: Any, dtype: Any) -> None:
+    # given: prompts of 5 and 3 tokens, in slots 1 and 2 of a cache with 8 columns
+    queries, key_heads, size = 4, 2, 8
+    heads = random(8, queries + 2 * key_heads, size, dtype=dtype)
+    cos, sin = random(16, size, dtype=dtype), random(16, 2 * size, dtype=dtype)[:, size:].clone()
+    columns = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+    cached = torch.tensor([8, 9, 10, 11, 12, 16, 17, 18])
+    padded = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
+    ours = [torch.zeros(4, 8, key_heads, size, dtype=dtype) for _ in range(2)]
+    theirs = [torch.zeros(4, 8, key_heads, size) for _ in range(2)]
+
+    # when
+    made = kernels.turn_prompt(heads, cos, sin, columns, cached, padded, *ours, 10)
+    plain = [one.float() for one in (heads, cos, sin)]
+    expected = operators.turn_prompt(*plain, columns, cached, padded, *theirs, 10)
+
+    # then: the padding of `made` is not initialised
+    assert_same(made[:8], expected[:8])
+    for one, other in zip(ours, theirs, strict=True):
+        assert_same(one, other)
+        assert int(one.count_nonzero()) == 8 * key_heads * size
+
+
+@DTYPES
+@pytest.mark.parametrize("channels", [16, 1_500])
+def test_convolution_of_clips(kernels: Any, channels: int, dtype: Any) -> None:
+    # given: clips of 1, 20 and 3 frames
+    opened, weight = random(24, channels, dtype=dtype), random(channels, 15, dtype=dtype)
+    first, end = torch.tensor([0] + [1] * 20 + [21] * 3), torch.tensor([1] + [21] * 20 + [24] * 3)
+    scale, shift = (
+        random(channels, dtype=torch.float32),
+        random(channels + 1, dtype=torch.float32)[1:],
+    )
+
+    # when
+    made = kernels.convolve(opened, first, end, weight, scale, shift)
+
+    # then
+    expected = operators.convolve(opened.float(), first, end, weight.float(), scale, shift)
+    assert_same(made, expected)
+
+
 @pytest.mark.parametrize(
     ("width", "groups", "parts"), [(128, 4, 2), (1_024, 4, 16), (1_024, 32, 8), (1_024, 256, 1)]
 )

@@ -40,8 +40,8 @@ class CachedUtterance:
     sound: int
     """Frames before this one were encoded in a finished block together with the block before it."""
 
-    peak: float
-    """Highest log power so far, which sets the floor of the features."""
+    peak: torch.Tensor = field(repr=False)
+    """Highest log power so far, which sets the floor of the features: one number, on the device."""
 
     labels: Labels = field(repr=False)
     probabilities: Probabilities = field(repr=False)
@@ -64,7 +64,7 @@ class Window:
     keep: int
     """Labels of frames before this one are taken from the earlier partials."""
 
-    peak: float
+    peak: torch.Tensor = field(repr=False)
     samples: int
     mark: Samples = field(repr=False)
     before: CachedUtterance | None
@@ -88,8 +88,13 @@ class BlockCache:
         skipped = max(0, start - 1) * FRAME
         audio = padded(torch.from_numpy(samples[skipped:]).to(self._device))
         power = self._mel.log_power(audio)[2 * start - skipped // HOP :]
-        peak = max(float(power.max()), before.peak if before and start else -np.inf)
-        lasting = max(float(power[:-_SETTLED_TAIL].max()), before.peak if before else -np.inf)
+        peak, lasting = (
+            power.max(),
+            power[:-_SETTLED_TAIL].max(),
+        )  # nothing here waits for the device
+        if before:
+            peak = torch.maximum(peak, before.peak) if start else peak
+            lasting = torch.maximum(lasting, before.peak)
         return Window(
             key, stacked(power, peak), start, keep, lasting, len(samples), samples[-_MARK:].copy(), before,
         )  # fmt: skip

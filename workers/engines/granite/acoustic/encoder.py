@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..compat import ModelModules
+from ..compat import ModelModules, joined
+from ..kernels.operators import convolve, uses_triton
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class Layout:
 
     line: int
 
+    first: torch.Tensor
+    """[frames]: first frame of the clip of each frame."""
+
+    end: torch.Tensor
+    """[frames]: the frame after the last one of that clip."""
+
     @classmethod
     def of(cls, lengths: Sequence[int], context: int, gap: int, device: torch.device) -> "Layout":
         """The layout of clips of `lengths` frames; a block is at most as long as the longest clip."""
@@ -55,11 +62,19 @@ class Layout:
         places = np.concatenate(in_blocks)
         real = np.zeros(blocks * context, np.bool_)
         real[places] = True
-        there = [
-            torch.from_numpy(one).to(device) for one in (places, real, np.concatenate(on_line))
-        ]
-        real_there = there[1].view(blocks, context)
-        return cls(sum(lengths), context, there[0], real_there, there[2], line)
+        ends = np.cumsum(lengths)
+        tables = (
+            places, real.reshape(blocks, context), np.concatenate(on_line),
+            np.repeat(ends - lengths, lengths), np.repeat(ends, lengths),
+        )  # fmt: skip
+        there = [torch.from_numpy(one).to(device) for one in tables]
+        return cls(sum(lengths), context, there[0], there[1], there[2], line, there[3], there[4])
+
+    def hidden_frames(self, heads: int, dtype: torch.dtype) -> torch.Tensor:
+        """What is added to scores: a very low number where there is no frame, [blocks * heads, context]."""
+        low = torch.finfo(dtype).min
+        mask = torch.zeros(self.real.shape, dtype=dtype, device=self.real.device)
+        return mask.masked_fill_(~self.real, low).repeat_interleave(heads, 0)
 
 
 class RaggedEncoder:
@@ -70,6 +85,10 @@ class RaggedEncoder:
         self._projector = model.acoustic.projector
         self.context = int(self._encoder.config.context_size)
         self._gap = int(self._encoder.config.conv_kernel_size) // 2
+        self._joined = _JoinedWeights(self._encoder.layers)
+        self._norms = [_norm_of(layer.conv.batch_norm) for layer in self._encoder.layers]
+        self.with_operators = uses_triton(self._encoder.input_linear.weight)
+        """Whether `operators.convolve` is called: it is slower than torch without Triton, and cannot be trained."""
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -110,30 +129,83 @@ class RaggedEncoder:
         context = layout.context
         distances = encoder.attention_dists[:context, :context]
         hidden: torch.Tensor = encoder.input_linear(packed)
-        for number, block in enumerate(encoder.layers, start=1):
-            hidden = 0.5 * block.ff1(hidden) + hidden
-            hidden = _attend(block.attn, hidden, distances, layout) + hidden
-            hidden = _convolve(block.conv, hidden, layout) + hidden
-            hidden = block.post_norm(0.5 * block.ff2(hidden) + hidden)
-            if number == encoder.num_layers // 2:
+        mask = layout.hidden_frames(encoder.layers[0].attn.num_heads, hidden.dtype)
+        for number, block in enumerate(encoder.layers):
+            hidden = torch.add(hidden, block.ff1(hidden), alpha=0.5)
+            bias = (distances, mask)
+            hidden = hidden + _attend(block.attn, self._joined[number], hidden, bias, layout)
+            hidden = hidden + self._convolve(number, block.conv, hidden, layout)
+            hidden = block.post_norm(torch.add(hidden, block.ff2(hidden), alpha=0.5))
+            if number + 1 == encoder.num_layers // 2:
                 hidden = hidden + encoder.out_mid(encoder.out(hidden).softmax(-1))
         return hidden
 
+    def _convolve(
+        self, number: int, module: Any, hidden: torch.Tensor, layout: Layout
+    ) -> torch.Tensor:
+        """The convolution module.  Its point-wise convolutions are matrix products over the packed frames."""
+        opened = functional.linear(
+            module.norm(hidden), module.up_conv.weight.squeeze(-1), module.up_conv.bias
+        )
+        opened = functional.glu(opened, dim=-1)
+        if self.with_operators:
+            weight = module.depth_conv.conv.weight.squeeze(1)
+            settled = convolve(opened, layout.first, layout.end, weight, *self._norms[number])
+        else:
+            settled = _convolve_on_line(module, opened, layout)
+        return functional.linear(
+            settled, module.down_conv.weight.squeeze(-1), module.down_conv.bias
+        )
+
+
+class _JoinedWeights(Sequence[torch.Tensor]):
+    """
+    Query, key and value weights of each layer as one matrix, [3 * heads * size, hidden].
+
+    They are joined once, and the modules get views; while the weights are being trained, they are joined each time.
+    """
+
+    def __init__(self, layers: Any) -> None:
+        self._pairs = [(layer.attn.to_q, layer.attn.to_kv) for layer in layers]
+        self._trained = any(one.weight.requires_grad for pair in self._pairs for one in pair)
+        self._joined = [] if self._trained else [joined(pair) for pair in self._pairs]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, number: Any) -> Any:
+        if self._trained:
+            return torch.cat([one.weight for one in self._pairs[number]])
+        return self._joined[number]
+
+
+def _norm_of(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch norm as factor and summand, both fp32 [channels]."""
+    scale = norm.weight.float() / torch.sqrt(norm.running_var.float() + norm.eps)
+    return scale, norm.bias.float() - norm.running_mean.float() * scale
+
 
 def _attend(
-    attention: Any, hidden: torch.Tensor, distances: torch.Tensor, layout: Layout
-) -> torch.Tensor:
-    """Attention inside each block, with relative positions (Shaw et al.), with missing frames masked."""
-    normed = attention.pre_norm(hidden)
-    both = torch.cat([attention.to_q(normed), attention.to_kv(normed)], dim=-1)
+    attention: Any, joined_weight: torch.Tensor, hidden: torch.Tensor,
+    bias: tuple[torch.Tensor, torch.Tensor], layout: Layout,
+) -> torch.Tensor:  # fmt: skip
+    """
+    Attention inside each block, with relative positions (Shaw et al.), with missing frames masked.
+
+    `bias`: distances of the frames of a block, and `Layout.hidden_frames`.
+    """
+    both = functional.linear(attention.pre_norm(hidden), joined_weight)
     query, key, value = _in_blocks(both, layout, 3 * attention.num_heads).chunk(3, dim=1)
+    distances, mask = bias
     relative = attention.rel_pos_emb(distances)
-    bias = torch.einsum("bhcd,crd->bhcr", query, relative) * attention.scale
-    bias = bias.masked_fill(~layout.real[:, None, None, :], torch.finfo(bias.dtype).min)
+    blocks, heads, context, size = query.shape
+    by_place = query.permute(2, 0, 1, 3).reshape(context, blocks * heads, size)
+    scores = torch.baddbmm(mask, by_place, relative.transpose(1, 2), alpha=attention.scale)
     heard = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=bias, scale=attention.scale
-    )
-    packed = heard.transpose(1, 2).flatten(0, 1).flatten(-2)[layout.in_blocks]
+        query, key, value, attn_mask=scores.view(context, blocks, heads, -1).permute(1, 2, 0, 3),
+        scale=attention.scale,
+    )  # fmt: skip
+    packed = heard.transpose(1, 2).flatten(0, 1).flatten(-2).index_select(0, layout.in_blocks)
     attended: torch.Tensor = attention.to_out(packed)
     return attended
 
@@ -141,23 +213,18 @@ def _attend(
 def _in_blocks(packed: torch.Tensor, layout: Layout, heads: int) -> torch.Tensor:
     """Reshape [frames, heads * d] to [blocks, heads, context, d], with zeros where there is no frame."""
     blocks = packed.new_zeros(layout.real.numel(), packed.shape[-1])
-    blocks[layout.in_blocks] = packed
+    blocks = blocks.index_copy(0, layout.in_blocks, packed)
     return blocks.view(*layout.real.shape, heads, -1).transpose(1, 2)
 
 
-def _convolve(module: Any, hidden: torch.Tensor, layout: Layout) -> torch.Tensor:
+def _convolve_on_line(module: Any, opened: torch.Tensor, layout: Layout) -> torch.Tensor:
     """
-    The convolution module.  Its point-wise convolutions are matrix products over the packed frames.
+    See operators.convolve.
 
     Batch norm always runs in fp32: running variances of trained weights are so small that bf16 rounding would
     depend on the size of the batch.
     """
-    opened = functional.linear(
-        module.norm(hidden), module.up_conv.weight.squeeze(-1), module.up_conv.bias
-    )
-    gated = functional.glu(opened, dim=-1)
-    line = gated.new_zeros(layout.line, gated.shape[-1])
-    line[layout.on_line] = gated
+    line = opened.new_zeros(layout.line, opened.shape[-1])
+    line[layout.on_line] = opened
     mixed = module.depth_conv(line.t().unsqueeze(0))[0].t()[layout.on_line]
-    settled = module.silu(module.batch_norm(mixed.float())).to(hidden.dtype)
-    return functional.linear(settled, module.down_conv.weight.squeeze(-1), module.down_conv.bias)
+    return module.silu(module.batch_norm(mixed.float())).to(opened.dtype)  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from ...base import Hypothesis, Samples
+from ..own_stream import HostCopy, OwnStream
 from .block_cache import BlockCache, Window
 from .ctc import Labels, LogProbs, has_speech
 from .encoder import RaggedEncoder
@@ -45,11 +46,38 @@ class EncoderOutput:
         return np.asarray(self.log_probs.float().cpu().numpy(), dtype=np.float32)
 
 
+class EncoderPass:
+    """A pass of the encoder that has been queued."""
+
+    def __init__(
+        self, hidden: Sequence[torch.Tensor], log_probs: Sequence[torch.Tensor], best: HostCopy
+    ) -> None:
+        """`hidden`, `log_probs`: see EncoderOutput; `best`: labels and probabilities of all frames."""
+        self._hidden, self._log_probs, self._best = hidden, log_probs, best
+
+    @property
+    def ready(self) -> bool:
+        """Whether `read` returns without waiting."""
+        return self._best.ready
+
+    def read(self) -> list[EncoderOutput]:
+        """Wait for the pass.  Returns the output for each clip."""
+        labels, scores = (one.numpy() for one in self._best.read())
+        edges = np.cumsum([len(clip) for clip in self._hidden])[:-1]
+        return [
+            EncoderOutput(*parts)
+            for parts in zip(
+                self._hidden, self._log_probs, np.split(labels, edges), np.split(scores, edges), strict=True,
+            )
+        ]  # fmt: skip
+
+
 class AcousticFrontend:
     """Features, encoder, CTC head and projector of one model, for whole clips and for windows of growing clips."""
 
     def __init__(self, encoder: RaggedEncoder, device: torch.device) -> None:
         self._encoder, self._device = encoder, device
+        self._stream = OwnStream(device)
         self._mel = Mel.on(device)
         self._open = BlockCache(self._mel, device, encoder.context)
 
@@ -59,11 +87,13 @@ class AcousticFrontend:
 
     def wholes(self, clips: Sequence[Samples]) -> list[torch.Tensor]:
         """Return the features of complete clips, `[frames, 160]` for each.  Does not wait for the device."""
-        return self._mel.batch(clips)
+        with self._stream.entered():
+            return self._mel.batch(clips)
 
     def window(self, key: str, samples: Samples) -> Window:
         """The part of a growing clip that must be encoded for its next partial; `key`: that of the utterance."""
-        return self._open.window(key, samples)
+        with self._stream.entered():
+            return self._open.window(key, samples)
 
     def partial(self, window: Window, heard: EncoderOutput) -> Hypothesis:
         """The partial from an encoded window."""
@@ -75,20 +105,20 @@ class AcousticFrontend:
 
     def encode(self, features: Sequence[torch.Tensor]) -> list[EncoderOutput]:
         """Encode all clips, each [frames, 160], in one pass.  A result does not depend on the other clips."""
-        with torch.inference_mode():
+        return self.begin(features).read()
+
+    def begin(self, features: Sequence[torch.Tensor]) -> EncoderPass:
+        """Queue `encode` beside the decode steps."""
+        with torch.inference_mode(), self._stream.entered():
             hidden = self._encoder.hidden(features)
             log_probs = self._encoder.posteriors(hidden)
             score, label = torch.cat(log_probs).max(-1)
-            labels, scores = label.cpu().numpy(), score.exp().cpu().numpy()
-        edges = np.cumsum([len(clip) for clip in hidden])[:-1]
-        return [
-            EncoderOutput(*parts)
-            for parts in zip(
-                hidden, log_probs, np.split(labels, edges), np.split(scores, edges), strict=True
-            )
-        ]
+            return EncoderPass(hidden, log_probs, HostCopy([label, score.exp()]))
 
     def audio_tokens(self, heard: Sequence[EncoderOutput]) -> list[torch.Tensor]:
         """The audio tokens of each clip for the language model, [tokens, LLM hidden]."""
         with torch.inference_mode():
-            return self._encoder.audio_tokens([one.hidden for one in heard])
+            with self._stream.entered():
+                tokens = self._encoder.audio_tokens([one.hidden for one in heard])
+            self._stream.hand_over(tokens)
+            return tokens

@@ -65,7 +65,7 @@ class TurboPartials:
         frames = 2 * -(-(len(samples) // HOP) // 2)
         missing = max(0, (frames - 1) * HOP + 1 - len(samples))
         power = self._mel.log_power(functional.pad(samples, (0, missing)))[:frames]
-        scaled = torch.clamp(power, min=float(power.max()) - _DECADES_KEPT) / 4 + 1
+        scaled = torch.clamp(power, min=power.max() - _DECADES_KEPT) / 4 + 1
         around = torch.cat([scaled[:1], scaled, scaled[-1:]])
         slope = (around[2:] - around[:-2]) / 2
         return torch.cat([scaled, slope], dim=-1).reshape(frames // 2, -1)

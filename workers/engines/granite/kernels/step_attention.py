@@ -45,17 +45,31 @@ def attend(
     Query heads that share a key head are passed as if they were a sequence of queries, so that the cache need not
     be copied.
     """
-    rows, count, size = heads.shape
+    rows, _, size = heads.shape
     width, key_heads = places.mask.shape[-1], keys.shape[2]
-    seen = turned(heads[:, : count - key_heads], places.angles)
-    keys.flatten(0, 1).index_copy_(0, places.cached, seen[:, count - 2 * key_heads :])
-    values.flatten(0, 1).index_copy_(0, places.cached, heads[:, count - key_heads :])
+    queries = turn_and_store(heads, places.angles, places.cached, keys, values)
     heard = functional.scaled_dot_product_attention(
-        seen[:, : count - 2 * key_heads].reshape(rows, key_heads, -1, size),
+        queries.reshape(rows, key_heads, -1, size),
         keys[:rows, :width].transpose(1, 2), values[:rows, :width].transpose(1, 2),
         attn_mask=places.mask, scale=scale,
     )  # fmt: skip
     return heard.flatten(1)
+
+
+def turn_and_store(
+    heads: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], cached: torch.Tensor,
+    keys: torch.Tensor, values: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """
+    Turn queries and keys of `heads` [tokens, heads, size], and write keys and values into the cache of one layer.
+
+    `cached`: slot * capacity + column of each token.  Returns the queries, [tokens, query heads, size].
+    """
+    count, key_heads = heads.shape[1], keys.shape[2]
+    seen = turned(heads[:, : count - key_heads], angles)
+    keys.flatten(0, 1).index_copy_(0, cached, seen[:, count - 2 * key_heads :])
+    values.flatten(0, 1).index_copy_(0, cached, heads[:, count - key_heads :])
+    return seen[:, : count - 2 * key_heads]
 
 
 def turned(heads: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

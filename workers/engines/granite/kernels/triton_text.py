@@ -44,6 +44,29 @@ def attend_step(
     return made
 
 
+def turn_prompt(heads, cos, sin, columns, cached, padded, keys, values, places) -> torch.Tensor:
+    """See operators.turn_prompt."""
+    tokens, count, size = heads.shape
+    key_heads = keys.shape[2]
+    queries = count - 2 * key_heads
+    made = heads.new_empty(places, queries, size)
+    _turn_prompt[(tokens, count)](
+        heads, cos, sin, columns, cached, padded, made, keys, values, queries, key_heads, HALF=size // 2,
+    )  # fmt: skip
+    return made
+
+
+def convolve(opened, first, end, weight, scale, shift) -> torch.Tensor:
+    """See operators.convolve."""
+    frames, channels = opened.shape
+    made = torch.empty_like(opened)
+    taps = weight.shape[1]
+    _convolve[(frames, triton.cdiv(channels, _BLOCK))](
+        opened, first, end, weight, scale, shift, made, channels, TAPS=taps, BLOCK=_BLOCK
+    )
+    return made
+
+
 def _processors(device) -> int:
     if device.type != "cuda":
         return 1
@@ -74,6 +97,61 @@ def _turned(source, angles_cos, angles_sin, position, HALF: tl.constexpr):
     turned_high = high * tl.load(angles_cos + angle + HALF).to(tl.float32)
     turned_high += low * tl.load(angles_sin + angle + HALF).to(tl.float32)
     return turned_low.to(kind), turned_high.to(kind)
+
+
+@triton.jit
+def _turn_prompt(
+    heads, cos, sin, columns, cached, padded, made, keys, values, queries, key_heads,
+    HALF: tl.constexpr,
+):  # fmt: skip
+    """One head of one token."""
+    token, head = tl.program_id(0), tl.program_id(1)
+    place = tl.arange(0, HALF)
+    source = heads + (token * (queries + 2 * key_heads) + head) * 2 * HALF + place
+    if head < queries + key_heads:
+        low, high = _turned(source, cos, sin, tl.load(columns + token), HALF)
+    else:
+        low, high = tl.load(source), tl.load(source + HALF)
+    at = tl.load(cached + token) * key_heads
+    if head < queries:
+        target = made + (tl.load(padded + token) * queries + head) * 2 * HALF + place
+    elif head < queries + key_heads:
+        target = keys + (at + head - queries) * 2 * HALF + place
+    else:
+        target = values + (at + head - queries - key_heads) * 2 * HALF + place
+    tl.store(target, low)
+    tl.store(target + HALF, high)
+
+
+@triton.jit
+def _convolve(
+    opened,
+    first,
+    end,
+    weight,
+    scale,
+    shift,
+    made,
+    channels,
+    TAPS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One frame of a block of channels."""
+    frame = tl.program_id(0)
+    channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    real = channel < channels
+    begin, stop = tl.load(first + frame), tl.load(end + frame)
+    mixed = tl.zeros([BLOCK], tl.float32)
+    for tap in range(TAPS):
+        there = frame + tap - TAPS // 2
+        width = tl.where((there >= begin) & (there < stop), channels, 0)
+        heard = tl.load(opened + there * channels + channel, mask=channel < width, other=0.0).to(
+            tl.float32
+        )
+        mixed += heard * tl.load(weight + channel * TAPS + tap, mask=real, other=0.0).to(tl.float32)
+    mixed = mixed * tl.load(scale + channel, mask=real) + tl.load(shift + channel, mask=real)
+    mixed = mixed / (1.0 + tl.exp(-mixed))
+    tl.store(made + frame * channels + channel, mixed.to(made.dtype.element_ty), mask=real)
 
 
 @triton.jit

@@ -1,9 +1,10 @@
 """
 Decode steps as CUDA graphs.
 
-An eager step launches about 500 small kernels one after another, and the GPU waits most of the time for the next
+An eager step launches about 340 small kernels one after another, and the GPU waits most of the time for the next
 launch.  A graph launches them all at once, but only for the sizes with which it was recorded.  So rows and columns
-are rounded up to a few sizes, and the surplus rows work on column 0 of unused slots.
+are rounded up to a few sizes, and the surplus rows work on column 0 of unused slots.  A graph reads tokens and
+positions where the step before has left them.
 
 **`capture` has not run on a GPU yet.**  Everything else is tested on a CPU with another way of recording.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from .llm import KeyValues, LanguageModel
+from .row_state import RowState, Tokens, to_host
 
 ROWS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 WIDTHS = (128, 256, 512, 1_024, 2_048, 4_096)
@@ -32,10 +34,8 @@ NextTokens = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class CapturedStep:
-    """A recorded step of fixed size: fill `tokens` and `positions`, call `replay`, read `chosen`."""
+    """A recorded step of fixed size: call `replay`, read `chosen`."""
 
-    tokens: torch.Tensor
-    positions: torch.Tensor
     replay: Callable[[], None]
     chosen: NextTokens
 
@@ -75,22 +75,18 @@ class GraphStepper:
     ) -> None:
         self._model, self._cache = model, cache
         self._capture = capture or Graphs().capture
+        self.state = RowState(cache.slots, model.device)
         self._recorded: dict[tuple[int, int], CapturedStep] = {}
 
-    def step(
-        self, tokens: Sequence[int], positions: Sequence[int]
-    ) -> tuple[list[int], list[float]]:
+    def queue(self, rows: int, width: int) -> Callable[[], Tokens]:
         """See Stepper."""
-        rows = bucket(len(tokens), ROWS, self._cache.slots)
-        width = bucket(max(positions) + 1, WIDTHS, self._cache.capacity)
-        recorded = self._recorded.get((rows, width)) or self._record(rows, width)
-        spare = [0] * (rows - len(tokens))
+        size = (bucket(rows, ROWS, self._cache.slots), bucket(width, WIDTHS, self._cache.capacity))
+        recorded = self._recorded.get(size) or self._record(*size)
         with torch.inference_mode():
-            recorded.tokens.copy_(torch.tensor([*tokens, *spare]))
-            recorded.positions.copy_(torch.tensor([*positions, *spare]))
             recorded.replay()
-            chosen, log_probs = (half[: len(tokens)].tolist() for half in recorded.chosen)
-        return chosen, log_probs
+            chosen, log_probs = (half[:rows] for half in recorded.chosen)
+            self.state.advance(chosen)
+            return to_host(chosen, log_probs)
 
     def record_all(self, rows: int) -> None:
         """
@@ -106,18 +102,19 @@ class GraphStepper:
                     self._record(count, width)
 
     def _record(self, rows: int, width: int) -> CapturedStep:
-        device = self._model.device
         # A size first needed during decoding is recorded while segments run.  Recording writes to the cache, so it
         # uses the last column of the width, which no running text has reached.
         with torch.inference_mode():
-            tokens = torch.zeros(rows, dtype=torch.long, device=device)
-            positions = torch.full((rows,), width - 1, dtype=torch.long, device=device)
+            positions = self.state.positions[:rows]
+            before = positions.clone()
+            positions.fill_(width - 1)
 
             def once() -> NextTokens:
-                hidden = self._model.step(tokens, positions, self._cache, width)
+                hidden = self._model.step(self.state.tokens[:rows], positions, self._cache, width)
                 return self._model.choose(hidden)
 
-            replay, chosen = self._capture(once, device)
-        recorded = CapturedStep(tokens, positions, replay, chosen)
+            replay, chosen = self._capture(once, self._model.device)
+            positions.copy_(before)
+        recorded = CapturedStep(replay, chosen)
         self._recorded[rows, width] = recorded
         return recorded

@@ -1,13 +1,16 @@
 """
 Greedy decoding with continuous batching.
 
-A segment joins the running ones between two steps and leaves as soon as its text is finished.  A draft is verified
-in the prefill of the prompt.  Only tokens that greedy decoding would choose too are accepted, so the text is the
-same with and without a draft; unless the draft is trusted (`Row.trust`).
+A segment joins the running ones between two steps and leaves when its text is finished.  The loop runs one step
+ahead of the host: a step is queued before the tokens of the step before it are read, so the device does not wait
+for the stopping rules.  A finished segment takes part in one step more, whose token is not used.
+
+A draft is verified in the prefill of the prompt.  Only tokens that greedy decoding would choose too are accepted,
+so the text is the same with and without a draft; unless the draft is trusted (`Row.trust`).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -15,6 +18,7 @@ from typing import Protocol
 import torch
 
 from .llm import KeyValues, LanguageModel
+from .row_state import RowState, Tokens, to_host
 from .stopping import StoppingRule, stop_reason
 
 
@@ -65,20 +69,32 @@ class _Running:
     log_probs: list[float]
     drafted: int
     accepted: int
+    column: int
+    """Cache column that the next queued step writes."""
+
+    ended: bool = False
 
     @property
-    def position(self) -> int:
-        """Cache column of the newest token, which is not in the cache yet."""
-        return len(self.row.prompt) + len(self.tokens) - 1
+    def full(self) -> bool:
+        """Whether the steps that are queued complete the longest text."""
+        queued = self.column - (len(self.row.prompt) + len(self.tokens) - 1)
+        return len(self.tokens) + queued >= self.row.most
 
 
 class Stepper(Protocol):
-    """One decode step for the first rows of the cache."""
+    """Decode steps for the first rows of the cache."""
 
-    def step(
-        self, tokens: Sequence[int], positions: Sequence[int]
-    ) -> tuple[list[int], list[float]]:
-        """The next token of each row, and its log-probability."""
+    @property
+    def state(self) -> RowState:
+        """The newest tokens of the rows."""
+        ...
+
+    def queue(self, rows: int, width: int) -> Callable[[], Tokens]:
+        """
+        Queue one step for the first `rows` rows.  Returns a function that waits for its tokens.
+
+        `width`: columns of the cache to attend to.
+        """
         ...
 
 
@@ -87,17 +103,26 @@ class EagerStepper:
 
     def __init__(self, model: LanguageModel, cache: KeyValues) -> None:
         self._model, self._cache = model, cache
+        self.state = RowState(cache.slots, model.device)
 
-    def step(
-        self, tokens: Sequence[int], positions: Sequence[int]
-    ) -> tuple[list[int], list[float]]:
+    def queue(self, rows: int, width: int) -> Callable[[], Tokens]:
         """See Stepper."""
-        at = torch.tensor(list(positions), device=self._model.device)
-        now = torch.tensor(list(tokens), device=self._model.device)
+        state = self.state
         with torch.inference_mode():
-            hidden = self._model.step(now, at, self._cache, max(positions) + 1)
+            hidden = self._model.step(
+                state.tokens[:rows], state.positions[:rows], self._cache, width
+            )
             chosen, log_probs = self._model.choose(hidden)
-        return chosen.tolist(), log_probs.tolist()
+            state.advance(chosen)
+            return to_host(chosen, log_probs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    """A step that has been queued: its rows, and the function that waits for its tokens."""
+
+    rows: tuple[_Running, ...]
+    read: Callable[[], Tokens]
 
 
 class BatchDecoder:
@@ -111,6 +136,7 @@ class BatchDecoder:
         self._end, self._cut_loops = end, cut_loops
         self._running: list[_Running] = []
         self._written: list[Written] = []
+        self._queued: _Queued | None = None
 
     @property
     def running(self) -> int:
@@ -140,7 +166,7 @@ class BatchDecoder:
     def _admit(self, rows: Sequence[DecodeRow], slots: range) -> None:
         with torch.inference_mode():
             starts = [self._start(row) for row in rows]
-            hidden = self._model.prefill(starts, list(slots), self._cache)
+            hidden = self._model.prefill(starts, slots, self._cache)
             asked = [
                 states[len(row.prompt) - 1 :] for row, states in zip(rows, hidden, strict=True)
             ]
@@ -151,27 +177,51 @@ class BatchDecoder:
             count = len(row.draft) + 1
             best = [Scored(*one) for one in islice(zip(chosen, log_probs, strict=True), count)]
             self._running.append(_begun(row, best, list(islice(given, count))))
+        new = self._running[slots.start :]
+        self._stepper.state.begin(
+            slots.start, [one.tokens[-1] for one in new], [one.column for one in new]
+        )
         for slot in reversed(slots):
             self._retire(slot, since=1)
 
     def step(self) -> list[Written]:
-        """Decode one more token for all running segments.  Returns the texts that are finished now."""
-        if self._running:
-            tokens, log_probs = self._stepper.step(
-                [one.tokens[-1] for one in self._running], [one.position for one in self._running]
-            )
-            for one, token, score in zip(self._running, tokens, log_probs, strict=True):
-                one.tokens.append(token)
-                one.log_probs.append(score)
-            for slot in reversed(range(len(self._running))):
-                self._retire(slot, since=len(self._running[slot].tokens))
+        """Queue one more token for all running segments.  Returns the texts whose end has become known."""
+        before, self._queued = self._queued, self._queue()
+        if before is not None:
+            self._read(before)
+        if not self._running:
+            self._queued = None
         finished, self._written = self._written, []
         return finished
+
+    def _queue(self) -> _Queued | None:
+        """Queue a step, unless all running texts are known to end with the steps that are queued already."""
+        if all(one.full for one in self._running):
+            return None
+        width = max(one.column for one in self._running) + 1
+        queued = _Queued(tuple(self._running), self._stepper.queue(len(self._running), width))
+        for one in self._running:
+            one.column += 1
+        return queued
+
+    def _read(self, queued: _Queued) -> None:
+        """Add the tokens of a step to the segments that have not ended meanwhile."""
+        tokens, log_probs = queued.read()
+        for one, token, score in zip(queued.rows, tokens, log_probs, strict=True):
+            if not one.ended:
+                one.tokens.append(token)
+                one.log_probs.append(score)
+        stepped = {id(one) for one in queued.rows}
+        for slot in reversed(range(len(self._running))):
+            if id(self._running[slot]) in stepped:
+                self._retire(slot, since=len(self._running[slot].tokens))
 
     def withdraw(self) -> list[tuple[DecodeRow, tuple[int, ...]]]:
         """Stop all running segments.  Returns their rows with the tokens so far, in the order of their slots."""
         stopped = [(one.row, tuple(one.tokens)) for one in self._running]
         self._running.clear()
+        self._queued = None
+        self._stepper.state.free()
         return stopped
 
     def _start(self, row: DecodeRow) -> torch.Tensor:
@@ -187,6 +237,7 @@ class BatchDecoder:
             verdict = stop_reason(tokens, self._end, one.row.most, cut_loops=self._cut_loops)
             if verdict is not None:
                 kept = verdict.kept
+                one.ended = True
                 self._close_gap(slot)
                 self._written.append(
                     Written(
@@ -204,9 +255,11 @@ class BatchDecoder:
         """Move the last running segment to a slot that has become free."""
         last = len(self._running) - 1
         if slot < last:
-            self._cache.move(last, slot, self._running[last].position)
+            self._cache.move(last, slot, self._running[last].column)
+            self._stepper.state.move(last, slot)
             self._running[slot] = self._running[last]
         self._running.pop()
+        self._stepper.state.free(last)
 
 
 def _begun(row: DecodeRow, best: Sequence[Scored], given: Sequence[float]) -> _Running:
@@ -223,4 +276,5 @@ def _begun(row: DecodeRow, best: Sequence[Scored], given: Sequence[float]) -> _R
         accepted += 1
     tokens = [*row.draft[:accepted], best[accepted].token]
     log_probs = [*given[:accepted], best[accepted].log_prob]
-    return _Running(row, tokens, log_probs, len(row.draft), accepted)
+    column = len(row.prompt) + accepted
+    return _Running(row, tokens, log_probs, len(row.draft), accepted, column)

@@ -8,13 +8,13 @@ to its input.
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their modules have no types here
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from ..compat import joined
 from ..kernels.operators import gated
 
 
@@ -40,10 +40,10 @@ class Layer:
         attention, mlp = layer.self_attn, layer.mlp
         return cls(
             layer.input_layernorm.weight,
-            _joined((attention.q_proj, attention.k_proj, attention.v_proj)),
+            joined((attention.q_proj, attention.k_proj, attention.v_proj)),
             attention.o_proj.weight,
             layer.post_attention_layernorm.weight,
-            _joined((mlp.gate_proj, mlp.up_proj)),
+            joined((mlp.gate_proj, mlp.up_proj)),
             mlp.down_proj.weight,
             float(layer.input_layernorm.variance_epsilon),
             float(layer.residual_multiplier),
@@ -84,12 +84,3 @@ class Rotary:
         """Cosines and sines of `positions` [n], each [n, 1, size]."""
         cos, sin = (half.index_select(0, positions)[:, None, :] for half in (self.cos, self.sin))
         return cos, sin
-
-
-def _joined(linears: Sequence[Any]) -> torch.Tensor:
-    """One matrix of the weights of several linear modules, which become views of it."""
-    sizes = [linear.weight.shape[0] for linear in linears]
-    joined = torch.cat([linear.weight.detach() for linear in linears])
-    for linear, part in zip(linears, joined.split(sizes), strict=True):
-        linear.weight.data = part
-    return joined

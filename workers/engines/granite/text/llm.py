@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from ..checkpoint import CheckpointError
 from ..compat import ModelModules
-from ..kernels.operators import attend_step, uses_triton
-from ..kernels.step_attention import StepPlaces, attend, turned
+from ..kernels.operators import attend_step, turn_prompt, uses_triton
+from ..kernels.step_attention import StepPlaces, attend, turn_and_store
 from .fused import Layer, Rotary
 
 
@@ -45,17 +45,6 @@ class KeyValues:
         for half in (self.keys, self.values):
             half[:, target, :length] = half[:, source, :length]
 
-    def write(
-        self, layer: int, places: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> None:
-        """
-        Write the keys and values of one layer, each [tokens, heads, size].
-
-        `places`: slot * capacity + column of each token.
-        """
-        self.keys[layer].flatten(0, 1).index_copy_(0, places, keys)
-        self.values[layer].flatten(0, 1).index_copy_(0, places, values)
-
 
 @dataclass(frozen=True, slots=True)
 class Packing:
@@ -69,8 +58,11 @@ class Packing:
     cached: torch.Tensor
     """[tokens]: slot * capacity + column."""
 
-    padded: torch.Tensor | None
-    """[tokens]: row * longest + column; None if all rows have the same length."""
+    padded: torch.Tensor
+    """[tokens]: row * longest + column."""
+
+    same: bool
+    """Whether all rows have the same length."""
 
     @classmethod
     def of(
@@ -82,24 +74,22 @@ class Packing:
         longest = max(lengths)
         padded = torch.repeat_interleave(torch.arange(len(counts)) * longest, counts) + columns
         cached = torch.repeat_interleave(torch.tensor(list(slots)) * capacity, counts) + columns
+        there = [one.to(device) for one in (columns, cached, padded)]
         same = len(padded) == len(counts) * longest
-        return cls(
-            len(counts), longest, columns.to(device), cached.to(device),
-            None if same else padded.to(device),
-        )  # fmt: skip
+        return cls(len(counts), longest, there[0], there[1], there[2], same)
 
     def pad(self, packed: torch.Tensor) -> torch.Tensor:
         """[tokens, ...] to [rows, longest, ...], with zeros behind shorter rows."""
         shape = (self.rows, self.longest, *packed.shape[1:])
-        if self.padded is None:
-            return packed.view(shape)
+        if self.same:
+            return packed.reshape(shape)
         field = packed.new_zeros(self.rows * self.longest, *packed.shape[1:])
         return field.index_copy_(0, self.padded, packed).view(shape)
 
     def pack(self, field: torch.Tensor) -> torch.Tensor:
         """[rows, longest, ...] to [tokens, ...]: the opposite of `pad`."""
         flat = field.flatten(0, 1)
-        return flat if self.padded is None else flat.index_select(0, self.padded)
+        return flat if self.same else flat.index_select(0, self.padded)
 
 
 class LanguageModel:
@@ -153,7 +143,7 @@ class LanguageModel:
         return self._embedded(torch.tensor(list(ids), dtype=torch.long, device=self.device))
 
     def prefill(
-        self, rows: Sequence[torch.Tensor], slots: Sequence[int], cache: KeyValues
+        self, rows: Sequence[torch.Tensor], slots: range, cache: KeyValues
     ) -> list[torch.Tensor]:
         """
         Run the prompts `rows`, each [tokens, hidden], and write them into `slots` of the cache from column 0.
@@ -163,14 +153,13 @@ class LanguageModel:
         lengths = [len(row) for row in rows]
         hidden = torch.cat(list(rows)) * self._body.embedding_multiplier
         packing = Packing.of(lengths, slots, cache.capacity, self.device)
-        turning = self._queries + self._key_heads
-        angles = self._rotary.at(packing.columns)
+        turn = self._turning(packing, cache)
+        window = (slice(slots[0], slots[-1] + 1), slice(packing.longest))
         for number, layer in enumerate(self._layers):
-            heads = layer.heads(hidden, self._size)
-            seen, value = turned(heads[:, :turning], angles), heads[:, turning:]
-            cache.write(number, packing.cached, seen[:, self._queries :], value)
-            heard = self._attend_prompt(torch.cat([seen, value], dim=1), packing)
-            hidden = layer.finish(hidden, heard)
+            keys, values = cache.keys[number], cache.values[number]
+            queries = turn(layer.heads(hidden, self._size), keys, values)
+            heard = self._attend_prompt(queries, keys[window], values[window])
+            hidden = layer.finish(hidden, packing.pack(heard).flatten(-2))
         return list(self._body.norm(hidden).split(lengths))
 
     def step(
@@ -197,14 +186,39 @@ class LanguageModel:
         )
         return embedded
 
-    def _attend_prompt(self, packed: torch.Tensor, packing: Packing) -> torch.Tensor:
-        """Causal self-attention of each prompt.  `packed`: all heads; returns [tokens, query heads * size]."""
-        field = packing.pad(packed).transpose(1, 2)
-        query, key, value = field.split([self._queries, self._key_heads, self._key_heads], dim=1)
-        heard = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, scale=self._scale, enable_gqa=True
+    def _turning(
+        self, packing: Packing, cache: KeyValues
+    ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+        """
+        Turn packed heads, and write them into the cache of one layer: see operators.turn_prompt.
+
+        The function returns the queries, padded: [rows, longest, query heads, size].
+        """
+        shape = (packing.rows, packing.longest, self._queries, self._size)
+        if self.with_operators:
+            cos, sin = self._rotary.cos, self._rotary.sin
+            columns, cached, padded = packing.columns, packing.cached, packing.padded
+            return lambda heads, keys, values: turn_prompt(
+                heads, cos, sin, columns, cached, padded, keys, values, shape[0] * shape[1]
+            ).view(shape)
+        angles = self._rotary.at(packing.columns)
+        return lambda heads, keys, values: packing.pad(
+            turn_and_store(heads, angles, packing.cached, keys, values)
         )
-        return packing.pack(heard.transpose(1, 2)).flatten(-2)
+
+    def _attend_prompt(
+        self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        Causal self-attention of each prompt over its columns of the cache: [rows, longest, query heads, size].
+
+        Behind the end of a prompt the cache may hold numbers of other segments: only padding attends to them.
+        """
+        heard = functional.scaled_dot_product_attention(
+            queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2),
+            is_causal=True, scale=self._scale, enable_gqa=True,
+        )  # fmt: skip
+        return heard.transpose(1, 2)
 
     def _listening(
         self, positions: torch.Tensor, cache: KeyValues, width: int

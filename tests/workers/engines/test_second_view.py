@@ -1,0 +1,63 @@
+"""The second view of a doubtful final: when it is taken, what it contains, and how two views are one decoder."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from workers.engines.moonshine.second_view import BothViews, is_doubtful, with_noise_around
+
+LONGEST = 240_000
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [([0.9, 0.49, 0.99], True), ([0.9, 0.51], False), ([], False)]
+)
+def test_one_improbable_word_makes_a_final_doubtful(words: list[float], expected: bool) -> None:
+    assert is_doubtful(words) is expected
+
+
+def test_the_same_noise_of_a_third_of_a_second_stands_around_the_samples() -> None:
+    samples = np.linspace(-1, 1, 16_000, dtype=np.float32)
+
+    view = with_noise_around(samples, LONGEST)
+
+    assert np.array_equal(view[4_800:-4_800], samples)
+    assert 0.0005 < np.std(view[:4_800]) < 0.002
+    assert 0.0005 < np.std(view[-4_800:]) < 0.002
+    assert np.array_equal(view, with_noise_around(samples, LONGEST))
+
+
+@pytest.mark.parametrize(("samples", "length"), [(238_000, 240_000), (240_000, 240_000)])
+def test_a_long_final_gets_only_as_much_noise_as_the_engine_can_take(
+    samples: int, length: int
+) -> None:
+    assert len(with_noise_around(np.zeros(samples, dtype=np.float32), LONGEST)) == length
+
+
+class Fixed:
+    """A view that always gives the same probabilities to two tokens."""
+
+    def __init__(self, *probabilities: float) -> None:
+        self.row = np.log(np.array([probabilities], dtype=np.float32))
+        self.kept = 0
+
+    def begin(self, tokens: Sequence[int]) -> np.ndarray:
+        return np.repeat(self.row, len(tokens), axis=0)
+
+    def keep(self, tokens: int) -> None:
+        self.kept = tokens
+
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> np.ndarray:
+        return np.repeat(self.row, len(parents), axis=0)
+
+
+def test_a_token_that_one_view_rules_out_loses() -> None:
+    """The means of log-probabilities: half-sure in both views is better than sure in one alone."""
+    one, other = Fixed(0.6, 0.4), Fixed(0.01, 0.99)
+    both = BothViews(one, other)
+
+    assert both.begin([1]).argmax() == 1
+    assert both.follow([1, 1], [0, 0])[:, 1] == pytest.approx((np.log(0.4) + np.log(0.99)) / 2)
+    both.keep(3)
+    assert (one.kept, other.kept) == (3, 3)

@@ -1,0 +1,91 @@
+"""
+A second view of the audio of a doubtful final: the same samples between two stretches of comfort noise.
+
+The encoder places its frames from the first sample on, and expects some quiet before and behind speech.  A word at
+the limit of two spellings ("America", "Americans") depends on a few milliseconds, and a single word between two
+stretches of digital silence has nothing around it.  A search that follows the mean of both views makes fewer errors
+than either view alone (`bench/short_answers.py`, `bench/slow_speakers.py`, `bench/noise_ladder.py`).
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+from protocol.clock import ENGINE_RATE
+
+from ..base import Samples
+from ..common.beam_search import LogProbs, log_softmax
+from .sessions import Floats
+
+_DOUBTFUL = 0.5
+"""
+Least probability of a word, product of those of its tokens, of a final that is not looked at again.
+
+With 0.8 instead, twice as many finals are, for one word less out of 358 (slow speakers).
+"""
+
+_AROUND = 3 * ENGINE_RATE // 10
+"""Samples of noise before and behind.  0.1 s and 0.5 s make more errors."""
+
+_NOISE_DBFS = -60.0
+
+
+class View(Protocol):
+    """A decoder at one view of the audio; see `decoder.Decoder`."""
+
+    def begin(self, tokens: Sequence[int]) -> Floats:
+        """Begin again with one row.  Returns the logits of the token after each of `tokens`."""
+        ...
+
+    def keep(self, tokens: int) -> None:
+        """Keep only the first `tokens` of each row."""
+        ...
+
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
+        """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
+        ...
+
+
+class BothViews:
+    """Two views as one decoder: the means of their log-probabilities."""
+
+    def __init__(self, one: View, other: View) -> None:
+        self._views = (one, other)
+
+    def begin(self, tokens: Sequence[int]) -> Floats:
+        """See View."""
+        return _mean([log_softmax(view.begin(tokens)) for view in self._views])
+
+    def keep(self, tokens: int) -> None:
+        """See View."""
+        for view in self._views:
+            view.keep(tokens)
+
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
+        """See View."""
+        return _mean([view.follow(tokens, parents) for view in self._views])
+
+
+def is_doubtful(words: Sequence[float]) -> bool:
+    """Whether a final needs the second view; `words`: the probability of each word, 0 to 1."""
+    return min(words, default=1.0) < _DOUBTFUL
+
+
+def with_noise_around(samples: Samples, longest: int) -> Samples:
+    """The second view: the same noise at every call, and less of it if the whole would exceed `longest` samples."""
+    around = max(0, min(_AROUND, (longest - len(samples)) // 2))
+    before, behind = _comfort_noise()
+    return np.concatenate([before[_AROUND - around :], samples, behind[:around]])
+
+
+@cache
+def _comfort_noise() -> tuple[Samples, Samples]:
+    level = 10 ** (_NOISE_DBFS / 20)
+    noise = np.random.default_rng(15).normal(0.0, level, (2, _AROUND)).astype(np.float32)
+    return noise[0], noise[1]
+
+
+def _mean(views: Sequence[LogProbs]) -> LogProbs:
+    return np.asarray(np.mean(views, axis=0), dtype=np.float32)
