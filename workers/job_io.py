@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
@@ -39,7 +39,6 @@ class PreparedJob:
     claimed: ClaimedJob
     utterance: Utterance
     before: Stabilised = NOTHING
-    redaction: bytes = b""
 
 
 class JobIO:
@@ -92,7 +91,7 @@ class JobIO:
             await self._fail(one.claimed, str(heard))
         else:
             final = final_of(one.claimed.job, heard, self._engine, timing)
-            outcome = await self._commit(one.claimed, final, one.redaction)
+            outcome = await self._commit(one.claimed, final)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
 
@@ -125,19 +124,18 @@ class JobIO:
             return None, None
         return redacted.final, (state, redacted.state or state)
 
-    async def _commit(self, one: ClaimedJob, final: Final, state: bytes) -> Outcome:
+    async def _commit(self, one: ClaimedJob, final: Final) -> Outcome:
         """
         Redact a final and commit it: again if another segment of its call was committed meanwhile.
 
-        `state`: of redaction, as it was before the engine ran. Earlier finals are revised by a newer state only.
+        The state of redaction is read now: one from before the engine ran may lack the segment before, and digits
+        that only both together show to be card data would be sent to Redis.
         """
         policy = one.job.redaction
         if not policy.kinds:
             return await self._queue.settle(one, encode_event(_shown(final, one.job)))
         found = await self._found(final, policy)
-        redacted, outcome = redacted_final(final, policy, state, found), Outcome.MOVED
-        if not redacted.revisions:
-            outcome = await self._settle(one, redacted, state)
+        outcome = Outcome.MOVED
         while outcome is Outcome.MOVED:
             state = await self._queue.redaction.state(one)
             redacted = redacted_final(final, policy, state, found)
@@ -188,12 +186,12 @@ class JobIO:
         begun = dict(zip(finals, await self._queue.begin(finals), strict=True))
         worth = []
         for one in batch:
-            tries, state, lost = begun.get(one.claimed, (0, b"", 0))
+            tries, lost = begun.get(one.claimed, (0, 0))
             self._meter.lost(lost)
             if tries > self._max_deliveries:
                 await self._fail(one.claimed, "delivered too often without a result")
             else:
-                worth.append(replace(one, redaction=state))
+                worth.append(one)
         return worth
 
     async def _no_audio(self, one: ClaimedJob) -> None:

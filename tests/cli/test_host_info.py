@@ -33,7 +33,7 @@ def _program(path: Path) -> None:
 def test_what_the_project_depends_on_is_found(port: int) -> None:
     machine = inspect_host(None, port, {})
 
-    assert {"onnx"} <= machine.modules
+    assert {"moonshine_cpp"} <= machine.modules
     assert machine.cores >= 1
     assert machine.disk > 0
 

@@ -150,7 +150,7 @@ async def test_a_draft_of_other_audio_is_not_used(
     await gateway.perform([StoreAudio(ZERO, len(audio()), audio())])
 
     assert await ended(gateway, end=1_600) is DraftOutcome.LATE
-    ((tries, _, lost),) = await work.begin([await claimed(work)])
+    ((tries, lost),) = await work.begin([await claimed(work)])
 
     assert (tries, lost) == (1, 70)
     assert await logged(redis) == []

@@ -3,7 +3,6 @@
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from broker.redis_scripts.scripts import REVISE
 from protocol.events import Entry, Final, SegmentId, SegmentRevised
@@ -27,11 +26,6 @@ class RedactionLog:
         """The state of redaction of the job's call; empty at its start."""
         state: Any = await self._redis.hget(one.keys.meta, _STATE)
         return state or b""
-
-    @staticmethod
-    def ask_state(one: ClaimedJob, pipe: Pipeline) -> None:
-        """Add the question for the state to a pipeline."""
-        pipe.hget(one.keys.meta, _STATE)
 
     async def final(self, one: ClaimedJob, segment: SegmentId) -> bytes:
         """The final of a recent segment of the job's call; empty if there is none."""

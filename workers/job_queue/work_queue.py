@@ -198,24 +198,23 @@ class WorkQueue:
         """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
         return await self._audio.read(claimed)
 
-    async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, bytes, int]]:
+    async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, int]]:
         """
         Count one more try by an engine for each final.
 
-        Returns for each the number of tries, the state of redaction of its call, and the engine time in ms of a
-        draft of its segment that was done and is not used.
+        Returns for each the number of tries, and the engine time in ms of a draft of its segment that was done and
+        is not used.
         """
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in finals:
                 await self._try(
                     keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
                 )
-                self.redaction.ask_state(one, pipe)
                 pipe.hget(one.keys.state(one.job.segment), "draft_ms")
             answers = await pipe.execute()
         return [
-            (int(tries), state or b"", int(ms) if ms and ms.isdigit() else 0)
-            for tries, state, ms in zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+            (int(tries), int(ms) if ms and ms.isdigit() else 0)
+            for tries, ms in zip(answers[::2], answers[1::2], strict=True)
         ]
 
     async def take_back_tries(self, jobs: Iterable[ClaimedJob]) -> None:

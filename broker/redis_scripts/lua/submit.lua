@@ -3,7 +3,7 @@
 -- event ends the segment at once, unless the state of redaction is another one by now.
 -- Returns 1; 2 if a draft was used; 0 if it is already queued or settled; -1 (LOG_LOST); -2 (AUDIO_MISSING) if its
 -- audio is incomplete; -3 (NOT_OWNER).
-local no = refusal_of_audio(1, ARGV[1], ARGV[2])
+local no = refusal(1, ARGV[1], ARGV[2])
 if no then return no end
 local is_settled = on_key(2, 'HEXISTS', ARGV[3])
 if not is_settled then return -1 end
