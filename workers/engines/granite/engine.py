@@ -21,6 +21,7 @@ from ..base import (
 )
 from ..common.keyword_ranking import by_sound, in_order
 from ..common.memory import is_out_of_memory, memory_error
+from ..common.tickets import run_until_done
 from .acoustic.mel import RATE
 from .device import translate_device_errors
 from .finals.alignment import AlignmentQueue
@@ -104,17 +105,9 @@ class GraniteEngine:
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Utterances from `admit` continue meanwhile; `step` returns them later."""
-        tickets = self.admit(batch)
-        missing, found, others = set(tickets), {}, []
-        while missing:
-            for ticket, hypothesis in self.step():
-                if ticket in missing:
-                    missing.discard(ticket)
-                    found[ticket] = hypothesis
-                else:
-                    others.append((ticket, hypothesis))
+        hypotheses, others = run_until_done(self.step, self.admit(batch))
         self._done = others + self._done
-        return [found[ticket] for ticket in tickets]
+        return hypotheses
 
     def _session(self, utterance: Utterance) -> UtteranceState:
         """Check an utterance and fit its keywords into the prompt.  Raises EngineError when it is invalid."""

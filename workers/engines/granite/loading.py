@@ -136,10 +136,14 @@ def take_apart(model: Any, tokens: Tokens) -> LoadedModel:
     llm = LanguageModel(modules)
     if max(tokens.special, default=0) >= int(model.config.text_config.vocab_size):
         raise CheckpointError("the tokenizer has more tokens than the model")
-    end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
-    ends = frozenset([end] if isinstance(end, int) else end)
     frontend = AcousticFrontend(RaggedEncoder(modules), llm.device)
-    return LoadedModel(frontend, llm, Prompts(tokens, llm), ends, llm.positions)
+    return LoadedModel(frontend, llm, Prompts(tokens, llm.embed), ends_of(model), llm.positions)
+
+
+def ends_of(model: Any) -> frozenset[int]:
+    """The tokens that end a text."""
+    end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
+    return frozenset([end] if isinstance(end, int) else end)
 
 
 def assemble(

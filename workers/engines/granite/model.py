@@ -1,6 +1,6 @@
 """A loaded model, divided into the parts that the engine and the benchmark use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,7 +17,8 @@ class Prompts:
     """Builds prompts as embeddings for the language model."""
 
     tokens: Tokens
-    model: LanguageModel = field(repr=False)
+    embed: Callable[[Sequence[int]], torch.Tensor] = field(repr=False)
+    """Embeds token ids, without the model's multiplier: [tokens, hidden]."""
 
     def prompt(
         self, audio: torch.Tensor, instruction: str, keywords: Sequence[str]
@@ -28,8 +29,8 @@ class Prompts:
         `audio`: output of `AcousticFrontend.audio_tokens` for one clip.
         """
         with torch.inference_mode():
-            before = self.model.embed(self.tokens.before_audio())
-            behind = self.model.embed(self.tokens.behind_audio(instruction, keywords))
+            before = self.embed(self.tokens.before_audio())
+            behind = self.embed(self.tokens.behind_audio(instruction, keywords))
             return torch.cat([before, audio.to(before.dtype), behind])
 
 

@@ -24,6 +24,7 @@ from ..base import (
 )
 from ..common import hallucination
 from ..common.keyword_list import listed
+from ..common.tickets import hypothesis_of, run_until_done
 from ..granite.text.prompts import LANGUAGES, TRANSLATIONS
 from ..granite.text.stopping import most_tokens
 from .canary import check_canary
@@ -123,17 +124,9 @@ class VllmEngine:
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine."""
-        tickets = self.admit(batch)
-        found: dict[int, Hypothesis | EngineError] = {}
-        others = []
-        while not found.keys() >= set(tickets):
-            for ticket, outcome in self.step():
-                if ticket in tickets:
-                    found[ticket] = outcome
-                else:
-                    others.append((ticket, outcome))
+        outcomes, others = run_until_done(self.step, self.admit(batch))
         self._done = others + self._done
-        return [_raised(found[ticket]) for ticket in tickets]
+        return [hypothesis_of(outcome) for outcome in outcomes]
 
     def close(self) -> None:
         """End all requests."""
@@ -217,9 +210,3 @@ def _outcome(future: Future[Hypothesis]) -> Hypothesis | EngineError:
         return future.result()
     except EngineError as exc:
         return exc
-
-
-def _raised(outcome: Hypothesis | EngineError) -> Hypothesis:
-    if isinstance(outcome, EngineError):
-        raise outcome
-    return outcome

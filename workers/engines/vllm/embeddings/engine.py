@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ...base import Capabilities, EngineError, Hypothesis, Utterance
+from ...common.tickets import hypothesis_of, run_until_done
 from ...granite.engine import GraniteEngine
 from .decoder import ServerDecoder
 
@@ -38,24 +39,9 @@ class EmbeddingEngine:
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when the server refuses one of them."""
-        tickets = self.admit(batch)
-        found: dict[int, Hypothesis | EngineError] = {}
-        others: list[tuple[int, Hypothesis | EngineError]] = []
-        while not found.keys() >= set(tickets):
-            for ticket, outcome in self.step():
-                if ticket in tickets:
-                    found[ticket] = outcome
-                else:
-                    others.append((ticket, outcome))
-        self._done = others
-        return [_raised(found[ticket]) for ticket in tickets]
+        outcomes, self._done = run_until_done(self.step, self.admit(batch))
+        return [hypothesis_of(outcome) for outcome in outcomes]
 
     def close(self) -> None:
         """End all requests."""
         self._decoder.close()
-
-
-def _raised(outcome: Hypothesis | EngineError) -> Hypothesis:
-    if isinstance(outcome, EngineError):
-        raise outcome
-    return outcome

@@ -2,11 +2,14 @@
 
 # ruff: noqa: ANN401 - torch and transformers are an optional extra: their models have no types here
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ...base import EngineBrokenError, EngineError
 from ...granite.acoustic.encoder import RaggedEncoder
@@ -17,7 +20,8 @@ from ...granite.compat import modules_of
 from ...granite.device import device_named, translate_device_errors
 from ...granite.engine import GraniteEngine
 from ...granite.interfaces import EngineOptions
-from ...granite.loading import capabilities, longest, weights
+from ...granite.loading import capabilities, ends_of, longest, weights
+from ...granite.model import Prompts
 from ...granite.settings import GraniteSettings
 from ...granite.text.decode import DecodeRow
 from ...granite.text.prompts import PromptTable, table_of
@@ -27,7 +31,6 @@ from ..client import ChatClient
 from ..settings import VllmSettings
 from .decoder import ServerDecoder
 from .engine import EmbeddingEngine
-from .prompts import TablePrompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class LoadedEncoder:
     """What the worker keeps of a model: all but the layers of the language model."""
 
     frontend: AcousticFrontend
-    prompts: TablePrompts = field(repr=False)
+    prompts: Prompts = field(repr=False)
     end: frozenset[int]
     table: PromptTable
 
@@ -75,15 +78,19 @@ def take_encoder(model: Any, tokens: Tokens, table: PromptTable) -> LoadedEncode
     """The parts of a loaded model that the worker needs; the others are removed from it."""
     modules = modules_of(model)
     embedding = modules.decoder.embed_tokens.weight
-    end = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
     modules.decoder.layers = torch.nn.ModuleList()
     modules.head.weight = None
     return LoadedEncoder(
         AcousticFrontend(RaggedEncoder(modules), embedding.device),
-        TablePrompts(tokens, embedding),
-        frozenset([end] if isinstance(end, int) else end),
+        Prompts(tokens, partial(_embedded, embedding)),
+        ends_of(model),
         table,
     )
+
+
+def _embedded(table: torch.Tensor, ids: Sequence[int]) -> torch.Tensor:
+    """`table`: the embedding of each token, [vocabulary, hidden]; vLLM applies the multiplier itself."""
+    return functional.embedding(torch.tensor(ids, device=table.device), table)
 
 
 def assemble(
