@@ -3,7 +3,7 @@
 -- event ends the segment at once, unless the state of redaction is another one by now.
 -- Returns 1; 2 if a draft was used; 0 if it is already queued or settled; -1 (LOG_LOST); -2 (AUDIO_MISSING) if its
 -- audio is incomplete; -3 (NOT_OWNER).
-local no = refusal(1, ARGV[1], ARGV[2])
+local no, last = refusal(1, ARGV[1], ARGV[2])
 if no then return no end
 local is_settled = on_key(2, 'HEXISTS', ARGV[3])
 if not is_settled then return -1 end
@@ -13,18 +13,18 @@ local function use_draft(live, call, channel)
   local draft = on_key(3, 'HMGET', 'draft', 'draft_of', 'draft_before', 'draft_after')
   if not draft or not draft[1] or draft[2] ~= redis.sha1hex(ARGV[5]) then return end
   local turn = 'next:' .. channel
-  local meta = redis.call('HMGET', KEYS[1], 'server', 'seq', turn, 'redaction', 'partial:' .. channel)
-  if draft[4] and (meta[4] or '') ~= draft[3] then return end
-  if meta[1] ~= server() or not is_whole_to(meta[2], 6, 2) or not is_count(meta[3]) then return -1 end
+  local meta = redis.call('HMGET', KEYS[1], turn, 'redaction', 'partial:' .. channel)
+  if draft[4] and (meta[2] or '') ~= draft[3] then return end
+  if not is_whole_to(last, 6, 2) or not is_count(meta[1]) then return -1 end
   local no = broken(7)
   if no then return no end
   redis.call('DEL', KEYS[5], KEYS[3])
   redis.call('HSET', KEYS[2], ARGV[3], draft[1])
   if draft[4] then redis.call('HSET', KEYS[1], 'redaction', draft[4]) end
-  local following = release(1, 6, 2, 7, live, call, channel, tonumber(meta[3] or 0))
+  local following = release(1, 6, 2, 7, live, call, channel, tonumber(meta[1] or 0))
   redis.call('HSET', KEYS[1], turn, following)
   -- The words of partials are not kept longer than their segment.
-  local partial = string.match(meta[5] or '', '^%d+')
+  local partial = string.match(meta[3] or '', '^%d+')
   if partial and channel .. '-' .. partial == ARGV[3] then redis.call('HSET', KEYS[1], 'words:' .. channel, '') end
   return 2
 end
