@@ -170,22 +170,16 @@ class ChannelSegmenter:
 
     @property
     def patience(self) -> int:
-        """
-        The number of ticks whose audio may arrive before the segmenter must run again: at least 1, at most 4.
-
-        A pause then ends a segment as early as if the segmenter ran in every tick; anything else is known up to
-        60 ms later.
-        """
-        if self._segmenter.may_open:
-            return _OPENING_PATIENCE
-        until = self._segmenter.undecided_until
-        if until is None:
-            return _PATIENCE
-        return max(1, min(_PATIENCE, until - self.heard // TICK))
+        """The number of ticks whose audio may wait for a run with other channels, if it is not `decisive`."""
+        return _OPENING_PATIENCE if self._segmenter.may_open else _PATIENCE
 
     @property
     def decisive(self) -> int:
-        """Samples of the call clock with which a pause may end the open segment; `LONGEST_WAIT` if none is open."""
+        """
+        Samples of the call clock that must not wait: with them a pause may end the open segment, or has a draft.
+
+        At most `LONGEST_WAIT`; 0 and less if a decision waits for the next samples, whatever their number.
+        """
         until = self._segmenter.undecided_until
         return LONGEST_WAIT if until is None else min(LONGEST_WAIT, until * TICK - self.heard)
 

@@ -45,13 +45,13 @@ def events_by_frame(
     """Return the events, each with the number of the frame that has arrived last."""
     segmenter = ChannelSegmenter(Endpointing(hangover_ms=hangover_ms), vad=vad)
     found: list[tuple[int, SoundEvent]] = []
-    waiting, patience = list[Pcm](), segmenter.patience
+    waiting, patience, decisive = list[Pcm](), segmenter.patience, segmenter.decisive
     for number, at in enumerate(range(0, len(pcm), FRAME)):
         waiting.append(pcm[at : at + FRAME])
-        if not patiently or len(waiting) >= patience:
+        if not patiently or len(waiting) >= patience or FRAME * len(waiting) >= decisive:
             events = run_vad_single(segmenter, np.concatenate(waiting), silero)
             found += [(number, event) for event in events]
-            waiting, patience = [], segmenter.patience
+            waiting, patience, decisive = [], segmenter.patience, segmenter.decisive
     rest = run_vad_single(segmenter, np.concatenate([NO_AUDIO, *waiting]), silero)
     return [*found, *((len(pcm) // FRAME, event) for event in [*rest, *segmenter.finish()])]
 
