@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.pipeline import Event, Listener, calling, pipeline, stream
 
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from broker.connections.connection import connect
 from cli.common import engine_loaded
 from cli.recording import read_recording
@@ -192,9 +193,8 @@ async def measure(options: argparse.Namespace) -> bool:
 def main() -> int:
     """Run and print.  Returns 0 if all measurements passed, or if there are no recordings."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--only", nargs="+", default=["prompts", "read", "calls"])
     parser.add_argument(

@@ -24,6 +24,7 @@ from bench.accuracy import Clip, read_clips, through_the_pipeline
 from bench.accuracy_html import Row, Shown, page, told
 from bench.accuracy_statistics import difference, digit_errors_of, errors_of, interval
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from bench.wer import pieces
 from bench.word_times import samples_of
 from cli.common import engine_loaded
@@ -143,10 +144,9 @@ async def measure(options: argparse.Namespace) -> int:
 def main() -> int:
     """Run."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", default=registry.DEFAULT)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument("--own", type=Path, help="folder with NAME.wav beside NAME.txt")
     parser.add_argument("--language", default="en", help="of the recordings in --own")
     parser.add_argument("--pace", type=float, default=8.0, help="times real time")

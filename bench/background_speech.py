@@ -21,6 +21,7 @@ from bench.accuracy import read_clips
 from bench.levels import active_level
 from bench.noise_ladder import as_line, at_dbfs
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option, silero_for
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.events import Span
@@ -29,7 +30,7 @@ from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.crosstalk import LevelTrace, leak_in
 from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 
 Wave = npt.NDArray[np.float64]
 _TICK = 160
@@ -136,16 +137,13 @@ def envelopes(clips: Sequence[Pcm], silero: Silero) -> None:
 
 def main() -> int:
     """Print the table.  Returns 1 if the aim at 15 dB is missed: 95 % left out, at most 0.5 % lost."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     options = parser.parse_args()
-    weights = silero_weights()
-    if weights is None or not (options.audio / "manifest.jsonl").is_file():
-        print(f"There is no {options.audio}, or no Silero: nothing measured.")
+    silero = silero_for(options.audio)
+    if silero is None:
         return 0
     print(recipe())
-    silero = Silero(weights)
     prompts = [clip.pcm for clip in read_clips(options.audio, "prompts/")]
     read = [clip.pcm for clip in read_clips(options.audio, "read/")]
     reached = True

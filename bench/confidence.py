@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from bench.wer import normalised, pieces
 from bench.word_times import samples_of
 from cli.common import engine_loaded
@@ -193,12 +194,11 @@ def read(path: Path) -> list[JudgedWord]:
 
 def main() -> None:
     """Run one of the three steps."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=["collect", "fit", "plot"])
     parser.add_argument("words", type=Path)
     parser.add_argument("--engine", default=registry.DEFAULT)
-    parser.add_argument("--audio", type=Path, default=beside)
+    add_audio_option(parser)
     parser.add_argument("--picture", type=Path, default=Path("confidence.png"))
     options = parser.parse_args()
     print(recipe())

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from streaming.audio.channel_segmenter import ChannelSegmenter
@@ -72,9 +73,8 @@ def events_of(pcm: Pcm, endpointing: Endpointing) -> list[SoundEvent]:
 
 def main() -> None:
     """Measure each setting, and print a row."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with calls/*.wav")
+    add_audio_option(parser, "calls/*.wav")
     parser.add_argument("--settings", nargs="+", default=["500/160", "400/160", "300/160"])
     options = parser.parse_args()
     channels = [

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from cli.common import engine_loaded
 from cli.recording import read_recording
 from protocol.audio import Pcm
@@ -96,9 +97,8 @@ def errors(clips: Sequence[Clip], segments: Segments) -> WordErrors:
 
 def main() -> None:
     """Measure each setting, and print a row."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument("--engine", default=registry.DEFAULT)
     parser.add_argument("--settings", nargs="+", default=["500/400", "400/400", "300/300"])
     parser.add_argument("--sets", nargs="+", default=["read/", "prompts/"])

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.accuracy import read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from bench.wer import RATE, normalised, pieces, word_errors
 from bench.word_times import samples_of
 from cli.common import engine_loaded
@@ -162,10 +163,9 @@ def told(name: str, result: Counted) -> None:
 
 def main() -> None:
     """Run and print."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", default=registry.DEFAULT)
-    parser.add_argument("--audio", type=Path, default=beside)
+    add_audio_option(parser)
     parser.add_argument("--distractors", type=int, nargs="+", default=[0, 20, 100, 1_000])
     parser.add_argument("--prompts", type=int, default=100, help="how many telephone prompts")
     options = parser.parse_args()

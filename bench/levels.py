@@ -17,12 +17,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option, silero_for
 from cli.common import engine_loaded
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
 
@@ -81,20 +82,18 @@ def errors_at(engine: Engine, clips: Sequence[Clip], silero: Silero, dbfs: float
 
 def main() -> int:
     """Print one line for each level.  Returns 1 if the rate at the first level is exceeded by `--most` points."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--levels", type=float, nargs="+", default=[-20, -40, -50, -55, -60])
     parser.add_argument("--most", type=float, default=6.0)
     options = parser.parse_args()
-    weights = silero_weights()
-    if weights is None or not (options.audio / "manifest.jsonl").is_file():
-        print(f"There is no {options.audio}, or no Silero: nothing measured.")
+    silero = silero_for(options.audio)
+    if silero is None:
         return 0
     print(recipe())
-    engine, silero = engine_loaded(argparse.Namespace(config=None), options.engine), Silero(weights)
+    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
     clips = read_clips(options.audio, "prompts/")[: options.prompts]
     rates = list[float]()
     for level in options.levels:

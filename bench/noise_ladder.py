@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from bench.accuracy import Clip, read_clips
 from bench.levels import active_level, finals_of
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option, silero_for
 from cli.common import engine_loaded
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
@@ -31,7 +32,7 @@ from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
 
@@ -158,21 +159,19 @@ def shown(errors: WordErrors) -> str:
 
 def main() -> int:
     """Print one line for each condition."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--ratios", type=int, nargs="*", default=[20, 10, 5, 0])
     parser.add_argument("--only", default="", help="conditions whose name begins so")
     parser.add_argument("--levels", type=int, nargs="*", default=[-40, -50, -60])
     options = parser.parse_args()
-    weights = silero_weights()
-    if weights is None or not (options.audio / "manifest.jsonl").is_file():
-        print(f"There is no {options.audio}, or no Silero: nothing measured.")
+    silero = silero_for(options.audio)
+    if silero is None:
         return 0
     print(recipe())
-    engine, silero = engine_loaded(argparse.Namespace(config=None), options.engine), Silero(weights)
+    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
     clips = read_clips(options.audio, "prompts/")[: options.prompts]
     whole = np.concatenate([part for clip in clips for part in (clip.pcm, _PAUSE)])
     ends = np.cumsum([len(clip.pcm) + len(_PAUSE) for clip in clips]).tolist()

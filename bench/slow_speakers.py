@@ -18,13 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, errors_alone, read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option, silero_for
 from cli.common import engine_loaded
 from protocol.audio import Pcm
 from protocol.events import Span
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
-from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.silero import Silero
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
 
@@ -96,20 +97,18 @@ def slow_clips(folder: Path) -> list[Clip]:
 
 def main() -> int:
     """Print the errors.  Returns 1 if slow speech has over `--most` points more word errors than whole clips."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--seed", type=int, default=15)
     parser.add_argument("--most", type=float, default=0.5)
     parser.add_argument("--texts", action="store_true", help="print what was recognised")
     options = parser.parse_args()
-    weights = silero_weights()
-    if weights is None or not (options.audio / "manifest.jsonl").is_file():
-        print(f"There is no {options.audio}, or no Silero: nothing measured.")
+    silero = silero_for(options.audio)
+    if silero is None:
         return 0
     print(recipe())
-    engine, silero = engine_loaded(argparse.Namespace(config=None), options.engine), Silero(weights)
+    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
     random = np.random.default_rng(options.seed)
     whole, cut, pieces = WordErrors(), WordErrors(), 0
     for clip in slow_clips(options.audio):

@@ -28,6 +28,7 @@ from support.pipeline import calling, pipeline, stream
 
 from bench.accuracy import read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from broker.connections.connection import connect
 from protocol.audio import Encoding, Pcm, encode
 from protocol.settings import RedisSettings
@@ -121,9 +122,8 @@ async def measure(options: argparse.Namespace) -> None:
 def main() -> None:
     """Read the options and measure."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--audio", type=Path, default=beside, help="folder with manifest.jsonl")
+    add_audio_option(parser)
     parser.add_argument(
         "--settings", nargs="+", default=["500/0", "500/200", "300/0", "300/160", "300/120"]
     )

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.accuracy import Clip, read_clips
 from bench.recipe import recipe
+from bench.shared_audio import add_audio_option
 from bench.word_times_reference import plain_words
 from cli.common import engine_loaded
 from protocol.dialects.common.turns import timed
@@ -140,10 +141,9 @@ def measure(engine: Engine, clips: Sequence[Clip], references: dict[str, Times])
 
 def main() -> None:
     """Run and print."""
-    beside = Path(__file__).parent.parent.parent / "shared" / "audio"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", default=registry.DEFAULT)
-    parser.add_argument("--audio", type=Path, default=beside)
+    add_audio_option(parser)
     parser.add_argument(
         "--reference", type=Path, default=Path(__file__).parent / "references" / "word_times.json"
     )
