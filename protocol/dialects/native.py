@@ -94,9 +94,8 @@ class Native:
 
     def _coded(self, audio: AudioFormat, message: str) -> Sequence[CodedAudio] | None:
         """The audio of one channel in base64."""
-        try:
-            body = _AUDIO_MESSAGE.decode(message)
-        except ValueError:
+        body = json_fields.decoded(_AUDIO_MESSAGE, message)
+        if body is None:
             return None
         samples, rest = divmod(len(body.payload), audio.encoding.width)
         if rest or body.channel >= audio.channels:

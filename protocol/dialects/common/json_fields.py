@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ _FIRST_BYTES = (b"{", b" ", b"\t", b"\n", b"\r", b"\v", b"\f")
 FIRST_CODES = frozenset(b"".join(_FIRST_BYTES))
 """The bytes with which a control message in a binary frame may begin."""
 
+_T = TypeVar("_T")
+
 _DIGIT = re.compile(r"[0-9*#A-D]", re.ASCII)
 
 
@@ -37,6 +39,14 @@ def parse(message: str | bytes) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise UnreadableError("a message must be a JSON object")
     return body
+
+
+def decoded(decoder: "msgspec.json.Decoder[_T]", message: str) -> _T | None:
+    """What `decoder` reads from a message; None if it is of another form, or nested too deeply."""
+    try:
+        return decoder.decode(message)
+    except (ValueError, RecursionError):
+        return None
 
 
 def kind(body: Mapping[str, Any], name: str) -> str:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from ..common.json_fields import decoded
+
 _LONGEST_STAMP = 15
 """Digits."""
 
@@ -39,7 +41,5 @@ _DECODER = msgspec.json.Decoder(_Message)
 
 def media_of(message: str) -> Media | None:
     """Return the audio of a message; None if it has none, or not in the usual form."""
-    try:
-        return _DECODER.decode(message).media
-    except ValueError:
-        return None
+    body = decoded(_DECODER, message)
+    return None if body is None else body.media

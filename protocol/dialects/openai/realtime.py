@@ -67,10 +67,8 @@ class OpenAI:
         """See PlainAudio."""
         if self._audio is None or isinstance(message, bytes):
             return None
-        try:
-            return self._audio.coded(_APPEND.decode(message).audio)
-        except ValueError:
-            return None
+        body = json_fields.decoded(_APPEND, message)
+        return None if body is None else self._audio.coded(body.audio)
 
     def report_error(self, error: str, reason: str) -> None:
         """Send an `error` before the connection is closed; a bad message was answered when it came."""

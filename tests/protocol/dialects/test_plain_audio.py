@@ -25,6 +25,13 @@ def shown(events: list[BridgeEvent]) -> list[object]:
     ]
 
 
+def nested(message: Message, depth: int) -> Message:
+    """A JSON object with one more field, of arrays in arrays; any other message unchanged."""
+    if isinstance(message, bytes) or not message.startswith("{"):
+        return message
+    return '{"x":' + "[" * depth + "]" * depth + "," + message[1:]
+
+
 def by_receive(dialect: Dialect, message: Message) -> list[object] | str:
     try:
         events = dialect.receive(message)
@@ -68,6 +75,20 @@ def test_a_recorded_conversation_is_the_same_by_the_short_way(name: str) -> None
 
     taken(RECORDINGS[name], turns)
     taken(RECORDINGS[name], again)
+
+
+@pytest.mark.parametrize("depth", [3, 1_500])
+@pytest.mark.parametrize("name", names())
+def test_a_message_with_a_nested_field_is_the_same_by_the_short_way(name: str, depth: int) -> None:
+    turns = [turn.happens for turn in RECORDINGS[name].turns]
+
+    both = [
+        form
+        for message in turns
+        for form in (message, message if isinstance(message, Entry) else nested(message, depth))
+    ]
+
+    taken(RECORDINGS[name], both)
 
 
 def of(opening: dict[str, object], target: str) -> DialectRecording:
