@@ -30,11 +30,6 @@ class Batched(Protocol):
         ...
 
     @property
-    def waiting(self) -> int:
-        """Samples that have arrived in order and are not in the segmenter yet, on the call clock."""
-        ...
-
-    @property
     def is_urgent(self) -> bool:
         """Whether the waiting audio is long, or may end a segment."""
         ...

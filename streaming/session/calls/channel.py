@@ -69,7 +69,9 @@ class Channel:
         self._frames = ArrivedFrames(self._jitter_buffer.next, is_paused=call.config.paused)
         self._wake: Callable[[], None] = lambda: None
         self.segmenter = segmenter
-        self._decisive = segmenter.decisive
+        self._urgent_from = at_rate(segmenter.decisive, rate)
+        """Waiting samples, at the bridge's rate, with which the channel is urgent."""
+
         self._vad_batcher = vad_batcher
         self._call = call
         self._crosstalk = crosstalk
@@ -98,7 +100,7 @@ class Channel:
     @property
     def is_urgent(self) -> bool:
         """Whether the waiting audio is long, or may end a segment."""
-        return self.waiting >= self._decisive
+        return self._frames.samples >= self._urgent_from
 
     @property
     def told(self) -> int:
@@ -329,7 +331,7 @@ class Channel:
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
-        self._decisive = self.segmenter.decisive
+        self._urgent_from = at_rate(self.segmenter.decisive, self._rate)
         placed = self._origin.place_all(events)
         self._warn(self._quality.segment(placed, self._decided, self._frames.position))
         if not placed:

@@ -78,7 +78,7 @@ def test_a_recorded_conversation_is_the_same_by_the_short_way(name: str) -> None
 
 
 @pytest.mark.parametrize("depth", [3, 1_500])
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", RECORDINGS)
 def test_a_message_with_a_nested_field_is_the_same_by_the_short_way(name: str, depth: int) -> None:
     turns = [turn.happens for turn in RECORDINGS[name].turns]
 
