@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -200,8 +200,14 @@ class JobIO:
             await self._fail(one, "its audio is no longer in Redis")
 
     async def _suggest(self, one: PreparedJob, heard: Hypothesis) -> None:
-        """Publish a partial: again if other workers have changed meanwhile what it follows."""
+        """
+        Publish a partial: again if other workers have changed meanwhile what it follows.
+
+        The state of redaction is read first: with an older one, digits would be sent to Redis, which then refuses.
+        """
         log, after = self._queue.partials, self._queue.partials.known.of(one.claimed.job)
+        if one.claimed.job.redaction.kinds:
+            after = replace(after, redaction=await self._queue.redaction.state(one.claimed))
         for _ in range(_SUGGESTIONS):
             words, event = _partial(one, heard, after)
             newer = await log.publish(one.claimed, after, words.encode(), event)

@@ -154,6 +154,30 @@ async def test_a_partial_shows_no_number_that_may_grow(redis: Redis) -> None:
     assert digits.search(await everything_in(redis)) is None
 
 
+async def test_a_worker_that_joins_a_call_sends_no_partial_with_an_older_state(
+    redis: Redis,
+) -> None:
+    texts = ["my card is 4738 2916", "0563 7481 okay thank you very much"]
+    call = SpokenCall(redis, texts, Policy())
+    await call.begin()
+    async with working(redis, call.engine):
+        await call.say(0)
+    async with working(redis, call.engine, name="worker-2"), redis.pubsub() as told:
+        await told.subscribe(CALL.live)
+        messages = told.listen()
+        await anext(messages)
+        async with monitored(redis) as commands:
+            await call.begin_to_say(1)
+            event = event_of((await anext(messages))["data"][2:])
+
+    assert isinstance(event, Partial)
+    assert [word.text for word in event.words] == [
+        "[CARD_NUMBER]",
+        *["okay", "thank", "you", "very", "much"],
+    ]
+    assert not any("0563" in one and "7481" in one for one in commands)
+
+
 async def test_a_formatted_final_is_redacted_and_revised_in_both_forms(redis: Redis) -> None:
     texts = ["twenty five dollars and four seven three eight", "2916", "0563 7481"]
     async with spoken(redis, texts, form=AS_WRITTEN) as call:

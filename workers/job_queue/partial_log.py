@@ -1,15 +1,14 @@
 """
 Partials: published in their order, and what the next one of a segment must follow.
 
-Redis has the last partial of each channel, and the state of redaction of the call. The worker remembers both from
-its own writes, so that it need not read them. If another worker has changed one of them, the script publishes
+Redis has the last partial of each channel, and the state of redaction of the call. The worker remembers the partial
+from its own writes, so that it need not read it. If another worker has changed one of them, the script publishes
 nothing and returns what applies.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from redis.asyncio import Redis
 
@@ -21,11 +20,7 @@ from protocol.scheduling.jobs import Job
 from .claimed import ClaimedJob
 
 _MOST = 4_096
-"""Calls and channels remembered; those that were used longest ago are forgotten first."""
-
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
+"""Channels remembered; those that were used longest ago are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +33,23 @@ class PartialState:
 
 
 class KnownPartials:
-    """The last partials of channels and the states of redaction, as far as this worker knows them.  Pure."""
+    """The last partials of channels, as far as this worker knows them.  Pure."""
 
     def __init__(self) -> None:
-        self._partials: OrderedDict[tuple[str, str, int], tuple[int, int, bytes]] = OrderedDict()
-        self._redaction: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._partials: OrderedDict[tuple[str, str, int], tuple[int, PartialState]] = OrderedDict()
 
     def of(self, job: Job) -> PartialState:
         """Return what the next partial of a segment follows, as far as known."""
-        redaction = self._redaction.get((job.call_id, job.log), b"")
-        number, revision, hypothesis = self._partials.get(_channel(job), (-1, 0, b""))
-        if number != job.segment.number:
-            return PartialState(redaction=redaction)
-        return PartialState(revision, hypothesis, redaction)
+        number, state = self._partials.get(_channel(job), (-1, PartialState()))
+        return state if number == job.segment.number else PartialState()
 
     def learn(self, job: Job, state: PartialState) -> None:
-        """Remember the last partial of a segment, and the state of redaction of its call."""
-        said = (job.segment.number, state.revision, state.hypothesis)
-        _keep(self._partials, _channel(job), said)
-        self.learn_redaction(job, state.redaction)
-
-    def learn_redaction(self, job: Job, state: bytes) -> None:
-        """Remember the state of redaction of a call."""
-        _keep(self._redaction, (job.call_id, job.log), state)
+        """Remember the last partial of a segment, and the state of redaction that it was made with."""
+        channel = _channel(job)
+        self._partials[channel] = (job.segment.number, state)
+        self._partials.move_to_end(channel)
+        if len(self._partials) > _MOST:
+            self._partials.popitem(last=False)
 
 
 class PartialLog:
@@ -99,10 +88,3 @@ class PartialLog:
 
 def _channel(job: Job) -> tuple[str, str, int]:
     return (job.call_id, job.log, job.segment.channel)
-
-
-def _keep(kept: OrderedDict[_K, _V], key: _K, value: _V) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > _MOST:
-        kept.popitem(last=False)

@@ -278,10 +278,7 @@ class WorkQueue:
         )
         if answer == b"unseen":
             raise UnseenLogError
-        outcome = Outcome(answer.decode())
-        if states and outcome is Outcome.RECORDED:
-            self.partials.known.learn_redaction(job, states[1])
-        return outcome
+        return Outcome(answer.decode())
 
     async def extend(self, claimed: Iterable[ClaimedJob]) -> None:
         """Renew the leases of these finals."""
