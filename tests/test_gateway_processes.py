@@ -21,7 +21,12 @@ from support.gateways import working
 from support.pipeline import Listener, calling, stream
 from support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
+from websockets.exceptions import (
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidMessage,
+    InvalidStatus,
+)
 
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
@@ -256,7 +261,7 @@ async def come_back(url: str, call_id: str, track: str) -> None:
     while True:
         try:
             await party(url, call_id, track)
-        except ConnectionClosedError:
+        except (ConnectionClosedError, InvalidMessage, OSError):  # a dying process may take it
             await asyncio.sleep(0.5)
         else:
             return

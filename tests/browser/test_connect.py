@@ -1,12 +1,13 @@
 """Connect a phone system: a snippet for each, a key made on the spot, and what the first audio is like."""
 
+import asyncio
 import json
 import re
 
 import httpx
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from support.pipeline import calling, stream
 from support.waiting import PATIENCE, until
 
@@ -60,6 +61,26 @@ async def test_the_first_audio_lights_the_lamp_and_tells_codec_channels_and_leve
         await expect(agent).to_have_js_property("min", -60)
         await talk.hang_up()
     await expect(levels.nth(0)).to_contain_text("dBFS")  # what was measured last stays
+
+
+async def test_a_call_that_begins_before_the_first_snapshot_is_seen(
+    shared: Stack, page: Page
+) -> None:
+    begun = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await begun.wait()
+        await route.continue_()
+
+    await page.route("**/v1/live", late)
+    await page.goto(f"{shared.url}/connect?system=native")
+    await expect(page.get_by_text("Waiting for the first audio")).to_be_visible()
+    async with shared.call("connect-3") as talk:
+        await talk.say(0, "hello there how are you")
+        begun.set()
+        arrival = page.locator("[data-arrival]")
+        await expect(arrival).to_contain_text(re.compile("It works: speech arrives|One-way audio"))
+        await talk.hang_up()
 
 
 async def test_the_page_says_what_is_wrong_with_the_audio(shared: Stack, page: Page) -> None:

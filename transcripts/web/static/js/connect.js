@@ -155,7 +155,7 @@ class ConnectPage {
 
   /** The first call that was not there when the page was opened. */
   #look() {
-    this.before ??= new Set(this.live.calls.keys());
+    this.before ??= this.#earlier();
     const fresh = [...this.live.calls.values()].filter((row) => !this.before.has(row.call_id));
     const fits = fresh.find((row) => this.bridge.dialects.includes(row.dialect));
     const row = (this.arrived && this.live.calls.get(this.arrived.call_id)) ?? fits ?? fresh[0];
@@ -163,6 +163,12 @@ class ConnectPage {
       this.arrived = row;
       this.#showArrival();
     }
+  }
+
+  /** The calls of the first snapshot that had begun before: a call may be quicker than the snapshot. */
+  #earlier() {
+    const rows = [...this.live.calls.values()];
+    return new Set(rows.filter((row) => row.started_at && row.started_at * 1000 < this.began).map((row) => row.call_id));
   }
 
   #showArrival() {
