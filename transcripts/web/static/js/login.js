@@ -27,5 +27,7 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+form.querySelector("button").disabled = false; // without this script, the browser would send the form itself
+
 startShell();
 session().then((known) => { if (known) location.replace(pageAfterLogin()); }, () => {});
