@@ -176,6 +176,8 @@ class LiveCall:
             config=self.call.config,
             heard=tuple(heard) or self._start.heard,
             marks=self.call.marks,
+            rate=self.call.ledger.rate,
+            other_rates=self.call.ledger.other_rates,
         )
 
     @property
