@@ -38,7 +38,8 @@ from .sound_events import (
     VoiceSource,
 )
 from .voice_activity.silero import VadQuery, VadResult
-from .voice_activity.vad import Detector, Tick
+from .voice_activity.ticks import Tick
+from .voice_activity.vad import Detector
 from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
@@ -81,8 +82,10 @@ class ChannelSegmenter:
             raise ValueError(f"sample rate {rate} is not supported: 8000 or 16000")
         self._scale = rate // CALL_RATE
         self._halver = Halver() if rate == ENGINE_RATE else None
-        self._leveller = Leveller(rate)
-        self.detector = Detector(vad, None if self._halver else self._leveller)
+        self._leveller = Leveller(rate) if self._halver else None
+        """At 8 kHz the detector applies the gain."""
+
+        self.detector = Detector(vad, levelled=self._leveller is None)
         self._segmenter = Segmenter(endpointing)
         self._background = background
         self._source = SampleBuffer() if self._halver else self.detector.audio
@@ -108,7 +111,7 @@ class ChannelSegmenter:
 
     def feed(self, pcm: Pcm) -> None:
         """Take the next samples: int16 `[n]` at the internal rate."""
-        if self._halver is None:
+        if self._halver is None or self._leveller is None:
             self.detector.feed(pcm)
             return
         pcm = self._leveller.feed(pcm)
@@ -229,7 +232,7 @@ class ChannelSegmenter:
     @property
     def _gain(self) -> float:
         """The gain that the detector's levels have, as a ratio of powers."""
-        gain_db = self._leveller.gain_db if self._halver else 0.0
+        gain_db = self._leveller.gain_db if self._leveller else 0.0
         return float(10 ** (gain_db / 10)) if gain_db else 1.0
 
     def _advance(self) -> None:

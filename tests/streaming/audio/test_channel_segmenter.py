@@ -26,6 +26,8 @@ from streaming.audio.vad_runner import VadModel, run_vad, run_vad_single
 from streaming.audio.voice_activity.silero import Silero, VadQuery, VadResult, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 SECOND = 8_000
 
 
