@@ -76,7 +76,10 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         " crosstalk. Otherwise their words are left out",
     )
     partial_every_ms: int = Field(
-        500, ge=100, description="interval at which a partial of an open segment is requested"
+        500,
+        ge=100,
+        description="interval at which a partial of an open segment is requested; in a segment of more than six"
+        " intervals, a sixth of its length",
     )
     audio_every_ms: int = Field(
         500,

@@ -107,10 +107,15 @@ def windows_of(words: Sequence[str]) -> list[Window]:
     ]
 
 
+def letter_likenesses(keys: SearchKeys, windows: Sequence[str]) -> Likeness:
+    """The similarity of the letters of each term to those of each window, `[terms, windows]`."""
+    return _likeness(keys.letters, windows)
+
+
 def likenesses(keys: SearchKeys, windows: Sequence[str]) -> Likeness:
     """The similarity of each term to each window, `[terms, windows]`."""
     sounds = _likeness(keys.sounds, [_sound(window) for window in windows])
-    return np.maximum(_likeness(keys.letters, windows), _SOUND_ALONE * sounds)
+    return np.maximum(letter_likenesses(keys, windows), _SOUND_ALONE * sounds)
 
 
 def _likenesses(terms: Sequence[str], heard: str) -> Likeness:
