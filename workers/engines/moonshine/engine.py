@@ -26,14 +26,15 @@ from ..base import (
     check,
 )
 from ..common import hallucination
-from ..common.beam_search import Beam, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..common.calibration import Calibration, features
 from ..common.download import Progress
 from ..common.pauses import outside_pauses
 from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
-from .keyword_bias import bias_of
+from .keyword_bias import BONUS, bias_of
+from .keyword_search import BONUS_OF_NEAR, Recognised, better, plausible
 from .second_view import BothViews, View, is_doubtful, with_noise_around
 from .sessions import Sessions, open_sessions
 from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
@@ -117,18 +118,20 @@ class Moonshine:
             return Hypothesis()
         decoder = self._encode(samples)
         yield
-        found = yield from self._found(utterance, decoder)
+        heard = yield from self._found(utterance, decoder)
+        found = heard.found
         reason = hallucination.withheld(
             level, found.nothing, found.log_probs, complete=found.complete
         )
         if reason is not None:
             told = hallucination.is_worth_a_flag(found.nothing, found.log_probs)
             return Hypothesis(flags=(reason.flag,) if told else ())
-        return self._written(found, utterance, decoder)
+        return self._written(heard, utterance, decoder)
 
-    def _written(self, found: Found, utterance: Utterance, decoder: Decoder) -> Hypothesis:
+    def _written(self, heard: Recognised, utterance: Utterance, decoder: Decoder) -> Hypothesis:
         """The words of a row, less its loops; those of a final with times."""
-        seconds, leaned = len(utterance.samples) / ENGINE_RATE, self._leaned(found, utterance)
+        found, leaned = heard.found, self._leaned(heard)
+        seconds = len(utterance.samples) / ENGINE_RATE
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         spelled = self._vocabulary.spell(found.tokens, sure)
         said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
@@ -165,28 +168,44 @@ class Moonshine:
         spans = [(bounds[word.places.start], bounds[word.places.stop]) for word in spelled]
         return outside_pauses(spans, samples)
 
-    def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
-        """The places of tokens that the search of a final leaned towards, with the signs behind them."""
-        if utterance.effort is not Effort.FINAL or not utterance.keywords:
-            return frozenset()
-        leaned = set(self._bias(utterance.keywords).inside(found.tokens))
-        for place, token in enumerate(found.tokens):
+    def _leaned(self, heard: Recognised) -> frozenset[int]:
+        """The places of tokens that the search leaned towards, with the signs behind them."""
+        tokens = heard.found.tokens
+        leaned = set(self._bias(heard.terms, BONUS).inside(tokens)) if heard.terms else set[int]()
+        for place, token in enumerate(tokens):
             if place - 1 in leaned and self._vocabulary.is_sign(token):
                 leaned.add(place)
         return frozenset(leaned)
 
-    def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Found]:
-        found = yield from self._searched(utterance, decoder, 0.0)
-        if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
-            again = yield from self._searched(utterance, decoder, _LENGTH_REWARD)
-            return max(found, again, key=lambda one: len(one.tokens))
+    def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Recognised]:
+        """The text; of a final, searched again for the keywords that it sounds like."""
+        terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
+        view, found = yield from self._viewed(utterance, decoder, terms)
+        first = Recognised(found, terms)
+        again = plausible(self._vocabulary, first)
+        if not again:
+            return first
+        second = yield from self._searched(utterance, view, again, bonus=BONUS_OF_NEAR)
+        return better(self._vocabulary, first, Recognised(second, again))
+
+    def _viewed(
+        self, utterance: Utterance, decoder: Decoder, terms: tuple[str, ...]
+    ) -> Generator[None, None, tuple[View, Found]]:
+        """The text, and the view of the audio in which it was found."""
+        found = yield from self._searched(utterance, decoder, terms)
+        if utterance.effort is not Effort.FINAL:
+            return decoder, found
+        if _is_too_short(found, utterance):
+            again = yield from self._searched(utterance, decoder, terms, reward=_LENGTH_REWARD)
+            return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
-        if utterance.effort is Effort.FINAL and is_doubtful(self._probabilities(found), seconds):
+        if is_doubtful(self._probabilities(found), seconds):
             wider = with_noise_around(utterance.samples, int(_MAX_SECONDS * ENGINE_RATE))
             both = BothViews(decoder, self._encode(wider))
             yield
-            return (yield from self._searched(utterance, both, 0.0))
-        return found
+            found = yield from self._searched(utterance, both, terms)
+            return both, found
+        return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
         """The probability of each word, product of those of its tokens."""
@@ -194,9 +213,15 @@ class Moonshine:
         return [word.probability for word in self._vocabulary.spell(found.tokens, sure)]
 
     def _searched(
-        self, utterance: Utterance, decoder: View, length_reward: float
+        self,
+        utterance: Utterance,
+        decoder: View,
+        terms: tuple[str, ...],
+        *,
+        bonus: float = BONUS,
+        reward: float = 0.0,
     ) -> Generator[None, None, Found]:
-        search = self._search(utterance, length_reward)
+        search = self._search(utterance, self._bias(terms, bonus), reward)
         if not search.finished:
             self._begin(search, decoder, self._draft(utterance))
             yield
@@ -240,13 +265,13 @@ class Moonshine:
         begun[:, small] = -np.inf
         return begun
 
-    def _search(self, utterance: Utterance, length_reward: float) -> Greedy | Beam:
+    def _search(self, utterance: Utterance, bias: Bias, length_reward: float) -> Greedy | Beam:
         seconds = len(utterance.samples) / ENGINE_RATE
         most = round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE
         limits = SearchLimits(START, END, most, length_reward=length_reward)
         if utterance.effort is Effort.PARTIAL:
             return Greedy(limits)
-        return Beam(limits, self._bias(utterance.keywords), self._width)
+        return Beam(limits, bias, self._width)
 
     def _encode(self, samples: Samples) -> Decoder:
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
