@@ -10,6 +10,7 @@ each one alone, in the same data type.  The ways of decoding that are compared:
     plain      steps of exact size, without drafts
     drafts     the same, with drafts that are right at first and then wrong
     fused      our own operators and steps of a few fixed sizes (as CUDA graphs need them), with drafts
+    shapes     the same; passes of the encoder and prefills of a few fixed sizes too
 
 Fails if a text differs elsewhere than at a near-tie (near_ties.py); in fp32 differences of a logit are a few 1e-6.
 It also prints how far the logits of the engine, and those of transformers in the same data type, are from those of
@@ -22,7 +23,7 @@ import random
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -34,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support import granite_repository, tiny_granite
+from support.recorded import replayed
 
 from bench.near_ties import Answer, Comparison, Reference
 from bench.recipe import recipe
@@ -42,8 +44,9 @@ from workers.engines.base import Utterance
 from workers.engines.granite.checkpoint import inspect
 from workers.engines.granite.loading import prepared, take_apart
 from workers.engines.granite.model import DecoderFactory, LoadedModel
-from workers.engines.granite.text.cuda_graphs import GraphStepper, NextTokens
+from workers.engines.granite.text.cuda_graphs import GraphStepper
 from workers.engines.granite.text.decode import DecodeRow, Written
+from workers.engines.granite.text.prefill_graphs import PrefillGraphs
 from workers.engines.granite.text.prompts import GRANITE_4_0
 from workers.engines.granite.text.stopping import most_tokens
 from workers.engines.granite.text.tokenizer import Tokens
@@ -53,20 +56,6 @@ _AT_ONCE = 6
 """Segments in one pass of the encoder, at most."""
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-def replayed(
-    act: Callable[[], NextTokens], _device: torch.device
-) -> tuple[Callable[[], None], NextTokens]:
-    """A recording without a GPU: fixed places for the results, filled anew each time."""
-    tokens, log_probs = act()
-    places = (tokens.clone(), log_probs.clone())
-
-    def replay() -> None:
-        for place, part in zip(places, act(), strict=True):
-            place.copy_(part)
-
-    return replay, places
 
 
 def rows_of(parts: LoadedModel, cases: Sequence[Utterance], most: int) -> list[DecodeRow]:
@@ -169,7 +158,9 @@ def compare(chosen: argparse.Namespace, folder: Path) -> bool:
         for one, row in zip(heard, rows, strict=True)
     ]
     print(f"{len({one.tokens for one in expected})} different texts", flush=True)
-    ways = dict(_ways(parts, rows, [one.tokens for one in expected], chosen.rows))
+    ways = dict(
+        _ways(parts, cases, rows, [one.tokens for one in expected], chosen.rows, chosen.most)
+    )
     results = {name: Comparison() for name in ways}
     exact = LastReference(processor, whole, stops)
     ours_away, stock_away = Distance(exact), Distance(exact)
@@ -186,7 +177,12 @@ def compare(chosen: argparse.Namespace, folder: Path) -> bool:
 
 
 def _ways(
-    parts: LoadedModel, rows: Sequence[DecodeRow], texts: Sequence[Sequence[int]], slots: int
+    parts: LoadedModel,
+    cases: Sequence[Utterance],
+    rows: Sequence[DecodeRow],
+    texts: Sequence[Sequence[int]],
+    slots: int,
+    most: int,
 ) -> Iterator[tuple[str, list[Answer]]]:
     """Name and answers of each way of decoding."""
     exact = parts.decoder_factory(slots, _CAPACITY, graphs=False)
@@ -197,6 +193,14 @@ def _ways(
     cache = parts.llm.cache(slots, _CAPACITY)
     fixed = DecoderFactory(parts.llm, cache, GraphStepper(parts.llm, cache, replayed))
     yield "fused", decoded(fixed, drafted, parts.end)
+    parts.frontend.record(replayed)
+    prefill = PrefillGraphs(parts.llm, cache, replayed)
+    prefill.record_all()
+    again = [
+        replace(row, draft=old.draft)
+        for row, old in zip(rows_of(parts, cases, most), drafted, strict=True)
+    ]
+    yield "shapes", decoded(replace(fixed, prefill=prefill.prefill), again, parts.end)
 
 
 def main() -> int:

@@ -37,6 +37,7 @@ from bench.recipe import recipe
 from workers.engines.base import SHORTEST, Samples, Utterance
 from workers.engines.common.hallucination import loudness
 from workers.engines.granite.acoustic.mel import LEAST_SAMPLES
+from workers.engines.granite.compat import modules_of
 from workers.engines.granite.text.decode import DecodeRow
 from workers.engines.granite.text.prompts import GRANITE_4_0
 from workers.engines.granite.text.stopping import most_tokens
@@ -100,9 +101,9 @@ def cases_of(count: int) -> list[Utterance]:
     return made
 
 
-def most_of(one: Utterance) -> int:
-    """The longest text of a segment in tokens."""
-    return most_tokens(len(one.samples))
+def most_of(one: Utterance, most: int) -> int:
+    """The longest text of a segment in tokens, at most `most`."""
+    return min(most, most_tokens(len(one.samples)))
 
 
 def groups(count: int) -> Iterator[range]:
@@ -114,7 +115,7 @@ def groups(count: int) -> Iterator[range]:
         first = last
 
 
-def by_audio(settings: VllmSettings, cases: Sequence[Utterance]) -> list[Answer]:
+def by_audio(settings: VllmSettings, cases: Sequence[Utterance], most: int) -> list[Answer]:
     """The texts of the engine that sends audio."""
     client = TokenClient(settings)
     model = client.model()
@@ -126,18 +127,22 @@ def by_audio(settings: VllmSettings, cases: Sequence[Utterance]) -> list[Answer]
     while open_ones:
         open_ones -= len(engine.step())
     engine.close()
-    bodies = [request(one, GRANITE_4_0, one.keywords, model, most_of(one)) for one in cases]
-    return [client.answers[key_of(body)] for body in bodies]
+    bodies = [
+        request(one, GRANITE_4_0, one.keywords, model, most_tokens(len(one.samples)))
+        for one in cases
+    ]
+    texts = [client.answers[key_of(body)] for body in bodies]
+    return [Answer(one.tokens[:most], one.log_probs[:most]) for one in texts]
 
 
-def by_embeddings(settings: VllmSettings, cases: Sequence[Utterance]) -> list[Answer]:
+def by_embeddings(settings: VllmSettings, cases: Sequence[Utterance], most: int) -> list[Answer]:
     """The texts of the engine that sends embeddings."""
     client, parts = ChatClient(settings), load_encoder(settings)
     decoder = ServerDecoder(client, client.model(), settings.max_batch, parts.end, cut_loops=False)
     found: dict[int, Answer] = {}
     for group in groups(len(cases)):
         waiting = [
-            DecodeRow(number, prompt_of(parts, cases[number]), most_of(cases[number]))
+            DecodeRow(number, prompt_of(parts, cases[number]), most_of(cases[number], most))
             for number in group
         ]
         while waiting or decoder.running > settings.max_batch // 2:
@@ -176,17 +181,20 @@ def compare(chosen: argparse.Namespace) -> bool:
         encoder=str(chosen.folder), encoder_device="cpu",
     )  # fmt: skip
     processor, model = tiny_granite.reference(chosen.folder)
+    if chosen.dtype == "bf16":  # as the server: the encoder stays in fp32 if it runs here
+        (modules_of(model).decoder if chosen.embeddings else model).bfloat16()
+        modules_of(model).head.bfloat16()
     if not chosen.embeddings:
         processor.tokenizer = tiny_granite.stock_tokenizer(chosen.folder)
     audio = int(processor.tokenizer.convert_tokens_to_ids(tiny_granite.AUDIO))
     stops = (int(model.config.text_config.eos_token_id), audio)
     reference, cases = Reference(processor, model, stops), cases_of(chosen.cases)
     began = time.monotonic()
-    answers = (by_embeddings if chosen.embeddings else by_audio)(settings, cases)
+    answers = (by_embeddings if chosen.embeddings else by_audio)(settings, cases, chosen.most)
     spent = time.monotonic() - began
     result, texts, cut = Comparison(), set[tuple[int, ...]](), 0
     for number, one in enumerate(cases):
-        most = most_of(one)
+        most = most_of(one, chosen.most)
         if chosen.embeddings:
             one = replace(one, samples=padded(one.samples))  # noqa: PLW2901 - as the encoder hears it
         ids = reference.generated(one, most)
@@ -209,6 +217,8 @@ def main() -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8000/v1")
     parser.add_argument("--cases", type=int, default=240)
     parser.add_argument("--rows", type=int, default=8, help="most requests at the same time")
+    parser.add_argument("--most", type=int, default=1_000, help="longest text in tokens")
+    parser.add_argument("--dtype", choices=["bf16", "fp32"], default="fp32", help="of the server")
     parser.add_argument("--embeddings", action="store_true", help="the encoder runs here")
     chosen = parser.parse_args()
     torch.set_num_threads(1)

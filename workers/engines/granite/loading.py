@@ -167,6 +167,8 @@ def assemble(
     rows = settings.max_batch or (_GPU_ROWS if on_gpu else _CPU_ROWS)
     capacity = _capacity(parts, settings, table)
     decoder_factory = parts.decoder_factory(rows, capacity, graphs=settings.graphs)
+    if settings.graphs and on_gpu:
+        parts.frontend.record()
     ledger = DraftLedger()
     if settings.drafts is Drafts.MEASURED:
         ledger.measured(

@@ -7,8 +7,9 @@ import torch
 
 from .acoustic.frontend import AcousticFrontend
 from .text.cuda_graphs import stepper_for
-from .text.decode import BatchDecoder, EagerStepper, Stepper
+from .text.decode import BatchDecoder, EagerStepper, Prefill, Stepper
 from .text.llm import KeyValues, LanguageModel
+from .text.prefill_graphs import PrefillGraphs
 from .text.tokenizer import Tokens
 
 
@@ -49,7 +50,10 @@ class LoadedModel:
         """Allocate a cache for `rows` segments of `capacity` tokens, with the stepper for the device."""
         cache = self.llm.cache(rows, min(capacity, self.context))
         if graphs and self.llm.device.type == "cuda":
-            return DecoderFactory(self.llm, cache, stepper_for(self.llm, cache, rows))
+            prefill = PrefillGraphs(self.llm, cache)
+            prefill.record_all()
+            stepper = stepper_for(self.llm, cache, rows)
+            return DecoderFactory(self.llm, cache, stepper, prefill.prefill)
         return DecoderFactory(self.llm, cache, EagerStepper(self.llm, cache))
 
 
@@ -64,10 +68,14 @@ class DecoderFactory:
     llm: LanguageModel = field(repr=False)
     cache: KeyValues = field(repr=False)
     stepper: Stepper
+    prefill: Prefill | None = None
+    """Unset: that of the language model."""
 
     def decoder(self, end: frozenset[int], *, cut_loops: bool) -> BatchDecoder:
         """A decoder that stops at the tokens in `end`."""
-        return BatchDecoder(self.llm, self.cache, self.stepper, end, cut_loops=cut_loops)
+        return BatchDecoder(
+            self.llm, self.cache, self.stepper, end, cut_loops=cut_loops, prefill=self.prefill
+        )
 
     def endless(self) -> BatchDecoder:
         """A decoder without end tokens, which writes up to the limit of each row: for timing and for the canary."""

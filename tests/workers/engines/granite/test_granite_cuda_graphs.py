@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from support.recorded import replayed
 
 from workers.engines.base import Effort, Utterance
 
@@ -13,20 +14,10 @@ torch = tiny_granite.torch
 
 from workers.engines.granite.loading import assemble, prepared, take_apart  # noqa: E402
 from workers.engines.granite.model import DecoderFactory  # noqa: E402
+from workers.engines.granite.recording import bucket  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
-from workers.engines.granite.text.cuda_graphs import ROWS, GraphStepper, bucket, stepper_for  # noqa: E402
+from workers.engines.granite.text.cuda_graphs import ROWS, GraphStepper, stepper_for  # noqa: E402
 from workers.engines.granite.text.decode import DecodeRow, EagerStepper, Written  # noqa: E402 - needs the optional extra
-
-
-def replayed(act: Callable[[], Any], _device: Any) -> Any:
-    """A recording for machines without a GPU: fixed places for the results, filled anew each time."""
-    places = tuple(part.clone() for part in act())
-
-    def replay() -> None:
-        for place, part in zip(places, act(), strict=True):
-            place.copy_(part)
-
-    return replay, places
 
 
 def texts(decoder_factory: DecoderFactory, rows: Sequence[DecodeRow]) -> dict[int, Written]:

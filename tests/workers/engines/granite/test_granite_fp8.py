@@ -12,7 +12,7 @@ tiny_granite = pytest.importorskip("support.tiny_granite")
 torch = tiny_granite.torch
 
 from workers.engines.granite.kernels import operators  # noqa: E402 - needs the optional extra
-from workers.engines.granite.kernels.fp8 import check_fp8, product, quantised, rounded  # noqa: E402
+from workers.engines.granite.kernels.fp8 import check_fp8, product, quantised  # noqa: E402
 from workers.engines.granite.loading import capabilities, prepared, take_apart  # noqa: E402
 from workers.engines.granite.settings import GraniteSettings  # noqa: E402
 from workers.engines.granite.text.decode import DecodeRow  # noqa: E402
@@ -137,5 +137,7 @@ def test_the_triton_kernel_rounds_as_torch_does(dtype: Any) -> None:
 
     values, scale = operators.kernels().quantised(rows)
 
-    torch.testing.assert_close(values.float() * scale, rounded(rows.float()), rtol=1 / 8, atol=0)
-    torch.testing.assert_close(scale, quantised(rows)[1])
+    # then: at most one step of e4m3 apart, because Triton's interpreter cuts where a GPU rounds
+    expected, scales = quantised(rows)
+    torch.testing.assert_close(values.float(), expected.float(), rtol=1 / 8, atol=2**-9)
+    torch.testing.assert_close(scale, scales)

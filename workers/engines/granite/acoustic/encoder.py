@@ -49,9 +49,17 @@ class Layout:
     """[frames]: the frame after the last one of that clip."""
 
     @classmethod
-    def of(cls, lengths: Sequence[int], context: int, gap: int, device: torch.device) -> "Layout":
-        """The layout of clips of `lengths` frames; a block is at most as long as the longest clip."""
-        context = min(context, max(lengths))
+    def of(
+        cls,
+        lengths: Sequence[int],
+        context: int,
+        gap: int,
+        device: torch.device,
+        *,
+        full: bool = False,
+    ) -> "Layout":
+        """The layout of clips of `lengths` frames; unless `full`, no block is longer than the longest clip."""
+        context = context if full else min(context, max(lengths))
         in_blocks, on_line, blocks, line = [], [], 0, 0
         for length in lengths:
             count = np.arange(length)
@@ -70,6 +78,30 @@ class Layout:
         there = [torch.from_numpy(one).to(device) for one in tables]
         return cls(sum(lengths), context, there[0], there[1], there[2], line, there[3], there[4])
 
+    def filled(self, frames: int, blocks: int, gap: int) -> "Layout":
+        """
+        The same clips among `frames` frames and `blocks` blocks: more than there are.
+
+        The additional frames share the last block, which counts as empty, and stand behind all clips on the line.
+        """
+        more = torch.arange(frames - self.frames, device=self.real.device)
+        real = functional.pad(self.real, (0, 0, 0, blocks - len(self.real)))
+        last = (blocks - 1) * self.context + more % self.context
+        return Layout(
+            frames, self.context, torch.cat([self.in_blocks, last]), real,
+            torch.cat([self.on_line, self.line + more]), frames + gap * blocks,
+            torch.cat([self.first, torch.full_like(more, self.frames)]),
+            torch.cat([self.end, torch.full_like(more, frames)]),
+        )  # fmt: skip
+
+    def become(self, other: "Layout") -> None:
+        """Overwrite the tables with those of a layout of the same size."""
+        self.in_blocks.copy_(other.in_blocks)
+        self.real.copy_(other.real)
+        self.on_line.copy_(other.on_line)
+        self.first.copy_(other.first)
+        self.end.copy_(other.end)
+
     def hidden_frames(self, heads: int, dtype: torch.dtype) -> torch.Tensor:
         """What is added to scores: a very low number where there is no frame, [blocks * heads, context]."""
         low = torch.finfo(dtype).min
@@ -84,7 +116,7 @@ class RaggedEncoder:
         self._encoder = model.acoustic.encoder
         self._projector = model.acoustic.projector
         self.context = int(self._encoder.config.context_size)
-        self._gap = int(self._encoder.config.conv_kernel_size) // 2
+        self.gap = int(self._encoder.config.conv_kernel_size) // 2
         self._joined = _JoinedWeights(self._encoder.layers)
         self._norms = [_norm_of(layer.conv.batch_norm) for layer in self._encoder.layers]
         self.with_operators = uses_triton(self._encoder.input_linear.weight)
@@ -98,14 +130,25 @@ class RaggedEncoder:
     def hidden(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Encode the features [frames, 160] of each clip to hidden states [frames, hidden]."""
         lengths = [len(clip) for clip in features]
-        packed = torch.cat(list(features)).to(self._dtype)
-        layout = Layout.of(lengths, self.context, self._gap, packed.device)
-        return list(self._conform(packed, layout).split(lengths))
+        return list(self.packed(torch.cat(list(features)), self.layout(lengths)).split(lengths))
+
+    def layout(self, lengths: Sequence[int], *, full: bool = False) -> Layout:
+        """The layout of clips.  Blocks are as long as the longest clip, unless `full`: then as long as possible."""
+        device = self._encoder.input_linear.weight.device
+        return Layout.of(lengths, self.context, self.gap, device, full=full)
+
+    def packed(self, features: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Hidden states [frames, hidden] of packed features [frames, 160].  Waits for nothing."""
+        return self._conform(features.to(self._dtype), layout)
+
+    def scores(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of the CTC head, fp32 [frames, labels]."""
+        scores: torch.Tensor = self._encoder.out(hidden).float().log_softmax(-1)
+        return scores
 
     def posteriors(self, hidden: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Log-probabilities [frames, labels] of the CTC head for each clip."""
-        packed = self._encoder.out(torch.cat(list(hidden))).float().log_softmax(-1)
-        return list(packed.split([len(clip) for clip in hidden]))
+        return list(self.scores(torch.cat(list(hidden))).split([len(clip) for clip in hidden]))
 
     def audio_tokens(self, hidden: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The audio tokens of each clip for the language model: [tokens, LLM hidden], three for 15 frames."""

@@ -9,9 +9,11 @@ import torch
 
 from ...base import Hypothesis, Samples
 from ..own_stream import HostCopy, OwnStream
+from ..recording import Capture
 from .block_cache import BlockCache, Window
 from .ctc import Labels, LogProbs, has_speech
 from .encoder import RaggedEncoder
+from .encoder_graphs import EncoderGraphs
 from .mel import Mel
 
 
@@ -78,6 +80,7 @@ class AcousticFrontend:
     def __init__(self, encoder: RaggedEncoder, device: torch.device) -> None:
         self._encoder, self._device = encoder, device
         self._stream = OwnStream(device)
+        self._graphs: EncoderGraphs | None = None
         self._mel = Mel.on(device)
         self._open = BlockCache(self._mel, device, encoder.context)
 
@@ -110,10 +113,28 @@ class AcousticFrontend:
     def begin(self, features: Sequence[torch.Tensor]) -> EncoderPass:
         """Queue `encode` beside the decode steps."""
         with torch.inference_mode(), self._stream.entered():
-            hidden = self._encoder.hidden(features)
-            log_probs = self._encoder.posteriors(hidden)
-            score, label = torch.cat(log_probs).max(-1)
+            hidden, log_probs = self._encoded(features)
+            score, label = torch.cat(list(log_probs)).max(-1)
             return EncoderPass(hidden, log_probs, HostCopy([label, score.exp()]))
+
+    def _encoded(
+        self, features: Sequence[torch.Tensor]
+    ) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
+        """Hidden states and CTC log-probabilities of each clip, by a graph if one fits."""
+        replayed = self._graphs.run(features) if self._graphs else None
+        if replayed is None:
+            hidden = self._encoder.hidden(features)
+            return hidden, self._encoder.posteriors(hidden)
+        lengths = [len(clip) for clip in features]
+        states, scores = (one.split(lengths) for one in replayed)
+        return states, scores
+
+    def record(self, capture: Capture | None = None) -> None:
+        """Record the passes of short batches, at warm-up; `capture`: unset uses CUDA graphs."""
+        graphs = EncoderGraphs(self._encoder, self._device, capture)
+        with self._stream.entered():
+            graphs.record_all()
+        self._graphs = graphs
 
     def audio_tokens(self, heard: Sequence[EncoderOutput]) -> list[torch.Tensor]:
         """The audio tokens of each clip for the language model, [tokens, LLM hidden]."""

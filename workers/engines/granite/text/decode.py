@@ -117,6 +117,10 @@ class EagerStepper:
             return to_host(chosen, log_probs)
 
 
+Prefill = Callable[[Sequence[torch.Tensor], range, KeyValues], list[torch.Tensor]]
+"""See LanguageModel.prefill."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Queued:
     """A step that has been queued: its rows, and the function that waits for its tokens."""
@@ -130,10 +134,11 @@ class BatchDecoder:
 
     def __init__(
         self, model: LanguageModel, cache: KeyValues, stepper: Stepper, end: frozenset[int],
-        *, cut_loops: bool = True,
+        *, cut_loops: bool = True, prefill: Prefill | None = None,
     ) -> None:  # fmt: skip
         self._model, self._cache, self._stepper = model, cache, stepper
         self._end, self._cut_loops = end, cut_loops
+        self._prefill = prefill or model.prefill
         self._running: list[_Running] = []
         self._written: list[Written] = []
         self._queued: _Queued | None = None
@@ -166,7 +171,7 @@ class BatchDecoder:
     def _admit(self, rows: Sequence[DecodeRow], slots: range) -> None:
         with torch.inference_mode():
             starts = [self._start(row) for row in rows]
-            hidden = self._model.prefill(starts, slots, self._cache)
+            hidden = self._prefill(starts, slots, self._cache)
             asked = [
                 states[len(row.prompt) - 1 :] for row, states in zip(rows, hidden, strict=True)
             ]

@@ -152,8 +152,16 @@ class LanguageModel:
         Returns the final hidden states of each row, [tokens, hidden].
         """
         lengths = [len(row) for row in rows]
-        hidden = torch.cat(list(rows)) * self._body.embedding_multiplier
         packing = Packing.of(lengths, slots, cache.capacity, self.device)
+        return list(
+            self.prefill_packed(torch.cat(list(rows)), packing, slots, cache).split(lengths)
+        )
+
+    def prefill_packed(
+        self, prompts: torch.Tensor, packing: Packing, slots: range, cache: KeyValues
+    ) -> torch.Tensor:
+        """`prefill` of prompts [tokens, hidden] with their places in the cache.  Waits for nothing."""
+        hidden = prompts * self._body.embedding_multiplier
         turn = self._turning(packing, cache)
         window = (slice(slots[0], slots[-1] + 1), slice(packing.longest))
         for number, layer in enumerate(self._layers):
@@ -161,7 +169,8 @@ class LanguageModel:
             queries = turn(layer.heads(hidden, self._size), keys, values)
             heard = self._attend_prompt(queries, keys[window], values[window])
             hidden = layer.finish(hidden, packing.pack(heard).flatten(-2))
-        return list(self._body.norm(hidden).split(lengths))
+        normed: torch.Tensor = self._body.norm(hidden)
+        return normed
 
     def step(
         self, tokens: torch.Tensor, positions: torch.Tensor, cache: KeyValues, width: int
