@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soxr
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -33,6 +32,7 @@ from streaming.audio.voice_activity.silero import Silero
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
 from workers.recent_speech import RecentSpeech
+from workers.upsampling import engine_samples
 
 _TICK = 160
 _CLIPS = 20
@@ -72,7 +72,7 @@ def slow(pcm: Pcm, random: np.random.Generator) -> Pcm:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A segment of a channel and its audio at 16 kHz."""
+    """A segment of a channel and its audio at 8 kHz."""
 
     number: int
     span: Span
@@ -80,7 +80,7 @@ class Cut:
 
 
 def segments(pcm: Pcm, silero: Silero) -> Iterator[Cut]:
-    """The audio of the segments of a channel, at 16 kHz, as a live call is cut."""
+    """The audio of the segments of a channel, as a live call is cut."""
     segmenter, grown = ChannelSegmenter(), list[Pcm]()
     events: list[SoundEvent] = []
     for start in range(0, len(pcm), _TICK):
@@ -101,7 +101,7 @@ def recognised(engine: Engine, cuts: Sequence[Cut], *, context: bool = True) -> 
     recent, texts = RecentSpeech(), list[str]()
     for cut in cuts:
         job = Job("slow", "", SegmentId(0, cut.number), cut.span.start, 0.0, "en", end=cut.span.end)
-        samples = (cut.pcm / 32_768).astype(np.float32)
+        samples = engine_samples(cut.pcm)
         before = recent.before(job) if context else None
         heard = engine.transcribe([Utterance(samples, before=before)])[0]
         recent.remember(job, samples, heard.words)
@@ -111,8 +111,7 @@ def recognised(engine: Engine, cuts: Sequence[Cut], *, context: bool = True) -> 
 
 def whole(engine: Engine, clip: Clip) -> str:
     """The text of a clip with its own pauses, decoded at once."""
-    wide = soxr.resample(clip.pcm.astype(np.float32) / 32_768, 8_000, 16_000)
-    return engine.transcribe([Utterance(wide.astype(np.float32))])[0].text
+    return engine.transcribe([Utterance(engine_samples(clip.pcm))])[0].text
 
 
 def slow_clips(folder: Path) -> list[Clip]:

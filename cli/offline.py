@@ -32,6 +32,7 @@ from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcrip
 from workers.engines.base import Engine, Utterance
 from workers.recent_speech import RecentSpeech
 from workers.text.event_builder import final_of
+from workers.upsampling import engine_samples
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class _Growing:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One segment of a recording, with its audio at the sample rate of the engine."""
+    """One segment of a recording, with its audio at 8 kHz."""
 
     segment: SegmentId
     span: Span
@@ -67,7 +68,7 @@ def transcribe_recording(
     total = sum(cut.span.end - cut.span.start for cut in cuts)
     finals, done, recent = list[Final](), 0, RecentSpeech()
     for cut in cuts:
-        samples = cut.pcm.astype(np.float32) / np.float32(32_768)
+        samples = engine_samples(cut.pcm)
         job = Job(
             "recording", "", cut.segment, cut.span.start, 0.0, language,
             keywords=keywords, end=cut.span.end,

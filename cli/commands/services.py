@@ -21,6 +21,7 @@ from protocol.settings import RedisSettings, StatusSettings
 from runtime.health import Health
 from runtime.metrics import LoopMeter, QueueMeter
 from runtime.process import (
+    collect_garbage_rarely,
     consumer_name,
     heartbeat,
     heartbeats,
@@ -105,6 +106,7 @@ def _gateway(
         def listening(port: int) -> None:
             health.at_work(lambda: taking.obstacle)
             logger.info("listening", host=settings.host, port=port)
+            collect_garbage_rarely()
             say_ready(str(port))
 
         beating = asyncio.create_task(heartbeats())

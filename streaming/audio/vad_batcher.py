@@ -18,6 +18,7 @@ from protocol.events import LineWarning
 from .channel_segmenter import ChannelSegmenter
 from .dtmf import DtmfDetector, Key, detect
 from .quality.measuring import Measured, measure_waiting
+from .run_plan import RunPlan
 from .sound_events import SoundEvent
 from .vad_runner import VadModel, run_vad
 
@@ -90,14 +91,14 @@ class VadBatcher:
         self._measure_at = 0
         """The number of the run that measures them."""
 
-        self._runs = 0
+        self._plan = RunPlan()
         self._run_at: asyncio.TimerHandle | None = None
         self._hurried: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
         """Process the new audio of `channel` within its patience, or in this iteration if it is urgent."""
         if channel not in self._waiting:
-            self._waiting[channel] = self._runs + channel.segmenter.patience
+            self._waiting[channel] = self._plan.choose(channel.segmenter.patience)
             self._schedule()
         if channel.is_urgent:
             self._hurry(channel)
@@ -105,7 +106,7 @@ class VadBatcher:
     def measure_soon(self, channel: Batched) -> None:
         """Measure the line quality of `channel` together with others."""
         if not self._unmeasured:
-            self._measure_at = self._runs + _MEASURE_AFTER
+            self._measure_at = self._plan.run + _MEASURE_AFTER
         self._unmeasured[channel] = None
 
     def measure(self, channel: Batched) -> None:
@@ -131,15 +132,15 @@ class VadBatcher:
             self._run_at = asyncio.get_running_loop().call_later(TICK_SECONDS, self._run)
 
     def _hurry(self, channel: Batched) -> None:
-        self._waiting[channel] = self._runs
+        self._waiting[channel] = self._plan.run
         if self._hurried is None:
             self._hurried = asyncio.get_running_loop().call_soon(self._run_hurried)
 
     def _run(self) -> None:
-        self._runs += 1
+        self._plan.advance()
         self._run_at = None
         self._process()
-        if self._unmeasured and self._runs >= self._measure_at:
+        if self._unmeasured and self._plan.run >= self._measure_at:
             self._measure()
         self._schedule()
 
@@ -171,7 +172,7 @@ class VadBatcher:
 
     def _due(self) -> list[Batched]:
         """Return the channels that are due, and those that wait in the calls of which a segment may end."""
-        runs, waiting = self._runs, self._waiting
+        runs, waiting = self._plan.run, self._waiting
         due = {channel: None for channel, at in waiting.items() if at <= runs}
         for channel in list(due):
             if channel.segmenter.has_speech:

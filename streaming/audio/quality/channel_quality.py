@@ -19,6 +19,9 @@ from .monitor import QualityMonitor
 _CHECK_SECONDS = 0.1
 """Seconds between two measurements of the speed of arrival."""
 
+_RECHECK_SECONDS = 5.0
+"""Seconds until the next ones, once the speed was right for long."""
+
 _NEVER = sys.maxsize
 
 
@@ -57,8 +60,10 @@ class ChannelQuality:
 
     def arrive(self, position: int, now: float) -> list[LineWarning]:
         """Audio up to `position`, on the call clock, has arrived at `now`.  Call it from `due_at` on."""
-        self.due_at = now + _CHECK_SECONDS
-        return self._monitor.arrive(self._number, position, now)
+        warnings = self._monitor.arrive(self._number, position, now)
+        is_right = self._monitor.arrives_right(self._number)
+        self.due_at = now + (_RECHECK_SECONDS if is_right else _CHECK_SECONDS)
+        return warnings
 
     def lose(self, span: Span) -> list[LineWarning]:
         """The audio of `span` was lost before it arrived."""

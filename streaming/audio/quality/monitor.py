@@ -164,6 +164,11 @@ class QualityMonitor:
         line.misrated = line.misrated and line.arriving != 1.0
         return self._check_rate(channel, position)
 
+    def arrives_right(self, channel: int) -> bool:
+        """Return whether the speed of arrival of `channel` was right from its first ten seconds on."""
+        line = self._lines[channel]
+        return line.end >= _FIRST and line.arriving == 1.0 and line.pace.is_right
+
     def _check_rate(self, channel: int, at: int) -> list[LineWarning]:
         """
         Report a wrong rate only if arrival speed and spectrum agree.

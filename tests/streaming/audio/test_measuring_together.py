@@ -5,12 +5,13 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sounds
 
 from protocol.audio import Encoding, Pcm, decode, encode
-from protocol.events import LineWarning, Span
+from protocol.events import Fault, LineWarning, Span
 from streaming.audio.endpointing import Reason
 from streaming.audio.quality.block_stats import measure, measure_all
 from streaming.audio.quality.channel_quality import ChannelQuality
@@ -132,3 +133,24 @@ def _measure(channels: list[ChannelQuality], said: list[list[LineWarning]]) -> N
 
 def _closed(number: int, span: Span) -> SegmentClosed:
     return SegmentClosed(number, span, 2 * (span.end - span.start), Reason.PAUSE)
+
+
+def test_a_rate_that_is_right_is_looked_at_rarely_and_a_later_wrong_one_is_found() -> None:
+    """16 kHz declared as 8, and read at twice the speed, after 20 s in order."""
+    right = line("linear", 1, 20.0)
+    wrong = soxr.resample(line("linear", 2, 15.0), SECOND, 2 * SECOND)
+    channel = ChannelQuality(QualityMonitor(1), 0, SECOND)
+    now, looked, at, found = 0.0, list[float](), 0, list[LineWarning]()
+    for pcm, pace in ((right, 1.0), (wrong, 2.0)):
+        for start in range(0, len(pcm) - 159, 160):
+            channel.add(at, pcm[start : start + 160])
+            at += 160
+            now += 0.02 / pace
+            if now >= channel.due_at:
+                looked.append(now)
+                found += channel.arrive(at, now)
+            channel.segment([SegmentOpened(0, 0)] if at == 160 else [], at)
+            found += measure_waiting([channel])[0]
+
+    assert len([one for one in looked if 12 <= one < 20]) <= 30
+    assert [one.fault for one in found] == [Fault.WRONG_RATE]
