@@ -81,7 +81,7 @@ class RecentSpeech:
             job.language,
             job.end,
             UPSAMPLING * job.padding,
-            (samples[start:] * 32_768).astype(np.int16) if kept else np.zeros(0, np.int16),
+            _as_pcm(samples[start:]) if kept else np.zeros(0, np.int16),
             " ".join(word.text for word in kept),
         )
         self._keep(_key(job), heard)
@@ -101,6 +101,11 @@ def _latest(words: Sequence[RecognisedWord], samples: int) -> tuple[Sequence[Rec
         if word.start is not None and word.start >= samples - _LONGEST:
             return words[place:], word.start
     return (), samples
+
+
+def _as_pcm(samples: Samples) -> Pcm:
+    """The samples in half the memory.  A resampled loud line exceeds the range of 16 bits."""
+    return np.rint(samples * 32_768).clip(-32_768, 32_767).astype(np.int16)
 
 
 def _has_numbers(words: Sequence[RecognisedWord], language: str) -> bool:

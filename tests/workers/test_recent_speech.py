@@ -39,6 +39,16 @@ def test_the_next_final_of_the_channel_gets_the_speech_before_it() -> None:
     assert not before.adjoins
 
 
+def test_loud_speech_that_exceeds_the_range_is_clipped() -> None:
+    recent = RecentSpeech()
+    recent.remember(FIRST, np.full(16_000, 1.2, np.float32), words("Ask not."))
+
+    before = recent.before(NEXT)
+
+    assert before is not None
+    assert before.samples.min() > 0.99
+
+
 def test_speech_that_was_cut_comes_without_its_padding() -> None:
     before = kept_of(replace(FIRST, padding=1_600), "Ask not.", replace(NEXT, start=16_000))
 
