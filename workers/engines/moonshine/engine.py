@@ -34,7 +34,7 @@ from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
 from .keyword_bias import BONUS, bias_of
-from .keyword_search import BONUS_OF_NEAR, Recognised, better, plausible
+from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
 from .second_view import BothViews, View, is_doubtful, with_noise_around
 from .sessions import Sessions, open_sessions
 from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
@@ -180,9 +180,10 @@ class Moonshine:
     def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Recognised]:
         """The text; of a final, searched again for the keywords that it sounds like."""
         terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
-        view, found = yield from self._viewed(utterance, decoder, terms)
-        first = Recognised(found, terms)
-        again = plausible(self._vocabulary, first)
+        few = at_first(terms)
+        view, found = yield from self._viewed(utterance, decoder, few)
+        first = Recognised(found, few)
+        again = plausible(self._vocabulary, terms, first)
         if not again:
             return first
         second = yield from self._searched(utterance, view, again, bonus=BONUS_OF_NEAR)
@@ -203,8 +204,7 @@ class Moonshine:
             wider = with_noise_around(utterance.samples, int(_MAX_SECONDS * ENGINE_RATE))
             both = BothViews(decoder, self._encode(wider))
             yield
-            found = yield from self._searched(utterance, both, terms)
-            return both, found
+            return both, (yield from self._searched(utterance, both, terms))
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
