@@ -28,6 +28,7 @@ from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
+from workers.upsampling import engine_samples
 
 _TICK = 160
 _CLIPS = 20
@@ -66,7 +67,7 @@ def slow(pcm: Pcm, random: np.random.Generator) -> Pcm:
 
 
 def segments(pcm: Pcm, silero: Silero) -> Iterator[Pcm]:
-    """The audio of the segments of a channel, at 16 kHz, as a live call is cut."""
+    """The audio of the segments of a channel, as a live call is cut."""
     segmenter, grown = ChannelSegmenter(), list[Pcm]()
     events: list[SoundEvent] = []
     for start in range(0, len(pcm), _TICK):
@@ -84,8 +85,8 @@ def segments(pcm: Pcm, silero: Silero) -> Iterator[Pcm]:
 
 def recognised(engine: Engine, pieces: Sequence[Pcm]) -> str:
     """The text of the segments of one channel."""
-    heard = [(pcm / 32_768).astype(np.float32) for pcm in pieces]
-    return " ".join(engine.transcribe([Utterance(samples)])[0].text for samples in heard)
+    heard = [engine.transcribe([Utterance(engine_samples(pcm))])[0] for pcm in pieces]
+    return " ".join(one.text for one in heard)
 
 
 def slow_clips(folder: Path) -> list[Clip]:

@@ -31,6 +31,7 @@ from streaming.audio.voice_activity.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engines.base import Engine, Utterance
 from workers.text.event_builder import final_of
+from workers.upsampling import engine_samples
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class _Growing:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One segment of a recording, with its audio at the sample rate of the engine."""
+    """One segment of a recording, with its audio at 8 kHz."""
 
     segment: SegmentId
     span: Span
@@ -66,8 +67,8 @@ def transcribe_recording(
     total = sum(cut.span.end - cut.span.start for cut in cuts)
     finals, done = list[Final](), 0
     for cut in cuts:
-        samples = cut.pcm.astype(np.float32) / np.float32(32_768)
-        heard = engine.transcribe([Utterance(samples, language=language, keywords=keywords)])[0]
+        utterance = Utterance(engine_samples(cut.pcm), language=language, keywords=keywords)
+        heard = engine.transcribe([utterance])[0]
         job = Job(
             "recording", "", cut.segment, cut.span.start, 0.0, language,
             keywords=keywords, end=cut.span.end,
