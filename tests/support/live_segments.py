@@ -13,6 +13,7 @@ from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 from streaming.settings import GatewaySettings
 from workers.engines.base import Samples
+from workers.upsampling import engine_samples
 
 _TICK = 160
 
@@ -38,6 +39,6 @@ def live_segments(pcm: Pcm) -> Iterator[tuple[Span, Samples]]:
                 grown[number].append(piece)
             case SegmentClosed(number, span, samples, _):
                 audio = np.concatenate(grown.pop(number))[:samples]
-                yield span, (audio / 32_768).astype(np.float32)
+                yield span, engine_samples(audio)
             case _:
                 pass

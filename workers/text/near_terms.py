@@ -21,11 +21,13 @@ def near_terms(words: Sequence[str], keywords: Sequence[str]) -> tuple[str, ...]
     Ordinary English words are never taken for a misspelled name.
     """
     candidates = tuple(keywords)
-    found = compared(candidates, words, _LEAST_LIKENESS, _LEAST_LETTERS)
+    found = compared(candidates, words, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS)
     if not found.near:
         return ()
     rare = [word if _bare(word) not in ORDINARY else "" for word in words]
-    near = {*compared(candidates, rare, _LEAST_LIKENESS, _LEAST_LETTERS).near} & {*found.near}
+    near = {*compared(candidates, rare, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS).near} & {
+        *found.near
+    }
     written = set(found.written)
     return tuple(
         term

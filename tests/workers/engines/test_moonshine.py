@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib import resources
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,17 @@ def test_a_name_with_a_comma_behind_it_is_that_name_too(moonshine: Moonshine) ->
 
     assert keywords_in(heard.words, ["Quillon"]) == ("Quillon",)
     assert "Quillon," in written_as_listed(heard.words, ["Quillon"])
+
+
+def test_a_name_is_found_in_a_list_of_thousands(moonshine: Moonshine) -> None:
+    syllables = ("ba", "den", "fi", "gor", "hel", "kin", "lom", "mus", "nar", "pel", "rust", "sil")
+    others = ["".join(parts).title() for parts in product(syllables, repeat=3)]
+    keywords = (*others, "Quillon")
+
+    (heard,) = moonshine.transcribe([Utterance(turn(1, 32.84, 39.9), keywords=keywords)])
+
+    assert len(others) > 1_500
+    assert keywords_in(heard.words, keywords) == ("Quillon",)
 
 
 def test_too_much_at_once_is_refused_with_the_limit(moonshine: Moonshine) -> None:

@@ -25,9 +25,6 @@ from .keyword_ranking import (
 EXACT = 99.9
 """Likeness, of 100, from which a window of words is the term itself."""
 
-_MOST_NEAR = 20
-"""Most terms that are reported for one text."""
-
 _LISTS_KEPT = 16
 
 
@@ -37,16 +34,22 @@ class Compared:
 
     written: tuple[str, ...] = ()
     near: tuple[str, ...] = ()
-    """Those that sound most like it first; at most twenty."""
+    """Those that sound most like it first."""
 
 
 def compared(
-    terms: tuple[str, ...], words: Sequence[str], least: float, least_letters: float = 0.0
+    terms: tuple[str, ...],
+    words: Sequence[str],
+    least: float,
+    *,
+    least_letters: float = 0.0,
+    most: int = 20,
 ) -> Compared:
     """
     Compare `words` with `terms` and the parts of names among them.
 
-    `least`: likeness from which a term counts as near, 0 to 100; `least_letters`: the same for its letters alone.
+    `least`: likeness from which a term counts as near, 0 to 100; `least_letters`: the same for its letters alone;
+    `most`: most near terms, those that sound most like the text.
     Words that are part of a written term are not near another one.  The work is bounded by the length of a segment:
     about 25 ms for 5,000 terms and 15 seconds of speech, and 80 ms when a list is new.
     """
@@ -61,7 +64,7 @@ def compared(
     free = np.array([taken.isdisjoint(window.places) for window in windows])
     best = np.where(free, likeness, 0.0).max(axis=1)
     order = [place for place in np.argsort(-best, kind="stable") if best[place] >= least]
-    return Compared(written, tuple(keys.terms[place] for place in order[:_MOST_NEAR]))
+    return Compared(written, tuple(keys.terms[place] for place in order[:most]))
 
 
 def _likeness(keys: SearchKeys, windows: Sequence[str], least_letters: float) -> Likeness:

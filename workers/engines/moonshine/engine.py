@@ -34,7 +34,7 @@ from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
 from .keyword_bias import BONUS, bias_of
-from .keyword_search import BONUS_OF_NEAR, Recognised, better, plausible
+from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
 from .left_context import Continued, LookingView, context_of, without_first_signs
 from .second_view import BothViews, View, is_doubtful, with_noise_around
 from .sessions import Sessions, open_sessions
@@ -147,13 +147,13 @@ class Moonshine:
         yield
         if self._vocabulary.ends_sentence(int(view.begin([START])[0].argmax())):
             return None
-        found = yield from self._searched(utterance, view, utterance.keywords)
+        few = at_first(utterance.keywords)
+        found = yield from self._searched(utterance, view, few)
         if not found.complete or not found.tokens or _is_too_short(found, utterance):
             return None
         if hallucination.withheld(level, found.nothing, found.log_probs) is not None:
             return None
-        first = Recognised(found, utterance.keywords)
-        heard = yield from self._with_near_terms(utterance, view, first)
+        heard = yield from self._with_near_terms(utterance, view, Recognised(found, few))
         return self._written(heard, utterance, view)
 
     def _written(self, heard: Recognised, utterance: Utterance, decoder: LookingView) -> Hypothesis:
@@ -210,14 +210,16 @@ class Moonshine:
     def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Recognised]:
         """The text; of a final, searched again for the keywords that it sounds like."""
         terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
-        view, found = yield from self._viewed(utterance, decoder, terms)
-        return (yield from self._with_near_terms(utterance, view, Recognised(found, terms)))
+        few = at_first(terms)
+        view, found = yield from self._viewed(utterance, decoder, few)
+        return (yield from self._with_near_terms(utterance, view, Recognised(found, few)))
 
     def _with_near_terms(
         self, utterance: Utterance, view: View, first: Recognised
     ) -> Generator[None, None, Recognised]:
-        """`first`, or what a second search finds with the keywords that it sounds like."""
-        again = plausible(self._vocabulary, first)
+        """`first`; of a final, or what a second search finds with the keywords that it sounds like."""
+        terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
+        again = plausible(self._vocabulary, terms, first)
         if not again:
             return first
         second = yield from self._searched(utterance, view, again, bonus=BONUS_OF_NEAR)
@@ -238,8 +240,7 @@ class Moonshine:
             wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
             both = BothViews(decoder, self._encode(wider))
             yield
-            found = yield from self._searched(utterance, both, terms)
-            return both, found
+            return both, (yield from self._searched(utterance, both, terms))
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
