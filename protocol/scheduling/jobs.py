@@ -49,6 +49,9 @@ class Job:
     padding: int = 0
     """Digital silence that the engine gets behind the audio, in samples of the call clock."""
 
+    speakers: int = 0
+    """Most speakers of the channel, which are told apart; 0: they are not."""
+
     @property
     def task(self) -> Task:
         """The task that a worker must support."""

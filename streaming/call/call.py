@@ -539,8 +539,13 @@ class Call:
                 form=config.form,
                 flags=flags,
                 padding=padding,
+                speakers=self._speakers(segment.channel),
             )
         )
+
+    def _speakers(self, channel: int) -> int:
+        """Most speakers that are told apart on a channel."""
+        return (self.config.speakers or 0) if self.identity.roles[channel] is Role.MIXED else 0
 
     def _log(self, event: LoggedEvent) -> None:
         self.ledger.log(self._name_of(event), encode_event(event))
