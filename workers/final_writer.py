@@ -27,7 +27,7 @@ from .speakers.voice_encoder import SHORTEST, Voices, VoiceWindows
 from .speakers.weights import HOW_TO_INSTALL
 from .text.redaction import RedactedFinal, may_wait, redacted_final
 
-_HOP = 12_800
+HOP = 12_800
 """Samples at 16 kHz between windows of the voice encoder: 0.8 s (`bench/speakers.py`)."""
 
 logger = structlog.get_logger()
@@ -106,7 +106,7 @@ class FinalWriter:
         if self._voices is None:
             self._tell()
             return None
-        return await asyncio.to_thread(self._voices.windows, samples, _HOP)
+        return await asyncio.to_thread(self._voices.windows, samples, HOP)
 
     def _tell(self) -> None:
         if not self._has_told:
