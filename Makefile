@@ -9,16 +9,17 @@ WHISPER := $(VENV)/whisper-base
 ASTERISK := $(VENV)/asterisk
 CHROMIUM := $(VENV)/chromium
 CLIENTS := .venv-clients
+NATIVE := native/pyproject.toml native/setup.py $(wildcard native/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz help install clients demo up test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
+.PHONY: fuzz help install native clients demo up test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP)  ## make .venv with everything that tests and demo need
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Trunkline needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -27,7 +28,14 @@ $(STAMP): pyproject.toml constraints.txt
 	# Only its data is used: the weights of the voice encoder. Without what it needs to run, which is torch and librosa.
 	$(BIN)/python -m pip install --quiet --no-compile --no-deps resemblyzer==0.1.4
 	@$(COMPILE) $(VENV)/lib || true
+	@$(MAKE) --no-print-directory native
 	@touch $@
+
+# The compiled step of the audio path.  Without a C compiler the pure one does the same work.
+native: $(BIN)/python  ## build trunkline-native and install it, where there is a C compiler
+	@if command -v $(CC) >/dev/null; then \
+		$(BIN)/python -m pip install --quiet ./native || echo "trunkline-native does not build here; the pure path is used"; \
+	fi
 
 demo: install  ## play a call through the whole pipeline and show its captions
 	$(BIN)/trunkline demo

@@ -118,7 +118,12 @@ def main() -> None:
     parser.add_argument("--calls", type=int, nargs="+", default=[20, 80])
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--pure", action="store_true", help="without the compiled step")
     options = parser.parse_args()
+    if options.pure:
+        from streaming.audio import compiled  # noqa: PLC0415 - absent from older trees
+
+        compiled.use(wanted=False)
     demo = Path(__file__).resolve().parents[1] / "cli" / "demo" / "call.wav"
     speech = [np.asarray(pcm, dtype=np.int16) for pcm in read_recording(demo).channels]
     for name, recording in ("speech", speech), ("silence", [np.zeros_like(x) for x in speech]):

@@ -2,7 +2,7 @@
 Fit and judge the map from token probabilities to the confidence of words (`workers/engines/common/calibration.py`).
 
     python bench/confidence.py collect confidence.jsonl [--engine moonshine]    # all words, right or wrong
-    python bench/confidence.py fit confidence.jsonl                             # constants and expected errors
+    python bench/confidence.py fit confidence.jsonl          # constants; expected errors, also of those in use
     python bench/confidence.py plot confidence.jsonl --picture docs/pictures/confidence.png
 
 Each English recording with a text is transcribed clean, with white noise and with babble of the other recordings. A
@@ -149,24 +149,31 @@ def told(name: str, words: Sequence[JudgedWord], calibration: Calibration) -> No
 
 
 def fit(words: Sequence[JudgedWord]) -> None:
-    """Print the constants and the table."""
+    """Print the constants in use and those of a new fit, each with its table."""
     seen = [word for word in words if word.file.startswith(_FITTED)]
     unseen = [word for word in words if not word.file.startswith(_FITTED)]
-    calibration = fitted(seen)
-    print(calibration)
+    table("in use", Moonshine.calibration, seen, unseen)
+    table("fitted anew", fitted(seen), seen, unseen)
+
+
+def table(
+    name: str, calibration: Calibration, seen: Sequence[JudgedWord], unseen: Sequence[JudgedWord]
+) -> None:
+    """Print the errors of one map, by voices and conditions."""
+    print(f"{name}: {calibration}")
     print(f"{'':28} words   right   raw: mean, ECE   calibrated: mean, ECE")
-    for name, part in (("fitted on", seen), ("held-out voices", unseen)):
-        told(name, part, calibration)
-        for condition in dict.fromkeys(word.condition for word in words):
+    for voices, part in (("all", [*seen, *unseen]), ("prompts", seen), ("held-out voices", unseen)):
+        told(voices, part, calibration)
+        for condition in dict.fromkeys(word.condition for word in part):
             told(f"  {condition}", [one for one in part if one.condition == condition], calibration)
 
 
 def plot(words: Sequence[JudgedWord], picture: Path) -> None:
-    """Draw the share of right words over the confidence, before and after, for the held-out voices."""
+    """Draw the share of right words over the confidence of the held-out voices, without and with the map in use."""
     from matplotlib.figure import Figure  # noqa: PLC0415  # slow to import
 
     unseen = [word for word in words if not word.file.startswith(_FITTED)]
-    calibration = fitted([word for word in words if word.file.startswith(_FITTED)])
+    calibration = Moonshine.calibration
     right = np.array([word.right for word in unseen], dtype=np.float64)
     raw = np.array([word.probability for word in unseen])
     mapped = np.array([calibration.confidence(word.probability, word.segment) for word in unseen])

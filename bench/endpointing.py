@@ -35,6 +35,7 @@ from streaming.audio.voice_activity.silero import Silero, silero_weights
 from transcripts.wer import WordErrors, word_errors
 from workers.engines import registry
 from workers.engines.base import Engine, Utterance
+from workers.upsampling import engine_samples
 
 _SILENCE = np.zeros(9_600, dtype=np.int16)
 _PIECE = 8_000
@@ -50,17 +51,17 @@ class Texts:
         self._known: dict[bytes, str] = {}
 
     def of(self, pcm: Pcm, pad_ms: int = 0) -> str:
-        """The text of int16 `[n]` at 16 kHz, with silence behind it."""
-        pcm = np.concatenate([pcm, np.zeros(16 * pad_ms, dtype=np.int16)])
-        key = sha256(pcm.tobytes()).digest()
+        """The text of int16 `[n]` at 8 kHz, with silence behind it."""
+        padding = np.zeros(16 * pad_ms, dtype=np.float32)
+        samples = np.concatenate([engine_samples(pcm), padding])
+        key = sha256(samples.tobytes()).digest()
         if key not in self._known:
-            samples = pcm.astype(np.float32) / np.float32(32_768)
             self._known[key] = self._engine.transcribe([Utterance(samples)])[0].text
         return self._known[key]
 
 
 def cut(pcm: Pcm, endpointing: Endpointing) -> Iterator[tuple[Span, Pcm]]:
-    """The segments of one channel (int16 `[n]` at 8 kHz), with their audio at 16 kHz."""
+    """The segments of one channel (int16 `[n]` at 8 kHz), with their audio."""
     weights = silero_weights()
     segmenter, silero = ChannelSegmenter(endpointing), Silero(weights) if weights else None
     audio: list[Pcm] = []

@@ -26,6 +26,7 @@ from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero
 from transcripts.wer import WordErrors, word_errors
 from workers.engines.base import Engine, Utterance
+from workers.upsampling import engine_samples
 
 _PAUSE = np.zeros(9_600, dtype=np.int16)
 _TICK = 160
@@ -54,7 +55,7 @@ def finals_of(events: Sequence[SoundEvent], engine: Engine) -> list[tuple[int, s
             case SegmentGrew(pcm=pcm):
                 grown.append(pcm)
             case SegmentClosed(span=span, samples=samples):
-                heard = (np.concatenate(grown)[:samples] / 32_768).astype(np.float32)
+                heard = engine_samples(np.concatenate(grown)[:samples])
                 text = engine.transcribe([Utterance(heard)])[0].text
                 finals.append(((span.start + span.end) // 2, text))
                 grown = []

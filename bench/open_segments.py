@@ -10,6 +10,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from protocol.audio import Pcm
+from protocol.clock import UPSAMPLING
 from protocol.events import LoadLevel, SegmentId
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
@@ -17,6 +18,7 @@ from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero
 from streaming.call.partial_schedule import PartialSchedule
 from workers.engines.base import Samples
+from workers.upsampling import engine_samples
 
 _PIECE = 640
 
@@ -65,14 +67,14 @@ class _Cutter:
             self._grown[number], self._asked[number] = [], []
             self._schedule.begin(segment, 0)
         self._grown[number].append(pcm)
-        self._schedule.feed(segment, len(pcm) // 2)
+        self._schedule.feed(segment, len(pcm))
         if speaking and self._schedule.ask(segment, LoadLevel.NORMAL):
             self._schedule.answered(segment)
-            self._asked[number].append(sum(map(len, self._grown[number])))
+            self._asked[number].append(UPSAMPLING * sum(map(len, self._grown[number])))
 
     def _close(self, number: int, samples: int) -> None:
         if number not in self._grown:
             return
         self._schedule.end(SegmentId(0, number))
         whole = np.concatenate(self._grown.pop(number))[:samples]
-        self.found.append(Segment((whole / 32_768).astype(np.float32), self._asked.pop(number)))
+        self.found.append(Segment(engine_samples(whole), self._asked.pop(number)))

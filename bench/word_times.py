@@ -37,6 +37,7 @@ from workers.engines.common.beam_search import Found
 from workers.engines.common.pauses import outside_pauses
 from workers.engines.moonshine.alignment import token_boundaries
 from workers.engines.moonshine.engine import Moonshine
+from workers.engines.moonshine.keyword_search import Recognised
 
 _RATE = 16_000
 Times = Sequence[tuple[float, float]]
@@ -97,14 +98,14 @@ def told(name: str, found: Sequence[Off]) -> str:
     return f"{name:<12}{len(found):>6}   {cells[0]}   {cells[1]}"
 
 
-def ended(steps: Generator[None, None, Found]) -> Found:
+def ended(steps: Generator[None, None, Recognised]) -> Found:
     """What `steps` returns at its end."""
     while True:
         try:
             next(steps)
         except StopIteration as done:
-            found: Found = done.value
-            return found
+            recognised: Recognised = done.value
+            return recognised.found
 
 
 def cost(engine: Moonshine, clips: Sequence[Clip]) -> float:

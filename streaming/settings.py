@@ -50,6 +50,11 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         Vad.BOTH,
         description="voice activity detector: webrtc+silero, webrtc or silero",
     )
+    compiled_audio: bool = Field(
+        True,  # noqa: FBT003  # the default of a field
+        description="use the compiled step of the audio path where trunkline-native is installed; the results are"
+        " the same without it",
+    )
     hangover_ms: int = Field(
         500,
         ge=100,
@@ -72,7 +77,10 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         " crosstalk. Otherwise their words are left out",
     )
     partial_every_ms: int = Field(
-        500, ge=100, description="interval at which a partial of an open segment is requested"
+        500,
+        ge=100,
+        description="interval at which a partial of an open segment is requested; in a segment of more than six"
+        " intervals, a sixth of its length",
     )
     audio_every_ms: int = Field(
         500,

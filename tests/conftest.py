@@ -40,17 +40,29 @@ structlog.configure(
 )
 
 
+@pytest.fixture(scope="module")
+def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A real server for all tests of a file with the mark `shared_valkey`."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "valkey.sock") as server:
+        yield server
+
+
 @pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A real server of the test's own, without persistence."""
+def valkey(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A real server without persistence: the test's own, or one for its file (mark `shared_valkey`)."""
+    if request.node.get_closest_marker("shared_valkey"):
+        yield request.getfixturevalue("module_valkey")
+        return
     with ValkeyServer(tmp_path / "valkey.sock") as server:
         yield server
 
 
 @pytest.fixture
-async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
-    """A client as production makes it."""
+async def redis(request: pytest.FixtureRequest, valkey: ValkeyServer) -> AsyncIterator[Redis]:
+    """A client as production makes it; a shared server is emptied before each test."""
     client = connect(RedisSettings(url=valkey.url))
+    if request.node.get_closest_marker("shared_valkey"):
+        await client.flushall()
     yield client
     await client.aclose()
 

@@ -1,27 +1,29 @@
 """Input and output of jobs: fetches the audio of each job, and writes each result to its call."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
 
-from protocol.audio import Pcm
-from protocol.clock import UPSAMPLING, to_seconds
+from protocol.clock import UPSAMPLING, at_rate, to_seconds
 from protocol.events import Timing
 from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
-from .engines.base import Effort, EngineError, Hypothesis, Utterance
+from .engines.base import Effort, EngineError, Hypothesis, PreviousSpeech, Samples, Utterance
 from .final_writer import FinalWriter
 from .job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
+from .recent_speech import RecentSpeech
 from .speakers.voice_encoder import Voices
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .text.redaction import hidden
 from .text.stabiliser import NOTHING, Stabilised
+from .upsampling import engine_samples
 
 _SUGGESTIONS = 3
 """How often a partial is made for what it follows now; then the next partial is better."""
@@ -55,17 +57,20 @@ class JobIO:
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
+        self._recent = RecentSpeech()
         self._max_deliveries = max_deliveries
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
         """Prepare the jobs of `batch` that can be transcribed; settle or drop the others."""
         self._queue.take(one for one in batch if one.effort is not Effort.FINAL)
-        ready = []
+        found = []
         for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
             if audio:
-                ready.append(_ready(one, audio, self._queue.partials.known.of(one.job)))
+                before = None if one.effort is Effort.PARTIAL else self._recent.before(one.job)
+                found.append((one, audio, self._queue.partials.known.of(one.job), before))
             else:
                 await self._no_audio(one)
+        ready = await asyncio.to_thread(lambda: [_ready(*parts) for parts in found])
         return await self._worth_trying(ready)
 
     def drop(self, stale: Sequence[ClaimedJob]) -> None:
@@ -80,6 +85,8 @@ class JobIO:
         A partial is not published if the engine failed on it, or if it has no words and had none before: some
         engines make no partials of some languages and of translations.
         """
+        if isinstance(heard, Hypothesis) and one.claimed.effort is not Effort.PARTIAL:
+            self._recent.remember(one.claimed.job, one.utterance.samples, heard.words)
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
                 await self._suggest(one, heard)
@@ -149,11 +156,12 @@ class JobIO:
         )
 
 
-def _ready(one: ClaimedJob, audio: bytes, after: PartialState) -> PreparedJob:
+def _ready(
+    one: ClaimedJob, audio: bytes, after: PartialState, context: PreviousSpeech | None
+) -> PreparedJob:
     before = Stabilised.decode(after.hypothesis) if one.effort is Effort.PARTIAL else NOTHING
-    samples = _segment_samples(one.job, audio).astype(np.float32) / np.float32(32_768)
-    utterance = utterance_of(one.job, one.effort, samples, before.text)
-    return PreparedJob(one, utterance, before)
+    utterance = utterance_of(one.job, one.effort, _segment_samples(one.job, audio), before.text)
+    return PreparedJob(one, replace(utterance, before=context, unhurried=one.recorded), before)
 
 
 def _partial(one: PreparedJob, heard: Hypothesis, after: PartialState) -> tuple[Stabilised, bytes]:
@@ -166,15 +174,15 @@ def _partial(one: PreparedJob, heard: Hypothesis, after: PartialState) -> tuple[
     return now, encode_event(partial_of(job, span, after.revision + 1, now))
 
 
-def _segment_samples(job: Job, audio: bytes) -> Pcm:
+def _segment_samples(job: Job, audio: bytes) -> Samples:
     """
-    Return the samples that belong to the segment, and its padding: int16, `[n]`, at 16 kHz.
+    Return the samples that belong to the segment, and its padding.
 
     While a segment is open, more of the pause after it may be stored than belongs to the segment in the end.
     """
-    end = None if job.end is None else UPSAMPLING * (job.end - job.start)
-    samples = np.frombuffer(audio, dtype="<i2")[:end]
-    return np.concatenate([samples, np.zeros(UPSAMPLING * job.padding, dtype=samples.dtype)])
+    end = None if job.end is None else at_rate(job.end - job.start, job.rate)
+    samples = engine_samples(np.frombuffer(audio, dtype="<i2")[:end], job.rate)
+    return np.concatenate([samples, np.zeros(UPSAMPLING * job.padding, dtype=np.float32)])
 
 
 def _log_settled(one: PreparedJob, outcome: Outcome, timing: Timing) -> None:

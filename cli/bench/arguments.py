@@ -39,8 +39,7 @@ def fill(verb: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[1],
         metavar="N",
-        help="numbers of gateway processes, one row each (with --find-capacity: the first); more than one share all"
-        " cores with the generators",
+        help="numbers of gateway processes, one row each; more than one share all cores with the generators",
     )
     verb.add_argument(
         "--overload",
@@ -54,7 +53,7 @@ def fill(verb: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=FOLDER",
-        help="measure gateway and workers of another checkout, may be repeated: before and after in one run",
+        help="also measure gateway and workers of another checkout, may be repeated: before and after in one run",
     )
     verb.add_argument("--audio", help="audio file to play; default: the demo call")
     verb.add_argument(

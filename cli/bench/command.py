@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,6 +35,10 @@ _LIMITS = {"lag": "p99 lag < 20 ms", "final": "p95 final < 1.5 s"}
 """Objectives where none is given: for the gateway alone, and with an engine."""
 
 
+_Server = Callable[[], AbstractAsyncContextManager[Target]]
+"""Runs a server while it is measured."""
+
+
 class BenchError(OperatorError):
     """The bench cannot be run as asked.  The text says why."""
 
@@ -62,21 +66,27 @@ class Bench:
                 await self._measure_all(self._load("native", calls, "silence"))
 
     async def _find_capacity(self, dialect: str) -> None:
-        search = CapacitySearch(self.options.calls[0], self.options.most_calls)
-        await self._sinks(self._load(dialect, search.calls))
-        while not search.is_over:
-            search.take(met=await self._holds(self._load(dialect, search.calls)))
-        self.capacities.append(report.Capacity(dialect, self.slo, search.held))
+        await self._sinks(self._load(dialect, self.options.calls[0]))
+        for name, target in self._gateways().items():
+            processes = self._processes.get(name, 1)
+            search = CapacitySearch(self.options.calls[0], self.options.most_calls)
+            while not search.is_over:
+                search.take(met=await self._holds(target, self._load(dialect, search.calls)))
+            self.capacities.append(report.Capacity(name, dialect, self.slo, search.held, processes))
 
-    async def _holds(self, load: Load) -> bool:
+    @property
+    def _processes(self) -> dict[str, int]:
+        """The numbers of processes of this checkout's gateways, by name."""
+        return {_name(count): count for count in self.options.processes}
+
+    async def _holds(self, target: _Server, load: Load) -> bool:
         """Return whether the gateway holds all calls and meets the objective."""
-        target = next(iter(self._gateways()))
         row, met = await self._measure(target, load)
         return met and row.held == load.calls and not row.lost
 
     async def _measure_all(self, load: Load) -> None:
         await self._sinks(load)
-        for target in self._gateways():
+        for target in self._gateways().values():
             await self._measure(target, load)
 
     async def _sinks(self, load: Load) -> None:
@@ -87,20 +97,24 @@ class Bench:
             if find_spec(library):
                 await self._measure(partial(sink, library), load)
 
-    def _gateways(self) -> list[Callable[[], AbstractAsyncContextManager[Target]]]:
+    def _gateways(self) -> Mapping[str, _Server]:
+        """The gateways to measure by name: first those of other checkouts, then this one."""
         options = self.options
         if options.url:
-            return [partial(running_gateway, options.url, options.key)]
+            return {options.url: partial(running_gateway, options.url, options.key)}
         trees = [Rig(name, tree=Path(path).resolve()) for name, path in map(_named, options.tree)]
         shared = partial(
             Rig, engine=options.engine, workers=options.workers, refuses=options.overload
         )
-        rigs = [shared(_name(count), processes=count) for count in options.processes]
-        return [partial(gateway, one) for one in (trees or rigs)]
+        rigs = [shared(name, processes=count) for name, count in self._processes.items()]
+        found = {one.name: partial(gateway, one) for one in (*trees, *rigs)}
+        if len(found) < len(trees) + len(rigs):
+            raise BenchError(
+                f"--tree: each needs a name of its own, and none of {', '.join(self._processes)}"
+            )
+        return found
 
-    async def _measure(
-        self, target: Callable[[], AbstractAsyncContextManager[Target]], load: Load
-    ) -> tuple[Row, bool]:
+    async def _measure(self, target: _Server, load: Load) -> tuple[Row, bool]:
         """Measure one row.  Returns it, and whether the objective is met."""
         duration = load.warm_up + load.seconds
         async with target() as server:
@@ -152,8 +166,10 @@ def bench(options: argparse.Namespace) -> int:
 def _finish(done: Bench, recipe: dict[str, str]) -> None:
     """Print the settings, and write the files."""
     for one in done.capacities:
-        print(f"\n{one.dialect}: {one.held} calls meet {one.slo}")
-    if text := report.settings(done.capacities):
+        print(f"\n{one.server}, {one.dialect}: {one.held} calls meet {one.slo}")
+    others = {_named(text)[0] for text in done.options.tree}
+    own = [one for one in done.capacities if one.server not in others]
+    if text := report.settings(own):
         print(f"\nTo refuse calls above that, put into the configuration file:\n\n{text}")
     if done.options.json:
         found = report.as_json(recipe, done.rows, done.capacities)

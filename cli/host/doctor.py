@@ -41,6 +41,7 @@ def evaluate(machine: Machine) -> list[Check]:
         *registry.checks(machine),
         _uvloop(machine),
         _codecs(machine),
+        _compiled_audio(machine),
     ]
 
 
@@ -159,4 +160,16 @@ def _codecs(machine: Machine) -> Check:
     follows = "no Opus or G.722 from bridges, and only WAV files"
     return Check(
         "Codecs", CheckState.SUBSTITUTE, "PyAV absent", follows, "pip install 'trunkline[codecs]'"
+    )
+
+
+def _compiled_audio(machine: Machine) -> Check:
+    if "trunkline_native" in machine.modules:
+        return Check("Compiled audio", CheckState.OK, "trunkline-native present")
+    return Check(
+        "Compiled audio",
+        CheckState.SUBSTITUTE,
+        "trunkline-native absent",
+        "the audio path is pure Python: the same results, fewer calls per core",
+        "with a C compiler: pip install ./native",
     )

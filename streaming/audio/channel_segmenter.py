@@ -1,17 +1,17 @@
 """
 Cuts the samples of one channel into segments.
 
-Positions are samples of the call clock (8 kHz); the audio of a segment is at 16 kHz for the engine.
+Positions are samples of the call clock (8 kHz); the audio of a segment is at the internal rate, 8 or 16 kHz.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import numpy as np
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
+from protocol.clock import CALL_RATE, ENGINE_RATE
 from protocol.events import Account, ChannelTotals, Span
 
 from .background_speech import BackgroundTracker
@@ -27,7 +27,7 @@ from .endpointing import (
     Segmenter,
 )
 from .levelling import Leveller
-from .resampler import Halver, Untouched, Upsampler
+from .resampler import Halver
 from .sample_buffer import SampleBuffer
 from .sound_events import (
     SegmentClosed,
@@ -38,7 +38,8 @@ from .sound_events import (
     VoiceSource,
 )
 from .voice_activity.silero import VadQuery, VadResult
-from .voice_activity.vad import Detector, Tick
+from .voice_activity.ticks import Tick
+from .voice_activity.vad import Detector
 from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
@@ -48,7 +49,7 @@ LONGEST_WAIT = CALL_RATE // 5
 """Most samples that should wait to be fed, on the call clock."""
 
 _PIECE = 4 * TICK
-"""Samples by which an open segment grows at a time.  soxr returns its output in bursts of 64 ms anyway."""
+"""Samples by which an open segment grows at a time: 80 ms."""
 
 _FORGET_EVERY = 10 * TICK
 
@@ -64,7 +65,7 @@ class ChannelSegmenter:
     Finds the segments of one channel by voice activity and endpointing.
 
     Call `feed`, then `run_vad` for all segmenters at once, which returns the events.  Takes samples at the internal
-    rate, 8 or 16 kHz; audio at 16 kHz goes to the engine unchanged.  Every sample is in exactly one segment or in
+    rate, 8 or 16 kHz, and returns the audio of segments at it.  Every sample is in exactly one segment or in
     the silence between two.  Segments do not depend on how the audio was cut into pieces.
     """
 
@@ -81,8 +82,10 @@ class ChannelSegmenter:
             raise ValueError(f"sample rate {rate} is not supported: 8000 or 16000")
         self._scale = rate // CALL_RATE
         self._halver = Halver() if rate == ENGINE_RATE else None
-        self._leveller = Leveller(rate)
-        self.detector = Detector(vad, None if self._halver else self._leveller)
+        self._leveller = Leveller(rate) if self._halver else None
+        """At 8 kHz the detector applies the gain."""
+
+        self.detector = Detector(vad, levelled=self._leveller is None)
         self._segmenter = Segmenter(endpointing)
         self._background = background
         self._source = SampleBuffer() if self._halver else self.detector.audio
@@ -108,7 +111,7 @@ class ChannelSegmenter:
 
     def feed(self, pcm: Pcm) -> None:
         """Take the next samples: int16 `[n]` at the internal rate."""
-        if self._halver is None:
+        if self._halver is None or self._leveller is None:
             self.detector.feed(pcm)
             return
         pcm = self._leveller.feed(pcm)
@@ -155,7 +158,7 @@ class ChannelSegmenter:
         """Return the events since the last call, in order."""
         self._advance()
         if self._voice and self._decided - self._voice.fed >= _PIECE:
-            self._grow(self._voice)
+            self._grow(self._voice, self._decided)
         if self._voice and (pause := self._segmenter.pause) is not None:
             self._pause(self._voice, pause * TICK)
         if self._source.end - self._source.start >= self._forget_at:
@@ -197,7 +200,7 @@ class ChannelSegmenter:
     def told(self) -> int:
         """Position up to which all events have been returned; later audio may still become part of a segment."""
         if self._voice:
-            return self._voice.start + self._voice.told // UPSAMPLING
+            return self._voice.fed
         return min(self.heard, max(self._segmenter.earliest * TICK, self._claimed))
 
     @property
@@ -229,7 +232,7 @@ class ChannelSegmenter:
     @property
     def _gain(self) -> float:
         """The gain that the detector's levels have, as a ratio of powers."""
-        gain_db = self._leveller.gain_db if self._halver else 0.0
+        gain_db = self._leveller.gain_db if self._leveller else 0.0
         return float(10 ** (gain_db / 10)) if gain_db else 1.0
 
     def _advance(self) -> None:
@@ -258,7 +261,7 @@ class ChannelSegmenter:
                     assert_never(boundary)
 
     def _open(self, start: int) -> None:
-        self._voice = _Voice(self._numbers, start, Untouched() if self._halver else Upsampler())
+        self._voice = _Voice(self._numbers, start)
         self._numbers += 1
         if self._background:
             self._background.begin(start // TICK)
@@ -272,37 +275,31 @@ class ChannelSegmenter:
         at_once = reason is Reason.FINISHED and tick == self._segmenter.now
         span = Span(voice.start, self.heard if at_once else tick * TICK)
         self._grow(voice, max(span.end, self._decided))
-        samples = UPSAMPLING * (span.end - span.start)
-        self._notify(voice, voice.outlet.flush()[: max(0, samples - voice.told)])
+        samples = self._scale * (span.end - span.start)
         source = self._background.end(tick) if self._background else VoiceSource.OWN
         self._events.append(SegmentClosed(voice.number, span, samples, reason, source, padding))
         self._voice, self._claimed = None, span.end
         self._transcribed += span.end - span.start - sum(span.shared(x) for x in self._losses)
 
-    def _grow(self, voice: "_Voice", end: int | None = None) -> None:
-        """Extend the segment to `end`, or to the decided position."""
-        end = self._decided if end is None else end
+    def _grow(self, voice: "_Voice", end: int) -> None:
+        """Extend the segment to `end`, if it is shorter."""
+        if end <= voice.fed:
+            return
         pcm = self._source.cut(self._scale * voice.fed, self._scale * end)
         voice.fed = end
-        self._notify(voice, voice.outlet.feed(pcm))
+        speaking = self._segmenter.state is EndpointState.SPEAKING
+        speaking = speaking and (self._background is None or self._background.is_near)
+        self._events.append(SegmentGrew(voice.number, pcm, speaking))
 
     def _pause(self, voice: "_Voice", end: int) -> None:
-        """Tell once that the segment ends at `end` unless speech goes on, as soon as the outlet has its audio."""
+        """Tell once that the segment ends at `end` unless speech goes on."""
         if voice.paused == end or not (self._background is None or self._background.is_near):
             return
-        self._grow(voice)
-        samples = UPSAMPLING * (end - voice.start)
-        if voice.told >= samples:
-            voice.paused = end
-            span, padding = Span(voice.start, end), self._segmenter.padding * TICK
-            self._events.append(SegmentPaused(voice.number, span, samples, padding))
-
-    def _notify(self, voice: "_Voice", pcm: Pcm) -> None:
-        if len(pcm):
-            voice.told += len(pcm)
-            speaking = self._segmenter.state is EndpointState.SPEAKING
-            speaking = speaking and (self._background is None or self._background.is_near)
-            self._events.append(SegmentGrew(voice.number, pcm, speaking))
+        self._grow(voice, self._decided)
+        voice.paused = end
+        span, padding = Span(voice.start, end), self._segmenter.padding * TICK
+        samples = self._scale * (end - voice.start)
+        self._events.append(SegmentPaused(voice.number, span, samples, padding))
 
     def _feed_silence(self, samples: int) -> None:
         self.feed(np.zeros(samples, dtype=np.int16))
@@ -339,23 +336,13 @@ class ChannelSegmenter:
             self._source.forget_soon(min(earliest, self.detector.needed))
 
 
-class _Outlet(Protocol):
-    """Converts a segment's samples to the engine's rate."""
-
-    def feed(self, pcm: Pcm) -> Pcm: ...
-
-    def flush(self) -> Pcm: ...
-
-
 @dataclass(slots=True)
 class _Voice:
-    """The open segment.  `fed`: position on the call clock; `told`: samples at 16 kHz returned in events."""
+    """The open segment.  `fed`: position up to which events have its audio, on the call clock."""
 
     number: int
     start: int
-    outlet: _Outlet
     fed: int = field(init=False)
-    told: int = 0
     paused: int | None = None
     """The latest end that `SegmentPaused` has told."""
 

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, from_ms
 
+from . import compiled
+
 Floats = npt.NDArray[np.float32]
 
 _LOW_HZ = (697, 770, 852, 941)
@@ -51,6 +53,14 @@ _ALONE_DB = 6.0
 _FAINTEST = 32_768 * 10 ** (-40 / 20)
 """Minimum amplitude: -40 dBFS.  Weaker tones come from another line (crosstalk)."""
 
+_LIMITS = (
+    _FAINTEST,
+    10 ** (_LOW_LOUDER_DB / 10),
+    10 ** (_HIGH_LOUDER_DB / 10),
+    10 ** (_ALONE_DB / 10),
+)
+"""The limits as the compiled step takes them: an amplitude, and ratios of power."""
+
 _SAME_PRESS = from_ms(1_500)
 """A digit both signalled and detected within this time counts once."""
 
@@ -75,22 +85,16 @@ class DtmfDetector:
         """`rate`: sample rate of the audio, in Hz."""
         self.rate = rate
         self._due = rate * _DUE_MS // 1_000
-        self._window = rate * _WINDOW_MS // 1_000
-        self._hop = rate * _HOP_MS // 1_000
-        self._waiting: list[Pcm] = []
-        self._length = 0
-        self._start = 0
-        self._heard = ""
-        """The digit of the latest windows; empty for none."""
-
-        self._run = 0
-        self._down = ""
-        """The digit whose tone is present now; empty for none."""
+        window, hop = rate * _WINDOW_MS // 1_000, rate * _HOP_MS // 1_000
+        self._enough = window + (_AT_A_TIME - 1) * hop
+        step = compiled.step()
+        self.windows = step.Tones(_tones(rate, window), *_LIMITS) if step else Windows(window, hop)
+        """The audio that is not analysed."""
 
     @property
     def held_samples(self) -> int:
         """Number of samples in memory."""
-        return sum(map(len, self._waiting))
+        return self.windows.length
 
     def feed(self, position: int, pcm: Pcm) -> list[Key]:
         """
@@ -99,26 +103,48 @@ class DtmfDetector:
         Returns the digits that are complete now.
         """
         self.add(position, pcm)
-        if self._length < self._window + (_AT_A_TIME - 1) * self._hop:
-            return []
-        return detect([self])[0]
+        return detect([self])[0] if self.windows.length >= self._enough else []
 
     @property
     def is_due(self) -> bool:
         """Whether enough audio waits to be analysed."""
-        return self._length >= self._due
+        return self.windows.length >= self._due
 
     def add(self, position: int, pcm: Pcm) -> None:
         """Keep audio, with the arguments of `feed`, until `detect` analyses it."""
-        if position != self._start + self._length:
-            self._waiting, self._length, self._start = [], 0, position
+        self.windows.add(position, pcm)
+
+
+class Windows:
+    """The audio of one channel in overlapping windows, and the digit of the latest ones."""
+
+    def __init__(self, window: int, hop: int) -> None:
+        """`window`, `hop`: in samples."""
+        self._window = window
+        self._hop = hop
+        self._waiting: list[Pcm] = []
+        self.length = 0
+        """Number of samples kept."""
+
+        self._start = 0
+        self._heard = ""
+        """The digit of the latest windows; empty for none."""
+
+        self._run = 0
+        self._down = ""
+        """The digit whose tone is present now; empty for none."""
+
+    def add(self, position: int, pcm: Pcm) -> None:
+        """Keep samples, the first one at `position`.  After a gap, the samples before it are dropped."""
+        if position != self._start + self.length:
+            self._waiting, self.length, self._start = [], 0, position
         if len(pcm):  # empty pieces would accumulate
             self._waiting.append(pcm)
-            self._length += len(pcm)
+            self.length += len(pcm)
 
-    def windows(self) -> Pcm | None:
+    def whole(self) -> Pcm | None:
         """Return the whole windows of the kept audio: int16 `[windows, samples]`; None if there are none."""
-        if self._length < self._window:
+        if self.length < self._window:
             return None
         audio = np.concatenate(self._waiting)
         self._waiting = [audio]
@@ -127,7 +153,7 @@ class DtmfDetector:
         return np.ndarray((count, self._window), np.int16, audio, 0, (step * self._hop, step))
 
     def take(self, digits: Sequence[str]) -> list[Key]:
-        """Take the digit in each of `windows`, empty for none, and drop their audio.  Returns complete digits."""
+        """Take the digit in each of `whole`, empty for none, and drop their audio.  Returns complete digits."""
         keys = []
         if self._heard or self._down or any(digits):
             keys = [
@@ -139,7 +165,7 @@ class DtmfDetector:
             self._run += len(digits)
         self._start += len(digits) * self._hop
         rest = self._waiting[0][len(digits) * self._hop :].copy()
-        self._waiting, self._length = [rest], len(rest)
+        self._waiting, self.length = [rest], len(rest)
         return keys
 
     def _meet(self, digit: str, at: int) -> Key | None:
@@ -155,19 +181,22 @@ class DtmfDetector:
 def detect(detectors: Sequence[DtmfDetector]) -> list[list[Key]]:
     """Analyse the kept audio of all `detectors` at once.  Returns the complete digits of each."""
     keys: list[list[Key]] = [[] for _ in detectors]
-    by_rate: dict[int, list[tuple[int, Pcm]]] = defaultdict(list)
+    by_rate: dict[int, list[tuple[int, Windows, Pcm]]] = defaultdict(list)
     for place, detector in enumerate(detectors):
-        if (windows := detector.windows()) is not None:
-            by_rate[detector.rate].append((place, windows))
+        windows = detector.windows
+        if not isinstance(windows, Windows):
+            keys[place] = [Key(digit, at) for digit, at in windows.detect()]
+        elif (whole := windows.whole()) is not None:
+            by_rate[detector.rate].append((place, windows, whole))
     for rate, waiting in by_rate.items():
-        stacked = np.concatenate([windows for _, windows in waiting])
+        stacked = np.concatenate([whole for _, _, whole in waiting])
         digits: list[str] = []
         for at in range(0, len(stacked), _ROWS):
             digits += _digits(stacked[at : at + _ROWS], rate)
         start = 0
-        for place, windows in waiting:
-            keys[place] = detectors[place].take(digits[start : start + len(windows)])
-            start += len(windows)
+        for place, windows, whole in waiting:
+            keys[place] = windows.take(digits[start : start + len(whole)])
+            start += len(whole)
     return keys
 
 

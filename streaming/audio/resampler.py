@@ -1,8 +1,7 @@
 """
-Sample rate conversion: from the bridge's rate to the engine's, and to 8 kHz for voice activity detection.
+Sample rate conversion: from the bridge's rate to the internal rate, and to 8 kHz for voice activity detection.
 
-Up-sampling uses soxr HQ: flat to 3.7 kHz, without images of the telephone band above 4 kHz, so that an engine
-trained on wide-band speech receives a clean narrow band.  tests/streaming/audio/test_resampler.py measures it.
+Workers convert 8 kHz to the engine's 16 kHz (workers/upsampling.py).
 """
 
 import numpy as np
@@ -10,53 +9,12 @@ import numpy.typing as npt
 import soxr
 
 from protocol.audio import Pcm
-from protocol.clock import CALL_RATE, ENGINE_RATE, UPSAMPLING
+from protocol.clock import CALL_RATE, ENGINE_RATE
 
 Floats = npt.NDArray[np.float32]
 
 _HALF_BAND_TAPS = 47
 _EMPTY = np.zeros(0, dtype=np.int16)
-
-
-class Upsampler:
-    """
-    Converts one segment from 8 to 16 kHz, in pieces.  All audio is int16 `[n]`.
-
-    soxr returns its output in bursts, 64 ms behind the input on average and 120 ms at most.
-    """
-
-    def __init__(self) -> None:
-        self._stream = soxr.ResampleStream(
-            CALL_RATE, ENGINE_RATE, 1, dtype="float32", quality=soxr.HQ
-        )
-        self._fed = 0
-        self._given = 0
-
-    def feed(self, pcm: Pcm) -> Pcm:
-        """Take samples at 8 kHz.  Returns the samples at 16 kHz that are ready."""
-        self._fed += len(pcm)
-        return self._give(self._stream.resample_chunk(pcm.astype(np.float32)))
-
-    def flush(self) -> Pcm:
-        """Return the rest: all output together is twice as long as the input.  Feed nothing afterwards."""
-        rest = self._stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-        return self._give(rest[: UPSAMPLING * self._fed - self._given])
-
-    def _give(self, samples: Floats) -> Pcm:
-        self._given += len(samples)
-        return to_pcm(samples)
-
-
-class Untouched:
-    """Passes audio at 16 kHz to the engine unchanged."""
-
-    def feed(self, pcm: Pcm) -> Pcm:
-        """Return the same samples."""
-        return pcm
-
-    def flush(self) -> Pcm:
-        """Return an empty array: no samples are held back."""
-        return _EMPTY
 
 
 def internal_rate(rate: int) -> int:

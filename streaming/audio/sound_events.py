@@ -30,7 +30,7 @@ class SegmentOpened:
 
 @dataclass(frozen=True, slots=True)
 class SegmentGrew:
-    """The next audio of an open segment, for the engine: int16 `[n]` at 16 kHz."""
+    """The next audio of an open segment: int16 `[n]` at the internal rate."""
 
     number: int
     pcm: Pcm = field(repr=False)
@@ -40,7 +40,7 @@ class SegmentGrew:
 
 @dataclass(frozen=True, slots=True)
 class SegmentClosed:
-    """A segment is complete.  Its audio is the first `samples` samples it grew by: twice the length of `span`."""
+    """A segment is complete.  Its audio is the first `samples` samples it grew by, at the internal rate."""
 
     number: int
     span: Span

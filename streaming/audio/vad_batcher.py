@@ -10,15 +10,26 @@ run.  The other channels of its call are processed with it, because the search f
 
 import asyncio
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
+
+from protocol.events import LineWarning
 
 from .channel_segmenter import ChannelSegmenter
 from .dtmf import DtmfDetector, Key, detect
+from .quality.measuring import Measured, measure_waiting
+from .run_plan import RunPlan
 from .sound_events import SoundEvent
 from .vad_runner import VadModel, run_vad
 
 TICK_SECONDS = 0.02
 """Seconds between two runs, while audio of any channel waits."""
+
+_MEASURE_AFTER = 5
+"""Runs for which a block may wait until line quality is measured, to be measured with those of other channels."""
+
+_MEASURED_AT_ONCE = 64
+"""Channels whose line quality is measured in one run: 64 blocks take about 7 ms."""
 
 
 class Batched(Protocol):
@@ -44,6 +55,15 @@ class Batched(Protocol):
         """The DTMF detector of the channel."""
         ...
 
+    @property
+    def quality(self) -> Measured:
+        """The line quality of the channel."""
+        ...
+
+    def warn(self, warnings: Sequence[LineWarning]) -> None:
+        """Take new warnings about line quality."""
+        ...
+
     def catch_up(self) -> None:
         """Pass the waiting samples to the segmenter and to the DTMF detector."""
         ...
@@ -65,17 +85,34 @@ class VadBatcher:
         self._waiting: dict[Batched, int] = {}
         """The number of the run that processes each channel with new audio."""
 
-        self._runs = 0
+        self._unmeasured: dict[Batched, None] = {}
+        """Channels with blocks whose line quality is not measured yet."""
+
+        self._measure_at = 0
+        """The number of the run that measures them."""
+
+        self._plan = RunPlan()
         self._run_at: asyncio.TimerHandle | None = None
         self._hurried: asyncio.Handle | None = None
 
     def soon(self, channel: Batched) -> None:
         """Process the new audio of `channel` within its patience, or in this iteration if it is urgent."""
         if channel not in self._waiting:
-            self._waiting[channel] = self._runs + channel.segmenter.patience
+            self._waiting[channel] = self._plan.choose(channel.segmenter.patience)
             self._schedule()
         if channel.is_urgent:
             self._hurry(channel)
+
+    def measure_soon(self, channel: Batched) -> None:
+        """Measure the line quality of `channel` together with others."""
+        if not self._unmeasured:
+            self._measure_at = self._plan.run + _MEASURE_AFTER
+        self._unmeasured[channel] = None
+
+    def measure(self, channel: Batched) -> None:
+        """Measure the line quality of `channel` now."""
+        self._unmeasured.pop(channel, None)
+        channel.warn(measure_waiting([channel.quality])[0])
 
     def forget(self, channel: Batched) -> None:
         """Cancel the processing of `channel`."""
@@ -91,18 +128,20 @@ class VadBatcher:
             channel.notify(run_vad([channel.segmenter], self._silero)[0])
 
     def _schedule(self) -> None:
-        if self._run_at is None and self._waiting:
+        if self._run_at is None and (self._waiting or self._unmeasured):
             self._run_at = asyncio.get_running_loop().call_later(TICK_SECONDS, self._run)
 
     def _hurry(self, channel: Batched) -> None:
-        self._waiting[channel] = self._runs
+        self._waiting[channel] = self._plan.run
         if self._hurried is None:
             self._hurried = asyncio.get_running_loop().call_soon(self._run_hurried)
 
     def _run(self) -> None:
-        self._runs += 1
+        self._plan.advance()
         self._run_at = None
         self._process()
+        if self._unmeasured and self._plan.run >= self._measure_at:
+            self._measure()
         self._schedule()
 
     def _run_hurried(self) -> None:
@@ -122,9 +161,18 @@ class VadBatcher:
             if channel.segmenter.query:  # much audio: the rest follows after other channels
                 self._hurry(channel)
 
+    def _measure(self) -> None:
+        """Measure the line quality of the channels that wait for it, at most `_MEASURED_AT_ONCE` of them."""
+        channels = list(islice(self._unmeasured, _MEASURED_AT_ONCE))
+        for channel in channels:
+            del self._unmeasured[channel]
+        found = measure_waiting([channel.quality for channel in channels])
+        for channel, warnings in zip(channels, found, strict=True):
+            channel.warn(warnings)
+
     def _due(self) -> list[Batched]:
         """Return the channels that are due, and those that wait in the calls of which a segment may end."""
-        runs, waiting = self._runs, self._waiting
+        runs, waiting = self._plan.run, self._waiting
         due = {channel: None for channel, at in waiting.items() if at <= runs}
         for channel in list(due):
             if channel.segmenter.has_speech:

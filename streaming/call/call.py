@@ -13,7 +13,7 @@ from typing import assert_never
 
 from protocol.bridge_events import BridgeWarning, WarningCode
 from protocol.calls.call import CallConfig, Role
-from protocol.clock import UPSAMPLING, to_seconds
+from protocol.clock import from_rate, to_seconds
 from protocol.events import (
     Account,
     AudioGap,
@@ -66,9 +66,6 @@ from .left_out import left_out
 from .marks import MOST_WAITING, Marks
 from .partial_schedule import PartialSchedule
 from .recovery import RecoveredCall, UnsettledSegment
-
-BYTES_PER_SAMPLE = 2 * UPSAMPLING
-"""Bytes of stored audio for each sample of the call clock."""
 
 MOST_CARDS = 1_000
 """Most cards of one call."""
@@ -274,9 +271,10 @@ class Call:
         elif unsettled_segment.settled:
             self._drop_lost(segment, span, settled=True)
         else:
-            job = unsettled_segment.job or self._job(segment, span.start, span.end)
+            audio, rate = unsettled_segment.audio, unsettled_segment.rate
+            job = unsettled_segment.job or self._job(segment, span.start, span.end, rate=rate)
             queued = bool(unsettled_segment.job)
-            self.ledger.inherit(segment, span, unsettled_segment.audio, job, queued=queued)
+            self.ledger.inherit(segment, span, audio, rate, job, queued=queued)
 
     def _drop_lost(self, segment: SegmentId, span: Span, *, settled: bool) -> None:
         lost = SegmentDropped(segment, span, "its audio was lost when its gateway failed")
@@ -437,7 +435,7 @@ class Call:
 
     def _segment_grew(self, segment: SegmentId, audio: bytes, *, speaking: bool) -> None:
         """In a pause request no partial: the segment may end, and the partial would only delay its final."""
-        start = self._open.feed(segment, len(audio) // BYTES_PER_SAMPLE)
+        start = self._open.feed(segment, from_rate(len(audio) // 2, self.ledger.rate))
         self.ledger.feed(segment, audio)
         if speaking:
             self.drafts.go_on(segment)
@@ -521,6 +519,7 @@ class Call:
         flags: tuple[str, ...] = (),
         padding: int = 0,
         queued_at: float | None = None,
+        rate: int | None = None,
     ) -> bytes:
         config = self.config
         return encode_job(
@@ -540,6 +539,7 @@ class Call:
                 flags=flags,
                 padding=padding,
                 speakers=self._speakers(segment.channel),
+                rate=rate or self.ledger.rate,
             )
         )
 

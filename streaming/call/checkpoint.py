@@ -1,6 +1,6 @@
 """The checkpoint: the state that another gateway needs, beside the event log, to continue a call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 
@@ -8,6 +8,10 @@ import msgspec
 
 from protocol.bridge_events import CallOpened
 from protocol.calls.call import CallConfig, Role
+from protocol.clock import ENGINE_RATE
+from protocol.events import SegmentId
+
+from ..audio.resampler import internal_rate
 
 VERSION = 1
 
@@ -36,6 +40,16 @@ class Checkpoint:
     marks: tuple[str, ...] = ()
     """Names of marks that are not answered yet."""
 
+    rate: int = ENGINE_RATE
+    """Sample rate of the stored audio of segments, in Hz.  Older gateways stored all audio at 16 kHz."""
+
+    other_rates: dict[str, int] = field(default_factory=dict)
+    """Rates of unsettled segments with another one: the bridge has come back with audio of another rate."""
+
+    def rate_of(self, segment: SegmentId) -> int:
+        """Return the sample rate of the stored audio of a segment without a job, in Hz."""
+        return self.other_rates.get(str(segment), self.rate)
+
     def opens_for(self, token: str) -> bool:
         """Return whether `token` is the call's resume token.  Compares in constant time."""
         return bool(self.token) and compare_digest(self.token, hashed(token))
@@ -56,6 +70,7 @@ def first_checkpoint(opened: CallOpened, dialect: str, now: float, token: str) -
         heard=(0,) * len(opened.roles),
         token=hashed(token) if token else b"",
         rejected_keywords=opened.rejected_keywords,
+        rate=internal_rate(opened.rate),
     )
 
 

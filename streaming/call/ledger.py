@@ -8,11 +8,11 @@ again.  Pure: `due` returns the writes to perform, `wrote` reports a completed w
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from protocol.clock import UPSAMPLING
+from protocol.clock import CALL_RATE, from_rate
 from protocol.events import SegmentId, Span
 
 _WINDOW = 32_000_000
-"""Default window in bytes: 1,000 seconds of speech of one call that is not transcribed yet."""
+"""Default window in bytes: 2,000 seconds of speech at 8 kHz of one call that is not transcribed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoreAudio:
-    """Write: append audio of a segment after the `offset` bytes that are stored.  16-bit PCM at 16 kHz."""
+    """Write: append audio of a segment after the `offset` bytes that are stored.  16-bit PCM at its rate."""
 
     segment: SegmentId
     offset: int
@@ -73,9 +73,10 @@ Write = LogEvent | StoreAudio | QueueDraft | QueueFinal | GiveUp
 
 @dataclass(slots=True)
 class _Held:
-    """A segment that has no terminal event yet."""
+    """A segment that has no terminal event yet.  `rate`: of its audio, in Hz."""
 
     start: int
+    rate: int
     audio: bytearray = field(default_factory=bytearray)
     stored: int = 0
     wanted: bytes = b""
@@ -106,7 +107,16 @@ class _Held:
         """Position up to which Redis has the audio, on the call clock; None if it has all of it."""
         if 0 < self.stored == len(self.audio) or self.drop_event:
             return None
-        return self.start + self.stored // (2 * UPSAMPLING)
+        return self.position(self.stored)
+
+    @property
+    def received(self) -> int:
+        """Position up to which the audio was received, on the call clock."""
+        return self.position(len(self.audio))
+
+    def position(self, size: int) -> int:
+        """Position after the first `size` bytes of the audio, on the call clock."""
+        return self.start + from_rate(size // 2, self.rate)
 
 
 class Ledger:
@@ -116,13 +126,23 @@ class Ledger:
     After each input, read `due`, perform its writes in order and report each by `wrote`.
     """
 
-    def __init__(self, piece: int, window: int = _WINDOW, *, recorded: bool = False) -> None:
+    def __init__(
+        self,
+        piece: int,
+        window: int = _WINDOW,
+        *,
+        rate: int = CALL_RATE,
+        recorded: bool = False,
+    ) -> None:
         """
         `piece`: bytes of an open segment from which a write is worthwhile; `recorded`: the call is a recording.
+
+        `rate`: sample rate of the audio of segments that are opened here, in Hz.
 
         `window`: limit of unsettled audio in Redis, in bytes; the segment that reaches it is still written.  Newer
         segments wait here until older ones are settled.
         """
+        self.rate = rate
         self._recorded = recorded
         self._piece = piece
         self._window = window
@@ -165,17 +185,16 @@ class Ledger:
     def reaches(self, channel: int, position: int) -> bool:
         """Return whether the channel has unsettled speech after `position`, on the call clock."""
         return any(
-            segment.channel == channel
-            and (held.end or held.start + len(held.audio) // (2 * UPSAMPLING)) > position
+            segment.channel == channel and (held.end or held.received) > position
             for segment, held in self._held.items()
         )
 
     def open(self, segment: SegmentId, start: int) -> None:
         """Add a segment that begins at `start`, on the call clock."""
-        self._held[segment] = _Held(start)
+        self._held[segment] = _Held(start, self.rate)
 
     def feed(self, segment: SegmentId, audio: bytes) -> None:
-        """Append audio to an open segment: 16-bit PCM at 16 kHz."""
+        """Append audio to an open segment: 16-bit PCM at `rate`."""
         self._held[segment].audio += audio
 
     def want_partial(self, segment: SegmentId, job: bytes) -> None:
@@ -194,11 +213,15 @@ class Ledger:
         held.end, held.job, held.wanted, held.draft = span.end, job, b"", None
 
     def inherit(
-        self, segment: SegmentId, span: Span, audio: bytes, job: bytes, *, queued: bool
+        self, segment: SegmentId, span: Span, audio: bytes, rate: int, job: bytes, *, queued: bool
     ) -> None:
-        """Add a closed segment that another gateway left in Redis.  `queued`: the job of its final is queued."""
+        """
+        Add a closed segment that another gateway left in Redis.
+
+        `rate`: of its audio, in Hz; `queued`: the job of its final is queued.
+        """
         self._held[segment] = _Held(
-            span.start, bytearray(audio), len(audio), end=span.end, job=job, queued=queued
+            span.start, rate, bytearray(audio), len(audio), end=span.end, job=job, queued=queued
         )
 
     def drop(self, segment: SegmentId, at: int, payload: bytes, *, queued: bool) -> None:
@@ -207,7 +230,7 @@ class Ledger:
 
         `queued`: another terminal event is on its way; do not write `payload`.
         """
-        self._held[segment] = _Held(at, end=at, drop_event=payload, queued=queued)
+        self._held[segment] = _Held(at, self.rate, end=at, drop_event=payload, queued=queued)
 
     def settle(self, segment: SegmentId) -> None:
         """Remove a segment whose terminal event has come back."""
@@ -217,6 +240,15 @@ class Ledger:
     def unsettled(self) -> frozenset[SegmentId]:
         """The segments that have no terminal event yet."""
         return frozenset(self._held)
+
+    @property
+    def other_rates(self) -> dict[str, int]:
+        """The rates of the unsettled segments that do not have this ledger's `rate`."""
+        return {
+            str(segment): held.rate
+            for segment, held in self._held.items()
+            if held.rate != self.rate
+        }
 
     @property
     def held_bytes(self) -> int:

@@ -8,6 +8,13 @@ from protocol.events import LoadLevel, SegmentId
 _PATIENCE = 4
 """Intervals to wait for an answer before the next request: a worker may have dropped the job as stale."""
 
+_SHARE = 6
+"""
+The interval is at least the received audio divided by this number: a partial decodes the segment from its start.
+
+Without it the cost of a segment grows with the square of its length.  `bench/partials.py` measures both.
+"""
+
 
 @dataclass(slots=True)
 class _OpenSegment:
@@ -35,9 +42,14 @@ class PartialSchedule:
         return opened.start
 
     def ask(self, segment: SegmentId, level: LoadLevel) -> bool:
-        """Return whether to request a partial now.  While an answer is missing, requests are less frequent."""
+        """
+        Return whether to request a partial now.
+
+        Requests are less frequent in long segments, under load, and while an answer is missing.
+        """
         opened = self._open[segment]
-        apart = self._every * (1 if level is LoadLevel.NORMAL else 2)
+        apart = max(self._every, opened.heard // _SHARE)
+        apart *= 1 if level is LoadLevel.NORMAL else 2
         if opened.heard - opened.looked < apart * (_PATIENCE if opened.unanswered else 1):
             return False
         opened.looked, opened.unanswered = opened.heard, True

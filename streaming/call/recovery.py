@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from protocol.calls.call import CallConfig, Keywords
+from protocol.clock import ENGINE_RATE
 from protocol.events import (
     Account,
     AudioGap,
@@ -39,6 +40,9 @@ class UnsettledSegment:
     """The part of the segment that is in Redis."""
 
     audio: bytes = field(repr=False, default=b"")
+    rate: int = ENGINE_RATE
+    """Sample rate of the audio, in Hz."""
+
     job: bytes = b""
     """Job of its final, if it was queued."""
 

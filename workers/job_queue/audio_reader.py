@@ -17,7 +17,7 @@ class AudioReader:
         self._cache = AudioCache()
 
     async def read(self, claimed: Sequence[ClaimedJob]) -> list[bytes]:
-        """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
+        """The stored audio of each job: 16-bit little-endian PCM at the job's rate; empty when it has expired."""
         offsets = [self._cache.offset(one.job) for one in claimed]
         fetched = await self._fetch(claimed, offsets)
         found = [

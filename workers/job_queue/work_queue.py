@@ -196,7 +196,7 @@ class WorkQueue:
             await self._taken.remove(partition)
 
     async def audio(self, claimed: Sequence[ClaimedJob]) -> list[bytes]:
-        """The stored audio of each job: 16-bit little-endian PCM at 16 kHz; empty when it has expired."""
+        """The stored audio of each job: 16-bit little-endian PCM at the job's rate; empty when it has expired."""
         return await self._audio.read(claimed)
 
     async def begin(self, finals: Sequence[ClaimedJob]) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from protocol.calls.keywords import NEAR
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
 from protocol.formatting.partials import shown_partial
@@ -10,6 +11,7 @@ from protocol.scheduling.jobs import Job
 
 from ..engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .keyword_match import keywords_in, written_as_listed
+from .near_terms import near_terms
 from .stabiliser import Stabilised
 
 _STABLE = "stable:"
@@ -51,8 +53,13 @@ def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
         keywords_found=keywords_in(heard.words, job.keywords),
         engine=engine,
         timing=timing,
-        flags=(*job.flags, *heard.flags),
+        flags=(*job.flags, *heard.flags, *_near_flags(job, heard)),
     )
+
+
+def _near_flags(job: Job, heard: Hypothesis) -> tuple[str, ...]:
+    near = near_terms([word.text for word in heard.words], job.keywords)
+    return tuple(f"{NEAR}{term}" for term in near)
 
 
 def partial_of(job: Job, span: Span, revision: int, heard: Stabilised) -> Partial:

@@ -33,8 +33,8 @@ class Rig:
 
     @property
     def limits(self) -> dict[str, str]:
-        """Settings of the gateway as variables.  A checkout may not know them."""
-        if self.refuses or self.tree:
+        """Settings of the gateway as variables.  An older checkout does not know them, and refuses to start."""
+        if self.refuses or (self.tree and not _has_cpu_limit(self.tree)):
             return {}
         return {"TRUNKLINE_GATEWAY_CPU_LIMIT": "1", "TRUNKLINE_GATEWAY_MAX_CALLS": "100000"}
 
@@ -47,6 +47,12 @@ class Rig:
     def flags(self) -> tuple[str, ...]:
         """Flags of the gateway.  A checkout may not know `--processes`."""
         return ("--processes", str(self.processes)) if self.processes > 1 else ()
+
+
+def _has_cpu_limit(tree: Path) -> bool:
+    """Return whether the gateway of a checkout has limits for new calls."""
+    settings = tree / "streaming" / "settings.py"
+    return settings.is_file() and " cpu_limit:" in settings.read_text()
 
 
 @asynccontextmanager

@@ -10,6 +10,9 @@ _STEP = 0.1
 _OBSERVATIONS = 11
 """Measurements in a result: one second.  Even at half the rate, no segment can end earlier."""
 
+_LONGEST_STEP = 1.0
+"""Seconds between two measurements after which the earlier ones do not count."""
+
 _STEADY = 1.5
 """No step may be faster or slower than the whole by this factor: arrival in bursts shows no rate."""
 
@@ -23,6 +26,9 @@ class ArrivalRate:
     """Measures the speed of steadily arriving audio, relative to real time."""
 
     def __init__(self) -> None:
+        self.is_right = False
+        """Whether the latest result was 1.0."""
+
         self._observations: deque[tuple[float, int]] = deque(maxlen=_OBSERVATIONS)
         self._speeds: deque[float] = deque(maxlen=_OBSERVATIONS - 1)
 
@@ -31,11 +37,16 @@ class ArrivalRate:
         Take that audio up to `position`, on the call clock, has arrived at `now`, in seconds of any clock.
 
         Returns the speed relative to real time: 1.0 if the arrival is steady and correct, the measured speed if it
-        is steadily off by a factor of two, None for anything else, which proves nothing.
+        is steadily off by a factor of two, None for anything else, which proves nothing.  After a break of more
+        than a second the measurement begins again.
         """
+        self.is_right = (speed := self._observe(position, now)) == 1.0
+        return speed
+
+    def _observe(self, position: int, now: float) -> float | None:
         if self._observations and now - self._observations[-1][0] < _STEP:
             return None
-        if self._observations and position < self._observations[-1][1]:
+        if self._observations and self._is_break(position, now):
             self._observations.clear()
             self._speeds.clear()
         observation = (now, position)
@@ -45,6 +56,10 @@ class ArrivalRate:
         if len(self._observations) < _OBSERVATIONS:
             return None
         return self._verdict()
+
+    def _is_break(self, position: int, now: float) -> bool:
+        last, latest = self._observations[-1]
+        return position < latest or now - last > _LONGEST_STEP
 
     def _verdict(self) -> float | None:
         whole = _speed(self._observations[0], self._observations[-1])

@@ -79,3 +79,8 @@ class Block:
 
     flatness: float = 0.0
     """Spectral flatness of the softest quarter: 1 for white noise, 0 for a tone; 0 unless every tick is loud."""
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether the block is louder than faint noise."""
+        return self.loudest > -50 and not self.idle

@@ -1,27 +1,35 @@
 """The quality checks of one channel: passes its frames to the `QualityMonitor` of the call.  Pure."""
 
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import assert_never
-
-import numpy as np
 
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE, from_rate
 from protocol.events import Fault, LineWarning, Span
 
+from ..endpointing import TICK
 from ..sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SegmentPaused, SoundEvent
+from .block import Block
+from .block_cutter import CutBlock
+from .measuring import WaitingBlock
 from .monitor import QualityMonitor
 
 _CHECK_SECONDS = 0.1
 """Seconds between two measurements of the speed of arrival."""
 
+_RECHECK_SECONDS = 5.0
+"""Seconds until the next ones, once the speed was right for long."""
+
+_NEVER = sys.maxsize
+
 
 class ChannelQuality:
     """
-    Holds frames until the segmenter has decided where they contain speech, and then has them measured.
+    Holds blocks until the segmenter has decided where they contain speech, and then has them measured.
 
-    Positions of frames are samples at the bridge's rate; spans are samples of the call clock.
+    Positions of audio are samples at the bridge's rate; spans are samples of the call clock.
     """
 
     def __init__(self, monitor: QualityMonitor, number: int, rate: int) -> None:
@@ -29,11 +37,14 @@ class ChannelQuality:
         self._monitor = monitor
         self._number = number
         self._rate = rate
-        self._waiting: deque[tuple[int, Pcm]] = deque()
-        """Frames that the monitor has not received yet, each with its first sample."""
+        self._cutter = monitor.cutter(number)
+        self._undecided: deque[CutBlock] = deque()
+        """Blocks that are complete, but of which the segmenter has not decided whether they contain speech."""
 
-        self._due = 0
-        """Position, on the call clock, at which the monitor's next block is complete."""
+        self._due = _NEVER
+        """End of the first of these, on the call clock."""
+
+        self._tick = rate * TICK // CALL_RATE
 
         self.due_at = 0.0
         """When to measure the speed of arrival, in monotonic seconds: not at each frame."""
@@ -42,13 +53,17 @@ class ChannelQuality:
         """Start of the open segment, on the call clock; None while no segment is open."""
 
     def add(self, position: int, pcm: Pcm) -> None:
-        """Take a frame in order: int16 `[n]`, its first sample at `position`."""
-        self._waiting.append((position, pcm))
+        """Take audio in order: int16 `[n]`, its first sample at `position`."""
+        if blocks := self._cutter.add(position, pcm):
+            self._undecided += blocks
+            self._due = from_rate(self._undecided[0].end, self._rate)
 
     def arrive(self, position: int, now: float) -> list[LineWarning]:
         """Audio up to `position`, on the call clock, has arrived at `now`.  Call it from `due_at` on."""
-        self.due_at = now + _CHECK_SECONDS
-        return self._monitor.arrive(self._number, position, now)
+        warnings = self._monitor.arrive(self._number, position, now)
+        is_right = self._monitor.arrives_right(self._number)
+        self.due_at = now + (_RECHECK_SECONDS if is_right else _CHECK_SECONDS)
+        return warnings
 
     def lose(self, span: Span) -> list[LineWarning]:
         """The audio of `span` was lost before it arrived."""
@@ -68,13 +83,25 @@ class ChannelQuality:
         """A new segmenter begins: no segment is open."""
         self._speech_from = None
 
-    def segment(
-        self, events: Sequence[SoundEvent], decided: int, received: int
-    ) -> list[LineWarning]:
-        """
-        Take events of the segmenter, and have the frames measured that it has decided about.
+    @property
+    def has_blocks(self) -> bool:
+        """Whether blocks may have to be measured: see `measure_waiting`."""
+        return self._monitor.has_blocks(self._number)
 
-        `decided`: position on the call clock up to which speech is known; `received`: end of the frames added.
+    @property
+    def query(self) -> WaitingBlock | None:
+        """The next block to measure."""
+        return self._monitor.query(self._number)
+
+    def apply(self, block: Block) -> list[LineWarning]:
+        """Take the measurements of `query`."""
+        return self._monitor.apply(self._number, block)
+
+    def segment(self, events: Sequence[SoundEvent], decided: int) -> None:
+        """
+        Take events of the segmenter, and release the blocks that it has decided about: see `has_blocks`.
+
+        `decided`: position on the call clock up to which speech is known.
         """
         closed = []
         for event in events:
@@ -88,38 +115,18 @@ class ChannelQuality:
                     pass
                 case _:
                     assert_never(event)
-        return self._measure(decided, closed, received) if decided >= self._due else []
+        if decided >= self._due:
+            self._release(decided, closed)
 
-    def _measure(self, decided: int, closed: list[Span], received: int) -> list[LineWarning]:
-        """Pass frames before `decided` to the monitor.  `closed`: the spans of segments that have just closed."""
-        block, warnings = self._monitor.block, list[LineWarning]()
-        for start, frames in self._blocks(decided, block):
-            last = start + sum(map(len, frames[:-1]))
-            speaking = self._is_speech(from_rate(last, self._rate), closed)
-            pcm = np.concatenate(frames)
-            warnings += self._monitor.feed(self._number, start, pcm, speaking=speaking)
-        checked = self._waiting[0][0] if self._waiting else received
-        self._due = from_rate((checked // block + 1) * block, self._rate)
-        return warnings
-
-    def _blocks(self, decided: int, block: int) -> Iterator[tuple[int, list[Pcm]]]:
-        """
-        Remove the frames before `decided`, on the call clock.
-
-        Yields those that follow each other up to the frame that completes a block, with the start of the first.
-        """
-        limit = -(-(decided + 1) * self._rate // CALL_RATE)  # `from_rate` rounds down
-        start, end, frames = 0, 0, list[Pcm]()
-        while self._waiting and self._waiting[0][0] + len(self._waiting[0][1]) < limit:
-            position, pcm = self._waiting.popleft()
-            if frames and (position != end or end // block > start // block):
-                yield start, frames
-                frames = []
-            start = start if frames else position
-            frames.append(pcm)
-            end = position + len(pcm)
-        if frames:
-            yield start, frames
+    def _release(self, decided: int, closed: list[Span]) -> None:
+        """Pass the blocks before `decided` to the monitor.  `closed`: the segments that have just closed."""
+        undecided = self._undecided
+        while undecided and from_rate(undecided[0].end, self._rate) <= decided:
+            block = undecided.popleft()
+            last_tick = (block.end - 1) // self._tick * self._tick
+            speaking = self._is_speech(from_rate(last_tick, self._rate), closed)
+            self._monitor.offer(self._number, block, speaking=speaking)
+        self._due = from_rate(undecided[0].end, self._rate) if undecided else _NEVER
 
     def _is_speech(self, at: int, closed: list[Span]) -> bool:
         """Return whether `at`, on the call clock, is in the open segment or in one of `closed`."""

@@ -73,7 +73,7 @@ class FaultDetector:
     def see(self, block: Block, *, speaking: bool) -> None:
         """Add the measurements of the next 250 ms.  `speaking`: whether the VAD found speech in them."""
         self.ever = self.ever or not block.idle
-        self.loud += block.loudest > -50 and not block.idle
+        self.loud += block.is_audible
         if block.law is not None:
             self._law.append(block.law)
         if block.order is not None:

@@ -1,8 +1,8 @@
 """
 Monitors the audio quality of a call and returns warnings.  Pure.
 
-It measures every block of the first ten seconds, when a wrong configuration shows, then one block in eight; while
-audio seems misread, every block again.
+It has every block of the first ten seconds measured, when a wrong configuration shows, then one block in eight;
+while audio seems misread, every block again.  `measuring.py` measures the blocks of all channels together.
 """
 
 from collections import deque
@@ -16,8 +16,11 @@ from protocol.clock import CALL_RATE, from_rate
 from protocol.events import Fault, LineWarning, Span
 
 from .arrival_rate import ArrivalRate
+from .block import Block
+from .block_cutter import BlockCutter, CutBlock
 from .block_stats import BLOCK, SILENT_DBFS, measure
 from .fault_detector import FaultDetector
+from .measuring import WaitingBlock
 from .remedies import ADVICE, CERTAIN, ENCODINGS, UNITS
 
 _FIRST = 10 * CALL_RATE
@@ -49,14 +52,17 @@ _SHARED_BLOCKS = 4
 
 @dataclass(slots=True)
 class _Line:
-    """One channel: the incomplete block and the detectors.  `size`: samples in a block, at the bridge's rate."""
+    """One channel: its audio that is not measured, and the detectors."""
 
-    size: int
+    cutter: BlockCutter
     watch: FaultDetector = field(default_factory=FaultDetector)
     pace: ArrivalRate = field(default_factory=ArrivalRate)
-    filling: list[Pcm] = field(default_factory=list)
-    start: int = 0
+    waiting: deque[WaitingBlock] = field(default_factory=deque)
+    """Blocks that may have to be measured: whether they must is known when those before them are."""
+
     end: int = 0
+    """Position after the latest block, on the call clock."""
+
     kept: deque[tuple[int, Pcm]] = field(default_factory=lambda: deque(maxlen=_SHARED_BLOCKS))
     alike: dict[int, int] = field(default_factory=dict)
     losses: deque[Span] = field(default_factory=lambda: deque(maxlen=256))
@@ -75,36 +81,6 @@ class _Line:
     active: dict[Fault, int] = field(default_factory=dict)
     """Where each fault was last seen, on the call clock."""
 
-    def keep(self, position: int, pcm: Pcm) -> bool:
-        """Keep audio that follows and completes no block.  Returns False for other audio: `fill` takes it."""
-        end = position + len(pcm)
-        if position != self.end or not len(pcm) or end // self.size > self.end // self.size:
-            return False
-        self.filling.append(pcm)
-        self.end = end
-        return True
-
-    def fill(self, position: int, pcm: Pcm) -> list[tuple[int, Pcm]]:
-        """Return whole blocks that begin at a multiple of their size, so that channels can be compared."""
-        if position != self.end:
-            self.filling, self.start = [], position
-        self.end = position + len(pcm)
-        if len(pcm):  # empty pieces would accumulate
-            self.filling.append(pcm)
-        first = -(-self.start // self.size) * self.size
-        if self.end - first < self.size:
-            return []
-        audio = np.concatenate(self.filling)
-        count = (self.end - first) // self.size
-        rest = first + count * self.size
-        self.filling, rest_start = [audio[rest - self.start :].copy()], rest
-        blocks = [
-            (at, audio[at - self.start : at - self.start + self.size])
-            for at in range(first, rest, self.size)
-        ]
-        self.start = rest_start
-        return blocks
-
 
 class QualityMonitor:
     """
@@ -119,7 +95,7 @@ class QualityMonitor:
         self.block = rate // 16 * 4  # 250 ms, a multiple of four samples
         """Samples of a block, at the bridge's rate."""
 
-        self._lines = [_Line(self.block) for _ in range(channels)]
+        self._lines = [_Line(BlockCutter(self.block)) for _ in range(channels)]
 
     def recall(self, warnings: Iterable[LineWarning], begin: Sequence[int]) -> None:
         """
@@ -133,19 +109,42 @@ class QualityMonitor:
 
     def feed(self, channel: int, position: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
         """
-        Take audio in order: int16 `[n]` at the bridge's rate; `position` too.
+        Take audio of one channel in order, and measure it: int16 `[n]` at the bridge's rate; `position` too.
 
         `speaking`: whether it contains speech.
         """
-        line = self._lines[channel]
-        if line.keep(position, pcm):
-            return []
         warnings: list[LineWarning] = []
-        for start, block in line.fill(position, pcm):
-            at = from_rate(start, self._rate)
-            if self._is_due(line, at):
-                warnings += self._poll(channel, at, block, speaking=speaking)
+        for block in self.cutter(channel).add(position, pcm):
+            self.offer(channel, block, speaking=speaking)
+            while query := self.query(channel):
+                warnings += self.apply(channel, measure(query.start, query.pcm, query.rate))
         return warnings
+
+    def cutter(self, channel: int) -> BlockCutter:
+        """Return the object that cuts the blocks of `channel`, for `offer`."""
+        return self._lines[channel].cutter
+
+    def offer(self, channel: int, block: CutBlock, *, speaking: bool) -> None:
+        """Take the next block of a channel, for `query`; `speaking`: whether it contains speech."""
+        line, at = self._lines[channel], from_rate(block.start, self._rate)
+        line.end = from_rate(block.end, self._rate)
+        if line.waiting or self._is_due(line, at):
+            line.waiting.append(WaitingBlock(at, block.pcm, self._rate, speaking))
+
+    def has_blocks(self, channel: int) -> bool:
+        """Return whether a block of `channel` may have to be measured."""
+        return bool(self._lines[channel].waiting)
+
+    def query(self, channel: int) -> WaitingBlock | None:
+        """Return the next block of `channel` that must be measured; None if there is none."""
+        line = self._lines[channel]
+        while line.waiting and not self._is_due(line, line.waiting[0].start):
+            line.waiting.popleft()
+        return line.waiting[0] if line.waiting else None
+
+    def apply(self, channel: int, block: Block) -> list[LineWarning]:
+        """Take the measurements of the block of `query`."""
+        return self._poll(channel, self._lines[channel].waiting.popleft(), block)
 
     def lose(self, channel: int, span: Span) -> list[LineWarning]:
         """Take a gap, on the call clock."""
@@ -165,6 +164,11 @@ class QualityMonitor:
         line.misrated = line.misrated and line.arriving != 1.0
         return self._check_rate(channel, position)
 
+    def arrives_right(self, channel: int) -> bool:
+        """Return whether the speed of arrival of `channel` was right from its first ten seconds on."""
+        line = self._lines[channel]
+        return line.end >= _FIRST and line.arriving == 1.0 and line.pace.is_right
+
     def _check_rate(self, channel: int, at: int) -> list[LineWarning]:
         """
         Report a wrong rate only if arrival speed and spectrum agree.
@@ -183,7 +187,9 @@ class QualityMonitor:
     def held_samples(self) -> int:
         """Number of samples in memory, at the bridge's rate."""
         return sum(
-            sum(map(len, line.filling)) + sum(len(pcm) for _, pcm in line.kept)
+            line.cutter.held_samples
+            + sum(len(one.pcm) for one in line.waiting)
+            + sum(len(pcm) for _, pcm in line.kept)
             for line in self._lines
         )
 
@@ -197,8 +203,7 @@ class QualityMonitor:
         line = self._lines[channel]
         if line.misrated:
             return Fault.WRONG_RATE
-        now = from_rate(line.start, self._rate)
-        recent = (one for one in CERTAIN if now - line.active.get(one, -_GONE) <= _SURE)
+        recent = (one for one in CERTAIN if line.end - line.active.get(one, -_GONE) <= _SURE)
         return next(recent, None)
 
     def _is_due(self, line: _Line, at: int) -> bool:
@@ -209,10 +214,10 @@ class QualityMonitor:
         )
         return at < _FIRST or doubtful or (at // BLOCK) % _ONE_IN == 0
 
-    def _poll(self, channel: int, at: int, pcm: Pcm, *, speaking: bool) -> list[LineWarning]:
-        line, end = self._lines[channel], at + BLOCK
-        block = measure(at, pcm, self._rate)
-        line.watch.see(block, speaking=speaking)
+    def _poll(self, channel: int, taken: WaitingBlock, block: Block) -> list[LineWarning]:
+        line, at = self._lines[channel], taken.start
+        end = at + BLOCK
+        line.watch.see(block, speaking=taken.speaking)
         line.level, line.loudest = block.loudest, max(line.loudest, block.loudest)
         line.active = {one: seen for one, seen in line.active.items() if end - seen <= _GONE}
         warnings: list[LineWarning] = []
@@ -220,7 +225,7 @@ class QualityMonitor:
             warnings += self._note(channel, fault, measured, end)
         warnings += self._check_rate(channel, end)
         if len(self._lines) > 1:
-            warnings += self._compare(channel, at, pcm, loud=block.loudest > -50 and not block.idle)
+            warnings += self._compare(channel, at, taken.pcm, loud=block.is_audible)
             warnings += self._who_is_alone(channel, end)
         return warnings
 

@@ -160,9 +160,10 @@ class SileroChannel:
         self._next = None
         self.speech = False
 
-    def knows(self, position: int) -> bool:
-        """Return whether all windows before sample `position` have results."""
-        return self._next is not None and self._next >= position
+    @property
+    def known_until(self) -> int:
+        """All windows before this sample have results; 0 while Silero is inactive."""
+        return self._next or 0
 
     @property
     def query(self) -> VadQuery | None:

@@ -16,7 +16,7 @@ from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import CallOpened
 from protocol.calls.call import CallConfig, Role
 from protocol.calls.call_metadata import shown_metadata
-from protocol.clock import ENGINE_RATE, from_seconds
+from protocol.clock import from_seconds
 from protocol.events import Entry
 from protocol.scheduling.worker_capacity import Task
 from protocol.tenants import parted
@@ -228,8 +228,9 @@ class CallFactory:
             opened.rate if opened else 0,
             opened.encoding if opened else "",
         )
-        piece = 2 * ENGINE_RATE * self._settings.audio_every_ms // 1_000
-        ledger = Ledger(piece, recorded=checkpoint.config.recorded)
+        rate = internal_rate(opened.rate) if opened else checkpoint.rate
+        piece = 2 * rate * self._settings.audio_every_ms // 1_000
+        ledger = Ledger(piece, rate=rate, recorded=checkpoint.config.recorded)
         every = self._settings.partial_every_ms
         config = self._redacting(checkpoint.config, queue.keys.call_id)
         return Call(

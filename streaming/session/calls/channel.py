@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from typing import assert_never
 
-import numpy as np
-
 from protocol.audio import Pcm, decode
 from protocol.bridge_events import CodedAudio
 from protocol.clock import CALL_RATE, at_rate, from_rate
@@ -75,7 +73,7 @@ class Channel:
         self._vad_batcher = vad_batcher
         self._call = call
         self._crosstalk = crosstalk
-        self._quality = ChannelQuality(quality_monitor, number, rate)
+        self.quality = ChannelQuality(quality_monitor, number, rate)
         self._clock = clock
         self._audio = audio
         self._replay = Replay(internal_rate(rate))
@@ -131,7 +129,7 @@ class Channel:
     @property
     def levels(self) -> tuple[float, float] | None:
         """The levels of the bridge's audio, as `QualityMonitor.levels`."""
-        return self._quality.levels
+        return self.quality.levels
 
     def attach(self, wake: Callable[[], None]) -> None:
         """Set the function that is called when the call has something to write."""
@@ -148,32 +146,32 @@ class Channel:
             self._frames.add(start, pcm)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        self._await_tick()
+        self._await_tick(len(pcm))
 
     def receive_coded(self, audio: CodedAudio) -> None:
         """Take a frame as `receive` does.  In order, it is decoded at the next tick."""
         start = self._jitter_buffer.next
         if self._jitter_buffer.advance(audio.position, audio.samples):
             self._frames.add_coded(start, audio)
-            self._await_tick()
+            self._await_tick(audio.samples)
         else:
             self.receive(audio.position, decode(audio.payload, audio.encoding))
 
-    def _await_tick(self) -> None:
-        """Have the frames processed at the next tick, or at once if many wait."""
-        if (now := self._clock()) >= self._quality.due_at:
-            self._warn(self._quality.arrive(self.arrived, now))
-        self._vad_batcher.soon(self)
+    def _await_tick(self, samples: int) -> None:
+        """Have the frames processed at the next tick, or at once if many wait.  `samples`: of the latest one."""
+        waiting = self._frames.samples
+        if waiting <= samples or waiting >= self._urgent_from:
+            self._vad_batcher.soon(self)
 
     def catch_up(self) -> None:
         """Pass the frames that have arrived to the segmenter, without running voice activity detection."""
-        frames = self._frames.take()
-        if not frames:
+        if not self._frames.samples:
             return
-        for position, pcm in frames:
-            self._quality.add(position, pcm)
-        whole = frames[0][1] if len(frames) == 1 else np.concatenate([pcm for _, pcm in frames])
-        self._listen_to(self._converter.feed(whole))
+        start, pcm = self._frames.take()
+        if (now := self._clock()) >= self.quality.due_at:
+            self.warn(self.quality.arrive(self.arrived, now))
+        self.quality.add(start, pcm)
+        self._listen_to(self._converter.feed(pcm))
 
     def keep_from(self, position: int) -> None:
         """Redis has everything before `position`, on the call clock: forget the replay audio before it."""
@@ -190,7 +188,7 @@ class Channel:
         self.catch_up()
         self._vad_batcher.forget(self)
         self.segmenter, self._origin = segmenter, origin
-        self._quality.forget_segment()
+        self.quality.forget_segment()
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
                 case ReceivedAudio(_, pcm):
@@ -262,6 +260,7 @@ class Channel:
         self.catch_up()
         self._listen_to(self._converter.flush())
         self._vad_batcher.now(self)
+        self._vad_batcher.measure(self)
 
     def finalize(self) -> None:
         """Close the open segment at the current position; the channel continues."""
@@ -327,17 +326,19 @@ class Channel:
         self._call.miss(self._number, span, reason, account)
         self._wake()
         if account is Account.LOST_UPSTREAM:
-            self._warn(self._quality.lose(span))
+            self.warn(self.quality.lose(span))
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
         self._urgent_from = at_rate(self.segmenter.decisive, self._rate)
         placed = self._origin.place_all(events)
-        self._warn(self._quality.segment(placed, self._decided, self._frames.position))
+        self.quality.segment(placed, self._decided)
+        if self.quality.has_blocks:
+            self._have_measured(placed)
         if not placed:
             return
         self._wake()
-        fault = self._quality.misread
+        fault = self.quality.misread
         for event in placed:
             if fault is not None:
                 self._give_up(event, fault)
@@ -345,6 +346,13 @@ class Channel:
                 self._call.sound(self._number, self._crosstalk.judge(self._number, event))
             else:
                 self._call.sound(self._number, event)
+
+    def _have_measured(self, events: Sequence[SoundEvent]) -> None:
+        """Have the line quality measured: at once if a segment has closed, whose audio may be misread."""
+        if any(isinstance(event, SegmentClosed) for event in events):
+            self._vad_batcher.measure(self)
+        else:
+            self._vad_batcher.measure_soon(self)
 
     def _give_up(self, event: SoundEvent, fault: Fault) -> None:
         """Drop the segments of a channel with misread audio: they get no partial and no final."""
@@ -361,7 +369,8 @@ class Channel:
             case _:
                 assert_never(event)
 
-    def _warn(self, warnings: list[LineWarning]) -> None:
+    def warn(self, warnings: Sequence[LineWarning]) -> None:
+        """Pass new warnings about line quality to the call."""
         for warning in warnings:
             self._call.warn(warning)
             self._wake()

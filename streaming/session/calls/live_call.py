@@ -7,6 +7,7 @@ If the bridge is lost, no more audio is received; if Redis is lost, writes wait.
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -94,7 +95,7 @@ class LiveCall:
         self.call = call
         self._turn = turn or SharedTurn()
         self._turn_state = _Turn.NOT_NEEDED
-        self._signed = 0.0
+        self._signed = -math.inf
         self._renewal = renewal
         self._audio = audio
         self._meter = meter or GatewayMeter()
@@ -176,6 +177,8 @@ class LiveCall:
             config=self.call.config,
             heard=tuple(heard) or self._start.heard,
             marks=self.call.marks,
+            rate=self.call.ledger.rate,
+            other_rates=self.call.ledger.other_rates,
         )
 
     @property

@@ -10,6 +10,8 @@ from cli.bench import report
 from cli.bench.percentiles import parse_slo
 from cli.bench.report import Capacity
 
+_ROOT = Path(__file__).resolve().parents[3]
+
 
 def test_a_gateway_is_measured_beside_the_socket_itself_and_loses_nothing(tmp_path: Path) -> None:
     command = "trunkline bench --calls 2 --warm-up 3 --seconds 3"
@@ -31,6 +33,16 @@ def test_a_gateway_is_measured_beside_the_socket_itself_and_loses_nothing(tmp_pa
     assert "x sink" in done.stdout
 
 
+def test_another_checkout_is_measured_beside_this_one(tmp_path: Path) -> None:
+    command = f"trunkline bench --tree other={_ROOT} --calls 1 --no-sink --warm-up 3 --seconds 2"
+
+    done = bash(f"{command} --json {tmp_path}/found.json", tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "found.json").read_text())["rows"]
+    assert [(row["server"], row["accepted"]) for row in rows] == [("other", 1), ("gateway", 1)]
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
@@ -38,6 +50,7 @@ def test_a_gateway_is_measured_beside_the_socket_itself_and_loses_nothing(tmp_pa
         ("--url wss://example.com", "the generator needs ws://HOST:PORT"),
         ("--audio absent.wav", "absent.wav"),
         ("--calls 0", "at least 1"),
+        ("--tree gateway=. --no-sink", "--tree: each needs a name of its own"),
     ],
 )
 def test_a_slip_is_told_before_anything_starts(flags: str, complaint: str, tmp_path: Path) -> None:
@@ -51,10 +64,22 @@ def test_a_slip_is_told_before_anything_starts(flags: str, complaint: str, tmp_p
 def test_the_settings_leave_headroom_below_the_smallest_capacity() -> None:
     slo = parse_slo("p99 lag < 20 ms")
 
-    text = report.settings([Capacity("native", slo, 100), Capacity("twilio", slo, 50)])
+    text = report.settings(
+        [Capacity("gateway", "native", slo, 100), Capacity("gateway", "twilio", slo, 50)]
+    )
 
     assert text.splitlines()[:2] == [
         "[gateway]",
         "max_calls = 40    # 80% of the 50 calls (twilio) that met p99 lag < 20 ms",
     ]
-    assert report.settings([Capacity("native", slo, 0)]) == ""
+    assert report.settings([Capacity("gateway", "native", slo, 0)]) == ""
+
+
+def test_the_settings_of_several_processes_are_for_each() -> None:
+    slo = parse_slo("p99 lag < 20 ms")
+    pair = Capacity("gateway of 2", "native", slo, 150, processes=2)
+
+    text = report.settings([Capacity("gateway", "native", slo, 100), pair])
+
+    assert "max_calls = 60 " in text
+    assert "150 calls (native) of 2 processes" in text

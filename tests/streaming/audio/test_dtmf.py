@@ -18,6 +18,8 @@ from streaming.audio.sound_events import SegmentClosed
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 SPEECH = Path(__file__).parents[2] / "speech"
 SECOND = 8_000
 ALL_KEYS = "0123456789*#ABCD"

@@ -16,6 +16,8 @@ from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 FRAME = 160
 MOST_TICKS = 4
 

@@ -17,6 +17,8 @@ from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentPaus
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 PROMPTS = sorted((Path(__file__).parents[2] / "speech" / "prompts").glob("*.wav"))[:4]
 DRAFTS = Endpointing(draft_ms=160)
 

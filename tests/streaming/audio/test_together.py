@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,8 +11,11 @@ from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.dtmf import DtmfDetector, Key, detect
 from streaming.audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from streaming.audio.levelling import Leveller
-from streaming.audio.voice_activity.vad import Detector, Tick, classify
+from streaming.audio.voice_activity.ticks import Tick
+from streaming.audio.voice_activity.vad import Detector, classify
 from streaming.audio.voice_activity.vad_choice import Vad
+
+pytestmark = pytest.mark.usefixtures("audio_path")
 
 TONES = {"1": (697, 1209), "5": (770, 1336), "#": (941, 1477)}
 
@@ -72,7 +76,7 @@ def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
             found[place] += detector.drain()
 
     for place, pcm in enumerate(sounds):
-        alone, ticks = Detector(Vad.WEBRTC), []
+        alone, ticks = Detector(Vad.WEBRTC), list[Tick]()
         for start in range(0, len(pcm), 160):
             alone.feed(pcm[start : start + 160])
             ticks += alone.drain()
@@ -87,7 +91,7 @@ def test_a_gain_within_the_detector_is_the_gain_before_it(
     # given a channel that is amplified, or is loud enough
     quiet = (sound(seed, law) * volume).astype(np.int16)
     pcm = np.concatenate([quiet, quiet])
-    within, behind, leveller = Detector(Vad.WEBRTC, Leveller()), Detector(Vad.WEBRTC), Leveller()
+    within, behind, leveller = Detector(Vad.WEBRTC, levelled=True), Detector(Vad.WEBRTC), Leveller()
     without = Detector(Vad.WEBRTC)
 
     # when the detector applies the gain, when it gets samples that have it, and when there is none

@@ -14,8 +14,11 @@ from streaming.audio.voice_activity.silero import (
     VadResult,
     silero_weights,
 )
-from streaming.audio.voice_activity.vad import Detector, Tick, available
+from streaming.audio.voice_activity.ticks import Tick
+from streaming.audio.voice_activity.vad import Detector, available
 from streaming.audio.voice_activity.vad_choice import Vad
+
+pytestmark = pytest.mark.usefixtures("audio_path")
 
 TICK = 160
 
@@ -69,7 +72,7 @@ class Yes:
 
 
 def ticks(detector: Detector, pcm: Pcm, predict: Yes | Silero, *, piece: int = TICK) -> list[Tick]:
-    found = []
+    found = list[Tick]()
     for start in range(0, len(pcm), piece):
         detector.feed(pcm[start : start + piece])
         while query := detector.query:

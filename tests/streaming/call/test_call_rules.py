@@ -28,8 +28,8 @@ from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
 from streaming.call.marks import MOST_WAITING
 
 ONE = SegmentId(0, 0)
-HALF_A_SECOND = np.ones(8_000, dtype=np.int16)
-"""Of engine samples: as many ms as `partial_every_ms`."""
+HALF_A_SECOND = np.ones(4_000, dtype=np.int16)
+"""Of the call clock: as many ms as `partial_every_ms`."""
 
 
 def call(**config: object) -> Call:
@@ -80,7 +80,7 @@ def speak(subject: Call, segment: SegmentId = ONE, *, speaking: bool = True) -> 
 
 def close(subject: Call, segment: SegmentId = ONE) -> None:
     subject.sound(
-        segment.channel, SegmentClosed(segment.number, Span(0, 4_000), 8_000, Reason.PAUSE)
+        segment.channel, SegmentClosed(segment.number, Span(0, 4_000), 4_000, Reason.PAUSE)
     )
 
 
@@ -92,7 +92,9 @@ def test_a_closed_segment_is_queued_with_all_that_the_engine_must_know() -> None
     close(subject)
     redis.write()
 
-    assert redis.finals == [Job("c1", "log-1", ONE, 0, 7.0, "fr", "en", ("Acme",), 3, end=4_000)]
+    assert redis.finals == [
+        Job("c1", "log-1", ONE, 0, 7.0, "fr", "en", ("Acme",), 3, end=4_000, rate=8_000)
+    ]
 
 
 def test_an_open_segment_is_looked_at_every_so_often() -> None:

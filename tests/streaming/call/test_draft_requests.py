@@ -21,9 +21,9 @@ from streaming.call.ledger import Ledger, QueueDraft, QueueFinal, StoreAudio, Wr
 
 SEGMENT = SegmentId(0, 0)
 SPAN = Span(0, 4_000)
-HALF_A_SECOND = np.ones(8_000, dtype=np.int16)
-PAUSED = SegmentPaused(0, SPAN, 8_000, 1_920)
-CLOSED = SegmentClosed(0, SPAN, 8_000, Reason.PAUSE, padding=1_920)
+HALF_A_SECOND = np.ones(4_000, dtype=np.int16)
+PAUSED = SegmentPaused(0, SPAN, 4_000, 1_920)
+CLOSED = SegmentClosed(0, SPAN, 4_000, Reason.PAUSE, padding=1_920)
 
 
 class Clock:
@@ -70,7 +70,7 @@ def test_a_draft_is_queued_behind_its_audio(call: Call) -> None:
 
     assert stored == StoreAudio(SEGMENT, 0, HALF_A_SECOND.tobytes())
     assert isinstance(draft, QueueDraft)
-    assert draft.size == 16_000
+    assert draft.size == 8_000
     job = decode_job(draft.job)
     assert (job.start, job.end, job.padding) == (0, 4_000, 1_920)
     assert written(call) == []
@@ -92,7 +92,7 @@ def test_a_segment_that_goes_on_withdraws_its_draft(call: Call) -> None:
     draft = draft_in(written(call))
 
     call.sound(0, SegmentGrew(0, HALF_A_SECOND))
-    call.sound(0, SegmentClosed(0, Span(0, 8_000), 16_000, Reason.PAUSE, padding=1_920))
+    call.sound(0, SegmentClosed(0, Span(0, 8_000), 8_000, Reason.PAUSE, padding=1_920))
     final = final_in(written(call))
 
     assert final.drafted is False
@@ -129,7 +129,7 @@ def test_crosstalk_needs_no_draft(call: Call) -> None:
     call.sound(0, PAUSED)
     written(call)
 
-    call.sound(0, SegmentClosed(0, SPAN, 8_000, Reason.PAUSE, VoiceSource.CROSSTALK, 1_920))
+    call.sound(0, SegmentClosed(0, SPAN, 4_000, Reason.PAUSE, VoiceSource.CROSSTALK, 1_920))
 
     assert not any(isinstance(write, QueueFinal) for write in written(call))
     assert call.drafts.take_withdrawn() == 1

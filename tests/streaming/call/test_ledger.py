@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.clock import UPSAMPLING
 from protocol.events import SegmentId, Span
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio, Write
 
@@ -152,8 +151,8 @@ def test_whatever_fails_on_the_way_the_audio_arrives_whole(
     assert there == whole
 
 
-BYTES = 2 * UPSAMPLING
-"""Of engine audio in a sample of the call clock."""
+BYTES = 2
+"""Of a sample."""
 
 
 def opened(start: int, samples: int, segment: SegmentId = SEGMENT) -> Ledger:

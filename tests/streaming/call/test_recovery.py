@@ -74,7 +74,7 @@ def test_segments_without_an_end_are_found_with_their_beginning() -> None:
 
 def test_the_account_of_what_is_known_adds_up() -> None:
     it = recovered(
-        UnsettledSegment(SECOND, Span(26_000, 34_000), b"x", b"job"),
+        UnsettledSegment(SECOND, Span(26_000, 34_000), b"x", job=b"job"),
         UnsettledSegment(THIRD, Span(36_000, 37_000), b"y"),
     )
 
@@ -119,7 +119,7 @@ def test_the_last_keywords_of_the_log_go_on() -> None:
 def test_what_is_queued_is_waited_for_and_what_is_not_is_queued_now() -> None:
     call = recalled(
         recovered(
-            UnsettledSegment(SECOND, Span(26_000, 34_000), b"queued", b"job"),
+            UnsettledSegment(SECOND, Span(26_000, 34_000), b"queued", job=b"job"),
             UnsettledSegment(THIRD, Span(36_000, 37_000), b"open"),
         )
     )

@@ -13,7 +13,7 @@ from support.api import RunningApi, running_api
 from support.call_records import CALL, ended, final, recorded, started
 
 from broker.redis_keys import CallKeys
-from protocol.events import SegmentId
+from protocol.events import KeywordsApplied, SegmentId
 from protocol.events.event_codec import encode_event
 from transcripts.formats.export import FORMS
 from transcripts.store import Store
@@ -124,6 +124,24 @@ async def test_a_call_has_its_report(site: RunningApi) -> None:
     assert body["keywords"]["found"] == {"Acme": 1}
     assert body["keywords"]["missing"] == ["Orvanta"]
     assert body["latency"]["engine_p50_ms"] == 340
+
+
+async def test_the_report_counts_near_misses_and_suspect_keywords(
+    redis: Redis, store: Store
+) -> None:
+    flagged = ("keyword_near:Orvanta", "keyword_suspect:Acme")
+    finals = [
+        replace(final("this is Acme"), flags=flagged),
+        replace(final("and Orventa", number=1), flags=flagged[:1]),
+    ]
+    store.record(
+        recorded("c3", started(), KeywordsApplied(0, ("Acme", "Orvanta"), ()), *finals, ended())
+    )
+    async with running_api(redis, store) as site:
+        report = (await site.client.get("/v1/calls/c3/keywords")).json()
+
+    assert (report["found"], report["missing"]) == ({"Acme": 1}, ["Orvanta"])
+    assert (report["near"], report["suspect"]) == ({"Orvanta": 2}, {"Acme": 1})
 
 
 async def test_the_status_of_a_call_is_that_of_its_last_stream(

@@ -2,8 +2,10 @@
 
 import pytest
 
-from workers.engines.base import Hypothesis
-from workers.text.event_builder import stable_in
+from protocol.events import SegmentId, Timing
+from protocol.scheduling.jobs import Job
+from workers.engines.base import Hypothesis, RecognisedWord
+from workers.text.event_builder import final_of, stable_in
 
 
 @pytest.mark.parametrize(
@@ -17,3 +19,27 @@ from workers.text.event_builder import stable_in
 )
 def test_an_engine_may_vouch_for_words(flags: tuple[str, ...], stable: int) -> None:
     assert stable_in(Hypothesis(flags=flags)) == stable
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords", "near"),
+    [
+        ("Yes, a Quilen headset", "Quillon", "Quillon"),
+        ("Yes, a Quillon headset", "Quillon", ""),
+        ("Hi, Marin, it's Tobias Eckwall", "Maren|Tobias Ekwall", "Maren|Tobias Ekwall"),
+        ("He took the book of types", "Dock|Tobias Ekwall", ""),  # alike by sound alone
+        ("That may more or less be it", "Maren|Bemore", ""),  # ordinary words
+        ("Yes, a headset", "", ""),
+    ],
+)
+def test_a_final_names_the_keywords_that_it_only_sounds_like(
+    text: str, keywords: str, near: str
+) -> None:
+    terms = tuple(filter(None, keywords.split("|")))
+    job = Job("call", "log", SegmentId(0, 0), 0, 0.0, "en", keywords=terms, end=8_000)
+
+    heard = Hypothesis(tuple(map(RecognisedWord, text.split())))
+
+    final = final_of(job, heard, "engine", Timing(0, 0))
+
+    assert final.flags == tuple(f"keyword_near:{term}" for term in filter(None, near.split("|")))

@@ -1,10 +1,14 @@
 """Bodies of requests and responses about the keywords of a call."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
-from ...transcript import Transcript
+from protocol.calls.keywords import NEAR, SUSPECT
+
+from ...transcript import StoredSegment, Transcript
 
 
 class KeywordListBody(msgspec.Struct):
@@ -16,11 +20,19 @@ class KeywordListBody(msgspec.Struct):
 
 
 class KeywordsBody(msgspec.Struct):
-    """The keyword lists of a call, the keywords that were found with their number, and those that were not."""
+    """
+    The keyword report of a call: its lists, and for each term the number of finals that say it.
+
+    `found`: the text contains the term.  `near`: the text only sounds like it, so that it was probably said.
+    `suspect`: the text contains it, and the engine found too little of it in the audio.  `missing`: terms of the
+    lists that are not in `found`.
+    """
 
     lists: list[KeywordListBody]
     found: dict[str, int]
     missing: list[str]
+    near: dict[str, int]
+    suspect: dict[str, int]
 
 
 class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,10 +45,8 @@ class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
 
 def keywords_body(transcript: Transcript) -> KeywordsBody:
     """Return the keyword report of a call."""
-    found: dict[str, int] = {}
-    for one in transcript.segments:
-        for word in one.keywords_found:
-            found[word] = found.get(word, 0) + 1
+    finals = transcript.segments
+    found = Counter(term for one in finals for term in one.keywords_found)
     asked = {term: None for one in transcript.keyword_lists for term in one.accepted}
     return KeywordsBody(
         [
@@ -45,4 +55,16 @@ def keywords_body(transcript: Transcript) -> KeywordsBody:
         ],
         found,
         [term for term in asked if term not in found],
+        _flagged(finals, NEAR),
+        _flagged(finals, SUSPECT),
+    )
+
+
+def _flagged(finals: Sequence[StoredSegment], flag: str) -> dict[str, int]:
+    """The terms in the flags that begin with `flag`, each with the number of finals."""
+    return Counter(
+        raised.removeprefix(flag)
+        for one in finals
+        for raised in one.flags
+        if raised.startswith(flag)
     )

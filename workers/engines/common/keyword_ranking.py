@@ -8,8 +8,10 @@ engine writes a name that it does not know with other letters, but seldom with o
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from rapidfuzz import fuzz, process
 
 _MOST_WORDS = 200
@@ -64,33 +66,72 @@ def in_order(chosen: Sequence[str], terms: Sequence[str]) -> tuple[str, ...]:
     return tuple(term for term in terms if term in wanted)
 
 
-def _likenesses(terms: Sequence[str], heard: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+Likeness = npt.NDArray[np.float64]
+"""Similarities of at most 100; a close match of a short key counts less than that of a long key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchKeys:
+    """Terms with the letters and the sounds by which they are compared."""
+
+    terms: tuple[str, ...]
+    letters: tuple[str, ...]
+    sounds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Up to four words in a row: their indices in the text, and their letters without spaces."""
+
+    places: range
+    letters: str
+
+
+def search_keys(terms: Sequence[str]) -> SearchKeys:
+    """The search keys of `terms`, about 15 us each."""
+    return SearchKeys(tuple(terms), tuple(map(_letters, terms)), tuple(map(_sound, terms)))
+
+
+def windows_of(words: Sequence[str]) -> list[Window]:
+    """All sequences of up to four of the first 200 words that have letters or digits."""
+    spelled = [
+        (place, letters)
+        for place, word in enumerate(words[:_MOST_WORDS])
+        if (letters := _letters(word))
+    ]
+    return [
+        Window(range(row[0][0], row[-1][0] + 1), "".join(letters for _, letters in row))
+        for length in range(1, _LONGEST_WINDOW + 1)
+        for start in range(len(spelled) - length + 1)
+        if (row := spelled[start : start + length])
+    ]
+
+
+def letter_likenesses(keys: SearchKeys, windows: Sequence[str]) -> Likeness:
+    """The similarity of the letters of each term to those of each window, `[terms, windows]`."""
+    return _likeness(keys.letters, windows)
+
+
+def likenesses(keys: SearchKeys, windows: Sequence[str]) -> Likeness:
+    """The similarity of each term to each window, `[terms, windows]`."""
+    sounds = _likeness(keys.sounds, [_sound(window) for window in windows])
+    return np.maximum(letter_likenesses(keys, windows), _SOUND_ALONE * sounds)
+
+
+def _likenesses(terms: Sequence[str], heard: str) -> Likeness:
     """For each term its similarity to some words of `heard`, at most 100; 0 if nothing was heard."""
-    windows = _windows(heard)
+    windows = sorted({window.letters for window in windows_of(heard.split())})
     if not windows or not terms:
         return np.zeros(len(terms))
-    sounds = _likeness([_sound(term) for term in terms], [_sound(window) for window in windows])
-    return np.maximum(_likeness([_letters(term) for term in terms], windows), _SOUND_ALONE * sounds)
+    best: Likeness = likenesses(search_keys(terms), windows).max(axis=1)
+    return best
 
 
-def _windows(heard: str) -> list[str]:
-    """All sequences of up to four words of a text, without spaces."""
-    words = [letters for word in heard.split()[:_MOST_WORDS] if (letters := _letters(word))]
-    rows = {
-        "".join(words[start : start + length])
-        for length in range(1, _LONGEST_WINDOW + 1)
-        for start in range(len(words) - length + 1)
-    }
-    return sorted(rows)
-
-
-def _likeness(
-    keys: Sequence[str], windows: Sequence[str]
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """For each key its similarity to the most similar window, at most 100; short keys must match more closely."""
-    best = process.cdist(keys, windows, scorer=fuzz.ratio).max(axis=1).astype(np.float64)
-    lengths = np.array([max(1, len(key)) for key in keys])
-    likeness: np.ndarray[tuple[int], np.dtype[np.float64]] = best - (100.0 - best) * 2.0 / lengths
+def _likeness(keys: Sequence[str], windows: Sequence[str]) -> Likeness:
+    """The similarity of each key to each window; short keys must match more closely."""
+    ratio = process.cdist(keys, windows, scorer=fuzz.ratio).astype(np.float64)
+    lengths = np.array([max(1, len(key)) for key in keys])[:, np.newaxis]
+    likeness: Likeness = ratio - (100.0 - ratio) * 2.0 / lengths
     return likeness
 
 

@@ -23,10 +23,12 @@ from .device import device_named, translate_device_errors
 from .engine import GraniteEngine
 from .finals.finals import CONFIDENCE, WORD_TIMES
 from .interfaces import EngineOptions, OtherPartials
+from .kernels.fp8 import check_fp8
 from .model import LoadedModel, Prompts
 from .pins import revision_of
 from .settings import Drafts, GraniteSettings
 from .text.llm import LanguageModel
+from .text.precision import Precision
 from .text.prompts import GRANITE_4_0, LANGUAGES, TRANSLATIONS, PromptTable, table_of
 from .text.speculative import DraftLedger, TrustRule
 from .text.stopping import most_tokens
@@ -56,7 +58,9 @@ def load(
     folder = checkpoint.folder
     device = device_named(chosen.device)
     with translate_device_errors(), _translate_load_errors(folder):
-        parts = take_apart(weights(checkpoint, device), _tokens(checkpoint))
+        if chosen.precision is Precision.FP8:
+            check_fp8(device)
+        parts = take_apart(weights(checkpoint, device), _tokens(checkpoint), chosen.precision)
         others = None
         if chosen.partial_model is not None:
             others = load_turbo(chosen.partial_model, chosen.partial_revision, chosen.cache, device)
@@ -130,10 +134,10 @@ def prepared(model: Any, device: torch.device) -> Any:
     return model.to(device)
 
 
-def take_apart(model: Any, tokens: Tokens) -> LoadedModel:
+def take_apart(model: Any, tokens: Tokens, precision: Precision = Precision.FULL) -> LoadedModel:
     """Divide a loaded model into its parts.  Raises CheckpointError when tokenizer and model do not match."""
     modules = modules_of(model)
-    llm = LanguageModel(modules)
+    llm = LanguageModel(modules, precision)
     if max(tokens.special, default=0) >= int(model.config.text_config.vocab_size):
         raise CheckpointError("the tokenizer has more tokens than the model")
     frontend = AcousticFrontend(RaggedEncoder(modules), llm.device)
@@ -197,8 +201,9 @@ def capabilities(settings: GraniteSettings, rows: int) -> Capabilities:
     """The capabilities of an engine with these settings; `rows`: segments decoded at once."""
     revision = None if is_local(settings.model) else revision_of(settings.model, settings.revision)
     pinned = f"@{revision[:12]}" if revision else ""
+    precision = "" if settings.precision is Precision.FULL else f"+{settings.precision}"
     return Capabilities(
-        name=f"{settings.model.rstrip('/').rsplit('/', 1)[-1]}{pinned}",
+        name=f"{settings.model.rstrip('/').rsplit('/', 1)[-1]}{pinned}{precision}",
         languages=LANGUAGES,
         translations=TRANSLATIONS,
         keywords=True,

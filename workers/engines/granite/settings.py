@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from ..settings import EngineSettings
+from .text.precision import Precision
 from .text.prompts import TABLES, PromptTable
 
 DEFAULT_MODEL = "ibm-granite/granite-4.0-1b-speech"
@@ -111,7 +112,15 @@ class GraniteSettings(EngineSettings):
             " the keyword is suspect"
         ),
     )
-    graphs: bool = Field(default=True, description="CUDA graphs for the decode steps")
+    graphs: bool = Field(
+        default=True, description="CUDA graphs for decode steps, short prompts and short audio"
+    )
+    precision: Precision = Field(
+        default=Precision.FULL,
+        description="matrices of the language model: `full` (bf16 on a GPU, fp32 on a CPU); `fp8` (a GPU that has"
+        " it; halves their memory, changes transcripts); `fp8-emulated` (the rounding of `fp8` on any device:"
+        " to see which transcripts change)",
+    )
     partial_model: str | None = Field(
         default=None,
         description="separate model for English partials: a folder or hub id of granite-speech-5.0-470m-turboctc",

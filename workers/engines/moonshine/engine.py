@@ -26,19 +26,22 @@ from ..base import (
     check,
 )
 from ..common import hallucination
-from ..common.beam_search import Beam, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from ..common.calibration import Calibration, features
 from ..common.download import Progress
 from ..common.pauses import outside_pauses
 from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
-from .keyword_bias import bias_of
+from .keyword_bias import BONUS, bias_of
+from .keyword_search import BONUS_OF_NEAR, Recognised, better, plausible
+from .left_context import Continued, LookingView, context_of, without_first_signs
 from .second_view import BothViews, View, is_doubtful, with_noise_around
 from .sessions import Sessions, open_sessions
 from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
 
 _MAX_SECONDS = 15.0
+_MOST_SAMPLES = int(_MAX_SECONDS * ENGINE_RATE)
 
 _BIASES_KEPT = 64
 _CALIBRATION = Calibration(offset=2.766, word=0.444, segment=3.583)
@@ -115,22 +118,52 @@ class Moonshine:
             return WITHHELD_TOO_SHORT
         if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
+        if (continued := (yield from self._continued(utterance, level))) is not None:
+            return continued
         decoder = self._encode(samples)
         yield
-        found = yield from self._found(utterance, decoder)
+        heard = yield from self._found(utterance, decoder)
+        found = heard.found
         reason = hallucination.withheld(
             level, found.nothing, found.log_probs, complete=found.complete
         )
         if reason is not None:
             told = hallucination.is_worth_a_flag(found.nothing, found.log_probs)
             return Hypothesis(flags=(reason.flag,) if told else ())
-        return self._written(found, utterance, decoder)
+        return self._written(heard, utterance, decoder)
 
-    def _written(self, found: Found, utterance: Utterance, decoder: Decoder) -> Hypothesis:
+    def _continued(
+        self, utterance: Utterance, level: float
+    ) -> Generator[None, None, Hypothesis | None]:
+        """
+        The words of a short final after the speech before it (see `left_context`).
+
+        None without such speech, and if the search does not end well: then the final is decoded alone.
+        """
+        context = context_of(utterance, self._vocabulary, _MOST_SAMPLES)
+        if context is None:
+            return None
+        view = Continued(self._encode(context.samples), context.prefix, context.start)
+        yield
+        if self._vocabulary.ends_sentence(int(view.begin([START])[0].argmax())):
+            return None
+        found = yield from self._searched(utterance, view, utterance.keywords)
+        if not found.complete or not found.tokens or _is_too_short(found, utterance):
+            return None
+        if hallucination.withheld(level, found.nothing, found.log_probs) is not None:
+            return None
+        first = Recognised(found, utterance.keywords)
+        heard = yield from self._with_near_terms(utterance, view, first)
+        return self._written(heard, utterance, view)
+
+    def _written(self, heard: Recognised, utterance: Utterance, decoder: LookingView) -> Hypothesis:
         """The words of a row, less its loops; those of a final with times."""
-        seconds, leaned = len(utterance.samples) / ENGINE_RATE, self._leaned(found, utterance)
+        found, leaned = heard.found, self._leaned(heard)
+        seconds = len(utterance.samples) / ENGINE_RATE
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
-        spelled = self._vocabulary.spell(found.tokens, sure)
+        spelled: Sequence[Spelled] = self._vocabulary.spell(found.tokens, sure)
+        if isinstance(decoder, Continued):
+            spelled = without_first_signs(spelled)
         said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
         kept = hallucination.without_loops(said, seconds, complete=found.complete)
         confidence = self._confidence(spelled, utterance.effort)
@@ -155,7 +188,7 @@ class Moonshine:
         return [self.calibration.confidence(*values) for values in features(probabilities)]
 
     def _times(
-        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: Decoder
+        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: LookingView
     ) -> Sequence[tuple[int, int] | tuple[None, None]]:
         """Start and end of each word of a final; partials have no times."""
         if utterance.effort is not Effort.FINAL or not spelled:
@@ -165,28 +198,49 @@ class Moonshine:
         spans = [(bounds[word.places.start], bounds[word.places.stop]) for word in spelled]
         return outside_pauses(spans, samples)
 
-    def _leaned(self, found: Found, utterance: Utterance) -> frozenset[int]:
-        """The places of tokens that the search of a final leaned towards, with the signs behind them."""
-        if utterance.effort is not Effort.FINAL or not utterance.keywords:
-            return frozenset()
-        leaned = set(self._bias(utterance.keywords).inside(found.tokens))
-        for place, token in enumerate(found.tokens):
+    def _leaned(self, heard: Recognised) -> frozenset[int]:
+        """The places of tokens that the search leaned towards, with the signs behind them."""
+        tokens = heard.found.tokens
+        leaned = set(self._bias(heard.terms, BONUS).inside(tokens)) if heard.terms else set[int]()
+        for place, token in enumerate(tokens):
             if place - 1 in leaned and self._vocabulary.is_sign(token):
                 leaned.add(place)
         return frozenset(leaned)
 
-    def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Found]:
-        found = yield from self._searched(utterance, decoder, 0.0)
-        if utterance.effort is Effort.FINAL and _is_too_short(found, utterance):
-            again = yield from self._searched(utterance, decoder, _LENGTH_REWARD)
-            return max(found, again, key=lambda one: len(one.tokens))
+    def _found(self, utterance: Utterance, decoder: Decoder) -> Generator[None, None, Recognised]:
+        """The text; of a final, searched again for the keywords that it sounds like."""
+        terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
+        view, found = yield from self._viewed(utterance, decoder, terms)
+        return (yield from self._with_near_terms(utterance, view, Recognised(found, terms)))
+
+    def _with_near_terms(
+        self, utterance: Utterance, view: View, first: Recognised
+    ) -> Generator[None, None, Recognised]:
+        """`first`, or what a second search finds with the keywords that it sounds like."""
+        again = plausible(self._vocabulary, first)
+        if not again:
+            return first
+        second = yield from self._searched(utterance, view, again, bonus=BONUS_OF_NEAR)
+        return better(self._vocabulary, first, Recognised(second, again))
+
+    def _viewed(
+        self, utterance: Utterance, decoder: Decoder, terms: tuple[str, ...]
+    ) -> Generator[None, None, tuple[View, Found]]:
+        """The text, and the view of the audio in which it was found."""
+        found = yield from self._searched(utterance, decoder, terms)
+        if utterance.effort is not Effort.FINAL:
+            return decoder, found
+        if _is_too_short(found, utterance):
+            again = yield from self._searched(utterance, decoder, terms, reward=_LENGTH_REWARD)
+            return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
-        if utterance.effort is Effort.FINAL and is_doubtful(self._probabilities(found), seconds):
-            wider = with_noise_around(utterance.samples, int(_MAX_SECONDS * ENGINE_RATE))
+        if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
+            wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
             both = BothViews(decoder, self._encode(wider))
             yield
-            return (yield from self._searched(utterance, both, 0.0))
-        return found
+            found = yield from self._searched(utterance, both, terms)
+            return both, found
+        return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
         """The probability of each word, product of those of its tokens."""
@@ -194,9 +248,15 @@ class Moonshine:
         return [word.probability for word in self._vocabulary.spell(found.tokens, sure)]
 
     def _searched(
-        self, utterance: Utterance, decoder: View, length_reward: float
+        self,
+        utterance: Utterance,
+        decoder: View,
+        terms: tuple[str, ...],
+        *,
+        bonus: float = BONUS,
+        reward: float = 0.0,
     ) -> Generator[None, None, Found]:
-        search = self._search(utterance, length_reward)
+        search = self._search(utterance, self._bias(terms, bonus), reward)
         if not search.finished:
             self._begin(search, decoder, self._draft(utterance))
             yield
@@ -223,7 +283,8 @@ class Moonshine:
         logits = decoder.begin([START, *draft])
         for place in range(len(logits)):
             log_probs = log_softmax(logits[place : place + 1])
-            search.observe(log_probs if place else self._begun(log_probs))
+            is_first = place == 0 and not isinstance(decoder, Continued)
+            search.observe(self._begun(log_probs) if is_first else log_probs)
             if search.finished or [*search.tokens] != [*draft[place : place + 1]]:
                 decoder.keep(place + 1)
                 return
@@ -240,13 +301,13 @@ class Moonshine:
         begun[:, small] = -np.inf
         return begun
 
-    def _search(self, utterance: Utterance, length_reward: float) -> Greedy | Beam:
+    def _search(self, utterance: Utterance, bias: Bias, length_reward: float) -> Greedy | Beam:
         seconds = len(utterance.samples) / ENGINE_RATE
         most = round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE
         limits = SearchLimits(START, END, most, length_reward=length_reward)
         if utterance.effort is Effort.PARTIAL:
             return Greedy(limits)
-        return Beam(limits, self._bias(utterance.keywords), self._width)
+        return Beam(limits, bias, self._width)
 
     def _encode(self, samples: Samples) -> Decoder:
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})

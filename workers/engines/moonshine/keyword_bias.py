@@ -5,22 +5,22 @@ from protocol.calls.keywords import name_parts
 from ..common.beam_search import Bias
 from .tokens import Vocabulary
 
-_BONUS = 2.0
+BONUS = 2.0
 
 
-def bias_of(vocabulary: Vocabulary, terms: tuple[str, ...]) -> Bias:
+def bias_of(vocabulary: Vocabulary, terms: tuple[str, ...], bonus: float = BONUS) -> Bias:
     """Leans towards every spelling of terms and parts of names, but not towards common words: Will, Mark."""
     parts = [part for term in terms for part in name_parts(term)]
     rows = (
         vocabulary.tokens(spelling)
         for term in dict.fromkeys([*terms, *parts])
-        if not _is_common_word(vocabulary, term)
+        if not is_common_word(vocabulary, term)
         for spelling in sorted(_spellings(term))
     )
-    return Bias(rows, _BONUS)
+    return Bias(rows, bonus)
 
 
-def _is_common_word(vocabulary: Vocabulary, name: str) -> bool:
+def is_common_word(vocabulary: Vocabulary, name: str) -> bool:
     """Whether a name in lower case is one token: leaning would give capitals to an ordinary word."""
     return name != name.lower() and len(vocabulary.tokens(name.lower())) == 1
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from protocol.calls.keywords import SUSPECT
+
 from ...base import Hypothesis, RecognisedWord
 from ...common import hallucination
 from ..acoustic.ctc import DIGITS, Aligned, LogProbs, place, spans, support
@@ -137,7 +139,7 @@ def suspicion_flags(
     suspects: Sequence[str], with_list: Sequence[str], without: Sequence[str]
 ) -> list[str]:
     """Flags for suspect keywords and for differences between the two texts: `with the list -> without`."""
-    flags = [f"keyword_suspect:{term}" for term in suspects]
+    flags = [f"{SUSPECT}{term}" for term in suspects]
     matcher = SequenceMatcher(a=list(with_list), b=list(without), autojunk=False)
     for kind, first, last, other_first, other_last in matcher.get_opcodes():
         if kind != "equal":

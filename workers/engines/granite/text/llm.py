@@ -19,6 +19,7 @@ from ..compat import ModelModules
 from ..kernels.operators import attend_step, turn_prompt, uses_triton
 from ..kernels.step_attention import StepPlaces, attend, turn_and_store
 from .fused import Layer, Rotary
+from .precision import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,14 @@ class Packing:
 class LanguageModel:
     """Prefill and single decode steps.  Its only state is the cache that the caller passes."""
 
-    def __init__(self, model: ModelModules) -> None:
+    def __init__(self, model: ModelModules, precision: Precision = Precision.FULL) -> None:
         text = model.config.text_config
         if text.attention_bias or text.mlp_bias:
             raise CheckpointError(
                 "the language model has biases: no model of this kind is known to"
             )
         self._body, self._head = model.decoder, model.head
-        self._layers = [Layer.of(layer) for layer in model.decoder.layers]
+        self._layers = [Layer.of(layer, precision) for layer in model.decoder.layers]
         self._scale = float(model.decoder.layers[0].self_attn.scaling)
         self._size = int(model.decoder.layers[0].self_attn.head_dim)
         self._queries = int(text.num_attention_heads)
@@ -232,9 +233,14 @@ class LanguageModel:
         places = StepPlaces.of(cos, sin, positions, width, cache.capacity)
         return lambda heads, keys, values: attend(heads, places, keys, values, self._scale)
 
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits in fp32, before `logits_scaling`: [n, vocabulary]."""
+        logits: torch.Tensor = self._head(hidden).float()
+        return logits
+
     def choose(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The likeliest token for each hidden state, and its log-probability."""
-        logits = self._head(hidden).float()
+        logits = self.logits(hidden)
         best, token = logits.max(-1)
         total = torch.logsumexp(logits / self.logits_scaling, -1)
         return token, best / self.logits_scaling - total
@@ -247,7 +253,7 @@ class LanguageModel:
 
         `hidden`: [n, hidden]; `tokens`: n ids.
         """
-        logits = self._head(hidden).float()
+        logits = self.logits(hidden)
         best, token = logits.max(-1)
         total = torch.logsumexp(logits / self.logits_scaling, -1)
         asked = torch.tensor(list(tokens), dtype=torch.long, device=self.device)

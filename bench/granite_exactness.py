@@ -1,0 +1,223 @@
+"""
+Compare the tokens of the Granite engine with those of `generate()` on a folder laid out as the real repository.
+
+    python bench/granite_exactness.py --dtype fp32
+    python bench/granite_exactness.py --dtype bf16
+
+Random segments of mixed lengths, languages, tasks and keywords join while others are decoded.  `generate()` decodes
+each one alone, in the same data type.  The ways of decoding that are compared:
+
+    plain      steps of exact size, without drafts
+    drafts     the same, with drafts that are right at first and then wrong
+    fused      our own operators and steps of a few fixed sizes (as CUDA graphs need them), with drafts
+
+Fails if a text differs elsewhere than at a near-tie (near_ties.py); in fp32 differences of a logit are a few 1e-6.
+It also prints how far the logits of the engine, and those of transformers in the same data type, are from those of
+transformers in fp32 with the same weights.
+"""
+
+import argparse
+import copy
+import random
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from support import granite_repository, tiny_granite
+
+from bench.near_ties import Answer, Comparison, Reference
+from bench.recipe import recipe
+from bench.vllm_exactness import cases_of, padded, without_end
+from workers.engines.base import Utterance
+from workers.engines.granite.checkpoint import inspect
+from workers.engines.granite.loading import prepared, take_apart
+from workers.engines.granite.model import DecoderFactory, LoadedModel
+from workers.engines.granite.text.cuda_graphs import GraphStepper, NextTokens
+from workers.engines.granite.text.decode import DecodeRow, Written
+from workers.engines.granite.text.prompts import GRANITE_4_0
+from workers.engines.granite.text.stopping import most_tokens
+from workers.engines.granite.text.tokenizer import Tokens
+
+_CAPACITY = 640
+_AT_ONCE = 6
+"""Segments in one pass of the encoder, at most."""
+
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def replayed(
+    act: Callable[[], NextTokens], _device: torch.device
+) -> tuple[Callable[[], None], NextTokens]:
+    """A recording without a GPU: fixed places for the results, filled anew each time."""
+    tokens, log_probs = act()
+    places = (tokens.clone(), log_probs.clone())
+
+    def replay() -> None:
+        for place, part in zip(places, act(), strict=True):
+            place.copy_(part)
+
+    return replay, places
+
+
+def rows_of(parts: LoadedModel, cases: Sequence[Utterance], most: int) -> list[DecodeRow]:
+    """One row for each case.  The encoder gets a few of mixed lengths at once."""
+    rows: list[DecodeRow] = []
+    while len(rows) < len(cases):
+        group = cases[len(rows) : len(rows) + _AT_ONCE]
+        heard = parts.frontend.encode(parts.frontend.wholes([one.samples for one in group]))
+        for one, audio in zip(group, parts.frontend.audio_tokens(heard), strict=True):
+            asked = GRANITE_4_0.instruction(
+                one.language, one.translate_to, keywords=bool(one.keywords)
+            )
+            prompt = parts.prompts.prompt(audio, asked, one.keywords)
+            longest = min(most, most_tokens(len(one.samples)))
+            rows.append(DecodeRow(len(rows), prompt, longest))
+    return rows
+
+
+def decoded(
+    factory: DecoderFactory, rows: Sequence[DecodeRow], end: frozenset[int]
+) -> list[Answer]:
+    """The texts of `rows`, of which some join between any two steps."""
+    decoder = factory.decoder(end, cut_loops=False)
+    dice, waiting, texts = random.Random(2), list(rows), dict[int, Written]()
+    while len(texts) < len(rows):
+        joining = min(dice.choice([0, 0, 1, 3]), decoder.free, len(waiting))
+        if joining:
+            decoder.admit([waiting.pop() for _ in range(joining)])
+        texts |= {one.ticket: one for one in decoder.step()}
+    return [Answer(texts[row.ticket].tokens, texts[row.ticket].log_probs) for row in rows]
+
+
+def with_drafts(rows: Sequence[DecodeRow], texts: Sequence[Sequence[int]]) -> list[DecodeRow]:
+    """The rows with drafts that begin as the texts do, and go on wrongly."""
+    dice = random.Random(8)
+    drafts = [(*text[: dice.choice([0, 2, 6, 12])], 3, 4) for text in texts]
+    return [
+        replace(row, draft=draft[: row.most - 1]) for row, draft in zip(rows, drafts, strict=True)
+    ]
+
+
+class LastReference(Reference):
+    """Keeps the last logits: several texts of one segment are compared with the same ones."""
+
+    _last: ClassVar[dict[int, tuple[Utterance, tuple[int, ...], torch.Tensor]]] = {}
+
+    def logits(self, one: Utterance, tokens: Sequence[int]) -> torch.Tensor:
+        """See Reference."""
+        last = self._last.get(id(self))
+        if last is not None and last[0] is one and last[1] == tuple(tokens):
+            return last[2]
+        found = Reference.logits(self, one, tokens)
+        self._last[id(self)] = (one, tuple(tokens), found)
+        return found
+
+
+class Distance:
+    """Root mean square of the differences of logits from those in fp32."""
+
+    def __init__(self, reference: Reference) -> None:
+        """`reference`: transformers in fp32."""
+        self._reference = reference
+        self._squares: list[float] = []
+
+    def add(self, one: Utterance, answer: Answer) -> None:
+        """Compare the log-probabilities of a text with those that the reference gives to its tokens."""
+        if not answer.tokens:
+            return
+        logits = self._reference.logits(one, answer.tokens)[:-1] / self._reference.scale
+        asked = torch.tensor(answer.tokens)[:, None]
+        exact = logits.log_softmax(-1).gather(1, asked)[:, 0] * self._reference.scale
+        mine = torch.tensor(answer.log_probs) * self._reference.scale
+        self._squares += (mine - exact).square().tolist()
+
+    def __str__(self) -> str:
+        return f"{np.sqrt(np.mean(self._squares or [0.0])):.5f}"
+
+
+def scored(reference: Reference, one: Utterance, tokens: tuple[int, ...]) -> Answer:
+    """The text with the log-probabilities that the reference gives to it."""
+    if not tokens:
+        return Answer((), ())
+    logits = (reference.logits(one, tokens)[:-1] / reference.scale).log_softmax(-1)
+    return Answer(tokens, tuple(logits.gather(1, torch.tensor(tokens)[:, None])[:, 0].tolist()))
+
+
+def compare(chosen: argparse.Namespace, folder: Path) -> bool:
+    """Print one result for each way of decoding.  Returns whether all other texts are near-ties."""
+    processor, whole = tiny_granite.reference(folder)
+    stock = prepared(copy.deepcopy(whole).to(TYPES[chosen.dtype]), torch.device("cpu"))
+    ours = prepared(copy.deepcopy(whole).to(TYPES[chosen.dtype]), torch.device("cpu"))
+    parts = take_apart(ours, Tokens.read(inspect(folder).tokenizer))
+    stops = tuple(parts.end)
+    reference = LastReference(processor, stock, stops)
+    cases = cases_of(chosen.cases)
+    rows = rows_of(parts, cases, chosen.most)
+    heard = [replace(one, samples=padded(one.samples)) for one in cases]
+    expected = [
+        without_end(Answer(reference.generated(one, row.most), ()), stops)
+        for one, row in zip(heard, rows, strict=True)
+    ]
+    print(f"{len({one.tokens for one in expected})} different texts", flush=True)
+    ways = dict(_ways(parts, rows, [one.tokens for one in expected], chosen.rows))
+    results = {name: Comparison() for name in ways}
+    exact = LastReference(processor, whole, stops)
+    ours_away, stock_away = Distance(exact), Distance(exact)
+    for number, one in enumerate(heard):
+        for name, answers in ways.items():
+            results[name].add(number, one, answers[number], expected[number], reference)
+        ours_away.add(one, ways["plain"][number])
+        stock_away.add(one, scored(reference, one, expected[number].tokens))
+    for name, result in results.items():
+        print(f"\n{name}: {result.text()}")
+    print(f"\nRMS of the differences of logits from those of transformers in fp32: {ours_away}")
+    print(f"the same for transformers in {chosen.dtype}: {stock_away}")
+    return all(result.passed for result in results.values())
+
+
+def _ways(
+    parts: LoadedModel, rows: Sequence[DecodeRow], texts: Sequence[Sequence[int]], slots: int
+) -> Iterator[tuple[str, list[Answer]]]:
+    """Name and answers of each way of decoding."""
+    exact = parts.decoder_factory(slots, _CAPACITY, graphs=False)
+    yield "plain", decoded(exact, rows, parts.end)
+    drafted = with_drafts(rows, texts)
+    yield "drafts", decoded(exact, drafted, parts.end)
+    parts.llm.with_operators = True
+    cache = parts.llm.cache(slots, _CAPACITY)
+    fixed = DecoderFactory(parts.llm, cache, GraphStepper(parts.llm, cache, replayed))
+    yield "fused", decoded(fixed, drafted, parts.end)
+
+
+def main() -> int:
+    """Build the folder unless one is given, and compare."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="?", help="unset: built")
+    parser.add_argument("--dtype", choices=sorted(TYPES), default="fp32")
+    parser.add_argument("--cases", type=int, default=240)
+    parser.add_argument("--rows", type=int, default=7, help="segments decoded at the same time")
+    parser.add_argument("--most", type=int, default=24, help="longest text in tokens")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, one thread; {recipe()}")
+    print(f"command: python bench/granite_exactness.py {shlex.join(sys.argv[1:])}\n")
+    if chosen.folder:
+        return 0 if compare(chosen, chosen.folder) else 1
+    with tempfile.TemporaryDirectory() as made:
+        return 0 if compare(chosen, granite_repository.build(Path(made))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+/* The module, and what its types share. */
+#include "module.h"
+
+#include <string.h>
+
+PyTypeObject *tick_type;
+
+static PyStructSequence_Field tick_fields[] = {
+    {"voiced", "whether the tick is voiced"},
+    {"level", "mean power before the gain (square of 16-bit units)"},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc tick_desc = {
+    "trunkline_native.Tick", "20 ms of one channel.", tick_fields, 2};
+
+void samples_drop(Samples *samples, Py_ssize_t count)
+{
+    samples->length -= count;
+    if (count && samples->length)
+        memmove(samples->data, samples->data + count, (size_t)samples->length * sizeof(int16_t));
+}
+
+void samples_free(Samples *samples)
+{
+    PyMem_Free(samples->data);
+    samples->data = NULL;
+    samples->length = samples->room = 0;
+}
+
+static int reserve(Samples *samples, Py_ssize_t count)
+{
+    Py_ssize_t needed = samples->length + count;
+    if (needed <= samples->room)
+        return 0;
+    Py_ssize_t room = needed + needed / 2 + 2 * TICK;
+    int16_t *grown = PyMem_Realloc(samples->data, (size_t)room * sizeof(int16_t));
+    if (grown == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    samples->data = grown;
+    samples->room = room;
+    return 0;
+}
+
+Py_ssize_t samples_take(Samples *samples, PyObject *pcm)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(pcm, &view, PyBUF_STRIDED_RO) < 0)
+        return -1;
+    Py_ssize_t count = view.len / 2;
+    int failed = 1;
+    if (view.ndim != 1 || view.itemsize != 2)
+        PyErr_SetString(PyExc_TypeError, "samples must be an array of 16-bit numbers");
+    else if (reserve(samples, count) == 0)
+        failed = count && PyBuffer_ToContiguous(samples->data + samples->length, &view, view.len, 'C') < 0;
+    PyBuffer_Release(&view);
+    if (failed)
+        return -1;
+    samples->length += count;
+    return count;
+}
+
+int64_t energy(const int16_t *samples, Py_ssize_t count)
+{
+    int64_t sum = 0;
+    for (Py_ssize_t at = 0; at < count; at++)
+        sum += (int32_t)samples[at] * samples[at];
+    return sum;
+}
+
+void free_object(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "trunkline_native", "The audio path of Trunkline, compiled.", -1, NULL,
+};
+
+static int add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromSpec(spec);
+    if (type == NULL)
+        return -1;
+    int failed = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return failed;
+}
+
+PyMODINIT_FUNC PyInit_trunkline_native(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (module == NULL)
+        return NULL;
+    if (tick_type == NULL)
+        tick_type = PyStructSequence_NewType(&tick_desc);
+    /* INTERFACE: raised with every change of what the Python side calls. */
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 1) < 0 ||
+        add_type(module, &ticks_spec) < 0 || add_type(module, &tones_spec) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,226 @@
+"""The compiled step gives what the pure one gives, sample for sample and tick for tick."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cli.recording import read_recording
+from protocol.audio import Encoding, Pcm, decode, encode
+from protocol.events import ChannelTotals
+from streaming.audio import compiled
+from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.dtmf import DtmfDetector, Key
+from streaming.audio.resampler import to_pcm
+from streaming.audio.sound_events import SegmentGrew, SoundEvent
+from streaming.audio.vad_runner import run_vad
+from streaming.audio.voice_activity.silero import Silero, silero_weights
+from streaming.audio.voice_activity.ticks import Ticks, classify
+from streaming.audio.voice_activity.vad_choice import Vad
+
+pytestmark = pytest.mark.skipif(
+    compiled.installed() is None, reason="trunkline-native is not built: make native"
+)
+
+LAWS = st.sampled_from([None, Encoding.MULAW, Encoding.ALAW])
+SIZES = st.lists(st.integers(1, 900), min_size=1, max_size=5)
+GAINS_DB = st.sampled_from([0, -10, -25, -35, -50])
+
+
+CALL = Path(__file__).parents[3] / "cli" / "demo" / "call.wav"
+
+
+@cache
+def channels() -> list[Pcm]:
+    return [np.asarray(pcm, dtype=np.int16) for pcm in read_recording(CALL).channels]
+
+
+def coded(pcm: Pcm, law: Encoding | None) -> Pcm:
+    return decode(encode(pcm, law), law) if law else pcm
+
+
+def louder(pcm: Pcm, gain_db: float) -> Pcm:
+    return to_pcm(pcm * np.float32(10 ** (gain_db / 20)))
+
+
+def recorded(seed: int, seconds: float = 6.0) -> Pcm:
+    """A piece of the shipped call, in a third of the cases between pieces of noise and of digital silence."""
+    rng = np.random.default_rng(seed)
+    whole = channels()[rng.integers(2)]
+    start = int(rng.integers(len(whole) - 8_000 * int(seconds)))
+    pcm = whole[start : start + round(8_000 * seconds)]
+    if rng.integers(3):
+        return pcm
+    noise = rng.normal(0, rng.choice([3, 300, 9_000]), 8_000).clip(-32_768, 32_767)
+    return np.concatenate([pcm[:16_000], noise.astype(np.int16), np.zeros(8_000, np.int16), pcm])
+
+
+@pytest.fixture(scope="module")
+def silero() -> Silero:
+    weights = silero_weights()
+    assert weights is not None
+    return Silero(weights)
+
+
+def flat(event: SoundEvent) -> object:
+    """The event with its samples as bytes, which can be compared."""
+    if isinstance(event, SegmentGrew):
+        return event.number, event.pcm.tobytes(), event.speaking
+    return event
+
+
+def told(
+    segmenter: ChannelSegmenter, pcm: Pcm, sizes: list[int], losses: dict[int, int], silero: Silero
+) -> tuple[list[object], ChannelTotals, list[float]]:
+    """All events, the accounts and the latest levels; `losses`: samples lost behind a frame, by its number."""
+    events, at, turn = list[SoundEvent](), 0, 0
+    while at < len(pcm):
+        size = sizes[turn % len(sizes)]
+        segmenter.feed(pcm[at : at + size])
+        events += run_vad([segmenter], silero)[0]
+        while segmenter.query:
+            events += run_vad([segmenter], silero)[0]
+        at, turn = at + size, turn + 1
+        if turn in losses:
+            segmenter.lose(losses[turn])
+    events += segmenter.finish()
+    return [flat(event) for event in events], segmenter.totals, segmenter.levels.tolist()
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(0, 10_000),
+    LAWS,
+    GAINS_DB,
+    SIZES,
+    st.dictionaries(
+        st.integers(1, 60), st.sampled_from([80, 333, 800, 16_000, 20_001]), max_size=3
+    ),
+    st.sampled_from([8_000, 16_000]),
+    st.sampled_from(Vad),
+)
+def test_a_channel_has_the_events_the_accounts_and_the_levels_of_the_pure_path(
+    silero: Silero,
+    seed: int,
+    law: Encoding | None,
+    gain_db: float,
+    sizes: list[int],
+    losses: dict[int, int],
+    rate: int,
+    vad: Vad,
+) -> None:
+    pcm = coded(louder(recorded(seed), gain_db), law).repeat(rate // 8_000)
+
+    found = []
+    for wanted in (True, False):
+        with compiled.using(wanted=wanted):
+            found.append(told(ChannelSegmenter(vad=vad, rate=rate), pcm, sizes, losses, silero))
+
+    assert found[0] == found[1]
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10_000), LAWS, GAINS_DB, SIZES, st.booleans(), st.booleans())
+def test_ticks_and_amplified_samples_are_those_of_the_pure_path(
+    seed: int, law: Encoding | None, gain_db: float, sizes: list[int], webrtc: bool, levelled: bool
+) -> None:
+    step = compiled.installed()
+    assert step is not None
+    pcm = coded(louder(recorded(seed), gain_db), law)
+    pure = Ticks(webrtc=webrtc, levelled=levelled)
+    fast = step.Ticks(webrtc=webrtc, levelled=levelled)
+
+    at = turn = 0
+    while at < len(pcm):
+        piece = pcm[at : at + sizes[turn % len(sizes)]]
+        at, turn = at + len(piece), turn + 1
+        pure.feed(piece)
+        fast.feed(piece)
+        assert fast.fed == pure.fed
+        assert fast.classify() == classify([pure])[0]
+        assert (fast.heard, fast.undecided) == (pure.heard, pure.undecided)
+        assert fast.settle(pure.position + 500, turn % 3 > 0) == pure.settle(
+            pure.position + 500, turn % 3 > 0
+        )
+        assert fast.pass_silence() == pure.pass_silence()
+        assert fast.position == pure.position
+        assert fast.drain() == pure.drain()
+
+
+TONES = {"1": (697, 1209), "5": (770, 1336), "9": (852, 1477), "D": (941, 1633)}
+
+
+def dialled(seed: int, rate: int) -> Pcm:
+    """Digits of many lengths, levels and twists, beside speech, noise and silence."""
+    rng = np.random.default_rng(seed)
+    speech = recorded(seed).astype(np.float64).repeat(rate // 8_000)
+    parts = []
+    for _ in range(30):
+        at = np.arange(int(rng.integers(rate // 50, rate // 8))) / rate
+        low, high = TONES[str(rng.choice(list(TONES)))]
+        level, twist = 10 ** rng.uniform(1, 4), 10 ** rng.uniform(-0.4, 0.4)
+        detuned = 1 + rng.uniform(-0.02, 0.02)
+        digit = level * (
+            np.sin(2 * np.pi * low * at * detuned) + twist * np.sin(2 * np.pi * high * at)
+        )
+        begin = int(rng.integers(len(speech) - len(at)))
+        between = speech[begin : begin + len(at)] * rng.choice([0, 0.05, 1])
+        parts += [digit + between * rng.choice([0, 0.3]), between]
+    return to_pcm(np.concatenate(parts).astype(np.float32))
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), SIZES, st.sampled_from([8_000, 16_000]), st.sets(st.integers(1, 80)))
+def test_digits_are_those_of_the_pure_path(
+    seed: int, sizes: list[int], rate: int, gaps: set[int]
+) -> None:
+    pcm = dialled(seed, rate)
+
+    found = list[list[Key]]()
+    for wanted in (True, False):
+        with compiled.using(wanted=wanted):
+            detector, keys = DtmfDetector(rate), list[Key]()
+        at = turn = lost = 0
+        while at < len(pcm):
+            piece = pcm[at : at + sizes[turn % len(sizes)]]
+            keys += detector.feed(at + lost, piece)
+            at, turn = at + len(piece), turn + 1
+            lost += 777 if turn in gaps else 0
+        found.append(keys)
+
+    assert found[0] == found[1]
+
+
+def test_samples_that_are_not_contiguous_are_read_in_order() -> None:
+    step = compiled.installed()
+    assert step is not None
+    stereo = np.arange(640, dtype=np.int16).reshape(-1, 2)
+    ticks = step.Ticks(webrtc=False, levelled=False)
+
+    ticks.feed(stereo[:, 1])
+
+    assert ticks.classify() == stereo[:, 1].tobytes()
+
+
+@pytest.mark.parametrize("pcm", [np.zeros(160), np.zeros((2, 160), np.int16), b"\0\0"])
+def test_other_arrays_than_16_bit_samples_of_one_channel_are_refused(pcm: object) -> None:
+    step = compiled.installed()
+    assert step is not None
+    ticks = step.Ticks(webrtc=True, levelled=True)
+
+    with pytest.raises(TypeError, match="16-bit"):
+        ticks.feed(pcm)  # type: ignore[arg-type]
+
+    assert ticks.heard == 0
+
+
+def test_the_pure_path_can_be_chosen() -> None:
+    with compiled.using(wanted=False):
+        assert compiled.step() is None
+        assert DtmfDetector().windows.__class__.__module__ == "streaming.audio.dtmf"
+    with compiled.using(wanted=True):
+        assert compiled.step() is compiled.installed()
+        assert DtmfDetector().windows.__class__.__module__ == "trunkline_native"
