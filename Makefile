@@ -29,6 +29,8 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[codecs,granite,whisper]' --group dev
+	# Only its data is used: the weights of the voice encoder. Without what it needs to run, which is torch and librosa.
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps resemblyzer==0.1.4
 	@$(COMPILE) $(VENV)/lib || true
 	@$(BUILD_NATIVE)
 	@touch $@

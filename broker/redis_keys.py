@@ -34,6 +34,7 @@ Per call
                 owner before a gateway adopted the orphaned call), `checkpoint` (state for another gateway), `seq`
                 (the last one given), `next:<channel>` (the segment whose terminal event comes next in the log),
                 `redaction` (what is known of the numbers of recent segments, without their digits),
+                `speakers:<channel>` (embeddings of the voices of a channel, if its speakers are told apart),
                 `partial:<channel>` (the last partial: number of its segment, revision, id of its request),
                 `words:<channel>` (its words, until its segment is settled),
                 `server` (run_id of the server process on which the owner has checked the log)
@@ -49,7 +50,7 @@ Per segment
     state       hash of a closed segment: `queued` (the job of the final), `entry` (its id in the job stream),
                 `tried` (how often an engine received it); of an open one: `draft` (the redacted event of a draft
                 that is done), `draft_of` (SHA-1 of its job), `draft_ms` (its engine time), `draft_before` and
-                `draft_after` (states of redaction)
+                `draft_after` (states of redaction), `speakers_before` and `speakers_after`
 
 Per queue of requests to servers of others (`outgoing/`), and of recordings in the background (`job_store.py`)
     due         sorted set: keys of requests, scored by the time from which on they may be sent
@@ -255,6 +256,11 @@ class DeliveryKeys:
 
     def _key(self, name: str) -> str:
         return f"trunkline:{{{self.queue}}}:{name}" + (f":{self.tenant}" if self.tenant else "")
+
+
+def speakers_field(channel: int) -> str:
+    """Field of `meta` with what is known of the voices of a channel."""
+    return f"speakers:{channel}"
 
 
 def announced(uuid: UUID) -> str:

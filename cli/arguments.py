@@ -291,7 +291,9 @@ def _demo(verb: argparse.ArgumentParser) -> None:
 
 
 def _fetch(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("engine", help="engine whose model is downloaded")
+    verb.add_argument(
+        "engine", help="engine whose model is downloaded; speakers: the encoder of voices"
+    )
     verb.add_argument("--model", help=_MODEL)
 
 

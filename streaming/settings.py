@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from protocol.calls.call import MOST_SPEAKERS
 from protocol.kept_audio.policy import AudioPolicy, read_audio_policy
 from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.redaction.policy import SitePolicies, read_policies
@@ -102,6 +103,13 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         None,
         description="file (TOML) that says which data is left out of the text, for the site and for tenants; unset:"
         " card data, on every call; read at start",
+    )
+    mixed_speakers: int = Field(
+        0,
+        ge=0,
+        le=MOST_SPEAKERS,
+        description="most speakers that are told apart on a channel with the role `mixed`, if the client does not"
+        " say; 0: only where the client asks. Needs `trunkline fetch speakers` where the workers run",
     )
     keep_audio: str = Field(
         "",

@@ -8,22 +8,20 @@ import numpy as np
 import structlog
 
 from protocol.clock import UPSAMPLING, at_rate, to_seconds
-from protocol.events import Entry, Final, Timing
-from protocol.events.event_codec import decode_entry, encode_event
-from protocol.formatting.formatter import formatted, unformatted
-from protocol.redaction.masking import revised
-from protocol.redaction.policy import BY_ENGINE, Policy
-from protocol.redaction.redactor import Mask, Revision
+from protocol.events import Timing
+from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
 from .engines.base import Effort, EngineError, Hypothesis, PreviousSpeech, Samples, Utterance
+from .final_writer import FinalWriter
 from .job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .recent_speech import RecentSpeech
+from .speakers.voice_encoder import Voices
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
-from .text.redaction import RedactedFinal, hidden, may_wait, redacted_final
+from .text.redaction import hidden
 from .text.stabiliser import NOTHING, Stabilised
 from .upsampling import engine_samples
 
@@ -35,7 +33,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A job with its audio; a partial with the previous hypothesis, a final with the state of redaction."""
+    """A job with its audio; a partial with the previous hypothesis."""
 
     claimed: ClaimedJob
     utterance: Utterance
@@ -52,9 +50,10 @@ class JobIO:
         max_deliveries: int,
         meter: WorkerMeter | None = None,
         names: NameFinder | None = None,
+        voices: Voices | None = None,
     ) -> None:
         """`engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up."""
-        self._names = names
+        self._finals = FinalWriter(queue, names, voices)
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
@@ -92,94 +91,22 @@ class JobIO:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
                 await self._suggest(one, heard)
         elif one.claimed.effort is Effort.DRAFT:
-            await self._keep(one.claimed, heard, timing)
+            await self._keep(one, heard, timing)
         elif isinstance(heard, EngineError):
             await self._fail(one.claimed, str(heard))
         else:
             final = final_of(one.claimed.job, heard, self._engine, timing)
-            outcome = await self._commit(one.claimed, final)
+            outcome = await self._finals.commit(one.claimed, final, one.utterance.samples)
             self._meter.settled(outcome)
             _log_settled(one, outcome, timing)
 
-    async def _keep(self, one: ClaimedJob, heard: EngineResult, timing: Timing) -> None:
+    async def _keep(self, one: PreparedJob, heard: EngineResult, timing: Timing) -> None:
         """Keep what would be the final, if it may be kept."""
         replaced = None
         if isinstance(heard, Hypothesis):
-            final = final_of(one.job, heard, self._engine, timing)
-            redacted, states = await self._redacted_draft(one, final)
-            if redacted is not None:
-                event = encode_event(_shown(redacted, one.job))
-                replaced = await self._queue.keep_draft(one, event, timing.engine_ms, states)
+            final = final_of(one.claimed.job, heard, self._engine, timing)
+            replaced = await self._finals.keep(one.claimed, final, one.utterance.samples)
         self._meter.lost(timing.engine_ms if replaced is None else replaced)
-
-    async def _redacted_draft(
-        self, one: ClaimedJob, final: Final
-    ) -> tuple[Final | None, tuple[bytes, bytes] | None]:
-        """
-        The redacted final of a draft, and the states of redaction before and after it.
-
-        None if numbers in it may become card data, or if it must revise earlier finals: it is transcribed again.
-        """
-        policy = one.job.redaction
-        if not policy.kinds:
-            return final, None
-        state = await self._queue.redaction.state(one)
-        redacted = redacted_final(final, policy, state, await self._found(final, policy))
-        words = [word.text for word in final.words]
-        if redacted.revisions or not may_wait(one.job, final.span, words, state):
-            return None, None
-        return redacted.final, (state, redacted.state or state)
-
-    async def _commit(self, one: ClaimedJob, final: Final) -> Outcome:
-        """
-        Redact a final and commit it: again if another segment of its call was committed meanwhile.
-
-        The state of redaction is read now: one from before the engine ran may lack the segment before, and digits
-        that only both together show to be card data would be sent to Redis.
-        """
-        policy = one.job.redaction
-        if not policy.kinds:
-            return await self._queue.settle(one, encode_event(_shown(final, one.job)))
-        found = await self._found(final, policy)
-        outcome = Outcome.MOVED
-        while outcome is Outcome.MOVED:
-            state = await self._queue.redaction.state(one)
-            redacted = redacted_final(final, policy, state, found)
-            for revision in redacted.revisions:
-                await self._revise(one, revision)
-            outcome = await self._settle(one, redacted, state)
-        return outcome
-
-    async def _found(self, final: Final, policy: Policy) -> Sequence[Mask] | None:
-        """Names and addresses, if the policy asks for them; None if they cannot be found."""
-        if not policy.kinds & BY_ENGINE:
-            return ()
-        if self._names is None or final.language not in self._names.languages:
-            return None
-        words = [word.text for word in final.words]
-        try:
-            return await asyncio.to_thread(self._names.find, words, final.language)
-        except Exception:  # noqa: BLE001  # words that were not checked are never shown
-            return None
-
-    async def _settle(self, one: ClaimedJob, redacted: RedactedFinal, state: bytes) -> Outcome:
-        event = encode_event(_shown(redacted.final, one.job))
-        return await self._queue.settle(one, event, states=(state, redacted.state or state))
-
-    async def _revise(self, one: ClaimedJob, revision: Revision) -> None:
-        """Mask words of an earlier final, which this one has shown to be a part of a number."""
-        old = await self._queue.redaction.final(one, revision.segment)
-        if not old:
-            return
-        match decode_entry(None, old):
-            case Entry(Final() as final):
-                form = one.job.form
-                masked = revised(unformatted(final, form), revision.mask, one.job.redaction)
-                masked = formatted(masked, form) if final.lexical else masked
-                if masked != final:
-                    await self._queue.redaction.revise(one, old, masked)
-            case _:  # written by a newer version
-                pass
 
     async def _worth_trying(self, batch: Sequence[PreparedJob]) -> list[PreparedJob]:
         """
@@ -227,16 +154,6 @@ class JobIO:
         logger.error(
             "segment_failed", call_id=one.job.call_id, segment=str(one.job.segment), outcome=outcome
         )
-
-
-def _shown(final: Final, job: Job) -> Final:
-    """A redacted final as it is shown. A fault in formatting leaves the words as they were said."""
-    if not job.form.changes_words:
-        return final
-    try:
-        return formatted(final, job.form)
-    except Exception:  # noqa: BLE001  # the words count, their form is an extra
-        return final
 
 
 def _ready(

@@ -21,6 +21,7 @@ from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
+from .speakers.voice_encoder import Voices
 
 _LOOK_SECONDS = 0.25
 """Seconds between two looks for new job streams, and for finals whose worker has handed them back or has died."""
@@ -62,6 +63,7 @@ class Worker:
         heartbeat: Callable[[], None] = lambda: None,
         meter: WorkerMeter | None = None,
         names: NameFinder | None = None,
+        voices: Voices | None = None,
     ) -> None:
         """
         Store the parts; `run` starts the work.
@@ -90,7 +92,7 @@ class Worker:
         """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
-        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names)
+        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names, voices)
         self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:

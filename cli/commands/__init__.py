@@ -41,7 +41,9 @@ COMMANDS: Mapping[str, Command] = {
     "webhooks": Command("commands.webhooks", "List, add and delete webhooks; send one again."),
     "rules": Command("commands.rules", "Check a file of rules that add cards to calls."),
     "doctor": Command("commands.admin", "Check this machine and report what is missing."),
-    "fetch": Command("commands.admin", "Download and check the model of an engine."),
+    "fetch": Command(
+        "commands.admin", "Download and check the model of an engine, or of speakers."
+    ),
     "keys": Command("commands.admin", "Create, list and revoke keys."),
     "bench": Command("bench.command", "Measure how many calls this machine holds, and their cost."),
     "gateway": Command(

@@ -11,9 +11,10 @@ from protocol.auth.credentials import Scope, Signer, SignerKind
 from protocol.settings import RedisSettings
 from streaming.settings import GatewaySettings
 from workers.engines import registry
+from workers.speakers import weights as speakers
 
 from .. import keys as key_file
-from ..common import configuration_of, data_folder, fetch_model, settings_of
+from ..common import configuration_of, data_folder, fetch_model, progress_bar, settings_of
 from ..host import doctor as doctors
 
 
@@ -31,7 +32,11 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def fetch(options: argparse.Namespace) -> None:
-    """Download the model of an engine, with progress bars, and check its files."""
+    """Download the model of an engine or of the voice encoder, with progress bars, and check its files."""
+    if options.engine == "speakers":
+        with progress_bar("downloading the voice encoder") as progress:
+            print(speakers.download(lambda _, part: progress(part)))
+        return
     folder = fetch_model(options, options.engine)
     print(folder or f"the engine {options.engine} has nothing to download")
 

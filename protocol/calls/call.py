@@ -22,6 +22,13 @@ _FIRST_BYTES = _PLAIN_BYTES - frozenset(b"._:-")
 _LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
 
 
+MOST_SPEAKERS = 8
+"""Most speakers that are told apart on a channel."""
+
+USUAL_SPEAKERS = 2
+"""Speakers of a call on the telephone, if it is not said."""
+
+
 class Role(StrEnum):
     """Whose voice a channel carries: `agent`, `customer`, or `mixed` for both."""
 
@@ -70,6 +77,9 @@ class CallConfig:
 
     form: TextForm = AS_HEARD
     """How the client wants the text. What was said is kept beside it."""
+
+    speakers: int | None = None
+    """Most speakers that are told apart on a channel with role `mixed`; 0: none; None: as the gateway is set."""
 
     @property
     def task(self) -> tuple[str, str]:

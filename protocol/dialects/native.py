@@ -257,6 +257,7 @@ def _opened(body: Mapping[str, Any], roles: tuple[Role, ...], audio: AudioFormat
         ),
         hangover_ms=asked.read("endpointing_ms", options.hangover, None),
         keep_audio=asked.read("keep_audio", options.boolean, default=True),
+        speakers=options.speakers(asked, "diarize", "speakers"),
     )
     metadata = options.texts(asked.read("metadata", options.object_of, {}))
     resumption = _resumption(body, asked)

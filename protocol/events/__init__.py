@@ -21,6 +21,9 @@ class Word:
     confidence: float | None = None
     """0 to 1, by the method that the engine declares; None if it declares none."""
 
+    speaker: int | None = None
+    """Speaker of a mixed channel, numbered from 0 in the order of their first words; None: not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentId:

@@ -344,4 +344,6 @@ def _word(word: Word) -> dict[str, Any]:
     written |= _times(word.start, word.end)
     if word.confidence is not None:
         written["c"] = round(word.confidence, 3)
+    if word.speaker is not None:
+        written["speaker"] = word.speaker
     return written

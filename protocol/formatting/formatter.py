@@ -106,4 +106,5 @@ def _places(items: Sequence[Item]) -> dict[int, int]:
 def _word(item: Item, words: Sequence[Word]) -> Word:
     inside = words[item.first : item.last + 1]
     sure = [word.confidence for word in inside if word.confidence is not None]
-    return Word(item.text, inside[0].start, inside[-1].end, min(sure) if sure else None)
+    confidence = min(sure) if sure else None
+    return Word(item.text, inside[0].start, inside[-1].end, confidence, inside[0].speaker)

@@ -54,6 +54,9 @@ class Job:
     padding: int = 0
     """Digital silence that the engine gets behind the audio, in samples of the call clock."""
 
+    speakers: int = 0
+    """Most speakers of the channel, which are told apart; 0: they are not."""
+
     rate: int = ENGINE_RATE
     """Sample rate of the stored audio in Hz, 8000 or 16000.  A job of an older gateway has none: 16000."""
 

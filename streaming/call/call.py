@@ -538,9 +538,14 @@ class Call:
                 form=config.form,
                 flags=flags,
                 padding=padding,
+                speakers=self._speakers(segment.channel),
                 rate=rate or self.ledger.rate,
             )
         )
+
+    def _speakers(self, channel: int) -> int:
+        """Most speakers that are told apart on a channel."""
+        return (self.config.speakers or 0) if self.identity.roles[channel] is Role.MIXED else 0
 
     def _log(self, event: LoggedEvent) -> None:
         self.ledger.log(self._name_of(event), encode_event(event))

@@ -19,7 +19,7 @@ def said_columns(final: Final | None) -> dict[str, Any]:
 
 
 def words_of(lists: list[list[Any]] | None) -> tuple[Word, ...]:
-    """Words from `[text, start, end, confidence]`; none for a row of a version that did not store them."""
+    """Words from `[text, start, end, confidence, speaker]`; none for a row of a version that did not store them."""
     return tuple(Word(*one) for one in lists or ())
 
 
@@ -29,4 +29,10 @@ def redactions_of(lists: list[list[Any]] | None) -> tuple[Redaction, ...]:
 
 
 def _word_lists(words: Iterable[Word]) -> list[list[Any]]:
-    return [[one.text, one.start, one.end, one.confidence] for one in words]
+    return [_word_list(one) for one in words]
+
+
+def _word_list(one: Word) -> list[Any]:
+    """The speaker is left out if it is not known: an older version can read such rows."""
+    listed: list[Any] = [one.text, one.start, one.end, one.confidence]
+    return listed if one.speaker is None else [*listed, one.speaker]

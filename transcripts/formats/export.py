@@ -15,6 +15,7 @@ from protocol.plain_text import json_plain, plain, visible, without_arrow
 
 from ..transcript import Ending, Piece, StoredSegment, Transcript
 from .markdown import write_markdown
+from .speaker_turns import by_speaker, party
 from .stm import write_stm
 from .subtitles import cues, timed_words
 
@@ -31,12 +32,13 @@ def export(transcript: Transcript, form: str) -> str:
 
 
 def _txt(transcript: Transcript) -> str:
-    """One line for each segment (time, role, words or the reason why there are none) and each interruption."""
+    """One line for each segment or turn (time, role or speaker, words or why there are none) and interruption."""
     lines: list[str] = []
+    transcript = by_speaker(transcript)
     for place, one in enumerate(transcript.segments):
         lines += _interruptions(transcript, place)
         if one.words or one.reason:
-            role = plain(transcript.call.role(one.segment.channel))
+            role = plain(party(transcript, one))
             lines.append(f"[{_clock(one.span.start)}] {role}: {_said(one)}\n")
     return "".join([*lines, *_interruptions(transcript, len(transcript.segments))])
 
@@ -152,6 +154,8 @@ def _json_word(word: Word) -> dict[str, Any]:
         body |= {"s": to_ms(word.start), "e": to_ms(word.end)}
     if word.confidence is not None:
         body["c"] = round(word.confidence, 3)
+    if word.speaker is not None:
+        body["speaker"] = word.speaker
     return body
 
 
@@ -188,9 +192,10 @@ def _csv(transcript: Transcript) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["start_s", "end_s", "role", "text", "keywords", "engine"])
+    transcript = by_speaker(transcript)
     for one in transcript.spoken:
         times = [f"{to_seconds(one.span.start):.3f}", f"{to_seconds(one.span.end):.3f}"]
-        role = transcript.call.role(one.segment.channel)
+        role = party(transcript, one)
         cells = [role, one.text, "; ".join(one.keywords_found), one.engine]
         writer.writerow([*times, *(_no_formula(visible(cell)) for cell in cells)])
     return out.getvalue()

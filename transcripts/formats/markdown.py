@@ -8,6 +8,7 @@ from protocol.clock import to_ms, to_seconds
 from protocol.plain_text import plain
 
 from ..transcript import Ending, StoredSegment, Transcript
+from .speaker_turns import by_speaker, party
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$:])")
 """Signs with a meaning in Markdown and its extensions; a backslash takes it away (2.4 Backslash escapes)."""
@@ -28,9 +29,10 @@ def write_markdown(transcript: Transcript) -> str:
 
 
 def _lines(transcript: Transcript) -> Iterator[str]:
+    transcript = by_speaker(transcript)
     for one in transcript.segments:
         if one.words or one.reason:
-            role = _escaped(transcript.call.role(one.segment.channel))
+            role = _escaped(party(transcript, one))
             yield f"**{_clock(one.span.start)} {role}** {_said(one)}"
 
 

@@ -11,6 +11,7 @@ from protocol.plain_text import plain
 
 from ..transcript import Ending, StoredSegment, Transcript
 from .export import interruption
+from .speaker_turns import by_speaker, party
 
 _COLOURS = {"agent": "cyan", "customer": "green"}
 _KEYWORD = "bold black on bright_yellow"
@@ -25,6 +26,7 @@ def render(transcript: Transcript, keywords: Iterable[str] = ()) -> RenderableTy
     )
     marked = transcript.keywords.union(keywords)
     lines: list[Text] = []
+    transcript = by_speaker(transcript)
     for place, one in enumerate(transcript.segments):
         lines += _interruptions(transcript, place)
         if one.words or one.reason:
@@ -43,7 +45,7 @@ def _clock(samples: int) -> str:
 
 
 def _line(transcript: Transcript, one: StoredSegment, keywords: Iterable[str]) -> Text:
-    role = transcript.call.role(one.segment.channel)
+    role = party(transcript, one)
     line = Text().append(f"{_clock(one.span.start)} ", style="dim")
     line.append(f"{role:>8} ", style=f"bold {_COLOURS.get(role, 'yellow')}")
     if one.ending is not Ending.FINAL:

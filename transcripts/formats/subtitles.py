@@ -7,6 +7,7 @@ from protocol.clock import from_ms
 from protocol.plain_text import plain
 
 from ..transcript import StoredSegment, Transcript
+from .speaker_turns import by_speaker, party
 
 _LINES = 2
 """Most lines in a cue, as broadcasters use."""
@@ -37,8 +38,9 @@ class SubtitleCue:
 
 def cues(transcript: Transcript, width: int) -> list[SubtitleCue]:
     """Return the cues of all channels by start time; lines have at most `width` characters or one word."""
+    transcript = by_speaker(transcript)
     found = [
-        _cue(block, transcript.call.role(one.segment.channel))
+        _cue(block, party(transcript, one))
         for one in transcript.spoken
         for block in _blocks(timed_words(one), width)
     ]

@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     """The call has another event log now; its gateway queues the segment again."""
 
     MOVED = "moved"
-    """Another segment of the call was committed since the state of redaction was read: redact again."""
+    """Another segment of the call was committed since a state of the call was read: make the final again."""
 
     LOST = "lost"
     """Another worker holds the lease now."""

@@ -17,7 +17,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from broker.connections.shared_pipeline import SharedPipeline
-from broker.redis_keys import WORKERS, Partition
+from broker.redis_keys import WORKERS, Partition, speakers_field
 from broker.redis_scripts.leases import (
     EXTEND,
     HAND_BACK,
@@ -27,6 +27,7 @@ from broker.redis_scripts.leases import (
     TAKE_OVER,
 )
 from broker.redis_scripts.scripts import KEEP_DRAFT, SETTLE, TAKE_BACK_TRY, TRY
+from protocol.events import SegmentId
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
@@ -230,19 +231,37 @@ class WorkQueue:
         self._taken.add(jobs)
 
     async def keep_draft(
-        self, one: ClaimedJob, event: bytes, ms: int, states: tuple[bytes, bytes] | None = None
+        self,
+        one: ClaimedJob,
+        event: bytes,
+        ms: int,
+        states: tuple[bytes, bytes] | None = None,
+        speakers: tuple[bytes, bytes] | None = None,
     ) -> int | None:
         """
-        Keep the final of a draft until its segment ends.  `ms`: engine time; `states`: as for `settle`.
+        Keep the final of a draft until its segment ends.  `ms`: engine time; `states`, `speakers`: as for `settle`.
 
         Returns the engine time in ms of the draft that it replaces; None if it is not needed any more.
         """
         job, keys = one.job, one.keys
         answer = await self._keep_draft(
             keys=[keys.meta, keys.settled, keys.state(job.segment)],
-            args=[job.log, str(job.segment), one.digest, event, ms, _STATE_TTL, *(states or ())],
+            args=[
+                job.log,
+                str(job.segment),
+                one.digest,
+                event,
+                ms,
+                _STATE_TTL,
+                *_changes(job.segment, states, speakers),
+            ],
         )
         return None if int(answer) < 0 else int(answer)
+
+    async def speakers(self, one: ClaimedJob) -> bytes:
+        """What is known of the voices of the job's channel; empty at the start of the call."""
+        state: Any = await self._redis.hget(one.keys.meta, speakers_field(one.job.segment.channel))
+        return state or b""
 
     async def settle(
         self,
@@ -250,11 +269,13 @@ class WorkQueue:
         event: bytes,
         dead: str = "",
         states: tuple[bytes, bytes] | None = None,
+        speakers: tuple[bytes, bytes] | None = None,
     ) -> Outcome:
         """
         Commit the terminal event of a final; `dead` is the reason if the final was given up.
 
-        `states`: the state of redaction that the event was made with, and the one after it.
+        `states`: the state of redaction that the event was made with, and the one after it.  `speakers`: the same
+        for the speakers of the channel.
 
         Raises UnseenLogError when the caller must try again later.
         """
@@ -273,7 +294,7 @@ class WorkQueue:
                 segment.number,
                 event,
                 dead,
-                *(states or ()),
+                *_changes(segment, states, speakers),
             ],
         )
         if answer == b"unseen":
@@ -313,3 +334,13 @@ class WorkQueue:
         return (
             job_stream is None or job_stream == one.job_stream or self._streams.serves(job_stream)
         )
+
+
+def _changes(
+    segment: SegmentId,
+    states: tuple[bytes, bytes] | None,
+    speakers: tuple[bytes, bytes] | None,
+) -> list[str | bytes]:
+    """States of the call as arguments of a script: the field of each, before and after."""
+    redaction: list[str | bytes] = ["redaction", *states] if states else []
+    return redaction + ([speakers_field(segment.channel), *speakers] if speakers else [])

@@ -100,6 +100,7 @@ def parse_parameters(
         partials=asked.read("partials", options.boolean, default=True),
         hangover_ms=asked.read("endpointingms", options.hangover, None),
         keep_audio=asked.read("keepaudio", options.boolean, default=True),
+        speakers=options.speakers(asked, "diarize", "speakers"),
         form=AS_WRITTEN if asked.read("formattext", options.boolean, default=False) else AS_HEARD,
     )
     asked.read("role", lambda text: Role(str(text).lower()), Role.MIXED)

@@ -172,6 +172,27 @@ def hangover(value: object) -> int:
     return min(max(whole(value), SHORTEST_HANGOVER_MS), LONGEST_HANGOVER_MS)
 
 
+def speakers(asked: Options, diarize: str, most: str) -> int | None:
+    """
+    The most speakers to tell apart: the option `most`, else two if the option `diarize` is true.
+
+    0 if it is false; None if neither is there.
+    """
+    wanted = asked.read(diarize, boolean, None)
+    said = asked.read(most, _speakers, None)
+    if wanted is False:
+        return 0
+    return said if said is not None else wanted and call.USUAL_SPEAKERS
+
+
+def _speakers(value: object) -> int:
+    """Raises ValueError for other numbers."""
+    count = whole(value)
+    if not 1 <= count <= call.MOST_SPEAKERS:
+        raise ValueError(f"must be 1 to {call.MOST_SPEAKERS}")
+    return count
+
+
 def texts(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each field; a value that is not a string becomes JSON, null is omitted."""
     return ((name, as_text(value)) for name, value in values.items() if value is not None)

@@ -23,6 +23,7 @@ class TimedWord:
     start: int
     end: int
     confidence: float
+    speaker: int | None = None
 
 
 CERTAIN = 1.0
@@ -33,7 +34,7 @@ def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
     """Words with times.  If any time is missing, all words share `span` in proportion to their letters."""
     if all(word.start is not None and word.end is not None for word in words):
         return tuple(
-            TimedWord(word.text, word.start or 0, word.end or 0, _confidence(word))
+            TimedWord(word.text, word.start or 0, word.end or 0, _confidence(word), word.speaker)
             for word in words
         )
     letters = sum(len(word.text) + 1 for word in words)
@@ -42,7 +43,7 @@ def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
         start = span.start + (span.end - span.start) * position // letters
         position += len(word.text) + 1
         end = span.start + (span.end - span.start) * position // letters
-        spread.append(TimedWord(word.text, start, end, _confidence(word)))
+        spread.append(TimedWord(word.text, start, end, _confidence(word), word.speaker))
     return tuple(spread)
 
 

@@ -67,7 +67,7 @@ class Listening:
     vad_events: bool
     utterance_end_ms: int | None
     diarize: bool
-    """Whether words carry a speaker, which is their channel."""
+    """Whether words carry a speaker: the voice on a mixed channel, else the channel."""
 
     tags: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
@@ -165,6 +165,7 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
             keywords=Keywords(cleaned.terms),
             partials=_truth(request, "interim_results"),
             hangover_ms=_hangover(request.first("endpointing")),
+            speakers=options.speakers(asked, "diarize", "speakers"),
         ),
         rejected_keywords=cleaned.rejected,
         metadata=call_parameters.kept([*extra.items(), *([("tag", tags)] if tags else [])]),
@@ -172,7 +173,10 @@ def _opened(request: Request, audio: AudioFormat, channels: int) -> tuple[CallOp
     return opened, asked
 
 
-_ASKED = ("utterance_end_ms", "punctuate", "filler_words", "profanity_filter")
+_ASKED = (
+    *("utterance_end_ms", "punctuate", "filler_words", "profanity_filter"),
+    *("diarize", "speakers"),
+)
 
 
 def _form(request: Request, asked: Options) -> TextForm:

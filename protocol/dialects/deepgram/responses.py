@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ...calls.call import Role
 from ...clock import from_ms
 from ...events import (
     CallEnded,
@@ -236,7 +237,7 @@ class DeepgramResponses:
             "speech_final": speech_final,
             "from_finalize": from_finalize,
             "channel": {
-                "alternatives": [alternative(span, words, self._speaker(segment))],
+                "alternatives": [alternative(span, words, self._speaker_of(segment))],
                 **self._hits(span, words),
             },
             "metadata": self._about(engine),
@@ -248,9 +249,10 @@ class DeepgramResponses:
         terms = self._listening.search
         return {"search": found(terms, timed(words, span))} if terms else {}
 
-    def _speaker(self, segment: SegmentId) -> Answer:
-        """The speaker, if `diarize` was requested: each channel is one speaker."""
-        return {"speaker": segment.channel} if self._listening.diarize else {}
+    def _speaker_of(self, segment: SegmentId) -> int | None:
+        """The speaker of a whole channel, if `diarize` was requested; on a mixed channel each word has its own."""
+        is_mixed = self._listening.opened.roles[segment.channel] is Role.MIXED
+        return segment.channel if self._listening.diarize and not is_mixed else None
 
     def _about(self, engine: str) -> Answer:
         return {

@@ -8,8 +8,8 @@ from ...events import Span, Word
 from ..common.turns import mean_confidence, timed
 
 
-def alternative(span: Span, words: Sequence[Word], speaker: dict[str, Any]) -> dict[str, Any]:
-    """The words of a segment as Deepgram's only alternative.  `speaker`: fields that are added to each word."""
+def alternative(span: Span, words: Sequence[Word], speaker: int | None) -> dict[str, Any]:
+    """The words of a segment as Deepgram's only alternative.  `speaker`: of words whose own one is not known."""
     spread = timed(words, span)
     return {
         "transcript": " ".join(word.text for word in words),
@@ -21,11 +21,15 @@ def alternative(span: Span, words: Sequence[Word], speaker: dict[str, Any]) -> d
                 "end": seconds(word.end),
                 "confidence": word.confidence,
                 "punctuated_word": word.text,
-                **speaker,
+                **_speaker(speaker if word.speaker is None else word.speaker),
             }
             for word in spread
         ],
     }
+
+
+def _speaker(number: int | None) -> dict[str, int]:
+    return {} if number is None else {"speaker": number}
 
 
 def seconds(samples: int) -> float:

@@ -8,6 +8,7 @@ A recording is played into Deepgram's live dialect; `LiveResults` takes its mess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -21,7 +22,8 @@ from ...plain_text import plain, without_arrow
 from ..base import Request
 from ..deepgram.live_results import LiveResults, best_of, text_of
 
-_FORMS = ("json", "text", "srt", "vtt", "verbose_json")
+_DIARIZED = "diarized_json"
+_FORMS = ("json", "text", "srt", "vtt", "verbose_json", _DIARIZED)
 _LONGEST_FIELD = 16_384
 _MOST_TERMS = 500
 
@@ -65,6 +67,7 @@ class Wanted:
             ("language", self.language),
             *(("keyterm", term) for term in self.keywords),
             *([("call_id", self.call_id)] if self.call_id else []),
+            *([("diarize", "true")] if self.form == _DIARIZED else []),
         ]
         return Request("/v1/listen", tuple(query))
 
@@ -127,6 +130,8 @@ class Transcription:
                 return _srt(spoken), "application/x-subrip; charset=utf-8"
             case "vtt":
                 return _vtt(spoken), "text/vtt; charset=utf-8"
+            case "diarized_json":
+                return _encoded(self._diarized(spoken)), "application/json"
             case "verbose_json":
                 return _encoded(self._verbose(spoken, wanted)), "application/json"
             case _:
@@ -141,6 +146,17 @@ class Transcription:
     def _spoken(self) -> list[dict[str, Any]]:
         """The finals with words, in order of time."""
         return sorted(filter(text_of, self._results.finals), key=lambda one: float(one["start"]))
+
+    def _diarized(self, spoken: list[dict[str, Any]]) -> dict[str, Any]:
+        """As OpenAI's `gpt-4o-transcribe-diarize` answers."""
+        assert self._results.metadata is not None  # it is complete
+        segments = [turn for number, one in enumerate(spoken) for turn in _turns(number, one)]
+        return {
+            "task": "transcribe",
+            "duration": self._results.metadata["duration"],
+            "text": _joined(spoken),
+            "segments": segments,
+        }
 
     def _verbose(self, spoken: list[dict[str, Any]], wanted: Wanted) -> dict[str, Any]:
         assert self._results.metadata is not None  # it is complete
@@ -158,6 +174,29 @@ class Transcription:
                 for word in best_of(one)["words"]
             ]
         return body
+
+
+def _turns(number: int, one: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A segment for each speaker that follows another in a final; `A` is the first of the recording."""
+    groups = [
+        list(words) for _, words in groupby(best_of(one)["words"], lambda word: word.get("speaker"))
+    ]
+    return [
+        {
+            "id": f"seg_{number}_{place}",
+            "type": "transcript.text.segment",
+            "speaker": _letter(words[0].get("speaker")),
+            "start": words[0]["start"],
+            "end": words[-1]["end"],
+            "text": " ".join(word["punctuated_word"] for word in words),
+        }
+        for place, words in enumerate(groups)
+    ]
+
+
+def _letter(speaker: int | None) -> str:
+    """OpenAI's name of a speaker."""
+    return "unknown" if speaker is None else chr(ord("A") + speaker)
 
 
 def delta_event(text: str) -> str:

@@ -244,10 +244,11 @@ class CallFactory:
         )
 
     def _redacting(self, config: CallConfig, call_id: str) -> CallConfig:
-        """The configuration with the policy of the call's tenant, and with what the client asks for beside it."""
+        """The configuration with what site and tenant say: the policy, and whether speakers are told apart."""
         tenant, _ = parted(call_id)
         policy = self._policies.of(tenant).widened(config.redact)
-        return replace(config, redaction=policy)
+        speakers = self._settings.mixed_speakers if config.speakers is None else config.speakers
+        return replace(config, redaction=policy, speakers=speakers)
 
     def _channels(
         self,

@@ -365,6 +365,35 @@ def test_diarize_gives_the_channel_of_each_word() -> None:
     assert {word["speaker"] for word in results["channel"]["alternatives"][0]["words"]} == {1}
 
 
+def test_diarize_gives_the_speaker_of_each_word_of_a_mixed_channel() -> None:
+    dialect = deepgram(RAW + "&diarize=true")
+    (opened, *_) = say(dialect, b"\x00\x00")
+    words = (Word("hello", speaker=0), Word("there"), Word("hi", speaker=1))
+
+    (results,) = told(dialect, final(words=words))
+
+    assert isinstance(opened, CallOpened)
+    assert opened.config.speakers == 2
+    said = results["channel"]["alternatives"][0]["words"]
+    assert [word.get("speaker") for word in said] == [0, None, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("", None),
+        ("&diarize=false", 0),
+        ("&diarize=true&speakers=4", 4),
+        ("&diarize=true&speakers=900", 2),
+    ],
+)
+def test_how_many_speakers_are_told_apart(query: str, most: int | None) -> None:
+    (opened, *_) = say(deepgram(RAW + query), b"\x00\x00")
+
+    assert isinstance(opened, CallOpened)
+    assert opened.config.speakers == most
+
+
 def test_speech_started_is_sent_if_requested() -> None:
     unasked, asked = deepgram(), deepgram(RAW + "&vad_events=true")
     for dialect in (unasked, asked):

@@ -89,6 +89,19 @@ async def test_every_form_of_the_answer_holds_the_words_and_keywords(
     assert len(it.store.calls()) == 5
 
 
+async def test_diarized_json_has_a_segment_for_each_speaker(
+    site: tuple[httpx.AsyncClient, Pipeline],
+) -> None:
+    client, _ = site
+
+    answer = await post(client, packed(speech(), "wav"), response_format="diarized_json")
+
+    diarized = answer.json()
+    assert diarized["text"] == " ".join(one["text"] for one in diarized["segments"])
+    assert {one["type"] for one in diarized["segments"]} == {"transcript.text.segment"}
+    assert {one["speaker"] for one in diarized["segments"]} == {"unknown"}  # no encoder here
+
+
 async def test_words_have_times_if_they_are_asked_for(
     site: tuple[httpx.AsyncClient, Pipeline],
 ) -> None:
