@@ -11,6 +11,10 @@ CHROMIUM := $(VENV)/chromium
 CLIENTS := .venv-clients
 NATIVE := native/pyproject.toml native/setup.py $(wildcard native/src/*)
 
+# The compiled step of the audio path.  Without a C compiler the pure one does the same work.
+BUILD_NATIVE := ! command -v $(CC) >/dev/null || $(BIN)/python -m pip install --quiet --force-reinstall --no-deps ./native \
+	|| echo "trunkline-native cannot be built here: the pure audio path is used"
+
 .DEFAULT_GOAL := help
 .PHONY: fuzz help install native clients demo up test test-granite test-others test-fast asterisk asterisk-test check coverage format lint types contracts accuracy bench chaos mutants soak locks images chromium browser-test screenshots clean
 
@@ -26,14 +30,11 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[codecs,granite,whisper]' --group dev
 	@$(COMPILE) $(VENV)/lib || true
-	@$(MAKE) --no-print-directory native
+	@$(BUILD_NATIVE)
 	@touch $@
 
-# The compiled step of the audio path.  Without a C compiler the pure one does the same work.
-native: $(BIN)/python  ## build trunkline-native and install it, where there is a C compiler
-	@if command -v $(CC) >/dev/null; then \
-		$(BIN)/python -m pip install --quiet ./native || echo "trunkline-native does not build here; the pure path is used"; \
-	fi
+native: install  ## build trunkline-native anew and install it, where there is a C compiler
+	@$(BUILD_NATIVE)
 
 demo: install  ## play a call through the whole pipeline and show its captions
 	$(BIN)/trunkline demo

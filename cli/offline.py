@@ -30,6 +30,7 @@ from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.audio.voice_activity.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engines.base import Engine, Utterance
+from workers.recent_speech import RecentSpeech
 from workers.text.event_builder import final_of
 from workers.upsampling import engine_samples
 
@@ -65,14 +66,22 @@ def transcribe_recording(
     longest = engine.capabilities.max_seconds
     cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
     total = sum(cut.span.end - cut.span.start for cut in cuts)
-    finals, done = list[Final](), 0
+    finals, done, recent = list[Final](), 0, RecentSpeech()
     for cut in cuts:
-        utterance = Utterance(engine_samples(cut.pcm), language=language, keywords=keywords)
-        heard = engine.transcribe([utterance])[0]
+        samples = engine_samples(cut.pcm)
         job = Job(
             "recording", "", cut.segment, cut.span.start, 0.0, language,
             keywords=keywords, end=cut.span.end,
         )  # fmt: skip
+        utterance = Utterance(
+            samples,
+            language=language,
+            keywords=keywords,
+            before=recent.before(job),
+            unhurried=True,
+        )
+        heard = engine.transcribe([utterance])[0]
+        recent.remember(job, samples, heard.words)
         finals.append(final_of(job, heard, engine.capabilities.name, Timing(0, 0)))
         done += cut.span.end - cut.span.start
         progress(done / total)

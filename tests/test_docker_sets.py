@@ -106,15 +106,35 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def install(image: str, folder: Path, wheel: Path, lock: Path | None = None) -> InstalledImage:
+@pytest.fixture(scope="module")
+def native_wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """As the stage `native` builds it; none if this machine has no C compiler."""
+    if shutil.which("gcc") is None:
+        return []
+    source = tmp_path_factory.mktemp("native")
+    shutil.copytree(ROOT / "native", source / "native", ignore=shutil.ignore_patterns("build"))
+    tools = environment(tmp_path_factory.mktemp("c-tools") / "v", ROOT / "docker" / "build.lock")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--quiet", "--python", tools, "wheel", "--no-deps"),
+            *("--no-build-isolation", "--wheel-dir", source / "made", source / "native"),
+        ],
+        check=True,
+    )
+    return list((source / "made").glob("*.whl"))
+
+
+def install(image: str, folder: Path, *wheels: Path, lock: Path | None = None) -> InstalledImage:
     environment(folder, lock or ROOT / "docker" / f"{image}.lock")
-    uv("pip", "install", "--python", folder, "--no-deps", wheel)
+    uv("pip", "install", "--python", folder, "--no-deps", *wheels)
     return InstalledImage(image, folder)
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> InstalledImage:
-    return install("gateway", tmp_path_factory.mktemp("gateway") / "v", wheel)
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, wheel: Path, native_wheels: list[Path]
+) -> InstalledImage:
+    return install("gateway", tmp_path_factory.mktemp("gateway") / "v", wheel, *native_wheels)
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +294,16 @@ def test_a_process_writes_nothing_where_it_is_installed(
     assert gateway.files() == before
 
 
+def test_the_gateway_uses_the_compiled_audio_step(
+    gateway: InstalledImage, native_wheels: list[Path]
+) -> None:
+    asked = "from streaming.audio import compiled; print(compiled.step().__name__)"
+    if not native_wheels:
+        pytest.skip("no C compiler")
+
+    assert gateway.run("python", "-c", asked).stdout == "trunkline_native\n"
+
+
 @pytest.mark.parametrize("absent", ["torch", "transformers", "onnx", "moonshine_cpp"])
 def test_the_gateway_has_no_model_on_board(gateway: InstalledImage, absent: str) -> None:
     assert gateway.run("python", "-c", f"import {absent}").returncode == 1
@@ -300,7 +330,7 @@ def test_the_gpu_worker_starts_and_is_ready(
     cuda = ("torch==", "triton==", "nvidia-", "cuda-")
     without_cuda = tmp_path / "worker-gpu.lock"
     without_cuda.write_text("\n".join(one for one in entries if not one.startswith(cuda)))
-    gpu = install("worker-gpu", tmp_path / "v", wheel, without_cuda)
+    gpu = install("worker-gpu", tmp_path / "v", wheel, lock=without_cuda)
     subprocess.run(
         [sys.executable, "-m", "pip", "--quiet", "--python", gpu.folder, "install", "--no-deps", "torch==2.13.0"],
         check=True,

@@ -17,10 +17,11 @@ from protocol.redaction.redactor import Mask, Revision
 from protocol.scheduling.jobs import Job
 
 from .engine_adapter import EngineResult
-from .engines.base import Effort, EngineError, Hypothesis, Samples, Utterance
+from .engines.base import Effort, EngineError, Hypothesis, PreviousSpeech, Samples, Utterance
 from .job_queue import ClaimedJob, Outcome, PartialState, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
+from .recent_speech import RecentSpeech
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .text.redaction import RedactedFinal, hidden, may_wait, redacted_final
 from .text.stabiliser import NOTHING, Stabilised
@@ -57,6 +58,7 @@ class JobIO:
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
+        self._recent = RecentSpeech()
         self._max_deliveries = max_deliveries
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
@@ -65,7 +67,8 @@ class JobIO:
         found = []
         for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
             if audio:
-                found.append((one, audio, self._queue.partials.known.of(one.job)))
+                before = None if one.effort is Effort.PARTIAL else self._recent.before(one.job)
+                found.append((one, audio, self._queue.partials.known.of(one.job), before))
             else:
                 await self._no_audio(one)
         ready = await asyncio.to_thread(lambda: [_ready(*parts) for parts in found])
@@ -83,6 +86,8 @@ class JobIO:
         A partial is not published if the engine failed on it, or if it has no words and had none before: some
         engines make no partials of some languages and of translations.
         """
+        if isinstance(heard, Hypothesis) and one.claimed.effort is not Effort.PARTIAL:
+            self._recent.remember(one.claimed.job, one.utterance.samples, heard.words)
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):
                 await self._suggest(one, heard)
@@ -234,10 +239,12 @@ def _shown(final: Final, job: Job) -> Final:
         return final
 
 
-def _ready(one: ClaimedJob, audio: bytes, after: PartialState) -> PreparedJob:
+def _ready(
+    one: ClaimedJob, audio: bytes, after: PartialState, context: PreviousSpeech | None
+) -> PreparedJob:
     before = Stabilised.decode(after.hypothesis) if one.effort is Effort.PARTIAL else NOTHING
     utterance = utterance_of(one.job, one.effort, _segment_samples(one.job, audio), before.text)
-    return PreparedJob(one, utterance, before)
+    return PreparedJob(one, replace(utterance, before=context, unhurried=one.recorded), before)
 
 
 def _partial(one: PreparedJob, heard: Hypothesis, after: PartialState) -> tuple[Stabilised, bytes]:

@@ -100,8 +100,9 @@ PyMODINIT_FUNC PyInit_trunkline_native(void)
     if (tick_type == NULL)
         tick_type = PyStructSequence_NewType(&tick_desc);
     /* INTERFACE: raised with every change of what the Python side calls. */
-    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 1) < 0 ||
-        add_type(module, &ticks_spec) < 0 || add_type(module, &tones_spec) < 0) {
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 2) < 0 ||
+        add_type(module, &ticks_spec) < 0 || add_type(module, &tones_spec) < 0 ||
+        buffer_module_init() < 0 || add_type(module, &buffer_spec) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -10,6 +10,10 @@
 
 extern PyType_Spec ticks_spec;
 extern PyType_Spec tones_spec;
+extern PyType_Spec buffer_spec;
+
+/* Import what `buffer.c` needs of numpy.  Returns -1 with an error set. */
+int buffer_module_init(void);
 
 /* The type of a tick: a tuple of `voiced` and `level`. */
 extern PyTypeObject *tick_type;

@@ -28,7 +28,7 @@ from .endpointing import (
 )
 from .levelling import Leveller
 from .resampler import Halver
-from .sample_buffer import SampleBuffer
+from .sample_buffer import sample_buffer
 from .sound_events import (
     SegmentClosed,
     SegmentGrew,
@@ -88,7 +88,7 @@ class ChannelSegmenter:
         self.detector = Detector(vad, levelled=self._leveller is None)
         self._segmenter = Segmenter(endpointing)
         self._background = background
-        self._source = SampleBuffer() if self._halver else self.detector.audio
+        self._source = sample_buffer() if self._halver else self.detector.audio
         self._forget_at = 0
         """Samples kept from which it is worthwhile to forget some."""
 
@@ -237,7 +237,11 @@ class ChannelSegmenter:
 
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
-        for tick in self.detector.drain():
+        ticks = self.detector.drain()
+        if self._voice is None and not any([tick.voiced for tick in ticks]):  # noqa: C419 - the list takes less time
+            self._segmenter.pass_silence([tick.level for tick in ticks])
+            return
+        for tick in ticks:
             if boundaries := self._segmenter.feed(tick.voiced, tick.level):
                 self._meet_all(boundaries)
             if self._voice and self._background:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from .voice_activity.ticks import Tick
 
 MODULE = "trunkline_native"
 
-_INTERFACE = 1
+_INTERFACE = 2
 """The interface of the module that this version calls; a module with another one is not used."""
 
 
@@ -64,6 +64,10 @@ class CompiledStep(Protocol):
     """The module."""
 
     INTERFACE: int
+
+    def SampleBuffer(self) -> Any:  # noqa: N802, ANN401 - a class with the interface of `sample_buffer.SampleBuffer`
+        """Return an empty buffer."""
+        ...
 
     def Ticks(self, *, webrtc: bool, levelled: bool) -> CompiledTicks:  # noqa: N802 - a class
         """`webrtc`: whether every tick has the first opinion; `levelled`: whether quiet audio is amplified."""

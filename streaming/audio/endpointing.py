@@ -5,6 +5,7 @@ A tick is 20 ms of one channel.  Settings are in milliseconds; all else is in ti
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from typing import Self
@@ -250,6 +251,11 @@ class Segmenter:
         else:
             self.state = EndpointState.ENDING
         return self._settle()
+
+    def pass_silence(self, levels: Sequence[float]) -> None:
+        """Advance by ticks without voice, as `feed` does, while no segment is open."""
+        self._now += len(levels)
+        self._levels.extend(levels)
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:
         """End the open segment at the current tick, if there is one.  More ticks may follow."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from protocol.audio import Pcm
 from protocol.events import Account
 
-from .sample_buffer import SampleBuffer
+from .sample_buffer import SampleBuffer, sample_buffer
 
 _MOST_SECONDS = 60
 """Most seconds kept.  Older audio is dropped, and counts as lost when the call is taken back."""
@@ -62,8 +62,8 @@ class Replay:
     def hear(self, position: int, pcm: Pcm) -> None:
         """Append the next samples: int16 `[n]`, from `position`."""
         last = self._pieces[-1] if self._pieces else None
-        if not isinstance(last, SampleBuffer) or last.end != position:
-            last = SampleBuffer()
+        if last is None or isinstance(last, LostAudio) or last.end != position:
+            last = sample_buffer()
             last.jump(position)
             self._pieces.append(last)
         last.append(pcm)
@@ -80,7 +80,7 @@ class Replay:
         self._forgotten = before
         while self._pieces and self._pieces[0].end <= before:
             self._pieces.popleft()
-        if self._pieces and isinstance(first := self._pieces[0], SampleBuffer):
+        if self._pieces and not isinstance(first := self._pieces[0], LostAudio):
             first.forget(before)
 
     def since(self, start: int, end: int) -> Iterator[Piece]:
@@ -89,7 +89,7 @@ class Replay:
         for piece in self._pieces:
             if piece.end <= position:
                 continue
-            first = piece.start if isinstance(piece, SampleBuffer) else piece.position
+            first = piece.position if isinstance(piece, LostAudio) else piece.start
             if first > position:
                 yield LostAudio(position, first, Account.LOST_UPSTREAM, told=False)
                 position = first
@@ -101,6 +101,6 @@ class Replay:
 
 def _behind(piece: SampleBuffer | LostAudio, position: int) -> Piece:
     """Return the part of a piece from a position on."""
-    if isinstance(piece, SampleBuffer):
-        return ReceivedAudio(position, piece.cut(position, piece.end))
-    return LostAudio(position, piece.end, piece.account, piece.told)
+    if isinstance(piece, LostAudio):
+        return LostAudio(position, piece.end, piece.account, piece.told)
+    return ReceivedAudio(position, piece.cut(position, piece.end))

@@ -1,8 +1,12 @@
 """The most recent samples of one channel, addressed by position."""
 
+from typing import cast
+
 import numpy as np
 
 from protocol.audio import Pcm
+
+from . import compiled
 
 _SLACK = 1_600
 
@@ -57,3 +61,9 @@ class SampleBuffer:
         """Drop all samples and continue at `position`, in samples."""
         self._samples.clear()
         self._start = position
+
+
+def sample_buffer() -> SampleBuffer:
+    """Return an empty buffer: of the compiled step, if it is in use."""
+    step = compiled.step()
+    return cast("SampleBuffer", step.SampleBuffer()) if step else SampleBuffer()

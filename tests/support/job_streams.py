@@ -48,23 +48,21 @@ class JobStream:
         """Restore the call in a Redis that has restarted, with no events."""
         await self._gateway.restore([], _CHECKPOINT)
 
-    async def queue(self, channel: int, samples: Samples) -> None:
-        """Queue a final; `samples`: at the sample rate of the engine."""
-        segment = SegmentId(channel, 0)
+    async def queue(self, channel: int, samples: Samples, number: int = 0, start: int = 0) -> None:
+        """Queue a final; `samples`: at the sample rate of the engine; `start`: on the call clock."""
+        segment = SegmentId(channel, number)
         audio = _as_pcm(samples)
         await self._gateway.perform(
             [
                 StoreAudio(segment, 0, audio),
-                QueueFinal(segment, self._job(segment, len(samples) // 2), len(audio)),
+                QueueFinal(segment, _job(segment, start + len(samples) // 2, start), len(audio)),
             ]
         )
 
     async def ask(self, channel: int, samples: Samples) -> None:
         """Request a partial of an open segment."""
         segment = SegmentId(channel, 0)
-        await self._gateway.perform(
-            [StoreAudio(segment, 0, _as_pcm(samples), self._job(segment, None))]
-        )
+        await self._gateway.perform([StoreAudio(segment, 0, _as_pcm(samples), _job(segment, None))])
 
     async def next_terminal(self) -> Terminal:
         """Wait for the next final or failed segment in the log."""
@@ -89,9 +87,6 @@ class JobStream:
         """Return consumer and delivery count of each pending final, oldest first."""
         pending = await pending_of(self._redis, P0.finals_in("en-en"), WORKERS)
         return [(one["consumer"].decode(), one["times_delivered"]) for one in pending]
-
-    def _job(self, segment: SegmentId, end: int | None) -> bytes:
-        return encode_job(Job("call-1", "log-a", segment, 0, 0.0, "en", end=end))
 
 
 @asynccontextmanager
@@ -130,3 +125,7 @@ def speech(tenths: int) -> Samples:
 
 def _as_pcm(samples: Samples) -> bytes:
     return (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
+
+
+def _job(segment: SegmentId, end: int | None, start: int = 0) -> bytes:
+    return encode_job(Job("call-1", "log-a", segment, start, 0.0, "en", end=end))

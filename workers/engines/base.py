@@ -39,6 +39,18 @@ class Effort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PreviousSpeech:
+    """The speech of the same channel shortly before an utterance, whose words are final."""
+
+    samples: Samples = field(repr=False)
+    text: str = field(repr=False)
+    """What was recognised in all of `samples`; without numbers, so that no engine can repeat any."""
+
+    adjoins: bool = False
+    """Whether the utterance begins with the next sample: speech was cut, not ended by a pause."""
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One stretch of speech, with all that an engine may know of it."""
 
@@ -59,6 +71,12 @@ class Utterance:
 
     speculative: bool = False
     """Whether its text may turn out not to be needed, so that other finals overtake it."""
+
+    before: PreviousSpeech | None = None
+    """Context for a final, which an engine may use; its words are not to be returned again."""
+
+    unhurried: bool = False
+    """Whether a better text is worth more of the processor's time: of a recording, not of a live call."""
 
     @property
     def is_too_short(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from protocol.audio import Pcm
 
 from .. import compiled
-from ..sample_buffer import SampleBuffer
+from ..sample_buffer import sample_buffer
 from . import ticks
 from .silero import CONTEXT, WARM_UP, SileroChannel, VadQuery, VadResult, silero_weights
 from .ticks import Tick, Ticks
@@ -37,7 +37,7 @@ class Detector:
 
     def __init__(self, vad: Vad = Vad.BOTH, *, levelled: bool = False) -> None:
         """`levelled`: whether quiet audio is amplified here (`levelling`)."""
-        self.audio = SampleBuffer()
+        self.audio = sample_buffer()
         """The samples after the gain.  The owner forgets them, up to `needed`."""
 
         step = compiled.step()

@@ -15,6 +15,7 @@ from streaming.audio import compiled
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.dtmf import DtmfDetector, Key
 from streaming.audio.resampler import to_pcm
+from streaming.audio.sample_buffer import SampleBuffer
 from streaming.audio.sound_events import SegmentGrew, SoundEvent
 from streaming.audio.vad_runner import run_vad
 from streaming.audio.voice_activity.silero import Silero, silero_weights
@@ -192,6 +193,62 @@ def test_digits_are_those_of_the_pure_path(
         found.append(keys)
 
     assert found[0] == found[1]
+
+
+CHANGES = st.one_of(
+    st.tuples(st.sampled_from(["append", "extend"]), st.integers(0, 4_000)),
+    st.tuples(st.sampled_from(["forget", "forget_soon", "cut"]), st.integers(-200, 6_000)),
+    st.tuples(st.just("jump"), st.integers(0, 50_000)),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(CHANGES, max_size=40))
+def test_a_buffer_keeps_the_samples_of_the_pure_one(changes: list[tuple[str, int]]) -> None:
+    step = compiled.installed()
+    assert step is not None
+    pure, fast, rng = SampleBuffer(), step.SampleBuffer(), np.random.default_rng(1)
+
+    for what, number in changes:
+        match what:
+            case "append" | "extend":
+                pcm = rng.integers(-32_768, 32_768, number).astype(np.int16)
+                for buffer in (pure, fast):
+                    getattr(buffer, what)(pcm if what == "append" else pcm.tobytes())
+            case "cut":
+                first = min(max(pure.start, pure.start + number), pure.end)
+                found = fast.cut(first, pure.end)
+                assert (found.dtype, found.tobytes()) == (
+                    np.int16,
+                    pure.cut(first, pure.end).tobytes(),
+                )
+            case "jump":
+                pure.jump(number)
+                fast.jump(number)
+            case _:
+                before = pure.start + number
+                for buffer in (pure, fast):
+                    getattr(buffer, what)(before)
+        assert (fast.start, fast.end) == (pure.start, pure.end)
+    assert fast.cut(fast.start, fast.end).tobytes() == pure.cut(pure.start, pure.end).tobytes()
+
+
+@pytest.mark.parametrize(("start", "end"), [(9, 20), (10, 31), (20, 15), (-1, 2)])
+def test_samples_that_are_not_kept_are_refused_in_the_words_of_the_pure_one(
+    start: int, end: int
+) -> None:
+    step = compiled.installed()
+    assert step is not None
+    pure, fast = SampleBuffer(), step.SampleBuffer()
+
+    refusals = []
+    for buffer in (pure, fast):
+        buffer.jump(10)
+        buffer.append(np.zeros(20, dtype=np.int16))
+        with pytest.raises(ValueError, match="requested") as refused:
+            buffer.cut(start, end)
+        refusals.append(str(refused.value))
+    assert refusals[0] == refusals[1]
 
 
 def test_samples_that_are_not_contiguous_are_read_in_order() -> None:

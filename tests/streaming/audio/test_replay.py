@@ -6,6 +6,8 @@ import pytest
 from protocol.events import Account
 from streaming.audio.replay import LostAudio, Piece, ReceivedAudio, Replay
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 RATE = 100
 """Hz, so that a minute is short."""
 

@@ -35,11 +35,13 @@ from .alignment import token_boundaries
 from .decoder import Decoder
 from .keyword_bias import BONUS, bias_of
 from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
+from .left_context import Continued, LookingView, context_of, without_first_signs
 from .second_view import BothViews, View, is_doubtful, with_noise_around
 from .sessions import Sessions, open_sessions
 from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
 
 _MAX_SECONDS = 15.0
+_MOST_SAMPLES = int(_MAX_SECONDS * ENGINE_RATE)
 
 _BIASES_KEPT = 64
 _CALIBRATION = Calibration(offset=2.766, word=0.444, segment=3.583)
@@ -116,6 +118,8 @@ class Moonshine:
             return WITHHELD_TOO_SHORT
         if (level := hallucination.loudness(samples)) < _SILENT:
             return Hypothesis()
+        if (continued := (yield from self._continued(utterance, level))) is not None:
+            return continued
         decoder = self._encode(samples)
         yield
         heard = yield from self._found(utterance, decoder)
@@ -128,12 +132,38 @@ class Moonshine:
             return Hypothesis(flags=(reason.flag,) if told else ())
         return self._written(heard, utterance, decoder)
 
-    def _written(self, heard: Recognised, utterance: Utterance, decoder: Decoder) -> Hypothesis:
+    def _continued(
+        self, utterance: Utterance, level: float
+    ) -> Generator[None, None, Hypothesis | None]:
+        """
+        The words of a short final after the speech before it (see `left_context`).
+
+        None without such speech, and if the search does not end well: then the final is decoded alone.
+        """
+        context = context_of(utterance, self._vocabulary, _MOST_SAMPLES)
+        if context is None:
+            return None
+        view = Continued(self._encode(context.samples), context.prefix, context.start)
+        yield
+        if self._vocabulary.ends_sentence(int(view.begin([START])[0].argmax())):
+            return None
+        few = at_first(utterance.keywords)
+        found = yield from self._searched(utterance, view, few)
+        if not found.complete or not found.tokens or _is_too_short(found, utterance):
+            return None
+        if hallucination.withheld(level, found.nothing, found.log_probs) is not None:
+            return None
+        heard = yield from self._with_near_terms(utterance, view, Recognised(found, few))
+        return self._written(heard, utterance, view)
+
+    def _written(self, heard: Recognised, utterance: Utterance, decoder: LookingView) -> Hypothesis:
         """The words of a row, less its loops; those of a final with times."""
         found, leaned = heard.found, self._leaned(heard)
         seconds = len(utterance.samples) / ENGINE_RATE
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
-        spelled = self._vocabulary.spell(found.tokens, sure)
+        spelled: Sequence[Spelled] = self._vocabulary.spell(found.tokens, sure)
+        if isinstance(decoder, Continued):
+            spelled = without_first_signs(spelled)
         said = [hallucination.WordEvidence(word.text, word.log_prob) for word in spelled]
         kept = hallucination.without_loops(said, seconds, complete=found.complete)
         confidence = self._confidence(spelled, utterance.effort)
@@ -158,7 +188,7 @@ class Moonshine:
         return [self.calibration.confidence(*values) for values in features(probabilities)]
 
     def _times(
-        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: Decoder
+        self, found: Found, spelled: Sequence[Spelled], utterance: Utterance, decoder: LookingView
     ) -> Sequence[tuple[int, int] | tuple[None, None]]:
         """Start and end of each word of a final; partials have no times."""
         if utterance.effort is not Effort.FINAL or not spelled:
@@ -182,7 +212,13 @@ class Moonshine:
         terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
         few = at_first(terms)
         view, found = yield from self._viewed(utterance, decoder, few)
-        first = Recognised(found, few)
+        return (yield from self._with_near_terms(utterance, view, Recognised(found, few)))
+
+    def _with_near_terms(
+        self, utterance: Utterance, view: View, first: Recognised
+    ) -> Generator[None, None, Recognised]:
+        """`first`, or what a second search finds with the keywords that it sounds like."""
+        terms = utterance.keywords if utterance.effort is Effort.FINAL else ()
         again = plausible(self._vocabulary, terms, first)
         if not again:
             return first
@@ -200,11 +236,12 @@ class Moonshine:
             again = yield from self._searched(utterance, decoder, terms, reward=_LENGTH_REWARD)
             return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
-        if is_doubtful(self._probabilities(found), seconds):
-            wider = with_noise_around(utterance.samples, int(_MAX_SECONDS * ENGINE_RATE))
+        if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
+            wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
             both = BothViews(decoder, self._encode(wider))
             yield
-            return both, (yield from self._searched(utterance, both, terms))
+            found = yield from self._searched(utterance, both, terms)
+            return both, found
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
@@ -248,7 +285,8 @@ class Moonshine:
         logits = decoder.begin([START, *draft])
         for place in range(len(logits)):
             log_probs = log_softmax(logits[place : place + 1])
-            search.observe(log_probs if place else self._begun(log_probs))
+            is_first = place == 0 and not isinstance(decoder, Continued)
+            search.observe(self._begun(log_probs) if is_first else log_probs)
             if search.finished or [*search.tokens] != [*draft[place : place + 1]]:
                 decoder.keep(place + 1)
                 return

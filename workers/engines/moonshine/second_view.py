@@ -70,9 +70,13 @@ class BothViews:
         return _mean([view.follow(tokens, parents) for view in self._views])
 
 
-def is_doubtful(words: Sequence[float], seconds: float) -> bool:
-    """Whether a final of `seconds` needs the second view; `words`: the probability of each word, 0 to 1."""
-    if seconds <= _SHORT:
+def is_doubtful(words: Sequence[float], seconds: float, *, unhurried: bool = False) -> bool:
+    """
+    Whether a final of `seconds` needs the second view; `words`: the probability of each word, 0 to 1.
+
+    `unhurried`: a long final needs it as soon as a short one, for twice the processor's time of all finals.
+    """
+    if unhurried or seconds <= _SHORT:
         return min(words, default=1.0) < _DOUBTFUL
     return sum(word < _DOUBTFUL_IN_LONG for word in words) == 1
 

@@ -80,6 +80,10 @@ class Vocabulary:
         piece = self.pieces[token].decode(errors="replace") if token < len(self.pieces) else ""
         return bool(piece) and not any(sign.isalnum() or sign in "▁\ufffd" for sign in piece)
 
+    def ends_sentence(self, token: int) -> bool:
+        """Whether a token is a sign at the end of a sentence, or that of the text."""
+        return token == END or self.pieces[token] in (b".", b"?", b"!")
+
     @cached_property
     def capitals(self) -> tuple[Places, Places]:
         """The tokens that begin a word with a small letter and have a twin with a capital, and these twins."""
