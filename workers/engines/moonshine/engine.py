@@ -240,7 +240,8 @@ class Moonshine:
             wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
             both = BothViews(decoder, self._encode(wider))
             yield
-            return both, (yield from self._searched(utterance, both, terms))
+            found = yield from self._searched(utterance, both, terms)
+            return both, found
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
