@@ -8,7 +8,6 @@ text.
 
 import math
 from collections.abc import Generator, Sequence
-from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,38 +25,28 @@ from ..base import (
     check,
 )
 from ..common import hallucination
-from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
+from ..common.beam_search import Found
 from ..common.calibration import Calibration, features
 from ..common.download import Progress
 from ..common.pauses import outside_pauses
 from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
-from .keyword_bias import BONUS, bias_of
 from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
 from .left_context import Continued, LookingView, context_of, without_first_signs
 from .second_view import BothViews, View, is_doubtful, with_noise_around
 from .sessions import Sessions, open_sessions
-from .tokens import END, START, Spelled, Vocabulary, read_vocabulary
+from .token_search import TokenSearch
+from .tokens import START, Spelled, Vocabulary, read_vocabulary
 
 _MAX_SECONDS = 15.0
 _MOST_SAMPLES = int(_MAX_SECONDS * ENGINE_RATE)
 
-_BIASES_KEPT = 64
 _CALIBRATION = Calibration(offset=2.766, word=0.444, segment=3.583)
 """Of finals; fitted by `bench/confidence.py` to telephone prompts, judged by other voices: docs/benchmarks.md."""
 
 _SILENT = -70.0
 """dBFS.  The model works as well at -55 as at -15; audio below this limit is hardly one step of G.711."""
-
-_TOKENS_PER_SECOND, _TOKENS_MORE = 12.0, 8
-"""
-Limit of the text's length, which bounds a loop.  The fastest speech on a real call had 8.7 tokens a second for 1.5
-s; six digits a second, each with its comma, make twelve.
-"""
-
-_TOKENS_A_STEP = 8
-"""Tokens between which the engine does not turn to another utterance: about 30 ms."""
 
 _LEAST_TOKENS_PER_SECOND = 0.7
 _LENGTH_REWARD = 0.15
@@ -101,8 +90,7 @@ class Moonshine:
     def __init__(self, sessions: Sessions, vocabulary: Vocabulary, width: int) -> None:
         self._sessions = sessions
         self._vocabulary = vocabulary
-        self._width = width
-        self._bias = lru_cache(_BIASES_KEPT)(partial(bias_of, vocabulary))
+        self._search = TokenSearch(vocabulary, width)
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
@@ -148,7 +136,7 @@ class Moonshine:
         if self._vocabulary.ends_sentence(int(view.begin([START])[0].argmax())):
             return None
         few = at_first(utterance.keywords)
-        found = yield from self._searched(utterance, view, few)
+        found = yield from self._search.run(utterance, view, few)
         if not found.complete or not found.tokens or _is_too_short(found, utterance):
             return None
         if hallucination.withheld(level, found.nothing, found.log_probs) is not None:
@@ -201,7 +189,7 @@ class Moonshine:
     def _leaned(self, heard: Recognised) -> frozenset[int]:
         """The places of tokens that the search leaned towards, with the signs behind them."""
         tokens = heard.found.tokens
-        leaned = set(self._bias(heard.terms, BONUS).inside(tokens)) if heard.terms else set[int]()
+        leaned = set(self._search.bias(heard.terms).inside(tokens)) if heard.terms else set[int]()
         for place, token in enumerate(tokens):
             if place - 1 in leaned and self._vocabulary.is_sign(token):
                 leaned.add(place)
@@ -222,25 +210,25 @@ class Moonshine:
         again = plausible(self._vocabulary, terms, first)
         if not again:
             return first
-        second = yield from self._searched(utterance, view, again, bonus=BONUS_OF_NEAR)
+        second = yield from self._search.run(utterance, view, again, bonus=BONUS_OF_NEAR)
         return better(self._vocabulary, first, Recognised(second, again))
 
     def _viewed(
         self, utterance: Utterance, decoder: Decoder, terms: tuple[str, ...]
     ) -> Generator[None, None, tuple[View, Found]]:
         """The text, and the view of the audio in which it was found."""
-        found = yield from self._searched(utterance, decoder, terms)
+        found = yield from self._search.run(utterance, decoder, terms)
         if utterance.effort is not Effort.FINAL:
             return decoder, found
         if _is_too_short(found, utterance):
-            again = yield from self._searched(utterance, decoder, terms, reward=_LENGTH_REWARD)
+            again = yield from self._search.run(utterance, decoder, terms, reward=_LENGTH_REWARD)
             return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
         if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
             wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
             both = BothViews(decoder, self._encode(wider))
             yield
-            found = yield from self._searched(utterance, both, terms)
+            found = yield from self._search.run(utterance, both, terms)
             return both, found
         return decoder, found
 
@@ -248,68 +236,6 @@ class Moonshine:
         """The probability of each word, product of those of its tokens."""
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         return [word.probability for word in self._vocabulary.spell(found.tokens, sure)]
-
-    def _searched(
-        self,
-        utterance: Utterance,
-        decoder: View,
-        terms: tuple[str, ...],
-        *,
-        bonus: float = BONUS,
-        reward: float = 0.0,
-    ) -> Generator[None, None, Found]:
-        search = self._search(utterance, self._bias(terms, bonus), reward)
-        if not search.finished:
-            self._begin(search, decoder, self._draft(utterance))
-            yield
-        while not search.finished:
-            for _ in range(_TOKENS_A_STEP):
-                if not search.finished:
-                    search.observe(decoder.follow(search.tokens, search.parents))
-            yield
-        return search.found()
-
-    def _draft(self, utterance: Utterance) -> Sequence[int]:
-        """
-        Tokens that a partial is likely to begin with: those of the partial before it.
-
-        One run of the decoder checks them all; where the search chooses another token, it goes on from there.
-        """
-        if utterance.effort is not Effort.PARTIAL:
-            return ()
-        words = utterance.previous.split()
-        return [token for word in words for token in self._vocabulary.tokens(word)]
-
-    def _begin(self, search: Greedy | Beam, decoder: View, draft: Sequence[int]) -> None:
-        """Let `search` choose its first token, and more as long as they are those of `draft`."""
-        logits = decoder.begin([START, *draft])
-        for place in range(len(logits)):
-            log_probs = log_softmax(logits[place : place + 1])
-            is_first = place == 0 and not isinstance(decoder, Continued)
-            search.observe(self._begun(log_probs) if is_first else log_probs)
-            if search.finished or [*search.tokens] != [*draft[place : place + 1]]:
-                decoder.keep(place + 1)
-                return
-
-    def _begun(self, log_probs: LogProbs) -> LogProbs:
-        """
-        Give the probability of each first token to its twin with a capital.
-
-        After a first word without one the model writes the whole text without capitals and punctuation.
-        """
-        small, capital = self._vocabulary.capitals
-        begun = log_probs.copy()
-        begun[:, capital] = np.logaddexp(begun[:, capital], begun[:, small])
-        begun[:, small] = -np.inf
-        return begun
-
-    def _search(self, utterance: Utterance, bias: Bias, length_reward: float) -> Greedy | Beam:
-        seconds = len(utterance.samples) / ENGINE_RATE
-        most = round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE
-        limits = SearchLimits(START, END, most, length_reward=length_reward)
-        if utterance.effort is Effort.PARTIAL:
-            return Greedy(limits)
-        return Beam(limits, bias, self._width)
 
     def _encode(self, samples: Samples) -> Decoder:
         (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
