@@ -2,12 +2,12 @@
 Diarisation error rate (DER) of two-party calls that are mixed into one channel; the true channels are the
 reference.
 
-    python bench/speakers.py [--audio ../shared/audio]
+    python bench/speakers.py [--audio ../shared/audio] [--pause 0.5]
 
 Calls: the demo, the recorded call of the shared audio, and calls made of its read speech and prompts: turns
-of 1 to 6 s of two readers, pauses of 0.1 to 1.2 s (--seed). The mix is cut where nobody speaks for 0.5 s, at
-the latest after 15 s, and goes through the worker's voice encoder and clustering, segment by segment, as in a
-live call.
+of 1 to 6 s of two readers, pauses of 0.1 to 1.2 s (--seed). The mix is cut where nobody speaks for 0.5 s
+(--pause), at the latest after 15 s, and goes through the worker's voice encoder and clustering, segment by
+segment, as in a live call.
 
 DER here is the share of the speech of one party alone that gets the other speaker, with a collar of 0.25 s
 round each beginning and end of speech of either channel. Speech is found by the same energy detector in
@@ -42,8 +42,8 @@ Flags = npt.NDArray[np.bool_]
 
 _FRAME = CALL_RATE // 100
 _COLLAR = 25
-_PAUSE, _LONGEST = 50, 1_500
-"""In frames of 10 ms."""
+_LONGEST = 1_500
+"""Most frames of a segment, of 10 ms."""
 
 _DEMO = Path(__file__).parent.parent / "cli" / "demo" / "call.wav"
 _READERS = {
@@ -62,8 +62,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_audio_option(parser)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--pause", type=float, default=0.5, help="seconds of silence that end a segment"
+    )
     options = parser.parse_args()
-    encoder = encoder_of()
+    pause, encoder = round(100 * options.pause), encoder_of()
     if encoder is None:
         print(f"There are no weights: {HOW_TO_INSTALL}. Nothing measured.")
         return
@@ -73,7 +76,7 @@ def main() -> None:
     for name, channels in _calls(options.audio, options.seed):
         spoken = np.stack([_speech(one) for one in channels])
         began = time.process_time()
-        labels = _labels(encoder, channels.sum(0), _closed(np.asarray(spoken.any(0)), _PAUSE))
+        labels = _labels(encoder, channels.sum(0), _closed(np.asarray(spoken.any(0)), pause))
         cpu = 60 * (time.process_time() - began) / (channels.shape[1] / CALL_RATE)
         error, scored = _error(spoken, labels)
         row = f"{scored / 100:.0f} | {labels.max() + 1} | {100 * error:.1f} | {cpu:.1f}"
