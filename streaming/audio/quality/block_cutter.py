@@ -37,6 +37,11 @@ class BlockCutter:
         """Position at which the next block is complete."""
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no audio has been added yet."""
+        return self._end == 0
+
+    @property
     def held_samples(self) -> int:
         """Number of samples in memory."""
         return len(self._samples) // 2

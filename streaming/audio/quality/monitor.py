@@ -63,6 +63,12 @@ class _Line:
     end: int = 0
     """Position after the latest block, on the call clock."""
 
+    measured: int = 0
+    """Position after the latest block that was measured."""
+
+    speaks_from: int | None = None
+    """Position up to which the channel had `_ALONE` loud blocks; None if it had fewer."""
+
     kept: deque[tuple[int, Pcm]] = field(default_factory=lambda: deque(maxlen=_SHARED_BLOCKS))
     alike: dict[int, int] = field(default_factory=dict)
     losses: deque[Span] = field(default_factory=lambda: deque(maxlen=256))
@@ -218,6 +224,9 @@ class QualityMonitor:
         line, at = self._lines[channel], taken.start
         end = at + BLOCK
         line.watch.see(block, speaking=taken.speaking)
+        line.measured = end
+        if line.speaks_from is None and line.watch.loud >= _ALONE:
+            line.speaks_from = end
         line.level, line.loudest = block.loudest, max(line.loudest, block.loudest)
         line.active = {one: seen for one, seen in line.active.items() if end - seen <= _GONE}
         warnings: list[LineWarning] = []
@@ -226,7 +235,7 @@ class QualityMonitor:
         warnings += self._check_rate(channel, end)
         if len(self._lines) > 1:
             warnings += self._compare(channel, at, taken.pcm, loud=block.is_audible)
-            warnings += self._who_is_alone(channel, end)
+            warnings += self._one_way(end)
         return warnings
 
     def _compare(self, channel: int, at: int, pcm: Pcm, *, loud: bool) -> list[LineWarning]:
@@ -246,17 +255,25 @@ class QualityMonitor:
                 warnings += self._note(copy, Fault.DUAL_MONO, 100 * alike, at + BLOCK)
         return warnings
 
-    def _who_is_alone(self, speaker: int, at: int) -> list[LineWarning]:
-        """Report channels that had only digital silence so far while channel `speaker` has speech."""
-        if self._lines[speaker].watch.loud < _ALONE:
+    def _one_way(self, at: int) -> list[LineWarning]:
+        """
+        Report channels that had only digital silence up to where another one had speech.
+
+        Channels are measured one after the other: one that is behind may have had speech as well.
+        """
+        spoken = [line.speaks_from for line in self._lines if line.speaks_from is not None]
+        if not spoken:
             return []
-        seconds = at / CALL_RATE
         return [
             warning
-            for other, line in enumerate(self._lines)
-            if other != speaker and not line.watch.ever
-            for warning in self._note(other, Fault.ONE_WAY, seconds, at)
+            for channel, line in enumerate(self._lines)
+            if not line.watch.ever and (line.measured >= min(spoken) or self._is_absent(line, at))
+            for warning in self._note(channel, Fault.ONE_WAY, at / CALL_RATE, at)
         ]
+
+    def _is_absent(self, line: _Line, at: int) -> bool:
+        """Return whether nothing of a channel has arrived though others are past the first seconds."""
+        return line.cutter.is_empty and at >= _FIRST
 
     def _note(self, channel: int, fault: Fault, measured: float, at: int) -> list[LineWarning]:
         """Return a warning, unless this fault is reported already."""

@@ -308,3 +308,23 @@ def test_it_keeps_no_more_than_a_few_blocks_however_long_the_call(start: int, se
         quality_monitor.feed(channel, start + len(pcm), pcm[:777], speaking=True)
 
     assert quality_monitor.held_samples <= 2 * (4 + 1) * SECOND // 4
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_a_channel_that_is_measured_later_is_judged_by_its_own_audio(is_silent: bool) -> None:
+    monitor, pcm = QualityMonitor(2), speech()
+    other = np.zeros_like(pcm) if is_silent else np.roll(pcm, len(pcm) // 2)
+
+    early = monitor.feed(0, 0, pcm, speaking=True)
+    late = monitor.feed(1, 0, other, speaking=not is_silent)
+
+    assert early == []
+    expected = [(1, Fault.ONE_WAY)] if is_silent else []
+    assert [(one.channel, one.fault) for one in late] == expected
+
+
+def test_a_channel_that_never_gets_audio_is_reported_after_ten_seconds() -> None:
+    said = QualityMonitor(2).feed(0, 0, speech(seconds=12.0), speaking=True)
+
+    assert [(one.channel, one.fault) for one in said] == [(1, Fault.ONE_WAY)]
+    assert said[0].at >= 10 * SECOND
