@@ -177,7 +177,7 @@ def _finish(done: Bench, recipe: dict[str, str]) -> None:
     if done.options.plot and not plot.can_plot():
         print(plot.MISSING)
     elif done.options.plot:
-        title = f"{recipe['machine']}\n{recipe['version']}: {recipe['command']}"
+        title = f"{recipe['machine']}; {recipe['version']}"
         plot.draw(
             done.rows,
             done.slo if done.options.find_capacity else None,
