@@ -87,6 +87,11 @@ class Talk:
         self.finals += 1
         return await self.heard.until("segment.final", self.finals)
 
+    async def be_silent_until(self, kind: str) -> None:
+        """Go on with silence until the gateway has sent an event of this kind."""
+        while not self.heard.of(kind):
+            await self._send(0, np.zeros(_STEP, dtype=np.int16))
+
     async def say(self, channel: int, phrase: str) -> dict[str, object]:
         """Speak, and wait for the final."""
         await self.begin(channel, phrase)

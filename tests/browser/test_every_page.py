@@ -71,6 +71,7 @@ async def site(shared: Stack) -> AsyncIterator[Site]:
             await talk.send(type="dtmf", channel=1, digit="4")
             await client.post("/v1/calls/every/cards", json=card)
             await talk.say(0, "one moment please")
+            await talk.be_silent_until("dtmf")  # held back until it cannot be part of a card number
             yield Site(shared.url, talk)
             await talk.hang_up()
 
