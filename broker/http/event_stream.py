@@ -56,7 +56,7 @@ class EventStreamEndpoint:
     def __init__(
         self, redis: Redis, pubsub_hub: PubSubHub, partitions: int, send_limit: float
     ) -> None:
-        """`send_limit`: seconds that a client may take to accept the next event."""
+        """`send_limit`: seconds that a client may take to accept the next events."""
         self._redis = redis
         self._pubsub_hub = pubsub_hub
         self._partitions = partitions
@@ -154,20 +154,28 @@ class _Reading:
     async def _pass_on(self, send: Send, abort: Callable[[], None]) -> None:
         try:
             await self._send(send, _HEAD)
-            while (written := await self._next()) is not None:
-                await self._send(send, _body(written, more=True))
-            await self._send(send, _body(b"", more=False))
+            may_grow = True
+            while may_grow:
+                written, may_grow = await self._next()
+                await self._send(send, _body(written, more=may_grow))
         except TimeoutError:
             logger.warning("listener_does_not_read")
             abort()  # unread data in the buffer would keep the connection open
 
-    async def _next(self) -> bytes | None:
-        """Return the next bytes to send; None after the last event."""
+    async def _next(self) -> tuple[bytes, bool]:
+        """
+        Return all events that wait, in one piece, and whether more may follow.
+
+        A page that gets the events so far together shows them together: no row moves another.
+        """
         try:
             async with TimeLimit(_STILL_HERE_SECONDS):
-                return await self._waiting.get()
+                waiting = [await self._waiting.get()]
         except TimeoutError:
-            return _STILL_HERE
+            return _STILL_HERE, True
+        while not self._waiting.empty():
+            waiting.append(self._waiting.get_nowait())
+        return b"".join(one for one in waiting if one is not None), None not in waiting
 
     async def _send(self, send: Send, message: Message) -> None:
         async with PeerTimeLimit(self._send_limit):

@@ -116,3 +116,21 @@ async def test_without_redis_a_reader_is_asked_to_come_back(
 
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
+
+
+async def test_the_events_that_exist_already_come_in_one_piece(
+    redis: Redis, tmp_path: Path
+) -> None:
+    async with gateway(redis, tmp_path) as endpoints:
+        told = await call(endpoints, "c1")
+        address = httpx.URL(endpoints.http)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"GET /v1/calls/c1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        pieces = []
+        while size := int(await reader.readline(), 16):  # chunked: RFC 9112, section 7.1
+            pieces.append(await reader.readexactly(size))
+            await reader.readline()
+        writer.close()
+
+    assert [piece.count(b"id: ") for piece in pieces] == [sum("seq" in event for event in told)]
