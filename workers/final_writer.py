@@ -103,15 +103,13 @@ class FinalWriter:
         """The voices in the audio of a segment; None if they are not wanted, or cannot be known."""
         if not job.speakers or len(samples) < SHORTEST:
             return None
-        if self._voices is None:
-            self._tell()
-            return None
-        return await asyncio.to_thread(self._voices.windows, samples, HOP)
-
-    def _tell(self) -> None:
-        if not self._has_told:
+        windows = None
+        if self._voices is not None:
+            windows = await asyncio.to_thread(self._voices.windows, samples, HOP)
+        if windows is None and not self._has_told:
             self._has_told = True
-            logger.warning("speakers_not_installed", reason=HOW_TO_INSTALL)
+            logger.warning("speakers_not_installed", remedy=HOW_TO_INSTALL)
+        return windows
 
     async def _labelled(
         self, one: ClaimedJob, final: Final, windows: VoiceWindows | None

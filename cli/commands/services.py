@@ -150,7 +150,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
     from protocol.formatting.writers.digit_strings import load_countries
     from workers.job_queue import WorkQueue
     from workers.metrics import WorkerMeter
-    from workers.speakers.weights import encoder_of
+    from workers.speakers.weights import InstalledVoices
     from workers.worker import Worker
 
     chosen = engine_chosen(options)
@@ -160,7 +160,6 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
         engine = await asyncio.to_thread(engine_loaded, options, chosen.engine)
         await asyncio.to_thread(load_countries)
         names = await asyncio.to_thread(_name_finder, settings)
-        voices = await asyncio.to_thread(encoder_of)
         partitions = [Partition(number) for number in range(shared.partitions)]
         queue = WorkQueue(redis, partitions, consumer_name())
         await queue.prepare()
@@ -175,7 +174,7 @@ def _work(options: argparse.Namespace, settings: WorkerSettings) -> None:
             heartbeat=heartbeat,
             meter=meter,
             names=names,
-            voices=voices,
+            voices=InstalledVoices(),
         ).run()
 
     _run_part(options, "worker", settings, work)

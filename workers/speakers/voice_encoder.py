@@ -45,8 +45,8 @@ class VoiceWindows:
 class Voices(Protocol):
     """Turns speech into embeddings that are close for one voice."""
 
-    def windows(self, samples: Floats, hop: int) -> VoiceWindows:
-        """See VoiceEncoder."""
+    def windows(self, samples: Floats, hop: int) -> VoiceWindows | None:
+        """See VoiceEncoder; None if the weights are not installed."""
         ...
 
 

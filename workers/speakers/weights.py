@@ -7,6 +7,8 @@ and librosa: only its data is used.
 
 import importlib.util
 import zipfile
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from protocol.operator_error import OperatorError
@@ -14,7 +16,7 @@ from protocol.operator_error import OperatorError
 from ..engines.common.artifact_cache import build_once, default_cache, intact, sha256_of
 from ..engines.common.download import Progress, fetch
 from .tensor_file import read_tensors
-from .voice_encoder import VoiceEncoder
+from .voice_encoder import Floats, VoiceEncoder, VoiceWindows
 
 PACKAGE = "resemblyzer"
 WHEEL_URL = (
@@ -31,6 +33,25 @@ HOW_TO_INSTALL = "run `trunkline fetch speakers` (16 MB)"
 
 class SpeakersError(OperatorError):
     """The weights of the voice encoder are damaged.  The text says what to do."""
+
+
+class InstalledVoices:
+    """The installed voice encoder, loaded when it is first needed: most workers tell no speakers apart."""
+
+    def __init__(self, load: Callable[[], VoiceEncoder | None] | None = None) -> None:
+        """`load`: unset is `encoder_of`."""
+        self._load = load or encoder_of
+
+    def windows(self, samples: Floats, hop: int) -> VoiceWindows | None:
+        """See VoiceEncoder; None if the weights are not there, or are damaged."""
+        return self._encoder.windows(samples, hop) if self._encoder else None
+
+    @cached_property
+    def _encoder(self) -> VoiceEncoder | None:
+        try:
+            return self._load()
+        except SpeakersError:  # words are not lost because nobody knows whose they are
+            return None
 
 
 def encoder_of(cache: Path | None = None) -> VoiceEncoder | None:

@@ -9,7 +9,7 @@ from support.wav import read_wav
 
 from workers.speakers.clustering import KnownSpeakers, assign
 from workers.speakers.voice_encoder import SIZE, VoiceEncoder
-from workers.speakers.weights import encoder_of
+from workers.speakers.weights import InstalledVoices, SpeakersError, encoder_of
 
 DEMO = Path(__file__).parents[3] / "cli" / "demo" / "call.wav"
 
@@ -50,3 +50,24 @@ def test_each_window_has_a_vector_of_length_one(encoder: VoiceEncoder, seconds: 
     assert windows.vectors.shape == (len(windows.centres), SIZE)
     np.testing.assert_allclose(np.linalg.norm(windows.vectors, axis=1), 1.0, atol=1e-4)
     assert windows.centres[-1] <= len(noise)
+
+
+def test_the_encoder_is_loaded_once_and_only_when_it_is_needed(encoder: VoiceEncoder) -> None:
+    loaded = []
+
+    def load() -> VoiceEncoder:
+        loaded.append(True)
+        return encoder
+
+    voices = InstalledVoices(load)
+    assert loaded == []
+    for _ in range(2):
+        assert voices.windows(np.zeros(8_000, np.float32), 12_800) is not None
+    assert loaded == [True]
+
+
+def test_damaged_weights_tell_no_speakers_and_end_no_work() -> None:
+    def load() -> VoiceEncoder:
+        raise SpeakersError("damaged")
+
+    assert InstalledVoices(load).windows(np.zeros(8_000, np.float32), 12_800) is None
