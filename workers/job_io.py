@@ -51,13 +51,18 @@ class JobIO:
         meter: WorkerMeter | None = None,
         names: NameFinder | None = None,
         voices: Voices | None = None,
+        recent: RecentSpeech | None = None,
     ) -> None:
-        """`engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up."""
+        """
+        `engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up.
+
+        `recent`: where context is kept; None if the engine uses none.
+        """
         self._finals = FinalWriter(queue, names, voices)
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
-        self._recent = RecentSpeech()
+        self._recent = recent
         self._max_deliveries = max_deliveries
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
@@ -66,12 +71,17 @@ class JobIO:
         found = []
         for one, audio in zip(batch, await self._queue.audio(batch), strict=True):
             if audio:
-                before = None if one.effort is Effort.PARTIAL else self._recent.before(one.job)
-                found.append((one, audio, self._queue.partials.known.of(one.job), before))
+                known = self._queue.partials.known.of(one.job)
+                found.append((one, audio, known, self._context(one)))
             else:
                 await self._no_audio(one)
         ready = await asyncio.to_thread(lambda: [_ready(*parts) for parts in found])
         return await self._worth_trying(ready)
+
+    def _context(self, one: ClaimedJob) -> PreviousSpeech | None:
+        if self._recent is None or one.effort is Effort.PARTIAL:
+            return None
+        return self._recent.before(one.job)
 
     def drop(self, stale: Sequence[ClaimedJob]) -> None:
         """Remove partials and drafts that came too late from their job streams."""
@@ -85,7 +95,8 @@ class JobIO:
         A partial is not published if the engine failed on it, or if it has no words and had none before: some
         engines make no partials of some languages and of translations.
         """
-        if isinstance(heard, Hypothesis) and one.claimed.effort is not Effort.PARTIAL:
+        is_whole = one.claimed.effort is not Effort.PARTIAL
+        if self._recent and is_whole and isinstance(heard, Hypothesis):
             self._recent.remember(one.claimed.job, one.utterance.samples, heard.words)
         if one.claimed.effort is Effort.PARTIAL:
             if isinstance(heard, Hypothesis) and (heard.words or one.before.words):

@@ -17,6 +17,7 @@ from protocol.redaction.segment.numbers_said import numbers_of
 from protocol.scheduling.jobs import Job
 
 from .engines.base import PreviousSpeech, RecognisedWord, Samples
+from .upsampling import engine_samples
 
 _LONGEST = 6 * ENGINE_RATE
 """Samples kept of a segment at most, from the beginning of a word on."""
@@ -63,7 +64,7 @@ class RecentSpeech:
             return None
         adjoins = job.start == last.end
         kept = last.pcm[: len(last.pcm) - last.padding] if adjoins else last.pcm
-        return PreviousSpeech(kept.astype(np.float32) / np.float32(32_768), last.text, adjoins)
+        return PreviousSpeech(engine_samples(kept, ENGINE_RATE), last.text, adjoins)
 
     def remember(self, job: Job, samples: Samples, words: Sequence[RecognisedWord]) -> None:
         """

@@ -19,6 +19,7 @@ from .job_io import JobIO
 from .job_queue import ClaimedJob, WorkQueue
 from .metrics import WorkerMeter
 from .names.finder import NameFinder
+from .recent_speech import RecentSpeech
 from .scheduler import BatchLimits
 from .settings import WorkerSettings
 from .speakers.voice_encoder import Voices
@@ -92,7 +93,8 @@ class Worker:
         """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
-        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names, voices)
+        recent = RecentSpeech() if can.context else None
+        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names, voices, recent)
         self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:

@@ -134,19 +134,33 @@ def test_the_channel_that_was_silent_longest_is_forgotten_first() -> None:
 class ContextTeller(LengthTeller):
     """Recognises the text before an utterance, or `nothing before`."""
 
+    def __init__(self, *, context: bool) -> None:
+        super().__init__(max_batch=1)
+        self.capabilities = replace(self.capabilities, context=context)
+
     def _words(self, one: Utterance) -> tuple[RecognisedWord, ...]:
         return words("nothing before" if one.before is None else f"behind {one.before.text}")
 
 
-async def test_a_worker_gives_each_final_the_final_before_it_on_its_channel(redis: Redis) -> None:
+async def told(redis: Redis, engine: ContextTeller) -> list[str]:
+    """The finals of two segments of a channel, with one of another channel between them."""
     job_stream = JobStream(redis)
     await job_stream.begin()
     texts = list[str]()
-    async with working(redis, ContextTeller(max_batch=1)):
+    async with working(redis, engine):
         for channel, number in ((0, 0), (1, 0), (0, 1)):
             await job_stream.queue(channel, speech(10), number, 12_000 * number)
             final = await job_stream.next_terminal()
             assert isinstance(final, Final)
             texts.append(final.text)
+    return texts
+
+
+async def test_a_worker_gives_each_final_the_final_before_it_on_its_channel(redis: Redis) -> None:
+    texts = await told(redis, ContextTeller(context=True))
 
     assert texts == ["nothing before", "nothing before", "behind nothing before"]
+
+
+async def test_an_engine_that_uses_no_context_is_given_none(redis: Redis) -> None:
+    assert await told(redis, ContextTeller(context=False)) == ["nothing before"] * 3

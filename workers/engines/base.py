@@ -137,6 +137,9 @@ class Capabilities:
     max_keywords: int | None = None
     """Most keywords used for one utterance: of a longer list the likeliest ones; None: no limit."""
 
+    context: bool = False
+    """Whether it uses `Utterance.before`."""
+
     partials: bool = True
     word_times: str | None = None
     """How word times are found, for example `ctc-alignment`; None: the engine gives no word times."""

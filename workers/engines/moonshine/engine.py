@@ -79,6 +79,7 @@ class Moonshine:
         name="moonshine-base-en/int8",
         languages=frozenset({"en"}),
         keywords=True,
+        context=True,
         partials=True,
         word_times="cross-attention",
         confidence="calibrated-probability",
