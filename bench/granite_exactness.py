@@ -24,6 +24,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -203,6 +204,16 @@ def _ways(
     yield "shapes", decoded(replace(fixed, prefill=prefill.prefill), again, parts.end)
 
 
+@contextmanager
+def repository(folder: Path | None) -> Iterator[Path]:
+    """`folder`, or a folder laid out as the real repository, with random weights, until the context ends."""
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as made:
+        yield granite_repository.build(Path(made))
+
+
 def main() -> int:
     """Build the folder unless one is given, and compare."""
     parser = argparse.ArgumentParser(
@@ -217,10 +228,8 @@ def main() -> int:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread; {recipe()}")
     print(f"command: python bench/granite_exactness.py {shlex.join(sys.argv[1:])}\n")
-    if chosen.folder:
-        return 0 if compare(chosen, chosen.folder) else 1
-    with tempfile.TemporaryDirectory() as made:
-        return 0 if compare(chosen, granite_repository.build(Path(made))) else 1
+    with repository(chosen.folder) as folder:
+        return 0 if compare(chosen, folder) else 1
 
 
 if __name__ == "__main__":

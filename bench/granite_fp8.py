@@ -14,7 +14,6 @@ import argparse
 import copy
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from support import granite_repository, tiny_granite
+from support import tiny_granite
 
-from bench.granite_exactness import decoded, rows_of
+from bench.granite_exactness import decoded, repository, rows_of
 from bench.recipe import recipe
 from bench.vllm_exactness import cases_of
 from workers.engines.granite.checkpoint import inspect
@@ -86,11 +85,8 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread; {recipe()}")
     print(f"command: python bench/granite_fp8.py {shlex.join(sys.argv[1:])}\n")
-    if chosen.folder:
-        compare(chosen.folder, chosen.cases, chosen.most)
-        return
-    with tempfile.TemporaryDirectory() as made:
-        compare(granite_repository.build(Path(made)), chosen.cases, chosen.most)
+    with repository(chosen.folder) as folder:
+        compare(folder, chosen.cases, chosen.most)
 
 
 if __name__ == "__main__":
