@@ -30,9 +30,15 @@ class Capacity:
 
 
 def line(row: Row, rows: Sequence[Row]) -> str:
-    """Return a row as text; `x sink`: cost as a multiple of what the sink among `rows` needs for the same load."""
+    """
+    Return a row as text.
+
+    `x sink`: cost as a multiple of what the sink among `rows` needs for the same load.  Where calls were refused,
+    the number of calls is that of the accepted ones, however late they were.
+    """
     load, times = row.load, _times_sink(row, rows)
-    calls = f"{load.calls}" if row.held == load.calls else f"{row.held}/{load.calls}"
+    held = row.accepted if row.refused_told or row.refused_untold else row.held
+    calls = f"{load.calls}" if held == load.calls else f"{held}/{load.calls}"
     return (
         f"{row.server[:12]:<12} {load.dialect:<9} {load.audio:<8} {calls:>5} {_number(row.us_per_frame):>9}"
         f" {f'{times:.1f}' if times else '':>7} {_number(row.busy, 2):>5} {_number(row.starved, 2):>7}"
