@@ -31,10 +31,10 @@ from broker.redis_scripts.scripts import (
 )
 
 from ..call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
-from ..call.drafts import DraftOutcome
 from ..call.ledger import LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 from ..call.ownership import Ownership
 from ..call.recovery import RecoveredCall
+from ..call.segments.drafts import DraftOutcome
 from .errors import LogLostError, OverloadedError, SupersededError
 from .reading import read_log
 from .writes import Missing, WriteScripts, stream_suffix_of

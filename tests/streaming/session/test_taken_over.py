@@ -56,7 +56,10 @@ SURVIVES: dict[str, tuple[Callable[[LiveCall], Any], Any]] = {
     "token": (lambda it: bool(it.checkpoint.token), True),
     "marks not answered": (lambda it: it.checkpoint.marks, ("m1",)),
     "position": (lambda it: it.heard >= 24_000, True),
-    "paused audio": (lambda it: [one.totals.paused for one in it._channels], [16_000, 16_000]),
+    "paused audio": (
+        lambda it: [one.totals.paused for one in it._owned.channels],
+        [16_000, 16_000],
+    ),
     "keys pressed": (lambda it: [n for n in names(it) if n.startswith("dtmf")], ["dtmf:0:8000:#"]),
 }
 """The location of each value, and its expected content."""
@@ -118,9 +121,8 @@ async def test_the_opening_message_is_known_to_the_next_gateway(redis: Redis, ho
         else:
             later = first._calls["c1"]
             await first._call_factory.queue("c1").adopt(0)
-            renewal = later._renewal
-            assert renewal is not None
-            assert await later._take_back(renewal)
+            assert later._take_back is not None
+            assert await later._take_back.run()
         assert isinstance(later, LiveCall)
 
     assert later.call.identity.started_at == started_at > 0
@@ -145,7 +147,7 @@ async def test_a_gateway_whose_loop_is_late_takes_no_new_calls_and_keeps_those_i
         kept = await here.open(back, "c1", dialect, lambda _: None)
 
     assert isinstance(kept, LiveCall)
-    assert kept.call._level is LoadLevel.NO_NEW_CALLS
+    assert kept.call.load_level is LoadLevel.NO_NEW_CALLS
 
 
 async def test_streams_of_one_call_may_come_to_another_gateway_when_theirs_is_silent(
