@@ -38,6 +38,7 @@ from protocol.calls import keywords
 from protocol.calls.call_commands import ChannelLevel
 from protocol.clock import CALL_RATE, to_ms
 from protocol.events import CardAdded, Entry, KeywordsApplied, LoadLevel, LogEntry
+from protocol.scheduling.draft_doubts import DraftDoubt
 from protocol.scheduling.worker_capacity import Task
 
 from ...audio_writer import CallAudio
@@ -505,7 +506,7 @@ class LiveCall:
 
     async def _follow(self) -> None:
         try:
-            async for entry in self._log_reader.entries():
+            async for entry in self._log_reader.entries(self._wait_for_speech):
                 if self.call.is_of_another(entry):
                     raise SupersededError
                 if isinstance(entry, Entry) and self.call.is_news(entry):
@@ -513,6 +514,13 @@ class LiveCall:
                 self._apply(entry)
         except LogReplacedError as exc:  # only the owner of the call starts a log
             raise SupersededError from exc
+
+    def _wait_for_speech(self, doubt: DraftDoubt) -> None:
+        """Let the segment of a doubtful draft wait for more speech, if it is open and still in that pause."""
+        channel = doubt.segment.channel
+        is_known = doubt.log == self._queue.log and channel < len(self._channels)
+        if is_known and self._is_ours and self._channels[channel].wait(doubt):
+            self._meter.waited()
 
     async def _write(self) -> None:
         failures = 0
