@@ -43,6 +43,11 @@ _TESTS = {
     "protocol/calls/keywords.py": ("tests/protocol/test_keywords.py",),
     "streaming/call/ledger.py": _CALL,
     "streaming/call/call.py": _CALL,
+    "streaming/call/call_events.py": _CALL,
+    "streaming/call/segments/call_segments.py": (
+        "tests/streaming/call/segments/test_draft_requests.py",
+        *_CALL,
+    ),
     "streaming/call/recovery.py": _CALL,
     "streaming/call/checkpoint.py": ("tests/streaming/session/test_taken_over.py", *_CALL),
     "streaming/overload/gateway_load.py": ("tests/streaming/call/test_gateway_load.py",),

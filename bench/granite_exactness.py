@@ -40,7 +40,7 @@ from support.recorded import replayed
 
 from bench.near_ties import Answer, Comparison, Reference
 from bench.recipe import recipe
-from bench.vllm_exactness import cases_of, padded, without_end
+from bench.vllm_exactness import FIRST_HELP, cases_of, padded, without_end
 from workers.engines.base import Utterance
 from workers.engines.granite.checkpoint import inspect
 from workers.engines.granite.loading import prepared, take_apart
@@ -151,7 +151,7 @@ def compare(chosen: argparse.Namespace, folder: Path) -> bool:
     parts = take_apart(ours, Tokens.read(inspect(folder).tokenizer))
     stops = tuple(parts.end)
     reference = LastReference(processor, stock, stops)
-    cases = cases_of(chosen.cases)
+    cases = cases_of(chosen.cases, chosen.first)
     rows = rows_of(parts, cases, chosen.most)
     heard = [replace(one, samples=padded(one.samples)) for one in cases]
     expected = [
@@ -167,7 +167,8 @@ def compare(chosen: argparse.Namespace, folder: Path) -> bool:
     ours_away, stock_away = Distance(exact), Distance(exact)
     for number, one in enumerate(heard):
         for name, answers in ways.items():
-            results[name].add(number, one, answers[number], expected[number], reference)
+            case = chosen.first + number
+            results[name].add(case, one, answers[number], expected[number], reference)
         ours_away.add(one, ways["plain"][number])
         stock_away.add(one, scored(reference, one, expected[number].tokens))
     for name, result in results.items():
@@ -222,6 +223,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?", help="unset: built")
     parser.add_argument("--dtype", choices=sorted(TYPES), default="fp32")
     parser.add_argument("--cases", type=int, default=240)
+    parser.add_argument("--first", type=int, default=0, help=FIRST_HELP)
     parser.add_argument("--rows", type=int, default=7, help="segments decoded at the same time")
     parser.add_argument("--most", type=int, default=24, help="longest text in tokens")
     chosen = parser.parse_args()

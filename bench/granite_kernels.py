@@ -3,10 +3,12 @@ Kernels and host time of the Granite engine, at true depth and small width, on a
 
     python bench/granite_kernels.py                        # this checkout
     python bench/granite_kernels.py --root ../other        # another one, for a comparison before and after
+    python bench/granite_kernels.py --precision fp8        # with FP8 matrices
 
 A kernel is an operation that computes: views are not counted.  `linear`, `rms_norm` and attention count as one
 each, as a GPU runs them, and so do our own operators, which are Triton kernels on a GPU.  The width of the model
-has no effect on the number of kernels, its depth has.
+has no effect on the number of kernels, its depth has.  `--precision fp8` counts those of bf16, as on a GPU.  Its
+CPU times say nothing, because torch computes FP8 on a CPU with other operations.
 """
 
 # ruff: noqa: ANN401, PLC0415 - the modules of the checkout that `--root` names are imported late, and without types
@@ -103,7 +105,7 @@ class Still:
         return [(self._count * 7 + row) % 1_000 + 3 for row in range(rows)], [-0.1] * rows
 
 
-def measure(rows: int, host_rows: int, repeats: int) -> None:
+def measure(rows: int, host_rows: int, repeats: int, precision: str) -> None:
     """Print the table for this machine."""
     from bench.random_granite import TRUE, build
     from workers.engines.granite.text.decode import DecodeRow
@@ -114,7 +116,7 @@ def measure(rows: int, host_rows: int, repeats: int) -> None:
         | {"hidden_size": 64, "intermediate_size": 128, "encoder_hidden_size": 64},
         "text": TRUE["text"] | {"vocab_size": 2_000, "hidden_size": 128, "intermediate_size": 256},
     }
-    parts = build(narrow, torch.device("cpu")).parts
+    parts = build(narrow, torch.device("cpu"), **_precise(precision)).parts
     clips = [noise(5.0, seed) for seed in range(rows)]
     features = _features(parts, clips)
     heard = parts.frontend.encode(features)
@@ -149,6 +151,15 @@ def measure(rows: int, host_rows: int, repeats: int) -> None:
     )
 
 
+def _precise(precision: str) -> dict[str, Any]:
+    """Arguments for the model: none for `full`, which older checkouts know too."""
+    if precision == "full":
+        return {}
+    from workers.engines.granite.text.precision import Precision
+
+    return {"precision": Precision(precision), "as_on_gpu": True}
+
+
 def _features(parts: Any, clips: Sequence[Any]) -> list[Any]:
     wholes = getattr(parts.frontend, "wholes", None)
     with torch.inference_mode():
@@ -181,6 +192,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--host-rows", type=int, default=64, help="rows of the host's own work")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--precision", choices=["full", "fp8"], default="full")
     chosen = parser.parse_args()
     sys.path.insert(0, str(chosen.root.resolve()))
     from bench.recipe import recipe
@@ -188,7 +200,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread; {recipe()}")
     print(f"command: python bench/granite_kernels.py {shlex.join(sys.argv[1:])}\n")
-    measure(chosen.rows, chosen.host_rows, chosen.repeats)
+    measure(chosen.rows, chosen.host_rows, chosen.repeats, chosen.precision)
 
 
 if __name__ == "__main__":

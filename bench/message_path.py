@@ -41,7 +41,7 @@ from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.resampler import internal_rate
 from streaming.auth.ws_protocol import bounded_handshakes
 from streaming.call.bad_messages import Tolerance
-from streaming.call.call import Phase
+from streaming.call.phase import Phase
 from streaming.session.bridge.bridge_session import Session
 from streaming.session.calls.channel import Channel
 from streaming.session.calls.channel_origin import ChannelOrigin

@@ -16,7 +16,7 @@ from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero
-from streaming.call.partial_schedule import PartialSchedule
+from streaming.call.segments.partial_schedule import PartialSchedule
 from workers.engines.base import Samples
 from workers.upsampling import engine_samples
 

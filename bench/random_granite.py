@@ -24,6 +24,7 @@ from workers.engines.granite.interfaces import EngineOptions
 from workers.engines.granite.loading import capabilities, longest, prepared, take_apart
 from workers.engines.granite.model import DecoderFactory, LoadedModel
 from workers.engines.granite.settings import GraniteSettings
+from workers.engines.granite.text.precision import Precision
 from workers.engines.granite.text.prompts import GRANITE_4_0
 from workers.engines.granite.text.tokenizer import Tokens
 
@@ -85,10 +86,21 @@ def text_length(samples: int) -> int:
     return max(1, round(TOKENS_PER_SECOND * samples / RATE))
 
 
-def build(sizes: dict[str, dict[str, Any]], device: torch.device) -> Bench:
-    """A model with random weights of `sizes`, in the data type that the engine uses on `device`."""
-    model = prepared(_model(sizes, device), device)
-    return Bench(model, take_apart(model, tokens_of(sizes["text"]["vocab_size"])))
+def build(
+    sizes: dict[str, dict[str, Any]],
+    device: torch.device,
+    precision: Precision = Precision.FULL,
+    *,
+    as_on_gpu: bool = False,
+) -> Bench:
+    """
+    A model with random weights of `sizes`.
+
+    Its data type is that of the engine on `device`, or with `as_on_gpu` that of the engine on a GPU.
+    """
+    made = _model(sizes, device)
+    model = prepared(made.bfloat16() if as_on_gpu else made, device)
+    return Bench(model, take_apart(model, tokens_of(sizes["text"]["vocab_size"]), precision))
 
 
 def save(sizes: dict[str, dict[str, Any]], folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """
 Word error rate of any engine, with and without a keyword list.
 
-    python bench/wer.py MANIFEST --engine moonshine [--keywords terms.txt] [--option model=/models/granite]
+    python bench/wer.py MANIFEST --engine granite [--option model=/models/granite] [--keywords terms.txt]
 
 MANIFEST has one JSON object on each line: `file` (WAV, mixed to mono, relative to the manifest), `text`,
 `language`, and optionally `keywords`, a list of terms for that clip, spoken or not.  Lines without `text` are
@@ -22,6 +22,7 @@ from pathlib import Path
 import jiwer
 import numpy as np
 import soxr
+from pydantic import ValidationError
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from protocol.audio import Encoding, decode
 from workers.engines import registry
 from workers.engines.base import Engine, Samples, Utterance
+from workers.engines.errors import EngineError
 
 RATE = 16_000
 _ENGLISH, _OTHERS = EnglishTextNormalizer(), BasicTextNormalizer()
@@ -146,6 +148,21 @@ def pieces(samples: Samples, longest: int) -> Iterator[Samples]:
     yield samples
 
 
+def loaded(name: str, options: Sequence[str]) -> Engine:
+    """
+    Load the engine called `name`; `options`: its settings, `NAME=VALUE` for each.
+
+    Raises EngineError when the engine cannot be loaded or has no such setting.
+    """
+    values = dict(option.split("=", 1) for option in options)
+    try:
+        settings = registry.settings_of(name).model_validate(values)
+    except ValidationError as exc:
+        wrong = exc.errors(include_input=False, include_url=False)[0]
+        raise EngineError(f"{name}.{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from exc
+    return registry.load(name, **settings.options())
+
+
 def transcribe(engine: Engine, clips: Sequence[ManifestClip], *, with_list: bool) -> list[str]:
     """The text of each clip by `engine`; `with_list`: with the keywords of the clip."""
     can = engine.capabilities
@@ -198,7 +215,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--engine", default=registry.DEFAULT, help="a name of workers/engines/registry.py"
     )
     parser.add_argument(
-        "--option", action="append", default=[], metavar="NAME=VALUE", help="for the engine's load"
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the engine",
     )
     parser.add_argument("--keywords", type=Path, help="terms for all clips, one a line")
     parser.add_argument("--language", help="only clips in this language")
@@ -207,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     extra = chosen.keywords.read_text("utf-8").split("\n") if chosen.keywords else []
     clips = read_manifest(chosen.manifest, [term.strip() for term in extra if term.strip()])
     clips = [clip for clip in clips if chosen.language in (None, clip.language)]
-    engine = registry.load(chosen.engine, **dict(option.split("=", 1) for option in chosen.option))
+    engine = loaded(chosen.engine, chosen.option)
     spoken = {clip.language for clip in clips} - engine.capabilities.languages
     left_out = [clip for clip in clips if clip.language in spoken]
     clips = [clip for clip in clips if clip.language not in spoken]

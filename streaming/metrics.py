@@ -18,7 +18,7 @@ from protocol.events import (
     Withheld,
 )
 
-from .call.drafts import DraftOutcome
+from .call.segments.drafts import DraftOutcome
 
 _LATENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 """Histogram buckets in seconds; finest where a user begins to notice a delay."""

@@ -29,8 +29,9 @@ from protocol.events import (
     SpeechStarted,
 )
 from protocol.events.event_codec import encode_event
-from streaming.call.call import Call, CallIdentity
+from streaming.call.call import Call
 from streaming.call.checkpoint import Checkpoint
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import Ledger, LogEvent
 from streaming.call.recovery import RecoveredCall
 from streaming.call_store import CallStore

@@ -15,6 +15,7 @@ HEAD = (
     f" {'starved':>7} {'lag p50/p99 ms':>15} {'final p50/p95 ms':>17} {'added p50/p99':>14}"
     f" {'gen late':>8} {'RSS MB':>7}"
     f" {'KB/call':>8} {'cmd/s':>6} {'KB in+out':>10}"
+    f" {'worker s/min':>12}"
 )
 
 
@@ -30,9 +31,15 @@ class Capacity:
 
 
 def line(row: Row, rows: Sequence[Row]) -> str:
-    """Return a row as text; `x sink`: cost as a multiple of what the sink among `rows` needs for the same load."""
+    """
+    Return a row as text.
+
+    `x sink`: cost as a multiple of what the sink among `rows` needs for the same load.  Where calls were refused,
+    the number of calls is that of the accepted ones, however late they were.
+    """
     load, times = row.load, _times_sink(row, rows)
-    calls = f"{load.calls}" if row.held == load.calls else f"{row.held}/{load.calls}"
+    held = row.accepted if row.refused_told or row.refused_untold else row.held
+    calls = f"{load.calls}" if held == load.calls else f"{held}/{load.calls}"
     return (
         f"{row.server[:12]:<12} {load.dialect:<9} {load.audio:<8} {calls:>5} {_number(row.us_per_frame):>9}"
         f" {f'{times:.1f}' if times else '':>7} {_number(row.busy, 2):>5} {_number(row.starved, 2):>7}"
@@ -40,6 +47,7 @@ def line(row: Row, rows: Sequence[Row]) -> str:
         f" {_pair(row.added.p50, row.added.p99, 1):>14} {_number(row.lateness.p99, 1):>8} {_number(row.rss_mb):>7}"
         f" {_number(row.kb_per_call):>8} {_number(row.redis_commands):>6}"
         f" {_pair(row.redis_kb_in, row.redis_kb_out):>10}"
+        f" {_number(row.workers_s_per_call_minute, 1):>12}"
         f"{_remarks(row)}"
     )
 

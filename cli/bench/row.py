@@ -45,6 +45,8 @@ class Usage:
     """Bytes that Redis received, from gateway and worker."""
 
     bytes_out: int = 0
+    workers_cpu_s: float = float("nan")
+    """CPU time of all workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Row:
     """Accepted calls that were told that partials were left out for a while."""
 
     by_command: Mapping[str, float]
+    workers_s_per_call_minute: float
+    """CPU seconds of all workers for each minute of each call."""
 
     @property
     def is_void(self) -> bool:
@@ -124,6 +128,7 @@ def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
     commands = sorted((usage.commands or {}).items(), key=lambda one: -one[1])
     by_command = {name: round(count / call_seconds, 2) for name, count in commands if count}
     told = sum(report.refused.get(reason, 0) for reason in _TOLD)
+    accepted = len(report.calls)
     return Row(
         server,
         load,
@@ -137,16 +142,17 @@ def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
         Spread.of(report.added),
         Spread.of(report.partial),
         round(usage.rss_mb, 1),
-        round(1e3 * (usage.rss_mb - usage.rss_empty_mb) / max(report.open_calls, 1), 1),
+        round(1e3 * (usage.rss_mb - usage.rss_empty_mb) / max(report.open_calls, accepted, 1), 1),
         round(sum(by_command.values()), 1),
         round(usage.bytes_in / 1e3 / call_seconds, 1),
         round(usage.bytes_out / 1e3 / call_seconds, 1),
-        len(report.calls),
+        accepted,
         told,
         sum(report.refused.values()) - told,
         tuple(fault for call in report.calls for fault in faults_of(call)),
         sum(any("partials" in level for level in call.levels) for call in report.calls),
         by_command,
+        round(60 * usage.workers_cpu_s / call_seconds, 2),
     )
 
 

@@ -5,21 +5,16 @@ Input: bridge events, sound events, and entries of the event log by `apply`.  Ou
 ledger.  No sockets, no clock, no Redis, no model.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from typing import assert_never
+from dataclasses import replace
 
 from protocol.bridge_events import BridgeWarning, WarningCode
-from protocol.calls.call import CallConfig, Role
-from protocol.clock import from_rate, to_seconds
+from protocol.calls.call import CallConfig
 from protocol.events import (
     Account,
     AudioGap,
     AudioKept,
     CallEnded,
-    CallStarted,
     CallWarning,
     CardAdded,
     ChannelTotals,
@@ -31,79 +26,32 @@ from protocol.events import (
     LoadChanged,
     LoadLevel,
     LogEntry,
-    LoggedEvent,
     MarkReached,
     Partial,
     SegmentDropped,
     SegmentFailed,
     SegmentId,
-    SegmentRevised,
     Span,
     SpeechStarted,
     TranscriptEvent,
-    UnreadEntry,
-    Withheld,
 )
-from protocol.events.event_codec import decode_entry, encode_event
+from protocol.events.event_codec import encode_event
 from protocol.redaction.keypad import KeypadRedactor
-from protocol.scheduling.jobs import Job, encode_job
 from protocol.scheduling.worker_capacity import Task
 
-from ..audio.sound_events import (
-    SegmentClosed,
-    SegmentGrew,
-    SegmentOpened,
-    SegmentPaused,
-    SoundEvent,
-    VoiceSource,
-)
+from ..audio.sound_events import SoundEvent
 from .bridge_warnings import BridgeWarnings, redaction_warning
-from .drafts import Draft, Drafts
-from .event_keys import name_of, name_of_unread
-from .latency import LatencyTracker
+from .call_events import CallEvents
+from .cards import Cards
+from .identity import CallIdentity
 from .ledger import Ledger
-from .left_out import left_out
+from .load_level import CallLoadLevel
 from .marks import MOST_WAITING, Marks
-from .partial_schedule import PartialSchedule
-from .recovery import RecoveredCall, UnsettledSegment
-
-MOST_CARDS = 1_000
-"""Most cards of one call."""
-
-
-class Phase(Enum):
-    """The state of a call; owned by `Call`."""
-
-    LIVE = auto()
-    ENDING = auto()
-    """No more audio is accepted; terminal events are awaited."""
-
-    ENDED = auto()
-    """`call.ended` is in the ledger, to be written to the event log."""
-
-    OVER = auto()
-    """`call.ended` has been read back from the event log."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallIdentity:
-    """The identity and origin of a call.  `started_at`: Unix seconds."""
-
-    call_id: str
-    log: str
-    """Random id of the call's event log; results for another log are refused."""
-
-    roles: tuple[Role, ...]
-    dialect: str
-    started_at: float
-    metadata: tuple[tuple[str, str], ...] = ()
-    """What the bridge said about the call: customer content, never logged."""
-
-    sample_rate: int = 0
-    """Sample rate of the bridge's audio in Hz; 0: not known."""
-
-    encoding: str = ""
-    """Encoding of the bridge's audio; empty: not known."""
+from .phase import Phase
+from .recovery import RecoveredCall
+from .segments.call_segments import CallSegments
+from .segments.drafts import Drafts
+from .segments.job_builder import JobBuilder
 
 
 class Call:
@@ -117,15 +65,17 @@ class Call:
         partial_every_ms: int,
         now: Callable[[], float],
         keyword_limit: Callable[[Task], int | None] = lambda _: None,
+        stored_list: Callable[[tuple[str, ...]], str] = lambda _: "",
         *,
         keeps_background: bool = False,
     ) -> None:
         """
         `keyword_limit` returns the most keywords that workers of a task use in one segment; None: no limit.
 
+        `stored_list` returns the digest of a list of terms that Redis holds; empty: it does not.
+
         `keeps_background`: whether background speech and crosstalk are transcribed, with a flag.
         """
-        self._keeps_background = keeps_background
         self._keyword_limit = keyword_limit
         self.identity = identity
         self.config = config
@@ -134,33 +84,25 @@ class Call:
         self.recalled = 0
         """The last seq in the event log when the call was taken over."""
 
-        self._latency = LatencyTracker()
-        self._now = now
-        self._open = PartialSchedule(partial_every_ms)
-        self.drafts = Drafts()
         self._marks = Marks()
-        self._segments = 0
+        self._events = CallEvents(ledger, self._marks)
+        self._segments = CallSegments(
+            ledger,
+            self._events,
+            JobBuilder(identity, ledger.rate, now, stored_list),
+            partial_every_ms,
+            now,
+            keeps_background=keeps_background,
+        )
+        self._load = CallLoadLevel()
         self._last_word: CallEnded | None = None
-        self._withheld: Counter[int] = Counter()
-        self._level = LoadLevel.NORMAL
-        self._lack = ""
-        self._levels = 0
         self._warnings = BridgeWarnings()
-        self._cards: set[str] = set()
+        self._cards = Cards()
         self._keypad = KeypadRedactor(config.redaction)
 
     def start(self, rejected_keywords: tuple[str, ...] = ()) -> None:
         """Log the first events of a new call."""
-        started = CallStarted(
-            self.identity.roles,
-            self.config.language,
-            self.identity.dialect,
-            self.identity.started_at,
-            self.identity.metadata,
-            self.identity.sample_rate,
-            self.identity.encoding,
-        )
-        self._log(started)
+        self._events.log(self.identity.started(self.config.language))
         if self.config.keywords.terms or rejected_keywords:
             self._acknowledge_keywords(rejected_keywords)
         self._warn_of_language()
@@ -170,14 +112,7 @@ class Call:
         for entry in recovered.entries:
             self._remember(entry)
         self.recalled = recovered.last_seq
-        channels = {one.segment.channel for one in recovered.unsettled_segments}
-        lost_spans = {
-            segment: span
-            for channel in channels
-            for segment, span in recovered.lost_spans(channel).items()
-        }
-        for unsettled_segment in recovered.unsettled_segments:
-            self._inherit(unsettled_segment, lost_spans.get(unsettled_segment.segment))
+        self._segments.recall(recovered, self.config)
         if not recovered.entries:
             self.start(recovered.checkpoint.rejected_keywords)
 
@@ -188,26 +123,9 @@ class Call:
         Its segments are not copied, because their audio is processed again.  Returns the names of marks that
         are not answered yet.
         """
-        said = {event.name for event in self.ledger.known}
-        answers: list[str] = []
-        for unsaid in former.ledger.pending:
-            match decode_entry(None, unsaid.payload):
-                case Entry(MarkReached(name)):
-                    answers.append(name)
-                case Entry(
-                    KeywordsApplied()
-                    | AudioGap()
-                    | AudioKept()
-                    | DtmfPressed()
-                    | LineWarning()
-                    | CardAdded()
-                ):
-                    if unsaid.name not in said:
-                        self.ledger.log(unsaid.name, unsaid.payload)
-                case _:
-                    pass
-        self.set_load_level(former._level)  # private access: the same class
-        self._keypad = former._keypad
+        answers = self._events.log_unwritten(former.ledger.pending)
+        self.set_load_level(former.load_level)
+        self._keypad = former._keypad  # private access: the same class
         return (*answers, *former.marks)
 
     def is_of_another(self, entry: LogEntry) -> bool:
@@ -228,57 +146,35 @@ class Call:
         return self._marks.waiting
 
     @property
+    def load_level(self) -> LoadLevel:
+        """How much the work for the call is reduced, because of overload or for want of a worker."""
+        return self._load.level
+
+    @property
+    def drafts(self) -> Drafts:
+        """The drafts of the open segments."""
+        return self._segments.drafts
+
+    @property
     def end_reason(self) -> str | None:
         """Why the call ended; None while it is live."""
         return self._last_word.reason if self._last_word else None
 
     def _remember(self, entry: LogEntry) -> None:
-        self._keep(entry)
+        self._events.keep(entry)
         match entry:
             case Entry(SpeechStarted()):
-                self._segments += 1
+                self._segments.count += 1
             case Entry(MarkReached()):
                 self._marks.recall()
             case Entry(CardAdded(card_id)):
-                self._cards.add(card_id)
-            case Entry(LoadChanged(number, level, reason)):
-                self._levels, self._level, self._lack = number + 1, level, reason
+                self._cards.recall(card_id)
+            case Entry(LoadChanged() as changed):
+                self._load.recall(changed)
             case Entry(CallWarning() as logged):
                 self._warnings.recall(logged)
             case _:
                 pass
-
-    def _keep(self, entry: LogEntry) -> None:
-        """Keep the bytes of an entry as they were written, for a Redis that loses its data."""
-        if isinstance(entry, UnreadEntry):
-            self.ledger.apply(name_of_unread(entry), entry.payload)
-        elif not isinstance(entry.event, Partial):
-            self.ledger.apply(self._name_of(entry.event), entry.payload)
-            if isinstance(entry.event, Final):
-                self._count_withheld(entry.event)
-            if isinstance(entry.event, SegmentRevised):
-                self.ledger.replace(str(entry.event.final.segment), encode_event(entry.event.final))
-
-    def _count_withheld(self, final: Final) -> None:
-        if final.is_withheld:
-            self._withheld[final.segment.channel] += final.span.end - final.span.start
-
-    def _inherit(self, unsettled_segment: UnsettledSegment, lost_span: Span | None) -> None:
-        """Take over a segment; `lost_span`: set if Redis has nothing of it."""
-        segment, span = unsettled_segment.segment, unsettled_segment.span
-        if lost_span is not None:
-            self._drop_lost(segment, lost_span, settled=False)
-        elif unsettled_segment.settled:
-            self._drop_lost(segment, span, settled=True)
-        else:
-            audio, rate = unsettled_segment.audio, unsettled_segment.rate
-            job = unsettled_segment.job or self._job(segment, span.start, span.end, rate=rate)
-            queued = bool(unsettled_segment.job)
-            self.ledger.inherit(segment, span, audio, rate, job, queued=queued)
-
-    def _drop_lost(self, segment: SegmentId, span: Span, *, settled: bool) -> None:
-        lost = SegmentDropped(segment, span, "its audio was lost when its gateway failed")
-        self.ledger.drop(segment, span.end, encode_event(lost), queued=settled)
 
     def change_keywords(self, terms: tuple[str, ...], rejected: tuple[str, ...]) -> None:
         """Use `terms` as keywords for every segment that closes from now on."""
@@ -296,12 +192,12 @@ class Call:
 
         `reason`: set if no living worker can do the call's task.
         """
-        if self.phase is not Phase.LIVE or (level, reason) == (self._level, self._lack):
+        if self.phase is not Phase.LIVE:
             return False
-        self._level, self._lack = level, reason
-        self._log(LoadChanged(self._levels, level, reason))
-        self._levels += 1
-        return True
+        changed = self._load.change(level, reason)
+        if changed:
+            self._events.log(changed)
+        return changed is not None
 
     def press(self, channel: int, digit: str, at: int) -> None:
         """Take a DTMF digit at `at`, on the call clock. It is logged when it is known to be no card data."""
@@ -318,35 +214,35 @@ class Call:
 
     def _log_keys(self, pressed: Sequence[DtmfPressed]) -> None:
         for event in pressed:
-            self._log(event)
+            self._events.log(event)
 
     def miss(
         self, channel: int, span: Span, reason: str, account: Account = Account.LOST_UPSTREAM
     ) -> None:
         """Log a gap: audio that did not arrive or must not be processed.  The call clock includes it."""
-        self._log(AudioGap(channel, span, reason, account))
+        self._events.log(AudioGap(channel, span, reason, account))
 
     def warn(self, warning: LineWarning) -> None:
         """Log a warning about the audio of a channel."""
-        self._log(warning)
+        self._events.log(warning)
 
     def add_card(self, card: CardAdded) -> bool:
         """Log a card, unless the log has one with its id.  Returns False if the call has `MOST_CARDS`."""
-        if card.card_id not in self._cards:
-            if len(self._cards) >= MOST_CARDS:
-                return False
-            self._cards.add(card.card_id)
-            self._log(card)
-        return True
+        if card.card_id in self._cards:
+            return True
+        has_room = self._cards.add(card.card_id)
+        if has_room:
+            self._events.log(card)
+        return has_room
 
     def keep_audio(self, kept: AudioKept) -> None:
         """Log that the audio of the call is kept in a new part."""
-        self._log(kept)
+        self._events.log(kept)
 
     def warn_of(self, warning: BridgeWarning) -> None:
         """Log that input of the bridge was ignored, unless the log has a warning of this kind."""
         if logged := self._warnings.note(warning):
-            self._log(logged)
+            self._events.log(logged)
 
     def _warn_of_language(self) -> None:
         if warning := redaction_warning(self.config):
@@ -354,10 +250,7 @@ class Call:
 
     def drop(self, segment: SegmentId, span: Span, reason: str) -> None:
         """End an open segment on purpose without a transcript, with `segment.dropped`."""
-        self._open.end(segment)
-        self.drafts.go_on(segment)
-        drop_event = encode_event(SegmentDropped(segment, span, reason))
-        self.ledger.drop(segment, span.end, drop_event, queued=False)
+        self._segments.drop(segment, span, reason)
 
     def mark(self, name: str) -> None:
         """
@@ -372,17 +265,7 @@ class Call:
 
     def sound(self, channel: int, event: SoundEvent) -> None:
         """Take an event of the channel's `ChannelSegmenter`."""
-        match event:
-            case SegmentOpened(number, start):
-                self._segment_opened(SegmentId(channel, number), start)
-            case SegmentGrew(number, pcm, speaking):
-                self._segment_grew(SegmentId(channel, number), pcm.tobytes(), speaking=speaking)
-            case SegmentPaused(number):
-                self._segment_paused(SegmentId(channel, number), event)
-            case SegmentClosed(number):
-                self._segment_closed(SegmentId(channel, number), event)
-            case _:
-                assert_never(event)
+        self._segments.sound(channel, event, self.config, self.load_level)
 
     def end(self, reason: str, totals: Sequence[ChannelTotals], duration: int) -> None:
         """
@@ -394,7 +277,7 @@ class Call:
             return
         self._log_keys(self._keypad.flush())
         self.phase = Phase.ENDING
-        self._last_word = CallEnded(reason, duration, self._segments, tuple(totals))
+        self._last_word = CallEnded(reason, duration, self._segments.count, tuple(totals))
         self._end_if_settled()
 
     def is_news(self, entry: LogEntry) -> bool:
@@ -403,86 +286,26 @@ class Call:
 
     def waited_for(self, event: TranscriptEvent) -> float | None:
         """Return the latency of `event` in seconds, once; None if `event` answers no request."""
-        return self._latency.stop(event, self._now())
+        return self._segments.waited_for(event)
 
     def apply(self, entry: LogEntry) -> None:
         """Take an entry of the event log, or a partial."""
         if not self.is_news(entry):
             return
-        self._keep(entry)
+        self._events.keep(entry)
         if entry.is_last:
             self.phase = Phase.OVER
         if entry.ends:
             self._settled(entry.ends)
         match entry:
             case Entry(Partial(segment)):
-                self._open.answered(segment)
+                self._segments.answered(segment)
             case Entry(MarkReached()):
                 self._marks.apply()
             case Entry(Final() as final):
                 self._keypad.hear(final)
             case _:
                 pass
-
-    def _name_of(self, event: LoggedEvent) -> str:
-        return name_of(event, self._marks.known)
-
-    def _segment_opened(self, segment: SegmentId, start: int) -> None:
-        self._segments += 1
-        self._open.begin(segment, start)
-        self.ledger.open(segment, start)
-        self._log(SpeechStarted(segment, start))
-
-    def _segment_grew(self, segment: SegmentId, audio: bytes, *, speaking: bool) -> None:
-        """In a pause request no partial: the segment may end, and the partial would only delay its final."""
-        start = self._open.feed(segment, from_rate(len(audio) // 2, self.ledger.rate))
-        self.ledger.feed(segment, audio)
-        if speaking:
-            self.drafts.go_on(segment)
-        if self._wants_partials and speaking and self._open.ask(segment, self._level):
-            self._latency.asked(segment, self._now())
-            self.ledger.want_partial(segment, self._job(segment, start))
-
-    def _segment_paused(self, segment: SegmentId, paused: SegmentPaused) -> None:
-        """Under load a draft is not requested: its work would be in vain if speech goes on."""
-        if self._level is not LoadLevel.NORMAL:
-            return
-        at = self._now()
-        span = paused.span
-        job = self._job(segment, span.start, span.end, padding=paused.padding, queued_at=at)
-        draft = Draft(at, job)
-        self.drafts.ask(segment, draft)
-        self._open.answered(segment)  # a draft ends the work on a partial
-        self.ledger.want_draft(segment, draft.job, 2 * paused.samples)
-
-    @property
-    def _wants_partials(self) -> bool:
-        return self.config.partials and self._level < LoadLevel.NO_PARTIALS
-
-    def _segment_closed(self, segment: SegmentId, closed: SegmentClosed) -> None:
-        span, source = closed.span, closed.source
-        silence = self._open.end(segment) - span.end
-        if source is not VoiceSource.OWN and not self._keeps_background:
-            final = encode_event(left_out(segment, span, Withheld(source.value), self.config))
-            self.ledger.drop(segment, span.end, final, queued=False)
-            self.drafts.go_on(segment)
-            return
-        flags = () if source is VoiceSource.OWN else (source.value,)
-        self._latency.spoken(segment, self._now() - to_seconds(max(0, silence)))
-        job = self._final_job(segment, closed, flags)
-        self.ledger.close(segment, span, 2 * closed.samples, job)
-
-    def _final_job(
-        self, segment: SegmentId, closed: SegmentClosed, flags: tuple[str, ...]
-    ) -> bytes:
-        """The job of a final: that of its draft, if it differs in nothing but the time."""
-        start, end, padding = closed.span.start, closed.span.end, closed.padding
-        if draft := self.drafts.end(segment):
-            job = self._job(segment, start, end, flags, padding, draft.at)
-            if job == draft.job:
-                return job
-            self.drafts.refuse()
-        return self._job(segment, start, end, flags, padding)
 
     def _settled(self, segment: SegmentId) -> None:
         self.ledger.settle(segment)
@@ -496,56 +319,10 @@ class Call:
     def _end_if_settled(self) -> None:
         if self.phase is Phase.ENDING and self._last_word and not self.ledger.unsettled:
             self.phase = Phase.ENDED
-            self._log(replace(self._last_word, channels=self._final_totals(self._last_word)))
-
-    def _final_totals(self, ended: CallEnded) -> tuple[ChannelTotals, ...]:
-        """Return the totals, with segments whose words were all withheld counted as `withheld`."""
-        return tuple(
-            totals.withhold(self._withheld[channel])
-            for channel, totals in enumerate(ended.channels)
-        )
+            self._events.log(self._events.with_withheld(self._last_word))
 
     def _acknowledge_keywords(self, rejected: tuple[str, ...]) -> None:
         keywords = self.config.keywords
         limit = self._keyword_limit(self.config.task)
         used = None if limit is None else min(limit, len(keywords.terms))
-        self._log(KeywordsApplied(keywords.revision, keywords.terms, rejected, used))
-
-    def _job(
-        self,
-        segment: SegmentId,
-        start: int,
-        end: int | None = None,
-        flags: tuple[str, ...] = (),
-        padding: int = 0,
-        queued_at: float | None = None,
-        rate: int | None = None,
-    ) -> bytes:
-        config = self.config
-        return encode_job(
-            Job(
-                call_id=self.identity.call_id,
-                log=self.identity.log,
-                segment=segment,
-                start=start,
-                end=end,
-                queued_at=self._now() if queued_at is None else queued_at,
-                language=config.language,
-                translate_to=config.translate_to,
-                keywords=config.keywords.terms,
-                keywords_revision=config.keywords.revision,
-                redaction=config.redaction,
-                form=config.form,
-                flags=flags,
-                padding=padding,
-                speakers=self._speakers(segment.channel),
-                rate=rate or self.ledger.rate,
-            )
-        )
-
-    def _speakers(self, channel: int) -> int:
-        """Most speakers that are told apart on a channel."""
-        return (self.config.speakers or 0) if self.identity.roles[channel] is Role.MIXED else 0
-
-    def _log(self, event: LoggedEvent) -> None:
-        self.ledger.log(self._name_of(event), encode_event(event))
+        self._events.log(KeywordsApplied(keywords.revision, keywords.terms, rejected, used))

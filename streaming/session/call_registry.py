@@ -25,9 +25,9 @@ from protocol.events import Entry
 from protocol.tenants import bare
 
 from ..audio.vad_batcher import VadBatcher
-from ..call.call import Phase
 from ..call.checkpoint import first_checkpoint
 from ..call.ownership import Ownership
+from ..call.phase import Phase
 from ..call_store import OverloadedError, SupersededError
 from ..metrics import GatewayMeter
 from ..settings import GatewaySettings

@@ -74,17 +74,24 @@ _EXTRACTOR = {
 }  # fmt: skip
 
 
-def build(folder: Path, seed: int = 0) -> Path:
-    """Write the repository into `folder`."""
+def build(folder: Path, seed: int = 0, head_size: int | None = None) -> Path:
+    """
+    Write the repository into `folder`.
+
+    `head_size`: of the language model; unset: its width divided by its heads, which is too small for vLLM.
+    """
+    config = CONFIG
+    if head_size is not None:
+        config = CONFIG | {"text_config": _TEXT | {"head_dim": head_size}}
     _write_tokenizer(folder)
-    _write(folder, "config.json", CONFIG)
+    _write(folder, "config.json", config)
     _write(folder, "preprocessor_config.json", _EXTRACTOR)
     _write(folder, "processor_config.json", {"processor_class": "GraniteSpeechProcessor"})
     (folder / "chat_template.jinja").write_text(TEMPLATE, "utf-8")
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A card\n", "utf-8")
     (folder / ".gitattributes").write_text("*.safetensors filter=lfs diff=lfs merge=lfs -text\n")
     write_float_wav(folder / CLIP, clip())
-    _write_weights(folder, seed)
+    _write_weights(folder, config, seed)
     return folder
 
 
@@ -195,10 +202,10 @@ def _write_tokenizer(folder: Path) -> None:
     _write(folder, "tokenizer_config.json", {**ends, **more})
 
 
-def _write_weights(folder: Path, seed: int) -> None:
+def _write_weights(folder: Path, config: Mapping[str, object], seed: int) -> None:
     from safetensors.torch import save_file
 
-    tensors = _weights(seed)
+    tensors = _weights(config, seed)
     names = sorted(tensors)
     shards = [names[start::3] for start in range(3)]
     files = [f"model-{number:05}-of-00003.safetensors" for number in (1, 2, 3)]
@@ -213,12 +220,14 @@ def _write_weights(folder: Path, seed: int) -> None:
     )
 
 
-def _weights(seed: int) -> dict[str, Any]:
+def _weights(config: Mapping[str, object], seed: int) -> dict[str, Any]:
     """The tensors with the names of transformers 4, floats in bfloat16."""
     from transformers import GraniteSpeechConfig, GraniteSpeechForConditionalGeneration
 
     torch.manual_seed(seed)
-    model = GraniteSpeechForConditionalGeneration(GraniteSpeechConfig.from_dict(CONFIG)).eval()
+    model = GraniteSpeechForConditionalGeneration(
+        GraniteSpeechConfig.from_dict(dict(config))
+    ).eval()
     tiny_granite.teach_last_layers(model, seed, layers=2)
     for name, weight in model.named_parameters():
         if ".q_proj." in name or ".k_proj." in name:

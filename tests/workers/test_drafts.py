@@ -20,8 +20,8 @@ from protocol.events.event_codec import encode_event
 from protocol.redaction.policy import NO_REDACTION
 from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
-from streaming.call.drafts import DraftOutcome
 from streaming.call.ledger import QueueDraft, QueueFinal, StoreAudio
+from streaming.call.segments.drafts import DraftOutcome
 from streaming.call_store import CallStore, LogLostError, Missing, SupersededError
 from workers.engines.base import Effort, Utterance
 from workers.job_queue import ClaimedJob, Outcome, WorkQueue

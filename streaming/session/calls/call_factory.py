@@ -29,8 +29,9 @@ from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
 from ...audio.vad_batcher import VadBatcher
 from ...audio_writer import AudioWriter, CallAudio
-from ...call.call import Call, CallIdentity
+from ...call.call import Call
 from ...call.checkpoint import Checkpoint, hashed
+from ...call.identity import CallIdentity
 from ...call.ledger import Ledger
 from ...call.recovery import RecoveredCall
 from ...call_store import CallStore
@@ -240,6 +241,7 @@ class CallFactory:
             every,
             self._now,
             self.keyword_limit,
+            queue.stored_list,
             keeps_background=self._settings.keep_background,
         )
 

@@ -23,9 +23,11 @@ from protocol.events.event_codec import entry_of
 from protocol.scheduling.jobs import Job, decode_job
 from streaming.audio.endpointing import Reason
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened
-from streaming.call.call import Call, CallIdentity, Phase
+from streaming.call.call import Call
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
 from streaming.call.marks import MOST_WAITING
+from streaming.call.phase import Phase
 
 ONE = SegmentId(0, 0)
 HALF_A_SECOND = np.ones(4_000, dtype=np.int16)

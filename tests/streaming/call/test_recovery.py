@@ -28,8 +28,9 @@ from protocol.events import (
 )
 from protocol.events.event_codec import entry_of
 from streaming.audio.quality.monitor import QualityMonitor
-from streaming.call.call import Call, CallIdentity
+from streaming.call.call import Call
 from streaming.call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint, hashed
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import GiveUp, Ledger, LogEvent, QueueFinal
 from streaming.call.recovery import RecoveredCall, UnsettledSegment, unended
 

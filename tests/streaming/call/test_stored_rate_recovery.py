@@ -12,13 +12,14 @@ from protocol.calls.call import CallConfig, Role
 from protocol.events import SegmentId, Span, SpeechStarted
 from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job, decode_job, encode_job
-from streaming.call.call import Call, CallIdentity
+from streaming.call.call import Call
 from streaming.call.checkpoint import (
     Checkpoint,
     decode_checkpoint,
     encode_checkpoint,
     first_checkpoint,
 )
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import Ledger, LogEvent, QueueFinal, StoreAudio
 from streaming.call.recovery import RecoveredCall
 from streaming.call_store import CallStore

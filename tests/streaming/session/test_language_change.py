@@ -10,8 +10,9 @@ from broker.redis_keys import CallKeys, Partition
 from protocol.bridge_events import LanguageChanged
 from protocol.calls.call import CallConfig, Role
 from protocol.events import CallWarning
-from streaming.call.call import Call, CallIdentity
+from streaming.call.call import Call
 from streaming.call.checkpoint import Checkpoint
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import Ledger
 from streaming.call_store import CallStore
 from streaming.session.calls.live_call import LiveCall

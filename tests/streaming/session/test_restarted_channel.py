@@ -13,7 +13,8 @@ from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.resampler import internal_rate
 from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.voice_activity.vad_choice import Vad
-from streaming.call.call import Call, CallIdentity
+from streaming.call.call import Call
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import Ledger
 from streaming.session.calls.channel import Channel
 from streaming.session.calls.channel_origin import ChannelOrigin

@@ -1,15 +1,21 @@
 """The results of bench/wer.py."""
 
 import json
+import re
+import shlex
 import struct
+import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.wer import (
     ManifestClip,
+    loaded,
+    main,
     normalised,
     pieces,
     read_manifest,
@@ -20,6 +26,9 @@ from bench.wer import (
     word_errors,
 )
 from workers.engines.base import Capabilities, Hypothesis, RecognisedWord, Utterance
+from workers.engines.errors import EngineError
+
+GRANITE_PAGE = Path(__file__).parents[4] / "docs/engines/granite.md"
 
 
 def test_errors_are_added_up_before_they_are_divided() -> None:
@@ -131,3 +140,56 @@ def test_clips_go_through_an_engine_with_and_without_their_lists(tmp_path: Path)
     assert plain == ["nothing nothing"]
     assert biased == ["Ann Eve Ann Eve"]
     assert "| 1/1 (100.0%) | 3 |" in report(clips, biased, "with", 1.0)
+
+
+def test_an_unknown_setting_of_an_engine_is_refused_by_name() -> None:
+    with pytest.raises(EngineError, match=r"granite\.draughts: Extra inputs"):
+        loaded("granite", ["draughts=trust"])
+
+
+def test_each_engine_gets_its_settings_in_the_form_that_its_load_expects() -> None:
+    with pytest.raises(EngineError, match=r"http://127\.0\.0\.1:9/v1/ is no usable server"):
+        loaded("vllm", ["url=http://127.0.0.1:9/v1"])
+
+
+def written_pcm(path: Path, samples: Any) -> None:
+    """`samples`: float32 at 16 kHz, written as 16-bit PCM."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((samples * 32_767).astype("<i2").tobytes())
+
+
+def test_the_price_of_trusted_drafts_is_measured_by_the_documented_command(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given: clips that the CTC head spells rightly and the random language model does not
+    from support import tiny_granite
+
+    texts = ["let go one garden", "one ring more"]
+    lines = []
+    for number, text in enumerate(texts):
+        written_pcm(tmp_path / f"{number}.wav", tiny_granite.spoken(text, number))
+        lines.append(json.dumps({"file": f"{number}.wav", "text": text, "language": "en"}))
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("\n".join(lines))
+    engine = [str(manifest), "--engine", "granite"]
+    tiny_model = ["--option", f"model={tiny}", "--option", "max_seconds=8"]
+
+    def rate(drafts: Sequence[str]) -> float:
+        main([*engine, *tiny_model, *drafts])
+        printed = capsys.readouterr().out
+        assert f"{len(texts)} | 7 |" in printed
+        found = re.search(r"\| ([\d.]+)% \|", printed)
+        assert found is not None
+        return float(found[1])
+
+    # when
+    commands = [
+        shlex.split(line.partition("--engine granite")[2])
+        for line in GRANITE_PAGE.read_text("utf-8").splitlines()
+        if "bench/wer.py" in line and "drafts=" in line
+    ]
+    exact, trusted = map(rate, commands)
+
+    # then: the command of the documentation for each of the two
+    assert trusted == 0.0 < exact

@@ -6,7 +6,7 @@ ahead of the host: a step is queued before the tokens of the step before it are 
 for the stopping rules.  A finished segment takes part in one step more, whose token is not used.
 
 A draft is verified in the prefill of the prompt.  Only tokens that greedy decoding would choose too are accepted,
-so the text is the same with and without a draft; unless the draft is trusted (`Row.trust`).
+so the text is the same with and without a draft; unless the draft is trusted (`DecodeRow.trust`).
 """
 
 import math

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from protocol.events import LoadLevel, SegmentId
-from streaming.call.partial_schedule import PartialSchedule
+from streaming.call.segments.partial_schedule import PartialSchedule
 
 ONE = SegmentId(0, 0)
 TICK = 160

@@ -16,7 +16,8 @@ from streaming.audio.sound_events import (
     SegmentPaused,
     VoiceSource,
 )
-from streaming.call.call import Call, CallIdentity
+from streaming.call.call import Call
+from streaming.call.identity import CallIdentity
 from streaming.call.ledger import Ledger, QueueDraft, QueueFinal, StoreAudio, Write
 
 SEGMENT = SegmentId(0, 0)

@@ -11,7 +11,7 @@ from protocol.events import (
     Terminal,
     Timing,
 )
-from streaming.call.latency import LatencyTracker
+from streaming.call.segments.latency import LatencyTracker
 
 SEGMENT = SegmentId(0, 7)
 SPAN = Span(0, 8_000)

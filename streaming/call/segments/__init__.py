@@ -1,0 +1,1 @@
+"""The segments of one call, from open to settled: partials, drafts, finals and their latency."""
