@@ -102,10 +102,11 @@ class Bench:
         options = self.options
         if options.url:
             return {options.url: partial(running_gateway, options.url, options.key)}
-        trees = [Rig(name, tree=Path(path).resolve()) for name, path in map(_named, options.tree)]
-        shared = partial(
-            Rig, engine=options.engine, workers=options.workers, refuses=options.overload
-        )
+        served = partial(Rig, engine=options.engine, workers=options.workers)
+        trees = [
+            served(name, tree=Path(path).resolve()) for name, path in map(_named, options.tree)
+        ]
+        shared = partial(served, refuses=options.overload)
         rigs = [shared(name, processes=count) for name, count in self._processes.items()]
         found = {one.name: partial(gateway, one) for one in (*trees, *rigs)}
         if len(found) < len(trees) + len(rigs):

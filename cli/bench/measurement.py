@@ -38,6 +38,9 @@ class Target:
     is_gateway: bool = True
     """Whether it is a gateway, not a server that only reads."""
 
+    workers: tuple[int, ...] = ()
+    """The processes of the workers that serve it, as far as they are ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
@@ -47,6 +50,8 @@ class _Counters:
     commands: dict[str, int]
     received: int
     sent: int
+    workers: float
+    """CPU time of the workers."""
 
 
 async def play(
@@ -71,7 +76,7 @@ async def play(
         report = merged(await asyncio.gather(*generating))
         if not target.is_gateway:
             report.calls.clear()  # it took none
-    return report, _usage(before, after, resident, empty)
+    return report, _usage(target, before, after, resident, empty)
 
 
 def _plans(target: Target, load: Load, audio: Path) -> list[LoadPlan]:
@@ -140,17 +145,20 @@ def _sum(measured: Callable[[int], float], target: Target) -> float:
 
 async def _counters(target: Target) -> _Counters:
     cpu, waited = _sum(cpu_seconds, target), _sum(waited_seconds, target)
+    workers = sum(cpu_seconds(pid) for worker in target.workers for pid in family(worker))
     now = time.monotonic()
     if target.redis is None:
-        return _Counters(cpu, waited, now, {}, 0, 0)
+        return _Counters(cpu, waited, now, {}, 0, 0, workers)
     stats: Any = await target.redis.info("stats")
     commands: Any = await target.redis.info("commandstats")
     counts = {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in commands.items()}
     received, sent = stats["total_net_input_bytes"], stats["total_net_output_bytes"]
-    return _Counters(cpu, waited, now, counts, received, sent)
+    return _Counters(cpu, waited, now, counts, received, sent, workers)
 
 
-def _usage(before: _Counters, after: _Counters, resident: float, empty: float) -> Usage:
+def _usage(
+    target: Target, before: _Counters, after: _Counters, resident: float, empty: float
+) -> Usage:
     return Usage(
         after.cpu - before.cpu,
         after.waited - before.waited,
@@ -160,4 +168,5 @@ def _usage(before: _Counters, after: _Counters, resident: float, empty: float) -
         {name: count - before.commands.get(name, 0) for name, count in after.commands.items()},
         after.received - before.received,
         after.sent - before.sent,
+        after.workers - before.workers if target.workers else float("nan"),
     )

@@ -15,6 +15,7 @@ HEAD = (
     f" {'starved':>7} {'lag p50/p99 ms':>15} {'final p50/p95 ms':>17} {'added p50/p99':>14}"
     f" {'gen late':>8} {'RSS MB':>7}"
     f" {'KB/call':>8} {'cmd/s':>6} {'KB in+out':>10}"
+    f" {'worker s/min':>12}"
 )
 
 
@@ -46,6 +47,7 @@ def line(row: Row, rows: Sequence[Row]) -> str:
         f" {_pair(row.added.p50, row.added.p99, 1):>14} {_number(row.lateness.p99, 1):>8} {_number(row.rss_mb):>7}"
         f" {_number(row.kb_per_call):>8} {_number(row.redis_commands):>6}"
         f" {_pair(row.redis_kb_in, row.redis_kb_out):>10}"
+        f" {_number(row.workers_s_per_call_minute, 1):>12}"
         f"{_remarks(row)}"
     )
 

@@ -45,6 +45,8 @@ class Usage:
     """Bytes that Redis received, from gateway and worker."""
 
     bytes_out: int = 0
+    workers_cpu_s: float = float("nan")
+    """CPU time of all workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Row:
     """Accepted calls that were told that partials were left out for a while."""
 
     by_command: Mapping[str, float]
+    workers_s_per_call_minute: float
+    """CPU seconds of all workers for each minute of each call."""
 
     @property
     def is_void(self) -> bool:
@@ -148,6 +152,7 @@ def row_of(server: str, load: Load, report: LoadReport, usage: Usage) -> Row:
         tuple(fault for call in report.calls for fault in faults_of(call)),
         sum(any("partials" in level for level in call.levels) for call in report.calls),
         by_command,
+        round(60 * usage.workers_cpu_s / call_seconds, 2),
     )
 
 

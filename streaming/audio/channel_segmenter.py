@@ -39,7 +39,7 @@ from .sound_events import (
 )
 from .voice_activity.silero import VadQuery, VadResult
 from .voice_activity.ticks import Tick
-from .voice_activity.vad import Detector
+from .voice_activity.vad import new_detector
 from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
@@ -85,7 +85,7 @@ class ChannelSegmenter:
         self._leveller = Leveller(rate) if self._halver else None
         """At 8 kHz the detector applies the gain."""
 
-        self.detector = Detector(vad, levelled=self._leveller is None)
+        self.detector = new_detector(vad, levelled=self._leveller is None)
         self._segmenter = Segmenter(endpointing)
         self._background = background
         self._source = sample_buffer() if self._halver else self.detector.audio

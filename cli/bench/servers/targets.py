@@ -64,10 +64,12 @@ async def gateway(rig: Rig) -> AsyncIterator[Target]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(embedded_valkey())
         environment = {"TRUNKLINE_REDIS_URL": url}
-        for _ in range(rig.workers):
+        workers = [
             await stack.enter_async_context(
                 server_process(*_worker(rig.engine), environment=environment, tree=rig.tree)
             )
+            for _ in range(rig.workers)
+        ]
         running = await stack.enter_async_context(
             server_process(
                 *("-m", "trunkline", "gateway", "--port", "0", *rig.flags),
@@ -86,7 +88,13 @@ async def gateway(rig: Rig) -> AsyncIterator[Target]:
             )
         redis = connect(RedisSettings(url=url))
         stack.push_async_callback(redis.aclose)
-        yield Target(rig.name, f"ws://127.0.0.1:{running.port}", running.pid, redis)
+        yield Target(
+            rig.name,
+            f"ws://127.0.0.1:{running.port}",
+            running.pid,
+            redis,
+            workers=tuple(worker.pid for worker in workers),
+        )
 
 
 def _worker(engine: str | None) -> tuple[str, ...]:

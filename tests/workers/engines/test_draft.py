@@ -25,6 +25,18 @@ def test_a_new_sign_takes_the_place_of_no_word() -> None:
     assert expected(A, COMMA) == (B, C, D, E)
 
 
+def test_another_sign_and_another_word_behind_it_take_the_place_of_both() -> None:
+    """`support. This is` and `support, this is`."""
+    draft = Draft((A, STOP, B, C), SIGNS).follow(A).follow(COMMA)
+
+    assert tuple(draft.ahead(9)) == (B, C)
+    assert tuple(draft.follow(F).ahead(9)) == (C,)
+
+
+def test_a_word_in_the_place_of_a_sign_and_a_word_passes_both() -> None:
+    assert tuple(Draft((A, STOP, B, C), SIGNS).follow(A).follow(F).ahead(9)) == (C,)
+
+
 def test_another_word_takes_the_place_of_the_expected_one() -> None:
     assert expected(A, F) == (C, D, E)
 

@@ -38,11 +38,14 @@ class Draft:
         return Draft(self.tokens, self.signs, self._behind(token))
 
     def _behind(self, token: int) -> int:
+        expects_sign = self.at < len(self.tokens) and self.tokens[self.at] in self.signs
+        if token in self.signs:
+            return self.at + 1 if expects_sign else self.at
         around = range(max(0, self.at - _BEHIND), min(len(self.tokens), self.at + _BEFORE))
         same = [place for place in around if self.tokens[place] == token]
         if same:
             return 1 + min(same, key=lambda place: abs(place - self.at))
-        return self.at if token in self.signs else self.at + 1
+        return self.at + 2 if expects_sign else self.at + 1
 
 
 class EarlierTexts:

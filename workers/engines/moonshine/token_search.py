@@ -27,7 +27,7 @@ s; six digits a second, each with its comma, make twelve.
 _RUNS_A_STEP = 6
 """Runs of the decoder between which the engine does not turn to another utterance: about 30 ms."""
 
-_AHEAD_AT_FIRST, _AHEAD, _AHEAD_OF_ROWS = 64, 12, 4
+_AHEAD_AT_FIRST, _AHEAD, _AHEAD_OF_ROWS = 64, 12, 8
 """
 Most tokens of a draft that one run checks: the first run, a run where the text has left the draft, and a run for
 several rows.
@@ -41,6 +41,9 @@ class TokenSearch:
         """`width`: beam width for finals."""
         self._vocabulary = vocabulary
         self._width = width
+        self._end_of_sentence = vocabulary.written(".")
+        """Expected where a draft has no more: a text that is decided to end there needs no run for its end."""
+
         self.bias = lru_cache(_BIASES_KEPT)(partial(bias_of, vocabulary))
         """The lean of a search towards keywords; arguments as those of `bias_of`."""
 
@@ -99,7 +102,7 @@ class TokenSearch:
             if run % _RUNS_A_STEP == 1:
                 yield
             view.keep(kept)
-            asked = [*search.tokens, *draft.ahead(_AHEAD)]
+            asked = [*search.tokens, *(draft.ahead(_AHEAD) or self._end_of_sentence)]
             log_probs = view.extend(asked)
 
     def _agreed(

@@ -80,6 +80,11 @@ class Vocabulary:
         piece = self.pieces[token].decode(errors="replace") if token < len(self.pieces) else ""
         return bool(piece) and not any(sign.isalnum() or sign in "▁\ufffd" for sign in piece)
 
+    def written(self, piece: str) -> tuple[int, ...]:
+        """The token of a piece behind others; none if there is no such token."""
+        token = self.ranks.get(piece.encode())
+        return () if token is None else (token,)
+
     @cached_property
     def signs(self) -> frozenset[int]:
         """All tokens that are such punctuation."""
