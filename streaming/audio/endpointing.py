@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from protocol.clock import CALL_RATE
 
+from .recent_levels import RecentLevels
+
 TICK = CALL_RATE // 50
 """Samples of the call clock in a tick: 20 ms."""
 
@@ -197,7 +199,7 @@ class Segmenter:
         self._voiced_until = 0
         self._candidates: deque[int] = deque(maxlen=self._needed)
         self._cut_window = _ticks(settings.cut_window_ms)
-        self._levels: deque[float] = deque(maxlen=max(self._cut_window, _LEVELS))
+        self._levels = RecentLevels(max(self._cut_window, _LEVELS))
 
     @property
     def now(self) -> int:
@@ -207,7 +209,7 @@ class Segmenter:
     @property
     def levels(self) -> npt.NDArray[np.float64]:
         """Mean powers of the latest ticks, the last one at `now`; after a loss, of those behind it."""
-        return np.array(self._levels, dtype=np.float64)
+        return self._levels.as_array()
 
     @property
     def earliest(self) -> int:
