@@ -19,6 +19,7 @@ Per partition
     dead        stream: references to finals that were given up; no audio, no text
     workers     hash: the capacity of each worker (worker_capacity.py); expires soon after the last report
     calls       sorted set: calls in progress, scored by the last heartbeat of their gateway
+    keywords:<digest>  string: a long keyword list; renewed by the gateways whose calls have it (keyword_lists.py)
     commands    pub/sub channel: commands to calls in progress, which every gateway reads
     reply:<random>  list: the reply to one command; expires after some seconds
 
@@ -134,6 +135,10 @@ class Partition:
     def drafts_in(self, job_stream: str | None) -> str:
         """Stream of requests for drafts. `job_stream` as in `finals_in`."""
         return f"{self.tag}:drafts:{job_stream}" if job_stream else f"{self.tag}:drafts"
+
+    def keyword_list(self, digest: str) -> str:
+        """A long keyword list, by the digest of its terms."""
+        return f"{self.tag}:keywords:{digest}"
 
     @property
     def outbox(self) -> str:

@@ -146,7 +146,9 @@ def _transcribe(verb: argparse.ArgumentParser) -> None:
 
 def _said(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--keywords", default="", help='names and terms to recognise: "Acme, Priya Raman"'
+        "--keywords",
+        default="",
+        help='names and terms to recognise: "Acme, Priya Raman"; or @FILE with one in each line',
     )
     verb.add_argument("--language", default="en", help="spoken language")
 

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from protocol.calls import keywords
+from protocol.operator_error import OperatorError
 from runtime.process import on_interrupt, run_loop
 from transcripts.formats.export import export
 
@@ -30,7 +31,7 @@ def call(options: argparse.Namespace) -> int:
         raise RecordingError(
             f"{options.file} has {len(recording.channels)} channels: only one or two can be played"
         )
-    terms = tuple(keywords.split(options.keywords))
+    terms = terms_of(options.keywords)
     plan = CallPlan(call_id, roles, options.language, terms, options.translate_to)
     playback = Playback(options.url, options.dialect, recording, plan, options.pace, options.key)
 
@@ -52,7 +53,7 @@ def transcribe(options: argparse.Namespace) -> int:
             recording.channels,
             engine,
             language=options.language,
-            keywords=tuple(keywords.split(options.keywords)),
+            keywords=terms_of(options.keywords),
             progress=progress,
         )
     text = export(transcript, options.format)
@@ -61,6 +62,16 @@ def transcribe(options: argparse.Namespace) -> int:
     else:
         print(text, end="")
     return 0
+
+
+def terms_of(said: str) -> tuple[str, ...]:
+    """The terms of a list in one string, or of the file behind an `@`.  Raises OperatorError."""
+    if said.startswith("@"):
+        try:
+            said = Path(said[1:]).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise OperatorError(f"--keywords {said}: {exc}") from exc
+    return tuple(keywords.split(said))
 
 
 def _plain(name: str) -> str:

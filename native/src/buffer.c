@@ -1,17 +1,12 @@
 /* The latest samples of one channel.  Equal to streaming/audio/sample_buffer.py, which documents the behaviour. */
-#include "module.h"
+#include "buffer.h"
 
 #include <string.h>
 
 #define SLACK 1600
 #define LEAST_ROOM 640
 
-typedef struct {
-    PyObject_HEAD
-    int16_t *data;
-    Py_ssize_t head, length, room; /* the samples kept are `length` from `head` on */
-    long long start;               /* position of the sample at `head` */
-} Buffer;
+PyTypeObject *buffer_type;
 
 static PyObject *frombuffer, *int16; /* of numpy */
 
@@ -52,8 +47,7 @@ static int resize(Buffer *self, Py_ssize_t room)
     return 0;
 }
 
-/* Make room for `count` samples at the end.  Returns where they go; NULL with MemoryError set. */
-static int16_t *more(Buffer *self, Py_ssize_t count)
+int16_t *buffer_more(Buffer *self, Py_ssize_t count)
 {
     Py_ssize_t needed = self->length + count;
     if (self->data == NULL || self->head + needed > self->room) {
@@ -74,7 +68,7 @@ static PyObject *take(Buffer *self, PyObject *samples, Py_ssize_t item)
     int16_t *to;
     if (view.ndim != 1 || view.itemsize != item || view.len % 2)
         PyErr_SetString(PyExc_TypeError, "samples must be an array of 16-bit numbers");
-    else if ((to = more(self, view.len / 2)) != NULL)
+    else if ((to = buffer_more(self, view.len / 2)) != NULL)
         failed = view.len && PyBuffer_ToContiguous(to, &view, view.len, 'C') < 0;
     Py_ssize_t count = view.len / 2;
     PyBuffer_Release(&view);
@@ -94,18 +88,25 @@ static PyObject *buffer_extend(PyObject *object, PyObject *samples)
     return take((Buffer *)object, samples, 1);
 }
 
+const int16_t *buffer_at(const Buffer *self, long long start, long long end)
+{
+    if (self->start <= start && start <= end && end <= self->start + self->length)
+        return self->data + self->head + (start - self->start);
+    PyErr_Format(PyExc_ValueError, "samples %lld to %lld requested; the buffer holds %lld to %lld", start, end,
+                 self->start, self->start + (long long)self->length);
+    return NULL;
+}
+
 static PyObject *buffer_cut(PyObject *object, PyObject *args)
 {
     Buffer *self = (Buffer *)object;
     long long start, end;
     if (!PyArg_ParseTuple(args, "LL", &start, &end))
         return NULL;
-    if (!(self->start <= start && start <= end && end <= self->start + self->length))
-        return PyErr_Format(
-            PyExc_ValueError, "samples %lld to %lld requested; the buffer holds %lld to %lld",
-            start, end, self->start, self->start + (long long)self->length);
-    const char *from = (const char *)(self->data + self->head + (start - self->start));
-    PyObject *bytes = PyBytes_FromStringAndSize(end > start ? from : NULL, 2 * (end - start));
+    const int16_t *from = buffer_at(self, start, end);
+    if (from == NULL && PyErr_Occurred())
+        return NULL;
+    PyObject *bytes = PyBytes_FromStringAndSize(end > start ? (const char *)from : NULL, 2 * (end - start));
     if (bytes == NULL)
         return NULL;
     PyObject *pcm = PyObject_CallFunctionObjArgs(frombuffer, bytes, int16, NULL);
@@ -148,14 +149,18 @@ static PyObject *buffer_forget_soon(PyObject *object, PyObject *position)
     return forget(self, before);
 }
 
+void buffer_move(Buffer *self, long long position)
+{
+    self->head = self->length = 0;
+    self->start = position;
+}
+
 static PyObject *buffer_jump(PyObject *object, PyObject *position)
 {
-    Buffer *self = (Buffer *)object;
     long long start = PyLong_AsLongLong(position);
     if (start == -1 && PyErr_Occurred())
         return NULL;
-    self->head = self->length = 0;
-    self->start = start;
+    buffer_move((Buffer *)object, start);
     Py_RETURN_NONE;
 }
 

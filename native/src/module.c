@@ -1,5 +1,7 @@
 /* The module, and what its types share. */
-#include "module.h"
+#include "buffer.h"
+#include "detector.h"
+#include "silero.h"
 
 #include <string.h>
 
@@ -78,17 +80,28 @@ void free_object(PyObject *self)
     Py_DECREF(type);
 }
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "trunkline_native", "The audio path of Trunkline, compiled.", -1, NULL,
+static PyMethodDef functions[] = {
+    {"run", run_detectors, METH_VARARGS,
+     "Run detectors, with a network or None, for at most so many rounds."},
+    {NULL, NULL, 0, NULL},
 };
 
-static int add_type(PyObject *module, PyType_Spec *spec)
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "trunkline_native", "The audio path of Trunkline, compiled.", -1, functions,
+    NULL, NULL, NULL, NULL,
+};
+
+/* Add a type; keep it in `kept` unless that is NULL.  Returns -1 with an error set. */
+static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
 {
     PyObject *type = PyType_FromSpec(spec);
     if (type == NULL)
         return -1;
     int failed = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
+    if (kept != NULL && !failed)
+        *kept = (PyTypeObject *)type; /* the reference is kept with it */
+    else
+        Py_DECREF(type);
     return failed;
 }
 
@@ -100,9 +113,10 @@ PyMODINIT_FUNC PyInit_trunkline_native(void)
     if (tick_type == NULL)
         tick_type = PyStructSequence_NewType(&tick_desc);
     /* INTERFACE: raised with every change of what the Python side calls. */
-    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 2) < 0 ||
-        add_type(module, &ticks_spec) < 0 || add_type(module, &tones_spec) < 0 ||
-        buffer_module_init() < 0 || add_type(module, &buffer_spec) < 0) {
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 3) < 0 ||
+        buffer_module_init() < 0 || add_type(module, &buffer_spec, &buffer_type) < 0 ||
+        add_type(module, &detector_spec, &detector_type) < 0 ||
+        add_type(module, &network_spec, &network_type) < 0 || add_type(module, &tones_spec, NULL) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -8,9 +8,10 @@
 
 #define TICK 160 /* samples of a tick: 20 ms at 8 kHz */
 
-extern PyType_Spec ticks_spec;
-extern PyType_Spec tones_spec;
 extern PyType_Spec buffer_spec;
+extern PyType_Spec detector_spec;
+extern PyType_Spec network_spec;
+extern PyType_Spec tones_spec;
 
 /* Import what `buffer.c` needs of numpy.  Returns -1 with an error set. */
 int buffer_module_init(void);
@@ -34,6 +35,9 @@ Py_ssize_t samples_take(Samples *samples, PyObject *pcm);
 
 /* The sum of squares of `count` samples. */
 int64_t energy(const int16_t *samples, Py_ssize_t count);
+
+/* Run voice activity detection for detectors: see `detector.c`. */
+PyObject *run_detectors(PyObject *module, PyObject *args);
 
 /* Free an object of a heap type; call it at the end of a deallocator. */
 void free_object(PyObject *self);

@@ -9,9 +9,17 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 
-MOST_TERMS = 500
+MOST_TERMS = 5_000
 LONGEST_TERM = 64
+MOST_IN_JOBS = 64
+"""Terms of a list that every job carries; a longer list is stored once, and the jobs name it (`list_digest`)."""
+
+_MOST_REJECTED = 500
+"""Most refused terms that are told."""
+
 _SHORTEST_PART = 4
 """Letters of a name's part that may be preferred alone: `Ekwall`, but not `van` or `Mr`."""
 
@@ -53,7 +61,13 @@ def clean(terms: Iterable[str]) -> CleanKeywords:
             rejected.append(f"{_printable(term)}: {reason}")
             continue
         kept[term.casefold()] = term
-    return CleanKeywords(tuple(kept.values()), tuple(rejected[:MOST_TERMS]))
+    return CleanKeywords(tuple(kept.values()), tuple(rejected[:_MOST_REJECTED]))
+
+
+@lru_cache(256)
+def list_digest(terms: tuple[str, ...]) -> str:
+    """Name a list by its content: SHA-256 in hexadecimal digits.  Valid terms contain no line feed."""
+    return sha256("\n".join(terms).encode()).hexdigest()
 
 
 def split(text: str) -> list[str]:

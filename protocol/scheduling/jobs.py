@@ -38,6 +38,8 @@ class Job:
     language: str
     translate_to: str | None = None
     keywords: tuple[str, ...] = ()
+    """The keywords of the call, unless `keyword_list` names them."""
+
     keywords_revision: int = 0
     end: int | None = None
     """End of the segment, in samples of the call clock; None while it is open."""
@@ -59,6 +61,9 @@ class Job:
 
     rate: int = ENGINE_RATE
     """Sample rate of the stored audio in Hz, 8000 or 16000.  A job of an older gateway has none: 16000."""
+
+    keyword_list: str = ""
+    """Digest of a long list, which has its own key (see broker/keyword_lists.py); empty: `keywords` are all."""
 
     @property
     def task(self) -> Task:

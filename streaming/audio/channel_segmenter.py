@@ -39,7 +39,7 @@ from .sound_events import (
 )
 from .voice_activity.silero import VadQuery, VadResult
 from .voice_activity.ticks import Tick
-from .voice_activity.vad import Detector
+from .voice_activity.vad import new_detector
 from .voice_activity.vad_choice import Vad
 
 LONGEST_FILL = CALL_RATE
@@ -85,7 +85,7 @@ class ChannelSegmenter:
         self._leveller = Leveller(rate) if self._halver else None
         """At 8 kHz the detector applies the gain."""
 
-        self.detector = Detector(vad, levelled=self._leveller is None)
+        self.detector = new_detector(vad, levelled=self._leveller is None)
         self._segmenter = Segmenter(endpointing)
         self._background = background
         self._source = sample_buffer() if self._halver else self.detector.audio
@@ -153,6 +153,15 @@ class ChannelSegmenter:
         self._advance()
         self._meet_all(self._segmenter.close())
         return self.drain()
+
+    def wait(self, number: int, end: int) -> bool:
+        """
+        The draft of segment `number` up to `end`, as `SegmentPaused` told, is doubtful: see `Segmenter.wait`.
+
+        Call it between two runs of VAD.  Returns whether the segment waits; False if speech went on or it ended.
+        """
+        is_open = self._voice is not None and self._voice.number == number
+        return is_open and end % TICK == 0 and self._segmenter.wait(end // TICK)
 
     def drain(self) -> list[SoundEvent]:
         """Return the events since the last call, in order."""

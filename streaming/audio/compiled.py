@@ -18,29 +18,52 @@ from protocol.audio import Pcm
 
 from .voice_activity.ticks import Tick
 
+Floats = npt.NDArray[np.float32]
+
 MODULE = "trunkline_native"
 
-_INTERFACE = 2
+_INTERFACE = 3
 """The interface of the module that this version calls; a module with another one is not used."""
 
 
-class CompiledTicks(Protocol):
-    """The counterpart of `voice_activity.ticks.Ticks`, which documents the methods."""
+class DetectorCore(Protocol):
+    """What `voice_activity.vad.CompiledDetector` calls; `voice_activity.vad.Detector` documents the behaviour."""
 
     @property
-    def position(self) -> int: ...  # noqa: D102
-    @property
-    def undecided(self) -> int: ...  # noqa: D102
-    @property
-    def fed(self) -> int: ...  # noqa: D102
+    def audio(self) -> Any: ...  # noqa: ANN401, D102 - as `SampleBuffer`
     @property
     def heard(self) -> int: ...  # noqa: D102
+    @property
+    def needed(self) -> int: ...  # noqa: D102
+    @property
+    def has_audio(self) -> bool: ...  # noqa: D102
     def feed(self, pcm: Pcm, /) -> None: ...  # noqa: D102
-    def classify(self) -> bytes: ...  # noqa: D102
-    def pass_silence(self) -> bool: ...  # noqa: D102
-    def settle(self, until: int, speech: bool, /) -> bool: ...  # noqa: D102, FBT001
+    def query(self) -> tuple[bytes, int, bytes] | None:
+        """Return the samples of the next windows and at most 32 before them, their number, and the memory."""
+        ...
+
+    def apply(self, probabilities: tuple[float, ...], memory: bytes, /) -> None: ...  # noqa: D102
     def drain(self) -> list[Tick]: ...  # noqa: D102
+    def conclude(self) -> None: ...  # noqa: D102
     def skip(self, ticks: int, /) -> None: ...  # noqa: D102
+
+
+class CompiledNetwork(Protocol):
+    """The counterpart of `voice_activity.silero_network.SileroNetwork`."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of the vector registers in use; 0 for plain C."""
+        ...
+
+    def predict(self, samples: Pcm, windows: int, memory: bytes, /) -> tuple[list[float], bytes]:
+        """
+        Classify the windows of one channel.
+
+        `samples`: int16, the windows and at most 32 samples before them.  Returns the probabilities of speech, and
+        the memory after the windows.
+        """
+        ...
 
 
 class CompiledTones(Protocol):
@@ -69,13 +92,35 @@ class CompiledStep(Protocol):
         """Return an empty buffer."""
         ...
 
-    def Ticks(self, *, webrtc: bool, levelled: bool) -> CompiledTicks:  # noqa: N802 - a class
-        """`webrtc`: whether every tick has the first opinion; `levelled`: whether quiet audio is amplified."""
+    def Detector(self, *, webrtc: bool, silero: bool, levelled: bool) -> DetectorCore:  # noqa: N802 - a class
+        """`webrtc`, `silero`: which detectors decide; `levelled`: whether quiet audio is amplified."""
+        ...
+
+    def SileroNetwork(  # noqa: N802 - a class
+        self,
+        matrices: tuple[Floats, ...],
+        biases: tuple[Floats, ...],
+        output: Floats,
+        output_bias: float,
+        width: int = 64,
+    ) -> CompiledNetwork:
+        """
+        Copy the weights, as `SileroNetwork` has them.
+
+        `matrices`: `[in, out]`; `biases`: of all but the first and the last matrix; `width`: most bytes of the
+        vector registers to use.
+        """
+        ...
+
+    def run(
+        self, detectors: list[DetectorCore], network: CompiledNetwork | None, rounds: int, /
+    ) -> None:
+        """Do what `vad_runner.run_vad` does before it drains."""
         ...
 
     def Tones(  # noqa: N802 - a class
         self,
-        tones: npt.NDArray[np.float32],
+        tones: Floats,
         faintest: float,
         low_louder: float,
         high_louder: float,

@@ -5,9 +5,11 @@ from typing import Protocol
 
 from protocol.audio import Pcm
 
+from . import compiled
 from .channel_segmenter import ChannelSegmenter
 from .sound_events import SoundEvent
-from .voice_activity.silero import VadQuery, VadResult
+from .voice_activity.compiled_detector import CompiledDetector
+from .voice_activity.silero import Silero, VadQuery, VadResult
 from .voice_activity.vad import classify
 
 
@@ -29,8 +31,25 @@ def run_vad(
     320 ms of audio.  `rounds` bounds the time of one call when one channel has much audio waiting: a segmenter
     whose `query` is not None afterwards continues in the next call.
     """
-    if fresh := [one.detector for one in segmenters if one.detector.has_audio]:
-        classify(fresh)
+    if not _run_compiled(segmenters, silero, rounds):
+        _run_pure(segmenters, silero, rounds)
+    return [segmenter.drain() for segmenter in segmenters]
+
+
+def _run_compiled(
+    segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, rounds: int
+) -> bool:
+    """Run the compiled step, if all segmenters and the model are of it.  Returns whether they are."""
+    step, network = compiled.installed(), silero.compiled if isinstance(silero, Silero) else None
+    cores = [one.detector.core for one in segmenters if isinstance(one.detector, CompiledDetector)]
+    if step is None or len(cores) < len(segmenters) or (silero and not network):
+        return False
+    step.run(cores, network, rounds)
+    return True
+
+
+def _run_pure(segmenters: Sequence[ChannelSegmenter], silero: VadModel | None, rounds: int) -> None:
+    classify([one.detector for one in segmenters])
     busy = segmenters
     for _ in range(rounds):
         asking = [(segmenter, query) for segmenter in busy if (query := segmenter.query)]
@@ -44,7 +63,6 @@ def run_vad(
         for (segmenter, _), result in zip(asking, results, strict=True):
             segmenter.apply(result)
         busy = [segmenter for segmenter, _ in asking]
-    return [segmenter.drain() for segmenter in segmenters]
 
 
 def run_vad_single(

@@ -65,11 +65,14 @@ class Call:
         partial_every_ms: int,
         now: Callable[[], float],
         keyword_limit: Callable[[Task], int | None] = lambda _: None,
+        stored_list: Callable[[tuple[str, ...]], str] = lambda _: "",
         *,
         keeps_background: bool = False,
     ) -> None:
         """
         `keyword_limit` returns the most keywords that workers of a task use in one segment; None: no limit.
+
+        `stored_list` returns the digest of a list of terms that Redis holds; empty: it does not.
 
         `keeps_background`: whether background speech and crosstalk are transcribed, with a flag.
         """
@@ -86,7 +89,7 @@ class Call:
         self._segments = CallSegments(
             ledger,
             self._events,
-            JobBuilder(identity, ledger.rate, now),
+            JobBuilder(identity, ledger.rate, now, stored_list),
             partial_every_ms,
             now,
             keeps_background=keeps_background,

@@ -1,13 +1,13 @@
 """The checkpoint: the state that another gateway needs, beside the event log, to continue a call."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
 
 import msgspec
 
 from protocol.bridge_events import CallOpened
-from protocol.calls.call import CallConfig, Role
+from protocol.calls.call import CallConfig, Keywords, Role
 from protocol.clock import ENGINE_RATE
 from protocol.events import SegmentId
 
@@ -43,12 +43,34 @@ class Checkpoint:
     rate: int = ENGINE_RATE
     """Sample rate of the stored audio of segments, in Hz.  Older gateways stored all audio at 16 kHz."""
 
+    keyword_list: str = ""
+    """Digest of a long keyword list, which is stored apart; then `config` has none, with revision -1."""
+
+    keywords_revision: int = 0
+    """Revision of that list."""
+
     other_rates: dict[str, int] = field(default_factory=dict)
     """Rates of unsettled segments with another one: the bridge has come back with audio of another rate."""
 
     def rate_of(self, segment: SegmentId) -> int:
         """Return the sample rate of the stored audio of a segment without a job, in Hz."""
         return self.other_rates.get(str(segment), self.rate)
+
+    def listing(self, digest: str) -> "Checkpoint":
+        """
+        Return a copy that names its keyword list instead of containing it.
+
+        Revision -1 is older than every list in the event log: a reader that does not find the list stored, or does
+        not know of lists that are stored apart, takes the one of the event log.
+        """
+        config = replace(self.config, keywords=Keywords((), -1))
+        revision = self.config.keywords.revision
+        return replace(self, config=config, keyword_list=digest, keywords_revision=revision)
+
+    def with_listed(self, terms: tuple[str, ...]) -> "Checkpoint":
+        """Return a copy that contains the list that it names."""
+        config = replace(self.config, keywords=Keywords(terms, self.keywords_revision))
+        return replace(self, config=config, keyword_list="", keywords_revision=0)
 
     def opens_for(self, token: str) -> bool:
         """Return whether `token` is the call's resume token.  Compares in constant time."""

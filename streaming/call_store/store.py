@@ -12,6 +12,7 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
 from broker.connections.shared_pipeline import Part, SharedPipeline
+from broker.keyword_lists import KeywordLists
 from broker.queries import server_time
 from broker.redis_keys import CallKeys
 from broker.redis_scripts.leases import REGISTER_STREAMS
@@ -29,6 +30,7 @@ from broker.redis_scripts.scripts import (
     WRITE_CHECKPOINT,
     Script,
 )
+from protocol.calls.keywords import MOST_IN_JOBS, list_digest
 
 from ..call.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from ..call.ledger import LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
@@ -69,6 +71,10 @@ class CallStore:
         self._owner = owner
         self._keep_seconds = keep_seconds
         self._memory_share = memory_share
+        self._lists = KeywordLists(redis)
+        self._list = ""
+        """Digest of the long keyword list of the call that Redis has, as far as this owner knows."""
+
         self._registered: set[str] = set()
         """Suffixes of the job streams that Redis lists for the workers, as far as this owner knows."""
 
@@ -105,14 +111,14 @@ class CallStore:
         `back`: only if no bridge connection has owned it since this owner; otherwise raises SupersededError.
         Raises OverloadedError if the memory of Redis has no room for a new call.
         """
-        keys = self.keys
+        keys, stored = self.keys, await self._encoded(checkpoint)
         name = await self._open(
             keys=[keys.meta, keys.log, keys.settled, keys.partition.calls],
             args=[
                 log,
                 self._owner,
                 keys.call_id,
-                encode_checkpoint(checkpoint),
+                stored,
                 self._memory_share,
                 "back" if back else "",
             ],
@@ -163,17 +169,17 @@ class CallStore:
 
         Raises LogLostError if the event log is lost or incomplete, SupersededError if the call has a new owner.
         """
-        keys = self.keys
+        keys, stored = self.keys, await self._encoded(checkpoint)
         written = Part(
             self._heartbeat,
             [keys.meta, keys.partition.calls, keys.log, keys.settled],
-            [self.log, self._owner, keys.call_id, encode_checkpoint(checkpoint)],
+            [self.log, self._owner, keys.call_id, stored],
         )
         self._refuse((await self._pipeline.run(parts=[written]))[0])
 
     async def restore(self, known: Sequence[LogEvent], checkpoint: Checkpoint) -> None:
         """Write the entries that Redis lacks of the log.  Raises SupersededError if the call has a new owner."""
-        keys = self.keys
+        keys, stored = self.keys, await self._encoded(checkpoint)
         told = [part for event in known for part in (event.name, event.payload)]
         self._refuse(
             await self._restore(
@@ -189,7 +195,7 @@ class CallStore:
                     self._owner,
                     keys.call_id,
                     keys.live,
-                    encode_checkpoint(checkpoint),
+                    stored,
                     *told,
                 ],
             )
@@ -213,9 +219,31 @@ class CallStore:
 
     async def recovered(self, checkpoint: Checkpoint) -> RecoveredCall:
         """Read the state of the call from Redis.  `checkpoint`: used if the stored one cannot be decoded."""
-        checkpoint = await self.peek() or checkpoint
+        checkpoint = await self._listed(await self.peek() or checkpoint)
         entries, unsettled_segments = await read_log(self._redis, self.keys, checkpoint)
         return RecoveredCall(self.log, checkpoint, entries, unsettled_segments)
+
+    # Keywords
+
+    def stored_list(self, terms: tuple[str, ...]) -> str:
+        """Return the digest of a keyword list if Redis has it, as far as this owner knows; otherwise empty."""
+        is_long = len(terms) > MOST_IN_JOBS
+        return self._list if self._list and is_long and list_digest(terms) == self._list else ""
+
+    async def _encoded(self, checkpoint: Checkpoint) -> bytes:
+        """Encode a checkpoint.  Its keyword list, if it is a long one, is stored or renewed first."""
+        terms = checkpoint.config.keywords.terms
+        if len(terms) <= MOST_IN_JOBS:
+            return encode_checkpoint(checkpoint)
+        self._list = await self._lists.keep(self.keys.partition, terms)
+        return encode_checkpoint(checkpoint.listing(self._list))
+
+    async def _listed(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Return a checkpoint with the keyword list that it names, if Redis has that."""
+        if not checkpoint.keyword_list:
+            return checkpoint
+        terms = await self._lists.read(self.keys.partition, checkpoint.keyword_list)
+        return checkpoint.with_listed(terms) if terms else checkpoint
 
     # Writing
 
@@ -254,8 +282,13 @@ class CallStore:
             self._registered.update(new)
 
     def doubt(self) -> None:
-        """Register the job streams again with the next jobs, because Redis may have lost the list of them."""
+        """
+        Register the job streams again with the next jobs, because Redis may have lost the list of them.
+
+        Jobs contain their keywords until the next heartbeat has stored them again.
+        """
         self._registered.clear()
+        self._list = ""
 
     def _refuse(self, answer: int | bytes) -> None:
         if answer in (LOG_LOST, b"stale", b"unseen"):

@@ -28,7 +28,7 @@ from protocol.dialects.common import call_parameters, json_fields
 KEEP_SECONDS = 600
 """Seconds after which an announcement expires."""
 
-_LONGEST_BODY = 65_536
+_LONGEST_BODY = 512 * 1024
 
 Parameters = tuple[tuple[str, str], ...]
 """The parameters of a call: pairs of name and value, as in a query string."""

@@ -18,7 +18,7 @@ from protocol.auth.http_routes import Route
 from .messages.errors import ApiError
 from .messages.responses import error_response
 
-_LONGEST_BODY = 256 * 1024
+_LONGEST_BODY = 1024 * 1024
 _SLOWEST = 1_000.0
 """Bytes per second of a request's body."""
 

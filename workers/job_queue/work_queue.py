@@ -17,6 +17,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from broker.connections.shared_pipeline import SharedPipeline
+from broker.keyword_lists import KeywordLists
 from broker.redis_keys import WORKERS, Partition, speakers_field
 from broker.redis_scripts.leases import (
     EXTEND,
@@ -28,6 +29,7 @@ from broker.redis_scripts.leases import (
 )
 from broker.redis_scripts.scripts import KEEP_DRAFT, SETTLE, TAKE_BACK_TRY, TRY
 from protocol.events import SegmentId
+from protocol.scheduling.draft_doubts import DraftDoubt
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
@@ -44,6 +46,9 @@ from .task_streams import TaskStreams
 _STATE_TTL = 900
 """Seconds that the state of a segment is kept after its first try."""
 
+_NO_KEYWORDS = "keywords_missing"
+"""Flag of a final without keywords, because Redis lacks the list that its job names."""
+
 
 class WorkQueue:
     """
@@ -57,6 +62,7 @@ class WorkQueue:
         self._consumer = consumer
         self._audio = AudioReader(redis)
         self._reader = JobReader()
+        self._lists = KeywordLists(redis)
         self._streams = TaskStreams(redis, partitions)
         self._taken = TakenPartials(redis)
         self.partials = PartialLog(redis, {one: SharedPipeline(redis) for one in partitions})
@@ -258,6 +264,13 @@ class WorkQueue:
         )
         return None if int(answer) < 0 else int(answer)
 
+    async def doubt(self, one: ClaimedJob) -> None:
+        """Tell the gateway of the call that a draft is doubtful, so that its segment waits for more speech."""
+        job = one.job
+        if job.end is not None:
+            doubt = DraftDoubt(job.log, job.segment, job.end)
+            await self._redis.publish(one.keys.live, doubt.encode())
+
     async def speakers(self, one: ClaimedJob) -> bytes:
         """What is known of the voices of the job's channel; empty at the start of the call."""
         state: Any = await self._redis.hget(one.keys.meta, speakers_field(one.job.segment.channel))
@@ -315,7 +328,7 @@ class WorkQueue:
         """
         foreign = [one for one in claimed if not self._can(one)]
         if not foreign:
-            return claimed
+            return await self._with_keywords(claimed)
         self.take(one for one in foreign if one.effort is not Effort.FINAL)
         for partition in {one.partition for one in foreign}:
             await self._taken.remove(partition)
@@ -327,7 +340,22 @@ class WorkQueue:
                     keys=[one.stream, replace(one, job_stream=job_stream).stream],
                     args=[WORKERS, self._consumer, one.entry],
                 )
-        return [one for one in claimed if one not in foreign]
+        return await self._with_keywords([one for one in claimed if one not in foreign])
+
+    async def _with_keywords(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
+        """Return the jobs with the keyword lists that they name."""
+        found = []
+        for one in claimed:
+            job = one.job
+            if job.keyword_list:
+                terms = await self._lists.read(one.partition, job.keyword_list)
+                job = replace(job, keywords=terms or (), keyword_list="")
+                if terms is None:
+                    job = replace(job, flags=(*job.flags, _NO_KEYWORDS))
+                found.append(replace(one, job=job))
+            else:
+                found.append(one)
+        return found
 
     def _can(self, one: ClaimedJob) -> bool:
         job_stream = stream_suffix(one.job.task)

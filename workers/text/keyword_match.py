@@ -31,6 +31,9 @@ _UNSPACED = re.compile(
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese: scripts without spaces between words."""
 
 
+_LISTS_KEPT = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     """An occurrence of the keyword `term`: the words from index `start` to `end` (exclusive)."""
@@ -40,10 +43,32 @@ class Occurrence:
     end: int
 
 
+class _TermIndex:
+    """Terms by their first piece, so that the work for a text depends on its length and not on that of the list."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        self._terms = terms
+        self._by_first: dict[str, list[int]] = {}
+        self._unspaced: list[int] = []
+        for place, term in enumerate(terms):
+            if _is_unspaced(term):
+                self._unspaced.append(place)
+            elif pieces := _pieces(term):
+                self._by_first.setdefault(pieces[0], []).append(place)
+
+    def candidates(self, pieces: Sequence[tuple[str, int]]) -> Iterator[str]:
+        """The terms that may occur in a text with these pieces, in the order of the list."""
+        found = set(self._unspaced)
+        for piece in {piece for piece, _ in pieces}:
+            found.update(self._by_first.get(piece, ()))
+        return (self._terms[place] for place in sorted(found))
+
+
 def keywords_in(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> tuple[str, ...]:
     """Return the keywords found in `words`, spelled and ordered as in the keyword list of the call."""
     pieces = _placed(words)
-    return tuple(term for term in keywords if any(_occurrences(words, pieces, term)))
+    candidates = _index(tuple(keywords)).candidates(pieces)
+    return tuple(term for term in candidates if any(_occurrences(words, pieces, term)))
 
 
 def written_as_listed(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> list[str]:
@@ -51,18 +76,28 @@ def written_as_listed(words: Sequence[RecognisedWord], keywords: Iterable[str]) 
     Return the text of each word, with keywords and parts of names spelled as in the list; if several fit, the
     longest is used.
     """
-    keywords = list(keywords)
-    parts = [part for term in keywords for part in name_parts(term)]
     pieces = _placed(words)
     written = [word.text for word in words]
     taken: set[int] = set()
-    for term in sorted(dict.fromkeys([*keywords, *parts]), key=lambda each: -len(_pieces(each))):
+    for term in _index_with_parts(tuple(keywords)).candidates(pieces):
         for one in _occurrences(words, pieces, term):
             places = range(one.start, one.end)
             if taken.isdisjoint(places):
                 taken.update(places)
                 written[one.start : one.end] = _spelled(words[one.start : one.end], one, words)
     return written
+
+
+@lru_cache(_LISTS_KEPT)
+def _index(terms: tuple[str, ...]) -> _TermIndex:
+    return _TermIndex(terms)
+
+
+@lru_cache(_LISTS_KEPT)
+def _index_with_parts(terms: tuple[str, ...]) -> _TermIndex:
+    """The terms and the parts of names among them, the longest first."""
+    parts = [part for term in terms for part in name_parts(term)]
+    return _TermIndex(sorted(dict.fromkeys([*terms, *parts]), key=lambda each: -len(_pieces(each))))
 
 
 def _occurrences(

@@ -25,9 +25,10 @@ def near_terms(words: Sequence[str], keywords: Sequence[str]) -> tuple[str, ...]
     if not found.near:
         return ()
     rare = [word if _bare(word) not in ORDINARY else "" for word in words]
-    near = {*compared(candidates, rare, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS).near} & {
-        *found.near
-    }
+    again = compared(
+        (*found.near, *found.written), rare, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS
+    )
+    near = {*again.near} & {*found.near}
     written = set(found.written)
     return tuple(
         term

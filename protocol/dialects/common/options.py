@@ -13,7 +13,7 @@ import msgspec
 
 from ...bridge_events import BridgeWarning, DialectError, WarningCode
 from ...calls import call
-from ...calls.keywords import split
+from ...calls.keywords import MOST_TERMS, split
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -27,7 +27,7 @@ _TERM_FIELDS = ("phrase", "term", "keyword", "keyterm", "word", "text", "value",
 """Names of the text in an object of a keyword list.  A boost or weight in it has no effect here."""
 
 _LIST_FIELDS = ("phrases", "terms", "keywords", "keyterms", "hints", "words")
-_MOST_ITEMS = 2_000
+_MOST_ITEMS = 2 * MOST_TERMS
 _LAST_NUMBER = re.compile(r"[0-9][0-9 -]*$")
 _SHOWN = 48
 """Longest quotation of a name or value in a warning, in characters."""

@@ -15,7 +15,7 @@ import msgspec
 
 from ...bridge_events import DialectError
 from ...calls.call import language as language_code
-from ...calls.keywords import split
+from ...calls.keywords import MOST_TERMS, split
 from ...clock import cue_time
 from ...outgoing.webhooks import Callback, Secret, SecretError
 from ...plain_text import plain, without_arrow
@@ -25,7 +25,6 @@ from ..deepgram.live_results import LiveResults, best_of, text_of
 _DIARIZED = "diarized_json"
 _FORMS = ("json", "text", "srt", "vtt", "verbose_json", _DIARIZED)
 _LONGEST_FIELD = 16_384
-_MOST_TERMS = 500
 
 _NAMES = {
     "en": "english",
@@ -89,7 +88,7 @@ def read_fields(fields: Iterable[tuple[str, str]]) -> Wanted:
     return Wanted(
         form=form,
         language=language,
-        keywords=tuple(split(said.get("prompt", ""))[:_MOST_TERMS]),
+        keywords=tuple(split(said.get("prompt", ""))[:MOST_TERMS]),
         streamed=said.get("stream", "").lower() in ("true", "1"),
         with_words="word" in granularity,
         in_background=said.get("background", "").lower() in ("true", "1") or callback is not None,

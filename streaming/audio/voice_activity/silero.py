@@ -10,41 +10,32 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from protocol.audio import Pcm
+
 from ..sample_buffer import SampleBuffer
 from .silero_network import SileroNetwork, load_weights
 
 Floats = npt.NDArray[np.float32]
 
-
 WINDOW = 256
-
-
 """Samples in one window of Silero at 8 kHz: 32 ms."""
 
-
 CONTEXT = 32
-
-
 """Samples before a window that Silero needs as context."""
 
-
 WARM_UP = 9 * WINDOW
-
-
 """Samples before the first needed tick at which Silero starts: 288 ms, because it depends on its memory."""
 
-
 _SPEECH, _NO_SPEECH = 0.5, 0.35
-
-
 """Silero's own thresholds: speech begins at the first probability and ends below the second."""
-
 
 _FULL_SCALE = np.float32(1 / 32_768)
 
-
 MOST_WINDOWS = 10
 """Windows of one channel in a query: as many as Silero needs to start."""
+
+_BLANK = np.zeros((2, 128), dtype=np.float32)
+"""Silero's memory when it starts."""
 
 _AT_ONCE = 64
 """Windows whose features are computed together: more gain nothing.  trunkline.py keeps numpy from using threads."""
@@ -83,6 +74,9 @@ class Silero:
     def __init__(self, weights: Path) -> None:
         """`weights`: path of the ONNX model file of Silero."""
         self._network = SileroNetwork(load_weights(weights))
+        network = self._network.compile()
+        self.compiled = network if network and network.width else None
+        """The network for `CompiledDetector`; None without the compiled step, or where it has no vectors."""
 
     def predict(self, queries: Sequence[VadQuery]) -> list[VadResult]:
         """
@@ -140,7 +134,7 @@ class SileroChannel:
 
         self._audio = audio
         self._next: int | None = None
-        self._memory = _blank_memory()
+        self._memory = _BLANK
 
     @property
     def awake(self) -> bool:
@@ -151,13 +145,14 @@ class SileroChannel:
         """Activate Silero from sample `at` on, with a warm-up before it."""
         self.starts += 1
         self._next = max(at - WARM_UP, self._audio.start)
-        self._memory = _blank_memory()
+        self._memory = _BLANK
         self.speech = False
 
     def sleep(self) -> None:
         """Deactivate Silero."""
         self.starts += 1
         self._next = None
+        self._memory = _BLANK
         self.speech = False
 
     @property
@@ -173,13 +168,7 @@ class SileroChannel:
             return None
         count = min(MOST_WINDOWS, (self._audio.end - start) // WINDOW)
         heard = self._audio.cut(max(start - CONTEXT, self._audio.start), start + count * WINDOW)
-        samples = np.zeros(CONTEXT + count * WINDOW, dtype=np.float32)
-        np.multiply(heard, _FULL_SCALE, out=samples[-len(heard) :])
-        width = samples.itemsize
-        windows = np.ndarray(
-            (count, CONTEXT + WINDOW), np.float32, samples, 0, (WINDOW * width, width)
-        )
-        return VadQuery(windows, self._memory)
+        return VadQuery(windows_of(heard, count), self._memory)
 
     def advance(self, probability: float) -> None:
         """Take the result for the next window of `query`.  Raises RuntimeError if Silero is inactive."""
@@ -190,7 +179,15 @@ class SileroChannel:
 
     def remember(self, memory: Floats) -> None:
         """Take the model's memory after all windows of `query`."""
-        self._memory = memory
+        self._memory = memory.copy()  # a row of an array of all channels, which must not live on
+
+
+def windows_of(heard: Pcm, count: int) -> Floats:
+    """Return the last `count` windows of samples, with the context of each; zeros stand before the samples."""
+    samples = np.zeros(CONTEXT + count * WINDOW, dtype=np.float32)
+    np.multiply(heard, _FULL_SCALE, out=samples[-len(heard) :])
+    width = samples.itemsize
+    return np.ndarray((count, CONTEXT + WINDOW), np.float32, samples, 0, (WINDOW * width, width))
 
 
 def _blank_memory() -> Floats:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .. import compiled
+from ..compiled import CompiledNetwork
 from .onnx_weights import read_constants
 
 Floats = npt.NDArray[np.float32]
@@ -55,6 +57,28 @@ class SileroNetwork:
         self._gate_bias = weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]
         self._output = np.ascontiguousarray(weights["decoder.decoder.2.weight"][0, :, 0])
         self._output_bias = weights["decoder.decoder.2.bias"][0]
+
+    def compile(self, width: int = 64) -> CompiledNetwork | None:
+        """
+        Return the network of the compiled step, with the same weights; None if it is not in use.
+
+        `width`: most bytes of the vector registers to use; 0 for plain C, which is slower than numpy.
+        """
+        if (step := compiled.step()) is None:
+            return None
+        layers = self._first, self._second, self._third, self._fourth
+        return step.SileroNetwork(
+            (
+                self._transform,
+                *(layer.matrix for layer in layers),
+                self._input_gates,
+                self._memory_gates,
+            ),
+            (*(layer.bias for layer in layers), self._gate_bias),
+            self._output,
+            float(self._output_bias),
+            width,
+        )
 
     def gates(self, windows: Floats) -> Floats:
         """
@@ -119,13 +143,15 @@ class _Convolution:
     def __init__(self, weights: Mapping[str, Floats], name: str, taps: range) -> None:
         """`taps`: those that meet the input; the others meet zeros."""
         kernel = weights[f"{name}.reparam_conv.weight"][:, :, taps]  # `[out, in, taps]`
-        self._matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
-        self._bias = weights[f"{name}.reparam_conv.bias"]
+        self.matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
+        """`[taps * in, out]`."""
+
+        self.bias = weights[f"{name}.reparam_conv.bias"]
 
     def run(self, spans: Floats) -> Floats:
         """`spans`: `[n, taps * in]`.  Returns `[n, out]`."""
-        found: Floats = spans @ self._matrix
-        found += self._bias
+        found: Floats = spans @ self.matrix
+        found += self.bias
         return np.maximum(found, 0, out=found)
 
 

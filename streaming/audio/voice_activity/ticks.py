@@ -1,8 +1,7 @@
 """
 The ticks of one channel: level, gain, the opinion of webrtcvad, and which of them are decided.
 
-`Ticks` of many channels are classified together, as rows of one array.  The compiled step does the same for one
-channel (`native/src/ticks.c`).
+`Ticks` of many channels are classified together, as rows of one array.
 """
 
 from collections import deque
@@ -110,7 +109,7 @@ class Ticks:
         self._quiet += passed
         return bool(undecided)
 
-    def settle(self, until: int, speech: bool) -> bool:  # noqa: FBT001 - as the compiled one
+    def settle(self, until: int, *, speech: bool) -> bool:
         """
         Decide the ticks that end by `until`: those with the first opinion are voiced, if `speech`.
 

@@ -13,6 +13,7 @@ from protocol.audio import Pcm
 from .. import compiled
 from ..sample_buffer import sample_buffer
 from . import ticks
+from .compiled_detector import CompiledDetector
 from .silero import CONTEXT, WARM_UP, SileroChannel, VadQuery, VadResult, silero_weights
 from .ticks import Tick, Ticks
 from .vad_choice import Vad
@@ -40,10 +41,7 @@ class Detector:
         self.audio = sample_buffer()
         """The samples after the gain.  The owner forgets them, up to `needed`."""
 
-        step = compiled.step()
-        self._ticks = (step.Ticks if step else Ticks)(
-            webrtc=vad is not Vad.SILERO, levelled=levelled
-        )
+        self._ticks = Ticks(webrtc=vad is not Vad.SILERO, levelled=levelled)
         self._second = None if vad is Vad.WEBRTC else SileroChannel(self.audio)
 
     @property
@@ -95,7 +93,7 @@ class Detector:
         classify([self])
         while self._ticks.undecided:
             second = self._second
-            is_quiet = self._ticks.settle(_ALL, second is None or second.speech)
+            is_quiet = self._ticks.settle(_ALL, speech=second is None or second.speech)
             if second is not None and second.awake and is_quiet:
                 second.sleep()
 
@@ -119,30 +117,34 @@ class Detector:
         """Decide ticks in order until one has to wait for Silero."""
         channel, second = self._ticks, self._second
         if second is None:
-            channel.settle(_ALL, True)  # noqa: FBT003 - as the compiled one, which takes no names
+            channel.settle(_ALL, speech=True)
             return
         while True:
             if not second.awake:
                 if not channel.pass_silence():
                     return
                 second.wake(channel.position)
-            if not channel.settle(second.known_until, second.speech):
+            if not channel.settle(second.known_until, speech=second.speech):
                 return
             second.sleep()
 
 
-def classify(detectors: Sequence[Detector]) -> None:
-    """Give all `detectors` the first opinion on their new ticks."""
-    together = list[tuple[Detector, Ticks]]()
-    for detector in detectors:
-        channel = detector._ticks
-        if not channel.fed:
-            continue
-        if isinstance(channel, Ticks):
-            together.append((detector, channel))
-        else:
-            detector._keep(channel.classify())
+AnyDetector = Detector | CompiledDetector
+"""Both have the same methods and give the same ticks."""
+
+
+def classify(detectors: Sequence[AnyDetector]) -> None:
+    """Give all `detectors` the first opinion on their new ticks; compiled ones do it when they are run."""
+    together = [one for one in detectors if isinstance(one, Detector) and one.has_audio]
     if together:
-        given = ticks.classify([channel for _, channel in together])
-        for (detector, _), samples in zip(together, given, strict=True):
+        given = ticks.classify([detector._ticks for detector in together])
+        for detector, samples in zip(together, given, strict=True):
             detector._keep(samples)
+
+
+def new_detector(vad: Vad = Vad.BOTH, *, levelled: bool = False) -> AnyDetector:
+    """Return a detector: of the compiled step, if it is in use."""
+    step = compiled.step()
+    return (
+        CompiledDetector(step, vad, levelled=levelled) if step else Detector(vad, levelled=levelled)
+    )

@@ -12,11 +12,22 @@ from ..identity import CallIdentity
 class JobBuilder:
     """Encodes jobs with what is the same for all segments of a call."""
 
-    def __init__(self, identity: CallIdentity, rate: int, now: Callable[[], float]) -> None:
-        """`rate`: sample rate of the audio of segments, in Hz; `now` returns Unix seconds."""
+    def __init__(
+        self,
+        identity: CallIdentity,
+        rate: int,
+        now: Callable[[], float],
+        stored_list: Callable[[tuple[str, ...]], str],
+    ) -> None:
+        """
+        `rate`: sample rate of the audio of segments, in Hz; `now` returns Unix seconds.
+
+        `stored_list` returns the digest of a list of keywords that Redis holds; empty: jobs contain the keywords.
+        """
         self._identity = identity
         self._rate = rate
         self._now = now
+        self._stored_list = stored_list
 
     def build(
         self,
@@ -36,6 +47,8 @@ class JobBuilder:
         `start`, `end`: samples of the call clock.  `queued_at`: Unix seconds; None: now.  `rate`: of the audio, if
         another gateway has stored it at another rate.
         """
+        terms = config.keywords.terms
+        keyword_list = self._stored_list(terms)
         return encode_job(
             Job(
                 call_id=self._identity.call_id,
@@ -46,7 +59,8 @@ class JobBuilder:
                 queued_at=self._now() if queued_at is None else queued_at,
                 language=config.language,
                 translate_to=config.translate_to,
-                keywords=config.keywords.terms,
+                keywords=() if keyword_list else terms,
+                keyword_list=keyword_list,
                 keywords_revision=config.keywords.revision,
                 redaction=config.redaction,
                 form=config.form,

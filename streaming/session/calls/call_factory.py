@@ -241,6 +241,7 @@ class CallFactory:
             every,
             self._now,
             self.keyword_limit,
+            queue.stored_list,
             keeps_background=self._settings.keep_background,
         )
 

@@ -18,6 +18,7 @@ from protocol.bridge_events import (
     MarkReceived,
 )
 from protocol.calls.call import Role
+from protocol.calls.keywords import MOST_TERMS
 from protocol.calls.text_form import AS_HEARD, AS_WRITTEN, Replacement, Signs, TextForm
 from protocol.dialects.deepgram.live import Deepgram
 from protocol.dialects.deepgram.query import terms
@@ -217,7 +218,9 @@ def test_a_list_over_the_limit_leaves_the_old_one_in_place() -> None:
     dialect = deepgram()
     say(dialect, b"\x00\x00")
 
-    events = say(dialect, {"type": "Configure", "keyterms": [f"name {n}" for n in range(501)]})
+    events = say(
+        dialect, {"type": "Configure", "keyterms": [f"name {n}" for n in range(MOST_TERMS + 1)]}
+    )
 
     assert events == []
     (failure,) = told(dialect)

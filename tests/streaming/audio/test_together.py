@@ -12,7 +12,7 @@ from streaming.audio.dtmf import DtmfDetector, Key, detect
 from streaming.audio.jitter_buffer import Gap, JitterBuffer, Late, Placed, Placement
 from streaming.audio.levelling import Leveller
 from streaming.audio.voice_activity.ticks import Tick
-from streaming.audio.voice_activity.vad import Detector, classify
+from streaming.audio.voice_activity.vad import classify, new_detector
 from streaming.audio.voice_activity.vad_choice import Vad
 
 pytestmark = pytest.mark.usefixtures("audio_path")
@@ -62,7 +62,7 @@ def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
     sizes: list[list[int]], law: Encoding, seed: int
 ) -> None:
     sounds = [sound(seed + place, law) for place in range(len(sizes))]
-    together = [Detector(Vad.WEBRTC) for _ in sizes]
+    together = [new_detector(Vad.WEBRTC) for _ in sizes]
     found: list[list[Tick]] = [[] for _ in sizes]
     pieces = [cuts(len(pcm), one) for pcm, one in zip(sounds, sizes, strict=True)]
     for turn in range(max(map(len, pieces))):
@@ -76,7 +76,7 @@ def test_ticks_of_channels_together_are_the_ticks_of_each_alone(
             found[place] += detector.drain()
 
     for place, pcm in enumerate(sounds):
-        alone, ticks = Detector(Vad.WEBRTC), list[Tick]()
+        alone, ticks = new_detector(Vad.WEBRTC), list[Tick]()
         for start in range(0, len(pcm), 160):
             alone.feed(pcm[start : start + 160])
             ticks += alone.drain()
@@ -91,8 +91,12 @@ def test_a_gain_within_the_detector_is_the_gain_before_it(
     # given a channel that is amplified, or is loud enough
     quiet = (sound(seed, law) * volume).astype(np.int16)
     pcm = np.concatenate([quiet, quiet])
-    within, behind, leveller = Detector(Vad.WEBRTC, levelled=True), Detector(Vad.WEBRTC), Leveller()
-    without = Detector(Vad.WEBRTC)
+    within, behind, leveller = (
+        new_detector(Vad.WEBRTC, levelled=True),
+        new_detector(Vad.WEBRTC),
+        Leveller(),
+    )
+    without = new_detector(Vad.WEBRTC)
 
     # when the detector applies the gain, when it gets samples that have it, and when there is none
     found: list[list[Tick]] = [[], [], []]

@@ -15,7 +15,7 @@ from streaming.audio.voice_activity.silero import (
     silero_weights,
 )
 from streaming.audio.voice_activity.ticks import Tick
-from streaming.audio.voice_activity.vad import Detector, available
+from streaming.audio.voice_activity.vad import AnyDetector, available, new_detector
 from streaming.audio.voice_activity.vad_choice import Vad
 
 pytestmark = pytest.mark.usefixtures("audio_path")
@@ -71,7 +71,9 @@ class Yes:
         return VadResult(tuple(probabilities), query.memory + len(query.windows))
 
 
-def ticks(detector: Detector, pcm: Pcm, predict: Yes | Silero, *, piece: int = TICK) -> list[Tick]:
+def ticks(
+    detector: AnyDetector, pcm: Pcm, predict: Yes | Silero, *, piece: int = TICK
+) -> list[Tick]:
     found = list[Tick]()
     for start in range(0, len(pcm), piece):
         detector.feed(pcm[start : start + piece])
@@ -135,14 +137,14 @@ def test_nothing_asked_nothing_answered(silero: Silero) -> None:
 def test_silence_and_white_noise_are_no_speech(silero: Silero) -> None:
     hiss = np.random.default_rng(5).normal(0, 1_000, 24_000).astype(np.int16)
 
-    assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), silence(2), silero))
-    assert not any(t.voiced for t in ticks(Detector(Vad.SILERO), hiss, silero))
+    assert not any(t.voiced for t in ticks(new_detector(Vad.SILERO), silence(2), silero))
+    assert not any(t.voiced for t in ticks(new_detector(Vad.SILERO), hiss, silero))
 
 
 def test_silero_is_not_run_on_silence() -> None:
     predict = Yes()
 
-    found = ticks(Detector(Vad.BOTH), silence(2), predict)
+    found = ticks(new_detector(Vad.BOTH), silence(2), predict)
 
     assert predict.asked == []
     assert [t.voiced for t in found] == [False] * 100
@@ -151,7 +153,7 @@ def test_silero_is_not_run_on_silence() -> None:
 def test_silero_gets_the_audio_before_the_candidate() -> None:
     # given
     predict = Yes()
-    detector = Detector(Vad.BOTH)
+    detector = new_detector(Vad.BOTH)
     before = np.full(8_000, 7, dtype=np.int16)
 
     # when a voice begins after a second
@@ -166,7 +168,7 @@ def test_silero_gets_the_audio_before_the_candidate() -> None:
 
 def test_windows_follow_each_other_and_repeat_their_context() -> None:
     predict = Yes()
-    ticks(Detector(Vad.SILERO), voice(0.5), predict)
+    ticks(new_detector(Vad.SILERO), voice(0.5), predict)
 
     for earlier, later in zip(predict.asked, predict.asked[1:], strict=False):
         assert (later.window[:CONTEXT] == earlier.window[-CONTEXT:]).all()
@@ -175,9 +177,9 @@ def test_windows_follow_each_other_and_repeat_their_context() -> None:
 def test_both_must_agree() -> None:
     pcm = np.concatenate([silence(0.5), voice(1), silence(0.5)])
 
-    alone = ticks(Detector(Vad.WEBRTC), pcm, Yes())
-    agreed = ticks(Detector(Vad.BOTH), pcm, Yes())
-    refused = ticks(Detector(Vad.BOTH), pcm, Yes(probability=0.1))
+    alone = ticks(new_detector(Vad.WEBRTC), pcm, Yes())
+    agreed = ticks(new_detector(Vad.BOTH), pcm, Yes())
+    refused = ticks(new_detector(Vad.BOTH), pcm, Yes(probability=0.1))
 
     assert 40 <= sum(t.voiced for t in alone) <= 65
     assert [t.voiced for t in agreed] == [t.voiced for t in alone[: len(agreed)]]
@@ -191,7 +193,7 @@ def test_silero_is_let_go_when_both_are_quiet() -> None:
             return float(np.abs(window).max() > 0.01)
 
     predict = Fades()
-    detector = Detector(Vad.BOTH)
+    detector = new_detector(Vad.BOTH)
     ticks(detector, np.concatenate([voice(0.5), silence(2)]), predict)
 
     # when the silence goes on
@@ -209,14 +211,14 @@ def test_a_tick_is_judged_by_the_window_that_holds_its_last_sample() -> None:
             return 1.0 if self.asked else 0.0
 
     # when
-    found = ticks(Detector(Vad.SILERO), voice(0.064), Second())
+    found = ticks(new_detector(Vad.SILERO), voice(0.064), Second())
 
     # then the tick that ends at 160 is not voiced, the one that ends at 320 is
     assert [t.voiced for t in found] == [False, True, True]
 
 
 def test_a_verdict_comes_at_most_32_ms_behind_its_tick() -> None:
-    detector = Detector(Vad.SILERO)
+    detector = new_detector(Vad.SILERO)
     predict = Yes()
     decided = 0
 
@@ -230,20 +232,20 @@ def test_a_verdict_comes_at_most_32_ms_behind_its_tick() -> None:
 def test_ticks_do_not_depend_on_the_pieces(vad: Vad, piece: int) -> None:
     pcm = np.concatenate([silence(0.7), voice(0.9), silence(0.6), voice(0.2), silence(0.6)])
 
-    assert ticks(Detector(vad), pcm, Yes(), piece=piece) == ticks(Detector(vad), pcm, Yes())
+    assert ticks(new_detector(vad), pcm, Yes(), piece=piece) == ticks(new_detector(vad), pcm, Yes())
 
 
 def test_the_level_of_a_tick_is_its_mean_power() -> None:
     pcm = np.concatenate([np.full(TICK, 100), np.full(TICK, -300)]).astype(np.int16)
 
-    found = ticks(Detector(Vad.WEBRTC), pcm, Yes())
+    found = ticks(new_detector(Vad.WEBRTC), pcm, Yes())
 
     assert [t.level for t in found] == [10_000, 90_000]
 
 
 def test_ticks_without_a_silero_result_can_be_decided_at_the_end() -> None:
     # given a voice whose last window is not complete
-    detector = Detector(Vad.SILERO)
+    detector = new_detector(Vad.SILERO)
     found = ticks(detector, voice(0.5)[: 25 * TICK], Yes())
     assert len(found) < 25
 
@@ -256,7 +258,7 @@ def test_ticks_without_a_silero_result_can_be_decided_at_the_end() -> None:
 
 def test_what_is_decided_at_the_end_needs_both_as_well() -> None:
     # given speech that both detect, and silence without a Silero result
-    detector = Detector(Vad.BOTH)
+    detector = new_detector(Vad.BOTH)
     ticks(detector, voice(0.5), Yes())
     detector.feed(silence(0.3))
 
@@ -269,7 +271,7 @@ def test_what_is_decided_at_the_end_needs_both_as_well() -> None:
 
 def test_silero_remembers_nothing_over_audio_that_does_not_exist() -> None:
     predict = Yes()
-    detector = Detector(Vad.SILERO)
+    detector = new_detector(Vad.SILERO)
     ticks(detector, voice(1)[: 48 * TICK], predict)
     detector.conclude()
     detector.drain()
@@ -284,7 +286,7 @@ def test_silero_remembers_nothing_over_audio_that_does_not_exist() -> None:
 
 
 def test_nothing_is_skipped_while_something_is_undecided() -> None:
-    detector = Detector(Vad.SILERO)
+    detector = new_detector(Vad.SILERO)
     detector.feed(voice(0.02))
 
     with pytest.raises(RuntimeError, match="conclude"):

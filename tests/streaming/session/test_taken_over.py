@@ -42,6 +42,9 @@ SAID = CallOpened(
     rejected_keywords=("!: no letters",),
     resumable=True,
 )
+LISTED = tuple(f"Orvanta {number}" for number in range(5_000))
+"""A list that is stored apart from jobs and checkpoints."""
+
 NOISE = np.random.default_rng(1).integers(-3_000, 3_000, 8_000).astype(np.int16)
 
 SURVIVES: dict[str, tuple[Callable[[LiveCall], Any], Any]] = {
@@ -49,7 +52,7 @@ SURVIVES: dict[str, tuple[Callable[[LiveCall], Any], Any]] = {
     "dialect": (lambda it: it.call.identity.dialect, "native"),
     "language, changed": (lambda it: it.call.config.language, "de"),
     "translate_to": (lambda it: it.call.config.translate_to, "fr"),
-    "keywords, changed": (lambda it: it.call.config.keywords, Keywords(("Orvanta",), 1)),
+    "keywords, changed": (lambda it: it.call.config.keywords, Keywords(LISTED, 1)),
     "partials": (lambda it: it.call.config.partials, False),
     "endpointing": (lambda it: it.call.config.hangover_ms, 900),
     "rejected keywords": (lambda it: it.checkpoint.rejected_keywords, ("!: no letters",)),
@@ -87,7 +90,7 @@ async def speak(call: LiveCall) -> None:
     call.feed(DtmfReceived(0, "#"))
     call.feed(AudioSkipped(16_000, Account.PAUSED, "paused"))
     call.set_load_level(LoadLevel.FEWER_PARTIALS)
-    call.feed(KeywordsChanged(("Orvanta",)))
+    call.feed(KeywordsChanged(LISTED))
     call.feed(LanguageChanged("de"))
     call.call._marks.ask("m1", frozenset({None}))  # type: ignore[arg-type]  # a segment that never ends
 
@@ -129,6 +132,22 @@ async def test_the_opening_message_is_known_to_the_next_gateway(redis: Redis, ho
     known = {name: poll(later) for name, (poll, _) in SURVIVES.items()}
 
     assert known == {name: value for name, (_, value) in SURVIVES.items()}
+
+
+async def test_a_long_list_that_redis_has_lost_is_read_from_the_event_log(redis: Redis) -> None:
+    async with call_registry(redis) as first, call_registry(redis) as second:
+        token = await begun(redis, first)
+        checkpoint: Any = await redis.hget(CallKeys.of("c1", 1).meta, "checkpoint")
+        for stored in await redis.keys("*:keywords:*"):
+            await redis.delete(stored)
+        said = CallOpened("c1", SAID.roles, resumable=True, token=token)
+        dialect = Native(Request("/v1/calls"))
+        dialect.receive('{"type":"start","call_id":"c1","channels":["customer","agent"]}')
+        later = await second.open(said, "c1", dialect, lambda _: None)
+
+    assert isinstance(later, LiveCall)
+    assert len(checkpoint) < 2_000
+    assert later.call.config.keywords == Keywords(LISTED, 1)
 
 
 async def test_a_gateway_whose_loop_is_late_takes_no_new_calls_and_keeps_those_it_has(

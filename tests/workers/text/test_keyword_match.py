@@ -160,6 +160,18 @@ def test_any_list_leaves_words_what_they_are(
         assert once == [word.text for word in words]
 
 
+@given(SAID, NAMES)
+def test_a_long_list_finds_what_each_of_its_terms_finds_alone(
+    said: list[tuple[str, str]], listed: list[str]
+) -> None:
+    terms = taken(listed)
+    words = tuple(RecognisedWord(word) for name, end in said for word in f"{name}{end}".split())
+
+    alone = [term for term in terms if keywords_in(words, [term])]
+
+    assert keywords_in(words, [*terms, *(f"Nobody {number}" for number in range(50))]) == (*alone,)
+
+
 @given(NAME, ENDS)
 def test_a_keyword_recognised_as_listed_is_not_changed(name: str, end: str) -> None:
     for term in taken([name]):

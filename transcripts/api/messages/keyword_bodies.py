@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.calls.keywords import NEAR, SUSPECT
+from protocol.calls.keywords import MOST_TERMS, NEAR, SUSPECT
 
 from ...transcript import StoredSegment, Transcript
 
@@ -39,7 +39,8 @@ class NewKeywords(msgspec.Struct, forbid_unknown_fields=True):
     """The keyword list of a call from now on."""
 
     keywords: Annotated[
-        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1_000)
+        list[Annotated[str, msgspec.Meta(max_length=200)]],
+        msgspec.Meta(max_length=2 * MOST_TERMS),
     ]
 
 

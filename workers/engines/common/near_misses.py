@@ -13,14 +13,7 @@ import numpy as np
 
 from protocol.calls.keywords import name_parts
 
-from .keyword_ranking import (
-    Likeness,
-    SearchKeys,
-    letter_likenesses,
-    likenesses,
-    search_keys,
-    windows_of,
-)
+from .keyword_ranking import SearchKeys, likenesses, search_keys, windows_of
 
 EXACT = 99.9
 """Likeness, of 100, from which a window of words is the term itself."""
@@ -56,7 +49,8 @@ def compared(
     keys, windows = keys_of(terms), windows_of(words)
     if not windows or not keys.terms:
         return Compared()
-    likeness = _likeness(keys, [window.letters for window in windows], least_letters)
+    spelled = [window.letters for window in windows]
+    likeness = likenesses(keys, spelled, least_letters=least_letters)
     exact = np.asarray(likeness >= EXACT)
     written = tuple(keys.terms[place] for place in np.flatnonzero(exact.any(axis=1)).tolist())
     heard = [windows[place] for place in np.flatnonzero(exact.any(axis=0)).tolist()]
@@ -65,13 +59,6 @@ def compared(
     best = np.where(free, likeness, 0.0).max(axis=1)
     order = [place for place in np.argsort(-best, kind="stable") if best[place] >= least]
     return Compared(written, tuple(keys.terms[place] for place in order[:most]))
-
-
-def _likeness(keys: SearchKeys, windows: Sequence[str], least_letters: float) -> Likeness:
-    likeness = likenesses(keys, windows)
-    if least_letters:
-        likeness[letter_likenesses(keys, windows) < least_letters] = 0.0
-    return likeness
 
 
 @lru_cache(_LISTS_KEPT)

@@ -4,6 +4,7 @@ import { plainText } from "./row.js";
 import { audioFormat, clock, element, icon, roleName, said } from "./text.js";
 
 const REPLY_MS = 5_000;
+const MOST_SHOWN = 200;
 
 /** The keyword list of the call: heard ones are ticked, and a term is added by one click. */
 export class KeywordsPanel {
@@ -79,7 +80,10 @@ export class KeywordsPanel {
     const terms = this.#transcript.keywords.accepted;
     const found = terms.filter((term) => heard.has(term)).length;
     this.#place.querySelector(".count").textContent = terms.length ? `${found} of ${terms.length} heard` : "";
-    this.#place.querySelector(".terms").replaceChildren(...terms.map((term) => this.#term(term, heard.get(term) ?? 0)));
+    const shown = terms.length > MOST_SHOWN ? [...terms.filter((term) => heard.has(term)), ...terms.filter((term) => !heard.has(term))] : terms;
+    const lines = shown.slice(0, MOST_SHOWN).map((term) => this.#term(term, heard.get(term) ?? 0));
+    if (terms.length > MOST_SHOWN) lines.push(element("li", { text: `and ${terms.length - MOST_SHOWN} more` }));
+    this.#place.querySelector(".terms").replaceChildren(...lines);
     for (const field of this.#place.querySelector("form").elements) field.disabled = Boolean(this.#transcript.ended);
   }
 

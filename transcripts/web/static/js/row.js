@@ -115,10 +115,16 @@ const NOTES = {
     text: `${roleName(row.role)}'s line: ${FAULTS[row.fault] ?? row.fault}.` }),
   load: (row) => ({ name: "gauge", tone: row.level === "normal" ? "good" : "warn", text: LEVELS[row.level] ?? row.level, more: row.reason }),
   warning: (row) => ({ name: "warning", text: "Something that the phone system sent was ignored:", more: row.message }),
-  keywords: (row) => ({ name: "check", text: keywordsChanged(row), more: [...row.added, ...row.removed, ...row.rejected].join(", ") }),
+  keywords: (row) => ({ name: "check", text: keywordsChanged(row), more: someOf([...row.added, ...row.removed, ...row.rejected]) }),
   ended: (row) => ({ name: "phone", text: "The call ended", more: ENDS[row.reason] ?? `(${row.reason})` }),
   restarted: () => ({ name: "warning", text: "The record of this call began again here." }),
 };
+
+/** The first of many terms in one line. */
+function someOf(terms, most = 20) {
+  const left = terms.length - most;
+  return terms.slice(0, most).join(", ") + (left > 0 ? ` and ${left} more` : "");
+}
 
 function keywordsChanged(row) {
   if (row.rejected.length && !row.added.length) return "Keyword not accepted:";

@@ -167,8 +167,9 @@ export class Transcript {
   #keywords(event) {
     const before = this.keywords.accepted;
     this.keywords = { revision: event.keywords_rev, accepted: event.accepted ?? [], rejected: event.rejected ?? [] };
-    const added = this.keywords.accepted.filter((term) => !before.includes(term));
-    const removed = before.filter((term) => !this.keywords.accepted.includes(term));
+    const [were, are] = [new Set(before), new Set(this.keywords.accepted)];
+    const added = this.keywords.accepted.filter((term) => !were.has(term));
+    const removed = before.filter((term) => !are.has(term));
     if (event.keywords_rev === 0 && !this.keywords.rejected.length) return [];   // the list that the call began with
     return this.#note("keywords", event, this.#latest, { ...this.keywords, added, removed });
   }
