@@ -106,4 +106,7 @@ class TakeBack:
                 return False
             owned.due.clear()
             owned.wakes_on_audio = True
-            await owned.due.wait()
+            try:
+                await owned.due.wait()
+            finally:
+                owned.wakes_on_audio = False
