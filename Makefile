@@ -52,8 +52,9 @@ PYTEST := PYTHONDONTWRITEBYTECODE= TRUNKLINE_TEST_WHISPER=$(WHISPER) TRUNKLINE_T
 # More processes than cores, because many tests wait for real time.
 PARALLEL := --numprocesses 4 --dist worksteal
 
-# Only the tests of Granite need torch and transformers, which take six seconds to import: one process runs them all.
-GRANITE := tests/workers/engines/granite
+# Only the tests of Granite, and of the engine whose worker has Granite's encoder, need torch and transformers, which
+# take six seconds to import: one process runs them all.
+GRANITE := tests/workers/engines/granite tests/workers/engines/vllm/test_vllm_embeddings.py
 
 test:  ## run the tests
 	$(MAKE) --jobs 2 test-granite test-others
@@ -63,7 +64,7 @@ test-granite: install clients $(WHISPER)/model.bin
 	OMP_NUM_THREADS=1 $(PYTEST) $(GRANITE)
 
 test-others: install clients $(WHISPER)/model.bin
-	$(PYTEST) $(PARALLEL) --ignore $(GRANITE)
+	$(PYTEST) $(PARALLEL) $(GRANITE:%=--ignore=%)
 
 coverage: install clients $(WHISPER)/model.bin  ## run the tests and say which lines none of them reaches
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term:skip-covered

@@ -27,9 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -38,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support import granite_repository, tiny_granite
 from support.recorded import replayed
 
-from bench.near_ties import Answer, Comparison, Reference
+from bench.near_ties import Answer, Comparison, Distance, LastReference, scored
 from bench.recipe import recipe
 from bench.vllm_exactness import FIRST_HELP, cases_of, padded, without_end
 from workers.engines.base import Utterance
@@ -96,51 +94,6 @@ def with_drafts(rows: Sequence[DecodeRow], texts: Sequence[Sequence[int]]) -> li
     return [
         replace(row, draft=draft[: row.most - 1]) for row, draft in zip(rows, drafts, strict=True)
     ]
-
-
-class LastReference(Reference):
-    """Keeps the last logits: several texts of one segment are compared with the same ones."""
-
-    _last: ClassVar[dict[int, tuple[Utterance, tuple[int, ...], torch.Tensor]]] = {}
-
-    def logits(self, one: Utterance, tokens: Sequence[int]) -> torch.Tensor:
-        """See Reference."""
-        last = self._last.get(id(self))
-        if last is not None and last[0] is one and last[1] == tuple(tokens):
-            return last[2]
-        found = Reference.logits(self, one, tokens)
-        self._last[id(self)] = (one, tuple(tokens), found)
-        return found
-
-
-class Distance:
-    """Root mean square of the differences of logits from those in fp32."""
-
-    def __init__(self, reference: Reference) -> None:
-        """`reference`: transformers in fp32."""
-        self._reference = reference
-        self._squares: list[float] = []
-
-    def add(self, one: Utterance, answer: Answer) -> None:
-        """Compare the log-probabilities of a text with those that the reference gives to its tokens."""
-        if not answer.tokens:
-            return
-        logits = self._reference.logits(one, answer.tokens)[:-1] / self._reference.scale
-        asked = torch.tensor(answer.tokens)[:, None]
-        exact = logits.log_softmax(-1).gather(1, asked)[:, 0] * self._reference.scale
-        mine = torch.tensor(answer.log_probs) * self._reference.scale
-        self._squares += (mine - exact).square().tolist()
-
-    def __str__(self) -> str:
-        return f"{np.sqrt(np.mean(self._squares or [0.0])):.5f}"
-
-
-def scored(reference: Reference, one: Utterance, tokens: tuple[int, ...]) -> Answer:
-    """The text with the log-probabilities that the reference gives to it."""
-    if not tokens:
-        return Answer((), ())
-    logits = (reference.logits(one, tokens)[:-1] / reference.scale).log_softmax(-1)
-    return Answer(tokens, tuple(logits.gather(1, torch.tensor(tokens)[:, None])[:, 0].tolist()))
 
 
 def compare(chosen: argparse.Namespace, folder: Path) -> bool:

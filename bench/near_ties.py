@@ -8,7 +8,7 @@ difference over all tokens of the texts that are equal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -61,6 +61,51 @@ class Reference:
         with torch.inference_mode():
             logits: torch.Tensor = self.model(**inputs).logits[0, -len(tokens) - 1 :]
         return logits.float()
+
+
+class LastReference(Reference):
+    """Keeps the last logits: several texts of one segment are compared with the same ones."""
+
+    _last: ClassVar[dict[int, tuple[Utterance, tuple[int, ...], torch.Tensor]]] = {}
+
+    def logits(self, one: Utterance, tokens: Sequence[int]) -> torch.Tensor:
+        """See Reference."""
+        last = self._last.get(id(self))
+        if last is not None and last[0] is one and last[1] == tuple(tokens):
+            return last[2]
+        found = Reference.logits(self, one, tokens)
+        self._last[id(self)] = (one, tuple(tokens), found)
+        return found
+
+
+class Distance:
+    """Root mean square of the differences of logits from those in fp32."""
+
+    def __init__(self, reference: Reference) -> None:
+        """`reference`: transformers in fp32."""
+        self._reference = reference
+        self._squares: list[float] = []
+
+    def add(self, one: Utterance, answer: Answer) -> None:
+        """Compare the log-probabilities of a text with those that the reference gives to its tokens."""
+        if not answer.tokens:
+            return
+        logits = self._reference.logits(one, answer.tokens)[:-1] / self._reference.scale
+        asked = torch.tensor(answer.tokens)[:, None]
+        exact = logits.log_softmax(-1).gather(1, asked)[:, 0] * self._reference.scale
+        mine = torch.tensor(answer.log_probs) * self._reference.scale
+        self._squares += (mine - exact).square().tolist()
+
+    def __str__(self) -> str:
+        return f"{np.sqrt(np.mean(self._squares or [0.0])):.5f}"
+
+
+def scored(reference: Reference, one: Utterance, tokens: tuple[int, ...]) -> Answer:
+    """The text with the log-probabilities that the reference gives to it."""
+    if not tokens:
+        return Answer((), ())
+    logits = (reference.logits(one, tokens)[:-1] / reference.scale).log_softmax(-1)
+    return Answer(tokens, tuple(logits.gather(1, torch.tensor(tokens)[:, None])[:, 0].tolist()))
 
 
 def content_of(one: Utterance) -> str:

@@ -13,6 +13,7 @@ reads the tokenizer as it is, like the worker.  Fails if a text differs elsewher
 """
 
 import argparse
+import copy
 import random
 import shlex
 import sys
@@ -32,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support import granite_repository, tiny_granite
 from support.granite_cases import random_utterance
 
-from bench.near_ties import Answer, Comparison, Reference
+from bench.near_ties import Answer, Comparison, Distance, LastReference, scored
 from bench.recipe import recipe
 from workers.engines.base import SHORTEST, Samples, Utterance
 from workers.engines.common.hallucination import loudness
@@ -189,7 +190,8 @@ def compare(chosen: argparse.Namespace) -> bool:
         url=chosen.url, max_batch=chosen.rows, max_keywords=50, timeout_seconds=600, cut_loops=False,
         encoder=str(chosen.folder), encoder_device="cpu",
     )  # fmt: skip
-    processor, model = tiny_granite.reference(chosen.folder)
+    processor, whole = tiny_granite.reference(chosen.folder)
+    model = copy.deepcopy(whole)
     if chosen.dtype == "bf16":  # as the server: the encoder stays in fp32 if it runs here
         (modules_of(model).decoder if chosen.embeddings else model).bfloat16()
         modules_of(model).head.bfloat16()
@@ -197,7 +199,9 @@ def compare(chosen: argparse.Namespace) -> bool:
         processor.tokenizer = tiny_granite.stock_tokenizer(chosen.folder)
     audio = int(processor.tokenizer.convert_tokens_to_ids(tiny_granite.AUDIO))
     stops = (int(model.config.text_config.eos_token_id), audio)
-    reference, cases = Reference(processor, model, stops), cases_of(chosen.cases, chosen.first)
+    reference, exact = (LastReference(processor, one, stops) for one in (model, whole))
+    away, reference_away = Distance(exact), Distance(exact)
+    cases = cases_of(chosen.cases, chosen.first)
     began = time.monotonic()
     answers = (by_embeddings if chosen.embeddings else by_audio)(settings, cases, chosen.most)
     spent = time.monotonic() - began
@@ -210,10 +214,13 @@ def compare(chosen: argparse.Namespace) -> bool:
         texts.add(ids)
         cut += audio in ids
         expected = without_end(Answer(ids, ()), stops)
-        result.add(
-            chosen.first + number, one, without_end(answers[number], stops), expected, reference
-        )
+        answer = without_end(answers[number], stops)
+        result.add(chosen.first + number, one, answer, expected, reference)
+        away.add(one, answer)
+        reference_away.add(one, scored(reference, one, expected.tokens))
     print(result.text())
+    print(f"RMS of the differences of logits from those of transformers in fp32: {away}")
+    print(f"the same for transformers in {chosen.dtype}: {reference_away}")
     print(f"{len(texts)} different texts; {cut} compared up to `<|audio|>`; {spent:.0f} s")
     return result.passed
 

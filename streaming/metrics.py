@@ -127,6 +127,11 @@ class GatewayMeter:
             ["outcome"],
             registry=registry,
         )
+        self._doubtful = Counter(
+            "trunkline_doubtful_drafts",
+            "Segments that waited for more speech, because their draft was doubtful",
+            registry=registry,
+        )
         self._audio = Counter(
             "trunkline_audio_seconds",
             "Audio of ended calls, by account",
@@ -250,6 +255,10 @@ class GatewayMeter:
         """Count drafts by what became of them."""
         if count:
             self._drafts.labels(outcome.value).inc(count)
+
+    def waited(self) -> None:
+        """Count a segment that waits for more speech, because its draft is doubtful."""
+        self._doubtful.inc()
 
     def _withhold(self, final: Final) -> None:
         if final.is_withheld:

@@ -61,6 +61,13 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         le=5_000,
         description="silence that ends a segment, unless the call sets its own value",
     )
+    doubtful_hangover_ms: int = Field(
+        1_200,
+        ge=0,
+        le=5_000,
+        description="silence that ends a segment whose draft has an improbable last word, to wait for more speech;"
+        " not in a call that sets its own hang-over; at most `hangover_ms`: off",
+    )
     draft_after_ms: int = Field(
         200,
         ge=0,
@@ -225,6 +232,7 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
 
         return Endpointing(
             hangover_ms=self.hangover_ms,
+            doubtful_hangover_ms=self.doubtful_hangover_ms,
             draft_ms=self.draft_after_ms,
             maximum_ms=self.max_segment_ms,
         )

@@ -20,6 +20,7 @@ from .metrics import WorkerMeter
 from .names.finder import NameFinder
 from .recent_speech import RecentSpeech
 from .speakers.voice_encoder import Voices
+from .text.doubt import is_doubtful
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
 from .text.redaction import hidden
 from .text.stabiliser import NOTHING, Stabilised
@@ -52,17 +53,21 @@ class JobIO:
         names: NameFinder | None = None,
         voices: Voices | None = None,
         recent: RecentSpeech | None = None,
+        *,
+        is_calibrated: bool = False,
     ) -> None:
         """
         `engine`: the name that finals carry.  `max_deliveries`: tries after which a final is given up.
 
-        `recent`: where context is kept; None if the engine uses none.
+        `recent`: where context is kept; None if the engine uses none.  `is_calibrated`: whether the confidence of a
+        word tells which drafts are doubtful.
         """
         self._finals = FinalWriter(queue, names, voices)
         self._meter = meter or WorkerMeter()
         self._queue = queue
         self._engine = engine
         self._recent = recent
+        self._is_calibrated = is_calibrated
         self._max_deliveries = max_deliveries
 
     async def fetch(self, batch: Sequence[ClaimedJob]) -> list[PreparedJob]:
@@ -112,9 +117,11 @@ class JobIO:
             _log_settled(one, outcome, timing)
 
     async def _keep(self, one: PreparedJob, heard: EngineResult, timing: Timing) -> None:
-        """Keep what would be the final, if it may be kept."""
+        """Keep what would be the final, if it may be kept; first tell the gateway if it is doubtful."""
         replaced = None
         if isinstance(heard, Hypothesis):
+            if self._is_calibrated and is_doubtful(heard.words):
+                await self._queue.doubt(one.claimed)
             final = final_of(one.claimed.job, heard, self._engine, timing)
             replaced = await self._finals.keep(one.claimed, final, one.utterance.samples)
         self._meter.lost(timing.engine_ms if replaced is None else replaced)

@@ -94,7 +94,16 @@ class Worker:
 
         self._inflight = InflightJobs(limits, joins=adapter.joins)
         recent = RecentSpeech() if can.context else None
-        job_io = JobIO(queue, can.name, settings.max_deliveries, self._meter, names, voices, recent)
+        job_io = JobIO(
+            queue,
+            can.name,
+            settings.max_deliveries,
+            self._meter,
+            names,
+            voices,
+            recent,
+            is_calibrated=can.is_calibrated,
+        )
         self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
 
     async def run(self) -> None:

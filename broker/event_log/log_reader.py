@@ -5,7 +5,7 @@ The pub/sub channel of a call delivers events at once but may lose some; the log
 takes an event from the channel if its `seq` is the next one, and reads the log if there is a gap.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import structlog
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from protocol.events import Entry, LogEntry, UnreadEntry
 from protocol.events.event_codec import decode_entry
+from protocol.scheduling.draft_doubts import DOUBT, DraftDoubt
 
 from ..redis_keys import CallKeys
 from ..time_limits import TimeLimit
@@ -59,9 +60,13 @@ class LogReader:
         """The last seq that was delivered."""
         return self._seq
 
-    async def entries(self) -> AsyncIterator[LogEntry]:
+    async def entries(
+        self, doubts: Callable[[DraftDoubt], None] | None = None
+    ) -> AsyncIterator[LogEntry]:
         """
         Entries as they arrive, until `call.ended`. Waits for a call that has not begun yet.
+
+        `doubts` is called with each message about a doubtful draft, which is in no log.
 
         An entry that this version cannot read is an `UnreadEntry`, because it has a place in the log.
         Raises LogReplacedError if another log has begun. The next call of `entries` reads that log from its start.
@@ -75,12 +80,14 @@ class LogReader:
                 if entry.is_last:
                     return
             while True:
-                async for entry in self._next(news):
+                async for entry in self._next(news, doubts):
                     yield entry
                     if entry.is_last:
                         return
 
-    async def _next(self, news: News) -> AsyncIterator[LogEntry]:
+    async def _next(
+        self, news: News, doubts: Callable[[DraftDoubt], None] | None
+    ) -> AsyncIterator[LogEntry]:
         try:
             async with TimeLimit(CATCH_UP if self._is_unread else None):
                 message = await news.get()
@@ -92,6 +99,10 @@ class LogReader:
             if log == self._log and int(position) <= self._seq:
                 return
             head = b""
+        if head == DOUBT:
+            if doubts and (doubt := DraftDoubt.decode(payload)):
+                doubts(doubt)
+            return
         seq = int(head) if head.isdigit() else None
         if head == b"-":
             if isinstance(partial := self._noted(decode_entry(None, payload)), Entry):

@@ -10,12 +10,15 @@ The level follows the speaker: down within 15 s of own speech.  For a speaker wh
 speech without own speech between lowers the threshold slowly, until it is own speech.
 """
 
+from array import array
+from bisect import bisect_left
 from collections import deque
 from math import log10
 
 from numpy import percentile
 
 from .endpointing import SPLIT_REACH
+from .recent_levels import RecentLevels
 from .sound_events import VoiceSource
 
 _SMOOTHING = 5
@@ -61,14 +64,16 @@ class BackgroundTracker:
     """Knows the level of the channel's own speaker, and tells near ticks from others while a segment is open."""
 
     def __init__(self) -> None:
-        self._own: deque[float] = deque(maxlen=_MEMORY)
+        self._own = RecentLevels(_MEMORY)
         self._level: float | None = None
         self._relief = 0.0
         self._near_power = 0.0
         self._recent: deque[float] = deque(maxlen=_SMOOTHING)
         self._near: deque[int] = deque(maxlen=_NEAR_TICKS)
-        self._voiced: list[tuple[int, float]] = []
-        """Number and mean power of the voiced ticks of the open segment."""
+        self._voiced = array("q")
+        """Numbers of the voiced ticks of the open segment; `_powers`: the mean power of each."""
+
+        self._powers = array("d")
 
         self._start = 0
         self._first_near = 0
@@ -102,7 +107,8 @@ class BackgroundTracker:
         if not voiced:
             return None
         power = sum(self._recent) / len(self._recent)
-        self._voiced.append((tick, power))
+        self._voiced.append(tick)
+        self._powers.append(power)
         if power >= self._near_power:
             return self._take_near(tick)
         self._far += 1
@@ -110,8 +116,9 @@ class BackgroundTracker:
 
     def end(self, end: int) -> VoiceSource:
         """The open segment ends before tick `end`.  Returns whose voice it has."""
-        powers = [power for tick, power in self._voiced if tick < end]
-        self._voiced = [(tick, power) for tick, power in self._voiced if tick >= end]
+        count = bisect_left(self._voiced, end)
+        powers = self._powers[:count].tolist()
+        self._voiced, self._powers = self._voiced[count:], self._powers[count:]
         is_background = self._is_background(end, powers)
         if is_background:
             self._relief += _RELIEF_DB * len(powers)
@@ -161,7 +168,7 @@ class BackgroundTracker:
         if self._level is not None:
             as_before = sum(level >= self._level - _NEAR_DB for level in levels)
             self._relief = 0.0 if as_before >= _NEAR_TICKS else self._relief
-        self._level = float(percentile(self._own, _QUANTILE))
+        self._level = float(percentile(self._own.as_array(), _QUANTILE))
 
 
 def _power(decibels: float) -> float:

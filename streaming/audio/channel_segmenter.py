@@ -154,6 +154,15 @@ class ChannelSegmenter:
         self._meet_all(self._segmenter.close())
         return self.drain()
 
+    def wait(self, number: int, end: int) -> bool:
+        """
+        The draft of segment `number` up to `end`, as `SegmentPaused` told, is doubtful: see `Segmenter.wait`.
+
+        Call it between two runs of VAD.  Returns whether the segment waits; False if speech went on or it ended.
+        """
+        is_open = self._voice is not None and self._voice.number == number
+        return is_open and end % TICK == 0 and self._segmenter.wait(end // TICK)
+
     def drain(self) -> list[SoundEvent]:
         """Return the events since the last call, in order."""
         self._advance()

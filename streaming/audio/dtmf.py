@@ -5,7 +5,7 @@ A digit is two tones at once, one of four low and one of four high, for at least
 correlations with eight known tones, so one matrix product computes them for several windows.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +63,9 @@ _LIMITS = (
 
 _SAME_PRESS = from_ms(1_500)
 """A digit both signalled and detected within this time counts once."""
+
+_MOST_SINGLE = 64
+"""Latest digits that are remembered for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,7 @@ class DtmfDeduplicator:
     """Counts each digit of a channel once, whether the bridge signals it, its audio contains it, or both."""
 
     def __init__(self) -> None:
-        self._single: deque[tuple[str, int, bool]] = deque(maxlen=64)
+        self._single: list[tuple[str, int, bool]] = []
 
     def is_new(self, digit: str, at: int, *, signalled: bool) -> bool:
         """
@@ -241,6 +244,7 @@ class DtmfDeduplicator:
                 self._single.remove(known)
                 return False
         self._single.append((digit, at, signalled))
+        del self._single[:-_MOST_SINGLE]
         return True
 
 

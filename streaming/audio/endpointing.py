@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from protocol.clock import CALL_RATE
 
+from .recent_levels import RecentLevels
+
 TICK = CALL_RATE // 50
 """Samples of the call clock in a tick: 20 ms."""
 
@@ -50,6 +52,11 @@ class Endpointing:
     ends; 0: no drafts.  The after-roll is no longer than this; the rest of it is padding of digital silence.
     """
 
+    doubtful_hangover_ms: int = 0
+    """
+    Silence that ends a segment whose draft is doubtful (`Segmenter.wait`); at most the hang-over: as any other.
+    """
+
     start_voiced_ms: int = 60
     start_window_ms: int = 120
     """`start_voiced_ms` of voice within `start_window_ms` is speech; less is a click."""
@@ -71,6 +78,10 @@ class Endpointing:
             )
         if not 0 <= self.draft_ms <= 1_000:
             raise ValueError(f"draft_ms of {self.draft_ms} is out of range: choose 0 to 1000")
+        if not 0 <= self.doubtful_hangover_ms <= 5_000:
+            raise ValueError(
+                f"doubtful_hangover_ms of {self.doubtful_hangover_ms} is out of range: choose 0 to 5000"
+            )
         if not 0 < self.start_voiced_ms <= self.start_window_ms <= 1_000:
             raise ValueError(
                 "start_voiced_ms must lie within start_window_ms, and that within 1000"
@@ -98,8 +109,10 @@ class Endpointing:
         return min(self.afterroll_ms, longest)
 
     def with_hangover(self, hangover_ms: int | None) -> Self:
-        """Return a copy with the hang-over of one call; None changes nothing."""
-        return self if hangover_ms is None else replace(self, hangover_ms=hangover_ms)
+        """Return a copy with the hang-over of one call, for all its segments; None changes nothing."""
+        if hangover_ms is None:
+            return self
+        return replace(self, hangover_ms=hangover_ms, doubtful_hangover_ms=0)
 
 
 RECORDED = Endpointing(hangover_ms=2_000, maximum_ms=14_000, cut_window_ms=8_000)
@@ -167,6 +180,10 @@ class Segmenter:
         self.state = EndpointState.SILENT
         self._preroll = _ticks(settings.preroll_ms)
         self._hangover = _ticks(settings.hangover_ms)
+        self._doubtful_hangover = _ticks(settings.doubtful_hangover_ms)
+        self._patience = self._hangover
+        """Ticks without voice after which the open segment ends."""
+
         self._has_drafts = settings.has_drafts
         self._afterroll = min(_ticks(settings.kept_ms), self._hangover)
         self.padding = min(_ticks(settings.afterroll_ms), self._hangover) - self._afterroll
@@ -182,7 +199,7 @@ class Segmenter:
         self._voiced_until = 0
         self._candidates: deque[int] = deque(maxlen=self._needed)
         self._cut_window = _ticks(settings.cut_window_ms)
-        self._levels: deque[float] = deque(maxlen=max(self._cut_window, _LEVELS))
+        self._levels = RecentLevels(max(self._cut_window, _LEVELS))
 
     @property
     def now(self) -> int:
@@ -192,7 +209,7 @@ class Segmenter:
     @property
     def levels(self) -> npt.NDArray[np.float64]:
         """Mean powers of the latest ticks, the last one at `now`; after a loss, of those behind it."""
-        return np.array(self._levels, dtype=np.float64)
+        return self._levels.as_array()
 
     @property
     def earliest(self) -> int:
@@ -216,7 +233,7 @@ class Segmenter:
         if self.state is EndpointState.SILENT:
             return None
         is_before_draft = self._has_drafts and self._now < self._soft_end
-        return self._soft_end if is_before_draft else self._voiced_until + self._hangover
+        return self._soft_end if is_before_draft else self._voiced_until + self._patience
 
     @property
     def may_open(self) -> bool:
@@ -248,6 +265,7 @@ class Segmenter:
             return self._consider(tick) if voiced else []
         if voiced:
             self.state, self._voiced_until = EndpointState.SPEAKING, self._now
+            self._patience = self._hangover
         else:
             self.state = EndpointState.ENDING
         return self._settle()
@@ -256,6 +274,17 @@ class Segmenter:
         """Advance by ticks without voice, as `feed` does, while no segment is open."""
         self._now += len(levels)
         self._levels.extend(levels)
+
+    def wait(self, pause: int) -> bool:
+        """
+        The draft of the open segment up to `pause` is doubtful: it ends after a longer silence, or speech goes on.
+
+        Returns False, and changes nothing, if that is not the current pause: speech went on, or the segment ended.
+        """
+        if self.pause != pause:
+            return False
+        self._patience = max(self._hangover, self._doubtful_hangover)
+        return self._patience > self._hangover
 
     def close(self, reason: Reason = Reason.FINISHED) -> list[Boundary]:
         """End the open segment at the current tick, if there is one.  More ticks may follow."""
@@ -299,12 +328,13 @@ class Segmenter:
         if len(self._candidates) < self._needed or tick - first >= self._window:
             return []
         self.state, self._voiced_until = EndpointState.SPEAKING, self._now
+        self._patience = self._hangover
         self._start = max(self._end, first - self._preroll)
         return [Opened(self._start)]
 
     def _settle(self) -> list[Boundary]:
         """Close the open segment after a pause or at the maximum length."""
-        if self._now - self._voiced_until >= self._hangover:
+        if self._now - self._voiced_until >= self._patience:
             return self.close(Reason.PAUSE)
         if self._now - self._start < self._maximum:
             return []

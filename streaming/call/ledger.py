@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from protocol.clock import CALL_RATE, from_rate
 from protocol.events import SegmentId, Span
 
+from ..audio.packed_audio import PackedAudio
+
 _WINDOW = 32_000_000
 """Default window in bytes: 2,000 seconds of speech at 8 kHz of one call that is not transcribed yet."""
 
@@ -77,7 +79,7 @@ class _Held:
 
     start: int
     rate: int
-    audio: bytearray = field(default_factory=bytearray)
+    audio: PackedAudio = field(default_factory=PackedAudio)
     stored: int = 0
     wanted: bytes = b""
     """Job of a partial to request."""
@@ -96,11 +98,6 @@ class _Held:
     """Terminal event of a segment whose audio is lost."""
 
     queued: bool = False
-
-    def since(self, offset: int) -> bytes:
-        """Return the audio behind `offset` bytes, copied once."""
-        with memoryview(self.audio) as view:
-            return bytes(view[offset:])
 
     @property
     def safe(self) -> int | None:
@@ -195,7 +192,7 @@ class Ledger:
 
     def feed(self, segment: SegmentId, audio: bytes) -> None:
         """Append audio to an open segment: 16-bit PCM at `rate`."""
-        self._held[segment].audio += audio
+        self._held[segment].audio.append(audio)
 
     def want_partial(self, segment: SegmentId, job: bytes) -> None:
         """Request a partial of the open segment in its current state."""
@@ -208,7 +205,7 @@ class Ledger:
     def close(self, segment: SegmentId, span: Span, size: int, job: bytes) -> None:
         """Close a segment; its audio is the first `size` bytes received.  `job`: the job of its final."""
         held = self._held[segment]
-        del held.audio[size:]
+        held.audio.truncate(size)
         held.stored = min(held.stored, size)
         held.end, held.job, held.wanted, held.draft = span.end, job, b"", None
 
@@ -221,7 +218,7 @@ class Ledger:
         `rate`: of its audio, in Hz; `queued`: the job of its final is queued.
         """
         self._held[segment] = _Held(
-            span.start, rate, bytearray(audio), len(audio), end=span.end, job=job, queued=queued
+            span.start, rate, PackedAudio(audio), len(audio), end=span.end, job=job, queued=queued
         )
 
     def drop(self, segment: SegmentId, at: int, payload: bytes, *, queued: bool) -> None:
@@ -252,8 +249,8 @@ class Ledger:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of audio in memory."""
-        return sum(len(held.audio) for held in self._held.values())
+        """Bytes of memory that audio takes."""
+        return sum(held.audio.held_bytes for held in self._held.values())
 
     def safe(self, channel: int) -> int | None:
         """Return the position up to which Redis has the channel, on the call clock; None if Redis has all."""
@@ -283,7 +280,7 @@ class Ledger:
         fresh = len(held.audio) - held.stored
         lacks = held.draft is not None and held.stored < held.draft.size
         if held.wanted or lacks or fresh >= self._piece or (held.job and fresh):
-            yield StoreAudio(segment, held.stored, held.since(held.stored), held.wanted)
+            yield StoreAudio(segment, held.stored, held.audio.read(held.stored), held.wanted)
         if held.draft:
             yield held.draft
         if held.job:

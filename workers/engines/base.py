@@ -157,6 +157,11 @@ class Capabilities:
     """Longest utterance in seconds.  Longer segments are cut before they reach the engine."""
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether the confidence of a word in a final is the probability that it is right."""
+        return self.confidence == "calibrated-probability"
+
+    @property
     def tasks(self) -> frozenset[Task]:
         """The tasks of the engine: pairs of language spoken and language written."""
         return frozenset((spoken, spoken) for spoken in self.languages) | self.translations

@@ -29,6 +29,7 @@ from broker.redis_scripts.leases import (
 )
 from broker.redis_scripts.scripts import KEEP_DRAFT, SETTLE, TAKE_BACK_TRY, TRY
 from protocol.events import SegmentId
+from protocol.scheduling.draft_doubts import DraftDoubt
 from protocol.scheduling.jobs import stream_suffix
 from protocol.scheduling.worker_capacity import Task
 
@@ -262,6 +263,13 @@ class WorkQueue:
             ],
         )
         return None if int(answer) < 0 else int(answer)
+
+    async def doubt(self, one: ClaimedJob) -> None:
+        """Tell the gateway of the call that a draft is doubtful, so that its segment waits for more speech."""
+        job = one.job
+        if job.end is not None:
+            doubt = DraftDoubt(job.log, job.segment, job.end)
+            await self._redis.publish(one.keys.live, doubt.encode())
 
     async def speakers(self, one: ClaimedJob) -> bytes:
         """What is known of the voices of the job's channel; empty at the start of the call."""

@@ -1,7 +1,5 @@
 """Measures whether audio arrives in real time."""
 
-from collections import deque
-
 from protocol.clock import CALL_RATE
 
 _STEP = 0.1
@@ -29,8 +27,8 @@ class ArrivalRate:
         self.is_right = False
         """Whether the latest result was 1.0."""
 
-        self._observations: deque[tuple[float, int]] = deque(maxlen=_OBSERVATIONS)
-        self._speeds: deque[float] = deque(maxlen=_OBSERVATIONS - 1)
+        self._observations: list[tuple[float, int]] = []
+        self._speeds: list[float] = []
 
     def arrive(self, position: int, now: float) -> float | None:
         """
@@ -53,6 +51,7 @@ class ArrivalRate:
         if self._observations:
             self._speeds.append(_speed(self._observations[-1], observation))
         self._observations.append(observation)
+        del self._observations[:-_OBSERVATIONS], self._speeds[: 1 - _OBSERVATIONS]
         if len(self._observations) < _OBSERVATIONS:
             return None
         return self._verdict()

@@ -1,7 +1,6 @@
 """The quality checks of one channel: passes its frames to the `QualityMonitor` of the call.  Pure."""
 
 import sys
-from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -38,7 +37,7 @@ class ChannelQuality:
         self._number = number
         self._rate = rate
         self._cutter = monitor.cutter(number)
-        self._undecided: deque[CutBlock] = deque()
+        self._undecided: list[CutBlock] = []
         """Blocks that are complete, but of which the segmenter has not decided whether they contain speech."""
 
         self._due = _NEVER
@@ -122,7 +121,7 @@ class ChannelQuality:
         """Pass the blocks before `decided` to the monitor.  `closed`: the segments that have just closed."""
         undecided = self._undecided
         while undecided and from_rate(undecided[0].end, self._rate) <= decided:
-            block = undecided.popleft()
+            block = undecided.pop(0)
             last_tick = (block.end - 1) // self._tick * self._tick
             speaking = self._is_speech(from_rate(last_tick, self._rate), closed)
             self._monitor.offer(self._number, block, speaking=speaking)

@@ -1,13 +1,18 @@
 """Detects faults from the recent blocks of one channel."""
 
-from collections import deque
 from collections.abc import Iterator
 from enum import Enum, auto
 from statistics import fmean, median
+from typing import TypeVar
 
 from protocol.events import Fault
 
 from .block import Balance, Block, Contrast
+
+_Seen = TypeVar("_Seen")
+
+_SPOKEN = 6
+"""Blocks with speech that are compared: 1.5 s."""
 
 _BENT = 0.02
 """Mean, as a share of full scale, above which there is a DC offset: telephones block DC."""
@@ -60,39 +65,40 @@ class FaultDetector:
         self.loud = 0
         """Number of blocks louder than faint noise."""
 
-        self._recent: deque[Block] = deque(maxlen=12)
-        self._spoken: deque[Block] = deque(maxlen=6)
-        self._law: deque[float] = deque(maxlen=4)
-        self._order: deque[Contrast] = deque(maxlen=8)
-        self._linear: deque[Contrast] = deque(maxlen=8)
-        self._packed: deque[bool] = deque(maxlen=8)
-        self._stereo: deque[bool] = deque(maxlen=8)
-        self._balance: deque[Balance] = deque(maxlen=4)
-        self._treble: deque[float] = deque(maxlen=8)
+        # Lists: a deque takes at least 760 bytes, and most of these stay empty.
+        self._recent: list[Block] = []
+        self._spoken: list[Block] = []
+        self._law: list[float] = []
+        self._order: list[Contrast] = []
+        self._linear: list[Contrast] = []
+        self._packed: list[bool] = []
+        self._stereo: list[bool] = []
+        self._balance: list[Balance] = []
+        self._treble: list[float] = []
 
     def see(self, block: Block, *, speaking: bool) -> None:
         """Add the measurements of the next 250 ms.  `speaking`: whether the VAD found speech in them."""
         self.ever = self.ever or not block.idle
         self.loud += block.is_audible
         if block.law is not None:
-            self._law.append(block.law)
+            _add(self._law, block.law, 4)
         if block.order is not None:
-            self._order.append(block.order)
+            _add(self._order, block.order, 8)
         if block.linear is not None:
-            self._linear.append(block.linear)
+            _add(self._linear, block.linear, 8)
         if block.packed is not None:
-            self._packed.append(block.packed < _PACKED_BITS)
+            _add(self._packed, block.packed < _PACKED_BITS, 8)
         if not block.idle:
-            self._stereo.append(block.is_stereo)
+            _add(self._stereo, block.is_stereo, 8)
         if block.balance is not None:
-            self._balance.append(block.balance)
+            _add(self._balance, block.balance, 4)
         if self.is_doubtful:  # the other measurements of misread audio are meaningless
             return
-        self._recent.append(block)
+        _add(self._recent, block, 12)
         if speaking:
-            self._spoken.append(block)
+            _add(self._spoken, block, _SPOKEN)
             if block.treble is not None:
-                self._treble.append(block.treble)
+                _add(self._treble, block.treble, 8)
 
     @property
     def is_doubtful(self) -> bool:
@@ -167,11 +173,18 @@ class FaultDetector:
         if len(self._recent) >= 10 and floor > _NOISE_DBFS:
             if median(block.flatness for block in self._recent) > _FLAT:
                 yield Fault.NOISE, floor
-        elif len(self._spoken) == self._spoken.maxlen:
+        elif len(self._spoken) == _SPOKEN:
             loudest = max(block.loudest for block in self._spoken)
             if loudest < _SOFT_DBFS:
                 yield Fault.TOO_QUIET, loudest
 
 
-def _against(contrasts: deque[Contrast]) -> int:
+def _add(seen: list[_Seen], latest: _Seen, most: int) -> None:
+    """Add the latest value, and keep only the `most` latest ones."""
+    seen.append(latest)
+    if len(seen) > most:
+        del seen[0]
+
+
+def _against(contrasts: list[Contrast]) -> int:
     return sum(contrast.is_against for contrast in contrasts)

@@ -5,7 +5,6 @@ It has every block of the first ten seconds measured, when a wrong configuration
 while audio seems misread, every block again.  `measuring.py` measures the blocks of all channels together.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +40,9 @@ _ALIKE = 0.98
 _ALIKE_BLOCKS = 4
 """Consecutive blocks that must be equal on two channels."""
 
+_MOST_LOSSES = 256
+"""Latest gaps that are remembered."""
+
 _LOSS_WINDOW = 3 * CALL_RATE
 _LOSSES = 3
 _LOST = 0.05
@@ -57,7 +59,7 @@ class _Line:
     cutter: BlockCutter
     watch: FaultDetector = field(default_factory=FaultDetector)
     pace: ArrivalRate = field(default_factory=ArrivalRate)
-    waiting: deque[WaitingBlock] = field(default_factory=deque)
+    waiting: list[WaitingBlock] = field(default_factory=list)
     """Blocks that may have to be measured: whether they must is known when those before them are."""
 
     end: int = 0
@@ -69,9 +71,9 @@ class _Line:
     speaks_from: int | None = None
     """Position up to which the channel had `_ALONE` loud blocks; None if it had fewer."""
 
-    kept: deque[tuple[int, Pcm]] = field(default_factory=lambda: deque(maxlen=_SHARED_BLOCKS))
+    kept: list[tuple[int, Pcm]] = field(default_factory=list)
     alike: dict[int, int] = field(default_factory=dict)
-    losses: deque[Span] = field(default_factory=lambda: deque(maxlen=256))
+    losses: list[Span] = field(default_factory=list)
     arriving: float = 1.0
     """Latest steady speed of arrival, relative to real time."""
 
@@ -145,19 +147,19 @@ class QualityMonitor:
         """Return the next block of `channel` that must be measured; None if there is none."""
         line = self._lines[channel]
         while line.waiting and not self._is_due(line, line.waiting[0].start):
-            line.waiting.popleft()
+            del line.waiting[0]
         return line.waiting[0] if line.waiting else None
 
     def apply(self, channel: int, block: Block) -> list[LineWarning]:
         """Take the measurements of the block of `query`."""
-        return self._poll(channel, self._lines[channel].waiting.popleft(), block)
+        return self._poll(channel, self._lines[channel].waiting.pop(0), block)
 
     def lose(self, channel: int, span: Span) -> list[LineWarning]:
         """Take a gap, on the call clock."""
         losses = self._lines[channel].losses
         losses.append(span)
-        while losses and losses[0].end < span.end - _LOSS_WINDOW:
-            losses.popleft()
+        recent = (at for at, one in enumerate(losses) if one.end >= span.end - _LOSS_WINDOW)
+        del losses[: max(next(recent, 0), len(losses) - _MOST_LOSSES)]
         lost = sum(one.end - one.start for one in losses) / _LOSS_WINDOW
         if len(losses) < _LOSSES or lost < _LOST:
             return []
@@ -242,7 +244,9 @@ class QualityMonitor:
         """Report if this block is equal to the same block of another channel."""
         warnings: list[LineWarning] = []
         if loud:
-            self._lines[channel].kept.append((at, pcm))
+            kept = self._lines[channel].kept
+            kept.append((at, pcm))
+            del kept[:-_SHARED_BLOCKS]
         for other, line in enumerate(self._lines):
             same = next((kept for start, kept in line.kept if start == at), None)
             if other == channel or same is None or not loud:
@@ -253,7 +257,15 @@ class QualityMonitor:
             counts[original] = counts.get(original, 0) + 1 if alike > _ALIKE else 0
             if counts[original] >= _ALIKE_BLOCKS:
                 warnings += self._note(copy, Fault.DUAL_MONO, 100 * alike, at + BLOCK)
+        self._forget_compared()
         return warnings
+
+    def _forget_compared(self) -> None:
+        """Drop the blocks up to which every channel is measured: no other block will be compared with them."""
+        measured = min(line.measured for line in self._lines)
+        for line in self._lines:
+            if line.kept:
+                line.kept = [one for one in line.kept if one[0] + BLOCK > measured]
 
     def _one_way(self, at: int) -> list[LineWarning]:
         """

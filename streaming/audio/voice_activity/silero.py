@@ -34,6 +34,9 @@ _FULL_SCALE = np.float32(1 / 32_768)
 MOST_WINDOWS = 10
 """Windows of one channel in a query: as many as Silero needs to start."""
 
+_BLANK = np.zeros((2, 128), dtype=np.float32)
+"""Silero's memory when it starts."""
+
 _AT_ONCE = 64
 """Windows whose features are computed together: more gain nothing.  trunkline.py keeps numpy from using threads."""
 
@@ -131,7 +134,7 @@ class SileroChannel:
 
         self._audio = audio
         self._next: int | None = None
-        self._memory = _blank_memory()
+        self._memory = _BLANK
 
     @property
     def awake(self) -> bool:
@@ -142,13 +145,14 @@ class SileroChannel:
         """Activate Silero from sample `at` on, with a warm-up before it."""
         self.starts += 1
         self._next = max(at - WARM_UP, self._audio.start)
-        self._memory = _blank_memory()
+        self._memory = _BLANK
         self.speech = False
 
     def sleep(self) -> None:
         """Deactivate Silero."""
         self.starts += 1
         self._next = None
+        self._memory = _BLANK
         self.speech = False
 
     @property
@@ -175,7 +179,7 @@ class SileroChannel:
 
     def remember(self, memory: Floats) -> None:
         """Take the model's memory after all windows of `query`."""
-        self._memory = memory
+        self._memory = memory.copy()  # a row of an array of all channels, which must not live on
 
 
 def windows_of(heard: Pcm, count: int) -> Floats:

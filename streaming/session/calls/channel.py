@@ -9,6 +9,7 @@ from protocol.audio import Pcm, decode
 from protocol.bridge_events import CodedAudio
 from protocol.clock import CALL_RATE, at_rate, from_rate
 from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentId, Span
+from protocol.scheduling.draft_doubts import DraftDoubt
 
 from ...audio.arrived_frames import ArrivedFrames
 from ...audio.channel_segmenter import ChannelSegmenter
@@ -261,6 +262,18 @@ class Channel:
         self._listen_to(self._converter.flush())
         self._vad_batcher.now(self)
         self._vad_batcher.measure(self)
+
+    def wait(self, doubt: DraftDoubt) -> bool:
+        """
+        The draft of a segment of this channel is doubtful: let the segment wait for more speech.
+
+        Returns whether it waits; False if it has ended, or speech has gone on.
+        """
+        number = doubt.segment.number - self._origin.segments
+        waits = self.segmenter.wait(number, doubt.end - self._origin.position)
+        if waits:
+            self._urgent_from = at_rate(self.segmenter.decisive, self._rate)
+        return waits
 
     def finalize(self) -> None:
         """Close the open segment at the current position; the channel continues."""

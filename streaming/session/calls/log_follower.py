@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from broker.event_log.log_reader import LogReader, LogReplacedError
 from protocol.events import Entry, LogEntry
+from protocol.scheduling.draft_doubts import DraftDoubt
 
 from ...call_store import SupersededError
 from ...metrics import GatewayMeter
@@ -42,7 +43,7 @@ class LogFollower:
     async def run(self) -> None:
         """Read up to the end of the log.  Raises SupersededError if another gateway has continued the call."""
         try:
-            async for entry in self._log_reader.entries():
+            async for entry in self._log_reader.entries(self._wait_for_speech):
                 call = self._owned.call
                 if call.is_of_another(entry):
                     raise SupersededError
@@ -56,6 +57,13 @@ class LogFollower:
         """Pass the entries that another gateway wrote up to the end of the call to the bridge."""
         async for entry in log_reader.entries():
             self._apply(entry)
+
+    def _wait_for_speech(self, doubt: DraftDoubt) -> None:
+        """Let the segment of a doubtful draft wait for more speech, if it is open and still in that pause."""
+        owned, channel = self._owned, doubt.segment.channel
+        is_of_call = doubt.log == owned.call.identity.log and channel < len(owned.channels)
+        if is_of_call and owned.is_ours and owned.channels[channel].wait(doubt):
+            self._meter.waited()
 
     def _apply(self, entry: LogEntry) -> None:
         self._owned.call.apply(entry)

@@ -310,6 +310,16 @@ def test_it_keeps_no_more_than_a_few_blocks_however_long_the_call(start: int, se
     assert quality_monitor.held_samples <= 2 * (4 + 1) * SECOND // 4
 
 
+def test_blocks_that_all_channels_were_compared_with_are_not_kept() -> None:
+    quality_monitor = QualityMonitor(2)
+    pcm = sounds.white_noise(3, seed=5)
+    quality_monitor.feed(0, 0, pcm, speaking=True)
+    while_one_is_behind = quality_monitor.held_samples
+    quality_monitor.feed(1, 0, pcm, speaking=True)
+
+    assert (while_one_is_behind, quality_monitor.held_samples) == (4 * SECOND // 4, 0)
+
+
 @pytest.mark.parametrize("is_silent", [True, False])
 def test_a_channel_that_is_measured_later_is_judged_by_its_own_audio(is_silent: bool) -> None:
     monitor, pcm = QualityMonitor(2), speech()
