@@ -31,12 +31,11 @@ def program() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run these tests in the event loop of the session, on one process of xdist; skip them without Chromium."""
+    """Run these tests in the event loop of the session; skip them without Chromium."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-            item.add_marker(pytest.mark.xdist_group("browser"))
             if not _VERSION:
                 item.add_marker(pytest.mark.skip(reason="no Chromium: run `make chromium`"))
 
