@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..engines.base import RecognisedWord
 
-_LEAST = 0.9
+_LEAST = 0.8
 """
 Probability of the last word, calibrated, below which a draft is doubtful.
 
