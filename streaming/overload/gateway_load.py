@@ -8,6 +8,7 @@ still on time; the second follows from the delay of the event loop.
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 from protocol.events import LoadLevel
 
@@ -119,7 +120,7 @@ class GatewayLoad:
         """
         mean = sum(self._calls) / max(1, len(self._calls))
         steady = self._busy(self._samples) / mean * self._calls[-1] if mean >= 1 else 0.0
-        return max(self.busy, steady) + self._cost * sum(self._admitted)
+        return max(self.busy, steady) + self._cost * self._unmeasured
 
     @property
     def has_room(self) -> bool:
@@ -127,13 +128,23 @@ class GatewayLoad:
         if self._limit >= 1 or self._is_empty:
             return True
         if self._plays_recordings:
-            return self._lag < _ELASTIC_LAG and self._cost * sum(self._admitted) <= self._limit
+            return self._lag < _ELASTIC_LAG and self._cost * self._unmeasured <= self._limit
         return self.expected + self._cost <= self._limit
+
+    @property
+    def _unmeasured(self) -> int:
+        """
+        The calls that were admitted too lately to show in the CPU time, without those that have ended already.
+
+        A call of the last half second may not be in progress yet: its bridge has not sent the first message.
+        """
+        in_progress = self._calls[-1] if self._calls else 0
+        return min(sum(self._admitted), in_progress + sum(islice(reversed(self._admitted), 2)))
 
     @property
     def _is_empty(self) -> bool:
         """Whether there are no calls to protect."""
-        return not (self._calls and self._calls[-1]) and not sum(self._admitted)
+        return not (self._calls and self._calls[-1]) and not self._unmeasured
 
     @property
     def _lag(self) -> float:

@@ -187,3 +187,10 @@ def test_no_client_waits_longer_than_half_a_minute_and_quiet_times_are_forgotten
 
     assert max(times.next(now=100.0) for _ in range(5_000)) == 30
     assert times.next(now=200.0) == 1
+
+
+def test_calls_that_have_ended_take_no_room() -> None:
+    load = GatewayLoad(0.85)
+    for _ in range(3 * QUARTERS):
+        assert sum(load.admit() for _ in range(8)) == 8
+        load.observe(LoopSample(lag=0.0, used=0.1), calls=0)
