@@ -317,7 +317,7 @@ SOME_UUID = "40325ec2-5efd-4bd3-805f-53576e581d13"
         ("not-a-uuid", b"", "UUID"),
         (SOME_UUID, b"\xff", "a JSON object or a form"),
         (SOME_UUID, b"{]", "not a JSON message"),
-        (SOME_UUID, b"x" * 70_000, "more than 65536 bytes"),
+        (SOME_UUID, b"x" * 600_000, "more than 524288 bytes"),
     ],
 )
 async def test_an_invalid_announcement_gets_the_reason(
