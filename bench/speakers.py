@@ -2,10 +2,11 @@
 Diarisation error rate (DER) of two-party calls that are mixed into one channel; the true channels are the
 reference.
 
-    python bench/speakers.py [--audio ../shared/audio] [--pause 0.5]
+    python bench/speakers.py [--audio ../shared/audio] [--pause 0.5] [--between 1.0]
 
 Calls: the demo, the recorded call of the shared audio, and calls made of its read speech and prompts: turns
-of 1 to 6 s of two readers, pauses of 0.1 to 1.2 s (--seed). The mix is cut where nobody speaks for 0.5 s
+of 1 to 6 s of two readers, pauses of 0.1 to 1.2 s (--seed) or of one length (--between); and each party of the
+demo and of the recorded call, and each reader, alone. The mix is cut where nobody speaks for 0.5 s
 (--pause), at the latest after 15 s, and goes through the worker's voice encoder and clustering, segment by
 segment, as in a live call.
 
@@ -32,9 +33,8 @@ from bench.recipe import recipe
 from bench.shared_audio import add_audio_option
 from cli.recording import read_recording
 from protocol.clock import CALL_RATE
-from workers.final_writer import HOP
-from workers.speakers.clustering import KnownSpeakers, assign
-from workers.speakers.voice_encoder import VoiceEncoder
+from workers.speakers.voice_encoder import HOP, VoiceEncoder
+from workers.speakers.voice_history import VoiceHistory, assign
 from workers.speakers.weights import HOW_TO_INSTALL, encoder_of
 
 Floats = npt.NDArray[np.float32]
@@ -65,7 +65,9 @@ def main() -> None:
     parser.add_argument(
         "--pause", type=float, default=0.5, help="seconds of silence that end a segment"
     )
+    parser.add_argument("--between", type=float, help="seconds between turns of made calls")
     options = parser.parse_args()
+    pauses = [0.1, 0.3, 0.6, 1.2] if options.between is None else [options.between]
     pause, encoder = round(100 * options.pause), encoder_of()
     if encoder is None:
         print(f"There are no weights: {HOW_TO_INSTALL}. Nothing measured.")
@@ -73,7 +75,8 @@ def main() -> None:
     print(recipe())
     print("| call | speech, s | speakers found | DER, % | CPU s per call-minute |")
     print("|---|---|---|---|---|")
-    for name, channels in _calls(options.audio, options.seed):
+    wrong = np.zeros((2, 2))
+    for name, channels in _calls(options.audio, options.seed, pauses):
         spoken = np.stack([_speech(one) for one in channels])
         began = time.process_time()
         labels = _labels(encoder, channels.sum(0), _closed(np.asarray(spoken.any(0)), pause))
@@ -81,20 +84,26 @@ def main() -> None:
         error, scored = _error(spoken, labels)
         row = f"{scored / 100:.0f} | {labels.max() + 1} | {100 * error:.1f} | {cpu:.1f}"
         print(f"| {name} | {row} |", flush=True)
+        wrong[int("alone" in name)] += np.array([error * scored, scored])
+    for text, (errors, of) in zip(("two parties", "one party"), wrong, strict=True):
+        print(f"| {text}, by speech | {of / 100:.0f} | | {100 * errors / max(1, of):.1f} | |")
 
 
 def _labels(encoder: VoiceEncoder, mixed: Floats, speech: Flags) -> npt.NDArray[np.int64]:
     """The speaker of each frame; -1 where there is none."""
     labels = np.full(len(speech), -1)
-    known = KnownSpeakers()
-    for first, end in _segments(speech):
+    known = VoiceHistory()
+    for number, (first, end) in enumerate(_segments(speech)):
         samples = soxr.resample(mixed[first * _FRAME : end * _FRAME], CALL_RATE, 2 * CALL_RATE)
         windows = encoder.windows(samples, HOP)
-        assigned = assign(known, windows.vectors, 2)
-        known = assigned.known
-        centres = windows.centres // (2 * _FRAME)
-        nearest = np.abs(np.arange(end - first)[:, None] - centres).argmin(1)
-        labels[first:end] = np.array(assigned.speakers)[nearest]
+        centres = first + windows.centres // (2 * _FRAME)
+        known = assign(known, number, centres.tolist(), windows.vectors, 2)
+        for one, after in pairwise([*known.of(number), None]):
+            assert one is not None
+            until = end if after is None else (one.last + after.first) // 2
+            labels[first:until] = np.where(
+                labels[first:until] < 0, one.speaker, labels[first:until]
+            )
     return labels
 
 
@@ -147,14 +156,22 @@ def _runs(flags: Flags) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _calls(audio: Path, seed: int) -> Iterator[tuple[str, Floats]]:
+def _calls(audio: Path, seed: int, pauses: Sequence[float]) -> Iterator[tuple[str, Floats]]:
     """Name and channels, `[2, n]`."""
-    yield "demo", _read(_DEMO)
-    for path in sorted((audio / "calls").glob("*.wav")):
-        yield path.stem, _read(path)
+    for path in [_DEMO, *sorted((audio / "calls").glob("*.wav"))]:
+        name, channels = "demo" if path == _DEMO else path.stem, _read(path)
+        yield name, channels
+        for number in range(2):
+            alone = np.zeros_like(channels)
+            alone[number] = channels[number]
+            yield f"{name}, channel {number} alone", alone
     parts = {name: list(_parts(audio, pattern)) for name, pattern in _READERS.items()}
     for number, (one, other) in enumerate(combinations([name for name in parts if parts[name]], 2)):
-        yield f"{one} and {other}", _made(parts[one], parts[other], seed + number)
+        yield f"{one} and {other}", _made(parts[one], parts[other], seed + number, pauses)
+    for name, own in parts.items():
+        if own:
+            made = _made(own[::2], own[1::2], seed, pauses)
+            yield f"{name} alone", np.stack([made.sum(0), np.zeros_like(made[0])])
 
 
 def _parts(audio: Path, pattern: str) -> Iterator[Floats]:
@@ -165,7 +182,9 @@ def _parts(audio: Path, pattern: str) -> Iterator[Floats]:
             yield samples[at : at + 6 * CALL_RATE]
 
 
-def _made(one: Sequence[Floats], other: Sequence[Floats], seed: int) -> Floats:
+def _made(
+    one: Sequence[Floats], other: Sequence[Floats], seed: int, pauses: Sequence[float]
+) -> Floats:
     """A call of at most three minutes, in turns of 1 to 6 s; one turn in five goes on after a pause."""
     chance = np.random.default_rng(seed)
     left = [[parts[place] for place in chance.permutation(len(parts))] for parts in (one, other)]
@@ -173,7 +192,7 @@ def _made(one: Sequence[Floats], other: Sequence[Floats], seed: int) -> Floats:
     while left[who] and at < 180 * CALL_RATE:
         turn = left[who].pop()[: int(CALL_RATE * chance.uniform(1, 6))]
         level = 0.06 * 10 ** (chance.uniform(-2, 2) / 20)
-        at += int(CALL_RATE * chance.choice([0.1, 0.3, 0.6, 1.2]))
+        at += int(CALL_RATE * chance.choice(pauses))
         channels[who, at : at + len(turn)] = turn * (level / (np.sqrt((turn**2).mean()) + 1e-9))
         at += len(turn)
         who = 1 - who if chance.random() < 0.8 else who

@@ -136,11 +136,21 @@ def _pace(text: str) -> float:
 
 
 def _transcribe(verb: argparse.ArgumentParser) -> None:
+    from protocol.calls.call import MOST_SPEAKERS
+
     verb.add_argument("file", help="audio file")
     _form(verb)
     verb.add_argument("--output", help="output file; default: standard output")
     verb.add_argument("--engine", help="engine to use")
     verb.add_argument("--model", help=_MODEL)
+    verb.add_argument(
+        "--speakers",
+        type=int,
+        default=0,
+        choices=range(MOST_SPEAKERS + 1),
+        metavar="N",
+        help="most speakers to tell apart by voice in a file of one channel; 0: none",
+    )
     _said(verb)
 
 

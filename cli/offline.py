@@ -31,6 +31,8 @@ from streaming.audio.voice_activity.vad_choice import Vad
 from transcripts.transcript import CallSummary, Ending, StoredSegment, Transcript
 from workers.engines.base import Engine, Utterance
 from workers.recent_speech import RecentSpeech
+from workers.speakers.labelling import labelled_recording
+from workers.speakers.voice_encoder import HOP, SHORTEST, Voices, VoiceWindows
 from workers.text.event_builder import final_of
 from workers.upsampling import engine_samples
 
@@ -57,16 +59,21 @@ def transcribe_recording(
     keywords: tuple[str, ...] = (),
     progress: Callable[[float], None] = lambda _: None,
     policy: Policy = CARD_DATA_POLICY,
+    speakers: int = 0,
+    voices: Voices | None = None,
 ) -> Transcript:
     """
     Transcribe `channels` (int16 at 8 kHz), and redact the words by `policy`.
 
-    Calls `progress` with the completed part, 0 to 1.
+    Calls `progress` with the completed part, 0 to 1.  `speakers`: most speakers that `voices` tells apart if there
+    is one channel; 0: none.
     """
     longest = engine.capabilities.max_seconds
     cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
     total = sum(cut.span.end - cut.span.start for cut in cuts)
     finals, done, recent = list[Final](), 0, RecentSpeech()
+    tells_apart = voices if speakers and len(channels) == 1 else None
+    windows = list[VoiceWindows | None]()
     for cut in cuts:
         samples = engine_samples(cut.pcm)
         job = Job(
@@ -82,9 +89,14 @@ def transcribe_recording(
         )
         heard = engine.transcribe([utterance])[0]
         recent.remember(job, samples, heard.words)
+        if tells_apart is not None:
+            is_long = len(samples) >= SHORTEST
+            windows.append(tells_apart.windows(samples, HOP) if is_long else None)
         finals.append(final_of(job, heard, engine.capabilities.name, Timing(0, 0)))
         done += cut.span.end - cut.span.start
         progress(done / total)
+    if tells_apart is not None:
+        finals = labelled_recording(finals, windows, speakers)
     segments = [_stored(final) for final in redacted_call(finals, policy)]
     segments.sort(key=lambda one: (one.span.start, one.segment.channel))
     roles = ("agent", "customer") if len(channels) == 2 else ("mixed",) * len(channels)

@@ -23,12 +23,9 @@ from .engines.base import Samples
 from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .names.finder import NameFinder
 from .speakers.labelling import labelled
-from .speakers.voice_encoder import SHORTEST, Voices, VoiceWindows
+from .speakers.voice_encoder import HOP, SHORTEST, Voices, VoiceWindows
 from .speakers.weights import HOW_TO_INSTALL
 from .text.redaction import RedactedFinal, may_wait, redacted_final
-
-HOP = 12_800
-"""Samples at 16 kHz between windows of the voice encoder: 0.8 s (`bench/speakers.py`)."""
 
 logger = structlog.get_logger()
 
@@ -118,7 +115,7 @@ class FinalWriter:
         if not one.job.speakers:
             return _Labelled(final)
         state = await self._queue.speakers(one)
-        found = labelled(final, windows, state, one.job.speakers)
+        found = await asyncio.to_thread(labelled, final, windows, state, one.job.speakers)
         return _Labelled(found.final, (state, found.state))
 
     async def _found(self, final: Final, policy: Policy) -> Sequence[Mask] | None:

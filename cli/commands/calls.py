@@ -4,6 +4,7 @@ import argparse
 import re
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from protocol.calls import keywords
 from protocol.operator_error import OperatorError
@@ -20,6 +21,9 @@ from ..common import (
 from ..live_view import play_with_captions
 from ..recording import RecordingError, read_recording
 from ..simulated_bridge import CallPlan, Playback
+
+if TYPE_CHECKING:
+    from workers.speakers.voice_encoder import VoiceEncoder
 
 
 def call(options: argparse.Namespace) -> int:
@@ -47,6 +51,7 @@ def transcribe(options: argparse.Namespace) -> int:
 
     recording = read_recording(Path(options.file))
     prepare_weights(options)
+    voices = _voices() if options.speakers else None
     engine = engine_loaded(options, engine_chosen(options).engine)
     with progress_bar("transcribing") as progress:
         transcript = transcribe_recording(
@@ -55,6 +60,8 @@ def transcribe(options: argparse.Namespace) -> int:
             language=options.language,
             keywords=terms_of(options.keywords),
             progress=progress,
+            speakers=options.speakers,
+            voices=voices,
         )
     text = export(transcript, options.format)
     if options.output:
@@ -62,6 +69,16 @@ def transcribe(options: argparse.Namespace) -> int:
     else:
         print(text, end="")
     return 0
+
+
+def _voices() -> "VoiceEncoder":
+    """The voice encoder.  Raises OperatorError if it is not installed."""
+    from workers.speakers.weights import HOW_TO_INSTALL, encoder_of
+
+    encoder = encoder_of()
+    if encoder is None:
+        raise OperatorError(f"--speakers needs the encoder of voices: {HOW_TO_INSTALL}")
+    return encoder
 
 
 def terms_of(said: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ https://www.assemblyai.com/docs/api-reference/streaming-api/streaming-api
 The gateway sends `Begin` before the first message of the client.  One segment is one turn.  Times are milliseconds.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -44,7 +45,7 @@ from .base import Message, Request
 from .common import call_parameters, json_fields, options
 from .common.deinterleave import Interleaved
 from .common.options import Options
-from .common.turns import TimedWord, mean_confidence, timed
+from .common.turns import TimedWord, letter, mean_confidence, timed
 
 _ENCODINGS = {"pcm_s16le": Encoding.L16, "pcm_mulaw": Encoding.MULAW}
 
@@ -190,6 +191,7 @@ class AssemblyAI:
                 "transcript": " ".join(word.text for word in words),
                 "end_of_turn_confidence": round(mean_confidence(spread), 4) if is_over else 0.0,
                 "words": _words(spread, len(words) if stable is None else stable),
+                **_label(spread),
                 **({"x": {"warnings": self._warnings}} if self._warnings else {}),
             }
         )
@@ -208,9 +210,16 @@ def _words(spread: tuple[TimedWord, ...], stable: int) -> list[dict[str, Any]]:
             "confidence": word.confidence,
             "text": word.text,
             "word_is_final": place < stable,
+            **({} if word.speaker is None else {"speaker": letter(word.speaker)}),
         }
         for place, word in enumerate(spread)
     ]
+
+
+def _label(spread: tuple[TimedWord, ...]) -> dict[str, str]:
+    """The speaker of a turn: that of most of its words, the first of several; none if no speaker is known."""
+    speakers = Counter(word.speaker for word in spread if word.speaker is not None)
+    return {"speaker_label": letter(speakers.most_common(1)[0][0])} if speakers else {}
 
 
 def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
@@ -238,6 +247,7 @@ def _understand(request: Request) -> tuple[AudioFormat, CallOpened]:
         asked.read(spoken, options.language, "en"),
         keywords=Keywords(cleaned.terms),
         form=AS_WRITTEN if asked.read("format_turns", options.boolean, default=False) else AS_HEARD,
+        speakers=options.speakers(asked, "speaker_labels", "max_speakers"),
     )
     opened = CallOpened(
         call_id=named,

@@ -47,6 +47,11 @@ def timed(words: Sequence[Word], span: Span) -> tuple[TimedWord, ...]:
     return tuple(spread)
 
 
+def letter(speaker: int) -> str:
+    """The name that OpenAI and AssemblyAI have for a speaker: `A` is the first of a call."""
+    return chr(ord("A") + speaker)
+
+
 def mean_confidence(words: Sequence[TimedWord]) -> float:
     """Mean confidence of a segment, 0 to 1."""
     return sum(word.confidence for word in words) / len(words) if words else 0.0

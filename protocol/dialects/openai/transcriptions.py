@@ -20,6 +20,7 @@ from ...clock import cue_time
 from ...outgoing.webhooks import Callback, Secret, SecretError
 from ...plain_text import plain, without_arrow
 from ..base import Request
+from ..common.turns import letter
 from ..deepgram.live_results import LiveResults, best_of, text_of
 
 _DIARIZED = "diarized_json"
@@ -195,7 +196,7 @@ def _turns(number: int, one: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _letter(speaker: int | None) -> str:
     """OpenAI's name of a speaker."""
-    return "unknown" if speaker is None else chr(ord("A") + speaker)
+    return "unknown" if speaker is None else letter(speaker)
 
 
 def delta_event(text: str) -> str:

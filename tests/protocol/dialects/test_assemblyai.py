@@ -161,3 +161,41 @@ def test_a_client_may_ask_for_formatted_turns(query: str, form: TextForm) -> Non
     (turn,) = map(json.loads, dialect.outbox())
     assert turn["end_of_turn"] is True
     assert turn["turn_is_formatted"] is (form == AS_WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("query", "speakers"),
+    [
+        ("", None),
+        ("&speaker_labels=true", 2),
+        ("&speaker_labels=true&max_speakers=3", 3),
+        ("&speaker_labels=false&max_speakers=3", 0),
+    ],
+)
+def test_speaker_labels_ask_for_the_speakers_of_the_channel(
+    query: str, speakers: int | None
+) -> None:
+    opened, *_ = assemblyai(f"sample_rate=8000{query}").receive(b"\x00\x00")
+
+    assert isinstance(opened, CallOpened)
+    assert opened.config.speakers == speakers
+
+
+def test_more_speakers_than_can_be_told_apart_are_told_as_a_warning() -> None:
+    opened, *_ = assemblyai("sample_rate=8000&speaker_labels=true&max_speakers=10").receive(b"\0\0")
+
+    assert isinstance(opened, CallOpened)
+    assert opened.config.speakers == 2
+    assert len(opened.warnings) == 1
+
+
+def test_words_have_the_letters_of_their_speakers_and_a_turn_that_of_most_of_its_words() -> None:
+    words = (Word("hello", speaker=1), Word("good", speaker=0), Word("day", speaker=0))
+    said = Final(SegmentId(0, 0), SPAN, words, "en", 0, (), "e", Timing(1, 2))
+
+    with_speakers, without = told(assemblyai(), said, final(1, "hello"))
+
+    assert [word["speaker"] for word in with_speakers["words"]] == ["B", "A", "A"]
+    assert with_speakers["speaker_label"] == "A"
+    assert "speaker_label" not in without
+    assert "speaker" not in without["words"][0]

@@ -1,68 +1,58 @@
-"""Windows are assigned to the speakers of a channel, with vectors drawn by hand instead of voices."""
+"""Vectors are grouped by voice, with vectors drawn by hand instead of voices."""
 
 import numpy as np
 import pytest
 
-from workers.speakers.clustering import Floats, KnownSpeakers, assign
+from workers.speakers.clustering import Evidence, Floats, Labels, speakers_of
 
-ANNA, BERT, CARL = np.eye(3, 256, dtype=np.float32)
-
-
-def heard(*voices: Floats) -> Floats:
-    return np.stack(voices)
+ANNA, BERT, CARL = np.eye(3, 64, dtype=np.float32)
+UNTOLD = -1
 
 
-def test_a_new_voice_is_a_new_speaker_and_a_known_one_keeps_its_number() -> None:
-    first = assign(KnownSpeakers(), heard(ANNA, ANNA, ANNA), 2)
-    second = assign(first.known, heard(BERT, BERT, BERT), 2)
-    third = assign(second.known, heard(ANNA, ANNA), 2)
-
-    assert [first.speakers, second.speakers, third.speakers] == [(0, 0, 0), (1, 1, 1), (0, 0)]
-
-
-def test_two_voices_in_the_first_segment_are_two_speakers() -> None:
-    assert assign(KnownSpeakers(), heard(ANNA, ANNA, ANNA, BERT, BERT), 2).speakers == (
-        0,
-        0,
-        0,
-        1,
-        1,
-    )
+def evidence(*voices: Floats, noise: float = 0.0, told: Labels | None = None) -> Evidence:
+    """One segment.  `noise`: standard deviation of each number of a vector."""
+    drawn = np.random.default_rng(1).normal(0, noise, (len(voices), 64)).astype(np.float32)
+    begins = np.arange(len(voices)) == 0
+    known = np.full(len(voices), UNTOLD) if told is None else told
+    return Evidence(np.stack(voices) + drawn, np.ones(len(voices), np.float32), begins, known)
 
 
-def test_a_change_inside_a_segment_of_known_voices_is_found() -> None:
-    known = assign(KnownSpeakers(), heard(ANNA, ANNA, BERT, BERT), 2).known
+def test_two_voices_are_two_speakers_in_the_order_of_their_first_words() -> None:
+    found = speakers_of(evidence(*[BERT] * 10, *[ANNA] * 10, *[BERT] * 5, noise=0.02), 2)
 
-    assert assign(known, heard(BERT, ANNA, ANNA), 2).speakers == (1, 0, 0)
-
-
-@pytest.mark.parametrize(("most", "expected"), [(1, 0), (2, 1), (3, 2)])
-def test_there_are_never_more_speakers_than_the_call_allows(most: int, expected: int) -> None:
-    known = KnownSpeakers()
-    for voice in (ANNA, BERT, CARL):
-        found = assign(known, heard(voice, voice, voice), most)
-        known = found.known
-
-    assert max(found.speakers) <= expected
-    assert len(known.voices) == most
+    assert found.tolist() == [0] * 10 + [1] * 10 + [0] * 5
 
 
-def test_one_unusual_window_is_no_new_speaker() -> None:
-    known = assign(KnownSpeakers(), heard(ANNA, ANNA, ANNA), 2).known
-
-    assert assign(known, heard(CARL), 2).speakers == (0,)
-
-
-def test_the_state_goes_through_redis_unchanged_in_effect_and_stays_small() -> None:
-    known = KnownSpeakers()
-    for voice in (*[ANNA] * 40, BERT):
-        known = assign(known, heard(*[voice] * 40), 8).known
-    read = KnownSpeakers.decode(known.encode())
-
-    assert len(known.encode()) < 1_200
-    assert assign(read, heard(BERT, BERT), 8).speakers == (1, 1)
+def test_one_voice_stays_one_speaker_however_much_it_varies() -> None:
+    for noise in (0.0, 0.02, 0.1):
+        assert set(speakers_of(evidence(*[ANNA] * 60, noise=noise), 2)) == {0}
 
 
-@pytest.mark.parametrize("state", [b"", b"\xff", b"\x93\x01\x02\x03", b"text"])
-def test_a_state_that_cannot_be_read_knows_nobody(state: bytes) -> None:
-    assert KnownSpeakers.decode(state) == KnownSpeakers()
+def test_voices_that_are_alike_are_two_speakers_and_one_that_varies_as_much_is_one() -> None:
+    like_anna = (0.85 * ANNA + 0.527 * BERT).astype(np.float32)
+    shares = np.random.default_rng(2).uniform(0, 1, 60).astype(np.float32)
+    varied = [share * like_anna + (1 - share) * ANNA for share in shares]
+
+    assert set(speakers_of(evidence(*[ANNA] * 30, *[like_anna] * 30, noise=0.02), 2)) == {0, 1}
+    assert set(speakers_of(evidence(*varied, noise=0.02), 2)) == {0}
+
+
+def test_a_short_unusual_sound_is_no_speaker() -> None:
+    assert set(speakers_of(evidence(*[ANNA] * 20, *[BERT] * 3, *[ANNA] * 20), 2)) == {0}
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, 1), (2, 2), (3, 3), (8, 3)])
+def test_there_are_as_many_speakers_as_voices_but_never_more_than_the_call_allows(
+    most: int, expected: int
+) -> None:
+    found = speakers_of(evidence(*[ANNA] * 12, *[BERT] * 12, *[CARL] * 12, noise=0.02), most)
+
+    assert len(set(found.tolist())) == expected
+
+
+def test_speakers_that_were_told_keep_their_numbers() -> None:
+    told = np.array([1] * 10 + [0] * 10 + [UNTOLD] * 10)
+
+    found = speakers_of(evidence(*[ANNA] * 10, *[BERT] * 10, *[ANNA] * 10, told=told), 2)
+
+    assert found.tolist() == [1] * 10 + [0] * 10 + [1] * 10

@@ -1,18 +1,20 @@
 """The words of a final get the speakers of the windows around them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from protocol.events import Final, SegmentId, Span, Timing, Word
-from workers.speakers.labelling import UNKNOWN_FLAG, labelled
+from workers.speakers.labelling import UNKNOWN_FLAG, labelled, labelled_recording
 from workers.speakers.voice_encoder import Floats, VoiceWindows
 
 ANNA, BERT = np.eye(2, 256, dtype=np.float32)
 SECOND = 8_000
 
 
-def final(*words: Word, seconds: int = 6) -> Final:
+def final(*words: Word, seconds: int = 6, number: int = 0) -> Final:
     span = Span(SECOND, SECOND + seconds * SECOND)
-    return Final(SegmentId(0, 0), span, words, "en", 0, (), "engine", Timing(0, 0))
+    return Final(SegmentId(0, number), span, words, "en", 0, (), "engine", Timing(0, 0))
 
 
 def said(text: str, start: float, end: float) -> Word:
@@ -20,9 +22,9 @@ def said(text: str, start: float, end: float) -> Word:
 
 
 def windows(*voices: Floats) -> VoiceWindows:
-    """One for each second, from 0.5 s on."""
-    centres = np.array([16_000 * place + 8_000 for place in range(len(voices))])
-    return VoiceWindows(centres, np.stack(voices))
+    """Five for each second, all of one voice, the first after 0.1 s."""
+    centres = np.array([3_200 * place + 1_600 for place in range(5 * len(voices))])
+    return VoiceWindows(centres, np.repeat(np.stack(voices), 5, axis=0))
 
 
 def speakers(one: Final) -> list[int | None]:
@@ -35,6 +37,17 @@ def test_a_segment_with_two_speakers_is_split_at_the_longest_pause_near_the_chan
     found = labelled(heard, windows(ANNA, ANNA, ANNA, BERT, BERT, BERT), b"", 2)
 
     assert speakers(found.final) == [0, 0, 1]
+
+
+def test_a_change_is_moved_to_the_end_of_a_sentence_rather_than_into_it() -> None:
+    heard = final(
+        *(said("right.", 2.0, 2.7), said("And", 2.75, 2.95)),
+        *(said("so", 3.05, 3.2), said("on", 3.2, 3.4)),
+    )
+
+    found = labelled(heard, windows(ANNA, ANNA, ANNA, BERT, BERT, BERT), b"", 2)
+
+    assert speakers(found.final) == [0, 1, 1, 1]
 
 
 def test_words_without_times_share_the_segment_by_their_letters() -> None:
@@ -53,9 +66,22 @@ def test_unknown_voices_give_words_no_speaker_and_a_flag() -> None:
     assert found.state == b"known"
 
 
+def test_a_recording_is_labelled_as_a_whole_and_its_shortest_segments_are_flagged() -> None:
+    one = final(said("hello", 0, 2))
+    other = replace(one, segment=SegmentId(0, 1), span=Span(9 * SECOND, 10 * SECOND))
+    yes = replace(one, segment=SegmentId(0, 2), words=(Word("yes"),))
+
+    found = labelled_recording(
+        [one, yes, other], [windows(ANNA, ANNA), None, windows(BERT, BERT)], 2
+    )
+
+    assert [speakers(each) for each in found] == [[0], [None], [1]]
+    assert [each.flags for each in found] == [(), (UNKNOWN_FLAG,), ()]
+
+
 def test_the_state_of_one_final_is_what_the_next_one_begins_with() -> None:
     first = labelled(final(said("hello", 0, 2)), windows(ANNA, ANNA, ANNA), b"", 2)
-    second = labelled(final(said("hi", 0, 2)), windows(BERT, BERT, BERT), first.state, 2)
-    third = labelled(final(said("well", 0, 2)), windows(ANNA, ANNA), second.state, 2)
+    second = labelled(final(said("hi", 0, 2), number=1), windows(BERT, BERT, BERT), first.state, 2)
+    third = labelled(final(said("well", 0, 2), number=2), windows(ANNA, ANNA), second.state, 2)
 
     assert [speakers(one.final) for one in (first, second, third)] == [[0], [1], [0]]

@@ -1,5 +1,7 @@
 """The two voices of the demo call, mixed into one channel, are told apart by the real encoder."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,9 @@ import pytest
 import soxr
 from support.wav import read_wav
 
-from workers.speakers.clustering import KnownSpeakers, assign
-from workers.speakers.voice_encoder import SIZE, VoiceEncoder
+from workers.speakers.clustering import Floats
+from workers.speakers.voice_encoder import HOP, SIZE, VoiceEncoder
+from workers.speakers.voice_history import VoiceHistory, assign
 from workers.speakers.weights import InstalledVoices, SpeakersError, encoder_of
 
 DEMO = Path(__file__).parents[3] / "cli" / "demo" / "call.wav"
@@ -22,23 +25,63 @@ def encoder() -> VoiceEncoder:
     return found
 
 
-def test_two_voices_of_a_call_are_two_speakers(encoder: VoiceEncoder) -> None:
-    channels = np.stack(read_wav(DEMO)[1], axis=1).astype(np.float32) / 32_768
-    mixed = channels.sum(axis=1)
-    known, found = KnownSpeakers(), []
-    for at in range(0, len(mixed) - 24_000, 24_000):
-        levels = np.sqrt(np.mean(channels[at : at + 24_000] ** 2, axis=0))
-        if levels.max() < 30 * levels.min() or levels.max() < 0.01:
-            continue  # both speak, or nobody
-        samples = soxr.resample(mixed[at : at + 24_000], 8_000, 16_000)
-        assigned = assign(known, encoder.windows(samples, 12_800).vectors, 2)
-        known = assigned.known
-        found += [(int(levels.argmax()), speaker) for speaker in assigned.speakers]
+def labels(
+    encoder: VoiceEncoder, mixed: Floats, segments: Iterable[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Position in samples and speaker of the stretches of segments (first and end), as they are told."""
+    history, found = VoiceHistory(), list[tuple[int, int]]()
+    for number, (first, end) in enumerate(segments):
+        windows = encoder.windows(soxr.resample(mixed[first:end], 8_000, 16_000), HOP)
+        centres = (first + windows.centres // 2).tolist()
+        history = assign(history, number, centres, windows.vectors, 2)
+        found += [((one.first + one.last) // 2, one.speaker) for one in history.of(number)]
+    return found
 
-    assert len(found) > 20
-    same = sum(channel == speaker for channel, speaker in found) / len(found)
-    assert max(same, 1 - same) > 0.9
-    assert len(known.voices) == 2
+
+def turns() -> list[tuple[int, int, int]]:
+    """First and last sample, and channel, of the turns of the demo call."""
+    script = json.loads(DEMO.with_name("script.json").read_text())
+    return [
+        (round(8_000 * one["start"]), round(8_000 * one["end"]), one["channel"])
+        for one in script["turns"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        pytest.param([(first, end) for first, end, _ in turns()], id="live: a segment a turn"),
+        pytest.param(
+            [(at, at + 112_000) for at in range(0, 480_000, 112_000)],
+            id="recording: several turns in a segment",
+        ),
+    ],
+)
+def test_two_voices_of_a_call_are_two_speakers(
+    encoder: VoiceEncoder, segments: list[tuple[int, int]]
+) -> None:
+    mixed = np.stack(read_wav(DEMO)[1]).sum(0).astype(np.float32) / 32_768
+
+    found = labels(encoder, mixed, segments)
+
+    spoken = [
+        (channel, speaker)
+        for at, speaker in found
+        for first, end, channel in turns()
+        if first + 2_000 <= at < end - 2_000
+    ]
+    assert len(spoken) > 40
+    same = sum(channel == speaker for channel, speaker in spoken) / len(spoken)
+    assert max(same, 1 - same) > 0.93
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_one_voice_of_a_call_is_one_speaker(encoder: VoiceEncoder, channel: int) -> None:
+    alone = read_wav(DEMO)[1][channel].astype(np.float32) / np.float32(32_768)
+
+    assert {
+        speaker for _, speaker in labels(encoder, alone, [(0, 112_000), (112_000, 480_000)])
+    } == {0}
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.6, 7.0])

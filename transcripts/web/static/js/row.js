@@ -1,7 +1,7 @@
 // The element of one row of a transcript.
 
-import { clock, duration, element, fillMarked, findTerms, icon, roleName } from "./text.js";
-import { partsOf, wordsOf } from "./transcript.js";
+import { clock, duration, element, fillMarked, findTerms, icon, roleName, speakerName } from "./text.js";
+import { partsOf, turnsOf, wordsOf } from "./transcript.js";
 
 const LEVELS = {
   normal: "The server has caught up: text appears while people speak again.",
@@ -70,6 +70,19 @@ function fillFinal(words, row) {
     words.replaceChildren(element("span", { class: "lost-words", text: "Words withheld: they could not be checked for private data" }));
     return;
   }
+  const turns = turnsOf(row);
+  const inside = turns.length ? turns.map((turn, place) => turnOf(turn, place < turns.length - 1)) : partsIn(row);
+  if (row.isRevised) inside.push(" ", element("span", { class: "chip", text: "number removed" }));
+  words.replaceChildren(...inside);
+}
+
+/** A turn on lines of its own.  Its name is not a text of the page: places in the text of the row are counted. */
+function turnOf({ speaker, row }, isFollowed) {
+  const name = speakerName(speaker);
+  return element("span", { class: "turn", "data-speaker": name }, ...partsIn(row), ...(isFollowed ? [" "] : []));
+}
+
+function partsIn(row) {
   const inside = [];
   for (const part of partsOf(row)) {
     if (inside.length) inside.push(" ");
@@ -79,8 +92,7 @@ function fillFinal(words, row) {
     if (part.kind === "plain") fillMarked(place, part.text, findTerms(part.text, row.keywords));
     inside.push(place);
   }
-  if (row.isRevised) inside.push(" ", element("span", { class: "chip", text: "number removed" }));
-  words.replaceChildren(...inside);
+  return inside;
 }
 
 function fillNote(made, row) {
@@ -135,8 +147,14 @@ function keywordsChanged(row) {
 /** The text of a row for copying and for screen readers, such as `0:12 Agent: thank you`. */
 export function plainText(row, isTimed = true) {
   if (row.kind === "card") return `${isTimed ? `${clock(row.at)} ` : ""}Card: ${row.title}`;
-  const said = row.kind === "segment" ? `${roleName(row.role)}: ${row.text || unheard(row)}` : noteText(row);
+  const said = row.kind === "segment" ? spokenText(row) : noteText(row);
   return isTimed ? `${clock(row.at)} ${said}` : said;
+}
+
+function spokenText(row) {
+  const turns = turnsOf(row);
+  if (turns.length) return turns.map((turn) => `${speakerName(turn.speaker)}: ${turn.row.text}`).join(" ");
+  return `${roleName(row.role)}: ${row.text || unheard(row)}`;
 }
 
 function noteText(row) {

@@ -102,6 +102,11 @@ export function roleName(role) {
   return ROLES[role] ?? String(role ?? "");
 }
 
+/** The name of a speaker of a mixed channel, numbered from 0; null: not known. */
+export function speakerName(speaker) {
+  return speaker === null ? "Unknown speaker" : `Speaker ${speaker + 1}`;
+}
+
 /** `m:ss` or `h:mm:ss` from milliseconds. */
 export function clock(ms) {
   const whole = Math.max(0, Math.floor(ms / 1000));

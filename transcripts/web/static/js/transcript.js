@@ -229,3 +229,16 @@ export function wordsOf(row) {
   const words = (row.words ?? []).map((word) => word.w);
   return words.join(" ") === row.text && row.text ? words : [row.text || "…"];
 }
+
+/** The turns of a settled segment of a mixed channel: `{speaker, row}`, speakers from 0; none if none is known. */
+export function turnsOf(row) {
+  const words = row.words ?? [];
+  if (!words.some((word) => Number.isInteger(word.speaker)) || words.map((word) => word.w).join(" ") !== row.text) return [];
+  const begins = words.flatMap((word, index) => (index === 0 || word.speaker !== words[index - 1].speaker ? [index] : []));
+  return begins.map((first, place) => {
+    const end = begins[place + 1] ?? words.length;
+    const redactions = (row.redactions ?? []).filter((one) => first <= one && one < end).map((one) => one - first);
+    const own = words.slice(first, end);
+    return { speaker: own[0].speaker ?? null, row: { ...row, words: own, redactions, text: own.map((word) => word.w).join(" ") } };
+  });
+}
