@@ -1,19 +1,25 @@
 """Redaction through the whole pipeline: bridge, gateway, worker, recorder.  Real sockets and Valkey."""
 
+import io
 import json
+import wave
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 from support.pipeline import calling, pipeline, stream
+from support.ports import free_port
 from support.redis_watch import everything_in, monitored
 from support.stored import stored_call
+from support.waiting import PATIENCE
 from support.webhooks import hook
 from test_pipeline import mulaw, speech
 from websockets.asyncio.client import connect
 
+from protocol.audio import Pcm
 from streaming.settings import GatewaySettings
 from transcripts.formats.export import FORMS, export
 from transcripts.settings import RecorderSettings
@@ -71,6 +77,17 @@ def leaks(text: str) -> list[str]:
     """The secrets in a text; digits count with the signs and spaces of any grouping left out."""
     bare = text.replace(" ", "").replace("-", "")
     return [one for one in SECRETS if one in text or (one.isdigit() and one in bare)]
+
+
+def wav_of(pcm: Pcm) -> bytes:
+    """A WAV file with one channel at 8 kHz."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(8_000)
+        written.writeframes(pcm.astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def content_of(folder: Path) -> str:
@@ -173,6 +190,34 @@ async def test_client_and_store_see_no_card_number(redis: Redis, tmp_path: Path)
     partials = " ".join(event["text"] for event in heard.of("segment.partial"))
     assert "4738" not in partials and "2916" not in partials
     assert b"2916" not in (tmp_path / "store.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/v1/listen?encoding=mulaw&utterances=true", None),
+        ("/v1/audio/transcriptions", {"response_format": "verbose_json"}),
+    ],
+)
+async def test_the_answer_to_a_posted_recording_has_no_digits_that_later_words_made_a_card(
+    redis: Redis, tmp_path: Path, path: str, form: dict[str, str] | None
+) -> None:
+    port = free_port()
+    audio = speech(3)
+    async with (
+        pipeline(redis, tmp_path, InTurn(SAID), gateway=GatewaySettings(http_port=port)),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        if form is None:
+            answer = await client.post(path, content=mulaw(audio))
+        else:
+            file = {"file": ("call.wav", wav_of(audio))}
+            answer = await client.post(path, data=form, files=file)
+
+    assert answer.status_code == 200, answer.text
+    assert "4738" not in answer.text
+    assert "2916" not in answer.text
+    assert "this is [card_number] " in answer.text.lower()
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

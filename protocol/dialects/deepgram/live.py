@@ -39,14 +39,14 @@ from .responses import Answer, DeepgramResponses
 class _Stream:
     """The state of a connection after its query string was parsed."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: Listening, *, recorded: bool) -> None:
         self.listening = listening
         self.audio = (
             Interleaved(listening.audio)
             if listening.codec is None
             else Compressed(listening.codec, listening.audio.channels)
         )
-        self.answers = DeepgramResponses(listening)
+        self.answers = DeepgramResponses(listening, recorded=recorded)
         self.sha256 = hashlib.sha256()
         self.began = 0
         """Position of the call, on the call clock, when this connection took it over."""
@@ -102,7 +102,7 @@ class Deepgram:
             return []
         if self._opened is not None:
             return self._understand(self._opened, message)
-        stream = _Stream(understand(self._request))
+        stream = _Stream(understand(self._request), recorded=self._recorded)
         events = self._understand(stream, message)
         self._opened = stream
         opened = stream.listening.opened

@@ -16,12 +16,19 @@ class LiveResults:
         """The error in the request, if there was one."""
 
         self.finals: list[dict[str, Any]] = []
-        """The `Results` messages that are final, as they came."""
+        """
+        The `Results` messages that are final, in the order in which they came.
+
+        A later one of the same segment takes the place of the earlier one: it shows less, because words behind it
+        made its digits part of a number that must not be shown.
+        """
 
         self.metadata: dict[str, Any] | None = None
         """The last message; None until it has come."""
 
         self._begun = 0
+        self._places: dict[str, int] = {}
+        """The place of each segment in `finals`."""
 
     @property
     def unfinished(self) -> int:
@@ -45,13 +52,22 @@ class LiveResults:
             case "SpeechStarted":
                 self._begun += 1
             case "Results" if said["is_final"]:
-                self.finals.append(said)
+                self._take(said)
             case "Metadata":
                 self.metadata = said
             case "Error":
                 self.fault = said["description"]
             case _:
                 pass
+
+    def _take(self, final: dict[str, Any]) -> None:
+        segment = final.get("x", {}).get("segment_id")
+        if segment in self._places:
+            self.finals[self._places[segment]] = final
+            return
+        if segment is not None:
+            self._places[segment] = len(self.finals)
+        self.finals.append(final)
 
 
 def best_of(final: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ...events import (
     SegmentDropped,
     SegmentFailed,
     SegmentId,
+    SegmentRevised,
     Span,
     SpeechStarted,
     Word,
@@ -42,8 +43,10 @@ _MOST_WARNINGS = 64
 class DeepgramResponses:
     """Converts events of the event log to Deepgram's messages.  All of them carry `request_id`."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: Listening, *, recorded: bool = False) -> None:
+        """`recorded`: the messages are collected until the end, so that a final may replace an earlier one."""
         self.request_id = ""
+        self._recorded = recorded
         self._listening = listening
         self._channels = len(listening.opened.roles)
         self._turns = Turns()
@@ -130,6 +133,8 @@ class DeepgramResponses:
                 return [self._partial(event)]
             case Final():
                 return [self._final(event, entry.seq)]
+            case SegmentRevised(final) if self._recorded:
+                return [self._final(final, entry.seq)]
             case SegmentFailed(segment, span, reason) | SegmentDropped(segment, span, reason):
                 extra = {"segment_id": str(segment), "seq": entry.seq, "failed": reason}
                 return [self._results(segment, span, (), extra, is_final=True, speech_final=True)]

@@ -3,6 +3,7 @@
 import io
 import json
 import wave
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ def samples(heard: Samples) -> list[list[int]]:
     return channels
 
 
+NUMBERS = count()
+
+
 def results(text: str, channel: int = 0, **said: Any) -> str:
     words = [{"word": word, "confidence": 0.5} for word in text.split()]
     body = {
@@ -50,7 +54,7 @@ def results(text: str, channel: int = 0, **said: Any) -> str:
         "is_final": True,
         "channel": {"alternatives": [{"transcript": text, "confidence": 0.5, "words": words}]},
         "metadata": {"model_info": {"name": "moonshine", "version": "1", "arch": "trunkline"}},
-        "x": {"segment_id": f"{channel}-0"},
+        "x": {"segment_id": f"{channel}-{next(NUMBERS)}"},
     }
     return json.dumps(body | said)
 
