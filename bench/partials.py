@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +45,6 @@ from workers.text.stabiliser import NOTHING
 
 _EVERY = 0.5
 """Seconds between partials."""
-
-_KEYS = count()
-"""A number for each segment and variant: engines keep what they know of a segment under a key."""
 
 _PAUSE = np.zeros(9_600, dtype=np.int16)
 _HERE = Path(__file__).parent.parent
@@ -113,15 +109,13 @@ class _Run:
         self._spent = 0.0
         self._first: tuple[float, ...] = ()
         self._before = NOTHING
-        self._key = f"{next(_KEYS)}" if variant.draft else ""
 
     def partial(self, end: int) -> None:
         """Run the partial of the first `end` samples."""
         previous = self._before.text if self._variant.draft else ""
         samples = self._segment.samples[:end]
         heard, seconds = _timed(
-            self._variant.engine,
-            Utterance(samples, Effort.PARTIAL, previous=previous, key=self._key),
+            self._variant.engine, Utterance(samples, Effort.PARTIAL, previous=previous)
         )
         self._heard.append(heard)
         self._spent += seconds
@@ -132,8 +126,7 @@ class _Run:
 
     def final(self) -> Cost:
         """Run the final.  Returns the cost of the segment."""
-        utterance = Utterance(self._segment.samples, key=self._key)
-        final, seconds = _timed(self._variant.engine, utterance)
+        final, seconds = _timed(self._variant.engine, Utterance(self._segment.samples))
         stable = kept(self._heard, [word.text for word in final.words], _EVERY)
         return Cost(seconds, self._spent, len(self._heard), self._first, stable, final.text)
 

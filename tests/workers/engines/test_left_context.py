@@ -109,19 +109,10 @@ class Recorder:
         self.told.append(list(tokens))
         return np.array(tokens, dtype=np.float32)[:, np.newaxis]
 
-    def extend(self, tokens: Sequence[int]) -> np.ndarray:
-        return np.array(tokens, dtype=np.float32)[:, np.newaxis]
-
     def keep(self, tokens: int) -> None:
         self.told.append(tokens)
 
-    def rewind(self, behind: int = 0) -> np.ndarray:
-        self.told.append(("rewind", behind))
-        return np.zeros((1, 1), dtype=np.float32)
-
-    def follow(
-        self, tokens: Sequence[int], parents: Sequence[int], ahead: Sequence[Sequence[int]] = ()
-    ) -> np.ndarray:
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> np.ndarray:
         return np.array([tokens, parents], dtype=np.float32)
 
     def attentions(self, tokens: Sequence[int]) -> list[list[np.ndarray]]:
@@ -140,14 +131,9 @@ def test_a_search_behind_a_prefix_sees_only_its_own_tokens_and_audio(
 
     logits = view.begin([START, *draft])
     view.keep(1)
-    view.rewind()
     looked = view.attentions(draft)
 
-    assert decoder.told == [
-        [START, *prefix, *draft],
-        len(prefix) + 1,
-        ("rewind", len(prefix)),
-    ]
+    assert decoder.told == [[START, *prefix, *draft], len(prefix) + 1]
     assert logits[:, 0].tolist() == [*([START, *prefix][-1:]), *draft]
     assert len(looked) == len(draft) + 1
     assert [layers[0][0].tolist() for layers in looked] == [

@@ -191,24 +191,3 @@ def test_a_partial_decodes_only_what_the_one_before_has_not(
     again = list(moonshine.steps(Utterance(beckett, Effort.PARTIAL, previous=heard.text)))
 
     assert len(again) <= 3 < len(alone)  # the encoder, one run over all tokens, perhaps the end
-
-
-def test_a_final_decodes_little_more_than_its_partials_have_not(
-    moonshine: Moonshine, beckett: Samples
-) -> None:
-    alone = list(moonshine.steps(Utterance(beckett)))
-    moonshine.transcribe([Utterance(beckett, Effort.PARTIAL, key="a call")])
-
-    again = list(moonshine.steps(Utterance(beckett, key="a call")))
-
-    assert len(again) < len(alone)
-
-
-def test_the_text_of_a_final_does_not_depend_on_its_partials(
-    moonshine: Moonshine, beckett: Samples
-) -> None:
-    moonshine.transcribe([Utterance(turn(0, 13.5, 18.2), Effort.PARTIAL, key="a call")])
-
-    (heard,) = moonshine.transcribe([Utterance(beckett, key="a call")])
-
-    assert plain(heard.text) == SAID

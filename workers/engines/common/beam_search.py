@@ -10,7 +10,6 @@ every token that continues a keyword gets a bonus, which is taken back if the ke
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +58,6 @@ class Found:
     complete: bool
     """Whether the search found the end token before its limit of tokens."""
 
-    end: float = 0.0
-    """Log-probability of the end token; 0 if it was not found."""
-
 
 class Greedy:
     """Greedy search: always the likeliest token.  The cheapest search."""
@@ -72,7 +68,6 @@ class Greedy:
         self._log_probs: list[float] = []
         self._next = limits.start
         self._nothing = 0.0
-        self._end = 0.0
         self.parents: Sequence[int] = (0,)
         self.finished = limits.most == 0
 
@@ -89,7 +84,7 @@ class Greedy:
             row = without_early_end(log_probs, self._limits)[0]
         token = int(row.argmax())
         if token == self._limits.end:
-            self._end, self.finished = float(row[token]), True
+            self.finished = True
             return
         self._row.append(token)
         self._log_probs.append(float(row[token]))
@@ -99,7 +94,7 @@ class Greedy:
     def found(self) -> Found:
         """The result so far."""
         complete = len(self._row) < self._limits.most
-        return Found(tuple(self._row), tuple(self._log_probs), self._nothing, complete, self._end)
+        return Found(tuple(self._row), tuple(self._log_probs), self._nothing, complete)
 
 
 @dataclass(slots=True)
@@ -108,8 +103,6 @@ class _Node:
 
     follows: dict[int, "_Node"] = field(default_factory=dict)
     whole: bool = False
-    longest: int = 0
-    """Most tokens that may follow in a keyword."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +121,8 @@ class Bias:
         self._bonus = bonus
         for spelling in spellings:
             node = self._root
-            for place, token in enumerate(spelling):
+            for token in spelling:
                 node = node.follows.setdefault(token, _Node())
-                node.longest = max(node.longest, len(spelling) - place - 1)
             node.whole = node is not self._root
 
     def start(self) -> Leaning:
@@ -151,10 +143,6 @@ class Bias:
                 found.update(range(start, end))
         return frozenset(found)
 
-    def outstanding(self, leaning: Leaning) -> float:
-        """The most that the score of a row gains if it completes the keyword that it is in."""
-        return self._bonus * leaning.node.longest if leaning.owed else 0.0
-
     def leads(self, leaning: Leaning) -> dict[int, float]:
         """The tokens that continue or begin a keyword, each with its change of a row's score."""
         begin = dict.fromkeys(self._root.follows, self._bonus - leaning.owed)
@@ -172,10 +160,6 @@ class Bias:
             # The keyword is complete and keeps its bonus; a longer keyword may continue from here.
             owed = 0.0
         return Leaning(node, owed), gain
-
-
-_SAME = 1e-3
-"""Scores that differ by no more are equal: the same log-probabilities, added in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,19 +181,10 @@ class _Candidate:
 class Beam:
     """Beam search over the `width` best rows, with a bias towards keywords."""
 
-    def __init__(
-        self, limits: SearchLimits, bias: Bias, width: int, greedy: Found | None = None
-    ) -> None:
-        """
-        `width`: rows at once.  `greedy`: the result of a greedy search with the same limits.
-
-        Rows that can hardly become better than that are given up early: scores seldom rise.
-        """
+    def __init__(self, limits: SearchLimits, bias: Bias, width: int) -> None:
         self._limits, self._bias, self._width = limits, bias, width
         self._rows = [_Row((), (), 0.0, bias.start())]
         self._ended: list[_Row] = []
-        self._greedy = greedy if greedy and greedy.complete and not limits.length_reward else None
-        self._floor = _log_prob(self._greedy) - _SAME if self._greedy else -inf
         self._nothing = 0.0
         self.parents: Sequence[int] = (0,)
         self.finished = limits.most == 0
@@ -224,8 +199,7 @@ class Beam:
         if not self._rows[0].tokens:
             self._nothing = float(np.exp(log_probs[0, self._limits.end]))
             log_probs = without_early_end(log_probs, self._limits)
-        ranked = sorted(self._candidates(log_probs), key=lambda each: -each.score)[: self._width]
-        best = [each for each in ranked if self._may_win(each)]
+        best = sorted(self._candidates(log_probs), key=lambda each: -each.score)[: self._width]
         going = [each for each in best if each.token != self._limits.end]
         self._ended += [self._end(each) for each in best if each.token == self._limits.end]
         if going:
@@ -236,26 +210,14 @@ class Beam:
     def found(self) -> Found:
         """The best row that has ended, or else the best of those that have not."""
         complete = bool(self._ended)
-        if self._greedy and not complete:
-            return self._greedy
         best = max(self._ended or self._rows, key=lambda row: row.score)
         return Found(best.tokens, best.log_probs, self._nothing, complete)
-
-    def _may_win(self, candidate: _Candidate) -> bool:
-        """
-        Whether a row may still become better than the greedy one.
-
-        Each token lowers its score, except in a keyword.  Keywords that it has not begun do not count: the greedy
-        row can go on with them as well.
-        """
-        return candidate.score + self._bias.outstanding(candidate.leaning) >= self._floor
 
     def _candidates(self, log_probs: LogProbs) -> list[_Candidate]:
         """For each row its likeliest next tokens, and the best of those that spell a keyword, with scores."""
         found: list[_Candidate] = []
         for parent, (row, following) in enumerate(zip(self._rows, log_probs, strict=True)):
-            most = min(self._width, len(following))
-            likeliest = np.argpartition(following, -most)[-most:]
+            likeliest = np.argpartition(following, -self._width)[-self._width :]
             for token in {*likeliest.tolist(), *self._promising(row, following)}:
                 leaning, gain = self._bias.follow(row.leaning, token)
                 score = row.score + float(following[token]) + gain + self._limits.length_reward
@@ -282,13 +244,8 @@ class Beam:
     def _settled(self) -> bool:
         """Whether no better row is likely: scores seldom rise, except with the tokens of keywords."""
         longest = len(self._rows[0].tokens)
-        best = max((row.score for row in self._ended), default=-inf)
+        best = max((row.score for row in self._ended), default=-np.inf)
         return longest >= self._limits.most or best >= max(row.score for row in self._rows)
-
-
-def _log_prob(found: Found) -> float:
-    """Of the whole text and its end."""
-    return sum(found.log_probs) + found.end
 
 
 def without_early_end(log_probs: LogProbs, limits: SearchLimits) -> LogProbs:

@@ -32,7 +32,6 @@ from ..common.pauses import outside_pauses
 from . import weights
 from .alignment import token_boundaries
 from .decoder import Decoder
-from .draft import EarlierTexts
 from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
 from .left_context import Continued, LookingView, context_of, without_first_signs
 from .second_view import BothViews, View, is_doubtful, with_noise_around
@@ -93,7 +92,6 @@ class Moonshine:
         self._sessions = sessions
         self._vocabulary = vocabulary
         self._search = TokenSearch(vocabulary, width)
-        self._texts = EarlierTexts()
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
@@ -139,7 +137,7 @@ class Moonshine:
         if self._vocabulary.ends_sentence(int(view.begin([START])[0].argmax())):
             return None
         few = at_first(utterance.keywords)
-        found = yield from self._search.run(utterance, view, few, draft=self._draft(utterance))
+        found = yield from self._search.run(utterance, view, few)
         if not found.complete or not found.tokens or _is_too_short(found, utterance):
             return None
         if hallucination.withheld(level, found.nothing, found.log_probs) is not None:
@@ -213,39 +211,27 @@ class Moonshine:
         again = plausible(self._vocabulary, terms, first)
         if not again:
             return first
-        second = yield from self._search.run(
-            utterance, view, again, draft=first.found.tokens, bonus=BONUS_OF_NEAR
-        )
+        second = yield from self._search.run(utterance, view, again, bonus=BONUS_OF_NEAR)
         return better(self._vocabulary, first, Recognised(second, again))
 
     def _viewed(
         self, utterance: Utterance, decoder: Decoder, terms: tuple[str, ...]
     ) -> Generator[None, None, tuple[View, Found]]:
         """The text, and the view of the audio in which it was found."""
-        found = yield from self._search.run(utterance, decoder, terms, draft=self._draft(utterance))
-        self._texts.keep(utterance.key, found.tokens)
+        found = yield from self._search.run(utterance, decoder, terms)
         if utterance.effort is not Effort.FINAL:
             return decoder, found
         if _is_too_short(found, utterance):
-            again = yield from self._search.run(
-                utterance, decoder, terms, draft=found.tokens, reward=_LENGTH_REWARD
-            )
+            again = yield from self._search.run(utterance, decoder, terms, reward=_LENGTH_REWARD)
             return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
         if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
             wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
             both = BothViews(decoder, self._encode(wider))
             yield
-            found = yield from self._search.run(utterance, both, terms, draft=found.tokens)
+            found = yield from self._search.run(utterance, both, terms)
             return both, found
         return decoder, found
-
-    def _draft(self, utterance: Utterance) -> Sequence[int]:
-        """Tokens that the text probably has: those found for the beginning of the same utterance."""
-        if known := self._texts.of(utterance.key):
-            return known
-        words = utterance.previous.split()
-        return [token for word in words for token in self._vocabulary.tokens(word)]
 
     def _probabilities(self, found: Found) -> list[float]:
         """The probability of each word, product of those of its tokens."""

@@ -39,45 +39,27 @@ class LookingView(View, Protocol):
         ...
 
 
-class OneRowView(LookingView, Protocol):
-    """A view in which a search can begin anywhere in the one row; see `decoder.Decoder`."""
-
-    def rewind(self, behind: int = 0) -> LogProbs:
-        """See View.  `behind`: tokens after the start token that every row of the search begins with."""
-        ...
-
-
 class Continued:
     """A decoder at audio with context: its rows begin behind `prefix`, its frames behind those of the context."""
 
-    def __init__(self, decoder: OneRowView, prefix: Sequence[int], context: int) -> None:
+    def __init__(self, decoder: LookingView, prefix: Sequence[int], context: int) -> None:
         """`prefix`: tokens of the context's text; `context`: samples of the joined audio before the segment's."""
         self._decoder = decoder
         self._prefix = list(prefix)
         self._frames = max(0, context) // FRAME
 
-    def begin(self, tokens: Sequence[int]) -> LogProbs:
+    def begin(self, tokens: Sequence[int]) -> Floats:
         """See View.  `tokens`: the start token, then a draft."""
         start, *draft = tokens
         return self._decoder.begin([start, *self._prefix, *draft])[len(self._prefix) :]
-
-    def extend(self, tokens: Sequence[int]) -> LogProbs:
-        """See View."""
-        return self._decoder.extend(tokens)
-
-    def rewind(self) -> LogProbs:
-        """See View."""
-        return self._decoder.rewind(behind=len(self._prefix))
 
     def keep(self, tokens: int) -> None:
         """See View."""
         self._decoder.keep(len(self._prefix) + tokens)
 
-    def follow(
-        self, tokens: Sequence[int], parents: Sequence[int], ahead: Sequence[Sequence[int]] = ()
-    ) -> LogProbs:
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
         """See View."""
-        return self._decoder.follow(tokens, parents, ahead)
+        return self._decoder.follow(tokens, parents)
 
     def attentions(self, tokens: Sequence[int]) -> Sequence[Sequence[Floats]]:
         """See LookingView: only before `tokens`, and only those to the audio of the segment."""

@@ -15,7 +15,8 @@ import numpy as np
 from protocol.clock import ENGINE_RATE
 
 from ..base import Samples
-from ..common.beam_search import LogProbs
+from ..common.beam_search import LogProbs, log_softmax
+from .sessions import Floats
 
 _SHORT = 3.5
 """Seconds.  A second search of longer finals costs too much to be done for every improbable word."""
@@ -36,30 +37,16 @@ _NOISE_DBFS = -60.0
 class View(Protocol):
     """A decoder at one view of the audio; see `decoder.Decoder`."""
 
-    def begin(self, tokens: Sequence[int]) -> LogProbs:
-        """Begin again with one row.  Returns the log-probabilities of the token after each of `tokens`."""
-        ...
-
-    def extend(self, tokens: Sequence[int]) -> LogProbs:
-        """Go on with the one row.  Returns the log-probabilities of the token after each of `tokens`."""
+    def begin(self, tokens: Sequence[int]) -> Floats:
+        """Begin again with one row.  Returns the logits of the token after each of `tokens`."""
         ...
 
     def keep(self, tokens: int) -> None:
-        """Keep only the first `tokens` of the one row."""
+        """Keep only the first `tokens` of each row."""
         ...
 
-    def rewind(self) -> LogProbs:
-        """Begin a search of several rows behind the start token.  Returns the log-probabilities of the first."""
-        ...
-
-    def follow(
-        self, tokens: Sequence[int], parents: Sequence[int], ahead: Sequence[Sequence[int]] = ()
-    ) -> LogProbs:
-        """
-        Log-probabilities of the token after each of `tokens`, which continue the rows `parents`.
-
-        `ahead`: for each of `tokens` those that probably follow, which are decoded with it.
-        """
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
+        """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""
         ...
 
 
@@ -69,28 +56,18 @@ class BothViews:
     def __init__(self, one: View, other: View) -> None:
         self._views = (one, other)
 
-    def begin(self, tokens: Sequence[int]) -> LogProbs:
+    def begin(self, tokens: Sequence[int]) -> Floats:
         """See View."""
-        return _mean([view.begin(tokens) for view in self._views])
-
-    def extend(self, tokens: Sequence[int]) -> LogProbs:
-        """See View."""
-        return _mean([view.extend(tokens) for view in self._views])
-
-    def rewind(self) -> LogProbs:
-        """See View."""
-        return _mean([view.rewind() for view in self._views])
+        return _mean([log_softmax(view.begin(tokens)) for view in self._views])
 
     def keep(self, tokens: int) -> None:
         """See View."""
         for view in self._views:
             view.keep(tokens)
 
-    def follow(
-        self, tokens: Sequence[int], parents: Sequence[int], ahead: Sequence[Sequence[int]] = ()
-    ) -> LogProbs:
+    def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
         """See View."""
-        return _mean([view.follow(tokens, parents, ahead) for view in self._views])
+        return _mean([view.follow(tokens, parents) for view in self._views])
 
 
 def is_doubtful(words: Sequence[float], seconds: float, *, unhurried: bool = False) -> bool:

@@ -2,15 +2,13 @@
 
 from collections.abc import Generator, Sequence
 from functools import lru_cache, partial
-from itertools import count
 
 import numpy as np
 
 from protocol.clock import ENGINE_RATE
 
 from ..base import Effort, Utterance
-from ..common.beam_search import Beam, Found, Greedy, LogProbs, SearchLimits, log_softmax
-from .draft import Draft
+from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from .keyword_bias import BONUS, bias_of
 from .left_context import Continued
 from .second_view import View
@@ -24,14 +22,8 @@ Limit of the text's length, which bounds a loop.  The fastest speech on a real c
 s; six digits a second, each with its comma, make twelve.
 """
 
-_RUNS_A_STEP = 6
-"""Runs of the decoder between which the engine does not turn to another utterance: about 30 ms."""
-
-_AHEAD_AT_FIRST, _AHEAD, _AHEAD_OF_ROWS = 64, 12, 8
-"""
-Most tokens of a draft that one run checks: the first run, a run where the text has left the draft, and a run for
-several rows.
-"""
+_TOKENS_A_STEP = 8
+"""Tokens between which the engine does not turn to another utterance: about 30 ms."""
 
 
 class TokenSearch:
@@ -41,9 +33,6 @@ class TokenSearch:
         """`width`: beam width for finals."""
         self._vocabulary = vocabulary
         self._width = width
-        self._end_of_sentence = vocabulary.written(".")
-        """Expected where a draft has no more: a text that is decided to end there needs no run for its end."""
-
         self.bias = lru_cache(_BIASES_KEPT)(partial(bias_of, vocabulary))
         """The lean of a search towards keywords; arguments as those of `bias_of`."""
 
@@ -53,93 +42,63 @@ class TokenSearch:
         view: View,
         terms: tuple[str, ...],
         *,
-        draft: Sequence[int] = (),
         bonus: float = BONUS,
         reward: float = 0.0,
     ) -> Generator[None, None, Found]:
         """
         Return the tokens found in a view of the audio, searched with a lean towards `terms`.
 
-        `draft`: tokens that the text probably has.  `bonus`: how strong the lean is; `reward`: for each token, in
-        log probability.  A step is some tokens.
+        `bonus`: how strong it is; `reward`: for each token, in log probability.  A step is some tokens.
         """
-        limits, bias = self._limits(utterance, reward), self.bias(terms, bonus)
-        if not limits.most:
-            return Greedy(limits).found()
-        greedy = Greedy(limits)
-        yield from self._checked(greedy, view, Draft(draft, self._vocabulary.signs))
-        found = greedy.found()
-        if utterance.effort is Effort.PARTIAL:
-            return found
-        again = Draft(found.tokens, self._vocabulary.signs)
-        return (yield from self._wider(Beam(limits, bias, self._width, found), view, again))
-
-    def _wider(self, search: Beam, view: View, draft: Draft) -> Generator[None, None, Found]:
-        """Search several rows at once.  Each probably goes on like `draft`."""
-        search.observe(self._first(view.rewind(), view))
-        drafts: Sequence[Draft] = [draft]
+        search = self._search(utterance, self.bias(terms, bonus), reward)
+        if not search.finished:
+            self._begin(search, view, self._draft(utterance))
+            yield
         while not search.finished:
-            for _ in range(_RUNS_A_STEP):
+            for _ in range(_TOKENS_A_STEP):
                 if not search.finished:
-                    drafts = [
-                        drafts[parent].follow(token)
-                        for token, parent in zip(search.tokens, search.parents, strict=True)
-                    ]
-                    ahead = [one.ahead(_AHEAD_OF_ROWS) for one in drafts]
-                    search.observe(view.follow(search.tokens, search.parents, ahead))
+                    search.observe(view.follow(search.tokens, search.parents))
             yield
         return search.found()
 
-    def _checked(self, search: Greedy, view: View, draft: Draft) -> Generator[None, None, None]:
-        """Choose as many tokens with each run of the decoder as are those of `draft`, and one more."""
-        asked, kept = [START, *draft.ahead(_AHEAD_AT_FIRST)], 0
-        log_probs = view.begin(asked)
-        for run in count(1):
-            agreed, draft = self._agreed(search, view, draft, asked, log_probs)
-            kept += agreed
-            if search.finished:
+    def _draft(self, utterance: Utterance) -> Sequence[int]:
+        """
+        Tokens that a partial is likely to begin with: those of the partial before it.
+
+        One run of the decoder checks them all; where the search chooses another token, it goes on from there.
+        """
+        if utterance.effort is not Effort.PARTIAL:
+            return ()
+        words = utterance.previous.split()
+        return [token for word in words for token in self._vocabulary.tokens(word)]
+
+    def _begin(self, search: Greedy | Beam, view: View, draft: Sequence[int]) -> None:
+        """Let `search` choose its first token, and more as long as they are those of `draft`."""
+        logits = view.begin([START, *draft])
+        for place in range(len(logits)):
+            log_probs = log_softmax(logits[place : place + 1])
+            is_first = place == 0 and not isinstance(view, Continued)
+            search.observe(self._begun(log_probs) if is_first else log_probs)
+            if search.finished or [*search.tokens] != [*draft[place : place + 1]]:
+                view.keep(place + 1)
                 return
-            if run % _RUNS_A_STEP == 1:
-                yield
-            view.keep(kept)
-            asked = [*search.tokens, *(draft.ahead(_AHEAD) or self._end_of_sentence)]
-            log_probs = view.extend(asked)
 
-    def _agreed(
-        self, search: Greedy, view: View, draft: Draft, asked: Sequence[int], log_probs: LogProbs
-    ) -> tuple[int, Draft]:
+    def _begun(self, log_probs: LogProbs) -> LogProbs:
         """
-        Let `search` choose the tokens behind those that were asked, as long as it chooses these.
+        Give the probability of each first token to its twin with a capital.
 
-        Returns how many of `asked` its row has, and the draft behind them.
+        After a first word without one the model writes the whole text without capitals and punctuation.
         """
-        for place in range(len(asked)):
-            row = log_probs[place : place + 1]
-            search.observe(self._first(row, view) if asked[place] == START else row)
-            if search.finished:
-                return place + 1, draft
-            (token,) = search.tokens
-            draft = draft.follow(token)
-            if [token] != [*asked[place + 1 : place + 2]]:
-                return place + 1, draft
-        return len(asked), draft
-
-    def _first(self, log_probs: LogProbs, view: View) -> LogProbs:
-        """
-        The log-probabilities of the first token, as the search shall see them.
-
-        The probability of each token with a small letter is given to its twin with a capital, except behind other
-        speech: after a first word without one the model writes the whole text without capitals and punctuation.
-        """
-        begun = log_softmax(log_probs)  # the mean of two views does not add up to one
-        if isinstance(view, Continued):
-            return begun
         small, capital = self._vocabulary.capitals
+        begun = log_probs.copy()
         begun[:, capital] = np.logaddexp(begun[:, capital], begun[:, small])
         begun[:, small] = -np.inf
         return begun
 
-    def _limits(self, utterance: Utterance, length_reward: float) -> SearchLimits:
+    def _search(self, utterance: Utterance, bias: Bias, length_reward: float) -> Greedy | Beam:
         seconds = len(utterance.samples) / ENGINE_RATE
         most = round(_TOKENS_PER_SECOND * seconds) + _TOKENS_MORE
-        return SearchLimits(START, END, most, length_reward=length_reward)
+        limits = SearchLimits(START, END, most, length_reward=length_reward)
+        if utterance.effort is Effort.PARTIAL:
+            return Greedy(limits)
+        return Beam(limits, bias, self._width)

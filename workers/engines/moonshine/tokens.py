@@ -80,16 +80,6 @@ class Vocabulary:
         piece = self.pieces[token].decode(errors="replace") if token < len(self.pieces) else ""
         return bool(piece) and not any(sign.isalnum() or sign in "▁\ufffd" for sign in piece)
 
-    def written(self, piece: str) -> tuple[int, ...]:
-        """The token of a piece behind others; none if there is no such token."""
-        token = self.ranks.get(piece.encode())
-        return () if token is None else (token,)
-
-    @cached_property
-    def signs(self) -> frozenset[int]:
-        """All tokens that are such punctuation."""
-        return frozenset(token for token in range(len(self.pieces)) if self.is_sign(token))
-
     def ends_sentence(self, token: int) -> bool:
         """Whether a token is a sign at the end of a sentence, or that of the text."""
         return token == END or self.pieces[token] in (b".", b"?", b"!")
