@@ -13,8 +13,13 @@ from support.valkey import ValkeyServer
 from support.waiting import PATIENCE, until_true
 
 from broker.keyword_lists import LIST_TTL
+from broker.redis_keys import CallKeys
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
+from protocol.bridge_events import CallOpened
+from protocol.calls.call import CallConfig, Keywords, Role
+from streaming.call.checkpoint import first_checkpoint
+from streaming.call_store import CallStore
 from workers.engines.base import RecognisedWord, Utterance
 
 PROMPT = Path(__file__).parent / "speech" / "prompts"
@@ -59,6 +64,18 @@ async def test_five_thousand_keywords_reach_the_engine_and_are_stored_once(
     assert all("keywords_missing" not in final["flags"] for final in finals)
     assert len(checkpoint) < 2_000
     assert 0 < left <= LIST_TTL
+
+
+async def test_jobs_name_a_list_also_after_segments_are_queued_again(redis: Redis) -> None:
+    config = CallConfig(keywords=Keywords(tuple(NAMES)))
+    opened = CallOpened("c1", (Role.CUSTOMER,), config=config)
+    store = CallStore(redis, CallKeys.of("c1", 1), "owner")
+    await store.open("log", first_checkpoint(opened, "native", 0.0, ""))
+
+    store.doubt()
+
+    assert store.stored_list(tuple(NAMES))
+    assert not store.stored_list(tuple(NAMES[:-1]))
 
 
 async def test_a_new_long_list_is_used_at_once_and_outlives_the_server(

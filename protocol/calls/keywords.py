@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
 
 MOST_TERMS = 5_000
 LONGEST_TERM = 64
 MOST_IN_JOBS = 64
 """Terms of a list that every job carries; a longer list is stored once, and the jobs name it (`list_digest`)."""
 
+_MOST_CHECKED = 2 * MOST_TERMS
 _MOST_REJECTED = 500
 """Most refused terms that are told."""
 
@@ -47,11 +49,12 @@ def clean(terms: Iterable[str]) -> CleanKeywords:
     Check terms and remove duplicates, ignoring case. Of duplicates the first is kept.
 
     A comma always separates two terms, also inside a term: names do not need commas, and prompts separate terms by
-    commas.
+    commas. Of more than 10,000 terms the rest is not looked at.
     """
+    parts = (part for term in terms for part in (term.split(",") if "," in term else [term]))
     kept: dict[str, str] = {}
     rejected: list[str] = []
-    for raw in (part for term in terms for part in (term.split(",") if "," in term else [term])):
+    for raw in islice(parts, _MOST_CHECKED):
         term = _SPACE.sub(" ", unicodedata.normalize("NFC", raw)).strip()
         if term.casefold() in kept:
             continue
@@ -64,7 +67,7 @@ def clean(terms: Iterable[str]) -> CleanKeywords:
     return CleanKeywords(tuple(kept.values()), tuple(rejected[:_MOST_REJECTED]))
 
 
-@lru_cache(256)
+@lru_cache(32)
 def list_digest(terms: tuple[str, ...]) -> str:
     """Name a list by its content: SHA-256 in hexadecimal digits.  Valid terms contain no line feed."""
     return sha256("\n".join(terms).encode()).hexdigest()

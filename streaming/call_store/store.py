@@ -227,8 +227,7 @@ class CallStore:
 
     def stored_list(self, terms: tuple[str, ...]) -> str:
         """Return the digest of a keyword list if Redis has it, as far as this owner knows; otherwise empty."""
-        is_long = len(terms) > MOST_IN_JOBS
-        return self._list if self._list and is_long and list_digest(terms) == self._list else ""
+        return self._list if self._list and list_digest(terms) == self._list else ""
 
     async def _encoded(self, checkpoint: Checkpoint) -> bytes:
         """Encode a checkpoint.  Its keyword list, if it is a long one, is stored or renewed first."""
@@ -282,17 +281,15 @@ class CallStore:
             self._registered.update(new)
 
     def doubt(self) -> None:
-        """
-        Register the job streams again with the next jobs, because Redis may have lost the list of them.
-
-        Jobs contain their keywords until the next heartbeat has stored them again.
-        """
+        """Register the job streams again with the next jobs, because Redis may have lost the list of them."""
         self._registered.clear()
-        self._list = ""
 
     def _refuse(self, answer: int | bytes) -> None:
         if answer in (LOG_LOST, b"stale", b"unseen"):
             self.doubt()
+            self._list = (
+                ""  # jobs contain their keywords until the next heartbeat has stored them again
+            )
             raise LogLostError
         if answer in (NOT_OWNER, b"lost"):
             raise SupersededError

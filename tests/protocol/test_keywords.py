@@ -1,5 +1,7 @@
 """Keywords are data, never instructions."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,20 @@ def test_a_list_that_is_too_long_is_cut_and_said_so() -> None:
 
     assert len(cleaned.terms) == MOST_TERMS
     assert cleaned.rejected == (f"name {MOST_TERMS}: more than {MOST_TERMS} keywords",)
+
+
+def test_no_more_is_checked_of_a_hostile_list_than_twice_the_limit() -> None:
+    looked_at = []
+
+    def hostile() -> Iterator[str]:
+        for number in range(1_000):
+            looked_at.append(number)
+            yield ",".join(f"name {number} {part}" for part in range(1_000))
+
+    cleaned = clean(hostile())
+
+    assert len(cleaned.terms) == MOST_TERMS
+    assert len(looked_at) <= 2 * MOST_TERMS / 1_000
 
 
 @given(st.lists(st.text(max_size=99), max_size=20))

@@ -344,18 +344,13 @@ class WorkQueue:
 
     async def _with_keywords(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
         """Return the jobs with the keyword lists that they name."""
-        found = []
-        for one in claimed:
-            job = one.job
-            if job.keyword_list:
-                terms = await self._lists.read(one.partition, job.keyword_list)
-                job = replace(job, keywords=terms or (), keyword_list="")
-                if terms is None:
-                    job = replace(job, flags=(*job.flags, _NO_KEYWORDS))
-                found.append(replace(one, job=job))
-            else:
-                found.append(one)
-        return found
+        return [await self._listed(one) if one.job.keyword_list else one for one in claimed]
+
+    async def _listed(self, one: ClaimedJob) -> ClaimedJob:
+        job = one.job
+        terms = await self._lists.read(one.partition, job.keyword_list)
+        flags = job.flags if terms is not None else (*job.flags, _NO_KEYWORDS)
+        return replace(one, job=replace(job, keywords=terms or (), keyword_list="", flags=flags))
 
     def _can(self, one: ClaimedJob) -> bool:
         job_stream = stream_suffix(one.job.task)
