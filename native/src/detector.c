@@ -140,9 +140,10 @@ static int run_all(PyObject *list, PyObject *network, int rounds)
         PyErr_NoMemory();
     for (Py_ssize_t at = 0; at < count && !failed; at++) {
         PyObject *one = PyList_GetItem(list, at);
-        failed = one == NULL || !PyObject_TypeCheck(one, detector_type);
+        /* A detector that was made without `__init__` has no audio. */
+        failed = one == NULL || !PyObject_TypeCheck(one, detector_type) || ((Detector *)one)->audio == NULL;
         if (failed && one != NULL)
-            PyErr_SetString(PyExc_TypeError, "run takes a list of detectors");
+            PyErr_SetString(PyExc_TypeError, "run takes a list of initialised detectors");
         else if (!failed)
             failed = detector_classify(busy[at] = (Detector *)one) < 0;
     }

@@ -27,7 +27,7 @@ _INTERFACE = 3
 
 
 class DetectorCore(Protocol):
-    """What `voice_activity.vad.CompiledDetector` calls; `voice_activity.vad.Detector` documents the behaviour."""
+    """What `CompiledDetector` calls; `voice_activity.vad.Detector` documents the behaviour."""
 
     @property
     def audio(self) -> Any: ...  # noqa: ANN401, D102 - as `SampleBuffer`

@@ -362,6 +362,15 @@ def test_other_arrays_than_16_bit_samples_of_one_channel_are_refused(pcm: object
     assert detector.heard == 0
 
 
+def test_a_detector_that_was_not_initialised_is_refused() -> None:
+    step = compiled.installed()
+    assert step is not None
+    kind = type(step.Detector(webrtc=True, silero=False, levelled=False))
+
+    with pytest.raises(TypeError, match="initialised"):
+        step.run([kind.__new__(kind)], None, 1)
+
+
 def test_the_pure_path_can_be_chosen() -> None:
     with compiled.using(wanted=False):
         assert compiled.step() is None
