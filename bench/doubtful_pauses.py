@@ -19,9 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from bench.accuracy import read_clips
 from bench.drafted_channel import DraftedChannel
 from bench.partials import Channel, sets
-from bench.recipe import recipe
-from bench.shared_audio import add_audio_option, silero_for
-from cli.common import engine_loaded
+from bench.shared_audio import add_audio_option, silero_and_engine
 from streaming.audio.endpointing import Endpointing
 from streaming.audio.vad_runner import VadModel
 from streaming.settings import GatewaySettings
@@ -88,11 +86,10 @@ def main() -> int:
     parser.add_argument("--doubtful-ms", type=int, nargs="+", default=[0, 1_200])
     parser.add_argument("--most", type=int, default=100, help="seconds of each channel")
     options = parser.parse_args()
-    silero = silero_for(options.audio)
-    if silero is None:
+    loaded = silero_and_engine(options)
+    if loaded is None:
         return 0
-    print(recipe())
-    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
+    silero, engine = loaded
     print(
         "| set | hang-over of doubtful drafts | segments | drafts | waits | finals later | by (mean)"
     )

@@ -16,9 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, read_clips
-from bench.recipe import recipe
-from bench.shared_audio import add_audio_option, silero_for
-from cli.common import engine_loaded
+from bench.shared_audio import add_audio_option, silero_and_engine
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent
@@ -90,11 +88,10 @@ def main() -> int:
     parser.add_argument("--levels", type=float, nargs="+", default=[-20, -40, -50, -55, -60])
     parser.add_argument("--most", type=float, default=6.0)
     options = parser.parse_args()
-    silero = silero_for(options.audio)
-    if silero is None:
+    loaded = silero_and_engine(options)
+    if loaded is None:
         return 0
-    print(recipe())
-    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
+    silero, engine = loaded
     clips = read_clips(options.audio, "prompts/")[: options.prompts]
     rates = list[float]()
     for level in options.levels:

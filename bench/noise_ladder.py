@@ -23,9 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, read_clips
 from bench.levels import active_level, finals_of
-from bench.recipe import recipe
-from bench.shared_audio import add_audio_option, silero_for
-from cli.common import engine_loaded
+from bench.shared_audio import add_audio_option, silero_and_engine
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
 from streaming.audio.background_speech import BackgroundTracker
@@ -167,11 +165,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="conditions whose name begins so")
     parser.add_argument("--levels", type=int, nargs="*", default=[-40, -50, -60])
     options = parser.parse_args()
-    silero = silero_for(options.audio)
-    if silero is None:
+    loaded = silero_and_engine(options)
+    if loaded is None:
         return 0
-    print(recipe())
-    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
+    silero, engine = loaded
     clips = read_clips(options.audio, "prompts/")[: options.prompts]
     whole = np.concatenate([part for clip in clips for part in (clip.pcm, _PAUSE)])
     ends = np.cumsum([len(clip.pcm) + len(_PAUSE) for clip in clips]).tolist()

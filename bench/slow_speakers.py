@@ -18,9 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.accuracy import Clip, read_clips
 from bench.drafted_channel import DraftedChannel
-from bench.recipe import recipe
-from bench.shared_audio import add_audio_option, silero_for
-from cli.common import engine_loaded
+from bench.shared_audio import add_audio_option, silero_and_engine
 from protocol.audio import Pcm
 from protocol.events import Span
 from streaming.settings import GatewaySettings
@@ -86,11 +84,10 @@ def main() -> int:
     parser.add_argument("--most", type=float, default=0.5)
     parser.add_argument("--texts", action="store_true", help="print what was recognised")
     options = parser.parse_args()
-    silero = silero_for(options.audio)
-    if silero is None:
+    loaded = silero_and_engine(options)
+    if loaded is None:
         return 0
-    print(recipe())
-    engine = engine_loaded(argparse.Namespace(config=None), options.engine)
+    silero, engine = loaded
     sure = GatewaySettings(doubtful_hangover_ms=0).endpointing
     waiting = GatewaySettings(doubtful_hangover_ms=options.doubtful_ms).endpointing
     ways = {
