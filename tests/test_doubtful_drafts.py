@@ -7,7 +7,7 @@ The speech goes on only when the gateway has told that the segment waits, or has
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,17 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from support.drafted_calls import PATIENT, RETRY_SECONDS, DraftedCall, send, speech
 from support.engines import LengthTeller
-from support.pipeline import Event, Listener, Pipeline, calling, pipeline, reset, stream
+from support.pipeline import Event, Pipeline, calling, pipeline, reset
 from support.stored import stored_call
 from support.waiting import until_true
-from websockets.asyncio.client import ClientConnection
 
 from broker.redis_keys import CallKeys, Partition
-from cli.recording import read_recording
-from protocol.audio import Encoding, Pcm, encode
 from streaming.settings import GatewaySettings
 from workers.engines.base import Hypothesis, Utterance
-from workers.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
-PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
 SETTINGS = GatewaySettings(
     drain_seconds=0,
     hangover_ms=600,
@@ -39,28 +35,11 @@ SETTINGS = GatewaySettings(
     max_segment_ms=14_000,
     redaction_policy=ROOT / "bench" / "no_redaction.toml",  # lengths may be security codes
 )
-PATIENT = WorkerSettings(stale_partial_ms=600_000)
 IN_DRAFT = np.zeros(4_000, dtype=np.int16)
 """Half a second: a draft, but no end of the segment."""
 
 BEYOND = np.zeros(8_000, dtype=np.int16)
 """A second: with the half before longer than the hang-over, shorter than that of a doubtful segment."""
-
-
-_RETRY_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class WaitingCall:
-    """A call whose only segment waits for more speech."""
-
-    call_id: str
-    bridge: ClientConnection
-    heard: Listener
-
-    async def end(self) -> Event:
-        await self.bridge.send('{"type":"stop"}')
-        return await self.heard.until("call.ended")
 
 
 class Doubter(LengthTeller):
@@ -79,16 +58,6 @@ class Doubter(LengthTeller):
         ]
 
 
-def speech() -> Pcm:
-    """A telephone prompt without the silence behind it."""
-    pcm = read_recording(PROMPT).channels[0]
-    return pcm[: int(np.flatnonzero(np.abs(pcm) > 500)[-1])]
-
-
-async def send(bridge: ClientConnection, pcm: Pcm) -> None:
-    await stream(bridge, encode(pcm, Encoding.MULAW), frame=160, pace=20)
-
-
 def waited(metrics: CollectorRegistry) -> float:
     return metrics.get_sample_value("trunkline_doubtful_drafts_total") or 0.0
 
@@ -100,18 +69,18 @@ def tenths(final: Event) -> int:
 @asynccontextmanager
 async def waiting(
     it: Pipeline, metrics: CollectorRegistry, name: str = "c", **start: object
-) -> AsyncIterator[WaitingCall]:
+) -> AsyncIterator[DraftedCall]:
     """A call whose only segment waits.  A worker that is late for a moment makes no draft: call again."""
     for attempt in count():
         call_id, before = f"{name}{attempt}", waited(metrics)
         async with calling(it.url, call_id=call_id, partials=False, **start) as (bridge, heard):
             await send(bridge, np.concatenate([speech(), IN_DRAFT]))
             try:
-                async with asyncio.timeout(_RETRY_SECONDS):
+                async with asyncio.timeout(RETRY_SECONDS):
                     await until_true(lambda: waited(metrics) > before)  # noqa: B023
             except TimeoutError:
                 continue
-            yield WaitingCall(call_id, bridge, heard)
+            yield DraftedCall(call_id, bridge, heard)
             return
 
 

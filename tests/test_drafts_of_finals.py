@@ -16,45 +16,29 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from support.drafted_calls import PATIENT, RETRY_SECONDS, DraftedCall, send, speech
 from support.engines import LengthTeller
-from support.pipeline import Event, Listener, Pipeline, calling, pipeline, reset, stream
+from support.pipeline import Event, Pipeline, calling, pipeline, reset
 from support.stored import stored_call
 from support.valkey import ValkeyServer
 from support.waiting import until
-from websockets.asyncio.client import ClientConnection
 
 from broker.redis_keys import CallKeys, Partition
-from cli.recording import read_recording
-from protocol.audio import Encoding, Pcm, encode
 from protocol.events import SegmentId
 from streaming.settings import GatewaySettings
 from workers.engines.base import Engine
-from workers.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
-PROMPT = sorted((ROOT / "tests" / "speech" / "prompts").glob("*.wav"))[0]
 SETTINGS = GatewaySettings(
     drain_seconds=0,
     hangover_ms=600,
     draft_after_ms=160,
     redaction_policy=ROOT / "bench" / "no_redaction.toml",  # lengths may be security codes
 )
-PATIENT = WorkerSettings(stale_partial_ms=600_000)
 PAUSE = np.zeros(4_000, dtype=np.int16)
 """Half a second: a draft, but no end of the segment."""
 
 LONG_PAUSE = np.zeros(8_000, dtype=np.int16)
-_RETRY_SECONDS = 20.0
-
-
-def speech() -> Pcm:
-    """A telephone prompt without the silence behind it."""
-    pcm = read_recording(PROMPT).channels[0]
-    return pcm[: int(np.flatnonzero(np.abs(pcm) > 500)[-1])]
-
-
-async def send(bridge: ClientConnection, pcm: Pcm) -> None:
-    await stream(bridge, encode(pcm, Encoding.MULAW), frame=160, pace=20)
 
 
 async def draft_of(redis: Redis, call_id: str, besides: bytes = b"") -> bytes:
@@ -66,24 +50,17 @@ async def draft_of(redis: Redis, call_id: str, besides: bytes = b"") -> bytes:
         return found if found != besides else None
 
     try:
-        async with asyncio.timeout(_RETRY_SECONDS):
+        async with asyncio.timeout(RETRY_SECONDS):
             return bytes(await until(look))
     except TimeoutError:
         return b""
 
 
 @dataclass(frozen=True)
-class PausedCall:
+class PausedCall(DraftedCall):
     """A call whose only segment is in a pause, and has a draft."""
 
-    call_id: str
     draft: bytes
-    bridge: ClientConnection
-    heard: Listener
-
-    async def end(self) -> Event:
-        await self.bridge.send('{"type":"stop"}')
-        return await self.heard.until("call.ended")
 
 
 @asynccontextmanager
@@ -93,7 +70,7 @@ async def in_a_pause(it: Pipeline, redis: Redis, name: str = "c") -> AsyncIterat
         async with calling(it.url, call_id=call_id, partials=False) as (bridge, heard):
             await send(bridge, np.concatenate([speech(), PAUSE]))
             if draft := await draft_of(redis, call_id):
-                yield PausedCall(call_id, draft, bridge, heard)
+                yield PausedCall(call_id, bridge, heard, draft)
                 return
 
 
