@@ -41,7 +41,9 @@ class KnownPartials:
     def of(self, job: Job) -> PartialState:
         """Return what the next partial of a segment follows, as far as known."""
         number, state = self._partials.get(_channel(job), (-1, PartialState()))
-        return state if number == job.segment.number else PartialState()
+        if number == job.segment.number:
+            return state
+        return PartialState(redaction=state.redaction)
 
     def learn(self, job: Job, state: PartialState) -> None:
         """Remember the last partial of a segment, and the state of redaction that it was made with."""
