@@ -158,11 +158,14 @@ class JobIO:
         Redis, which then refuses.
         """
         log, after = self._queue.partials, self._queue.partials.known.of(one.claimed.job)
-        if needs_state(one.claimed.job, [word.text for word in heard.words]):
+        follows = needs_state(one.claimed.job, [word.text for word in heard.words])
+        if follows:
             after = replace(after, redaction=await self._queue.redaction.state(one.claimed))
         for _ in range(_SUGGESTIONS):
             words, event = _partial(one, heard, after)
-            newer = await log.publish(one.claimed, after, words.encode(), event)
+            newer = await log.publish(
+                one.claimed, after, words.encode(), event, any_redaction=not follows
+            )
             if newer is None:
                 return
             after = newer

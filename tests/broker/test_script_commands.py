@@ -14,7 +14,7 @@ from protocol.events import Final, SegmentId, Span, Timing, Word
 from protocol.events.event_codec import encode_event
 from protocol.scheduling.jobs import Job, encode_job
 from streaming.call.checkpoint import Checkpoint
-from streaming.call.ledger import LogEvent, QueueDraft, QueueFinal, StoreAudio
+from streaming.call.ledger import LogEvent, QueueDraft, QueueFinal, StoreAudio, Write
 from streaming.call_store import CallStore
 from workers.job_queue import ClaimedJob, PartialState, WorkQueue
 
@@ -83,7 +83,7 @@ async def segment_with_draft(
     one = await claimed(work)
     after = PartialState(redaction=before)
     await meter("partial done", work.partials.publish(one, after, b"words", b"event"))
-    paused = [StoreAudio(segment, 6, b"more"), QueueDraft(segment, job, 10)]
+    paused: list[Write] = [StoreAudio(segment, 6, b"more"), QueueDraft(segment, job, 10)]
     await meter("audio, draft", gateway.perform(paused))
     await meter("draft done", work.keep_draft(await claimed(work), final(segment), 10, states))
     ended = [QueueFinal(segment, job, 10, drafted=True)]
@@ -144,7 +144,7 @@ async def test_events_and_audio_of_several_calls_share_a_run_of_their_script(red
     meter = Meter(redis)
 
     async def perform(more: str) -> None:
-        writes = [LogEvent(more, b"event"), StoreAudio(SegmentId(0, 0), 6, b"more")]
+        writes: list[Write] = [LogEvent(more, b"event"), StoreAudio(SegmentId(0, 0), 6, b"more")]
         await asyncio.gather(*(one.perform(writes) for one in calls))
 
     await meter("three calls", perform("second"))
