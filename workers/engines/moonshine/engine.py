@@ -34,8 +34,9 @@ from .alignment import token_boundaries
 from .decoder import Decoder
 from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
 from .left_context import Continued, LookingView, context_of, without_first_signs
+from .open_utterances import OpenUtterances, encoded
 from .second_view import BothViews, View, is_doubtful, with_noise_around
-from .sessions import Sessions, open_sessions
+from .sessions import Floats, Sessions, open_sessions
 from .token_search import TokenSearch
 from .tokens import START, Spelled, Vocabulary, read_vocabulary
 
@@ -92,6 +93,7 @@ class Moonshine:
         self._sessions = sessions
         self._vocabulary = vocabulary
         self._search = TokenSearch(vocabulary, width)
+        self._open = OpenUtterances(sessions.encoder)
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
@@ -109,7 +111,7 @@ class Moonshine:
             return Hypothesis()
         if (continued := (yield from self._continued(utterance, level))) is not None:
             return continued
-        decoder = self._encode(samples)
+        decoder = self._listening(utterance)
         yield
         heard = yield from self._found(utterance, decoder)
         found = heard.found
@@ -238,8 +240,18 @@ class Moonshine:
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         return [word.probability for word in self._vocabulary.spell(found.tokens, sure)]
 
+    def _listening(self, utterance: Utterance) -> Decoder:
+        """The decoder at an utterance; of a partial only the end is encoded, if its beginning was."""
+        if utterance.effort is Effort.PARTIAL:
+            return self._decoder(self._open.encode(utterance.key, utterance.samples))
+        if not utterance.speculative:
+            self._open.forget(utterance.key)
+        return self._encode(utterance.samples)
+
     def _encode(self, samples: Samples) -> Decoder:
-        (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
+        return self._decoder(encoded(self._sessions.encoder, samples))
+
+    def _decoder(self, states: Floats) -> Decoder:
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
         return Decoder(self._sessions.step, heard)
 
