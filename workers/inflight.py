@@ -114,8 +114,8 @@ class InflightJobs:
     def put_back(self, chosen: Iterable[ClaimedJob]) -> None:
         """Return chosen jobs to the waiting ones: the engine did not begin them."""
         for one in chosen:
-            if chosen := self._chosen.pop(one.key, None):
-                self._waiting[one.key] = chosen.claimed, chosen.planned
+            if begun := self._chosen.pop(one.key, None):
+                self._waiting[one.key] = begun.claimed, begun.planned
         self._signal()
 
     def answer(self, one: ClaimedJob) -> None:

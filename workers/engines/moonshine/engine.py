@@ -220,7 +220,8 @@ class Moonshine:
         self, utterance: Utterance, decoder: Decoder, terms: tuple[str, ...]
     ) -> Generator[None, None, tuple[View, Found]]:
         """The text, and the view of the audio in which it was found."""
-        found = yield from self._search.run(utterance, decoder, terms)
+        best = yield from self._search.candidates(utterance, decoder, terms)
+        found = best[0]
         if utterance.effort is not Effort.FINAL:
             return decoder, found
         if _is_too_short(found, utterance):
@@ -228,11 +229,10 @@ class Moonshine:
             return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
         if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
-            wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
-            both = BothViews(decoder, self._encode(wider))
+            second = self._encode(with_noise_around(utterance.samples, _MOST_SAMPLES))
             yield
-            found = yield from self._search.run(utterance, both, terms)
-            return both, found
+            found = yield from self._search.in_both_views(best, second)
+            return BothViews(decoder, second), found
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
