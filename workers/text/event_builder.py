@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from protocol.calls.keywords import NEAR
+from protocol.calls.spelling import asks_for_letters
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
 from protocol.formatting.partials import shown_partial
@@ -12,6 +13,7 @@ from protocol.scheduling.jobs import Job
 from ..engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .keyword_match import keywords_in, written_as_listed
 from .near_terms import near_terms
+from .spelling import spelled
 from .stabiliser import Stabilised
 
 _STABLE = "stable:"
@@ -43,6 +45,8 @@ def span_of(job: Job, samples: int) -> Span:
 def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
     """The terminal event of a segment that was transcribed."""
     language = job.translate_to or job.language
+    asked = job.spelling or asks_for_letters([word.text for word in heard.words], language)
+    heard = replace(heard, words=spelled(heard.words, language, asked=asked))
     written = written_as_listed(heard.words, job.keywords, language)
     words, span = zip(heard.words, written, strict=True), span_of(job, 0)
     return Final(
