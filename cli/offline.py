@@ -18,7 +18,7 @@ from protocol.redaction.policy import CARD_DATA_POLICY, Policy
 from protocol.redaction.whole_call import redacted_call
 from protocol.scheduling.jobs import Job
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import RECORDED
+from streaming.audio.endpointing_settings import RECORDED
 from streaming.audio.sound_events import (
     SegmentClosed,
     SegmentGrew,
