@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from broker.redis_keys import Partition
 from protocol.scheduling.worker_capacity import REPORT_SECONDS, WorkerCapacity
 
-from .engine_adapter import adapter_for
+from .engine_adapter import adapters_for
 from .engines.base import Engine, EngineBrokenError
 from .engines.common.memory import is_out_of_memory
 from .executor import BACK_OFF, EngineExecutor
@@ -85,12 +85,13 @@ class Worker:
         self._can = can
         self._tasks = can.tasks
         queue.serve(self._tasks)
-        adapter = adapter_for(engine)
+        adapters = adapters_for(engine, settings.threads)
+        one_by_one = adapters[0].one_by_one
         limits = BatchLimits(
             can.max_batch,
             settings.max_padded_seconds,
             settings.stale_partial_ms / 1_000,
-            adapter.one_by_one,
+            one_by_one,
         )
         self._look_at: dict[Partition, float] = {}
         """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
@@ -98,7 +99,7 @@ class Worker:
         self._clean_at: dict[Partition, float] = {}
         """When to remove taken partials again."""
 
-        self._inflight = InflightJobs(limits, joins=adapter.joins)
+        self._inflight = InflightJobs(limits, joins=adapters[0].joins, threads=len(adapters))
         recent = RecentSpeech() if can.context else None
         job_io = JobIO(
             queue,
@@ -110,14 +111,17 @@ class Worker:
             recent,
             is_calibrated=can.is_calibrated,
         )
-        self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
+        self._executors = [
+            EngineExecutor(self._inflight, adapter, job_io, now, self._meter, thread=thread)
+            for thread, adapter in enumerate(adapters)
+        ]
 
     async def run(self) -> None:
         """Work until cancelled.  Raises EngineBrokenError when the process must be restarted."""
         tried = False
         try:
             async with asyncio.TaskGroup() as working:
-                recognising = working.create_task(self._executor.run())
+                recognising = {working.create_task(one.run()) for one in self._executors}
                 for loop in (self._keep_leases, self._report_capacity, self._report_alive):
                     working.create_task(loop())
                 try:
@@ -182,9 +186,10 @@ class Worker:
 
     async def _keep_leases(self) -> None:
         """Extend the leases of all claimed jobs.  Raises EngineBrokenError when one step exceeds its time limit."""
+        limit = self._settings.step_limit_seconds
         while True:
             await asyncio.sleep(self._settings.lease_ms / 5_000)
-            if (self._executor.at_step_for or 0.0) > self._settings.step_limit_seconds:
+            if any((one.at_step_for or 0.0) > limit for one in self._executors):
                 raise EngineBrokenError(
                     "one step of the engine takes longer than step_limit_seconds"
                 )
@@ -197,18 +202,29 @@ class Worker:
 
     async def _report_alive(self) -> None:
         """Send a heartbeat after each step of the engine, and while it is idle.  Nothing here waits for Redis."""
-        reported = -1
+        reported = [-1 for _ in self._executors]
         while True:
-            if self._executor.at_step_for is None or self._executor.steps != reported:
-                reported = self._executor.steps
+            steps = [one.steps for one in self._executors]
+            if all(
+                one.at_step_for is None or one.steps != before
+                for one, before in zip(self._executors, reported, strict=True)
+            ):
+                reported = steps
                 self._heartbeat()
             await asyncio.sleep(min(1.0, self._settings.step_limit_seconds / 5))
+
+    @property
+    def _capacity(self) -> float | None:
+        """Of all threads; of those that are not measured yet, the mean of the others.  None: none is measured."""
+        known = [one.throughput.capacity for one in self._executors]
+        measured = [one for one in known if one is not None]
+        return sum(measured) / len(measured) * len(known) if measured else None
 
     async def _report_capacity(self) -> None:
         """Report the measured capacity to the gateways, which admit calls by it."""
         while True:
             most = self._can.max_keywords if self._can.keywords else 0
-            capacity = self._executor.throughput.capacity
+            capacity = self._capacity
             self._meter.is_at(capacity)
             try:
                 at = await self._queue.capacity.now()
@@ -220,11 +236,12 @@ class Worker:
 
     # Ending
 
-    async def _drain(self, recognising: asyncio.Task[None]) -> None:
+    async def _drain(self, recognising: set[asyncio.Task[None]]) -> None:
         """Hand back the waiting jobs, then let the engine finish its own within `drain_seconds`."""
-        self._executor.finish()
+        for executor in self._executors:
+            executor.finish()
         await _bounded(self._hand_back(self._inflight.waiting, tried=False))
-        await asyncio.wait({recognising}, timeout=self._settings.drain_seconds)
+        await asyncio.wait(recognising, timeout=self._settings.drain_seconds)
         if begun := self._inflight.begun:
             logger.warning("batch_abandoned", segments=len(begun))
 
