@@ -31,9 +31,12 @@ Flags of a final, before a term: its text sounds like the term and does not cont
 the engine found too little of it in the audio.
 """
 
-_SPACE = re.compile(r"\s+")
 _SIGNS = frozenset(" -'’.&/+#!():@\u200c\u200d\u00b7\u2010\u2011\u2013\u02bc\u05f3\u05f4\u30fb")
 """Includes the joiners of Persian and Indic scripts, dashes, and the dots and marks of names in other scripts."""
+
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_PLAIN = re.compile(rf"(?:[^\W_]|[{re.escape(''.join(sorted(_SIGNS)))}])+")
+"""Letters, digits and signs: a quick match of nearly all terms. Combining marks need a look at their category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,16 @@ def clean(terms: Iterable[str]) -> CleanKeywords:
     kept: dict[str, str] = {}
     rejected: list[str] = []
     for raw in islice(parts, _MOST_CHECKED):
-        term = _SPACE.sub(" ", unicodedata.normalize("NFC", raw)).strip()
-        if term.casefold() in kept:
+        term = " ".join(unicodedata.normalize("NFC", raw).split())
+        folded = term.casefold()
+        if folded in kept:
             continue
         if reason := _objection(term) or (
             f"more than {MOST_TERMS} keywords" if len(kept) == MOST_TERMS else None
         ):
             rejected.append(f"{_printable(term)}: {reason}")
             continue
-        kept[term.casefold()] = term
+        kept[folded] = term
     return CleanKeywords(tuple(kept.values()), tuple(rejected[:_MOST_REJECTED]))
 
 
@@ -96,11 +100,15 @@ def _objection(term: str) -> str | None:
         return "empty"
     if len(term) > LONGEST_TERM:
         return f"longer than {LONGEST_TERM} characters"
-    if not all(sign in _SIGNS or unicodedata.category(sign)[0] in "LNM" for sign in term):
+    if not _PLAIN.fullmatch(term) and not all(map(_is_allowed, term)):
         return "only letters, digits, spaces and - ' . : & / + # ! @ ( ) are allowed in a keyword"
-    if not any(sign.isalnum() for sign in term):
+    if not _LETTER_OR_DIGIT.search(term):
         return "contains neither a letter nor a digit"
     return None
+
+
+def _is_allowed(sign: str) -> bool:
+    return sign in _SIGNS or unicodedata.category(sign)[0] in "LNM"
 
 
 def _printable(term: str) -> str:

@@ -1,5 +1,6 @@
 """Keywords are data, never instructions."""
 
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +93,21 @@ def test_nothing_gets_through_that_could_be_more_than_a_name(terms: list[str]) -
         assert 0 < len(term) <= LONGEST_TERM
         assert not set(term) & set('<>|{}[]\n\r\t\\,;"`')
     assert all(sign.isprintable() for line in cleaned.rejected for sign in line.split(":")[0])
+
+
+def test_every_sign_is_allowed_by_its_category_alone() -> None:
+    """The quick match of whole terms lets no other sign through."""
+    signs = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    others = [one for one in signs if unicodedata.category(one) not in ("Cn", "Co") and one != ","]
+    others = [one for one in others if unicodedata.category(one)[0] not in "LNM"]
+
+    passed = set[str]()
+    for first in range(0, len(others), MOST_TERMS):
+        cleaned = clean(f"a{one}b" for one in others[first : first + MOST_TERMS])
+        passed |= {term[1] for term in cleaned.terms}
+
+    assert passed == set(" -'’.&/+#!():@\u200c\u200d\u00b7\u2010\u2011\u2013\u05f3\u05f4\u30fb")
+    assert not [one for one in signs if one.isalnum() and unicodedata.category(one)[0] not in "LN"]
 
 
 def test_a_list_in_one_string() -> None:
