@@ -9,7 +9,8 @@ from protocol.audio import Pcm
 from protocol.events import LoadLevel, SegmentId, Span
 from protocol.scheduling.jobs import Job
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import TICK, Endpointing
+from streaming.audio.endpointing import TICK
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentPaused, SoundEvent
 from streaming.audio.vad_runner import VadModel, run_vad_single
 from streaming.call.segments.partial_schedule import PartialSchedule

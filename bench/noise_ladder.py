@@ -26,8 +26,8 @@ from bench.levels import active_level, finals_of
 from bench.shared_audio import add_audio_option, silero_and_engine
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
-from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SoundEvent, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero
@@ -109,7 +109,7 @@ def as_line(wave: Wave) -> Pcm:
 
 def heard(line: Pcm, silero: Silero, *, separated: bool) -> list[SoundEvent]:
     """The segments of the own speaker."""
-    segmenter = ChannelSegmenter(background=BackgroundTracker() if separated else None)
+    segmenter = ChannelSegmenter(background=new_tracker() if separated else None)
     events = [
         event
         for start in range(0, len(line), _PIECE)

@@ -91,6 +91,8 @@ def degraded_segments(heard: Listener) -> set[str]:
                 spoken.add(event["segment_id"])
             case "segment.final":
                 spoken.discard(event["segment_id"])
+            case _:
+                pass
         if is_degraded:
             found |= spoken
     return found

@@ -27,6 +27,9 @@ from .speakers.voice_encoder import Voices
 _LOOK_SECONDS = 0.25
 """Seconds between two looks for new job streams, and for finals whose worker has handed them back or has died."""
 
+_CLEAN_SECONDS = 1.0
+"""Seconds between two removals of the partials and drafts that were taken from their job streams."""
+
 _CLAIM_WAIT_MS = 250
 """
 How long a claim waits in Redis for new jobs.  An idle worker sees handed-back jobs after at most this time.
@@ -93,6 +96,9 @@ class Worker:
         self._look_at: dict[Partition, float] = {}
         """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
 
+        self._clean_at: dict[Partition, float] = {}
+        """When to remove taken partials again."""
+
         self._inflight = InflightJobs(limits, joins=adapters[0].joins, threads=len(adapters))
         recent = RecentSpeech() if can.context else None
         job_io = JobIO(
@@ -153,12 +159,14 @@ class Worker:
     async def _claim_once(self, partition: Partition) -> None:
         room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
-        looks, partials = self._is_time_to_look(partition), self._inflight.takes_partials
+        looks = _is_due(self._look_at, partition, _LOOK_SECONDS)
+        partials = self._inflight.takes_partials
         claimed = await self._queue.claim(
             partition,
             room,
             wait_ms if partials else _BUSY_CLAIM_WAIT_MS,
             looks=looks,
+            cleans=_is_due(self._clean_at, partition, _CLEAN_SECONDS),
             partials=partials,
             drafts=self._inflight.takes_drafts,
         )
@@ -168,14 +176,6 @@ class Worker:
         if not (self._inflight.waiting or self._inflight.begun):
             recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
             self._inflight.take(recorded, self._now())
-
-    def _is_time_to_look(self, partition: Partition) -> bool:
-        """Return whether the last look was long ago: a busy worker claims far more often."""
-        now = asyncio.get_running_loop().time()
-        if now < self._look_at.get(partition, now):
-            return False
-        self._look_at[partition] = now + _LOOK_SECONDS
-        return True
 
     async def _take_over(self, partition: Partition, room: int) -> None:
         """Claim finals that other workers left."""
@@ -272,6 +272,15 @@ class Worker:
             return
         for one in jobs:
             self._inflight.finish(one)
+
+
+def _is_due(times: dict[Partition, float], partition: Partition, every: float) -> bool:
+    """Return whether the last time is `every` seconds ago, and note the next: a busy worker claims more often."""
+    now = asyncio.get_running_loop().time()
+    if now < times.get(partition, now):
+        return False
+    times[partition] = now + every
+    return True
 
 
 async def _bounded(commands: Coroutine[object, object, None]) -> None:

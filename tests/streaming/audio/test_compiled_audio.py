@@ -13,6 +13,7 @@ from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.events import ChannelTotals
 from streaming.audio import compiled
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.dtmf import DtmfDetector, Key
 from streaming.audio.resampler import to_pcm
 from streaming.audio.sample_buffer import SampleBuffer
@@ -110,6 +111,7 @@ def told(
     ),
     st.sampled_from([8_000, 16_000]),
     st.sampled_from(Vad),
+    st.booleans(),
 )
 def test_a_channel_has_the_events_the_accounts_and_the_levels_of_the_pure_path(
     silero: Silero,
@@ -120,13 +122,16 @@ def test_a_channel_has_the_events_the_accounts_and_the_levels_of_the_pure_path(
     losses: dict[int, int],
     rate: int,
     vad: Vad,
+    separated: bool,
 ) -> None:
     pcm = coded(louder(recorded(seed), gain_db), law).repeat(rate // 8_000)
 
     found = []
     for wanted in (True, False):
         with compiled.using(wanted=wanted):
-            found.append(told(ChannelSegmenter(vad=vad, rate=rate), pcm, sizes, losses, silero))
+            tracker = new_tracker() if separated else None
+            segmenter = ChannelSegmenter(vad=vad, rate=rate, background=tracker)
+            found.append(told(segmenter, pcm, sizes, losses, silero))
 
     assert found[0] == found[1]
 
