@@ -135,7 +135,7 @@ PyMODINIT_FUNC PyInit_trunkline_native(void)
         tick_type = PyStructSequence_NewType(&tick_desc);
     g711_module_init();
     /* INTERFACE: raised with every change of what the Python side calls. */
-    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 4) < 0 ||
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 5) < 0 ||
         buffer_module_init() < 0 || levels_module_init() < 0 ||
         add_type(module, &buffer_spec, &buffer_type) < 0 ||
         add_type(module, &detector_spec, &detector_type) < 0 ||
