@@ -12,17 +12,18 @@ static int endpointer_init(PyObject *object, PyObject *args, PyObject *kwargs)
                             "minimum", "maximum", "cut_window", NULL};
     Endpointer *self = (Endpointer *)object;
     PyObject *opened, *closed, *reasons, *quietest;
+    Py_ssize_t levels;
     if (self->quietest != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the endpointer has been made already");
         return -1;
     }
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO!OnLLLpLLLLLLLL", names, &opened, &closed, &PyTuple_Type,
-                                     &reasons, &quietest, &self->levels.most, &self->preroll, &self->hangover,
+                                     &reasons, &quietest, &levels, &self->preroll, &self->hangover,
                                      &self->doubtful_hangover, &self->has_drafts, &self->draft_after, &self->afterroll,
                                      &self->padding, &self->needed, &self->window, &self->minimum,
                                      &self->maximum, &self->cut_window))
         return -1;
-    if (PyTuple_Size(reasons) != REASONS || self->needed < 1 || self->levels.most < 1) {
+    if (PyTuple_Size(reasons) != REASONS || self->needed < 1 || levels < 1) {
         PyErr_SetString(PyExc_ValueError, "four reasons, and at least one tick and one level, are needed");
         return -1;
     }
@@ -39,6 +40,7 @@ static int endpointer_init(PyObject *object, PyObject *args, PyObject *kwargs)
     self->closed = closed;
     self->reasons = reasons;
     self->quietest = quietest;
+    self->levels.most = levels;
     self->patience = self->hangover;
     return 0;
 }

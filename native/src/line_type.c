@@ -8,12 +8,20 @@ static int line_init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"block", "position", NULL};
     Line *self = (Line *)object;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nL", names, &self->block, &self->position))
+    Py_ssize_t block;
+    long long position;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nL", names, &block, &position))
         return -1;
-    if (self->block < 1 || self->position < 0) {
+    if (self->block) {
+        PyErr_SetString(PyExc_RuntimeError, "the line has been made already");
+        return -1;
+    }
+    if (block < 1 || position < 0) {
         PyErr_SetString(PyExc_ValueError, "a block has at least one sample, and positions begin at 0");
         return -1;
     }
+    self->block = block;
+    self->position = position;
     self->decided_due = LLONG_MAX;
     self->paused = -1;
     return 0;

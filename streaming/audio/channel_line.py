@@ -7,7 +7,6 @@ to be measured.
 """
 
 from collections.abc import Sequence
-from enum import IntFlag
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
@@ -20,19 +19,11 @@ from .arrived_frames import ArrivedFrames
 from .compiled import CompiledTones, DetectorCore
 from .compiled_endpointing import CompiledEndpointer, CompiledTracker
 
-
-class News(IntFlag):
-    """What a run found for a channel."""
-
-    SOUND = 1
-    """`ChannelSegmenter.drain` must be called."""
-
-    KEYS = 2
-    ARRIVAL = 4
-    """The speed of arrival is to be measured."""
-
-    BLOCK = 8
-    """The samples of a block of line quality are complete."""
+NEWS_KEYS, NEWS_ARRIVAL, NEWS_BLOCK = 2, 4, 8
+"""
+Bits of what a run found for a channel: digits; that the speed of arrival is to be measured; that the samples of a
+block of line quality are complete.  After any news, `ChannelSegmenter.drain` must be called.
+"""
 
 
 class LineParts(NamedTuple):
@@ -53,7 +44,7 @@ class LineCore(Protocol):
 
     @property
     def news(self) -> int:
-        """What the last run found: `News`."""
+        """What the last run found: bits as `NEWS_KEYS`."""
         ...
 
     @property

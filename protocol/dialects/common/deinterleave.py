@@ -51,7 +51,7 @@ class Interleaved:
 
     def plain(self, message: str | bytes) -> list[CodedAudio] | None:
         """As `coded`, for a message of a bridge; None also for text, and for what may be a control message."""
-        if isinstance(message, str) or not message or message[0] in json_fields.FIRST_CODES:
+        if isinstance(message, str) or not json_fields.is_audio(message):
             return None
         return self.coded(message)
 

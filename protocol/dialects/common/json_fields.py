@@ -22,8 +22,7 @@ _LONGEST_CONTROL = 65_536
 _FIRST_BYTES = (b"{", b" ", b"\t", b"\n", b"\r", b"\v", b"\f")
 """A JSON object, or white space before it."""
 
-FIRST_CODES = frozenset(b"".join(_FIRST_BYTES))
-"""The bytes with which a control message in a binary frame may begin."""
+_FIRST_CODES = frozenset(b"".join(_FIRST_BYTES))
 
 _T = TypeVar("_T")
 
@@ -55,6 +54,18 @@ def kind(body: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise UnreadableError(f"{name} must be a string")
     return value
+
+
+def is_audio(message: bytes) -> bool:
+    """
+    Return whether a binary frame is certainly no control message.
+
+    `{` alone says little: it is the code of mu-law for a soft sample.
+    """
+    if not message or message[0] not in _FIRST_CODES:
+        return bool(message)
+    trimmed = message.strip()
+    return not (trimmed.startswith(b"{") and trimmed.endswith(b"}"))
 
 
 def control(message: str | bytes) -> str | bytes:

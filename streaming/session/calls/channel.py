@@ -12,7 +12,14 @@ from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentI
 from protocol.scheduling.draft_doubts import DraftDoubt
 
 from ...audio.arrived_frames import ArrivedFrames
-from ...audio.channel_line import LineCore, LineFrames, News, new_frames
+from ...audio.channel_line import (
+    NEWS_ARRIVAL,
+    NEWS_BLOCK,
+    NEWS_KEYS,
+    LineCore,
+    LineFrames,
+    new_frames,
+)
 from ...audio.channel_segmenter import ChannelSegmenter
 from ...audio.crosstalk import CrosstalkDetector, LevelTrace
 from ...audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
@@ -196,15 +203,15 @@ class Channel:
             self._heed()
 
     def take_news(self, news: int) -> Sequence[SoundEvent]:
-        """Take what a run of `line` has found: bits of `News`.  Returns the events of the segmenter, in order."""
+        """Take what a run of `line` has found: bits as `NEWS_KEYS`.  Returns the events of the segmenter."""
         frames = self._frames
         if not isinstance(frames, LineFrames):
             raise TypeError("news of a channel without a line")
-        if news & News.ARRIVAL:
+        if news & NEWS_ARRIVAL:
             self._measure_arrival()
-        if news & News.KEYS:
+        if news & NEWS_KEYS:
             self.pressed([Key(digit, at) for digit, at in frames.line.take_keys()])
-        if news & News.BLOCK:
+        if news & NEWS_BLOCK:
             self._file(*frames.take())
         return self.segmenter.drain()
 

@@ -52,6 +52,31 @@ def test_no_audio_is_lost_to_control(audio: bytes) -> None:
     assert json_fields.control(audio) == audio
 
 
+@pytest.mark.parametrize("ends", [b"{%s{", b"{%s", b" %s}", b"}%s{"])
+def test_a_frame_that_is_no_json_object_needs_no_control(ends: bytes) -> None:
+    """`{` is the code of mu-law for a soft sample: such frames must not leave the short way of audio."""
+    frame = ends % bytes(158)
+    stream = Interleaved(AudioFormat(Encoding.MULAW))
+
+    audio = stream.plain(frame)
+
+    assert audio is not None
+    assert [one.payload for one in audio] == [frame]
+
+
+@given(
+    st.sampled_from([b"", b"{", b" ", b"\n{"]),
+    st.binary(max_size=40),
+    st.sampled_from([b"", b"}", b"} "]),
+)
+def test_what_may_be_control_does_not_take_the_short_way(
+    begin: bytes, middle: bytes, end: bytes
+) -> None:
+    for message in (begin + middle + end, begin + b'"type":"KeepAlive"' + end):
+        is_control = json_fields.control(message) != message
+        assert not (is_control and json_fields.is_audio(message))
+
+
 def pcm_of(format: AudioFormat, frames: list[bytes]) -> np.ndarray:  # noqa: A002
     stream = Interleaved(format)
     return np.concatenate([one.pcm for frame in frames for one in stream.receive(frame)])

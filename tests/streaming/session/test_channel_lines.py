@@ -24,6 +24,7 @@ from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.crosstalk import CrosstalkDetector
 from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.quality.monitor import QualityMonitor
+from streaming.audio.run_plan import RunPlan
 from streaming.audio.sound_events import SegmentGrew
 from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.voice_activity.silero import Silero, silero_weights
@@ -154,7 +155,7 @@ def segmenter() -> ChannelSegmenter:
 
 async def converse(seed: int, calls: int) -> list[object]:
     """Everything that the channels of some calls told, and their accounts."""
-    clock, batcher = asyncio.get_running_loop().time, VadBatcher(silero())
+    clock, batcher = asyncio.get_running_loop().time, VadBatcher(silero(), RunPlan(spreads=True))
     everybody: list[tuple[Ears, list[Caller]]] = []
     for number in range(calls):
         ears, quality, crosstalk = Ears(clock), QualityMonitor(2), CrosstalkDetector()
