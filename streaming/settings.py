@@ -67,7 +67,7 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         " not in a call that sets its own hang-over; at most `hangover_ms`: off",
     )
     draft_after_ms: int = Field(
-        200,
+        240,
         ge=0,
         le=1_000,
         description="silence after which the final of a segment is prepared, so that it is there when the hang-over"

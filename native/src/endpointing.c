@@ -9,12 +9,16 @@ long long endpointer_soft_end(const Endpointer *self)
     return later(self->voiced_until + self->afterroll, self->start + self->minimum);
 }
 
+long long endpointer_draft_at(const Endpointer *self)
+{
+    return later(self->voiced_until + self->draft_after, endpointer_soft_end(self));
+}
+
 long long endpointer_pause(const Endpointer *self)
 {
     if (!self->has_drafts || self->state != ENDING)
         return -1;
-    long long end = endpointer_soft_end(self);
-    return self->now >= end ? end : -1;
+    return self->now >= endpointer_draft_at(self) ? endpointer_soft_end(self) : -1;
 }
 
 long long endpointer_earliest(const Endpointer *self)

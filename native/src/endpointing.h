@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *opened, *closed, *reasons, *quietest; /* `quietest` is NULL until the object is initialised */
-    long long preroll, hangover, doubtful_hangover, afterroll, padding;
+    long long preroll, hangover, doubtful_hangover, draft_after, afterroll, padding;
     long long needed, window, minimum, maximum, cut_window;
     int has_drafts;
     int state;
@@ -56,6 +56,9 @@ int endpointer_split(Endpointer *endpointer, long long tick, Boundaries *found);
 
 /* End of the open segment after its last voiced tick, if enough audio follows. */
 long long endpointer_soft_end(const Endpointer *endpointer);
+
+/* The tick from which on the open segment may have a draft, unless speech goes on. */
+long long endpointer_draft_at(const Endpointer *endpointer);
 
 /* The tick before which the open segment ends, unless speech goes on; -1 as long as that is not known. */
 long long endpointer_pause(const Endpointer *endpointer);

@@ -8,7 +8,7 @@ PyTypeObject *endpointer_type;
 static int endpointer_init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"opened", "closed", "reasons", "quietest", "levels", "preroll", "hangover",
-                            "doubtful_hangover", "has_drafts", "afterroll", "padding", "needed", "window",
+                            "doubtful_hangover", "has_drafts", "draft_after", "afterroll", "padding", "needed", "window",
                             "minimum", "maximum", "cut_window", NULL};
     Endpointer *self = (Endpointer *)object;
     PyObject *opened, *closed, *reasons, *quietest;
@@ -16,9 +16,9 @@ static int endpointer_init(PyObject *object, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, "the endpointer has been made already");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO!OnLLLpLLLLLLL", names, &opened, &closed, &PyTuple_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO!OnLLLpLLLLLLLL", names, &opened, &closed, &PyTuple_Type,
                                      &reasons, &quietest, &self->levels.most, &self->preroll, &self->hangover,
-                                     &self->doubtful_hangover, &self->has_drafts, &self->afterroll,
+                                     &self->doubtful_hangover, &self->has_drafts, &self->draft_after, &self->afterroll,
                                      &self->padding, &self->needed, &self->window, &self->minimum,
                                      &self->maximum, &self->cut_window))
         return -1;
@@ -248,7 +248,7 @@ static PyObject *endpointer_undecided_until(PyObject *object, void *unused)
     Endpointer *self = (Endpointer *)object;
     if (self->state == SILENT)
         Py_RETURN_NONE;
-    long long end = endpointer_soft_end(self);
+    long long end = endpointer_draft_at(self);
     return PyLong_FromLongLong(self->has_drafts && self->now < end ? end : self->voiced_until + self->patience);
 }
 

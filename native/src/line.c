@@ -10,8 +10,8 @@ Py_ssize_t line_urgent_from(const Line *self)
     const Endpointer *ends = self->endpointer;
     if (ends->state == SILENT)
         return LONGEST_WAIT;
-    long long soft = endpointer_soft_end(ends);
-    long long until = ends->has_drafts && ends->now < soft ? soft : ends->voiced_until + ends->patience;
+    long long draft = endpointer_draft_at(ends);
+    long long until = ends->has_drafts && ends->now < draft ? draft : ends->voiced_until + ends->patience;
     long long left = until * TICK - ticks_heard(&self->detector->ticks);
     return left < LONGEST_WAIT ? (Py_ssize_t)left : LONGEST_WAIT;
 }

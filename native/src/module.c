@@ -21,6 +21,8 @@ static PyStructSequence_Field tick_fields[] = {
 static PyStructSequence_Desc tick_desc = {
     "trunkline_native.Tick", "20 ms of one channel.", tick_fields, 2};
 
+#define MOST_SPARE (32 * TICK) /* room that samples keep when they need less: more arrives only in a burst */
+
 void samples_drop(Samples *samples, Py_ssize_t count)
 {
     samples->length -= count;
@@ -38,7 +40,8 @@ void samples_free(Samples *samples)
 int samples_reserve(Samples *samples, Py_ssize_t count)
 {
     Py_ssize_t needed = samples->length + count;
-    if (needed <= samples->room)
+    int is_left_of_burst = samples->room > MOST_SPARE && needed < samples->room / 8;
+    if (needed <= samples->room && !is_left_of_burst)
         return 0;
     Py_ssize_t room = needed + needed / 2 + 2 * TICK;
     int16_t *grown = PyMem_Realloc(samples->data, (size_t)room * sizeof(int16_t));
@@ -132,7 +135,7 @@ PyMODINIT_FUNC PyInit_trunkline_native(void)
         tick_type = PyStructSequence_NewType(&tick_desc);
     g711_module_init();
     /* INTERFACE: raised with every change of what the Python side calls. */
-    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 4) < 0 ||
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 5) < 0 ||
         buffer_module_init() < 0 || levels_module_init() < 0 ||
         add_type(module, &buffer_spec, &buffer_type) < 0 ||
         add_type(module, &detector_spec, &detector_type) < 0 ||

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 MODULE = "trunkline_native"
 
-_INTERFACE = 4
+_INTERFACE = 5
 """The interface of the module that this version calls; a module with another one is not used."""
 
 

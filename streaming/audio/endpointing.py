@@ -91,6 +91,7 @@ class Segmenter:
         """Ticks without voice after which the open segment ends."""
 
         self._has_drafts = limits.has_drafts
+        self._draft_after = limits.draft_after
         self._afterroll = limits.afterroll
         self.padding = limits.padding
         """Ticks of silence to add behind a segment that ends at `pause`."""
@@ -143,8 +144,8 @@ class Segmenter:
         """
         if self.state is EndpointState.SILENT:
             return None
-        is_before_draft = self._has_drafts and self._now < self._soft_end
-        return self._soft_end if is_before_draft else self._voiced_until + self._patience
+        is_before_draft = self._has_drafts and self._now < self._draft_at
+        return self._draft_at if is_before_draft else self._voiced_until + self._patience
 
     @property
     def may_open(self) -> bool:
@@ -161,7 +162,12 @@ class Segmenter:
         """
         if not self._has_drafts or self.state is not EndpointState.ENDING:
             return None
-        return self._soft_end if self._now >= self._soft_end else None
+        return self._soft_end if self._now >= self._draft_at else None
+
+    @property
+    def _draft_at(self) -> int:
+        """The tick from which on the open segment may have a draft, unless speech goes on."""
+        return max(self._voiced_until + self._draft_after, self._soft_end)
 
     @property
     def _soft_end(self) -> int:

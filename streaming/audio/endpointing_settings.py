@@ -10,6 +10,10 @@ _LEVELS = LONGEST_MS // 20 + 50
 """Ticks whose levels are kept: the longest segment and one second."""
 
 
+DRAFTED_AFTERROLL_MS = 200
+"""Longest after-roll of the line where drafts are used; 160 ms make no more errors (docs/benchmarks.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpointing:
     """The settings of endpointing, in milliseconds; rounded up to whole ticks."""
@@ -25,8 +29,10 @@ class Endpointing:
 
     draft_ms: int = 0
     """
-    Silence after which the audio of a segment is complete, so that its text can be prepared before the hang-over
-    ends; 0: no drafts.  The after-roll is no longer than this; the rest of it is padding of digital silence.
+    Silence after which the text of a segment is prepared, before the hang-over ends; 0: no drafts.
+
+    The after-roll is no longer than this, nor than `DRAFTED_AFTERROLL_MS`; the rest of it is padding of digital
+    silence.
     """
 
     doubtful_hangover_ms: int = 0
@@ -82,8 +88,9 @@ class Endpointing:
     @property
     def kept_ms(self) -> int:
         """Audio after the last voiced tick that a segment gets."""
-        longest = self.draft_ms if self.has_drafts else self.hangover_ms
-        return min(self.afterroll_ms, longest)
+        if self.has_drafts:
+            return min(self.afterroll_ms, self.draft_ms, DRAFTED_AFTERROLL_MS)
+        return min(self.afterroll_ms, self.hangover_ms)
 
     def with_hangover(self, hangover_ms: int | None) -> Self:
         """Return a copy with the hang-over of one call, for all its segments; None changes nothing."""
@@ -107,6 +114,7 @@ class Limits:
     hangover: int
     doubtful_hangover: int
     has_drafts: bool
+    draft_after: int
     afterroll: int
     padding: int
     needed: int
@@ -129,6 +137,7 @@ class Limits:
             hangover=hangover,
             doubtful_hangover=_ticks(settings.doubtful_hangover_ms),
             has_drafts=settings.has_drafts,
+            draft_after=_ticks(settings.draft_ms),
             afterroll=afterroll,
             padding=min(_ticks(settings.afterroll_ms), hangover) - afterroll,
             needed=_ticks(settings.start_voiced_ms),

@@ -13,8 +13,8 @@ from protocol.audio import Encoding, Pcm, decode, encode
 
 from . import compiled
 
-BLOCK = 8_000
-"""Bytes of 16-bit samples that are packed together: half a second at 8 kHz."""
+BLOCK = 4_000
+"""Bytes of 16-bit samples that are packed together: a quarter of a second at 8 kHz."""
 
 _Block: TypeAlias = tuple[Encoding, bytes]
 

@@ -83,7 +83,7 @@ class CallStore:
         self._heartbeat = self._script(WRITE_CHECKPOINT)
         self._restore = self._script(RESTORE)
         self._register_streams = self._script(REGISTER_STREAMS)
-        self._writes = WriteScripts(redis, keys)
+        self._writes = WriteScripts(self._pipeline, keys)
         self._retire = self._script(RETIRE)
         self._resend = self._script(RESEND)
 
@@ -309,4 +309,4 @@ class CallStore:
         return None
 
     def _script(self, script: Script) -> AsyncScript:
-        return self._redis.register_script(script.source)
+        return self._pipeline.script(script)

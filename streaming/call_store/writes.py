@@ -4,10 +4,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from broker.connections.shared_pipeline import Part
+from broker.connections.shared_pipeline import Part, SharedPipeline
 from broker.redis_keys import WORKERS, CallKeys
 from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, SETTLE, SUBMIT
 from protocol.events import SegmentId
@@ -36,12 +35,12 @@ class Missing:
 class WriteScripts:
     """The scripts of these writes, for one call.  Each is atomic and idempotent."""
 
-    def __init__(self, redis: Redis, keys: CallKeys) -> None:
+    def __init__(self, pipeline: SharedPipeline, keys: CallKeys) -> None:
         self._keys = keys
-        self._append = redis.register_script(APPEND.source)
-        self._feed = redis.register_script(APPEND_AUDIO.source)
-        self._submit = redis.register_script(SUBMIT.source)
-        self._settle = redis.register_script(SETTLE.source)
+        self._append = pipeline.script(APPEND)
+        self._feed = pipeline.script(APPEND_AUDIO)
+        self._submit = pipeline.script(SUBMIT)
+        self._settle = pipeline.script(SETTLE)
 
     def part(self, write: SharedWrite, suffix: str | None, log: str, owner: str) -> Part:
         """

@@ -129,7 +129,7 @@ async def test_commands_of_a_segment_without_a_draft(
     for number in range(2):
         await segment_without_draft(meter, gateway, work, number)
 
-    assert meter.counts == {"end": 8, "try": 3, "final done": 14}
+    assert meter.counts == {"end": 9, "try": 3, "final done": 14}
 
 
 async def test_events_and_audio_of_several_calls_share_a_run_of_their_script(redis: Redis) -> None:

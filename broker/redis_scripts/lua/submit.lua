@@ -3,12 +3,13 @@
 -- event ends the segment at once, unless the state of redaction or of speakers is another one by now.
 -- Returns 1; 2 if a draft was used; 0 if it is already queued or settled; -1 (LOG_LOST); -2 (AUDIO_MISSING) if its
 -- audio is incomplete; -3 (NOT_OWNER).
--- A job needs no check of the log: `settle` checks it, and the owner queues the job again if the log was lost.
+-- A job in a log that may lack entries is refused too: its final could be logged before the beginning of its segment,
+-- between the restore of the log and the events that the owner still has to send.
 local channel, number = string.match(ARGV[3], '^(%d+)-(%d+)$')
 local meta = on_key(1, 'HMGET', 'log', 'owner', 'server', 'seq', 'next:' .. channel, 'partial:' .. channel,
   'redaction', 'speakers:' .. channel)
-if not meta or meta[1] ~= ARGV[1] then return -1 end
-if meta[2] ~= ARGV[2] then return meta[3] == server() and -3 or -1 end
+if not meta or meta[1] ~= ARGV[1] or meta[3] ~= server() then return -1 end
+if meta[2] ~= ARGV[2] then return -3 end
 local events = on_key(2, 'HMGET', ARGV[3], channel .. '-' .. number + 1)
 if not events then return -1 end
 if events[1] then return 0 end
@@ -19,7 +20,7 @@ local function use_draft(live, call)
   if not state or not state[2] or state[3] ~= redis.sha1hex(ARGV[5]) then return end
   if state[5] and (meta[7] or '') ~= state[4] then return end
   if state[7] and (meta[8] or '') ~= state[6] then return end
-  if meta[3] ~= server() or not is_count(meta[5]) or not ends_at(meta[4], 6) then return -1 end
+  if not is_count(meta[5]) or not ends_at(meta[4], 6) then return -1 end
   local changed = {}
   if state[5] then changed = {'redaction', state[5]} end
   if state[7] then

@@ -1,5 +1,6 @@
 """The compiled step gives what the pure one gives, sample for sample and tick for tick."""
 
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
@@ -383,3 +384,20 @@ def test_the_pure_path_can_be_chosen() -> None:
     with compiled.using(wanted=True):
         assert compiled.step() is compiled.installed()
         assert DtmfDetector().windows.__class__.__module__ == "trunkline_native"
+
+
+def test_the_memory_of_a_burst_is_given_back() -> None:
+    """Ten seconds arrive at once after a stall of the gateway; the channel does not keep their room."""
+    detector = DtmfDetector(8_000)
+    frame, burst = np.zeros(160, dtype=np.int16), np.zeros(80_000, dtype=np.int16)
+    tracemalloc.start()
+    try:
+        detector.feed(0, burst[:640])
+        before, _ = tracemalloc.get_traced_memory()
+        detector.feed(640, burst)
+        detector.add(640 + len(burst), frame)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < burst.nbytes / 4

@@ -70,6 +70,20 @@ def test_the_padding_replaces_the_rest_of_the_after_roll() -> None:
     )
 
 
+def test_a_later_draft_changes_neither_the_audio_nor_the_padding_of_a_segment() -> None:
+    early, late = (new_endpointer(Endpointing(draft_ms=draft_ms), None) for draft_ms in (200, 300))
+
+    told = list[tuple[int | None, int | None]]()
+    for voiced in [True] * 30 + [False] * 16:
+        for segmenter in (early, late):
+            assert not any(isinstance(one, Closed) for one in segmenter.feed(voiced, 1.0))
+        told.append((early.pause, late.pause))
+
+    end = 30 + 10
+    assert told[38:46] == [(None, None)] + [(end, None)] * 5 + [(end, end)] * 2
+    assert early.padding == late.padding == (400 - 200) // 20
+
+
 @pytest.mark.parametrize("hangover_ms", [100, 160])
 def test_without_silence_after_the_draft_there_is_none(hangover_ms: int) -> None:
     segmenter = new_endpointer(Endpointing(hangover_ms=hangover_ms, draft_ms=160), None)

@@ -54,7 +54,7 @@ def test_what_a_partial_encodes_does_not_grow_with_its_utterance() -> None:
 
     grown(OpenUtterances(encoder), sound(12))
 
-    assert max(encoder.encoded) < 3 * 16_000
+    assert max(encoder.encoded) < 5 * 16_000
 
 
 def test_resampled_audio_that_was_rounded_otherwise_is_the_same() -> None:
@@ -64,7 +64,7 @@ def test_resampled_audio_that_was_rounded_otherwise_is_the_same() -> None:
 
     utterances.encode("c:0-1", samples + np.float32(1 / 32_768))
 
-    assert encoder.encoded[-1] < 3 * 16_000
+    assert encoder.encoded[-1] < len(samples)
 
 
 def test_other_audio_under_the_same_key_is_encoded_whole() -> None:
