@@ -24,6 +24,7 @@ from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .names.finder import NameFinder
 from .speakers.labelling import assigned_anew, labelled, relabelled
 from .speakers.voice_encoder import HOP, SHORTEST, Voices, VoiceWindows
+from .speakers.voice_history import LIVE, RECORDED
 from .speakers.weights import HOW_TO_INSTALL
 from .text.redaction import RedactedFinal, may_wait, redacted_final
 
@@ -117,7 +118,8 @@ class FinalWriter:
         if not one.job.speakers:
             return _Labelled(final)
         state = await self._queue.speakers(one)
-        found = await asyncio.to_thread(labelled, final, windows, state, one.job.speakers)
+        detail = RECORDED if one.recorded else LIVE
+        found = await asyncio.to_thread(labelled, final, windows, state, one.job.speakers, detail)
         return _Labelled(found.final, (state, found.state))
 
     async def _found(self, final: Final, policy: Policy) -> Sequence[Mask] | None:

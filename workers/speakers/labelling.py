@@ -9,7 +9,7 @@ from protocol.dialects.common.turns import TimedWord, timed
 from protocol.events import Final, Span, Word
 
 from .voice_encoder import VoiceWindows
-from .voice_history import Heard, Stretch, VoiceHistory, assign, assign_all
+from .voice_history import LIVE, Detail, Heard, Stretch, VoiceHistory, assign, assign_all
 
 UNKNOWN_FLAG = "speakers_unknown"
 """Flag of a final whose speakers were asked for and are not known: the weights are missing, or it is too short."""
@@ -31,12 +31,18 @@ class LabelledFinal:
     state: bytes
 
 
-def labelled(final: Final, windows: VoiceWindows | None, state: bytes, most: int) -> LabelledFinal:
+def labelled(
+    final: Final,
+    windows: VoiceWindows | None,
+    state: bytes,
+    most: int,
+    detail: Detail = LIVE,
+) -> LabelledFinal:
     """
     Give each word its speaker.
 
     `windows`: of the audio of the segment; None if they are not known. `state`: of the channel in Redis. `most`:
-    speakers that the channel may have.
+    speakers that the channel may have. `detail`: of the state.
     """
     if windows is None:
         return LabelledFinal(_unknown(final), state)
@@ -44,16 +50,24 @@ def labelled(final: Final, windows: VoiceWindows | None, state: bytes, most: int
         return LabelledFinal(final, state)
     heard = _heard(final, windows)
     known = VoiceHistory.decode(state)
-    history = assign(known, heard.segment, heard.centres, heard.vectors, most)
+    history = assign(known, heard.segment, heard.centres, heard.vectors, most, detail)
     return LabelledFinal(_spoken(final, history), history.encode())
 
 
 def assigned_anew(before: bytes, after: bytes) -> list[int]:
-    """The numbers of the segments whose speech `labelled` has given other speakers; states as there."""
-    known = {(one.segment, one.first): one.speaker for one in VoiceHistory.decode(before).stretches}
+    """
+    The numbers of the segments that have other speakers since a further voice was told apart.
+
+    States as in `labelled`. Other changes are left out: they make as many words wrong as right
+    (`bench/speakers.py`).
+    """
+    old, new = VoiceHistory.decode(before).stretches, VoiceHistory.decode(after).stretches
+    if len({one.speaker for one in new}) <= len({one.speaker for one in old}):
+        return []
+    known = {(one.segment, one.first): one.speaker for one in old}
     changed = {
         one.segment
-        for one in VoiceHistory.decode(after).stretches
+        for one in new
         if known.get((one.segment, one.first), one.speaker) != one.speaker
     }
     return sorted(number for number in changed if number >= 0)

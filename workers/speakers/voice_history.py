@@ -2,7 +2,7 @@
 What is known of the voices of a channel, in the order in which its segments become final.  Pure.
 
 Each final is assigned together with the speech before it: thresholds are relative to the voices of the call. Speech
-is kept in stretches of at most 0.8 s of one speaker; older ones become one for each speaker.
+is kept in stretches of one speaker; older ones become one for each speaker.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,25 @@ from msgspec.structs import replace
 
 from .clustering import Evidence, Floats, speakers_of
 
-_LONGEST = 4
-"""Most windows of a stretch: 0.8 s."""
 
-_MOST_STRETCHES = 320
-"""Stretches that are kept, about 280 bytes each: at least four minutes of speech."""
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How speech is kept.  `longest`: most windows of a stretch; `most`: stretches, about 280 bytes each."""
+
+    longest: int
+    most: int
+
+
+LIVE = Detail(4, 320)
+"""Stretches of at most 0.8 s, 90 kB: at least four minutes of speech."""
+
+RECORDED = Detail(1, 1_200)
+"""
+Each window, 340 kB: four minutes of speech.
+
+Speakers of earlier words are decided anew by each segment, which takes windows: over stretches of 0.8 s short turns
+are lost (`bench/speakers.py`).
+"""
 
 _HEAVIEST = 100.0
 """Most windows that older stretches count for a speaker: what came later counts more."""
@@ -48,7 +62,7 @@ class VoiceHistory:
     stretches: tuple[Stretch, ...] = ()
 
     def encode(self) -> bytes:
-        """At most about 90 kB."""
+        """At most about 90 kB; of a recording 340 kB."""
         return msgspec.msgpack.encode(self.stretches)
 
     @classmethod
@@ -74,7 +88,12 @@ class Heard:
 
 
 def assign(
-    history: VoiceHistory, segment: int, centres: Sequence[int], vectors: Floats, most: int
+    history: VoiceHistory,
+    segment: int,
+    centres: Sequence[int],
+    vectors: Floats,
+    most: int,
+    detail: Detail = LIVE,
 ) -> VoiceHistory:
     """
     The history with the windows of a segment, and all its speech assigned anew.
@@ -84,7 +103,7 @@ def assign(
     """
     known = [one for one in history.stretches if one.segment != segment]
     named = _named([*known, *_fresh(Heard(segment, centres, vectors))], most)
-    return VoiceHistory(_bounded(_joined(named, segment)))
+    return VoiceHistory(_bounded(_joined(named, segment, detail.longest), detail.most))
 
 
 def assign_all(segments: Sequence[Heard], most: int) -> VoiceHistory:
@@ -117,7 +136,7 @@ def _evidence(stretches: Sequence[Stretch]) -> Evidence:
     )
 
 
-def _joined(stretches: Sequence[Stretch], segment: int) -> list[Stretch]:
+def _joined(stretches: Sequence[Stretch], segment: int, longest: int) -> list[Stretch]:
     """The windows of `segment` put together, where neighbours have one speaker."""
     joined: list[Stretch] = []
     for (owner, _), group in groupby(stretches, key=lambda one: (one.segment, one.speaker)):
@@ -125,18 +144,18 @@ def _joined(stretches: Sequence[Stretch], segment: int) -> list[Stretch]:
         if owner != segment:
             joined += some
             continue
-        parts = -(-len(some) // _LONGEST)
+        parts = -(-len(some) // longest)
         for part in np.array_split(np.arange(len(some)), parts):
             joined.append(_together(segment, [some[place] for place in part]))
     return joined
 
 
-def _bounded(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
+def _bounded(stretches: Sequence[Stretch], most: int) -> tuple[Stretch, ...]:
     """The latest stretches; those before them as one of each speaker."""
-    if len(stretches) <= _MOST_STRETCHES:
+    if len(stretches) <= most:
         return tuple(stretches)
-    kept = stretches[-_MOST_STRETCHES:]
-    older = sorted(stretches[:-_MOST_STRETCHES], key=lambda one: one.speaker)
+    kept = stretches[-most:]
+    older = sorted(stretches[:-most], key=lambda one: one.speaker)
     groups = groupby(older, key=lambda one: one.speaker)
     before = [_together(_BEFORE, list(group)) for _, group in groups]
     return (*(replace(one, windows=min(one.windows, _HEAVIEST)) for one in before), *kept)

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+from msgspec import msgpack, structs
 
 from protocol.events import Final, SegmentId, Span, Timing, Word
-from workers.speakers.labelling import UNKNOWN_FLAG, labelled, labelled_recording
+from workers.speakers.labelling import UNKNOWN_FLAG, assigned_anew, labelled, labelled_recording
 from workers.speakers.voice_encoder import Floats, VoiceWindows
+from workers.speakers.voice_history import Stretch
 
 ANNA, BERT = np.eye(2, 256, dtype=np.float32)
 SECOND = 8_000
@@ -85,3 +87,21 @@ def test_the_state_of_one_final_is_what_the_next_one_begins_with() -> None:
     third = labelled(final(said("well", 0, 2), number=2), windows(ANNA, ANNA), second.state, 2)
 
     assert [speakers(one.final) for one in (first, second, third)] == [[0], [1], [0]]
+
+
+def test_only_a_further_voice_changes_the_speakers_of_earlier_segments() -> None:
+    one = Stretch(0, 0, 8_000, 0, 4.0, 1.0, b"\1")
+    other = structs.replace(one, first=16_000, last=24_000)
+    later = structs.replace(one, segment=1)
+    before = msgpack.encode([one, other])
+
+    def after(*speakers: int) -> bytes:
+        stretches = zip((one, other, later), speakers, strict=True)
+        return msgpack.encode(
+            [structs.replace(each, speaker=speaker) for each, speaker in stretches]
+        )
+
+    assert assigned_anew(before, after(0, 1, 1)) == [0]
+    assert assigned_anew(before, after(0, 0, 1)) == []
+    assert assigned_anew(after(0, 1, 1), after(1, 1, 0)) == []
+    assert assigned_anew(b"", after(0, 1, 1)) == []
