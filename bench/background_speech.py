@@ -25,8 +25,8 @@ from bench.shared_audio import add_audio_option, silero_for
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.events import Span
-from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.crosstalk import LevelTrace, leak_in
 from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
@@ -82,7 +82,7 @@ def conversation(
 
 def segments(line: Pcm, silero: Silero) -> list[SegmentClosed]:
     """The segments of a channel."""
-    segmenter = ChannelSegmenter(background=BackgroundTracker())
+    segmenter = ChannelSegmenter(background=new_tracker())
     events = [
         event
         for start in range(0, len(line), 1_600)

@@ -30,8 +30,8 @@ from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.calls.call import CallConfig, Role
 from protocol.events import SegmentId
-from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.crosstalk import CrosstalkDetector
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.vad_batcher import VadBatcher
@@ -94,7 +94,7 @@ def _begin(
         Channel(
             number,
             8_000,
-            ChannelSegmenter(settings.endpointing, background=BackgroundTracker()),
+            ChannelSegmenter(settings.endpointing, background=new_tracker()),
             batcher,
             call,
             ChannelOrigin(),

@@ -22,7 +22,6 @@ import numpy as np
 
 from cli.recording import read_recording
 from protocol.audio import Pcm
-from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.crosstalk import CrosstalkDetector
 from streaming.audio.quality.monitor import QualityMonitor
@@ -31,6 +30,13 @@ from streaming.audio.voice_activity.silero import Silero, silero_weights
 from streaming.call.call import Call
 from streaming.session.calls.channel import Channel
 from streaming.session.calls.channel_origin import ChannelOrigin
+
+try:
+    from streaming.audio.compiled_endpointing import new_tracker
+except ImportError:  # an older tree
+    from streaming.audio.background_speech import BackgroundTracker
+
+    new_tracker = BackgroundTracker
 
 _FRAME = 160
 _WARM_UP = 11 * 50
@@ -76,7 +82,7 @@ def _call(batcher: VadBatcher, loop: JumpingLoop) -> list[Channel]:
     quality, crosstalk, call = QualityMonitor(2), CrosstalkDetector(), cast("Call", _Sink())
     channels = []
     for number in range(2):
-        segmenter = ChannelSegmenter(background=BackgroundTracker())
+        segmenter = ChannelSegmenter(background=new_tracker())
         origin = ChannelOrigin()
         channels.append(
             Channel(number, 8_000, segmenter, batcher, call, origin, quality, crosstalk, loop.time)

@@ -20,7 +20,7 @@ from bench.accuracy import read_clips
 from bench.drafted_channel import DraftedChannel
 from bench.partials import Channel, sets
 from bench.shared_audio import add_audio_option, silero_and_engine
-from streaming.audio.endpointing import Endpointing
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.vad_runner import VadModel
 from streaming.settings import GatewaySettings
 from transcripts.wer import WordErrors, word_errors

@@ -20,7 +20,8 @@ from bench.shared_audio import add_audio_option
 from cli.recording import read_recording
 from protocol.audio import Pcm
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import TICK, Endpointing
+from streaming.audio.endpointing import TICK
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentPaused, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights

@@ -28,7 +28,7 @@ from cli.recording import read_recording
 from protocol.audio import Pcm
 from protocol.events import Span
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import Endpointing
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SegmentPaused
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from websockets.asyncio.client import connect as connect_socket
 
-from streaming.audio.endpointing import Endpointing
+from streaming.audio.endpointing_settings import Endpointing
 
 _ENDPOINTING = Endpointing()
 

@@ -60,11 +60,16 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An engine, and whether its partials get the text of the one before."""
+    """
+    An engine, and what its partials get of the one before.
+
+    `draft`: its text; `keyed`: the key of their utterance, by which the engine knows what it has encoded of it.
+    """
 
     name: str
     engine: Engine
     draft: bool
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,15 @@ class _Run:
         self._spent = 0.0
         self._first: tuple[float, ...] = ()
         self._before = NOTHING
+        self._key = f"{id(self)}" if variant.keyed else ""
 
     def partial(self, end: int) -> None:
         """Run the partial of the first `end` samples."""
         previous = self._before.text if self._variant.draft else ""
         samples = self._segment.samples[:end]
         heard, seconds = _timed(
-            self._variant.engine, Utterance(samples, Effort.PARTIAL, previous=previous)
+            self._variant.engine,
+            Utterance(samples, Effort.PARTIAL, previous=previous, key=self._key),
         )
         self._heard.append(heard)
         self._spent += seconds
@@ -126,7 +133,9 @@ class _Run:
 
     def final(self) -> Cost:
         """Run the final.  Returns the cost of the segment."""
-        final, seconds = _timed(self._variant.engine, Utterance(self._segment.samples))
+        final, seconds = _timed(
+            self._variant.engine, Utterance(self._segment.samples, key=self._key)
+        )
         stable = kept(self._heard, [word.text for word in final.words], _EVERY)
         return Cost(seconds, self._spent, len(self._heard), self._first, stable, final.text)
 
@@ -176,7 +185,7 @@ class _Repeating:
 def variants_of(engine: str) -> list[Variant]:
     """The engine as it is, and without what saves time in it."""
     loaded = engine_loaded(argparse.Namespace(config=None), engine)
-    as_it_is = Variant("as it is", loaded, draft=True)
+    as_it_is = Variant("as it is", loaded, draft=True, keyed=True)
     if not isinstance(loaded, Moonshine):
         return [as_it_is]
     folder = weights.folder(None)
@@ -189,6 +198,7 @@ def variants_of(engine: str) -> list[Variant]:
     return [
         Variant("without all", slow, draft=False),
         Variant("without drafts", loaded, draft=False),
+        Variant("all encoded again", loaded, draft=True),
         as_it_is,
     ]
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 _MODEL = "model folder or hub id, for engines with several models"
 
-_WORKERS = (
-    "number of worker processes; default: one, and with an engine for the CPU one for each core"
-)
+_WORKERS = "number of worker processes; default: one, and with an engine for the CPU a thread for each core"
 _ONE_WORKER = "number of worker processes; default: one"
 _WITH_ENGINE = ("up", "demo", "worker", "transcribe", "fetch")
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from protocol.audio import Pcm
+from protocol.calls.spelling import SpellingRequests
 from protocol.clock import CALL_RATE
 from protocol.events import Final, SegmentId, Span, Timing
 from protocol.redaction.policy import CARD_DATA_POLICY, Policy
 from protocol.redaction.whole_call import redacted_call
 from protocol.scheduling.jobs import Job
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import RECORDED
+from streaming.audio.endpointing_settings import RECORDED
 from streaming.audio.sound_events import (
     SegmentClosed,
     SegmentGrew,
@@ -70,15 +71,17 @@ def transcribe_recording(
     """
     longest = engine.capabilities.max_seconds
     cuts = [cut for number, pcm in enumerate(channels) for cut in cut_up(number, pcm, longest)]
+    cuts.sort(key=lambda cut: cut.span.start)
     total = sum(cut.span.end - cut.span.start for cut in cuts)
     finals, done, recent = list[Final](), 0, RecentSpeech()
+    spelling = SpellingRequests()
     tells_apart = voices if speakers and len(channels) == 1 else None
     windows = list[VoiceWindows | None]()
     for cut in cuts:
         samples = engine_samples(cut.pcm)
         job = Job(
             "recording", "", cut.segment, cut.span.start, 0.0, language,
-            keywords=keywords, end=cut.span.end,
+            keywords=keywords, end=cut.span.end, spelling=spelling.covers(cut.span.start),
         )  # fmt: skip
         utterance = Utterance(
             samples,
@@ -92,7 +95,9 @@ def transcribe_recording(
         if tells_apart is not None:
             is_long = len(samples) >= SHORTEST
             windows.append(tells_apart.windows(samples, HOP) if is_long else None)
-        finals.append(final_of(job, heard, engine.capabilities.name, Timing(0, 0)))
+        final = final_of(job, heard, engine.capabilities.name, Timing(0, 0))
+        spelling.hear(final)
+        finals.append(final)
         done += cut.span.end - cut.span.start
         progress(done / total)
     if tells_apart is not None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
@@ -57,6 +58,14 @@ class LoopMeter:
             self._longest = max(self._longest, late)
             for observer in self._observers:
                 observer(late)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """The entries of a stream.  `oldest`: when the first one was added, in Unix seconds; None if it is empty."""
+
+    length: int
+    oldest: float | None
 
 
 class QueueMeter:
@@ -125,28 +134,43 @@ class QueueMeter:
                     partials.append(partition.partials_in(job_stream))
                     recordings.append(partition.recordings_in(job_stream))
                     drafts.append(partition.drafts_in(job_stream))
-        for task, streams in tasks.items():
-            depth, age = await self._measure(redis, streams)
-            self._task_depth.labels(task).set(depth)
-            self._task_age.labels(task).set(age)
-        named = {
-            "finals": [one for some in tasks.values() for one in some],
-            "partials": partials,
-            "recordings": recordings,
-            "drafts": drafts,
+        finals = [one for some in tasks.values() for one in some]
+        named = {"finals": finals, "partials": partials, "recordings": recordings, "drafts": drafts}
+        kinds = {
+            kind: [*streams, *named.get(kind, ())] for kind, streams in self._job_streams.items()
         }
-        for job_stream, streams in self._job_streams.items():
-            depth, age = await self._measure(redis, [*streams, *named.get(job_stream, ())])
-            self._depth.labels(job_stream).set(depth)
-            self._age.labels(job_stream).set(age)
+        found = await self._measure(redis, [one for streams in kinds.values() for one in streams])
+        for task, streams in tasks.items():
+            self._set(self._task_depth.labels(task), self._task_age.labels(task), found, streams)
+        for kind, streams in kinds.items():
+            self._set(self._depth.labels(kind), self._age.labels(kind), found, streams)
         self._up.set(1)
 
-    async def _measure(self, redis: Redis, streams: Sequence[str]) -> tuple[int, float]:
-        """Return the number of entries in `streams` and the age of the oldest in seconds."""
+    def _set(
+        self, depth: Gauge, age: Gauge, found: Mapping[str, _Stream], streams: Sequence[str]
+    ) -> None:
+        ours = [found[stream] for stream in streams]
+        oldest = min((one.oldest for one in ours if one.oldest is not None), default=None)
+        depth.set(sum(one.length for one in ours))
+        age.set(0.0 if oldest is None else max(0.0, self._now() - oldest))
+
+    async def _measure(self, redis: Redis, streams: Sequence[str]) -> dict[str, _Stream]:
+        """Return the state of each stream.  Most are empty, and not asked for their oldest entry."""
         async with redis.pipeline(transaction=False) as pipe:
             for stream in streams:
                 pipe.xlen(stream)
+            lengths = dict(zip(streams, await pipe.execute(), strict=True))
+        filled = [stream for stream, length in lengths.items() if length]
+        async with redis.pipeline(transaction=False) as pipe:
+            for stream in filled:
                 pipe.xrange(stream, count=1)
-            answers = await pipe.execute()
-        oldest = [parse_entry_id(entries[0][0])[0] / 1_000 for entries in answers[1::2] if entries]
-        return sum(answers[::2]), max(0.0, self._now() - min(oldest)) if oldest else 0.0
+            first = dict(zip(filled, await pipe.execute(), strict=True))
+        return {
+            stream: _Stream(length, _time_of(first.get(stream)))
+            for stream, length in lengths.items()
+        }
+
+
+def _time_of(entries: Any) -> float | None:  # noqa: ANN401  # as redis-py leaves it
+    """Return when the first of some entries was added, in Unix seconds; None without entries."""
+    return parse_entry_id(entries[0][0])[0] / 1_000 if entries else None

@@ -1,7 +1,7 @@
 """The settings of a gateway."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,11 +11,9 @@ from protocol.outgoing.destinations import Destinations, destinations_in
 from protocol.redaction.policy import SitePolicies, read_policies
 from protocol.settings import KeptAudioSettings
 
+from .audio.endpointing_settings import Endpointing
 from .audio.voice_activity.vad_choice import Vad
 from .auth.settings import AuthSettings
-
-if TYPE_CHECKING:
-    from .audio.endpointing import Endpointing
 
 
 class GatewaySettings(AuthSettings, KeptAudioSettings):
@@ -69,7 +67,7 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         " not in a call that sets its own hang-over; at most `hangover_ms`: off",
     )
     draft_after_ms: int = Field(
-        200,
+        240,
         ge=0,
         le=1_000,
         description="silence after which the final of a segment is prepared, so that it is there when the hang-over"
@@ -226,10 +224,8 @@ class GatewaySettings(AuthSettings, KeptAudioSettings):
         return self
 
     @property
-    def endpointing(self) -> "Endpointing":
+    def endpointing(self) -> Endpointing:
         """How live calls are cut into segments."""
-        from .audio.endpointing import Endpointing  # noqa: PLC0415  # numpy: other parts read settings too
-
         return Endpointing(
             hangover_ms=self.hangover_ms,
             doubtful_hangover_ms=self.doubtful_hangover_ms,

@@ -2,8 +2,8 @@
 
 import asyncio
 import base64
-import contextlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -51,35 +51,57 @@ async def test_a_call_of_human_speech_is_transcribed_while_it_is_spoken(
 
     errors = word_errors(agent_text, heard.text(0)) + word_errors(customer_text, heard.text(1))
     assert errors.rate <= 0.06, errors
+    assert heard.of("segment.partial")
+    degraded = degraded_segments(heard)
     for final in heard.of("segment.final"):
-        if final["end_ms"] - final["start_ms"] > 2_000:
-            assert_partials_came_while_it_was_spoken(heard, final["segment_id"])
+        came = partials_came_while_it_was_spoken(heard, segment := final["segment_id"])
+        assert came or segment in degraded or final["end_ms"] - final["start_ms"] <= 2_000
 
 
 async def speak_until_read(bridge: ClientConnection, audio: bytes, heard: Listener) -> None:
     """
     In real time, but a speaker who has spoken for 1.2 s waits until text of it can be read: workers may be slow.
 
-    Ten seconds at most for each segment, because a partial without words is not sent.
+    Because a partial without words is not sent, it waits for ten seconds, speaks for a fifth of a second, and waits
+    again; four times at most for each segment.
     """
-    second, waited = 50 * 320, set[str]()
+    second, waits = 50 * 320, Counter[str]()
     for start in range(0, len(audio), second // 5):
         await stream(bridge, audio[start : start + second // 5], frame=320, pace=1)
         sent_ms = 1_000 * (start + second // 5) // second
         for begun in heard.of("speech.started"):
             segment = begun["segment_id"]
-            if sent_ms - begun["start_ms"] >= 1_200 and segment not in waited:
-                waited.add(segment)
-                with contextlib.suppress(TimeoutError):
+            if sent_ms - begun["start_ms"] >= 1_200 and waits[segment] < 4:
+                try:
                     async with asyncio.timeout(10):
                         await heard.until_one_of(segment, "segment.partial", "segment.final")
+                    waits[segment] = 4
+                except TimeoutError:
+                    waits[segment] += 1
 
 
-def assert_partials_came_while_it_was_spoken(heard: Listener, segment: str) -> None:
-    """Before the final at least one partial, their revisions rising, promised words kept."""
+def degraded_segments(heard: Listener) -> set[str]:
+    """The segments for which partials may be left out, as the call was told before their finals."""
+    is_degraded, spoken, found = False, set[str](), set[str]()
+    for event in heard.events:
+        match event["type"]:
+            case "degraded":
+                is_degraded = event["level"] != "normal"
+            case "speech.started":
+                spoken.add(event["segment_id"])
+            case "segment.final":
+                spoken.discard(event["segment_id"])
+            case _:
+                pass
+        if is_degraded:
+            found |= spoken
+    return found
+
+
+def partials_came_while_it_was_spoken(heard: Listener, segment: str) -> bool:
+    """Whether there is a partial before the final; asserts that revisions rise and promised words are kept."""
     mine = [event for event in heard.events if event.get("segment_id") == segment]
     partials = [event for event in mine if event["type"] == "segment.partial"]
-    assert partials, "no partial"
     assert mine[-1]["type"] == "segment.final"
     revisions = [event["rev"] for event in partials]
     assert revisions == sorted(set(revisions))
@@ -89,6 +111,7 @@ def assert_partials_came_while_it_was_spoken(heard: Listener, segment: str) -> N
         words = [word["w"] for word in event["words"]]
         assert words[: len(promised)] == promised
         promised = [word["w"] for word in event["words"] if word["stable"]]
+    return bool(partials)
 
 
 async def test_twilio_sends_two_tracks_and_the_words_are_read_elsewhere(

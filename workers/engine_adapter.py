@@ -66,6 +66,12 @@ def adapter_for(engine: Engine) -> EngineAdapter:
             return ScreeningAdapter(BatchAdapter(engine))
 
 
+def adapters_for(engine: Engine, threads: int) -> list[EngineAdapter]:
+    """Return an adapter for each thread of `engine`: `threads` of a stepwise engine, one of any other."""
+    count_of = threads if isinstance(engine, StepwiseEngine) else 1
+    return [adapter_for(engine) for _ in range(count_of)]
+
+
 class ScreeningAdapter:
     """Withholds utterances that are too short for words (`SHORTEST`), and passes all others to `adapter`."""
 

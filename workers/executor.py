@@ -40,7 +40,7 @@ class _Admitted:
 
 class EngineExecutor:
     """
-    Feeds one engine from `inflight` and settles each result as soon as it is known.
+    Feeds one thread of an engine from `inflight` and settles each result as soon as it is known.
 
     Audio is fetched and results are settled while the engine runs its next step.
     """
@@ -52,8 +52,12 @@ class EngineExecutor:
         job_io: JobIO,
         now: Callable[[], float] = time.time,
         meter: WorkerMeter | None = None,
+        *,
+        thread: int = 0,
     ) -> None:
+        """`thread`: number of the engine's thread, whose jobs it chooses."""
         self._inflight = inflight
+        self._number = thread
         self._adapter = adapter
         self._job_io = job_io
         self._now = now
@@ -65,14 +69,14 @@ class EngineExecutor:
         self._step_began: float | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self.throughput = Throughput()
-        """Recent throughput of the engine."""
+        """Recent throughput of the thread."""
 
         self.steps = 0
-        """Number of steps that the engine has completed."""
+        """Number of steps that the thread has completed."""
 
     @property
     def at_step_for(self) -> float | None:
-        """Return the seconds since the engine began its current step; None between two steps."""
+        """Return the seconds since the thread began its current step; None between two steps."""
         began = self._step_began
         return None if began is None else time.monotonic() - began
 
@@ -96,8 +100,8 @@ class EngineExecutor:
     async def _fetch(self) -> None:
         """Select the jobs to run next, and fetch their audio."""
         while True:
-            await self._inflight.has_news.wait()
-            chosen = self._inflight.choose(self._now())
+            await self._inflight.has_news[self._number].wait()
+            chosen = self._inflight.choose(self._now(), self._number)
             try:
                 self._job_io.drop(chosen.stale)
                 ready = await self._job_io.fetch(chosen.run)

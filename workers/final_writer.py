@@ -6,12 +6,12 @@ states that it led to, and made again if another segment was committed meanwhile
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from protocol.events import Entry, Final
+from protocol.events import Entry, Final, SegmentId
 from protocol.events.event_codec import decode_entry, encode_event
 from protocol.formatting.formatter import formatted, unformatted
 from protocol.redaction.masking import revised
@@ -22,7 +22,7 @@ from protocol.scheduling.jobs import Job
 from .engines.base import Samples
 from .job_queue import ClaimedJob, Outcome, WorkQueue
 from .names.finder import NameFinder
-from .speakers.labelling import labelled
+from .speakers.labelling import assigned_anew, labelled, relabelled
 from .speakers.voice_encoder import HOP, SHORTEST, Voices, VoiceWindows
 from .speakers.weights import HOW_TO_INSTALL
 from .text.redaction import RedactedFinal, may_wait, redacted_final
@@ -64,6 +64,8 @@ class FinalWriter:
         outcome = Outcome.MOVED
         while outcome is Outcome.MOVED:
             speaking = await self._labelled(one, final, windows)
+            if one.recorded and speaking.states:
+                await self._relabel(one, *speaking.states)
             if not policy.kinds:
                 event = encode_event(_shown(speaking.final, one.job))
                 outcome = await self._queue.settle(one, event, speakers=speaking.states)
@@ -137,18 +139,38 @@ class FinalWriter:
         states = state, redacted.state or state
         return await self._queue.settle(one, event, states=states, speakers=speakers)
 
+    async def _relabel(self, one: ClaimedJob, before: bytes, after: bytes) -> None:
+        """
+        Revise earlier finals of a recording whose speakers this one has shown to be others.
+
+        Not of a live call: its listeners have seen the words with their speakers, and some cannot take them back.
+        """
+        numbers = await asyncio.to_thread(assigned_anew, before, after)
+        for number in numbers:
+            segment = SegmentId(one.job.segment.channel, number)
+            await self._replace(one, segment, lambda final: relabelled(final, after))
+
     async def _revise(self, one: ClaimedJob, revision: Revision) -> None:
         """Mask words of an earlier final, which this one has shown to be a part of a number."""
-        old = await self._queue.redaction.final(one, revision.segment)
+        policy = one.job.redaction
+        await self._replace(
+            one, revision.segment, lambda final: revised(final, revision.mask, policy)
+        )
+
+    async def _replace(
+        self, one: ClaimedJob, segment: SegmentId, change: Callable[[Final], Final]
+    ) -> None:
+        """Replace an earlier final.  `change`: of the final in the form in which it was said."""
+        old = await self._queue.redaction.final(one, segment)
         if not old:
             return
         match decode_entry(None, old):
             case Entry(Final() as final):
                 form = one.job.form
-                masked = revised(unformatted(final, form), revision.mask, one.job.redaction)
-                masked = formatted(masked, form) if final.lexical else masked
-                if masked != final:
-                    await self._queue.redaction.revise(one, old, masked)
+                new = change(unformatted(final, form))
+                new = formatted(new, form) if final.lexical else new
+                if new != final:
+                    await self._queue.redaction.revise(one, old, new)
             case _:  # written by a newer version
                 pass
 

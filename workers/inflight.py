@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-from broker.redis_keys import parse_entry_id
 from protocol.clock import to_seconds
 
 from .engines.base import Effort
@@ -22,25 +21,39 @@ class Selection:
     stale: tuple[ClaimedJob, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A job that the scheduler selected for one of the engine's threads."""
+
+    claimed: ClaimedJob
+    planned: Waiting
+    thread: int
+
+
 class InflightJobs:
     """
     The claimed jobs of one worker, each in exactly one state until it is finished.
 
     The states: waiting, chosen (the scheduler selected it and the engine works on it), answered (being settled).
+
+    An engine may work in several threads.  Each chooses jobs of its own, none while another thread has nothing to
+    do; but all jobs of a segment whose draft a thread has go there: the final takes the draft over, and speech that
+    goes on ends the work on it.
     """
 
-    def __init__(self, limits: BatchLimits, *, joins: bool) -> None:
-        """`joins`: whether jobs may be chosen while the engine works on others."""
+    def __init__(self, limits: BatchLimits, *, joins: bool, threads: int = 1) -> None:
+        """`joins`: whether jobs may be chosen while the engine works on others; `threads`: those of the engine."""
         self._limits = limits
         self._joins = joins
+        self._threads = threads
         self._waiting: dict[str, tuple[ClaimedJob, Waiting]] = {}
-        self._chosen: dict[str, tuple[ClaimedJob, Waiting]] = {}
+        self._chosen: dict[str, _Chosen] = {}
         self._answered: dict[str, ClaimedJob] = {}
         self.has_room = asyncio.Event()
         """Set while jobs may be claimed."""
 
-        self.has_news = asyncio.Event()
-        """Set when something has changed since the last `choose`."""
+        self.has_news = tuple(asyncio.Event() for _ in range(threads))
+        """For each thread: set when something has changed since its last `choose`."""
 
         self.has_room.set()
 
@@ -52,18 +65,18 @@ class InflightJobs:
         For an engine that works one by one, only finals count: partials never keep finals waiting.
         """
         if self._limits.one_by_one:
-            return max(0, AT_ENGINE - self._held(Effort.FINAL))
+            return max(0, self._most - self._held(Effort.FINAL))
         return max(0, 2 * self._limits.max_batch - len(self._waiting))
 
     @property
     def takes_partials(self) -> bool:
         """Whether partials may be claimed too: while the engine has enough of them, another worker may be idle."""
-        return not self._limits.one_by_one or self._held(Effort.PARTIAL) < AT_ENGINE
+        return not self._limits.one_by_one or self._held(Effort.PARTIAL) < self._most
 
     @property
     def takes_drafts(self) -> bool:
         """Whether drafts may be claimed too."""
-        return not self._limits.one_by_one or self._held(Effort.DRAFT) < AT_ENGINE
+        return not self._limits.one_by_one or self._held(Effort.DRAFT) < self._most
 
     @property
     def waiting(self) -> list[ClaimedJob]:
@@ -73,7 +86,7 @@ class InflightJobs:
     @property
     def begun(self) -> list[ClaimedJob]:
         """Jobs that were chosen and are not settled yet."""
-        return [*(one for one, _ in self._chosen.values()), *self._answered.values()]
+        return [*(one.claimed for one in self._chosen.values()), *self._answered.values()]
 
     def take(self, claimed: Iterable[ClaimedJob], now: float) -> None:
         """Add jobs claimed at `now` (wall clock, seconds).  Jobs that are present already keep their state."""
@@ -82,50 +95,102 @@ class InflightJobs:
                 self._waiting.setdefault(one.key, (one, _as_planned(one, now)))
         self._signal()
 
-    def choose(self, now: float) -> Selection:
-        """Select the waiting jobs to run next, and remove the partials that came too late."""
-        self.has_news.clear()
+    def choose(self, now: float, thread: int = 0) -> Selection:
+        """Select the waiting jobs that `thread` runs next, and remove the partials that came too late."""
+        self.has_news[thread].clear()
         if self._chosen and not self._joins:
             return Selection()
-        todo = plan([one for _, one in self._waiting.values()], self._limits, now, self._running())
+        todo = plan(self._open_to(thread), self._limits, now, self._running(thread))
         late = [key for key in self._needless if key not in todo.drop]
         stale = tuple(self._waiting.pop(key)[0] for key in (*todo.drop, *late))
         run = [key for key in todo.run if key in self._waiting]
-        self._chosen |= {key: self._waiting.pop(key) for key in run}
+        run = run[:1] if self._idle - {thread} else run
+        self._chosen |= {key: _Chosen(*self._waiting.pop(key), thread) for key in run}
         self._mark_room()
-        return Selection(tuple(self._chosen[key][0] for key in run), stale)
+        if run:
+            self._tell_others(thread)
+        return Selection(tuple(self._chosen[key].claimed for key in run), stale)
 
     def put_back(self, chosen: Iterable[ClaimedJob]) -> None:
         """Return chosen jobs to the waiting ones: the engine did not begin them."""
         for one in chosen:
-            if one.key in self._chosen:
-                self._waiting[one.key] = self._chosen.pop(one.key)
+            if begun := self._chosen.pop(one.key, None):
+                self._waiting[one.key] = begun.claimed, begun.planned
         self._signal()
 
     def answer(self, one: ClaimedJob) -> None:
         """Mark a job as answered by the engine."""
-        self._answered[one.key], _ = self._chosen.pop(one.key)
+        self._answered[one.key] = self._chosen.pop(one.key).claimed
         self._signal()
 
     def finish(self, one: ClaimedJob) -> None:
         """Remove a job that is settled, dropped or handed back."""
-        for place in (self._waiting, self._chosen, self._answered):
-            place.pop(one.key, None)
+        self._waiting.pop(one.key, None)
+        self._chosen.pop(one.key, None)
+        self._answered.pop(one.key, None)
         self._signal()
 
     @property
+    def _most(self) -> int:
+        """Most jobs of one effort that an engine has that works one by one."""
+        return AT_ENGINE * self._threads
+
+    def _open_to(self, thread: int) -> list[Waiting]:
+        """
+        The waiting jobs that may go to `thread`.
+
+        While another thread has a final, not a final that must run alone, and no final behind it.
+        """
+        found = [one for job, one in self._waiting.values() if self._may_take(thread, job)]
+        lonely = [one.queued_at for one in found if one.alone]
+        if not lonely or not self._has_final(thread):
+            return found
+        return [
+            one for one in found if one.effort is not Effort.FINAL or one.queued_at < min(lonely)
+        ]
+
+    def _may_take(self, thread: int, job: ClaimedJob) -> bool:
+        """Whether a waiting job may go to `thread`: not if another one has its draft, or has nothing to do."""
+        drafted = {
+            one.thread
+            for one in self._chosen.values()
+            if one.claimed.effort is Effort.DRAFT and one.claimed.segment == job.segment
+        }
+        if drafted:
+            return thread in drafted
+        return thread in self._idle or not self._idle
+
+    @property
+    def _idle(self) -> set[int]:
+        """The threads that have nothing to do."""
+        return set(range(self._threads)) - {one.thread for one in self._chosen.values()}
+
+    @property
     def _needless(self) -> list[str]:
-        """The waiting drafts of segments whose final was claimed."""
-        drafts = [one for one, _ in self._waiting.values() if one.effort is Effort.DRAFT]
-        if not drafts:
+        """The waiting drafts of segments whose final was claimed, and partials that are older than either."""
+        waiting = [one for one, _ in self._waiting.values()]
+        if all(one.effort is Effort.FINAL for one in waiting):
             return []
-        held = (*self.waiting, *self.begun)
+        held = (*waiting, *self.begun)
         finals = {one.segment for one in held if one.effort is Effort.FINAL}
-        return [one.key for one in drafts if one.segment in finals]
+        drafts = {one.segment: one.queued_at for one in held if one.effort is Effort.DRAFT}
+        return [
+            one.key
+            for one in waiting
+            if (one.effort is not Effort.FINAL and one.segment in finals)
+            or (one.effort is Effort.PARTIAL and one.queued_at <= drafts.get(one.segment, -inf))
+        ]
 
     def _signal(self) -> None:
-        self.has_news.set()
+        for news in self.has_news:
+            news.set()
         self._mark_room()
+
+    def _tell_others(self, thread: int) -> None:
+        """`thread` has something to do now, so that the others may take what waits."""
+        for other, news in enumerate(self.has_news):
+            if other != thread:
+                news.set()
 
     def _mark_room(self) -> None:
         if self.room:
@@ -133,18 +198,28 @@ class InflightJobs:
         else:
             self.has_room.clear()
 
-    def _running(self) -> Running:
-        running = [one for _, one in self._chosen.values()]
-        finals, drafts = (
-            sum(one.effort is effort for one in running) for effort in (Effort.FINAL, Effort.DRAFT)
+    def _has_final(self, but: int) -> bool:
+        """Whether a thread other than `but` has a final."""
+        return any(
+            one.claimed.effort is Effort.FINAL and one.thread != but
+            for one in self._chosen.values()
         )
-        partials = len(running) - finals - drafts
-        return Running(finals, partials, drafts, any(one.alone for one in running))
+
+    def _running(self, thread: int) -> Running:
+        """What `thread` has; a job that must run alone is beside the jobs of all threads."""
+        running = [one for one in self._chosen.values() if one.thread == thread]
+        efforts = [one.claimed.effort for one in running]
+        return Running(
+            efforts.count(Effort.FINAL),
+            efforts.count(Effort.PARTIAL),
+            efforts.count(Effort.DRAFT),
+            any(one.planned.alone for one in self._chosen.values()),
+        )
 
     def _held(self, effort: Effort) -> int:
         """Number of jobs of one effort that are waiting or with the engine."""
-        held = (*self._waiting.values(), *self._chosen.values())
-        return sum(one.effort is effort for _, one in held)
+        waiting = sum(one.effort is effort for one, _ in self._waiting.values())
+        return waiting + sum(one.claimed.effort is effort for one in self._chosen.values())
 
 
 def _as_planned(one: ClaimedJob, now: float) -> Waiting:
@@ -154,7 +229,7 @@ def _as_planned(one: ClaimedJob, now: float) -> Waiting:
         entry=one.key,
         effort=one.effort,
         seconds=to_seconds(span.end - span.start),
-        queued_at=inf if one.recorded else parse_entry_id(one.entry.encode())[0] / 1_000,
+        queued_at=inf if one.recorded else one.queued_at,
         claimed_at=now,
         alone=one.deliveries > 1,
     )

@@ -22,7 +22,7 @@ from .recent_speech import RecentSpeech
 from .speakers.voice_encoder import Voices
 from .text.doubt import is_doubtful
 from .text.event_builder import failure_of, final_of, partial_of, span_of, stable_in, utterance_of
-from .text.redaction import hidden
+from .text.redaction import hidden, needs_state
 from .text.stabiliser import NOTHING, Stabilised
 from .upsampling import engine_samples
 
@@ -154,14 +154,18 @@ class JobIO:
         """
         Publish a partial: again if other workers have changed meanwhile what it follows.
 
-        The state of redaction is read first: with an older one, digits would be sent to Redis, which then refuses.
+        If the words have numbers, the state of redaction is read first: with an older one, digits would be sent to
+        Redis, which then refuses.
         """
         log, after = self._queue.partials, self._queue.partials.known.of(one.claimed.job)
-        if one.claimed.job.redaction.kinds:
+        follows = needs_state(one.claimed.job, [word.text for word in heard.words])
+        if follows:
             after = replace(after, redaction=await self._queue.redaction.state(one.claimed))
         for _ in range(_SUGGESTIONS):
             words, event = _partial(one, heard, after)
-            newer = await log.publish(one.claimed, after, words.encode(), event)
+            newer = await log.publish(
+                one.claimed, after, words.encode(), event, any_redaction=not follows
+            )
             if newer is None:
                 return
             after = newer

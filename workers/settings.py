@@ -28,6 +28,13 @@ class WorkerSettings(StatusSettings):
         description="spaCy models that find names and addresses for redaction, such as `en=en_core_web_sm`,"
         " separated by commas; needs the extra `names`",
     )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="segments that an engine which works on one core transcribes at the same time, each in a thread"
+        " of its own; `trunkline up` sets it to the number of cores that the gateway does not need",
+    )
     lease_ms: int = Field(
         5_000,
         ge=500,

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from broker.redis_keys import Partition
 from protocol.scheduling.worker_capacity import REPORT_SECONDS, WorkerCapacity
 
-from .engine_adapter import adapter_for
+from .engine_adapter import adapters_for
 from .engines.base import Engine, EngineBrokenError
 from .engines.common.memory import is_out_of_memory
 from .executor import BACK_OFF, EngineExecutor
@@ -26,6 +26,9 @@ from .speakers.voice_encoder import Voices
 
 _LOOK_SECONDS = 0.25
 """Seconds between two looks for new job streams, and for finals whose worker has handed them back or has died."""
+
+_CLEAN_SECONDS = 1.0
+"""Seconds between two removals of the partials and drafts that were taken from their job streams."""
 
 _CLAIM_WAIT_MS = 250
 """
@@ -82,17 +85,21 @@ class Worker:
         self._can = can
         self._tasks = can.tasks
         queue.serve(self._tasks)
-        adapter = adapter_for(engine)
+        adapters = adapters_for(engine, settings.threads)
+        one_by_one = adapters[0].one_by_one
         limits = BatchLimits(
             can.max_batch,
             settings.max_padded_seconds,
             settings.stale_partial_ms / 1_000,
-            adapter.one_by_one,
+            one_by_one,
         )
         self._look_at: dict[Partition, float] = {}
         """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
 
-        self._inflight = InflightJobs(limits, joins=adapter.joins)
+        self._clean_at: dict[Partition, float] = {}
+        """When to remove taken partials again."""
+
+        self._inflight = InflightJobs(limits, joins=adapters[0].joins, threads=len(adapters))
         recent = RecentSpeech() if can.context else None
         job_io = JobIO(
             queue,
@@ -104,14 +111,17 @@ class Worker:
             recent,
             is_calibrated=can.is_calibrated,
         )
-        self._executor = EngineExecutor(self._inflight, adapter, job_io, now, self._meter)
+        self._executors = [
+            EngineExecutor(self._inflight, adapter, job_io, now, self._meter, thread=thread)
+            for thread, adapter in enumerate(adapters)
+        ]
 
     async def run(self) -> None:
         """Work until cancelled.  Raises EngineBrokenError when the process must be restarted."""
         tried = False
         try:
             async with asyncio.TaskGroup() as working:
-                recognising = working.create_task(self._executor.run())
+                recognising = {working.create_task(one.run()) for one in self._executors}
                 for loop in (self._keep_leases, self._report_capacity, self._report_alive):
                     working.create_task(loop())
                 try:
@@ -149,12 +159,14 @@ class Worker:
     async def _claim_once(self, partition: Partition) -> None:
         room = max(1, self._inflight.room)
         wait_ms = min(_LONGEST_CLAIM_WAIT_MS, _CLAIM_WAIT_MS * len(self._partitions))
-        looks, partials = self._is_time_to_look(partition), self._inflight.takes_partials
+        looks = _is_due(self._look_at, partition, _LOOK_SECONDS)
+        partials = self._inflight.takes_partials
         claimed = await self._queue.claim(
             partition,
             room,
             wait_ms if partials else _BUSY_CLAIM_WAIT_MS,
             looks=looks,
+            cleans=_is_due(self._clean_at, partition, _CLEAN_SECONDS),
             partials=partials,
             drafts=self._inflight.takes_drafts,
         )
@@ -165,14 +177,6 @@ class Worker:
             recorded = await self._queue.claim_recorded(partition, self._settings.lease_ms)
             self._inflight.take(recorded, self._now())
 
-    def _is_time_to_look(self, partition: Partition) -> bool:
-        """Return whether the last look was long ago: a busy worker claims far more often."""
-        now = asyncio.get_running_loop().time()
-        if now < self._look_at.get(partition, now):
-            return False
-        self._look_at[partition] = now + _LOOK_SECONDS
-        return True
-
     async def _take_over(self, partition: Partition, room: int) -> None:
         """Claim finals that other workers left."""
         left = await self._queue.take_over(partition, self._settings.lease_ms, room)
@@ -182,9 +186,10 @@ class Worker:
 
     async def _keep_leases(self) -> None:
         """Extend the leases of all claimed jobs.  Raises EngineBrokenError when one step exceeds its time limit."""
+        limit = self._settings.step_limit_seconds
         while True:
             await asyncio.sleep(self._settings.lease_ms / 5_000)
-            if (self._executor.at_step_for or 0.0) > self._settings.step_limit_seconds:
+            if any((one.at_step_for or 0.0) > limit for one in self._executors):
                 raise EngineBrokenError(
                     "one step of the engine takes longer than step_limit_seconds"
                 )
@@ -197,18 +202,29 @@ class Worker:
 
     async def _report_alive(self) -> None:
         """Send a heartbeat after each step of the engine, and while it is idle.  Nothing here waits for Redis."""
-        reported = -1
+        reported = [-1 for _ in self._executors]
         while True:
-            if self._executor.at_step_for is None or self._executor.steps != reported:
-                reported = self._executor.steps
+            steps = [one.steps for one in self._executors]
+            if all(
+                one.at_step_for is None or one.steps != before
+                for one, before in zip(self._executors, reported, strict=True)
+            ):
+                reported = steps
                 self._heartbeat()
             await asyncio.sleep(min(1.0, self._settings.step_limit_seconds / 5))
+
+    @property
+    def _capacity(self) -> float | None:
+        """Of all threads; of those that are not measured yet, the mean of the others.  None: none is measured."""
+        known = [one.throughput.capacity for one in self._executors]
+        measured = [one for one in known if one is not None]
+        return sum(measured) / len(measured) * len(known) if measured else None
 
     async def _report_capacity(self) -> None:
         """Report the measured capacity to the gateways, which admit calls by it."""
         while True:
             most = self._can.max_keywords if self._can.keywords else 0
-            capacity = self._executor.throughput.capacity
+            capacity = self._capacity
             self._meter.is_at(capacity)
             try:
                 at = await self._queue.capacity.now()
@@ -220,11 +236,12 @@ class Worker:
 
     # Ending
 
-    async def _drain(self, recognising: asyncio.Task[None]) -> None:
+    async def _drain(self, recognising: set[asyncio.Task[None]]) -> None:
         """Hand back the waiting jobs, then let the engine finish its own within `drain_seconds`."""
-        self._executor.finish()
+        for executor in self._executors:
+            executor.finish()
         await _bounded(self._hand_back(self._inflight.waiting, tried=False))
-        await asyncio.wait({recognising}, timeout=self._settings.drain_seconds)
+        await asyncio.wait(recognising, timeout=self._settings.drain_seconds)
         if begun := self._inflight.begun:
             logger.warning("batch_abandoned", segments=len(begun))
 
@@ -255,6 +272,15 @@ class Worker:
             return
         for one in jobs:
             self._inflight.finish(one)
+
+
+def _is_due(times: dict[Partition, float], partition: Partition, every: float) -> bool:
+    """Return whether the last time is `every` seconds ago, and note the next: a busy worker claims more often."""
+    now = asyncio.get_running_loop().time()
+    if now < times.get(partition, now):
+        return False
+    times[partition] = now + every
+    return True
 
 
 async def _bounded(commands: Coroutine[object, object, None]) -> None:

@@ -13,6 +13,8 @@ from redis.exceptions import (
     RedisError,
 )
 
+from ..redis_scripts.lua import Script
+
 Add = Callable[[Pipeline], Awaitable[None]]
 """Adds the commands of one caller to a pipeline, without waiting for anything."""
 
@@ -53,6 +55,13 @@ class SharedPipeline:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._waiting: list[_Waiting] = []
+        self._scripts: dict[str, AsyncScript] = {}
+
+    def script(self, one: Script) -> AsyncScript:
+        """Return a registered script, the same object to all callers: a gateway has thousands of calls."""
+        if one.name not in self._scripts:
+            self._scripts[one.name] = self._redis.register_script(one.source)
+        return self._scripts[one.name]
 
     async def run(self, add: Add | None = None, parts: Sequence[Part] = ()) -> list[Any]:
         """

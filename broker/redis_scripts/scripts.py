@@ -43,7 +43,6 @@ __all__ = [
     "NO_ROOM",
     "OPEN",
     "PROBE",
-    "QUEUE_DRAFT",
     "RESEND",
     "RESTORE",
     "RETIRE",
@@ -61,7 +60,7 @@ LOG_LOST = -1
 """Answer of every script if the log that the sender means is missing, or not known to be complete."""
 
 AUDIO_MISSING = -2
-"""Answer of `SUBMIT` and `QUEUE_DRAFT` if the audio of the segment is incomplete."""
+"""Answer of `SUBMIT` if the audio of the segment is incomplete."""
 
 DRAFT_USED = 2
 """Answer of `SUBMIT` if the draft of the segment has become its final."""
@@ -137,18 +136,11 @@ APPEND_AUDIO = script(
 SUBMIT = script(
     "submit",
     ("hash", "hash", "hash", "stream", "string", "stream", "stream"),
-    OWNED,
+    SEEN,
     WHOLE,
     APPENDING,
     RELEASING,
     load("submit"),
-)
-
-QUEUE_DRAFT = script(
-    "queue_draft",
-    ("hash", "string", "stream"),
-    OWNED,
-    load("queue_draft"),
 )
 
 KEEP_DRAFT = script(
@@ -160,6 +152,7 @@ KEEP_DRAFT = script(
 TRY = script(
     "try",
     ("hash",),
+    WHOLE,
     load("try"),
 )
 

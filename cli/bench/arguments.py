@@ -34,6 +34,12 @@ def fill(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--workers", type=_count, default=1, help="number of worker processes")
     verb.add_argument(
+        "--threads",
+        type=_count,
+        default=1,
+        help="threads of each worker with --engine; an older --tree gets as many times more workers",
+    )
+    verb.add_argument(
         "--processes",
         type=_count,
         nargs="+",

@@ -102,7 +102,9 @@ class Bench:
         options = self.options
         if options.url:
             return {options.url: partial(running_gateway, options.url, options.key)}
-        served = partial(Rig, engine=options.engine, workers=options.workers)
+        served = partial(
+            Rig, engine=options.engine, workers=options.workers, threads=options.threads
+        )
         trees = [
             served(name, tree=Path(path).resolve()) for name, path in map(_named, options.tree)
         ]

@@ -30,12 +30,15 @@ async def pipeline(
     own_redis = not configuration.says("redis", "url")
     async with embedded_valkey() if own_redis else contextlib.nullcontext(shared.url) as redis_url:
         environment = _environment(configuration, redis_url, places)
+        count = workers_of(options)
+        if count.threads is not None:
+            environment["TRUNKLINE_WORKER_THREADS"] = str(count.threads)
         if options.config:
             environment["TRUNKLINE_CONFIG"] = options.config
         stack = Stack(log_file)
         try:
-            url = await _started(options, stack, environment, places)
-            async with _more_workers(options, stack, environment):
+            url = await _started(options, stack, environment, places, count.workers)
+            async with _more_workers(options, stack, environment, count.workers):
                 yield url
         finally:
             await stack.stop()
@@ -43,13 +46,13 @@ async def pipeline(
 
 @contextlib.asynccontextmanager
 async def _more_workers(
-    options: argparse.Namespace, stack: Stack, environment: Mapping[str, str]
+    options: argparse.Namespace, stack: Stack, environment: Mapping[str, str], workers: int
 ) -> AsyncIterator[None]:
     """Start the other workers while the pipeline is at work: they load the same engine, which takes a core."""
     settings = configuration_of(options).section("worker", WorkerSettings)
     worker = worker_part(options, settings, environment)
     async with asyncio.TaskGroup() as starting:
-        others = [starting.create_task(stack.start(worker)) for _ in range(workers_of(options) - 1)]
+        others = [starting.create_task(stack.start(worker)) for _ in range(workers - 1)]
         yield
         for one in others:
             one.cancel()
@@ -77,6 +80,7 @@ async def _started(
     stack: Stack,
     environment: Mapping[str, str],
     places: Places | None,
+    workers: int,
 ) -> str:
     """
     Start all parts together, of several workers the first; returns the URL of the gateway.
@@ -93,7 +97,7 @@ async def _started(
     worker = worker_part(options, configuration.section("worker", WorkerSettings), environment)
     parts = [
         ChildProcess("recorder", flags_of(options, "recorder"), environment),
-        *[worker] * min(1, workers_of(options)),
+        *[worker] * min(1, workers),
         ChildProcess("gateway", (*flags_of(options, "gateway"), "--port", str(port)), environment),
     ]
     if places:

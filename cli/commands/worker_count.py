@@ -1,6 +1,7 @@
-"""How many workers `up` starts."""
+"""How many workers `up` starts, and how many threads each of them has."""
 
 import argparse
+from dataclasses import dataclass
 
 from workers.engines import registry
 from workers.settings import WorkerSettings
@@ -8,11 +9,22 @@ from workers.settings import WorkerSettings
 from ..common import configuration_of, engine_chosen
 from ..host.processor import available_cores
 
-_MOST = 8
-"""Each worker of the CPU engine holds 360 MB.  On a machine with more cores, set `--workers`."""
+_MOST_CORES = 8
+"""On a machine with more cores, set `--workers`."""
+
+_MOST_THREADS = 4
+"""Threads of a worker share the interpreter, of which each needs a part of its time (docs/benchmarks.md)."""
 
 
-def workers_of(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True)
+class WorkerCount:
+    """A number of worker processes.  `threads`: of each; None: as the settings say."""
+
+    workers: int
+    threads: int | None = None
+
+
+def workers_of(options: argparse.Namespace) -> WorkerCount:
     """
     The number of workers that `--workers` gives, or the default.
 
@@ -20,20 +32,24 @@ def workers_of(options: argparse.Namespace) -> int:
     processes cannot share.
     """
     if options.workers is not None:
-        return int(options.workers)
-    shared = configuration_of(options).section("worker", WorkerSettings).metrics_port == 0
-    if options.command == "demo" or not shared:
-        return 1
+        return WorkerCount(int(options.workers))
+    configuration = configuration_of(options)
+    if options.command == "demo" or configuration.says("worker", "threads"):
+        return WorkerCount(1)
     engine = registry.ENGINES[engine_chosen(options).engine]
-    return worker_count(available_cores(), one_core=engine.one_core)
+    count = worker_count(available_cores(), one_core=engine.one_core)
+    shared = configuration.section("worker", WorkerSettings).metrics_port == 0
+    return count if shared else WorkerCount(1, count.threads)
 
 
-def worker_count(cores: int, *, one_core: bool) -> int:
+def worker_count(cores: int, *, one_core: bool) -> WorkerCount:
     """
-    The number of workers on a machine with `cores`.
+    The number of workers, and of threads of each, on a machine with `cores`.
 
-    `one_core`: whether a worker of the engine uses one core.  On more than two cores the gateway keeps one.
+    `one_core`: whether a thread of the engine uses one core.  On more than two cores the gateway keeps one.
     """
     if not one_core:
-        return 1
-    return min(_MOST, cores - 1 if cores > 2 else cores)
+        return WorkerCount(1)
+    used = min(_MOST_CORES, cores - 1 if cores > 2 else cores)
+    workers = -(-used // _MOST_THREADS)
+    return WorkerCount(workers, -(-used // workers))

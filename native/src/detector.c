@@ -129,32 +129,56 @@ static Py_ssize_t run_round(Detector **busy, Py_ssize_t count, PyObject *network
     return asking;
 }
 
-static int run_all(PyObject *list, PyObject *network, int rounds)
+int detectors_run(Detector **busy, Py_ssize_t count, PyObject *network, int rounds)
 {
-    Py_ssize_t count = PyList_Size(list);
-    Detector **busy = PyMem_Calloc((size_t)count + 1, sizeof *busy);
     Query *queries = PyMem_Calloc((size_t)count + 1, sizeof *queries);
     Query **asked = PyMem_Calloc((size_t)count + 1, sizeof *asked);
-    int failed = busy == NULL || queries == NULL || asked == NULL;
+    int failed = queries == NULL || asked == NULL;
     if (failed)
         PyErr_NoMemory();
-    for (Py_ssize_t at = 0; at < count && !failed; at++) {
-        PyObject *one = PyList_GetItem(list, at);
-        /* A detector that was made without `__init__` has no audio. */
-        failed = one == NULL || !PyObject_TypeCheck(one, detector_type) || ((Detector *)one)->audio == NULL;
-        if (failed && one != NULL)
-            PyErr_SetString(PyExc_TypeError, "run takes a list of initialised detectors");
-        else if (!failed)
-            failed = detector_classify(busy[at] = (Detector *)one) < 0;
-    }
+    for (Py_ssize_t at = 0; at < count && !failed; at++)
+        failed = detector_classify(busy[at]) < 0;
     for (int round = 0; round < rounds && count && !failed; round++) {
         count = run_round(busy, count, network, queries, asked);
         failed = count < 0;
     }
-    PyMem_Free(busy);
     PyMem_Free(queries);
     PyMem_Free(asked);
     return failed ? -1 : 0;
+}
+
+int detector_is_whole(PyObject *object)
+{
+    return PyObject_TypeCheck(object, detector_type) && ((Detector *)object)->audio != NULL;
+}
+
+static int run_all(PyObject *list, PyObject *network, int rounds)
+{
+    Py_ssize_t count = PyList_Size(list);
+    Detector **busy = PyMem_Calloc((size_t)count + 1, sizeof *busy);
+    int failed = busy == NULL;
+    if (failed)
+        PyErr_NoMemory();
+    for (Py_ssize_t at = 0; at < count && !failed; at++) {
+        PyObject *one = PyList_GetItem(list, at);
+        failed = one == NULL || !detector_is_whole(one);
+        if (failed && one != NULL)
+            PyErr_SetString(PyExc_TypeError, "run takes a list of initialised detectors");
+        else if (!failed)
+            busy[at] = (Detector *)one;
+    }
+    failed = failed || detectors_run(busy, count, network, rounds) < 0;
+    PyMem_Free(busy);
+    return failed ? -1 : 0;
+}
+
+/* Whether a network can be used, or is None; otherwise with TypeError set. */
+int is_network(PyObject *network)
+{
+    if (network == Py_None || PyObject_TypeCheck(network, network_type))
+        return 1;
+    PyErr_SetString(PyExc_TypeError, "the network must be a SileroNetwork, or None");
+    return 0;
 }
 
 PyObject *run_detectors(PyObject *module, PyObject *args)
@@ -164,10 +188,8 @@ PyObject *run_detectors(PyObject *module, PyObject *args)
     (void)module;
     if (!PyArg_ParseTuple(args, "O!Oi", &PyList_Type, &list, &network, &rounds))
         return NULL;
-    if (network != Py_None && !PyObject_TypeCheck(network, network_type)) {
-        PyErr_SetString(PyExc_TypeError, "the network must be a SileroNetwork, or None");
+    if (!is_network(network))
         return NULL;
-    }
     if (run_all(list, network == Py_None ? NULL : network, rounds) < 0)
         return NULL;
     Py_RETURN_NONE;

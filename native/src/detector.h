@@ -38,4 +38,13 @@ void detector_conclude(Detector *detector);
 
 void second_sleep(Second *second);
 
+/* Classify the new samples of detectors, and answer their queries in at most so many rounds.  Changes `busy`. */
+int detectors_run(Detector **busy, Py_ssize_t count, PyObject *network, int rounds);
+
+/* Whether an object is a detector that was made with `__init__`. */
+int detector_is_whole(PyObject *object);
+
+/* Whether an object is a network or None; if not, TypeError is set. */
+int is_network(PyObject *network);
+
 #endif

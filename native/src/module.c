@@ -1,7 +1,12 @@
 /* The module, and what its types share. */
+#include "background.h"
 #include "buffer.h"
 #include "detector.h"
+#include "endpointing.h"
+#include "g711.h"
+#include "line.h"
 #include "silero.h"
+#include "tones.h"
 
 #include <string.h>
 
@@ -15,6 +20,8 @@ static PyStructSequence_Field tick_fields[] = {
 
 static PyStructSequence_Desc tick_desc = {
     "trunkline_native.Tick", "20 ms of one channel.", tick_fields, 2};
+
+#define MOST_SPARE (32 * TICK) /* room that samples keep when they need less: more arrives only in a burst */
 
 void samples_drop(Samples *samples, Py_ssize_t count)
 {
@@ -30,10 +37,11 @@ void samples_free(Samples *samples)
     samples->length = samples->room = 0;
 }
 
-static int reserve(Samples *samples, Py_ssize_t count)
+int samples_reserve(Samples *samples, Py_ssize_t count)
 {
     Py_ssize_t needed = samples->length + count;
-    if (needed <= samples->room)
+    int is_left_of_burst = samples->room > MOST_SPARE && needed < samples->room / 8;
+    if (needed <= samples->room && !is_left_of_burst)
         return 0;
     Py_ssize_t room = needed + needed / 2 + 2 * TICK;
     int16_t *grown = PyMem_Realloc(samples->data, (size_t)room * sizeof(int16_t));
@@ -55,13 +63,23 @@ Py_ssize_t samples_take(Samples *samples, PyObject *pcm)
     int failed = 1;
     if (view.ndim != 1 || view.itemsize != 2)
         PyErr_SetString(PyExc_TypeError, "samples must be an array of 16-bit numbers");
-    else if (reserve(samples, count) == 0)
+    else if (samples_reserve(samples, count) == 0)
         failed = count && PyBuffer_ToContiguous(samples->data + samples->length, &view, view.len, 'C') < 0;
     PyBuffer_Release(&view);
     if (failed)
         return -1;
     samples->length += count;
     return count;
+}
+
+int samples_append(Samples *samples, const int16_t *more, Py_ssize_t count)
+{
+    if (samples_reserve(samples, count) < 0)
+        return -1;
+    if (count)
+        memcpy(samples->data + samples->length, more, (size_t)count * sizeof(int16_t));
+    samples->length += count;
+    return 0;
 }
 
 int64_t energy(const int16_t *samples, Py_ssize_t count)
@@ -81,8 +99,11 @@ void free_object(PyObject *self)
 }
 
 static PyMethodDef functions[] = {
+    {"pack", g711_pack, METH_VARARGS, "Return the codes of mu-law, or of A-law, for 16-bit samples; None if one has none."},
     {"run", run_detectors, METH_VARARGS,
      "Run detectors, with a network or None, for at most so many rounds."},
+    {"run_lines", run_lines, METH_VARARGS,
+     "Run lines as `run` does; at a time, in seconds.  Returns the places of those with news."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -112,11 +133,16 @@ PyMODINIT_FUNC PyInit_trunkline_native(void)
         return NULL;
     if (tick_type == NULL)
         tick_type = PyStructSequence_NewType(&tick_desc);
+    g711_module_init();
     /* INTERFACE: raised with every change of what the Python side calls. */
-    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 3) < 0 ||
-        buffer_module_init() < 0 || add_type(module, &buffer_spec, &buffer_type) < 0 ||
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 5) < 0 ||
+        buffer_module_init() < 0 || levels_module_init() < 0 ||
+        add_type(module, &buffer_spec, &buffer_type) < 0 ||
         add_type(module, &detector_spec, &detector_type) < 0 ||
-        add_type(module, &network_spec, &network_type) < 0 || add_type(module, &tones_spec, NULL) < 0) {
+        add_type(module, &tracker_spec, &tracker_type) < 0 ||
+        add_type(module, &endpointer_spec, &endpointer_type) < 0 ||
+        add_type(module, &network_spec, &network_type) < 0 || add_type(module, &tones_spec, &tones_type) < 0 ||
+        add_type(module, &line_spec, &line_type) < 0) {
         Py_DECREF(module);
         return NULL;
     }

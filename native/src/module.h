@@ -10,8 +10,11 @@
 
 extern PyType_Spec buffer_spec;
 extern PyType_Spec detector_spec;
+extern PyType_Spec endpointer_spec;
+extern PyType_Spec line_spec;
 extern PyType_Spec network_spec;
 extern PyType_Spec tones_spec;
+extern PyType_Spec tracker_spec;
 
 /* Import what `buffer.c` needs of numpy.  Returns -1 with an error set. */
 int buffer_module_init(void);
@@ -30,11 +33,20 @@ void samples_drop(Samples *samples, Py_ssize_t count);
 
 void samples_free(Samples *samples);
 
+/* Make room for `count` more samples.  Returns -1 with MemoryError set. */
+int samples_reserve(Samples *samples, Py_ssize_t count);
+
+/* Append samples.  Returns -1 with MemoryError set. */
+int samples_append(Samples *samples, const int16_t *more, Py_ssize_t count);
+
 /* Append the samples of an array of 16-bit numbers.  Returns how many, or -1 with an error set. */
 Py_ssize_t samples_take(Samples *samples, PyObject *pcm);
 
 /* The sum of squares of `count` samples. */
 int64_t energy(const int16_t *samples, Py_ssize_t count);
+
+/* See `line.c`. */
+PyObject *run_lines(PyObject *module, PyObject *args);
 
 /* Run voice activity detection for detectors: see `detector.c`. */
 PyObject *run_detectors(PyObject *module, PyObject *args);

@@ -1,5 +1,5 @@
 /* DTMF digits of one channel.  Equal to streaming/audio/dtmf.py, which documents the behaviour. */
-#include "module.h"
+#include "tones.h"
 
 #include <math.h>
 
@@ -10,18 +10,7 @@
 
 static const char KEYS[] = "123A456B789C*0#D";
 
-typedef struct {
-    PyObject_HEAD
-    Py_buffer view;
-    const float *tones; /* [window, COLUMNS] */
-    Py_ssize_t window, hop;
-    Samples waiting;
-    long long start;
-    long long run;
-    char heard, down; /* 0 for none */
-    double faintest;  /* amplitude */
-    double low_louder, high_louder, alone; /* ratios of power */
-} Tones;
+PyTypeObject *tones_type;
 
 static int tones_init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
@@ -58,6 +47,15 @@ static void tones_dealloc(PyObject *object)
     free_object(object);
 }
 
+/* Drop the samples kept unless those at `position` follow them. */
+static void follow(Tones *self, long long position)
+{
+    if (position == self->start + self->waiting.length)
+        return;
+    self->waiting.length = 0;
+    self->start = position;
+}
+
 static PyObject *tones_add(PyObject *object, PyObject *args)
 {
     Tones *self = (Tones *)object;
@@ -65,13 +63,16 @@ static PyObject *tones_add(PyObject *object, PyObject *args)
     PyObject *pcm;
     if (!PyArg_ParseTuple(args, "LO", &position, &pcm))
         return NULL;
-    if (position != self->start + self->waiting.length) {
-        self->waiting.length = 0;
-        self->start = position;
-    }
+    follow(self, position);
     if (samples_take(&self->waiting, pcm) < 0)
         return NULL;
     Py_RETURN_NONE;
+}
+
+int tones_keep(Tones *self, long long position, const int16_t *samples, Py_ssize_t count)
+{
+    follow(self, position);
+    return samples_append(&self->waiting, samples, count);
 }
 
 /* The place of the largest of four powers; 1 in `is_alone` if it exceeds all others by enough. */
@@ -124,28 +125,40 @@ static char meet(Tones *self, char digit)
     return digit;
 }
 
-static PyObject *tones_detect(PyObject *object, PyObject *unused)
+/* Append a digit, whose first window begins at `at`, to a list.  Returns -1 with an error set. */
+static int append_key(PyObject *keys, char digit, long long at)
 {
-    Tones *self = (Tones *)object;
-    PyObject *found = PyList_New(0);
+    PyObject *key = Py_BuildValue("(CL)", (int)digit, at);
+    int failed = key == NULL || PyList_Append(keys, key) < 0;
+    Py_XDECREF(key);
+    return failed ? -1 : 0;
+}
+
+int tones_analyse(Tones *self, PyObject **keys)
+{
     Py_ssize_t at = 0;
-    if (found == NULL)
-        return NULL;
-    for (; self->tones != NULL && at + self->window <= self->waiting.length; at += self->hop) {
+    int failed = 0;
+    for (; !failed && self->tones != NULL && at + self->window <= self->waiting.length; at += self->hop) {
         char digit = meet(self, digit_in(self, self->waiting.data + at));
         if (!digit)
             continue;
-        long long begins = self->start + at - (NEEDED - 1) * self->hop;
-        PyObject *key = Py_BuildValue("(CL)", (int)digit, begins);
-        if (key == NULL || PyList_Append(found, key) < 0) {
-            Py_XDECREF(key);
-            Py_DECREF(found);
-            return NULL;
-        }
-        Py_DECREF(key);
+        if (*keys == NULL)
+            *keys = PyList_New(0);
+        failed = *keys == NULL || append_key(*keys, digit, self->start + at - (NEEDED - 1) * self->hop) < 0;
     }
     samples_drop(&self->waiting, at);
     self->start += at;
+    return failed ? -1 : 0;
+}
+
+static PyObject *tones_detect(PyObject *object, PyObject *unused)
+{
+    PyObject *found = PyList_New(0);
+    (void)unused;
+    if (found != NULL && tones_analyse((Tones *)object, &found) < 0) {
+        Py_DECREF(found);
+        return NULL;
+    }
     return found;
 }
 

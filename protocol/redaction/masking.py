@@ -85,6 +85,16 @@ def hide(state: CallState, heard: RecognisedText, policy: Policy) -> list[str]:
     return words
 
 
+def follows_earlier(words: Sequence[str], language: str, policy: Policy) -> bool:
+    """
+    Whether `hide` may need the state of the call for these words.
+
+    What was said before decides about numbers only, and about dates of birth, which may have none.
+    """
+    asks_dates = DataKind.DATE_OF_BIRTH in policy.kinds
+    return asks_dates or bool(numbers_of(words, language).numbers)
+
+
 def _cut(words: Sequence[str], said: SegmentNumbers, at: int) -> int:
     """The first word that is left out: of the numbers from `at` on, the first that is not masked, or the last."""
     last = said.numbers[-1]

@@ -65,6 +65,9 @@ class Job:
     keyword_list: str = ""
     """Digest of a long list, which has its own key (see broker/keyword_lists.py); empty: `keywords` are all."""
 
+    spelling: bool = False
+    """Whether the call was asked to spell shortly before (see `protocol.calls.spelling`)."""
+
     @property
     def task(self) -> Task:
         """The task that a worker must support."""

@@ -16,31 +16,56 @@ class ArrivedFrames:
 
     def __init__(self, position: int, *, is_paused: bool) -> None:
         """`position`: the first sample of the next frame."""
-        self.position = position
-        """First sample that no tick has processed."""
-
-        self.samples = 0
-        """Number of samples that wait for the next tick."""
+        self._position = position
+        self._samples = 0
+        self.urgent_from = 0
+        """Waiting samples with which the channel is urgent."""
 
         self.is_paused = is_paused
         self._frames: list[Pcm | CodedAudio] = []
         self._dropped: Span | None = None
 
-    def add(self, start: int, pcm: Pcm) -> None:
-        """Take a frame in order: int16 `[n]`, its first sample at `start`."""
+    @property
+    def position(self) -> int:
+        """First sample that no tick has processed."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._position = position
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that wait for the next tick."""
+        return self._samples
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the waiting audio is long, or may end a segment."""
+        return self._samples >= self.urgent_from
+
+    def add(self, start: int, pcm: Pcm) -> bool:
+        """
+        Take a frame in order: int16 `[n]`, its first sample at `start`.
+
+        Returns whether the batcher must know: no other frame waits, or the channel is urgent.
+        """
         if self.is_paused:
             self.drop(start, start + len(pcm))
-            return
-        self._frames.append(pcm)
-        self.samples += len(pcm)
+            return False
+        return self._keep(pcm, len(pcm))
 
-    def add_coded(self, start: int, audio: CodedAudio) -> None:
+    def add_coded(self, start: int, audio: CodedAudio) -> bool:
         """As `add`, for a frame that is decoded when it is taken."""
         if self.is_paused:
             self.drop(start, start + audio.samples)
-            return
-        self._frames.append(audio)
-        self.samples += audio.samples
+            return False
+        return self._keep(audio, audio.samples)
+
+    def _keep(self, frame: Pcm | CodedAudio, samples: int) -> bool:
+        self._frames.append(frame)
+        before, self._samples = self._samples, self._samples + samples
+        return not before or self._samples >= self.urgent_from
 
     def drop(self, start: int, end: int) -> None:
         """Count audio of a pause.  It follows what was dropped before."""
@@ -49,14 +74,14 @@ class ArrivedFrames:
 
     def take(self) -> tuple[int, Pcm]:
         """
-        Remove the waiting frames, of which there is at least one.
+        Remove the waiting frames.
 
         Returns the position of the first sample, and the samples: int16 `[n]`.
         """
-        start, frames = self.position, self._frames
-        self.position += self.samples
-        self._frames, self.samples = [], 0
-        return start, _decoded(frames)
+        start, frames = self._position, self._frames
+        self._position += self._samples
+        self._frames, self._samples = [], 0
+        return start, _decoded(frames) if frames else np.zeros(0, dtype=np.int16)
 
     def take_dropped(self) -> Span | None:
         """Return what was dropped since the last time; None if nothing was."""

@@ -13,6 +13,7 @@ speech without own speech between lowers the threshold slowly, until it is own s
 from array import array
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterable
 from math import log10
 
 from numpy import percentile
@@ -106,7 +107,7 @@ class BackgroundTracker:
         self._recent.append(power)
         if not voiced:
             return None
-        power = sum(self._recent) / len(self._recent)
+        power = _mean(self._recent)
         self._voiced.append(tick)
         self._powers.append(power)
         if power >= self._near_power:
@@ -169,6 +170,15 @@ class BackgroundTracker:
             as_before = sum(level >= self._level - _NEAR_DB for level in levels)
             self._relief = 0.0 if as_before >= _NEAR_TICKS else self._relief
         self._level = float(percentile(self._own.as_array(), _QUANTILE))
+
+
+def _mean(powers: Iterable[float]) -> float:
+    """Return the mean of at least one power, added in order: `sum` of Python 3.12 rounds otherwise."""
+    total, count = 0.0, 0
+    for power in powers:
+        total += power
+        count += 1
+    return total / count
 
 
 def _power(decibels: float) -> float:

@@ -6,7 +6,7 @@ Positions are samples of the call clock (8 kHz); the audio of a segment is at th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import assert_never, cast
 
 import numpy as np
 
@@ -15,17 +15,11 @@ from protocol.clock import CALL_RATE, ENGINE_RATE
 from protocol.events import Account, ChannelTotals, Span
 
 from .background_speech import BackgroundTracker
+from .channel_line import LineParts
+from .compiled_endpointing import Tracker, new_endpointer
 from .crosstalk import Powers
-from .endpointing import (
-    TICK,
-    Boundary,
-    Closed,
-    Endpointing,
-    EndpointState,
-    Opened,
-    Reason,
-    Segmenter,
-)
+from .endpointing import TICK, Boundary, Closed, Opened, Reason, Segmenter
+from .endpointing_settings import Endpointing
 from .levelling import Leveller
 from .resampler import Halver
 from .sample_buffer import sample_buffer
@@ -37,6 +31,7 @@ from .sound_events import (
     SoundEvent,
     VoiceSource,
 )
+from .voice_activity.compiled_detector import CompiledDetector
 from .voice_activity.silero import VadQuery, VadResult
 from .voice_activity.ticks import Tick
 from .voice_activity.vad import new_detector
@@ -75,7 +70,7 @@ class ChannelSegmenter:
         *,
         vad: Vad = Vad.BOTH,
         rate: int = CALL_RATE,
-        background: BackgroundTracker | None = None,
+        background: Tracker | None = None,
     ) -> None:
         """`background`: marks speech of speakers farther away; None if the channel carries several speakers."""
         if rate not in (CALL_RATE, ENGINE_RATE):
@@ -86,7 +81,7 @@ class ChannelSegmenter:
         """At 8 kHz the detector applies the gain."""
 
         self.detector = new_detector(vad, levelled=self._leveller is None)
-        self._segmenter = Segmenter(endpointing)
+        self._segmenter = new_endpointer(endpointing, background)
         self._background = background
         self._source = sample_buffer() if self._halver else self.detector.audio
         self._forget_at = 0
@@ -176,6 +171,21 @@ class ChannelSegmenter:
         return events
 
     @property
+    def line_parts(self) -> LineParts | None:
+        """The parts that a compiled line runs; None if one of them is not compiled, or at 16 kHz."""
+        detector, segmenter, tracker = self.detector, self._segmenter, self._background
+        if self._halver or not isinstance(detector, CompiledDetector):
+            return None
+        if isinstance(segmenter, Segmenter) or isinstance(tracker, BackgroundTracker):
+            return None
+        return LineParts(detector.core, segmenter, tracker)
+
+    @property
+    def paused(self) -> int | None:
+        """The latest end of the open segment that `SegmentPaused` has told."""
+        return self._voice.paused if self._voice else None
+
+    @property
     def has_speech(self) -> bool:
         """Whether a segment is open."""
         return self._voice is not None
@@ -246,17 +256,28 @@ class ChannelSegmenter:
 
     def _advance(self) -> None:
         """Pass the decided ticks to the endpointing."""
+        segmenter = self._segmenter
+        if isinstance(segmenter, Segmenter):
+            self._advance_pure(segmenter)
+            return
+        core = cast("CompiledDetector", self.detector).core
+        tracker = self._background
+        assert not isinstance(tracker, BackgroundTracker)  # as `new_endpointer` chose
+        while boundaries := segmenter.advance(core, tracker, self._gain):
+            self._meet_all(boundaries)
+
+    def _advance_pure(self, segmenter: Segmenter) -> None:
         ticks = self.detector.drain()
         if self._voice is None and not any([tick.voiced for tick in ticks]):  # noqa: C419 - the list takes less time
-            self._segmenter.pass_silence([tick.level for tick in ticks])
+            segmenter.pass_silence([tick.level for tick in ticks])
             return
         for tick in ticks:
-            if boundaries := self._segmenter.feed(tick.voiced, tick.level):
+            if boundaries := segmenter.feed(tick.voiced, tick.level):
                 self._meet_all(boundaries)
             if self._voice and self._background:
                 self._separate(self._background, tick)
 
-    def _separate(self, background: BackgroundTracker, tick: Tick) -> None:
+    def _separate(self, background: Tracker, tick: Tick) -> None:
         """Split the open segment where the own speaker begins or has ended beside another one."""
         level = tick.level / self._gain
         boundary = background.feed(self._segmenter.now - 1, level, voiced=tick.voiced)
@@ -300,7 +321,7 @@ class ChannelSegmenter:
             return
         pcm = self._source.cut(self._scale * voice.fed, self._scale * end)
         voice.fed = end
-        speaking = self._segmenter.state is EndpointState.SPEAKING
+        speaking = self._segmenter.is_speaking
         speaking = speaking and (self._background is None or self._background.is_near)
         self._events.append(SegmentGrew(voice.number, pcm, speaking))
 

@@ -4,7 +4,7 @@ The compiled step of the audio path: the optional package `trunkline-native`, bu
 Its objects give the results of the pure ones, sample for sample and tick for tick, for less CPU time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 MODULE = "trunkline_native"
 
-_INTERFACE = 3
+_INTERFACE = 5
 """The interface of the module that this version calls; a module with another one is not used."""
 
 
@@ -116,6 +116,39 @@ class CompiledStep(Protocol):
         self, detectors: list[DetectorCore], network: CompiledNetwork | None, rounds: int, /
     ) -> None:
         """Do what `vad_runner.run_vad` does before it drains."""
+        ...
+
+    def BackgroundTracker(self, own: object, background: object) -> Any:  # noqa: N802, ANN401 - a class
+        """`own`, `background`: what `end` returns."""
+        ...
+
+    def Endpointer(  # noqa: N802 - a class
+        self,
+        opened: type,
+        closed: type,
+        reasons: tuple[object, object, object, object],
+        quietest: Callable[[Any], int],
+        **limits: int,
+    ) -> Any:  # noqa: ANN401 - `compiled_endpointing.CompiledEndpointer`
+        """
+        `opened`, `closed`: the classes of the boundaries; `reasons`: pause, length, another speaker, finished.
+
+        `limits`: the fields of `endpointing_settings.Limits`.
+        """
+        ...
+
+    def pack(self, samples: bytes, is_alaw: bool, /) -> bytes | None:  # noqa: FBT001
+        """Return the codes of mu-law, or of A-law, for 16-bit samples; None if a sample has no code."""
+        ...
+
+    def Line(self, block: int, position: int) -> Any:  # noqa: N802, ANN401 - `channel_line.LineCore`
+        """`block`: samples of a block of line quality; `position`: of the next sample."""
+        ...
+
+    def run_lines(
+        self, lines: list[Any], network: CompiledNetwork | None, rounds: int, now: float, /
+    ) -> list[int]:
+        """See `channel_line.run_lines`."""
         ...
 
     def Tones(  # noqa: N802 - a class

@@ -1,125 +1,30 @@
 """
 Endpointing: decides where segments begin and end.  Pure; takes one tick at a time.
 
-A tick is 20 ms of one channel.  Settings are in milliseconds; all else is in ticks.
+A tick is 20 ms of one channel.
 """
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from protocol.clock import CALL_RATE
 
+from .endpointing_settings import Endpointing, Limits
 from .recent_levels import RecentLevels
 
 TICK = CALL_RATE // 50
 """Samples of the call clock in a tick: 20 ms."""
 
-LONGEST_MS = 15_000
-"""Upper limit of a segment in ms: beyond it small engines repeat words, and padding makes batches inefficient."""
-
 SPLIT_REACH = 150
 """`Segmenter.split` may name a tick so far in the past: 3 s."""
 
-_LEVELS = LONGEST_MS // 20 + 50
-"""Ticks whose levels are kept: the longest segment and one second."""
-
 _SMOOTHING = 5
 """Ticks over which the level is averaged before the quietest point is searched: one soft tick is not a pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpointing:
-    """The settings of endpointing, in milliseconds; rounded up to whole ticks."""
-
-    preroll_ms: int = 300
-    """Audio included before the first voiced tick: words begin softly, and detectors react late."""
-
-    hangover_ms: int = 500
-    """Silence that ends a segment."""
-
-    afterroll_ms: int = 400
-    """Audio included after the last voiced tick, at most the hang-over: with less, soft word ends are lost."""
-
-    draft_ms: int = 0
-    """
-    Silence after which the audio of a segment is complete, so that its text can be prepared before the hang-over
-    ends; 0: no drafts.  The after-roll is no longer than this; the rest of it is padding of digital silence.
-    """
-
-    doubtful_hangover_ms: int = 0
-    """
-    Silence that ends a segment whose draft is doubtful (`Segmenter.wait`); at most the hang-over: as any other.
-    """
-
-    start_voiced_ms: int = 60
-    start_window_ms: int = 120
-    """`start_voiced_ms` of voice within `start_window_ms` is speech; less is a click."""
-
-    minimum_ms: int = 400
-    """Minimum length of a segment, unless the call ends: engines recognise very short audio badly."""
-
-    maximum_ms: int = 12_000
-    """Maximum length of a segment, pre-roll included."""
-
-    cut_window_ms: int = 3_000
-    """If speech exceeds the maximum, the quietest point of the last `cut_window_ms` becomes the boundary."""
-
-    def __post_init__(self) -> None:
-        """Raise ValueError with the setting and its allowed values if a setting is out of range."""
-        if not 100 <= self.hangover_ms <= 5_000:
-            raise ValueError(
-                f"hangover_ms of {self.hangover_ms} is out of range: choose 100 to 5000"
-            )
-        if not 0 <= self.draft_ms <= 1_000:
-            raise ValueError(f"draft_ms of {self.draft_ms} is out of range: choose 0 to 1000")
-        if not 0 <= self.doubtful_hangover_ms <= 5_000:
-            raise ValueError(
-                f"doubtful_hangover_ms of {self.doubtful_hangover_ms} is out of range: choose 0 to 5000"
-            )
-        if not 0 < self.start_voiced_ms <= self.start_window_ms <= 1_000:
-            raise ValueError(
-                "start_voiced_ms must lie within start_window_ms, and that within 1000"
-            )
-        if not 0 <= self.preroll_ms <= 1_000 or not 0 <= self.afterroll_ms <= 1_000:
-            raise ValueError("preroll_ms and afterroll_ms must lie between 0 and 1000")
-        if not 2_000 <= self.maximum_ms <= LONGEST_MS:
-            raise ValueError(
-                f"maximum_ms of {self.maximum_ms} is out of range: choose 2000 to {LONGEST_MS}"
-            )
-        if not 200 <= self.cut_window_ms <= self.maximum_ms - self.minimum_ms:
-            raise ValueError("cut_window_ms must be at least 200 and leave room for minimum_ms")
-        if not 0 <= self.minimum_ms <= 1_000:
-            raise ValueError("minimum_ms must lie between 0 and 1000")
-
-    @property
-    def has_drafts(self) -> bool:
-        """Whether a pause may be told before the hang-over ends."""
-        return 0 < self.draft_ms < self.hangover_ms
-
-    @property
-    def kept_ms(self) -> int:
-        """Audio after the last voiced tick that a segment gets."""
-        longest = self.draft_ms if self.has_drafts else self.hangover_ms
-        return min(self.afterroll_ms, longest)
-
-    def with_hangover(self, hangover_ms: int | None) -> Self:
-        """Return a copy with the hang-over of one call, for all its segments; None changes nothing."""
-        if hangover_ms is None:
-            return self
-        return replace(self, hangover_ms=hangover_ms, doubtful_hangover_ms=0)
-
-
-RECORDED = Endpointing(hangover_ms=2_000, maximum_ms=14_000, cut_window_ms=8_000)
-"""
-Settings for recordings, where latency does not matter: short pauses do not end a segment, so that a segment fills
-the engine's length and short pieces are not decoded alone.  It is cut at the quietest point of its last 8 s.
-"""
 
 
 class EndpointState(Enum):
@@ -177,34 +82,41 @@ class Segmenter:
 
     def __init__(self, settings: Endpointing | None = None) -> None:
         settings = settings or Endpointing()
+        limits = Limits.of(settings)
         self.state = EndpointState.SILENT
-        self._preroll = _ticks(settings.preroll_ms)
-        self._hangover = _ticks(settings.hangover_ms)
-        self._doubtful_hangover = _ticks(settings.doubtful_hangover_ms)
+        self._preroll = limits.preroll
+        self._hangover = limits.hangover
+        self._doubtful_hangover = limits.doubtful_hangover
         self._patience = self._hangover
         """Ticks without voice after which the open segment ends."""
 
-        self._has_drafts = settings.has_drafts
-        self._afterroll = min(_ticks(settings.kept_ms), self._hangover)
-        self.padding = min(_ticks(settings.afterroll_ms), self._hangover) - self._afterroll
+        self._has_drafts = limits.has_drafts
+        self._draft_after = limits.draft_after
+        self._afterroll = limits.afterroll
+        self.padding = limits.padding
         """Ticks of silence to add behind a segment that ends at `pause`."""
 
-        self._needed = _ticks(settings.start_voiced_ms)
-        self._window = _ticks(settings.start_window_ms)
-        self._minimum = _ticks(settings.minimum_ms)
-        self._maximum = settings.maximum_ms // 20
+        self._needed = limits.needed
+        self._window = limits.window
+        self._minimum = limits.minimum
+        self._maximum = limits.maximum
         self._now = 0
         self._end = 0
         self._start = 0
         self._voiced_until = 0
         self._candidates: deque[int] = deque(maxlen=self._needed)
-        self._cut_window = _ticks(settings.cut_window_ms)
-        self._levels = RecentLevels(max(self._cut_window, _LEVELS))
+        self._cut_window = limits.cut_window
+        self._levels = RecentLevels(limits.levels)
 
     @property
     def now(self) -> int:
         """Number of ticks received."""
         return self._now
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether a segment is open, and the last tick was voiced."""
+        return self.state is EndpointState.SPEAKING
 
     @property
     def levels(self) -> npt.NDArray[np.float64]:
@@ -232,8 +144,8 @@ class Segmenter:
         """
         if self.state is EndpointState.SILENT:
             return None
-        is_before_draft = self._has_drafts and self._now < self._soft_end
-        return self._soft_end if is_before_draft else self._voiced_until + self._patience
+        is_before_draft = self._has_drafts and self._now < self._draft_at
+        return self._draft_at if is_before_draft else self._voiced_until + self._patience
 
     @property
     def may_open(self) -> bool:
@@ -250,7 +162,12 @@ class Segmenter:
         """
         if not self._has_drafts or self.state is not EndpointState.ENDING:
             return None
-        return self._soft_end if self._now >= self._soft_end else None
+        return self._soft_end if self._now >= self._draft_at else None
+
+    @property
+    def _draft_at(self) -> int:
+        """The tick from which on the open segment may have a draft, unless speech goes on."""
+        return max(self._voiced_until + self._draft_after, self._soft_end)
 
     @property
     def _soft_end(self) -> int:
@@ -347,15 +264,14 @@ class Segmenter:
         return [Closed(self._start, Reason.LENGTH), Opened(self._start)]
 
     def _quietest(self) -> int:
-        """Return the middle of the quietest 100 ms within the cut window; the latest if several are equal."""
+        """Return the middle of the quietest 100 ms within the cut window."""
         window = min(len(self._levels), self._cut_window)
         first = max(self._now - window, self._start + self._minimum)
-        levels = self.levels[first - self._now :]
-        smooth = np.convolve(levels, np.ones(_SMOOTHING), mode="valid")
-        latest = len(smooth) - 1 - int(np.argmin(smooth[::-1]))
-        return first + latest + _SMOOTHING // 2
+        return first + quietest(self.levels[first - self._now :])
 
 
-def _ticks(milliseconds: int) -> int:
-    """Convert milliseconds to ticks, rounded up."""
-    return -(-milliseconds // 20)
+def quietest(levels: npt.NDArray[np.float64]) -> int:
+    """Return the middle of the quietest 100 ms of `levels`, one for each tick; the latest if several are equal."""
+    smooth = np.convolve(levels, np.ones(_SMOOTHING), mode="valid")
+    latest = len(smooth) - 1 - int(np.argmin(smooth[::-1]))
+    return latest + _SMOOTHING // 2

@@ -16,12 +16,14 @@ from typing import Protocol
 
 from protocol.events import LineWarning
 
+from .channel_line import LineCore, run_lines
 from .channel_segmenter import ChannelSegmenter
 from .dtmf import DtmfDetector, Key, detect
 from .quality.measuring import Measured, measure_waiting
 from .run_plan import RunPlan
 from .sound_events import SoundEvent
 from .vad_runner import VadModel, run_vad
+from .voice_activity.silero import Silero
 
 TICK_SECONDS = 0.02
 """Seconds between two runs, while audio of any channel waits."""
@@ -68,6 +70,15 @@ class Batched(Protocol):
         """Take new warnings about line quality."""
         ...
 
+    @property
+    def line(self) -> LineCore | None:
+        """The compiled line of the channel; None: call `catch_up`, and run its detectors."""
+        ...
+
+    def take_news(self, news: int) -> Sequence[SoundEvent]:
+        """Take what a run of `line` has found.  Returns the events of the segmenter, for `notify`."""
+        ...
+
     def catch_up(self) -> None:
         """Pass the waiting samples to the segmenter and to the DTMF detector."""
         ...
@@ -86,6 +97,8 @@ class VadBatcher:
 
     def __init__(self, silero: VadModel | None) -> None:
         self._silero = silero
+        self._network = silero.compiled if isinstance(silero, Silero) else None
+        self._runs_lines = silero is None or self._network is not None
         self._waiting: dict[Batched, int] = {}
         """The number of the run that processes each channel with new audio."""
 
@@ -161,12 +174,34 @@ class VadBatcher:
         channels, are_all = self._due()
         if not are_all:
             self._go_on()
+        compiled, pure = list[tuple[Batched, LineCore]](), list[Batched]()
         for channel in channels:
             del self._waiting[channel]
+            if self._runs_lines and (line := channel.line) is not None:
+                compiled.append((channel, line))
+            else:
+                pure.append(channel)
+        if compiled:
+            self._process_lines(compiled)
+        if pure:
+            self._process_pure(pure)
+
+    def _process_lines(self, channels: Sequence[tuple[Batched, LineCore]]) -> None:
+        """Process channels in the compiled step; those without news take no time here."""
+        now = asyncio.get_running_loop().time()
+        places = run_lines([line for _, line in channels], self._network, now)
+        found = [channels[place] for place in places]
+        self._notify([(channel, channel.take_news(line.news)) for channel, line in found])
+
+    def _process_pure(self, channels: Sequence[Batched]) -> None:
+        for channel in channels:
             channel.catch_up()
         _find_digits([one for one in channels if one.dtmf_detector.is_due])
-        segmenters = [channel.segmenter for channel in channels]
-        for channel, events in zip(channels, run_vad(segmenters, self._silero), strict=True):
+        events = run_vad([channel.segmenter for channel in channels], self._silero)
+        self._notify(list(zip(channels, events, strict=True)))
+
+    def _notify(self, found: Sequence[tuple[Batched, Sequence[SoundEvent]]]) -> None:
+        for channel, events in found:
             channel.notify(events)
             if channel.segmenter.query:  # much audio: the rest follows after other channels
                 self._hurry(channel)

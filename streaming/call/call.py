@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from protocol.bridge_events import BridgeWarning, WarningCode
 from protocol.calls.call import CallConfig
+from protocol.calls.spelling import SpellingRequests
 from protocol.events import (
     Account,
     AudioGap,
@@ -85,11 +86,12 @@ class Call:
         """The last seq in the event log when the call was taken over."""
 
         self._marks = Marks()
+        self._spelling = SpellingRequests()
         self._events = CallEvents(ledger, self._marks)
         self._segments = CallSegments(
             ledger,
             self._events,
-            JobBuilder(identity, ledger.rate, now, stored_list),
+            JobBuilder(identity, ledger.rate, now, stored_list, self._spelling),
             partial_every_ms,
             now,
             keeps_background=keeps_background,
@@ -165,6 +167,8 @@ class Call:
         match entry:
             case Entry(SpeechStarted()):
                 self._segments.count += 1
+            case Entry(Final() as final):
+                self._spelling.hear(final)
             case Entry(MarkReached()):
                 self._marks.recall()
             case Entry(CardAdded(card_id)):
@@ -304,6 +308,7 @@ class Call:
                 self._marks.apply()
             case Entry(Final() as final):
                 self._keypad.hear(final)
+                self._spelling.hear(final)
             case _:
                 pass
 

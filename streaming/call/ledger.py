@@ -12,6 +12,7 @@ from protocol.clock import CALL_RATE, from_rate
 from protocol.events import SegmentId, Span
 
 from ..audio.packed_audio import PackedAudio
+from .known_events import KnownEvents
 
 _WINDOW = 32_000_000
 """Default window in bytes: 2,000 seconds of speech at 8 kHz of one call that is not transcribed yet."""
@@ -146,7 +147,7 @@ class Ledger:
         self._held: dict[SegmentId, _Held] = {}
         self._events: dict[str, LogEvent] = {}
         self._sent: set[str] = set()
-        self._known: list[LogEvent] = []
+        self._known = KnownEvents()
 
     def log(self, name: str, payload: bytes) -> None:
         """Add an event of the gateway, to be written to the event log."""
@@ -154,20 +155,23 @@ class Ledger:
 
     def apply(self, name: str, payload: bytes) -> None:
         """Note the next entry read back from the event log: an event of the gateway or a terminal event."""
-        self._known.append(LogEvent(name, payload))
+        self._known.append(name, payload)
         self._events.pop(name, None)
         self._sent.discard(name)
 
     def replace(self, name: str, payload: bytes) -> None:
         """Replace an entry that was read back from the event log: its segment was revised."""
-        self._known = [
-            LogEvent(name, payload) if event.name == name else event for event in self._known
-        ]
+        self._known.replace(name, payload)
 
     @property
     def known(self) -> tuple[LogEvent, ...]:
         """All entries read back from the event log; written first to a Redis that lost its data."""
-        return tuple(self._known)
+        return tuple(LogEvent(*event) for event in self._known)
+
+    @property
+    def packed(self) -> KnownEvents:
+        """The same entries, in less memory."""
+        return self._known.copy()
 
     @property
     def pending(self) -> tuple[LogEvent, ...]:

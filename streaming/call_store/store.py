@@ -39,7 +39,7 @@ from ..call.recovery import RecoveredCall
 from ..call.segments.drafts import DraftOutcome
 from .errors import LogLostError, OverloadedError, SupersededError
 from .reading import read_log
-from .writes import Missing, WriteScripts, stream_suffix_of
+from .writes import Missing, SharedWrite, WriteScripts, stream_suffix_of
 
 
 class CallStore:
@@ -83,7 +83,7 @@ class CallStore:
         self._heartbeat = self._script(WRITE_CHECKPOINT)
         self._restore = self._script(RESTORE)
         self._register_streams = self._script(REGISTER_STREAMS)
-        self._writes = WriteScripts(redis, keys)
+        self._writes = WriteScripts(self._pipeline, keys)
         self._retire = self._script(RETIRE)
         self._resend = self._script(RESEND)
 
@@ -248,7 +248,7 @@ class CallStore:
 
     async def perform(self, writes: Sequence[Write]) -> list[Missing | DraftOutcome | None]:
         """
-        Perform `writes` in one round trip: audio first, the others in order.
+        Perform `writes` in one round trip: audio, drafts and events first, then finals; each in their order.
 
         Returns None for each completed write, `Missing` for one that needs audio which Redis lacks, and for a final
         with a draft what became of the draft.  Raises LogLostError if the event log is lost, SupersededError if the
@@ -258,8 +258,8 @@ class CallStore:
         await self._announce({suffix for suffix in suffixes.values() if suffix})
         parts, others = [], []
         for index, write in enumerate(writes):
-            if isinstance(write, StoreAudio):
-                parts.append(self._writes.audio(write, suffixes[index], self.log, self._owner))
+            if isinstance(write, SharedWrite):
+                parts.append(self._writes.part(write, suffixes[index], self.log, self._owner))
             else:
                 others.append((write, suffixes[index]))
 
@@ -268,9 +268,9 @@ class CallStore:
                 await self._writes.add(write, suffix, pipe, self.log, self._owner)
 
         answers = await self._pipeline.run(add, parts)
-        of_audio, of_others = iter(answers), iter(answers[len(parts) :])
+        shared, own = iter(answers), iter(answers[len(parts) :])
         return [
-            self._outcome(write, next(of_audio if isinstance(write, StoreAudio) else of_others))
+            self._outcome(write, next(shared if isinstance(write, SharedWrite) else own))
             for write in writes
         ]
 
@@ -300,11 +300,13 @@ class CallStore:
             return None
         if isinstance(write, StoreAudio) and answer < write.offset + len(write.audio):
             return Missing(write.segment, answer)
-        if isinstance(write, QueueDraft | QueueFinal) and answer == AUDIO_MISSING:
+        if isinstance(write, QueueDraft) and answer < write.size:
+            return Missing(write.segment, answer)
+        if isinstance(write, QueueFinal) and answer == AUDIO_MISSING:
             return Missing(write.segment, 0)
         if isinstance(write, QueueFinal) and write.drafted and answer:
             return DraftOutcome.USED if answer == DRAFT_USED else DraftOutcome.LATE
         return None
 
     def _script(self, script: Script) -> AsyncScript:
-        return self._redis.register_script(script.source)
+        return self._pipeline.script(script)

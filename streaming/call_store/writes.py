@@ -4,12 +4,11 @@ import contextlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from broker.connections.shared_pipeline import Part
+from broker.connections.shared_pipeline import Part, SharedPipeline
 from broker.redis_keys import WORKERS, CallKeys
-from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, QUEUE_DRAFT, SETTLE, SUBMIT
+from broker.redis_scripts.scripts import APPEND, APPEND_AUDIO, SETTLE, SUBMIT
 from protocol.events import SegmentId
 from protocol.scheduling.jobs import JobError, decode_job, stream_suffix
 
@@ -17,6 +16,12 @@ from ..call.ledger import GiveUp, LogEvent, QueueDraft, QueueFinal, StoreAudio, 
 
 AUDIO_TTL = 900
 """Seconds after which audio expires in Redis if no process renews it."""
+
+SharedWrite = StoreAudio | QueueDraft | LogEvent
+"""Writes that one run of a script performs for several calls.  Those of a call keep their order by kind."""
+
+OwnWrite = QueueFinal | GiveUp
+"""Writes that need a run of a script each.  They come behind the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,67 +35,54 @@ class Missing:
 class WriteScripts:
     """The scripts of these writes, for one call.  Each is atomic and idempotent."""
 
-    def __init__(self, redis: Redis, keys: CallKeys) -> None:
+    def __init__(self, pipeline: SharedPipeline, keys: CallKeys) -> None:
         self._keys = keys
-        self._append = redis.register_script(APPEND.source)
-        self._feed = redis.register_script(APPEND_AUDIO.source)
-        self._queue = redis.register_script(QUEUE_DRAFT.source)
-        self._submit = redis.register_script(SUBMIT.source)
-        self._settle = redis.register_script(SETTLE.source)
+        self._append = pipeline.script(APPEND)
+        self._feed = pipeline.script(APPEND_AUDIO)
+        self._submit = pipeline.script(SUBMIT)
+        self._settle = pipeline.script(SETTLE)
 
-    async def add(
-        self,
-        write: LogEvent | QueueDraft | QueueFinal | GiveUp,
-        suffix: str | None,
-        pipe: Pipeline,
-        log: str,
-        owner: str,
-    ) -> None:
+    def part(self, write: SharedWrite, suffix: str | None, log: str, owner: str) -> Part:
         """
-        Add a write to `pipe`.
+        Return a write that is performed together with those of other calls.
 
         `suffix`: of the job stream of the write.  `log` and `owner`: the write is refused for any other.
         """
+        keys, partition = self._keys, self._keys.partition
+        match write:
+            case LogEvent(name, payload):
+                return Part(
+                    self._append,
+                    [keys.meta, keys.log, keys.settled, partition.outbox],
+                    [log, owner, keys.call_id, keys.live, name, payload],
+                )
+            case StoreAudio(segment, offset, audio, partial):
+                return Part(
+                    self._feed,
+                    [keys.meta, keys.audio(segment), partition.partials_in(suffix)],
+                    [log, owner, offset, audio, AUDIO_TTL, partial],
+                )
+            case QueueDraft(segment, job, size):
+                return Part(
+                    self._feed,
+                    [keys.meta, keys.audio(segment), partition.drafts_in(suffix)],
+                    [log, owner, size, b"", AUDIO_TTL, job],
+                )
+            case _:
+                assert_never(write)
+
+    async def add(
+        self, write: OwnWrite, suffix: str | None, pipe: Pipeline, log: str, owner: str
+    ) -> None:
+        """Add another write to `pipe`; `suffix`, `log` and `owner` as for `part`."""
         ours = [log, owner]
         match write:
-            case LogEvent():
-                await self._log(write, ours, pipe)
-            case QueueDraft():
-                await self._queue_draft(write, suffix, ours, pipe)
             case QueueFinal():
                 await self._queue_final(write, suffix, ours, pipe)
             case GiveUp():
                 await self._give_up(write, ours, pipe)
             case _:
                 assert_never(write)
-
-    async def _log(self, write: LogEvent, ours: list[str], pipe: Pipeline) -> None:
-        keys = self._keys
-        await self._append(
-            keys=[keys.meta, keys.log, keys.settled, keys.partition.outbox],
-            args=[*ours, keys.call_id, keys.live, write.name, write.payload],
-            client=pipe,
-        )
-
-    def audio(self, write: StoreAudio, suffix: str | None, log: str, owner: str) -> Part:
-        """Return the write of audio, which is performed together with those of other calls."""
-        keys, segment = self._keys, write.segment
-        partials = keys.partition.partials_in(suffix)
-        return Part(
-            self._feed,
-            [keys.meta, keys.audio(segment), partials],
-            [log, owner, write.offset, write.audio, AUDIO_TTL, write.partial],
-        )
-
-    async def _queue_draft(
-        self, write: QueueDraft, suffix: str | None, ours: list[str], pipe: Pipeline
-    ) -> None:
-        keys = self._keys
-        await self._queue(
-            keys=[keys.meta, keys.audio(write.segment), keys.partition.drafts_in(suffix)],
-            args=[*ours, write.job, write.size],
-            client=pipe,
-        )
 
     async def _queue_final(
         self, write: QueueFinal, suffix: str | None, ours: list[str], pipe: Pipeline

@@ -273,12 +273,13 @@ class CallRegistry:
     async def _check(self, opened: CallOpened, call_id: str, *, admitted: bool) -> None:
         """Raise DialectError or OverloadedError unless the call may be opened or continued."""
         spoken, written = task = opened.config.task
-        if not self.overload.serves(task):
+        there = await self._call_factory.queue(call_id).in_progress()
+        goes_on = there is not None and there.config.task == task  # its jobs wait for a worker
+        if not goes_on and not self.overload.serves(task):
             raise DialectError(
                 f"no running worker transcribes {spoken} to {written}; "
                 f"available: {self.overload.task_names}"
             )
-        there = await self._call_factory.queue(call_id).in_progress()
         if there is None and not self.overload.takes(task, admitted=admitted):
             raise OverloadedError(
                 f"overloaded, new calls are refused: try again in {self.overload.retry_seconds()} s"

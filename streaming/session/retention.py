@@ -20,7 +20,8 @@ async def resend_log(call: EndedCall) -> None:
 
     The log is restored unless another call uses the same id now.  Raises RedisError if Redis does not answer.
     """
+    known = call.known
     with contextlib.suppress(LogLostError, SupersededError):
-        await call.queue.restore(call.known, call.checkpoint)
-    await call.queue.resend(call.known)
+        await call.queue.restore(known, call.checkpoint)
+    await call.queue.resend(known)
     await retire(call)

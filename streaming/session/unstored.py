@@ -12,6 +12,7 @@ from broker.queries import EntryId, ServerProbe
 from broker.redis_keys import Partition
 
 from ..call.checkpoint import Checkpoint
+from ..call.known_events import KnownEvents
 from ..call.ledger import LogEvent
 from ..call_store import CallStore
 
@@ -22,13 +23,18 @@ class EndedCall:
 
     queue: CallStore
     checkpoint: Checkpoint
-    known: tuple[LogEvent, ...] = field(repr=False)
-    """All events of its log."""
+    log: KnownEvents = field(repr=False)
+    """All events of its log.  Nothing is added to it any more."""
+
+    @property
+    def known(self) -> tuple[LogEvent, ...]:
+        """The events of its log, unpacked."""
+        return tuple(LogEvent(*event) for event in self.log)
 
     @property
     def size(self) -> int:
-        """Size of its log, in bytes."""
-        return sum(len(event.payload) for event in self.known)
+        """Bytes of memory that its log takes."""
+        return self.log.held_bytes
 
 
 class Unstored:

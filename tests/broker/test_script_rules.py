@@ -280,13 +280,14 @@ async def test_a_probe_counts_the_entries_of_the_outbox_and_creates_nothing(redi
 # Audio, partials, jobs
 
 
-async def expire_never(redis: Redis) -> None:
+async def expire_soon(redis: Redis) -> None:
     for key in (CALL.audio(ZERO), CALL.state(ZERO)):
-        await redis.persist(key)
+        await redis.expire(key, 60)
 
 
-async def expiring(redis: Redis) -> list[bool]:
-    return [await redis.ttl(key) > 0 for key in (CALL.audio(ZERO), CALL.state(ZERO))]
+async def lives(redis: Redis) -> list[int]:
+    """Seconds after which audio and state of the segment expire; -1: never, -2: there is none."""
+    return [await redis.ttl(key) for key in (CALL.audio(ZERO), CALL.state(ZERO))]
 
 
 async def test_every_step_of_a_segment_lets_its_keys_expire(
@@ -294,16 +295,32 @@ async def test_every_step_of_a_segment_lets_its_keys_expire(
 ) -> None:
     work = await worker(redis)
     await gateway.perform([AUDIO])
-    seen = [await expiring(redis)]
-    for _ in range(2):  # the second one is already queued
-        await expire_never(redis)
-        await gateway.perform([QUEUED])
-        seen.append(await expiring(redis))
-    await expire_never(redis)
-    await work.begin([await claimed(work)])
-    seen.append(await expiring(redis))
+    fed = await lives(redis)
+    await gateway.perform([QUEUED])
+    queued = await lives(redis)
+    await work.begin([one := await claimed(work)])
+    begun = await lives(redis)
+    await redis.delete(CALL.state(ZERO))
+    await work.begin([one])
+    begun_without_state = await lives(redis)
 
-    assert seen == [[True, False], [True, True], [True, True], [False, True]]
+    assert fed.pop() == -2
+    assert all(0 < left <= 900 for left in (*fed, *queued, *begun, *begun_without_state))
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["waiting", "job lost"])
+async def test_a_segment_that_waits_for_long_is_renewed_whenever_it_is_queued_again(
+    redis: Redis, gateway: CallStore, *, lost: bool
+) -> None:
+    await gateway.perform([AUDIO, QUEUED])
+    await expire_soon(redis)
+    if lost:
+        await redis.delete(FINALS)
+
+    await gateway.perform([QUEUED])
+
+    assert min(await lives(redis)) > 60
+    assert await redis.xlen(FINALS) == 1
 
 
 async def test_a_partial_that_was_taken_leaves_its_job_stream_with_the_next_look(

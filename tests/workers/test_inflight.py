@@ -99,7 +99,7 @@ def test_what_was_put_back_is_chosen_again(joining: InflightJobs) -> None:
     joining.put_back(chosen.run)
 
     assert joining.waiting == [final(0)]
-    assert joining.has_news.is_set()
+    assert joining.has_news[0].is_set()
     assert joining.choose(now=0.0) == chosen
 
 
@@ -164,3 +164,94 @@ def test_a_final_is_chosen_while_partials_are_in_work(one_by_one: InflightJobs) 
     one_by_one.take([final(3)], now=0.0)
 
     assert one_by_one.choose(now=0.0).run == (final(3),)
+
+
+def draft(number: int, entry: str = "") -> ClaimedJob:
+    return replace(final(number), effort=Effort.DRAFT, entry=entry or f"{number}-0")
+
+
+@pytest.fixture
+def two_threads() -> InflightJobs:
+    limits = replace(LIMITS, max_batch=1, one_by_one=True)
+    return InflightJobs(limits, joins=True, threads=2)
+
+
+def test_a_thread_leaves_a_second_job_to_one_that_has_nothing_to_do(
+    two_threads: InflightJobs,
+) -> None:
+    two_threads.take([final(1)], now=0.0)
+    first = two_threads.choose(now=0.0, thread=0)
+    two_threads.take([final(2), final(3)], now=0.0)
+
+    busy, idle = two_threads.choose(now=0.0, thread=0), two_threads.choose(now=0.0, thread=1)
+
+    assert first.run == (final(1),)
+    assert busy == Selection()
+    assert idle.run == (final(2), final(3))
+
+
+def test_threads_that_have_nothing_to_do_share_the_jobs(two_threads: InflightJobs) -> None:
+    two_threads.take([final(1), final(2)], now=0.0)
+
+    one, other = two_threads.choose(now=0.0, thread=0), two_threads.choose(now=0.0, thread=1)
+
+    assert (one.run, other.run) == ((final(1),), (final(2),))
+
+
+def test_a_busy_thread_is_told_when_the_other_has_something_to_do(
+    two_threads: InflightJobs,
+) -> None:
+    two_threads.take([final(1)], now=0.0)
+    two_threads.choose(now=0.0, thread=0)
+    two_threads.choose(now=0.0, thread=0)
+
+    two_threads.take([partial(2), final(3)], now=0.0)
+    two_threads.has_news[0].clear()
+    idle = two_threads.choose(now=0.0, thread=1)
+
+    assert idle.run == (final(3),)
+    assert two_threads.has_news[0].is_set()
+
+
+def test_a_final_goes_to_the_thread_that_has_its_draft(two_threads: InflightJobs) -> None:
+    two_threads.take([draft(1)], now=0.0)
+    two_threads.choose(now=0.0, thread=0)
+    two_threads.take([final(1)], now=0.0)
+
+    other, own = two_threads.choose(now=0.0, thread=1), two_threads.choose(now=0.0, thread=0)
+
+    assert other == Selection()
+    assert own.run == (final(1),)
+
+
+def test_a_partial_that_is_older_than_a_draft_of_its_segment_is_dropped(
+    one_by_one: InflightJobs,
+) -> None:
+    """A newer one says that speech goes on."""
+    one_by_one.take([draft(1, "5000-0")], now=0.0)
+    one_by_one.choose(now=0.0)
+    older, newer = (replace(partial(1), entry=entry) for entry in ("4000-0", "6000-0"))
+    one_by_one.take([older, newer], now=0.0)
+
+    chosen = one_by_one.choose(now=0.0)
+
+    assert one_by_one.choose(now=0.0) == Selection()
+    assert (older in chosen.stale, newer in chosen.stale) == (True, False)
+
+
+def test_a_final_that_must_run_alone_waits_for_the_other_threads(
+    two_threads: InflightJobs,
+) -> None:
+    two_threads.take([final(1)], now=0.0)
+    two_threads.choose(now=0.0, thread=0)
+    suspect = final(2, deliveries=2)
+    two_threads.take([suspect, final(3)], now=0.0)
+
+    beside = two_threads.choose(now=0.0, thread=1)
+    two_threads.answer(final(1))
+    alone = two_threads.choose(now=0.0, thread=1)
+    beside_it = two_threads.choose(now=0.0, thread=0)
+
+    assert beside == Selection()
+    assert alone.run == (suspect,)
+    assert beside_it == Selection()

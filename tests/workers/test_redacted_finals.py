@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 from support.answers import entries_of
 from support.calls_by_length import SpokenCall, spoken
@@ -124,6 +125,28 @@ async def test_a_final_with_an_outdated_state_is_not_committed(redis: Redis) -> 
 
     assert outcomes == [Outcome.MOVED, Outcome.RECORDED, Outcome.LOST]
     assert await queue.redaction.state(one) == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "reads"),
+    [("thank you", b"thank", 0), ("2916 0563 7481 thank you", b"[CARD_NUMBER]", 1)],
+)
+async def test_a_partial_follows_a_state_of_the_call_that_its_worker_does_not_know(
+    redis: Redis, said: str, shown: bytes, reads: int
+) -> None:
+    async with spoken(redis, ["it is 4738", said]) as call:
+        await call.say(0)
+    async with redis.pubsub() as told:
+        await told.subscribe(CALL.live)
+        messages = told.listen()
+        await anext(messages)
+        async with monitored(redis) as commands, working(redis, call.engine, name="worker-2"):
+            await call.begin_to_say(1)
+            partial = (await anext(messages))["data"]
+
+    assert shown in partial
+    assert not any("2916" in command for command in commands)
+    assert sum(one == f"HGET {CALL.meta} redaction" for one in commands) == reads
 
 
 async def test_two_workers_on_one_call_leave_no_digit(redis: Redis) -> None:

@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 from support.answers import worker_report
 from support.engines import ContinuousTeller, LengthTeller, StepwiseTeller
 from support.job_streams import P0, JobStream, speech, working
-from support.waiting import until
+from support.waiting import until, until_true
 
 from protocol.events import Final, SegmentFailed
 from protocol.scheduling.worker_capacity import decode_capacity
@@ -22,6 +22,8 @@ from workers.settings import WorkerSettings
 
 NEVER = 3_600_000
 """A lease, in milliseconds, that does not run out in a test."""
+
+TWO_THREADS = WorkerSettings(threads=2)
 
 
 @pytest.fixture
@@ -76,6 +78,47 @@ class TestOneByOne:
             texts = [await text_of_next(job_stream) for _ in range(5)]
 
         assert sorted(texts) == [f"{2 + number} tenths" for number in range(5)]
+
+
+class TestThreads:
+    """An engine that transcribes one segment at a time in each of two threads."""
+
+    async def test_two_finals_are_transcribed_at_the_same_time(
+        self, redis: Redis, job_stream: JobStream
+    ) -> None:
+        both = threading.Barrier(2, timeout=60)
+
+        def with_the_other(engine: StepwiseTeller, one: Utterance) -> bool:
+            both.wait()  # raises if no other thread comes
+            return True
+
+        async with working(redis, StepwiseTeller(gets_on=with_the_other), TWO_THREADS):
+            await job_stream.queue(0, speech(3))
+            await job_stream.queue(1, speech(3))
+
+            texts = [await text_of_next(job_stream) for _ in range(2)]
+
+        assert texts == ["3 tenths", "3 tenths"]
+
+    async def test_a_worker_that_stops_finishes_what_both_threads_have_begun(
+        self, redis: Redis, job_stream: JobStream
+    ) -> None:
+        is_told = threading.Event()
+        engine = StepwiseTeller(gets_on=lambda *_: is_told.is_set())
+        for channel in range(6):
+            await job_stream.queue(channel, speech(1 + channel))
+
+        async with working(redis, engine, TWO_THREADS) as task:
+            await until_true(lambda: len(engine.worked) == 2)
+            task.cancel()
+            is_told.set()
+            await asyncio.wait({task})
+        async with working(redis, StepwiseTeller(), name="worker-2"):
+            texts = [await text_of_next(job_stream) for _ in range(6)]
+
+        assert {1, 2} <= set(engine.worked)
+        assert all(engine.worked.count(tenths) == tenths for tenths in set(engine.worked))
+        assert sorted(texts) == [f"{1 + channel} tenths" for channel in range(6)]
 
 
 class TestJoining:

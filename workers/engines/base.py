@@ -243,7 +243,8 @@ class StepwiseEngine(Engine, Protocol):
         """
         Transcribe one utterance: the generator yields after each step and returns the hypothesis.
 
-        It may be left for other utterances between two steps, or closed.  Raises EngineError when the utterance is
+        It may be left for other utterances between two steps, or closed; other threads may advance other utterances
+        at the same time.  Raises EngineError when the utterance is
         at fault, and EngineBrokenError when the process must be restarted.  Blocks: advance it outside the event
         loop.
         """

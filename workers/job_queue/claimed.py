@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from redis.exceptions import RedisError
 
-from broker.redis_keys import CallKeys, Partition
+from broker.redis_keys import CallKeys, Partition, parse_entry_id
 from protocol.events import SegmentId
 from protocol.scheduling.jobs import Job
 
@@ -68,6 +68,11 @@ class ClaimedJob:
         if self.recorded:
             return self.partition.recordings_in(self.job_stream)
         return self.partition.finals_in(self.job_stream)
+
+    @property
+    def queued_at(self) -> float:
+        """When the job was queued, in seconds since 1970 by the clock of Redis."""
+        return parse_entry_id(self.entry.encode())[0] / 1_000
 
     @property
     def keys(self) -> CallKeys:

@@ -22,6 +22,9 @@ from .claimed import ClaimedJob
 _MOST = 4_096
 """Channels remembered; those that were used longest ago are forgotten first."""
 
+_ANY = b"*"
+"""For `SUGGEST`: the partial is the same with any state of redaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartialState:
@@ -61,20 +64,27 @@ class PartialLog:
         self.known = KnownPartials()
 
     async def publish(
-        self, one: ClaimedJob, after: PartialState, hypothesis: bytes, event: bytes
+        self,
+        one: ClaimedJob,
+        after: PartialState,
+        hypothesis: bytes,
+        event: bytes,
+        *,
+        any_redaction: bool = False,
     ) -> PartialState | None:
         """
         Publish a partial, as revision `after.revision + 1` of its segment.
 
-        `hypothesis`: its words, for the next partial.  Returns None if it was published or comes too late;
-        otherwise the state that it must follow instead of `after`.
+        `hypothesis`: its words, for the next partial.  `any_redaction`: it is the same with any state of redaction.
+        Returns None if it was published or comes too late; otherwise the state that it must follow instead of
+        `after`.
         """
         job, segment = one.job, one.job.segment
         said = [job.log, segment.channel, segment.number, one.entry, after.revision]
         part = Part(
             self._suggest,
             [one.keys.meta],
-            [*said, after.redaction, hypothesis, one.keys.live, event],
+            [*said, _ANY if any_redaction else after.redaction, hypothesis, one.keys.live, event],
         )
         (answer,) = await self._pipelines[one.partition].run(parts=[part])
         if isinstance(answer, list):

@@ -106,6 +106,7 @@ class WorkQueue:
         wait_ms: int,
         *,
         looks: bool = True,
+        cleans: bool = True,
         partials: bool = True,
         drafts: bool = True,
     ) -> list[ClaimedJob]:
@@ -114,10 +115,11 @@ class WorkQueue:
 
         Waits at most `wait_ms` for the first.
 
-        `looks`: whether to remove taken partials and to look for new job streams first.
+        `looks`: whether to look for new job streams first; `cleans`: whether to remove taken partials and drafts.
         """
-        if looks:
+        if cleans:
             await self._taken.remove(partition)
+        if looks:
             await self._streams.find(partition)
         _, *named = await self._streams.of(partition)
         job_streams = [None, *named]
@@ -212,17 +214,14 @@ class WorkQueue:
         Returns for each the number of tries, and the engine time in ms of a draft of its segment that was done and
         is not used.
         """
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for one in finals:
-                await self._try(
-                    keys=[one.keys.state(one.job.segment)], args=[_STATE_TTL], client=pipe
-                )
-                pipe.hget(one.keys.state(one.job.segment), "draft_ms")
-            answers = await pipe.execute()
-        return [
-            (int(tries), int(ms) if ms and ms.isdigit() else 0)
-            for tries, ms in zip(answers[::2], answers[1::2], strict=True)
-        ]
+        counted = dict[ClaimedJob, tuple[int, int]]()
+        for partition in {one.partition for one in finals}:
+            ours = [one for one in finals if one.partition == partition]
+            states = [one.keys.state(one.job.segment) for one in ours]
+            answers = await self._try(keys=states, args=[_STATE_TTL])
+            for one, (tries, draft_ms) in zip(ours, answers, strict=True):
+                counted[one] = int(tries), int(draft_ms)
+        return [counted[one] for one in finals]
 
     async def take_back_tries(self, jobs: Iterable[ClaimedJob]) -> None:
         """Do not count the newest try of these finals: they did not break the engine."""

@@ -48,6 +48,23 @@ def labelled(final: Final, windows: VoiceWindows | None, state: bytes, most: int
     return LabelledFinal(_spoken(final, history), history.encode())
 
 
+def assigned_anew(before: bytes, after: bytes) -> list[int]:
+    """The numbers of the segments whose speech `labelled` has given other speakers; states as there."""
+    known = {(one.segment, one.first): one.speaker for one in VoiceHistory.decode(before).stretches}
+    changed = {
+        one.segment
+        for one in VoiceHistory.decode(after).stretches
+        if known.get((one.segment, one.first), one.speaker) != one.speaker
+    }
+    return sorted(number for number in changed if number >= 0)
+
+
+def relabelled(final: Final, state: bytes) -> Final:
+    """An earlier final with the speakers that `state` gives it; as it is if they are not known any more."""
+    history = VoiceHistory.decode(state)
+    return _spoken(final, history) if history.of(final.segment.number) else final
+
+
 def labelled_recording(
     finals: Sequence[Final], windows: Sequence[VoiceWindows | None], most: int
 ) -> list[Final]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from protocol.calls.keywords import NEAR
+from protocol.calls.spelling import asks_for_letters
 from protocol.clock import UPSAMPLING
 from protocol.events import Final, Partial, SegmentFailed, Span, Timing, Word
 from protocol.formatting.partials import shown_partial
@@ -12,6 +13,7 @@ from protocol.scheduling.jobs import Job
 from ..engines.base import Effort, Hypothesis, RecognisedWord, Samples, Utterance
 from .keyword_match import keywords_in, written_as_listed
 from .near_terms import near_terms
+from .spelling import spelled
 from .stabiliser import Stabilised
 
 _STABLE = "stable:"
@@ -42,23 +44,26 @@ def span_of(job: Job, samples: int) -> Span:
 
 def final_of(job: Job, heard: Hypothesis, engine: str, timing: Timing) -> Final:
     """The terminal event of a segment that was transcribed."""
-    written = written_as_listed(heard.words, job.keywords)
+    language = job.translate_to or job.language
+    asked = job.spelling or asks_for_letters([word.text for word in heard.words], language)
+    heard = replace(heard, words=spelled(heard.words, language, asked=asked))
+    written = written_as_listed(heard.words, job.keywords, language)
     words, span = zip(heard.words, written, strict=True), span_of(job, 0)
     return Final(
         segment=job.segment,
         span=span,
         words=tuple(_placed(replace(word, text=text), span) for word, text in words),
-        language=job.translate_to or job.language,
+        language=language,
         keywords_revision=job.keywords_revision,
-        keywords_found=keywords_in(heard.words, job.keywords),
+        keywords_found=keywords_in(heard.words, job.keywords, language),
         engine=engine,
         timing=timing,
-        flags=(*job.flags, *heard.flags, *_near_flags(job, heard)),
+        flags=(*job.flags, *heard.flags, *_near_flags(job, heard, language)),
     )
 
 
-def _near_flags(job: Job, heard: Hypothesis) -> tuple[str, ...]:
-    near = near_terms([word.text for word in heard.words], job.keywords)
+def _near_flags(job: Job, heard: Hypothesis, language: str) -> tuple[str, ...]:
+    near = near_terms([word.text for word in heard.words], job.keywords, language)
     return tuple(f"{NEAR}{term}" for term in near)
 
 

@@ -1,7 +1,8 @@
 """
 Find the keywords of a call in a recognised text, and write them as the call spells them.
 
-A word that looks like a keyword may be an ordinary word: `will` is not the name Will. A keyword of one word
+In German, Spanish and French, inflected and compound forms count too (`inflection`), unless the form is a keyword
+itself. A word that looks like a keyword may be an ordinary word: `will` is not the name Will. A keyword of one word
 counts as found if the search of the engine preferred it (`leaned`), where the engine reports this; otherwise if
 the recogniser wrote it with a capital. Where a capital proves nothing (at the beginning of a sentence, or with a
 recogniser that writes no capitals), a word of `ordinary_words` counts as the ordinary word. Characters that make
@@ -11,12 +12,13 @@ another name (`C++`, `A+`, `#5`) must be in the recognised text.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from protocol.calls.keywords import name_parts
 
 from ..engines.base import RecognisedWord
+from ..engines.common.inflection import Form, forms_in
 from .ordinary_words import ORDINARY
 
 _APOSTROPHES = re.compile("['’`]")
@@ -43,6 +45,16 @@ class Occurrence:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Inflected:
+    """An occurrence in `words`, of which the one at `place` was reduced to a `form` that is in it."""
+
+    occurrence: Occurrence
+    words: Sequence[RecognisedWord]
+    place: int
+    form: Form
+
+
 class _TermIndex:
     """Terms by their first piece, so that the work for a text depends on its length and not on that of the list."""
 
@@ -50,11 +62,18 @@ class _TermIndex:
         self._terms = terms
         self._by_first: dict[str, list[int]] = {}
         self._unspaced: list[int] = []
+        self._known: set[str] = set()
         for place, term in enumerate(terms):
             if _is_unspaced(term):
                 self._unspaced.append(place)
             elif pieces := _pieces(term):
                 self._by_first.setdefault(pieces[0], []).append(place)
+                self._known.update(pieces)
+
+    def knows(self, form: Form) -> bool:
+        """Whether a term may have `form` in it."""
+        pieces = _pieces(form.text)
+        return bool(pieces) and self._known.issuperset(pieces)
 
     def candidates(self, pieces: Sequence[tuple[str, int]]) -> Iterator[str]:
         """The terms that may occur in a text with these pieces, in the order of the list."""
@@ -64,28 +83,90 @@ class _TermIndex:
         return (self._terms[place] for place in sorted(found))
 
 
-def keywords_in(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> tuple[str, ...]:
-    """Return the keywords found in `words`, spelled and ordered as in the keyword list of the call."""
-    pieces = _placed(words)
-    candidates = _index(tuple(keywords)).candidates(pieces)
-    return tuple(term for term in candidates if any(_occurrences(words, pieces, term)))
+def keywords_in(
+    words: Sequence[RecognisedWord], keywords: Iterable[str], language: str = ""
+) -> tuple[str, ...]:
+    """
+    Return the keywords found in `words`, spelled and ordered as in the keyword list of the call.
+
+    `language`: ISO 639, of the words; of a language without rules for inflected forms none is found.
+    """
+    terms = tuple(keywords)
+    index = _index(terms)
+    exact = _exact(words, index)
+    inflected = (one.occurrence for one in _inflected(words, index, exact, language))
+    found = {one.term for one in (*exact, *inflected)}
+    return tuple(term for term in terms if term in found)
 
 
-def written_as_listed(words: Sequence[RecognisedWord], keywords: Iterable[str]) -> list[str]:
+def written_as_listed(
+    words: Sequence[RecognisedWord], keywords: Iterable[str], language: str = ""
+) -> list[str]:
     """
     Return the text of each word, with keywords and parts of names spelled as in the list; if several fit, the
-    longest is used.
+    longest is used.  `language`: as for `keywords_in`.
     """
-    pieces = _placed(words)
-    written = [word.text for word in words]
+    index = _index_with_parts(tuple(keywords))
+    exact, written = _exact(words, index), [word.text for word in words]
     taken: set[int] = set()
-    for term in _index_with_parts(tuple(keywords)).candidates(pieces):
-        for one in _occurrences(words, pieces, term):
-            places = range(one.start, one.end)
-            if taken.isdisjoint(places):
-                taken.update(places)
-                written[one.start : one.end] = _spelled(words[one.start : one.end], one, words)
+    for one in exact:
+        places = range(one.start, one.end)
+        if taken.isdisjoint(places):
+            taken.update(places)
+            written[one.start : one.end] = _spelled(words[one.start : one.end], one, words)
+    for found in _inflected(words, index, exact, language):
+        spelled = _spelled_around(found, words[found.place].text)
+        for place, text in enumerate(spelled, found.occurrence.start):
+            if place not in taken:
+                taken.add(place)
+                written[place] = text
     return written
+
+
+def _exact(words: Sequence[RecognisedWord], index: _TermIndex) -> list[Occurrence]:
+    pieces = _placed(words)
+    return [one for term in index.candidates(pieces) for one in _occurrences(words, pieces, term)]
+
+
+def _inflected(
+    words: Sequence[RecognisedWord],
+    index: _TermIndex,
+    exact: Sequence[Occurrence],
+    language: str,
+) -> Iterator[_Inflected]:
+    """Terms of which one word is a part of the word that was heard, where no term itself was heard."""
+    taken = {place for one in exact for place in range(one.start, one.end)}
+    for place, word in enumerate(words):
+        for form in () if place in taken else forms_in(word.text, language):
+            if not index.knows(form):
+                continue
+            part = replace(word, text=_with_capital_of(form, word.text))
+            reduced = (*words[:place], part, *words[place + 1 :])
+            for one in _exact(reduced, index):
+                if place in range(one.start, one.end) and _is_at_its_ends(one, place, form):
+                    yield _Inflected(one, reduced, place, form)
+
+
+def _is_at_its_ends(one: Occurrence, place: int, form: Form) -> bool:
+    """Whether what surrounds the name in the word at `place` is not inside a term of several words."""
+    if one.end - one.start == 1:
+        return True
+    return (place == one.start and form.at_end) or (place == one.end - 1 and form.at_start)
+
+
+def _with_capital_of(form: Form, heard: str) -> str:
+    """The second part of a compound has the capital of the compound."""
+    return form.text[0].upper() + form.text[1:] if _has_capital(heard) else form.text
+
+
+def _spelled_around(found: _Inflected, heard: str) -> list[str]:
+    """The words of an occurrence as listed, with what was heard around the name."""
+    one, form = found.occurrence, found.form
+    texts = _spelled(found.words[one.start : one.end], one, found.words)
+    is_joined = heard[form.start - 1 : form.start].isalnum()
+    inner = form.text if is_joined else texts[found.place - one.start]
+    texts[found.place - one.start] = heard[: form.start] + inner + heard[form.end :]
+    return texts
 
 
 @lru_cache(_LISTS_KEPT)

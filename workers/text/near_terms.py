@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from protocol.calls.keywords import name_parts
 
-from ..engines.common.near_misses import compared
+from ..engines.common.near_misses import Compared, compared
 from .ordinary_words import ORDINARY
 
 _LEAST_LIKENESS, _LEAST_LETTERS = 85.0, 50.0
@@ -14,20 +14,21 @@ are not in them have no near one.
 """
 
 
-def near_terms(words: Sequence[str], keywords: Sequence[str]) -> tuple[str, ...]:
+def near_terms(
+    words: Sequence[str], keywords: Sequence[str], language: str = ""
+) -> tuple[str, ...]:
     """
     The keywords that `words` sound like and do not contain, in the order of the list; a part of a name counts.
 
+    `language`: ISO 639, of the words.
     Ordinary English words are never taken for a misspelled name.
     """
     candidates = tuple(keywords)
-    found = compared(candidates, words, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS)
+    found = _compared(candidates, words, language)
     if not found.near:
         return ()
     rare = [word if _bare(word) not in ORDINARY else "" for word in words]
-    again = compared(
-        (*found.near, *found.written), rare, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS
-    )
+    again = _compared((*found.near, *found.written), rare, language)
     near = {*again.near} & {*found.near}
     written = set(found.written)
     return tuple(
@@ -35,6 +36,10 @@ def near_terms(words: Sequence[str], keywords: Sequence[str]) -> tuple[str, ...]
         for term in candidates
         if term not in written and not near.isdisjoint((term, *name_parts(term)))
     )
+
+
+def _compared(terms: tuple[str, ...], words: Sequence[str], language: str) -> Compared:
+    return compared(terms, words, _LEAST_LIKENESS, least_letters=_LEAST_LETTERS, language=language)
 
 
 def _bare(word: str) -> str:

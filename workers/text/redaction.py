@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from protocol.events import Final, Span, Withheld
 from protocol.redaction.call_state import CallState
-from protocol.redaction.masking import apply, hide
+from protocol.redaction.masking import apply, follows_earlier, hide
 from protocol.redaction.policy import BY_ENGINE, Policy
 from protocol.redaction.redactor import Mask, RecognisedText, Revision, redact
 from protocol.scheduling.jobs import Job
@@ -61,6 +61,17 @@ def may_wait(job: Job, span: Span, words: list[str], state: bytes) -> bool:
         return hide(CallState.decode(state), heard, job.redaction) == words
     except Exception:  # noqa: BLE001  # as above
         return False
+
+
+def needs_state(job: Job, words: list[str]) -> bool:
+    """Whether what `hidden` leaves of the words of a partial may depend on the state of the call."""
+    policy = job.redaction
+    if not policy.kinds or policy.kinds & BY_ENGINE:
+        return False
+    try:
+        return follows_earlier(words, job.translate_to or job.language, policy)
+    except Exception:  # noqa: BLE001  # as above
+        return True
 
 
 def withheld(final: Final) -> Final:

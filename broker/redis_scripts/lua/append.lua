@@ -1,12 +1,23 @@
--- KEYS meta log settled outbox   ARGV log owner call live name event
--- Log an event of the gateway, once for each name. Returns its seq, or 0 if the name is already logged.
-local no, last = refusal(1, ARGV[1], ARGV[2])
-if no then return no end
-local is_logged = on_key(3, 'HEXISTS', ARGV[5])
-if not is_logged or not is_whole_to(last, 2, 3) then return -1 end
-if is_logged == 1 then return 0 end
-local seq = append_as(last + 1, ARGV[1], 2, 4, ARGV[4], ARGV[3], ARGV[6])
-if not seq then return broken(4) end
-redis.call('HSET', KEYS[3], ARGV[5], '')
-redis.call('HSET', KEYS[1], 'seq', seq)
-return seq
+-- KEYS (meta log settled outbox)...   ARGV (log owner call live name event)...
+-- Log events of gateways, each once for its name. Returns for each its seq, 0 if the name is already logged,
+-- -1 (LOG_LOST), -3 (NOT_OWNER) or an error.
+local function log(k, name, owner, call, live, key, event)
+  local no, last = refusal(k, name, owner)
+  if no then return no end
+  if not ends_at(last, k + 1) then return -1 end
+  local is_new = on_key(k + 2, 'HSETNX', key, '')
+  if is_new ~= 1 then return is_new or -1 end
+  local seq = append_as(last + 1, name, k + 1, k + 3, live, call, event)
+  if not seq then
+    redis.call('HDEL', KEYS[k + 2], key)
+    return broken(k + 3)
+  end
+  redis.call('HSET', KEYS[k], 'seq', seq)
+  return seq
+end
+
+local answers = {}
+for i = 0, #KEYS / 4 - 1 do
+  answers[i + 1] = log(4 * i + 1, unpack(ARGV, 6 * i + 1, 6 * i + 6))
+end
+return answers

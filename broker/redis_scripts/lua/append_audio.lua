@@ -1,10 +1,10 @@
--- KEYS (meta audio partials)...   ARGV (log owner offset audio ttl job)...
--- For each of several segments: append audio at `offset` bytes. With a job, request a partial.
+-- KEYS (meta audio stream)...   ARGV (log owner offset audio ttl job)...
+-- For each of several segments: append audio at `offset` bytes. With a job, queue it: a request for a partial, or for
+-- the draft of the first `offset` bytes, without audio.
 -- Returns for each the number of bytes stored, -1 (LOG_LOST), -3 (NOT_OWNER) or an error. If it is less than
 -- `offset`, the sender must send again from there.
--- The audio expires `ttl` seconds after its first bytes, or after `submit`: a segment is much shorter.
-local function append(i, offset, audio, ttl)
-  if #audio == 0 then return on_key(i, 'STRLEN') or redis.call('DEL', KEYS[i]) - 1 end
+-- The audio expires `ttl` seconds after its first bytes: a segment is much shorter, and `submit` renews what waits.
+local function write(i, offset, audio, ttl)
   local there = on_key(i, 'APPEND', audio)
   if not there then
     redis.call('DEL', KEYS[i])
@@ -24,7 +24,19 @@ local function append(i, offset, audio, ttl)
   return offset > before and before or redis.call('SETRANGE', KEYS[i], offset, audio)
 end
 
-local owned, unsound = {}, {}
+local owned, lengths = {}, {}
+
+-- The length is read only if nothing was written in this run: a draft comes with the latest audio of its segment.
+local function append(i, offset, audio, ttl)
+  local there = lengths[KEYS[i]]
+  if #audio > 0 then
+    there = write(i, offset, audio, ttl)
+  elseif not there then
+    there = on_key(i, 'STRLEN') or redis.call('DEL', KEYS[i]) - 1
+  end
+  lengths[KEYS[i]] = there
+  return there
+end
 
 -- refusal_of_audio, once for all segments of a call.
 local function refused(k, log, owner)
@@ -34,12 +46,14 @@ local function refused(k, log, owner)
 end
 
 local function hear(k, log, owner, offset, audio, ttl, job)
-  local stream = KEYS[k + 2]
-  if #job > 0 and unsound[stream] == nil then unsound[stream] = broken(k + 2) or false end
-  local no = #job > 0 and unsound[stream] or refused(k, log, owner)
+  local no = refused(k, log, owner)
   if no then return no end
+  if #job == 0 then return append(k + 1, offset, audio, ttl) end
+  -- Queued first, as the type of the stream decides about the audio too. No worker reads between two commands.
+  local entry = on_key(k + 2, 'XADD', 'MAXLEN', '~', 4096, '*', 'j', job)
+  if not entry then return broken(k + 2) end
   local there = append(k + 1, offset, audio, ttl)
-  if #job > 0 and there >= offset then redis.call('XADD', stream, 'MAXLEN', '~', 4096, '*', 'j', job) end
+  if there < offset then redis.call('XDEL', KEYS[k + 2], entry) end
   return there
 end
 

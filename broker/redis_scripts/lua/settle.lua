@@ -16,16 +16,17 @@ if is_queued then
   if not lease then return broken(1) end
   if #lease == 0 or lease[1][2] ~= ARGV[3] then return 'lost' end
 end
-local turn = 'next:' .. channel
-local meta = on_key(2, 'HMGET', 'log', 'server', 'seq', turn, 'owner', 'partial:' .. channel)
+local fields = {'log', 'server', 'seq', 'next:' .. channel, 'owner', 'partial:' .. channel}
+for i = 11, #ARGV, 3 do fields[#fields + 1] = ARGV[i] end
+local meta = on_key(2, 'HMGET', unpack(fields))
 local events = meta and on_key(4, 'HMGET', segment, channel .. '-' .. number + 1)
 if not events then return 'unseen' end
 local is_same = meta[1] == ARGV[4]
 local is_new = is_same and not events[1]
 if is_new then
-  if meta[2] ~= server() or not is_whole_to(meta[3], 3, 4) or not is_count(meta[4]) then return 'unseen' end
+  if meta[2] ~= server() or not ends_at(meta[3], 3) or not is_count(meta[4]) then return 'unseen' end
   for i = 11, #ARGV, 3 do
-    if (redis.call('HGET', KEYS[2], ARGV[i]) or '') ~= ARGV[i + 1] then return 'moved' end
+    if (meta[7 + (i - 11) / 3] or '') ~= ARGV[i + 1] then return 'moved' end
   end
 end
 if is_same and not is_queued and meta[5] ~= ARGV[3] then return 'lost' end
@@ -33,9 +34,15 @@ local no = is_new and has_failed and broken(8)
 if no then return no end
 
 -- The first write is the one that the type of the outbox decides about.
-local is_next = is_new and number == tonumber(meta[4] or 0)
-local seq = is_next and append_as(meta[3] + 1, meta[1], 3, 5, ARGV[6], ARGV[5], ARGV[9])
-if is_next and not seq then return broken(5) end
+local changed = {}
+for i = 11, #ARGV, 3 do
+  changed[#changed + 1] = ARGV[i]
+  changed[#changed + 1] = ARGV[i + 2]
+end
+local there = meta and {name = meta[1], seq = meta[3], turn = meta[4], partial = meta[6], following = events[2]}
+if is_new and not record(2, 3, 4, 5, ARGV[6], ARGV[5], channel, number, ARGV[9], there, changed) then
+  return broken(5)
+end
 if is_queued then
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
   redis.call('XDEL', KEYS[1], ARGV[2])
@@ -43,23 +50,7 @@ end
 if not is_same then return 'stale' end
 redis.call('DEL', KEYS[6], KEYS[7])
 if not is_new then return 'duplicate' end
-redis.call('HSET', KEYS[4], segment, is_next and '' or ARGV[9])
 if has_failed then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'c', ARGV[5], 's', segment, 'r', ARGV[10])
-end
-local changed = {}
-local function change(...)
-  for _, one in ipairs({...}) do changed[#changed + 1] = one end
-end
-for i = 11, #ARGV, 3 do change(ARGV[i], ARGV[i + 2]) end
-if is_next then change('seq', seq, turn, number + 1) end
--- The words of partials are not kept longer than their segment.
-local partial, words = tonumber(string.match(meta[6] or '', '^%d+')), 'words:' .. channel
-if partial == number then change(words, '') end
-if #changed > 0 then redis.call('HSET', KEYS[2], unpack(changed)) end
-if is_next and events[2] and events[2] ~= '' then
-  local following = release(2, 3, 4, 5, ARGV[6], ARGV[5], channel, number + 1)
-  redis.call('HSET', KEYS[2], turn, following)
-  if partial and partial < following then redis.call('HSET', KEYS[2], words, '') end
 end
 return 'recorded'

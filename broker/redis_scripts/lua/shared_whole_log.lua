@@ -2,15 +2,20 @@
 -- is_count: true if `text` is absent or a count that HINCRBY can increment.
 -- is_whole: true if the three keys have the required types and the last log entry is the last seq that was given.
 -- is_whole_to: the same for a `seq` that was read already.
+-- ends_at: true if the last entry of the log is `seq`.
 -- has_turns: true if the next segment of every channel can be read from meta.
 local function is_count(text)
   return not text or #text < 16 and string.match(text, '^%d+$')
 end
 
-local function is_whole_to(seq, l, s)
+local function ends_at(seq, l)
   if not seq or not is_count(seq) then return false end
   local last = on_key(l, 'XREVRANGE', '+', '-', 'COUNT', 1)
-  return last and is_sound(s) and (last[1] and last[1][1] or '0-0') == seq .. '-0'
+  return last and (last[1] and last[1][1] or '0-0') == seq .. '-0'
+end
+
+local function is_whole_to(seq, l, s)
+  return ends_at(seq, l) and is_sound(s)
 end
 
 local function is_whole(m, l, s)

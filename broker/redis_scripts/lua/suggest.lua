@@ -3,7 +3,7 @@
 -- Returns for each 1; 0 if a later segment of the channel has a partial, if the segment is settled in the log, or if
 -- the request `entry` is not newer than the one of the last partial; -1 (LOG_LOST). If another partial was published
 -- or the state of redaction is another one by now, returns without any write what the partial must follow: revision,
--- state of redaction, hypothesis.
+-- state of redaction, hypothesis. `redaction` is '*' for a partial that is the same with any state.
 -- meta has the last partial of each channel: `partial:<channel>` (number, revision and request) and `words:<channel>`.
 local function is_newer(entry, first, second)
   local a, b = string.match(entry, '^(%d+)%-(%d+)$')
@@ -22,7 +22,7 @@ local function suggest(k, log, channel, number, entry, revision, redaction, hypo
   if later > 0 or later == 0 and not is_newer(entry, first, second) then return 0 end
   if later < 0 then last = '0' end
   local state = there[3] or ''
-  if last ~= revision or state ~= redaction then
+  if last ~= revision or redaction ~= '*' and state ~= redaction then
     return {tonumber(last), state, later == 0 and there[5] or ''}
   end
   redis.call('HSET', KEYS[k], place, number .. ' ' .. last + 1 .. ' ' .. entry, words, hypothesis)

@@ -1,6 +1,6 @@
 -- KEYS (meta calls log settled)...   ARGV (log owner call checkpoint)...
 -- For each of several calls: record a heartbeat and the checkpoint. Returns for each 0, -1 (LOG_LOST), -3 (NOT_OWNER)
--- or an error.
+-- or an error. The type of settled is checked by the scripts that use it.
 local here = server()
 local now = redis.call('TIME')[1]
 local calls, unsound = {}, {}
@@ -11,7 +11,7 @@ local function refused(k, log, owner)
   for i = 1, #fields, 2 do meta[fields[i]] = fields[i + 1] end
   if meta.log ~= log or meta.server ~= here then return -1 end
   if meta.owner ~= owner then return -3 end
-  if not is_whole_to(meta.seq, k + 2, k + 3) then return -1 end
+  if not ends_at(meta.seq, k + 2) then return -1 end
   for field, turn in pairs(meta) do
     if string.match(field, '^next:') and not is_count(turn) then return -1 end
   end

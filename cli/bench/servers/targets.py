@@ -22,6 +22,9 @@ class Rig:
     name: str = "gateway"
     engine: str | None = None
     workers: int = 1
+    threads: int = 1
+    """Threads of each worker."""
+
     tree: Path | None = None
     """Checkout whose gateway and workers are run; None: this one."""
 
@@ -34,9 +37,24 @@ class Rig:
     @property
     def limits(self) -> dict[str, str]:
         """Settings of the gateway as variables.  An older checkout does not know them, and refuses to start."""
-        if self.refuses or (self.tree and not _has_cpu_limit(self.tree)):
+        if self.refuses or (self.tree and not _has_setting(self.tree, "streaming", "cpu_limit")):
             return {}
         return {"TRUNKLINE_GATEWAY_CPU_LIMIT": "1", "TRUNKLINE_GATEWAY_MAX_CALLS": "100000"}
+
+    @property
+    def worker_processes(self) -> int:
+        """The number of worker processes: of a checkout without threads one for each thread."""
+        return self.workers if self._has_threads else self.workers * self.threads
+
+    @property
+    def worker_settings(self) -> dict[str, str]:
+        """Settings of the workers as variables."""
+        has_more = self.threads > 1 and self._has_threads
+        return {"TRUNKLINE_WORKER_THREADS": str(self.threads)} if has_more else {}
+
+    @property
+    def _has_threads(self) -> bool:
+        return self.tree is None or _has_setting(self.tree, "workers", "threads")
 
     @property
     def core(self) -> int | None:
@@ -49,10 +67,10 @@ class Rig:
         return ("--processes", str(self.processes)) if self.processes > 1 else ()
 
 
-def _has_cpu_limit(tree: Path) -> bool:
-    """Return whether the gateway of a checkout has limits for new calls."""
-    settings = tree / "streaming" / "settings.py"
-    return settings.is_file() and " cpu_limit:" in settings.read_text()
+def _has_setting(tree: Path, part: str, name: str) -> bool:
+    """Return whether a part of a checkout has a setting of this name."""
+    settings = tree / part / "settings.py"
+    return settings.is_file() and f" {name}:" in settings.read_text()
 
 
 @asynccontextmanager
@@ -66,9 +84,13 @@ async def gateway(rig: Rig) -> AsyncIterator[Target]:
         environment = {"TRUNKLINE_REDIS_URL": url}
         workers = [
             await stack.enter_async_context(
-                server_process(*_worker(rig.engine), environment=environment, tree=rig.tree)
+                server_process(
+                    *_worker(rig.engine),
+                    environment=environment | rig.worker_settings,
+                    tree=rig.tree,
+                )
             )
-            for _ in range(rig.workers)
+            for _ in range(rig.worker_processes)
         ]
         running = await stack.enter_async_context(
             server_process(

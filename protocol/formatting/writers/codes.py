@@ -19,6 +19,12 @@ _SPELLED_NAME = 3
 """Fewest letters that are joined without a number."""
 
 
+_FEWEST_BEHIND_NUMBER = 2
+"""Fewest letters of a code that begins with a number."""
+
+_HALVES_OF_DAY = ("AM", "PM")
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One letter, or the digits of one number. `last`: its last word. `sure`: it is no word of its own."""
@@ -34,14 +40,17 @@ class _Part:
 
 
 def code(said: SegmentWords, place: int) -> Item | None:
-    """An order code or a spelled name that begins with the letter at `place`."""
+    """An order code or a spelled name that begins with the letter, or the number, at `place`."""
     first = _letter(said, place)
+    begins_with_number = first is None
+    if first is None:
+        first = _number(said, place)
     if first is None or not first.sure:
         return None
     parts = _parts(said, first)
     while parts and not parts[-1].sure:
         parts.pop()
-    if not _is_code(parts):
+    if not (_is_code_with_number if begins_with_number else _is_code)(parts):
         return None
     return said.item("".join(part.text for part in parts), place, parts[-1].last)
 
@@ -66,6 +75,12 @@ def _is_code(parts: Sequence[_Part]) -> bool:
     if all(part.named for part in letters):
         return len(letters) >= 2
     return len(letters) > 1 or digits != "1"
+
+
+def _is_code_with_number(parts: Sequence[_Part]) -> bool:
+    """Whether a number and what follows it is a code: not `3 D`, `nine A M`, or a number and a row of names."""
+    letters = [part.text for part in parts if part.text.isalpha() and not part.named]
+    return len(letters) >= _FEWEST_BEHIND_NUMBER and "".join(letters) not in _HALVES_OF_DAY
 
 
 def _letter(said: SegmentWords, place: int) -> _Part | None:

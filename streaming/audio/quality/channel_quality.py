@@ -40,8 +40,11 @@ class ChannelQuality:
         self._undecided: list[CutBlock] = []
         """Blocks that are complete, but of which the segmenter has not decided whether they contain speech."""
 
-        self._due = _NEVER
+        self.due = _NEVER
         """End of the first of these, on the call clock."""
+
+        self.block = monitor.block
+        """Samples of a block."""
 
         self._tick = rate * TICK // CALL_RATE
 
@@ -55,7 +58,7 @@ class ChannelQuality:
         """Take audio in order: int16 `[n]`, its first sample at `position`."""
         if blocks := self._cutter.add(position, pcm):
             self._undecided += blocks
-            self._due = from_rate(self._undecided[0].end, self._rate)
+            self.due = from_rate(self._undecided[0].end, self._rate)
 
     def arrive(self, position: int, now: float) -> list[LineWarning]:
         """Audio up to `position`, on the call clock, has arrived at `now`.  Call it from `due_at` on."""
@@ -114,7 +117,7 @@ class ChannelQuality:
                     pass
                 case _:
                     assert_never(event)
-        if decided >= self._due:
+        if decided >= self.due:
             self._release(decided, closed)
 
     def _release(self, decided: int, closed: list[Span]) -> None:
@@ -125,7 +128,7 @@ class ChannelQuality:
             last_tick = (block.end - 1) // self._tick * self._tick
             speaking = self._is_speech(from_rate(last_tick, self._rate), closed)
             self._monitor.offer(self._number, block, speaking=speaking)
-        self._due = from_rate(undecided[0].end, self._rate) if undecided else _NEVER
+        self.due = from_rate(undecided[0].end, self._rate) if undecided else _NEVER
 
     def _is_speech(self, at: int, closed: list[Span]) -> bool:
         """Return whether `at`, on the call clock, is in the open segment or in one of `closed`."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from protocol.calls.call import CallConfig, Role
+from protocol.calls.spelling import SpellingRequests
 from protocol.events import SegmentId
 from protocol.scheduling.jobs import Job, encode_job
 
@@ -18,16 +19,20 @@ class JobBuilder:
         rate: int,
         now: Callable[[], float],
         stored_list: Callable[[tuple[str, ...]], str],
+        spelling: SpellingRequests,
     ) -> None:
         """
         `rate`: sample rate of the audio of segments, in Hz; `now` returns Unix seconds.
 
         `stored_list` returns the digest of a list of keywords that Redis holds; empty: jobs contain the keywords.
+
+        `spelling`: of the call.
         """
         self._identity = identity
         self._rate = rate
         self._now = now
         self._stored_list = stored_list
+        self._spelling = spelling
 
     def build(
         self,
@@ -68,6 +73,7 @@ class JobBuilder:
                 padding=padding,
                 speakers=self._speakers(config, segment.channel),
                 rate=rate or self._rate,
+                spelling=self._spelling.covers(start),
             )
         )
 

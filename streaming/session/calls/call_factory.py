@@ -21,10 +21,10 @@ from protocol.events import Entry
 from protocol.scheduling.worker_capacity import Task
 from protocol.tenants import parted
 
-from ...audio.background_speech import BackgroundTracker
 from ...audio.channel_segmenter import ChannelSegmenter
+from ...audio.compiled_endpointing import new_tracker
 from ...audio.crosstalk import CrosstalkDetector
-from ...audio.endpointing import RECORDED, Endpointing
+from ...audio.endpointing_settings import RECORDED, Endpointing
 from ...audio.quality.monitor import QualityMonitor
 from ...audio.resampler import internal_rate
 from ...audio.vad_batcher import VadBatcher
@@ -290,7 +290,7 @@ class CallFactory:
             self._endpointing(opened),
             vad=self._settings.vad,
             rate=internal_rate(opened.rate),
-            background=None if is_shared else BackgroundTracker(),
+            background=None if is_shared else new_tracker(),
         )
 
     def _endpointing(self, opened: CallOpened) -> Endpointing:

@@ -12,6 +12,7 @@ from protocol.events import Account, ChannelTotals, Fault, LineWarning, SegmentI
 from protocol.scheduling.draft_doubts import DraftDoubt
 
 from ...audio.arrived_frames import ArrivedFrames
+from ...audio.channel_line import LineCore, LineFrames, News, new_frames
 from ...audio.channel_segmenter import ChannelSegmenter
 from ...audio.crosstalk import CrosstalkDetector, LevelTrace
 from ...audio.dtmf import DtmfDeduplicator, DtmfDetector, Key
@@ -65,12 +66,8 @@ class Channel:
         self._origin = origin
         self._jitter_buffer = JitterBuffer(rate, start=at_rate(origin.position, rate))
         self._converter = RateConverter(rate, self._jitter_buffer.next)
-        self._frames = ArrivedFrames(self._jitter_buffer.next, is_paused=call.config.paused)
         self._wake: Callable[[], None] = lambda: None
         self.segmenter = segmenter
-        self._urgent_from = at_rate(segmenter.decisive, rate)
-        """Waiting samples, at the bridge's rate, with which the channel is urgent."""
-
         self._vad_batcher = vad_batcher
         self._call = call
         self._crosstalk = crosstalk
@@ -80,11 +77,39 @@ class Channel:
         self._replay = Replay(internal_rate(rate))
         self.dtmf_detector = DtmfDetector(internal_rate(rate))
         self._dtmf_dedup = DtmfDeduplicator()
+        self._frames = self._new_frames(self._jitter_buffer.next, is_paused=call.config.paused)
         self.companions: Sequence[Channel] = ()
         """The channels of the call whose levels are compared when a segment ends."""
 
         self.late = 0
         """Samples dropped because they arrived too late or twice, at the bridge's rate."""
+
+    def _new_frames(self, position: int, *, is_paused: bool) -> ArrivedFrames:
+        parts = self.segmenter.line_parts if self._rate == CALL_RATE else None
+        frames = new_frames(
+            position, self.quality.block, parts, self.dtmf_detector.windows, is_paused=is_paused
+        )
+        frames.urgent_from = at_rate(self.segmenter.decisive, self._rate)
+        return frames
+
+    def _renew_frames(self) -> None:
+        """A new segmenter has begun, and no frame waits."""
+        parts, frames = self.segmenter.line_parts, self._frames
+        if isinstance(frames, LineFrames) and parts is not None:
+            frames.attach(parts)
+            self._heed(at_once=True)
+        else:
+            self._frames = self._new_frames(frames.position, is_paused=frames.is_paused)
+            if dropped := frames.take_dropped():
+                self._frames.drop(dropped.start, dropped.end)
+
+    @property
+    def line(self) -> LineCore | None:
+        """The compiled line that the batcher runs; None: it calls `catch_up` instead."""
+        frames = self._frames
+        if self._call.holds_keys or not isinstance(frames, LineFrames):
+            return None
+        return frames.line
 
     @property
     def heard(self) -> int:
@@ -99,7 +124,7 @@ class Channel:
     @property
     def is_urgent(self) -> bool:
         """Whether the waiting audio is long, or may end a segment."""
-        return self._frames.samples >= self._urgent_from
+        return self._frames.is_urgent
 
     @property
     def told(self) -> int:
@@ -144,33 +169,51 @@ class Channel:
         """
         start = self._jitter_buffer.next
         if self._jitter_buffer.advance(position, len(pcm)):
-            self._frames.add(start, pcm)
+            if self._frames.add(start, pcm):
+                self._vad_batcher.soon(self)
         else:
             self._place(self._jitter_buffer.place(position, pcm))
-        self._await_tick(len(pcm))
 
     def receive_coded(self, audio: CodedAudio) -> None:
         """Take a frame as `receive` does.  In order, it is decoded at the next tick."""
         start = self._jitter_buffer.next
         if self._jitter_buffer.advance(audio.position, audio.samples):
-            self._frames.add_coded(start, audio)
-            self._await_tick(audio.samples)
+            if self._frames.add_coded(start, audio):
+                self._vad_batcher.soon(self)
         else:
             self.receive(audio.position, decode(audio.payload, audio.encoding))
 
-    def _await_tick(self, samples: int) -> None:
-        """Have the frames processed at the next tick, or at once if many wait.  `samples`: of the latest one."""
-        waiting = self._frames.samples
-        if waiting <= samples or waiting >= self._urgent_from:
-            self._vad_batcher.soon(self)
-
     def catch_up(self) -> None:
         """Pass the frames that have arrived to the segmenter, without running voice activity detection."""
-        if not self._frames.samples:
-            return
-        start, pcm = self._frames.take()
+        frames = self._frames
+        if frames.samples:
+            self._measure_arrival()
+            if isinstance(frames, LineFrames) and self._call.holds_keys:
+                self._call.listen(self._number, frames.position)
+        start, pcm = frames.take()
+        if len(pcm):
+            self._file(start, pcm)
+            self._heed()
+
+    def take_news(self, news: int) -> Sequence[SoundEvent]:
+        """Take what a run of `line` has found: bits of `News`.  Returns the events of the segmenter, in order."""
+        frames = self._frames
+        if not isinstance(frames, LineFrames):
+            raise TypeError("news of a channel without a line")
+        if news & News.ARRIVAL:
+            self._measure_arrival()
+        if news & News.KEYS:
+            self.pressed([Key(digit, at) for digit, at in frames.line.take_keys()])
+        if news & News.BLOCK:
+            self._file(*frames.take())
+        return self.segmenter.drain()
+
+    def _measure_arrival(self) -> None:
         if (now := self._clock()) >= self.quality.due_at:
             self.warn(self.quality.arrive(self.arrived, now))
+
+    def _file(self, start: int, pcm: Pcm) -> None:
+        """Pass samples from `start`, at the bridge's rate, on; what a line has processed is only kept here."""
         self.quality.add(start, pcm)
         self._listen_to(self._converter.feed(pcm))
 
@@ -189,6 +232,7 @@ class Channel:
         self.catch_up()
         self._vad_batcher.forget(self)
         self.segmenter, self._origin = segmenter, origin
+        self._renew_frames()
         self.quality.forget_segment()
         for piece in self._replay.since(self._internal(origin.position), self._converter.given):
             match piece:
@@ -203,6 +247,7 @@ class Channel:
     def _lose_again(self, lost: LostAudio) -> None:
         self._vad_batcher.now(self)
         self.segmenter.lose(lost.end - lost.position, lost.account)
+        self._heed(at_once=True)
         if not lost.told:
             span = Span(lost.position // self._scale, lost.end // self._scale)
             self._call.miss(self._number, span, "lost when its gateway failed", lost.account)
@@ -272,7 +317,7 @@ class Channel:
         number = doubt.segment.number - self._origin.segments
         waits = self.segmenter.wait(number, doubt.end - self._origin.position)
         if waits:
-            self._urgent_from = at_rate(self.segmenter.decisive, self._rate)
+            self._heed()
         return waits
 
     def finalize(self) -> None:
@@ -297,7 +342,8 @@ class Channel:
         for placement in placements:
             match placement:
                 case Placed(start, pcm):
-                    self._frames.add(start, pcm)
+                    if self._frames.add(start, pcm):
+                        self._vad_batcher.soon(self)
                 case Gap(start, end) if self._frames.is_paused:
                     self._frames.drop(start, end)
                 case Gap(start, end):
@@ -315,6 +361,8 @@ class Channel:
         self._replay.hear(start, pcm)
         if self._audio is not None:
             self._audio.add(self._number, start, pcm)
+        if isinstance(self._frames, LineFrames):
+            return  # it has passed the samples on itself
         self.dtmf_detector.add(start, pcm)
         if self._call.holds_keys:
             self._call.listen(self._number, start // self._scale)
@@ -335,6 +383,7 @@ class Channel:
         samples = self._converter.skip(end - start)
         self._replay.lose(LostAudio(at, at + samples, account))
         self.segmenter.lose(samples, account)
+        self._heed(at_once=True)
         span = Span(from_rate(start, self._rate), from_rate(end, self._rate))
         self._call.miss(self._number, span, reason, account)
         self._wake()
@@ -343,9 +392,9 @@ class Channel:
 
     def notify(self, events: Sequence[SoundEvent]) -> None:
         """Pass events of the segmenter to the call."""
-        self._urgent_from = at_rate(self.segmenter.decisive, self._rate)
         placed = self._origin.place_all(events)
         self.quality.segment(placed, self._decided)
+        self._heed()
         if self.quality.has_blocks:
             self._have_measured(placed)
         if not placed:
@@ -359,6 +408,21 @@ class Channel:
                 self._call.sound(self._number, self._crosstalk.judge(self._number, event))
             else:
                 self._call.sound(self._number, event)
+
+    def _heed(self, *, at_once: bool = False) -> None:
+        """
+        Set what the next run of the line compares.
+
+        `at_once`: the segmenter may have events that the line does not know.
+        """
+        segmenter, frames = self.segmenter, self._frames
+        if isinstance(frames, LineFrames):
+            due = 0 if at_once else self.quality.due - self._origin.position
+            frames.line.due_at = self.quality.due_at
+            paused = segmenter.paused
+            frames.line.heed(segmenter.told, -1 if paused is None else paused, max(0, due))
+        else:
+            frames.urgent_from = at_rate(segmenter.decisive, self._rate)
 
     def _have_measured(self, events: Sequence[SoundEvent]) -> None:
         """Have the line quality measured: at once if a segment has closed, whose audio may be misread."""

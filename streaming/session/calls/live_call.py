@@ -145,7 +145,7 @@ class LiveCall:
     @property
     def ended(self) -> EndedCall:
         """The data to keep of an ended call until it is stored."""
-        return EndedCall(self._queue, self.checkpoint, self.call.ledger.known)
+        return EndedCall(self._queue, self.checkpoint, self.call.ledger.packed)
 
     # Events of the bridge
 

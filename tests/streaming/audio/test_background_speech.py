@@ -9,11 +9,13 @@ from support.spoken_lines import TICK, active, as_line, clips, softer
 
 from protocol.audio import Pcm
 from protocol.events import Span
-from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
+
+pytestmark = pytest.mark.usefixtures("audio_path")
 
 SECOND = 8_000
 OWN, FAR = VoiceSource.OWN, VoiceSource.BACKGROUND
@@ -38,7 +40,7 @@ def silero() -> Silero:
 
 
 def segments(silero: Silero, pcm: Pcm, piece: int = 800, rate: int = 8_000) -> list[SegmentClosed]:
-    segmenter = ChannelSegmenter(background=BackgroundTracker(), rate=rate)
+    segmenter = ChannelSegmenter(background=new_tracker(), rate=rate)
     events = []
     for start in range(0, len(pcm), piece):
         events += run_vad_single(segmenter, pcm[start : start + piece], silero)

@@ -13,7 +13,8 @@ from support.wav import read_wav
 from protocol.audio import Pcm
 from protocol.events import Account, ChannelTotals, Span
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import Endpointing, Reason
+from streaming.audio.endpointing import Reason
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.resampler import to_pcm
 from streaming.audio.sound_events import (
     SegmentClosed,

@@ -1,5 +1,6 @@
 """The compiled step gives what the pure one gives, sample for sample and tick for tick."""
 
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.events import ChannelTotals
 from streaming.audio import compiled
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.dtmf import DtmfDetector, Key
 from streaming.audio.resampler import to_pcm
 from streaming.audio.sample_buffer import SampleBuffer
@@ -110,6 +112,7 @@ def told(
     ),
     st.sampled_from([8_000, 16_000]),
     st.sampled_from(Vad),
+    st.booleans(),
 )
 def test_a_channel_has_the_events_the_accounts_and_the_levels_of_the_pure_path(
     silero: Silero,
@@ -120,13 +123,16 @@ def test_a_channel_has_the_events_the_accounts_and_the_levels_of_the_pure_path(
     losses: dict[int, int],
     rate: int,
     vad: Vad,
+    separated: bool,
 ) -> None:
     pcm = coded(louder(recorded(seed), gain_db), law).repeat(rate // 8_000)
 
     found = []
     for wanted in (True, False):
         with compiled.using(wanted=wanted):
-            found.append(told(ChannelSegmenter(vad=vad, rate=rate), pcm, sizes, losses, silero))
+            tracker = new_tracker() if separated else None
+            segmenter = ChannelSegmenter(vad=vad, rate=rate, background=tracker)
+            found.append(told(segmenter, pcm, sizes, losses, silero))
 
     assert found[0] == found[1]
 
@@ -378,3 +384,20 @@ def test_the_pure_path_can_be_chosen() -> None:
     with compiled.using(wanted=True):
         assert compiled.step() is compiled.installed()
         assert DtmfDetector().windows.__class__.__module__ == "trunkline_native"
+
+
+def test_the_memory_of_a_burst_is_given_back() -> None:
+    """Ten seconds arrive at once after a stall of the gateway; the channel does not keep their room."""
+    detector = DtmfDetector(8_000)
+    frame, burst = np.zeros(160, dtype=np.int16), np.zeros(80_000, dtype=np.int16)
+    tracemalloc.start()
+    try:
+        detector.feed(0, burst[:640])
+        before, _ = tracemalloc.get_traced_memory()
+        detector.feed(640, burst)
+        detector.add(640 + len(burst), frame)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < burst.nbytes / 4

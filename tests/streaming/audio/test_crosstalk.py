@@ -8,8 +8,8 @@ from support import sounds
 from support.spoken_lines import as_line, clips, softer
 
 from protocol.audio import Pcm
-from streaming.audio.background_speech import BackgroundTracker
 from streaming.audio.channel_segmenter import ChannelSegmenter
+from streaming.audio.compiled_endpointing import new_tracker
 from streaming.audio.crosstalk import CrosstalkDetector, LevelTrace
 from streaming.audio.sound_events import SegmentClosed, VoiceSource
 from streaming.audio.vad_runner import run_vad
@@ -47,7 +47,7 @@ def customer() -> list[Pcm]:
 
 def judged(silero: Silero, *channels: Pcm) -> list[list[SegmentClosed]]:
     """The segments of each channel; the channels are heard together."""
-    lines = [Line(ChannelSegmenter(background=BackgroundTracker())) for _ in channels]
+    lines = [Line(ChannelSegmenter(background=new_tracker())) for _ in channels]
     detector = CrosstalkDetector()
     detector.watch(lines)
     found: list[list[SegmentClosed]] = [[] for _ in channels]

@@ -7,14 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import (
-    Boundary,
-    Closed,
-    Endpointing,
-    Opened,
-    Reason,
-    Segmenter,
-)
+from streaming.audio.compiled_endpointing import new_endpointer
+from streaming.audio.endpointing import Boundary, Closed, Opened, Reason
+from streaming.audio.endpointing_settings import Endpointing
+
+pytestmark = pytest.mark.usefixtures("audio_path")
 
 SETTINGS = Endpointing(
     preroll_ms=0,
@@ -28,7 +25,7 @@ SETTINGS = Endpointing(
 
 def boundaries(drawing: str, settings: Endpointing = SETTINGS) -> list[Boundary]:
     """The boundaries of `#`: voice, `.`: none, `?`: none, and the draft of the pause before it is doubtful."""
-    segmenter, found = Segmenter(settings), list[Boundary]()
+    segmenter, found = new_endpointer(settings, None), list[Boundary]()
     for tick in drawing:
         if tick == "?" and segmenter.pause is not None:
             segmenter.wait(segmenter.pause)
@@ -67,7 +64,7 @@ def test_the_next_segment_has_the_usual_hangover() -> None:
 
 
 def test_the_doubt_of_another_pause_changes_nothing() -> None:
-    segmenter = Segmenter(SETTINGS)
+    segmenter = new_endpointer(SETTINGS, None)
     for voiced in "####....":
         segmenter.feed(voiced == "#", 1.0)
 
@@ -79,7 +76,7 @@ def test_the_doubt_of_another_pause_changes_nothing() -> None:
 
 
 def test_a_call_that_ends_does_not_wait() -> None:
-    segmenter = Segmenter(SETTINGS)
+    segmenter = new_endpointer(SETTINGS, None)
     for voiced in "####....":
         segmenter.feed(voiced == "#", 1.0)
     assert segmenter.wait(8)
@@ -98,7 +95,7 @@ def test_doubts_only_join_segments(
     """All voice is in segments, which never overlap, and no pause within one is longer than permitted."""
     settings = Endpointing(draft_ms=200, doubtful_hangover_ms=longest, maximum_ms=15_000)
     ticks = [voiced for voiced, length in runs for _ in range(length)]
-    segmenter, found = Segmenter(settings), list[Boundary]()
+    segmenter, found = new_endpointer(settings, None), list[Boundary]()
     for at, voiced in enumerate(ticks):
         if at in doubts and segmenter.pause is not None:
             segmenter.wait(segmenter.pause)

@@ -2,15 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.audio.endpointing import (
-    Boundary,
-    Closed,
-    Endpointing,
-    EndpointState,
-    Opened,
-    Reason,
-    Segmenter,
-)
+from streaming.audio.compiled_endpointing import new_endpointer
+from streaming.audio.endpointing import Boundary, Closed, Opened, Reason
+from streaming.audio.endpointing_settings import Endpointing
+
+pytestmark = pytest.mark.usefixtures("audio_path")
 
 # Small numbers, so that speech can be drawn: 20 ms a sign.
 SMALL = Endpointing(
@@ -31,7 +27,7 @@ def boundaries(drawing: str, settings: Endpointing = SMALL) -> list[Boundary]:
     """
     Levels of the drawing: `.` silence, `o` quiet speech, `#` loud speech; the end of the drawing is the hang-up.
     """
-    segmenter = Segmenter(settings)
+    segmenter = new_endpointer(settings, None)
     found = [b for sign in drawing for b in segmenter.feed(sign != ".", LEVELS[sign])]
     return found + segmenter.close()
 
@@ -140,7 +136,7 @@ def test_a_scrap_is_lengthened_to_the_minimum() -> None:
 
 
 def test_finishing_twice_closes_once() -> None:
-    segmenter = Segmenter(SMALL)
+    segmenter = new_endpointer(SMALL, None)
     for _ in range(5):
         segmenter.feed(True, 1.0)
 
@@ -149,7 +145,7 @@ def test_finishing_twice_closes_once() -> None:
 
 
 def test_speech_that_goes_on_after_finishing_is_a_new_segment() -> None:
-    segmenter = Segmenter(SMALL)
+    segmenter = new_endpointer(SMALL, None)
     for _ in range(5):
         segmenter.feed(True, 1.0)
     segmenter.close()
@@ -160,7 +156,7 @@ def test_speech_that_goes_on_after_finishing_is_a_new_segment() -> None:
 
 
 def test_nothing_reaches_back_over_audio_that_does_not_exist() -> None:
-    segmenter = Segmenter(SMALL)
+    segmenter = new_endpointer(SMALL, None)
     segmenter.feed(True, 1.0)
 
     segmenter.skip(100)
@@ -170,7 +166,7 @@ def test_nothing_reaches_back_over_audio_that_does_not_exist() -> None:
 
 
 def test_audio_that_does_not_exist_cannot_be_inside_a_segment() -> None:
-    segmenter = Segmenter(SMALL)
+    segmenter = new_endpointer(SMALL, None)
     for _ in range(5):
         segmenter.feed(True, 1.0)
 
@@ -222,7 +218,7 @@ runs = st.lists(
 def test_segments_alternate_never_overlap_and_are_never_too_long(
     settings: Endpointing, runs: list[tuple[bool, int, float]]
 ) -> None:
-    segmenter = Segmenter(settings)
+    segmenter = new_endpointer(settings, None)
     longest = settings.maximum_ms // 20
     end = 0
     start: int | None = None
@@ -247,7 +243,7 @@ def test_segments_alternate_never_overlap_and_are_never_too_long(
             for boundary in segmenter.feed(voiced, level):
                 check(boundary, earliest)
             assert segmenter.earliest >= earliest
-            assert (segmenter.state is EndpointState.SILENT) == (start is None)
+            assert (segmenter.undecided_until is None) == (start is None)
             assert start is None or segmenter.now - start < longest
     for boundary in segmenter.close():
         check(boundary, 0)

@@ -10,6 +10,8 @@ from protocol.events import Account
 from streaming.audio.packed_audio import BLOCK, PackedAudio
 from streaming.audio.replay import LostAudio, ReceivedAudio, Replay
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 SECOND = 8_000
 CODES = np.random.default_rng(7).integers(256, size=4 * SECOND, dtype=np.uint8).tobytes()
 

@@ -10,7 +10,8 @@ from support.wav import read_wav
 
 from protocol.audio import Pcm
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import Endpointing, Reason
+from streaming.audio.endpointing import Reason
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentOpened, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights

@@ -12,7 +12,9 @@ from support.wav import read_wav
 
 from protocol.audio import Pcm
 from streaming.audio.channel_segmenter import ChannelSegmenter
-from streaming.audio.endpointing import Closed, Endpointing, EndpointState, Segmenter
+from streaming.audio.compiled_endpointing import new_endpointer
+from streaming.audio.endpointing import Closed
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.sound_events import SegmentClosed, SegmentGrew, SegmentPaused, SoundEvent
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.silero import Silero, silero_weights
@@ -39,13 +41,13 @@ runs = st.lists(st.tuples(st.booleans(), st.integers(1, 200)), min_size=1, max_s
 def test_a_segment_without_further_speech_ends_where_its_pause_said(
     settings: Endpointing, runs: list[tuple[bool, int]]
 ) -> None:
-    segmenter = Segmenter(settings)
+    segmenter = new_endpointer(settings, None)
     pause: int | None = None
     for voiced in [voiced for voiced, length in runs for _ in range(length)]:
         for boundary in segmenter.feed(voiced, 1.0):
             if isinstance(boundary, Closed) and pause is not None and not voiced:
                 assert (boundary.tick, boundary.padding) == (pause, segmenter.padding)
-        assert segmenter.pause is None or segmenter.state is EndpointState.ENDING
+        assert segmenter.pause is None or not segmenter.is_speaking
         if pause is not None and segmenter.pause is not None and not voiced:
             assert segmenter.pause == pause
         pause = segmenter.pause
@@ -58,13 +60,33 @@ def test_a_segment_without_further_speech_ends_where_its_pause_said(
 
 
 def test_the_padding_replaces_the_rest_of_the_after_roll() -> None:
-    assert Segmenter(Endpointing(hangover_ms=500, draft_ms=160)).padding == (400 - 160) // 20
-    assert Segmenter(Endpointing(hangover_ms=300, draft_ms=160)).padding == (300 - 160) // 20
+    assert (
+        new_endpointer(Endpointing(hangover_ms=500, draft_ms=160), None).padding
+        == (400 - 160) // 20
+    )
+    assert (
+        new_endpointer(Endpointing(hangover_ms=300, draft_ms=160), None).padding
+        == (300 - 160) // 20
+    )
+
+
+def test_a_later_draft_changes_neither_the_audio_nor_the_padding_of_a_segment() -> None:
+    early, late = (new_endpointer(Endpointing(draft_ms=draft_ms), None) for draft_ms in (200, 300))
+
+    told = list[tuple[int | None, int | None]]()
+    for voiced in [True] * 30 + [False] * 16:
+        for segmenter in (early, late):
+            assert not any(isinstance(one, Closed) for one in segmenter.feed(voiced, 1.0))
+        told.append((early.pause, late.pause))
+
+    end = 30 + 10
+    assert told[38:46] == [(None, None)] + [(end, None)] * 5 + [(end, end)] * 2
+    assert early.padding == late.padding == (400 - 200) // 20
 
 
 @pytest.mark.parametrize("hangover_ms", [100, 160])
 def test_without_silence_after_the_draft_there_is_none(hangover_ms: int) -> None:
-    segmenter = Segmenter(Endpointing(hangover_ms=hangover_ms, draft_ms=160))
+    segmenter = new_endpointer(Endpointing(hangover_ms=hangover_ms, draft_ms=160), None)
     for voiced in [True] * 20 + [False] * 4:
         segmenter.feed(voiced, 1.0)
 

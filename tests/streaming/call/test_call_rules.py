@@ -1,5 +1,7 @@
 """Decisions of a call: which events it writes, and when it ends. No sockets, Redis or clock."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.entries import event_of
@@ -18,6 +20,7 @@ from protocol.events import (
     SegmentId,
     Span,
     Timing,
+    Word,
 )
 from protocol.events.event_codec import entry_of
 from protocol.scheduling.jobs import Job, decode_job
@@ -97,6 +100,22 @@ def test_a_closed_segment_is_queued_with_all_that_the_engine_must_know() -> None
     assert redis.finals == [
         Job("c1", "log-1", ONE, 0, 7.0, "fr", "en", ("Acme",), 3, end=4_000, rate=8_000)
     ]
+
+
+def test_the_segments_after_a_request_to_spell_are_marked() -> None:
+    subject = call()
+    redis = Redis(subject)
+    speak(subject)
+    close(subject)
+    redis.write()
+
+    asked = replace(final(ONE), words=(Word("Spell"), Word("that,"), Word("please.")))
+    redis.notify(asked)
+    speak(subject, SegmentId(1, 0))
+    close(subject, SegmentId(1, 0))
+    redis.write()
+
+    assert [job.spelling for job in redis.finals] == [False, True]
 
 
 def test_an_open_segment_is_looked_at_every_so_often() -> None:

@@ -11,11 +11,15 @@ from support.waiting import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from broker.redis_keys import CallKeys, Partition
 from cli.recording import read_recording
 from protocol.audio import Encoding, encode
+from protocol.calls.call import CallConfig, Role
 from protocol.events import LoadLevel
 from protocol.scheduling.backlog import Backlog, capacity_of
 from protocol.scheduling.worker_capacity import WorkerCapacity
+from streaming.call.checkpoint import Checkpoint, hashed
+from streaming.call_store import CallStore
 from streaming.overload.load_shedding import LoadShedder
 from streaming.settings import GatewaySettings
 
@@ -134,6 +138,27 @@ async def test_a_language_that_no_worker_knows_is_refused_when_the_call_starts(
             await heard.until("call.started")
 
     assert "no running worker transcribes sw to sw; available: en" in complaints[0]["message"]
+
+
+async def test_a_bridge_gets_its_call_back_although_no_worker_knows_its_language_now(
+    redis: Redis, tmp_path: Path
+) -> None:
+    """A gateway and the workers of a language may be gone at the same time."""
+    config = CallConfig(language="sw")
+    before = Checkpoint((Role.MIXED,), "native", 0.0, config, (0,), token=hashed("its token"))
+    await CallStore(redis, CallKeys(Partition(0), "c1"), "gone").open("log-a", before)
+
+    async with pipeline(redis, tmp_path, LengthTeller()) as it, asyncio.timeout(PATIENCE):
+        refused: list[Event] = []
+        while not refused:  # until its workers have reported to the gateway
+            async with calling(it.url, language="sw") as (bridge, heard):
+                await bridge.send('{"type":"stop"}')
+                await bridge.wait_closed()
+                refused = heard.of("error")
+        async with calling(it.url, call_id="c1", language="sw", token="its token") as (_, heard):
+            await heard.until("ready")
+
+    assert heard.of("error") == []
 
 
 async def test_a_gateway_that_is_busy_refuses_new_calls_and_says_when_to_come_back(

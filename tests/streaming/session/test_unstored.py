@@ -6,7 +6,7 @@ from broker.queries import EntryId, ServerProbe
 from broker.redis_keys import CallKeys, Partition
 from protocol.calls.call import CallConfig, Role
 from streaming.call.checkpoint import Checkpoint
-from streaming.call.ledger import LogEvent
+from streaming.call.known_events import KnownEvents
 from streaming.call_store import CallStore
 from streaming.session.unstored import EndedCall, Unstored
 
@@ -16,7 +16,7 @@ CHECKPOINT = Checkpoint((Role.MIXED,), "native", 0.0, CallConfig(), (0,))
 
 def ended(call_id: str, size: int = 10, partition: Partition = P0) -> EndedCall:
     queue = CallStore(Redis(), CallKeys(partition, call_id), "owner")
-    return EndedCall(queue, CHECKPOINT, (LogEvent("ended", bytes(size)),))
+    return EndedCall(queue, CHECKPOINT, KnownEvents([("", bytes(size))]))
 
 
 def server(

@@ -9,7 +9,7 @@ from protocol.audio import Pcm
 from protocol.calls.call import CallConfig, Role
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.crosstalk import CrosstalkDetector
-from streaming.audio.endpointing import Endpointing
+from streaming.audio.endpointing_settings import Endpointing
 from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.vad_batcher import VadBatcher
 from streaming.audio.voice_activity.vad_choice import Vad

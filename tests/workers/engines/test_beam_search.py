@@ -80,6 +80,20 @@ def test_a_beam_looks_further() -> None:
     assert np.allclose(np.exp(found.log_probs), [0.45, 0.95], atol=0.01)
 
 
+def test_a_beam_gives_its_best_texts_with_the_scores_that_order_them() -> None:
+    table: Table = {(): {A: 0.5, B: 0.4}, (A,): {END: 0.9}, (B,): {END: 0.8}}
+    beam = Beam(limits(), bias(), width=4)
+
+    best = search(table, beam)
+    first, second, *_ = beam.candidates(4)
+
+    assert first == best
+    assert (first.tokens, second.tokens) == ((A,), (B,))
+    for one, said, end in ((first, 0.5, 0.9), (second, 0.4, 0.8)):
+        assert np.allclose(np.exp([*one.log_probs, one.end, one.score]), [said, end, said * end])
+    assert beam.candidates(1) == [first]
+
+
 def test_a_keyword_wins_over_what_sounds_a_little_better() -> None:
     table: Table = {(): {A: 0.7, B: 0.2}, (A,): {END: 0.9}, (B,): {C: 0.5}, (B, C): {END: 0.9}}
 

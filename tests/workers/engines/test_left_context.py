@@ -109,6 +109,9 @@ class Recorder:
         self.told.append(list(tokens))
         return np.array(tokens, dtype=np.float32)[:, np.newaxis]
 
+    def read(self, tokens: Sequence[int]) -> np.ndarray:
+        return np.array(tokens, dtype=np.float32)[:, np.newaxis]
+
     def keep(self, tokens: int) -> None:
         self.told.append(tokens)
 

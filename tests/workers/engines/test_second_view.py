@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from workers.engines.moonshine.second_view import BothViews, is_doubtful, with_noise_around
+from workers.engines.common.beam_search import Found, LogProbs
+from workers.engines.moonshine.second_view import (
+    BothViews,
+    in_both_views,
+    is_doubtful,
+    with_noise_around,
+)
 
 LONGEST = 240_000
 
@@ -59,6 +65,9 @@ class Fixed:
     def begin(self, tokens: Sequence[int]) -> np.ndarray:
         return np.repeat(self.row, len(tokens), axis=0)
 
+    def read(self, tokens: Sequence[int]) -> np.ndarray:
+        return np.repeat(self.row, len(tokens), axis=0)
+
     def keep(self, tokens: int) -> None:
         self.kept = tokens
 
@@ -75,3 +84,35 @@ def test_a_token_that_one_view_rules_out_loses() -> None:
     assert both.follow([1, 1], [0, 0])[:, 1] == pytest.approx((np.log(0.4) + np.log(0.99)) / 2)
     both.keep(3)
     assert (one.kept, other.kept) == (3, 3)
+
+
+SAID, OTHER, STOP = range(3)
+
+
+def text(token: int, probability: float, gained: float = 0.0) -> Found:
+    """A text of one token, behind which the end is certain.  `gained`: of keywords."""
+    said = float(np.log(probability))
+    return Found((token,), (said,), 0.0, complete=True, score=said + gained)
+
+
+def seen(token: int, probability: float) -> LogProbs:
+    """What the second view tells of the token, and of the end."""
+    rows = np.full((2, 3), 1e-9, dtype=np.float32)
+    rows[0, token], rows[1, STOP] = probability, 1.0
+    return np.log(rows)
+
+
+def test_a_text_that_one_view_rules_out_loses() -> None:
+    one = in_both_views(text(SAID, 0.6), seen(SAID, 0.01), STOP)
+    other = in_both_views(text(OTHER, 0.4), seen(OTHER, 0.9), STOP)
+
+    assert other.score > one.score
+    assert np.exp(other.log_probs) == pytest.approx(np.sqrt(0.4 * 0.9))
+
+
+def test_what_a_text_has_gained_by_its_keywords_counts_whole() -> None:
+    plain = in_both_views(text(SAID, 0.6), seen(SAID, 0.5), STOP)
+    leaned = in_both_views(text(SAID, 0.6, gained=2.0), seen(SAID, 0.5), STOP)
+
+    assert leaned.score - plain.score == pytest.approx(2.0)
+    assert leaned.log_probs == plain.log_probs

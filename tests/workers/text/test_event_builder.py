@@ -43,3 +43,22 @@ def test_a_final_names_the_keywords_that_it_only_sounds_like(
     final = final_of(job, heard, "engine", Timing(0, 0))
 
     assert final.flags == tuple(f"keyword_near:{term}" for term in filter(None, near.split("|")))
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "flags"),
+    [
+        ("der Vertrag Quillons", ("Quillon",), ()),
+        ("der Quillenvertrag", (), ("keyword_near:Quillon",)),
+        ("die Quillens", (), ("keyword_near:Quillon",)),
+        ("der Vertrag", (), ()),
+    ],
+)
+def test_inflected_keywords_are_hits_and_near_misses(
+    text: str, found: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    job = Job("call", "log", SegmentId(0, 0), 0, 0.0, "de", keywords=("Quillon",), end=8_000)
+
+    final = final_of(job, Hypothesis(tuple(map(RecognisedWord, text.split()))), "e", Timing(0, 0))
+
+    assert (final.keywords_found, final.flags) == (found, flags)

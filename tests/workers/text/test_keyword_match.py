@@ -105,6 +105,32 @@ def test_a_keyword_is_taken_where_it_was_recognised_as_that_name(
     assert " ".join(written_as_listed(heard(text), terms)) == written
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "keywords", "found", "written"),
+    [
+        ("bei Tobias ekwalls Vertrag", "de", "Tobias Ekwall", "Tobias Ekwall", "bei Tobias Ekwalls Vertrag"),
+        ("Der QUILLON-Vertrag.", "de", "Quillon", "Quillon", "Der Quillon-Vertrag."),
+        ("ein Quillonvertrag", "de", "Quillon", "Quillon", "ein Quillonvertrag"),
+        ("Herr Goldschmidt", "de", "Schmidt", "", "Herr Goldschmidt"),
+        ("in Bergen und Berger", "de", "Berg", "", "in Bergen und Berger"),
+        ("Le dossier d'acme, non", "fr", "ACME", "", "Le dossier d'acme, non"),  # no capital: no name
+        ("le dossier d'Acme, non", "fr", "ACME", "ACME", "le dossier d'ACME, non"),
+        ("celui d'Anna Keller", "fr", "Anna Keller", "Anna Keller", "celui d'Anna Keller"),
+        ("tengo dos Quillones.", "es", "Quillon", "Quillon", "tengo dos Quillones."),
+        ("die Quillons", "de", "Quillon|Quillons", "Quillons", "die Quillons"),
+        ("the Quillons", "en", "Quillon", "", "the Quillons"),
+        ("", "de", "Quillon", "", ""),
+    ],
+)  # fmt: skip
+def test_inflected_and_compound_forms_count_in_some_languages(
+    text: str, language: str, keywords: str, found: str, written: str
+) -> None:
+    terms = keywords.split("|")
+
+    assert "|".join(keywords_in(heard(text), terms, language)) == found
+    assert " ".join(written_as_listed(heard(text), terms, language)) == written
+
+
 def test_what_the_search_leaned_towards_is_the_name_in_whatever_case() -> None:
     words = heard("The quillon and the will", leaned="quillon")
 

@@ -19,17 +19,19 @@ class ListedKeywords:
     flags: tuple[str, ...] = ()
 
 
-def listed(keywords: Sequence[str], most: int, heard: Callable[[], str]) -> ListedKeywords:
+def listed(
+    keywords: Sequence[str], most: int, heard: Callable[[], str], language: str
+) -> ListedKeywords:
     """
     At most `most` valid keywords; of a longer list those that sound most like the text.
 
-    `heard`: returns the text without keywords; called only if the list is too long.
+    `heard`: returns the text without keywords; called only if the list is too long.  `language`: of it, ISO 639.
     """
     cleaned = clean([keyword for keyword in keywords if _ROLE_END not in keyword])
     terms, flags = cleaned.terms, []
     if len(terms) > most:
         flags.append(f"keywords_dropped:{len(terms) - most}")
-        terms = in_order(by_sound(terms, heard())[:most], terms)
+        terms = in_order(by_sound(terms, heard(), language)[:most], terms)
     if refused := len(keywords) - len(cleaned.terms):
         flags.append(f"keywords_refused:{refused}")
     return ListedKeywords(terms, tuple(flags))

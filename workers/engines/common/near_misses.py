@@ -37,16 +37,17 @@ def compared(
     *,
     least_letters: float = 0.0,
     most: int = 20,
+    language: str = "",
 ) -> Compared:
     """
     Compare `words` with `terms` and the parts of names among them.
 
     `least`: likeness from which a term counts as near, 0 to 100; `least_letters`: the same for its letters alone;
-    `most`: most near terms, those that sound most like the text.
+    `most`: most near terms, those that sound most like the text; `language`: of the words (see `windows_of`).
     Words that are part of a written term are not near another one.  The work is bounded by the length of a segment:
     about 25 ms for 5,000 terms and 15 seconds of speech, and 80 ms when a list is new.
     """
-    keys, windows = keys_of(terms), windows_of(words)
+    keys, windows = keys_of(terms), windows_of(words, language)
     if not windows or not keys.terms:
         return Compared()
     spelled = [window.letters for window in windows]

@@ -210,7 +210,9 @@ class GraniteEngine:
             return
         tokens, budget = self._prompts.tokens, self._rules.keyword_tokens
         terms = session.keywords.kept + session.keywords.dropped
-        kept = tokens.fit(by_sound(terms, session.spelled()), budget).kept
+        kept = tokens.fit(
+            by_sound(terms, session.spelled(), session.utterance.language), budget
+        ).kept
         session.keywords = replace(
             session.keywords,
             kept=in_order(kept, terms),

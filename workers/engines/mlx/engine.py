@@ -126,7 +126,9 @@ class Mlx:
         if hallucination.loudness(utterance.samples) < _SILENT:
             return Hypothesis()
         most = self._settings.max_keywords
-        keywords = listed(utterance.keywords, most, lambda: self._heard(utterance, ()).text)
+        keywords = listed(
+            utterance.keywords, most, lambda: self._heard(utterance, ()).text, utterance.language
+        )
         heard = self._heard(utterance, keywords.terms)
         return replace(heard, flags=(*keywords.flags, *heard.flags))
 

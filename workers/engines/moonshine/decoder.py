@@ -40,14 +40,18 @@ class Decoder:
         self._rows = [()]
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
         self._written = [empty] * len(_DECODED)
-        logits: Floats = self._run(np.array([tokens], dtype=np.int64))[0]
-        return logits
+        return self.read(tokens)
 
     def keep(self, tokens: int) -> None:
         """Keep only the first `tokens` of each row."""
         self._rows = [row[:tokens] for row in self._rows]
         if self._written[0].shape[2] > tokens:
             self._written = [np.ascontiguousarray(each[:, :, :tokens]) for each in self._written]
+
+    def read(self, tokens: Sequence[int]) -> Floats:
+        """Continue the only row with `tokens`.  Returns the logits of the token after each of them."""
+        logits: Floats = self._run(np.array([tokens], dtype=np.int64))[0]
+        return logits
 
     def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
         """Log-probabilities of the token after each of `tokens`, which continue the rows `parents`."""

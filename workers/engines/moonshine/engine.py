@@ -34,8 +34,9 @@ from .alignment import token_boundaries
 from .decoder import Decoder
 from .keyword_search import BONUS_OF_NEAR, Recognised, at_first, better, plausible
 from .left_context import Continued, LookingView, context_of, without_first_signs
+from .open_utterances import OpenUtterances, encoded
 from .second_view import BothViews, View, is_doubtful, with_noise_around
-from .sessions import Sessions, open_sessions
+from .sessions import Floats, Sessions, open_sessions
 from .token_search import TokenSearch
 from .tokens import START, Spelled, Vocabulary, read_vocabulary
 
@@ -92,6 +93,7 @@ class Moonshine:
         self._sessions = sessions
         self._vocabulary = vocabulary
         self._search = TokenSearch(vocabulary, width)
+        self._open = OpenUtterances(sessions.encoder)
 
     def transcribe(self, batch: Sequence[Utterance]) -> list[Hypothesis]:
         """See Engine.  Raises EngineError when an utterance is too long or not in English."""
@@ -109,7 +111,7 @@ class Moonshine:
             return Hypothesis()
         if (continued := (yield from self._continued(utterance, level))) is not None:
             return continued
-        decoder = self._encode(samples)
+        decoder = self._listening(utterance)
         yield
         heard = yield from self._found(utterance, decoder)
         found = heard.found
@@ -218,7 +220,8 @@ class Moonshine:
         self, utterance: Utterance, decoder: Decoder, terms: tuple[str, ...]
     ) -> Generator[None, None, tuple[View, Found]]:
         """The text, and the view of the audio in which it was found."""
-        found = yield from self._search.run(utterance, decoder, terms)
+        best = yield from self._search.candidates(utterance, decoder, terms)
+        found = best[0]
         if utterance.effort is not Effort.FINAL:
             return decoder, found
         if _is_too_short(found, utterance):
@@ -226,11 +229,10 @@ class Moonshine:
             return decoder, max(found, again, key=lambda one: len(one.tokens))
         seconds = len(utterance.samples) / ENGINE_RATE
         if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
-            wider = with_noise_around(utterance.samples, _MOST_SAMPLES)
-            both = BothViews(decoder, self._encode(wider))
+            second = self._encode(with_noise_around(utterance.samples, _MOST_SAMPLES))
             yield
-            found = yield from self._search.run(utterance, both, terms)
-            return both, found
+            found = yield from self._search.in_both_views(best, second)
+            return BothViews(decoder, second), found
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:
@@ -238,8 +240,18 @@ class Moonshine:
         sure = [math.exp(log_prob) for log_prob in found.log_probs]
         return [word.probability for word in self._vocabulary.spell(found.tokens, sure)]
 
+    def _listening(self, utterance: Utterance) -> Decoder:
+        """The decoder at an utterance; of a partial only the end is encoded, if its beginning was."""
+        if utterance.effort is Effort.PARTIAL:
+            return self._decoder(self._open.encode(utterance.key, utterance.samples))
+        if not utterance.speculative:
+            self._open.forget(utterance.key)
+        return self._encode(utterance.samples)
+
     def _encode(self, samples: Samples) -> Decoder:
-        (states,) = self._sessions.encoder.run(None, {"input_values": samples[np.newaxis]})
+        return self._decoder(encoded(self._sessions.encoder, samples))
+
+    def _decoder(self, states: Floats) -> Decoder:
         heard = self._sessions.cross.run(None, {"encoder_hidden_states": states})
         return Decoder(self._sessions.step, heard)
 

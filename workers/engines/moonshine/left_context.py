@@ -53,6 +53,10 @@ class Continued:
         start, *draft = tokens
         return self._decoder.begin([start, *self._prefix, *draft])[len(self._prefix) :]
 
+    def read(self, tokens: Sequence[int]) -> Floats:
+        """See View."""
+        return self._decoder.read(tokens)
+
     def keep(self, tokens: int) -> None:
         """See View."""
         self._decoder.keep(len(self._prefix) + tokens)

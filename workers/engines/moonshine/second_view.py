@@ -2,11 +2,14 @@
 A second view of the audio of a doubtful final: the same samples between two stretches of comfort noise.
 
 The encoder places its frames from the first sample on, and expects some quiet before and behind speech.  A word at
-the limit of two spellings ("America", "Americans") depends on a few milliseconds.  A search that follows the mean
-of both views makes fewer errors than the first view alone (docs/benchmarks.md: `bench/short_answers.py`).
+the limit of two spellings ("America", "Americans") depends on a few milliseconds.  The best texts of the search are
+scored in both views, and the one with the best mean makes fewer errors than that of the first view alone
+(docs/benchmarks.md: `bench/short_answers.py`).  Each text takes one run of the decoder; a search that follows the
+mean of both views takes two for each token, and finds the same words.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
@@ -15,7 +18,7 @@ import numpy as np
 from protocol.clock import ENGINE_RATE
 
 from ..base import Samples
-from ..common.beam_search import LogProbs, log_softmax
+from ..common.beam_search import Found, LogProbs, log_softmax
 from .sessions import Floats
 
 _SHORT = 3.5
@@ -34,11 +37,19 @@ _AROUND = 3 * ENGINE_RATE // 10
 _NOISE_DBFS = -60.0
 
 
+CANDIDATES = 4
+"""Texts of the search that are scored in the second view.  Eight find no more words right."""
+
+
 class View(Protocol):
     """A decoder at one view of the audio; see `decoder.Decoder`."""
 
     def begin(self, tokens: Sequence[int]) -> Floats:
         """Begin again with one row.  Returns the logits of the token after each of `tokens`."""
+        ...
+
+    def read(self, tokens: Sequence[int]) -> Floats:
+        """Continue the only row with `tokens`.  Returns the logits of the token after each of them."""
         ...
 
     def keep(self, tokens: int) -> None:
@@ -60,6 +71,10 @@ class BothViews:
         """See View."""
         return _mean([log_softmax(view.begin(tokens)) for view in self._views])
 
+    def read(self, tokens: Sequence[int]) -> Floats:
+        """See View."""
+        return _mean([log_softmax(view.read(tokens)) for view in self._views])
+
     def keep(self, tokens: int) -> None:
         """See View."""
         for view in self._views:
@@ -68,6 +83,21 @@ class BothViews:
     def follow(self, tokens: Sequence[int], parents: Sequence[int]) -> LogProbs:
         """See View."""
         return _mean([view.follow(tokens, parents) for view in self._views])
+
+
+def in_both_views(first: Found, seen: LogProbs, end: int) -> Found:
+    """
+    Return a text with the means of its log-probabilities in both views.
+
+    `seen`: of the second view, before each token of the text and before its end token `end`.
+    """
+    second = [float(seen[place, token]) for place, token in enumerate((*first.tokens, end))]
+    means = [
+        (one + other) / 2 for one, other in zip((*first.log_probs, first.end), second, strict=True)
+    ]
+    gained = first.score - sum(first.log_probs) - first.end
+    *log_probs, last = means
+    return replace(first, log_probs=tuple(log_probs), end=last, score=sum(means) + gained)
 
 
 def is_doubtful(words: Sequence[float], seconds: float, *, unhurried: bool = False) -> bool:

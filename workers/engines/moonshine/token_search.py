@@ -11,7 +11,7 @@ from ..base import Effort, Utterance
 from ..common.beam_search import Beam, Bias, Found, Greedy, LogProbs, SearchLimits, log_softmax
 from .keyword_bias import BONUS, bias_of
 from .left_context import Continued
-from .second_view import View
+from .second_view import CANDIDATES, View, in_both_views
 from .tokens import END, START, Vocabulary
 
 _BIASES_KEPT = 64
@@ -24,6 +24,10 @@ s; six digits a second, each with its comma, make twelve.
 
 _TOKENS_A_STEP = 8
 """Tokens between which the engine does not turn to another utterance: about 30 ms."""
+
+
+_GUESSED = 8
+"""Most tokens that are guessed from the partial before."""
 
 
 class TokenSearch:
@@ -45,21 +49,73 @@ class TokenSearch:
         bonus: float = BONUS,
         reward: float = 0.0,
     ) -> Generator[None, None, Found]:
+        """Return the best of `candidates`."""
+        found = yield from self.candidates(utterance, view, terms, bonus=bonus, reward=reward)
+        return found[0]
+
+    def candidates(
+        self,
+        utterance: Utterance,
+        view: View,
+        terms: tuple[str, ...],
+        *,
+        bonus: float = BONUS,
+        reward: float = 0.0,
+    ) -> Generator[None, None, Sequence[Found]]:
         """
-        Return the tokens found in a view of the audio, searched with a lean towards `terms`.
+        Return the best texts found in a view of the audio, searched with a lean towards `terms`.
 
         `bonus`: how strong it is; `reward`: for each token, in log probability.  A step is some tokens.
         """
         search = self._search(utterance, self.bias(terms, bonus), reward)
+        draft = self._draft(utterance)
         if not search.finished:
-            self._begin(search, view, self._draft(utterance))
+            self._begin(search, view, draft)
             yield
         while not search.finished:
             for _ in range(_TOKENS_A_STEP):
                 if not search.finished:
-                    search.observe(view.follow(search.tokens, search.parents))
+                    self._advance(search, view, draft)
             yield
-        return search.found()
+        return search.candidates(CANDIDATES) if isinstance(search, Beam) else [search.found()]
+
+    def in_both_views(self, found: Sequence[Found], second: View) -> Generator[None, None, Found]:
+        """Return the best of the texts `found` by its scores in the first view and in the `second`."""
+        again = []
+        for one in found:
+            seen = log_softmax(second.begin([START, *one.tokens]))
+            seen[:1] = self._begun(seen[:1])
+            again.append(in_both_views(one, seen, END))
+            yield
+        return max(again, key=lambda one: one.score)
+
+    def _advance(self, search: Greedy | Beam, view: View, draft: Sequence[int]) -> None:
+        """Let `search` choose its next tokens after one run of the decoder."""
+        if isinstance(search, Greedy):
+            self._check(search, view, self._guess(search.found().tokens, draft))
+        else:
+            search.observe(view.follow(search.tokens, search.parents))
+
+    def _guess(self, tokens: Sequence[int], draft: Sequence[int]) -> Sequence[int]:
+        """
+        Tokens that may follow `tokens` in a partial: those behind the latest of them in the one before, or a stop.
+
+        A run of the decoder over a few more tokens takes hardly longer than over one.
+        """
+        for place in range(len(draft) - 1, -1, -1):
+            if draft[place] == tokens[-1] and place + 1 < len(draft):
+                return draft[place + 1 : place + 1 + _GUESSED]
+        return self._vocabulary.stop
+
+    def _check(self, search: Greedy, view: View, guess: Sequence[int]) -> None:
+        """Let a greedy search choose its next token, and more as long as they are those of `guess`."""
+        read = len(search.found().tokens)
+        logits = view.read([*search.tokens, *guess])
+        for place in range(len(logits)):
+            search.observe(log_softmax(logits[place : place + 1]))
+            if search.finished or [*search.tokens] != [*guess[place : place + 1]]:
+                view.keep(read + 1 + place)
+                return
 
     def _draft(self, utterance: Utterance) -> Sequence[int]:
         """

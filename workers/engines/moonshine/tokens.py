@@ -95,6 +95,11 @@ class Vocabulary:
         }
         return np.array(list(twins)), np.array(list(twins.values()))
 
+    @cached_property
+    def stop(self) -> tuple[int, ...]:
+        """The token of a full stop behind a word."""
+        return (self.ranks[b"."],) if b"." in self.ranks else ()
+
     def _next_merge(self, pieces: Sequence[bytes]) -> int | None:
         """The index at which byte pair encoding joins two pieces next, or None at its end."""
         pairs = [left + right for left, right in pairwise(pieces)]

@@ -149,7 +149,9 @@ class VllmEngine:
     def _final(self, utterance: Utterance) -> Hypothesis:
         """One final.  Runs in a thread of its own."""
         most = self._settings.max_keywords
-        keywords = listed(utterance.keywords, most, lambda: self._ask(utterance, ()).text)
+        keywords = listed(
+            utterance.keywords, most, lambda: self._ask(utterance, ()).text, utterance.language
+        )
         heard = self._ask(utterance, keywords.terms)
         return replace(heard, flags=(*keywords.flags, *heard.flags))
 

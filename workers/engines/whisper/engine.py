@@ -140,12 +140,12 @@ class Whisper:
         if utterance.effort is Effort.PARTIAL:
             return self._partial(utterance, level)
         plain = self._decode(utterance, (), level)
-        prompt = self._prompt(_plausible(utterance.keywords, plain.text))
+        prompt = self._prompt(_plausible(utterance, plain.text))
         return prompt.flagged(self._better(utterance, prompt.terms, plain, level))
 
     def _partial(self, utterance: Utterance, level: float) -> Hypothesis:
         """One pass, with the keywords that the previous partial makes plausible."""
-        prompt = self._prompt(_plausible(utterance.keywords, utterance.previous))
+        prompt = self._prompt(_plausible(utterance, utterance.previous))
         heard = self._decode(utterance, prompt.terms, level)
         if prompt.terms and hallucination.carried_away(_texts(heard), prompt.terms):
             return replace(self._decode(utterance, (), level), flags=(_IGNORED,))
@@ -188,7 +188,7 @@ class Whisper:
         segments, _ = self._model.transcribe(
             utterance.samples,
             language=utterance.language,
-            task="transcribe" if self._written(utterance) == utterance.language else "translate",
+            task="transcribe" if _written(utterance) == utterance.language else "translate",
             beam_size=5 if final else 1,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -212,13 +212,17 @@ class Whisper:
             terms.append(term)
         return KeywordPrompt(tuple(terms), len(offered) - len(terms))
 
-    def _written(self, utterance: Utterance) -> str:
-        return utterance.translate_to or utterance.language
 
-
-def _plausible(keywords: Sequence[str], heard: str) -> tuple[str, ...]:
+def _plausible(utterance: Utterance, heard: str) -> tuple[str, ...]:
     """The keywords that sound like some of the words heard, most similar first."""
-    return by_sound(sounding_like(keywords, heard, _LEAST_LIKENESS), heard)
+    language = _written(utterance)
+    near = sounding_like(utterance.keywords, heard, _LEAST_LIKENESS, language)
+    return by_sound(near, heard, language)
+
+
+def _written(utterance: Utterance) -> str:
+    """The language of the text."""
+    return utterance.translate_to or utterance.language
 
 
 def _is_worse(biased: Hypothesis, plain: Hypothesis, terms: Sequence[str]) -> bool:
