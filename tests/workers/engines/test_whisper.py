@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.engines import times_of
@@ -17,6 +18,21 @@ def test_clear_speech_is_understood(whisper: Engine, beckett: Samples, effort: E
 
     assert plain(heard.text).endswith("no matter try again fail again fail better")
     assert heard.flags == ()
+
+
+def test_the_same_audio_has_the_same_words_whatever_was_transcribed_before(
+    whisper: Engine, whisper_model: Any, beckett: Samples
+) -> None:
+    """By the model itself: the engine of the other tests has a model that keeps its transcripts."""
+    from workers.engines.whisper.engine import Whisper
+
+    anew = Whisper(whisper_model, "whisper-base/int8")
+    (kept,) = whisper.transcribe([Utterance(beckett)])
+
+    heard = anew.transcribe([Utterance(beckett[:48_000]), Utterance(beckett)])
+
+    assert heard[1] == kept
+    assert heard[0] != kept
 
 
 def test_words_have_times_that_rise_inside_the_utterance(whisper: Engine, beckett: Samples) -> None:
