@@ -166,9 +166,11 @@ def _written(
 
 def _parts(word: RecognisedWord, text: str) -> list[RecognisedWord]:
     """The letters of a word as words: each with its share of the time, and of the probability."""
+    if text == word.text:
+        return [word]
     texts = text.split()
     if len(texts) <= 1:
-        return [word if text == word.text else replace(word, text=text)]
+        return [replace(word, text=text)]
     sure = None if word.confidence is None else word.confidence ** (1 / len(texts))
     spans: list[tuple[int | None, int | None]] = [(None, None)] * len(texts)
     if word.start is not None and word.end is not None:

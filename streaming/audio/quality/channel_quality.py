@@ -88,7 +88,12 @@ class ChannelQuality:
     @property
     def has_blocks(self) -> bool:
         """Whether blocks may have to be measured: see `measure_waiting`."""
-        return self._monitor.has_blocks(self._number)
+        return self._monitor.waiting_blocks(self._number) > 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether several blocks wait, as if audio arrives faster than real time."""
+        return self._monitor.waiting_blocks(self._number) > 1
 
     @property
     def query(self) -> WaitingBlock | None:

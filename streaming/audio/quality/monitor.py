@@ -139,9 +139,9 @@ class QualityMonitor:
         if line.waiting or self._is_due(line, at):
             line.waiting.append(WaitingBlock(at, block.pcm, self._rate, speaking))
 
-    def has_blocks(self, channel: int) -> bool:
-        """Return whether a block of `channel` may have to be measured."""
-        return bool(self._lines[channel].waiting)
+    def waiting_blocks(self, channel: int) -> int:
+        """Return the number of blocks of `channel` that may have to be measured."""
+        return len(self._lines[channel].waiting)
 
     def query(self, channel: int) -> WaitingBlock | None:
         """Return the next block of `channel` that must be measured; None if there is none."""

@@ -432,8 +432,13 @@ class Channel:
             frames.urgent_from = at_rate(segmenter.decisive, self._rate)
 
     def _have_measured(self, events: Sequence[SoundEvent]) -> None:
-        """Have the line quality measured: at once if a segment has closed, whose audio may be misread."""
-        if any(isinstance(event, SegmentClosed) for event in events):
+        """
+        Have the line quality measured.
+
+        At once if a final may follow, or a partial while several blocks wait: their audio may be misread.
+        """
+        urgent = (SegmentClosed, SegmentGrew) if self.quality.is_behind else SegmentClosed
+        if any(isinstance(event, urgent) for event in events):
             self._vad_batcher.measure(self)
         else:
             self._vad_batcher.measure_soon(self)

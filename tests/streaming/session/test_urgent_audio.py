@@ -1,12 +1,15 @@
 """Audio waits for the next run of all channels, unless the next frame may end a segment."""
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from protocol.audio import Pcm
+from cli.recording import read_recording
+from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.calls.call import CallConfig, Role
+from protocol.events import Fault
 from streaming.audio.channel_segmenter import ChannelSegmenter
 from streaming.audio.crosstalk import CrosstalkDetector
 from streaming.audio.endpointing_settings import Endpointing
@@ -94,3 +97,19 @@ async def test_much_audio_does_not_wait() -> None:
     await asyncio.sleep(0)
 
     assert channel.waiting == 0
+
+
+async def test_misread_audio_that_comes_faster_than_time_is_known_before_a_partial_is_asked_for() -> (
+    None
+):
+    path = min((Path(__file__).parents[2] / "speech" / "prompts").glob("*.wav"))
+    spoken = read_recording(path).channels[0][:16_000]
+    misread = decode(encode(spoken, Encoding.MULAW), Encoding.ALAW)
+    channel = new_channel(VadBatcher(None), 500)
+
+    for start in range(0, len(misread), FRAME):
+        channel.receive(None, misread[start : start + FRAME])
+        await asyncio.sleep(0)
+
+    assert is_open(channel)
+    assert channel.quality.misread is Fault.WRONG_LAW

@@ -45,6 +45,13 @@ def test_letters_are_capitals_where_enough_of_them_follow_each_other(
     assert shown(heard, asked=True) == asked
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_word_with_white_space_in_it_stays_as_it_is(*, asked: bool) -> None:
+    words = (RecognisedWord("10\u00a0000"), RecognisedWord("c\x1cd"), RecognisedWord("homes"))
+
+    assert spelled(words, "en", asked=asked) == words
+
+
 def test_other_languages_stay_as_they_are() -> None:
     assert shown("E k w a l l", asked=True, language="de") == "E k w a l l"
 

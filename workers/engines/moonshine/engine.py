@@ -231,8 +231,12 @@ class Moonshine:
         if is_doubtful(self._probabilities(found), seconds, unhurried=utterance.unhurried):
             second = self._encode(with_noise_around(utterance.samples, _MOST_SAMPLES))
             yield
-            found = yield from self._search.in_both_views(best, second)
-            return BothViews(decoder, second), found
+            both = BothViews(decoder, second)
+            if utterance.unhurried:
+                found = yield from self._search.run(utterance, both, terms)
+            else:
+                found = yield from self._search.in_both_views(best, second)
+            return both, found
         return decoder, found
 
     def _probabilities(self, found: Found) -> list[float]:

@@ -4,8 +4,9 @@ A second view of the audio of a doubtful final: the same samples between two str
 The encoder places its frames from the first sample on, and expects some quiet before and behind speech.  A word at
 the limit of two spellings ("America", "Americans") depends on a few milliseconds.  The best texts of the search are
 scored in both views, and the one with the best mean makes fewer errors than that of the first view alone
-(docs/benchmarks.md: `bench/short_answers.py`).  Each text takes one run of the decoder; a search that follows the
-mean of both views takes two for each token, and finds the same words.
+(docs/benchmarks.md: `bench/short_answers.py`).  Each text takes one run of the decoder.  Where nobody waits, a
+search follows the mean of both views instead: two runs for each token, and also texts that are not among the best
+of one view.
 """
 
 from collections.abc import Sequence
