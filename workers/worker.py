@@ -27,9 +27,6 @@ from .speakers.voice_encoder import Voices
 _LOOK_SECONDS = 0.25
 """Seconds between two looks for new job streams, and for finals whose worker has handed them back or has died."""
 
-_CLEAN_SECONDS = 1.0
-"""Seconds between two removals of the partials and drafts that were taken from their job streams."""
-
 _CLAIM_WAIT_MS = 250
 """
 How long a claim waits in Redis for new jobs.  An idle worker sees handed-back jobs after at most this time.
@@ -95,9 +92,6 @@ class Worker:
         )
         self._look_at: dict[Partition, float] = {}
         """When to look again for job streams and for finals of other workers, by the clock of the event loop."""
-
-        self._clean_at: dict[Partition, float] = {}
-        """When to remove taken partials again."""
 
         self._inflight = InflightJobs(limits, joins=adapters[0].joins, threads=len(adapters))
         recent = RecentSpeech() if can.context else None
@@ -166,7 +160,6 @@ class Worker:
             room,
             wait_ms if partials else _BUSY_CLAIM_WAIT_MS,
             looks=looks,
-            cleans=_is_due(self._clean_at, partition, _CLEAN_SECONDS),
             partials=partials,
             drafts=self._inflight.takes_drafts,
         )

@@ -106,7 +106,6 @@ class WorkQueue:
         wait_ms: int,
         *,
         looks: bool = True,
-        cleans: bool = True,
         partials: bool = True,
         drafts: bool = True,
     ) -> list[ClaimedJob]:
@@ -115,11 +114,10 @@ class WorkQueue:
 
         Waits at most `wait_ms` for the first.
 
-        `looks`: whether to look for new job streams first; `cleans`: whether to remove taken partials and drafts.
+        `looks`: whether to remove taken partials and drafts and to look for new job streams first.
         """
-        if cleans:
-            await self._taken.remove(partition)
         if looks:
+            await self._taken.remove(partition)
             await self._streams.find(partition)
         _, *named = await self._streams.of(partition)
         job_streams = [None, *named]
