@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from protocol.clock import to_seconds
+from protocol.events import SegmentId
 
 from .engines.base import Effort
 from .job_queue import ClaimedJob
@@ -137,11 +138,17 @@ class InflightJobs:
 
     def _open_to(self, thread: int) -> list[Waiting]:
         """
-        The waiting jobs that may go to `thread`.
+        The waiting jobs that may go to `thread`: not if another one has their draft, or has nothing to do.
 
         While another thread has a final, not a final that must run alone, and no final behind it.
         """
-        found = [one for job, one in self._waiting.values() if self._may_take(thread, job)]
+        idle, drafted = self._idle, self._drafting
+        is_next = thread in idle or not idle
+        found = [
+            one
+            for job, one in self._waiting.values()
+            if (thread in drafted[job.segment] if job.segment in drafted else is_next)
+        ]
         lonely = [one.queued_at for one in found if one.alone]
         if not lonely or not self._has_final(thread):
             return found
@@ -149,16 +156,14 @@ class InflightJobs:
             one for one in found if one.effort is not Effort.FINAL or one.queued_at < min(lonely)
         ]
 
-    def _may_take(self, thread: int, job: ClaimedJob) -> bool:
-        """Whether a waiting job may go to `thread`: not if another one has its draft, or has nothing to do."""
-        drafted = {
-            one.thread
-            for one in self._chosen.values()
-            if one.claimed.effort is Effort.DRAFT and one.claimed.segment == job.segment
-        }
-        if drafted:
-            return thread in drafted
-        return thread in self._idle or not self._idle
+    @property
+    def _drafting(self) -> dict[tuple[str, str, SegmentId], set[int]]:
+        """The segments of which a draft is in work, and in which threads."""
+        found: dict[tuple[str, str, SegmentId], set[int]] = {}
+        for one in self._chosen.values():
+            if one.claimed.effort is Effort.DRAFT:
+                found.setdefault(one.claimed.segment, set()).add(one.thread)
+        return found
 
     @property
     def _idle(self) -> set[int]:
