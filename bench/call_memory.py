@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import cast
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.jumping_loop import JumpingLoop
+
 sys.path.insert(0, sys.argv[1])
 
 import numpy as np
 
-from bench.channel_run import JumpingLoop
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, decode, encode
 from protocol.calls.call import CallConfig, Role

@@ -9,13 +9,16 @@ on the machine changes little.  Calls start in different ticks, each somewhere e
 import argparse
 import asyncio
 import os
-import selectors
 import sys
 import time
 from pathlib import Path
 from typing import cast
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.jumping_loop import JumpingLoop
+
 sys.path.insert(0, sys.argv[1])
 
 import numpy as np
@@ -43,35 +46,20 @@ _WARM_UP = 11 * 50
 """Frames before the measurement: line quality measures every block of the first ten seconds."""
 
 
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop that does not wait: its clock jumps to the next timer."""
+class MeasuredLoop(JumpingLoop):
+    """It counts CPU time too."""
 
     def __init__(self) -> None:
-        self.now = 0.0
         self.busy: dict[int, float] = {}
         """CPU seconds of each 20 ms by the loop's clock."""
 
-        super().__init__(_Selector(self))
+        super().__init__()
 
     def _run_once(self) -> None:
         began = time.thread_time()
         super()._run_once()  # type: ignore[misc]  # of asyncio.BaseEventLoop, not public
         tick = round(self.now / 0.02)
         self.busy[tick] = self.busy.get(tick, 0.0) + time.thread_time() - began
-
-    def time(self) -> float:
-        """Return the seconds since the start of the loop."""
-        return self.now
-
-
-class _Selector(selectors.DefaultSelector):
-    def __init__(self, loop: JumpingLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._loop.now += timeout or 0.0
-        return super().select(0)
 
 
 class _Sink:
@@ -87,7 +75,7 @@ class _Sink:
     def press(self, *_: object) -> None: ...
 
 
-def _call(batcher: VadBatcher, loop: JumpingLoop) -> list[Channel]:
+def _call(batcher: VadBatcher, loop: MeasuredLoop) -> list[Channel]:
     quality, crosstalk, call = QualityMonitor(2), CrosstalkDetector(), cast("Call", _Sink())
     channels = []
     for number in range(2):
@@ -105,7 +93,7 @@ def _call(batcher: VadBatcher, loop: JumpingLoop) -> list[Channel]:
 
 async def measure(recording: list[Pcm], calls: int, frames: int) -> tuple[float, list[float]]:
     """Return the CPU seconds of a stereo frame, and those of each 20 ms of all calls, rising."""
-    weights, loop = silero_weights(), cast("JumpingLoop", asyncio.get_running_loop())
+    weights, loop = silero_weights(), cast("MeasuredLoop", asyncio.get_running_loop())
     assert weights is not None, "Silero's weights are not installed"
     batcher = VadBatcher(Silero(weights))
     playing = [_call(batcher, loop) for _ in range(calls)]
@@ -144,7 +132,7 @@ def main() -> None:
     speech = [np.asarray(pcm, dtype=np.int16) for pcm in read_recording(demo).channels]
     for name, recording in ("speech", speech), ("silence", [np.zeros_like(x) for x in speech]):
         for calls in options.calls:
-            with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+            with asyncio.Runner(loop_factory=MeasuredLoop) as runner:
                 found = [
                     runner.run(measure(recording, calls, round(50 * options.seconds)))
                     for _ in range(options.repeat)

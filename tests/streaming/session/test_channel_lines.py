@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.jumping_loop import JumpingLoop
 
+from bench.jumping_loop import JumpingLoop
 from cli.recording import read_recording
 from protocol.audio import Encoding, Pcm, encode
 from protocol.bridge_events import CodedAudio
