@@ -49,10 +49,6 @@ _EQUIVALENT = {
     ("pass_on", "if no then return no end"): "XPENDING and XADD fail before the first write",
     ("probe", "if no then return no end"): "XINFO STREAM fails, and XGROUP CREATE writes nothing",
     ("resend", "if no then return no end"): _TYPE_FIRST,
-    ("submit", "if not is_settled then return -1 end"): (
-        "the job is queued; its worker is told that the log is not whole, and the heartbeat finds that too"
-    ),
-    ("take_over", "if no then return no end"): _TYPE_FIRST,
 }
 """Dropped lines, by script, that no test can miss, each with its reason.  They are not tried."""
 

@@ -361,6 +361,8 @@ async def test_audio_of_several_calls_in_one_turn_is_refused_only_where_it_must_
     for number, one in enumerate(calls):
         await one.open(f"log-{number}", CHECKPOINT)
     await CallStore(redis, keys[1], "owner-b").open("log-b", CHECKPOINT)
+    await calls[0].perform([StoreAudio(ZERO, 0, b"")])  # the server knows the scripts then
+    await calls[0].heartbeat(CHECKPOINT)
     await redis.config_resetstat()
 
     answers = await asyncio.gather(

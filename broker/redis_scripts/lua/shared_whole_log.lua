@@ -1,7 +1,6 @@
 -- Needs shared_key_types. Keys are given by their places in KEYS: m is meta, l is log, s is settled.
 -- is_count: true if `text` is absent or a count that HINCRBY can increment.
 -- is_whole: true if the three keys have the required types and the last log entry is the last seq that was given.
--- is_whole_to: the same for a `seq` that was read already.
 -- ends_at: true if the last entry of the log is `seq`.
 -- has_turns: true if the next segment of every channel can be read from meta.
 local function is_count(text)
@@ -14,12 +13,8 @@ local function ends_at(seq, l)
   return last and (last[1] and last[1][1] or '0-0') == seq .. '-0'
 end
 
-local function is_whole_to(seq, l, s)
-  return ends_at(seq, l) and is_sound(s)
-end
-
 local function is_whole(m, l, s)
-  return is_whole_to(on_key(m, 'HGET', 'seq'), l, s)
+  return ends_at(on_key(m, 'HGET', 'seq'), l) and is_sound(s)
 end
 
 local function has_turns(meta)
