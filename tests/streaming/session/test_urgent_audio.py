@@ -99,9 +99,7 @@ async def test_much_audio_does_not_wait() -> None:
     assert channel.waiting == 0
 
 
-async def test_misread_audio_that_comes_faster_than_time_is_known_before_a_partial_is_asked_for() -> (
-    None
-):
+async def test_misread_audio_in_a_burst_is_known_before_a_partial_is_requested() -> None:
     path = min((Path(__file__).parents[2] / "speech" / "prompts").glob("*.wav"))
     spoken = read_recording(path).channels[0][:16_000]
     misread = decode(encode(spoken, Encoding.MULAW), Encoding.ALAW)
