@@ -34,9 +34,11 @@ async def everything(redis: Redis, but: tuple[bytes, ...] = ()) -> bytes:
         b"zset": lambda key: redis.zrange(key, 0, -1),
         b"list": lambda key: redis.lrange(key, 0, -1),
     }
+    gone = b"none"  # between its name and its content
     found: Any = await redis.keys("*")
     keys = [key for key in found if not any(part in key for part in but)]
-    return repr([(key, await read[await kind_of(redis, key)](key)) for key in keys]).encode()
+    kinds = [(key, kind) for key in keys if (kind := await kind_of(redis, key)) != gone]
+    return repr([(key, await read[kind](key)) for key, kind in kinds]).encode()
 
 
 async def has_no(word: bytes, redis: Redis) -> bool:
