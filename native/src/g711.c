@@ -5,7 +5,7 @@
 
 int16_t g711_samples[LAWS][256];
 
-static uint16_t codes[LAWS][65536]; /* of each sample, taken as unsigned: 1 more than its code, 0 for none */
+uint16_t g711_codes[LAWS][65536];
 
 static int16_t from_mulaw(int code)
 {
@@ -24,11 +24,11 @@ static int16_t from_alaw(int code)
 
 void g711_module_init(void)
 {
-    for (int code = 0; code < 256; code++) {
+    for (int code = 255; code >= 0; code--) { /* of two codes for one sample, `encode` takes the first */
         g711_samples[MULAW][code] = from_mulaw(code);
         g711_samples[ALAW][code] = from_alaw(code);
         for (int law = 0; law < LAWS; law++)
-            codes[law][(uint16_t)g711_samples[law][code]] = (uint16_t)(code + 1);
+            g711_codes[law][(uint16_t)g711_samples[law][code]] = (uint16_t)(code + 1);
     }
 }
 
@@ -45,7 +45,7 @@ PyObject *g711_pack(PyObject *module, PyObject *args)
     for (; to != NULL && at < count; at++) {
         uint16_t sample;
         memcpy(&sample, (const char *)samples.buf + 2 * at, sizeof sample);
-        uint16_t code = codes[is_alaw][sample];
+        uint16_t code = g711_codes[is_alaw][sample];
         if (code == 0)
             break;
         to[at] = (char)(code - 1);

@@ -9,6 +9,9 @@ enum { MULAW, ALAW, LAWS };
 /* The sample of each code. */
 extern int16_t g711_samples[LAWS][256];
 
+/* For each sample, taken as unsigned, 1 more than its code; 0 if it has none. */
+extern uint16_t g711_codes[LAWS][65536];
+
 /* Fill the tables. */
 void g711_module_init(void);
 

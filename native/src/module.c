@@ -5,6 +5,7 @@
 #include "endpointing.h"
 #include "g711.h"
 #include "line.h"
+#include "quality.h"
 #include "silero.h"
 #include "tones.h"
 
@@ -99,6 +100,7 @@ void free_object(PyObject *self)
 }
 
 static PyMethodDef functions[] = {
+    {"measure_block", measure_block, METH_O, "Return the measurements of line quality of a block of 250 ms at 8 kHz."},
     {"pack", g711_pack, METH_VARARGS, "Return the codes of mu-law, or of A-law, for 16-bit samples; None if one has none."},
     {"run", run_detectors, METH_VARARGS,
      "Run detectors, with a network or None, for at most so many rounds."},
@@ -134,8 +136,9 @@ PyMODINIT_FUNC PyInit_trunkline_native(void)
     if (tick_type == NULL)
         tick_type = PyStructSequence_NewType(&tick_desc);
     g711_module_init();
+    spectrum_module_init();
     /* INTERFACE: raised with every change of what the Python side calls. */
-    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 5) < 0 ||
+    if (tick_type == NULL || PyModule_AddIntConstant(module, "INTERFACE", 6) < 0 ||
         buffer_module_init() < 0 || levels_module_init() < 0 ||
         add_type(module, &buffer_spec, &buffer_type) < 0 ||
         add_type(module, &detector_spec, &detector_type) < 0 ||

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 MODULE = "trunkline_native"
 
-_INTERFACE = 5
+_INTERFACE = 6
 """The interface of the module that this version calls; a module with another one is not used."""
 
 
@@ -83,6 +83,24 @@ class CompiledTones(Protocol):
         ...
 
 
+MeasuredBlock = tuple[
+    bool,
+    float,
+    float,
+    float,
+    float,
+    float | None,
+    tuple[float, float] | None,
+    tuple[float, float] | None,
+    float | None,
+    bool,
+    tuple[float, float, float] | None,
+    float | None,
+    float,
+]
+"""The fields of `quality.block.Block` in order, from `idle` on; those of a contrast and of a balance as a tuple."""
+
+
 class CompiledStep(Protocol):
     """The module."""
 
@@ -139,6 +157,10 @@ class CompiledStep(Protocol):
 
     def pack(self, samples: bytes, is_alaw: bool, /) -> bytes | None:  # noqa: FBT001
         """Return the codes of mu-law, or of A-law, for 16-bit samples; None if a sample has no code."""
+        ...
+
+    def measure_block(self, pcm: Pcm, /) -> MeasuredBlock:
+        """Measure the line quality of a block: int16 `[2000]` at 8 kHz.  Raises TypeError for another length."""
         ...
 
     def Line(self, block: int, position: int) -> Any:  # noqa: N802, ANN401 - `channel_line.LineCore`

@@ -9,7 +9,8 @@ from numpy import fft
 from protocol.audio import Pcm
 from protocol.clock import CALL_RATE
 
-from .block import Balance, Block
+from .. import compiled
+from .block import Balance, Block, Contrast
 from .block_arrays import BANDS, BlockArrays, Mask, Wave, flatness
 from .misreading import Readings, idle_readings, readings
 
@@ -39,16 +40,61 @@ _TONAL = 0.03
 
 def measure(start: int, pcm: Pcm, rate: int = CALL_RATE) -> Block:
     """Measure one block, as `measure_all`."""
-    return measure_all([start], pcm[np.newaxis], rate)[0]
+    return measure_all([start], [pcm], rate)[0]
 
 
-def measure_all(starts: Sequence[int], blocks: Pcm, rate: int = CALL_RATE) -> list[Block]:
+def measure_all(starts: Sequence[int], blocks: Sequence[Pcm], rate: int = CALL_RATE) -> list[Block]:
     """
     Measure blocks.  Returns the values that the fault detector compares, for each block.
 
-    `blocks`: int16, `[n, samples]`, 250 ms each at `rate` Hz; `starts`: their positions in samples of the call
-    clock (8 kHz).
+    `blocks`: int16, `[samples]`, 250 ms each at `rate` Hz; `starts`: their positions in samples of the call clock
+    (8 kHz).  Blocks of the call's rate are measured by the compiled step, if it is in use.
     """
+    step = compiled.step()
+    if step is not None and rate == CALL_RATE:
+        return [
+            _from_step(start, step.measure_block(pcm))
+            for start, pcm in zip(starts, blocks, strict=True)
+        ]
+    return _measure_arrays(starts, np.stack(blocks), rate)
+
+
+def _from_step(start: int, measured: compiled.MeasuredBlock) -> Block:
+    (
+        idle,
+        loudest,
+        softest,
+        offset,
+        clipped,
+        law,
+        order,
+        linear,
+        packed,
+        stereo,
+        balance,
+        treble,
+        flat,
+    ) = measured
+    return Block(
+        start,
+        idle,
+        loudest,
+        softest,
+        offset,
+        clipped,
+        law,
+        order and Contrast(*order),
+        linear and Contrast(*linear),
+        packed,
+        stereo,
+        balance and Balance(*balance),
+        treble,
+        flat,
+    )
+
+
+def _measure_arrays(starts: Sequence[int], blocks: Pcm, rate: int) -> list[Block]:
+    """As `measure_all`, with numpy.  `blocks`: `[n, samples]`."""
     idle = BlockArrays(blocks).idle
     if not idle.any():
         return _active(starts, BlockArrays(blocks), rate)
@@ -146,7 +192,9 @@ def _flatness_of_softest(audio: BlockArrays, is_steady: Mask) -> list[float]:
     found = np.zeros(len(audio))
     if (rows := np.flatnonzero(is_steady)).size:
         quarters = audio.waves[rows].reshape(len(rows), 4, -1)
-        softest = np.einsum("ijk,ijk->ij", quarters, quarters).argmin(axis=1)
+        # Exact sums, so that of quarters with equal power the first is taken.
+        powers = np.einsum("ijk,ijk->ij", quarters, quarters, dtype=np.float64)
+        softest = powers.argmin(axis=1)
         pcm = audio.blocks[rows].reshape(len(rows), 4, -1)[np.arange(len(rows)), softest]
         found[rows] = BlockArrays(pcm).flatness
     flat: list[float] = found.tolist()
@@ -174,7 +222,9 @@ def _balances(audio: BlockArrays, is_loud: Mask, rate: int) -> list[Balance | No
     speech, bass, high = (
         10 * np.log10(power[:, part].sum(axis=1) + np.float32(1)) for part in parts
     )
-    centroid = power @ hertz / power.sum(axis=1)
+    centroid = (
+        power @ hertz / np.maximum(power.sum(axis=1), 1)
+    )  # 0 for a click at the edge of the window
     columns = (bass - speech).tolist(), (high - speech).tolist(), centroid.tolist()
     for row, *values in zip(rows.tolist(), *columns, strict=True):
         found[row] = Balance(*values)

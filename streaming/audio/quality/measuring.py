@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from protocol.audio import Pcm
 from protocol.events import LineWarning
 
@@ -61,7 +59,7 @@ def _measure(waiting: Sequence[WaitingBlock]) -> list[Block]:
     for rate, places in by_rate.items():
         for at in range(0, len(places), _AT_ONCE):
             part = places[at : at + _AT_ONCE]
-            blocks = np.stack([waiting[place].pcm for place in part])
+            blocks = [waiting[place].pcm for place in part]
             starts = [waiting[place].start for place in part]
             found |= zip(part, measure_all(starts, blocks, rate), strict=True)
     return [found[place] for place in range(len(waiting))]

@@ -19,6 +19,8 @@ from streaming.audio.quality.monitor import QualityMonitor
 from streaming.audio.vad_runner import run_vad_single
 from streaming.audio.voice_activity.vad_choice import Vad
 
+pytestmark = pytest.mark.usefixtures("audio_path")
+
 SECOND = 8_000
 IN_TIME = 3 * SECOND
 FRAME = 160
